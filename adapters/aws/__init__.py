@@ -1,0 +1,1 @@
+"""AWS: credentials, storage (s3://), SageMaker endpoints."""

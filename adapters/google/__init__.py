@@ -1,0 +1,1 @@
+"""Google: credentials, storage (gs://), AI Platform Prediction (ml v1, legacy)."""

@@ -1,0 +1,1 @@
+"""The core: errors, project file, SavedModel reading, release engine, client, CLI."""

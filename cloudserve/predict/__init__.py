@@ -1,0 +1,1 @@
+"""The client of a deployed model, whatever target serves it."""

@@ -1,0 +1,1 @@
+"""The release engine: nouns, provider contract, planner, executor, ledger. Knows no cloud."""

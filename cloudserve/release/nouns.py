@@ -1,0 +1,145 @@
+"""The nouns of a release: frozen, and free of any cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+DIGITS_IN_ID = 12
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One model version with its content: `number` is the SavedModel's, `digest` its tree's SHA-256.
+
+    The id names both, so that a changed model under an old number is another revision.
+    """
+
+    number: int
+    digest: str
+
+    @property
+    def id(self) -> str:
+        """Return the name that platforms and people use, such as `v2-0f3c5a9b7d21`."""
+        return f"v{self.number}-{self.digest[:DIGITS_IN_ID]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a revision's files lie in its bucket.
+
+    `root` is a key prefix ending in "/"; the SavedModel itself lies below it at
+    `MODEL/NUMBER/`, the layout that TensorFlow Serving and SageMaker's container look for.
+    """
+
+    bucket: str
+    """The bucket as a URL without a trailing slash: `gs://bucket` or `s3://bucket`."""
+    root: str
+    model: str
+    number: int
+
+    @property
+    def saved_model(self) -> str:
+        """Return the key prefix of the SavedModel directory, ending in "/"."""
+        return f"{self.root}{self.model}/{self.number}/"
+
+    @property
+    def root_url(self) -> str:
+        """Return the URL of the tree that holds `MODEL/NUMBER/`."""
+        return f"{self.bucket}/{self.root}"
+
+    @property
+    def saved_model_url(self) -> str:
+        """Return the URL of the SavedModel directory."""
+        return f"{self.bucket}/{self.saved_model}"
+
+
+class State(StrEnum):
+    """What a platform says of a revision or an endpoint."""
+
+    CREATING = "creating"
+    READY = "ready"
+    UPDATING = "updating"
+    DELETING = "deleting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A revision as the platform holds it; the digest comes from the platform's labels or tags."""
+
+    revision: Revision
+    state: State
+    source: str
+    """The URL the platform was told to read, such as `gs://bucket/…/mnist/1/`."""
+    created: datetime | None = None
+    reason: str | None = None
+    """Why it failed, in the platform's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model on one target: what is there now, read from the platform."""
+
+    model: str
+    target: str
+    revisions: tuple[Deployed, ...] = ()
+    traffic: Mapping[str, float] = field(default_factory=dict)
+    """Revision id -> share of the traffic; shares sum to 1, or nothing is live."""
+    state: State | None = None
+    """The endpoint's own state; None when there is no endpoint yet."""
+    reason: str | None = None
+    endpoint: str = ""
+    """The platform's name of what answers predictions."""
+
+    def find(self, revision_id: str) -> Deployed | None:
+        """Return the revision of this id, if the platform has it."""
+        return next((d for d in self.revisions if d.revision.id == revision_id), None)
+
+    @property
+    def live(self) -> str | None:
+        """Return the id of the revision with the largest share, or None."""
+        return max(self.traffic, key=lambda r: self.traffic[r], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One step of a plan: data that an executor performs, shows or records."""
+
+    id: str
+    """Unique in its plan, stable between runs: `upload`, `create-version`, `set-default`."""
+    kind: str
+    """The verb its performer dispatches on."""
+    sentence: str
+    """What it does, for people, in the imperative."""
+    args: Mapping[str, str | int | float] = field(default_factory=dict)
+    undo: str = ""
+    """How to undo it by hand, in one sentence; empty when there is nothing to undo."""
+
+
+class Operation(StrEnum):
+    """What a plan is for."""
+
+    DEPLOY = "deploy"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An ordered list of actions towards one revision on one target. Each needs those before it."""
+
+    operation: Operation
+    target: str
+    model: str
+    revision: Revision
+    actions: tuple[Action, ...]
+    source: Path | None = None
+    """The local SavedModel directory, where the plan uploads one."""
+    previous: str | None = None
+    """The revision that was live when the plan was made."""

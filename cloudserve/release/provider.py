@@ -1,0 +1,122 @@
+"""The two contracts an adapter fulfils: `Provider` (a platform) and `BlobStore` (its bucket).
+
+Built-in and foreign adapters come through the same door: an entry point in the group
+`cloudserve.adapters` that names a callable `(Target, Mapping[str, str]) -> Provider`, the second
+argument being the environment. Making a provider reaches no network.
+`cloudserve.testing` has the contract as an abstract test suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from cloudserve.project import Target
+from cloudserve.release.nouns import Action, Deployment, Location, Revision
+
+Notify = Callable[[str], None]
+"""Takes one line of progress for people: a state change, a retry, a wait."""
+
+
+class Expect(Enum):
+    """A precondition on what a key holds before a write."""
+
+    ANYTHING = "anything"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An object's listing entry. `token` changes with each write (S3 ETag, GCS generation)."""
+
+    key: str
+    size: int
+    token: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The user metadata; empty in listings, which do not carry it."""
+
+
+class BlobStore(Protocol):
+    """One bucket. All methods raise RemoteError (status, what, where) when the service refuses."""
+
+    @property
+    def url(self) -> str:
+        """Return the bucket as a URL without a trailing slash: `gs://bucket`."""
+        ...
+
+    def ensure(self, notify: Notify) -> None:
+        """Make the bucket if it is not there."""
+        ...
+
+    def head(self, key: str) -> Blob | None:
+        """Return the object's entry with its metadata, or None when it is not there."""
+        ...
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """Return the object's bytes and token, or None when it is not there."""
+        ...
+
+    def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
+        """Write an object atomically and return its token.
+
+        A string `expect` is the token the present object must have. Raises ConflictError when
+        the precondition does not hold; then nothing was written.
+        """
+        ...
+
+    def upload(self, key: str, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write a file of any size, streamed and checksummed end to end."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Yield the entries under a prefix in key order; nothing when the bucket is missing."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; a missing one is no error."""
+        ...
+
+
+class Provider(Protocol):
+    """A platform that serves models. One instance speaks for one target."""
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the target's bucket."""
+        ...
+
+    def describe(self, model: str) -> Deployment:
+        """Read what the platform has of a model; an empty Deployment when it has nothing."""
+        ...
+
+    def plan_deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Return the actions that put a revision beside what was seen; () when it is there.
+
+        The first revision of a model gets all traffic, later ones none. Reads, never changes.
+        A revision that is there but failed is replaced.
+        """
+        ...
+
+    def plan_traffic(self, model: str, revision_id: str, seen: Deployment) -> tuple[Action, ...]:
+        """Return the actions that give one deployed revision all traffic; () when it has it."""
+        ...
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Carry out one action of this provider and wait for its end; safe to repeat.
+
+        Raises RemoteError with the platform's reason when the operation fails.
+        """
+        ...
+
+    def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
+        """Send one JSON request (`{"instances": [...]}`) and return the platform's JSON answer.
+
+        Without `revision_id` the platform's traffic rules choose. A failure that a platform
+        reports inside a successful HTTP answer is raised as RemoteError all the same.
+        """
+        ...

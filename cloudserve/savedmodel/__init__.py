@@ -1,0 +1,1 @@
+"""A SavedModel on disk, read without TensorFlow: proto, reader, signature, tree."""

@@ -1,0 +1,1 @@
+"""Contracts as abstract test suites, for built-in and foreign adapters alike."""

@@ -1,0 +1,1 @@
+"""The offline clouds: control planes, object store, composition on one port."""

@@ -1,0 +1,1 @@
+"""Offline AWS: SageMaker control plane and runtime, STS."""

@@ -1,0 +1,1 @@
+"""Offline Google: OAuth token, AI Platform Prediction (ml v1)."""

@@ -1,0 +1,1 @@
+"""The offline object store and its two faces, S3 and GCS."""

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's nouns: Servable, Loader, Manager, version states."""

@@ -1,0 +1,1 @@
+"""Thin translators from wire formats onto the data plane (inference)."""

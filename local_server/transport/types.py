@@ -1,0 +1,99 @@
+"""What a face sees of a connection: a head, a body, a response. No sockets, no parser.
+
+Faces (protocols, clouds) are written against this module alone, so that a transport can be
+replaced without touching them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The request line and headers.
+
+    Header names are lower case; a repeated header's values are joined with ", " (RFC 9110 5.3).
+    `path` and `query` are as they came on the wire, percent-encoded; `query` is without "?".
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = NO_HEADERS
+    peer: str = ""
+
+    @property
+    def target(self) -> str:
+        """Return path and query as one string, as in the request line."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+class BodyTooLargeError(Exception):
+    """A body went past the limit its reader set; the transport answers 413 if it escapes."""
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before the whole body had come."""
+
+
+class Body(Protocol):
+    """A streamed request body, read once; reading slower than the client sends holds it back."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the bytes as they come; raises ClientGoneError when they stop short."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body of at most `limit` bytes, or raise BodyTooLargeError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A head with its body: `content` when it was collected, else `stream`."""
+
+    head: Head
+    content: bytes = b""
+    stream: Body | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """`length` bytes of a file from `offset`: a response body that is streamed from disk."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status, headers and a body. The transport adds Content-Length, Date and Connection.
+
+    For HEAD the body is not sent; set `length` where its Content-Length differs from the body's.
+    """
+
+    status: int
+    body: bytes | FileSlice = b""
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default=NO_HEADERS)
+    length: int | None = None
+
+
+class Application(Protocol):
+    """What a transport serves."""
+
+    def body_limit(self, head: Head) -> int | None:
+        """Say how a body is taken: collected up to so many bytes (else 413), or None: streamed."""
+        ...
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer a request: at once when it can, so that small answers cost no task."""
+        ...

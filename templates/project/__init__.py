@@ -1,0 +1,1 @@
+"""The project scaffold that `cloudserve init` writes."""
