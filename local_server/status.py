@@ -1,6 +1,6 @@
 """The data plane's status codes: gRPC's canonical ones, as TensorFlow Serving uses them.
 
-Faces translate: REST to HTTP status (reference: TF Serving http_rest_api_util.cc), gRPC as they are.
+Faces translate: REST to HTTP status (TensorFlow Serving, http_rest_api_util.cc), gRPC as is.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 
 Notify = Callable[[str], None]
