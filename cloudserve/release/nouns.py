@@ -13,7 +13,7 @@ DIGITS_IN_ID = 12
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One model version with its content: `number` is the SavedModel's, `digest` its tree's SHA-256.
+    """A model version with its content: `number` is the SavedModel's, `digest` its tree's SHA-256.
 
     The id names both, so that a changed model under an old number is another revision.
     """
