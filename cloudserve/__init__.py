@@ -1,1 +1,76 @@
-"""The core: errors, project file, SavedModel reading, release engine, client, CLI."""
+"""From a TensorFlow SavedModel to a managed endpoint, every step rehearsed offline first.
+
+The public API; names are loaded on first use, so that importing the package stays cheap.
+
+    project = cloudserve.load_project("cloudserve.yaml")
+    cloudserve.deploy(project, "mnist", "gcp")
+    cloudserve.promote(project, "mnist", "gcp")
+    cloudserve.Client(project, "mnist", "gcp").predict([[0.0] * 784])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cloudserve._version import __version__
+
+if TYPE_CHECKING:
+    from cloudserve.api import deploy, history, promote, rollback, status
+    from cloudserve.errors import CloudserveError
+    from cloudserve.predict.client import Client
+    from cloudserve.project import Model, Project, Target, load_project
+    from cloudserve.release.nouns import Deployment, Revision
+    from cloudserve.release.service import Outcome
+    from cloudserve.savedmodel import SavedModel
+    from cloudserve.savedmodel import read_saved_model as inspect
+
+_NAMES = {
+    "Client": "cloudserve.predict.client:Client",
+    "CloudserveError": "cloudserve.errors:CloudserveError",
+    "Deployment": "cloudserve.release.nouns:Deployment",
+    "Model": "cloudserve.project:Model",
+    "Outcome": "cloudserve.release.service:Outcome",
+    "Project": "cloudserve.project:Project",
+    "Revision": "cloudserve.release.nouns:Revision",
+    "SavedModel": "cloudserve.savedmodel:SavedModel",
+    "Target": "cloudserve.project:Target",
+    "deploy": "cloudserve.api:deploy",
+    "history": "cloudserve.api:history",
+    "inspect": "cloudserve.savedmodel:read_saved_model",
+    "load_project": "cloudserve.project:load_project",
+    "promote": "cloudserve.api:promote",
+    "rollback": "cloudserve.api:rollback",
+    "status": "cloudserve.api:status",
+}
+
+__all__ = [
+    "Client",
+    "CloudserveError",
+    "Deployment",
+    "Model",
+    "Outcome",
+    "Project",
+    "Revision",
+    "SavedModel",
+    "Target",
+    "__version__",
+    "deploy",
+    "history",
+    "inspect",
+    "load_project",
+    "promote",
+    "rollback",
+    "status",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _NAMES[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,17 +1,33 @@
 """The project file: `cloudserve.yaml` -> a frozen Project(models, targets).
 
 A target's fields can come from three places, the first wins: a flag (`--set FIELD=VALUE`), the
-environment (`CLOUDSERVE_<TARGET>_<FIELD>`), the file. What fields a target has is its adapter's
-affair: the core checks the shape, the adapter the meaning.
+environment (`CLOUDSERVE_<TARGET>_<FIELD>`), the file. Which fields a target has is its adapter's
+affair: the core checks the shape, the adapter the meaning. `project.schema.json` beside this file
+says the same to editors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
+from cloudserve.errors import ProjectError, UserError
+from cloudserve.yamlfile import Document, KeyPath, load_document
+
+Item = TypeVar("Item")
 Value = str | int | float | bool | None
+
+DEFAULT_FILE = "cloudserve.yaml"
+# The strictest of the platforms' rules, so that one name serves all: AI Platform knows no "-",
+# SageMaker no "_" (adapters translate), and SageMaker's 63 characters must hold the revision too.
+MODEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
+MODEL_NAME_LIMIT = 40
+TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
+FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +47,7 @@ class Target:
     provider: str
     fields: Mapping[str, Value] = field(default_factory=dict)
     where: str = ""
-    """The path in the project file, for errors: `cloudserve.yaml: targets.gcp`."""
+    """The path in the project file, for errors: `cloudserve.yaml:9: targets.gcp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +57,168 @@ class Project:
     path: Path
     models: Mapping[str, Model]
     targets: Mapping[str, Target]
+
+    def model(self, name: str) -> Model:
+        """Return the model of this name; raises UserError with what there is."""
+        return _find("model", name, self.models, self.path)
+
+    def target(self, name: str) -> Target:
+        """Return the target of this name; raises UserError with what there is."""
+        return _find("target", name, self.targets, self.path)
+
+
+def load_project(
+    path: Path | str = DEFAULT_FILE,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Project:
+    """Read and check a project file.
+
+    `environ` supplies `CLOUDSERVE_<TARGET>_<FIELD>` values (none by default), `overrides` sets
+    fields of every target and wins over both. Model paths are taken relative to the file.
+    Raises ProjectError, whose `where` names the file, the line and the path of what is wrong.
+    """
+    document = load_document(Path(path))
+    top = _mapping(document, (), document.value, ("models", "targets"))
+    models = _models(document, top.get("models"))
+    targets = _targets(document, top.get("targets") or {})
+    project = Project(document.path, models, targets)
+    return _with_environment(project, environ or {}, overrides or {})
+
+
+def _models(document: Document, value: Any) -> dict[str, Model]:
+    if not value:
+        raise ProjectError(
+            "a project needs at least one model",
+            where=document.where(("models",)),
+            hint="models:\n  my-model:\n    path: path/to/saved_model",
+        )
+    models = {
+        name: _model(document, name, body)
+        for name, body in _mapping(document, ("models",), value).items()
+    }
+    _refuse_twins(document, models)
+    return models
+
+
+def _model(document: Document, name: str, value: Any) -> Model:
+    path = ("models", name)
+    if not MODEL_NAME.fullmatch(name) or len(name) > MODEL_NAME_LIMIT:
+        raise ProjectError(
+            f"`{name}` is not a model name",
+            where=document.where(path),
+            hint=f"letters and digits with single - or _ between, at most {MODEL_NAME_LIMIT}",
+        )
+    body = _mapping(document, path, value, ("path", "tags"))
+    location = _string(document, (*path, "path"), body.get("path"))
+    tags = body.get("tags", ["serve"])
+    if not isinstance(tags, list) or not tags or not all(isinstance(t, str) for t in tags):
+        raise ProjectError(
+            "`tags` must be a list of strings", where=document.where((*path, "tags"))
+        )
+    return Model(name, document.path.parent / Path(location).expanduser(), tuple(tags))
+
+
+def _refuse_twins(document: Document, models: Iterable[str]) -> None:
+    # Both platforms fold one of "-" and "_" into the other: the two would share their resources.
+    seen: dict[str, str] = {}
+    for name in models:
+        other = seen.setdefault(name.replace("_", "-").lower(), name)
+        if other != name:
+            raise ProjectError(
+                f"`{name}` and `{other}` would be the same model on a platform",
+                where=document.where(("models", name)),
+                hint="names must differ in more than case, - and _",
+            )
+
+
+def _targets(document: Document, value: Any) -> dict[str, Target]:
+    body = _mapping(document, ("targets",), value)
+    return {name: _target(document, name, fields) for name, fields in body.items()}
+
+
+def _target(document: Document, name: str, value: Any) -> Target:
+    path = ("targets", name)
+    if not TARGET_NAME.fullmatch(name):
+        raise ProjectError(f"`{name}` is not a target name", where=document.where(path))
+    fields = dict(_mapping(document, path, value))
+    provider = _string(document, (*path, "provider"), fields.pop("provider", None))
+    for key, entry in fields.items():
+        if not isinstance(entry, Value):
+            raise ProjectError(
+                f"`{key}` must be a single value, not {_kind(entry)}",
+                where=document.where((*path, key)),
+            )
+    return Target(name, provider, fields, document.where(path))
+
+
+def _mapping(
+    document: Document, path: KeyPath, value: Any, known: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        what = ".".join(path) or "the project file"
+        raise ProjectError(
+            f"{what} must be a mapping, not {_kind(value)}", where=document.where(path)
+        )
+    for key in value:
+        if not isinstance(key, str):
+            raise ProjectError(
+                f"the key `{key}` must be a string",
+                where=document.where((*path, str(key))),
+                hint=f'quote it: "{key}"',
+            )
+        if known and key not in known:
+            raise ProjectError(
+                f"unknown key `{key}`", where=document.where((*path, key)), hint=_near(key, known)
+            )
+    return value
+
+
+def _string(document: Document, path: KeyPath, value: Any) -> str:
+    if isinstance(value, str) and value:
+        return value
+    if value is None:
+        message = f"`{path[-1]}` is missing"
+    else:
+        message = f"`{path[-1]}` must be a string, not {_kind(value)}"
+    raise ProjectError(message, where=document.where(path))
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a mapping", list: "a list", str: "a string", type(None): "nothing"}
+    return names.get(type(value), f"`{value}`")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
+
+
+def _find(kind: str, name: str, there: Mapping[str, Item], path: Path) -> Item:
+    if name in there:
+        return there[name]
+    hint = _near(name, there) if there else f"add it under `{kind}s:`"
+    raise UserError(f"the project has no {kind} `{name}`", where=str(path), hint=hint)
+
+
+def _with_environment(
+    project: Project, environ: Mapping[str, str], overrides: Mapping[str, str]
+) -> Project:
+    for key in overrides:
+        if not FIELD_NAME.fullmatch(key):
+            raise UserError(f"`{key}` is not a target field", where=f"--set {key}=…")
+    # Longest name first, so that CLOUDSERVE_GCP_EU_BUCKET belongs to gcp-eu where there is one.
+    names = sorted(project.targets, key=len, reverse=True)
+    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    for variable, text in environ.items():
+        for name in names:
+            prefix = f"CLOUDSERVE_{name.upper().replace('-', '_')}_"
+            if variable.startswith(prefix) and len(variable) > len(prefix):
+                found[name][variable.removeprefix(prefix).lower()] = text
+                break
+    targets = {
+        name: replace(target, fields={**target.fields, **found[name], **overrides})
+        for name, target in project.targets.items()
+    }
+    return replace(project, targets=targets)

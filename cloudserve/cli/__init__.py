@@ -1,1 +1,16 @@
-"""The command line: parse, call the library, render. No logic lives here."""
+"""The command line: parse, call the library, render one Report. No logic lives here.
+
+Nobody imports this room. A command's module is imported when the command runs, and imports what
+it needs inside its function, so that `--help` stays fast (a test reads `sys.modules`).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cloudserve.cli.border import run
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))

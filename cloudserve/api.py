@@ -1,0 +1,77 @@
+"""The verbs as functions, for programs: each takes a project, a model and a target by name.
+
+All raise CloudserveError's subclasses (`cloudserve.errors`): UserError for unknown names,
+ModelError for a broken SavedModel, RemoteError with the platform's reason, ConflictError when
+another release is running. `environ` replaces the process's environment for credentials and
+endpoints; `notify` takes lines of progress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cloudserve.project import Project
+from cloudserve.release.ledger import Release
+from cloudserve.release.nouns import Deployment
+from cloudserve.release.provider import Notify
+from cloudserve.release.service import Outcome, Releases, quiet
+
+Environ = Mapping[str, str] | None
+
+
+def deploy(
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    version: int | None = None,
+    environ: Environ = None,
+    notify: Notify = quiet,
+) -> Outcome:
+    """Put a version of a model (the newest by default) on a target, beside what is live.
+
+    The first revision takes all traffic, later ones none until `promote`. Deploying a digest that
+    is there changes nothing: `Outcome.changed` is False.
+    """
+    return Releases(project, model, target, environ=environ, notify=notify).deploy(version)
+
+
+def promote(
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    version: str | None = None,
+    environ: Environ = None,
+    notify: Notify = quiet,
+) -> Outcome:
+    """Give a deployed version all traffic.
+
+    `version` is a number (`2`, `v2`), a revision id or a digest's beginning; the newest by default.
+    """
+    return Releases(project, model, target, environ=environ, notify=notify).promote(version)
+
+
+def rollback(
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    to: str | None = None,
+    environ: Environ = None,
+    notify: Notify = quiet,
+) -> Outcome:
+    """Give all traffic back to the revision that was live before, or to the one named."""
+    return Releases(project, model, target, environ=environ, notify=notify).rollback(to)
+
+
+def status(project: Project, model: str, target: str, *, environ: Environ = None) -> Deployment:
+    """Read what the platform has of a model: revisions, states, traffic shares (sum 1)."""
+    return Releases(project, model, target, environ=environ).status()
+
+
+def history(
+    project: Project, model: str, target: str, *, environ: Environ = None
+) -> tuple[Release, ...]:
+    """Read who released what, when, from which digest; oldest first, times in UTC."""
+    return Releases(project, model, target, environ=environ).history()

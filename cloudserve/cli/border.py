@@ -1,0 +1,97 @@
+"""The border: where errors become three lines on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from enum import IntEnum
+
+import click
+
+from cloudserve import errors
+from cloudserve.cli.commands import cli
+
+
+class Exit(IntEnum):
+    """The exit codes, as documented in docs/reference/exit-codes.md."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    MODEL = 3
+    REMOTE = 4
+    CONFLICT = 5
+    CHECK = 6
+    INTERRUPTED = 130
+
+
+# The first match counts.
+CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
+    (errors.UserError, Exit.USAGE),
+    (errors.ModelError, Exit.MODEL),
+    (errors.RemoteError, Exit.REMOTE),
+    (errors.ConflictError, Exit.CONFLICT),
+    (errors.CheckFailedError, Exit.CHECK),
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors end here, told on stderr."""
+    debug = "--debug" in arguments or bool(os.environ.get("CLOUDSERVE_DEBUG"))
+    try:
+        cli.main(list(arguments), prog_name="cloudserve", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the border: all is told here
+        return _told(error, debug=debug)
+    return Exit.OK
+
+
+def _told(error: BaseException, *, debug: bool) -> int:
+    match error:
+        case click.ClickException():
+            error.show(sys.stderr)
+            return Exit.USAGE
+        case KeyboardInterrupt() | click.Abort():
+            _tell("interrupted", *_notes(error))
+            return Exit.INTERRUPTED
+        case BrokenPipeError():
+            # The reader of stdout went away (`| head`); Python must not complain at exit as well.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.OK
+        case errors.CloudserveError():
+            return _expected(error, debug=debug)
+    return _bug(error, debug=debug)
+
+
+def _expected(error: errors.CloudserveError, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    where = [f"  where: {error.where}"] if error.where else []
+    hint = [f"  to do: {error.hint}"] if error.hint else []
+    request = [f"  request: {error.request_id}"] if getattr(error, "request_id", None) else []
+    _tell(f"error: {error.message}", *where, *request, *hint, *_notes(error))
+    return next((code for kind, code in CODES if isinstance(error, kind)), Exit.BUG)
+
+
+def _bug(error: BaseException, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    _tell(
+        f"error: {type(error).__name__}: {error}",
+        "  this is a bug in cloudserve; run again with --debug for the traceback and report it",
+        *_notes(error),
+    )
+    return Exit.BUG
+
+
+def _notes(error: BaseException) -> list[str]:
+    notes = getattr(error, "__notes__", [])
+    return [f"  {line}" for note in notes for line in note.splitlines()]
+
+
+def _tell(*lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)

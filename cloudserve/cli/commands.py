@@ -1,0 +1,57 @@
+"""The command tree: names and one-line helps here, the commands' modules loaded when they run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from cloudserve._version import __version__
+
+# name -> (module, the line that `--help` shows); a test compares the lines with the commands' own.
+COMMANDS = {
+    "init": ("init", "Write a cloudserve.yaml for the models found here."),
+    "inspect": ("inspect", "Show what a SavedModel holds, without TensorFlow."),
+    "serve": ("serve", "Serve models with TensorFlow Serving's REST API."),
+    "emulate": ("emulate", "Run the offline clouds on one loopback port."),
+    "deploy": ("deploy", "Put a model version on a target, beside what is live."),
+    "status": ("status", "Show what a target has of a model."),
+    "promote": ("promote", "Give a deployed version all traffic."),
+    "rollback": ("rollback", "Give the traffic back to the version before."),
+    "history": ("history", "Show who released what, when, from which digest."),
+    "predict": ("predict", "Send a request to a deployed model."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of a release."""
+        del ctx  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command's module."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"cloudserve.cli.{COMMANDS[cmd_name][0]}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cloudserve", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks.  [env var: CLOUDSERVE_DEBUG]")
+def cli(*, debug: bool) -> None:
+    """From a TensorFlow SavedModel to a managed endpoint, rehearsed offline first.
+
+    Values come from a flag, else the environment, else cloudserve.yaml.
+    """

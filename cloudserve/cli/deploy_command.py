@@ -1,0 +1,33 @@
+"""`cloudserve deploy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.deployment_report import outcome_report
+from cloudserve.cli.options import releases, target_options
+from cloudserve.cli.report import output_option, show
+
+
+@click.command("deploy")
+@target_options
+@click.option("--version", type=click.IntRange(min=0), help="The version directory to deploy.")
+@output_option
+def command(
+    *,
+    model: str,
+    target: str,
+    project_file: Path,
+    settings: tuple[str, ...],
+    version: int | None,
+    output: str,
+) -> None:
+    """Put a model version on a target, beside what is live.
+
+    The newest version is taken unless --version names one. The first version of a model takes
+    all traffic; later ones wait for `cloudserve promote`. What is there already is left alone.
+    """
+    outcome = releases(model, target, project_file, settings).deploy(version)
+    show(outcome_report(outcome), output)

@@ -1,0 +1,90 @@
+"""Render what a platform has, and what a release did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.report import Report, Table
+from cloudserve.release.nouns import Deployed, Deployment
+from cloudserve.release.service import Outcome
+
+COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST")
+
+
+def deployment_report(deployment: Deployment) -> Report:
+    """Render a deployment: a line a revision."""
+    return Report(_document(deployment), (_table(deployment, _headline(deployment)),))
+
+
+def outcome_report(outcome: Outcome) -> Report:
+    """Render what a verb did, and what the platform has now."""
+    plan, deployment = outcome.plan, outcome.deployment
+    document = {
+        "operation": plan.operation,
+        "revision": plan.revision.id,
+        "changed": outcome.changed,
+        "steps": [action.sentence for action in plan.actions],
+        "deployment": _document(deployment),
+    }
+    return Report(document, (_table(deployment, _sentence(outcome)),))
+
+
+def _sentence(outcome: Outcome) -> str:
+    plan = outcome.plan
+    there = f"{plan.model} {plan.revision.id} on {plan.target}"
+    if not outcome.changed:
+        already = "is deployed" if plan.operation == "deploy" else "has all traffic"
+        return f"{there}: {already} already, nothing to do"
+    if plan.operation == "deploy":
+        live = outcome.deployment.live
+        return f"{there}: deployed, " + ("live" if live == plan.revision.id else f"{live} is live")
+    return f"{there}: live, was {plan.previous}"
+
+
+def _headline(deployment: Deployment) -> str:
+    name = f"{deployment.model} on {deployment.target}"
+    if not deployment.revisions:
+        return f"{name}: nothing deployed"
+    reason = f" ({deployment.reason})" if deployment.reason else ""
+    return f"{name}: {deployment.state or 'no endpoint'}{reason}, {deployment.endpoint}"
+
+
+def _table(deployment: Deployment, title: str) -> Table:
+    rows = [_row(d, deployment.traffic.get(d.revision.id, 0.0)) for d in deployment.revisions]
+    return Table(COLUMNS, rows, title)
+
+
+def _row(deployed: Deployed, share: float) -> tuple[str, ...]:
+    reason = f": {deployed.reason}" if deployed.reason else ""
+    created = f"{deployed.created:%Y-%m-%d %H:%M:%S}" if deployed.created else "-"
+    return (
+        deployed.revision.id,
+        f"{deployed.state}{reason}",
+        f"{share:.0%}",
+        created,
+        deployed.revision.digest[:16],
+    )
+
+
+def _document(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "model": deployment.model,
+        "target": deployment.target,
+        "state": deployment.state,
+        "reason": deployment.reason,
+        "endpoint": deployment.endpoint,
+        "live": deployment.live,
+        "revisions": [
+            {
+                "revision": d.revision.id,
+                "number": d.revision.number,
+                "digest": d.revision.digest,
+                "state": d.state,
+                "reason": d.reason,
+                "traffic": deployment.traffic.get(d.revision.id, 0.0),
+                "created": d.created,
+                "source": d.source,
+            }
+            for d in deployment.revisions
+        ],
+    }

@@ -1,0 +1,67 @@
+"""`cloudserve emulate`."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("emulate")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8900,
+    show_default=True,
+    envvar="CLOUDSERVE_EMULATOR_PORT",
+    show_envvar=True,
+    help="The loopback port; 0 picks a free one.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep buckets and resources here; without it they end with the process.",
+)
+@click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
+def command(*, port: int, data: Path | None, as_exports: bool) -> None:
+    """Run the offline clouds on one loopback port.
+
+    It runs real models for unmodified AWS and Google clients until it is stopped (Ctrl-C). What
+    is printed on standard output points a client at it; it answers from then on.
+    """
+    from cloudserve import registry
+
+    emulator = registry.server("emulator")(data, "127.0.0.1", port)
+    registry.server("run")(_serve(emulator, as_exports=as_exports))
+
+
+async def _serve(emulator: Any, *, as_exports: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await emulator.start()
+    try:
+        _announce(emulator.port, emulator.environment(), as_exports=as_exports)
+        await stop.wait()
+        click.echo("stopping", err=True)
+    finally:
+        await emulator.stop()
+
+
+def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:
+    url = f"http://127.0.0.1:{port}"
+    if not as_exports:
+        click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
+        click.echo("Point any client at them, in another shell:\n")
+    for name, value in environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    if as_exports:
+        click.echo(f"# ready on {url}")
+    sys.stdout.flush()

@@ -1,0 +1,68 @@
+"""Find what is installed by name: adapters through entry points, servers by import string.
+
+The core imports neither adapters nor the local server (design rule 1); this is its only door to
+them, and where a missing extra is told.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from cloudserve.errors import MissingExtraError, ProjectError
+from cloudserve.project import Target
+from cloudserve.release.provider import Provider
+
+GROUP = "cloudserve.adapters"
+Create = Callable[[Target, Mapping[str, str]], Provider]
+
+# What `cloudserve` itself starts: import string, and the extra that brings its dependencies.
+SERVERS = {
+    "emulator": ("cloudserve.local_server.clouds.emulator:Emulator", "all"),
+    "model-server": ("cloudserve.local_server.server:ModelServer", "server"),
+    "run": ("cloudserve.local_server.transport.loop:run", "server"),
+}
+# What the server's extras bring: one of these missing is the user's to install, others are bugs.
+OPTIONAL = frozenset({"tensorflow", "numpy", "httptools", "orjson", "botocore", "googleapiclient"})
+
+
+def adapters() -> dict[str, EntryPoint]:
+    """Return the installed adapters by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def provider(target: Target, environ: Mapping[str, str]) -> Provider:
+    """Make the provider of a target; reaches no network.
+
+    Raises ProjectError for an unknown adapter or wrong fields, MissingExtraError when the
+    adapter's packages are not installed.
+    """
+    known = adapters()
+    point = known.get(target.provider)
+    if point is None:
+        close = difflib.get_close_matches(target.provider, known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"installed: {', '.join(sorted(known))}"
+        raise ProjectError(
+            f"no adapter is named `{target.provider}`", where=target.where, hint=hint
+        )
+    create = cast("Create", point.load())
+    return create(target, environ)
+
+
+def server(name: str) -> Any:
+    """Import a part of the local server by its name in SERVERS."""
+    path, extra = SERVERS[name]
+    module, _, attribute = path.partition(":")
+    return _guarded(f"the {name}", extra, lambda: getattr(import_module(module), attribute))
+
+
+def _guarded(what: str, extra: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in OPTIONAL:
+            raise
+        raise MissingExtraError(what, extra) from error

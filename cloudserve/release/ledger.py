@@ -1,0 +1,188 @@
+"""The ledger: who did what to a model, when, from which digest; append-only, in its bucket.
+
+Each event is one object, created only if its number is free, so that two writers never lose or
+overwrite each other's entries. An entry is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+
+from cloudserve._version import __version__
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.release.layout import Layout
+from cloudserve.release.nouns import Operation, Plan
+from cloudserve.release.provider import BlobStore, Expect
+
+ATTEMPTS = 20
+
+
+class Event(StrEnum):
+    """What an entry tells."""
+
+    STARTED = "started"
+    STEP = "step"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event of a release, as it is written."""
+
+    release: str
+    event: Event
+    operation: Operation
+    target: str
+    model: str
+    revision: str
+    digest: str
+    time: datetime
+    who: str
+    action: str = ""
+    """The id of the step that was done, or that the release stopped at."""
+    sentence: str = ""
+    error: str = ""
+    previous: str | None = None
+    """The revision that was live before."""
+    tool: str = f"cloudserve {__version__}"
+    schema: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A deploy, promotion or rollback as the ledger tells it: its entries folded together."""
+
+    id: str
+    operation: Operation
+    target: str
+    model: str
+    revision: str
+    digest: str
+    previous: str | None
+    started: datetime
+    who: str
+    outcome: Event
+    error: str = ""
+    steps: tuple[str, ...] = ()
+    """The sentences of the steps that were done."""
+
+
+class Ledger:
+    """The ledger of one model in one bucket."""
+
+    def __init__(self, blobs: BlobStore, layout: Layout) -> None:
+        self._blobs = blobs
+        self._prefix = layout.ledger
+        self._last = 0
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry under the next free number; raises ConflictError if none is to be had."""
+        data = msgspec.json.encode(entry)
+        self._last = self._last or self._count()
+        for _ in range(ATTEMPTS):
+            self._last += 1
+            try:
+                self._blobs.write(f"{self._prefix}{self._last:010d}.json", data, Expect.ABSENT)
+            except ConflictError:
+                continue
+            return
+        raise ConflictError(
+            "the ledger has too many writers at once", where=f"{self._blobs.url}/{self._prefix}"
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries in the order they were written."""
+        for blob in self._blobs.list(self._prefix):
+            found = self._blobs.read(blob.key)
+            if found is not None:
+                yield self._decode(blob.key, found[0])
+
+    def releases(self) -> tuple[Release, ...]:
+        """Return the releases, oldest first."""
+        groups: dict[str, list[Entry]] = {}
+        for entry in self.entries():
+            groups.setdefault(entry.release, []).append(entry)
+        return tuple(_fold(group) for group in groups.values())
+
+    def _count(self) -> int:
+        keys = [blob.key for blob in self._blobs.list(self._prefix)]
+        return int(keys[-1].removeprefix(self._prefix).removesuffix(".json")) if keys else 0
+
+    def _decode(self, key: str, data: bytes) -> Entry:
+        try:
+            return msgspec.json.decode(data, type=Entry)
+        except msgspec.DecodeError as error:
+            raise RemoteError(
+                f"a ledger entry cannot be read: {error}", where=f"{self._blobs.url}/{key}"
+            ) from error
+
+
+class Recorder:
+    """Writes a plan's progress to the ledger, one entry after every step."""
+
+    def __init__(self, ledger: Ledger, plan: Plan, release: str, who: str) -> None:
+        self._ledger = ledger
+        self._plan = plan
+        self._release = release
+        self._who = who
+
+    def record(
+        self, event: Event, *, action: str = "", sentence: str = "", error: str = ""
+    ) -> None:
+        """Append one event of this release."""
+        plan = self._plan
+        self._ledger.append(
+            Entry(
+                release=self._release,
+                event=event,
+                operation=plan.operation,
+                target=plan.target,
+                model=plan.model,
+                revision=plan.revision.id,
+                digest=plan.revision.digest,
+                time=datetime.now(UTC),
+                who=self._who,
+                action=action,
+                sentence=sentence,
+                error=error,
+                previous=plan.previous,
+            )
+        )
+
+
+def actor(environ: Mapping[str, str]) -> str:
+    """Say who is acting: `CLOUDSERVE_ACTOR`, the CI's own name for its user, or user@host."""
+    for variable in ("CLOUDSERVE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
+        if environ.get(variable):
+            return environ[variable]
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _fold(entries: list[Entry]) -> Release:
+    first, last = entries[0], entries[-1]
+    return Release(
+        id=first.release,
+        operation=first.operation,
+        target=first.target,
+        model=first.model,
+        revision=first.revision,
+        digest=first.digest,
+        previous=first.previous,
+        started=first.time,
+        who=first.who,
+        outcome=last.event,
+        error=last.error,
+        steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
+    )

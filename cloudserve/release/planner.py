@@ -1,0 +1,111 @@
+"""Plans: what has to be done, as data. Planning reads the cloud and never changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.release.layout import Layout
+from cloudserve.release.ledger import Event, Release
+from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision, State
+from cloudserve.release.provider import Provider
+from cloudserve.release.upload import is_uploaded
+
+UPLOAD = "upload"
+
+
+def plan_deploy(
+    provider: Provider, target: str, model: str, revision: Revision, source: Path
+) -> Plan:
+    """Plan to put a revision beside what is there; no actions when it is there already."""
+    seen = provider.describe(model)
+    layout = Layout(provider.blobs.url, model)
+    location = layout.location(revision)
+    actions: list[Action] = []
+    if not is_uploaded(provider.blobs, layout, revision):
+        actions.append(
+            Action(
+                UPLOAD,
+                UPLOAD,
+                f"upload {source} to {location.saved_model_url}",
+                undo=f"delete the objects under {location.root_url}",
+            )
+        )
+    actions.extend(provider.plan_deploy(model, revision, location, seen))
+    return Plan(
+        Operation.DEPLOY, target, model, revision, tuple(actions), source=source, previous=seen.live
+    )
+
+
+def plan_traffic(
+    provider: Provider, target: str, operation: Operation, chosen: Deployed, seen: Deployment
+) -> Plan:
+    """Plan to give one deployed revision all traffic; no actions when it has it."""
+    if chosen.state is not State.READY:
+        because = f": {chosen.reason}" if chosen.reason else ""
+        raise ConflictError(
+            f"{chosen.revision.id} is {chosen.state}, not ready{because}",
+            where=f"{seen.model} on {target}",
+            hint=f"cloudserve deploy {seen.model} --target {target}",
+        )
+    actions = provider.plan_traffic(seen.model, chosen.revision.id, seen)
+    return Plan(operation, target, seen.model, chosen.revision, actions, previous=seen.live)
+
+
+def choose(seen: Deployment, wanted: str) -> Deployed:
+    """Find a deployed revision by `2`, `v2`, its id or its digest's beginning.
+
+    Raises UserError when none or several fit, with what there is.
+    """
+    fits = [d for d in seen.revisions if _fits(d.revision, wanted)]
+    if len(fits) == 1:
+        return fits[0]
+    there = ", ".join(d.revision.id for d in seen.revisions) or "nothing"
+    what = "fits several revisions" if fits else "is not deployed"
+    raise UserError(
+        f"version `{wanted}` of {seen.model} {what}",
+        where=f"{seen.model} on {seen.target}",
+        hint=f"deployed: {there}",
+    )
+
+
+def newest(seen: Deployment) -> Deployed:
+    """Return the deployed revision with the highest number, the last made of several."""
+    if not seen.revisions:
+        raise UserError(
+            f"nothing of {seen.model} is deployed",
+            where=f"{seen.model} on {seen.target}",
+            hint=f"cloudserve deploy {seen.model} --target {seen.target}",
+        )
+    return max(
+        seen.revisions,
+        key=lambda d: (d.revision.number, d.created.timestamp() if d.created else 0.0),
+    )
+
+
+def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
+    """Return the revision that was live before the present one took over, from the ledger.
+
+    Rollbacks are passed over, so that a second rollback does not bring back what the first one
+    took away. Raises UserError when the ledger knows of none.
+    """
+    for release in reversed(history):
+        if (
+            release.operation is not Operation.ROLLBACK
+            and release.outcome is Event.FINISHED
+            and release.revision == seen.live
+            and release.previous not in {None, seen.live}
+        ):
+            return choose(seen, str(release.previous))
+    raise UserError(
+        f"there is no earlier revision of {seen.model} to go back to",
+        where=f"{seen.model} on {seen.target}",
+        hint="name one with --to; `cloudserve status` lists what is deployed",
+    )
+
+
+def _fits(revision: Revision, wanted: str) -> bool:
+    return wanted in {revision.id, str(revision.number), f"v{revision.number}"} or (
+        len(wanted) >= 4 and revision.digest.startswith(wanted)  # noqa: PLR2004 - as git's shortest
+    )

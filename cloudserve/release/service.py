@@ -1,0 +1,159 @@
+"""The verbs: deploy, promote, rollback, status, history. What the CLI does, a program can do.
+
+Reading verbs reach the platform and change nothing. Changing verbs first plan without the lock:
+when nothing is to be done they write nothing. Otherwise they take the lock, plan again and execute.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cloudserve import registry
+from cloudserve.errors import UserError
+from cloudserve.project import Project
+from cloudserve.release import planner
+from cloudserve.release.executor import execute
+from cloudserve.release.layout import Layout
+from cloudserve.release.ledger import Ledger, Recorder, Release, actor
+from cloudserve.release.lock import lock
+from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision
+from cloudserve.release.provider import Notify, Provider
+from cloudserve.release.upload import upload
+from cloudserve.savedmodel import read_saved_model, read_tree, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a changing verb did: the plan it carried out and what the platform has now."""
+
+    plan: Plan
+    deployment: Deployment
+
+    @property
+    def changed(self) -> bool:
+        """Say whether anything had to be done."""
+        return bool(self.plan.actions)
+
+
+def quiet(line: str) -> None:
+    """Take a line of progress and drop it: the default for programs."""
+
+
+class Releases:
+    """The verbs for one model on one target.
+
+    `environ` is where credentials and endpoints are looked up (the process's own by default);
+    `notify` takes lines of progress for people. Making one reaches no network; raises UserError
+    for an unknown model or target, ProjectError for wrong fields, MissingExtraError.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        model: str,
+        target: str,
+        *,
+        environ: Mapping[str, str] | None = None,
+        notify: Notify = quiet,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._notify = notify
+        self._model = project.model(model)
+        self._target = project.target(target)
+        self._provider: Provider = registry.provider(self._target, self._environ)
+        self._layout = Layout(self._provider.blobs.url, model)
+
+    @property
+    def provider(self) -> Provider:
+        """Return the platform's provider."""
+        return self._provider
+
+    def status(self) -> Deployment:
+        """Read what the platform has of the model."""
+        return self._provider.describe(self._model.name)
+
+    def history(self) -> tuple[Release, ...]:
+        """Read the releases from the ledger, oldest first."""
+        return self._ledger().releases()
+
+    def deploy(self, number: int | None = None) -> Outcome:
+        """Put a version of the model, the newest by default, beside what is live.
+
+        The first revision of a model is live at once; later ones wait for `promote`. The model
+        is read and checked before anything is sent: raises ModelError when it is broken.
+        """
+        number, source = resolve(self._model.path, number)
+        read_saved_model(source, self._model.tags)
+        revision = Revision(number, read_tree(source).digest)
+
+        def plan() -> Plan:
+            return planner.plan_deploy(
+                self._provider, self._target.name, self._model.name, revision, source
+            )
+
+        return self._carry_out(plan, creates_bucket=True)
+
+    def promote(self, version: str | None = None) -> Outcome:
+        """Give a deployed version, the newest by default, all traffic."""
+
+        def plan() -> Plan:
+            seen = self.status()
+            chosen = planner.choose(seen, version) if version else planner.newest(seen)
+            return self._plan_traffic(Operation.PROMOTE, chosen, seen)
+
+        return self._carry_out(plan)
+
+    def rollback(self, to: str | None = None) -> Outcome:
+        """Give all traffic back to the revision before the live one, or to the one named."""
+        left = self.status().live
+
+        def plan() -> Plan:
+            seen = self.status()
+            if seen.live != left:
+                raise UserError(
+                    "another release moved the traffic meanwhile",
+                    where=f"{seen.model} on {seen.target}",
+                    hint="look at `cloudserve history` and run it again",
+                )
+            chosen = planner.choose(seen, to) if to else planner.before(seen, self.history())
+            return self._plan_traffic(Operation.ROLLBACK, chosen, seen)
+
+        return self._carry_out(plan)
+
+    def _plan_traffic(self, operation: Operation, chosen: Deployed, seen: Deployment) -> Plan:
+        return planner.plan_traffic(self._provider, self._target.name, operation, chosen, seen)
+
+    def _carry_out(self, make_plan: Callable[[], Plan], *, creates_bucket: bool = False) -> Outcome:
+        plan = make_plan()
+        if not plan.actions:
+            return Outcome(plan, self.status())
+        if creates_bucket:
+            self._provider.blobs.ensure(self._notify)
+        release, who = uuid.uuid4().hex, actor(self._environ)
+        with lock(self._provider.blobs, self._layout.lock, release=release, who=who):
+            plan = make_plan()
+            recorder = Recorder(self._ledger(), plan, release, who)
+            execute(plan, self._performer(plan, who), recorder, self._notify)
+        return Outcome(plan, self.status())
+
+    def _performer(self, plan: Plan, who: str) -> Callable[[Action, Notify], None]:
+        def perform(action: Action, notify: Notify) -> None:
+            if action.kind == planner.UPLOAD and plan.source is not None:
+                upload(
+                    self._provider.blobs,
+                    self._layout,
+                    plan.revision,
+                    plan.source,
+                    who=who,
+                    notify=notify,
+                )
+            else:
+                self._provider.perform(action, notify)
+
+        return perform
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self._provider.blobs, self._layout)

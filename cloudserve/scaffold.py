@@ -1,0 +1,97 @@
+"""Write a first project file for the models found in a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, Model
+
+DEPTH = 3
+MARKERS = ("saved_model.pb", "saved_model.pbtxt")
+
+
+def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Model, ...]]:
+    """Write `cloudserve.yaml` in a folder for the SavedModels in it; return its path and them.
+
+    The file appears whole or not at all. Raises UserError when there is no SavedModel,
+    ConflictError when the file is there and `force` is not given.
+    """
+    models = find_models(folder)
+    if not models:
+        raise UserError(
+            "there is no SavedModel here",
+            where=str(folder.resolve()),
+            hint="export one with tf.saved_model.save(model, 'models/NAME/1')",
+        )
+    path = folder / DEFAULT_FILE
+    text = _render(folder, models)
+    draft = path.with_name(f".{DEFAULT_FILE}.{os.getpid()}")
+    draft.write_text(text, "utf-8")
+    try:
+        if force:
+            draft.replace(path)
+        else:
+            path.hardlink_to(draft)
+    except FileExistsError as error:
+        raise ConflictError(
+            f"{DEFAULT_FILE} is there already", where=str(path), hint="--force replaces it"
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return path, models
+
+
+def find_models(folder: Path) -> tuple[Model, ...]:
+    """Find SavedModels at most three levels below a folder, NUMBER/ directories as one model."""
+    bases = {_base(path) for path in _saved_models(folder, DEPTH)}
+    taken: set[str] = set()
+    models = []
+    for base in sorted(bases):
+        name = _free(_name(base), taken)
+        models.append(Model(name, base))
+    return tuple(models)
+
+
+def _saved_models(folder: Path, depth: int) -> Iterator[Path]:
+    if any((folder / marker).is_file() for marker in MARKERS):
+        yield folder
+    elif depth:
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and not entry.name.startswith("."):
+                yield from _saved_models(entry, depth - 1)
+
+
+def _base(saved_model: Path) -> Path:
+    return saved_model.parent if saved_model.resolve().name.isdecimal() else saved_model
+
+
+def _name(base: Path) -> str:
+    words = re.findall(r"[a-zA-Z0-9]+", base.resolve().name)
+    name = "-".join(words)[:MODEL_NAME_LIMIT].rstrip("-")
+    return name if name[:1].isalpha() else f"model-{name}".rstrip("-")
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, free = 2, name
+    while free.lower() in taken:
+        number, free = number + 1, f"{name}-{number}"
+    taken.add(free.lower())
+    return free
+
+
+def _render(folder: Path, models: tuple[Model, ...]) -> str:
+    template = (files("cloudserve.templates.project") / DEFAULT_FILE).read_text("utf-8")
+    entries = "".join(f"  {m.name}:\n    path: {_quoted(m.path, folder)}\n" for m in models)
+    return Template(template).substitute(models=entries)
+
+
+def _quoted(path: Path, folder: Path) -> str:
+    text = path.relative_to(folder).as_posix()
+    plain = re.fullmatch(r"[\w./-]*[A-Za-z/][\w./-]*", text)
+    return text if plain else "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,168 @@
+"""The whole way once: train, release to two clouds offline, promote, roll back.
+
+Run it with `make demo`. Every command and every figure is real: the models are trained here, the
+digits go through Google's and AWS's own clients over HTTP to the offline clouds, which run the
+released SavedModels.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import ask_aws
+import ask_google
+import digits
+import numpy as np
+import train
+from numpy.typing import NDArray
+
+Labels = NDArray[np.int64]
+CLOUDSERVE = Path(sys.executable).with_name("cloudserve")
+PROJECT = """\
+models:
+  mnist:
+    path: models/mnist
+
+targets:
+  gcp:
+    provider: ai-platform
+    project: rehearsal
+    bucket: gs://rehearsal-models
+  aws:
+    provider: sagemaker
+    bucket: s3://rehearsal-models
+    role_arn: arn:aws:iam::000000000000:role/rehearsal
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the story plays: a folder, and the environment that points at the offline clouds."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, command: str) -> str:
+        """Run a cloudserve command, show it with its output, and return its standard output."""
+        print(f"\n$ cloudserve {command}", flush=True)
+        done = subprocess.run(
+            [CLOUDSERVE, *shlex.split(command)],
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        print(done.stdout, end="", flush=True)
+        if done.returncode:
+            raise SystemExit(f"the command ended with exit code {done.returncode}")
+        return done.stdout
+
+
+def main(folder: Path) -> None:
+    """Tell the story in a folder, which is made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "models" / "mnist").mkdir(parents=True)
+    (folder / "cloudserve.yaml").write_text(PROJECT)
+
+    say("1. Two models learn 4000 handwritten digits; 1000 others test them.")
+    known, unknown = digits.load()
+    in_process = {}
+    for number, learn in (("1", train.softmax_regression), ("2", train.perceptron)):
+        network = learn(known)
+        train.export(network, folder / "models" / "mnist" / number)
+        in_process[number] = train.labels_in_process(network, unknown)
+        rate = error_rate(in_process[number], unknown)
+        print(f"version {number}, {learn.__name__.replace('_', ' ')}: {rate:.1%} wrong")
+
+    say("2. What is in a SavedModel, told without TensorFlow.")
+    Stage(folder, {}).run("inspect models/mnist/1")
+
+    say("3. The offline clouds start: one port, no account, no Docker.")
+    with offline_clouds() as environment:
+        stage = Stage(folder, environment)
+        say("4. Version 1 is released to both.")
+        stage.run("deploy mnist --target gcp --version 1")
+        stage.run("deploy mnist --target aws --version 1")
+
+        say("5. The 1000 digits go through Google's and AWS's own clients.")
+        ask_both(environment, unknown, in_process["1"])
+
+        say("6. Version 2 is deployed beside it, and promoted.")
+        for target in ("gcp", "aws"):
+            stage.run(f"deploy mnist --target {target}")
+            stage.run(f"promote mnist --target {target}")
+        ask_both(environment, unknown, in_process["2"])
+
+        say("7. Back to version 1, with nothing uploaded again.")
+        for target in ("gcp", "aws"):
+            stage.run(f"rollback mnist --target {target}")
+        ask_both(environment, unknown, in_process["1"])
+        for target in ("gcp", "aws"):
+            stage.run(f"history mnist --target {target}")
+
+
+@contextmanager
+def offline_clouds() -> Iterator[dict[str, str]]:
+    """Run `cloudserve emulate` and give the environment that it prints."""
+    command = [str(CLOUDSERVE), "emulate", "--port", "0", "--env"]
+    print(f"\n$ {' '.join(['cloudserve', *command[1:]])}", flush=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield read_exports(process)
+        finally:
+            process.terminate()
+
+
+def read_exports(process: subprocess.Popen[str]) -> dict[str, str]:
+    """Read `export NAME=VALUE` lines until the clouds say that they are ready."""
+    environment: dict[str, str] = {}
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("# ready"):
+            return environment
+        name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
+        environment[name] = "".join(shlex.split(value))
+    raise SystemExit("the offline clouds did not start")
+
+
+def ask_both(environment: Mapping[str, str], unknown: digits.Digits, expected: Labels) -> None:
+    """Predict the test digits on both clouds; each answer must be the model's own in process."""
+    os.environ.update(environment)
+    instances: list[Any] = unknown.pixels.astype(int).tolist()
+    for client, ask in (
+        ("googleapiclient ml v1 predict", ask_google.predict),
+        ("boto3 sagemaker-runtime invoke_endpoint", ask_aws.predict),
+    ):
+        scores = np.asarray(ask("mnist", train.SIGNATURE, instances))
+        labels = scores.argmax(axis=1)
+        same = "the same digits" if np.array_equal(labels, expected) else "OTHER DIGITS"
+        print(f"{client}: {error_rate(labels, unknown):.1%} wrong, {same} as in process")
+        if same == "OTHER DIGITS":
+            raise SystemExit("the served model is not the exported one")
+
+
+def error_rate(labels: Labels, truth: digits.Digits) -> float:
+    """Return the share of wrong labels."""
+    return float(np.mean(labels != truth.labels))
+
+
+def say(line: str) -> None:
+    """Print a heading."""
+    print(f"\n\033[1m{line}\033[0m" if sys.stdout.isatty() else f"\n{line}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-work").resolve())

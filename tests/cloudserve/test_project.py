@@ -1,0 +1,154 @@
+"""The project file: what it accepts, and how it says what is wrong."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.errors import ProjectError, UserError
+from cloudserve.project import load_project
+
+GOOD = """\
+models:
+  mnist:
+    path: models/mnist
+targets:
+  gcp:
+    provider: ai-platform
+    bucket: gs://b
+  gcp-eu:
+    provider: ai-platform
+    bucket: gs://eu
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "cloudserve.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    project = load_project(written(tmp_path, GOOD))
+    assert project.model("mnist").path == tmp_path / "models/mnist"
+    assert project.model("mnist").tags == ("serve",)
+    assert project.target("gcp").provider == "ai-platform"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "where"),
+    [
+        ("", "the project file must be a mapping, not nothing", ":1"),
+        ("models: []", "a project needs at least one model", ":1: models"),
+        ("modls: {}", "unknown key `modls`", ":1: modls"),
+        ("models:\n  m:\n    pth: x", "unknown key `pth`", ":3: models.m.pth"),
+        ("models:\n  m: {}", "`path` is missing", ":2: models.m.path"),
+        ("models:\n  m:\n    path: 3", "`path` must be a string, not `3`", ":3: models.m.path"),
+        ("models:\n  m:\n    path: x\n    tags: serve", "`tags` must be a list of strings", ":4: models.m.tags"),
+        ("models:\n  1:\n    path: x", "the key `1` must be a string", ":2: models.1"),
+        ("models:\n  'a b':\n    path: x", "`a b` is not a model name", ":2: models.a b"),
+        (
+            "models:\n  a-b:\n    path: x\n  a_b:\n    path: y",
+            "`a_b` and `a-b` would be the same model on a platform",
+            ":4: models.a_b",
+        ),
+        (
+            "models:\n  m:\n    path: x\n    path: y",
+            "the key `path` stands here twice",
+            ":4: models.m.path",
+        ),
+        (
+            "models:\n  m:\n    path: x\ntargets:\n  t:\n    bucket: b",
+            "`provider` is missing",
+            ":5: targets.t.provider",
+        ),
+        (
+            "models:\n  m:\n    path: x\ntargets:\n  t:\n    provider: p\n    bucket: [b]",
+            "`bucket` must be a single value, not a list",
+            ":7: targets.t.bucket",
+        ),
+        ("models: {m: {path: x}", "the project file is not YAML: expected ',' or '}', but got '<stream end>'", ":1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_told_with_line_and_path(tmp_path, text, message, where):
+    path = written(tmp_path, text)
+    with pytest.raises(ProjectError) as caught:
+        load_project(path)
+    assert caught.value.message == message
+    assert caught.value.where == f"{path}{where}"
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path):
+    with pytest.raises(ProjectError, match="cannot be read: No such file") as caught:
+        load_project(tmp_path / "cloudserve.yaml")
+    assert caught.value.hint == "`cloudserve init` writes one for the models it finds"
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
+    path = tmp_path / "cloudserve.yaml"
+    path.write_bytes(b"models: \xff")
+    with pytest.raises(ProjectError, match="not UTF-8"):
+        load_project(path)
+
+
+def test_an_unknown_name_is_told_with_the_nearest(tmp_path):
+    project = load_project(written(tmp_path, GOOD))
+    with pytest.raises(UserError, match="no model `minst`") as caught:
+        project.model("minst")
+    assert caught.value.hint == "did you mean `mnist`?"
+
+
+def test_the_flag_wins_over_the_environment_and_that_over_the_file(tmp_path):
+    path = written(tmp_path, GOOD)
+    environ = {"CLOUDSERVE_GCP_BUCKET": "gs://environment", "CLOUDSERVE_GCP_REGION": "r"}
+    assert load_project(path).target("gcp").fields["bucket"] == "gs://b"
+    fields = load_project(path, environ=environ).target("gcp").fields
+    assert (fields["bucket"], fields["region"]) == ("gs://environment", "r")
+    flags = {"bucket": "gs://flag"}
+    fields = load_project(path, environ=environ, overrides=flags).target("gcp").fields
+    assert (fields["bucket"], fields["region"]) == ("gs://flag", "r")
+
+
+def test_a_variable_belongs_to_the_target_with_the_longest_fitting_name(tmp_path):
+    environ = {"CLOUDSERVE_GCP_EU_BUCKET": "gs://other"}
+    project = load_project(written(tmp_path, GOOD), environ=environ)
+    assert project.target("gcp-eu").fields["bucket"] == "gs://other"
+    assert project.target("gcp").fields == {"bucket": "gs://b"}
+
+
+SCHEMA = json.loads((files("cloudserve") / "project.schema.json").read_text())
+words = st.sampled_from(["models", "targets", "m", "a b", "path", "tags", "provider", "bucket"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("xyz: ", max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values | st.fixed_dictionaries({"models": values}, optional={"targets": values}))
+def test_the_schema_for_editors_accepts_what_the_loader_accepts(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("project") / "cloudserve.yaml"
+    path.write_text(yaml.safe_dump(value))
+    fits = jsonschema.Draft202012Validator(SCHEMA).is_valid(value)
+    try:
+        load_project(path)
+    except ProjectError as error:
+        if "would be the same model" not in error.message:  # beyond what a schema can say
+            assert not fits, error
+    else:
+        assert fits
+
+
+@given(st.text())
+def test_no_text_makes_the_loader_fail_otherwise(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("project") / "cloudserve.yaml"
+    path.write_text(text, "utf-8", errors="replace")
+    try:
+        load_project(path)
+    except ProjectError as error:
+        assert str(path) in str(error.where)
