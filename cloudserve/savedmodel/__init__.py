@@ -1,1 +1,27 @@
-"""A SavedModel on disk, read without TensorFlow: proto, reader, signature, tree."""
+"""A SavedModel on disk, read without TensorFlow.
+
+    resolve(path)            which version directory is meant, and its number
+    read_saved_model(path)   signatures, tags, ops; whether all its files are there
+    read_tree(path)          its files with sizes and digests, and one digest over all
+
+Whatever is wrong with the files is raised as one `cloudserve.errors.ModelError`.
+"""
+
+from cloudserve.savedmodel.reader import SavedModel, read_saved_model
+from cloudserve.savedmodel.signature import Shape, Signature, TensorSpec
+from cloudserve.savedmodel.tree import FileEntry, Tree, read_tree
+from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
+
+__all__ = [
+    "FileEntry",
+    "SavedModel",
+    "Shape",
+    "Signature",
+    "TensorSpec",
+    "Tree",
+    "is_saved_model",
+    "list_versions",
+    "read_saved_model",
+    "read_tree",
+    "resolve",
+]

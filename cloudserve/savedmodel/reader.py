@@ -1,0 +1,237 @@
+"""Read a SavedModel directory into nouns, and say in one sentence what is wrong with it.
+
+Source: tensorflow/cc/saved_model/{reader,loader}.cc, whose choices are kept: the MetaGraph is the
+first whose set of tags equals the set asked for; the text form serves where there is no binary one;
+`asset_file_def` goes before the collection `saved_model_assets` of TensorFlow 1.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudserve.errors import ModelError, UserError
+from cloudserve.savedmodel import proto
+from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
+from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature, read_signature
+from cloudserve.savedmodel.variables import COPY_AGAIN, INDEX, check_variables
+from cloudserve.savedmodel.versions import MODEL_FILES, list_versions
+
+_log = logging.getLogger(__name__)
+
+_BINARY, _TEXT, _CHUNKED = MODEL_FILES
+_ASSETS_COLLECTION = "saved_model_assets"
+_VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
+_GIT_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """What one MetaGraph of a SavedModel says. Its files and digest: `read_tree`."""
+
+    path: Path
+    tags: tuple[str, ...]
+    """The tags of this MetaGraph, sorted."""
+    available_tags: tuple[tuple[str, ...], ...]
+    """The tags of each MetaGraph in the file, in its order."""
+    tensorflow_version: str
+    """The version that wrote it, such as `2.14.0`; "" when it does not say."""
+    tensorflow_git_version: str
+    all_signatures: tuple[Signature, ...]
+    """All signatures, sorted by name, those of the loader included."""
+    ops: tuple[str, ...]
+    """The distinct ops of the graph and its functions, sorted; calls by function name left out."""
+    assets: tuple[str, ...]
+    """The files below `assets/` that the graph names, sorted."""
+    missing_assets: tuple[str, ...]
+    """Those of them that are not there. A model works without, unless its ops open the file."""
+    has_variables: bool
+
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Return the signatures that requests can name, sorted by name."""
+        return tuple(s for s in self.all_signatures if s.name not in HIDDEN_SIGNATURES)
+
+    def signature(self, name: str) -> Signature:
+        """Return a signature by name, hidden ones too. Raises UserError, naming those there are."""
+        found = next((s for s in self.all_signatures if s.name == name), None)
+        if found is None:
+            raise UserError(
+                f"the model has no signature {name!r}",
+                where=str(self.path),
+                hint=f"its signatures: {', '.join(s.name for s in self.signatures) or 'none'}",
+            )
+        return found
+
+
+def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> SavedModel:
+    """Read the MetaGraph with exactly these tags, and check that its files are there, whole.
+
+    Nothing is written and no tensor read. Raises ModelError with what is wrong, where, and what to
+    do: no SavedModel, not a protobuf, other tags, variables missing or cut off.
+    """
+    path = Path(path)
+    _check_directory(path)
+    message = _read_message(path)
+    graph = _select(message, tags, path)
+    assets = _assets(graph, path)
+    has_variables = check_variables(path)
+    if not has_variables:
+        _check_needs_no_variables(path, graph)
+    return SavedModel(
+        path=path,
+        tags=_tags(graph),
+        available_tags=tuple(map(_tags, message.meta_graphs)),
+        tensorflow_version=graph.meta_info_def.tensorflow_version,
+        tensorflow_git_version=graph.meta_info_def.tensorflow_git_version,
+        all_signatures=_signatures(graph),
+        ops=_ops(graph.graph_def),
+        assets=assets,
+        missing_assets=_missing_assets(path, assets),
+        has_variables=has_variables,
+    )
+
+
+def _check_directory(path: Path) -> None:
+    if is_directory(path):
+        return
+    if is_file(path):
+        hint = "give the directory of a SavedModel (in Keras: model.export('DIRECTORY'))"
+        if path.name in MODEL_FILES:
+            hint = f"give the directory that holds it: {path.parent}"
+        raise ModelError("a file is not a SavedModel directory", where=str(path), hint=hint)
+    raise ModelError(
+        "there is no such directory",
+        where=str(path),
+        hint="give the directory that holds saved_model.pb",
+    )
+
+
+def _read_message(path: Path) -> proto.Message:
+    present = list_names(path)
+    name = next((name for name in MODEL_FILES if name in present), None)
+    if name is None:
+        raise _no_saved_model(path)
+    if name == _CHUNKED:
+        raise ModelError(
+            f"the chunked form {_CHUNKED} cannot be read",
+            where=str(path),
+            hint="export the model in one file, without experimental_image_format",
+        )
+    data = read_file(path, name)
+    _check_is_content(data, name, path)
+    try:
+        return proto.SavedModel.FromString(data) if name == _BINARY else _parse_text(data)
+    except (proto.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{name} is not a SavedModel protobuf, or it is cut off ({len(data)} bytes)",
+            where=str(path),
+            hint="copy or export the model again",
+        ) from error
+
+
+def _parse_text(data: bytes) -> proto.Message:
+    return proto.parse_text(data.decode())
+
+
+def _no_saved_model(path: Path) -> ModelError:
+    versions = list_versions(path)
+    if not versions:
+        return ModelError(
+            f"the directory has no {_BINARY}",
+            where=str(path),
+            hint="give the directory of a SavedModel (in Keras: model.export('DIRECTORY'))",
+        )
+    return ModelError(
+        f"the directory holds versions ({', '.join(map(str, versions))}), not one SavedModel",
+        where=str(path),
+        hint=f"give one of them, such as {versions[max(versions)]}",
+    )
+
+
+def _check_is_content(data: bytes, name: str, path: Path) -> None:
+    if not data:
+        raise ModelError(f"{name} is empty", where=str(path), hint="copy or export the model again")
+    if data.startswith(_GIT_LFS_POINTER):
+        raise ModelError(
+            f"{name} is a Git LFS pointer, not the model",
+            where=str(path),
+            hint="fetch the content: git lfs pull",
+        )
+
+
+def _select(message: proto.Message, tags: tuple[str, ...], path: Path) -> proto.Message:
+    if not message.meta_graphs:
+        raise ModelError(
+            "the file holds no MetaGraph, so it is no SavedModel (a frozen graph, perhaps)",
+            where=str(path),
+            hint="export the model with tf.saved_model.save or, in Keras, model.export",
+        )
+    for graph in message.meta_graphs:
+        if set(graph.meta_info_def.tags) == set(tags):
+            return graph
+    available = "; ".join(_say_tags(_tags(graph)) for graph in message.meta_graphs)
+    raise ModelError(
+        f"no MetaGraph has the tags {_say_tags(tags)}",
+        where=str(path),
+        hint=f"tags there are: {available}",
+    )
+
+
+def _tags(graph: proto.Message) -> tuple[str, ...]:
+    return tuple(sorted(set(graph.meta_info_def.tags)))
+
+
+def _say_tags(tags: tuple[str, ...]) -> str:
+    return ",".join(tags) or "(none)"
+
+
+def _signatures(graph: proto.Message) -> tuple[Signature, ...]:
+    definitions = graph.signature_def
+    return tuple(read_signature(name, definitions[name]) for name in sorted(definitions))
+
+
+def _ops(graph_def: proto.Message) -> tuple[str, ...]:
+    functions = graph_def.library.function
+    names = {node.op for node in graph_def.node}
+    for function in functions:
+        names.update(node.op for node in function.node_def)
+    return tuple(sorted(names - {function.signature.name for function in functions}))
+
+
+def _assets(graph: proto.Message, path: Path) -> tuple[str, ...]:
+    try:
+        assets = graph.asset_file_def or list(_collected_assets(graph))
+    except proto.DecodeError as error:
+        message = f"the collection {_ASSETS_COLLECTION} is damaged"
+        raise ModelError(message, where=str(path), hint="export the model again") from error
+    return tuple(sorted({asset.filename for asset in assets}))
+
+
+def _collected_assets(graph: proto.Message) -> Iterator[proto.Message]:
+    if _ASSETS_COLLECTION in graph.collection_def:
+        for packed in graph.collection_def[_ASSETS_COLLECTION].any_list.value:
+            yield proto.AssetFileDef.FromString(packed.value)
+
+
+def _missing_assets(path: Path, assets: tuple[str, ...]) -> tuple[str, ...]:
+    missing = tuple(name for name in assets if not is_file(path / "assets" / name))
+    if missing:
+        _log.warning("%s: the graph names assets that are not there: %s", path, ", ".join(missing))
+    return missing
+
+
+def _check_needs_no_variables(path: Path, graph: proto.Message) -> None:
+    """Refuse a graph that restores variables when there are none to restore.
+
+    TensorFlow loads such a model, and each request then fails on an uninitialised variable.
+    """
+    used = _VARIABLE_OPS.intersection(node.op for node in graph.graph_def.node)
+    if used and graph.saver_def.restore_op_name:
+        raise ModelError(
+            f"{INDEX} is missing, and the graph has variables to restore",
+            where=str(path),
+            hint=COPY_AGAIN,
+        )

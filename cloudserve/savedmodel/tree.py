@@ -1,0 +1,157 @@
+"""The files of a directory and one digest over all of them.
+
+The digest is the SHA-256 of this canonical text, in UTF-8: the line `cloudserve-tree-1`, then for
+each file, in the byte order of the paths,
+
+    PATH NUL SIZE NUL SHA256 LF
+
+with the path relative and with "/", the size in decimal, the file's SHA-256 in lower-case hex. NUL
+cannot stand in a path, so no two trees have the same text. Times, owners and modes do not count.
+
+What counts: every regular file, hidden ones too. A symbolic link counts as what it points to, which
+must lie inside the tree. Empty directories do not count: object stores have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudserve.errors import ModelError
+
+_FORMAT = "cloudserve-tree-1\n"
+_THREADS = 4  # hashing leaves the GIL; more threads than this outrun common disks
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file: its path relative to the tree, with "/"; its size in bytes; its SHA-256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The files of a directory in the byte order of their paths, and the digest over them (hex)."""
+
+    files: tuple[FileEntry, ...]
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+
+def read_tree(path: Path | str) -> Tree:
+    """Read and hash all files below a directory.
+
+    The result is of one moment: raises ModelError when a file appears, vanishes or changes
+    meanwhile. Raises it too for a link that leads out of the tree or in a circle, for what is
+    neither file nor directory, for what cannot be read, and for names that are not UTF-8.
+    """
+    root = Path(path)
+    found = list_files(root)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        files = tuple(pool.map(lambda name: _hash(root, name), found))
+    if list_files(root) != found:
+        raise ModelError("files came or went while the directory was read", where=str(root))
+    return Tree(files, digest(files))
+
+
+def digest(files: tuple[FileEntry, ...]) -> str:
+    """Return the digest of a tree with these files, in any order."""
+    lines = (f"{f.path}\0{f.size}\0{f.sha256}\n" for f in sorted(files, key=lambda f: f.path))
+    return hashlib.sha256((_FORMAT + "".join(lines)).encode()).hexdigest()
+
+
+def list_files(root: Path) -> list[str]:
+    """Return the relative paths of all files below a directory, sorted. Raises as `read_tree`."""
+    if not root.is_dir():
+        raise ModelError("there is no such directory", where=str(root))
+    return sorted(_walk(root, root.resolve()))
+
+
+def _walk(root: Path, top: Path) -> Iterator[str]:
+    """Yield the files below `top`, the real path of `root`; links are followed inside it."""
+    pending: list[tuple[str, tuple[Path, ...]]] = [("", (top,))]
+    while pending:
+        below, above = pending.pop()
+        for name in _names(root, below):
+            real = _real_path(root, name, top)
+            mode = real.stat().st_mode
+            if stat.S_ISREG(mode):
+                yield name
+                continue
+            if not stat.S_ISDIR(mode):
+                raise ModelError(f"{name} is neither a file nor a directory", where=str(root))
+            if real in above:
+                raise ModelError(f"the link {name} leads in a circle", where=str(root))
+            pending.append((f"{name}/", (*above, real)))
+
+
+def _names(root: Path, below: str) -> list[str]:
+    try:
+        names = [f"{below}{name}" for name in os.listdir(root / below)]  # noqa: PTH208 (names only)
+    except OSError as error:
+        raise _unreadable(root, below or ".", error) from error
+    for name in names:
+        _check_utf8(root, name)
+    return names
+
+
+def _check_utf8(root: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ModelError(f"the name {name!a} is not UTF-8", where=str(root)) from error
+
+
+def _real_path(root: Path, name: str, top: Path) -> Path:
+    try:
+        real = (root / name).resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
+        raise ModelError(
+            f"the link {name} leads nowhere",
+            where=str(root),
+            hint="replace the link by the file, or remove it",
+        ) from error
+    if not real.is_relative_to(top):
+        raise ModelError(
+            f"the link {name} leads out of the directory",
+            where=str(root),
+            hint="replace the link by what it points to",
+        )
+    return real
+
+
+def _hash(root: Path, name: str) -> FileEntry:
+    try:
+        with (root / name).open("rb") as file:
+            before = os.fstat(file.fileno())
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        after = (root / name).stat()
+    except OSError as error:
+        raise _unreadable(root, name, error) from error
+    if _state(before) != _state(after):
+        raise ModelError(
+            f"{name} changed while it was read",
+            where=str(root),
+            hint="wait until the model is written, then try again",
+        )
+    return FileEntry(name, before.st_size, sha256)
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _unreadable(root: Path, name: str, error: OSError) -> ModelError:
+    return ModelError(f"{name} cannot be read: {error.strerror}", where=str(root))

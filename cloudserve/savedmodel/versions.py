@@ -1,0 +1,105 @@
+"""Which version is meant: a SavedModel directory, or a base path of `NUMBER/` ones.
+
+TensorFlow Serving's rule: a directory whose name is an int64 in decimal is a version, leading
+zeros and all (`00000123` is 123), and the highest is served. Other entries are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cloudserve.errors import ModelError, UserError
+from cloudserve.savedmodel.files import is_directory, is_file, list_names
+
+MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
+"""The forms of a SavedModel's file: binary, text, and chunked (beyond 2 GB)."""
+
+_NUMBER = re.compile(r"[0-9]+")
+_LARGEST = 2**63 - 1
+_NUMBER_IF_UNNAMED = 1
+
+
+def is_saved_model(path: Path) -> bool:
+    """Return whether a directory holds a SavedModel's file in any form."""
+    return any(is_file(path / name) for name in MODEL_FILES)
+
+
+def list_versions(base_path: Path) -> dict[int, Path]:
+    """Return the version directories below a base path by number, ascending.
+
+    Raises ModelError when two directories are the same number.
+    """
+    found: dict[int, Path] = {}
+    for name in list_names(base_path) if is_directory(base_path) else ():
+        number, entry = _number(name), base_path / name
+        if number is None or not is_directory(entry):
+            continue
+        if number in found:
+            names = f"{found[number].name}/ and {entry.name}/"
+            raise ModelError(
+                f"{names} are both version {number}",
+                where=str(base_path),
+                hint="rename or remove one of them",
+            )
+        found[number] = entry
+    return dict(sorted(found.items()))
+
+
+def resolve(path: Path | str, number: int | None = None) -> tuple[int, Path]:
+    """Return a version's number and its SavedModel directory.
+
+    A SavedModel directory's number is its name; one with another name is `number`, or 1. Of a base
+    path it is the version `number`, or the highest. Raises ModelError when there is no SavedModel
+    or version, UserError when the version asked for is not there. The SavedModel is not read.
+    """
+    path = Path(path)
+    if is_saved_model(path):
+        return _resolve_saved_model(path, number), path
+    versions = list_versions(path)
+    if not versions:
+        raise ModelError(
+            f"neither a SavedModel nor NUMBER/ directories of them: {_what_is_there(path)}",
+            where=str(path),
+            hint="give the directory that holds saved_model.pb, or the one above its versions",
+        )
+    chosen = max(versions) if number is None else number
+    if chosen not in versions:
+        raise UserError(
+            f"there is no version {chosen}", where=str(path), hint=_name_versions(versions)
+        )
+    return chosen, versions[chosen]
+
+
+def _resolve_saved_model(path: Path, number: int | None) -> int:
+    own = _own_number(path)
+    if own is None:
+        return _NUMBER_IF_UNNAMED if number is None else number
+    if number not in {None, own}:
+        raise UserError(
+            f"the SavedModel is version {own}, not {number}",
+            where=str(path),
+            hint=f"give {path.parent} to choose among its versions",
+        )
+    return own
+
+
+def _own_number(path: Path) -> int | None:
+    """Return the number in the name as given, else in the name it stands for (`.`, a symlink)."""
+    own = _number(path.name)
+    return _number(path.resolve().name) if own is None else own
+
+
+def _number(name: str) -> int | None:
+    number = int(name) if _NUMBER.fullmatch(name) else _LARGEST + 1
+    return number if number <= _LARGEST else None
+
+
+def _what_is_there(path: Path) -> str:
+    if is_file(path):
+        return "it is a file"
+    return "nothing of the kind is there" if is_directory(path) else "there is no such directory"
+
+
+def _name_versions(versions: dict[int, Path]) -> str:
+    return f"versions here: {', '.join(map(str, versions))}"
