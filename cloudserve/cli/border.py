@@ -55,7 +55,8 @@ def _told(error: BaseException, *, debug: bool) -> int:
             error.show(sys.stderr)
             return Exit.USAGE
         case KeyboardInterrupt() | click.Abort():
-            _tell("interrupted", *_notes(error))
+            # Click turns Ctrl-C into an Abort; what stopped has its notes on the first.
+            _tell("interrupted", *_notes(error.__cause__ or error))
             return Exit.INTERRUPTED
         case BrokenPipeError():
             # The reader of stdout went away (`| head`); Python must not complain at exit as well.

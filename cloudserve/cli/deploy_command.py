@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.deployment_report import outcome_report
 from cloudserve.cli.options import releases, target_options
 from cloudserve.cli.report import output_option, show
 
@@ -29,5 +28,7 @@ def command(
     The newest version is taken unless --version names one. The first version of a model takes
     all traffic; later ones wait for `cloudserve promote`. What is there already is left alone.
     """
+    from cloudserve.cli.deployment_report import outcome_report
+
     outcome = releases(model, target, project_file, settings).deploy(version)
     show(outcome_report(outcome), output)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
+
+from cloudserve.cli.running import run_until_stopped
 
 
 @click.command("emulate")
@@ -38,21 +37,11 @@ def command(*, port: int, data: Path | None, as_exports: bool) -> None:
     from cloudserve import registry
 
     emulator = registry.server("emulator")(data, "127.0.0.1", port)
-    registry.server("run")(_serve(emulator, as_exports=as_exports))
 
-
-async def _serve(emulator: Any, *, as_exports: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await emulator.start()
-    try:
+    def announce() -> None:
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)
-        await stop.wait()
-        click.echo("stopping", err=True)
-    finally:
-        await emulator.stop()
+
+    registry.server("run")(run_until_stopped(emulator, announce))
 
 
 def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.deployment_report import outcome_report
 from cloudserve.cli.options import releases, target_options
 from cloudserve.cli.report import output_option, show
 
@@ -25,5 +24,7 @@ def command(
     output: str,
 ) -> None:
     """Give a deployed version all traffic."""
+    from cloudserve.cli.deployment_report import outcome_report
+
     outcome = releases(model, target, project_file, settings).promote(version)
     show(outcome_report(outcome), output)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.deployment_report import outcome_report
 from cloudserve.cli.options import releases, target_options
 from cloudserve.cli.report import output_option, show
 
@@ -29,5 +28,7 @@ def command(
     The version before is the one that was live when the present one took over, as the ledger
     tells it; nothing is uploaded again.
     """
+    from cloudserve.cli.deployment_report import outcome_report
+
     outcome = releases(model, target, project_file, settings).rollback(to)
     show(outcome_report(outcome), output)

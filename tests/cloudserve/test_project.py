@@ -49,7 +49,11 @@ def test_paths_are_relative_to_the_file(tmp_path):
         ("models:\n  m:\n    pth: x", "unknown key `pth`", ":3: models.m.pth"),
         ("models:\n  m: {}", "`path` is missing", ":2: models.m.path"),
         ("models:\n  m:\n    path: 3", "`path` must be a string, not `3`", ":3: models.m.path"),
-        ("models:\n  m:\n    path: x\n    tags: serve", "`tags` must be a list of strings", ":4: models.m.tags"),
+        (
+            "models:\n  m:\n    path: x\n    tags: serve",
+            "`tags` must be a list of strings",
+            ":4: models.m.tags",
+        ),
         ("models:\n  1:\n    path: x", "the key `1` must be a string", ":2: models.1"),
         ("models:\n  'a b':\n    path: x", "`a b` is not a model name", ":2: models.a b"),
         (
@@ -72,9 +76,13 @@ def test_paths_are_relative_to_the_file(tmp_path):
             "`bucket` must be a single value, not a list",
             ":7: targets.t.bucket",
         ),
-        ("models: {m: {path: x}", "the project file is not YAML: expected ',' or '}', but got '<stream end>'", ":1"),
+        (
+            "models: {m: {path: x}",
+            "the project file is not YAML: expected ',' or '}', but got '<stream end>'",
+            ":1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_file_is_told_with_line_and_path(tmp_path, text, message, where):
     path = written(tmp_path, text)
     with pytest.raises(ProjectError) as caught:

@@ -1,0 +1,43 @@
+"""`cloudserve inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.options import load, project_option
+from cloudserve.cli.report import output_option, show
+
+
+@click.command("inspect")
+@click.argument("model")
+@click.option("--version", type=click.IntRange(min=0), help="The version; the highest by default.")
+@click.option(
+    "--tags",
+    help="The MetaGraph's tags, comma-separated; the project's, or `serve`, by default.",
+)
+@project_option
+@output_option
+def command(
+    *, model: str, version: int | None, tags: str | None, project_file: Path, output: str
+) -> None:
+    """Show what a SavedModel holds, without TensorFlow.
+
+    MODEL is a SavedModel directory, a base path of NUMBER/ ones, or a model of the project.
+    """
+    from cloudserve.cli.model_report import model_report
+    from cloudserve.savedmodel import read_saved_model, read_tree, resolve
+
+    path, own_tags = _locate(model, project_file)
+    number, folder = resolve(path, version)
+    wanted = tuple(tags.split(",")) if tags else own_tags
+    show(model_report(read_saved_model(folder, wanted), read_tree(folder), number), output)
+
+
+def _locate(model: str, project_file: Path) -> tuple[Path, tuple[str, ...]]:
+    path = Path(model)
+    if path.exists() or not project_file.exists():
+        return path, ("serve",)
+    found = load(project_file, ()).model(model)
+    return found.path, found.tags

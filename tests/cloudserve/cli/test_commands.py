@@ -1,0 +1,211 @@
+"""The command line from outside: what it prints where, and its exit codes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cloudserve.cli.border import run
+from cloudserve.cli.commands import COMMANDS, cli
+from cloudserve.errors import RemoteError
+
+HEAVY = {"tensorflow", "numpy", "boto3", "botocore", "googleapiclient", "google", "grpc", "yaml"}
+
+PROJECT = """\
+models:
+  half:
+    path: {path}
+targets:
+  here:
+    provider: memory
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, base, releases):
+    """Stand in a project folder whose target is the platform in memory."""
+    (tmp_path / "cloudserve.yaml").write_text(PROJECT.format(path=base))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLOUDSERVE_ACTOR", "ada")
+    return tmp_path
+
+
+def on_target(command, *arguments):
+    return run([command, "half", "--target", "here", *arguments])
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_imports_no_heavy_library(command):
+    code = (
+        "import sys; from cloudserve.cli.border import run; run(sys.argv[1:] + ['--help']);"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True
+    )
+    assert "Usage: cloudserve" in done.stdout
+    assert not HEAVY & set(json.loads(done.stderr.replace("'", '"')))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_in_the_list_of_commands_is_the_commands_own(name):
+    command = cli.get_command(None, name)
+    assert command.name == name
+    assert command.help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name][1]
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(capsys):
+    assert run(["inspct"]) == 2
+    assert "Did you mean 'inspect'?" in capsys.readouterr().err
+
+
+def test_the_version_stands_in_one_place(capsys):
+    from cloudserve import __version__
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"cloudserve {__version__}\n"
+
+
+def test_deploy_tells_progress_on_stderr_and_the_result_on_stdout(project, capsys):
+    assert on_target("deploy", "--version", "123") == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith("half v123-")
+    assert lines[0].endswith("on here: deployed, live")
+    assert lines[1].split() == ["REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST"]
+    assert err.startswith("upload ")
+
+
+def test_deploying_again_says_that_nothing_is_to_do(project, capsys):
+    on_target("deploy")
+    capsys.readouterr()
+    assert on_target("deploy") == 0
+    out, err = capsys.readouterr()
+    assert "is deployed already, nothing to do" in out
+    assert err == ""
+
+
+def test_json_holds_the_same_facts(project, capsys):
+    on_target("deploy", "--version", "123")
+    capsys.readouterr()
+    assert on_target("status", "--output", "json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert [(r["number"], r["traffic"], r["state"]) for r in status["revisions"]] == [
+        (123, 1.0, "ready")
+    ]
+    assert on_target("history", "--output", "json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["who"] == "ada"
+
+
+def test_the_whole_way_of_a_release(project, capsys):
+    for command in (
+        ["deploy", "--version", "123"],
+        ["deploy"],
+        ["promote"],
+        ["rollback"],
+        ["history"],
+    ):
+        assert on_target(*command) == 0
+    out = capsys.readouterr().out
+    assert "half on here: 4 releases" in out
+    assert [line.split()[3] for line in out.splitlines()[-4:]] == [
+        "deploy",
+        "deploy",
+        "promote",
+        "rollback",
+    ]
+
+
+def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
+    assert run(["deploy", "half", "--target", "hare"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the project has no target `hare`\n"
+        "  where: cloudserve.yaml\n"
+        "  to do: did you mean `here`?\n"
+    )
+
+
+def test_a_remote_failure_has_its_own_exit_code_and_tells_what_is_done(project, platform, capsys):
+    def refuse(action):
+        raise RemoteError("quota exceeded", where="here", request_id="r-1")
+
+    platform.before = refuse
+    assert on_target("deploy", "--version", "123") == 4
+    err = capsys.readouterr().err
+    assert "error: quota exceeded\n  where: here\n  request: r-1\n" in err
+    assert "  done: upload " in err
+    assert "Traceback" not in err
+
+
+def test_an_interrupt_has_exit_code_130_and_tells_what_is_done(project, platform, capsys):
+    def interrupt(action):
+        raise KeyboardInterrupt
+
+    platform.before = interrupt
+    assert on_target("deploy") == 130
+    assert "interrupted\n  done: upload " in capsys.readouterr().err
+
+
+def test_a_bug_is_told_without_a_traceback_unless_asked(project, platform, capsys):
+    def bug(action):
+        raise ZeroDivisionError("division by zero")
+
+    platform.before = bug
+    assert on_target("deploy") == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(["--debug", "deploy", "half", "--target", "here"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_broken_model_has_exit_code_3(tmp_path, capsys):
+    (tmp_path / "saved_model.pb").write_bytes(b"no protobuf")
+    assert run(["inspect", str(tmp_path)]) == 3
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_lock_in_the_way_has_exit_code_5(project, platform, capsys):
+    codes = []
+    platform.before = lambda action: codes.append(on_target("deploy", "--version", "124"))
+    assert on_target("deploy", "--version", "123") == 0
+    assert codes == [5]
+
+
+def test_a_setting_that_is_none_is_refused(project, capsys):
+    assert on_target("status", "--set", "bucket") == 2
+    assert "`bucket` is not FIELD=VALUE" in capsys.readouterr().err
+
+
+def test_inspect_shows_signatures_size_and_digest_without_tensorflow(shared_models):
+    code = (
+        "import sys; from cloudserve.cli.border import run; code = run(sys.argv[1:]);"
+        "assert not {'tensorflow', 'numpy'} & set(sys.modules); sys.exit(code)"
+    )
+    path = str(shared_models / "tfs_half_plus_two_tf2")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "inspect", path], capture_output=True, text=True, check=True
+    )
+    assert "signature serving_default (predict)" in done.stdout
+    assert "digest      sha256:" in done.stdout
+
+
+def test_inspect_takes_a_model_of_the_project(project, capsys):
+    assert run(["inspect", "half", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == 124
+
+
+def test_init_writes_a_project_file_that_loads(tmp_path, monkeypatch, shared_models, capsys):
+    model = tmp_path / "models" / "my model"
+    model.mkdir(parents=True)
+    (model / "1").symlink_to(shared_models / "tfs_half_plus_two_2v" / "124")
+    monkeypatch.chdir(tmp_path)
+    assert run(["init"]) == 0
+    assert run(["inspect", "my-model"]) == 0
+    assert run(["init"]) == 5
+    assert "cloudserve.yaml is there already" in capsys.readouterr().err
+    assert run(["init", "--force"]) == 0
+
+
+def test_init_without_a_model_says_how_to_export_one(tmp_path, capsys):
+    assert run(["init", str(tmp_path)]) == 2
+    assert "there is no SavedModel here" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""A platform in memory: a real small implementation of the two contracts, with faults on demand."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cloudserve import registry
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.project import Model, Project, Target
+from cloudserve.release.nouns import Action, Deployed, Deployment, Revision, State
+from cloudserve.release.provider import Blob, Expect
+from cloudserve.release.service import Releases
+
+
+class MemoryBlobs:
+    """A bucket; `before_write` is called with each key and may raise."""
+
+    url = "mem://bucket"
+
+    def __init__(self):
+        self.objects: dict[str, tuple[bytes, str, Mapping[str, str]]] = {}
+        self.uploads: list[str] = []
+        self.before_write: Callable[[str], None] = lambda key: None
+        self._tokens = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def ensure(self, notify):
+        pass
+
+    def head(self, key):
+        found = self.objects.get(key)
+        return Blob(key, len(found[0]), found[1], found[2]) if found else None
+
+    def read(self, key):
+        found = self.objects.get(key)
+        return (found[0], found[1]) if found else None
+
+    def write(self, key, data, expect=Expect.ANYTHING):
+        self.before_write(key)
+        with self._lock:
+            present = self.objects.get(key)
+            if expect is Expect.ABSENT and present is not None:
+                raise ConflictError("is there", where=key)
+            if isinstance(expect, str) and (present is None or present[1] != expect):
+                raise ConflictError("has moved", where=key)
+            token = str(next(self._tokens))
+            self.objects[key] = (data, token, {})
+        return token
+
+    def upload(self, key, path, metadata):
+        self.before_write(key)
+        self.uploads.append(key)
+        self.objects[key] = (path.read_bytes(), str(next(self._tokens)), metadata)
+
+    def list(self, prefix) -> Iterator[Blob]:
+        for key in sorted(self.objects):
+            if key.startswith(prefix):
+                yield Blob(key, len(self.objects[key][0]), self.objects[key][1])
+
+    def delete(self, key):
+        self.objects.pop(key, None)
+
+
+@dataclass
+class MemoryPlatform:
+    """A platform with one endpoint a model; `before` is called with each action and may raise."""
+
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    deployed: dict[str, Deployed] = field(default_factory=dict)
+    traffic: dict[str, float] = field(default_factory=dict)
+    before: Callable[[Action], None] = lambda action: None
+    performed: list[str] = field(default_factory=list)
+
+    def describe(self, model):
+        return Deployment(model, "here", tuple(self.deployed.values()), dict(self.traffic))
+
+    def plan_deploy(self, model, revision, location, seen):
+        if seen.find(revision.id):
+            return ()
+        args = {"number": revision.number, "digest": revision.digest, "url": location.root_url}
+        return (Action("create", "create", f"create {revision.id}", args),)
+
+    def plan_traffic(self, model, revision_id, seen):
+        if seen.traffic.get(revision_id) == 1.0:
+            return ()
+        return (Action("move", "move", f"move to {revision_id}", {"id": revision_id}),)
+
+    def perform(self, action, notify):
+        self.before(action)
+        self.performed.append(action.id)
+        match action.kind:
+            case "create":
+                revision = Revision(action.args["number"], action.args["digest"])
+                self.deployed[revision.id] = Deployed(revision, State.READY, action.args["url"])
+                if not self.traffic:
+                    self.traffic = {revision.id: 1.0}
+            case "move":
+                self.traffic = {action.args["id"]: 1.0}
+            case other:
+                raise RemoteError(f"no such action: {other}")
+
+    def predict(self, model, body, revision_id=None):
+        return b"{}"
+
+
+@pytest.fixture
+def platform() -> MemoryPlatform:
+    return MemoryPlatform()
+
+
+@pytest.fixture
+def base(tmp_path, shared_models) -> Path:
+    """Give a base path with versions 123 and 124 of a real model."""
+    return shared_models / "tfs_half_plus_two_2v"
+
+
+@pytest.fixture
+def releases(platform, base, monkeypatch) -> Callable[..., Releases]:
+    """Give the verbs for the model on the platform in memory."""
+    monkeypatch.setattr(registry, "provider", lambda target, environ: platform)
+
+    def make(lines: list[str] | None = None, path: Path = base) -> Releases:
+        project = Project(
+            Path("cloudserve.yaml"),
+            {"half": Model("half", path)},
+            {"here": Target("here", "memory")},
+        )
+        notify = (lambda line: None) if lines is None else lines.append
+        return Releases(project, "half", "here", environ={"CLOUDSERVE_ACTOR": "ada"}, notify=notify)
+
+    return make

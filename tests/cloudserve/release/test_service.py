@@ -1,0 +1,222 @@
+"""Deploy, promote and roll back: what each does, repeats, refuses, and leaves when it stops."""
+
+import pytest
+
+from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
+from cloudserve.release.layout import Layout
+from cloudserve.release.ledger import Event
+
+
+def stopping(at, error):
+    def before(name):
+        if name == at or getattr(name, "id", None) == at:
+            raise error
+
+    return before
+
+
+def test_the_first_version_is_live_at_once(releases, platform):
+    outcome = releases().deploy(123)
+    assert outcome.changed
+    assert outcome.deployment.live == outcome.plan.revision.id
+    assert platform.performed == ["create"]
+
+
+def test_the_newest_version_is_taken_unless_one_is_named(releases):
+    assert releases().deploy().plan.revision.number == 124
+
+
+def test_a_later_version_waits_for_its_promotion(releases):
+    first = releases().deploy(123).plan.revision.id
+    outcome = releases().deploy(124)
+    assert outcome.deployment.live == first
+    assert releases().promote().deployment.live == outcome.plan.revision.id
+
+
+def test_deploying_the_same_digest_again_changes_nothing(releases, platform):
+    releases().deploy(123)
+    objects = dict(platform.blobs.objects)
+    outcome = releases().deploy(123)
+    assert not outcome.changed
+    assert platform.blobs.objects == objects
+    assert platform.performed == ["create"]
+
+
+def test_the_manifest_is_written_after_every_file(releases, platform):
+    keys = []
+    platform.blobs.before_write = keys.append
+    outcome = releases().deploy(123)
+    layout = Layout(platform.blobs.url, "half")
+    manifest = keys.index(layout.manifest(outcome.plan.revision))
+    prefix = layout.location(outcome.plan.revision).saved_model
+    files = [i for i, key in enumerate(keys) if key.startswith(prefix)]
+    assert files
+    assert max(files) < manifest
+
+
+@pytest.mark.parametrize("error", [RemoteError("the network is down"), KeyboardInterrupt()])
+def test_a_deploy_that_stops_says_what_is_done_and_goes_on_when_run_again(
+    releases, platform, error
+):
+    platform.before = stopping("create", error)
+    with pytest.raises(type(error)) as caught:
+        releases().deploy(123)
+    note = "\n".join(caught.value.__notes__)
+    assert "done: upload" in note
+    assert "not done: create v123-" in note
+    assert "Run the same command again" in note
+
+    platform.before = lambda action: None
+    sent = list(platform.blobs.uploads)
+    assert releases().deploy(123).deployment.live
+    assert platform.blobs.uploads == sent  # no file was sent twice
+
+
+def test_an_upload_that_stops_midway_sends_only_what_is_missing(releases, platform):
+    count = 0
+
+    def fail_at_the_second_file(key):
+        nonlocal count
+        count += "/revisions/" in key
+        if count == 2:
+            raise RemoteError("cut")
+
+    platform.blobs.before_write = fail_at_the_second_file
+    with pytest.raises(RemoteError):
+        releases().deploy(123)
+    assert len(platform.blobs.uploads) == 1
+    platform.blobs.before_write = lambda key: None
+    releases().deploy(123)
+    assert len(set(platform.blobs.uploads)) == len(platform.blobs.uploads)
+
+
+def test_a_file_with_other_bytes_of_the_same_size_is_sent_again(releases, platform):
+    platform.before = stopping("create", RemoteError("cut"))
+    with pytest.raises(RemoteError):
+        releases().deploy(123)
+    manifest = next(key for key in platform.blobs.objects if "/manifests/" in key)
+    platform.blobs.delete(manifest)
+    key = platform.blobs.uploads[0]
+    data, token, _ = platform.blobs.objects[key]
+    platform.blobs.objects[key] = (data, token, {"cloudserve-sha256": "another"})
+    platform.before = lambda action: None
+    platform.blobs.uploads.clear()
+    releases().deploy(123)
+    assert platform.blobs.uploads == [key]
+
+
+def test_a_broken_model_is_refused_before_anything_is_sent(releases, platform, tmp_path):
+    broken = tmp_path / "broken" / "1"
+    broken.mkdir(parents=True)
+    (broken / "saved_model.pb").write_bytes(b"no protobuf")
+    with pytest.raises(ModelError):
+        releases(path=broken.parent).deploy()
+    assert platform.blobs.objects == {}
+
+
+def test_an_unknown_version_names_those_that_are_deployed(releases):
+    first = releases().deploy(123).plan.revision.id
+    with pytest.raises(UserError, match="version `9` of half is not deployed") as caught:
+        releases().promote("9")
+    assert caught.value.hint == f"deployed: {first}"
+
+
+@pytest.mark.parametrize("name", ["123", "v123", "id"])
+def test_a_version_can_be_named_in_three_ways(releases, name):
+    revision = releases().deploy(123).plan.revision
+    releases().deploy(124)
+    releases().promote("124")
+    wanted = revision.id if name == "id" else name
+    assert releases().promote(wanted).deployment.live == revision.id
+
+
+def test_a_digests_beginning_names_a_version_unless_two_have_it(releases):
+    digest = releases().deploy(123).plan.revision.digest
+    assert releases().promote(digest[:10]).plan.revision.digest == digest
+    releases().deploy(124)  # the same files under another number
+    with pytest.raises(UserError, match="fits several revisions"):
+        releases().promote(digest[:10])
+
+
+def test_promoting_what_is_live_changes_nothing(releases):
+    releases().deploy(123)
+    assert not releases().promote("123").changed
+
+
+def test_a_rollback_brings_back_the_revision_before(releases):
+    first = releases().deploy(123).plan.revision.id
+    releases().deploy(124)
+    releases().promote()
+    assert releases().rollback().deployment.live == first
+
+
+def test_a_second_rollback_does_not_bring_back_what_the_first_took_away(releases):
+    releases().deploy(123)
+    releases().deploy(124)
+    releases().promote()
+    releases().rollback()
+    with pytest.raises(UserError, match="no earlier revision of half to go back to"):
+        releases().rollback()
+
+
+def test_a_rollback_can_name_its_revision(releases):
+    releases().deploy(123)
+    second = releases().deploy(124).plan.revision.id
+    assert releases().rollback(to="124").deployment.live == second
+
+
+def test_history_tells_who_did_what_from_which_digest(releases):
+    first = releases().deploy(123).plan.revision
+    second = releases().deploy(124).plan.revision
+    releases().promote()
+    releases().rollback()
+    told = [(r.who, r.operation, r.revision, r.previous, r.outcome) for r in releases().history()]
+    assert told == [
+        ("ada", "deploy", first.id, None, Event.FINISHED),
+        ("ada", "deploy", second.id, first.id, Event.FINISHED),
+        ("ada", "promote", second.id, first.id, Event.FINISHED),
+        ("ada", "rollback", first.id, second.id, Event.FINISHED),
+    ]
+    assert releases().history()[1].digest == second.digest
+
+
+def test_history_tells_of_a_release_that_stopped(releases, platform):
+    platform.before = stopping("create", RemoteError("quota exceeded"))
+    with pytest.raises(RemoteError):
+        releases().deploy(123)
+    release = releases().history()[0]
+    assert (release.outcome, release.error) == (Event.STOPPED, "quota exceeded")
+    assert [step.split()[0] for step in release.steps] == ["upload"]
+
+
+def test_a_second_release_at_the_same_time_is_refused_and_told_who_holds_the_lock(
+    releases, platform
+):
+    seen = []
+
+    def try_another(action):
+        with pytest.raises(ConflictError) as caught:
+            releases().deploy(124)
+        seen.append(caught.value.message)
+
+    platform.before = try_another
+    releases().deploy(123)
+    assert seen[0].startswith("another release of this model is running: ada, process ")
+    assert not any(key.endswith("lock.json") for key in platform.blobs.objects)
+
+
+def test_progress_is_told_step_by_step(releases):
+    lines = []
+    releases(lines).deploy(123)
+    assert lines[0].startswith("upload ")
+    assert lines[-1].startswith("create v123-")
+    assert any(line.startswith("  saved_model.pb") for line in lines)
+
+
+def test_the_digest_in_the_bucket_must_be_the_models_own(releases, platform):
+    outcome = releases().deploy(123)
+    key = Layout(platform.blobs.url, "half").manifest(outcome.plan.revision)
+    data = platform.blobs.objects[key][0].replace(outcome.plan.revision.digest.encode(), b"0" * 64)
+    platform.blobs.objects[key] = (data, "x", {})
+    with pytest.raises(ConflictError, match="is another model in the bucket"):
+        releases().deploy(123)

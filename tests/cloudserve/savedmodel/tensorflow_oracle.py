@@ -1,0 +1,112 @@
+"""Write down, with TensorFlow, what it knows: `python tensorflow_oracle.py MODELS FOLDER`.
+
+TensorFlow is imported first and cloudserve's messages after it: they must not collide.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import saved_model_pb2, tensor_bundle_pb2
+
+from cloudserve.savedmodel import read_saved_model
+
+
+def describe(descriptor, found):
+    """Collect the fields of a message and of all it reaches, by the message's full name."""
+    if descriptor.full_name in found:
+        return found
+    found[descriptor.full_name] = {
+        field.number: [
+            field.name,
+            field.type,
+            field.is_repeated,
+            field.message_type.full_name if field.message_type else None,
+        ]
+        for field in descriptor.fields
+    }
+    for field in descriptor.fields:
+        if field.message_type:
+            describe(field.message_type, found)
+    return found
+
+
+def describe_tensors(tensors):
+    return {
+        alias: [
+            info.name,
+            tf.dtypes.as_dtype(info.dtype).name if info.dtype else "invalid",
+            tf.TensorShape(info.tensor_shape).as_list()
+            if not info.tensor_shape.unknown_rank
+            else None,
+        ]
+        for alias, info in tensors.items()
+    }
+
+
+def describe_graph(graph):
+    functions = graph.graph_def.library.function
+    ops = {node.op for node in graph.graph_def.node}
+    ops |= {node.op for function in functions for node in function.node_def}
+    return {
+        "tags": list(graph.meta_info_def.tags),
+        "version": graph.meta_info_def.tensorflow_version,
+        "git_version": graph.meta_info_def.tensorflow_git_version,
+        "ops": sorted(ops - {function.signature.name for function in functions}),
+        "signatures": {
+            name: [
+                signature.method_name,
+                describe_tensors(signature.inputs),
+                describe_tensors(signature.outputs),
+            ]
+            for name, signature in graph.signature_def.items()
+        },
+    }
+
+
+def read_model(path, text_folder):
+    message = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    text_folder.mkdir(parents=True)
+    (text_folder / "saved_model.pbtxt").write_text(text_format.MessageToString(message))
+    (graph,) = message.meta_graphs
+    return {**describe_graph(graph), "text": str(text_folder)}
+
+
+def checkpoint_bytes(path):
+    """Return the bytes that TensorFlow reads from a checkpoint's data: fixed-size tensors only."""
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    if tf.string in dtypes.values():
+        return None
+    return sum(tf.TensorShape(shapes[n]).num_elements() * dtypes[n].size for n in shapes)
+
+
+def main(models: Path, folder: Path) -> None:
+    paths = sorted(file.parent for file in models.glob("*/*/saved_model.pb"))
+    whole = [path for path in paths if list(path.glob("variables/variables.data-*"))]
+    messages = describe(saved_model_pb2.SavedModel.DESCRIPTOR, {})
+    describe(tensor_bundle_pb2.BundleHeaderProto.DESCRIPTOR, messages)
+    describe(tensor_bundle_pb2.BundleEntryProto.DESCRIPTOR, messages)
+    numbers = {value.number: value.name for value in types_pb2.DataType.DESCRIPTOR.values}
+    names = {number: tf.dtypes.as_dtype(number).name for number in numbers if number}
+    facts = {
+        "messages": messages,
+        "data_types": numbers,
+        "dtype_names": names,
+        "models": {
+            str(path.relative_to(models)): read_model(path, folder / path.relative_to(models))
+            for path in paths
+        },
+        "checkpoint_bytes": {str(p.relative_to(models)): checkpoint_bytes(p) for p in whole},
+        "read_beside_tensorflow": [str(read_saved_model(path).path) for path in whole],
+    }
+    (folder / "facts.json").write_text(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

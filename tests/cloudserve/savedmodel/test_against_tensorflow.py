@@ -1,0 +1,143 @@
+"""What is read without TensorFlow is what TensorFlow reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloudserve.errors import ModelError
+from cloudserve.savedmodel import SavedModel, TensorSpec, proto, read_saved_model
+from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
+from cloudserve.savedmodel.variables import INDEX, read_index
+
+ROOTS = {
+    "tensorflow.SavedModel": proto.SavedModel,
+    "tensorflow.BundleHeaderProto": proto.BundleHeaderProto,
+    "tensorflow.BundleEntryProto": proto.BundleEntryProto,
+}
+
+
+def mismatches(ours, real_name: str, messages: dict, seen: set[str]) -> list[str]:
+    """List the fields below one of our messages that TensorFlow's message of this name has not."""
+    if real_name in seen:
+        return []
+    seen.add(real_name)
+    found = []
+    for field in ours.fields:
+        real = messages[real_name].get(str(field.number))
+        if real is None or real[:3] != [field.name, field.type, field.is_repeated]:
+            found.append(f"{real_name}.{field.name} = {field.number}: {real}")
+        elif field.message_type:
+            found += mismatches(field.message_type, real[3], messages, seen)
+    return found
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_field_names_numbers_and_types_are_those_of_tensorflow(oracle, root):
+    seen: set[str] = set()
+    assert mismatches(ROOTS[root].DESCRIPTOR, root, oracle["messages"], seen) == []
+    assert len(seen) >= (20 if root == "tensorflow.SavedModel" else 1)
+
+
+def test_data_types_are_those_of_tensorflow(oracle):
+    assert {str(n): name for n, name in PROTO_NAMES.items()} == oracle["data_types"]
+    assert {n: dtype_name(int(n)) for n in oracle["dtype_names"]} == oracle["dtype_names"]
+
+
+def test_invalid_and_unknown_data_types_have_names_too():
+    assert dtype_name(0) == "invalid"
+    assert dtype_name(77) == "unknown_77"
+
+
+def tensors(specs: tuple[TensorSpec, ...]) -> dict:
+    return {
+        s.alias: [s.tensor_name, s.dtype, None if s.shape is None else list(s.shape)] for s in specs
+    }
+
+
+def described(model: SavedModel) -> dict:
+    return {
+        "tags": list(model.tags),
+        "version": model.tensorflow_version,
+        "git_version": model.tensorflow_git_version,
+        "ops": list(model.ops),
+        "signatures": {
+            s.name: [s.method_name, tensors(s.inputs), tensors(s.outputs)]
+            for s in model.all_signatures
+        },
+    }
+
+
+def readable(oracle: dict) -> list[str]:
+    return [name for name in oracle["models"] if not name.startswith("cassava")]
+
+
+def test_every_real_model_reads_as_tensorflow_reads_it(oracle, shared_models):
+    ours = {name: described(read_saved_model(shared_models / name)) for name in readable(oracle)}
+    theirs = {
+        name: {key: value for key, value in oracle["models"][name].items() if key != "text"}
+        for name in readable(oracle)
+    }
+    assert ours == theirs
+    assert len(ours) == 14
+
+
+def test_the_text_form_that_tensorflow_writes_reads_like_the_binary_one(oracle, shared_models):
+    for name in readable(oracle):
+        text = Path(oracle["models"][name]["text"])
+        link = text / "variables"
+        if (shared_models / name / "variables").is_dir() and not link.exists():
+            link.symlink_to(shared_models / name / "variables")
+        assert described(read_saved_model(text)) == described(
+            read_saved_model(shared_models / name)
+        )
+        assert read_saved_model(text).assets == read_saved_model(shared_models / name).assets
+
+
+def test_the_index_names_the_bytes_of_the_tensors_that_tensorflow_finds(oracle, shared_models):
+    known = {name: size for name, size in oracle["checkpoint_bytes"].items() if size}
+    needed = {
+        name: sum(read_index((shared_models / name / INDEX).read_bytes()).needed.values())
+        for name in known
+    }
+    assert needed == known
+    assert len(known) >= 8
+
+
+def test_it_works_in_a_process_that_imported_tensorflow_before(oracle):
+    assert len(oracle["read_beside_tensorflow"]) == 13
+
+
+def test_it_works_in_a_process_that_imports_tensorflow_after(shared_models):
+    path = shared_models / "tfs_half_plus_two_tf2" / "123"
+    code = (
+        "import sys; from cloudserve.savedmodel import read_saved_model\n"
+        f"before = read_saved_model({str(path)!r})\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "from tensorflow.core.protobuf import saved_model_pb2 as theirs\n"
+        f"message = theirs.SavedModel.FromString(open({str(path / 'saved_model.pb')!r}, 'rb').read())\n"
+        "assert message.meta_graphs[0].meta_info_def.tensorflow_version == '2.14.0'\n"
+        f"assert read_saved_model({str(path)!r}) == before\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
+def test_reading_needs_neither_tensorflow_nor_numpy(shared_models):
+    path = shared_models / "tfs_half_plus_two_tf2" / "123"
+    code = (
+        "import sys; from cloudserve.savedmodel import read_saved_model, read_tree, resolve\n"
+        f"read_saved_model({str(path)!r}); read_tree({str(path)!r}); resolve({str(path)!r})\n"
+        "print(sorted({'tensorflow', 'numpy', 'grpc'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "[]\n", run.stderr
+
+
+def test_the_model_without_its_data_shard_is_refused_in_one_sentence(shared_models):
+    with pytest.raises(ModelError) as raised:
+        read_saved_model(shared_models / "cassava_tfhub" / "1")
+    assert str(raised.value) == "variables/variables.data-00000-of-00001 is missing"
