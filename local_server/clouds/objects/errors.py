@@ -1,0 +1,112 @@
+"""What the object store refuses; each face renders these in its own protocol.
+
+CloudserveError
+└── ObjectStoreError
+    ├── NoSuchBucketError        BucketExistsError     BucketNotEmptyError
+    ├── NoSuchKeyError           PreconditionFailedError
+    ├── NoSuchUploadError        InvalidPartError      (multipart uploads, resumable sessions)
+    ├── SessionBusyError
+    ├── DigestMismatchError      what came is not what was announced
+    └── CheckoutError            a prefix that cannot become a directory
+
+A refused operation has changed nothing.
+"""
+
+from __future__ import annotations
+
+from cloudserve.errors import CloudserveError
+
+
+class ObjectStoreError(CloudserveError):
+    """The object store refused an operation."""
+
+
+class NoSuchBucketError(ObjectStoreError):
+    """The bucket does not exist."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The specified bucket does not exist", where=bucket)
+        self.bucket = bucket
+
+
+class NoSuchKeyError(ObjectStoreError):
+    """The object does not exist."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        super().__init__("The specified key does not exist.", where=f"{bucket}/{key}")
+        self.bucket = bucket
+        self.key = key
+
+
+class BucketExistsError(ObjectStoreError):
+    """The bucket is there already."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The bucket exists already", where=bucket)
+        self.bucket = bucket
+
+
+class BucketNotEmptyError(ObjectStoreError):
+    """A bucket with objects in it cannot be deleted."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(
+            "The bucket you tried to delete is not empty",
+            where=bucket,
+            hint="delete its objects first",
+        )
+        self.bucket = bucket
+
+
+class PreconditionFailedError(ObjectStoreError):
+    """The object is not as the request demanded; `condition` names the condition that failed."""
+
+    def __init__(self, bucket: str, key: str, condition: str) -> None:
+        super().__init__(
+            "At least one of the pre-conditions you specified did not hold",
+            where=f"{bucket}/{key}: {condition}",
+        )
+        self.condition = condition
+
+
+class NoSuchUploadError(ObjectStoreError):
+    """The multipart upload or resumable session does not exist, or has ended."""
+
+    def __init__(self, upload: str) -> None:
+        super().__init__(
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may "
+            "have been aborted or completed.",
+            where=upload,
+        )
+
+
+class InvalidPartError(ObjectStoreError):
+    """A part that was named for completion is missing, too small or out of order."""
+
+    def __init__(self, code: str, message: str, number: int) -> None:
+        super().__init__(message, where=f"part {number}")
+        self.code = code
+
+
+class SessionBusyError(ObjectStoreError):
+    """Another request is writing to this resumable session."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(
+            "Another request is writing to this upload session", where=session, hint="retry later"
+        )
+
+
+class DigestMismatchError(ObjectStoreError):
+    """The bytes do not have the digest that was announced for them."""
+
+    def __init__(self, algorithm: str, expected: str, actual: str) -> None:
+        super().__init__(
+            f"Provided {algorithm} hash {expected!r} doesn't match calculated {algorithm} hash "
+            f"{actual!r}."
+        )
+        self.algorithm = algorithm
+
+
+class CheckoutError(ObjectStoreError):
+    """The objects under a prefix cannot be laid out as files."""

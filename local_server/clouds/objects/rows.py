@@ -1,0 +1,176 @@
+"""Objects as rows: what store, uploads and sessions do inside their transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .blobs import BlobDirectory
+from .errors import NoSuchBucketError, NoSuchKeyError, PreconditionFailedError
+from .nouns import About, Blob, ObjectInfo, Precondition
+
+Clock = Callable[[], float]
+
+MICROSECONDS = 1_000_000
+GRACE_SECONDS = 60.0
+"""How long content outlives its last object, for readers that were just given its path."""
+
+COLUMNS = (
+    "bucket, key, size, sha256, md5, crc32c, crc32, generation, metageneration, about, "
+    "created, updated"
+)
+ABOUT_COLUMN = 9
+
+
+def to_object(row: tuple[Any, ...]) -> ObjectInfo:
+    """Build an object from a row of COLUMNS."""
+    about = msgspec.json.decode(row[ABOUT_COLUMN], type=About)
+    values: tuple[Any, ...] = (*row[:ABOUT_COLUMN], about, *row[ABOUT_COLUMN + 1 :])
+    return ObjectInfo(*values)
+
+
+def require_bucket(connection: sqlite3.Connection, bucket: str) -> None:
+    """Raise NoSuchBucketError unless the bucket is there."""
+    if not connection.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone():
+        raise NoSuchBucketError(bucket)
+
+
+def find(connection: sqlite3.Connection, bucket: str, key: str) -> ObjectInfo | None:
+    """Return the object, or None; raises NoSuchBucketError."""
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM objects WHERE bucket = ? AND key = ?",  # noqa: S608 a constant
+        (bucket, key),
+    ).fetchone()
+    if row is None:
+        require_bucket(connection, bucket)
+        return None
+    return to_object(row)
+
+
+def check(info: ObjectInfo | None, bucket: str, key: str, condition: Precondition) -> None:
+    """Raise PreconditionFailedError, or NoSuchKeyError for an If-Match on a missing object."""
+    if info is None and condition.match is not None:
+        raise NoSuchKeyError(bucket, key)
+    failing = condition.failing(info)
+    if failing:
+        raise PreconditionFailedError(bucket, key, failing)
+
+
+def next_generation(connection: sqlite3.Connection, now: float) -> int:
+    """Return a number greater than all before it: microseconds, as GCS's generations look."""
+    (last,) = connection.execute("SELECT generation FROM counter").fetchone()
+    generation = max(int(last) + 1, int(now * MICROSECONDS))
+    connection.execute("UPDATE counter SET generation = ?", (generation,))
+    return generation
+
+
+class Objects:
+    """Writes object rows and keeps the blobs they name; each call is inside a transaction."""
+
+    def __init__(self, blobs: BlobDirectory, clock: Clock) -> None:
+        self._blobs = blobs
+        self._clock = clock
+
+    def put(
+        self,
+        connection: sqlite3.Connection,
+        name: tuple[str, str],
+        blob: Blob,
+        about: About,
+        precondition: Precondition,
+    ) -> ObjectInfo:
+        """Adopt a blob and make it the object of this bucket and key."""
+        before = find(connection, *name)
+        check(before, *name, precondition)
+        now = self._clock()
+        info = ObjectInfo(
+            bucket=name[0],
+            key=name[1],
+            size=blob.size,
+            sha256=blob.digests["sha256"],
+            md5=blob.digests["md5"],
+            crc32c=blob.digests["crc32c"],
+            crc32=blob.digests["crc32"],
+            generation=next_generation(connection, now),
+            metageneration=1,
+            about=about,
+            created=now,
+            updated=now,
+        )
+        self.keep(connection, blob)
+        write_row(connection, info)
+        if before and before.sha256 != info.sha256:
+            self.release(connection, [before.sha256])
+        return info
+
+    def keep(self, connection: sqlite3.Connection, blob: Blob) -> None:
+        """Give a blob its address, and spare it from collection."""
+        self._blobs.adopt(blob)
+        connection.execute("DELETE FROM garbage WHERE sha256 = ?", (blob.digests["sha256"],))
+
+    def remove(self, connection: sqlite3.Connection, info: ObjectInfo) -> None:
+        """Delete an object."""
+        connection.execute(
+            "DELETE FROM objects WHERE bucket = ? AND key = ?", (info.bucket, info.key)
+        )
+        self.release(connection, [info.sha256])
+
+    def release(self, connection: sqlite3.Connection, contents: list[bytes]) -> None:
+        """Note content that lost an owner, and unlink what nobody has owned for a while.
+
+        Unlinking happens inside the transaction: a put that adopts the same content waits for it.
+        """
+        now = self._clock()
+        for sha256 in contents:
+            if not _owned(connection, sha256):
+                connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (sha256, now))
+        due = connection.execute(
+            "DELETE FROM garbage WHERE since <= ? RETURNING sha256", (now - GRACE_SECONDS,)
+        ).fetchall()
+        for (sha256,) in due:
+            self._blobs.path(sha256).unlink(missing_ok=True)
+
+
+def _owned(connection: sqlite3.Connection, sha256: bytes) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM objects WHERE sha256 = ?1 UNION ALL "
+            "SELECT 1 FROM parts WHERE sha256 = ?1 LIMIT 1",
+            (sha256,),
+        ).fetchone()
+    )
+
+
+def write_row(connection: sqlite3.Connection, info: ObjectInfo) -> None:
+    """Insert or replace an object's row."""
+    connection.execute(
+        f"INSERT OR REPLACE INTO objects ({COLUMNS}) "  # noqa: S608 a constant
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            info.bucket,
+            info.key,
+            info.size,
+            info.sha256,
+            info.md5,
+            info.crc32c,
+            info.crc32,
+            info.generation,
+            info.metageneration,
+            msgspec.json.encode(info.about),
+            info.created,
+            info.updated,
+        ),
+    )
+
+
+def orphans(connection: sqlite3.Connection, blobs: BlobDirectory) -> list[Path]:
+    """Return the blob files that no row names."""
+    owned = {
+        row[0].hex()
+        for row in connection.execute("SELECT sha256 FROM objects UNION SELECT sha256 FROM parts")
+    }
+    return [path for path in blobs.stored() if path.name not in owned]

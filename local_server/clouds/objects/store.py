@@ -1,0 +1,292 @@
+"""The store itself: buckets and objects, for S3 and GCS alike.
+
+Bytes come first (`writer`, hashed and safe on disk), then one transaction checks the
+precondition and makes them an object. A process that dies in between leaves the object as it was.
+Give two clouds a store each where their bucket names must not meet.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from . import checkout
+from .blobs import BlobDirectory, BlobWriter
+from .database import Database
+from .errors import BucketExistsError, BucketNotEmptyError, NoSuchBucketError, NoSuchKeyError
+from .listing import beyond, list_objects
+from .nouns import ANYTHING, About, Blob, BucketInfo, Listing, ObjectInfo, Precondition
+from .rows import Clock, Objects, check, find, orphans, require_bucket, write_row
+from .sessions import Sessions
+from .uploads import Uploads
+
+PAGE = 1000
+DEFAULT_ABOUT = About()
+
+
+class ObjectStore:
+    """Objects in a directory. Threads and processes may share it; each opens its own."""
+
+    def __init__(self, root: Path, *, clock: Clock = time.time) -> None:
+        """Open the store, or make one; whoever opens it alone sweeps what a crash left."""
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self._clock = clock
+        self._guard = (root / "lock").open("a+b")
+        alone = _try_exclusive(self._guard.fileno())
+        self._blobs = BlobDirectory(root)
+        self._database = Database(root / "objects.db")
+        self._objects = Objects(self._blobs, clock)
+        self.uploads = Uploads(self._database, self._blobs, self._objects, clock)
+        self.sessions = Sessions(self._database, self._blobs, self._objects, clock)
+        if alone:
+            self._sweep()
+        fcntl.flock(self._guard, fcntl.LOCK_SH)
+
+    def _sweep(self) -> None:
+        self._blobs.sweep(self.sessions.unfinished())
+        with self._database.write() as connection:
+            for path in orphans(connection, self._blobs):
+                path.unlink()
+            connection.execute("DELETE FROM garbage")
+
+    def close(self) -> None:
+        """Close the store's files; sessions under way are kept for the next opening."""
+        self.sessions.close()
+        self._database.close()
+        self._guard.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Buckets
+
+    def create_bucket(self, name: str, *, project: str = "", region: str = "") -> BucketInfo:
+        """Make a bucket; raises BucketExistsError."""
+        bucket = BucketInfo(name, project, region, self._clock())
+        with self._database.write() as connection:
+            if connection.execute("SELECT 1 FROM buckets WHERE name = ?", (name,)).fetchone():
+                raise BucketExistsError(name)
+            connection.execute(
+                "INSERT INTO buckets VALUES (?, ?, ?, ?)",
+                (bucket.name, bucket.project, bucket.region, bucket.created),
+            )
+        return bucket
+
+    def get_bucket(self, name: str) -> BucketInfo:
+        """Return a bucket; raises NoSuchBucketError."""
+        with self._database.read() as connection:
+            row = connection.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise NoSuchBucketError(name)
+        return BucketInfo(*row)
+
+    def list_buckets(self) -> tuple[BucketInfo, ...]:
+        """Return all buckets by name."""
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT * FROM buckets ORDER BY name").fetchall()
+        return tuple(BucketInfo(*row) for row in rows)
+
+    def delete_bucket(self, name: str) -> None:
+        """Delete an empty bucket and the uploads under way in it.
+
+        Raises NoSuchBucketError, BucketNotEmptyError.
+        """
+        with self._database.write() as connection:
+            require_bucket(connection, name)
+            held = connection.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (name,))
+            if held.fetchone():
+                raise BucketNotEmptyError(name)
+            self.uploads.forget_bucket(connection, name)
+            self.sessions.forget_bucket(connection, name)
+            connection.execute("DELETE FROM buckets WHERE name = ?", (name,))
+
+    # Writing
+
+    def writer(self, extra: tuple[str, ...] = ()) -> BlobWriter:
+        """Return a writer for new bytes; `extra` names checksums beyond `checksums.ALWAYS`."""
+        return self._blobs.writer(extra)
+
+    def discard(self, blob: Blob) -> None:
+        """Forget a blob that was not put."""
+        if blob.staged is not None:
+            blob.staged.unlink(missing_ok=True)
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        blob: Blob,
+        about: About = DEFAULT_ABOUT,
+        precondition: Precondition = ANYTHING,
+    ) -> ObjectInfo:
+        """Make a blob the object of this name; the blob is used up whether this succeeds or not.
+
+        Raises NoSuchBucketError, PreconditionFailedError, or NoSuchKeyError when an If-Match
+        finds no object.
+        """
+        try:
+            with self._database.write() as connection:
+                return self._objects.put(connection, (bucket, key), blob, about, precondition)
+        finally:
+            self.discard(blob)
+
+    def copy(
+        self,
+        source: ObjectInfo,
+        bucket: str,
+        key: str,
+        about: About | None = None,
+        precondition: Precondition = ANYTHING,
+    ) -> ObjectInfo:
+        """Make an object of the bytes of another, which must still be as it was given.
+
+        Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
+        """
+        with self._database.write() as connection:
+            now = find(connection, source.bucket, source.key)
+            if now is None or now.generation != source.generation:
+                raise NoSuchKeyError(source.bucket, source.key)
+            return self._objects.put(
+                connection, (bucket, key), as_blob(source), about or source.about, precondition
+            )
+
+    def compose(
+        self,
+        sources: tuple[ObjectInfo, ...],
+        bucket: str,
+        key: str,
+        about: About = DEFAULT_ABOUT,
+        precondition: Precondition = ANYTHING,
+    ) -> ObjectInfo:
+        """Make an object of several objects' bytes, one after another.
+
+        Raises as `put`, and NoSuchKeyError when a source has gone meanwhile.
+        """
+        components = sum(source.about.components or 1 for source in sources)
+        try:
+            blob = self._blobs.join(source.sha256 for source in sources)
+        except FileNotFoundError as error:
+            raise NoSuchKeyError(sources[0].bucket, sources[0].key) from error
+        return self.put(bucket, key, blob, replace(about, components=components), precondition)
+
+    def update(
+        self, bucket: str, key: str, about: About, precondition: Precondition = ANYTHING
+    ) -> ObjectInfo:
+        """Change what is said of an object, and count its metageneration up.
+
+        Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
+        """
+        with self._database.write() as connection:
+            before = _require(find(connection, bucket, key), bucket, key)
+            check(before, bucket, key, precondition)
+            info = replace(
+                before,
+                about=about,
+                metageneration=before.metageneration + 1,
+                updated=self._clock(),
+            )
+            write_row(connection, info)
+        return info
+
+    def delete(self, bucket: str, key: str, precondition: Precondition = ANYTHING) -> None:
+        """Delete an object; raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError."""
+        with self._database.write() as connection:
+            info = _require(find(connection, bucket, key), bucket, key)
+            check(info, bucket, key, precondition)
+            self._objects.remove(connection, info)
+
+    # Reading
+
+    def find(self, bucket: str, key: str) -> ObjectInfo | None:
+        """Return an object, or None; raises NoSuchBucketError."""
+        with self._database.read() as connection:
+            return find(connection, bucket, key)
+
+    def get(self, bucket: str, key: str) -> ObjectInfo:
+        """Return an object; raises NoSuchBucketError, NoSuchKeyError."""
+        return _require(self.find(bucket, key), bucket, key)
+
+    def path(self, info: ObjectInfo) -> Path:
+        """Return the read-only file that holds an object's bytes.
+
+        It stays for a minute (`rows.GRACE_SECONDS`) after the object was replaced or deleted.
+        """
+        return self._blobs.path(info.sha256)
+
+    def list(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        delimiter: str = "",
+        start: str = "",
+        limit: int = PAGE,
+    ) -> Listing:
+        """Return a page of a listing (see `listing.list_objects`); raises NoSuchBucketError."""
+        with self._database.read() as connection:
+            return list_objects(
+                connection, bucket, prefix, delimiter=delimiter, start=start, limit=limit
+            )
+
+    def walk(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield all objects under a prefix in key order; raises NoSuchBucketError."""
+        start: str | None = ""
+        while start is not None:
+            page = self.list(bucket, prefix, start=start)
+            yield from page.objects
+            start = page.next
+
+    def usage(self, bucket: str, prefix: str = "") -> tuple[int, int]:
+        """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError."""
+        end = beyond(prefix)
+        bound = "AND key < ?" if end is not None else ""
+        with self._database.read() as connection:
+            require_bucket(connection, bucket)
+            (files, size) = connection.execute(
+                "SELECT count(*), coalesce(sum(size), 0) FROM objects "  # noqa: S608 constants
+                f"WHERE bucket = ? AND key >= ? {bound}",
+                (bucket, prefix, *([end] if end is not None else [])),
+            ).fetchone()
+        return files, size
+
+    def checkout(self, bucket: str, prefix: str, into: Path) -> tuple[int, int]:
+        """Make a directory of all objects below a prefix, taken as a folder; see `checkout`.
+
+        Returns files and bytes; raises NoSuchBucketError, CheckoutError.
+        """
+        folder = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+        return checkout.lay_out(self.walk(bucket, folder), folder, into, self._blobs)
+
+
+def as_blob(info: ObjectInfo) -> Blob:
+    """Return a stored object's content as a blob, to put it again under another name."""
+    digests = {
+        "sha256": info.sha256,
+        "md5": info.md5,
+        "crc32c": info.crc32c,
+        "crc32": info.crc32,
+    }
+    return Blob(None, info.size, digests)
+
+
+def _require(info: ObjectInfo | None, bucket: str, key: str) -> ObjectInfo:
+    if info is None:
+        raise NoSuchKeyError(bucket, key)
+    return info
+
+
+def _try_exclusive(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return False
+    return True
