@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit format clean
+.PHONY: demo test lint types unit format docs clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -25,6 +25,10 @@ unit: $(VENV)/test.done
 format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The pages that are written from the code.
+docs: $(VENV)/test.done
+	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'

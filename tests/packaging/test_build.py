@@ -50,9 +50,8 @@ def test_the_wheel_holds_every_module_under_one_name(built):
 
 
 def test_the_sdist_can_be_tested_and_read(built):
-    names = {
-        name.partition("/")[2] for name in tarfile.open(next(built.glob("*.tar.gz"))).getnames()
-    }
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "Makefile", "tests/conftest.py", "setup.cfg"} <= names
 
 

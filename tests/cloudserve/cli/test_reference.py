@@ -1,0 +1,16 @@
+"""The CLI reference in docs is what the commands say of themselves."""
+
+from pathlib import Path
+
+import pytest
+
+from cloudserve.cli.reference import render
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "cli.md"
+
+
+def test_the_page_is_up_to_date(monkeypatch):
+    for variable in ("COLUMNS", "CLOUDSERVE_PROJECT", "CLOUDSERVE_TARGET", "CLOUDSERVE_OUTPUT"):
+        monkeypatch.delenv(variable, raising=False)
+    if PAGE.read_text() != render():
+        pytest.fail("docs/reference/cli.md is not what the commands say: run `make docs`")
