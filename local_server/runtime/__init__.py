@@ -1,1 +1,4 @@
-"""TensorFlow lives here and nowhere else: SavedModels as callables."""
+"""TensorFlow lives here and nowhere else: SavedModels as callables.
+
+`types` says what a loaded model is and imports neither TensorFlow nor numpy; `session` loads one.
+"""

@@ -1,0 +1,197 @@
+"""The versions in memory: loaded and unloaded while requests hold them by counted handles.
+
+A version is handed out from the moment its load succeeded until its unload is asked for, and is
+closed when the last handle is given back: no request sees a closed model. A version that ended
+stays listed with its reason, as in TensorFlow Serving. Names are free strings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudserve.errors import ConflictError, ModelError
+
+from ..runtime.types import LoadedModel, LoadError
+from ..status import Code, StatusError
+from .states import State, VersionState
+
+Loader = Callable[[Path], LoadedModel]
+"""Loads the SavedModel in a folder, or raises ModelError."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Servable:
+    """A version of a model, ready to run."""
+
+    name: str
+    version: int
+    model: LoadedModel
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A version and who holds it. Every field is guarded by the manager's lock."""
+
+    status: VersionState
+    servable: Servable | None = None
+    handles: int = 0
+    drained: Future[None] = field(default_factory=Future)
+
+
+class Manager:
+    """Loads, hands out and unloads versions of models. Every method may be called by any thread."""
+
+    def __init__(self, load: Loader) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._models: dict[str, dict[int, _Entry]] = {}
+
+    async def load(self, name: str, version: int, path: Path) -> None:
+        """Load a version in a thread; at return it is AVAILABLE.
+
+        Raises ModelError when it does not load, which leaves it at END with that error, and
+        ConflictError when it is loaded or loading. Cancelling the wait does not stop the load.
+        """
+        entry = self._start(name, version)
+        await asyncio.to_thread(self._finish_load, entry, name, path)
+
+    async def unload(self, name: str, version: int) -> None:
+        """Stop handing out a version, wait until no request holds it, and close it.
+
+        Raises StatusError (NOT_FOUND) when it is not AVAILABLE. Cancelling the wait does not stop
+        the unload.
+        """
+        await asyncio.shield(asyncio.ensure_future(self._drain(self._stop(name, version))))
+
+    async def unload_all(self) -> None:
+        """Unload every version that is AVAILABLE."""
+        with self._lock:
+            held = [(n, v) for n, vs in self._models.items() for v in vs if _is_ready(vs[v])]
+        await asyncio.gather(*(self.unload(name, version) for name, version in held))
+
+    @contextmanager
+    def handle(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> Iterator[Servable]:
+        """Hold a version while the block runs: that one, that label's, or the highest AVAILABLE.
+
+        Raises StatusError in TensorFlow Serving's words: NOT_FOUND for a model or version that
+        is not there, INVALID_ARGUMENT for a label.
+        """
+        entry, servable = self._acquire(name, version, label)
+        try:
+            yield servable
+        finally:
+            self._release(entry)
+
+    def states(self, name: str) -> tuple[VersionState, ...]:
+        """Return the state of every version ever asked for, highest version first."""
+        with self._lock:
+            entries = self._models.get(name, {})
+            return tuple(entries[version].status for version in sorted(entries, reverse=True))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all models ever asked for, sorted."""
+        with self._lock:
+            return tuple(sorted(self._models))
+
+    def _start(self, name: str, version: int) -> _Entry:
+        with self._lock:
+            versions = self._models.setdefault(name, {})
+            old = versions.get(version)
+            if old is not None and old.status.state is not State.END:
+                raise ConflictError(
+                    f"version {version} of model {name} is {old.status.state.name} already",
+                    hint="unload it first",
+                )
+            entry = versions[version] = _Entry(VersionState(version, State.START))
+            return entry
+
+    def _finish_load(self, entry: _Entry, name: str, path: Path) -> None:
+        version = entry.status.version
+        self._set(entry, State.LOADING)
+        try:
+            model = self._load(path)
+        except ModelError as error:
+            code = error.code if isinstance(error, LoadError) else Code.UNKNOWN
+            self._set(entry, State.END, code, error.message)
+            raise
+        except BaseException as error:
+            # A defect or a missing package: the version must not stay LOADING for ever.
+            self._set(entry, State.END, Code.UNKNOWN, str(error))
+            raise
+        with self._lock:
+            entry.servable = Servable(name, version, model)
+            entry.status = VersionState(version, State.AVAILABLE)
+        _logger.info("version %d of model %s is available", version, name)
+
+    def _set(self, entry: _Entry, state: State, code: Code = Code.OK, message: str = "") -> None:
+        with self._lock:
+            entry.status = VersionState(entry.status.version, state, code, message)
+
+    def _acquire(
+        self, name: str, version: int | None, label: str | None
+    ) -> tuple[_Entry, Servable]:
+        if label is not None:
+            # Labels come with the model configuration, which names none yet.
+            raise StatusError(
+                Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
+            )
+        with self._lock:
+            entry = self._find(name, version)
+            if entry is None or entry.servable is None:
+                raise _not_found(name, version)
+            entry.handles += 1
+            return entry, entry.servable
+
+    def _find(self, name: str, version: int | None) -> _Entry | None:
+        """Return the entry if it is AVAILABLE. The lock is held."""
+        versions = self._models.get(name, {})
+        if version is None:
+            version = max((v for v, entry in versions.items() if _is_ready(entry)), default=None)
+        entry = None if version is None else versions.get(version)
+        return entry if entry is not None and _is_ready(entry) else None
+
+    def _release(self, entry: _Entry) -> None:
+        with self._lock:
+            entry.handles -= 1
+            drained = entry.handles == 0 and entry.status.state is State.UNLOADING
+        if drained:
+            entry.drained.set_result(None)
+
+    def _stop(self, name: str, version: int) -> _Entry:
+        with self._lock:
+            entry = self._find(name, version)
+            if entry is None:
+                raise _not_found(name, version)
+            entry.status = VersionState(version, State.UNLOADING)
+            idle = entry.handles == 0
+        if idle:
+            entry.drained.set_result(None)
+        return entry
+
+    async def _drain(self, entry: _Entry) -> None:
+        await asyncio.wrap_future(entry.drained)
+        servable, entry.servable = entry.servable, None
+        assert servable is not None
+        await asyncio.to_thread(servable.model.close)
+        self._set(entry, State.END)
+        _logger.info("version %d of model %s is unloaded", servable.version, servable.name)
+
+
+def _is_ready(entry: _Entry) -> bool:
+    return entry.status.state is State.AVAILABLE
+
+
+def _not_found(name: str, version: int | None) -> StatusError:
+    which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+    return StatusError(Code.NOT_FOUND, f"Servable not found for request: {which}")

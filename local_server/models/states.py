@@ -1,0 +1,29 @@
+"""The life of a model version (tensorflow_serving/apis/get_model_status.proto)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ..status import Code
+
+
+class State(IntEnum):
+    """Where a version is in its life; the numbers are `ModelVersionStatus.State`'s."""
+
+    UNKNOWN = 0
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """A version's state; END with a code other than OK is a load that failed, and why."""
+
+    version: int
+    state: State
+    code: Code = Code.OK
+    message: str = ""

@@ -1,0 +1,33 @@
+"""TensorFlow's arrays and numpy's: where the two differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .types import Tensor
+
+# What TensorFlow's C++ calls a dtype in its error texts (`DataTypeString`), where numpy differs.
+_WORDS = {"float32": "float", "float64": "double", "float16": "half", "object": "string"}
+
+
+def as_array(value: Any) -> Tensor:
+    """Return a fetched value as an array: TensorFlow hands out scalars as numpy's or as bytes."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, bytes):
+        scalar: Tensor = np.empty((), object)
+        scalar[()] = value
+        return scalar
+    return np.asarray(value)
+
+
+def dtype_word(dtype: np.dtype[Any]) -> str:
+    """Return TensorFlow's C++ word for an element type: float32 is "float", object "string"."""
+    return "string" if dtype.kind in "SU" else _WORDS.get(dtype.name, dtype.name)
+
+
+def is_fed_as(given: np.dtype[Any], expected: np.dtype[Any]) -> bool:
+    """Say whether an array may be fed where `expected` is; strings are objects or fixed bytes."""
+    return given == expected or (expected.hasobject and given.kind == "S")

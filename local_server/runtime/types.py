@@ -1,0 +1,53 @@
+"""What a loaded model is to the rest of the server. Imports neither TensorFlow nor numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from cloudserve.errors import ModelError
+from cloudserve.savedmodel.signature import Signature
+
+from ..status import Code
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Tensor: TypeAlias = "NDArray[Any]"
+"""An array; strings are an object array of bytes, as TensorFlow hands them out."""
+
+DEFAULT_SIGNATURE = "serving_default"
+"""The signature of a request that names none (tensorflow/python/saved_model)."""
+
+
+class LoadError(ModelError):
+    """A model that does not load; `code` is what a status request reports of it."""
+
+    def __init__(self, code: Code, message: str, *, where: str | None = None) -> None:
+        super().__init__(message, where=where)
+        self.code = code
+
+
+class LoadedModel(Protocol):
+    """A SavedModel in memory; `run` may be called from many threads at once."""
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """The signatures that requests can name."""
+        ...
+
+    @property
+    def all_signatures(self) -> Mapping[str, Signature]:
+        """The same with the loader's own (`__saved_model_init_op`)."""
+        ...
+
+    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run a signature on tensors by input alias and return tensors by output alias.
+
+        Raises StatusError with TensorFlow's code and text.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the model holds; no call may be running."""
+        ...
