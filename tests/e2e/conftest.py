@@ -1,0 +1,124 @@
+"""The real processes: the emulator and the command line, as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
+
+PROJECT = """\
+models:
+  half:
+    path: {path}
+targets:
+  gcp:
+    provider: ai-platform
+    project: rehearsal
+    bucket: gs://{bucket}
+  aws:
+    provider: sagemaker
+    bucket: s3://{bucket}
+    role_arn: arn:aws:iam::000000000000:role/rehearsal
+"""
+
+
+@dataclass
+class Clouds:
+    """A running emulator and the environment that it printed."""
+
+    process: subprocess.Popen
+    environment: dict[str, str]
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def run_clouds(*arguments: str) -> Iterator[Clouds]:
+    command = [CLOUDSERVE, "emulate", "--port", "0", "--env", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        environment = {}
+        for line in process.stdout:
+            if line.startswith("# ready"):
+                break
+            name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
+            environment[name] = "".join(shlex.split(value))
+        else:
+            pytest.fail("the emulator did not start")
+        try:
+            yield Clouds(process, environment)
+        finally:
+            process.terminate()
+
+
+@dataclass
+class Terminal:
+    """A folder with a project, and an environment."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def start(self, *arguments: str, **options) -> subprocess.Popen:
+        return subprocess.Popen(
+            [CLOUDSERVE, *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def run(self, *arguments: str, given: str = "") -> tuple[int, str, str]:
+        with self.start(*arguments, stdin=subprocess.PIPE) as process:
+            out, err = process.communicate(given)
+        return process.returncode, out, err
+
+    def ok(self, *arguments: str, given: str = "") -> str:
+        code, out, err = self.run(*arguments, given=given)
+        assert code == 0, err
+        assert "Traceback" not in err
+        return out
+
+
+@pytest.fixture(scope="session")
+def clouds() -> Iterator[Clouds]:
+    with run_clouds() as running:
+        yield running
+
+
+@pytest.fixture
+def running_clouds():
+    """Give what starts another emulator, with arguments of its own."""
+    return run_clouds
+
+
+@pytest.fixture
+def terminal(tmp_path, clouds, shared_models) -> Terminal:
+    """Give a project of its own bucket and model versions 1 and 2, x/2+2 and x/2+3."""
+    for number, name in (("1", "tfs_half_plus_two_cpu"), ("2", "tfs_half_plus_three")):
+        link = tmp_path / "model" / number
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(next(p for p in sorted((shared_models / name).iterdir()) if p.is_dir()))
+    bucket = "b-" + "".join(c if c.isalnum() else "-" for c in tmp_path.name.lower())[:50]
+    (tmp_path / "cloudserve.yaml").write_text(
+        PROJECT.format(path=tmp_path / "model", bucket=bucket.strip("-"))
+    )
+    return Terminal(tmp_path, {**clouds.environment, "CLOUDSERVE_ACTOR": "ada"})

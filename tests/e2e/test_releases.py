@@ -1,0 +1,141 @@
+"""Releases with the real command line against the real emulator: right, wrong, and cut short."""
+
+import json
+import signal
+import socket
+
+import pytest
+
+TARGETS = ("gcp", "aws")
+
+
+def ask(terminal, target, *arguments):
+    out = terminal.ok(
+        "predict", "half", "-t", target, *arguments, given='{"instances": [1.0, 5.0]}'
+    )
+    return json.loads(out)["predictions"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_release_from_first_deploy_to_rollback(terminal, target):
+    assert "deployed, live" in terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    assert ask(terminal, target) == [2.5, 4.5]
+    assert "v1-" in terminal.ok("deploy", "half", "-t", target)
+    assert ask(terminal, target) == [2.5, 4.5]
+    assert ask(terminal, target, "--version", "2") == [3.5, 5.5]
+    terminal.ok("promote", "half", "-t", target)
+    assert ask(terminal, target) == [3.5, 5.5]
+    terminal.ok("rollback", "half", "-t", target)
+    assert ask(terminal, target) == [2.5, 4.5]
+    assert "nothing to do" in terminal.ok("deploy", "half", "-t", target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_unknown_version_is_a_usage_error_that_names_the_known(terminal, target):
+    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    code, out, err = terminal.run("promote", "half", "-t", target, "--version", "7")
+    assert (code, out) == (2, "")
+    assert "version `7` of half is not deployed" in err
+    assert "deployed: v1-" in err
+    code, _, err = terminal.run("deploy", "half", "-t", target, "--version", "7")
+    assert code == 2
+    assert "there is no version 7" in err
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_model_that_does_not_load_fails_with_its_reason_and_takes_no_traffic(
+    terminal, target, shared_models
+):
+    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    gone = next((shared_models / "tfx_pusher").iterdir())
+    (terminal.folder / "model" / "3").symlink_to(gone)
+    code, _, err = terminal.run("deploy", "half", "-t", target)
+    assert code == 4
+    assert "BoostedTreesBucketize" in err
+    assert "done: upload" in err
+    assert ask(terminal, target) == [2.5, 4.5]
+    history = json.loads(terminal.ok("history", "half", "-t", target, "-o", "json"))
+    assert history[-1]["outcome"] == "stopped"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_that_is_down_is_a_remote_error_that_names_the_endpoint(terminal, target):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    for name, value in terminal.environment.items():
+        if value.startswith("http://127.0.0.1"):
+            terminal.environment[name] = url + value[len("http://127.0.0.1:") :].lstrip(
+                "0123456789"
+            )
+    code, out, err = terminal.run("status", "half", "-t", target)
+    assert (code, out) == (4, "")
+    assert url in err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_is_told_in_one_sentence(terminal):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for command in (["emulate"], ["serve", "model"]):
+            code, out, err = terminal.run(*command, "--port", str(port))
+            assert (code, out) == (2, "")
+            assert f"error: port {port} on 127.0.0.1 is in use" in err
+
+
+def stop_at(terminal, clouds, target, line_start, number):
+    """Start a deploy, hold the clouds when it comes to a step, and signal the deploy."""
+    process = terminal.start("deploy", "half", "-t", target, "--version", "1")
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(line_start):
+            break
+    clouds.pause()
+    try:
+        process.send_signal(number)
+    finally:
+        clouds.go_on()
+    _, rest = process.communicate()
+    return process.returncode, "".join([*lines, rest])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_interrupted_deploy_says_what_exists_and_goes_on_when_run_again(
+    terminal, clouds, target
+):
+    code, err = stop_at(terminal, clouds, target, "upload ", signal.SIGINT)
+    assert code == 130
+    assert "interrupted\n  done: nothing\n  not done: upload" in err
+    assert "Run the same command again to go on from here." in err
+    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    assert ask(terminal, target) == [2.5, 4.5]
+    history = json.loads(terminal.ok("history", "half", "-t", target, "-o", "json"))
+    assert [release["outcome"] for release in history] == ["stopped", "finished"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
+    code, _ = stop_at(terminal, clouds, target, "create ", signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    assert ask(terminal, target) == [2.5, 4.5]
+    history = json.loads(terminal.ok("history", "half", "-t", target, "-o", "json"))
+    assert [release["outcome"] for release in history] in (
+        ["step", "finished"],
+        ["started", "finished"],
+    )
+
+
+def test_the_clouds_keep_their_state_when_they_are_killed(terminal, running_clouds, tmp_path):
+    data = tmp_path / "data"
+    with running_clouds("--data", str(data)) as first:
+        terminal.environment.update(first.environment)
+        for target in TARGETS:
+            terminal.ok("deploy", "half", "-t", target, "--version", "1")
+        first.kill()
+    with running_clouds("--data", str(data)) as second:
+        terminal.environment.update(second.environment)
+        for target in TARGETS:
+            assert "nothing to do" in terminal.ok("deploy", "half", "-t", target, "--version", "1")
+            assert ask(terminal, target) == [2.5, 4.5]
+            assert "deploy" in terminal.ok("history", "half", "-t", target)

