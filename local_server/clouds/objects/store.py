@@ -203,6 +203,16 @@ class ObjectStore:
             check(info, bucket, key, precondition)
             self._objects.remove(connection, info)
 
+    def excerpt(self, info: ObjectInfo, offset: int, length: int) -> Blob:
+        """Return a span of an object's bytes as a new blob; raises NoSuchKeyError."""
+        writer = self.writer()
+        try:
+            self._blobs.copy(writer, info.sha256, offset, length)
+        except FileNotFoundError as error:
+            writer.abort()
+            raise NoSuchKeyError(info.bucket, info.key) from error
+        return writer.finish()
+
     # Reading
 
     def find(self, bucket: str, key: str) -> ObjectInfo | None:

@@ -1,0 +1,140 @@
+"""S3 over the object store: path-style requests to answers. Signatures are not looked at.
+
+Every call that S3 has and this face has not is refused as S3 refuses what it does not implement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ...transport.types import Head, Request, Response
+from . import s3_buckets, s3_listing, s3_objects, s3_uploads
+from .errors import ObjectStoreError
+from .s3_body import receive, verify_content
+from .s3_call import S3Call, take_apart
+from .s3_errors import S3Error, from_store, not_implemented, render
+from .store import ObjectStore
+
+_log = logging.getLogger(__name__)
+
+SMALL_BODY = 8 << 20
+"""The largest collected body: a completion of 10,000 parts with checksums is about 2 MB."""
+
+# fmt: off
+SUBRESOURCES = frozenset((
+    "abac", "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete",
+    "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type",
+    "location", "logging", "metadataConfiguration", "metadataInventoryTable",
+    "metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock",
+    "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock",
+    "renameObject", "replication", "requestPayment", "restore", "retention", "select",
+    "select-type", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
+    "versioning", "versions", "website"
+))
+# fmt: on
+"""Query names that choose an operation (the request URIs of botocore's service model)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What answers a call. With `before`, its body is an object's: checked first, then stored."""
+
+    run: Callable[[S3Call], Response]
+    before: Callable[[S3Call], None] | None = None
+
+
+Route = tuple[str, str, frozenset[str]]
+
+
+def _key(level: str, method: str, *names: str) -> Route:
+    return level, method, frozenset(names)
+
+
+ROUTES: Mapping[Route, Operation] = {
+    _key("service", "GET"): Operation(s3_buckets.list_buckets),
+    _key("bucket", "PUT"): Operation(s3_buckets.create_bucket),
+    _key("bucket", "HEAD"): Operation(s3_buckets.head_bucket),
+    _key("bucket", "DELETE"): Operation(s3_buckets.delete_bucket),
+    _key("bucket", "GET", "location"): Operation(s3_buckets.get_location),
+    _key("bucket", "GET"): Operation(s3_listing.list_objects_v1),
+    _key("bucket", "GET", "list-type"): Operation(s3_listing.list_objects_v2),
+    _key("bucket", "GET", "uploads"): Operation(s3_uploads.list_uploads),
+    _key("bucket", "POST", "delete"): Operation(s3_objects.delete_objects),
+    _key("object", "GET"): Operation(s3_objects.get_object),
+    _key("object", "HEAD"): Operation(s3_objects.get_object),
+    _key("object", "PUT"): Operation(s3_objects.put_object, s3_objects.before_put),
+    _key("object", "DELETE"): Operation(s3_objects.delete_object),
+    _key("copy", "PUT"): Operation(s3_objects.copy_object),
+    _key("object", "POST", "uploads"): Operation(s3_uploads.create_upload),
+    _key("object", "PUT", "uploadId", "partNumber"): Operation(
+        s3_uploads.upload_part, s3_uploads.before_part
+    ),
+    _key("copy", "PUT", "uploadId", "partNumber"): Operation(s3_uploads.upload_part_copy),
+    _key("object", "POST", "uploadId"): Operation(s3_uploads.complete_upload),
+    _key("object", "DELETE", "uploadId"): Operation(s3_uploads.abort_upload),
+    _key("object", "GET", "uploadId"): Operation(s3_uploads.list_parts),
+}
+
+
+class S3Face:
+    """An `Application` that speaks S3."""
+
+    def __init__(
+        self, store: ObjectStore, region: str = "us-east-1", account: str = "000000000000"
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._account = account
+
+    def body_limit(self, head: Head) -> int | None:
+        """Stream what is put, so that an object goes to disk as it comes."""
+        return None if head.method == "PUT" else SMALL_BODY
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; ClientGoneError passes through."""
+        request_id = uuid.uuid4().hex[:16].upper()
+        try:
+            response = await self._answer(request)
+        except ObjectStoreError as error:
+            response = self._refuse(request, from_store(error), request_id)
+        headers = {**response.headers, "x-amz-request-id": request_id}
+        return replace(response, headers=headers)
+
+    async def _answer(self, request: Request) -> Response:
+        call = take_apart(self._store, self._region, self._account, request.head)
+        operation = _choose(call)
+        if operation.before is None:
+            content = await _small_body(request)
+            return await asyncio.to_thread(operation.run, replace(call, content=content))
+        await asyncio.to_thread(operation.before, call)
+        received = await receive(request, self._store)
+        return await asyncio.to_thread(operation.run, replace(call, received=received))
+
+    def _refuse(self, request: Request, error: S3Error, request_id: str) -> Response:
+        _log.debug("S3 %s %s: %s", request.head.method, request.head.path, error.code)
+        empty = request.head.method == "HEAD"
+        return render(error, request.head.path, request_id, empty=empty)
+
+
+async def _small_body(request: Request) -> bytes:
+    content = request.content
+    if request.stream is not None:
+        content = await request.stream.read(SMALL_BODY)
+    verify_content(content, request.head.headers, None)
+    return content
+
+
+def _choose(call: S3Call) -> Operation:
+    level = "object" if call.key else "bucket" if call.bucket else "service"
+    if "x-amz-copy-source" in call.head.headers:
+        level = "copy"
+    names = SUBRESOURCES.intersection(call.query)
+    operation = ROUTES.get((level, call.head.method, names))
+    if operation is None:
+        what = " ".join([call.head.method, level, *sorted(names)])
+        raise not_implemented(what)
+    return operation

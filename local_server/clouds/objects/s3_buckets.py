@@ -1,0 +1,95 @@
+"""S3's bucket calls."""
+
+from __future__ import annotations
+
+import re
+
+from ...transport.types import Response
+from .errors import BucketExistsError
+from .s3_call import S3Call, signed_region
+from .s3_errors import XML, S3Error
+from .s3_xml import MalformedError, document, element, group, parse
+from .wire import iso_time
+
+DEFAULT_REGION = "us-east-1"
+BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+
+
+def list_buckets(call: S3Call) -> Response:
+    """ListBuckets: all of them, on one page."""
+    buckets = [
+        group("Bucket", element("Name", each.name), element("CreationDate", iso_time(each.created)))
+        for each in call.store.list_buckets()
+    ]
+    owner = group("Owner", element("ID", call.account), element("DisplayName", call.account))
+    body = document("ListAllMyBucketsResult", owner, group("Buckets", *buckets))
+    return Response(200, body, XML)
+
+
+def create_bucket(call: S3Call) -> Response:
+    """CreateBucket: the constraint in the body must be the region the request is signed for.
+
+    In us-east-1 an existing bucket is no error (CreateBucket, "BucketAlreadyOwnedByYou").
+    """
+    if not BUCKET_NAME.fullmatch(call.bucket):
+        message = "The specified bucket is not valid."
+        raise S3Error("InvalidBucketName", message, BucketName=call.bucket)
+    region = _constrained_region(call)
+    try:
+        call.store.create_bucket(call.bucket, project=call.account, region=region)
+    except BucketExistsError:
+        if region != DEFAULT_REGION:
+            raise
+    return Response(200, b"", headers={"location": f"/{call.bucket}"})
+
+
+def _constrained_region(call: S3Call) -> str:
+    asked = _location_constraint(call.content)
+    signed = signed_region(call.head) or call.region
+    if asked == DEFAULT_REGION:
+        raise S3Error("InvalidLocationConstraint", "The specified location-constraint is not valid")
+    if signed not in {DEFAULT_REGION, asked}:
+        message = (
+            f"The {asked or 'unspecified'} location constraint is incompatible for the region "
+            "specific endpoint this request was sent to."
+        )
+        raise S3Error("IllegalLocationConstraintException", message)
+    return asked or DEFAULT_REGION
+
+
+def _location_constraint(content: bytes) -> str:
+    if not content:
+        return ""
+    try:
+        root = parse(content, "CreateBucketConfiguration")
+    except MalformedError as error:
+        raise malformed(error) from error
+    return root.findtext("LocationConstraint", "")
+
+
+def malformed(error: MalformedError) -> S3Error:
+    """Return the refusal of a body that cannot be read."""
+    return S3Error(
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published "
+        f"schema: {error}",
+    )
+
+
+def head_bucket(call: S3Call) -> Response:
+    """HeadBucket: its region in a header."""
+    bucket = call.store.get_bucket(call.bucket)
+    return Response(200, b"", XML, {"x-amz-bucket-region": bucket.region or call.region})
+
+
+def get_location(call: S3Call) -> Response:
+    """GetBucketLocation: empty means us-east-1."""
+    region = call.store.get_bucket(call.bucket).region
+    body = document("LocationConstraint", "" if region == DEFAULT_REGION else region)
+    return Response(200, body, XML)
+
+
+def delete_bucket(call: S3Call) -> Response:
+    """DeleteBucket: refused while it has objects."""
+    call.store.delete_bucket(call.bucket)
+    return Response(204)

@@ -1,0 +1,128 @@
+"""One S3 request, taken apart: bucket, key, query, and what its headers say of an object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ...transport.types import Head
+from .nouns import About, Blob, Precondition
+from .s3_errors import S3Error
+from .store import ObjectStore
+from .wire import UndecodableError, decode, query_of
+
+DEFAULT_TYPE = "binary/octet-stream"
+MAX_KEY_BYTES = 1024
+MAX_METADATA_BYTES = 2048
+STORED_HEADERS = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+)
+SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body that came whole and as announced; `checksum` is `ALGORITHM:BASE64`, or empty."""
+
+    blob: Blob
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class S3Call:
+    """A request to S3. `content` is a small body, `received` an object's or part's."""
+
+    store: ObjectStore
+    region: str
+    account: str
+    head: Head
+    bucket: str
+    key: str
+    query: Mapping[str, str]
+    content: bytes = b""
+    received: Received | None = None
+
+    @property
+    def resource(self) -> str:
+        """Return the path as error documents name it."""
+        return f"/{self.bucket}/{self.key}" if self.key else f"/{self.bucket}"
+
+    @property
+    def url(self) -> str:
+        """Return the object's address on the host the client asked."""
+        host = self.head.headers.get("host", "")
+        return f"http://{host}/{quote(self.bucket)}/{quote(self.key)}"
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, or None."""
+        return self.head.headers.get(name)
+
+    @property
+    def blob(self) -> Blob:
+        """Return the body that was received."""
+        assert self.received is not None
+        return self.received.blob
+
+
+def take_apart(store: ObjectStore, region: str, account: str, head: Head) -> S3Call:
+    """Read a path-style request; raises S3Error."""
+    try:
+        path = decode(head.path)
+        query = query_of(head)
+    except UndecodableError as error:
+        raise S3Error("InvalidURI", "Couldn't parse the specified URI.") from error
+    bucket, _, key = path.removeprefix("/").partition("/")
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise S3Error("KeyTooLongError", "Your key is too long")
+    return S3Call(store, region, account, head, bucket, key, query)
+
+
+def signed_region(head: Head) -> str | None:
+    """Return the region in a request's credential scope, if it is signed."""
+    match = SCOPE.search(head.headers.get("authorization", ""))
+    return match["region"] if match else None
+
+
+def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
+    """Return what an upload's headers say of its object; raises S3Error: MetadataTooLarge."""
+    metadata = {
+        name.removeprefix("x-amz-meta-"): value
+        for name, value in headers.items()
+        if name.startswith("x-amz-meta-")
+    }
+    if sum(len(name) + len(value) for name, value in metadata.items()) > MAX_METADATA_BYTES:
+        message = "Your metadata headers exceed the maximum allowed metadata size"
+        raise S3Error("MetadataTooLarge", message, MaxSizeAllowed=str(MAX_METADATA_BYTES))
+    stored = {name: headers[name] for name in STORED_HEADERS if name in headers}
+    encodings = [each.strip() for each in stored.pop("content-encoding", "").split(",")]
+    encoding = ", ".join(each for each in encodings if each and each != "aws-chunked")
+    if encoding:
+        stored["content-encoding"] = encoding
+    return About(headers.get("content-type", DEFAULT_TYPE), metadata, stored, checksum)
+
+
+def write_condition(headers: Mapping[str, str]) -> Precondition:
+    """Return what a write demands of the present object; raises S3Error."""
+    none_match = headers.get("if-none-match")
+    if none_match not in {None, "*"}:
+        raise S3Error(
+            "NotImplemented",
+            "A conditional write takes If-None-Match with '*' only",
+            Header="If-None-Match",
+        )
+    return Precondition(match=headers.get("if-match"), none_match=none_match)
+
+
+def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a number of the query, 0 to `most`; raises S3Error."""
+    text = query.get(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        message = f"Provided {name} not an integer or within integer range"
+        raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
+    return min(int(text), most)

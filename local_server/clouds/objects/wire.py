@@ -1,0 +1,115 @@
+"""HTTP as both faces need it: queries, dates, ranges, bodies into blobs, blobs into bodies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from urllib.parse import parse_qsl, unquote
+
+from ...transport.types import FileSlice, Head, Request, Response
+from .blobs import BlobWriter
+from .nouns import ObjectInfo
+from .store import ObjectStore
+
+RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+
+
+class UnsatisfiableRangeError(ValueError):
+    """A range begins past the end of what it is asked of."""
+
+
+class UndecodableError(ValueError):
+    """A path or query is not percent-encoded UTF-8."""
+
+
+def decode(text: str) -> str:
+    """Decode one percent-encoded path segment; raises UndecodableError."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise UndecodableError(f"{text!r} is not percent-encoded UTF-8") from error
+
+
+def query_of(head: Head) -> dict[str, str]:
+    """Decode the query; the last of repeated names counts. Raises UndecodableError."""
+    try:
+        return dict(parse_qsl(head.query, keep_blank_values=True, errors="strict"))
+    except ValueError as error:
+        raise UndecodableError(f"the query {head.query!r} cannot be decoded") from error
+
+
+def iso_time(seconds: float) -> str:
+    """Return a time as RFC 3339 in UTC with milliseconds: `2026-11-21T11:25:41.000Z`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def http_date(seconds: float) -> str:
+    """Return a time as headers have it (RFC 9110 5.6.7)."""
+    return format_datetime(datetime.fromtimestamp(int(seconds), UTC), usegmt=True)
+
+
+def parse_http_date(text: str) -> float | None:
+    """Return the time in a header, or None where it is none: such a header is ignored."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+
+
+def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Return offset and length of the one range a header asks for (RFC 9110 14.1.2).
+
+    None means all of it: there is no header, it is malformed, or it has several ranges, which
+    neither cloud serves. Raises UnsatisfiableRangeError.
+    """
+    match = RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match[0] == "bytes=-":
+        return None
+    first, last = match[1], match[2]
+    if not first:
+        length = min(int(last), size)
+        if not length:
+            raise UnsatisfiableRangeError(header)
+        return size - length, length
+    if last and int(last) < int(first):
+        return None
+    if int(first) >= size:
+        raise UnsatisfiableRangeError(header)
+    end = min(int(last), size - 1) if last else size - 1
+    return int(first), end - int(first) + 1
+
+
+def serve(
+    store: ObjectStore, info: ObjectInfo, span: tuple[int, int] | None, headers: Mapping[str, str]
+) -> Response:
+    """Answer with an object's bytes, or a span of them as 206."""
+    offset, length = span or (0, info.size)
+    content_type = headers.get("content-type", info.about.content_type)
+    rest = {name: value for name, value in headers.items() if name != "content-type"}
+    if span:
+        rest["content-range"] = f"bytes {offset}-{offset + length - 1}/{info.size}"
+    body = FileSlice(store.path(info), offset, length) if length else b""
+    return Response(206 if span else 200, body, content_type, rest)
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield a request's body, collected or streamed; raises ClientGoneError."""
+    if request.stream is None:
+        if request.content:
+            yield request.content
+        return
+    async for chunk in request.stream:
+        yield chunk
+
+
+async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
+    """Write pieces as they come; aborts the writer when they break off."""
+    try:
+        async for piece in pieces:
+            writer.write(piece)
+    except BaseException:
+        writer.abort()
+        raise
