@@ -1,0 +1,38 @@
+"""The column form of a predict request: `inputs`, a whole tensor for each input.
+
+Source: tensorflow_serving/util/json_tensor.cc (`FillTensorMapFromInputsMap`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.savedmodel.signature import Signature
+
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
+from .tensors import is_base64, to_tensor
+
+
+def decode_inputs(inputs: Any, signature: Signature) -> dict[str, Tensor]:
+    """Return arrays by input alias; names the signature does not have are passed over.
+
+    The signature has inputs. Raises StatusError: INVALID_ARGUMENT, or UNIMPLEMENTED for an element
+    type that JSON does not carry.
+    """
+    specs = signature.inputs
+    if isinstance(inputs, dict) and not is_base64(inputs):
+        for spec in specs:
+            if spec.alias not in inputs:
+                raise _invalid(f"Missing named input: {spec.alias} in 'inputs' object.")
+        return {spec.alias: to_tensor(inputs[spec.alias], spec.dtype) for spec in specs}
+    if len(specs) > 1:
+        raise _invalid(
+            "inputs is a plain value/list, but expecting an object as multiple input tensors "
+            "required as per tensorinfo_map"
+        )
+    return {specs[0].alias: to_tensor(inputs, specs[0].dtype)}
+
+
+def _invalid(text: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,0 +1,123 @@
+"""What a model answered as JSON: `predictions` for rows, `outputs` for columns.
+
+A float is written so that it reads back as the very same one of its type, with a point or an
+exponent; what is not finite as NaN, Infinity, -Infinity, which standard JSON lacks. A string is
+written as its bytes, valid UTF-8 or not; one whose alias ends in `_bytes` as `{"b64": …}`.
+Source: tensorflow_serving/util/json_tensor.cc (`MakeJsonFromTensors`). White space and digits are
+not those of TensorFlow Serving: both mean the same to a parser.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ..runtime.arrays import dtype_word
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
+from .json_text import dump_text
+
+_INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"}
+_WRITABLE = _INTEGERS | {"float32", "float64", "bool"}
+_BYTES_SUFFIX = "_bytes"
+
+
+def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:
+    """Return `{"predictions": […]}`: a value for each row, or an object where outputs are many.
+
+    Raises StatusError (INVALID_ARGUMENT) for outputs that are not batches of one size.
+    """
+    _check_batch(outputs)
+    columns = {name: _writable(name, tensor) for name, tensor in outputs.items()}
+    if len(columns) == 1:
+        return _document("predictions", *columns.values())
+    rows = zip(*columns.values(), strict=True)
+    return _document("predictions", [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def encode_columns(outputs: Mapping[str, Tensor]) -> bytes:
+    """Return `{"outputs": …}`: the value of the one output, or an object of them by alias.
+
+    Raises StatusError (INVALID_ARGUMENT) for an element type that JSON does not carry.
+    """
+    _check_some(outputs)
+    columns = {name: _writable(name, tensor) for name, tensor in outputs.items()}
+    return (
+        _document("outputs", *columns.values())
+        if len(columns) == 1
+        else _document("outputs", columns)
+    )
+
+
+def _check_some(outputs: Mapping[str, Tensor]) -> None:
+    if not outputs:
+        raise _invalid("Cannot convert empty tensor map to JSON")
+
+
+def _check_batch(outputs: Mapping[str, Tensor]) -> None:
+    _check_some(outputs)
+    size = None
+    for name, tensor in outputs.items():
+        if tensor.ndim == 0:
+            raise _invalid(f"Tensor name: {name} has no shape information ")
+        if size is not None and tensor.shape[0] != size:
+            raise _invalid(
+                f"Tensor name: {name} has inconsistent batch size: {tensor.shape[0]} "
+                f"expecting: {size}"
+            )
+        size = tensor.shape[0]
+
+
+def _writable(name: str, tensor: Tensor) -> Any:
+    """Return what orjson writes as this tensor; iterated, it gives what it writes as each row."""
+    if tensor.dtype.hasobject:
+        return _strings(tensor, as_bytes=name.endswith(_BYTES_SUFFIX))
+    if tensor.dtype.name not in _WRITABLE:
+        word = dtype_word(tensor.dtype)
+        raise _invalid(f"Failed to write JSON value for tensor type: {word}")
+    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+        return _floats(tensor)
+    return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
+
+
+def _strings(tensor: Tensor, *, as_bytes: bool) -> Any:
+    texts: Tensor = np.empty(tensor.shape, object)
+    for index, value in np.ndenumerate(tensor):
+        texts[index] = _base64(value) if as_bytes else _text(value)
+    return texts.tolist()
+
+
+def _base64(value: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(value).decode("ascii")}
+
+
+def _text(value: bytes) -> str | orjson.Fragment:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return orjson.Fragment(dump_text(value.decode("utf-8", "surrogateescape")))
+
+
+def _floats(tensor: Tensor) -> Any:
+    """Write floats some of which are not finite, of which orjson would make nulls.
+
+    Through the shortest text of the tensor's own type, which as a double has the same text.
+    """
+    numbers = tensor.astype(np.str_).astype(np.float64).tolist()
+    if tensor.ndim == 0:
+        return orjson.Fragment(json.dumps(numbers))
+    return [orjson.Fragment(json.dumps(row)) for row in numbers]
+
+
+def _document(key: str, value: Any) -> bytes:
+    written = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return b'{\n    "%b": %b\n}' % (key.encode("ascii"), written)
+
+
+def _invalid(text: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,0 +1,213 @@
+"""A JSON value as an array of a signature's element type.
+
+The shape is that of the value, following its first elements; the signature's is never looked at.
+Source: tensorflow_serving/util/json_tensor.cc (`FillTensorProto`, `AddValueToTensor`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
+from .json_text import json_text, type_name
+
+_MOST_DIMENSIONS = 64  # numpy's own limit
+_WORDS = {"float32": "float", "float64": "double", "float16": "half"}
+_SPACES = b" \t\n\v\f\r"
+_QUANTUM = 4  # base64 encodes in groups of four characters
+
+_Leaves = list[Any]
+
+
+def to_tensor(value: Any, dtype: str) -> Tensor:
+    """Return a JSON value as an array of TensorFlow's dtype.
+
+    Raises StatusError in TensorFlow Serving's words for the first thing wrong in document order.
+    """
+    shape, leaves = _flatten(value)
+    kind = _KINDS.get(dtype)
+    if kind is None or not kind.types.issuperset(map(type, leaves)):
+        raise _first_error(value, shape, dtype)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise StatusError(
+            Code.INVALID_ARGUMENT,
+            f"A tensor has at most {_MOST_DIMENSIONS} dimensions but the value has {len(shape)}",
+        )
+    try:
+        return kind.convert(leaves).reshape(shape)
+    except (OverflowError, StatusError) as error:
+        raise _first_error(value, shape, dtype) from error
+
+
+def is_base64(value: Any) -> bool:
+    """Say whether a value is an object of the one key "b64" with a string: bytes, a scalar."""
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return the shape of a value, following the first element at each level."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return tuple(shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The JSON types that an element type takes, and how such values become a flat array.
+
+    `convert` raises OverflowError for a number out of range, StatusError for bad base64.
+    """
+
+    types: frozenset[type]
+    convert: Callable[[_Leaves], Tensor]
+
+
+def _reals(to: type[np.floating[Any]]) -> _Kind:
+    def convert(leaves: _Leaves) -> Tensor:
+        # Through double, as rapidjson does; beyond a float's range is infinite.
+        with np.errstate(over="ignore", under="ignore"):
+            return np.array(leaves, np.float64).astype(to, copy=False)
+
+    return _Kind(frozenset({int, float}), convert)
+
+
+def _integers(token: type[np.integer[Any]], to: type[np.integer[Any]] | None = None) -> _Kind:
+    """Take tokens of one range into a type that may be narrower: those wrap around, unchecked."""
+
+    def convert(leaves: _Leaves) -> Tensor:
+        return np.array(leaves, token).astype(to or token, copy=False)
+
+    return _Kind(frozenset({int}), convert)
+
+
+def _strings(leaves: _Leaves) -> Tensor:
+    array: Tensor = np.empty(len(leaves), object)
+    array[:] = [
+        leaf.encode("utf-8", "surrogateescape") if type(leaf) is str else _decode_base64(leaf)
+        for leaf in leaves
+    ]
+    return array
+
+
+_KINDS = {
+    "float32": _reals(np.float32),
+    "float64": _reals(np.float64),
+    "int32": _integers(np.int32),
+    "int16": _integers(np.int32, np.int16),
+    "int8": _integers(np.int32, np.int8),
+    "uint8": _integers(np.int32, np.uint8),
+    "int64": _integers(np.int64),
+    "uint32": _integers(np.uint32),
+    "uint64": _integers(np.uint64),
+    "bool": _Kind(frozenset({bool}), lambda leaves: np.array(leaves, np.bool_)),
+    "string": _Kind(frozenset({str, dict}), _strings),
+}
+
+
+def _flatten(value: Any) -> tuple[tuple[int, ...], _Leaves]:
+    """Return a value's shape and its leaves; ragged lists stay among the leaves."""
+    shape: list[int] = []
+    level = [value]
+    while level and type(level[0]) is list:
+        size = len(level[0])
+        if set(map(type, level)) != {list} or set(map(len, level)) != {size}:
+            return shape_of(value), level
+        shape.append(size)
+        level = list(chain.from_iterable(level))
+    return tuple(shape), level
+
+
+def _first_error(value: Any, shape: Sequence[int], dtype: str) -> StatusError:
+    """Return what is wrong first in document order with a value that does not convert."""
+    pending = [(value, 0)]
+    while pending:
+        item, level = pending.pop()
+        if not isinstance(item, list):
+            error = _leaf_error(item, level, len(shape), dtype)
+        else:
+            error = _list_error(item, level, shape)
+            pending.extend((child, level + 1) for child in reversed(item))
+        if error is not None:
+            return error
+    # Only a dtype that is not converted lets every part of an empty value pass.
+    return StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: [] to type: {_word(dtype)}")
+
+
+def _list_error(item: list[Any], level: int, shape: Sequence[int]) -> StatusError | None:
+    if level >= len(shape):
+        return _invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+    if len(item) != shape[level]:
+        return _invalid(
+            f"Encountered list at unexpected size: {len(item)} at level: {level} "
+            f"expected size: {shape[level]}"
+        )
+    return None
+
+
+def _leaf_error(item: Any, level: int, rank: int, dtype: str) -> StatusError | None:
+    if level != rank:
+        return _invalid(
+            f"JSON Value: {json_text(item)} found at incorrect level: {level + 1} "
+            f"in the JSON DOM. Expected at level: {rank}"
+        )
+    if isinstance(item, dict) and dtype != "string":
+        return _type_error(item, dtype)
+    kind = _KINDS.get(dtype)
+    if kind is None:
+        text = f"Conversion of JSON Value: {json_text(item)} to type: {_word(dtype)}"
+        return StatusError(Code.UNIMPLEMENTED, text)
+    return _conversion_error(item, dtype, kind)
+
+
+def _conversion_error(item: Any, dtype: str, kind: _Kind) -> StatusError | None:
+    try:
+        if type(item) in kind.types:
+            kind.convert([item])
+            return None
+    except StatusError as error:
+        return error
+    except OverflowError:
+        pass  # an integer out of range is of the wrong type, like any other
+    return _type_error(item, dtype)
+
+
+def _decode_base64(value: dict[str, Any]) -> bytes:
+    """Decode standard base64; absl needs no padding and passes over white space."""
+    if not is_base64(value):
+        raise _invalid(f"JSON Value: {json_text(value)} not formatted correctly for base64 data")
+    text = value["b64"].encode("utf-8", "surrogateescape").translate(None, _SPACES)
+    if b"=" not in text:
+        text += b"=" * (-len(text) % _QUANTUM)
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise _invalid("Unable to base64 decode") from error
+
+
+def _type_error(value: Any, dtype: str) -> StatusError:
+    return _invalid(
+        f"JSON Value: {json_text(value)} Type: {type_name(value)} "
+        f"is not of expected type: {_word(dtype)}"
+    )
+
+
+def _word(dtype: str) -> str:
+    """Return TensorFlow's C++ word for a dtype (`DataTypeString`)."""
+    base = dtype.removesuffix("_ref")
+    return _WORDS.get(base, base) + dtype[len(base) :]
+
+
+def _invalid(text: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,0 +1,40 @@
+"""Errors over REST: HTTP statuses and the JSON body.
+
+Source: tensorflow_serving/model_servers/http_rest_api_util.cc, util/json_tensor.cc
+(`MakeJsonFromStatus`); tfserving.md 2.6.
+"""
+
+from __future__ import annotations
+
+from ..codecs.json_text import dump_text
+from ..status import Code
+
+_HTTP_STATUS = {
+    Code.OK: 200,
+    Code.CANCELLED: 499,
+    Code.UNKNOWN: 500,
+    Code.INVALID_ARGUMENT: 400,
+    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.PERMISSION_DENIED: 403,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.FAILED_PRECONDITION: 400,
+    Code.ABORTED: 409,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNIMPLEMENTED: 501,
+    Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
+    Code.DATA_LOSS: 500,
+    Code.UNAUTHENTICATED: 401,
+}
+
+
+def http_status(code: Code) -> int:
+    """Return the HTTP status of a canonical code."""
+    return _HTTP_STATUS[code]
+
+
+def error_body(message: str) -> bytes:
+    """Return `{"error": message}`, laid out as TensorFlow Serving does."""
+    return b'{\n    "error": %b\n}' % dump_text(message)

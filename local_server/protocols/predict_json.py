@@ -1,0 +1,28 @@
+"""TensorFlow Serving's predict JSON, whole: the one road of every face that speaks it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..codecs.request import parse_request
+from ..codecs.response import encode_columns, encode_rows
+from ..inference import Inference, ModelSpec
+from .errors import error_body, http_status
+
+__all__ = ["error_body", "http_status", "predict_json"]
+
+
+async def predict_json(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+    """Answer a predict request's JSON, in the form it came in.
+
+    The request's `signature_name` goes before `spec.signature`. All of it happens in the
+    executor's thread. Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
+    """
+    return await inference.submit(lambda: _predict(inference, spec, body))
+
+
+def _predict(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+    request = parse_request(body)
+    named = replace(spec, signature=request.signature_name or spec.signature)
+    outputs = inference.predict_here(named, request.decode).outputs
+    return encode_rows(outputs) if request.by_row else encode_columns(outputs)
