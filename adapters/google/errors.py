@@ -1,0 +1,114 @@
+"""Google's exceptions -> the error tree, in one place for all its clients.
+
+Three client families meet here: googleapiclient (httplib2), google-cloud-storage (api_core over
+requests) and plain requests for predictions.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httplib2  # type: ignore[import-untyped]
+import requests
+from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.cloud.storage.exceptions import DataCorruption
+from googleapiclient.errors import HttpError
+
+from cloudserve.errors import RemoteError, UnreachableError
+
+RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+SHUT_DOWN = "Cloud AI Platform has been deprecated"
+"""What the live ml v1 answers (HTTP 400) since 31 January 2025."""
+
+NOBODY = (
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+    ssl.SSLError,
+    httplib2.ServerNotFoundError,
+    requests.ConnectionError,
+    requests.Timeout,
+    TransportError,
+    RetryError,
+)
+
+
+@contextmanager
+def translated(what: str, where: str) -> Iterator[None]:
+    """Raise a Google client's exceptions as RemoteError: `what` was tried, `where` it was sent."""
+    try:
+        yield
+    except NOBODY as error:
+        raise unreachable(what, where, error) from error
+    except GoogleAuthError as error:
+        raise _unauthenticated(what, where, error) from error
+    except HttpError as error:
+        raise refused(what, where, int(error.resp.status), str(error.reason)) from error
+    except GoogleAPICallError as error:
+        raise refused(what, where, int(error.code or 0), str(error.message)) from error
+    except DataCorruption as error:
+        raise RemoteError(
+            f"{what}: what arrived is not what was sent", where=where, retryable=True
+        ) from error
+
+
+def unreachable(what: str, where: str, error: Exception) -> UnreachableError:
+    """Return the error for an endpoint that nobody answers at."""
+    return UnreachableError(
+        f"{what}: nobody answers ({_root(error)})",
+        where=where,
+        hint="check the network and the endpoint; is the emulator running?",
+        retryable=True,
+    )
+
+
+def refused(what: str, where: str, status: int, reason: str) -> RemoteError:
+    """Return the error for a call that was answered with an HTTP status."""
+    return RemoteError(
+        f"{what}: {reason.strip() or 'no reason given'}",
+        where=where,
+        hint=_hint(status, reason),
+        status=status,
+        retryable=status in RETRYABLE,
+    )
+
+
+def _unauthenticated(what: str, where: str, error: GoogleAuthError) -> RemoteError:
+    return RemoteError(
+        f"{what}: no usable Google credentials ({str(error).splitlines()[0].strip()})",
+        where=where,
+        hint=_LOG_IN,
+        retryable=False,
+    )
+
+
+_LOG_IN = (
+    "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS "
+    "to a service account's file"
+)
+
+
+def _hint(status: int, reason: str) -> str | None:
+    if SHUT_DOWN in reason:
+        return (
+            "Google shut AI Platform Prediction down on 31 January 2025; "
+            "move the target to Vertex AI, or rehearse against the emulator"
+        )
+    hints = {
+        401: _LOG_IN,
+        403: "grant the account the permission that the message names, or use another account",
+        429: "the quota is used up for now; try again later",
+    }
+    return hints.get(status)
+
+
+def _root(error: BaseException) -> str:
+    """Return the innermost cause's text: the outer ones are the clients' own wrappers."""
+    seen = [error]
+    while (inner := seen[-1].__cause__ or seen[-1].__context__) and inner not in seen:
+        seen.append(inner)
+    return str(seen[-1]) or type(seen[-1]).__name__

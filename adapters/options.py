@@ -1,0 +1,103 @@
+"""A target's fields -> an adapter's frozen Options dataclass, with errors that name the field.
+
+A field's type says what it takes (`int`, `str | None`, `Annotated[int, msgspec.Meta(gt=0)]`);
+`from_environment` adds variables that stand in when the target does not set it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+import msgspec
+
+from cloudserve.errors import ProjectError
+from cloudserve.project import Target, Value
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
+VARIABLES = "variables"
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
+
+def from_environment(*variables: str, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field whose default is the first of these environment variables that is set."""
+    metadata = {VARIABLES: variables}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parse_options(target: Target, kind: type[Options], environ: Mapping[str, str]) -> Options:
+    """Convert a target's fields into `kind`; raises ProjectError for the first that is wrong.
+
+    A field that is null counts as not given. Text is converted to the numbers that a field wants,
+    because flags and environment variables only have text.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    _refuse_unknown(target, hints)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        given = _given(target, field, environ)
+        if given is not None:
+            values[field.name] = _convert(target, field.name, given, hints[field.name])
+        elif field.default is dataclasses.MISSING:
+            raise _missing(target, field)
+    return kind(**values)
+
+
+def bucket_name(target: Target, url: str, scheme: str) -> str:
+    """Return the name in `gs://NAME` or `s3://NAME`; raises ProjectError for anything else."""
+    name = url.removeprefix(f"{scheme}://").removesuffix("/")
+    if not url.startswith(f"{scheme}://") or not BUCKET_NAME.fullmatch(name):
+        raise ProjectError(
+            f"`{url}` is not a bucket",
+            where=f"{target.where}.bucket",
+            hint=f"write {scheme}://NAME, without a path",
+        )
+    return name
+
+
+def _given(
+    target: Target, field: dataclasses.Field[Any], environ: Mapping[str, str]
+) -> Value | None:
+    value = target.fields.get(field.name)
+    if value is not None:
+        return value
+    return next((environ[v] for v in field.metadata.get(VARIABLES, ()) if environ.get(v)), None)
+
+
+def _convert(target: Target, name: str, value: Value, hint: Any) -> Any:
+    try:
+        return msgspec.convert(value, hint, strict=False)
+    except msgspec.ValidationError as error:
+        quote = f'put it in quotes: {name}: "{value}"' if isinstance(value, int | float) else None
+        raise ProjectError(
+            f"`{name}` cannot be `{value}`: {error}", where=f"{target.where}.{name}", hint=quote
+        ) from error
+
+
+def _missing(target: Target, field: dataclasses.Field[Any]) -> ProjectError:
+    own = f"CLOUDSERVE_{target.name.upper().replace('-', '_')}_{field.name.upper()}"
+    variables = " or ".join((*field.metadata.get(VARIABLES, ()), own))
+    return ProjectError(
+        f"`{field.name}` is missing",
+        where=f"{target.where}.{field.name}",
+        hint=f"add `{field.name}:` to the target, or set {variables}",
+    )
+
+
+def _refuse_unknown(target: Target, known: Iterable[str]) -> None:
+    for name in target.fields:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise ProjectError(
+                f"`{target.provider}` has no field `{name}`",
+                where=f"{target.where}.{name}",
+                hint=f"did you mean `{close[0]}`?" if close else f"fields: {', '.join(known)}",
+            )

@@ -1,0 +1,66 @@
+"""Wait for a cloud's long operation: ask, back off, give up at a deadline.
+
+Own, because the SDKs' waiters ask every 30 s (boto3) and say nothing in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cloudserve.errors import RemoteError
+from cloudserve.release.provider import Notify
+
+Found = TypeVar("Found")
+GROWTH = 1.6
+PATIENCE = 5
+"""How many failures in a row a wait survives, if each is worth a retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Asks after `first` seconds, then ever less often until every `longest` seconds."""
+
+    timeout: float
+    """Seconds until the wait is given up."""
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    first: float = 0.2
+    longest: float = 5.0
+
+    def until(
+        self, probe: Callable[[], Found | None], *, what: str, where: str, notify: Notify
+    ) -> Found:
+        """Call `probe` until it returns something, and return that.
+
+        Raises what the probe raises, except retryable errors (five in a row are one too many),
+        and RemoteError at the deadline. The operation itself goes on then.
+        """
+        deadline = self.clock() + self.timeout
+        pause, failures = self.first, 0
+        while True:
+            try:
+                found = probe()
+            except RemoteError as error:
+                failures += 1
+                if not error.retryable or failures >= PATIENCE:
+                    raise
+                notify(f"{error.message}; asking again")
+            else:
+                failures = 0
+                if found is not None:
+                    return found
+            if self.clock() + pause > deadline:
+                raise self._late(what, where)
+            self.sleep(pause)
+            pause = min(pause * GROWTH, self.longest)
+
+    def _late(self, what: str, where: str) -> RemoteError:
+        return RemoteError(
+            f"{what} is not done after {self.timeout:g} s; it goes on without us",
+            where=where,
+            hint="run the same command again to go on waiting, or raise `timeout_seconds`",
+            retryable=True,
+        )
