@@ -7,7 +7,8 @@
 Whatever is wrong with the files is raised as one `cloudserve.errors.ModelError`.
 """
 
-from cloudserve.savedmodel.reader import SavedModel, read_saved_model
+from cloudserve.savedmodel.model import SavedModel
+from cloudserve.savedmodel.reader import read_saved_model
 from cloudserve.savedmodel.signature import Shape, Signature, TensorSpec
 from cloudserve.savedmodel.tree import FileEntry, Tree, read_tree
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve

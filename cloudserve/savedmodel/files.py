@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from cloudserve.errors import ModelError
@@ -16,6 +17,15 @@ def is_file(path: Path) -> bool:
 def is_directory(path: Path) -> bool:
     """Return whether a path is a directory; no for names that no directory can have."""
     return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises on names that are too long)
+
+
+def file_size(path: Path) -> int | None:
+    """Return the bytes of a regular file, or None when there is none that can be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def read_file(root: Path, name: str) -> bytes:

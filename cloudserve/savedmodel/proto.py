@@ -30,6 +30,7 @@ __all__ = [
     "DecodeError",
     "Message",
     "SavedModel",
+    "parse",
     "parse_text",
 ]
 
@@ -185,16 +186,21 @@ BundleHeaderProto = _message_class("BundleHeaderProto")
 BundleEntryProto = _message_class("BundleEntryProto")
 
 
-def parse_text(text: str) -> Message:
-    """Parse a SavedModel in protobuf's text form (`saved_model.pbtxt`).
+def parse(message_class: Message, data: bytes) -> Message:
+    """Parse a message in binary form. Raises DecodeError when the data is not one."""
+    try:
+        return message_class.FromString(data)
+    except UnicodeDecodeError as error:  # protobuf's pure Python parser, on a string field
+        raise DecodeError(str(error)) from error
 
-    Raises DecodeError with the line and column of what is wrong.
-    """
+
+def parse_text(message_class: Message, data: bytes) -> Message:
+    """Parse a message in text form (`saved_model.pbtxt`). Raises DecodeError likewise."""
     from google.protobuf import text_format
 
     try:
         return text_format.Parse(
-            text, SavedModel(), allow_unknown_field=True, descriptor_pool=_POOL
+            data.decode(), message_class(), allow_unknown_field=True, descriptor_pool=_POOL
         )
-    except (text_format.ParseError, RecursionError) as error:
+    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(str(error)) from error

@@ -9,61 +9,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from cloudserve.errors import ModelError, UserError
+from cloudserve.errors import ModelError
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature, read_signature
+from cloudserve.savedmodel.model import SavedModel
+from cloudserve.savedmodel.signature import Signature, read_signature
 from cloudserve.savedmodel.variables import COPY_AGAIN, INDEX, check_variables
 from cloudserve.savedmodel.versions import MODEL_FILES, list_versions
 
 _log = logging.getLogger(__name__)
 
-_BINARY, _TEXT, _CHUNKED = MODEL_FILES
+_BINARY, _, _CHUNKED = MODEL_FILES
 _ASSETS_COLLECTION = "saved_model_assets"
 _VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 _GIT_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-
-
-@dataclass(frozen=True, slots=True)
-class SavedModel:
-    """What one MetaGraph of a SavedModel says. Its files and digest: `read_tree`."""
-
-    path: Path
-    tags: tuple[str, ...]
-    """The tags of this MetaGraph, sorted."""
-    available_tags: tuple[tuple[str, ...], ...]
-    """The tags of each MetaGraph in the file, in its order."""
-    tensorflow_version: str
-    """The version that wrote it, such as `2.14.0`; "" when it does not say."""
-    tensorflow_git_version: str
-    all_signatures: tuple[Signature, ...]
-    """All signatures, sorted by name, those of the loader included."""
-    ops: tuple[str, ...]
-    """The distinct ops of the graph and its functions, sorted; calls by function name left out."""
-    assets: tuple[str, ...]
-    """The files below `assets/` that the graph names, sorted."""
-    missing_assets: tuple[str, ...]
-    """Those of them that are not there. A model works without, unless its ops open the file."""
-    has_variables: bool
-
-    @property
-    def signatures(self) -> tuple[Signature, ...]:
-        """Return the signatures that requests can name, sorted by name."""
-        return tuple(s for s in self.all_signatures if s.name not in HIDDEN_SIGNATURES)
-
-    def signature(self, name: str) -> Signature:
-        """Return a signature by name, hidden ones too. Raises UserError, naming those there are."""
-        found = next((s for s in self.all_signatures if s.name == name), None)
-        if found is None:
-            raise UserError(
-                f"the model has no signature {name!r}",
-                where=str(self.path),
-                hint=f"its signatures: {', '.join(s.name for s in self.signatures) or 'none'}",
-            )
-        return found
 
 
 def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> SavedModel:
@@ -122,18 +83,15 @@ def _read_message(path: Path) -> proto.Message:
         )
     data = read_file(path, name)
     _check_is_content(data, name, path)
+    parse = proto.parse if name == _BINARY else proto.parse_text
     try:
-        return proto.SavedModel.FromString(data) if name == _BINARY else _parse_text(data)
-    except (proto.DecodeError, UnicodeDecodeError) as error:
+        return parse(proto.SavedModel, data)
+    except proto.DecodeError as error:
         raise ModelError(
             f"{name} is not a SavedModel protobuf, or it is cut off ({len(data)} bytes)",
             where=str(path),
             hint="copy or export the model again",
         ) from error
-
-
-def _parse_text(data: bytes) -> proto.Message:
-    return proto.parse_text(data.decode())
 
 
 def _no_saved_model(path: Path) -> ModelError:
@@ -213,7 +171,7 @@ def _assets(graph: proto.Message, path: Path) -> tuple[str, ...]:
 def _collected_assets(graph: proto.Message) -> Iterator[proto.Message]:
     if _ASSETS_COLLECTION in graph.collection_def:
         for packed in graph.collection_def[_ASSETS_COLLECTION].any_list.value:
-            yield proto.AssetFileDef.FromString(packed.value)
+            yield proto.parse(proto.AssetFileDef, packed.value)
 
 
 def _missing_assets(path: Path, assets: tuple[str, ...]) -> tuple[str, ...]:
@@ -226,7 +184,8 @@ def _missing_assets(path: Path, assets: tuple[str, ...]) -> tuple[str, ...]:
 def _check_needs_no_variables(path: Path, graph: proto.Message) -> None:
     """Refuse a graph that restores variables when there are none to restore.
 
-    TensorFlow loads such a model, and each request then fails on an uninitialised variable.
+    TensorFlow Serving loads such a model (RunRestore in tensorflow/cc/saved_model/loader.cc), and
+    its requests then fail on uninitialised variables.
     """
     used = _VARIABLE_OPS.intersection(node.op for node in graph.graph_def.node)
     if used and graph.saver_def.restore_op_name:

@@ -105,7 +105,11 @@ def _values_dtype(info: Message) -> int:
 
 
 def _read_shape(info: Message) -> Shape:
-    """Return the stated shape; a TensorInfo without one says as little as an unknown rank."""
+    """Return the stated shape, None when there is none.
+
+    TensorFlow would take a missing one for a scalar's, but writes scalars as an empty shape; models
+    of TensorFlow 1.0 leave it out for tensors of any rank.
+    """
     if not info.HasField("tensor_shape") or info.tensor_shape.unknown_rank:
         return None
     return tuple(dim.size if dim.size >= 0 else None for dim in info.tensor_shape.dim)

@@ -21,8 +21,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cloudserve.errors import ModelError
+from cloudserve.savedmodel.files import is_directory
 
 _FORMAT = "cloudserve-tree-1\n"
 _THREADS = 4  # hashing leaves the GIL; more threads than this outrun common disks
@@ -53,16 +55,19 @@ class Tree:
 def read_tree(path: Path | str) -> Tree:
     """Read and hash all files below a directory.
 
-    The result is of one moment: raises ModelError when a file appears, vanishes or changes
-    meanwhile. Raises it too for a link that leads out of the tree or in a circle, for what is
-    neither file nor directory, for what cannot be read, and for names that are not UTF-8.
+    The result is of one moment: raises ModelError when any file is written or removed meanwhile, as
+    far as inode, size and modification time tell.
+    Raises it too for a link that leads out of the tree or in a circle, for what is neither file nor
+    directory, for what cannot be read, and for names that are not UTF-8.
     """
     root = Path(path)
-    found = list_files(root)
+    before = _find_files(root)
+    names = sorted(before)
     with ThreadPoolExecutor(_THREADS) as pool:
-        files = tuple(pool.map(lambda name: _hash(root, name), found))
-    if list_files(root) != found:
-        raise ModelError("files came or went while the directory was read", where=str(root))
+        hashes = list(pool.map(lambda name: _hash(root, name), names))
+    _check_unchanged(root, before)
+    pairs = zip(names, hashes, strict=True)
+    files = tuple(FileEntry(name, before[name].size, sha256) for name, sha256 in pairs)
     return Tree(files, digest(files))
 
 
@@ -72,25 +77,42 @@ def digest(files: tuple[FileEntry, ...]) -> str:
     return hashlib.sha256((_FORMAT + "".join(lines)).encode()).hexdigest()
 
 
-def list_files(root: Path) -> list[str]:
-    """Return the relative paths of all files below a directory, sorted. Raises as `read_tree`."""
-    if not root.is_dir():
+class _State(NamedTuple):
+    """What differs after a file was written, in place or by another put in its place."""
+
+    inode: int
+    size: int
+    modified_ns: int
+
+
+def _find_files(root: Path) -> dict[str, _State]:
+    if not is_directory(root):
         raise ModelError("there is no such directory", where=str(root))
-    return sorted(_walk(root, root.resolve()))
+    return dict(_walk(root, root.resolve()))
 
 
-def _walk(root: Path, top: Path) -> Iterator[str]:
+def _check_unchanged(root: Path, before: dict[str, _State]) -> None:
+    changed = before.items() ^ _find_files(root).items()
+    if changed:
+        raise ModelError(
+            f"{min(changed)[0]} was written or removed while the directory was read",
+            where=str(root),
+            hint="wait until the model is written, then try again",
+        )
+
+
+def _walk(root: Path, top: Path) -> Iterator[tuple[str, _State]]:
     """Yield the files below `top`, the real path of `root`; links are followed inside it."""
     pending: list[tuple[str, tuple[Path, ...]]] = [("", (top,))]
     while pending:
         below, above = pending.pop()
         for name in _names(root, below):
             real = _real_path(root, name, top)
-            mode = real.stat().st_mode
-            if stat.S_ISREG(mode):
-                yield name
+            status = _status(root, name)
+            if stat.S_ISREG(status.st_mode):
+                yield name, _State(status.st_ino, status.st_size, status.st_mtime_ns)
                 continue
-            if not stat.S_ISDIR(mode):
+            if not stat.S_ISDIR(status.st_mode):
                 raise ModelError(f"{name} is neither a file nor a directory", where=str(root))
             if real in above:
                 raise ModelError(f"the link {name} leads in a circle", where=str(root))
@@ -107,6 +129,13 @@ def _names(root: Path, below: str) -> list[str]:
     return names
 
 
+def _status(root: Path, name: str) -> os.stat_result:
+    try:
+        return (root / name).stat()
+    except OSError as error:
+        raise _unreadable(root, name, error) from error
+
+
 def _check_utf8(root: Path, name: str) -> None:
     try:
         name.encode()
@@ -117,9 +146,11 @@ def _check_utf8(root: Path, name: str) -> None:
 def _real_path(root: Path, name: str, top: Path) -> Path:
     try:
         real = (root / name).resolve(strict=True)
+    except PermissionError as error:
+        raise _unreadable(root, name, error) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
         raise ModelError(
-            f"the link {name} leads nowhere",
+            f"{name} is a link that leads nowhere, or vanished while the directory was read",
             where=str(root),
             hint="replace the link by the file, or remove it",
         ) from error
@@ -132,25 +163,12 @@ def _real_path(root: Path, name: str, top: Path) -> Path:
     return real
 
 
-def _hash(root: Path, name: str) -> FileEntry:
+def _hash(root: Path, name: str) -> str:
     try:
         with (root / name).open("rb") as file:
-            before = os.fstat(file.fileno())
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        after = (root / name).stat()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(root, name, error) from error
-    if _state(before) != _state(after):
-        raise ModelError(
-            f"{name} changed while it was read",
-            where=str(root),
-            hint="wait until the model is written, then try again",
-        )
-    return FileEntry(name, before.st_size, sha256)
-
-
-def _state(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unreadable(root: Path, name: str, error: OSError) -> ModelError:

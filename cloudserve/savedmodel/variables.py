@@ -6,18 +6,18 @@ empty key (tensorflow/core/protobuf/tensor_bundle.proto). No tensor is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel import proto
-from cloudserve.savedmodel.files import is_file, read_file
+from cloudserve.savedmodel.files import file_size, is_file, read_file
 from cloudserve.savedmodel.sstable import read_table
 
 INDEX = "variables/variables.index"
-_HEADER_KEY = b""
 COPY_AGAIN = "copy or export the SavedModel again: its files were not copied whole"
+_HEADER_KEY = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +60,24 @@ def check_variables(path: Path) -> bool:
     except ValueError as error:
         message = f"{INDEX} is damaged or cut off: {error}"
         raise ModelError(message, where=str(path), hint=COPY_AGAIN) from error
-    for check in (_missing_shards, _short_shards):
-        problems = check(path, index)
-        if problems:
-            raise ModelError("; ".join(problems), where=str(path), hint=COPY_AGAIN)
+    problems = list(_shard_problems(path, index))
+    if problems:
+        raise ModelError("; ".join(problems), where=str(path), hint=COPY_AGAIN)
     return True
 
 
-def _missing_shards(path: Path, index: Index) -> list[str]:
-    names = map(index.file_name, sorted(index.needed))
-    return [f"{name} is missing" for name in names if not is_file(path / name)]
-
-
-def _short_shards(path: Path, index: Index) -> list[str]:
-    sizes = {shard: (path / index.file_name(shard)).stat().st_size for shard in index.needed}
-    return [
-        f"{index.file_name(shard)} is cut off: {size} of {index.needed[shard]} bytes"
-        for shard, size in sorted(sizes.items())
-        if size < index.needed[shard]
-    ]
+def _shard_problems(path: Path, index: Index) -> Iterator[str]:
+    for shard, needed in sorted(index.needed.items()):
+        name = index.file_name(shard)
+        size = file_size(path / name)
+        if size is None:
+            yield f"{name} is missing"
+        elif size < needed:
+            yield f"{name} is cut off: {size} of {needed} bytes"
 
 
 def _parse(message: proto.Message, value: bytes) -> proto.Message:
     try:
-        return message.FromString(value)
+        return proto.parse(message, value)
     except proto.DecodeError as error:
         raise ValueError("an entry is not a protobuf") from error

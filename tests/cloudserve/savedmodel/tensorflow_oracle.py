@@ -36,14 +36,19 @@ def describe(descriptor, found):
     return found
 
 
+def describe_shape(info):
+    """Return the dimensions; None for an unknown rank, and where the model states no shape."""
+    if not info.HasField("tensor_shape") or info.tensor_shape.unknown_rank:
+        return None
+    return tf.TensorShape(info.tensor_shape).as_list()
+
+
 def describe_tensors(tensors):
     return {
         alias: [
             info.name,
             tf.dtypes.as_dtype(info.dtype).name if info.dtype else "invalid",
-            tf.TensorShape(info.tensor_shape).as_list()
-            if not info.tensor_shape.unknown_rank
-            else None,
+            describe_shape(info),
         ]
         for alias, info in tensors.items()
     }

@@ -111,30 +111,35 @@ def test_it_works_in_a_process_that_imported_tensorflow_before(oracle):
     assert len(oracle["read_beside_tensorflow"]) == 13
 
 
+def run_python(code: str, path: Path) -> str:
+    """Run code in a fresh process with the path as its argument, and return what it prints."""
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+
 def test_it_works_in_a_process_that_imports_tensorflow_after(shared_models):
+    code = """
+import sys
+from cloudserve.savedmodel import read_saved_model
+before = read_saved_model(sys.argv[1])
+assert "tensorflow" not in sys.modules
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+with open(before.path / "saved_model.pb", "rb") as file:
+    print(SavedModel.FromString(file.read()).meta_graphs[0].meta_info_def.tensorflow_version)
+print(read_saved_model(sys.argv[1]) == before)
+"""
     path = shared_models / "tfs_half_plus_two_tf2" / "123"
-    code = (
-        "import sys; from cloudserve.savedmodel import read_saved_model\n"
-        f"before = read_saved_model({str(path)!r})\n"
-        "assert 'tensorflow' not in sys.modules\n"
-        "from tensorflow.core.protobuf import saved_model_pb2 as theirs\n"
-        f"message = theirs.SavedModel.FromString(open({str(path / 'saved_model.pb')!r}, 'rb').read())\n"
-        "assert message.meta_graphs[0].meta_info_def.tensorflow_version == '2.14.0'\n"
-        f"assert read_saved_model({str(path)!r}) == before\n"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0, run.stderr
+    assert run_python(code, path) == "2.14.0\nTrue\n"
 
 
 def test_reading_needs_neither_tensorflow_nor_numpy(shared_models):
-    path = shared_models / "tfs_half_plus_two_tf2" / "123"
-    code = (
-        "import sys; from cloudserve.savedmodel import read_saved_model, read_tree, resolve\n"
-        f"read_saved_model({str(path)!r}); read_tree({str(path)!r}); resolve({str(path)!r})\n"
-        "print(sorted({'tensorflow', 'numpy', 'grpc'} & set(sys.modules)))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert run.stdout == "[]\n", run.stderr
+    code = """
+import sys
+from cloudserve.savedmodel import read_saved_model, read_tree, resolve
+read_saved_model(sys.argv[1]), read_tree(sys.argv[1]), resolve(sys.argv[1])
+print(sorted({"tensorflow", "numpy", "grpc"} & set(sys.modules)))
+"""
+    assert run_python(code, shared_models / "tfs_half_plus_two_tf2" / "123") == "[]\n"
 
 
 def test_the_model_without_its_data_shard_is_refused_in_one_sentence(shared_models):
