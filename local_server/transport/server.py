@@ -1,0 +1,123 @@
+"""A listening server: start, address, stop within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+
+from cloudserve.errors import UserError
+
+from .http1 import Connection, Hub
+from .limits import Limits
+from .types import Application
+
+_BACKLOG = 1024
+_CANCELLED_SECONDS = 1.0  # for handlers to take their cancellation
+
+
+class HttpServer:
+    """Serves an application over HTTP/1.1 on one address."""
+
+    def __init__(
+        self,
+        app: Application,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        limits: Limits | None = None,
+    ) -> None:
+        self._app = app
+        self._host = host
+        self._wanted_port = port
+        self._limits = limits or Limits()
+        self._server: asyncio.Server | None = None
+        self._hub: Hub | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on; the one the system chose where 0 was asked for."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Return "host:port", an IPv6 host in brackets."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections are open."""
+        return len(self._hub.connections) if self._hub else 0
+
+    async def start(self) -> None:
+        """Listen; raises UserError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        listener = _listen(self._host, self._wanted_port)
+        hub = Hub(self._app, self._limits, loop)
+        self._server = await loop.create_server(lambda: Connection(hub), sock=listener)
+        self._hub = hub
+        self._port = listener.getsockname()[1]
+        self._sweep()
+
+    async def stop(self, drain_seconds: float = 10.0) -> None:
+        """Stop accepting, close idle connections, let requests in flight finish, then cut off.
+
+        Handlers that go on after their client left count as in flight. After `drain_seconds`
+        they are cancelled.
+        """
+        if self._server is None or self._hub is None:
+            return
+        self._server.close()
+        self._server = None
+        for connection in tuple(self._hub.connections):
+            connection.stop()
+        try:
+            await asyncio.wait_for(self._hub.quiet(), drain_seconds)
+        except TimeoutError:
+            await self._cut_off(self._hub)
+        assert self._sweeper is not None
+        self._sweeper.cancel()
+
+    async def _cut_off(self, hub: Hub) -> None:
+        for connection in tuple(hub.connections):
+            connection.abort()
+        tasks = [each for each in hub.running if isinstance(each, asyncio.Task)]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCELLED_SECONDS)
+
+    def _sweep(self) -> None:
+        assert self._hub is not None
+        now = self._hub.loop.time()
+        for connection in tuple(self._hub.connections):
+            connection.sweep(now)
+        self._sweeper = self._hub.loop.call_later(self._limits.sweep_seconds, self._sweep)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind one address: a name like localhost would else get two ports where 0 is asked for."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise _bind_error(error, host, port) from error
+    except OverflowError as error:
+        raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535") from error
+
+
+def _bind_error(error: OSError, host: str, port: int) -> UserError:
+    if error.errno == errno.EADDRINUSE:
+        return UserError(
+            f"port {port} on {host} is in use",
+            hint="stop the process that listens there, or choose another port (0: any free one)",
+        )
+    if error.errno == errno.EACCES:
+        return UserError(
+            f"port {port} on {host} is not allowed to this user", hint="choose one above 1023"
+        )
+    return UserError(
+        f"cannot listen on {host}: {error.strerror}", hint="choose an address of this machine"
+    )
