@@ -1,0 +1,53 @@
+"""AWS's errors in the two forms used here: JSON 1.1 (control planes) and REST-JSON (runtime)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from cloudserve.errors import CloudserveError
+
+from ...transport.types import Response
+
+JSON_1_1 = "application/x-amz-json-1.1"
+
+
+class AwsError(CloudserveError):
+    """A refusal by an AWS service: its type's name, its text and its HTTP status."""
+
+    def __init__(self, kind: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+
+
+def invalid(message: str) -> AwsError:
+    """Make a ValidationException, which is what SageMaker answers to nearly everything."""
+    return AwsError("ValidationException", message)
+
+
+def request_id() -> dict[str, str]:
+    """Return the header that names a request."""
+    return {"x-amzn-RequestId": str(uuid.uuid4())}
+
+
+def json_response(document: Mapping[str, Any] | None) -> Response:
+    """Return a JSON 1.1 answer; None is the empty body of operations without output."""
+    body = b"" if document is None else json.dumps(document).encode()
+    return Response(HTTPStatus.OK, body, JSON_1_1, request_id())
+
+
+def json_error(error: AwsError) -> Response:
+    """Return an error in JSON 1.1."""
+    body = json.dumps({"__type": error.kind, "message": error.message}).encode()
+    return Response(error.status, body, JSON_1_1, request_id())
+
+
+def rest_error(error: AwsError, extra: Mapping[str, Any] | None = None) -> Response:
+    """Return an error in REST-JSON: the type in a header, `Message` in the body."""
+    body = json.dumps({"Message": error.message, **(extra or {})}).encode()
+    headers = {"x-amzn-ErrorType": error.kind} | request_id()
+    return Response(error.status, body, "application/json", headers)

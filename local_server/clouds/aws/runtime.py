@@ -1,0 +1,140 @@
+"""SageMaker's runtime: InvokeEndpoint, shared out over an endpoint's variants by weight."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from ...inference import Inference
+from ...protocols.sagemaker import Container, ContainerAnswer, Invocation
+from ...transport.types import BodyTooLargeError, Head, Request, Response
+from ..bodies import collect, collect_limit
+from ..resources import Document
+from ..serving import Serving
+from . import deployments
+from .arns import ACCOUNT, region
+from .errors import AwsError, request_id, rest_error
+from .sagemaker_endpoints import Endpoints
+
+PAYLOAD_LIMIT = 6_291_456
+"""Bytes of an InvokeEndpoint body (botocore's model of the runtime)."""
+
+_PATH = re.compile(
+    r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
+)
+_SERVER_ERROR = 500
+_DEFAULT_MODEL = "SAGEMAKER_TFS_DEFAULT_MODEL_NAME"
+
+
+def is_runtime(head: Head) -> bool:
+    """Say whether a request is for the runtime."""
+    return _PATH.fullmatch(head.path) is not None
+
+
+class Runtime:
+    """The runtime's face."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        serving: Serving,
+        inference: Inference,
+        chance: random.Random,
+    ) -> None:
+        self._endpoints = endpoints
+        self._serving = serving
+        self._inference = inference
+        self._chance = chance
+
+    def body_limit(self, head: Head) -> int | None:
+        """Collect bodies up to the payload limit; stream larger ones to refuse them."""
+        return collect_limit(head, PAYLOAD_LIMIT)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one invocation; every refusal is a typed REST-JSON error."""
+        match = _PATH.fullmatch(request.head.path)
+        assert match is not None
+        try:
+            if match[2] != "invocations" or request.head.method != "POST":
+                raise _validation_error("Only InvokeEndpoint is available offline.")
+            body = await collect(request, PAYLOAD_LIMIT)
+            return await self._invoke(request.head, unquote(match[1]), body)
+        except BodyTooLargeError:
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            text = f"HTTP content length exceeded {PAYLOAD_LIMIT} bytes."
+            return rest_error(AwsError("ValidationError", text, status))
+        except AwsError as error:
+            return rest_error(error)
+
+    async def _invoke(self, head: Head, name: str, body: bytes) -> Response:
+        deployment = await self._endpoints.serving(region(head), name)
+        if deployment is None:
+            raise _validation_error(f"Endpoint {name} of account {ACCOUNT} not found.")
+        headers = head.headers
+        if "x-amzn-sagemaker-target-model" in headers:
+            raise _validation_error("Target models need a multi-model endpoint.")
+        variant = self._choose(deployment, headers.get("x-amzn-sagemaker-target-variant"), name)
+        answer = await self._container(deployment, variant).invoke(
+            self._inference,
+            Invocation(
+                body,
+                headers.get("content-type", ""),
+                headers.get("accept", ""),
+                headers.get("x-amzn-sagemaker-custom-attributes", ""),
+            ),
+        )
+        if answer.status != HTTPStatus.OK:
+            return _model_error(region(head), name, answer)
+        own = {"x-Amzn-Invoked-Production-Variant": variant["name"]} | request_id()
+        return Response(HTTPStatus.OK, answer.body, answer.content_type, own)
+
+    def _choose(self, deployment: Document, target: str | None, name: str) -> Document:
+        variants: list[Document] = deployment["variants"]
+        if target is None:
+            return pick(variants, self._chance)
+        for variant in variants:
+            if variant["name"] == target:
+                return variant
+        raise _validation_error(f"Variant {target} not found for endpoint {name}.")
+
+    def _container(self, deployment: Document, variant: Document) -> Container:
+        key = deployments.key(deployment, variant["name"])
+        models = {s.name.removeprefix(f"{key}/"): s.name for s in self._serving.loaded(key)}
+        environment = variant["container"].get("Environment", {})
+        return Container(models, environment.get(_DEFAULT_MODEL) or next(iter(models), ""))
+
+
+def pick(variants: list[Document], chance: random.Random) -> Document:
+    """Draw a variant with a probability of its weight's share; a weight of 0 is never drawn."""
+    weights = [variant["weight"] for variant in variants]
+    if not any(weights):
+        raise _validation_error("No production variant has a weight above 0.")
+    return chance.choices(variants, weights)[0]
+
+
+def _validation_error(message: str) -> AwsError:
+    return AwsError("ValidationError", message)
+
+
+def _model_error(region: str, endpoint: str, answer: ContainerAnswer) -> Response:
+    """Wrap a container's refusal as the runtime does: 424 with the original inside."""
+    side = "server" if answer.status >= _SERVER_ERROR else "client"
+    original = answer.body.decode("utf-8", "replace")
+    logs = f"/aws/sagemaker/Endpoints/{endpoint}"
+    error = AwsError(
+        "ModelError",
+        f"Received {side} error ({answer.status}) from primary with message"
+        f' "{original}". See the log of {logs} in account {ACCOUNT} for more information.',
+        HTTPStatus.FAILED_DEPENDENCY,
+    )
+    extra: Mapping[str, Any] = {
+        "ErrorCode": f"{side.upper()}_ERROR_FROM_MODEL",
+        "LogStreamArn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{logs}",
+        "OriginalMessage": original,
+        "OriginalStatusCode": answer.status,
+    }
+    return rest_error(error, extra)

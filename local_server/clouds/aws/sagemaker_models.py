@@ -1,0 +1,95 @@
+"""SageMaker's models: an image and where its model data lies."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..objects.store import ObjectStore
+from ..resources import Document
+from ..serving import Source
+from .errors import invalid
+from .sagemaker_records import MODEL, Records
+
+_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
+_NOT_OFFLINE = ("AdditionalModelDataSources", "ModelPackageName", "MultiModelConfig")
+_KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
+
+
+class Models:
+    """CreateModel, DescribeModel, ListModels, DeleteModel."""
+
+    def __init__(self, records: Records, store: ObjectStore) -> None:
+        self._records = records
+        self._store = store
+
+    async def create(self, region: str, body: Document) -> Document:
+        """Create a model; raises AwsError for a taken name or model data that is not there."""
+        container = _container(body)
+        source = source_of(container)
+        files, _ = await asyncio.to_thread(source.usage, self._store)
+        if not files:
+            raise invalid(f"Could not find model data at s3://{source.bucket}/{source.key}.")
+        name = body["ModelName"]
+        model: Document = {"ModelName": name, "PrimaryContainer": container}
+        model |= {key: body[key] for key in _KEPT if key in body}
+        arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
+        return {"ModelArn": arn}
+
+    def describe(self, region: str, body: Document) -> Document:
+        """Return a model as it was created."""
+        return self._records.get(MODEL, region, body["ModelName"])
+
+    def list(self, region: str, body: Document) -> Document:
+        """Return a page of models."""
+        return self._records.page(MODEL, region, body, ("ModelName", "ModelArn", "CreationTime"))
+
+    def delete(self, region: str, body: Document) -> None:
+        """Delete a model; endpoints that serve it keep their own copy of what it was."""
+        self._records.delete(MODEL, region, body["ModelName"])
+
+
+def _container(body: Mapping[str, Any]) -> Document:
+    """Return the one container of a model; raises AwsError for what cannot be served offline."""
+    containers = [body["PrimaryContainer"]] if "PrimaryContainer" in body else []
+    containers += body.get("Containers", [])
+    if not containers:
+        raise invalid("At least one of PrimaryContainer and Containers must be provided.")
+    if len(containers) > 1:
+        raise invalid("Models of several containers are not available offline.")
+    container: Document = containers[0]
+    for field in _NOT_OFFLINE:
+        if container.get(field):
+            raise invalid(f"{field} is not available offline.")
+    if container.get("Mode", "SingleModel") != "SingleModel":
+        raise invalid("Containers of mode MultiModel are not available offline.")
+    if not container.get("Image"):
+        raise invalid("Image is required for a container.")
+    return container
+
+
+def source_of(container: Mapping[str, Any]) -> Source:
+    """Return where a container's model data lies: a prefix, or one model.tar.gz."""
+    data = container.get("ModelDataSource", {}).get("S3DataSource")
+    if data is None:
+        return _source(container.get("ModelDataUrl", ""))
+    if data["CompressionType"] == "None" and data["S3DataType"] == "S3Prefix":
+        source = _source(data["S3Uri"])
+        if not source.key.endswith("/"):
+            raise invalid("S3Uri must end with a slash when S3DataType is S3Prefix.")
+        return source
+    if data["CompressionType"] == "Gzip" and data["S3DataType"] == "S3Object":
+        return _source(data["S3Uri"])
+    raise invalid(
+        f"S3DataType {data['S3DataType']} with CompressionType {data['CompressionType']} is not"
+        " available offline."
+    )
+
+
+def _source(uri: str) -> Source:
+    match = _S3.fullmatch(uri)
+    if match is None:
+        raise invalid(f"Could not find model data at {uri}.")
+    return Source(match[1], match[2])

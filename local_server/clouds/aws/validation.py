@@ -1,0 +1,214 @@
+"""Inputs checked by botocore's shapes and refused in the service's own words.
+
+Two kinds of refusal, as AWS has them: SerializationException for JSON of another type, and
+ValidationException for a value that breaks a constraint (required, enum, pattern, range). A
+member that the shape does not know is dropped, as AWS drops it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from .errors import AwsError, invalid
+
+Shape = Any
+"""A botocore shape; botocore ships no types."""
+
+_JSON_TYPES = {
+    "string": "STRING_VALUE",
+    "number": "NUMBER_VALUE",
+    "boolean": "TRUE_VALUE",
+    "structure": "START_OBJECT",
+    "list": "START_ARRAY",
+}
+_TARGETS = {
+    "string": "String",
+    "integer": "Integer",
+    "long": "Long",
+    "float": "Float",
+    "double": "Double",
+    "boolean": "Boolean",
+    "timestamp": "Date",
+}
+_NUMBERS = {"integer", "long", "float", "double", "timestamp"}
+# Java's classes of characters that Python's `re` has under no name.
+_CLASSES = {
+    r"\p{L}\p{Z}\p{N}_": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+    r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\z": r"\Z",
+}
+
+
+def check(shape: Shape, body: bytes) -> dict[str, Any]:
+    """Read a JSON body as a structure; raises AwsError that names every broken constraint."""
+    value = _typed(shape, _json(body))
+    problems = list(_problems(shape, value, ""))
+    if problems:
+        noun = "error" if len(problems) == 1 else "errors"
+        text = f"{len(problems)} validation {noun} detected: {'; '.join(problems)}"
+        raise invalid(text)
+    result: dict[str, Any] = value
+    return result
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body or b"{}", parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise AwsError("SerializationException", "The body is not JSON.") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _typed(shape: Shape, value: object) -> Any:
+    """Return the value with only known members; raises AwsError for a value of another type."""
+    kind = shape.type_name
+    match kind, value:
+        case "structure", dict():
+            return {
+                name: _typed(shape.members[name], item)
+                for name, item in value.items()
+                if name in shape.members and item is not None
+            }
+        case "map", dict():
+            return {key: _typed(shape.value, item) for key, item in value.items()}
+        case "list", list():
+            return [_typed(shape.member, item) for item in value]
+        case ("string", str()) | ("boolean", bool()):
+            return value
+        case _, bool():
+            pass
+        case _, int() | float() if kind in _NUMBERS:
+            return _number(kind, value)
+        case _:
+            pass
+    raise _mismatch(shape, value)
+
+
+def _number(kind: str, value: float) -> float:
+    if kind in {"integer", "long"}:
+        bits = 31 if kind == "integer" else 63
+        if not math.isfinite(value) or int(value) != value or not -(2**bits) <= value < 2**bits:
+            raise AwsError("SerializationException", f"{value} is not a valid {_TARGETS[kind]}")
+        return int(value)
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise AwsError("SerializationException", f"A number is out of range for {_TARGETS[kind]}")
+    return value
+
+
+def _mismatch(shape: Shape, value: object) -> AwsError:
+    token = _JSON_TYPES[_json_type(value)] if value is not None else "NULL"
+    if shape.type_name in {"structure", "map", "list"}:
+        what = "START_ARRAY" if shape.type_name == "list" else "START_OBJECT"
+        return AwsError("SerializationException", f"Unexpected token {token}, expected {what}")
+    target = _TARGETS.get(shape.type_name, shape.type_name)
+    return AwsError("SerializationException", f"{token} can not be converted to a {target}")
+
+
+def _json_type(value: object) -> str:
+    match value:
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case int() | float():
+            return "number"
+        case list():
+            return "list"
+        case _:
+            return "structure"
+
+
+def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    """Yield each broken constraint below a value of the right type."""
+    match shape.type_name:
+        case "structure":
+            yield from _structure_problems(shape, value, path)
+        case "list":
+            yield from _size_problems(shape.metadata, value, path)
+            for index, item in enumerate(value, 1):
+                yield from _problems(shape.member, item, f"{path}.{index}.member")
+        case "map":
+            yield from _size_problems(shape.metadata, value, path)
+            for key, item in value.items():
+                yield from _problems(shape.key, key, f"{path}.{key}.key")
+                yield from _problems(shape.value, item, f"{path}.{key}.member")
+        case "string":
+            yield from _string_problems(shape.metadata, value, path)
+        case "integer" | "long" | "float" | "double":
+            yield from _range_problems(shape.metadata, value, path)
+        case _:
+            pass
+
+
+def _structure_problems(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        below = f"{path}.{_lower(name)}" if path else _lower(name)
+        if name in value:
+            yield from _problems(member, value[name], below)
+        elif name in shape.required_members:
+            yield _problem("null", below, "Member must not be null")
+
+
+def _string_problems(metadata: Mapping[str, Any], value: str, path: str) -> Iterator[str]:
+    if "enum" in metadata and value not in metadata["enum"]:
+        names = ", ".join(metadata["enum"])
+        yield _problem(value, path, f"Member must satisfy enum value set: [{names}]")
+        return
+    broken = list(_size_problems(metadata, value, path))
+    yield from broken
+    pattern = metadata.get("pattern")
+    # A text over its length is refused already; patterns are kept from the very long ones.
+    if pattern and not broken and not _matches(pattern, value):
+        rule = f"Member must satisfy regular expression pattern: {pattern}"
+        yield _problem(value, path, rule)
+
+
+def _size_problems(metadata: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+    shown = value if isinstance(value, str) else json.dumps(value)
+    if len(value) < metadata.get("min", 0):
+        rule = f"Member must have length greater than or equal to {metadata['min']}"
+        yield _problem(shown, path, rule)
+    if len(value) > metadata.get("max", math.inf):
+        rule = f"Member must have length less than or equal to {metadata['max']}"
+        yield _problem(shown, path, rule)
+
+
+def _range_problems(metadata: Mapping[str, Any], value: float, path: str) -> Iterator[str]:
+    if value < metadata.get("min", -math.inf):
+        rule = f"Member must have value greater than or equal to {metadata['min']}"
+        yield _problem(str(value), path, rule)
+    if value > metadata.get("max", math.inf):
+        rule = f"Member must have value less than or equal to {metadata['max']}"
+        yield _problem(str(value), path, rule)
+
+
+def _problem(value: str, path: str, rule: str) -> str:
+    shown = "null" if value == "null" else f"'{value}'"
+    return f"Value {shown} at '{path}' failed to satisfy constraint: {rule}"
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    for java, python in _CLASSES.items():
+        pattern = pattern.replace(java, python)
+    return re.compile(pattern)
+
+
+def _matches(pattern: str, value: str) -> bool:
+    return _compiled(pattern).fullmatch(value) is not None

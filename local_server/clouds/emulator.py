@@ -1,0 +1,225 @@
+"""The offline clouds on one loopback port: built, started and stopped here.
+
+Which request is whose follows from what the official clients always send (clouds.md H.0): AWS by
+target header or credential scope, Google by path. An unknown route is a typed JSON 404.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import re
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudserve.errors import MissingExtraError
+
+from ..inference import Inference
+from ..models import Manager
+from ..runtime.session import load_model
+from ..runtime.tensorflow import import_tensorflow
+from ..transport.server import HttpServer
+from ..transport.types import Application, Head, Request, Response
+from .aws.arns import DEFAULT_REGION, scope
+from .aws.deployments import Loader
+from .aws.runtime import Runtime, is_runtime
+from .aws.sagemaker import TARGET, SageMaker
+from .aws.sagemaker_endpoints import Endpoints
+from .aws.sagemaker_records import Records
+from .aws.sts import Sts
+from .data_folder import DataFolder
+from .google.ai_platform import AiPlatform
+from .google.oauth import OAuth
+from .google.service_account import PROJECT, write_service_account
+from .objects.gcs import GcsFace
+from .objects.routing import is_gcs, is_s3
+from .objects.s3 import S3Face
+from .objects.store import ObjectStore
+from .resources import Resources
+from .serving import Serving
+from .work import Work
+
+logger = logging.getLogger(__name__)
+
+_ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
+_DRAIN_SECONDS = 5.0
+_KEY = "cloudserve"
+"""Both AWS keys: signatures are not checked, and the key opens nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A face and the requests that are its own."""
+
+    takes: Callable[[Head], bool]
+    face: Application
+
+
+class Router:
+    """Hands each request to the first route that takes it."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self._routes = routes
+
+    def _face(self, head: Head) -> Application | None:
+        return next((route.face for route in self._routes if route.takes(head)), None)
+
+    def body_limit(self, head: Head) -> int | None:
+        """Ask the request's own face; what nobody takes is not collected."""
+        face = self._face(head)
+        return None if face is None else face.body_limit(head)
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer through the request's own face, or with a 404."""
+        face = self._face(request.head)
+        return _unknown(request.head) if face is None else face.handle(request)
+
+
+def _unknown(head: Head) -> Response:
+    message = f"No offline service answers {head.method} {head.path}."
+    body = {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
+    return Response(404, json.dumps(body).encode(), "application/json; charset=UTF-8")
+
+
+class Emulator:
+    """The offline clouds as one server.
+
+    `data` keeps buckets and resources between runs, for one emulator at a time; None makes a
+    private folder that goes with the emulator. `chance` draws the variants of SageMaker requests.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._folder = DataFolder(data)
+        self._address = (host, port)
+        self._chance = chance or random.Random()  # noqa: S311 - traffic shares, no secret
+        self._closing = AsyncExitStack()
+        self._server: HttpServer | None = None
+
+    @property
+    def port(self) -> int:
+        """Return the port that answers; 0 before the start."""
+        return self._server.port if self._server else 0
+
+    @property
+    def url(self) -> str:
+        """Return the address that answers, without a trailing slash."""
+        return f"http://{self._address[0]}:{self.port}"
+
+    async def start(self) -> None:
+        """Answer on the port; models of an earlier run load while it already answers.
+
+        Raises UserError when the port or the data folder is taken, MissingExtraError when a
+        cloud's SDK is not installed. After a failed start nothing is left running.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def _start(self) -> None:
+        data = self._folder.open()
+        self._closing.callback(self._folder.close)
+        work = Work()
+        restorers, routes = self._build(data, work)
+        server = HttpServer(Router(routes), *self._address)
+        await server.start()
+        self._server = server
+        # The exit stack closes in reverse: requests first, then loads, then what both need.
+        self._closing.push_async_callback(work.close)
+        self._closing.push_async_callback(server.stop, _DRAIN_SECONDS)
+        for restore in restorers:
+            restore()
+        work.start("tensorflow", _warm())
+        await asyncio.to_thread(write_service_account, self._account, f"{self.url}/token")
+
+    def _build(
+        self, data: Path, work: Work
+    ) -> tuple[tuple[Callable[[], None], ...], tuple[Route, ...]]:
+        """Make every part; what must be closed is on the exit stack. Starts nothing."""
+        resources = Resources(data / "clouds.db")
+        self._closing.callback(resources.close)
+        store = ObjectStore(data / "objects")
+        self._closing.callback(store.close)
+        executor = ThreadPoolExecutor(os.cpu_count(), "predict")
+        self._closing.callback(executor.shutdown)
+        manager = Manager(load_model)
+        self._closing.push_async_callback(manager.unload_all)
+        serving = Serving(manager, data / "served")
+        serving.prepare()
+        inference = Inference(manager, executor)
+        google = AiPlatform(resources, store, serving, work, inference)
+        records = Records(resources)
+        endpoints = Endpoints(records, Loader(store, serving), work)
+        routes = (
+            Route(_has_target, SageMaker(records, store, endpoints)),
+            Route(is_runtime, Runtime(endpoints, serving, inference, self._chance)),
+            Route(is_s3, S3Face(store)),
+            Route(_is_sts, Sts()),
+            Route(_is_ml, google),
+            Route(is_gcs, GcsFace(store)),
+            Route(_is_token, OAuth()),
+        )
+        return (google.restore, endpoints.restore), routes
+
+    async def stop(self) -> None:
+        """Let requests in flight end, stop loading, free the models, release the folder."""
+        await self._closing.aclose()
+        self._server = None
+
+    @property
+    def _account(self) -> Path:
+        return self._folder.path / "credentials" / "service-account.json"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point unmodified AWS and Google clients at this emulator."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _KEY,
+            "AWS_DEFAULT_REGION": DEFAULT_REGION,
+            "AWS_REGION": DEFAULT_REGION,
+            "STORAGE_EMULATOR_HOST": self.url,
+            "GOOGLE_APPLICATION_CREDENTIALS": str(self._account.absolute()),
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            # gcloud's own override; it wants the trailing slash.
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{self.url}/",
+        }
+
+
+async def _warm() -> None:
+    """Import TensorFlow ahead of the first model; a missing one is told by that model's load."""
+    try:
+        await asyncio.to_thread(import_tensorflow)
+    except MissingExtraError as error:
+        logger.warning("%s; %s", error.message, error.hint)
+
+
+def _has_target(head: Head) -> bool:
+    return head.headers.get("x-amz-target", "").startswith(TARGET)
+
+
+def _is_sts(head: Head) -> bool:
+    found = scope(head)
+    return found is not None and found.service == "sts"
+
+
+def _is_ml(head: Head) -> bool:
+    return _ML_PATH.fullmatch(head.path) is not None
+
+
+def _is_token(head: Head) -> bool:
+    return head.path == "/token"

@@ -1,0 +1,59 @@
+"""OAuth 2.0's token endpoint, as google-auth's service accounts use it (RFC 7523).
+
+Tokens are random, are not checked by the offline services, and are never logged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+from ...transport.types import BodyTooLargeError, Head, Request, Response
+from ..bodies import collect, collect_limit
+from .errors import JSON
+
+_LIMIT = 64 * 1024
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_SECONDS = 3600
+
+
+class OAuth:
+    """The token endpoint's face."""
+
+    def body_limit(self, head: Head) -> int | None:
+        """Collect the small forms that it takes."""
+        return collect_limit(head, _LIMIT)
+
+    async def handle(self, request: Request) -> Response:
+        """Issue a bearer token for a signed assertion; errors are those of RFC 6749 5.2."""
+        try:
+            body = await collect(request, _LIMIT)
+        except BodyTooLargeError:
+            return _error("invalid_request", "The request is too large.")
+        if request.head.method != "POST":
+            return _error("invalid_request", "The token endpoint takes POST requests.")
+        form = parse_qs(body.decode("utf-8", "replace"))
+        return _token(form.get("grant_type", [""])[0], form.get("assertion", [""])[0])
+
+
+def _token(grant: str, assertion: str) -> Response:
+    if not grant:
+        return _error("invalid_request", "Missing required parameter: grant_type")
+    if grant != _JWT_BEARER:
+        return _error("unsupported_grant_type", f"Invalid grant_type: {grant}")
+    if not assertion:
+        return _error("invalid_request", "Missing required parameter: assertion")
+    if not _JWT.fullmatch(assertion):
+        return _error("invalid_grant", "Invalid JWT: the assertion is not a signed token.")
+    token = f"ya29.offline-{secrets.token_urlsafe(24)}"
+    answer = {"access_token": token, "expires_in": _SECONDS, "token_type": "Bearer"}
+    return Response(HTTPStatus.OK, json.dumps(answer).encode(), JSON)
+
+
+def _error(code: str, description: str) -> Response:
+    body = json.dumps({"error": code, "error_description": description})
+    return Response(HTTPStatus.BAD_REQUEST, body.encode(), JSON)

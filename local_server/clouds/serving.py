@@ -1,0 +1,115 @@
+"""From a bucket into the running model server: lay out a tree, load its models."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudserve.errors import CloudserveError
+
+from ..models import Manager
+from .objects.errors import NoSuchBucketError
+from .objects.store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where model files lie in a bucket: below a folder's key, or one object."""
+
+    bucket: str
+    key: str
+
+    def usage(self, store: ObjectStore) -> tuple[int, int]:
+        """Return how many objects lie under the key, and their bytes; (0, 0) without bucket."""
+        try:
+            return store.usage(self.bucket, self.key)
+        except NoSuchBucketError:
+            return 0, 0
+
+    def holds(self, store: ObjectStore, name: str) -> bool:
+        """Say whether there is an object of this name below the key."""
+        try:
+            return store.find(self.bucket, self.key + name) is not None
+        except NoSuchBucketError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Servable:
+    """One SavedModel version to load under a name."""
+
+    name: str
+    version: int
+    path: Path
+
+
+Lay = Callable[[Path], Iterable[Servable]]
+"""Lays model files into a folder and says what to load; raises CloudserveError. May block."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    folder: Path
+    servables: tuple[Servable, ...]
+
+
+class Serving:
+    """The models that the offline clouds keep loaded, by a key of their own choice.
+
+    A load is atomic: either every model of the tree serves, or none does and nothing is left.
+    """
+
+    def __init__(self, manager: Manager, folder: Path) -> None:
+        self._manager = manager
+        self._folder = folder
+        self._loaded: dict[str, _Loaded] = {}
+
+    def prepare(self) -> None:
+        """Start with an empty folder; what an earlier process fetched is of no use."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+
+    async def load(self, key: str, lay: Lay) -> tuple[Servable, ...]:
+        """Lay out model files and load the models; raises CloudserveError with the reason."""
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+        done: list[Servable] = []
+        try:
+            for servable in await asyncio.to_thread(lambda: tuple(lay(folder))):
+                await self._manager.load(servable.name, servable.version, servable.path)
+                done.append(servable)
+        except BaseException:
+            await self._discard(_Loaded(folder, tuple(done)))
+            raise
+        self._loaded[key] = _Loaded(folder, tuple(done))
+        return tuple(done)
+
+    async def unload(self, key: str) -> None:
+        """Free a key's models and their files; an unknown key is no error."""
+        loaded = self._loaded.pop(key, None)
+        if loaded is not None:
+            await self._discard(loaded)
+
+    def loaded(self, key: str) -> tuple[Servable, ...]:
+        """Return what serves under a key, in the order it was laid out; () for nothing."""
+        loaded = self._loaded.get(key)
+        return loaded.servables if loaded else ()
+
+    async def _discard(self, loaded: _Loaded) -> None:
+        for servable in loaded.servables:
+            await self._manager.unload(servable.name, servable.version)
+        await asyncio.to_thread(shutil.rmtree, loaded.folder, ignore_errors=True)
+
+
+def reason(error: Exception) -> str:
+    """Return why a load failed in one line; an unforeseen error goes to the log with its trace."""
+    if isinstance(error, CloudserveError):
+        return error.message
+    logger.error("a model could not be loaded", exc_info=error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,53 @@
+"""Work that goes on after its request was answered: loads, unloads, updates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+
+class Work:
+    """Background tasks by key; a key's tasks run one after another, in the order started.
+
+    The coroutines settle their own failures: whatever still escapes one is raised by `close`.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, key: str, coroutine: Coroutine[None, None, None]) -> None:
+        """Run a coroutine after what is already under way for the key."""
+        before = self._tasks.get(key)
+        task = asyncio.create_task(_after(before, coroutine), name=key)
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._forget(key, done))
+
+    def _forget(self, key: str, done: asyncio.Task[None]) -> None:
+        if self._tasks.get(key) is done and not done.cancelled() and done.exception() is None:
+            del self._tasks[key]
+
+    async def settled(self, key: str) -> None:
+        """Wait until nothing is under way for the key."""
+        while (task := self._tasks.get(key)) is not None and not task.done():
+            await asyncio.wait([task])
+
+    async def close(self) -> None:
+        """Cancel everything under way and wait for its end."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+async def _after(before: asyncio.Task[None] | None, coroutine: Coroutine[None, None, None]) -> None:
+    try:
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+    except BaseException:
+        coroutine.close()
+        raise
+    await coroutine
