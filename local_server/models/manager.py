@@ -99,10 +99,11 @@ class Manager:
             entries = self._models.get(name, {})
             return tuple(entries[version].status for version in sorted(entries, reverse=True))
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names of all models ever asked for, sorted."""
+    def available(self) -> tuple[str, ...]:
+        """Return the names of the models that have an AVAILABLE version, sorted."""
         with self._lock:
-            return tuple(sorted(self._models))
+            models = self._models.items()
+            return tuple(sorted(n for n, vs in models if any(map(_is_ready, vs.values()))))
 
     def _start(self, name: str, version: int) -> _Entry:
         with self._lock:
