@@ -1,0 +1,133 @@
+"""The few calls of SageMaker that a release needs. Errors are RemoteError, "not there" is None.
+
+Not-found and taken have no error type of their own: both are a ValidationException that only its
+text tells apart (`Could not find …`, `Cannot create already existing …`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from .endpoint import Endpoint
+from .errors import code_of, message_of, translated
+from .session import Access
+
+Record = Mapping[str, Any]
+NOT_FOUND = "Could not find"
+TAKEN = "Cannot create already existing"
+JSON = "application/json"
+
+
+class SageMaker:
+    """SageMaker's control plane and runtime for one target."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    @property
+    def where(self) -> str:
+        """Return what calls are sent to, for errors."""
+        return self._access.where("sagemaker")
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Read an endpoint and its configuration, or None."""
+        found = self._find(f"read the endpoint {name}", "describe_endpoint", EndpointName=name)
+        if found is None:
+            return None
+        config = found["EndpointConfigName"]
+        current = found.get("ProductionVariants", ())
+        return Endpoint(
+            name,
+            found["EndpointArn"],
+            found["EndpointStatus"],
+            config,
+            self.variants(config),
+            {v["VariantName"]: v["CurrentWeight"] for v in current if "CurrentWeight" in v},
+            found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
+            found.get("FailureReason"),
+        )
+
+    def variants(self, config: str) -> tuple[Record, ...]:
+        """Read an endpoint configuration's variants; () when it is gone."""
+        found = self._find(
+            f"read the endpoint configuration {config}",
+            "describe_endpoint_config",
+            EndpointConfigName=config,
+        )
+        return tuple(found["ProductionVariants"]) if found else ()
+
+    def model(self, name: str) -> Record | None:
+        """Read a SageMaker Model, or None."""
+        return self._find(f"read the model {name}", "describe_model", ModelName=name)
+
+    def model_names(self, containing: str) -> Iterator[str]:
+        """Yield the names of the models whose names contain a text, over all pages."""
+        with translated("list the models", self.where):
+            for page in self._client.get_paginator("list_models").paginate(NameContains=containing):
+                yield from (model["ModelName"] for model in page["Models"])
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Read a resource's tags."""
+        with translated(f"read the tags of {arn}", self.where):
+            pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
+            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+    def create(self, what: str, operation: str, **arguments: Any) -> bool:
+        """Call a Create operation; False when something of that name is there already."""
+        with translated(what, self.where):
+            try:
+                self._call(operation)(**arguments)
+            except ClientError as error:
+                if message_of(error).startswith(TAKEN):
+                    return False
+                raise
+        return True
+
+    def change(self, what: str, operation: str, **arguments: Any) -> None:
+        """Call an Update operation."""
+        with translated(what, self.where):
+            self._call(operation)(**arguments)
+
+    def delete(self, what: str, operation: str, **arguments: Any) -> None:
+        """Call a Delete operation; something that is not there is no error."""
+        self._find(what, operation, **arguments)
+
+    def invoke(self, endpoint: str, variant: str | None, body: bytes) -> bytes:
+        """Send a JSON request to an endpoint and return its answer, both as bytes."""
+        target = {"TargetVariant": variant} if variant else {}
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        with translated("predict", where):
+            answer = self._runtime.invoke_endpoint(
+                EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
+            )
+            return bytes(answer["Body"].read())
+
+    def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
+        with translated(what, self.where):
+            try:
+                found: Record = self._call(operation)(**arguments)
+            except ClientError as error:
+                if _is_not_found(error):
+                    return None
+                raise
+        return found
+
+    def _call(self, operation: str) -> Callable[..., Any]:
+        call: Callable[..., Any] = getattr(self._client, operation)
+        return call
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._access.client("sagemaker")
+
+    @cached_property
+    def _runtime(self) -> Any:
+        return self._access.client("sagemaker-runtime")
+
+
+def _is_not_found(error: ClientError) -> bool:
+    return code_of(error) == "ValidationException" and message_of(error).startswith(NOT_FOUND)

@@ -1,0 +1,155 @@
+"""SageMaker's names and records <-> the core's nouns. Pure functions.
+
+A revision is a SageMaker Model (`MODEL-REVISION`) and, while it is on the endpoint, a variant
+named by its id. An endpoint configuration is named by its content, so that making one twice is
+making it once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cloudserve.errors import UserError
+from cloudserve.release.nouns import DIGITS_IN_ID, Revision, State
+
+Spec = Mapping[str, Any]
+"""A ProductionVariant as CreateEndpointConfig takes it."""
+MODEL, NUMBER, DIGEST = "cloudserve-model", "cloudserve-number", "cloudserve-digest"
+NAME_LIMIT = 63
+REVISION_ID = re.compile(r"v\d+-[0-9a-f]{12}")
+
+IN_SERVICE, FAILED = "InService", "Failed"
+CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+STATES = {
+    "Creating": State.CREATING,
+    "Updating": State.UPDATING,
+    "SystemUpdating": State.UPDATING,
+    "RollingBack": State.UPDATING,
+    IN_SERVICE: State.READY,
+    # Both configurations serve after a failed roll-back, and the endpoint takes updates.
+    "UpdateRollbackFailed": State.READY,
+    "Deleting": State.DELETING,
+    FAILED: State.FAILED,
+    "OutOfService": State.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint as DescribeEndpoint and its configuration tell it."""
+
+    name: str
+    arn: str
+    status: str
+    config: str
+    variants: tuple[Spec, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Variant -> current weight; without an entry while it is being made."""
+    pending: str = ""
+    """The configuration of an update that is under way."""
+    reason: str | None = None
+
+    @property
+    def state(self) -> State:
+        """Return the core's word for the status."""
+        return STATES.get(self.status, State.UPDATING)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return variant -> share of the traffic; empty when nothing is served."""
+        total = sum(self.weights.values())
+        if self.status == FAILED or not total:
+            return {}
+        return {name: weight / total for name, weight in self.weights.items()}
+
+    def has(self, variant: str) -> bool:
+        """Say whether the endpoint's configuration has a variant."""
+        return any(spec["VariantName"] == variant for spec in self.variants)
+
+
+def endpoint_name(model: str) -> str:
+    """Return the endpoint of a model: SageMaker's names have no "_"."""
+    return model.replace("_", "-")
+
+
+def model_name(model: str, revision_id: str) -> str:
+    """Return the SageMaker Model of a revision; raises UserError if it is longer than allowed."""
+    name = f"{endpoint_name(model)}-{revision_id}"
+    if len(name) > NAME_LIMIT:
+        raise UserError(
+            f"`{name}` is longer than the {NAME_LIMIT} characters that SageMaker allows",
+            hint=f"shorten the model's name by {len(name) - NAME_LIMIT}",
+        )
+    return name
+
+
+def revision_id_of(name: str, model: str) -> str | None:
+    """Return the revision that a SageMaker Model's name tells, if it is one of this model's."""
+    prefix = f"{endpoint_name(model)}-"
+    found = name.removeprefix(prefix)
+    return found if name.startswith(prefix) and REVISION_ID.fullmatch(found) else None
+
+
+def revision_of(tags: Mapping[str, str]) -> Revision | None:
+    """Return the revision that tags tell, or None for something that is not ours."""
+    number, digest = tags.get(NUMBER, ""), tags.get(DIGEST, "")
+    return Revision(int(number), digest) if number.isdecimal() and digest else None
+
+
+def tag_list(model: str, **more: str | float) -> list[dict[str, str]]:
+    """Return the tags of a resource of a model; `more` are `number` and `digest`."""
+    values = {MODEL: model} | {f"cloudserve-{key}": str(value) for key, value in more.items()}
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def container(image: str, url: str) -> dict[str, Any]:
+    """Return a container that reads an uncompressed SavedModel tree (CreateModel)."""
+    source = {
+        "S3Uri": url,
+        "S3DataType": "S3Prefix",
+        "CompressionType": "None",
+    }
+    return {"Image": image, "ModelDataSource": {"S3DataSource": source}}
+
+
+def source_of(model: Mapping[str, Any]) -> str:
+    """Return the URL that a SageMaker Model reads."""
+    primary = model.get("PrimaryContainer", {})
+    data = primary.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(data.get("S3Uri") or primary.get("ModelDataUrl", ""))
+
+
+def new_variant(name: str, model: str, kind: str, count: int) -> Spec:
+    """Return a variant without traffic, yet."""
+    return {
+        "VariantName": name,
+        "ModelName": model,
+        "InstanceType": kind,
+        "InitialInstanceCount": count,
+        "InitialVariantWeight": 0.0,
+    }
+
+
+def weighted(variants: Sequence[Spec], shares: Mapping[str, float]) -> tuple[Spec, ...]:
+    """Return the variants with these shares of the traffic, 0 for those without."""
+    return tuple(
+        {**spec, "InitialVariantWeight": shares.get(spec["VariantName"], 0.0)} for spec in variants
+    )
+
+
+def canonical(variants: Sequence[Spec]) -> str:
+    """Return variants as JSON text, one text for one content."""
+    ordered = sorted(variants, key=lambda spec: str(spec["VariantName"]))
+    return msgspec.json.encode(ordered, order="sorted").decode()
+
+
+def config_name(model: str, variants: str) -> str:
+    """Return the name of the endpoint configuration with these variants (canonical JSON)."""
+    digest = hashlib.sha256(variants.encode()).hexdigest()
+    return f"{endpoint_name(model)}-{digest[:DIGITS_IN_ID]}"

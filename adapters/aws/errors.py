@@ -1,0 +1,125 @@
+"""botocore's exceptions -> the error tree, in one place for all its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's name for it
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from cloudserve.errors import RemoteError, UnreachableError
+
+NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "403"})
+UNKNOWN_KEYS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+THROTTLED = frozenset(
+    {
+        "ModelNotReadyException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+LOG_IN = "run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and its secret"
+SERVER_ERROR = 500
+
+
+@contextmanager
+def translated(what: str, where: str) -> Iterator[None]:
+    """Raise a boto3 client's exceptions as RemoteError: `what` was tried, `where` it was sent."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(what, where, error) from error
+    except S3UploadFailedError as error:
+        # upload_file puts the answer's error into its text only; the cause is still attached.
+        if isinstance(error.__context__, ClientError):
+            raise _refused(what, where, error.__context__) from error
+        raise RemoteError(f"{what}: {error}", where=where) from error
+    except NO_CREDENTIALS as error:
+        raise RemoteError(
+            f"{what}: no usable AWS credentials ({error})", where=where, hint=LOG_IN
+        ) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise UnreachableError(
+            f"{what}: nobody answers ({error})",
+            where=where,
+            hint="check the network, the region and the endpoint; is the emulator running?",
+            retryable=True,
+        ) from error
+    except BotoCoreError as error:
+        raise RemoteError(f"{what}: {error}", where=where) from error
+
+
+def code_of(error: ClientError) -> str:
+    """Return the service's error code, such as `ValidationException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def message_of(error: ClientError) -> str:
+    """Return the service's own sentence."""
+    return str(error.response.get("Error", {}).get("Message", "")) or code_of(error)
+
+
+def status_of(error: ClientError) -> int:
+    """Return the answer's HTTP status."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _refused(what: str, where: str, error: ClientError) -> RemoteError:
+    code, status = code_of(error), status_of(error)
+    message = message_of(error)
+    response: Mapping[str, Any] = error.response
+    if code == "ModelError":  # the container's own answer says more than the wrapper around it
+        message = str(response.get("OriginalMessage") or message)
+        status = int(response.get("OriginalStatusCode") or status)
+    return RemoteError(
+        f"{what}: {message.strip()}",
+        where=where,
+        hint=_hint(code, error.operation_name),
+        status=status,
+        request_id=response.get("ResponseMetadata", {}).get("RequestId"),
+        retryable=code in THROTTLED or (status >= SERVER_ERROR and code != "ModelError"),
+    )
+
+
+def _hint(code: str, operation: str) -> str | None:
+    if code in DENIED:
+        return f"allow these credentials the action {operation} on this resource"
+    if code in UNKNOWN_KEYS:
+        return f"AWS does not accept these keys: {LOG_IN}"
+    if code in THROTTLED:
+        return "try again in a moment"
+    return None

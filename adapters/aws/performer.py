@@ -1,0 +1,261 @@
+"""Carry out SageMaker actions and wait for their end. Each may be done twice: it changes once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.release.nouns import Action
+from cloudserve.release.provider import Notify
+
+from ..polling import Poller
+from .endpoint import (
+    CHANGING,
+    DIGEST,
+    FAILED,
+    MODEL,
+    Endpoint,
+    Spec,
+    container,
+    source_of,
+    tag_list,
+)
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+Args = Mapping[str, str | int | float]
+REPLACE = "correct the cause and deploy again: what failed is replaced"
+
+
+class Performer:
+    """Performs the actions that `sagemaker.py` plans."""
+
+    def __init__(self, api: SageMaker, poller: Poller) -> None:
+        self._api = api
+        self._poller = poller
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Carry out one action; raises UserError for a kind that is not SageMaker's."""
+        args = action.args
+        match action.kind:
+            case "create-model":
+                self._create_model(args, notify)
+            case "delete-model":
+                self._delete_model(args)
+            case "create-endpoint-config":
+                self._create_config(args, notify)
+            case "create-endpoint":
+                self._create_endpoint(args, notify)
+            case "update-endpoint":
+                self._update_endpoint(args, notify)
+            case "delete-endpoint":
+                self._delete_endpoint(args, notify)
+            case "set-weights":
+                self._set_weights(args, notify)
+            case "await-endpoint":
+                self._await(str(args["endpoint"]), notify)
+            case kind:
+                raise UserError(
+                    f"sagemaker does not know the action `{kind}`", hint="make the plan again"
+                )
+
+    def _create_model(self, args: Args, notify: Notify) -> None:
+        name, digest = str(args["name"]), str(args["digest"])
+        made = self._api.create(
+            f"create the model {name}",
+            "create_model",
+            ModelName=name,
+            PrimaryContainer=container(str(args["image"]), str(args["source"])),
+            ExecutionRoleArn=args["role_arn"],
+            Tags=tag_list(str(args["model"]), number=args["number"], digest=digest),
+        )
+        if made:
+            return
+        found = self._api.model(name) or {}
+        tags = self._api.tags(found["ModelArn"]) if found else {}
+        if tags.get(DIGEST) != digest or source_of(found) != args["source"]:
+            raise self._taken(f"model {name}")
+        notify(f"model {name}: there already")
+
+    def _delete_model(self, args: Args) -> None:
+        name = str(args["name"])
+        found = self._api.model(name)
+        if found is None:
+            return
+        if self._api.tags(found["ModelArn"]).get(DIGEST) != args["digest"]:
+            raise self._taken(f"model {name}")
+        self._api.delete(f"delete the model {name}", "delete_model", ModelName=name)
+
+    def _create_config(self, args: Args, notify: Notify) -> None:
+        name = str(args["config"])
+        wanted = msgspec.json.decode(str(args["variants"]), type=list[dict[str, object]])
+        made = self._api.create(
+            f"create the endpoint configuration {name}",
+            "create_endpoint_config",
+            EndpointConfigName=name,
+            ProductionVariants=wanted,
+            Tags=tag_list(str(args["model"])),
+        )
+        if made:
+            return
+        if not _same(wanted, self._api.variants(name)):
+            raise self._taken(f"endpoint configuration {name}")
+        notify(f"endpoint configuration {name}: there already")
+
+    def _create_endpoint(self, args: Args, notify: Notify) -> None:
+        name, config, model = str(args["endpoint"]), str(args["config"]), str(args["model"])
+        made = self._api.create(
+            f"create the endpoint {name}",
+            "create_endpoint",
+            EndpointName=name,
+            EndpointConfigName=config,
+            Tags=tag_list(model),
+        )
+        if not made:
+            found = self._api.endpoint(name)
+            if (
+                found is None
+                or found.config != config
+                or self._api.tags(found.arn).get(MODEL) != model
+            ):
+                raise self._taken(f"endpoint {name}")
+        self._await(name, notify, config=config)
+
+    def _update_endpoint(self, args: Args, notify: Notify) -> None:
+        name, config = str(args["endpoint"]), str(args["config"])
+        found = self._api.endpoint(name)
+        if found is None or config not in {found.config, found.pending}:
+            self._api.change(
+                f"update the endpoint {name}",
+                "update_endpoint",
+                EndpointName=name,
+                EndpointConfigName=config,
+                # What autoscaling made of the instance counts stays; the weights are the plan's.
+                RetainAllVariantProperties=True,
+                ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
+            )
+        self._await(name, notify, config=config)
+
+    def _delete_endpoint(self, args: Args, notify: Notify) -> None:
+        name = str(args["endpoint"])
+        found = self._api.endpoint(name)
+        if found is None:
+            return
+        if found.status not in {FAILED, "Deleting"}:
+            raise ConflictError(
+                f"the endpoint {name} is {found.status}, no longer {FAILED}",
+                where=self._api.where,
+                hint="run the same command again: the plan is out of date",
+            )
+        self._api.delete(f"delete the endpoint {name}", "delete_endpoint", EndpointName=name)
+        self._poller.until(
+            lambda: True if self._api.endpoint(name) is None else None,
+            what=f"deleting the endpoint {name}",
+            where=self._api.where,
+            notify=notify,
+        )
+
+    def _set_weights(self, args: Args, notify: Notify) -> None:
+        name, chosen = str(args["endpoint"]), str(args["revision"])
+        found = self._api.endpoint(name)
+        if found is None or not found.has(chosen):
+            raise ConflictError(
+                f"{chosen} is not on the endpoint {name} any more",
+                where=self._api.where,
+                hint="run the same command again: the plan is out of date",
+            )
+        weights = {spec["VariantName"]: 0.0 for spec in found.variants} | {chosen: 1.0}
+        if found.weights != weights:
+            self._api.change(
+                f"move the traffic of the endpoint {name}",
+                "update_endpoint_weights_and_capacities",
+                EndpointName=name,
+                DesiredWeightsAndCapacities=[
+                    {"VariantName": variant, "DesiredWeight": weight}
+                    for variant, weight in weights.items()
+                ],
+            )
+        self._await(name, notify, weights=weights)
+
+    def _await(
+        self,
+        name: str,
+        notify: Notify,
+        *,
+        config: str = "",
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        watch = _Watch(self._api, name, notify, config=config, weights=weights)
+        self._poller.until(
+            watch.look, what=f"the endpoint {name}", where=self._api.where, notify=notify
+        )
+
+    def _taken(self, what: str) -> ConflictError:
+        return ConflictError(
+            f"the {what} is there and is not this release's",
+            where=self._api.where,
+            hint=f"delete the {what}, or release the model under another name",
+        )
+
+
+class _Watch:
+    """Looks at an endpoint until it is in service as wanted, and tells each new status."""
+
+    def __init__(
+        self,
+        api: SageMaker,
+        name: str,
+        notify: Notify,
+        *,
+        config: str,
+        weights: Mapping[str, float] | None,
+    ) -> None:
+        self._api = api
+        self._name = name
+        self._notify = notify
+        self._config = config
+        self._weights = weights
+        self._told = ""
+        self._moved = False
+
+    def look(self) -> Endpoint | None:
+        """Return the endpoint when it has arrived, None while it is on its way."""
+        found = self._api.endpoint(self._name)
+        if found is None:
+            raise self._failed("it is gone")
+        if found.status != self._told:
+            self._told = found.status
+            self._notify(f"endpoint {self._name}: {found.status}")
+        if found.status == FAILED:
+            raise self._failed(found.reason or "no reason given")
+        if found.status in CHANGING:
+            self._moved = True
+            return None
+        if self._arrived(found):
+            return found
+        # In service without the change: rolled back, or (for a moment) not yet begun.
+        if self._moved or found.reason:
+            raise self._failed(f"SageMaker undid the change: {found.reason or 'no reason given'}")
+        return None
+
+    def _arrived(self, found: Endpoint) -> bool:
+        return (not self._config or found.config == self._config) and (
+            self._weights is None or found.weights == self._weights
+        )
+
+    def _failed(self, reason: str) -> RemoteError:
+        return RemoteError(f"endpoint {self._name}: {reason}", where=self._api.where, hint=REPLACE)
+
+
+def _same(wanted: list[dict[str, object]], there: tuple[Spec, ...]) -> bool:
+    """Compare what was asked for; the service's answer may have more fields."""
+    by_name = {spec["VariantName"]: spec for spec in there}
+    return len(wanted) == len(there) and all(
+        by_name.get(spec["VariantName"], {}).get(key) == value
+        for spec in wanted
+        for key, value in spec.items()
+    )

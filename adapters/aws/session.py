@@ -1,0 +1,59 @@
+"""boto3 clients of one target, with endpoint and credentials taken from a given environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "aws_access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "aws_secret_access_key",
+    "AWS_SESSION_TOKEN": "aws_session_token",
+}
+
+
+class Access:
+    """Makes clients when they are first needed: making a provider reaches no network.
+
+    Credentials are, in this order: the target's profile, the environment's keys, the
+    environment's profile, and boto3's own chain.
+    """
+
+    def __init__(self, environ: Mapping[str, str], region: str, profile: str = "") -> None:
+        self._environ = environ
+        self._region = region
+        self._profile = profile
+
+    def where(self, service: str) -> str:
+        """Return what a service's calls are sent to, for errors."""
+        return self._endpoint(service) or f"{service} in {self._region}"
+
+    def client(self, service: str) -> Any:
+        """Return a new client; raises botocore's exceptions for a profile that is not there."""
+        endpoint = self._endpoint(service)
+        config = Config(
+            connect_timeout=10,
+            read_timeout=90,  # InvokeEndpoint answers within 60 s
+            retries={"mode": "standard", "total_max_attempts": 3},
+            # A bucket is no host name of an endpoint of one's own.
+            s3={"addressing_style": "path" if endpoint else "auto"},
+        )
+        return self._session.client(service, endpoint_url=endpoint, config=config)
+
+    @cached_property
+    def _session(self) -> Any:
+        given = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
+        if self._profile:
+            return boto3.Session(profile_name=self._profile, region_name=self._region)
+        if "aws_access_key_id" in given:
+            return boto3.Session(region_name=self._region, **given)
+        profile = self._environ.get("AWS_PROFILE") or None
+        return boto3.Session(profile_name=profile, region_name=self._region)
+
+    def _endpoint(self, service: str) -> str | None:
+        own = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+        return self._environ.get(own) or self._environ.get("AWS_ENDPOINT_URL") or None
