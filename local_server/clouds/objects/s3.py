@@ -18,6 +18,7 @@ from .s3_body import receive, verify_content
 from .s3_call import S3Call, take_apart
 from .s3_errors import S3Error, from_store, not_implemented, render
 from .store import ObjectStore
+from .wire import small_body
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ class S3Face:
         call = take_apart(self._store, self._region, self._account, request.head)
         operation = _choose(call)
         if operation.before is None:
-            content = await _small_body(request)
+            content = await small_body(request, SMALL_BODY)
+            verify_content(content, request.head.headers, None)
             return await asyncio.to_thread(operation.run, replace(call, content=content))
         await asyncio.to_thread(operation.before, call)
         received = await receive(request, self._store)
@@ -118,14 +120,6 @@ class S3Face:
         _log.debug("S3 %s %s: %s", request.head.method, request.head.path, error.code)
         empty = request.head.method == "HEAD"
         return render(error, request.head.path, request_id, empty=empty)
-
-
-async def _small_body(request: Request) -> bytes:
-    content = request.content
-    if request.stream is not None:
-        content = await request.stream.read(SMALL_BODY)
-    verify_content(content, request.head.headers, None)
-    return content
 
 
 def _choose(call: S3Call) -> Operation:

@@ -85,20 +85,30 @@ class Sessions:
         return _to_session(row)
 
     def begin(self, session: str) -> Chunk:
-        """Take a session for writing; raises SessionBusyError while another request has it."""
+        """Take a session for writing; raises NoSuchUploadError, or SessionBusyError while
+        another request has it.
+        """
         with self._lock:
             if session in self._busy:
                 raise SessionBusyError(session)
             self._busy.add(session)
             writer = self._idle.pop(session, None)
         try:
-            now = self.get(session)
-            if writer is None or writer.size != now.received:
+            now = self._unfinished(session)
+            if writer is None:
                 writer = BlobWriter(self._blobs.session(session), resume_at=now.received)
         except BaseException:
             self._busy.discard(session)
+            if writer is not None:
+                writer.close()
             raise
         return Chunk(now, writer)
+
+    def _unfinished(self, session: str) -> Session:
+        now = self.get(session)
+        if now.generation:
+            raise NoSuchUploadError(session)
+        return now
 
     def commit(self, chunk: Chunk) -> Session:
         """Acknowledge what the chunk wrote, and let the next request have the session."""
@@ -146,7 +156,9 @@ class Sessions:
 
     def forget_bucket(self, connection: sqlite3.Connection, bucket: str) -> None:
         """End the sessions of a bucket, inside the transaction that deletes it."""
-        connection.execute("DELETE FROM sessions WHERE bucket = ?", (bucket,))
+        rows = connection.execute("DELETE FROM sessions WHERE bucket = ? RETURNING id", (bucket,))
+        for (session,) in rows.fetchall():
+            self._blobs.session(session).unlink(missing_ok=True)
 
     def unfinished(self) -> set[str]:
         """Drop expired sessions and return those whose files are still needed."""

@@ -105,6 +105,11 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
+async def small_body(request: Request, limit: int) -> bytes:
+    """Return a body that is to be looked at whole; raises BodyTooLargeError, ClientGoneError."""
+    return request.content if request.stream is None else await request.stream.read(limit)
+
+
 async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
     """Write pieces as they come; aborts the writer when they break off."""
     try:

@@ -1,0 +1,96 @@
+"""GCS over the object store: its JSON API, and the XML API's multipart uploads.
+
+Every path that GCS has and this face has not is refused in JSON; nothing answers HTML.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...transport.types import Head, Request, Response
+from . import gcs_buckets, gcs_objects, gcs_uploads, gcs_xml
+from .errors import ObjectStoreError
+from .gcs_call import GcsCall
+from .gcs_errors import GcsError, from_store, invalid, not_implemented, render
+from .store import ObjectStore
+from .wire import UndecodableError, decode, query_of
+
+_log = logging.getLogger(__name__)
+
+SMALL_BODY = 8 << 20
+
+Run = Callable[[GcsCall], Response]
+
+BUCKET = "/storage/v1/b/([^/]+)"
+OBJECT = f"{BUCKET}/o/([^/]+)"
+
+ROUTES: tuple[tuple[str, re.Pattern[str], Run], ...] = tuple(
+    (method, re.compile(pattern), run)
+    for method, pattern, run in (
+        ("GET", "/storage/v1/b", gcs_buckets.list_buckets),
+        ("POST", "/storage/v1/b", gcs_buckets.insert),
+        ("GET", BUCKET, gcs_buckets.get),
+        ("DELETE", BUCKET, gcs_buckets.delete),
+        ("GET", f"{BUCKET}/o", gcs_buckets.list_objects),
+        ("GET", OBJECT, gcs_objects.get),
+        ("GET", f"/download{OBJECT}", gcs_objects.get),
+        ("PATCH", OBJECT, gcs_objects.patch),
+        ("PUT", OBJECT, gcs_objects.update),
+        ("DELETE", OBJECT, gcs_objects.delete),
+        ("POST", f"{OBJECT}/compose", gcs_objects.compose),
+        ("POST", f"{OBJECT}/rewriteTo/b/([^/]+)/o/([^/]+)", gcs_objects.rewrite),
+        ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", gcs_objects.copy),
+    )
+)
+UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
+JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
+
+
+class GcsFace:
+    """An `Application` that speaks GCS; links in its answers lead to the host that was asked."""
+
+    def __init__(self, store: ObjectStore, project: str = "cloudserve-local") -> None:
+        self._store = store
+        self._project = project
+
+    def body_limit(self, head: Head) -> int | None:
+        """Stream uploads, so that an object goes to disk as it comes."""
+        streamed = UPLOAD.fullmatch(head.path) or not JSON_API.match(head.path)
+        return None if streamed else SMALL_BODY
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; ClientGoneError passes through."""
+        try:
+            return await self._answer(request)
+        except ObjectStoreError as error:
+            return self._refuse(request, from_store(error))
+        except UndecodableError as error:
+            return self._refuse(request, invalid(str(error)))
+
+    async def _answer(self, request: Request) -> Response:
+        head = request.head
+        call = GcsCall(self._store, self._project, head, (), query_of(head), request.content)
+        uploading = UPLOAD.fullmatch(head.path)
+        if uploading:
+            call = replace(call, names=(decode(uploading[1]),))
+            return await gcs_uploads.upload(call, request)
+        if not JSON_API.match(head.path):
+            return await gcs_xml.answer(call, request)
+        run, names = _route(head)
+        return await asyncio.to_thread(run, replace(call, names=names))
+
+    def _refuse(self, request: Request, error: GcsError) -> Response:
+        _log.debug("GCS %s %s: %s", request.head.method, request.head.path, error.reason)
+        return render(error)
+
+
+def _route(head: Head) -> tuple[Run, tuple[str, ...]]:
+    for method, pattern, run in ROUTES:
+        match = pattern.fullmatch(head.path) if method == head.method else None
+        if match:
+            return run, tuple(decode(each) for each in match.groups())
+    raise not_implemented(f"{head.method} {head.path}")

@@ -1,0 +1,164 @@
+"""One GCS request, taken apart: query, preconditions, and the JSON that describes an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from ...transport.types import Head, Response
+from .checksums import from_base64
+from .errors import NoSuchKeyError, PreconditionFailedError
+from .gcs_errors import JSON, GcsError, invalid
+from .nouns import OCTETS, About, ObjectInfo, Precondition
+from .store import ObjectStore
+
+MAX_NAME_BYTES = 1024
+
+HEADERS: Mapping[str, str] = {
+    "cacheControl": "cache-control",
+    "contentDisposition": "content-disposition",
+    "contentEncoding": "content-encoding",
+    "contentLanguage": "content-language",
+}
+"""The resource's names of the headers that are stored with an object."""
+
+HASHES: Mapping[str, str] = {"crc32c": "crc32c", "md5Hash": "md5"}
+
+
+@dataclass(frozen=True, slots=True)
+class GcsCall:
+    """A request to GCS; `names` are the path's decoded parts, `content` a small body."""
+
+    store: ObjectStore
+    project: str
+    head: Head
+    names: tuple[str, ...]
+    query: Mapping[str, str]
+    content: bytes = b""
+
+    @property
+    def base(self) -> str:
+        """Return the address the client asked, for the links in resources."""
+        return f"http://{self.head.headers.get('host', '127.0.0.1')}"
+
+    @property
+    def bucket(self) -> str:
+        """Return the path's first bucket."""
+        return self.names[0]
+
+    @property
+    def key(self) -> str:
+        """Return the name of the object in that bucket."""
+        return self.names[1]
+
+    def number(self, name: str) -> int | None:
+        """Return a number of the query, or None; raises GcsError."""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit()):
+            raise invalid(f"Invalid value for {name}: {text!r}")
+        return int(text)
+
+    def condition(self, prefix: str = "if") -> Precondition:
+        """Return the preconditions in the query; those of a copy's source begin with `ifSource`."""
+        return Precondition(
+            generation=self.number(f"{prefix}GenerationMatch"),
+            generation_not=self.number(f"{prefix}GenerationNotMatch"),
+            metageneration=self.number(f"{prefix}MetagenerationMatch"),
+            metageneration_not=self.number(f"{prefix}MetagenerationNotMatch"),
+        )
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a JSON object, {} when there is none; raises GcsError."""
+        return parse_json(self.content)
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """Return a JSON object, {} for nothing; raises GcsError."""
+    if not content.strip():
+        return {}
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise GcsError(400, "parseError", f"Parse Error: {error}") from error
+
+
+def answer(resource: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a resource as an answer."""
+    return Response(status, msgspec.json.encode(resource), JSON)
+
+
+def check_name(name: str | None) -> str:
+    """Return an object's name if it may be one (Cloud Storage, "Object names"); raises GcsError."""
+    if not name:
+        raise GcsError(400, "required", "Required parameter: name")
+    bad = name in {".", ".."} or "\r" in name or "\n" in name
+    if bad or len(name.encode()) > MAX_NAME_BYTES:
+        raise invalid(f"Disallowed object name: {name[:100]!r}")
+    return name
+
+
+def about_from(resource: Mapping[str, Any], content_type: str = "") -> About:
+    """Return what a resource says of an object; `content_type` where it says none itself."""
+    return revise(About(content_type or OCTETS), resource)
+
+
+def revise(about: About, changes: Mapping[str, Any]) -> About:
+    """Return `about` with a patch merged in (JSON merge patch: null removes); raises GcsError."""
+    headers = dict(about.headers)
+    for name, header in HEADERS.items():
+        if name in changes:
+            _merge(headers, {header: changes[name]}, name)
+    metadata = dict(about.metadata) if changes.get("metadata", "") is not None else {}
+    _merge(metadata, changes.get("metadata") or {}, "metadata")
+    content_type = changes.get("contentType", about.content_type)
+    if content_type is not None and not isinstance(content_type, str):
+        raise invalid("Invalid value for contentType")
+    return replace(about, content_type=content_type or OCTETS, metadata=metadata, headers=headers)
+
+
+def _merge(into: dict[str, str], changes: Any, name: str) -> None:
+    if not isinstance(changes, Mapping):
+        raise invalid(f"Invalid value for {name}")
+    for key, value in changes.items():
+        if value is None:
+            into.pop(key, None)
+        elif isinstance(value, str):
+            into[key] = value
+        else:
+            raise invalid(f"Invalid value for {name}: {value!r} is not a string")
+
+
+def expected_digests(resource: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the digests an upload announces in its resource or X-Goog-Hash; raises GcsError."""
+    announced = {HASHES[name]: resource[name] for name in HASHES if resource.get(name)}
+    announced |= hash_header(headers.get("x-goog-hash", ""))
+    try:
+        return {name: from_base64(str(text), name) for name, text in announced.items()}
+    except ValueError as error:
+        raise invalid(f"Invalid hash: {error}") from error
+
+
+def hash_header(text: str) -> dict[str, str]:
+    """Read an X-Goog-Hash header: `crc32c=…,md5=…`."""
+    pairs = (each.strip().partition("=") for each in text.split(","))
+    return {name: value for name, _, value in pairs if name in {"crc32c", "md5"}}
+
+
+def live(call: GcsCall, bucket: str, key: str, generation: int | None = None) -> ObjectInfo:
+    """Return an object, of this generation if one is asked for; raises NoSuchKeyError."""
+    info = call.store.get(bucket, key)
+    if generation not in {None, info.generation}:
+        raise NoSuchKeyError(bucket, key)
+    return info
+
+
+def check_write(info: ObjectInfo | None, call: GcsCall, name: tuple[str, str]) -> None:
+    """Refuse a write whose preconditions do not hold now, before its body is taken."""
+    failing = call.condition().failing(info)
+    if failing:
+        raise PreconditionFailedError(*name, failing)

@@ -1,0 +1,167 @@
+"""GCS's calls on objects that are there: get, download, patch, delete, copy, compose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...transport.types import Response
+from .errors import PreconditionFailedError
+from .gcs_call import GcsCall, about_from, answer, check_name, live, revise
+from .gcs_errors import GcsError, invalid
+from .gcs_resources import etag_of, object_resource
+from .nouns import About, ObjectInfo, Precondition
+from .wire import UnsatisfiableRangeError, http_date, parse_range, serve
+
+MAX_SOURCES = 32
+NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})
+
+
+def get(call: GcsCall) -> Response:
+    """objects.get: the resource, or with alt=media the bytes."""
+    return media(call) if call.query.get("alt") == "media" else _metadata(call)
+
+
+def _metadata(call: GcsCall) -> Response:
+    info = live(call, call.bucket, call.key, call.number("generation"))
+    unchanged = _unchanged(call, info)
+    return unchanged or answer(object_resource(info, call.base))
+
+
+def media(call: GcsCall) -> Response:
+    """Return an object's bytes, or one range of them."""
+    info = live(call, call.bucket, call.key, call.number("generation"))
+    unchanged = _unchanged(call, info)
+    if unchanged:
+        return unchanged
+    try:
+        span = parse_range(call.head.headers.get("range"), info.size)
+    except UnsatisfiableRangeError as error:
+        message = "The requested range cannot be satisfied."
+        raise GcsError(416, "requestedRangeNotSatisfiable", message) from error
+    return serve(call.store, info, span, _describe(info))
+
+
+def _unchanged(call: GcsCall, info: ObjectInfo) -> Response | None:
+    """Return 304 where a "not match" condition fails; raises PreconditionFailedError otherwise."""
+    failing = call.condition().failing(info)
+    if failing is None:
+        return None
+    if failing in NOT_MODIFIED:
+        return Response(304, headers={"etag": etag_of(info)})
+    raise PreconditionFailedError(info.bucket, info.key, failing)
+
+
+def _describe(info: ObjectInfo) -> dict[str, str]:
+    md5 = "" if info.about.components else f",md5={info.md5_base64}"
+    encoding = info.about.headers.get("content-encoding", "identity")
+    return {
+        "accept-ranges": "bytes",
+        "etag": etag_of(info),
+        "last-modified": http_date(info.updated),
+        "x-goog-generation": str(info.generation),
+        "x-goog-metageneration": str(info.metageneration),
+        "x-goog-hash": f"crc32c={info.crc32c_base64}{md5}",
+        "x-goog-storage-class": "STANDARD",
+        "x-goog-stored-content-encoding": encoding,
+        "x-goog-stored-content-length": str(info.size),
+        **info.about.headers,
+    }
+
+
+def patch(call: GcsCall) -> Response:
+    """objects.patch: merges the fields that are there."""
+    info = live(call, call.bucket, call.key, call.number("generation"))
+    return _update(call, info, revise(info.about, call.json()))
+
+
+def update(call: GcsCall) -> Response:
+    """objects.update: replaces all fields that can be written."""
+    info = live(call, call.bucket, call.key, call.number("generation"))
+    return _update(call, info, _of_content(about_from(call.json()), info.about))
+
+
+def _of_content(about: About, content: About) -> About:
+    """Return `about` with what is true of the bytes taken from the object that had them."""
+    return replace(
+        about, checksum=content.checksum, etag=content.etag, components=content.components
+    )
+
+
+def _update(call: GcsCall, info: ObjectInfo, about: About) -> Response:
+    changed = call.store.update(info.bucket, info.key, about, call.condition())
+    return answer(object_resource(changed, call.base))
+
+
+def delete(call: GcsCall) -> Response:
+    """objects.delete."""
+    live(call, call.bucket, call.key, call.number("generation"))
+    call.store.delete(call.bucket, call.key, call.condition())
+    return Response(204)
+
+
+def rewrite(call: GcsCall) -> Response:
+    """objects.rewrite: done in one call, since no byte is copied."""
+    info = _copy(call)
+    return answer(
+        {
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": str(info.size),
+            "objectSize": str(info.size),
+            "done": True,
+            "resource": object_resource(info, call.base),
+        }
+    )
+
+
+def copy(call: GcsCall) -> Response:
+    """objects.copy."""
+    return answer(object_resource(_copy(call), call.base))
+
+
+def _copy(call: GcsCall) -> ObjectInfo:
+    """Copy as the path says: source bucket and name, destination bucket and name."""
+    source_bucket, source_key, bucket, key = call.names
+    source = live(call, source_bucket, source_key, call.number("sourceGeneration"))
+    failing = call.condition("ifSource").failing(source)
+    if failing:
+        raise PreconditionFailedError(source_bucket, source_key, failing)
+    resource = call.json()
+    about = source.about
+    if resource:
+        about = _of_content(about_from(resource, about.content_type), about)
+    return call.store.copy(source, bucket, check_name(key), about, call.condition())
+
+
+def compose(call: GcsCall) -> Response:
+    """objects.compose: 1 to 32 sources of the same bucket, in order."""
+    body = call.json()
+    entries = body.get("sourceObjects")
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_SOURCES:
+        raise invalid(f"The number of source components must be between 1 and {MAX_SOURCES}")
+    sources = tuple(_source(call, entry) for entry in entries)
+    destination = body.get("destination") or {}
+    about = about_from(destination, sources[0].about.content_type)
+    info = call.store.compose(sources, call.bucket, check_name(call.key), about, call.condition())
+    return answer(object_resource(info, call.base))
+
+
+def _source(call: GcsCall, entry: Any) -> ObjectInfo:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+        raise invalid("Each of sourceObjects needs a name")
+    info = live(call, call.bucket, entry["name"], _number(entry.get("generation")))
+    wanted = _number((entry.get("objectPreconditions") or {}).get("ifGenerationMatch"))
+    if Precondition(generation=wanted).failing(info):
+        raise PreconditionFailedError(info.bucket, info.key, "ifGenerationMatch")
+    return info
+
+
+def _number(value: Any) -> int | None:
+    """Read a 64-bit number, which JSON carries as text."""
+    if value is None:
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"{value!r} is not a generation") from error
