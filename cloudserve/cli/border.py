@@ -72,7 +72,8 @@ def _expected(error: errors.CloudserveError, *, debug: bool) -> int:
         traceback.print_exception(error)
     where = [f"  where: {error.where}"] if error.where else []
     hint = [f"  to do: {error.hint}"] if error.hint else []
-    request = [f"  request: {error.request_id}"] if getattr(error, "request_id", None) else []
+    request_id = error.request_id if isinstance(error, errors.RemoteError) else None
+    request = [f"  request: {request_id}"] if request_id else []
     _tell(f"error: {error.message}", *where, *request, *hint, *_notes(error))
     return next((code for kind, code in CODES if isinstance(error, kind)), Exit.BUG)
 

@@ -1,0 +1,274 @@
+"""The Provider contract as tests: deploy, promote, roll back and predict on a real endpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.release.layout import Layout
+from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
+from cloudserve.release.provider import Provider
+
+# ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
+MODEL = "half-plus"
+
+
+def _no_lines(line: str) -> None:
+    """Take a progress line that the test does not look at."""
+
+
+def put(provider: Provider, model: str, number: int, source: Path, *, salt: str = "") -> Revision:
+    """Upload a SavedModel directory as a revision, the way the release engine lays it out.
+
+    Revisions of one `number` and `salt` are the same revision, whatever the source.
+    """
+    revision = Revision(number, hashlib.sha256(f"{number} {salt}".encode()).hexdigest())
+    provider.blobs.ensure(_no_lines)
+    prefix = locate(provider, model, revision).saved_model
+    for file in sorted(source.rglob("*")):
+        if file.is_file():
+            provider.blobs.upload(prefix + file.relative_to(source).as_posix(), file, {})
+    return revision
+
+
+def locate(provider: Provider, model: str, revision: Revision) -> Location:
+    """Return where `put` lays a revision."""
+    return Layout(provider.blobs.url, model).location(revision)
+
+
+def plan(provider: Provider, model: str, revision: Revision) -> tuple[Action, ...]:
+    """Plan a deployment from what is there now."""
+    location = locate(provider, model, revision)
+    return provider.plan_deploy(model, revision, location, provider.describe(model))
+
+
+def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
+    """Perform actions and return the lines they told."""
+    lines: list[str] = []
+    for action in actions:
+        provider.perform(action, lines.append)
+    return lines
+
+
+def promote(provider: Provider, model: str, revision: Revision) -> None:
+    """Give a revision all traffic."""
+    perform(provider, provider.plan_traffic(model, revision.id, provider.describe(model)))
+
+
+def live(seen: Deployment) -> dict[str, float]:
+    """Return who has traffic, without those that only stand by."""
+    return {name: share for name, share in seen.traffic.items() if share}
+
+
+class ProviderContract:
+    """Subclasses give the fixtures below; each test has a provider that knows of nothing.
+
+    The two SavedModels serve one input: `first` answers x/2 + 2, `second` another number.
+    """
+
+    @pytest.fixture
+    def provider(self) -> Provider:
+        raise NotImplementedError("give a Provider of an account and a bucket of its own")
+
+    @pytest.fixture
+    def first(self) -> Path:
+        raise NotImplementedError("give a SavedModel directory that answers x/2 + 2")
+
+    @pytest.fixture
+    def second(self) -> Path:
+        raise NotImplementedError("give another SavedModel directory with the same signature")
+
+    @pytest.fixture
+    def broken(self, tmp_path: Path) -> Path:
+        """Give a directory that looks like a SavedModel and cannot be loaded."""
+        folder = tmp_path / "broken"
+        folder.mkdir()
+        (folder / "saved_model.pb").write_bytes(b"\x08\x01 not a model")
+        return folder
+
+    def test_a_model_that_is_not_there_is_an_empty_deployment(self, provider: Provider) -> None:
+        seen = provider.describe(MODEL)
+        assert (seen.model, seen.revisions, dict(seen.traffic)) == (MODEL, (), {})
+        assert seen.state is None
+
+    def test_predicting_with_a_model_that_is_not_there_is_an_error(
+        self, provider: Provider
+    ) -> None:
+        with pytest.raises(RemoteError):
+            provider.predict(MODEL, b'{"instances": [1.0]}')
+
+    def test_planning_changes_nothing(self, provider: Provider, first: Path) -> None:
+        revision = put(provider, MODEL, 1, first)
+        assert plan(provider, MODEL, revision) == plan(provider, MODEL, revision)
+        assert provider.describe(MODEL).revisions == ()
+
+    def test_a_plan_is_data_with_unique_ids_and_sentences(
+        self, provider: Provider, first: Path
+    ) -> None:
+        actions = plan(provider, MODEL, put(provider, MODEL, 1, first))
+        assert actions
+        assert len({action.id for action in actions}) == len(actions)
+        assert all(action.sentence for action in actions)
+        data = msgspec.json.encode(actions)
+        assert msgspec.json.decode(data, type=tuple[Action, ...]) == actions
+
+    def test_the_first_revision_gets_all_traffic_and_answers(
+        self, provider: Provider, first: Path
+    ) -> None:
+        revision = put(provider, MODEL, 1, first)
+        perform(provider, plan(provider, MODEL, revision))
+        seen = provider.describe(MODEL)
+        assert [d.revision for d in seen.revisions] == [revision]
+        assert seen.revisions[0].state is State.READY
+        assert seen.revisions[0].source.startswith(provider.blobs.url)
+        assert (live(seen), seen.live) == ({revision.id: 1.0}, revision.id)
+        assert seen.state is State.READY
+        answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0, 2.0]}'))
+        assert answer == {"predictions": [2.5, 3.0]}
+
+    def test_later_revisions_get_no_traffic_until_they_are_promoted(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
+        perform(provider, plan(provider, MODEL, one))
+        perform(provider, plan(provider, MODEL, two))
+        body = b'{"instances": [1.0]}'
+        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        old, new = provider.predict(MODEL, body, one.id), provider.predict(MODEL, body, two.id)
+        assert old != new
+        assert provider.predict(MODEL, body) == old
+
+        promote(provider, MODEL, two)
+        seen = provider.describe(MODEL)
+        assert live(seen) == {two.id: 1.0}
+        assert provider.predict(MODEL, body) == new
+        assert provider.plan_traffic(MODEL, two.id, seen) == ()
+
+        promote(provider, MODEL, one)
+        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert provider.predict(MODEL, body) == old
+
+    def test_a_third_revision_leaves_the_live_one_alone_and_the_first_can_come_back(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, two, three = (
+            put(provider, MODEL, number, source)
+            for number, source in ((1, first), (2, second), (3, first))
+        )
+        for revision in (one, two):
+            perform(provider, plan(provider, MODEL, revision))
+        promote(provider, MODEL, two)
+        perform(provider, plan(provider, MODEL, three))
+        seen = provider.describe(MODEL)
+        assert live(seen) == {two.id: 1.0}
+        assert {d.revision for d in seen.revisions} == {one, two, three}
+        promote(provider, MODEL, one)
+        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
+        assert answer == {"predictions": [2.5]}
+
+    def test_a_revision_that_is_there_needs_nothing(self, provider: Provider, first: Path) -> None:
+        revision = put(provider, MODEL, 1, first)
+        perform(provider, plan(provider, MODEL, revision))
+        assert plan(provider, MODEL, revision) == ()
+
+    def test_every_action_may_be_performed_twice(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
+        for revision in (one, two):
+            for action in plan(provider, MODEL, revision):
+                perform(provider, (action, action))
+        seen = provider.describe(MODEL)
+        for action in provider.plan_traffic(MODEL, two.id, seen):
+            perform(provider, (action, action))
+        seen = provider.describe(MODEL)
+        assert {d.revision for d in seen.revisions} == {one, two}
+        assert live(seen) == {two.id: 1.0}
+
+    def test_a_deployment_that_was_cut_off_goes_on_from_any_step(
+        self, provider: Provider, first: Path
+    ) -> None:
+        steps = len(plan(provider, "cut-0", put(provider, "cut-0", 1, first)))
+        for done in range(steps):
+            model = f"cut-{done}"
+            revision = put(provider, model, 1, first)
+            perform(provider, plan(provider, model, revision)[:done])
+            perform(provider, plan(provider, model, revision))
+            assert plan(provider, model, revision) == ()
+            assert live(provider.describe(model)) == {revision.id: 1.0}
+
+    def test_a_first_revision_that_fails_says_why_and_is_replaced(
+        self, provider: Provider, first: Path, broken: Path
+    ) -> None:
+        revision = put(provider, MODEL, 1, broken)
+        with pytest.raises(RemoteError) as error:
+            perform(provider, plan(provider, MODEL, revision))
+        assert error.value.message
+        assert error.value.hint
+        failed = provider.describe(MODEL).find(revision.id)
+        assert failed is not None
+        assert failed.state is State.FAILED
+        assert failed.reason
+
+        put(provider, MODEL, 1, first)
+        perform(provider, plan(provider, MODEL, revision))
+        seen = provider.describe(MODEL)
+        assert [d.state for d in seen.revisions] == [State.READY]
+        assert live(seen) == {revision.id: 1.0}
+
+    def test_a_revision_that_fails_leaves_the_live_one_serving(
+        self, provider: Provider, first: Path, second: Path, broken: Path
+    ) -> None:
+        one = put(provider, MODEL, 1, first)
+        perform(provider, plan(provider, MODEL, one))
+        two = put(provider, MODEL, 2, broken)
+        with pytest.raises(RemoteError):
+            perform(provider, plan(provider, MODEL, two))
+        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert provider.predict(MODEL, b'{"instances": [1.0]}')
+
+        put(provider, MODEL, 2, second)
+        perform(provider, plan(provider, MODEL, two))
+        assert plan(provider, MODEL, two) == ()
+        promote(provider, MODEL, two)
+        assert live(provider.describe(MODEL)) == {two.id: 1.0}
+
+    def test_another_digest_of_one_number_is_another_revision(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        old = put(provider, MODEL, 1, first)
+        new = put(provider, MODEL, 1, second, salt="changed")
+        perform(provider, plan(provider, MODEL, old))
+        perform(provider, plan(provider, MODEL, new))
+        seen = provider.describe(MODEL)
+        assert {d.revision for d in seen.revisions} == {old, new}
+
+    def test_models_of_one_account_are_apart(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, other = put(provider, "one", 1, first), put(provider, "one-more", 1, second)
+        perform(provider, plan(provider, "one", one))
+        assert provider.describe("one-more").revisions == ()
+        perform(provider, plan(provider, "one-more", other))
+        assert len(provider.describe("one").revisions) == 1
+        body = b'{"instances": [1.0]}'
+        assert provider.predict("one", body) != provider.predict("one-more", body)
+
+    def test_a_prediction_that_the_model_refuses_is_an_error_with_its_reason(
+        self, provider: Provider, first: Path
+    ) -> None:
+        perform(provider, plan(provider, MODEL, put(provider, MODEL, 1, first)))
+        with pytest.raises(RemoteError) as error:
+            provider.predict(MODEL, b'{"instances": ["text"]}')
+        assert error.value.where
+        assert len(error.value.message) > len("predict: ")
+
+    def test_an_unknown_action_is_refused(self, provider: Provider) -> None:
+        with pytest.raises(UserError):
+            provider.perform(Action("x", "no-such-kind", "do what nobody knows"), _no_lines)
