@@ -1,28 +1,35 @@
-"""A streamed request body: a bounded queue between a client and the application."""
+"""Request bodies: gathered whole, or streamed through a bounded queue."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
 
+from .inlet import Inlet
+from .refusal import body_too_large
 from .types import BodyTooLargeError
 
 
-class Flow(Protocol):
-    """The connection, as its body sees it."""
+class Gathered:
+    """A body collected whole, up to a limit."""
 
-    def invite(self) -> None:
-        """Tell a client that waits for 100 Continue to send."""
-        ...
+    __slots__ = ("_left", "_limit", "_pieces")
 
-    def hold(self) -> None:
-        """Stop reading from the client."""
-        ...
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+        self._pieces: list[bytes] = []
 
-    def release(self) -> None:
-        """Read from the client again."""
-        ...
+    def add(self, content: bytes) -> None:
+        """Take content; RefusedError 413 past the limit."""
+        self._left -= len(content)
+        if self._left < 0:
+            raise body_too_large(self._limit)
+        self._pieces.append(content)
+
+    def content(self) -> bytes:
+        """Return the body, without a copy where it came in one piece."""
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 class BodyStream:
@@ -37,16 +44,16 @@ class BodyStream:
         "_chunks",
         "_ended",
         "_error",
-        "_flow",
         "_held",
+        "_inlet",
         "_length",
         "_room",
         "_size",
         "_waiter",
     )
 
-    def __init__(self, flow: Flow, length: int | None, room: int) -> None:
-        self._flow = flow
+    def __init__(self, inlet: Inlet, length: int | None, room: int) -> None:
+        self._inlet = inlet
         self._length = length
         self._room = room
         self._chunks: deque[bytes] = deque()
@@ -67,7 +74,7 @@ class BodyStream:
         self._size += len(content)
         if self._size > self._room and not self._held:
             self._held = True
-            self._flow.hold()
+            self._inlet.hold()
         self._wake()
 
     def end(self, error: Exception | None = None) -> None:
@@ -95,9 +102,9 @@ class BodyStream:
 
     async def __anext__(self) -> bytes:
         """Return the next bytes; raises ClientGoneError when they stop short."""
-        if not self._asked:
+        if not self._asked and not self._ended:
             self._asked = True
-            self._flow.invite()
+            self._inlet.invite()
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -132,5 +139,5 @@ class BodyStream:
         self._size -= len(chunk)
         if self._held and self._size <= self._room // 2:
             self._held = False
-            self._flow.release()
+            self._inlet.release()
         return chunk

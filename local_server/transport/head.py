@@ -20,13 +20,16 @@ _NO_BODY = 0
 
 
 class Message(NamedTuple):
-    """A request's head and what it says about the connection; `length` is None for chunked."""
+    """A request's head and what it says about the connection.
+
+    `length` is None for a chunked body; `invited` is False when the client awaits 100 Continue.
+    """
 
     head: Head
     length: int | None
     keep_alive: bool
     http10: bool
-    expects_continue: bool
+    invited: bool
 
 
 class HeadReader:
@@ -154,8 +157,8 @@ class HeadReader:
         if length != _NO_BODY:
             self._parser = None  # it waits for a body that it will not be given
         head = self._head(method, http10=http10)
-        expects = _expects_continue(headers) and not http10 and length != _NO_BODY
-        return Message(head, length, bool(parser.should_keep_alive()), http10, expects)
+        invited = http10 or length == _NO_BODY or not _expects_continue(headers)
+        return Message(head, length, parser.should_keep_alive(), http10, invited)
 
     def _head(self, method: str, *, http10: bool) -> Head:
         target = self._target.decode("latin-1")
@@ -167,7 +170,7 @@ class HeadReader:
         return Head(method, path, query, self._headers, self._peer)
 
     def _origin_form(self, target: str) -> str:
-        """Turn an absolute target into path and query; its authority replaces Host (RFC 9112 3.2.2)."""
+        """Turn an absolute target into path and query; its host is the one (RFC 9112 3.2.2)."""
         scheme, separator, rest = target.partition("://")
         if not separator or scheme.lower() not in {"http", "https"}:
             raise RefusedError(400, "malformed request: the target is neither a path nor a URL")

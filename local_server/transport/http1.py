@@ -13,85 +13,27 @@ ClientGoneError from the body it reads; an answer nobody waits for is dropped.
 from __future__ import annotations
 
 import asyncio
-import logging
-from enum import IntEnum
-from typing import Any, cast
+from typing import cast
 
-from .body import BodyStream
+from .body import BodyStream, Gathered
 from .framing import Chunked, Counted, Framing
 from .head import HeadReader, Message
-from .limits import Limits
-from .refusal import RefusedError, body_too_large, error_response
-from .types import (
-    Application,
-    BodyTooLargeError,
-    ClientGoneError,
-    FileSlice,
-    Head,
-    Request,
-    Response,
+from .hub import Hub
+from .inlet import Inlet, Watch
+from .outlet import OpenSlice, Outlet
+from .phase import Phase, patience
+from .refusal import (
+    RefusedError,
+    body_too_large,
+    error_response,
+    internal_error,
+    log_failure,
 )
-from .writer import CONTINUE, DateLine, OpenSlice, Outlet, encode_head
+from .types import BodyTooLargeError, ClientGoneError, Head, Request, Response
 
-_log = logging.getLogger(__name__)
 _NO_HEAD = Head("", "")
+_NO_BODY = Counted(0)
 _GONE = (ClientGoneError, asyncio.CancelledError)
-
-
-class Phase(IntEnum):
-    """Where a connection is; the number is its step's place in `_STEPS`."""
-
-    HEAD = 0  # between requests, or inside a head
-    COLLECT = 1  # the body is gathered, then the application asked
-    STREAM = 2  # the application has been asked and reads the body as it comes
-    ANSWER = 3  # the request is whole, its answer is not
-    DRAIN = 4  # the answer is there, the rest of the body is thrown away
-    LINGER = 5  # the last answer is out
-    CLOSED = 6
-
-
-class Hub:
-    """What the connections of one server share."""
-
-    __slots__ = ("_quiet", "app", "connections", "date", "limits", "loop", "running")
-
-    def __init__(self, app: Application, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        self.app = app
-        self.limits = limits
-        self.loop = loop
-        self.date = DateLine()
-        self.connections: set[Connection] = set()
-        # Handlers and file senders, which may outlive their connections.
-        self.running: set[asyncio.Future[Any]] = set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-
-    def join(self, connection: Connection) -> None:
-        """Count a connection in."""
-        self.connections.add(connection)
-        self._quiet.clear()
-
-    def leave(self, connection: Connection) -> None:
-        """Count a connection out."""
-        self.connections.discard(connection)
-        self._look()
-
-    def run(self, future: asyncio.Future[Any]) -> None:
-        """Keep a handler or a file sender until it is done."""
-        self.running.add(future)
-        future.add_done_callback(self._ran)
-
-    async def quiet(self) -> None:
-        """Wait until no connection is open and nothing runs."""
-        await self._quiet.wait()
-
-    def _ran(self, future: asyncio.Future[Any]) -> None:
-        self.running.discard(future)
-        self._look()
-
-    def _look(self) -> None:
-        if not self.connections and not self.running:
-            self._quiet.set()
 
 
 class Connection(asyncio.Protocol):
@@ -105,19 +47,14 @@ class Connection(asyncio.Protocol):
         self._http10 = False
         self._keep = True
         self._stopping = False
-        self._invited = True
-        self._framing: Framing = Counted(0)
-        self._stream: BodyStream | None = None
-        self._pieces: list[bytes] = []
-        self._limit = 0
-        self._taken = 0
-        self._backlog = b""
-        self._reading = True
         self._eof = False
+        self._framing: Framing = _NO_BODY
+        self._gathered: Gathered | None = None
+        self._stream: BodyStream | None = None
+        self._to_drain = 0
         self._answer: asyncio.Future[Response] | None = None
         self._sending = False
-        self._touched = True
-        self._since = 0.0
+        self._watch = Watch()
 
     # What the loop calls.
 
@@ -127,40 +64,45 @@ class Connection(asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(self._hub.limits.write_buffer)
         self._transport = transport
-        self._out = Outlet(transport)
-        self._reader = HeadReader(self._hub.limits, _peer(transport))
+        self._in = Inlet(transport, self._watch)
+        self._out = Outlet(transport, self._hub.date)
+        self._reader = HeadReader(self._hub.limits, self._in.peer)
         self._hub.join(self)
 
     def data_received(self, data: bytes) -> None:
         """Work through a segment, step by step."""
         try:
             while data:
-                data = _STEPS[self._phase](self, data)
+                data = self._STEPS[self._phase](self, data)
         except RefusedError as refusal:
             self._refuse(refusal)
 
     def eof_received(self) -> bool:
         """Answer what was asked completely; give up what was not."""
         self._eof = True
+        return self._owes_answer()
+
+    def _owes_answer(self) -> bool:
+        """Say whether there is something to do still for a client that stopped sending."""
         if self._phase is Phase.STREAM:
             self._end_stream(ClientGoneError("the client stopped sending within a body"))
-            return False
-        return self._phase is Phase.ANSWER or self._sending or bool(self._backlog)
+        elif self._phase is Phase.DRAIN:
+            self._keep = False
+        return self._phase is Phase.ANSWER or self._sending or self._in.waiting
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Tell the reader of a body; leave a handler to finish."""
         self._phase = Phase.CLOSED
         self._end_stream(ClientGoneError("the client closed the connection within a body"))
         self._out.resume()
         self._reader.close()
-        self._pieces = []
-        self._backlog = b""
+        self._gathered = None
         self._hub.leave(self)
 
     def pause_writing(self) -> None:
         """Begin nothing more for a client that does not take its answers."""
         self._out.pause()
-        self._touched = True
+        self._watch.moved = True
 
     def resume_writing(self) -> None:
         """Go on with what waits."""
@@ -171,55 +113,49 @@ class Connection(asyncio.Protocol):
 
     def _take_head(self, data: bytes) -> bytes:
         if self._out.paused:
-            return self._hold_back(data)
+            return self._put_off(data)
         was_started = self._reader.started
         message, rest = self._reader.feed(data)
         if message is not None:
             self._begin(message)
         elif not was_started:
-            self._touched = True
+            self._watch.moved = True
         return rest
 
-    def _take_collected(self, data: bytes) -> bytes:
+    def _take_gathered(self, data: bytes) -> bytes:
+        assert self._gathered is not None
         content, rest = self._framing.take(data)
-        self._touched = True
-        self._taken += len(content)
-        if self._taken > self._limit:
-            raise body_too_large(self._limit)
-        if not self._framing.done:
-            self._pieces.append(content)
-            return rest
-        if self._pieces:
-            self._pieces.append(content)
-            content, self._pieces = b"".join(self._pieces), []
-        self._phase = Phase.ANSWER
-        self._ask(Request(self._head, content))
+        self._watch.moved = True
+        self._gathered.add(content)
+        if self._framing.done:
+            self._phase = Phase.ANSWER
+            content, self._gathered = self._gathered.content(), None
+            self._ask(Request(self._head, content))
         return rest
 
     def _take_streamed(self, data: bytes) -> bytes:
         assert self._stream is not None
         content, rest = self._framing.take(data)
-        self._touched = True
+        self._watch.moved = True
         self._stream.feed(content)
         if self._framing.done:
             self._phase = Phase.ANSWER
             self._end_stream(None)
         return rest
 
-    def _hold_back(self, data: bytes) -> bytes:
-        self._backlog += data
-        self.hold()
+    def _put_off(self, data: bytes) -> bytes:
+        self._in.put_off(data)
         return b""
 
     def _take_drained(self, data: bytes) -> bytes:
         _, rest = self._framing.take(data)
-        self._touched = True
-        self._taken += len(data) - len(rest)
+        self._watch.moved = True
+        self._to_drain -= len(data) - len(rest)
         if self._framing.done:
             self._phase = Phase.ANSWER
             if not self._sending:
-                self._next()
-        elif self._taken > self._limit:
+                self._finish()
+        elif self._to_drain < 0:
             self._stop_draining()
         return rest
 
@@ -229,10 +165,9 @@ class Connection(asyncio.Protocol):
     # Requests.
 
     def _begin(self, message: Message) -> None:
-        head, length, keep_alive, self._http10, expects = message
+        head, length, keep_alive, self._http10, self._in.invited = message
         self._head = head
         self._keep = keep_alive and not self._stopping
-        self._invited = not expects
         self._phase = Phase.ANSWER
         try:
             limit = self._app.body_limit(head)
@@ -248,17 +183,17 @@ class Connection(asyncio.Protocol):
         elif length == 0:
             self._ask(Request(head))
         else:
-            self._begin_collected(length, limit)
+            self._begin_gathered(length, limit)
 
-    def _begin_collected(self, length: int | None, limit: int) -> None:
+    def _begin_gathered(self, length: int | None, limit: int) -> None:
         if length is not None and length > limit:
             raise body_too_large(limit)
-        self._limit, self._taken = limit, 0
-        self._phase = Phase.COLLECT
-        self.invite()
+        self._gathered = Gathered(limit)
+        self._phase = Phase.GATHER
+        self._in.invite()
 
     def _begin_stream(self, length: int | None) -> None:
-        stream = BodyStream(self, length, self._hub.limits.body_buffer)
+        stream = BodyStream(self._in, length, self._hub.limits.body_buffer)
         if length == 0:
             stream.end()
         else:
@@ -284,7 +219,7 @@ class Connection(asyncio.Protocol):
         error = _error_of(future)
         if self._answer is not future or self._phase is Phase.CLOSED:
             if error is not None and not isinstance(error, _GONE):
-                self._log_failure(error)
+                log_failure(self._head, error)
             return
         self._answer = None
         if error is None:
@@ -301,12 +236,8 @@ class Connection(asyncio.Protocol):
         if isinstance(error, BodyTooLargeError):
             self._respond(error_response(413, str(error) or "the request body is too large"))
         else:
-            self._log_failure(error)
-            self._respond(error_response(500, "internal error"))
-
-    def _log_failure(self, error: BaseException) -> None:
-        # The path alone: a presigned query carries a signature.
-        _log.error("%s %s failed", self._head.method, self._head.path, exc_info=error)
+            log_failure(self._head, error)
+            self._respond(internal_error())
 
     def _refuse(self, refusal: RefusedError) -> None:
         if self._phase is Phase.DRAIN:
@@ -314,8 +245,8 @@ class Connection(asyncio.Protocol):
             return
         self._answer = None
         self._end_stream(ClientGoneError(refusal.message))
+        self._gathered = None
         self._keep = False
-        self._pieces = []
         self._phase = Phase.LINGER
         self._respond(error_response(refusal.status, refusal.message))
 
@@ -324,63 +255,49 @@ class Connection(asyncio.Protocol):
     def _respond(self, response: Response) -> None:
         if self._phase is Phase.STREAM:
             self._leave_body()
-        head_only = self._head.method == "HEAD"
-        body = response.body
-        try:
-            head = self._encode(response, head_only=head_only)
-            if isinstance(body, FileSlice) and not head_only:
-                self._send(head, OpenSlice(body))
-                return
-        except (ValueError, OSError) as error:
-            self._log_failure(error)
-            response, body = error_response(500, "internal error"), b""
-            head, body = self._encode(response, head_only=head_only), response.body
-        assert isinstance(body, bytes) or head_only
-        self._out.write(head, b"" if head_only or isinstance(body, FileSlice) else body)
-        self._finish()
-
-    def _encode(self, response: Response, *, head_only: bool) -> bytes:
-        if not self._keep:
-            connection = "Connection: close\r\n"
+        file = self._out.answer(self._head, response, self._connection_line())
+        if file is None:
+            self._finish()
         else:
-            connection = "Connection: keep-alive\r\n" if self._http10 else ""
-        return encode_head(response, self._hub.date(), connection, head_only=head_only)
+            self._sending = True
+            self._hub.run(self._hub.loop.create_task(self._send(file)))
+
+    def _connection_line(self) -> str:
+        if not self._keep:
+            return "Connection: close\r\n"
+        return "Connection: keep-alive\r\n" if self._http10 else ""
 
     def _leave_body(self) -> None:
         """Decide about a body that the application did not read: drain a little, or close."""
         remaining = self._framing.remaining
         too_much = remaining is not None and remaining > self._hub.limits.drain
-        if too_much or not self._invited:
+        if too_much or not self._in.invited:
             self._keep = False
         assert self._stream is not None
         self._stream.discard()
         self._stream = None
-        self._limit, self._taken = self._hub.limits.drain, 0
+        self._to_drain = self._hub.limits.drain
         self._phase = Phase.DRAIN
-        self.release()
+        self._in.release()
 
-    def _send(self, head: bytes, file: OpenSlice) -> None:
-        self._sending = True
-        task = self._hub.loop.create_task(self._send_file(head, file))
-        self._hub.run(task)
-
-    async def _send_file(self, head: bytes, file: OpenSlice) -> None:
+    async def _send(self, file: OpenSlice) -> None:
         try:
-            await self._out.send_file(head, file)
+            await self._out.send(file)
         except (OSError, EOFError) as error:
             # Content-Length is promised already: only a broken connection tells the client.
-            self._log_failure(error)
+            log_failure(self._head, error)
             self._transport.abort()
+            return
         finally:
             file.close()
-        self._sending = False
+            self._sending = False
         if self._phase is not Phase.CLOSED:
             self._finish()
             self._proceed()
 
     def _finish(self) -> None:
         """Go on after an answer: to the rest of its body, the next request, or the end."""
-        self._touched = True
+        self._watch.moved = True
         if not self._keep:
             self._close_gently()
         elif self._phase is not Phase.DRAIN:
@@ -396,51 +313,28 @@ class Connection(asyncio.Protocol):
         """Take up what waited while a request was in flight."""
         if self._phase is not Phase.HEAD or self._out.paused or self._transport.is_closing():
             return
-        data, self._backlog = self._backlog, b""
-        self.release()
-        self.data_received(data)
-        if self._eof and self._phase is Phase.HEAD and not self._backlog:
+        self.data_received(self._in.take_up())
+        if self._eof and not self._owes_answer():
             self._transport.close()
 
     def _stop_draining(self) -> None:
         self._keep = False
         if self._sending:
-            self.hold()
+            self._in.hold()
         else:
             self._close_gently()
 
     def _close_gently(self) -> None:
         """Close; while a client may still be sending, not before it had time for the answer."""
-        if self._phase is Phase.ANSWER or self._eof or self._transport.is_closing():
+        clean = self._phase is Phase.ANSWER and not self._in.waiting
+        if clean or self._eof or self._transport.is_closing():
             self._phase = Phase.CLOSED
             self._transport.close()
             return
         self._phase = Phase.LINGER
-        self._touched = True
+        self._watch.moved = True
         self._transport.write_eof()
-        self.release()
-
-    # The body's side of the connection (body.Flow).
-
-    def invite(self) -> None:
-        """Send 100 Continue to a client that waits for it."""
-        if not self._invited:
-            self._invited = True
-            self._touched = True
-            self._transport.write(CONTINUE)
-
-    def hold(self) -> None:
-        """Stop reading: TCP then holds the client back."""
-        if self._reading:
-            self._reading = False
-            self._transport.pause_reading()
-
-    def release(self) -> None:
-        """Read again."""
-        if not self._reading and not self._transport.is_closing():
-            self._reading = True
-            self._touched = True
-            self._transport.resume_reading()
+        self._in.release()
 
     def _end_stream(self, error: Exception | None) -> None:
         stream, self._stream = self._stream, None
@@ -453,7 +347,7 @@ class Connection(asyncio.Protocol):
         """Close when idle, else after the answer in flight."""
         self._stopping = True
         self._keep = False
-        if self._phase is Phase.HEAD and not self._reader.started and not self._backlog:
+        if self._phase is Phase.HEAD and not self._reader.started and not self._in.waiting:
             self._transport.close()
 
     def abort(self) -> None:
@@ -463,53 +357,37 @@ class Connection(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Close what has waited too long; called every `Limits.sweep_seconds`."""
         if self._out.paused and self._out.progressed():
-            self._touched = True
-        if self._touched:
-            self._touched = False
-            self._since = now
-        elif now - self._since > self._patience():
+            self._watch.moved = True
+        if self._watch.overdue(now, self._patience()):
             self._expire()
 
     def _patience(self) -> float:
         limits = self._hub.limits
         if self._out.paused:
             return limits.stall_seconds
-        match self._phase:
-            case Phase.HEAD:
-                return limits.header_seconds if self._reader.started else limits.idle_seconds
-            case Phase.COLLECT | Phase.DRAIN:
-                return limits.stall_seconds
-            case Phase.STREAM if self._reading and self._invited:
-                return limits.stall_seconds
-            case Phase.LINGER:
-                return limits.linger_seconds
-            case _:
-                return float("inf")  # the handler's time is its own
+        held = not (self._in.reading and self._in.invited)
+        if self._sending or (held and self._phase is Phase.STREAM):
+            return float("inf")  # it is not the client who is awaited
+        return patience(self._phase, limits, head_started=self._reader.started)
 
     def _expire(self) -> None:
         if self._out.paused or self._phase is Phase.LINGER:
             self._transport.abort()
-        elif self._phase in {Phase.COLLECT, Phase.STREAM} or self._reader.started:
+        elif self._phase in {Phase.GATHER, Phase.STREAM} or self._reader.started:
             self._refuse(RefusedError(408, "the request did not come to its end in time"))
         else:
             self._transport.close()
 
-
-_STEPS = (
-    Connection._take_head,
-    Connection._take_collected,
-    Connection._take_streamed,
-    Connection._hold_back,
-    Connection._take_drained,
-    Connection._drop,
-    Connection._drop,
-)
+    _STEPS = (
+        _take_head,
+        _take_gathered,
+        _take_streamed,
+        _put_off,
+        _take_drained,
+        _drop,
+        _drop,
+    )
 
 
 def _error_of(future: asyncio.Future[Response]) -> BaseException | None:
     return asyncio.CancelledError() if future.cancelled() else future.exception()
-
-
-def _peer(transport: asyncio.Transport) -> str:
-    name = transport.get_extra_info("peername")
-    return f"{name[0]}:{name[1]}" if name else ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 
-from .types import Response
+from .types import Head, Response
+
+_log = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
@@ -24,3 +27,13 @@ def error_response(status: int, message: str) -> Response:
 def body_too_large(limit: int) -> RefusedError:
     """Return the refusal of a body of more than `limit` bytes."""
     return RefusedError(413, f"the request body is larger than {limit} bytes")
+
+
+def internal_error() -> Response:
+    """Return the answer to a request that failed for no reason of its own."""
+    return error_response(500, "internal error")
+
+
+def log_failure(head: Head, error: BaseException) -> None:
+    """Log a failed request with its traceback; without its query, which may carry a signature."""
+    _log.error("%s %s failed", head.method, head.path, exc_info=error)

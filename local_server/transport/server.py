@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 
 from cloudserve.errors import UserError
 
-from .http1 import Connection, Hub
+from .http1 import Connection
+from .hub import Hub
 from .limits import Limits
 from .types import Application
 
+_log = logging.getLogger(__name__)
 _BACKLOG = 1024
 _CANCELLED_SECONDS = 1.0  # for handlers to take their cancellation
 
@@ -53,6 +56,8 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen; raises UserError when the address cannot be had."""
+        if self._server is not None:
+            raise RuntimeError("the server is started already")
         loop = asyncio.get_running_loop()
         listener = _listen(self._host, self._wanted_port)
         hub = Hub(self._app, self._limits, loop)
@@ -83,11 +88,14 @@ class HttpServer:
     async def _cut_off(self, hub: Hub) -> None:
         for connection in tuple(hub.connections):
             connection.abort()
-        tasks = [each for each in hub.running if isinstance(each, asyncio.Task)]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_CANCELLED_SECONDS)
+        for future in tuple(hub.running):
+            # A future that is not a task is the application's own, perhaps shared.
+            if isinstance(future, asyncio.Task):
+                future.cancel()
+        try:
+            await asyncio.wait_for(hub.quiet(), _CANCELLED_SECONDS)
+        except TimeoutError:
+            _log.warning("%d requests did not end when they were cancelled", len(hub.running))
 
     def _sweep(self) -> None:
         assert self._hub is not None
