@@ -210,7 +210,8 @@ class SageMakerEndpoints:
         source, created = source_of(record), record["CreationTime"]
         if endpoint is None or not (endpoint.has(revision.id) or endpoint.status in CHANGING):
             return Deployed(revision, State.READY, source, created)
-        return Deployed(revision, endpoint.state, source, created, endpoint.reason)
+        reason = endpoint.reason if endpoint.state is State.FAILED else None
+        return Deployed(revision, endpoint.state, source, created, reason)
 
     def _plan_wait(self, endpoint: Endpoint, revision_id: str) -> Action:
         coming = self._api.variants(endpoint.pending) if endpoint.pending else ()

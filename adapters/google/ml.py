@@ -6,6 +6,7 @@ go as plain HTTPS: the body is passed on as the bytes it came as.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from http import HTTPStatus
@@ -132,13 +133,15 @@ class MlClient:
     @cached_property
     def _service(self) -> Any:
         with translated("connect", self._endpoint):
-            return discovery.build(
+            service = discovery.build(
                 "ml",
                 "v1",
                 static_discovery=True,
                 credentials=self._access.credentials,
                 client_options=ClientOptions(api_endpoint=self._endpoint),
             )
+        weakref.finalize(self, service.close)  # httplib2 leaves its sockets open otherwise
+        return service
 
     @property
     def _models(self) -> Any:

@@ -1,0 +1,79 @@
+"""SageMaker fulfils both contracts, against the offline clouds and moto, through boto3."""
+
+from __future__ import annotations
+
+import pytest
+from cloudserve.adapters.aws.sagemaker import create
+from moto.server import ThreadedMotoServer
+
+from cloudserve.project import Target
+from cloudserve.testing.blob_contract import BlobStoreContract
+from cloudserve.testing.provider_contract import ProviderContract
+
+# The emulator is shared and SageMaker's names are an account's: a region each keeps tests apart.
+REGIONS = iter(
+    f"{area}-{number}"
+    for number in (1, 2, 3)
+    for area in (
+        "us-east",
+        "us-west",
+        "eu-west",
+        "eu-central",
+        "ap-south",
+        "ap-southeast",
+        "ap-northeast",
+        "eu-south",
+        "sa-east",
+    )
+)
+
+
+def target_of(bucket, region="us-east-1"):
+    fields = {
+        "bucket": f"s3://{bucket}",
+        "role_arn": "arn:aws:iam::000000000000:role/serving",
+        "region": region,
+        "image": "tensorflow-inference:2.20-cpu-py312",
+    }
+    return Target("aws", "sagemaker", fields)
+
+
+@pytest.fixture(scope="module")
+def moto():
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    server.stop()
+
+
+class TestSageMaker(ProviderContract):
+    @pytest.fixture
+    def provider(self, bucket, clouds):
+        return create(target_of(bucket, next(REGIONS)), clouds)
+
+    @pytest.fixture
+    def first(self, half_plus_two):
+        return half_plus_two
+
+    @pytest.fixture
+    def second(self, half_plus_three):
+        return half_plus_three
+
+
+class TestS3Blobs(BlobStoreContract):
+    @pytest.fixture
+    def missing(self, bucket, clouds):
+        return create(target_of(bucket), clouds).blobs
+
+
+class TestS3BlobsAgainstMoto(BlobStoreContract):
+    """An oracle that is not ours, so that uploader and store do not agree on a mistake."""
+
+    @pytest.fixture
+    def missing(self, bucket, moto):
+        return create(target_of(bucket), moto).blobs

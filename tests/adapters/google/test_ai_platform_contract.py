@@ -1,0 +1,36 @@
+"""AI Platform fulfils both contracts, against the offline clouds through Google's own clients."""
+
+from __future__ import annotations
+
+import pytest
+from cloudserve.adapters.google.ai_platform import create
+
+from cloudserve.project import Target
+from cloudserve.testing.blob_contract import BlobStoreContract
+from cloudserve.testing.provider_contract import ProviderContract
+
+
+@pytest.fixture
+def target(bucket):
+    # A project of its own for each test: the emulator is shared.
+    return Target("gcp", "ai-platform", {"bucket": f"gs://{bucket}", "project": f"p-{bucket}"})
+
+
+class TestAiPlatform(ProviderContract):
+    @pytest.fixture
+    def provider(self, target, clouds):
+        return create(target, clouds)
+
+    @pytest.fixture
+    def first(self, half_plus_two):
+        return half_plus_two
+
+    @pytest.fixture
+    def second(self, half_plus_three):
+        return half_plus_three
+
+
+class TestGcsBlobs(BlobStoreContract):
+    @pytest.fixture
+    def missing(self, target, clouds):
+        return create(target, clouds).blobs
