@@ -320,15 +320,16 @@ def test_a_value_of_more_dimensions_than_an_array_has_is_refused():
         (
             {"signature_name": 1, "inputs": 1},
             (
-                'JSON Value: {\n    "signature_name": 1,\n    "inputs": 1\n} not formatted correctly. '
-                "'signature_name' key must be a string value."
+                'JSON Value: {\n    "signature_name": 1,\n    "inputs": 1\n} '
+                "not formatted correctly. 'signature_name' key must be a string value."
             ),
         ),
         (
             {"instances": [1], "inputs": [1]},
             (
-                'JSON Value: {\n    "instances": [1],\n    "inputs": [1]\n} Not formatted correctly '
-                "expecting only one of 'inputs' or 'instances' keys to exist "
+                'JSON Value: {\n    "instances": [1],\n    "inputs": [1]\n} '
+                "Not formatted correctly expecting only one of 'inputs' or 'instances' "
+                "keys to exist "
             ),
         ),
         ({"other": 1}, "Missing 'inputs' or 'instances' key"),
