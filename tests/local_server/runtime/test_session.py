@@ -100,7 +100,7 @@ def test_many_inputs_and_outputs_go_by_their_aliases(models):
 
 
 def first_examples(shared_models, count):
-    """Read serialized examples; a TFRecord is length (8 bytes), checksum (4), data, checksum (4)."""
+    """Read serialized examples; a record is length (8 bytes), checksum (4), data, checksum (4)."""
     data = gzip.decompress((shared_models / "data/taxi_eval.tfrecord.gz").read_bytes())
     examples, at = [], 0
     while len(examples) < count:
