@@ -85,8 +85,9 @@ class Sessions:
         return _to_session(row)
 
     def begin(self, session: str) -> Chunk:
-        """Take a session for writing; raises NoSuchUploadError, or SessionBusyError while
-        another request has it.
+        """Take a session for writing.
+
+        Raises NoSuchUploadError, or SessionBusyError while another request has it.
         """
         with self._lock:
             if session in self._busy:

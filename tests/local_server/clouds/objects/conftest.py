@@ -1,0 +1,78 @@
+"""A store, and servers on loopback that speak S3 and GCS over it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cloudserve.local_server.clouds.objects.gcs import GcsFace
+from cloudserve.local_server.clouds.objects.nouns import ObjectInfo
+from cloudserve.local_server.clouds.objects.s3 import S3Face
+from cloudserve.local_server.clouds.objects.store import ObjectStore
+from cloudserve.local_server.transport.server import HttpServer
+from cloudserve.local_server.transport.types import Application
+
+Serve = Callable[[Application], int]
+Put = Callable[[str, bytes], ObjectInfo]
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Serve]:
+    """Give a function that serves an application from a loop in a thread and returns the port."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    servers: list[HttpServer] = []
+
+    def start(app: Application) -> int:
+        server = HttpServer(app)
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+        servers.append(server)
+        return server.port
+
+    yield start
+    for server in servers:
+        asyncio.run_coroutine_threadsafe(server.stop(0.1), loop).result()
+    asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ObjectStore]:
+    with ObjectStore(tmp_path / "store") as opened:
+        opened.create_bucket("bkt")
+        yield opened
+
+
+@pytest.fixture
+def put(store: ObjectStore) -> Put:
+    """Give a function that puts bytes under a key of the bucket `bkt`."""
+
+    def write(key: str, content: bytes) -> ObjectInfo:
+        writer = store.writer()
+        writer.write(content)
+        return store.put("bkt", key, writer.finish())
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """Give the store that the module's faces share."""
+    with ObjectStore(tmp_path_factory.mktemp("served")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def s3_port(served: ObjectStore, serve: Serve) -> int:
+    return serve(S3Face(served))
+
+
+@pytest.fixture(scope="module")
+def gcs_port(served: ObjectStore, serve: Serve) -> int:
+    return serve(GcsFace(served))
