@@ -50,7 +50,8 @@ def _headline(deployment: Deployment) -> str:
 
 
 def _table(deployment: Deployment, title: str) -> Table:
-    rows = [_row(d, deployment.traffic.get(d.revision.id, 0.0)) for d in deployment.revisions]
+    ordered = sorted(deployment.revisions, key=lambda d: (d.revision.number, str(d.created)))
+    rows = [_row(d, deployment.traffic.get(d.revision.id, 0.0)) for d in ordered]
     return Table(COLUMNS, rows, title)
 
 

@@ -17,10 +17,11 @@ ROOT = "cloudserve"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The keys of one model in one bucket."""
+    """The keys of one model on one target in one bucket."""
 
     bucket: str
     model: str
+    target: str
 
     def location(self, revision: Revision) -> Location:
         """Return where a revision's SavedModel lies."""
@@ -34,9 +35,9 @@ class Layout:
     @property
     def ledger(self) -> str:
         """Return the prefix of the ledger's entries."""
-        return f"{ROOT}/{self.model}/ledger/"
+        return f"{ROOT}/{self.model}/targets/{self.target}/ledger/"
 
     @property
     def lock(self) -> str:
         """Return the key of the lock."""
-        return f"{ROOT}/{self.model}/lock.json"
+        return f"{ROOT}/{self.model}/targets/{self.target}/lock.json"

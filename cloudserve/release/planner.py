@@ -20,7 +20,7 @@ def plan_deploy(
 ) -> Plan:
     """Plan to put a revision beside what is there; no actions when it is there already."""
     seen = provider.describe(model)
-    layout = Layout(provider.blobs.url, model)
+    layout = Layout(provider.blobs.url, model, target)
     location = layout.location(revision)
     actions: list[Action] = []
     if not is_uploaded(provider.blobs, layout, revision):

@@ -64,7 +64,7 @@ class Releases:
         self._model = project.model(model)
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
-        self._layout = Layout(self._provider.blobs.url, model)
+        self._layout = Layout(self._provider.blobs.url, model, target)
 
     @property
     def provider(self) -> Provider:

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import ask_aws
 import ask_google
 import digits
@@ -37,7 +35,6 @@ models:
 targets:
   gcp:
     provider: ai-platform
-    project: rehearsal
     bucket: gs://rehearsal-models
   aws:
     provider: sagemaker

@@ -10,9 +10,9 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from digits import Digits
 from numpy.typing import NDArray
+from quiet import tf
 
 SIGNATURE = "predict_digit"
 PIXELS, CLASSES = 784, 10

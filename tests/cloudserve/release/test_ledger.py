@@ -10,7 +10,7 @@ from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Entry, Event, Ledger, actor
 from cloudserve.release.nouns import Operation
 
-LAYOUT = Layout("mem://bucket", "m")
+LAYOUT = Layout("mem://bucket", "m", "t")
 
 
 def entry(number=0):

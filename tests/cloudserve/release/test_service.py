@@ -46,7 +46,7 @@ def test_the_manifest_is_written_after_every_file(releases, platform):
     keys = []
     platform.blobs.before_write = keys.append
     outcome = releases().deploy(123)
-    layout = Layout(platform.blobs.url, "half")
+    layout = Layout(platform.blobs.url, "half", "here")
     manifest = keys.index(layout.manifest(outcome.plan.revision))
     prefix = layout.location(outcome.plan.revision).saved_model
     files = [i for i, key in enumerate(keys) if key.startswith(prefix)]
@@ -215,7 +215,7 @@ def test_progress_is_told_step_by_step(releases):
 
 def test_the_digest_in_the_bucket_must_be_the_models_own(releases, platform):
     outcome = releases().deploy(123)
-    key = Layout(platform.blobs.url, "half").manifest(outcome.plan.revision)
+    key = Layout(platform.blobs.url, "half", "here").manifest(outcome.plan.revision)
     data = platform.blobs.objects[key][0].replace(outcome.plan.revision.digest.encode(), b"0" * 64)
     platform.blobs.objects[key] = (data, "x", {})
     with pytest.raises(ConflictError, match="is another model in the bucket"):
