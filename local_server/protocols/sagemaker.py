@@ -129,7 +129,7 @@ def _from_csv(body: bytes) -> bytes:
 
 def _csv_rows(text: str) -> Iterator[object]:
     """Yield each line: a list of its fields, or a lone field itself. Numbers lose their quotes."""
-    for fields in csv.reader(io.StringIO(text), strict=True):
+    for fields in csv.reader(io.StringIO(text, newline=""), strict=True):
         values = [json.loads(field) if _NUMBER.fullmatch(field) else field for field in fields]
         if values:
             yield values if len(values) > 1 else values[0]

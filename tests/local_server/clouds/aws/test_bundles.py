@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+from cloudserve.local_server.clouds.aws.bundles import Bundled, find, unpack
+
+from cloudserve.errors import ModelError
+
+
+def touch(folder, *paths: str) -> None:
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+
+
+def packed(tmp_path, *members: tarfile.TarInfo):
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member in members:
+            archive.addfile(member, io.BytesIO(b"x" * member.size))
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, 1 if kind == tarfile.REGTYPE else 0
+    return info
+
+
+def test_every_numbered_folder_with_a_saved_model_is_found_at_any_depth(tmp_path):
+    touch(
+        tmp_path,
+        "7/saved_model.pb",
+        "export/half/00000123/saved_model.pb",
+        "export/half/10/saved_model.pb",
+        "export/half/9/saved_model.pb",
+        "export/half/latest/saved_model.pb",
+        "code/inference.py",
+    )
+    assert find(tmp_path) == (
+        Bundled("half", 9, tmp_path / "export/half/9"),
+        Bundled("half", 10, tmp_path / "export/half/10"),
+        Bundled("half", 123, tmp_path / "export/half/00000123"),
+        Bundled("model", 7, tmp_path / "7"),
+    )
+
+
+def test_a_tree_without_any_is_an_error(tmp_path):
+    touch(tmp_path, "saved_model.pb", "x/saved_model.pb")
+    with pytest.raises(ModelError, match="no SavedModel bundles found!"):
+        find(tmp_path)
+
+
+def test_two_folders_of_one_version_are_an_error(tmp_path):
+    touch(tmp_path, "a/m/1/saved_model.pb", "b/m/01/saved_model.pb")
+    with pytest.raises(ModelError, match="two SavedModels are version 1 of m"):
+        find(tmp_path)
+
+
+def test_an_archive_of_plain_files_is_extracted(tmp_path):
+    into = tmp_path / "into"
+    unpack(packed(tmp_path, member("m/1/saved_model.pb")), into)
+    assert (into / "m/1/saved_model.pb").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        member("../out"),
+        member("m/../../out"),
+        member("/etc/out"),
+        member("link", tarfile.SYMTYPE, "/etc/passwd"),
+        member("hard", tarfile.LNKTYPE, "m"),
+        member("fifo", tarfile.FIFOTYPE),
+        member("device", tarfile.CHRTYPE),
+    ],
+    ids=lambda info: info.name,
+)
+def test_an_archive_that_reaches_outside_or_links_is_refused(tmp_path, bad):
+    into = tmp_path / "into"
+    with pytest.raises(ModelError, match="the model archive holds"):
+        unpack(packed(tmp_path, bad), into)
+    assert not list(tmp_path.rglob("out"))
+    assert not into.exists() or not list(into.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08cut"])
+def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="the model archive cannot be extracted"):
+        unpack(path, tmp_path / "into")

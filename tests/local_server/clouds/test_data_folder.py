@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from cloudserve.local_server.clouds.data_folder import DataFolder
+
+from cloudserve.errors import UserError
+
+
+def test_a_folder_in_use_is_refused_and_free_again_afterwards(tmp_path):
+    first, second = DataFolder(tmp_path / "data"), DataFolder(tmp_path / "data")
+    first.open()
+    with pytest.raises(UserError, match="another emulator uses this data directory") as caught:
+        second.open()
+    assert caught.value.where == str(tmp_path / "data")
+    assert caught.value.hint == "stop it, or start with another --data directory"
+    first.close()
+    assert second.open() == tmp_path / "data"
+    second.close()
+
+
+def test_a_folder_that_was_asked_for_stays(tmp_path):
+    folder = DataFolder(tmp_path / "data")
+    folder.open()
+    folder.close()
+    assert (tmp_path / "data").is_dir()
+
+
+def test_a_temporary_folder_is_private_and_goes_with_the_emulator():
+    folder = DataFolder(None)
+    path = folder.open()
+    assert path.stat().st_mode & 0o077 == 0
+    folder.close()
+    assert not path.exists()
+
+
+def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="the data directory cannot be used"):
+        DataFolder(tmp_path / "file").open()
