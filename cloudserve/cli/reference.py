@@ -6,6 +6,7 @@ import click
 
 from cloudserve.cli.commands import COMMANDS, cli
 
+WIDTH = 80
 HEAD = """\
 # Command line reference
 
@@ -18,12 +19,12 @@ Results go to standard output, progress and errors to standard error. Exit codes
 
 def render() -> str:
     """Return the whole page."""
-    context = click.Context(cli, info_name="cloudserve")
+    context = click.Context(cli, info_name="cloudserve", terminal_width=WIDTH)
     sections = [("cloudserve", cli.get_help(context))]
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, parent=context, info_name=name)
+        inner = click.Context(command, parent=context, info_name=name, terminal_width=WIDTH)
         sections.append((f"cloudserve {name}", command.get_help(inner)))
     return HEAD + "".join(f"\n## {title}\n\n```text\n{text}\n```\n" for title, text in sections)
 
