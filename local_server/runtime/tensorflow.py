@@ -5,6 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cloudserve.errors import MissingExtraError
@@ -12,17 +18,48 @@ from cloudserve.errors import MissingExtraError
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _FATAL_ONLY = "3"
 
+_STDERR = 2
+# What TensorFlow's C++ logs before it has read its log level; no variable silences it.
+_CHATTER = re.compile(rb"[IW]0000 |WARNING: All log messages before absl::InitializeLog")
+_one_at_a_time = threading.Lock()
+
 
 def import_tensorflow() -> Any:
-    """Return the `tensorflow` module, without its chatter unless the user set a log level.
+    """Return the `tensorflow` module, imported without its chatter unless the user set a log level.
 
     Raises MissingExtraError where it is not installed.
     """
-    if _LOG_LEVEL not in os.environ:
+    with _one_at_a_time:
+        if "tensorflow" in sys.modules or _LOG_LEVEL in os.environ:
+            return _import()
         # Read while TensorFlow is imported. What is an error to a request comes as an exception.
         os.environ[_LOG_LEVEL] = _FATAL_ONLY
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        with without_chatter():
+            return _import()
+
+
+def _import() -> Any:
     try:
         return importlib.import_module("tensorflow")
     except ModuleNotFoundError as error:
         raise MissingExtraError("serving a model", "server") from error
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Hold back what the process writes to stderr, then write it without TensorFlow's chatter."""
+    try:
+        real = os.dup(_STDERR)
+    except OSError:  # a process without a stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(real, _STDERR)
+            os.close(real)
+            held.seek(0)
+            os.write(_STDERR, b"".join(line for line in held if not _CHATTER.match(line)))

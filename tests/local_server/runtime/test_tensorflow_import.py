@@ -1,0 +1,44 @@
+"""TensorFlow comes in quietly, and nothing else is silenced with it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from cloudserve.local_server.runtime import tensorflow
+
+from cloudserve.errors import MissingExtraError
+
+
+def test_the_import_writes_nothing():
+    code = "from cloudserve.local_server.runtime.tensorflow import *; import_tensorflow()"
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_what_is_not_chatter_is_let_through_in_order(capfd):
+    with tensorflow.without_chatter():
+        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\n")
+        os.write(2, b"first\nI0000 00:00:1 1 port.cc:153] oneDNN is on\nsecond\n")
+    os.write(2, b"third\n")
+    assert capfd.readouterr().err == "first\nsecond\nthird\n"
+
+
+def test_what_was_held_back_is_written_when_the_block_fails(capfd):
+    def fail():
+        os.write(2, b"why\n")
+        raise ValueError("it failed")
+
+    with pytest.raises(ValueError, match="it failed"), tensorflow.without_chatter():
+        fail()
+    assert capfd.readouterr().err == "why\n"
+
+
+def test_without_tensorflow_the_extra_to_install_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(MissingExtraError) as caught:
+        tensorflow.import_tensorflow()
+    assert caught.value.hint == "pip install 'cloudserve[server]'"
