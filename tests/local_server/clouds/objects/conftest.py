@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from cloudserve.local_server.clouds.objects.s3 import S3Face
 from cloudserve.local_server.clouds.objects.store import ObjectStore
 from cloudserve.local_server.transport.server import HttpServer
 from cloudserve.local_server.transport.types import Application
+
+with warnings.catch_warnings():
+    # It warns that grpcio-status is missing as soon as grpcio is there; nothing here uses gRPC.
+    warnings.simplefilter("ignore", ImportWarning)
+    import google.api_core.exceptions  # noqa: F401 imported for the tests that follow
 
 Serve = Callable[[Application], int]
 Put = Callable[[str, bytes], ObjectInfo]
