@@ -38,6 +38,7 @@ class HeadReader:
     __slots__ = (
         "_complete",
         "_headers",
+        "_keep_alive",
         "_limits",
         "_parser",
         "_peer",
@@ -60,6 +61,7 @@ class HeadReader:
         self._size = 0
         self._tail = b""
         self._complete = 0
+        self._keep_alive = False
 
     @property
     def started(self) -> bool:
@@ -138,8 +140,11 @@ class HeadReader:
         headers[name] = value
 
     def on_headers_complete(self) -> None:
-        """Note that the head is complete."""
+        """Note that the head is complete, and whether the connection is to be kept."""
+        assert self._parser is not None
         self._complete += 1
+        # Without a body the message is complete next, and llhttp forgets its Connection header.
+        self._keep_alive = self._parser.should_keep_alive()
 
     def _message(self) -> Message:
         parser, headers = self._parser, self._headers
@@ -158,7 +163,7 @@ class HeadReader:
             self._parser = None  # it waits for a body that it will not be given
         head = self._head(method, http10=http10)
         invited = http10 or length == _NO_BODY or not _expects_continue(headers)
-        return Message(head, length, parser.should_keep_alive(), http10, invited)
+        return Message(head, length, self._keep_alive, http10, invited)
 
     def _head(self, method: str, *, http10: bool) -> Head:
         target = self._target.decode("latin-1")
