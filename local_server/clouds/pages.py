@@ -16,29 +16,34 @@ def page(
 ) -> tuple[list[Item], str | None]:
     """Return up to `size` items after the token's, and the token of the next page if there is one.
 
-    The items are (name, item) with unique names, in their listing order. An item deleted since
-    the token was given out does not end the listing when names ascend. Raises ValueError for a
-    token that no page gave out.
+    The items are (name, item) with unique names, in their listing order. When the token's item
+    was deleted meanwhile, the listing goes on where it stood. Raises ValueError for a token that
+    no page gave out.
     """
-    start = 0 if not token else _after(items, _name(token))
-    chosen = items[start : start + size]
-    more = start + size < len(items)
-    return [item for _, item in chosen], _token(chosen[-1][0]) if more and chosen else None
+    start = _after(items, token) if token else 0
+    end = start + size
+    chosen = [item for _, item in items[start:end]]
+    return chosen, _token(end - 1, items[end - 1][0]) if end < len(items) else None
 
 
-def _after(items: Sequence[Named[Item]], last: str) -> int:
+def _after(items: Sequence[Named[Item]], token: str) -> int:
+    place, last = _read(token)
     for index, (name, _) in enumerate(items):
         if name == last:
             return index + 1
-    return next((i for i, (name, _) in enumerate(items) if name > last), len(items))
+    return place
 
 
-def _token(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
+def _token(place: int, name: str) -> str:
+    return base64.urlsafe_b64encode(f"{place}:{name}".encode()).decode()
 
 
-def _name(token: str) -> str:
+def _read(token: str) -> tuple[int, str]:
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise ValueError("not a page token") from error
+    place, colon, name = text.partition(":")
+    if not colon or not place.isascii() or not place.isdecimal():
+        raise ValueError("not a page token")
+    return int(place), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -70,6 +71,8 @@ class SageMaker:
 
     async def _answer(self, head: Head, body: bytes) -> Document | None:
         operation = head.headers.get("x-amz-target", "").removeprefix(TARGET)
+        if not self._model.is_read:
+            await asyncio.to_thread(self._model.read)
         shape = self._model.input_shape(operation)
         if shape is None:
             raise AwsError(

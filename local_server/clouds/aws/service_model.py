@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from cloudserve.errors import MissingExtraError
 
 
 class ServiceModel:
-    """The operations of one AWS service and the shapes of their inputs."""
+    """The operations of one AWS service and the shapes of their inputs.
+
+    Raises MissingExtraError without botocore.
+    """
 
     def __init__(self, service: str) -> None:
+        if find_spec("botocore") is None:
+            raise MissingExtraError("The offline AWS", "aws")
         self._service = service
         self._model: Any = None
 
+    @property
+    def is_read(self) -> bool:
+        """Say whether the definition is in memory."""
+        return self._model is not None
+
+    def read(self) -> None:
+        """Read the definition; takes a tenth of a second."""
+        from botocore.loaders import Loader
+        from botocore.model import ServiceModel as BotocoreModel
+
+        self._model = BotocoreModel(Loader().load_service_model(self._service, "service-2"))
+
     def input_shape(self, operation: str) -> Any | None:
-        """Return the operation's input shape, or None for a name the service does not know.
-
-        Reading the definition takes a tenth of a second, once. Raises MissingExtraError without
-        botocore.
-        """
-        model = self._read()
-        if operation not in model.operation_names:
-            return None
-        return model.operation_model(operation).input_shape
-
-    def _read(self) -> Any:
+        """Return the operation's input shape, or None for a name the service does not know."""
         if self._model is None:
-            try:
-                from botocore.loaders import Loader
-                from botocore.model import ServiceModel as BotocoreModel
-            except ImportError as error:
-                raise MissingExtraError("The offline AWS", "aws") from error
-            self._model = BotocoreModel(Loader().load_service_model(self._service, "service-2"))
-        return self._model
+            self.read()
+        if operation not in self._model.operation_names:
+            return None
+        return self._model.operation_model(operation).input_shape

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from cloudserve.local_server.clouds.google.discovery import load
 from cloudserve.local_server.clouds.google.errors import ApiError
 from cloudserve.local_server.status import Code
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cloudserve.errors import MissingExtraError
 
 API = load("ml", "v1")
 
@@ -77,3 +81,10 @@ def test_any_target_is_a_method_or_a_refusal(path, query):
         API.match("GET", f"/v1/projects/{path}", query)
     except ApiError as error:
         assert error.code in {Code.NOT_FOUND, Code.INVALID_ARGUMENT}
+
+
+def test_a_missing_sdk_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "googleapiclient.discovery_cache", None)
+    with pytest.raises(MissingExtraError) as caught:
+        load("ml", "v1")
+    assert caught.value.hint == "pip install 'cloudserve[gcp]'"

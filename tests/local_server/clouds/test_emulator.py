@@ -1,0 +1,159 @@
+"""The offline clouds as one server: routes, environment, refusals to start."""
+
+from __future__ import annotations
+
+import json
+import socket
+import warnings
+from http.client import HTTPConnection
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloudserve.errors import UserError
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=9,
+)
+
+
+@pytest.fixture(scope="module")
+def connection(clouds):
+    opened = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
+    yield opened
+    opened.close()
+
+
+def send(connection, method: str, path: str, body: bytes = b"", **headers: str):
+    connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+    answer = connection.getresponse()
+    return answer.status, answer.getheader("content-type"), answer.read()
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/v1/projects", "/v1/other/p", "/endpoints/e"])
+def test_an_unknown_route_is_a_typed_404(connection, path):
+    status, kind, body = send(connection, "GET", path)
+    assert (status, kind) == (404, "application/json; charset=UTF-8")
+    message = f"No offline service answers GET {path}."
+    assert json.loads(body) == {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/projects/p/models:fly", "/v1/projects/p/models/m/versions/v:fly"]
+)
+def test_an_unknown_method_of_ml_is_a_typed_404(connection, path):
+    status, _, body = send(connection, "POST", path)
+    assert status == 404
+    assert json.loads(body)["error"]["status"] == "NOT_FOUND"
+
+
+def test_an_unknown_operation_of_sagemaker_is_a_typed_400(connection):
+    status, kind, body = send(connection, "POST", "/", b"{}", X_Amz_Target="SageMaker.MakeCoffee")
+    assert (status, kind) == (400, "application/x-amz-json-1.1")
+    assert json.loads(body)["__type"] == "UnknownOperationException"
+
+
+@pytest.mark.parametrize("path", ["async-invocations", "invocations-response-stream"])
+def test_other_invocations_are_typed_errors(connection, path):
+    status, _, body = send(connection, "POST", f"/endpoints/e/{path}", b"{}")
+    assert status == 400
+    assert json.loads(body) == {"Message": "Only InvokeEndpoint is available offline."}
+
+
+def test_the_environment_points_both_clouds_here(clouds):
+    url = f"http://127.0.0.1:{clouds.emulator.port}"
+    assert clouds.environment["AWS_ENDPOINT_URL"] == url
+    assert clouds.environment["STORAGE_EMULATOR_HOST"] == url
+    assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"] == f"{url}/"
+
+
+def test_what_the_gcs_client_uploads_is_served(clouds, models, monkeypatch, poll_until, fresh):
+    with warnings.catch_warnings():
+        # google-api-core asks for grpcio-status, which none of these clients use.
+        warnings.simplefilter("ignore", ImportWarning)
+        from google.cloud import storage
+
+    for name, value in clouds.environment.items():
+        monkeypatch.setenv(name, value)
+    with storage.Client(project="p") as client:
+        bucket = client.create_bucket(fresh)
+        for path in (models / "double" / "1").rglob("*"):
+            if path.is_file():
+                name = f"m/{path.relative_to(models / 'double' / '1')}"
+                bucket.blob(name).upload_from_filename(str(path))
+    ml = clouds.ml()
+    parent = "projects/p"
+    model = ml.projects().models().create(parent=parent, body={"name": fresh}).execute()["name"]
+    version = {
+        "name": "v1",
+        "deploymentUri": f"gs://{fresh}/m/",
+        "runtimeVersion": "2.11",
+        "pythonVersion": "3.7",
+    }
+    operation = ml.projects().models().versions().create(parent=model, body=version).execute()
+    get = ml.projects().operations().get(name=operation["name"])
+    assert "response" in poll_until(get.execute, lambda answer: answer.get("done", False))
+    answer = ml.projects().predict(name=model, body={"instances": [4.0]}).execute()
+    assert answer == {"predictions": [8.0]}
+    ml.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.dictionaries(st.sampled_from(["ModelName", "PrimaryContainer", "x"]), VALUES))
+def test_any_json_for_create_model_is_a_client_error(connection, body):
+    # What is generated never has an image and model data: none of it can be a model.
+    content = json.dumps(body).encode()
+    status, _, answer = send(connection, "POST", "/", content, X_Amz_Target="SageMaker.CreateModel")
+    assert status == 400
+    assert json.loads(answer)["__type"] in {"ValidationException", "SerializationException"}
+
+
+@given(
+    body=st.dictionaries(st.sampled_from(["name", "deploymentUri", "labels", "x"]), VALUES),
+    kind=st.sampled_from(["models", "models/m/versions"]),
+)
+def test_any_json_for_ml_is_answered_without_a_server_error(connection, body, kind):
+    content = json.dumps(body).encode()
+    status, _, answer = send(connection, "POST", f"/v1/projects/fuzz/{kind}", content)
+    assert status in {200, 400, 404, 409}
+    assert isinstance(json.loads(answer), dict)
+
+
+@given(body=st.binary(max_size=200))
+def test_any_bytes_for_sagemaker_are_answered_without_a_server_error(connection, body):
+    for operation in ("CreateEndpoint", "UpdateEndpoint", "AddTags", "ListModels"):
+        target = f"SageMaker.{operation}"
+        status, _, _ = send(connection, "POST", "/", body, X_Amz_Target=target)
+        assert status in {200, 400}
+
+
+def test_a_data_directory_in_use_is_refused(start_emulator, tmp_path):
+    running = start_emulator(tmp_path)
+    with pytest.raises(UserError, match="another emulator uses this data directory"):
+        start_emulator(tmp_path)
+    running.stop()
+    start_emulator(tmp_path)
+
+
+def test_a_port_in_use_is_refused_and_leaves_the_directory_free(start_emulator, tmp_path):
+    import asyncio
+
+    from cloudserve.local_server.clouds.emulator import Emulator
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        emulator = Emulator(tmp_path, port=port)
+        with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is in use"):
+            asyncio.run(emulator.start())
+    start_emulator(tmp_path)
+
+
+def test_a_temporary_emulator_leaves_nothing_behind(start_emulator):
+    running = start_emulator(None)
+    folder = running.emulator._folder.path
+    assert folder.is_dir()
+    running.stop()
+    assert not folder.exists()
