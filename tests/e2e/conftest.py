@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import signal
@@ -18,7 +19,7 @@ CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
 
 PROJECT = """\
 models:
-  half:
+  {model}:
     path: {path}
 targets:
   gcp:
@@ -70,9 +71,10 @@ def run_clouds(*arguments: str) -> Iterator[Clouds]:
 
 @dataclass
 class Terminal:
-    """A folder with a project, and an environment."""
+    """A folder with a project of one model, and an environment."""
 
     folder: Path
+    model: str
     environment: dict[str, str]
 
     def start(self, *arguments: str, **options) -> subprocess.Popen:
@@ -110,15 +112,19 @@ def running_clouds():
     return run_clouds
 
 
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
 @pytest.fixture
-def terminal(tmp_path, clouds, shared_models) -> Terminal:
-    """Give a project of its own bucket and model versions 1 and 2, x/2+2 and x/2+3."""
+def terminal(tmp_path, clouds, shared_models, numbers) -> Terminal:
+    """Give a project with a bucket and a model of its own, versions 1 and 2, x/2+2 and x/2+3."""
     for number, name in (("1", "tfs_half_plus_two_cpu"), ("2", "tfs_half_plus_three")):
         link = tmp_path / "model" / number
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(next(p for p in sorted((shared_models / name).iterdir()) if p.is_dir()))
-    bucket = "b-" + "".join(c if c.isalnum() else "-" for c in tmp_path.name.lower())[:50]
-    (tmp_path / "cloudserve.yaml").write_text(
-        PROJECT.format(path=tmp_path / "model", bucket=bucket.strip("-"))
-    )
-    return Terminal(tmp_path, {**clouds.environment, "CLOUDSERVE_ACTOR": "ada"})
+    model = f"half-{next(numbers)}"
+    project = PROJECT.format(model=model, path=tmp_path / "model", bucket=f"{model}-models")
+    (tmp_path / "cloudserve.yaml").write_text(project)
+    return Terminal(tmp_path, model, {**clouds.environment, "CLOUDSERVE_ACTOR": "ada"})

@@ -11,33 +11,33 @@ TARGETS = ("gcp", "aws")
 
 def ask(terminal, target, *arguments):
     out = terminal.ok(
-        "predict", "half", "-t", target, *arguments, given='{"instances": [1.0, 5.0]}'
+        "predict", terminal.model, "-t", target, *arguments, given='{"instances": [1.0, 5.0]}'
     )
     return json.loads(out)["predictions"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_release_from_first_deploy_to_rollback(terminal, target):
-    assert "deployed, live" in terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    assert "deployed, live" in terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     assert ask(terminal, target) == [2.5, 4.5]
-    assert "v1-" in terminal.ok("deploy", "half", "-t", target)
+    assert "v1-" in terminal.ok("deploy", terminal.model, "-t", target)
     assert ask(terminal, target) == [2.5, 4.5]
     assert ask(terminal, target, "--version", "2") == [3.5, 5.5]
-    terminal.ok("promote", "half", "-t", target)
+    terminal.ok("promote", terminal.model, "-t", target)
     assert ask(terminal, target) == [3.5, 5.5]
-    terminal.ok("rollback", "half", "-t", target)
+    terminal.ok("rollback", terminal.model, "-t", target)
     assert ask(terminal, target) == [2.5, 4.5]
-    assert "nothing to do" in terminal.ok("deploy", "half", "-t", target)
+    assert "nothing to do" in terminal.ok("deploy", terminal.model, "-t", target)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_unknown_version_is_a_usage_error_that_names_the_known(terminal, target):
-    terminal.ok("deploy", "half", "-t", target, "--version", "1")
-    code, out, err = terminal.run("promote", "half", "-t", target, "--version", "7")
+    terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
+    code, out, err = terminal.run("promote", terminal.model, "-t", target, "--version", "7")
     assert (code, out) == (2, "")
-    assert "version `7` of half is not deployed" in err
+    assert f"version `7` of {terminal.model} is not deployed" in err
     assert "deployed: v1-" in err
-    code, _, err = terminal.run("deploy", "half", "-t", target, "--version", "7")
+    code, _, err = terminal.run("deploy", terminal.model, "-t", target, "--version", "7")
     assert code == 2
     assert "there is no version 7" in err
 
@@ -46,15 +46,15 @@ def test_an_unknown_version_is_a_usage_error_that_names_the_known(terminal, targ
 def test_a_model_that_does_not_load_fails_with_its_reason_and_takes_no_traffic(
     terminal, target, shared_models
 ):
-    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     gone = next((shared_models / "tfx_pusher").iterdir())
     (terminal.folder / "model" / "3").symlink_to(gone)
-    code, _, err = terminal.run("deploy", "half", "-t", target)
+    code, _, err = terminal.run("deploy", terminal.model, "-t", target)
     assert code == 4
     assert "BoostedTreesBucketize" in err
     assert "done: upload" in err
     assert ask(terminal, target) == [2.5, 4.5]
-    history = json.loads(terminal.ok("history", "half", "-t", target, "-o", "json"))
+    history = json.loads(terminal.ok("history", terminal.model, "-t", target, "-o", "json"))
     assert history[-1]["outcome"] == "stopped"
 
 
@@ -67,7 +67,7 @@ def test_a_target_that_is_down_is_a_remote_error_that_names_the_endpoint(termina
             terminal.environment[name] = url + value[len("http://127.0.0.1:") :].lstrip(
                 "0123456789"
             )
-    code, out, err = terminal.run("status", "half", "-t", target)
+    code, out, err = terminal.run("status", terminal.model, "-t", target)
     assert (code, out) == (4, "")
     assert url in err
     assert "Traceback" not in err
@@ -84,7 +84,7 @@ def test_a_port_in_use_is_told_in_one_sentence(terminal):
 
 def stop_at(terminal, clouds, target, line_start, number):
     """Start a deploy, hold the clouds when it comes to a step, and signal the deploy."""
-    process = terminal.start("deploy", "half", "-t", target, "--version", "1")
+    process = terminal.start("deploy", terminal.model, "-t", target, "--version", "1")
     lines = []
     for line in process.stderr:
         lines.append(line)
@@ -107,9 +107,9 @@ def test_an_interrupted_deploy_says_what_exists_and_goes_on_when_run_again(
     assert code == 130
     assert "interrupted\n  done: nothing\n  not done: upload" in err
     assert "Run the same command again to go on from here." in err
-    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     assert ask(terminal, target) == [2.5, 4.5]
-    history = json.loads(terminal.ok("history", "half", "-t", target, "-o", "json"))
+    history = json.loads(terminal.ok("history", terminal.model, "-t", target, "-o", "json"))
     assert [release["outcome"] for release in history] == ["stopped", "finished"]
 
 
@@ -117,9 +117,9 @@ def test_an_interrupted_deploy_says_what_exists_and_goes_on_when_run_again(
 def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
     code, _ = stop_at(terminal, clouds, target, "create ", signal.SIGKILL)
     assert code == -signal.SIGKILL
-    terminal.ok("deploy", "half", "-t", target, "--version", "1")
+    terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     assert ask(terminal, target) == [2.5, 4.5]
-    history = json.loads(terminal.ok("history", "half", "-t", target, "-o", "json"))
+    history = json.loads(terminal.ok("history", terminal.model, "-t", target, "-o", "json"))
     assert [release["outcome"] for release in history] in (
         ["step", "finished"],
         ["started", "finished"],
@@ -131,11 +131,13 @@ def test_the_clouds_keep_their_state_when_they_are_killed(terminal, running_clou
     with running_clouds("--data", str(data)) as first:
         terminal.environment.update(first.environment)
         for target in TARGETS:
-            terminal.ok("deploy", "half", "-t", target, "--version", "1")
+            terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
         first.kill()
     with running_clouds("--data", str(data)) as second:
         terminal.environment.update(second.environment)
         for target in TARGETS:
-            assert "nothing to do" in terminal.ok("deploy", "half", "-t", target, "--version", "1")
+            assert "nothing to do" in terminal.ok(
+                "deploy", terminal.model, "-t", target, "--version", "1"
+            )
             assert ask(terminal, target) == [2.5, 4.5]
-            assert "deploy" in terminal.ok("history", "half", "-t", target)
+            assert "deploy" in terminal.ok("history", terminal.model, "-t", target)
