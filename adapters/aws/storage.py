@@ -86,6 +86,9 @@ class S3Blobs:
             except ClientError as error:
                 if not _is_conflict(error, expect):
                     raise
+                token = self._ours(key, data, error)
+                if token is not None:
+                    return token
                 raise ConflictError(
                     "the object is not as expected: somebody else wrote it",
                     where=f"{self.url}/{key}",
@@ -141,6 +144,13 @@ class S3Blobs:
                     return False
                 raise
         return True
+
+    def _ours(self, key: str, data: bytes, error: ClientError) -> str | None:
+        """Return the token if it was this write, whose answer was lost, that it collides with."""
+        if not error.response["ResponseMetadata"].get("RetryAttempts"):
+            return None
+        found = self.read(key)
+        return found[1] if found and found[0] == data else None
 
     @contextmanager
     def _changing(self, what: str) -> Iterator[None]:

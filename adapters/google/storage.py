@@ -89,6 +89,7 @@ class GcsBlobs:
     def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
         """Write an object atomically; raises ConflictError when `expect` does not hold."""
         blob = self._bucket.blob(key)
+        lost: list[Exception] = []
         with self._changing(f"write {self.url}/{key}"):
             try:
                 blob.upload_from_string(
@@ -96,9 +97,12 @@ class GcsBlobs:
                     content_type="application/octet-stream",
                     if_generation_match=_generation(expect),
                     timeout=TIMEOUT,
-                    retry=RETRY,
+                    retry=Retry(predicate=_worth_retrying, timeout=60.0, on_error=lost.append),
                 )
             except PreconditionFailed as error:
+                found = self.read(key) if lost else None
+                if found and found[0] == data:  # it was this write, whose answer was lost
+                    return found[1]
                 raise ConflictError(
                     "the object is not as expected: somebody else wrote it",
                     where=f"{self.url}/{key}",

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from cloudserve.errors import RemoteError, UserError
-from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
 from cloudserve.release.provider import Provider
 
@@ -38,7 +37,8 @@ def put(provider: Provider, model: str, number: int, source: Path, *, salt: str 
 
 def locate(provider: Provider, model: str, revision: Revision) -> Location:
     """Return where `put` lays a revision."""
-    return Layout(provider.blobs.url, model).location(revision)
+    root = f"contract/{model}/{revision.id}/"
+    return Location(provider.blobs.url, root, model, revision.number)
 
 
 def plan(provider: Provider, model: str, revision: Revision) -> tuple[Action, ...]:

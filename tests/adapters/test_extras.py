@@ -1,0 +1,45 @@
+"""Without its SDK an adapter says what to install."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+from cloudserve.adapters.extras import extra
+
+from cloudserve.errors import MissingExtraError
+from cloudserve.project import Target
+
+AWS = {
+    "bucket": "s3://some-bucket",
+    "role_arn": "arn:aws:iam::000000000000:role/x",
+    "region": "eu-west-1",
+}
+GCP = {"bucket": "gs://some-bucket", "project": "p"}
+
+
+@pytest.mark.parametrize(
+    ("module", "fields", "sdk", "own", "name"),
+    [
+        ("aws.sagemaker", AWS, "boto3", ("api", "session", "storage", "errors"), "aws"),
+        ("google.ai_platform", GCP, "googleapiclient", ("ml", "storage", "errors"), "gcp"),
+    ],
+)
+def test_a_missing_package_names_its_extra(monkeypatch, module, fields, sdk, own, name):
+    adapter = importlib.import_module(f"cloudserve.adapters.{module}")
+    package = f"cloudserve.adapters.{module.partition('.')[0]}"
+    for loaded in [m for m in sys.modules if m == sdk or m.startswith(f"{sdk}.")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, sdk, None)
+    for part in own:
+        monkeypatch.delitem(sys.modules, f"{package}.{part}", raising=False)
+    with pytest.raises(MissingExtraError) as error:
+        adapter.create(Target("mine", "x", fields), {})
+    assert error.value.message == "target mine needs packages that are not installed"
+    assert error.value.hint == f"pip install 'cloudserve[{name}]'"
+
+
+def test_a_missing_module_of_our_own_is_no_missing_extra():
+    with pytest.raises(ModuleNotFoundError, match="no_such"), extra("x", "aws"):
+        importlib.import_module("cloudserve.adapters.no_such")

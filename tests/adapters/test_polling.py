@@ -1,0 +1,100 @@
+"""Waiting asks less and less often, survives hiccups, and ends at a deadline."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from cloudserve.adapters.polling import Poller
+
+from cloudserve.errors import RemoteError
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.slept = []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def poller(self, timeout):
+        return Poller(timeout, clock=lambda: self.now, sleep=self.sleep)
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+def until(poller, probe, lines=None):
+    notify = lines.append if lines is not None else lambda line: None
+    return poller.until(probe, what="the thing", where="there", notify=notify)
+
+
+def hiccup(*, retryable=True):
+    return RemoteError("throttled", retryable=retryable)
+
+
+def probe_of(*outcomes):
+    """Return a probe that gives or raises these, then the last one for ever."""
+    each = itertools.chain(outcomes, itertools.repeat(outcomes[-1]))
+
+    def probe():
+        outcome = next(each)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return probe
+
+
+def test_what_is_done_is_not_waited_for(time):
+    assert until(time.poller(10), probe_of("done")) == "done"
+    assert time.slept == []
+
+
+def test_pauses_grow_from_a_fifth_of_a_second_to_five(time):
+    assert until(time.poller(1000), probe_of(*[None] * 12, "done")) == "done"
+    assert time.slept[0] == 0.2
+    assert time.slept == sorted(time.slept)
+    assert time.slept[-1] == 5.0
+
+
+def test_a_falsy_answer_is_an_answer(time):
+    assert until(time.poller(10), probe_of(0)) == 0
+
+
+def test_gives_up_at_the_deadline_and_says_that_the_operation_goes_on(time):
+    with pytest.raises(RemoteError) as error:
+        until(time.poller(30), probe_of(None))
+    assert time.now <= 30
+    assert error.value.message == "the thing is not done after 30 s; it goes on without us"
+    assert "run the same command again" in error.value.hint
+    assert error.value.where == "there"
+
+
+def test_errors_that_may_pass_are_told_and_survived(time):
+    lines = []
+    assert until(time.poller(100), probe_of(hiccup(), hiccup(), None, "done"), lines) == "done"
+    assert lines == ["throttled; asking again"] * 2
+
+
+def test_the_fifth_error_in_a_row_ends_the_wait(time):
+    with pytest.raises(RemoteError, match="throttled"):
+        until(time.poller(1000), probe_of(hiccup()))
+    assert len(time.slept) == 4
+
+
+def test_an_answer_in_between_starts_the_count_anew(time):
+    outcomes = [*[hiccup()] * 4, None, *[hiccup()] * 4, "done"]
+    assert until(time.poller(1000), probe_of(*outcomes)) == "done"
+
+
+def test_a_final_error_ends_the_wait_at_once(time):
+    with pytest.raises(RemoteError, match="throttled"):
+        until(time.poller(1000), probe_of(hiccup(retryable=False)))
+    assert time.slept == []
