@@ -1,0 +1,22 @@
+"""The page of the project file names the fields that the adapters have, and no others."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from cloudserve.adapters.aws import sagemaker
+from cloudserve.adapters.google import ai_platform
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "project-file.md"
+
+
+@pytest.mark.parametrize(
+    ("provider", "options"),
+    [("ai-platform", ai_platform.Options), ("sagemaker", sagemaker.Options)],
+)
+def test_the_table_lists_the_fields(provider, options):
+    section = PAGE.read_text().split(f"## Fields of `provider: {provider}`")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(listed) == sorted(field.name for field in dataclasses.fields(options))
