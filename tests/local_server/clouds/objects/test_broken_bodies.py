@@ -1,0 +1,108 @@
+"""Bodies that stop short, at the faces themselves: what is kept of them, to the byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from cloudserve.local_server.clouds.objects.gcs import GcsFace
+from cloudserve.local_server.clouds.objects.s3 import S3Face
+from cloudserve.local_server.transport.types import (
+    Application,
+    ClientGoneError,
+    Head,
+    Request,
+    Response,
+)
+
+UPLOAD = "/upload/storage/v1/b/bkt/o"
+RELATED = {"content-type": "multipart/related; boundary=B"}
+
+
+class Stream:
+    """A body that gives its pieces and then, if it breaks off, loses its client."""
+
+    def __init__(self, *pieces: bytes, breaks_off: bool) -> None:
+        self._pieces = pieces
+        self._breaks_off = breaks_off
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+        if self._breaks_off:
+            raise ClientGoneError
+
+    async def read(self, limit: int) -> bytes:
+        return b"".join([piece async for piece in self])
+
+
+def ask(face: Application, head: Head, *pieces: bytes, breaks_off: bool = False) -> Response:
+    async def answer() -> Response:
+        return await face.handle(Request(head, stream=Stream(*pieces, breaks_off=breaks_off)))
+
+    return asyncio.run(answer())
+
+
+@pytest.mark.parametrize(
+    ("face", "head"),
+    [
+        (S3Face, Head("PUT", "/bkt/k")),
+        (S3Face, Head("PUT", "/bkt/k", "", {"content-encoding": "aws-chunked"})),
+        (GcsFace, Head("POST", UPLOAD, "uploadType=media&name=k")),
+        (GcsFace, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
+    ],
+)
+def test_an_upload_that_breaks_off_leaves_nothing(store, face, head):
+    begun = (
+        b"5\r\nhel" if head.headers.get("content-encoding") else b"--B\r\n\r\n{}\r\n--B\r\n\r\nhel"
+    )
+    with pytest.raises(ClientGoneError):
+        ask(face(store), head, begun, breaks_off=True)
+    assert store.usage("bkt") == (0, 0)
+    assert list((store.root / "staging").iterdir()) == []
+
+
+def test_a_part_that_breaks_off_leaves_the_part_that_was_there(store):
+    face = S3Face(store)
+    begun = ask(face, Head("POST", "/bkt/k", "uploads"))
+    upload = begun.body.partition(b"<UploadId>")[2].partition(b"<")[0].decode()
+    head = Head("PUT", "/bkt/k", f"uploadId={upload}&partNumber=1")
+    assert ask(face, head, b"whole").status == 200
+    with pytest.raises(ClientGoneError):
+        ask(face, head, b"bro", breaks_off=True)
+    (part,) = store.uploads.parts(store.uploads.get(upload, "bkt", "k"))
+    assert part.size == len(b"whole")
+
+
+def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
+    face = GcsFace(store)
+    location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["location"]
+    query = location.partition("?")[2]
+
+    def put(span: str, *pieces: bytes, breaks_off: bool = False) -> Response:
+        head = Head("PUT", UPLOAD, query, {"content-range": f"bytes {span}"})
+        return ask(face, head, *pieces, breaks_off=breaks_off)
+
+    with pytest.raises(ClientGoneError):
+        put("0-10/11", b"he", b"llo", breaks_off=True)
+    asked = put("*/11")
+    assert (asked.status, asked.headers["range"]) == (308, "bytes=0-4")
+    done = put("5-10/11", b" world")
+    assert (done.status, json.loads(done.body)["size"]) == (200, "11")
+    assert store.path(store.get("bkt", "k")).read_bytes() == b"hello world"
+
+
+def test_a_session_takes_one_request_at_a_time(store):
+    face = GcsFace(store)
+    location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["location"]
+    head = Head("PUT", UPLOAD, location.partition("?")[2], {"content-range": "bytes 0-4/5"})
+    held = store.sessions.begin(head.query.rpartition("=")[2])
+    busy = ask(face, head, b"hello")
+    assert (busy.status, json.loads(busy.body)["error"]["errors"][0]["reason"]) == (
+        503,
+        "backendError",
+    )
+    store.sessions.commit(held)
+    assert ask(face, head, b"hello").status == 200
