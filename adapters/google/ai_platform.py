@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.errors import ConflictError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
@@ -22,21 +21,13 @@ from cloudserve.release.provider import BlobStore, Notify, Provider
 from ..extras import extra
 from ..options import bucket_name, from_environment, parse_options
 from ..polling import Poller
-from .versions import (
-    MODEL,
-    deployed,
-    model_labels,
-    platform_name,
-    revision_of,
-    traffic,
-    version_labels,
-)
+from .performer import Args, Performer, check_owner
+from .versions import deployed, platform_name, traffic
 
 if TYPE_CHECKING:
     from .ml import MlClient
 
 ENDPOINT = "https://ml.googleapis.com"
-Args = Mapping[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +81,7 @@ class AiPlatform:
         self._options = options
         self._ml = ml
         self._blobs = blobs
-        self._poller = poller
+        self._performer = Performer(ml, poller)
 
     @property
     def blobs(self) -> BlobStore:
@@ -106,7 +97,7 @@ class AiPlatform:
         found = self._ml.get_model(name)
         if found is None:
             return Deployment(model, self._target)
-        self._check_owner(model, found)
+        check_owner(model, found, self._ml.url(name))
         revisions = (deployed(version) for version in self._ml.list_versions(name))
         return Deployment(
             model,
@@ -163,22 +154,7 @@ class AiPlatform:
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait for its end; done a second time it changes nothing."""
-        args = action.args
-        match action.kind:
-            case "create-model":
-                self._create_model(args, notify)
-            case "create-version":
-                self._create_version(args, notify)
-            case "await-version":
-                self._await_version(*_names(args), notify)
-            case "delete-version":
-                self._delete_version(args, notify)
-            case "set-default":
-                self._ml.set_default(*_names(args))
-            case kind:
-                raise UserError(
-                    f"ai-platform does not know the action `{kind}`", hint="make the plan again"
-                )
+        self._performer.perform(action, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Send a prediction to the default version, or to one revision's."""
@@ -217,119 +193,3 @@ class AiPlatform:
         return Action(
             "create-version", "create-version", sentence, args, f"delete the version {name}"
         )
-
-    def _create_model(self, args: Args, notify: Notify) -> None:
-        model = str(args["model"])
-        name = platform_name(model)
-        body = {"name": name, "regions": [args["region"]], "labels": model_labels(model)}
-        try:
-            self._ml.create_model(body)
-        except RemoteError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-            self._check_owner(model, self._ml.get_model(name) or {})
-            notify(f"model {name}: there already")
-
-    def _create_version(self, args: Args, notify: Notify) -> None:
-        model, version = _names(args)
-        try:
-            operation = self._ml.create_version(model, _version_body(args))
-        except RemoteError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-            self._adopt(args, notify)
-        else:
-            self._await_operation(operation, self._ml.url(model, version), notify)
-
-    def _adopt(self, args: Args, notify: Notify) -> None:
-        model, version = _names(args)
-        found = self._ml.get_version(model, version) or {}
-        revision = revision_of(found) if found else None
-        if revision is None or revision.digest != args["digest"]:
-            raise ConflictError(
-                f"version {version} is there and is not this model",
-                where=self._ml.url(model, version),
-                hint="delete that version, or release the model under another name",
-            )
-        notify(f"version {version}: there already")
-        self._await_version(model, version, notify)
-
-    def _delete_version(self, args: Args, notify: Notify) -> None:
-        model, version = _names(args)
-        found = self._ml.get_version(model, version)
-        if found is None:
-            return
-        if found.get("state") != "FAILED" or revision_of(found) is None:
-            raise ConflictError(
-                f"version {version} is {found.get('state', 'there')}, no longer failed",
-                where=self._ml.url(model, version),
-                hint="run the same command again: the plan is out of date",
-            )
-        operation = self._ml.delete_version(model, version)
-        if operation is not None:
-            self._await_operation(operation, self._ml.url(model, version), notify)
-
-    def _await_operation(self, operation: Mapping[str, Any], where: str, notify: Notify) -> None:
-        name = str(operation["name"])
-
-        def probe() -> Mapping[str, Any] | None:
-            now = self._ml.operation(name)
-            return now if now.get("done") else None
-
-        if not operation.get("done"):
-            notify(f"operation {name.rpartition('/')[2]} is running")
-            operation = self._poller.until(
-                probe, what=f"operation {name}", where=where, notify=notify
-            )
-        if "error" in operation:  # first: a failed operation has no `response`
-            raise _failed(str(operation["error"].get("message", "no reason given")), where)
-
-    def _await_version(self, model: str, version: str, notify: Notify) -> None:
-        where = self._ml.url(model, version)
-
-        def probe() -> Mapping[str, Any] | None:
-            now = self._ml.get_version(model, version)
-            if now is None:
-                raise _failed(f"version {version} is gone", where)
-            return now if now.get("state") in {"READY", "FAILED"} else None
-
-        found = self._poller.until(probe, what=f"version {version}", where=where, notify=notify)
-        if found["state"] == "FAILED":
-            raise _failed(found.get("errorMessage", "no reason given"), where)
-
-    def _check_owner(self, model: str, found: Mapping[str, Any]) -> None:
-        owner = found.get("labels", {}).get(MODEL, model.lower())
-        if owner != model.lower():
-            raise ConflictError(
-                f"{platform_name(model)} on the platform is the model `{owner}`",
-                where=self._ml.url(platform_name(model)),
-                hint="names must differ in more than - and _; rename one of the models",
-            )
-
-
-def _names(args: Args) -> tuple[str, str]:
-    return platform_name(str(args["model"])), platform_name(str(args["revision"]))
-
-
-def _version_body(args: Args) -> dict[str, Any]:
-    """Return a Version (ml v1) for the arguments of `create-version`."""
-    body: dict[str, Any] = {
-        "name": platform_name(str(args["revision"])),
-        "deploymentUri": args["source"],
-        "framework": "TENSORFLOW",
-        "runtimeVersion": args["runtime_version"],
-        "pythonVersion": args["python_version"],
-        "machineType": args["machine_type"],
-        "labels": version_labels(Revision(int(args["number"]), str(args["digest"]))),
-    }
-    if args["min_nodes"]:
-        body["autoScaling"] = {"minNodes": args["min_nodes"]}
-    if args["service_account"]:
-        body["serviceAccount"] = args["service_account"]
-    return body
-
-
-def _failed(reason: str, where: str) -> RemoteError:
-    return RemoteError(
-        reason, where=where, hint="correct the cause and deploy again: a failed version is replaced"
-    )

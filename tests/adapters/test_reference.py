@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from cloudserve.adapters.aws import sagemaker
 from cloudserve.adapters.google import ai_platform
 

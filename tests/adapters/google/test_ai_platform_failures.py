@@ -13,6 +13,7 @@ from cloudserve.adapters.polling import Poller
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision, State
+from cloudserve.release.provider import Expect
 
 MODEL = "projects/p/models/half_plus"
 REVISION = Revision(1, "0f3c5a9b7d21" + "e" * 52)
@@ -310,3 +311,74 @@ def test_nodes_and_service_account_reach_the_platform(scripted, lines):
         "autoScaling": {"minNodes": 2},
         "serviceAccount": "a@p.iam",
     }
+
+
+def gcs_at(url):
+    fields = {"bucket": "gs://some-bucket", "project": "p"}
+    return create(Target("gcp", "ai-platform", fields), {"STORAGE_EMULATOR_HOST": url}).blobs
+
+
+def not_met():
+    error = {"domain": "global", "reason": "conditionNotMet", "message": "Precondition Failed"}
+    return answer(412, {"error": {"code": 412, "message": error["message"], "errors": [error]}})
+
+
+@pytest.mark.parametrize(("there", "ours"), [(b"mine", True), (b"theirs", False)])
+def test_a_conditional_write_whose_answer_was_lost_knows_its_own_bytes(scripted, there, ours):
+    posts = [None, not_met()]
+
+    def answer_to(asked):
+        if asked.method == "POST":
+            return posts.pop(0)
+        return 200, {"X-Goog-Generation": "17"}, there
+
+    blobs = gcs_at(scripted(answer_to).url)
+    if ours:
+        assert blobs.write("a", b"mine", Expect.ABSENT) == "17"
+    else:
+        with pytest.raises(ConflictError):
+            blobs.write("a", b"mine", Expect.ABSENT)
+
+
+def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path, lines):
+    text = "a@p.iam does not have storage.objects.get access to the Google Cloud Storage object."
+    server = scripted(lambda asked: answer(403, {"error": {"code": 403, "message": text}}))
+    blobs = gcs_at(server.url)
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    for call in (
+        lambda: blobs.ensure(lines.append),
+        lambda: blobs.head("a"),
+        lambda: blobs.read("a"),
+        lambda: blobs.write("a", b"x"),
+        lambda: blobs.upload("a", file, {}),
+        lambda: list(blobs.list("")),
+        lambda: blobs.delete("a"),
+    ):
+        with pytest.raises(RemoteError, match="gs://some-bucket") as error:
+            call()
+        assert error.value.status == 403
+        assert error.value.hint.startswith("grant the account the permission")
+
+
+def test_a_bucket_name_that_is_taken_says_to_choose_another(scripted, lines):
+    server = scripted(
+        lambda asked: status_of(409 if asked.method == "POST" else 404, "taken", "CONFLICT")
+    )
+    with pytest.raises(RemoteError, match="taken by another project"):
+        gcs_at(server.url).ensure(lines.append)
+    assert json.loads(server.asked[-1].body)["location"] == "us-central1"
+
+
+def test_an_upload_that_arrived_damaged_is_an_error(scripted, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 9 * 2**20)
+
+    def answer_to(asked):
+        if asked.method == "POST":
+            place = f"http://{asked.headers['Host']}/upload/session"
+            return 200, {"Location": place}, b"{}"
+        return answer(200, {"name": "a", "size": str(9 * 2**20), "crc32c": "AAAAAA=="})
+
+    with pytest.raises(RemoteError, match="what arrived is not what was sent"):
+        gcs_at(scripted(answer_to).url).upload("a", file, {})
