@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,11 +18,9 @@ from .errors import ObjectStoreError
 from .gcs_call import GcsCall
 from .gcs_errors import GcsError, from_store, invalid, not_implemented, render
 from .store import ObjectStore
-from .wire import UndecodableError, decode, query_of
+from .wire import SMALL_BODY, UndecodableError, decode, query_of
 
 _log = logging.getLogger(__name__)
-
-SMALL_BODY = 8 << 20
 
 Run = Callable[[GcsCall], Response]
 
@@ -70,6 +69,10 @@ class GcsFace:
             return self._refuse(request, from_store(error))
         except UndecodableError as error:
             return self._refuse(request, invalid(str(error)))
+        except (OSError, sqlite3.Error):
+            _log.exception("GCS %s %s failed", request.head.method, request.head.path)
+            message = "We encountered an internal error. Please try again."
+            return self._refuse(request, GcsError(500, "backendError", message))
 
     async def _answer(self, request: Request) -> Response:
         head = request.head

@@ -11,11 +11,13 @@ import msgspec
 from ...transport.types import Head, Response
 from .checksums import from_base64
 from .errors import NoSuchKeyError, PreconditionFailedError
-from .gcs_errors import JSON, GcsError, invalid
+from .gcs_errors import JSON, GcsError, invalid, not_implemented
 from .nouns import OCTETS, About, ObjectInfo, Precondition
 from .store import ObjectStore
+from .wire import number
 
 MAX_NAME_BYTES = 1024
+STORAGE_CLASS = "STANDARD"
 
 HEADERS: Mapping[str, str] = {
     "cacheControl": "cache-control",
@@ -59,9 +61,10 @@ class GcsCall:
         text = self.query.get(name)
         if text is None:
             return None
-        if not (text.isascii() and text.isdigit()):
-            raise invalid(f"Invalid value for {name}: {text!r}")
-        return int(text)
+        value = number(text)
+        if value is None:
+            raise invalid(f"Invalid value for {name}: {text[:100]!r}")
+        return value
 
     def condition(self, prefix: str = "if") -> Precondition:
         """Return the preconditions in the query; those of a copy's source begin with `ifSource`."""
@@ -87,6 +90,15 @@ def parse_json(content: bytes) -> dict[str, Any]:
         raise GcsError(400, "parseError", f"Parse Error: {error}") from error
 
 
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """Return an object inside a body, {} for null; raises GcsError."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise invalid(f"Invalid value for {name}: it is not an object")
+    return value
+
+
 def answer(resource: Mapping[str, Any], status: int = 200) -> Response:
     """Return a resource as an answer."""
     return Response(status, msgspec.json.encode(resource), JSON)
@@ -109,6 +121,8 @@ def about_from(resource: Mapping[str, Any], content_type: str = "") -> About:
 
 def revise(about: About, changes: Mapping[str, Any]) -> About:
     """Return `about` with a patch merged in (JSON merge patch: null removes); raises GcsError."""
+    if changes.get("storageClass", STORAGE_CLASS) != STORAGE_CLASS:
+        raise not_implemented(f"storage classes other than {STORAGE_CLASS}")
     headers = dict(about.headers)
     for name, header in HEADERS.items():
         if name in changes:

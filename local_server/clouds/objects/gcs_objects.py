@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ...transport.types import Response
 from .errors import PreconditionFailedError
-from .gcs_call import GcsCall, about_from, answer, check_name, live, revise
+from .gcs_call import GcsCall, about_from, answer, check_name, live, mapping, revise
 from .gcs_errors import GcsError, invalid
 from .gcs_resources import etag_of, object_resource
 from .nouns import About, ObjectInfo, Precondition
-from .wire import UnsatisfiableRangeError, http_date, parse_range, serve
+from .wire import UnsatisfiableRangeError, http_date, number, parse_range, serve
 
 MAX_SOURCES = 32
 NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})
@@ -72,14 +72,29 @@ def _describe(info: ObjectInfo) -> dict[str, str]:
 
 def patch(call: GcsCall) -> Response:
     """objects.patch: merges the fields that are there."""
-    info = live(call, call.bucket, call.key, call.number("generation"))
-    return _update(call, info, revise(info.about, call.json()))
+    changes = call.json()
+    return _update(call, lambda about: revise(about, changes))
 
 
 def update(call: GcsCall) -> Response:
     """objects.update: replaces all fields that can be written."""
-    info = live(call, call.bucket, call.key, call.number("generation"))
-    return _update(call, info, _of_content(about_from(call.json()), info.about))
+    resource = call.json()
+    return _update(call, lambda about: _of_content(about_from(resource), about))
+
+
+def _update(call: GcsCall, change: Callable[[About], About]) -> Response:
+    changed = call.store.update(call.bucket, call.key, change, _pinned(call))
+    return answer(object_resource(changed, call.base))
+
+
+def _pinned(call: GcsCall) -> Precondition:
+    """Return the preconditions of a write to one generation, which must be the live one."""
+    generation = call.number("generation")
+    info = live(call, call.bucket, call.key, generation)
+    condition = call.condition()
+    if generation is not None and condition.generation is None:
+        condition = replace(condition, generation=info.generation)
+    return condition
 
 
 def _of_content(about: About, content: About) -> About:
@@ -89,15 +104,9 @@ def _of_content(about: About, content: About) -> About:
     )
 
 
-def _update(call: GcsCall, info: ObjectInfo, about: About) -> Response:
-    changed = call.store.update(info.bucket, info.key, about, call.condition())
-    return answer(object_resource(changed, call.base))
-
-
 def delete(call: GcsCall) -> Response:
     """objects.delete."""
-    live(call, call.bucket, call.key, call.number("generation"))
-    call.store.delete(call.bucket, call.key, call.condition())
+    call.store.delete(call.bucket, call.key, _pinned(call))
     return Response(204)
 
 
@@ -141,7 +150,7 @@ def compose(call: GcsCall) -> Response:
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_SOURCES:
         raise invalid(f"The number of source components must be between 1 and {MAX_SOURCES}")
     sources = tuple(_source(call, entry) for entry in entries)
-    destination = body.get("destination") or {}
+    destination = mapping(body.get("destination"), "destination")
     about = about_from(destination, sources[0].about.content_type)
     info = call.store.compose(sources, call.bucket, check_name(call.key), about, call.condition())
     return answer(object_resource(info, call.base))
@@ -151,7 +160,8 @@ def _source(call: GcsCall, entry: Any) -> ObjectInfo:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
         raise invalid("Each of sourceObjects needs a name")
     info = live(call, call.bucket, entry["name"], _number(entry.get("generation")))
-    wanted = _number((entry.get("objectPreconditions") or {}).get("ifGenerationMatch"))
+    conditions = mapping(entry.get("objectPreconditions"), "objectPreconditions")
+    wanted = _number(conditions.get("ifGenerationMatch"))
     if Precondition(generation=wanted).failing(info):
         raise PreconditionFailedError(info.bucket, info.key, "ifGenerationMatch")
     return info
@@ -161,7 +171,7 @@ def _number(value: Any) -> int | None:
     """Read a 64-bit number, which JSON carries as text."""
     if value is None:
         return None
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise invalid(f"{value!r} is not a generation") from error
+    generation = number(str(value))
+    if generation is None:
+        raise invalid("Invalid value for a generation")
+    return generation

@@ -6,11 +6,9 @@ import base64
 from typing import Any
 from urllib.parse import quote
 
-from .gcs_call import HEADERS
+from .gcs_call import HEADERS, STORAGE_CLASS
 from .nouns import BucketInfo, ObjectInfo
 from .wire import iso_time
-
-STORAGE_CLASS = "STANDARD"
 
 
 def etag_of(info: ObjectInfo) -> str:

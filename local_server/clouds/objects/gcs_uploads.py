@@ -30,14 +30,13 @@ from .gcs_resources import object_resource
 from .nouns import ObjectInfo, Session
 from .related import RelatedDecoder, RelatedError
 from .sessions import Chunk, verify
-from .wire import chunks, small_body, spool
+from .wire import chunks, number, small_body, spool
 
-METADATA_LIMIT = 1 << 20
 CLIENT_CLOSED_REQUEST = 499
 """What GCS answers to the deletion of a session."""
 RESUME_INCOMPLETE = 308
 CONTENT_RANGE = re.compile(
-    r"bytes (?:(?P<first>\d+)-(?P<last>\d+)|\*)/(?:(?P<total>\d+)|\*)", re.ASCII
+    r"bytes (?:(?P<first>\d{1,18})-(?P<last>\d{1,18})|\*)/(?:(?P<total>\d{1,18})|\*)", re.ASCII
 )
 
 
@@ -114,7 +113,7 @@ def _name(call: GcsCall, resource: Mapping[str, Any]) -> str:
 
 async def start(call: GcsCall, request: Request) -> Response:
     """Begin a session and say where its chunks go."""
-    content = await small_body(request, METADATA_LIMIT)
+    content = await small_body(request)
     return await asyncio.to_thread(_start, call, parse_json(content))
 
 
@@ -128,7 +127,7 @@ def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
         about_from(resource, headers.get("x-upload-content-type", "")),
         call.condition(),
         expected_digests(resource, headers),
-        int(total) if total.isascii() and total.isdigit() else None,
+        number(total),
     )
     query = f"uploadType=resumable&name={quote(name[1], safe='')}&upload_id={session.id}"
     location = f"{call.base}/upload/storage/v1/b/{quote(call.bucket)}/o?{query}"

@@ -23,7 +23,6 @@ from .uploads import MAX_PARTS, choose
 from .wire import chunks, decode, small_body, spool
 
 XML = "application/xml; charset=UTF-8"
-SMALL_BODY = 8 << 20
 META = "x-goog-meta-"
 
 
@@ -35,7 +34,7 @@ async def answer(call: GcsCall, request: Request) -> Response:
     if method == "PUT" and {"uploadId", "partNumber"} <= call.query.keys():
         return await _put_part(call, request)
     run = _choose(method, call)
-    content = await small_body(request, SMALL_BODY)
+    content = await small_body(request)
     return await asyncio.to_thread(run, replace(call, content=content))
 
 

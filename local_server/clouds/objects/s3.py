@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,12 +19,9 @@ from .s3_body import receive, verify_content
 from .s3_call import S3Call, take_apart
 from .s3_errors import S3Error, from_store, not_implemented, render
 from .store import ObjectStore
-from .wire import small_body
+from .wire import SMALL_BODY, small_body
 
 _log = logging.getLogger(__name__)
-
-SMALL_BODY = 8 << 20
-"""The largest collected body: a completion of 10,000 parts with checksums is about 2 MB."""
 
 # fmt: off
 SUBRESOURCES = frozenset((
@@ -47,6 +45,8 @@ class Operation:
     run: Callable[[S3Call], Response]
     before: Callable[[S3Call], None] | None = None
 
+
+FAILED = "We encountered an internal error. Please try again."
 
 Route = tuple[str, str, frozenset[str]]
 
@@ -102,6 +102,9 @@ class S3Face:
             response = await self._answer(request)
         except ObjectStoreError as error:
             response = self._refuse(request, from_store(error), request_id)
+        except (OSError, sqlite3.Error):
+            _log.exception("S3 %s %s failed", request.head.method, request.head.path)
+            response = self._refuse(request, S3Error("InternalError", FAILED), request_id)
         headers = {**response.headers, "x-amz-request-id": request_id}
         return replace(response, headers=headers)
 
@@ -109,7 +112,7 @@ class S3Face:
         call = take_apart(self._store, self._region, self._account, request.head)
         operation = _choose(call)
         if operation.before is None:
-            content = await small_body(request, SMALL_BODY)
+            content = await small_body(request)
             verify_content(content, request.head.headers, None)
             return await asyncio.to_thread(operation.run, replace(call, content=content))
         await asyncio.to_thread(operation.before, call)

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from ...transport.types import Head
 from .nouns import About, Blob, Precondition
-from .s3_errors import S3Error
+from .s3_errors import S3Error, not_implemented
 from .store import ObjectStore
-from .wire import UndecodableError, decode, query_of
+from .wire import UndecodableError, decode, number, query_of
 
 DEFAULT_TYPE = "binary/octet-stream"
 MAX_KEY_BYTES = 1024
@@ -22,7 +22,17 @@ STORED_HEADERS = (
     "content-encoding",
     "content-language",
     "expires",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
 )
+REFUSED_HEADERS = (
+    "x-amz-object-lock-mode",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+)
+"""What would be promised and not kept."""
 SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
 
 
@@ -90,7 +100,8 @@ def signed_region(head: Head) -> str | None:
 
 
 def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
-    """Return what an upload's headers say of its object; raises S3Error: MetadataTooLarge."""
+    """Return what an upload's headers say of its object; raises S3Error."""
+    _refuse_unkept(headers)
     metadata = {
         name.removeprefix("x-amz-meta-"): value
         for name, value in headers.items()
@@ -105,6 +116,14 @@ def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
     if encoding:
         stored["content-encoding"] = encoding
     return About(headers.get("content-type", DEFAULT_TYPE), metadata, stored, checksum)
+
+
+def _refuse_unkept(headers: Mapping[str, str]) -> None:
+    for name in REFUSED_HEADERS:
+        if name in headers:
+            raise not_implemented(name)
+    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
+        raise not_implemented("storage classes other than STANDARD")
 
 
 def write_condition(headers: Mapping[str, str]) -> Precondition:
@@ -122,7 +141,8 @@ def write_condition(headers: Mapping[str, str]) -> Precondition:
 def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> int:
     """Return a number of the query, 0 to `most`; raises S3Error."""
     text = query.get(name, str(default))
-    if not (text.isascii() and text.isdigit()):
+    value = number(text)
+    if value is None:
         message = f"Provided {name} not an integer or within integer range"
         raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
-    return min(int(text), most)
+    return min(value, most)

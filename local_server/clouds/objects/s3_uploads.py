@@ -16,7 +16,7 @@ from .s3_errors import XML, S3Error, not_implemented
 from .s3_objects import checksum_type, copy_source, quoted
 from .s3_xml import MalformedError, document, element, group, parse
 from .uploads import MAX_PARTS, choose, multipart_about
-from .wire import UnsatisfiableRangeError, iso_time, parse_range
+from .wire import UnsatisfiableRangeError, iso_time, number, parse_range
 
 STORED = ("crc32", "crc32c", "sha256", "md5")
 """The checksums known of every part, whatever its client announced."""
@@ -92,10 +92,11 @@ def _upload(call: S3Call) -> Upload:
 
 def _part_number(call: S3Call) -> int:
     text = call.query["partNumber"]
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PARTS):
+    value = number(text)
+    if value is None or not 1 <= value <= MAX_PARTS:
         message = f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive"
         raise S3Error("InvalidArgument", message, ArgumentName="partNumber", ArgumentValue=text)
-    return int(text)
+    return value
 
 
 def complete_upload(call: S3Call) -> Response:

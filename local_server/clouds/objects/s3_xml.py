@@ -46,7 +46,7 @@ def parse(content: bytes, name: str) -> ET.Element:
         raise MalformedError("a document type is not allowed")
     try:
         root = ET.fromstring(content)  # noqa: S314 entities were refused above
-    except ET.ParseError as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # the latter two: odd encodings
         raise MalformedError(str(error)) from error
     for each in root.iter():
         each.tag = each.tag.rpartition("}")[2]

@@ -113,12 +113,16 @@ class Sessions:
 
     def commit(self, chunk: Chunk) -> Session:
         """Acknowledge what the chunk wrote, and let the next request have the session."""
-        session = replace(chunk.session, received=chunk.writer.sync())
-        with self._database.write() as connection:
-            _write(connection, session)
-        with self._lock:
+        try:
+            session = replace(chunk.session, received=chunk.writer.sync())
+            with self._database.write() as connection:
+                _write(connection, session)
             self._idle[session.id] = chunk.writer
-            self._busy.discard(session.id)
+        except BaseException:
+            chunk.writer.close()
+            raise
+        finally:
+            self._busy.discard(chunk.session.id)
         return session
 
     def finish(self, chunk: Chunk, expected: Mapping[str, bytes]) -> ObjectInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -178,9 +178,13 @@ class ObjectStore:
         return self.put(bucket, key, blob, replace(about, components=components), precondition)
 
     def update(
-        self, bucket: str, key: str, about: About, precondition: Precondition = ANYTHING
+        self,
+        bucket: str,
+        key: str,
+        change: Callable[[About], About],
+        precondition: Precondition = ANYTHING,
     ) -> ObjectInfo:
-        """Change what is said of an object, and count its metageneration up.
+        """Change what is said of an object by a function, and count its metageneration up.
 
         Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
@@ -189,7 +193,7 @@ class ObjectStore:
             check(before, bucket, key, precondition)
             info = replace(
                 before,
-                about=about,
+                about=change(before.about),
                 metageneration=before.metageneration + 1,
                 updated=self._clock(),
             )

@@ -106,3 +106,20 @@ def test_a_session_takes_one_request_at_a_time(store):
     )
     store.sessions.commit(held)
     assert ask(face, head, b"hello").status == 200
+
+
+@pytest.mark.parametrize(
+    ("face", "head", "content"),
+    [
+        (S3Face, Head("PUT", "/bkt/k"), b"<Code>InternalError</Code>"),
+        (GcsFace, Head("POST", UPLOAD, "uploadType=media&name=k"), b'"reason":"backendError"'),
+    ],
+)
+def test_a_disk_that_fails_is_an_error_in_the_clouds_own_words(store, face, head, content, caplog):
+    (store.root / "staging").rmdir()
+    answer = ask(face(store), head, b"hello")
+    assert answer.status == 500
+    assert content in answer.body
+    assert "No such file or directory" in caplog.text
+    assert store.find("bkt", "k") is None
+    (store.root / "staging").mkdir()

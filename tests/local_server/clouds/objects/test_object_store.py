@@ -99,7 +99,7 @@ def test_an_if_match_on_a_missing_object_says_that_it_is_missing(store):
 
 def test_updates_count_the_metageneration_and_keep_the_generation(store, put):
     before = put("k", b"hello")
-    after = store.update("bkt", "k", About(metadata={"a": "b"}))
+    after = store.update("bkt", "k", lambda _: About(metadata={"a": "b"}))
     assert (after.generation, after.metageneration) == (before.generation, 2)
     assert store.get("bkt", "k").about.metadata == {"a": "b"}
 

@@ -93,6 +93,8 @@ def test_a_framed_body_comes_in_http_chunks_too(served, s3_port):
         (TRAILER, b"b\r\nhello world\r\n0\r\n\r\n", 400, "InvalidRequest"),
         (TRAILER | {"X-Amz-Decoded-Content-Length": "12"}, FRAMED, 400, "IncompleteBody"),
         ({"If-None-Match": '"abc"'}, b"hello", 501, "NotImplemented"),
+        ({"x-amz-tagging": "a=b"}, b"hello", 501, "NotImplemented"),
+        ({"x-amz-storage-class": "GLACIER"}, b"hello", 501, "NotImplemented"),
         ({"x-amz-meta-a": "x" * 2048}, b"hello", 400, "MetadataTooLarge"),
     ],
 )
@@ -120,6 +122,14 @@ def test_an_upload_that_is_not_as_announced_is_refused_and_leaves_nothing(
         ("PUT", "/bkt/k?uploadId=none&partNumber=1", b"x", 404, "NoSuchUpload"),
         ("GET", "/bkt?list-type=2&max-keys=x", b"", 400, "InvalidArgument"),
         ("GET", "/bkt?list-type=2&continuation-token=%21", b"", 400, "InvalidArgument"),
+        (
+            "POST",
+            "/bkt?delete",
+            b'<?xml version="1.0" encoding="x"?><Delete/>',
+            400,
+            "MalformedXML",
+        ),
+        ("GET", "/bkt?list-type=2&max-keys=" + "9" * 5000, b"", 400, "InvalidArgument"),
         ("GET", "/bkt/k?torrent", b"", 501, "NotImplemented"),
     ],
 )
@@ -250,6 +260,9 @@ def test_an_upload_of_another_size_than_announced_is_refused(gcs_port):
         ("POST", "/upload/storage/v1/b/bkt/o?uploadType=multipart", b"x", 400, "invalid"),
         ("PUT", "/upload/storage/v1/b/bkt/o?upload_id=none", b"x", 404, "notFound"),
         ("POST", "/storage/v1/b/bkt/o/k/compose", b"{}", 400, "invalid"),
+        ("POST", "/storage/v1/b/bkt/o/k/compose", b'{"sourceObjects": [7]}', 400, "invalid"),
+        ("GET", "/storage/v1/b/bkt/o?maxResults=" + "9" * 5000, b"", 400, "invalid"),
+        ("POST", "/storage/v1/b", b'["name"]', 400, "parseError"),
         ("PUT", "/bkt/k?uploadId=none&partNumber=0", b"x", 400, "invalid"),
         ("PUT", "/bkt/k?uploadId=none&partNumber=1", b"x", 404, "notFound"),
         ("GET", "/storage/v1/b/%ff", b"", 400, "invalid"),

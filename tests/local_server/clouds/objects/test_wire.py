@@ -32,6 +32,7 @@ from hypothesis import strategies as st
         ("bytes=0-1,4-5", None),
         ("chunks=0-1", None),
         ("bytes=a-b", None),
+        ("bytes=0-" + "9" * 5000, None),
         (None, None),
     ],
 )
