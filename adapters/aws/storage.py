@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob, Expect, Notify
 
+from ..files import readable
 from .errors import code_of, status_of, translated
 from .session import Access
 
@@ -97,7 +98,7 @@ class S3Blobs:
 
     def upload(self, key: str, path: Path, metadata: Mapping[str, str]) -> None:
         """Write a file in parallel parts, each with a CRC32 that the service checks."""
-        with self._changing(f"upload {path.name} to {self.url}/{key}"):
+        with readable(path), self._changing(f"upload {path.name} to {self.url}/{key}"):
             self._client.upload_file(
                 str(path),
                 self._name,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httplib2  # type: ignore[import-untyped]
+import msgspec
 import requests
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError, TransportError
@@ -49,7 +50,7 @@ def translated(what: str, where: str) -> Iterator[None]:
     except HttpError as error:
         raise refused(what, where, int(error.resp.status), str(error.reason)) from error
     except GoogleAPICallError as error:
-        raise refused(what, where, int(error.code or 0), str(error.message)) from error
+        raise refused(what, where, int(error.code or 0), _message(error)) from error
     except DataCorruption as error:
         raise RemoteError(
             f"{what}: what arrived is not what was sent", where=where, retryable=True
@@ -77,12 +78,28 @@ def refused(what: str, where: str, status: int, reason: str) -> RemoteError:
     )
 
 
+class _Error(msgspec.Struct):
+    message: str = ""
+
+
+class _Answer(msgspec.Struct):
+    error: _Error
+
+
+def _message(error: GoogleAPICallError) -> str:
+    """Return the service's own sentence; api_core wraps URLs and its expectations around it."""
+    content = getattr(error.response, "content", b"")
+    try:
+        return msgspec.json.decode(content, type=_Answer).error.message
+    except msgspec.DecodeError:
+        return str(error.message)
+
+
 def _unauthenticated(what: str, where: str, error: GoogleAuthError) -> RemoteError:
     return RemoteError(
         f"{what}: no usable Google credentials ({str(error).splitlines()[0].strip()})",
         where=where,
         hint=_LOG_IN,
-        retryable=False,
     )
 
 

@@ -25,6 +25,7 @@ from google.cloud.storage.exceptions import InvalidResponse
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob, Expect, Notify
 
+from ..files import readable
 from .credentials import Access
 from .errors import RETRYABLE, translated
 
@@ -113,7 +114,7 @@ class GcsBlobs:
         """Write a file, streamed; the service's CRC32C must be the file's."""
         blob = self._bucket.blob(key, chunk_size=CHUNK)
         blob.metadata = dict(metadata)
-        with self._changing(f"upload {path.name} to {self.url}/{key}"):
+        with readable(path), self._changing(f"upload {path.name} to {self.url}/{key}"):
             blob.upload_from_filename(path, checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
 
     def list(self, prefix: str) -> Iterator[Blob]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.release.provider import BlobStore, Expect
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
@@ -143,3 +143,9 @@ class BlobStoreContract:
         head = blobs.head("key")
         assert head is not None
         assert (head.size, head.metadata) == (5, {"a": "2"})
+
+    def test_a_file_that_is_gone_is_a_model_error(self, blobs: BlobStore, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="cannot be read") as error:
+            blobs.upload("key", tmp_path / "gone", {})
+        assert error.value.where == str(tmp_path / "gone")
+        assert blobs.head("key") is None

@@ -18,7 +18,7 @@ from cloudserve.adapters.aws.endpoint import (
     weighted,
 )
 from cloudserve.adapters.aws.images import ACCOUNTS, default_image
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
@@ -76,6 +76,7 @@ def test_other_tags_are_no_revision(tags):
     assert revision_of(tags) is None
 
 
+@settings(max_examples=30)
 @given(VARIANTS, st.randoms())
 def test_a_configurations_name_is_that_of_its_content(variants, random):
     shuffled = [dict(random.sample(list(v.items()), len(v))) for v in variants]

@@ -14,7 +14,7 @@ from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import ConflictError, ProjectError, RemoteError, UnreachableError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision, State
 from cloudserve.release.provider import Expect
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
@@ -243,6 +243,30 @@ def test_a_strangers_variant_keeps_its_place_and_its_settings(sagemaker):
     *_, config, _ = provider.plan_deploy("half", TWO, LOCATION, EMPTY)
     kept = {v["VariantName"]: v for v in json.loads(config.args["variants"])}
     assert kept["shadow"] == stranger | {"InitialVariantWeight": 0.0}
+
+
+def test_a_sagemaker_model_with_another_image_is_replaced(sagemaker):
+    source = {"S3Uri": LOCATION.root_url, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    container = {"Image": "image:0", "ModelDataSource": {"S3DataSource": source}}
+    model = {
+        "ModelName": f"half-{TWO.id}",
+        "ModelArn": "arn:aws:sagemaker:eu-west-1:0:model/m",
+        "ExecutionRoleArn": ROLE,
+        "CreationTime": 1.0,
+        "PrimaryContainer": container,
+    }
+    answers = {
+        "DescribeEndpoint": refused("ValidationException", NOT_FOUND),
+        "DescribeModel": ok(model),
+    }
+    provider, _ = sagemaker(answers)
+    seen = Deployment("half", "aws", (Deployed(TWO, State.READY, LOCATION.root_url),))
+    kinds = [a.kind for a in provider.plan_deploy("half", TWO, LOCATION, seen)]
+    assert kinds[:2] == ["delete-model", "create-model"]
+
+    answers["DescribeModel"] = ok(model | {"PrimaryContainer": container | {"Image": "image:1"}})
+    kinds = [a.kind for a in provider.plan_deploy("half", TWO, LOCATION, seen)]
+    assert kinds == ["create-endpoint-config", "create-endpoint"]
 
 
 def test_another_change_under_way_is_a_conflict(sagemaker):

@@ -357,6 +357,7 @@ def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path, lines):
     ):
         with pytest.raises(RemoteError, match="gs://some-bucket") as error:
             call()
+        assert error.value.message.endswith(f": {text}")
         assert error.value.status == 403
         assert error.value.hint.startswith("grant the account the permission")
 
