@@ -6,8 +6,9 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudserve.errors import CloudserveError
@@ -54,10 +55,12 @@ Lay = Callable[[Path], Iterable[Servable]]
 """Lays model files into a folder and says what to load; raises CloudserveError. May block."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Loaded:
     folder: Path
     servables: tuple[Servable, ...]
+    holders: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Serving:
@@ -91,10 +94,33 @@ class Serving:
         return tuple(done)
 
     async def unload(self, key: str) -> None:
-        """Free a key's models and their files; an unknown key is no error."""
+        """Free a key's models and their files once nobody holds them; nothing there is no error."""
         loaded = self._loaded.pop(key, None)
-        if loaded is not None:
-            await self._discard(loaded)
+        if loaded is None:
+            return
+        while loaded.holders:
+            await loaded.idle.wait()
+        await self._discard(loaded)
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[tuple[Servable, ...]]:
+        """Keep a key's models from being freed while the block runs; () where nothing is loaded.
+
+        A request holds them from the moment it chose them until it is answered, so that none
+        fails because its model was replaced while it waited for a thread.
+        """
+        loaded = self._loaded.get(key)
+        if loaded is None:
+            yield ()
+            return
+        loaded.holders += 1
+        loaded.idle.clear()
+        try:
+            yield loaded.servables
+        finally:
+            loaded.holders -= 1
+            if not loaded.holders:
+                loaded.idle.set()
 
     def loaded(self, key: str) -> tuple[Servable, ...]:
         """Return what serves under a key, in the order it was laid out; () for nothing."""

@@ -14,7 +14,7 @@ from ...protocols.sagemaker import Container, ContainerAnswer, Invocation
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
 from ..resources import Document
-from ..serving import Serving
+from ..serving import Servable, Serving
 from . import deployments
 from .arns import ACCOUNT, region
 from .errors import AwsError, request_id, rest_error
@@ -78,15 +78,16 @@ class Runtime:
         if "x-amzn-sagemaker-target-model" in headers:
             raise _validation_error("Target models need a multi-model endpoint.")
         variant = self._choose(deployment, headers.get("x-amzn-sagemaker-target-variant"), name)
-        answer = await self._container(deployment, variant).invoke(
-            self._inference,
-            Invocation(
-                body,
-                headers.get("content-type", ""),
-                headers.get("accept", ""),
-                headers.get("x-amzn-sagemaker-custom-attributes", ""),
-            ),
+        invocation = Invocation(
+            body,
+            headers.get("content-type", ""),
+            headers.get("accept", ""),
+            headers.get("x-amzn-sagemaker-custom-attributes", ""),
         )
+        key = deployments.key(deployment, variant["name"])
+        with self._serving.hold(key) as servables:
+            container = _container(key, servables, variant["container"])
+            answer = await container.invoke(self._inference, invocation)
         if answer.status != HTTPStatus.OK:
             return _model_error(region(head), name, answer)
         own = {"x-Amzn-Invoked-Production-Variant": variant["name"]} | request_id()
@@ -101,11 +102,13 @@ class Runtime:
                 return variant
         raise _validation_error(f"Variant {target} not found for endpoint {name}.")
 
-    def _container(self, deployment: Document, variant: Document) -> Container:
-        key = deployments.key(deployment, variant["name"])
-        models = {s.name.removeprefix(f"{key}/"): s.name for s in self._serving.loaded(key)}
-        environment = variant["container"].get("Environment", {})
-        return Container(models, environment.get(_DEFAULT_MODEL) or next(iter(models), ""))
+
+def _container(
+    key: str, servables: tuple[Servable, ...], definition: Mapping[str, Any]
+) -> Container:
+    models = {servable.name.removeprefix(f"{key}/"): servable.name for servable in servables}
+    named: str | None = definition.get("Environment", {}).get(_DEFAULT_MODEL)
+    return Container(models, named or next(iter(models), ""))
 
 
 def pick(variants: list[Document], chance: random.Random) -> Document:

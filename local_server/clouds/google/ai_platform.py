@@ -48,6 +48,7 @@ class AiPlatform:
         self._operations = Operations(records)
         self._models = Models(records, self._operations)
         self._versions = Versions(records, self._operations, store, serving, work)
+        self._serving = serving
         self._inference = inference
         self._api: Api = load("ml", "v1")
         self._handlers = self._model_methods() | self._version_methods() | self._other_methods()
@@ -127,4 +128,5 @@ class AiPlatform:
         if "/models/" not in name:
             raise ApiError(Code.INVALID_ARGUMENT, f'"{name}" names no model.')
         version = await self._versions.serving(name)
-        return Response(200, await predict(self._inference, version, body), JSON)
+        with self._serving.hold(version):
+            return Response(200, await predict(self._inference, version, body), JSON)

@@ -88,6 +88,9 @@ def test_everything_serves_again_after_a_kill_and_what_is_gone_says_so(
     s3 = client.aws("s3")
     for item in s3.list_objects_v2(Bucket="bucket", Prefix="lost/")["Contents"]:
         s3.delete_object(Bucket="bucket", Key=item["Key"])
+    with client.gcs() as gcs:
+        for blob in gcs.list_blobs("bucket", prefix="lost/"):
+            blob.delete()
     ml.close()
     first.kill()
 

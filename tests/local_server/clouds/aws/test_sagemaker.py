@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -145,6 +147,28 @@ class TestTheWholeStory:
         sm.delete_endpoint_config(EndpointConfigName=two_variants)
         sm.delete_model(ModelName=f"{two_variants}-2")
         assert invoke(runtime, two_variants, b'{"instances": [1]}')[0] == rows(2.0)
+
+    def test_no_request_fails_while_the_endpoint_is_updated(
+        self, sm, runtime, two_variants, fresh, add_config, settled
+    ):
+        add_config(f"{fresh}-n", ("triple", f"{fresh}-3", 1))
+        updated = threading.Event()
+
+        def call_until_updated(_) -> set[bytes]:
+            seen = set()
+            while not updated.is_set():
+                seen.add(invoke(runtime, fresh, b'{"instances": [1]}')[0])
+            return seen
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = pool.map(call_until_updated, range(8))
+            try:
+                for config in (f"{fresh}-n", fresh) * 3:
+                    sm.update_endpoint(EndpointName=fresh, EndpointConfigName=config)
+                    settled(fresh)
+            finally:
+                updated.set()
+            assert set().union(*answers) == {rows(2.0), rows(3.0)}
 
     def test_a_model_archive_serves_like_a_prefix(
         self, clouds, models, sm, runtime, fresh, add_config, settled
