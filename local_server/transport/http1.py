@@ -88,7 +88,8 @@ class Connection(asyncio.Protocol):
             self._end_stream(ClientGoneError("the client stopped sending within a body"))
         elif self._phase is Phase.DRAIN:
             self._keep = False
-        return self._phase is Phase.ANSWER or self._sending or self._in.waiting
+        behind = self._phase is Phase.HEAD and self._in.waiting
+        return self._phase is Phase.ANSWER or self._sending or behind
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Tell the reader of a body; leave a handler to finish."""
@@ -325,9 +326,12 @@ class Connection(asyncio.Protocol):
             self._close_gently()
 
     def _close_gently(self) -> None:
-        """Close; while a client may still be sending, not before it had time for the answer."""
-        clean = self._phase is Phase.ANSWER and not self._in.waiting
-        if clean or self._eof or self._transport.is_closing():
+        """Close, but not before the client had time to read the answer.
+
+        A close with unread bytes, or bytes that come after it, resets the connection, and the
+        reset may overtake the answer (RFC 9112 9.6).
+        """
+        if self._eof or self._transport.is_closing():
             self._phase = Phase.CLOSED
             self._transport.close()
             return

@@ -16,6 +16,7 @@ from .types import Application
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 1024
+_PORTS = range(65536)
 _CANCELLED_SECONDS = 1.0  # for handlers to take their cancellation
 
 
@@ -107,13 +108,13 @@ class HttpServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     """Bind one address: a name like localhost would else get two ports where 0 is asked for."""
+    if port not in _PORTS:
+        raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535, or 0 for any")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise _bind_error(error, host, port) from error
-    except OverflowError as error:
-        raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535") from error
     # What is accepted inherits it. Without it an answer may wait 40 ms for an acknowledgement, and
     # asyncio sets it only where the socket names its protocol, which this one does not.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

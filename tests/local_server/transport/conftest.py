@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import uvloop
-
 from cloudserve.local_server.transport.limits import Limits
 from cloudserve.local_server.transport.server import HttpServer
 from cloudserve.local_server.transport.types import Head, Request, Response
@@ -56,13 +55,17 @@ class Wire:
         return read
 
     def read_exactly(self, count: int) -> bytes:
-        while len(self.pending) < count:
-            data = self.socket.recv(65536)
+        pieces = [self.pending]
+        left = count - len(self.pending)
+        while left > 0:
+            data = self.socket.recv(1 << 20)
             if not data:
-                raise EOFError(self.pending)
-            self.pending += data
-        read, self.pending = self.pending[:count], self.pending[count:]
-        return read
+                raise EOFError(f"{left} bytes before the end")
+            pieces.append(data)
+            left -= len(data)
+        whole = b"".join(pieces)
+        self.pending = whole[count:]
+        return whole[:count]
 
     def read_response(self, *, head_only: bool = False) -> bytes:
         """Return one final response, with "Date: -"."""
@@ -77,6 +80,7 @@ class Wire:
         while data := self.socket.recv(65536):
             read += data
         self.pending = b""
+        self.close()
         return undated(read)
 
     def close(self) -> None:
@@ -119,9 +123,7 @@ Serve = Callable[..., Running]
 
 
 def undated(data: bytes) -> bytes:
-    return re.sub(
-        rb"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", b"Date: -\r\n", data
-    )
+    return re.sub(rb"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", b"Date: -\r\n", data)
 
 
 @pytest.fixture(params=LOOPS)

@@ -18,7 +18,7 @@ MALFORMED = {
     "a lower-case method": b"get / HTTP/1.1\r\nHost: h\r\n\r\n",
     "a space in the target": b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n",
     "line feeds alone": b"GET / HTTP/1.1\nHost: h\n\n",
-    "a head ended by line feeds": b"GET / HTTP/1.1\r\nHost: h\n\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "a head ended by line feeds": b"GET / HTTP/1.1\r\nA: b\n\nGET /2 HTTP/1.1\r\n\r\n",
     "a folded header": b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n",
     "a space before the colon": b"GET / HTTP/1.1\r\nHost : h\r\n\r\n",
     "NUL in a header": b"GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n",

@@ -6,7 +6,6 @@ import asyncio
 import threading
 
 import pytest
-
 from cloudserve.local_server.transport.types import Response
 
 from .conftest import CLOSE, App, echo, echo_later, ok
@@ -89,7 +88,8 @@ def test_a_request_cut_short_behind_an_answered_one_is_given_up(serve):
     running = serve(echo_later)
     wire = running.connect()
     wire.send(
-        b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab"
+        b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
+        b"POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab"
     )
     wire.socket.shutdown(1)
     assert wire.read_to_end() == ok(b"GET /1 b''")
