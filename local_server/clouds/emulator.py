@@ -152,8 +152,10 @@ class Emulator:
         """Make every part; what must be closed is on the exit stack. Starts nothing."""
         resources = Resources(data / "clouds.db")
         self._closing.callback(resources.close)
-        store = ObjectStore(data / "objects")
-        self._closing.callback(store.close)
+        # Two clouds: s3://models and gs://models are different buckets.
+        s3, gcs = ObjectStore(data / "s3"), ObjectStore(data / "gcs")
+        self._closing.callback(s3.close)
+        self._closing.callback(gcs.close)
         executor = ThreadPoolExecutor(os.cpu_count(), "predict")
         self._closing.callback(executor.shutdown)
         manager = Manager(load_model)
@@ -161,16 +163,16 @@ class Emulator:
         serving = Serving(manager, data / "served")
         serving.prepare()
         inference = Inference(manager, executor)
-        google = AiPlatform(resources, store, serving, work, inference)
+        google = AiPlatform(resources, gcs, serving, work, inference)
         records = Records(resources)
-        endpoints = Endpoints(records, Loader(store, serving), work)
+        endpoints = Endpoints(records, Loader(s3, serving), work)
         routes = (
-            Route(_has_target, SageMaker(records, store, endpoints)),
+            Route(_has_target, SageMaker(records, s3, endpoints)),
             Route(is_runtime, Runtime(endpoints, serving, inference, self._chance)),
-            Route(is_s3, S3Face(store)),
+            Route(is_s3, S3Face(s3)),
             Route(_is_sts, Sts()),
             Route(_is_ml, google),
-            Route(is_gcs, GcsFace(store)),
+            Route(is_gcs, GcsFace(gcs)),
             Route(_is_token, OAuth()),
         )
         return (google.restore, endpoints.restore), routes
