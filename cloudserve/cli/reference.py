@@ -19,7 +19,9 @@ Results go to standard output, progress and errors to standard error. Exit codes
 
 def render() -> str:
     """Return the whole page."""
-    context = click.Context(cli, info_name="cloudserve", terminal_width=WIDTH)
+    context = click.Context(
+        cli, info_name="cloudserve", terminal_width=WIDTH, **cli.context_settings
+    )
     sections = [("cloudserve", cli.get_help(context))]
     for name in COMMANDS:
         command = cli.get_command(context, name)
