@@ -150,12 +150,9 @@ class HeadReader:
         parser, headers = self._parser, self._headers
         assert parser is not None
         method = parser.get_method().decode("latin-1")
-        version = parser.get_http_version()
-        if version not in {"1.1", "1.0"}:
-            raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        http10 = self._is_http10(parser)
         if method == "CONNECT":
             raise RefusedError(501, "CONNECT is not implemented")
-        http10 = version == "1.0"
         length = body_length(headers)
         if http10 and length is None:
             raise RefusedError(400, "malformed request: HTTP/1.0 has no Transfer-Encoding")
@@ -165,12 +162,20 @@ class HeadReader:
         invited = http10 or length == _NO_BODY or not _expects_continue(headers)
         return Message(head, length, self._keep_alive, http10, invited)
 
+    def _is_http10(self, parser: httptools.HttpRequestParser) -> bool:
+        if self._keep_alive and "connection" not in self._headers:
+            return False  # HTTP/1.1 alone is kept unasked; asking the parser formats a string
+        version = parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        return bool(version == "1.0")
+
     def _head(self, method: str, *, http10: bool) -> Head:
         target = self._target.decode("latin-1")
+        if not http10:
+            _check_host(self._headers)
         if not target.startswith("/") and target != "*":
             target = self._origin_form(target)
-        elif not http10:
-            _check_host(self._headers)
         path, _, query = target.partition("?")
         return Head(method, path, query, self._headers, self._peer)
 

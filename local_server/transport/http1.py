@@ -360,14 +360,14 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Close what has waited too long; called every `Limits.sweep_seconds`."""
-        if self._out.paused and self._out.progressed():
+        if self._out.progressed():
             self._watch.moved = True
         if self._watch.overdue(now, self._patience()):
             self._expire()
 
     def _patience(self) -> float:
         limits = self._hub.limits
-        if self._out.paused:
+        if self._out.unsent:
             return limits.stall_seconds
         held = not (self._in.reading and self._in.invited)
         if self._sending or (held and self._phase is Phase.STREAM):
@@ -375,7 +375,7 @@ class Connection(asyncio.Protocol):
         return patience(self._phase, limits, head_started=self._reader.started)
 
     def _expire(self) -> None:
-        if self._out.paused or self._phase is Phase.LINGER:
+        if self._out.unsent or self._phase is Phase.LINGER or self._transport.is_closing():
             self._transport.abort()
         elif self._phase in {Phase.GATHER, Phase.STREAM} or self._reader.started:
             self._refuse(RefusedError(408, "the request did not come to its end in time"))

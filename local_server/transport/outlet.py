@@ -103,7 +103,6 @@ class Outlet:
     def pause(self) -> None:
         """Note that the client does not keep up."""
         self.paused = True
-        self._last_size = self._transport.get_write_buffer_size()
 
     def resume(self) -> None:
         """Note that the client has caught up."""
@@ -111,8 +110,13 @@ class Outlet:
         if self._resumed is not None and not self._resumed.done():
             self._resumed.set_result(None)
 
+    @property
+    def unsent(self) -> int:
+        """Return how many bytes wait for the client."""
+        return self._transport.get_write_buffer_size()
+
     def progressed(self) -> bool:
         """Say whether the client has taken anything since this was asked last."""
-        size, last = self._transport.get_write_buffer_size(), self._last_size
+        size, last = self.unsent, self._last_size
         self._last_size = size
         return size < last

@@ -24,13 +24,13 @@ class Phase(IntEnum):
     ANSWER = 3  # the request is whole, its answer is not
     DRAIN = 4  # the answer is there, the rest of the body is thrown away
     LINGER = 5  # the last answer is out
-    CLOSED = 6
+    CLOSED = 6  # what is unsent still goes out
 
 
 def patience(phase: Phase, limits: Limits, *, head_started: bool) -> float:
     """Return for how many seconds nothing may move in a phase; a handler's time is its own."""
     if phase is Phase.HEAD:
         return limits.header_seconds if head_started else limits.idle_seconds
-    if phase in {Phase.GATHER, Phase.STREAM, Phase.DRAIN}:
+    if phase in {Phase.GATHER, Phase.STREAM, Phase.DRAIN, Phase.CLOSED}:
         return limits.stall_seconds
     return limits.linger_seconds if phase is Phase.LINGER else float("inf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 from .types import FileSlice, Response
@@ -16,8 +17,10 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
 }
-_STATUS_LINES = {code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _PHRASES.items()}
 _FINAL = range(200, 1000)
+_STATUS_LINES = {
+    code: f"HTTP/1.1 {code} {phrase}\r\n" for code, phrase in _PHRASES.items() if code in _FINAL
+}
 _OWN = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 _BODILESS = frozenset({204, 304})
 
@@ -46,15 +49,11 @@ def encode_head(response: Response, date: str, connection: str, *, head_only: bo
 
     Raises ValueError for a response that cannot be sent as it is: that is the application's bug.
     """
-    status = response.status
-    if status not in _FINAL:
-        raise ValueError(f"a response's status is 200 to 999, not {status}")
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"]
-    if response.content_type is not None:
-        lines.append(_line("Content-Type", response.content_type))
-    lines += [_line(*_allowed(item)) for item in response.headers.items()]
-    lines += [_length_line(response, head_only=head_only), date, connection, "\r\n"]
-    return "".join(lines).encode("latin-1")
+    status = _STATUS_LINES.get(response.status) or _unnamed(response.status)
+    kind = _type_line(response.content_type)
+    extra = "".join([_line(*_allowed(item)) for item in response.headers.items()])
+    length = _length_line(response, head_only=head_only)
+    return f"{status}{kind}{extra}{length}{date}{connection}\r\n".encode("latin-1")
 
 
 def body_size(body: bytes | FileSlice) -> int:
@@ -74,6 +73,17 @@ def _length_line(response: Response, *, head_only: bool) -> str:
     if head_only and response.length is not None:
         size = response.length
     return f"Content-Length: {size}\r\n"
+
+
+def _unnamed(status: int) -> str:
+    if status not in _FINAL:
+        raise ValueError(f"a response's status is 200 to 999, not {status}")
+    return f"HTTP/1.1 {status} \r\n"
+
+
+@lru_cache(64)
+def _type_line(content_type: str | None) -> str:
+    return "" if content_type is None else _line("Content-Type", content_type)
 
 
 def _allowed(item: tuple[str, str]) -> tuple[str, str]:

@@ -66,6 +66,7 @@ def test_a_streamed_body_that_stalls_is_408_and_told_to_its_reader(serve):
     told = running.ask(PUT + b"Content-Length: 5\r\n\r\nab")
     assert told.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert told.count(b"HTTP/1.1") == 1
+    running.settle()
     assert errors == ["the request did not come to its end in time"]
 
 
@@ -115,6 +116,27 @@ def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(serve):
     wire = running.connect()
     wire.send(GET)
     wire.read_until(b"\r\n\r\n")
+    assert running.settle() == 0
+
+
+def test_a_slow_but_steady_reader_is_not_cut_off_until_it_stands_still(serve):
+    running = serve(lambda _: Response(200, bytes(80 << 20)), stall_seconds=60)
+    wire = running.connect()
+    wire.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    wire.read_until(b"\r\n\r\n")
+
+    async def sweep(now: float) -> int:
+        running.server._sweeper.cancel()
+        for connection in running.server._hub.connections:
+            connection.sweep(now)
+        return running.server.connections
+
+    start = running.loop.time()
+    for turn in range(4):  # each turn reads more than the kernel's buffers hold
+        assert running.run(sweep(start + 50 * turn)) == 1
+        wire.read_exactly(16 << 20)
+    for turn in range(3):
+        running.run(sweep(start + 200 + 61 * turn))
     assert running.settle() == 0
 
 
