@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -103,7 +104,7 @@ def _refused(what: str, where: str, error: ClientError) -> RemoteError:
     message = message_of(error)
     response: Mapping[str, Any] = error.response
     if code == "ModelError":  # the container's own answer says more than the wrapper around it
-        message = str(response.get("OriginalMessage") or message)
+        message = _container_says(str(response.get("OriginalMessage") or message))
         status = int(response.get("OriginalStatusCode") or status)
     return RemoteError(
         f"{what}: {message.strip()}",
@@ -113,6 +114,16 @@ def _refused(what: str, where: str, error: ClientError) -> RemoteError:
         request_id=response.get("ResponseMetadata", {}).get("RequestId"),
         retryable=code in THROTTLED or (status >= SERVER_ERROR and code != "ModelError"),
     )
+
+
+def _container_says(text: str) -> str:
+    """Return the sentence in the container's `{"error": "..."}`, or the text as it came."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return text
+    told = answer.get("error") if isinstance(answer, dict) else None
+    return told if isinstance(told, str) else text
 
 
 def _hint(code: str, operation: str) -> str | None:

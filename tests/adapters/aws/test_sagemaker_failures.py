@@ -454,7 +454,8 @@ def test_an_endpoint_of_our_name_with_another_configuration_is_a_conflict(sagema
 
 
 def test_a_containers_refusal_is_raised_in_its_own_words(scripted):
-    original = '{ "error": "Failed to process element: 0 of \'instances\' list." }'
+    sentence = "Failed to process element: 0 of 'instances' list."
+    original = json.dumps({"error": sentence})
     body = {
         "ErrorCode": "CLIENT_ERROR_FROM_MODEL",
         "LogStreamArn": "arn:aws:logs:x",
@@ -466,7 +467,7 @@ def test_a_containers_refusal_is_raised_in_its_own_words(scripted):
     server = scripted(lambda asked: (424, headers, json.dumps(body).encode()))
     with pytest.raises(RemoteError) as error:
         provider_at(server.url).predict("half", b"{}")
-    assert error.value.message == f"predict: {original}"
+    assert error.value.message == f"predict: {sentence}"
     assert (error.value.status, error.value.retryable) == (400, False)
     assert error.value.where.endswith("endpoint half")
 
