@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from ..bodies import read_json
 from .errors import AwsError, invalid
 
 Shape = Any
@@ -58,13 +59,9 @@ def check(shape: Shape, body: bytes) -> dict[str, Any]:
 
 def _json(body: bytes) -> object:
     try:
-        return json.loads(body or b"{}", parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        return read_json(body or b"{}")
+    except ValueError as error:
         raise AwsError("SerializationException", "The body is not JSON.") from error
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
 
 
 def _typed(shape: Shape, value: object) -> Any:
@@ -94,8 +91,8 @@ def _typed(shape: Shape, value: object) -> Any:
 
 def _number(kind: str, value: float) -> float:
     if kind in {"integer", "long"}:
-        bits = 31 if kind == "integer" else 63
-        if not math.isfinite(value) or int(value) != value or not -(2**bits) <= value < 2**bits:
+        most = 2**31 if kind == "integer" else 2**63
+        if not -most <= value < most or int(value) != value:
             raise AwsError("SerializationException", f"{value} is not a valid {_TARGETS[kind]}")
         return int(value)
     try:

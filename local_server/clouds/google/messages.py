@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...status import Code
+from ..bodies import read_json
 from .discovery import Schema, snake
 from .errors import ApiError, Violation
 
@@ -41,15 +42,10 @@ def _json(body: bytes) -> object:
     if not body.strip():
         return {}
     try:
-        return json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        where = f"\n{error}" if isinstance(error, json.JSONDecodeError) else ""
-        message = f"Invalid JSON payload received. Unexpected token.{where}"
+        return read_json(body)
+    except ValueError as error:
+        message = f"Invalid JSON payload received. Unexpected token.\n{error}"
         raise ApiError(Code.INVALID_ARGUMENT, message, (Violation("", message),)) from error
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
 
 
 class _Reader:

@@ -99,6 +99,8 @@ def test_every_broken_constraint_is_told():
         (b"{", "The body is not JSON."),
         (b"\xff", "The body is not JSON."),
         (b'{"ModelName": NaN}', "The body is not JSON."),
+        (b'{"ModelName": "\\ud800"}', "The body is not JSON."),
+        (b'{"Containers": ' + b"[" * 100_000, "The body is not JSON."),
         ([], "Unexpected token START_ARRAY, expected START_OBJECT"),
         ({"ModelName": 5}, "NUMBER_VALUE can not be converted to a String"),
         ({"ModelName": ["m"]}, "START_ARRAY can not be converted to a String"),
@@ -108,6 +110,12 @@ def test_every_broken_constraint_is_told():
 )
 def test_json_of_another_type_does_not_serialize(body, message):
     assert refused("CreateModel", body) == ("SerializationException", message)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**400, 1.5])
+def test_an_integer_that_is_none_of_32_bits_does_not_serialize(number):
+    kind, message = refused("ListModels", {"MaxResults": number})
+    assert (kind, message) == ("SerializationException", f"{number} is not a valid Integer")
 
 
 def test_members_that_the_shape_does_not_know_are_dropped():

@@ -101,7 +101,9 @@ def test_every_wrong_field_is_told():
     assert len(caught.value.message.splitlines()) == 2
 
 
-@pytest.mark.parametrize("body", [b"{", b"{'a': 1}", b"\xff\xfe", b"NaN", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"{'a': 1}", b"\xff\xfe", b"NaN", b'{"description": "\\ud800"}', b"[" * 100_000]
+)
 def test_what_is_no_json_is_refused(body):
     with pytest.raises(ApiError, match=r"Invalid JSON payload received. Unexpected token."):
         read(body)
