@@ -17,7 +17,7 @@ lint: $(VENV)/test.done
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/test.done
-	$(BIN)/mypy cloudserve adapters local_server examples
+	$(BIN)/mypy cloudserve adapters local_server examples docs
 
 unit: $(VENV)/test.done
 	$(BIN)/pytest
@@ -29,6 +29,7 @@ format: $(VENV)/test.done
 # The pages that are written from the code.
 docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
+	$(BIN)/python docs/write_python_api.py > docs/reference/python-api.md
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
