@@ -7,15 +7,13 @@ target header or credential scope, Google by path. An unknown route is a typed J
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import MissingExtraError
@@ -25,9 +23,10 @@ from ..models import Manager
 from ..runtime.session import load_model
 from ..runtime.tensorflow import import_tensorflow
 from ..transport.server import HttpServer
-from ..transport.types import Application, Head, Request, Response
+from ..transport.types import Head
 from .aws.arns import DEFAULT_REGION, scope
 from .aws.deployments import Loader
+from .aws.elsewhere import Elsewhere, is_aws
 from .aws.runtime import Runtime, is_runtime
 from .aws.sagemaker import TARGET, SageMaker
 from .aws.sagemaker_endpoints import Endpoints
@@ -42,6 +41,7 @@ from .objects.routing import is_gcs, is_s3
 from .objects.s3 import S3Face
 from .objects.store import ObjectStore
 from .resources import Resources
+from .router import Route, Router
 from .serving import Serving
 from .work import Work
 
@@ -51,40 +51,6 @@ _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].
 _DRAIN_SECONDS = 5.0
 _KEY = "cloudserve"
 """Both AWS keys: signatures are not checked, and the key opens nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A face and the requests that are its own."""
-
-    takes: Callable[[Head], bool]
-    face: Application
-
-
-class Router:
-    """Hands each request to the first route that takes it."""
-
-    def __init__(self, routes: tuple[Route, ...]) -> None:
-        self._routes = routes
-
-    def _face(self, head: Head) -> Application | None:
-        return next((route.face for route in self._routes if route.takes(head)), None)
-
-    def body_limit(self, head: Head) -> int | None:
-        """Ask the request's own face; what nobody takes is not collected."""
-        face = self._face(head)
-        return None if face is None else face.body_limit(head)
-
-    def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer through the request's own face, or with a 404."""
-        face = self._face(request.head)
-        return _unknown(request.head) if face is None else face.handle(request)
-
-
-def _unknown(head: Head) -> Response:
-    message = f"No offline service answers {head.method} {head.path}."
-    body = {"error": {"code": 404, "message": message, "status": "NOT_FOUND"}}
-    return Response(404, json.dumps(body).encode(), "application/json; charset=UTF-8")
 
 
 class Emulator:
@@ -171,6 +137,7 @@ class Emulator:
             Route(is_runtime, Runtime(endpoints, serving, inference, self._chance)),
             Route(is_s3, S3Face(s3)),
             Route(_is_sts, Sts()),
+            Route(is_aws, Elsewhere()),
             Route(_is_ml, google),
             Route(is_gcs, GcsFace(gcs)),
             Route(_is_token, OAuth()),

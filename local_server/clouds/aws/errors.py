@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from xml.sax.saxutils import escape
 
 from cloudserve.errors import CloudserveError
 
@@ -22,6 +23,12 @@ class AwsError(CloudserveError):
         super().__init__(message)
         self.kind = kind
         self.status = status
+
+    @classmethod
+    def internal(cls) -> AwsError:
+        """Make the error of a service that broke down."""
+        message = "The request processing has failed because of an unknown error."
+        return cls("InternalFailure", message, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def invalid(message: str) -> AwsError:
@@ -44,6 +51,19 @@ def json_error(error: AwsError) -> Response:
     """Return an error in JSON 1.1."""
     body = json.dumps({"__type": error.kind, "message": error.message}).encode()
     return Response(error.status, body, JSON_1_1, request_id())
+
+
+def xml_error(error: AwsError, namespace: str = "") -> Response:
+    """Return an error in the query protocol's XML, its type in the header as well."""
+    named = request_id()
+    declared = f' xmlns="{namespace}"' if namespace else ""
+    body = (
+        f"<ErrorResponse{declared}><Error><Type>Sender</Type><Code>{error.kind}</Code>"
+        f"<Message>{escape(error.message)}</Message></Error>"
+        f"<RequestId>{named['x-amzn-RequestId']}</RequestId></ErrorResponse>"
+    )
+    headers = {"x-amzn-ErrorType": error.kind} | named
+    return Response(error.status, body.encode(), "text/xml", headers)
 
 
 def rest_error(error: AwsError, extra: Mapping[str, Any] | None = None) -> Response:

@@ -70,6 +70,10 @@ class Runtime:
         except AwsError as error:
             return rest_error(error)
 
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        return rest_error(AwsError.internal())
+
     async def _invoke(self, head: Head, name: str, body: bytes) -> Response:
         deployment = await self._endpoints.serving(region(head), name)
         if deployment is None:

@@ -69,6 +69,10 @@ class SageMaker:
         except AwsError as error:
             return json_error(error)
 
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        return json_error(AwsError.internal())
+
     async def _answer(self, head: Head, body: bytes) -> Document | None:
         operation = head.headers.get("x-amz-target", "").removeprefix(TARGET)
         if not self._model.is_read:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from http import HTTPStatus
 from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
 from .arns import ACCOUNT
+from .errors import AwsError, xml_error
 
 _LIMIT = 64 * 1024
 _XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
@@ -33,6 +33,10 @@ class Sts:
             return _identity()
         return _error("InvalidAction", f"The action {action} is not available offline.")
 
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        return xml_error(AwsError.internal(), _XMLNS)
+
 
 def _identity() -> Response:
     body = (
@@ -46,9 +50,4 @@ def _identity() -> Response:
 
 
 def _error(code: str, message: str) -> Response:
-    body = (
-        f'<ErrorResponse xmlns="{_XMLNS}"><Error><Type>Sender</Type><Code>{code}</Code>'
-        f"<Message>{escape(message)}</Message></Error>"
-        f"<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
-    )
-    return Response(HTTPStatus.BAD_REQUEST, body.encode(), "text/xml")
+    return xml_error(AwsError(code, message), _XMLNS)

@@ -107,6 +107,10 @@ class AiPlatform:
         except StatusError as error:
             return error_response(error)
 
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
+
     async def _answer(self, head: Head, body: bytes) -> Response:
         call = self._api.match(head.method, head.path, head.query)
         if call.method.id == "ml.projects.predict":

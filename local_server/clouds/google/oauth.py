@@ -39,6 +39,11 @@ class OAuth:
         form = parse_qs(body.decode("utf-8", "replace"))
         return _token(form.get("grant_type", [""])[0], form.get("assertion", [""])[0])
 
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        text = "The token endpoint has failed."
+        return _error("server_error", text, HTTPStatus.INTERNAL_SERVER_ERROR)
+
 
 def _token(grant: str, assertion: str) -> Response:
     if not grant:
@@ -54,6 +59,6 @@ def _token(grant: str, assertion: str) -> Response:
     return Response(HTTPStatus.OK, json.dumps(answer).encode(), JSON)
 
 
-def _error(code: str, description: str) -> Response:
+def _error(code: str, description: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
     body = json.dumps({"error": code, "error_description": description})
-    return Response(HTTPStatus.BAD_REQUEST, body.encode(), JSON)
+    return Response(status, body.encode(), JSON)

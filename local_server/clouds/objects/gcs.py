@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...transport.types import Head, Request, Response
+from ...transport.types import BodyTooLargeError, Head, Request, Response
+from ..bodies import collect_limit
 from . import gcs_buckets, gcs_objects, gcs_uploads, gcs_xml
 from .errors import ObjectStoreError
 from .gcs_call import GcsCall
 from .gcs_errors import GcsError, from_store, invalid, not_implemented, render
 from .store import ObjectStore
-from .wire import SMALL_BODY, UndecodableError, decode, query_of
+from .wire import SMALL_BODY, UndecodableError, decode, query_of, small_body
 
 _log = logging.getLogger(__name__)
 
+LONG = "The request's body is too large."
 Run = Callable[[GcsCall], Response]
 
 BUCKET = "/storage/v1/b/([^/]+)"
@@ -59,7 +60,7 @@ class GcsFace:
     def body_limit(self, head: Head) -> int | None:
         """Stream uploads, so that an object goes to disk as it comes."""
         streamed = UPLOAD.fullmatch(head.path) or not JSON_API.match(head.path)
-        return None if streamed else SMALL_BODY
+        return None if streamed else collect_limit(head, SMALL_BODY)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; ClientGoneError passes through."""
@@ -69,14 +70,12 @@ class GcsFace:
             return self._refuse(request, from_store(error))
         except UndecodableError as error:
             return self._refuse(request, invalid(str(error)))
-        except (OSError, sqlite3.Error):
-            _log.exception("GCS %s %s failed", request.head.method, request.head.path)
-            message = "We encountered an internal error. Please try again."
-            return self._refuse(request, GcsError(500, "backendError", message))
+        except BodyTooLargeError:
+            return self._refuse(request, GcsError(413, "uploadTooLarge", LONG))
 
     async def _answer(self, request: Request) -> Response:
         head = request.head
-        call = GcsCall(self._store, self._project, head, (), query_of(head), request.content)
+        call = GcsCall(self._store, self._project, head, (), query_of(head))
         uploading = UPLOAD.fullmatch(head.path)
         if uploading:
             call = replace(call, names=(decode(uploading[1]),))
@@ -84,7 +83,14 @@ class GcsFace:
         if not JSON_API.match(head.path):
             return await gcs_xml.answer(call, request)
         run, names = _route(head)
-        return await asyncio.to_thread(run, replace(call, names=names))
+        content = await small_body(request)
+        return await asyncio.to_thread(run, replace(call, names=names, content=content))
+
+    @staticmethod
+    def failed(_: Head) -> Response:
+        """Answer a request that broke down here, not by its own fault."""
+        message = "We encountered an internal error. Please try again."
+        return render(GcsError(500, "backendError", message))
 
     def _refuse(self, request: Request, error: GcsError) -> Response:
         _log.debug("GCS %s %s: %s", request.head.method, request.head.path, error.reason)

@@ -14,7 +14,7 @@ from .errors import NoSuchKeyError, PreconditionFailedError
 from .gcs_errors import JSON, GcsError, invalid, not_implemented
 from .nouns import OCTETS, About, ObjectInfo, Precondition
 from .store import ObjectStore
-from .wire import number
+from .wire import header_value, number
 
 MAX_NAME_BYTES = 1024
 STORAGE_CLASS = "STANDARD"
@@ -116,7 +116,7 @@ def check_name(name: str | None) -> str:
 
 def about_from(resource: Mapping[str, Any], content_type: str = "") -> About:
     """Return what a resource says of an object; `content_type` where it says none itself."""
-    return revise(About(content_type or OCTETS), resource)
+    return revise(About(_checked(content_type, "contentType") or OCTETS), resource)
 
 
 def revise(about: About, changes: Mapping[str, Any]) -> About:
@@ -126,13 +126,22 @@ def revise(about: About, changes: Mapping[str, Any]) -> About:
     headers = dict(about.headers)
     for name, header in HEADERS.items():
         if name in changes:
-            _merge(headers, {header: changes[name]}, name)
+            _merge(headers, {header: _checked(changes[name], name)}, name)
     metadata = dict(about.metadata) if changes.get("metadata", "") is not None else {}
     _merge(metadata, changes.get("metadata") or {}, "metadata")
-    content_type = changes.get("contentType", about.content_type)
-    if content_type is not None and not isinstance(content_type, str):
-        raise invalid("Invalid value for contentType")
+    content_type = _checked(changes.get("contentType", about.content_type), "contentType")
     return replace(about, content_type=content_type or OCTETS, metadata=metadata, headers=headers)
+
+
+def _checked(value: Any, name: str) -> str | None:
+    """Return what is to be sent as a header one day, or null; raises GcsError."""
+    if value is None:
+        return None
+    try:
+        header_value(value)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"Invalid value for {name}") from error
+    return str(value)
 
 
 def _merge(into: dict[str, str], changes: Any, name: str) -> None:

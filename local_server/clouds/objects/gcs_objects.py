@@ -12,7 +12,7 @@ from .gcs_call import GcsCall, about_from, answer, check_name, live, mapping, re
 from .gcs_errors import GcsError, invalid
 from .gcs_resources import etag_of, object_resource
 from .nouns import About, ObjectInfo, Precondition
-from .wire import UnsatisfiableRangeError, http_date, number, parse_range, serve
+from .wire import UnsatisfiableRangeError, header_value, http_date, number, parse_range, serve
 
 MAX_SOURCES = 32
 NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})
@@ -40,7 +40,8 @@ def media(call: GcsCall) -> Response:
     except UnsatisfiableRangeError as error:
         message = "The requested range cannot be satisfied."
         raise GcsError(416, "requestedRangeNotSatisfiable", message) from error
-    return serve(call.store, info, span, _describe(info))
+    headers = {name: header_value(value) for name, value in _describe(info).items()}
+    return serve(call.store, info, span, headers)
 
 
 def _unchanged(call: GcsCall, info: ObjectInfo) -> Response | None:
@@ -58,6 +59,7 @@ def _describe(info: ObjectInfo) -> dict[str, str]:
     encoding = info.about.headers.get("content-encoding", "identity")
     return {
         "accept-ranges": "bytes",
+        "content-type": info.about.content_type,
         "etag": etag_of(info),
         "last-modified": http_date(info.updated),
         "x-goog-generation": str(info.generation),

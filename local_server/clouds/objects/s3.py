@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ...transport.types import Head, Request, Response
+from ...transport.types import BodyTooLargeError, Head, Request, Response
+from ..bodies import collect_limit
 from . import s3_buckets, s3_listing, s3_objects, s3_uploads
 from .errors import ObjectStoreError
 from .s3_body import receive, verify_content
@@ -47,6 +47,7 @@ class Operation:
 
 
 FAILED = "We encountered an internal error. Please try again."
+LONG = "Your request was too large."
 
 Route = tuple[str, str, frozenset[str]]
 
@@ -93,18 +94,17 @@ class S3Face:
 
     def body_limit(self, head: Head) -> int | None:
         """Stream what is put, so that an object goes to disk as it comes."""
-        return None if head.method == "PUT" else SMALL_BODY
+        return None if head.method == "PUT" else collect_limit(head, SMALL_BODY)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; ClientGoneError passes through."""
-        request_id = uuid.uuid4().hex[:16].upper()
+        request_id = _request_id()
         try:
             response = await self._answer(request)
         except ObjectStoreError as error:
             response = self._refuse(request, from_store(error), request_id)
-        except (OSError, sqlite3.Error):
-            _log.exception("S3 %s %s failed", request.head.method, request.head.path)
-            response = self._refuse(request, S3Error("InternalError", FAILED), request_id)
+        except BodyTooLargeError:
+            response = self._refuse(request, S3Error("MaxMessageLengthExceeded", LONG), request_id)
         headers = {**response.headers, "x-amz-request-id": request_id}
         return replace(response, headers=headers)
 
@@ -119,10 +119,20 @@ class S3Face:
         received = await receive(request, self._store)
         return await asyncio.to_thread(operation.run, replace(call, received=received))
 
+    @staticmethod
+    def failed(head: Head) -> Response:
+        """Answer a request that broke down here, not by its own fault."""
+        empty = head.method == "HEAD"
+        return render(S3Error("InternalError", FAILED), head.path, _request_id(), empty=empty)
+
     def _refuse(self, request: Request, error: S3Error, request_id: str) -> Response:
         _log.debug("S3 %s %s: %s", request.head.method, request.head.path, error.code)
         empty = request.head.method == "HEAD"
         return render(error, request.head.path, request_id, empty=empty)
+
+
+def _request_id() -> str:
+    return uuid.uuid4().hex[:16].upper()
 
 
 def _choose(call: S3Call) -> Operation:

@@ -38,6 +38,7 @@ STATUS: Mapping[str, int] = {
     "InvalidURI": 400,
     "KeyTooLongError": 400,
     "MalformedXML": 400,
+    "MaxMessageLengthExceeded": 400,
     "MetadataTooLarge": 400,
     "MethodNotAllowed": 405,
     "NoSuchBucket": 404,

@@ -16,6 +16,7 @@ from .wire import (
     UndecodableError,
     UnsatisfiableRangeError,
     decode,
+    header_value,
     http_date,
     iso_time,
     parse_http_date,
@@ -24,7 +25,15 @@ from .wire import (
 )
 
 MAX_DELETED = 1000
-OVERRIDES = "response-"
+OVERRIDES = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+)
+"""The headers a GetObject may ask for by `response-NAME`."""
 
 
 def quoted(etag: str) -> str:
@@ -115,11 +124,11 @@ def _describe(info: ObjectInfo) -> dict[str, str]:
 
 
 def _overrides(call: S3Call) -> dict[str, str]:
-    return {
-        name.removeprefix(OVERRIDES): value
-        for name, value in call.query.items()
-        if name.startswith(OVERRIDES)
-    }
+    asked = {name: call.query.get(f"response-{name}") for name in OVERRIDES}
+    try:
+        return {name: header_value(value) for name, value in asked.items() if value}
+    except ValueError as error:
+        raise S3Error("InvalidArgument", f"A header to respond with: {error}") from error
 
 
 def delete_object(call: S3Call) -> Response:

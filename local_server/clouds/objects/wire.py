@@ -9,6 +9,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qsl, unquote
 
 from ...transport.types import FileSlice, Head, Request, Response
+from ..bodies import collect
 from .blobs import BlobWriter
 from .nouns import ObjectInfo
 from .store import ObjectStore
@@ -19,6 +20,7 @@ SMALL_BODY = 8 << 20
 MAX_DIGITS = 18
 """More make no 64-bit number, and many more are slow to read."""
 
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 RANGE = re.compile(rf"bytes=(\d{{0,{MAX_DIGITS}}})-(\d{{0,{MAX_DIGITS}}})", re.ASCII)
 
 
@@ -50,6 +52,16 @@ def query_of(head: Head) -> dict[str, str]:
         return dict(parse_qsl(head.query, keep_blank_values=True, errors="strict"))
     except ValueError as error:
         raise UndecodableError(f"the query {head.query!r} cannot be decoded") from error
+
+
+def header_value(text: str) -> str:
+    """Return a text as a head carries it, its UTF-8 bytes as Latin-1 characters.
+
+    Raises ValueError for control characters, which no header's value has (RFC 9110 5.5).
+    """
+    if CONTROLS.search(text):
+        raise ValueError(f"{text[:100]!r} has control characters in it")
+    return text.encode().decode("latin-1")
 
 
 def iso_time(seconds: float) -> str:
@@ -119,7 +131,7 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 
 async def small_body(request: Request) -> bytes:
     """Return a body that is to be looked at whole; raises BodyTooLargeError, ClientGoneError."""
-    return request.content if request.stream is None else await request.stream.read(SMALL_BODY)
+    return await collect(request, SMALL_BODY)
 
 
 async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from cloudserve.local_server.clouds.objects.gcs import GcsFace
 from cloudserve.local_server.clouds.objects.s3 import S3Face
+from cloudserve.local_server.clouds.objects.wire import SMALL_BODY
+from cloudserve.local_server.clouds.router import Route, Router
 from cloudserve.local_server.transport.types import (
     Application,
     ClientGoneError,
@@ -109,6 +111,22 @@ def test_a_session_takes_one_request_at_a_time(store):
 
 
 @pytest.mark.parametrize(
+    ("face", "head", "status", "content"),
+    [
+        (S3Face, Head("POST", "/bkt", "delete"), 400, b"<Code>MaxMessageLengthExceeded</Code>"),
+        (GcsFace, Head("POST", "/storage/v1/b"), 413, b'"reason":"uploadTooLarge"'),
+        (GcsFace, Head("POST", UPLOAD, "uploadType=resumable"), 413, b'"reason":"uploadTooLarge"'),
+    ],
+)
+def test_a_body_past_its_limit_is_an_error_in_the_clouds_own_words(
+    store, face, head, status, content
+):
+    answer = ask(face(store), head, bytes(SMALL_BODY), b"more")
+    assert answer.status == status
+    assert content in answer.body
+
+
+@pytest.mark.parametrize(
     ("face", "head", "content"),
     [
         (S3Face, Head("PUT", "/bkt/k"), b"<Code>InternalError</Code>"),
@@ -117,7 +135,8 @@ def test_a_session_takes_one_request_at_a_time(store):
 )
 def test_a_disk_that_fails_is_an_error_in_the_clouds_own_words(store, face, head, content, caplog):
     (store.root / "staging").rmdir()
-    answer = ask(face(store), head, b"hello")
+    router = Router((Route(lambda _: True, face(store)),))
+    answer = ask(router, head, b"hello")
     assert answer.status == 500
     assert content in answer.body
     assert "No such file or directory" in caplog.text

@@ -50,6 +50,28 @@ def test_what_is_uploaded_is_downloaded_with_its_metadata(bucket):
     assert got.time_created is not None
 
 
+def test_headers_of_any_script_come_back_as_utf_8(bucket):
+    blob = bucket.blob("disposed")
+    blob.content_disposition = 'attachment; filename="€ é.txt"'
+    blob.upload_from_string("hello")
+    assert bucket.blob("disposed").download_as_bytes() == b"hello"
+    answer = bucket.client._http.get(blob.media_link)
+    sent = answer.headers["content-disposition"].encode("latin-1").decode()
+    assert sent == blob.content_disposition
+
+
+@pytest.mark.parametrize("field", ["content_type", "content_disposition", "cache_control"])
+def test_a_header_with_a_line_break_is_refused_and_nothing_changes(bucket, field):
+    blob = bucket.blob("unbroken")
+    blob.upload_from_string("hello", content_type="text/plain")
+    before = getattr(blob, field)
+    setattr(blob, field, "x\r\nX-Evil: 1")
+    with pytest.raises(BadRequest, match="Invalid value for"):
+        blob.patch()
+    blob.reload()
+    assert getattr(blob, field) == before
+
+
 def test_an_empty_object_is_an_object(bucket):
     bucket.blob("empty").upload_from_string(b"")
     assert bucket.blob("empty").download_as_bytes() == b""

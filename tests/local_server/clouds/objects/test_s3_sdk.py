@@ -201,6 +201,21 @@ def test_ranges_and_conditions_of_a_get(s3):
         assert code_of(refused) == (status, code)
 
 
+def test_a_get_may_ask_for_headers_of_its_answer(s3):
+    s3.put_object(Bucket="bkt", Key="asked", Body=b"hello", ContentType="text/plain")
+    asked = s3.get_object(
+        Bucket="bkt",
+        Key="asked",
+        ResponseContentType="text/csv",
+        ResponseContentDisposition='attachment; filename="€.csv"',
+    )
+    assert asked["ContentType"] == "text/csv"
+    disposition = asked["ContentDisposition"].encode("latin-1").decode()
+    assert disposition == 'attachment; filename="€.csv"'
+    with pytest.raises(ClientError, match="control characters"):
+        s3.get_object(Bucket="bkt", Key="asked", ResponseContentType="a\r\nX-Evil: 1")
+
+
 def test_what_is_missing_is_said_to_be_missing(s3):
     with pytest.raises(ClientError) as error:
         s3.head_object(Bucket="bkt", Key="none")

@@ -1,0 +1,81 @@
+"""What breaks down inside a face is that service's own error, readable by its clients."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from cloudserve.local_server.clouds.aws.elsewhere import Elsewhere
+from cloudserve.local_server.clouds.aws.runtime import Runtime
+from cloudserve.local_server.clouds.aws.sagemaker import SageMaker
+from cloudserve.local_server.clouds.aws.sts import Sts
+from cloudserve.local_server.clouds.google.ai_platform import AiPlatform
+from cloudserve.local_server.clouds.google.oauth import OAuth
+from cloudserve.local_server.clouds.objects.gcs import GcsFace
+from cloudserve.local_server.clouds.objects.s3 import S3Face
+from cloudserve.local_server.clouds.router import Route, Router
+from cloudserve.local_server.transport.types import ClientGoneError, Head, Request, Response
+
+
+def broken(face: type, error: Exception) -> Router:
+    """Return a router to a face of this kind whose every request fails."""
+
+    class Broken(face):
+        def __init__(self) -> None:
+            """Need none of the parts: nothing is reached."""
+
+        async def handle(self, request: Request) -> Response:
+            raise error
+
+    return Router((Route(lambda _: True, Broken()),))
+
+
+@pytest.mark.parametrize(
+    ("face", "expected"),
+    [
+        (SageMaker, b'"__type": "InternalFailure"'),
+        (Runtime, b'"Message": '),
+        (Sts, b"<Code>InternalFailure</Code>"),
+        (Elsewhere, b"<Code>InternalFailure</Code>"),
+        (S3Face, b"<Code>InternalError</Code>"),
+        (GcsFace, b'"reason":"backendError"'),
+        (AiPlatform, b'"status": "INTERNAL"'),
+        (OAuth, b'"error": "server_error"'),
+    ],
+)
+def test_a_defect_is_a_500_in_the_form_of_the_service(face, expected, caplog):
+    request = Request(Head("POST", "/path", "X-Amz-Signature=secret"))
+    answer = asyncio.run(broken(face, ZeroDivisionError("a defect")).handle(request))
+    assert answer.status == 500
+    assert expected in answer.body
+    assert "a defect" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_client_that_went_away_is_no_defect(caplog):
+    with pytest.raises(ClientGoneError):
+        asyncio.run(broken(OAuth, ClientGoneError()).handle(Request(Head("POST", "/token"))))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [
+        ("iam", lambda client: client.list_users()),
+        ("dynamodb", lambda client: client.list_tables()),
+        ("lambda", lambda client: client.list_functions()),
+        ("ec2", lambda client: client.describe_instances()),
+        ("cloudwatch", lambda client: client.list_metrics()),
+        ("logs", lambda client: client.describe_log_groups()),
+        ("sagemaker-featurestore-runtime", lambda client: client.batch_get_record(Identifiers=[
+            {"FeatureGroupName": "g", "RecordIdentifiersValueAsString": ["1"]}])),
+    ],
+)  # fmt: skip
+def test_an_aws_service_that_is_not_offered_says_so_to_its_client(clouds, service, call):
+    from botocore.exceptions import ClientError
+
+    client = clouds.aws(service)
+    with pytest.raises(ClientError, match="is not available offline") as caught:
+        call(client)
+    client.close()
+    assert caught.value.response["Error"]["Code"] == "UnsupportedOperationException"
