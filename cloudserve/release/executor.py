@@ -1,7 +1,8 @@
 """Carry out a plan, one action after the other, with a ledger entry after each.
 
 A release that stops, by an error or Ctrl-C, leaves the exception with a note of what was done and
-what was not; running the same command again plans anew from what is there and goes on.
+what was not; running the same command again plans anew from what is there and goes on. One that
+stops after its last step, while that is recorded, is finished: the ledger is told so once more.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ Perform = Callable[[Action, Notify], None]
 
 def execute(plan: Plan, perform: Perform, recorder: Recorder, notify: Notify) -> None:
     """Perform a plan's actions in order; each is recorded when it is done."""
-    recorder.record(Event.STARTED)
     done: list[Action] = []
     try:
+        recorder.record(Event.STARTED)
         for action in plan.actions:
             notify(action.sentence)
             perform(action, lambda line: notify(f"  {line}"))
@@ -31,24 +32,25 @@ def execute(plan: Plan, perform: Perform, recorder: Recorder, notify: Notify) ->
         recorder.record(Event.FINISHED)
     except (Exception, KeyboardInterrupt) as error:
         error.add_note(_story(plan, done))
-        _record_stop(recorder, plan.actions[len(done) :], error)
+        _record_end(recorder, plan.actions[len(done) :], error)
         raise
 
 
-def _record_stop(recorder: Recorder, left: tuple[Action, ...], error: BaseException) -> None:
+def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseException) -> None:
     # The first error is the one to tell; the ledger then shows a release without an end.
     try:
-        recorder.record(
-            Event.STOPPED,
-            action=left[0].id if left else "",
-            error=str(error) or type(error).__name__,
-        )
-    except CloudserveError as second:
-        log.warning("the stop is not in the ledger: %s", second)
+        if left:
+            reason = str(error) or type(error).__name__
+            recorder.record(Event.STOPPED, action=left[0].id, error=reason)
+        else:
+            recorder.record(Event.FINISHED)
+    except (CloudserveError, KeyboardInterrupt) as second:
+        log.warning("the release's end is not in the ledger: %s", second or "interrupted")
 
 
 def _story(plan: Plan, done: list[Action]) -> str:
     left = plan.actions[len(done) :]
     lines = [f"done: {action.sentence}" for action in done] or ["done: nothing"]
     lines += [f"not done: {action.sentence}" for action in left]
-    return "\n".join([*lines, "Run the same command again to go on from here."])
+    end = "Run the same command again to go on from here." if left else "Every step is done."
+    return "\n".join([*lines, end])

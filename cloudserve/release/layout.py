@@ -2,8 +2,8 @@
 
 cloudserve/MODEL/revisions/REVISION/MODEL/NUMBER/…   the SavedModel's files
 cloudserve/MODEL/manifests/REVISION.json             written last: the files are whole
-cloudserve/MODEL/ledger/0000000001.json …            one object an event, create-only
-cloudserve/MODEL/lock.json                           who is changing this model now
+cloudserve/MODEL/targets/TARGET/ledger/0000000001.json …  one object an event, create-only
+cloudserve/MODEL/targets/TARGET/lock.json            who is changing the target now
 """
 
 from __future__ import annotations

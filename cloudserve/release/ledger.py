@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.provider import BlobStore, Expect
 
 ATTEMPTS = 20
+ENTRY = re.compile(r"([0-9]{10}|[1-9][0-9]{10,})\.json")
 
 
 class Event(StrEnum):
@@ -86,11 +88,11 @@ class Ledger:
     def append(self, entry: Entry) -> None:
         """Write an entry under the next free number; raises ConflictError if none is to be had."""
         data = msgspec.json.encode(entry)
-        self._last = self._last or self._count()
+        self._last = self._last or max(self._numbers(), default=0)
         for _ in range(ATTEMPTS):
             self._last += 1
             try:
-                self._blobs.write(f"{self._prefix}{self._last:010d}.json", data, Expect.ABSENT)
+                self._blobs.write(self._key(self._last), data, Expect.ABSENT)
             except ConflictError:
                 continue
             return
@@ -99,11 +101,12 @@ class Ledger:
         )
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries in the order they were written."""
-        for blob in self._blobs.list(self._prefix):
-            found = self._blobs.read(blob.key)
+        """Yield the entries in the order they were written; other objects are passed over."""
+        for number in sorted(self._numbers()):
+            key = self._key(number)
+            found = self._blobs.read(key)
             if found is not None:
-                yield self._decode(blob.key, found[0])
+                yield self._decode(key, found[0])
 
     def releases(self) -> tuple[Release, ...]:
         """Return the releases, oldest first."""
@@ -112,9 +115,14 @@ class Ledger:
             groups.setdefault(entry.release, []).append(entry)
         return tuple(_fold(group) for group in groups.values())
 
-    def _count(self) -> int:
-        keys = [blob.key for blob in self._blobs.list(self._prefix)]
-        return int(keys[-1].removeprefix(self._prefix).removesuffix(".json")) if keys else 0
+    def _key(self, number: int) -> str:
+        return f"{self._prefix}{number:010d}.json"
+
+    def _numbers(self) -> list[int]:
+        # Whoever has the bucket may put anything here: a console's folder mark, a copy, notes.
+        keys = (blob.key for blob in self._blobs.list(self._prefix))
+        names = (ENTRY.fullmatch(key.removeprefix(self._prefix)) for key in keys)
+        return [int(name[1]) for name in names if name]
 
     def _decode(self, key: str, data: bytes) -> Entry:
         try:

@@ -1,7 +1,7 @@
 """One release of a model at a time: a lock object, created only if it is absent.
 
 The lock is a lease. It is taken over when its time is up, or when it was left by a process of
-this host that no longer runs (a killed deploy can be run again at once). Taking over is
+this machine that no longer runs (a killed deploy can be run again at once). Taking over is
 conditional on the token that was read, so that of two who try only one succeeds.
 """
 
@@ -33,6 +33,8 @@ class Lease(msgspec.Struct, frozen=True):
     pid: int
     boot: str
     expires: datetime
+    machine: str = ""
+    """What tells machines and containers apart that share a host name."""
 
 
 Clock = Callable[[], datetime]
@@ -48,40 +50,48 @@ def lock(
     blobs: BlobStore, key: str, *, release: str, who: str, clock: Clock = now
 ) -> Iterator[None]:
     """Hold the lock at `key`; raises ConflictError that names the holder when it is taken."""
-    host = socket.gethostname()
-    lease = Lease(release, who, host, os.getpid(), _boot(os.getpid()), clock() + LEASE)
-    token = _acquire(blobs, key, lease, clock)
+    pid, host = os.getpid(), socket.gethostname()
+    lease = Lease(release, who, host, pid, _boot(pid), clock() + LEASE, _machine())
     try:
+        _acquire(blobs, key, lease, clock)
         yield
     finally:
-        _release(blobs, key, token)
-
-
-def _acquire(blobs: BlobStore, key: str, lease: Lease, clock: Clock) -> str:
-    data = msgspec.json.encode(lease)
-    found = blobs.read(key)
-    if found is None:
+        # Also when it was interrupted while it asked: the lock may be there all the same.
         try:
-            return blobs.write(key, data, Expect.ABSENT)
-        except ConflictError:  # somebody else was first: tell who
-            found = blobs.read(key)
+            _release(blobs, key, release)
+        except KeyboardInterrupt:  # a second try: what is left keeps other machines out for hours
+            _release(blobs, key, release)
+            raise
+
+
+def _acquire(blobs: BlobStore, key: str, lease: Lease, clock: Clock) -> None:
+    found = blobs.read(key)
     holder = _decode(found[0]) if found else None
-    if found and (holder is None or holder.expires < clock() or _left_behind(holder, lease.host)):
-        return blobs.write(key, data, found[1])
-    who = f"{holder.who}, process {holder.pid}" if holder else "it has just ended"
-    until = f"{holder.expires:%Y-%m-%d %H:%M} UTC" if holder else "now"
-    raise ConflictError(
-        f"another release of this model is running: {who}",
-        where=f"{blobs.url}/{key}",
-        hint=f"wait for it; its lock ends by itself at {until}",
+    if holder and holder.expires >= clock() and not _left_behind(holder, lease):
+        raise _held(blobs, key, holder)
+    try:
+        blobs.write(key, msgspec.json.encode(lease), found[1] if found else Expect.ABSENT)
+    except ConflictError as error:  # somebody else was first: tell who
+        found = blobs.read(key)
+        raise _held(blobs, key, _decode(found[0]) if found else None) from error
+
+
+def _held(blobs: BlobStore, key: str, holder: Lease | None) -> ConflictError:
+    who, hint = "it has just ended", "run the same command again"
+    if holder:
+        who = f"{holder.who}, process {holder.pid} on {holder.host}"
+        hint = f"wait for it; its lock ends by itself at {holder.expires:%Y-%m-%d %H:%M} UTC"
+    return ConflictError(
+        f"another release of this model is running: {who}", where=f"{blobs.url}/{key}", hint=hint
     )
 
 
-def _release(blobs: BlobStore, key: str, token: str) -> None:
+def _release(blobs: BlobStore, key: str, release: str) -> None:
     # Whatever ended the release must reach the user, so a failure here is only logged.
     try:
         found = blobs.read(key)
-        if found is not None and found[1] == token:
+        holder = _decode(found[0]) if found else None
+        if holder and holder.release == release:
             blobs.delete(key)
     except CloudserveError as error:
         log.warning("the lock %s/%s stays until it expires: %s", blobs.url, key, error)
@@ -94,8 +104,18 @@ def _decode(data: bytes) -> Lease | None:
         return None
 
 
-def _left_behind(holder: Lease, host: str) -> bool:
-    return holder.host == host and _boot(holder.pid) != holder.boot
+def _left_behind(holder: Lease, own: Lease) -> bool:
+    same_machine = (holder.host, holder.machine) == (own.host, own.machine)
+    return same_machine and _boot(holder.pid) != holder.boot
+
+
+def _machine() -> str:
+    """Return the kernel's boot id and the process namespace, or "" where there is no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
 
 
 def _boot(pid: int) -> str:

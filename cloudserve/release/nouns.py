@@ -101,8 +101,9 @@ class Deployment:
 
     @property
     def live(self) -> str | None:
-        """Return the id of the revision with the largest share, or None."""
-        return max(self.traffic, key=lambda r: self.traffic[r], default=None)
+        """Return the id of the revision with the largest share, or None when none has any."""
+        shares = {revision: share for revision, share in self.traffic.items() if share > 0}
+        return max(shares, key=lambda revision: shares[revision], default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import Event, Release
+from cloudserve.release.ledger import Release
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision, State
 from cloudserve.release.provider import Provider
 from cloudserve.release.upload import is_uploaded
 
 UPLOAD = "upload"
+SHORTEST = 4
+"""The digits of a digest that name a revision, at least; as git's shortest."""
 
 
 def plan_deploy(
@@ -58,7 +60,11 @@ def choose(seen: Deployment, wanted: str) -> Deployed:
 
     Raises UserError when none or several fit, with what there is.
     """
-    fits = [d for d in seen.revisions if _fits(d.revision, wanted)]
+    revisions = seen.revisions
+    # A number of many digits may be another's digest's beginning: names go first.
+    fits = [d for d in revisions if wanted in _names(d.revision)] or [
+        d for d in revisions if len(wanted) >= SHORTEST and d.revision.digest.startswith(wanted)
+    ]
     if len(fits) == 1:
         return fits[0]
     there = ", ".join(d.revision.id for d in seen.revisions) or "nothing"
@@ -88,12 +94,12 @@ def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
     """Return the revision that was live before the present one took over, from the ledger.
 
     Rollbacks are passed over, so that a second rollback does not bring back what the first one
-    took away. Raises UserError when the ledger knows of none.
+    took away. A release without an end counts: that its revision is live says that it got there.
+    Raises UserError when the ledger knows of none.
     """
     for release in reversed(history):
         if (
             release.operation is not Operation.ROLLBACK
-            and release.outcome is Event.FINISHED
             and release.revision == seen.live
             and release.previous not in {None, seen.live}
         ):
@@ -105,7 +111,5 @@ def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
     )
 
 
-def _fits(revision: Revision, wanted: str) -> bool:
-    return wanted in {revision.id, str(revision.number), f"v{revision.number}"} or (
-        len(wanted) >= 4 and revision.digest.startswith(wanted)  # noqa: PLR2004 - as git's shortest
-    )
+def _names(revision: Revision) -> set[str]:
+    return {revision.id, str(revision.number), f"v{revision.number}"}

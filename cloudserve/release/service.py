@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cloudserve import registry
-from cloudserve.errors import UserError
+from cloudserve.errors import ConflictError
 from cloudserve.project import Project
 from cloudserve.release import planner
 from cloudserve.release.executor import execute
@@ -101,7 +101,7 @@ class Releases:
 
         def plan() -> Plan:
             seen = self.status()
-            chosen = planner.choose(seen, version) if version else planner.newest(seen)
+            chosen = planner.newest(seen) if version is None else planner.choose(seen, version)
             return self._plan_traffic(Operation.PROMOTE, chosen, seen)
 
         return self._carry_out(plan)
@@ -113,12 +113,14 @@ class Releases:
         def plan() -> Plan:
             seen = self.status()
             if seen.live != left:
-                raise UserError(
+                raise ConflictError(
                     "another release moved the traffic meanwhile",
                     where=f"{seen.model} on {seen.target}",
                     hint="look at `cloudserve history` and run it again",
                 )
-            chosen = planner.choose(seen, to) if to else planner.before(seen, self.history())
+            chosen = (
+                planner.before(seen, self.history()) if to is None else planner.choose(seen, to)
+            )
             return self._plan_traffic(Operation.ROLLBACK, chosen, seen)
 
         return self._carry_out(plan)
@@ -135,8 +137,9 @@ class Releases:
         release, who = uuid.uuid4().hex, actor(self._environ)
         with lock(self._provider.blobs, self._layout.lock, release=release, who=who):
             plan = make_plan()
-            recorder = Recorder(self._ledger(), plan, release, who)
-            execute(plan, self._performer(plan, who), recorder, self._notify)
+            if plan.actions:  # another release may have done it before the lock was free
+                recorder = Recorder(self._ledger(), plan, release, who)
+                execute(plan, self._performer(plan, who), recorder, self._notify)
         return Outcome(plan, self.status())
 
     def _performer(self, plan: Plan, who: str) -> Callable[[Action, Notify], None]:

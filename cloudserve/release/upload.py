@@ -70,9 +70,23 @@ def upload(
 ) -> None:
     """Upload what is missing of a SavedModel directory, then its manifest.
 
-    Raises ModelError when the directory is no longer what was planned, RemoteError when the
+    Raises ModelError when the directory is not, before and after, what was planned; then what was
+    sent is deleted, because it may be other bytes than its digest says. Raises RemoteError when the
     service fails; what was sent until then stays and is not sent again.
     """
+    tree = _read_as_planned(source, revision)
+    sent = _send(blobs, layout.location(revision).saved_model, source, tree, notify)
+    try:
+        _read_as_planned(source, revision)
+    except ModelError:
+        if not is_uploaded(blobs, layout, revision):  # else another target's release vouches for it
+            for key in sent:
+                blobs.delete(key)
+        raise
+    _commit(blobs, layout, revision, tree, who)
+
+
+def _read_as_planned(source: Path, revision: Revision) -> Tree:
     tree = read_tree(source)
     if tree.digest != revision.digest:
         raise ModelError(
@@ -80,7 +94,14 @@ def upload(
             where=str(source),
             hint="let the export finish, then deploy again",
         )
-    prefix = layout.location(revision).saved_model
+    return tree
+
+
+def _send(
+    blobs: BlobStore, prefix: str, source: Path, tree: Tree, notify: Notify
+) -> tuple[str, ...]:
+    """Send the files that are missing; return their keys."""
+    sent: list[str] = []
     there = {blob.key: blob.size for blob in blobs.list(prefix)}
     for entry in tree.files:
         key = prefix + entry.path
@@ -89,7 +110,8 @@ def upload(
         else:
             notify(f"{entry.path}: {entry.size:,} bytes")
             blobs.upload(key, source / entry.path, {SHA256: entry.sha256})
-    _commit(blobs, layout, revision, tree, who)
+            sent.append(key)
+    return tuple(sent)
 
 
 def _same(blobs: BlobStore, key: str, entry: FileEntry) -> bool:

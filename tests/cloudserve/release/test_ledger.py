@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from cloudserve.errors import RemoteError
@@ -50,6 +51,22 @@ def test_an_entry_that_cannot_be_read_is_named(platform):
     with pytest.raises(RemoteError, match="a ledger entry cannot be read") as caught:
         list(Ledger(platform.blobs, LAYOUT).entries())
     assert caught.value.where == f"mem://bucket/{LAYOUT.ledger}0000000001.json"
+
+
+def test_what_is_no_entry_is_passed_over(platform):
+    for name in ("", "notes.txt", "0000000001.json.bak", "1.json", "00000000001.json", "a/1.json"):
+        platform.blobs.write(f"{LAYOUT.ledger}{name}", b"of somebody else")
+    Ledger(platform.blobs, LAYOUT).append(entry())
+    assert list(Ledger(platform.blobs, LAYOUT).entries())
+    assert platform.blobs.read(f"{LAYOUT.ledger}0000000001.json")
+
+
+def test_the_order_holds_when_the_numbers_grow_longer(platform):
+    platform.blobs.write(f"{LAYOUT.ledger}9999999999.json", msgspec.json.encode(entry(1)))
+    Ledger(platform.blobs, LAYOUT).append(entry(2))
+    Ledger(platform.blobs, LAYOUT).append(entry(3))
+    told = [one.release for one in Ledger(platform.blobs, LAYOUT).entries()]
+    assert told == ["r1", "r2", "r3"]
 
 
 def test_a_release_without_an_end_shows_as_unfinished(platform):

@@ -16,7 +16,7 @@ KEY = "lock.json"
 
 
 def held(blobs, **changes):
-    lease = Lease("r", "bob", "elsewhere", 1, "", datetime.now(UTC) + timedelta(hours=1))
+    lease = Lease("r", "bob", "elsewhere", 1, "", datetime.now(UTC) + timedelta(hours=1), "m")
     blobs.write(KEY, msgspec.json.encode(msgspec.structs.replace(lease, **changes)))
 
 
@@ -54,16 +54,64 @@ def test_a_lock_that_is_no_lock_is_taken_over(platform):
         assert b"ada" in platform.blobs.read(KEY)[0]
 
 
-def test_a_lock_left_by_a_killed_process_of_this_host_is_taken_over(platform):
+@pytest.fixture
+def killed(platform):
+    """Give a lease of a process of this machine that is killed, and what kills it."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    boot = locks._boot(process.pid)
-    held(platform.blobs, host=os.uname().nodename, pid=process.pid, boot=boot)
+    lease = {
+        "host": os.uname().nodename,
+        "pid": process.pid,
+        "boot": locks._boot(process.pid),
+        "machine": locks._machine(),
+    }
+
+    def kill():
+        process.kill()
+        process.communicate()
+
+    yield lease, kill
+    kill()
+
+
+def test_a_lock_left_by_a_killed_process_of_this_host_is_taken_over(platform, killed):
+    lease, kill = killed
+    held(platform.blobs, **lease)
     with pytest.raises(ConflictError), take(platform.blobs):
         pass
-    process.kill()
-    process.communicate()
+    kill()
     with take(platform.blobs):
         assert b"ada" in platform.blobs.read(KEY)[0]
+
+
+def test_a_lock_of_another_container_with_the_same_host_name_holds(platform, killed):
+    lease, kill = killed
+    held(platform.blobs, **{**lease, "machine": "another boot"})
+    kill()
+    with pytest.raises(ConflictError), take(platform.blobs):
+        pass
+
+
+def test_a_lock_that_was_written_when_ctrl_c_came_is_not_left(platform):
+    write = platform.blobs.write
+
+    def interrupted(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    platform.blobs.write = interrupted
+    with pytest.raises(KeyboardInterrupt), take(platform.blobs):
+        pass
+    assert platform.blobs.read(KEY) is None
+
+
+def test_a_holder_that_ended_in_between_is_told_so(platform):
+    def lost(*arguments):
+        raise ConflictError("is there")
+
+    platform.blobs.write = lost
+    with pytest.raises(ConflictError, match="it has just ended") as caught, take(platform.blobs):
+        pass
+    assert caught.value.hint == "run the same command again"
 
 
 def test_of_two_who_find_no_lock_the_second_is_told_of_the_first(platform):

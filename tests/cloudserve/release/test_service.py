@@ -1,5 +1,7 @@
 """Deploy, promote and roll back: what each does, repeats, refuses, and leaves when it stops."""
 
+import shutil
+
 import pytest
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
@@ -163,6 +165,58 @@ def test_a_rollback_can_name_its_revision(releases):
     releases().deploy(123)
     second = releases().deploy(124).plan.revision.id
     assert releases().rollback(to="124").deployment.live == second
+
+
+def test_a_plan_that_is_empty_under_the_lock_is_not_recorded(releases, platform):
+    releases().deploy(123)
+    second = releases().deploy(124).plan.revision.id
+    told = len(releases().history())
+
+    def another_was_first(key):
+        if key.endswith("lock.json"):
+            platform.traffic = {second: 1.0}
+
+    platform.blobs.before_write = another_was_first
+    assert not releases().promote().changed
+    assert len(releases().history()) == told
+
+
+def test_a_rollback_whose_traffic_another_moved_is_a_conflict(releases, platform):
+    first = releases().deploy(123).plan.revision.id
+    releases().deploy(124)
+    releases().promote()
+
+    def another_was_first(key):
+        platform.traffic = {first: 1.0}
+
+    platform.blobs.before_write = another_was_first
+    with pytest.raises(ConflictError, match="another release moved the traffic"):
+        releases().rollback()
+
+
+@pytest.mark.parametrize("verb", ["promote", "rollback"])
+def test_an_empty_name_is_no_default(releases, verb):
+    releases().deploy(123)
+    releases().deploy(124)
+    with pytest.raises(UserError, match="version `` of half is not deployed"):
+        getattr(releases(), verb)("")
+
+
+def test_a_model_that_is_written_while_it_is_sent_is_refused_and_taken_back(
+    releases, platform, base, tmp_path
+):
+    shutil.copytree(base / "123", tmp_path / "model" / "1")
+    written = tmp_path / "model" / "1" / "saved_model.pb"
+
+    def write_on(key):
+        if "/revisions/" in key and key.endswith("saved_model.pb"):
+            written.write_bytes(written.read_bytes()[::-1])
+
+    platform.blobs.before_write = write_on
+    with pytest.raises(ModelError, match="the model changed since the release was planned"):
+        releases(path=tmp_path / "model").deploy()
+    assert not [key for key in platform.blobs.objects if "/targets/" not in key]
+    assert platform.deployed == {}
 
 
 def test_history_tells_who_did_what_from_which_digest(releases):

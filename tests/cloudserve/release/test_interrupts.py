@@ -1,0 +1,117 @@
+"""Ctrl-C at every call to the bucket and the platform, before and after it took effect."""
+
+import itertools
+
+import pytest
+
+from cloudserve.errors import RemoteError
+from cloudserve.release.ledger import Event
+
+CALLS = ("ensure", "head", "read", "write", "upload", "list", "delete")
+
+
+class Stopper:
+    """Raises an error at the n-th call from outside, before or after the call's effect."""
+
+    def __init__(self, platform, monkeypatch, number, *, after, error):
+        self.left, self.after, self.error = number, after, error
+        for owner, names in ((platform.blobs, CALLS), (platform, ("describe", "perform"))):
+            for name in names:
+                monkeypatch.setattr(owner, name, self.around(getattr(owner, name)))
+
+    @property
+    def came(self):
+        return self.left <= 0
+
+    def around(self, call):
+        def stopping(*arguments):
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise self.error
+            result = call(*arguments)
+            if self.left == 0 and self.after:
+                raise self.error
+            return result
+
+        return stopping
+
+
+def stopped(platform, monkeypatch, number, after, error, verb):
+    """Run a verb that is stopped at its n-th call; return whether it came so far."""
+    with monkeypatch.context() as patch:
+        stopper = Stopper(platform, patch, number, after=after, error=error)
+        try:
+            verb()
+        except type(error):
+            assert stopper.came
+    left = [key for key in platform.blobs.objects if key.endswith("lock.json")]
+    if isinstance(error, RemoteError):  # a bucket that fails may keep the lock: as after a kill
+        for key in left:
+            platform.blobs.delete(key)
+    else:
+        assert not left
+    return stopper.came
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RemoteError("cut")], ids=["ctrl-c", "cut"])
+def test_a_release_goes_on_wherever_it_was_stopped(releases, platform, monkeypatch, after, error):
+    for number in itertools.count(1):
+        platform.__init__()
+        if not stopped(platform, monkeypatch, number, after, error, lambda: releases().deploy(123)):
+            break
+        first = releases().deploy(123).deployment.live
+        assert first.startswith("v123-")
+
+        second = releases().deploy(124).plan.revision.id
+        stopped(platform, monkeypatch, number, after, error, lambda: releases().promote())
+        assert releases().promote().deployment.live == second
+
+        stopped(platform, monkeypatch, number, after, error, lambda: releases().rollback())
+        if platform.traffic == {second: 1.0}:
+            releases().rollback()
+        assert platform.traffic == {first: 1.0}
+        assert {entry.operation for entry in releases().history()} >= {"deploy", "promote"}
+    assert number > 15
+
+
+def test_a_rollback_knows_of_a_promotion_whose_end_was_not_recorded(releases, platform):
+    first = releases().deploy(123).plan.revision.id
+    releases().deploy(124)
+
+    def killed(key):
+        if platform.traffic != {first: 1.0} and "/ledger/" in key:
+            raise RemoteError("the network is down")
+
+    platform.blobs.before_write = killed
+    with pytest.raises(RemoteError) as caught:
+        releases().promote()
+    assert caught.value.__notes__[0].endswith("Every step is done.")
+    platform.blobs.before_write = lambda key: None
+    assert not releases().promote().changed
+    assert releases().rollback().deployment.live == first
+
+
+def test_a_release_whose_end_could_not_be_recorded_at_once_is_finished(releases, platform):
+    keys = []
+
+    def interrupt_the_last_entry(key):
+        keys.append(key)
+        if len([k for k in keys if "/ledger/" in k]) == 4:
+            raise KeyboardInterrupt
+
+    platform.blobs.before_write = interrupt_the_last_entry
+    with pytest.raises(KeyboardInterrupt):
+        releases().deploy(123)
+    assert releases().history()[0].outcome is Event.FINISHED
+
+
+def test_a_second_ctrl_c_while_the_stop_is_recorded_keeps_the_story(releases, platform):
+    def interrupt(key):
+        if "/ledger/" in key:
+            raise KeyboardInterrupt
+
+    platform.blobs.before_write = interrupt
+    with pytest.raises(KeyboardInterrupt) as caught:
+        releases().deploy(123)
+    assert "done: nothing\nnot done: upload" in caught.value.__notes__[0]
