@@ -2,18 +2,22 @@
 
 A request takes a handle on a version, decodes, runs and gives the handle back within one thread
 of the executor, so that the event loop stays free and a version is never closed under a call.
+
+Methods of the data plane take `within`, the seconds a request may take: past them it fails with
+DEADLINE_EXCEEDED while its thread, which nothing can stop, goes on to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
+from . import example_methods as methods
 from .models import Manager, Servable, VersionState
 from .runtime.types import DEFAULT_SIGNATURE, Tensor
 from .status import Code, StatusError
@@ -48,24 +52,91 @@ class Metadata:
     signatures: Mapping[str, Signature]
 
 
+@dataclass(frozen=True, slots=True)
+class Classifications:
+    """The classes of each example, and who answered.
+
+    `labels` (bytes) and `scores` (float32) are of shape [examples, classes]; a model that has only
+    one of them gives b"" or 0.0 for the other.
+    """
+
+    spec: ModelSpec
+    labels: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Regressions:
+    """The value of each example, float32 of shape [examples], and who answered."""
+
+    spec: ModelSpec
+    values: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One part of a multi-inference: a signature, and what to do with it."""
+
+    spec: ModelSpec
+    method: str
+    """`tensorflow/serving/classify` or `tensorflow/serving/regress`."""
+
+
 Decode = Callable[[Signature], Mapping[str, Tensor]]
 """Turns a request's payload into arrays by input alias, once its signature is known."""
 
 
 class Inference:
-    """Runs the models of a manager. Every error of a request is a StatusError."""
+    """Runs the models of a manager. Every error of a request is a StatusError.
 
-    def __init__(self, manager: Manager, executor: Executor) -> None:
+    With `check_methods`, the `method_name` of a signature has to be that of the call
+    (`enable_signature_method_name_check`).
+    """
+
+    def __init__(
+        self, manager: Manager, executor: Executor, *, check_methods: bool = False
+    ) -> None:
         self._manager = manager
         self._executor = executor
+        self._check_methods = check_methods
 
-    async def predict(self, spec: ModelSpec, decode: Decode) -> Prediction:
+    async def predict(
+        self, spec: ModelSpec, decode: Decode, *, within: float | None = None
+    ) -> Prediction:
         """Decode and run a request in the executor."""
-        return await self.submit(lambda: self.predict_here(spec, decode))
+        return await self.submit(lambda: self.predict_here(spec, decode), within=within)
 
-    async def submit(self, work: Callable[[], _T]) -> _T:
+    async def classify(
+        self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
+    ) -> Classifications:
+        """Classify serialized `tf.Example`s."""
+        return await self.submit(lambda: self.classify_here(spec, examples), within=within)
+
+    async def regress(
+        self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
+    ) -> Regressions:
+        """Give serialized `tf.Example`s a value each."""
+        return await self.submit(lambda: self.regress_here(spec, examples), within=within)
+
+    async def multi_inference(
+        self, tasks: Sequence[Task], examples: Sequence[bytes], *, within: float | None = None
+    ) -> tuple[Classifications | Regressions, ...]:
+        """Do several tasks on the same Examples; the first one's spec picks the version.
+
+        The signatures run one after the other, where TensorFlow Serving fetches them in one run.
+        """
+        return await self.submit(lambda: self._multi_inference(tasks, examples), within=within)
+
+    async def submit(self, work: Callable[[], _T], *, within: float | None = None) -> _T:
         """Do a request's work in the executor; faces that parse and encode as well use this."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        running = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            async with asyncio.timeout(within):
+                return await running
+        except TimeoutError as error:
+            # What TensorFlow's DirectSession answers when RunOptions.timeout_in_ms is over.
+            text = "Timed out waiting for notification"
+            raise StatusError(Code.DEADLINE_EXCEEDED, text) from error
 
     def predict_here(self, spec: ModelSpec, decode: Decode) -> Prediction:
         """Decode and run a request in the calling thread."""
@@ -73,6 +144,59 @@ class Inference:
             signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
             outputs = servable.model.run(signature.name, decode(signature))
             return Prediction(_resolved(spec, servable, signature.name), signature, outputs)
+
+    def classify_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Classifications:
+        """Classify in the calling thread."""
+        with self._manager.handle(spec.name, spec.version, spec.label) as servable:
+            return self._classify(spec, servable, examples)
+
+    def regress_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Regressions:
+        """Regress in the calling thread."""
+        with self._manager.handle(spec.name, spec.version, spec.label) as servable:
+            return self._regress(spec, servable, examples)
+
+    def _classify(
+        self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
+    ) -> Classifications:
+        signature = self._example_signature(spec, servable, methods.CLASSIFY)
+        methods.check_classification(signature)
+        outputs = servable.model.run(signature.name, methods.to_input(examples))
+        labels, scores = methods.read_classes(outputs, len(examples))
+        return Classifications(_resolved(spec, servable, signature.name), labels, scores)
+
+    def _regress(
+        self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
+    ) -> Regressions:
+        signature = self._example_signature(spec, servable, methods.REGRESS)
+        methods.check_regression(signature)
+        outputs = servable.model.run(signature.name, methods.to_input(examples))
+        values = methods.read_values(outputs, len(examples))
+        return Regressions(_resolved(spec, servable, signature.name), values)
+
+    def _multi_inference(
+        self, tasks: Sequence[Task], examples: Sequence[bytes]
+    ) -> tuple[Classifications | Regressions, ...]:
+        if not tasks or not tasks[0].spec.name:
+            raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
+        which = tasks[0].spec
+        with self._manager.handle(which.name, which.version, which.label) as servable:
+            _check_tasks(tasks, servable)
+            return tuple(
+                (self._classify if task.method == methods.CLASSIFY else self._regress)(
+                    task.spec, servable, examples
+                )
+                for task in tasks
+            )
+
+    def _example_signature(self, spec: ModelSpec, servable: Servable, method: str) -> Signature:
+        name = spec.signature or DEFAULT_SIGNATURE
+        signature = servable.model.all_signatures.get(name)
+        if signature is None:
+            text = f"No signature was found with the name: {name}"
+            raise StatusError(Code.INVALID_ARGUMENT, text)
+        if self._check_methods:
+            methods.check_method(signature, method)
+        return signature
 
     def metadata(self, spec: ModelSpec) -> Metadata:
         """Return what a version takes and gives."""
@@ -104,6 +228,28 @@ def _find_signature(servable: Servable, name: str) -> Signature:
             f'Serving signature name: "{name}" not found in signature def',
         )
     return signature
+
+
+def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
+    """Refuse tasks of several models, one signature twice, and other methods, in their order."""
+    seen: set[str] = set()
+    for spec, method in ((task.spec, task.method) for task in tasks):
+        name = spec.signature or DEFAULT_SIGNATURE
+        if not spec.name:
+            text = "Found ModelSpec with an empty model name."
+        elif spec.name != servable.name:
+            text = "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+        elif name in seen:
+            text = f"Duplicate evaluation of signature: {name}"
+        elif name not in servable.model.all_signatures:
+            text = f"Requested signature not found in model graph: {name}"
+        elif method not in {methods.CLASSIFY, methods.REGRESS}:
+            text = f"Unsupported signature method_name: {method}"
+            raise StatusError(Code.UNIMPLEMENTED, text)
+        else:
+            seen.add(name)
+            continue
+        raise StatusError(Code.INVALID_ARGUMENT, text)
 
 
 def _resolved(spec: ModelSpec, servable: Servable, signature: str) -> ModelSpec:

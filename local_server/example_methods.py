@@ -1,0 +1,140 @@
+"""Classify and regress: what a signature for them is like, and what its outputs mean.
+
+Both feed serialized `tf.Example`s to a signature's one input, as one tensor of strings.
+Source: tensorflow_serving/servables/tensorflow/{classifier,regressor,multi_inference}.cc;
+tfserving.md 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cloudserve.savedmodel.signature import Signature
+
+from .runtime.types import Tensor
+from .signature_text import PROTO_DTYPES, signature_text
+from .status import Code, StatusError
+
+CLASSIFY = "tensorflow/serving/classify"
+"""The `method_name` of a signature made for classification."""
+REGRESS = "tensorflow/serving/regress"
+"""The `method_name` of a signature made for regression."""
+
+_INPUTS, _OUTPUTS = "inputs", "outputs"
+_CLASSES, _SCORES = "classes", "scores"
+_MATRIX, _VECTOR = 2, 1
+
+
+def to_input(examples: Sequence[bytes]) -> dict[str, Tensor]:
+    """Return serialized Examples as the one input, strings of shape [n]. Refuses none."""
+    if not examples:
+        raise _invalid("Input is empty.")
+    tensor: Tensor = np.empty(len(examples), object)
+    tensor[:] = examples
+    return {_INPUTS: tensor}
+
+
+def check_method(signature: Signature, method: str) -> None:
+    """Refuse a signature that is not made for a method (`enable_signature_method_name_check`)."""
+    if signature.method_name != method:
+        kind = "classification" if method == CLASSIFY else "regression"
+        raise _invalid(
+            f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}"
+        )
+
+
+def check_classification(signature: Signature) -> None:
+    """Refuse a signature whose inputs and outputs are not those of a classifier."""
+    _check_one_input(signature)
+    aliases = {spec.alias for spec in signature.outputs}
+    if len(aliases) not in {1, 2}:
+        raise _invalid(f"Expected one or two output Tensors, found {len(aliases)}")
+    _check_input_alias(signature, "classification")
+    if not aliases & {_CLASSES, _SCORES}:
+        raise _invalid(
+            f'Expected classification signature outputs to contain at least one of "{_CLASSES}" '
+            f'or "{_SCORES}". Signature was: {signature_text(signature)}'
+        )
+
+
+def check_regression(signature: Signature) -> None:
+    """Refuse a signature whose inputs and outputs are not those of a regressor."""
+    _check_one_input(signature)
+    if len(signature.outputs) != 1:
+        raise _invalid("Expected one output Tensor.")
+    _check_input_alias(signature, "regression")
+    if signature.outputs[0].alias != _OUTPUTS:
+        raise _invalid(f"No regression outputs found in SignatureDef: {signature_text(signature)}")
+
+
+def read_classes(outputs: Mapping[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """Return labels (bytes) and scores (float32) of `count` examples, both of shape [n, classes].
+
+    Where the model gives only one of the two, the other is b"" or 0.0 throughout.
+    """
+    labels, scores = outputs.get(_CLASSES), outputs.get(_SCORES)
+    if labels is not None:
+        _check_classes(_CLASSES, labels, "DT_STRING", count)
+    if scores is not None:
+        _check_classes(_SCORES, scores, "DT_FLOAT", count)
+    if labels is None:
+        assert scores is not None
+        labels = np.full(scores.shape, b"", object)
+    if scores is None:
+        scores = np.zeros(labels.shape, np.float32)
+    if labels.shape != scores.shape:
+        raise _invalid(
+            "Tensors class and score should match in dim_size(1). "
+            f"Got {labels.shape[1]} vs. {scores.shape[1]}"
+        )
+    return labels, scores
+
+
+def read_values(outputs: Mapping[str, Tensor], count: int) -> Tensor:
+    """Return the values (float32) of `count` examples, of shape [n]."""
+    values = outputs[_OUTPUTS]
+    if values.ndim != _VECTOR and not (values.ndim == _MATRIX and values.shape[1] == 1):
+        raise _invalid(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] "
+            f"but got {_shape(values)}"
+        )
+    if len(values) != count:
+        raise _invalid(
+            f"Input batch size did not match output batch size: {count} vs. {len(values)}"
+        )
+    if (dtype := _dtype(values)) != "DT_FLOAT":
+        raise _invalid(f"Expected output Tensor of DT_FLOAT.  Got: {dtype}")
+    return values.reshape(count)
+
+
+def _check_one_input(signature: Signature) -> None:
+    if len(signature.inputs) != 1:
+        raise _invalid("Expected one input Tensor.")
+
+
+def _check_input_alias(signature: Signature, kind: str) -> None:
+    if signature.inputs[0].alias != _INPUTS:
+        raise _invalid(f"No {kind} inputs found in SignatureDef: {signature_text(signature)}")
+
+
+def _check_classes(alias: str, tensor: Tensor, dtype: str, count: int) -> None:
+    if tensor.ndim != _MATRIX:
+        raise _invalid(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(tensor)}")
+    if (found := _dtype(tensor)) != dtype:
+        raise _invalid(f"Expected {alias} Tensor of {dtype}. Got: {found}")
+    if len(tensor) != count:
+        raise _invalid(f"Expected {alias} output batch size of {count}. Got: {len(tensor)}")
+
+
+def _dtype(tensor: Tensor) -> str:
+    return "DT_STRING" if tensor.dtype.hasobject else PROTO_DTYPES[tensor.dtype.name]
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"[{','.join(map(str, tensor.shape))}]"
+
+
+def _invalid(text: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, text)
