@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloudserve.errors import CloudserveError
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
+    from cloudserve.release.ledger import Release
     from cloudserve.release.nouns import Deployment, Revision
     from cloudserve.release.service import Outcome
     from cloudserve.savedmodel import SavedModel
@@ -32,6 +33,7 @@ _NAMES = {
     "Model": "cloudserve.project:Model",
     "Outcome": "cloudserve.release.service:Outcome",
     "Project": "cloudserve.project:Project",
+    "Release": "cloudserve.release.ledger:Release",
     "Revision": "cloudserve.release.nouns:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
@@ -51,6 +53,7 @@ __all__ = [
     "Model",
     "Outcome",
     "Project",
+    "Release",
     "Revision",
     "SavedModel",
     "Target",

@@ -9,6 +9,7 @@ says the same to editors.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ MODEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 MODEL_NAME_LIMIT = 40
 TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
+COMMANDS_OWN = frozenset({"CLOUDSERVE_EMULATOR_PORT"})
+"""Variables of the command line that look like a field of a target named `emulator`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,9 @@ def load_project(
 ) -> Project:
     """Read and check a project file.
 
-    `environ` supplies `CLOUDSERVE_<TARGET>_<FIELD>` values (none by default), `overrides` sets
-    fields of every target and wins over both. Model paths are taken relative to the file.
+    `environ` supplies `CLOUDSERVE_<TARGET>_<FIELD>` values (the process's own by default; an empty
+    one counts as not set), `overrides` sets fields of every target and wins over both. Model paths
+    are taken relative to the file.
     Raises ProjectError, whose `where` names the file, the line and the path of what is wrong.
     """
     document = load_document(Path(path))
@@ -84,7 +88,7 @@ def load_project(
     models = _models(document, top.get("models"))
     targets = _targets(document, top.get("targets") or {})
     project = Project(document.path, models, targets)
-    return _with_environment(project, environ or {}, overrides or {})
+    return _with_environment(project, os.environ if environ is None else environ, overrides or {})
 
 
 def _models(document: Document, value: Any) -> dict[str, Model]:
@@ -98,7 +102,8 @@ def _models(document: Document, value: Any) -> dict[str, Model]:
         name: _model(document, name, body)
         for name, body in _mapping(document, ("models",), value).items()
     }
-    _refuse_twins(document, models)
+    # Both platforms fold one of "-" and "_" into the other: the two would share their resources.
+    _refuse_twins(document, "models", models, "would be the same model on a platform")
     return models
 
 
@@ -117,25 +122,35 @@ def _model(document: Document, name: str, value: Any) -> Model:
         raise ProjectError(
             "`tags` must be a list of strings", where=document.where((*path, "tags"))
         )
-    return Model(name, document.path.parent / Path(location).expanduser(), tuple(tags))
+    return Model(name, _location(document, (*path, "path"), location), tuple(tags))
 
 
-def _refuse_twins(document: Document, models: Iterable[str]) -> None:
-    # Both platforms fold one of "-" and "_" into the other: the two would share their resources.
+def _location(document: Document, path: KeyPath, text: str) -> Path:
+    try:
+        return document.path.parent / Path(text).expanduser()
+    except RuntimeError as error:  # `~nobody`
+        raise ProjectError(
+            f"`{text}` is nobody's home directory", where=document.where(path)
+        ) from error
+
+
+def _refuse_twins(document: Document, kind: str, names: Iterable[str], why: str) -> None:
     seen: dict[str, str] = {}
-    for name in models:
+    for name in names:
         other = seen.setdefault(name.replace("_", "-").lower(), name)
         if other != name:
             raise ProjectError(
-                f"`{name}` and `{other}` would be the same model on a platform",
-                where=document.where(("models", name)),
+                f"`{name}` and `{other}` {why}",
+                where=document.where((kind, name)),
                 hint="names must differ in more than case, - and _",
             )
 
 
 def _targets(document: Document, value: Any) -> dict[str, Target]:
     body = _mapping(document, ("targets",), value)
-    return {name: _target(document, name, fields) for name, fields in body.items()}
+    targets = {name: _target(document, name, fields) for name, fields in body.items()}
+    _refuse_twins(document, "targets", targets, "would share their environment variables")
+    return targets
 
 
 def _target(document: Document, name: str, value: Any) -> Target:
@@ -211,7 +226,8 @@ def _with_environment(
     # Longest name first, so that CLOUDSERVE_GCP_EU_BUCKET belongs to gcp-eu where there is one.
     names = sorted(project.targets, key=len, reverse=True)
     found: dict[str, dict[str, str]] = {name: {} for name in names}
-    for variable, text in environ.items():
+    variables = {name: text for name, text in environ.items() if text and name not in COMMANDS_OWN}
+    for variable, text in variables.items():
         for name in names:
             prefix = f"CLOUDSERVE_{name.upper().replace('-', '_')}_"
             if variable.startswith(prefix) and len(variable) > len(prefix):

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from cloudserve.errors import MissingExtraError, ProjectError
+from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
 
@@ -26,7 +26,18 @@ SERVERS = {
     "run": ("cloudserve.local_server.transport.loop:run", "server"),
 }
 # What the server's extras bring: one of these missing is the user's to install, others are bugs.
-OPTIONAL = frozenset({"tensorflow", "numpy", "httptools", "orjson", "botocore", "googleapiclient"})
+OPTIONAL = frozenset(
+    {
+        "botocore",
+        "google_crc32c",
+        "googleapiclient",
+        "httptools",
+        "numpy",
+        "orjson",
+        "tensorflow",
+        "uvloop",
+    }
+)
 
 
 def adapters() -> dict[str, EntryPoint]:
@@ -38,7 +49,7 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
     """Make the provider of a target; reaches no network.
 
     Raises ProjectError for an unknown adapter or wrong fields, MissingExtraError when the
-    adapter's packages are not installed.
+    adapter's packages are not installed, UserError when the adapter itself cannot be imported.
     """
     known = adapters()
     point = known.get(target.provider)
@@ -48,7 +59,14 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
         raise ProjectError(
             f"no adapter is named `{target.provider}`", where=target.where, hint=hint
         )
-    create = cast("Create", point.load())
+    try:
+        create = cast("Create", point.load())
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"the adapter `{target.provider}` cannot be loaded: {error}",
+            where=point.value,
+            hint="install the package that brings it again",
+        ) from error
     return create(target, environ)
 
 

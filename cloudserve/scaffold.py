@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -19,8 +21,8 @@ MARKERS = ("saved_model.pb", "saved_model.pbtxt")
 def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Model, ...]]:
     """Write `cloudserve.yaml` in a folder for the SavedModels in it; return its path and them.
 
-    The file appears whole or not at all. Raises UserError when there is no SavedModel,
-    ConflictError when the file is there and `force` is not given.
+    The file appears whole or not at all. Raises UserError when there is no SavedModel or the folder
+    cannot be written, ConflictError when the file is there and `force` is not given.
     """
     models = find_models(folder)
     if not models:
@@ -32,8 +34,8 @@ def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Mod
     path = folder / DEFAULT_FILE
     text = _render(folder, models)
     draft = path.with_name(f".{DEFAULT_FILE}.{os.getpid()}")
-    draft.write_text(text, "utf-8")
     try:
+        draft.write_text(text, "utf-8")
         if force:
             draft.replace(path)
         else:
@@ -42,14 +44,20 @@ def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Mod
         raise ConflictError(
             f"{DEFAULT_FILE} is there already", where=str(path), hint="--force replaces it"
         ) from error
+    except OSError as error:
+        raise UserError(
+            f"{DEFAULT_FILE} cannot be written: {error.strerror}", where=str(folder.resolve())
+        ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
     return path, models
 
 
 def find_models(folder: Path) -> tuple[Model, ...]:
     """Find SavedModels at most three levels below a folder, NUMBER/ directories as one model."""
-    bases = {_base(path) for path in _saved_models(folder, DEPTH)}
+    found = _saved_models(folder, DEPTH)
+    bases = {path if path == folder else _base(path) for path in found}
     taken: set[str] = set()
     models = []
     for base in sorted(bases):
@@ -62,9 +70,16 @@ def _saved_models(folder: Path, depth: int) -> Iterator[Path]:
     if any((folder / marker).is_file() for marker in MARKERS):
         yield folder
     elif depth:
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir() and not entry.name.startswith("."):
-                yield from _saved_models(entry, depth - 1)
+        for entry in _folders(folder):
+            yield from _saved_models(entry, depth - 1)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:  # not there, or not ours to read: no model of ours lies in it
+        return []
+    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
 
 
 def _base(saved_model: Path) -> Path:
@@ -80,18 +95,32 @@ def _name(base: Path) -> str:
 def _free(name: str, taken: set[str]) -> str:
     number, free = 2, name
     while free.lower() in taken:
-        number, free = number + 1, f"{name}-{number}"
+        free = f"{name[: MODEL_NAME_LIMIT - 4].rstrip('-')}-{number}"
+        number += 1
     taken.add(free.lower())
     return free
 
 
 def _render(folder: Path, models: tuple[Model, ...]) -> str:
     template = (files("cloudserve.templates.project") / DEFAULT_FILE).read_text("utf-8")
-    entries = "".join(f"  {m.name}:\n    path: {_quoted(m.path, folder)}\n" for m in models)
+    paths = {m.name: _path(m.path, folder) for m in models}
+    entries = "".join(
+        f"  {_yaml(name)}:\n    path: {_yaml(path)}\n" for name, path in paths.items()
+    )
     return Template(template).substitute(models=entries)
 
 
-def _quoted(path: Path, folder: Path) -> str:
+def _path(path: Path, folder: Path) -> str:
     text = path.relative_to(folder).as_posix()
-    plain = re.fullmatch(r"[\w./-]*[A-Za-z/][\w./-]*", text)
-    return text if plain else "'" + text.replace("'", "''") + "'"
+    # A `~` at the beginning is somebody's home directory to the project file.
+    return str(path.resolve()) if text.startswith("~") else text
+
+
+def _yaml(text: str) -> str:
+    """Return a text as YAML, in quotes where it would be read as something else."""
+    import yaml
+
+    if re.fullmatch(r"[\w./-]+", text) and yaml.safe_load(text) == text:
+        return text
+    quoted: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=sys.maxsize)
+    return quoted.strip()

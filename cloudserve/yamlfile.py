@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import yaml
 
 KeyPath = tuple[str, ...]
+DEPTH = 3
+"""The longest path that is looked at: what lies deeper is refused, or an alias of what does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _not_yaml(path: Path, error: yaml.YAMLError) -> ProjectError:
 def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: Path) -> None:
     import yaml
 
-    if not isinstance(node, yaml.MappingNode):
+    if not isinstance(node, yaml.MappingNode) or len(path) == DEPTH:
         return
     for key, value in node.value:
         inner = (*path, str(key.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -39,14 +40,14 @@ class Client:
     def predict(self, instances: Sequence[Any] | Any, *, signature: str | None = None) -> list[Any]:
         """Return one prediction for each instance.
 
-        `instances` is a list of JSON values (or a numpy array of shape (n, ...)): for a signature
-        of one input the value itself, for several an object by input name; bytes as
-        `{"b64": "..."}`. Raises RemoteError with the platform's reason.
+        `instances` is a list of values (or a numpy array of shape (n, ...)): for a signature of one
+        input the value itself, for several an object by input name. A value is JSON's, bytes, or an
+        array. Raises UserError for any other, RemoteError with the platform's reason.
         """
         request: dict[str, Any] = {"instances": _plain(instances)}
         if signature is not None:
             request["signature_name"] = signature
-        answer = json.loads(self.send(json.dumps(request).encode()))
+        answer = _decode(self.send(_encode(request)), self._model)
         if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
             raise RemoteError("the answer has no `predictions`", where=self._model)
         return list(answer["predictions"])
@@ -54,6 +55,29 @@ class Client:
     def send(self, body: bytes) -> bytes:
         """Send a JSON request as it is and return the JSON answer as it comes."""
         return self._provider.predict(self._model, body, self._revision)
+
+
+def _encode(request: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(request, default=_json).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"`instances` cannot be sent as JSON: {error}") from error
+
+
+def _json(value: Any) -> Any:
+    """Return JSON's form of bytes (TensorFlow Serving's `b64` object), arrays and their scalars."""
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+def _decode(answer: bytes, model: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError as error:
+        raise RemoteError(f"the answer is not JSON: {error}", where=model) from error
 
 
 def _plain(instances: Any) -> list[Any]:

@@ -77,6 +77,23 @@ def test_paths_are_relative_to_the_file(tmp_path):
             ":7: targets.t.bucket",
         ),
         (
+            "models:\n  m:\n    path: ~nobody-here/x",
+            "`~nobody-here/x` is nobody's home directory",
+            ":3: models.m.path",
+        ),
+        (
+            GOOD + "  gcp_eu:\n    provider: ai-platform",
+            "`gcp_eu` and `gcp-eu` would share their environment variables",
+            ":11: targets.gcp_eu",
+        ),
+        ("models: &m\n  m: *m", "unknown key `m`", ":2: models.m.m"),
+        (GOOD + "  aws:", "targets.aws must be a mapping, not nothing", ":11: targets.aws"),
+        (
+            "models:\n\tm: x",
+            "the project file is not YAML: found character '\\t' that cannot start any token",
+            ":2",
+        ),
+        (
             "models: {m: {path: x}",
             "the project file is not YAML: expected ',' or '}', but got '<stream end>'",
             ":1",
@@ -114,7 +131,7 @@ def test_an_unknown_name_is_told_with_the_nearest(tmp_path):
 def test_the_flag_wins_over_the_environment_and_that_over_the_file(tmp_path):
     path = written(tmp_path, GOOD)
     environ = {"CLOUDSERVE_GCP_BUCKET": "gs://environment", "CLOUDSERVE_GCP_REGION": "r"}
-    assert load_project(path).target("gcp").fields["bucket"] == "gs://b"
+    assert load_project(path, environ={}).target("gcp").fields["bucket"] == "gs://b"
     fields = load_project(path, environ=environ).target("gcp").fields
     assert (fields["bucket"], fields["region"]) == ("gs://environment", "r")
     flags = {"bucket": "gs://flag"}
@@ -127,6 +144,48 @@ def test_a_variable_belongs_to_the_target_with_the_longest_fitting_name(tmp_path
     project = load_project(written(tmp_path, GOOD), environ=environ)
     assert project.target("gcp-eu").fields["bucket"] == "gs://other"
     assert project.target("gcp").fields == {"bucket": "gs://b"}
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path):
+    project = load_project(written(tmp_path, GOOD), environ={"CLOUDSERVE_GCP_BUCKET": ""})
+    assert project.target("gcp").fields == {"bucket": "gs://b"}
+
+
+def test_the_command_lines_own_variables_are_no_fields(tmp_path):
+    text = "models:\n  m:\n    path: x\ntargets:\n  emulator:\n    provider: sagemaker"
+    environ = {"CLOUDSERVE_EMULATOR_PORT": "9000", "CLOUDSERVE_EMULATOR_REGION": "r"}
+    project = load_project(written(tmp_path, text), environ=environ)
+    assert project.target("emulator").fields == {"region": "r"}
+
+
+def test_the_environment_is_the_processs_own_unless_one_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLOUDSERVE_GCP_BUCKET", "gs://environment")
+    path = written(tmp_path, GOOD)
+    assert load_project(path).target("gcp").fields["bucket"] == "gs://environment"
+    assert load_project(path, environ={}).target("gcp").fields["bucket"] == "gs://b"
+
+
+def test_anchors_aliases_and_merges_are_taken(tmp_path):
+    text = (
+        "models: {m: {path: x}}\n"
+        "targets:\n"
+        "  a: &base {provider: sagemaker, bucket: s3://b}\n"
+        "  b: {<<: *base, region: eu-west-1}\n"
+        "  c: *base\n"
+    )
+    targets = load_project(written(tmp_path, text), environ={}).targets
+    assert targets["b"].fields == {"bucket": "s3://b", "region": "eu-west-1"}
+    assert targets["c"].fields == targets["a"].fields
+
+
+def test_a_file_of_aliases_upon_aliases_takes_no_time(tmp_path):
+    more = (f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}, z: *a{n - 1}}}" for n in range(1, 40))
+    with pytest.raises(ProjectError, match="unknown key `a0`"):
+        load_project(written(tmp_path, "\n".join(["a0: &a0 {x: 1}", *more])))
+
+
+def test_a_byte_order_mark_is_no_harm(tmp_path):
+    assert load_project(written(tmp_path, "\ufeff" + GOOD)).models
 
 
 SCHEMA = json.loads((files("cloudserve") / "project.schema.json").read_text())

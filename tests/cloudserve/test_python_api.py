@@ -1,6 +1,7 @@
 """The public API: what it offers, and that its reference page says so."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,31 @@ import pytest
 
 import cloudserve
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+PROGRAM = """\
+import cloudserve
+from cloudserve.errors import RemoteError
+
+
+def release(target: str) -> str | None:
+    project: cloudserve.Project = cloudserve.load_project("cloudserve.yaml")
+    outcome: cloudserve.Outcome = cloudserve.deploy(project, "m", target, version=1)
+    cloudserve.promote(project, "m", target, version="1", notify=lambda line: None)
+    cloudserve.rollback(project, "m", target, to="v1", environ={"A": "b"})
+    state: cloudserve.Deployment = cloudserve.status(project, "m", target)
+    releases: tuple[cloudserve.Release, ...] = cloudserve.history(project, "m", target)
+    model: cloudserve.SavedModel = cloudserve.inspect("models/m/1")
+    try:
+        answer = cloudserve.Client(project, "m", target).predict([[0.0]])
+        print(answer[0], model.signatures, state.live, releases[0].who, cloudserve.__version__)
+    except RemoteError as error:
+        print(error.hint, error.status)
+    except cloudserve.CloudserveError as error:
+        print(error.where)
+    return outcome.deployment.live
+"""
 
 
 def test_every_public_name_can_be_had():
@@ -38,3 +63,17 @@ def test_the_reference_page_is_up_to_date():
     page = (DOCS / "reference" / "python-api.md").read_text()
     if page != writer.render():
         pytest.fail("docs/reference/python-api.md is not what the code says: run `make docs`")
+
+
+def test_a_program_type_checks_strictly(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", script],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,77 @@
+"""The first project file: whatever the folders are called, it loads; or nothing is written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.errors import UserError
+from cloudserve.project import load_project
+from cloudserve.scaffold import write_project
+
+
+def with_models(folder, *names):
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "saved_model.pb").write_bytes(b"")
+    return folder
+
+
+def models_of(folder):
+    path, _ = write_project(folder)
+    return {name: model.path for name, model in load_project(path).models.items()}
+
+
+ODD = ["true", "Null", "1e5", "0x1F", "a: b", "- a", "~", "don't", '"q"', "two\nlines", "a #b"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_whose_name_is_odd_in_yaml_is_found_again(tmp_path, name):
+    with_models(tmp_path, name)
+    assert list(models_of(tmp_path).values()) == [tmp_path / name]
+
+
+folder_names = st.text(min_size=1, max_size=60).filter(
+    lambda name: (
+        "/" not in name
+        and "\0" not in name
+        and not name.startswith(".")
+        and len(name.encode("utf-8", "replace")) < 200
+    )
+)
+
+
+@given(st.sets(folder_names, min_size=1, max_size=4))
+def test_any_folders_give_a_file_that_loads(tmp_path_factory, names):
+    folder = tmp_path_factory.mktemp("project")
+    try:
+        with_models(folder, *names)
+    except (OSError, UnicodeEncodeError):
+        return  # a name that this file system does not take
+    if not any(name.isdecimal() for name in names):
+        assert sorted(models_of(folder).values()) == sorted(folder / name for name in names)
+
+
+def test_long_names_that_are_alike_stay_apart_and_short_enough(tmp_path):
+    long = "m" * 60
+    assert len(models_of(with_models(tmp_path, long + "1", long + "2", long + "3"))) == 3
+
+
+def test_the_folder_itself_may_be_a_numbered_saved_model(tmp_path):
+    folder = with_models(tmp_path, "1") / "1"
+    assert list(models_of(folder).values()) == [folder]
+
+
+def test_a_folder_that_is_not_there_has_no_models(tmp_path):
+    with pytest.raises(UserError, match="there is no SavedModel here"):
+        write_project(tmp_path / "nowhere")
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    with pytest.raises(UserError, match="cannot be written: Permission denied") as caught:
+        write_project(with_models(tmp_path, "m"))
+    assert caught.value.where == str(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m"]
