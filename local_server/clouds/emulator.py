@@ -119,9 +119,8 @@ class Emulator:
         resources = Resources(data / "clouds.db")
         self._closing.callback(resources.close)
         # Two clouds: s3://models and gs://models are different buckets.
-        s3, gcs = ObjectStore(data / "s3"), ObjectStore(data / "gcs")
-        self._closing.callback(s3.close)
-        self._closing.callback(gcs.close)
+        s3 = self._closing.enter_context(ObjectStore(data / "s3"))
+        gcs = self._closing.enter_context(ObjectStore(data / "gcs"))
         executor = ThreadPoolExecutor(os.cpu_count(), "predict")
         self._closing.callback(executor.shutdown)
         manager = Manager(load_model)

@@ -8,20 +8,19 @@ event loop's: what is read and written without an `await` in between cannot be t
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloudserve.errors import UserError
+from .sqlite import open_database
 
 Document = dict[str, Any]
 """A resource as plain JSON; its keys are the platform's own, private ones start with "_"."""
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS resources (
+CREATE TABLE resources (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     document TEXT NOT NULL,
@@ -34,33 +33,10 @@ class Resources:
     """A table of (kind, name) -> document, ordered by name."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        try:
-            self._prepare(path)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _prepare(self, path: Path) -> None:
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # No fsync for each change: the log outlives a killed process, if not a power cut.
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"the offline clouds' database cannot be read: {error}",
-                where=str(path),
-                hint="start with another --data directory, or remove this one",
-            ) from error
-        if version not in {0, SCHEMA_VERSION}:
-            raise UserError(
-                f"the offline clouds' database has format {version}, this is {SCHEMA_VERSION}",
-                where=str(path),
-                hint="start with another --data directory",
-            )
-        self._db.execute(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # No fsync for each change: the log outlives a killed process, if not a power cut.
+        self._db = open_database(
+            path, SCHEMA_VERSION, (_SCHEMA,), synchronous="NORMAL", threads=False
+        )
 
     def close(self) -> None:
         """Close the database; the object is of no use afterwards."""

@@ -51,6 +51,9 @@ class Servable:
     path: Path
 
 
+_AT_ONCE = 3
+"""Loads at the same time: each keeps a thread of asyncio's pool, which has at least five."""
+
 Lay = Callable[[Path], Iterable[Servable]]
 """Lays model files into a folder and says what to load; raises CloudserveError. May block."""
 
@@ -73,14 +76,19 @@ class Serving:
         self._manager = manager
         self._folder = folder
         self._loaded: dict[str, _Loaded] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def prepare(self) -> None:
         """Start with an empty folder; what an earlier process fetched is of no use."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
 
-    async def load(self, key: str, lay: Lay) -> tuple[Servable, ...]:
+    async def load(self, key: str, lay: Lay) -> None:
         """Lay out model files and load the models; raises CloudserveError with the reason."""
+        async with self._turns:
+            await self._load(key, lay)
+
+    async def _load(self, key: str, lay: Lay) -> None:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
         done: list[Servable] = []
         try:
@@ -91,7 +99,6 @@ class Serving:
             await self._discard(_Loaded(folder, tuple(done)))
             raise
         self._loaded[key] = _Loaded(folder, tuple(done))
-        return tuple(done)
 
     async def unload(self, key: str) -> None:
         """Free a key's models and their files once nobody holds them; nothing there is no error."""

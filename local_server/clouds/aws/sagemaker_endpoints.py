@@ -88,8 +88,10 @@ class Endpoints:
         try:
             await self._loader.load(endpoint["_serving"])
         except DeploymentError as error:
+            # Read again: while it loaded, an update or a deletion may have been asked for.
+            endpoint = self._records.stored(ENDPOINT, region, name)
             failed = {"FailureReason": error.message, "_serving": None}
-            if endpoint["_pending"] is None:
+            if endpoint["EndpointStatus"] == "InService":
                 failed["EndpointStatus"] = "Failed"
             self._records.put(ENDPOINT, region, endpoint | failed)
 
@@ -150,6 +152,8 @@ class Endpoints:
                     f'Could not find production variant "{desired["VariantName"]}" of endpoint'
                     f' "{endpoint["EndpointArn"]}".'
                 )
+            if "ServerlessUpdateConfig" in desired:
+                raise invalid("ServerlessUpdateConfig is not available offline.")
             variant["weight"] = desired.get("DesiredWeight", variant["weight"])
             variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
         if not any(variant["weight"] for variant in variants.values()):

@@ -81,7 +81,7 @@ class Models:
     def _new_default(self, model: str, body: Document) -> str:
         wanted = str(body.get("defaultVersion", {}).get("name", ""))
         full = f"{model}/versions/{wanted.rpartition('/')[2]}"
-        self._records.version(full)
+        self._records.ready_version(full)
         return full
 
     def delete(self, name: str) -> Document:

@@ -71,6 +71,13 @@ class Records:
             Code.NOT_FOUND, "name", "The specified model version was not found."
         )
 
+    def ready_version(self, name: str) -> Document:
+        """Return a stored version that serves; raises ApiError where there is none."""
+        found = self.version(name)
+        if found["state"] != "READY":
+            raise not_ready(found)
+        return found
+
     def versions(self, model: str) -> list[tuple[str, Document]]:
         """Return a model's stored versions by name."""
         return self.resources.list(VERSION, f"{model}/versions/")
@@ -95,6 +102,16 @@ class Records:
         if self.default(model) == version["name"]:
             shown["isDefault"] = True
         return shown | {"etag": etag(version)}
+
+
+def not_ready(version: Mapping[str, Any]) -> ApiError:
+    """Make the refusal of a version that does not serve, with the reason."""
+    why = version.get("errorMessage") or f"its state is {version['state']}"
+    return ApiError.of_field(
+        Code.FAILED_PRECONDITION,
+        "name",
+        f"Online prediction is unavailable for this version: {why}",
+    )
 
 
 def model_of(version: str) -> str:

@@ -29,6 +29,7 @@ from .ai_platform_records import (
     check_name,
     listing,
     model_of,
+    not_ready,
 )
 from .ai_platform_source import check_directory, check_settings, source_of
 from .errors import ApiError
@@ -153,7 +154,8 @@ class Versions:
 
     async def _reload(self, name: str) -> None:
         failure = await self._load(name)
-        if failure is not None:
+        # It may be on its way out by now: then its operation has the last word.
+        if failure is not None and self._records.version(name)["state"] == "READY":
             self._settle(name, {"state": "FAILED", "errorMessage": failure})
 
     def get(self, name: str) -> Document:
@@ -168,9 +170,7 @@ class Versions:
 
     def set_default(self, name: str) -> Document:
         """Make a version its model's default."""
-        version = self._records.version(name)
-        if version["state"] != "READY":
-            raise _not_ready(version)
+        version = self._records.ready_version(name)
         model = self._records.model(model_of(name))
         changed = model | {"defaultVersion": {"name": name}}
         self._records.resources.put(MODEL, model["name"], changed)
@@ -232,7 +232,7 @@ class Versions:
             await self._work.settled(version["name"])
             version = self._answering(name)
         if version["state"] != "READY":
-            raise _not_ready(version)
+            raise not_ready(version)
         if not self._serving.loaded(version["name"]):
             raise ApiError(Code.UNAVAILABLE, "The version is not loaded yet; try again.")
         return str(version["name"])
@@ -246,12 +246,3 @@ class Versions:
                 Code.FAILED_PRECONDITION, "name", "The model has no default version."
             )
         return self._records.version(default)
-
-
-def _not_ready(version: Document) -> ApiError:
-    why = version.get("errorMessage") or f"its state is {version['state']}"
-    return ApiError.of_field(
-        Code.FAILED_PRECONDITION,
-        "name",
-        f"Online prediction is unavailable for this version: {why}",
-    )

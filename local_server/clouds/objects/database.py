@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..sqlite import open_database
+
 VERSION = 1
-BUSY_SECONDS = 60.0
 
 SCHEMA = """
 CREATE TABLE buckets (
@@ -51,13 +52,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        self._connection = open_database(
+            path, VERSION, SCHEMA.split(";\n"), synchronous="FULL", threads=True
         )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        with self.write() as connection:
-            _migrate(connection)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -81,11 +78,3 @@ class Database:
         """Close the connection."""
         with self._lock:
             self._connection.close()
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        for statement in SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")

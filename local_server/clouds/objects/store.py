@@ -32,14 +32,21 @@ class ObjectStore:
     """Objects in a directory. Threads and processes may share it; each opens its own."""
 
     def __init__(self, root: Path, *, clock: Clock = time.time) -> None:
-        """Open the store, or make one; whoever opens it alone sweeps what a crash left."""
+        """Open the store, or make one; whoever opens it alone sweeps what a crash left.
+
+        Raises UserError when there is something else in the directory.
+        """
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self._clock = clock
+        self._blobs = BlobDirectory(root)
         self._guard = (root / "lock").open("a+b")
         alone = _try_exclusive(self._guard.fileno())
-        self._blobs = BlobDirectory(root)
-        self._database = Database(root / "objects.db")
+        try:
+            self._database = Database(root / "objects.db")
+        except BaseException:
+            self._guard.close()
+            raise
         self._objects = Objects(self._blobs, clock)
         self.uploads = Uploads(self._database, self._blobs, self._objects, clock)
         self.sessions = Sessions(self._database, self._blobs, self._objects, clock)

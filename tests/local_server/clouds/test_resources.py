@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 
@@ -8,8 +7,6 @@ import pytest
 from cloudserve.local_server.clouds.resources import Resources
 from hypothesis import given
 from hypothesis import strategies as st
-
-from cloudserve.errors import UserError
 
 
 @pytest.fixture
@@ -90,20 +87,3 @@ def test_what_a_killed_process_wrote_is_there(tmp_path):
     resources = Resources(path)
     assert resources.get("model", "a") == {"n": 1}
     resources.close()
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path):
-    path = tmp_path / "clouds.db"
-    path.write_bytes(b"something else entirely, and long enough to be taken for a header")
-    with pytest.raises(UserError, match="cannot be read") as caught:
-        Resources(path)
-    assert caught.value.where == str(path)
-
-
-def test_a_database_of_a_later_format_is_refused(tmp_path):
-    path = tmp_path / "clouds.db"
-    later = sqlite3.connect(path)
-    later.execute("PRAGMA user_version = 99")
-    later.close()
-    with pytest.raises(UserError, match="has format 99, this is 1"):
-        Resources(path)

@@ -224,6 +224,16 @@ class TestTraffic:
         # Three standard deviations of a binomial of 200 draws at 3/4.
         assert abs(drawn["triple"] - 150) <= 19
 
+    def test_a_capacity_that_is_not_carried_out_is_refused(self, sm, two_variants):
+        desired = {"VariantName": "double", "ServerlessUpdateConfig": {"MaxConcurrency": 5}}
+        code, message = refused(
+            sm.update_endpoint_weights_and_capacities,
+            EndpointName=two_variants,
+            DesiredWeightsAndCapacities=[desired],
+        )
+        assert code == "ValidationException"
+        assert message == "ServerlessUpdateConfig is not available offline."
+
     def test_unknown_variants_change_no_weight(self, sm, two_variants):
         code, message = refused(
             sm.update_endpoint_weights_and_capacities,

@@ -128,6 +128,12 @@ class TestModelsThatDoNotLoad:
         assert "Online prediction is unavailable for this version" in message
         promote = ml.projects().models().versions().setDefault(name=name, body={})
         assert refusal(promote)[1] == "FAILED_PRECONDITION"
+        body = {"defaultVersion": {"name": "v1"}}
+        patch = (
+            ml.projects().models().patch(name=model, updateMask="default_version.name", body=body)
+        )
+        assert refusal(patch)[1] == "FAILED_PRECONDITION"
+        assert "defaultVersion" not in ml.projects().models().get(name=model).execute()
 
     def test_a_failed_version_can_be_replaced_and_is_the_first_then(self, ml, model, add):
         add(model, "v1", "gs://models/broken/1")

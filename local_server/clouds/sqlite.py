@@ -1,0 +1,57 @@
+"""How the offline clouds open their SQLite databases: made, or known to be of this format."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from cloudserve.errors import UserError
+
+BUSY_SECONDS = 60.0
+
+
+def open_database(
+    path: Path, version: int, schema: Sequence[str], *, synchronous: str, threads: bool
+) -> sqlite3.Connection:
+    """Open a database in WAL mode and in autocommit; a new one gets the schema.
+
+    `synchronous` is SQLite's own word; `threads` lets several threads use the connection, one at
+    a time. Raises UserError for a file that is no database or is of another format.
+    """
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not threads
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        _prepare(connection, path, version, schema)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise UserError(
+            f"the offline clouds' database cannot be read: {error}",
+            where=str(path),
+            hint="start with another --data directory, or remove this one",
+        ) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(
+    connection: sqlite3.Connection, path: Path, version: int, schema: Sequence[str]
+) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found not in {0, version}:
+        raise UserError(
+            f"the offline clouds' database has format {found}, this is {version}",
+            where=str(path),
+            hint="start with another --data directory",
+        )
+    if not found:
+        for statement in schema:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("COMMIT")

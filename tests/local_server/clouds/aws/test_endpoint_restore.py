@@ -1,0 +1,86 @@
+"""An endpoint that an earlier process left, while it is still being taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from cloudserve.local_server.clouds.aws.deployments import DeploymentError
+from cloudserve.local_server.clouds.aws.sagemaker_endpoints import Endpoints
+from cloudserve.local_server.clouds.aws.sagemaker_records import CONFIG, ENDPOINT, MODEL, Records
+from cloudserve.local_server.clouds.resources import Resources
+from cloudserve.local_server.clouds.work import Work
+
+REGION = "us-east-1"
+SERVED = "served"
+
+
+class LostModels:
+    """A loader that has lost what served; it finds that out when it is told to."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def load(self, deployment) -> None:
+        await self.go_on.wait()
+        if deployment["id"] == SERVED:
+            raise DeploymentError("the model data is gone")
+
+    async def unload(self, deployment) -> None:
+        """Free nothing: what a test loads is empty."""
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Give records of an endpoint `e` that served a model when its process was killed."""
+    resources = Resources(tmp_path / "clouds.db")
+    records = Records(resources)
+    records.create(MODEL, REGION, "m", {"PrimaryContainer": {"Image": "i"}}, [])
+    variant = {
+        "VariantName": "v",
+        "ModelName": "m",
+        "InitialVariantWeight": 1.0,
+        "InitialInstanceCount": 1,
+    }
+    config = {"EndpointConfigName": "c", "ProductionVariants": [variant]}
+    records.create(CONFIG, REGION, "c", config, [])
+    served = {"id": SERVED, "config": "c", "created": 0.0, "variants": []}
+    endpoint = {"EndpointStatus": "InService", "_serving": served, "_pending": None}
+    records.create(ENDPOINT, REGION, "e", endpoint, [])
+    yield records
+    resources.close()
+
+
+def restored(records, meanwhile) -> dict | None:
+    """Take the endpoint up, ask for something while it loads, and return it once it is settled."""
+
+    async def scenario() -> dict | None:
+        loader, work = LostModels(), Work()
+        endpoints = Endpoints(records, loader, work)
+        endpoints.restore()
+        await asyncio.sleep(0)
+        meanwhile(endpoints)
+        loader.go_on.set()
+        await work.settled(f"arn:aws:sagemaker:{REGION}:000000000000:endpoint/e")
+        await work.close()
+        return records.find(ENDPOINT, REGION, "e")
+
+    return asyncio.run(scenario())
+
+
+def test_one_that_does_not_load_is_failed(records):
+    endpoint = restored(records, lambda _: None)
+    assert endpoint["EndpointStatus"] == "Failed"
+    assert endpoint["FailureReason"] == "the model data is gone"
+
+
+def test_an_update_asked_for_meanwhile_is_carried_out(records):
+    asked = {"EndpointName": "e", "EndpointConfigName": "c"}
+    endpoint = restored(records, lambda endpoints: endpoints.update(REGION, asked))
+    assert (endpoint["EndpointStatus"], endpoint["_pending"]) == ("InService", None)
+    assert endpoint["_serving"]["id"] != SERVED
+    assert "FailureReason" not in endpoint
+
+
+def test_a_deletion_asked_for_meanwhile_is_carried_out(records):
+    assert restored(records, lambda e: e.delete(REGION, {"EndpointName": "e"})) is None
