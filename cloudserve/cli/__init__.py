@@ -6,6 +6,7 @@ it needs inside its function, so that `--help` stays fast (a test reads `sys.mod
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from cloudserve.cli.border import run
@@ -13,4 +14,6 @@ from cloudserve.cli.border import run
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # A CI job is cancelled with SIGTERM: a release must stop as for Ctrl-C, and free its lock.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))

@@ -44,6 +44,9 @@ def run(arguments: Sequence[str]) -> int:
         cli.main(list(arguments), prog_name="cloudserve", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except SystemExit:
+        # Click's end of a command whose reader went away (`| head`), or of shell completion.
+        return Exit.OK
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the border: all is told here
         return _told(error, debug=debug)
     return Exit.OK
@@ -55,13 +58,8 @@ def _told(error: BaseException, *, debug: bool) -> int:
             error.show(sys.stderr)
             return Exit.USAGE
         case KeyboardInterrupt() | click.Abort():
-            # Click turns Ctrl-C into an Abort; what stopped has its notes on the first.
-            _tell("interrupted", *_notes(error.__cause__ or error))
+            _tell("interrupted", *_notes(error))
             return Exit.INTERRUPTED
-        case BrokenPipeError():
-            # The reader of stdout went away (`| head`); Python must not complain at exit as well.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.OK
         case errors.CloudserveError():
             return _expected(error, debug=debug)
     return _bug(error, debug=debug)
@@ -83,15 +81,20 @@ def _bug(error: BaseException, *, debug: bool) -> int:
         traceback.print_exception(error)
     _tell(
         f"error: {type(error).__name__}: {error}",
-        "  this is a bug in cloudserve; run again with --debug for the traceback and report it",
+        "  this is a bug in cloudserve; `cloudserve --debug …` shows the traceback to report",
         *_notes(error),
     )
     return Exit.BUG
 
 
-def _notes(error: BaseException) -> list[str]:
-    notes = getattr(error, "__notes__", [])
-    return [f"  {line}" for note in notes for line in note.splitlines()]
+def _notes(error: BaseException | None) -> list[str]:
+    # Also of what it came from: Click turns Ctrl-C into an Abort, a second one hides the first.
+    lines: list[str] = []
+    while error is not None:
+        notes = getattr(error, "__notes__", [])
+        lines += [f"  {line}" for note in notes for line in note.splitlines()]
+        error = error.__cause__ or error.__context__
+    return lines
 
 
 def _tell(*lines: str) -> None:

@@ -37,8 +37,10 @@ def _sentence(outcome: Outcome) -> str:
         return f"{there}: {already} already, nothing to do"
     if plan.operation == "deploy":
         live = outcome.deployment.live
-        return f"{there}: deployed, " + ("live" if live == plan.revision.id else f"{live} is live")
-    return f"{there}: live, was {plan.previous}"
+        return f"{there}: deployed, " + (
+            "live" if live == plan.revision.id else f"{live or 'nothing'} is live"
+        )
+    return f"{there}: live, was {plan.previous or 'nothing'}"
 
 
 def _headline(deployment: Deployment) -> str:
@@ -46,7 +48,8 @@ def _headline(deployment: Deployment) -> str:
     if not deployment.revisions:
         return f"{name}: nothing deployed"
     reason = f" ({deployment.reason})" if deployment.reason else ""
-    return f"{name}: {deployment.state or 'no endpoint'}{reason}, {deployment.endpoint}"
+    endpoint = f", {deployment.endpoint}" if deployment.endpoint else ""
+    return f"{name}: {deployment.state or 'no endpoint'}{reason}{endpoint}"
 
 
 def _table(deployment: Deployment, title: str) -> Table:

@@ -24,10 +24,13 @@ def command(
 ) -> None:
     """Show who released what, when, from which digest."""
     entries = releases(model, target, project_file, settings).history()
-    title = f"{model} on {target}: " + (
-        f"{len(entries)} releases" if entries else "nothing was released"
-    )
-    show(Report(entries, (Table(COLUMNS, [_row(entry) for entry in entries], title),)), output)
+    rows = [_row(entry) for entry in entries]
+    title = f"{model} on {target}: {_count(len(entries))}"
+    show(Report(entries, (Table(COLUMNS, rows, title),)), output)
+
+
+def _count(releases: int) -> str:
+    return {0: "nothing was released", 1: "1 release"}.get(releases, f"{releases} releases")
 
 
 def _row(release: Release) -> tuple[str, ...]:

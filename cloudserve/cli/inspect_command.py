@@ -31,7 +31,7 @@ def command(
 
     path, own_tags = _locate(model, project_file)
     number, folder = resolve(path, version)
-    wanted = tuple(tags.split(",")) if tags else own_tags
+    wanted = tuple(tag.strip() for tag in tags.split(",")) if tags is not None else own_tags
     show(model_report(read_saved_model(folder, wanted), read_tree(folder), number), output)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +40,8 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="Override a field of the target (may be repeated).",
+    help="Override a field of the target (may be repeated).  "
+    "[env var: CLOUDSERVE_<TARGET>_<FIELD>]",
 )
 
 
@@ -65,8 +67,9 @@ def releases(model: str, target: str, project_file: Path, settings: tuple[str, .
 
 
 def progress(line: str) -> None:
-    """Print a line of progress on stderr."""
-    click.echo(line, err=True)
+    """Print a line of progress on stderr; a release goes on when nobody reads it."""
+    with suppress(BrokenPipeError):
+        click.echo(line, err=True)
 
 
 def _pairs(settings: tuple[str, ...]) -> dict[str, str]:

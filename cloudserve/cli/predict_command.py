@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from cloudserve.cli.options import load, target_options
+from cloudserve.cli.report import Report, Table, output_like, show
 
 
 @click.command("predict")
@@ -20,7 +22,8 @@ from cloudserve.cli.options import load, target_options
     default="-",
     help='A file with the JSON request, {"instances": [...]}; standard input by default.',
 )
-def command(
+@output_like("json")
+def command(  # noqa: PLR0913 - a parameter an option
     *,
     model: str,
     target: str,
@@ -28,13 +31,29 @@ def command(
     settings: tuple[str, ...],
     version: str | None,
     source: BinaryIO,
+    output: str,
 ) -> None:
     """Send a request to a deployed model.
 
     The request goes to the platform's own prediction call as it is; the answer is printed as it
-    comes.
+    comes. As a table it is a line a prediction.
     """
     from cloudserve.predict import Client
 
     client = Client(load(project_file, settings), model, target, version=version)
-    click.echo(client.send(source.read()))
+    answer = client.send(source.read())
+    if output == "json":
+        click.echo(answer)
+    else:
+        show(Report(None, (_table(client.predictions(answer)),)), output)
+
+
+def _table(predictions: list[Any]) -> Table:
+    named = [p if isinstance(p, dict) else {"PREDICTION": p} for p in predictions]
+    columns = tuple(dict.fromkeys(name for prediction in named for name in prediction))
+    rows = [tuple(_cell(prediction.get(name)) for name in columns) for prediction in named]
+    return Table(columns, rows)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,21 @@ class Report:
     tables: tuple[Table, ...]
 
 
-output_option = click.option(
-    "--output",
-    "-o",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    envvar="CLOUDSERVE_OUTPUT",
-    show_envvar=True,
-    help="How to print the result.",
-)
+def output_like(default: str) -> Callable[[Function], Function]:
+    """Return the option of every reading command, with the form it prints by default."""
+    return click.option(
+        "--output",
+        "-o",
+        type=click.Choice(["table", "json"]),
+        default=default,
+        envvar="CLOUDSERVE_OUTPUT",
+        show_envvar=True,
+        show_default=True,
+        help="How to print the result.",
+    )
+
+
+output_option = output_like("table")
 
 
 def show(report: Report, output: str) -> None:
@@ -47,7 +55,8 @@ def show(report: Report, output: str) -> None:
 
 
 def _lines(table: Table) -> list[str]:
-    cells = [table.columns, *table.rows]
+    # A platform's reason may have lines of its own; a row is one.
+    cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
     return [line.rstrip() for line in ([table.title] if table.title else []) + lines]

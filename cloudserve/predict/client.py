@@ -47,14 +47,18 @@ class Client:
         request: dict[str, Any] = {"instances": _plain(instances)}
         if signature is not None:
             request["signature_name"] = signature
-        answer = _decode(self.send(_encode(request)), self._model)
-        if not isinstance(answer, dict) or not isinstance(answer.get("predictions"), list):
-            raise RemoteError("the answer has no `predictions`", where=self._model)
-        return list(answer["predictions"])
+        return self.predictions(self.send(_encode(request)))
 
     def send(self, body: bytes) -> bytes:
         """Send a JSON request as it is and return the JSON answer as it comes."""
         return self._provider.predict(self._model, body, self._revision)
+
+    def predictions(self, answer: bytes) -> list[Any]:
+        """Return the predictions in a JSON answer; raises RemoteError when there are none."""
+        found = _decode(answer, self._model)
+        if not isinstance(found, dict) or not isinstance(found.get("predictions"), list):
+            raise RemoteError("the answer has no `predictions`", where=self._model)
+        return list(found["predictions"])
 
 
 def _encode(request: dict[str, Any]) -> bytes:

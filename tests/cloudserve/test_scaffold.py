@@ -35,6 +35,7 @@ folder_names = st.text(min_size=1, max_size=60).filter(
         "/" not in name
         and "\0" not in name
         and not name.startswith(".")
+        and name != "cloudserve.yaml"
         and len(name.encode("utf-8", "replace")) < 200
     )
 )

@@ -1,8 +1,10 @@
 """The command line from outside: what it prints where, and its exit codes."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -192,6 +194,81 @@ def test_inspect_shows_signatures_size_and_digest_without_tensorflow(shared_mode
 def test_inspect_takes_a_model_of_the_project(project, capsys):
     assert run(["inspect", "half", "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 124
+
+
+@pytest.mark.parametrize("command", ["status", "history"])
+def test_nothing_is_a_result_too(project, capsys, command):
+    assert on_target(command) == 0
+    assert "half on here: nothing " in capsys.readouterr().out
+    assert on_target(command, "--output", "json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result if command == "history" else result["revisions"]) == []
+
+
+def test_one_release_is_one(project, capsys):
+    on_target("deploy")
+    on_target("history")
+    assert "half on here: 1 release\n" in capsys.readouterr().out
+
+
+def test_a_traffic_that_nobody_had_is_told_so(project, platform, capsys):
+    on_target("deploy", "--version", "123")
+    platform.traffic = {}
+    assert on_target("promote") == 0
+    assert capsys.readouterr().out.splitlines()[-3].endswith(": live, was nothing")
+
+
+@pytest.mark.parametrize(
+    ("output", "printed"),
+    [
+        ("json", '{"predictions": [{"a": 1.5, "b": "x"}, {"a": [2]}]}\n'),
+        ("table", "a    b\n1.5  x\n[2]  null\n"),
+    ],
+)
+def test_predict_prints_the_answer_as_it_comes_or_a_line_a_prediction(
+    project, platform, capsys, output, printed
+):
+    platform.predict = lambda model, body, revision_id=None: (
+        b'{"predictions": [{"a": 1.5, "b": "x"}, {"a": [2]}]}'
+    )
+    (project / "request").write_text('{"instances": [1, 2]}')
+    assert on_target("predict", "--input", "request", "-o", output) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_a_second_ctrl_c_does_not_hide_what_the_first_left(project, platform, capsys):
+    def twice(action):
+        platform.blobs.delete = interrupt
+        raise KeyboardInterrupt
+
+    def interrupt(key):
+        raise KeyboardInterrupt
+
+    platform.before = twice
+    assert on_target("deploy") == 130
+    assert "interrupted\n  done: upload " in capsys.readouterr().err
+
+
+CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
+
+
+def test_a_reader_who_goes_away_is_no_failure(shared_models):
+    command = [CLOUDSERVE, "inspect", str(shared_models / "tfs_half_plus_two_tf2")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path):
+    project = tmp_path / "cloudserve.yaml"
+    os.mkfifo(project)
+    command = [CLOUDSERVE, "status", "half", "-t", "here", "--project", str(project)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with process, project.open("w"):  # opened: the command reads, and waits for the end
+        process.terminate()
+        assert process.stderr.read().strip() == "interrupted"
+    assert process.returncode == 130
 
 
 def test_init_writes_a_project_file_that_loads(tmp_path, monkeypatch, shared_models, capsys):
