@@ -6,16 +6,19 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from cloudserve.errors import CloudserveError
+from cloudserve.errors import CloudserveError, ModelError
 
 from ..models import Manager
 from .objects.errors import NoSuchBucketError
 from .objects.store import ObjectStore
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
@@ -92,11 +95,15 @@ class Serving:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
         done: list[Servable] = []
         try:
-            for servable in await asyncio.to_thread(lambda: tuple(lay(folder))):
-                await self._manager.load(servable.name, servable.version, servable.path)
+            for servable in await _to_its_end(asyncio.to_thread(lambda: tuple(lay(folder)))):
+                name, version = servable.name, servable.version
+                await _to_its_end(self._manager.load(name, version, servable.path))
                 done.append(servable)
-        except BaseException:
+        except BaseException as error:
             await self._discard(_Loaded(folder, tuple(done)))
+            if isinstance(error, ModelError):
+                # Where the files lay here tells nobody anything.
+                raise ModelError(error.message.replace(f"{folder}/", "")) from error
             raise
         self._loaded[key] = _Loaded(folder, tuple(done))
 
@@ -138,6 +145,19 @@ class Serving:
         for servable in loaded.servables:
             await self._manager.unload(servable.name, servable.version)
         await asyncio.to_thread(shutil.rmtree, loaded.folder, ignore_errors=True)
+
+
+async def _to_its_end(work: Coroutine[None, None, Result]) -> Result:
+    """Wait for work that runs in a thread, even when cancelled.
+
+    A thread cannot be cancelled, and must not write into a folder that is being removed.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ from .gcs_call import GcsCall, about_from, check_name, expected_digests
 from .gcs_errors import GcsError, invalid, not_implemented
 from .gcs_resources import etag_of
 from .nouns import Blob, Upload
-from .s3_xml import MalformedError, document, element, parse
+from .s3_xml import MalformedError, document, element, initiated, parse
 from .sessions import verify
 from .uploads import MAX_PARTS, choose
 from .wire import chunks, decode, small_body, spool
@@ -55,13 +55,7 @@ def _initiate(call: GcsCall) -> Response:
     }
     about = about_from({"metadata": metadata}, headers.get("content-type", ""))
     upload = call.store.uploads.create(call.bucket, call.key, about)
-    body = document(
-        "InitiateMultipartUploadResult",
-        element("Bucket", call.bucket),
-        element("Key", call.key),
-        element("UploadId", upload.id),
-    )
-    return Response(200, body, XML)
+    return Response(200, initiated(call.bucket, call.key, upload.id), XML)
 
 
 def _upload(call: GcsCall) -> Upload:

@@ -135,7 +135,6 @@ def _matches(header: str, info: ObjectInfo | None) -> bool:
 
 
 ANYTHING = Precondition()
-ABSENT = Precondition(generation=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +172,17 @@ class Part:
     crc32: bytes
     checksum: str
     created: float
+
+
+def as_blob(stored: ObjectInfo | Part) -> Blob:
+    """Return stored content as a blob, to put it again under another name."""
+    digests = {
+        "sha256": stored.sha256,
+        "md5": stored.md5,
+        "crc32c": stored.crc32c,
+        "crc32": stored.crc32,
+    }
+    return Blob(None, stored.size, digests)
 
 
 @dataclass(frozen=True, slots=True)

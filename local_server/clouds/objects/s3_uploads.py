@@ -14,7 +14,7 @@ from .s3_buckets import malformed
 from .s3_call import S3Call, about_from, number_in, write_condition
 from .s3_errors import XML, S3Error, not_implemented
 from .s3_objects import checksum_type, copy_source, quoted
-from .s3_xml import MalformedError, document, element, group, parse
+from .s3_xml import MalformedError, document, element, group, initiated, parse
 from .uploads import MAX_PARTS, choose, multipart_about
 from .wire import UnsatisfiableRangeError, iso_time, number, parse_range
 
@@ -30,12 +30,7 @@ def create_upload(call: S3Call) -> Response:
     kind = call.header("x-amz-checksum-type") or _default_type(algorithm)
     about = about_from(call.head.headers, f"{algorithm}:{kind}" if algorithm else "")
     upload = call.store.uploads.create(call.bucket, call.key, about)
-    body = document(
-        "InitiateMultipartUploadResult",
-        element("Bucket", call.bucket),
-        element("Key", call.key),
-        element("UploadId", upload.id),
-    )
+    body = initiated(call.bucket, call.key, upload.id)
     headers = {
         "x-amz-checksum-algorithm": algorithm.upper(),
         "x-amz-checksum-type": kind,

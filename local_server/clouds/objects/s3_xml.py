@@ -31,6 +31,16 @@ def document(name: str, *children: str, namespace: bool = True) -> bytes:
     return text.encode()
 
 
+def initiated(bucket: str, key: str, upload: str) -> bytes:
+    """Return what answers the beginning of a multipart upload, in S3 and in GCS's XML API."""
+    return document(
+        "InitiateMultipartUploadResult",
+        element("Bucket", bucket),
+        element("Key", key),
+        element("UploadId", upload),
+    )
+
+
 def _text(content: str | int | bool | None) -> str:
     if content is None:
         return ""

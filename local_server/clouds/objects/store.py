@@ -19,7 +19,16 @@ from .blobs import BlobDirectory, BlobWriter
 from .database import Database
 from .errors import BucketExistsError, BucketNotEmptyError, NoSuchBucketError, NoSuchKeyError
 from .listing import beyond, list_objects
-from .nouns import ANYTHING, About, Blob, BucketInfo, Listing, ObjectInfo, Precondition
+from .nouns import (
+    ANYTHING,
+    About,
+    Blob,
+    BucketInfo,
+    Listing,
+    ObjectInfo,
+    Precondition,
+    as_blob,
+)
 from .rows import Clock, Objects, check, find, orphans, require_bucket, write_row
 from .sessions import Sessions
 from .uploads import Uploads
@@ -285,17 +294,6 @@ class ObjectStore:
         """
         folder = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
         return checkout.lay_out(self.walk(bucket, folder), folder, into, self._blobs)
-
-
-def as_blob(info: ObjectInfo) -> Blob:
-    """Return a stored object's content as a blob, to put it again under another name."""
-    digests = {
-        "sha256": info.sha256,
-        "md5": info.md5,
-        "crc32c": info.crc32c,
-        "crc32": info.crc32,
-    }
-    return Blob(None, info.size, digests)
 
 
 def _require(info: ObjectInfo | None, bucket: str, key: str) -> ObjectInfo:

@@ -18,7 +18,7 @@ import msgspec
 from .blobs import BlobDirectory
 from .database import Database
 from .errors import InvalidPartError, NoSuchUploadError
-from .nouns import ANYTHING, About, Blob, ObjectInfo, Part, Precondition, Upload
+from .nouns import ANYTHING, About, Blob, ObjectInfo, Part, Precondition, Upload, as_blob
 from .rows import Clock, Objects, require_bucket
 
 MIN_PART = 5 << 20
@@ -91,7 +91,7 @@ class Uploads:
     def join(self, upload: Upload, chosen: Sequence[Part], extra: tuple[str, ...] = ()) -> Blob:
         """Return the chosen parts as one blob; raises NoSuchUploadError when they are gone."""
         if len(chosen) == 1 and not extra:
-            return _as_blob(chosen[0])
+            return as_blob(chosen[0])
         try:
             return self._blobs.join((part.sha256 for part in chosen), extra)
         except FileNotFoundError as error:
@@ -170,16 +170,6 @@ def multipart_about(about: About, chosen: Sequence[Part]) -> About:
     joined = hashlib.md5(b"".join(part.md5 for part in chosen), usedforsecurity=False)
     etag = f"{joined.hexdigest()}-{len(chosen)}"
     return replace(about, etag=etag, components=len(chosen))
-
-
-def _as_blob(part: Part) -> Blob:
-    digests = {
-        "sha256": part.sha256,
-        "md5": part.md5,
-        "crc32c": part.crc32c,
-        "crc32": part.crc32,
-    }
-    return Blob(None, part.size, digests)
 
 
 def _require(connection: sqlite3.Connection, upload: str, bucket: str, key: str) -> Upload:

@@ -18,7 +18,7 @@ from cloudserve.local_server.clouds.objects.errors import (
     PreconditionFailedError,
 )
 from cloudserve.local_server.clouds.objects.listing import beyond
-from cloudserve.local_server.clouds.objects.nouns import ABSENT, About, Precondition
+from cloudserve.local_server.clouds.objects.nouns import About, Precondition
 from cloudserve.local_server.clouds.objects.rows import GRACE_SECONDS
 from cloudserve.local_server.clouds.objects.store import ObjectStore
 from hypothesis import given, settings
@@ -60,7 +60,7 @@ def test_a_create_only_put_refuses_what_is_there_and_keeps_it(store, put):
     writer = store.writer()
     writer.write(b"second")
     with pytest.raises(PreconditionFailedError):
-        store.put("bkt", "k", writer.finish(), precondition=ABSENT)
+        store.put("bkt", "k", writer.finish(), precondition=Precondition(generation=0))
     assert store.get("bkt", "k") == first
     assert list((store.root / "staging").iterdir()) == []
 
@@ -168,7 +168,7 @@ def test_of_many_threads_that_create_one_object_exactly_one_wins(store):
         blob = writer.finish()
         start.wait()
         try:
-            store.put("bkt", "lock", blob, precondition=ABSENT)
+            store.put("bkt", "lock", blob, precondition=Precondition(generation=0))
         except PreconditionFailedError:
             results.append("refused")
         else:
@@ -186,17 +186,17 @@ CREATE_ONLY = """
 import sys
 from pathlib import Path
 from cloudserve.local_server.clouds.objects.errors import PreconditionFailedError
-from cloudserve.local_server.clouds.objects.nouns import ABSENT
+from cloudserve.local_server.clouds.objects.nouns import Precondition
 from cloudserve.local_server.clouds.objects.store import ObjectStore
 
 with ObjectStore(Path(sys.argv[1])) as store:
     sys.stdin.readline()
-    won = 0
+    absent, won = Precondition(generation=0), 0
     for number in range(20):
         writer = store.writer()
         writer.write(sys.argv[2].encode())
         try:
-            store.put("bkt", f"lock-{number}", writer.finish(), precondition=ABSENT)
+            store.put("bkt", f"lock-{number}", writer.finish(), precondition=absent)
             won += 1
         except PreconditionFailedError:
             pass
