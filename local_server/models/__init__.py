@@ -1,9 +1,24 @@
-"""TensorFlow Serving's nouns: Servable, Loader, Manager, version states.
+"""TensorFlow Serving's nouns: Servable, Loader, Manager, Source, ServerCore, version states.
 
-Free of TensorFlow: the function that loads a model is handed in.
+Free of TensorFlow: the function that loads a model is handed in. A configuration goes to the
+ServerCore, which has the Source watch base paths; the Source says which versions are aspired, and
+the Lifecycle brings the Manager there. Requests know the Manager alone.
 """
 
+from .core import ServerCore
+from .lifecycle import Lifecycle, Retry
 from .manager import Loader, Manager, Servable
+from .source import FileSystemSource
 from .states import State, VersionState
 
-__all__ = ["Loader", "Manager", "Servable", "State", "VersionState"]
+__all__ = [
+    "FileSystemSource",
+    "Lifecycle",
+    "Loader",
+    "Manager",
+    "Retry",
+    "Servable",
+    "ServerCore",
+    "State",
+    "VersionState",
+]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from cloudserve.errors import ConflictError, ModelError
 
@@ -24,6 +25,12 @@ from .states import State, VersionState
 
 Loader = Callable[[Path], LoadedModel]
 """Loads the SavedModel in a folder, or raises ModelError."""
+
+Again = Callable[[ModelError], Awaitable[bool]]
+"""Called when a load has failed: waits as long as is right, and says whether to try once more."""
+
+_Arguments = TypeVarTuple("_Arguments")
+_T = TypeVar("_T")
 
 _logger = logging.getLogger(__name__)
 
@@ -50,19 +57,24 @@ class _Entry:
 class Manager:
     """Loads, hands out and unloads versions of models. Every method may be called by any thread."""
 
-    def __init__(self, load: Loader) -> None:
+    def __init__(self, load: Loader, executor: Executor | None = None) -> None:
+        """Take the function that loads, and where to run it: else asyncio's own threads."""
         self._load = load
+        self._executor = executor
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, _Entry]] = {}
+        self._labels: Mapping[str, Mapping[str, int]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def load(self, name: str, version: int, path: Path) -> None:
+    async def load(self, name: str, version: int, path: Path, again: Again | None = None) -> None:
         """Load a version in a thread; at return it is AVAILABLE.
 
-        Raises ModelError when it does not load, which leaves it at END with that error, and
-        ConflictError when it is loaded or loading. Cancelling the wait does not stop the load.
+        While `again` says so it is tried once more, LOADING all the time. Raises ModelError when
+        it does not load, which leaves it at END with that error, and ConflictError when it is
+        loaded or loading. Cancelling the wait does not stop the load.
         """
         entry = self._start(name, version)
-        await asyncio.to_thread(self._finish_load, entry, name, path)
+        await self._unbroken(self._load_until(entry, name, path, again))
 
     async def unload(self, name: str, version: int) -> None:
         """Stop handing out a version, wait until no request holds it, and close it.
@@ -70,7 +82,7 @@ class Manager:
         Raises StatusError (NOT_FOUND) when it is not AVAILABLE. Cancelling the wait does not stop
         the unload.
         """
-        await asyncio.shield(asyncio.ensure_future(self._drain(self._stop(name, version))))
+        await self._unbroken(self._drain(self._stop(name, version)))
 
     async def unload_all(self) -> None:
         """Unload every version that is AVAILABLE."""
@@ -99,6 +111,14 @@ class Manager:
             entries = self._models.get(name, {})
             return tuple(entries[version].status for version in sorted(entries, reverse=True))
 
+    def label(self, labels: Mapping[str, Mapping[str, int]]) -> None:
+        """Set what the labels stand for, by model; those of before are forgotten."""
+        self._labels = {name: dict(versions) for name, versions in labels.items()}
+
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Return a model's labels and their versions."""
+        return self._labels.get(name, {})
+
     def available(self) -> tuple[str, ...]:
         """Return the names of the models that have an AVAILABLE version, sorted."""
         with self._lock:
@@ -117,23 +137,43 @@ class Manager:
             entry = versions[version] = _Entry(VersionState(version, State.START))
             return entry
 
-    def _finish_load(self, entry: _Entry, name: str, path: Path) -> None:
-        version = entry.status.version
+    async def _unbroken(self, work: Coroutine[None, None, None]) -> None:
+        """Do work that goes on when who waits for it is cancelled."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def _in_thread(self, work: Callable[[*_Arguments], _T], *arguments: *_Arguments) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, work, *arguments)
+
+    async def _load_until(self, entry: _Entry, name: str, path: Path, again: Again | None) -> None:
         self._set(entry, State.LOADING)
         try:
-            model = self._load(path)
-        except ModelError as error:
-            code = error.code if isinstance(error, LoadError) else Code.UNKNOWN
-            self._set(entry, State.END, code, error.message)
-            raise
+            while failure := await self._in_thread(self._attempt, entry, name, path):
+                if again is None or not await again(failure):
+                    break
         except BaseException as error:
             # A defect or a missing package: the version must not stay LOADING for ever.
             self._set(entry, State.END, Code.UNKNOWN, str(error))
             raise
+        if failure is not None:
+            code = failure.code if isinstance(failure, LoadError) else Code.UNKNOWN
+            self._set(entry, State.END, code, failure.message)
+            raise failure
+
+    def _attempt(self, entry: _Entry, name: str, path: Path) -> ModelError | None:
+        version = entry.status.version
+        try:
+            model = self._load(path)
+        except ModelError as error:
+            return error
         with self._lock:
             entry.servable = Servable(name, version, model)
             entry.status = VersionState(version, State.AVAILABLE)
         _logger.info("version %d of model %s is available", version, name)
+        return None
 
     def _set(self, entry: _Entry, state: State, code: Code = Code.OK, message: str = "") -> None:
         with self._lock:
@@ -143,10 +183,11 @@ class Manager:
         self, name: str, version: int | None, label: str | None
     ) -> tuple[_Entry, Servable]:
         if label is not None:
-            # Labels come with the model configuration, which names none yet.
-            raise StatusError(
-                Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
-            )
+            version = self.labels(name).get(label)
+            if version is None:
+                raise StatusError(
+                    Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
+                )
         with self._lock:
             entry = self._find(name, version)
             if entry is None or entry.servable is None:
@@ -184,8 +225,10 @@ class Manager:
         await asyncio.wrap_future(entry.drained)
         servable, entry.servable = entry.servable, None
         assert servable is not None
-        await asyncio.to_thread(servable.model.close)
-        self._set(entry, State.END)
+        try:
+            await self._in_thread(servable.model.close)
+        finally:
+            self._set(entry, State.END)
         _logger.info("version %d of model %s is unloaded", servable.version, servable.name)
 
 

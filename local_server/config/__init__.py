@@ -1,0 +1,22 @@
+"""What a model server is told to serve: ModelServerConfig, its text form, version policies.
+
+Free of TensorFlow and of the rest of the server.
+"""
+
+from .messages import model_server_config
+from .model_config import ModelConfig, ModelServerConfig, read_config
+from .policy import All, Latest, Specific, VersionPolicy
+from .textproto import parse_text_file, parse_text_proto
+
+__all__ = [
+    "All",
+    "Latest",
+    "ModelConfig",
+    "ModelServerConfig",
+    "Specific",
+    "VersionPolicy",
+    "model_server_config",
+    "parse_text_file",
+    "parse_text_proto",
+    "read_config",
+]

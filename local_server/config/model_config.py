@@ -1,0 +1,143 @@
+"""ModelServerConfig as a noun, checked in TensorFlow Serving's words.
+
+Source: tensorflow_serving/model_servers/server_core.cc (`ValidateModelConfigList` and what follows
+it); tfserving.md 4.1. A configuration is valid as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ..status import Code, StatusError
+from .messages import Message
+from .policy import All, Latest, Specific, VersionPolicy
+
+TENSORFLOW = "tensorflow"
+_URI = "://"
+_NO_TYPE, _TENSORFLOW_TYPE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A model to serve: from which folder, which of its versions, under which labels."""
+
+    name: str
+    base_path: str
+    platform: str = TENSORFLOW
+    policy: VersionPolicy = field(default_factory=Latest)
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelServerConfig:
+    """The models to serve, in the order of the configuration."""
+
+    models: tuple[ModelConfig, ...] = ()
+
+    def check(self, before: ModelServerConfig | None = None) -> None:
+        """Raise StatusError (INVALID_ARGUMENT) when a server cannot take this configuration.
+
+        `before` is the configuration it would replace.
+        """
+        counts = Counter(model.name for model in self.models)
+        for model in self.models:
+            _require(
+                counts[model.name] == 1,
+                f"Illegal to list model {model.name} multiple times in config list",
+            )
+            _check_base_path(model)
+        for model in self.models:
+            _check_platform(model, before.model(model.name) if before else None)
+
+    def model(self, name: str) -> ModelConfig | None:
+        """Return the model of this name."""
+        return next((model for model in self.models if model.name == name), None)
+
+
+def read_config(message: Message) -> ModelServerConfig:
+    """Read a `ModelServerConfig` message, which may also come from the generated package.
+
+    Raises StatusError: INVALID_ARGUMENT for a contradiction, UNIMPLEMENTED for a custom
+    configuration. What only a server can tell is left to `check`.
+    """
+    if message.WhichOneof("config") == "custom_model_config":
+        raise StatusError(Code.UNIMPLEMENTED, "custom_model_config is not served; list the models")
+    return ModelServerConfig(tuple(map(_read_model, message.model_config_list.config)))
+
+
+def _read_model(message: Message) -> ModelConfig:
+    if message.HasField("logging_config"):
+        # The stock server's own answer: it has none either.
+        raise StatusError(Code.INVALID_ARGUMENT, "No request-logger-creator provided.")
+    return ModelConfig(
+        name=message.name,
+        base_path=message.base_path,
+        platform=_platform(message),
+        policy=_policy(message.model_version_policy),
+        labels=MappingProxyType(dict(message.version_labels)),
+    )
+
+
+def _platform(message: Message) -> str:
+    has_type = message.model_type != _NO_TYPE
+    both = "ModelServerConfig::model_type (deprecated)"
+    _require(
+        not (has_type and message.model_platform),
+        f"Illegal setting both {both} and ModelServerConfig::model_platform, "
+        f"model name is {message.name}",
+    )
+    _require(
+        has_type or bool(message.model_platform),
+        f"Illegal setting neither {both} nor ModelServerConfig::model_platform, "
+        f"model name is {message.name}",
+    )
+    if not has_type:
+        return str(message.model_platform)
+    _require(
+        message.model_type == _TENSORFLOW_TYPE,
+        f"ModelServerConfig::model_type choice {message.model_type} not supported.",
+    )
+    return TENSORFLOW
+
+
+def _policy(message: Message) -> VersionPolicy:
+    match message.WhichOneof("policy_choice"):
+        case "all":
+            return All()
+        case "specific":
+            return Specific(frozenset(message.specific.versions))
+        case _:
+            return Latest(message.latest.num_versions or 1)
+
+
+def _check_base_path(model: ModelConfig) -> None:
+    _require(
+        model.base_path.startswith("/") or _URI in model.base_path,
+        f"Expected model {model.name} to have an absolute path or URI; "
+        f"got base_path()={model.base_path}",
+    )
+    _require(
+        _URI not in model.base_path,
+        f"Model {model.name} has the base path {model.base_path}; "
+        "only folders of this machine are served",
+    )
+
+
+def _check_platform(model: ModelConfig, before: ModelConfig | None) -> None:
+    _require(
+        before is None or before.platform == model.platform,
+        f"Illegal to change a model's platform. For model {model.name} platform was "
+        f"{before.platform if before else ''} and new platform requested is {model.platform}",
+    )
+    _require(
+        model.platform == TENSORFLOW,
+        f"Model {model.name} requests unsupported platform {model.platform}",
+    )
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise StatusError(Code.INVALID_ARGUMENT, message)

@@ -1,0 +1,172 @@
+"""ServerCore: keeps the models at what a configuration asks for, and takes a new one at run time.
+
+Source: tensorflow_serving/model_servers/server_core.cc; tfserving.md 3.6 and 4. Unlike there a new
+configuration is taken as a whole or not at all, labels included, and waiting for it may end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from cloudserve.errors import CloudserveError
+
+from ..config import ModelConfig, ModelServerConfig
+from ..status import Code, StatusError
+from .lifecycle import Failure, Lifecycle, Sleep
+from .manager import Manager
+from .source import FileSystemSource
+from .states import State
+
+_logger = logging.getLogger(__name__)
+
+
+class ServerCore:
+    """The models of a server. For one event loop; requests go to the manager."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        lifecycle: Lifecycle,
+        source: FileSystemSource,
+        *,
+        labels_may_wait: bool = False,
+    ) -> None:
+        """Take the parts; `labels_may_wait` lets a new label name a version not yet available."""
+        self._manager = manager
+        self._lifecycle = lifecycle
+        self._source = source
+        self._labels_may_wait = labels_may_wait
+        self.config = ModelServerConfig()
+        """What is served at present."""
+
+    async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
+        """Replace the configuration, and wait until every newly named model is available.
+
+        Models that are left out are unloaded. Raises StatusError: INVALID_ARGUMENT or
+        FAILED_PRECONDITION for a configuration that cannot be taken, which changes nothing;
+        UNKNOWN when a new model failed, and DEADLINE_EXCEEDED when `seconds` are over, which leave
+        the new configuration in force.
+        """
+        known = {model.name for model in self.config.models}
+        self.apply(config)
+        await self._source.poll()
+        new = [model.name for model in config.models if model.name not in known]
+        try:
+            await asyncio.wait_for(self.settle(new), seconds)
+        except TimeoutError:
+            raise self._too_late(new, seconds or 0.0) from None
+        self.check_available(new, "model")
+
+    def apply(self, config: ModelServerConfig) -> None:
+        """Replace the configuration and return at once; raises as `reload` does, waits excepted."""
+        config.check(self.config)
+        for model in config.models:
+            self._check_labels(model)
+        self.config = config
+        self._manager.label({model.name: model.labels for model in config.models})
+        self._source.configure(config.models)
+
+    async def poll(self) -> None:
+        """Look at the base paths once, and at the files of versions that failed."""
+        await self._source.poll()
+        await self._lifecycle.recheck()
+
+    async def keep_polling(self, seconds: float, sleep: Sleep = asyncio.sleep) -> None:
+        """Poll every so many seconds until cancelled."""
+        while True:
+            await sleep(seconds)
+            await self.poll()
+
+    async def follow(
+        self,
+        read: Callable[[], ModelServerConfig],
+        seconds: float,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Reload what `read` returns every so many seconds until cancelled.
+
+        What cannot be read or taken is logged and leaves things as they are.
+        """
+        while True:
+            await sleep(seconds)
+            try:
+                self.apply(await asyncio.to_thread(read))
+            except CloudserveError as error:
+                _logger.error("the configuration is not taken: %s", error.message)  # noqa: TRY400  no defect
+            else:
+                await self._source.poll()
+
+    async def settle(self, names: Iterable[str]) -> None:
+        """Wait until each of these models is available or has failed."""
+        wanted = tuple(names)
+        await self._lifecycle.changed.until(
+            lambda: all(self._lifecycle.is_settled(name) for name in wanted)
+        )
+
+    def check_available(self, names: Iterable[str], noun: str = "servable") -> None:
+        """Raise StatusError (UNKNOWN) that tells those of the models that failed, if any did."""
+        failed = [(name, failure) for name in names if (failure := self.failure(name))]
+        if failed:
+            reasons = "".join(_reason(name, failure) for name, failure in failed)
+            raise StatusError(
+                Code.UNKNOWN, f"{len(failed)} {noun}(s) did not become available: {{{reasons}}}"
+            )
+
+    def failure(self, name: str) -> Failure | None:
+        """Return why a model has no available version: its highest version's failure, if any."""
+        if self._lifecycle.is_available(name):
+            return None
+        return next(iter(self._lifecycle.failures(name)), None)
+
+    def unavailable(self) -> tuple[str, ...]:
+        """Return the configured models that have no available version."""
+        available = set(self._manager.available())
+        return tuple(m.name for m in self.config.models if m.name not in available)
+
+    def unsettled(self) -> dict[str, str]:
+        """Return the configured models that are neither available nor failed, and what is known."""
+        return {
+            model.name: self._source.problems.get(
+                model.name, f"no version of servable {model.name} under {model.base_path}"
+            )
+            for model in self.config.models
+            if not self._lifecycle.is_settled(model.name)
+        }
+
+    async def close(self) -> None:
+        """Unload every model; returns when the last request has given its model back."""
+        self._source.configure(())
+        await self._lifecycle.close()
+
+    def _check_labels(self, model: ModelConfig) -> None:
+        old = self._manager.labels(model.name)
+        states = {state.version: state.state for state in self._manager.states(model.name)}
+        for label, version in model.labels.items():
+            is_new = old.get(label, version) == version
+            if self._labels_may_wait and is_new:
+                continue
+            if states.get(version) is not State.AVAILABLE:
+                raise StatusError(
+                    Code.FAILED_PRECONDITION,
+                    f"Request to assign label to version {version} of model {model.name}, "
+                    "which is not currently available for inference",
+                )
+
+    def _too_late(self, names: Iterable[str], seconds: float) -> StatusError:
+        unsettled = self.unsettled()
+        reasons = "; ".join(unsettled[name] for name in names if name in unsettled)
+        return StatusError(
+            Code.DEADLINE_EXCEEDED,
+            f"the new models did not become available within {seconds:g} s: {reasons}",
+        )
+
+
+def _reason(name: str, failure: Failure) -> str:
+    """Write a failure as TensorFlow Serving's `ServableId::DebugString` and status do."""
+    code = getattr(failure.error, "code", Code.UNKNOWN)
+    return (
+        f"{{{{name: {name} version: {failure.version}}} due to error: {code.name}: "
+        f"{failure.error}}}, "
+    )

@@ -1,0 +1,70 @@
+"""The versions below a base path, by TensorFlow Serving's rules (tfserving.md 4.2).
+
+A child whose name reads as an int64 is a version, `00000123` and `+123` as well as `123`; others
+are passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from cloudserve.savedmodel.versions import is_saved_model
+
+_logger = logging.getLogger(__name__)
+
+# absl::SimpleAtoi: a sign, digits, white space around them.
+_NUMBER = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
+_INT64 = range(-(2**63), 2**63)
+_UNNAMED = 1
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""What a version's files look like from outside: name, size and time of each."""
+
+
+def find_versions(base_path: Path) -> dict[int, Path]:
+    """Return the versions below a base path; raises OSError when it cannot be listed."""
+    found: dict[int, Path] = {}
+    for name in sorted(entry.name for entry in base_path.iterdir()):
+        number = _number(name)
+        if number is None:
+            continue
+        if number in found:
+            _logger.warning("%s: %s/ replaces %s/", base_path, name, found[number].name)
+        found[number] = base_path / name
+    return found
+
+
+def find_versions_or_model(path: Path) -> dict[int, Path]:
+    """Return the versions below a base path, or the SavedModel that the path itself is.
+
+    A SavedModel's number is its folder's name, or 1. Raises OSError as above.
+    """
+    if not is_saved_model(path):
+        return find_versions(path)
+    number = _number(path.name)
+    return {_UNNAMED if number is None else number: path}
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Describe a version's files so that a change to one is a different value.
+
+    The tree may change meanwhile: what is gone when its turn comes is left out.
+    """
+    found: list[tuple[str, int, int]] = []
+    for parent, _, names in os.walk(path):
+        for file in (Path(parent, name) for name in names):
+            with suppress(OSError):
+                status = file.stat()
+                found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
+    return tuple(sorted(found))
+
+
+def _number(name: str) -> int | None:
+    if not _NUMBER.fullmatch(name):
+        return None
+    number = int(name)
+    return number if number in _INT64 else None

@@ -1,0 +1,201 @@
+"""Brings a manager's versions to those that are aspired, without a gap in availability.
+
+Level-triggered: whenever the aspired versions change or a load or unload ends, the policy of
+`transitions` is asked again. Loads and their retries run beside each other, so a version that
+does not load holds up no other (in TensorFlow Serving it does by default: `num_load_threads`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from cloudserve.errors import CloudserveError, ModelError
+
+from .discovery import Fingerprint, fingerprint
+from .manager import Again, Manager
+from .signal import Signal
+from .states import State
+from .transitions import Action, Candidate, Load, Unload, next_action
+
+_logger = logging.getLogger(__name__)
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a load that failed is tried again, and after how many seconds each time."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A version that did not load, and what its files were when it was tried."""
+
+    version: int
+    path: Path
+    error: Exception
+    files: Fingerprint
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A model's versions: those aspired, those in transition, those that failed."""
+
+    aspired: Mapping[int, Path] = field(default_factory=dict)
+    moving: dict[int, State] = field(default_factory=dict)
+    failed: dict[int, Failure] = field(default_factory=dict)
+
+
+class Lifecycle:
+    """Loads what is aspired and unloads what no longer is. For one event loop."""
+
+    def __init__(
+        self, manager: Manager, retry: Retry | None = None, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._manager = manager
+        self._retry = retry or Retry()
+        self._sleep = sleep
+        self._streams: dict[str, _Stream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.changed = Signal()
+        """Notified after every transition."""
+
+    def aspire(self, name: str, versions: Mapping[int, Path]) -> None:
+        """Set the versions that a model shall have; the transitions go on in the background.
+
+        A version that failed is tried again once it was not aspired, or is at another path.
+        """
+        stream = self._streams.setdefault(name, _Stream())
+        stream.aspired = dict(versions)
+        for failure in tuple(stream.failed.values()):
+            if versions.get(failure.version) != failure.path:
+                del stream.failed[failure.version]
+        self._step(name, stream)
+
+    async def recheck(self) -> None:
+        """Try versions again that failed and whose files have changed since."""
+        for name, stream in tuple(self._streams.items()):
+            failures = tuple(stream.failed.values())
+            changed = await asyncio.to_thread(_changed, failures) if failures else ()
+            for failure in changed:
+                if stream.failed.get(failure.version) is failure:
+                    del stream.failed[failure.version]
+            if changed:
+                self._step(name, stream)
+
+    def failures(self, name: str) -> tuple[Failure, ...]:
+        """Return the aspired versions of a model that did not load, highest version first."""
+        stream = self._streams.get(name, _Stream())
+        return tuple(stream.failed[version] for version in sorted(stream.failed, reverse=True))
+
+    def is_settled(self, name: str) -> bool:
+        """Say whether a model has an available version, or all that are aspired have failed."""
+        stream = self._streams.get(name, _Stream())
+        aspired = set(stream.aspired)
+        return self.is_available(name) or (bool(aspired) and aspired <= set(stream.failed))
+
+    def is_available(self, name: str) -> bool:
+        """Say whether a model has an available version."""
+        return any(state.state is State.AVAILABLE for state in self._manager.states(name))
+
+    async def close(self) -> None:
+        """Unload everything; returns when the last request has given its model back."""
+        for name in tuple(self._streams):
+            self.aspire(name, {})
+        await self.changed.until(lambda: not self._tasks)
+
+    def _step(self, name: str, stream: _Stream) -> None:
+        while action := next_action(tuple(self._candidates(name, stream))):
+            self._begin(name, stream, action)
+        self.changed.notify()
+
+    def _candidates(self, name: str, stream: _Stream) -> Iterator[Candidate]:
+        states = {state.version: state.state for state in self._manager.states(name)}
+        for version in states.keys() | stream.aspired.keys():
+            is_aspired = version in stream.aspired
+            state = stream.moving.get(version, states.get(version, State.END))
+            if state is not State.END:
+                yield Candidate(version, state, is_aspired)
+            elif is_aspired and version not in stream.failed:
+                yield Candidate(version, State.START, is_aspired)
+
+    def _begin(self, name: str, stream: _Stream, action: Action) -> None:
+        version = action.version
+        match action:
+            case Load():
+                stream.moving[version] = State.LOADING
+                work = partial(self._load, name, version, stream.aspired[version])
+            case Unload():
+                stream.moving[version] = State.UNLOADING
+                work = partial(self._manager.unload, name, version)
+        self._tasks.add(asyncio.ensure_future(self._finish(name, stream, version, work)))
+
+    async def _finish(
+        self, name: str, stream: _Stream, version: int, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        try:
+            await work()
+        except CloudserveError as error:
+            _logger.warning("version %d of model %s: %s", version, name, error.message)
+        except Exception:
+            _logger.exception("version %d of model %s", version, name)
+        finally:
+            del stream.moving[version]
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.discard(task)
+            self._step(name, stream)
+
+    async def _load(self, name: str, version: int, path: Path) -> None:
+        files = await asyncio.to_thread(fingerprint, path)
+        stream = self._streams[name]
+        try:
+            await self._manager.load(name, version, path, self._again(name, version, stream))
+        except Exception as error:
+            # Where it is not aspired meanwhile it may come back, and shall then be tried.
+            if stream.aspired.get(version) == path:
+                stream.failed[version] = Failure(version, path, error, files)
+            raise
+
+    def _again(self, name: str, version: int, stream: _Stream) -> Again:
+        left = self._retry.times
+
+        async def again(failure: ModelError) -> bool:
+            nonlocal left
+            left -= 1
+            if left < 0 or version not in stream.aspired:
+                return False
+            _logger.warning(
+                "version %d of model %s did not load, %d attempts are left: %s",
+                version, name, left + 1, failure.message,
+            )  # fmt: skip
+            await self._pause(lambda: version not in stream.aspired)
+            if version not in stream.aspired:
+                _logger.info("loading version %d of model %s was cancelled", version, name)
+            return version in stream.aspired
+
+        return again
+
+    async def _pause(self, is_over: Callable[[], bool]) -> None:
+        """Wait for the time between attempts, or for what makes the next one needless."""
+        waits = {
+            asyncio.ensure_future(self._sleep(max(self._retry.seconds, 0.0))),
+            asyncio.ensure_future(self.changed.until(is_over)),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+def _changed(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    return tuple(each for each in failures if fingerprint(each.path) != each.files)
