@@ -82,6 +82,15 @@ class Task:
     """`tensorflow/serving/classify` or `tensorflow/serving/regress`."""
 
 
+class UnknownSignatureError(StatusError):
+    """A model does not have the signature that a prediction named; each face has words for it."""
+
+    def __init__(self, signature: str) -> None:
+        text = f'Serving signature name: "{signature}" not found in signature def'
+        super().__init__(Code.INVALID_ARGUMENT, text)
+        self.signature = signature
+
+
 Decode = Callable[[Signature], Mapping[str, Tensor]]
 """Turns a request's payload into arrays by input alias, once its signature is known."""
 
@@ -125,7 +134,7 @@ class Inference:
 
         The signatures run one after the other, where TensorFlow Serving fetches them in one run.
         """
-        return await self.submit(lambda: self._multi_inference(tasks, examples), within=within)
+        return await self.submit(lambda: self.multi_inference_here(tasks, examples), within=within)
 
     async def submit(self, work: Callable[[], _T], *, within: float | None = None) -> _T:
         """Do a request's work in the executor; faces that parse and encode as well use this."""
@@ -155,6 +164,22 @@ class Inference:
         with self._manager.handle(spec.name, spec.version, spec.label) as servable:
             return self._regress(spec, servable, examples)
 
+    def multi_inference_here(
+        self, tasks: Sequence[Task], examples: Sequence[bytes]
+    ) -> tuple[Classifications | Regressions, ...]:
+        """Do several tasks in the calling thread."""
+        if not tasks or not tasks[0].spec.name:
+            raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
+        which = tasks[0].spec
+        with self._manager.handle(which.name, which.version, which.label) as servable:
+            _check_tasks(tasks, servable)
+            return tuple(
+                (self._classify if task.method == methods.CLASSIFY else self._regress)(
+                    task.spec, servable, examples
+                )
+                for task in tasks
+            )
+
     def _classify(
         self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
     ) -> Classifications:
@@ -172,21 +197,6 @@ class Inference:
         outputs = servable.model.run(signature.name, methods.to_input(examples))
         values = methods.read_values(outputs, len(examples))
         return Regressions(_resolved(spec, servable, signature.name), values)
-
-    def _multi_inference(
-        self, tasks: Sequence[Task], examples: Sequence[bytes]
-    ) -> tuple[Classifications | Regressions, ...]:
-        if not tasks or not tasks[0].spec.name:
-            raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
-        which = tasks[0].spec
-        with self._manager.handle(which.name, which.version, which.label) as servable:
-            _check_tasks(tasks, servable)
-            return tuple(
-                (self._classify if task.method == methods.CLASSIFY else self._regress)(
-                    task.spec, servable, examples
-                )
-                for task in tasks
-            )
 
     def _example_signature(self, spec: ModelSpec, servable: Servable, method: str) -> Signature:
         name = spec.signature or DEFAULT_SIGNATURE
@@ -223,10 +233,7 @@ class Inference:
 def _find_signature(servable: Servable, name: str) -> Signature:
     signature = servable.model.all_signatures.get(name)
     if signature is None:
-        raise StatusError(
-            Code.INVALID_ARGUMENT,
-            f'Serving signature name: "{name}" not found in signature def',
-        )
+        raise UnknownSignatureError(name)
     return signature
 
 

@@ -1,0 +1,240 @@
+"""TensorProto <-> arrays, without TensorFlow: what gRPC requests and responses carry.
+
+A tensor stands in the typed field of its element type (`float_val`, …), whose last value repeats
+to the end of the shape, or in `tensor_content`, its bytes in memory.
+Source: tensorflow/core/framework/tensor.proto, tensor.cc (`FromProto`, `AsProtoField`,
+`AsProtoTensorContent`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
+
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
+
+_MOST_DIMENSIONS = 64  # numpy's own limit; TensorFlow's is 254
+# A request of a few bytes may state any shape; what it unfolds to is no larger than a message.
+_MOST_BYTES = 2**31 - 1
+
+_DType = np.dtype[Any]
+
+
+class TensorProtoError(ValueError):
+    """A TensorProto that states no tensor, or one that does not fit its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How elements of a type stand in a TensorProto.
+
+    `wire` are the bits of an element as a number: of a half its 16 bits, of a complex its parts.
+    """
+
+    number: int
+    field: str
+    wire: _DType
+    dtype: _DType
+
+
+def from_tensor_proto(proto: Any) -> Tensor:
+    """Return a TensorProto's array; strings as an object array of bytes.
+
+    It may be read-only. Raises TensorProtoError where TensorFlow's `FromProto` fails, and for
+    resources, variants and 4-bit numbers.
+    """
+    kind = _BY_NUMBER.get(proto.dtype)
+    if kind is None:
+        raise TensorProtoError(f"elements of type {dtype_name(proto.dtype)} cannot be sent")
+    shape = _read_shape(proto.tensor_shape)
+    size = math.prod(shape)
+    if size == 0:
+        return np.empty(shape, kind.dtype)
+    values = _read_content(proto.tensor_content, kind, size)
+    if values is None:
+        values = _fit(_read_field(getattr(proto, kind.field), kind), size)
+    return values.reshape(shape)
+
+
+def to_tensor_proto(array: Tensor, proto: Any, *, as_content: bool = False) -> None:
+    """Write an array into an empty TensorProto: into its typed field, or as `tensor_content`.
+
+    Strings always go into `string_val`: no Python client reads them from `tensor_content`.
+    Raises StatusError (UNIMPLEMENTED) for an element type that no field takes.
+    """
+    kind = _BY_DTYPE.get(array.dtype) or _string_kind(array.dtype)
+    proto.dtype = kind.number
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    if kind is _STRING:
+        proto.string_val.extend(map(_as_bytes, array.ravel().tolist()))
+    elif as_content:
+        proto.tensor_content = array.tobytes()
+    else:
+        _write_field(proto, kind, array.ravel().view(kind.wire))
+
+
+def _read_shape(shape: Any) -> tuple[int, ...]:
+    sizes = tuple(dim.size for dim in shape.dim)
+    if shape.unknown_rank or any(size < 0 for size in sizes):
+        raise TensorProtoError("the shape is not fully known")
+    if len(sizes) > _MOST_DIMENSIONS:
+        raise TensorProtoError(f"a tensor has at most {_MOST_DIMENSIONS} dimensions")
+    if math.prod(size for size in sizes if size) > _MOST_BYTES:
+        raise TensorProtoError(f"a tensor has at most {_MOST_BYTES} elements")
+    return sizes
+
+
+def _read_content(content: bytes, kind: _Kind, size: int) -> Tensor | None:
+    """Return the elements that `tensor_content` holds; None where it is empty."""
+    if not content:
+        return None
+    if kind is _STRING:
+        return _as_objects(_split_strings(content, size))
+    if len(content) != size * kind.dtype.itemsize:
+        raise TensorProtoError(f"{len(content)} bytes are not {size} {kind.dtype.name}")
+    if kind.dtype == np.bool_:
+        # A byte other than 0 and 1 would be a bool that equals neither.
+        return np.frombuffer(content, np.uint8).astype(np.bool_)
+    return np.frombuffer(content, kind.dtype)
+
+
+def _read_field(values: Any, kind: _Kind) -> Tensor:
+    if kind is _STRING:
+        return _as_objects(values)
+    if isinstance(values, bytes):  # float8_val
+        return np.frombuffer(values, kind.dtype)
+    # Numbers beyond a narrow type wrap around, as C++ casts them.
+    bits: Tensor = np.array(values).astype(kind.wire, copy=False)
+    if bits.nbytes % kind.dtype.itemsize:
+        raise TensorProtoError("a complex number lacks its imaginary part")
+    return bits.view(kind.dtype)
+
+
+def _fit(values: Tensor, size: int) -> Tensor:
+    """Return `size` values: the first ones, or all and the last one repeated; of none, zeros."""
+    given = len(values)
+    if given >= size:
+        return values[:size]
+    if size * values.dtype.itemsize > _MOST_BYTES:
+        raise TensorProtoError(f"{given} values cannot stand for {size}")
+    whole: Tensor = np.empty(size, values.dtype)
+    whole[:given] = values
+    whole[given:] = values[-1] if given else _zero(values.dtype)
+    return whole
+
+
+def _zero(dtype: _DType) -> Any:
+    return b"" if dtype.hasobject else np.zeros((), dtype)
+
+
+def _as_objects(values: Iterable[bytes]) -> Tensor:
+    strings = list(values)
+    array: Tensor = np.empty(len(strings), object)
+    array[:] = strings
+    return array
+
+
+def _split_strings(content: bytes, count: int) -> list[bytes]:
+    """Return the strings of a `tensor_content`: their lengths as varints, then their bytes."""
+    lengths, position = [], 0
+    for _ in range(count):
+        length, position = _read_varint(content, position)
+        lengths.append(length)
+    if position + sum(lengths) != len(content):
+        raise TensorProtoError(f"the bytes are not {count} strings")
+    strings = []
+    for length in lengths:
+        strings.append(content[position : position + length])
+        position += length
+    return strings
+
+
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return a 32-bit varint and the position behind it."""
+    value = 0
+    for shift, byte in enumerate(data[position : position + 5]):
+        value |= (byte & 0x7F) << (7 * shift)
+        if byte < 0x80:  # noqa: PLR2004  the last byte of a varint has no high bit
+            return value, position + shift + 1
+    raise TensorProtoError("a string's length is cut short")
+
+
+def _write_field(proto: Any, kind: _Kind, bits: Tensor) -> None:
+    if kind.field == "float8_val":
+        proto.float8_val = bits.tobytes()
+    elif kind.wire.kind == "f":
+        # Packed floats on the wire are those in memory: a hundred times faster than one by one.
+        data = bits.tobytes()
+        number = proto.DESCRIPTOR.fields_by_name[kind.field].number
+        proto.MergeFromString(_varint(number << 3 | 2) + _varint(len(data)) + data)
+    else:
+        getattr(proto, kind.field).extend(bits.tolist())
+
+
+def _varint(value: int) -> bytes:
+    written = bytearray()
+    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
+
+
+def _as_bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
+def _string_kind(dtype: _DType) -> _Kind:
+    if dtype.hasobject or dtype.kind in "SU":
+        return _STRING
+    raise StatusError(Code.UNIMPLEMENTED, f"A tensor of {dtype.name} cannot be sent")
+
+
+def _numbers(field: str, *names: str, wire: str | None = None) -> list[_Kind]:
+    """Describe numeric types that share a field; `wire` is the type of their bits if another."""
+    kinds = []
+    for name in names:
+        dtype = np.dtype(getattr(ml_dtypes, name, None) or name)
+        kinds.append(_Kind(_NUMBERS[name], field, np.dtype(wire or dtype), dtype))
+    return kinds
+
+
+def _quantized(name: str, wire: str) -> _Kind:
+    """Describe a quantized type, which TensorFlow shows numpy as a record of one field."""
+    return _Kind(_NUMBERS[name], "int_val", np.dtype(wire), np.dtype([(name, wire)]))
+
+
+_NUMBERS = {dtype_name(number): number for number in PROTO_NAMES}
+_STRING = _Kind(_NUMBERS["string"], "string_val", np.dtype(object), np.dtype(object))
+_FLOAT8 = [name for name in _NUMBERS if name.startswith("float8_") and not name.endswith("_ref")]
+_KINDS = [
+    *_numbers("float_val", "float32"),
+    *_numbers("double_val", "float64"),
+    *_numbers("int_val", "int32", "int16", "int8", "uint16", "uint8"),
+    *_numbers("int64_val", "int64"),
+    *_numbers("uint32_val", "uint32"),
+    *_numbers("uint64_val", "uint64"),
+    *_numbers("bool_val", "bool"),
+    *_numbers("half_val", "float16", "bfloat16", wire="uint16"),
+    *_numbers("float8_val", *_FLOAT8, wire="uint8"),
+    *_numbers("scomplex_val", "complex64", wire="float32"),
+    *_numbers("dcomplex_val", "complex128", wire="float64"),
+    _quantized("qint8", "int8"),
+    _quantized("quint8", "uint8"),
+    _quantized("qint16", "int16"),
+    _quantized("quint16", "uint16"),
+    _quantized("qint32", "int32"),
+    _STRING,
+]
+_BY_NUMBER = {kind.number: kind for kind in _KINDS}
+_BY_DTYPE = {kind.dtype: kind for kind in _KINDS}

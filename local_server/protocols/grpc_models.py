@@ -1,0 +1,64 @@
+"""`tensorflow.serving.ModelService` on the data plane and the life cycle.
+
+Source: tensorflow_serving/apis/model_service.proto, model_servers/model_service_impl.cc,
+get_model_status_impl.cc; tfserving.md 3.5, 3.6.
+"""
+
+from __future__ import annotations
+
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
+from tensorflow_serving.apis.model_management_pb2 import (
+    ReloadConfigRequest,
+    ReloadConfigResponse,
+)
+
+from ..inference import Inference
+from ..status import Code, StatusError
+from ..transport.grpc_types import Call, Message, Method, Service
+from .grpc_spec import read_any_spec
+from .tfserving_grpc import Lifecycle
+
+
+class ModelService:
+    """Tells the states of versions, and takes new configurations where there is a lifecycle."""
+
+    def __init__(self, inference: Inference, lifecycle: Lifecycle | None) -> None:
+        self._inference = inference
+        self._lifecycle = lifecycle
+
+    def service(self) -> Service:
+        """Return the service to register."""
+        methods = {
+            "GetModelStatus": Method(GetModelStatusRequest, self.status),
+            "HandleReloadConfigRequest": Method(ReloadConfigRequest, self.reload),
+        }
+        return Service("tensorflow.serving.ModelService", methods)
+
+    async def status(self, _call: Call, request: Message) -> Message:
+        """Tell the state of a version, or of all; a label is passed over."""
+        spec = read_any_spec(request)
+        response = GetModelStatusResponse()
+        for state in self._inference.status(spec.name, spec.version):
+            version = response.model_version_status.add(version=state.version, state=state.state)
+            version.status.error_code = state.code
+            version.status.error_message = state.message
+        return response
+
+    async def reload(self, _call: Call, request: Message) -> Message:
+        """Replace the configuration; of `metric_names`, which are none here, nothing is told."""
+        if self._lifecycle is None:
+            text = "The models of this server are fixed: it was started without a configuration"
+            raise StatusError(Code.UNIMPLEMENTED, text)
+        if request.config.WhichOneof("config") != "model_config_list":
+            text = (
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+            raise StatusError(Code.INVALID_ARGUMENT, text)
+        await self._lifecycle.reload(request.config)
+        response = ReloadConfigResponse()
+        response.status.SetInParent()
+        return response

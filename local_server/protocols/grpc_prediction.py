@@ -1,0 +1,141 @@
+"""`tensorflow.serving.PredictionService` on the data plane.
+
+Source: tensorflow_serving/apis/prediction_service.proto, tfserving.md 3.3 to 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tensorflow_serving.apis.classification_pb2 import (
+    ClassificationRequest,
+    ClassificationResponse,
+)
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+)
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
+
+from cloudserve.savedmodel.signature import Signature
+
+from ..codecs.tensor_proto import to_tensor_proto
+from ..inference import Classifications, Inference, Regressions, Task, UnknownSignatureError
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
+from ..transport.grpc_types import Call, Message, Method, Service
+from .grpc_examples import read_examples, write_classifications, write_regressions
+from .grpc_inputs import check_filter, read_inputs
+from .grpc_signature import signature_map
+from .grpc_spec import check_name, read_any_spec, read_spec, to_spec, write_spec
+
+_SIGNATURES = "signature_def"
+
+
+class PredictionService:
+    """Answers the five methods; a request's work is done in the data plane's threads."""
+
+    def __init__(self, inference: Inference, *, tensor_content: bool = False) -> None:
+        self._inference = inference
+        self._tensor_content = tensor_content
+
+    def service(self) -> Service:
+        """Return the service to register."""
+        methods = {
+            "Predict": Method(PredictRequest, self.predict),
+            "Classify": Method(ClassificationRequest, self.classify),
+            "Regress": Method(RegressionRequest, self.regress),
+            "MultiInference": Method(MultiInferenceRequest, self.multi_inference),
+            "GetModelMetadata": Method(GetModelMetadataRequest, self.metadata),
+        }
+        return Service("tensorflow.serving.PredictionService", methods)
+
+    async def predict(self, _call: Call, request: Message) -> Message:
+        """Run a signature on tensors."""
+        return await self._inference.submit(lambda: self._predict(request))
+
+    def _predict(self, request: Message) -> Message:
+        def decode(signature: Signature) -> Mapping[str, Tensor]:
+            inputs = read_inputs(signature, request.inputs)
+            check_filter(signature, request.output_filter)
+            return inputs
+
+        try:
+            prediction = self._inference.predict_here(read_spec(request), decode)
+        except UnknownSignatureError as error:
+            text = f'Serving signature key "{error.signature}" not found.'
+            raise StatusError(Code.FAILED_PRECONDITION, text) from error
+        response = PredictResponse()
+        write_spec(response.model_spec, prediction.spec)
+        for alias in request.output_filter or prediction.outputs:
+            proto = response.outputs[alias]
+            to_tensor_proto(prediction.outputs[alias], proto, as_content=self._tensor_content)
+        return response
+
+    async def classify(self, _call: Call, request: Message) -> Message:
+        """Classify Examples."""
+        return await self._inference.submit(lambda: self._classify(request))
+
+    def _classify(self, request: Message) -> Message:
+        answer = self._inference.classify_here(read_spec(request), read_examples(request))
+        response = ClassificationResponse()
+        write_spec(response.model_spec, answer.spec)
+        response.result.SetInParent()
+        write_classifications(response.result, answer)
+        return response
+
+    async def regress(self, _call: Call, request: Message) -> Message:
+        """Give Examples a value each."""
+        return await self._inference.submit(lambda: self._regress(request))
+
+    def _regress(self, request: Message) -> Message:
+        answer = self._inference.regress_here(read_spec(request), read_examples(request))
+        response = RegressionResponse()
+        write_spec(response.model_spec, answer.spec)
+        response.result.SetInParent()
+        write_regressions(response.result, answer)
+        return response
+
+    async def multi_inference(self, _call: Call, request: Message) -> Message:
+        """Classify and regress the same Examples by several signatures."""
+        return await self._inference.submit(lambda: self._multi_inference(request))
+
+    def _multi_inference(self, request: Message) -> Message:
+        tasks = [Task(to_spec(task.model_spec), task.method_name) for task in request.tasks]
+        response = MultiInferenceResponse()
+        for answer in self._inference.multi_inference_here(tasks, read_examples(request)):
+            _write_result(response.results.add(), answer)
+        return response
+
+    async def metadata(self, _call: Call, request: Message) -> Message:
+        """Tell the signatures of a version."""
+        spec = read_any_spec(request)
+        _check_fields(request.metadata_field)
+        metadata = self._inference.metadata(check_name(spec))
+        response = GetModelMetadataResponse()
+        write_spec(response.model_spec, replace(metadata.spec, signature=""))
+        response.metadata[_SIGNATURES].Pack(signature_map(metadata))
+        return response
+
+
+def _write_result(result: Message, answer: Classifications | Regressions) -> None:
+    write_spec(result.model_spec, answer.spec)
+    if isinstance(answer, Classifications):
+        result.classification_result.SetInParent()
+        write_classifications(result.classification_result, answer)
+    else:
+        result.regression_result.SetInParent()
+        write_regressions(result.regression_result, answer)
+
+
+def _check_fields(fields: Sequence[str]) -> None:
+    if not fields:
+        text = "GetModelMetadataRequest must specify at least one metadata_field"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
+    for field in fields:
+        if field != _SIGNATURES:
+            text = f"Metadata field {field} is not supported"
+            raise StatusError(Code.INVALID_ARGUMENT, text)

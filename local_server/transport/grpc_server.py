@@ -1,0 +1,206 @@
+"""gRPC over grpcio: start, addresses, stop within a deadline.
+
+grpcio costs 200 us of CPU a call, twenty times an own HTTP/2 (performance.md, limit 2). It is seen
+in this module alone, so that it can be replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from cloudserve.errors import UserError
+
+from ..status import StatusError
+from .grpc_call import answer
+from .grpc_types import Call, GrpcApplication, Method, Service
+from .tls import Tls
+
+_UNLIMITED = -1
+_ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
+    {
+        # grpcio's unlimited is its int32: 2 GiB, as TensorFlow Serving's `SetMaxMessageSize`.
+        "grpc.max_receive_message_length": _UNLIMITED,
+        "grpc.max_send_message_length": _UNLIMITED,
+        # Otherwise a second server would share the port, and calls go to either.
+        "grpc.so_reuseport": 0,
+    }
+)
+_STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
+
+_Serve = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """What a server offers beside its methods on a TCP port."""
+
+    socket_path: Path | None = None
+    """A unix socket to listen on as well."""
+    tls: Tls | None = None
+    """Certificates, for the port and the socket alike."""
+    health: bool = False
+    """Serve `grpc.health.v1.Health`."""
+    channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
+    """grpcio's own; they go before the server's."""
+
+
+class GrpcServer:
+    """Serves an application's methods on a TCP address, and on a unix socket if one is named."""
+
+    def __init__(
+        self,
+        app: GrpcApplication,
+        host: str = "127.0.0.1",
+        port: int | None = 0,
+        options: GrpcOptions | None = None,
+    ) -> None:
+        """Take what to serve and where; `port` 0 picks a free one, None opens none.
+
+        Nothing is opened before `start`.
+        """
+        self._app = app
+        self._host = f"[{host}]" if ":" in host else host
+        self._wanted_port = port
+        self._options = options or GrpcOptions()
+        self._server: Any = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on; 0 where none is."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Return "host:port", an IPv6 host in brackets."""
+        return f"{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen. Raises UserError for an address that cannot be had, and for wrong certificates.
+
+        Nothing is open then.
+        """
+        if self._server is not None:
+            raise RuntimeError("the server is started already")
+        services = await asyncio.to_thread(self._app.services)
+        arguments = {**_ARGUMENTS, **self._options.channel_arguments}
+        server = grpc.aio.server(options=list(arguments.items()))
+        try:
+            await self._register(server, services)
+            self._listen(server)
+            await server.start()
+        except BaseException:
+            self._port = 0
+            await server.stop(None)
+            raise
+        self._server = server
+
+    async def stop(self, drain_seconds: float = 10.0) -> None:
+        """Refuse new calls, let those in flight end, and cancel them after `drain_seconds`."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(drain_seconds)
+
+    async def _register(self, server: Any, services: Sequence[Service]) -> None:
+        for service in services:
+            handlers = {
+                name: grpc.unary_unary_rpc_method_handler(_serve(method, service, name))
+                for name, method in service.methods.items()
+            }
+            handler = grpc.method_handlers_generic_handler(service.name, handlers)
+            server.add_generic_rpc_handlers((handler,))
+        names = [service.name for service in services]
+        if self._options.health:
+            names.append(await _add_health(server, names))
+        _add_reflection(server, names)
+
+    def _listen(self, server: Any) -> None:
+        tls, socket_path = self._options.tls, self._options.socket_path
+        credentials = _credentials(tls) if tls else None
+        if self._wanted_port is not None:
+            address = f"{self._host}:{self._wanted_port}"
+            self._port = _open(server, address, credentials)
+        if socket_path is not None:
+            _check_socket(socket_path)
+            _open(server, f"unix:{socket_path}", credentials)
+
+
+def _serve(method: Method, service: Service, name: str) -> _Serve:
+    path = f"/{service.name}/{name}"
+
+    async def serve(body: bytes, context: Any) -> bytes:
+        try:
+            return await answer(method, _read_call(path, context), body)
+        except StatusError as error:
+            await context.abort(_STATUS_CODES[error.code], error.message)
+            raise
+
+    return serve
+
+
+def _read_call(path: str, context: Any) -> Call:
+    metadata = tuple((key, value) for key, value in context.invocation_metadata() or ())
+    return Call(path, metadata, context.time_remaining(), context.peer())
+
+
+def _open(server: Any, address: str, credentials: Any) -> int:
+    try:
+        if credentials is None:
+            port: int = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+    except (RuntimeError, ValueError) as error:
+        raise _refused(address) from error
+    if port == 0:
+        raise _refused(address)
+    return port
+
+
+def _refused(address: str) -> UserError:
+    return UserError(
+        f"cannot listen for gRPC on {address}",
+        hint="stop what listens there, choose another address, or port 0 for any free one; "
+        "with TLS, check that key and certificate belong together",
+    )
+
+
+def _check_socket(path: Path) -> None:
+    """Refuse a path that holds something else than a socket: grpcio would only say no."""
+    if path.exists() and not path.is_socket():
+        raise UserError(
+            "this is not a socket", where=str(path), hint="move it away, or name another path"
+        )
+
+
+def _credentials(tls: Tls) -> Any:
+    """Return grpcio's; it looks at key and certificate when the port is opened."""
+    return grpc.ssl_server_credentials(
+        [(tls.key, tls.certificate)],
+        root_certificates=tls.client_ca or None,
+        require_client_auth=tls.verify_clients,
+    )
+
+
+async def _add_health(server: Any, names: Sequence[str]) -> str:
+    """Serve health checks that say SERVING for the server ("") and each service, as upstream."""
+    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+    servicer = health.aio.HealthServicer()
+    for name in ("", *names):
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    return str(health.SERVICE_NAME)
+
+
+def _add_reflection(server: Any, names: Sequence[str]) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)

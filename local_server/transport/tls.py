@@ -1,0 +1,82 @@
+"""The certificates a transport shows and asks for, from TensorFlow Serving's `ssl_config_file`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import message_factory, text_format
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from cloudserve.errors import UserError
+
+from ..status import Code, StatusError
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM texts: the server's key and certificate chain, and who may sign its clients'."""
+
+    key: bytes = field(repr=False)
+    certificate: bytes
+    client_ca: bytes = b""
+    verify_clients: bool = False
+    """Whether a client must show a certificate that `client_ca` signed."""
+
+
+def read_ssl_config(path: Path) -> Tls:
+    """Read an `SSLConfig` in text form; keys and certificates stand in it, not their paths.
+
+    Raises StatusError for a file that is not there (NOT_FOUND) or not one (INVALID_ARGUMENT, in
+    TensorFlow Serving's words), UserError for one that lacks what it needs.
+    """
+    config = _parse(path)
+    if not config.server_key or not config.server_cert:
+        raise UserError(
+            "TLS needs the server's key and certificate",
+            where=str(path),
+            hint='write server_key: "-----BEGIN …" and server_cert: "-----BEGIN …", both as PEM',
+        )
+    if config.client_verify and not config.custom_ca:
+        raise UserError(
+            "client_verify needs custom_ca: the certificate that signs the clients'",
+            where=str(path),
+            hint='write custom_ca: "-----BEGIN …", or leave client_verify out',
+        )
+    return Tls(
+        key=config.server_key.encode(),
+        certificate=config.server_cert.encode(),
+        client_ca=config.custom_ca.encode(),
+        verify_clients=config.client_verify,
+    )
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return text_format.Parse(path.read_bytes().decode(), _ssl_config_class()())
+    except OSError as error:
+        raise StatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
+    # The cause stays out: a parser quotes the line it stumbled on, which may be the key.
+    except (text_format.ParseError, UnicodeDecodeError):
+        raise StatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from None
+
+
+def _ssl_config_class() -> Any:
+    """Make `SSLConfig` (tensorflow_serving/config/ssl_config.proto), which no package ships."""
+    file = FileDescriptorProto(
+        name="cloudserve/ssl_config.proto", package="tensorflow.serving", syntax="proto3"
+    )
+    message = file.message_type.add(name="SSLConfig")
+    text, flag = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_BOOL
+    fields = {"server_key": text, "server_cert": text, "custom_ca": text, "client_verify": flag}
+    for number, (name, kind) in enumerate(fields.items(), start=1):
+        message.field.add(
+            name=name, number=number, type=kind, label=FieldDescriptorProto.LABEL_OPTIONAL
+        )
+    pool = DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(
+        pool.FindMessageTypeByName("tensorflow.serving.SSLConfig")
+    )
