@@ -181,7 +181,7 @@ def _mapping(
             raise ProjectError(
                 f"the key `{key}` must be a string",
                 where=document.where((*path, str(key))),
-                hint=f'quote it: "{key}"',
+                hint="put it in quotes",
             )
         if known and key not in known:
             raise ProjectError(

@@ -40,7 +40,8 @@ def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseExcepti
     # The first error is the one to tell; the ledger then shows a release without an end.
     try:
         if left:
-            reason = str(error) or type(error).__name__
+            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            reason = reason or type(error).__name__
             recorder.record(Event.STOPPED, action=left[0].id, error=reason)
         else:
             recorder.record(Event.FINISHED)

@@ -170,12 +170,17 @@ def actor(environ: Mapping[str, str]) -> str:
     """Say who is acting: `CLOUDSERVE_ACTOR`, the CI's own name for its user, or user@host."""
     for variable in ("CLOUDSERVE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
         if environ.get(variable):
-            return environ[variable]
+            return utf8(environ[variable])
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+def utf8(text: str) -> str:
+    """Return a text of the system's, such as a path, with what is not UTF-8 replaced."""
+    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def _fold(entries: list[Entry]) -> Release:

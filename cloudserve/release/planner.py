@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import Release
+from cloudserve.release.ledger import Release, utf8
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision, State
 from cloudserve.release.provider import Provider
 from cloudserve.release.upload import is_uploaded
@@ -30,7 +30,7 @@ def plan_deploy(
             Action(
                 UPLOAD,
                 UPLOAD,
-                f"upload {source} to {location.saved_model_url}",
+                f"upload {utf8(str(source))} to {location.saved_model_url}",
                 undo=f"delete the objects under {location.root_url}",
             )
         )

@@ -1,5 +1,6 @@
 """Deploy, promote and roll back: what each does, repeats, refuses, and leaves when it stops."""
 
+import os
 import shutil
 
 import pytest
@@ -219,6 +220,13 @@ def test_a_model_that_is_written_while_it_is_sent_is_refused_and_taken_back(
     assert platform.deployed == {}
 
 
+def test_a_path_that_is_not_utf_8_is_no_harm(releases, base, tmp_path):
+    model = tmp_path / os.fsdecode(b"m\xff")
+    shutil.copytree(base / "123", model / "1")
+    assert releases(path=model).deploy().changed
+    assert "m\ufffd" in releases().history()[0].steps[0]
+
+
 def test_history_tells_who_did_what_from_which_digest(releases):
     first = releases().deploy(123).plan.revision
     second = releases().deploy(124).plan.revision
@@ -241,6 +249,13 @@ def test_history_tells_of_a_release_that_stopped(releases, platform):
     release = releases().history()[0]
     assert (release.outcome, release.error) == (Event.STOPPED, "quota exceeded")
     assert [step.split()[0] for step in release.steps] == ["upload"]
+
+
+def test_history_tells_of_an_interrupt_in_words(releases, platform):
+    platform.before = stopping("create", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        releases().deploy(123)
+    assert releases().history()[0].error == "interrupted"
 
 
 def test_a_second_release_at_the_same_time_is_refused_and_told_who_holds_the_lock(
