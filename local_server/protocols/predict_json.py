@@ -9,7 +9,7 @@ from ..codecs.response import encode_columns, encode_rows
 from ..inference import Inference, ModelSpec
 from .errors import error_body, http_status
 
-__all__ = ["error_body", "http_status", "predict_json"]
+__all__ = ["error_body", "http_status", "predict_json", "predict_json_here"]
 
 
 async def predict_json(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
@@ -18,10 +18,11 @@ async def predict_json(inference: Inference, spec: ModelSpec, body: bytes) -> by
     The request's `signature_name` goes before `spec.signature`. All of it happens in the
     executor's thread. Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
     """
-    return await inference.submit(lambda: _predict(inference, spec, body))
+    return await inference.submit(lambda: predict_json_here(inference, spec, body))
 
 
-def _predict(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+def predict_json_here(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+    """Do what `predict_json` does in the calling thread."""
     request = parse_request(body)
     named = replace(spec, signature=request.signature_name or spec.signature)
     outputs = inference.predict_here(named, request.decode).outputs

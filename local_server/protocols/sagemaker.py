@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..inference import Inference, ModelSpec
 from ..status import StatusError
-from .predict_json import error_body, http_status, predict_json
+from .predict_json import error_body, http_status, predict_json_here
 
 _AS_IT_IS = re.compile(rb'"(instances|inputs|examples)"\s*:')
 _NEXT_LINE = re.compile(rb"[}\]]\s*[\[{]")
@@ -58,13 +58,20 @@ class Container:
         """Answer `POST /invocations` as the container does, errors included."""
         try:
             spec = self._spec(invocation.attributes)
-            request = to_tfserving(invocation.content_type, invocation.body)
-            answer = await predict_json(inference, spec, request)
+            # The conversion too is done in the executor: a body of megabytes takes its time.
+            answer = await inference.submit(lambda: _answer(inference, spec, invocation))
         except ContainerError as error:
             return ContainerAnswer(error.status, json.dumps({"error": error.message}).encode())
         except StatusError as error:
-            return ContainerAnswer(http_status(error.code), error_body(error.message))
-        return ContainerAnswer(200, _accepted(answer, invocation.accept))
+            text = self._named_here(error.message)
+            return ContainerAnswer(http_status(error.code), error_body(text))
+        return ContainerAnswer(200, answer)
+
+    def _named_here(self, message: str) -> str:
+        """Say the data plane's names of models as the container has them."""
+        for name, outside in self.models.items():
+            message = message.replace(outside, name)
+        return message
 
     def _spec(self, attributes: str) -> ModelSpec:
         given = dict(_ATTRIBUTE.findall(attributes))
@@ -81,6 +88,12 @@ class Container:
             raise ContainerError(501, f"tfs-method={method} is not available offline")
         # An unknown model keeps its short name, which is what the error then tells.
         return ModelSpec(self.models.get(name, name), None if version is None else int(version))
+
+
+def _answer(inference: Inference, spec: ModelSpec, invocation: Invocation) -> bytes:
+    request = to_tfserving(invocation.content_type, invocation.body)
+    answer = predict_json_here(inference, spec, request)
+    return answer.replace(b"\n", b"") if JSON in invocation.accept else answer
 
 
 class ContainerError(Exception):
@@ -121,21 +134,18 @@ def _from_lines(body: bytes) -> bytes:
 
 def _from_csv(body: bytes) -> bytes:
     try:
-        rows = list(_csv_rows(body.decode()))
+        rows = ",".join(_csv_rows(body.decode()))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ContainerError(400, f"the body is not CSV: {error}") from error
-    return json.dumps({"instances": rows}).encode()
+    return b'{"instances":[' + rows.encode() + b"]}"
 
 
-def _csv_rows(text: str) -> Iterator[object]:
-    """Yield each line: a list of its fields, or a lone field itself. Numbers lose their quotes."""
+def _csv_rows(text: str) -> Iterator[str]:
+    """Yield each line as JSON: an array of its fields, or a lone field itself.
+
+    A number is taken over as it is written, anything else becomes a string.
+    """
     for fields in csv.reader(io.StringIO(text, newline=""), strict=True):
-        values = [json.loads(field) if _NUMBER.fullmatch(field) else field for field in fields]
+        values = [field if _NUMBER.fullmatch(field) else json.dumps(field) for field in fields]
         if values:
-            yield values if len(values) > 1 else values[0]
-
-
-def _accepted(answer: bytes, accept: str) -> bytes:
-    if "application/json" in accept:
-        return answer.replace(b"\n", b"")
-    return answer
+            yield f"[{','.join(values)}]" if len(values) > 1 else values[0]

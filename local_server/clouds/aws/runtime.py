@@ -26,6 +26,14 @@ PAYLOAD_LIMIT = 6_291_456
 _PATH = re.compile(
     r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
 )
+# What would change who answers, or how; a header that only names the request may come.
+_NOT_OFFLINE = (
+    "x-amzn-sagemaker-target-model",
+    "x-amzn-sagemaker-target-container-hostname",
+    "x-amzn-sagemaker-inference-component",
+    "x-amzn-sagemaker-session-id",
+    "x-amzn-sagemaker-enable-explanations",
+)
 _SERVER_ERROR = 500
 _DEFAULT_MODEL = "SAGEMAKER_TFS_DEFAULT_MODEL_NAME"
 
@@ -79,8 +87,9 @@ class Runtime:
         if deployment is None:
             raise _validation_error(f"Endpoint {name} of account {ACCOUNT} not found.")
         headers = head.headers
-        if "x-amzn-sagemaker-target-model" in headers:
-            raise _validation_error("Target models need a multi-model endpoint.")
+        for header in _NOT_OFFLINE:
+            if header in headers:
+                raise _validation_error(f"The header {header} is not available offline.")
         variant = self._choose(deployment, headers.get("x-amzn-sagemaker-target-variant"), name)
         invocation = Invocation(
             body,

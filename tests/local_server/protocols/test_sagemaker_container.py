@@ -62,6 +62,11 @@ def test_csv_quotes_what_is_no_number(body, rows):
     assert json.loads(to_tfserving("text/csv", body)) == {"instances": rows}
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "0.10", "-1E+2", "12345678901234567890"])
+def test_a_number_of_a_csv_is_taken_over_as_it_is_written(number):
+    assert to_tfserving("text/csv", number.encode()) == b'{"instances":[%s]}' % number.encode()
+
+
 # Without digits none of the texts is a number.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Nd"]))
 

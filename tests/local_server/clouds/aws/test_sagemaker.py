@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 import threading
 from collections import Counter
@@ -355,6 +356,21 @@ class TestInvocations:
             "ValidationError",
             "Endpoint nope of account 000000000000 not found.",
         )
+
+    def test_a_version_that_is_not_there_is_named_as_in_the_container(self, runtime, two_variants):
+        with pytest.raises(runtime.exceptions.ModelError) as caught:
+            invoke(runtime, two_variants, b"[1]", CustomAttributes="tfs-model-version=7")
+        message = "Servable not found for request: Specific(double, 7)"
+        assert json.loads(caught.value.response["OriginalMessage"]) == {"error": message}
+        assert caught.value.response["OriginalStatusCode"] == 404
+
+    @pytest.mark.parametrize(
+        "asked", ["TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId"]
+    )
+    def test_what_would_change_who_answers_is_refused(self, runtime, two_variants, asked):
+        with pytest.raises(ClientError, match="is not available offline") as caught:
+            invoke(runtime, two_variants, b"[1]", **{asked: "NEW-SESSION"})
+        assert caught.value.response["Error"]["Code"] == "ValidationError"
 
     def test_a_variant_that_is_not_there(self, runtime, two_variants):
         arguments = {"EndpointName": two_variants, "ContentType": JSON, "Body": b"[1]"}
