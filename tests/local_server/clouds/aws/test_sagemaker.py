@@ -360,7 +360,7 @@ class TestInvocations:
     def test_a_version_that_is_not_there_is_named_as_in_the_container(self, runtime, two_variants):
         with pytest.raises(runtime.exceptions.ModelError) as caught:
             invoke(runtime, two_variants, b"[1]", CustomAttributes="tfs-model-version=7")
-        message = "Servable not found for request: Specific(double, 7)"
+        message = "Servable not found for request: Specific(model, 7)"
         assert json.loads(caught.value.response["OriginalMessage"]) == {"error": message}
         assert caught.value.response["OriginalStatusCode"] == 404
 
