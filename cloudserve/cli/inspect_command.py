@@ -8,6 +8,7 @@ import click
 
 from cloudserve.cli.options import load, project_option
 from cloudserve.cli.report import output_option, show
+from cloudserve.errors import UserError
 
 
 @click.command("inspect")
@@ -37,7 +38,13 @@ def command(
 
 def _locate(model: str, project_file: Path) -> tuple[Path, tuple[str, ...]]:
     path = Path(model)
-    if path.exists() or not project_file.exists():
+    if path.exists():
         return path, ("serve",)
+    if not project_file.exists():
+        raise UserError(
+            f"`{model}` is no directory, and there is no project file to look it up in",
+            where=str(project_file),
+            hint="give a SavedModel's directory, or --project",
+        )
     found = load(project_file, ()).model(model)
     return found.path, found.tags

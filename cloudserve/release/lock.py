@@ -94,7 +94,7 @@ def _release(blobs: BlobStore, key: str, release: str) -> None:
         if holder and holder.release == release:
             blobs.delete(key)
     except CloudserveError as error:
-        log.warning("the lock %s/%s stays until it expires: %s", blobs.url, key, error)
+        log.warning("the lock %s/%s may stay until it expires: %s", blobs.url, key, error)
 
 
 def _decode(data: bytes) -> Lease | None:

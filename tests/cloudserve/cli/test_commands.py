@@ -196,6 +196,12 @@ def test_inspect_takes_a_model_of_the_project(project, capsys):
     assert json.loads(capsys.readouterr().out)["version"] == 124
 
 
+def test_inspect_of_nothing_is_a_usage_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["inspect", "half"]) == 2
+    assert "`half` is no directory, and there is no project file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["status", "history"])
 def test_nothing_is_a_result_too(project, capsys, command):
     assert on_target(command) == 0
