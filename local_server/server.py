@@ -6,6 +6,7 @@ model that does not load leaves the others served.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolv
 
 from .inference import Inference
 from .models import Loader, Manager
+from .protocols.tfserving_grpc import TfServingGrpc
 from .protocols.tfserving_rest import TfServingRest
 from .runtime.session import load_model
+from .transport.grpc_server import GrpcServer
 from .transport.server import HttpServer
 
 _logger = logging.getLogger(__name__)
@@ -28,7 +31,10 @@ _THREADS = 2 * (os.cpu_count() or 1)
 
 
 class ModelServer:
-    """Serves the highest version of each model below a path over TensorFlow Serving's REST API."""
+    """Serves the highest version of each model below a path as TensorFlow Serving does.
+
+    Its REST API is on `port`, its gRPC API on `grpc_port` unless that is None.
+    """
 
     def __init__(
         self,
@@ -37,12 +43,18 @@ class ModelServer:
         name: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        grpc_port: int | None = None,
         load: Loader = load_model,
     ) -> None:
         self._paths = find_models(path, name)
         self._manager = Manager(load)
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
-        self._http = HttpServer(TfServingRest(Inference(self._manager, self._executor)), host, port)
+        inference = Inference(self._manager, self._executor)
+        self._http = HttpServer(TfServingRest(inference), host, port)
+        self.grpc = (
+            None if grpc_port is None else GrpcServer(TfServingGrpc(inference), host, grpc_port)
+        )
+        """The gRPC server, if one is wanted."""
         self.models: tuple[str, ...] = ()
         """The names of the models that are served, sorted; empty before the start."""
 
@@ -64,14 +76,21 @@ class ModelServer:
         """
         try:
             self.models = await self._load_all()
+            if self.grpc is not None:
+                await self.grpc.start()
             await self._http.start()
         except BaseException:
+            if self.grpc is not None:
+                await self.grpc.stop(0.0)
             await self._release()
             raise
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Stop listening, let requests in flight end, and unload the models."""
-        await self._http.stop(drain_seconds)
+        stopping = [self._http.stop(drain_seconds)]
+        if self.grpc is not None:
+            stopping.append(self.grpc.stop(drain_seconds))
+        await asyncio.gather(*stopping)
         await self._release()
 
     async def _load_all(self) -> tuple[str, ...]:

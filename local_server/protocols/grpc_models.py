@@ -15,19 +15,23 @@ from tensorflow_serving.apis.model_management_pb2 import (
     ReloadConfigResponse,
 )
 
+from ..config import read_config
 from ..inference import Inference
 from ..status import Code, StatusError
 from ..transport.grpc_types import Call, Message, Method, Service
 from .grpc_spec import read_any_spec
-from .tfserving_grpc import Lifecycle
+from .tfserving_grpc import Reloader
 
 
 class ModelService:
-    """Tells the states of versions, and takes new configurations where there is a lifecycle."""
+    """Tells the states of versions, and takes new configurations where there is a reloader."""
 
-    def __init__(self, inference: Inference, lifecycle: Lifecycle | None) -> None:
+    def __init__(
+        self, inference: Inference, reloader: Reloader | None, reload_seconds: float | None = None
+    ) -> None:
         self._inference = inference
-        self._lifecycle = lifecycle
+        self._reloader = reloader
+        self._reload_seconds = reload_seconds
 
     def service(self) -> Service:
         """Return the service to register."""
@@ -49,7 +53,7 @@ class ModelService:
 
     async def reload(self, _call: Call, request: Message) -> Message:
         """Replace the configuration; of `metric_names`, which are none here, nothing is told."""
-        if self._lifecycle is None:
+        if self._reloader is None:
             text = "The models of this server are fixed: it was started without a configuration"
             raise StatusError(Code.UNIMPLEMENTED, text)
         if request.config.WhichOneof("config") != "model_config_list":
@@ -58,7 +62,7 @@ class ModelService:
                 "Only ModelConfigList is currently supported"
             )
             raise StatusError(Code.INVALID_ARGUMENT, text)
-        await self._lifecycle.reload(request.config)
+        await self._reloader.reload(read_config(request.config), self._reload_seconds)
         response = ReloadConfigResponse()
         response.status.SetInParent()
         return response

@@ -12,18 +12,19 @@ from typing import Protocol
 
 from cloudserve.errors import MissingExtraError
 
+from ..config import ModelServerConfig
 from ..inference import Inference
 from ..runtime.tensorflow import import_tensorflow
-from ..transport.grpc_types import Message, Service
+from ..transport.grpc_types import Service
 
 
-class Lifecycle(Protocol):
-    """Who decides which models are served."""
+class Reloader(Protocol):
+    """Who decides which models are served: `models.ServerCore`."""
 
-    async def reload(self, config: Message) -> None:
-        """Replace what is served by a `ModelServerConfig` of the kind `model_config_list`.
+    async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
+        """Replace the configuration, and wait until every newly named model is available.
 
-        Returns when every newly named model is available. Raises StatusError.
+        Raises StatusError; DEADLINE_EXCEEDED when `seconds` are over.
         """
         ...
 
@@ -32,19 +33,22 @@ class TfServingGrpc:
     """Translates gRPC calls onto the data plane (a GrpcApplication).
 
     With `tensor_content`, predictions are answered as bytes in `tensor_content`
-    (`enable_serialization_as_tensor_content`). Without a lifecycle the models are fixed.
+    (`enable_serialization_as_tensor_content`). Without a reloader the models are fixed; with one, a
+    new configuration is waited for `reload_seconds` at most (TensorFlow Serving: for ever).
     """
 
     def __init__(
         self,
         inference: Inference,
-        lifecycle: Lifecycle | None = None,
+        reloader: Reloader | None = None,
         *,
         tensor_content: bool = False,
+        reload_seconds: float | None = None,
     ) -> None:
         self._inference = inference
-        self._lifecycle = lifecycle
+        self._reloader = reloader
         self._tensor_content = tensor_content
+        self._reload_seconds = reload_seconds
 
     def services(self) -> Sequence[Service]:
         """Return both services. Raises MissingExtraError where the messages are not installed."""
@@ -55,7 +59,5 @@ class TfServingGrpc:
         except ModuleNotFoundError as error:
             raise MissingExtraError("serving gRPC", "server") from error
         predictions = PredictionService(self._inference, tensor_content=self._tensor_content)
-        return (
-            predictions.service(),
-            ModelService(self._inference, self._lifecycle).service(),
-        )
+        models = ModelService(self._inference, self._reloader, self._reload_seconds)
+        return predictions.service(), models.service()

@@ -54,7 +54,7 @@ class Client:
 def model_server(shared_models):
     from cloudserve.local_server.server import ModelServer
 
-    background = Background(ModelServer(shared_models))
+    background = Background(ModelServer(shared_models, grpc_port=0))
     background.do(background.server.start())
     yield background.server
     background.do(background.server.stop())
