@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cloudserve import registry
-from cloudserve.errors import ConflictError
+from cloudserve.errors import CloudserveError, ConflictError
 from cloudserve.project import Project
 from cloudserve.release import planner
 from cloudserve.release.executor import execute
@@ -140,7 +140,11 @@ class Releases:
             if plan.actions:  # another release may have done it before the lock was free
                 recorder = Recorder(self._ledger(), plan, release, who)
                 execute(plan, self._performer(plan, who), recorder, self._notify)
-        return Outcome(plan, self.status())
+        try:
+            return Outcome(plan, self.status())
+        except CloudserveError as error:
+            error.add_note("Every step is done; only what the platform has now could not be read.")
+            raise
 
     def _performer(self, plan: Plan, who: str) -> Callable[[Action, Notify], None]:
         def perform(action: Action, notify: Notify) -> None:

@@ -115,3 +115,17 @@ def test_a_second_ctrl_c_while_the_stop_is_recorded_keeps_the_story(releases, pl
     with pytest.raises(KeyboardInterrupt) as caught:
         releases().deploy(123)
     assert "done: nothing\nnot done: upload" in caught.value.__notes__[0]
+
+
+def test_a_release_that_is_done_says_so_when_its_result_cannot_be_read(releases, platform):
+    def down(model):
+        raise RemoteError("the network is down")
+
+    def delete(key):
+        platform.describe = down
+
+    platform.blobs.delete = delete  # the lock's, the last step but one
+    with pytest.raises(RemoteError) as caught:
+        releases().deploy(123)
+    assert caught.value.__notes__[0].startswith("Every step is done")
+    assert releases().history()[0].outcome is Event.FINISHED
