@@ -6,6 +6,7 @@ go as plain HTTPS: the body is passed on as the bytes it came as.
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -163,7 +164,16 @@ def _failure(content: bytes, where: str, status: int) -> str | dict[str, Any] | 
     try:
         # Only `error` is decoded; the predictions are skipped over.
         return msgspec.json.decode(content, type=_Failure).error
-    except msgspec.DecodeError as error:
+    except msgspec.DecodeError:
+        return _slow_failure(content, where, status)
+
+
+def _slow_failure(content: bytes, where: str, status: int) -> str | dict[str, Any] | None:
+    """Decode an answer that is not strict JSON: a model's NaN and Infinity are bare words in it."""
+    try:
+        answer = json.loads(content)
+    except ValueError as error:
         if status != HTTPStatus.OK:
             return None
         raise RemoteError("predict: the answer is not JSON", where=where, status=status) from error
+    return answer.get("error") if isinstance(answer, dict) else None

@@ -279,6 +279,16 @@ def test_an_answer_that_is_no_json_is_an_error(scripted):
         provider_at(server.url).describe("half-plus")
 
 
+def test_a_prediction_with_nan_passes_through_and_a_failure_with_nan_is_still_one(scripted):
+    content = b'{"predictions": [NaN, -Infinity]}'
+    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content))
+    assert provider_at(server.url).predict("half", b"{}") == content
+    failure = b'{"error": "it failed", "predictions": [NaN]}'
+    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, failure))
+    with pytest.raises(RemoteError, match="predict: it failed"):
+        provider_at(server.url).predict("half", b"{}")
+
+
 def test_a_prediction_that_is_too_large_is_told_in_the_services_words(answering):
     text = "Request payload size exceeds the limit: 1572864 bytes."
     provider = answering({f"POST {MODEL}:predict": status_of(400, text, "INVALID_ARGUMENT")})
