@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit format docs clean
+.PHONY: demo test lint types unit format docs bench-batching clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -30,6 +30,10 @@ format: $(VENV)/test.done
 docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 	$(BIN)/python docs/write_python_api.py > docs/reference/python-api.md
+
+# Figures, printed; nothing fails.
+bench-batching: $(VENV)/test.done
+	$(BIN)/python tests/bench/bench_batching.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'

@@ -1,0 +1,42 @@
+"""One batch from its tasks to their outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
+from .padding import merge
+from .parameters import BatchingParameters
+from .splitting import split_outputs
+from .tasks import Outcome, Task, Tensors, own_copy, settle
+
+Run = Callable[[Tensors], dict[str, Tensor]]
+"""Runs the model once, from tensors by name to tensors by name."""
+
+
+def execute(tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float) -> None:
+    """Run tasks as one batch and settle each of them; an error is every task's, and no other's.
+
+    Tasks that nobody waits for any more are left out.
+    """
+    wanted = [task for task in tasks if not task.ticket.gone]
+    if not wanted:
+        return
+    outcomes: Sequence[Outcome]
+    try:
+        outcomes = _run(wanted, run, parameters, now)
+    except Exception as error:  # noqa: BLE001 - the thread has other models' batches to run
+        outcomes = [own_copy(error) for _ in wanted]
+    settle(zip((task.ticket for task in wanted), outcomes, strict=True))
+
+
+def _run(
+    tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float
+) -> list[dict[str, Tensor]]:
+    if all(task.deadline <= now for task in tasks):
+        raise StatusError(
+            Code.RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue"
+        )
+    inputs, padding = merge(tasks, parameters)
+    return split_outputs(run(inputs), [task.size for task in tasks], padding)

@@ -1,0 +1,53 @@
+"""Loading models that are batched: what the composition root wraps its loader in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloudserve.errors import UserError
+
+from ..models import Loader
+from ..runtime.types import LoadedModel, LoadError
+from ..status import Code
+from .model import BatchedModel
+from .parameters import BatchingParameters, check_pool, check_queues, read_parameters
+from .scheduler import Scheduler
+
+_OWN_FILE = "batching_params.pbtxt"
+
+
+def batched(
+    load: Loader, parameters: BatchingParameters | None, *, per_model: bool = False
+) -> Loader:
+    """Return a loader of models whose calls are batched; all share one pool of batch threads.
+
+    `per_model` reads `batching_params.pbtxt` beside each `saved_model.pb` instead: a model without
+    one is not batched, and of `parameters` only the pool's size and name count. Without parameters
+    the loader is returned as it is. Raises UserError for a pool of no threads; the loader raises
+    LoadError for parameters that no queue can keep.
+    """
+    if parameters is None:
+        return load
+    check_pool(parameters)
+    scheduler = Scheduler(parameters.num_batch_threads, parameters.thread_pool_name)
+
+    def load_batched(path: Path) -> LoadedModel:
+        chosen = _read_own(path) if per_model else parameters
+        if chosen is None:
+            return load(path)
+        # Before the load, which may take minutes.
+        check_queues(chosen)
+        return BatchedModel(load(path), chosen, scheduler)
+
+    return load_batched
+
+
+def _read_own(path: Path) -> BatchingParameters | None:
+    """Read a model's own file; None when it has none. Raises LoadError."""
+    file = path / _OWN_FILE
+    if not file.exists():
+        return None
+    try:
+        return read_parameters(file)
+    except UserError as error:
+        raise LoadError(Code.INVALID_ARGUMENT, error.message, where=str(file)) from error

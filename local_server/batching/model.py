@@ -1,0 +1,148 @@
+"""A loaded model whose calls are batched, for a server that need not know."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cloudserve.savedmodel.signature import Signature, TensorSpec
+
+from ..runtime.types import LoadedModel, Tensor
+from .execution import execute
+from .padding import batch_size
+from .parameters import BatchingParameters, check_queues
+from .queues import BatchQueue
+from .scheduler import Scheduler
+from .tasks import LoopTicket, Task, Tensors, ThreadTicket, Ticket
+
+_Key = tuple[frozenset[str], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """The way of a signature's requests, with the inputs they give, to their queue."""
+
+    queue: BatchQueue
+    inputs: tuple[TensorSpec, ...]
+    outputs: Mapping[str, str]
+    """Output aliases and the names of their tensors."""
+
+    def answer(self, outputs: Tensors) -> dict[str, Tensor]:
+        """Return a task's outputs by alias."""
+        return {alias: outputs[name] for alias, name in self.outputs.items()}
+
+
+class BatchedModel:
+    """A LoadedModel with a queue for each set of input and output tensors.
+
+    Signatures over the same tensors share a queue, as in TensorFlow Serving. What no batch can
+    take goes to the model alone: inputs of several tensors (sparse, ragged), and arrays of another
+    element type than the signature's, which would turn that of their neighbours.
+    """
+
+    def __init__(
+        self, model: LoadedModel, parameters: BatchingParameters, scheduler: Scheduler
+    ) -> None:
+        check_queues(parameters)
+        self._model = model
+        self._parameters = parameters
+        self._scheduler = scheduler
+        self._lock = threading.Lock()
+        self._queues: dict[_Key, BatchQueue] = {}
+        self._routes: dict[tuple[str, tuple[str, ...]], _Route | None] = {}
+        self.signatures = model.signatures
+        self.all_signatures = model.all_signatures
+        scheduler.open()
+
+    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run a signature among others' requests while the calling thread waits; see LoadedModel.
+
+        Raises StatusError in TensorFlow Serving's words: INVALID_ARGUMENT for inputs that are too
+        large or not batches of one size, UNAVAILABLE when the queue is full.
+        """
+        route = self._route(signature, inputs)
+        if route is None:
+            return self._model.run(signature, inputs)
+        ticket = ThreadTicket()
+        self._add(route, inputs, ticket, None)
+        return route.answer(ticket.wait())
+
+    async def submit(
+        self, signature: str, inputs: Mapping[str, Tensor], *, deadline: float | None = None
+    ) -> dict[str, Tensor]:
+        """Do the same for a coroutine, without a thread of its own.
+
+        The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
+        when it has passed for every request of the batch. Cancelling drops the request alone.
+        """
+        route = self._route(signature, inputs)
+        if route is None:
+            return await asyncio.to_thread(self._model.run, signature, inputs)
+        ticket = LoopTicket()
+        self._add(route, inputs, ticket, deadline)
+        return route.answer(await ticket.future)
+
+    def close(self) -> None:
+        """Run what is queued, then close the model."""
+        with self._lock:
+            queues = list(self._queues.values())
+        self._scheduler.drain(queues)
+        self._model.close()
+        self._scheduler.close()
+
+    def _add(
+        self, route: _Route, inputs: Mapping[str, Tensor], ticket: Ticket, deadline: float | None
+    ) -> None:
+        tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
+        size = batch_size(list(tensors.values()))
+        task = Task(tensors, size, ticket, math.inf if deadline is None else deadline)
+        self._scheduler.add(route.queue, task)
+
+    def _route(self, signature: str, inputs: Mapping[str, Tensor]) -> _Route | None:
+        """Return a request's way to its queue; None where it goes to the model alone."""
+        wanted = self.all_signatures[signature]
+        specs = tuple(spec for spec in wanted.inputs if spec.alias in inputs)
+        if not all(_fits(inputs[spec.alias], spec.dtype) for spec in specs):
+            return None
+        key = signature, tuple(spec.alias for spec in specs)
+        if key not in self._routes:
+            with self._lock:
+                self._routes[key] = self._make_route(wanted, specs)
+        return self._routes[key]
+
+    def _make_route(self, signature: Signature, specs: tuple[TensorSpec, ...]) -> _Route | None:
+        if not (_are_plain(specs) and _are_plain(signature.outputs, distinct=False)):
+            return None
+        outputs = {spec.alias: spec.tensor_name for spec in signature.outputs}
+        key = frozenset(spec.tensor_name for spec in specs), frozenset(outputs.values())
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = self._make_queue(signature.name, specs, outputs)
+        return _Route(queue, specs, outputs)
+
+    def _make_queue(
+        self, signature: str, specs: Sequence[TensorSpec], outputs: Mapping[str, str]
+    ) -> BatchQueue:
+        def run(tensors: Tensors) -> dict[str, Tensor]:
+            inputs = {spec.alias: tensors[spec.tensor_name] for spec in specs}
+            results = self._model.run(signature, inputs)
+            return {name: results[alias] for alias, name in outputs.items()}
+
+        def process(tasks: Sequence[Task]) -> None:
+            execute(tasks, run, self._parameters, self._scheduler.clock())
+
+        return BatchQueue(self._parameters, process)
+
+
+def _are_plain(specs: Sequence[TensorSpec], *, distinct: bool = True) -> bool:
+    """Say whether each spec is one tensor, and each one of its own."""
+    names = {spec.tensor_name for spec in specs}
+    return "" not in names and (len(names) == len(specs) or not distinct)
+
+
+def _fits(array: Tensor, dtype: str) -> bool:
+    """Say whether an array is of TensorFlow's dtype; strings are objects or fixed bytes."""
+    return array.dtype.name == dtype or (dtype == "string" and array.dtype.kind in "OS")

@@ -1,0 +1,166 @@
+"""Which tasks run together and when: pure rules over an injected time, without threads.
+
+Source: tensorflow/core/kernels/batching_util/shared_batch_scheduler.h (`Queue`). The last batch of
+a queue is the open one; those before it are closed and wait for a thread. Not thread-safe: the
+scheduler's lock guards every call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..status import Code, StatusError
+from .parameters import BatchingParameters
+from .splitting import split_task
+from .tasks import Task
+
+_MICROSECONDS = 1e6
+_NOW = -math.inf
+_FULL = "The batch scheduling queue to which this task was submitted is full"
+
+Process = Callable[[Sequence[Task]], None]
+"""Runs tasks as one batch and settles each of them; never raises."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    tasks: list[Task] = field(default_factory=list)
+    size: int = 0
+    opened: float = 0.0
+
+
+class BatchQueue:
+    """The batches of one tensor signature of one model version."""
+
+    def __init__(self, parameters: BatchingParameters, process: Process) -> None:
+        self.process = process
+        self.running = 0
+        """How many batches a thread has taken and not finished."""
+        self._input_limit = parameters.max_batch_size
+        self._limit = parameters.execution_limit
+        self._splits = parameters.enable_large_batch_splitting
+        self._timeout = parameters.batch_timeout_micros / _MICROSECONDS
+        self._most_batches = max(1, parameters.max_enqueued_batches)
+        self._batches = deque([_Batch()])
+        self._closed = False
+
+    def add(self, task: Task, now: float) -> None:
+        """Put a task into the open batch, or into new ones.
+
+        Raises StatusError in upstream's words: INVALID_ARGUMENT for a task that is too large,
+        UNAVAILABLE when the queue is full. Nothing of the task is queued then.
+        """
+        self._check_size(task)
+        room = self._limit - self._batches[-1].size
+        pieces = split_task(task, room, self._limit) if self._splits else (task,)
+        for piece in pieces:
+            self._append(piece, now)
+
+    def due(self) -> float | None:
+        """Return when a batch may be taken; None while there is none."""
+        if len(self._batches) > 1:
+            return _NOW
+        batch = self._batches[-1]
+        if not batch.tasks:
+            return None
+        if self._closed or batch.size >= self._limit:
+            return _NOW
+        return batch.opened + self._timeout
+
+    def take(self, now: float) -> list[Task]:
+        """Take the oldest batch if it is due, else nothing."""
+        due = self.due()
+        if due is None or due > now:
+            return []
+        if len(self._batches) == 1:
+            self._batches.append(_Batch())
+        return self._batches.popleft().tasks
+
+    def close(self) -> None:
+        """Take no more tasks, and make those there due."""
+        self._closed = True
+
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing waits and nothing runs."""
+        return self.running == 0 and self.due() is None
+
+    def _append(self, task: Task, now: float) -> None:
+        if self._batches[-1].size + task.size > self._limit:
+            self._batches.append(_Batch())
+        batch = self._batches[-1]
+        if not batch.tasks:
+            batch.opened = now
+        batch.tasks.append(task)
+        batch.size += task.size
+
+    def _check_size(self, task: Task) -> None:
+        if self._closed:
+            raise StatusError(Code.CANCELLED, "Session has been closed.")
+        if task.size > self._input_limit:
+            raise StatusError(
+                Code.INVALID_ARGUMENT,
+                f"Task size {task.size} is larger than maximum input batch size "
+                f"{self._input_limit}",
+            )
+        if self._splits:
+            self._check_capacity(task)
+        else:
+            self._check_batches(task)
+
+    def _check_batches(self, task: Task) -> None:
+        """Refuse a task that would start one batch too many."""
+        count = len(self._batches)
+        if self._batches[-1].size + task.size > self._limit and count >= self._most_batches:
+            raise StatusError(
+                Code.UNAVAILABLE,
+                f"{_FULL}; currently {count} batches enqueued and "
+                f"max_enqueued_batches is {self._most_batches}",
+            )
+
+    def _check_capacity(self, task: Task) -> None:
+        """Refuse a task whose pieces would not all find room."""
+        count, open_size = len(self._batches), self._batches[-1].size
+        capacity = (self._most_batches - count) * self._limit + self._limit - open_size
+        if task.size > capacity:
+            raise StatusError(
+                Code.UNAVAILABLE,
+                f"{_FULL}; task size is {task.size} but scheduling capacity is only {capacity} "
+                f"(num_enqueued_batches={count}, max_enqueued_batches={self._most_batches}, "
+                f"open_batch_size={open_size}, max_execution_batch_size={self._limit})",
+            )
+
+
+class Ring:
+    """The queues in which something waits; each gives a batch in its turn."""
+
+    def __init__(self) -> None:
+        self._queues: deque[BatchQueue] = deque()
+
+    def add(self, queue: BatchQueue, task: Task, now: float) -> bool:
+        """Queue a task; say whether the time changed at which a thread has to look."""
+        before = queue.due()
+        queue.add(task, now)
+        if before is None:
+            self._queues.append(queue)
+        return queue.due() != before
+
+    def take(self, now: float) -> tuple[BatchQueue, list[Task]] | None:
+        """Take the next batch that is due, in turn; None when none is."""
+        for _ in range(len(self._queues)):
+            queue = self._queues.popleft()
+            tasks = queue.take(now)
+            if queue.due() is not None:
+                self._queues.append(queue)
+            if tasks:
+                queue.running += 1
+                return queue, tasks
+        return None
+
+    def due(self) -> float | None:
+        """Return when the first batch is due; None while nothing waits."""
+        times = [due for queue in self._queues if (due := queue.due()) is not None]
+        return min(times, default=None)

@@ -1,0 +1,129 @@
+"""The batch threads: what wakes them, what waits, and that one busy thread holds up no other."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from cloudserve.local_server.batching import BatchingParameters
+from cloudserve.local_server.batching.queues import BatchQueue
+from cloudserve.local_server.batching.scheduler import Scheduler
+from cloudserve.local_server.batching.tasks import Task, ThreadTicket, settle
+
+MINUTE = 60 * 10**6
+
+
+def task(size=1):
+    return Task({"x:0": np.zeros(size)}, size, ThreadTicket())
+
+
+class Work:
+    """Settles batches, once it may, and remembers their sizes and threads."""
+
+    def __init__(self, **parameters):
+        self.queue = BatchQueue(BatchingParameters(**parameters), self.process)
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.entered = threading.Semaphore(0)
+        self.batches = []
+
+    def process(self, tasks):
+        self.entered.release()
+        assert self.go_on.wait(10)
+        self.batches.append([one.size for one in tasks])
+        settle((one.ticket, {}) for one in tasks)
+
+    def wait_until_busy(self):
+        assert self.entered.acquire(timeout=10)
+
+
+@pytest.fixture
+def scheduler():
+    scheduler = Scheduler(2, "batch")
+    scheduler.open()
+    yield scheduler
+    scheduler.close()
+
+
+def test_a_task_wakes_a_thread(scheduler):
+    work, one = Work(), task()
+    scheduler.add(work.queue, one)
+    assert one.ticket.wait() == {}
+    assert work.batches == [[1]]
+
+
+def test_a_timeout_that_ends_wakes_a_thread(scheduler):
+    work, one = Work(max_batch_size=10, batch_timeout_micros=1000), task()
+    scheduler.add(work.queue, one)
+    assert one.ticket.wait() == {}
+
+
+def test_two_batches_run_at_once_in_two_threads(scheduler):
+    work = Work(max_batch_size=1)
+    work.go_on.clear()
+    tasks = [task(), task()]
+    for one in tasks:
+        scheduler.add(work.queue, one)
+    work.wait_until_busy()
+    work.wait_until_busy()
+    work.go_on.set()
+    for one in tasks:
+        one.ticket.wait()
+
+
+def test_what_a_thread_leaves_behind_is_looked_after_by_the_other(scheduler):
+    slow, busy = Work(batch_timeout_micros=1000), Work()
+    busy.go_on.clear()
+    waiting = task()
+    scheduler.add(busy.queue, task())
+    busy.wait_until_busy()
+    scheduler.add(slow.queue, waiting)
+    assert waiting.ticket.wait() == {}
+    assert not busy.batches
+    busy.go_on.set()
+    scheduler.drain([busy.queue])
+
+
+def test_a_drain_waits_for_its_own_queues_only(scheduler):
+    busy, other = Work(), Work(max_batch_size=10, batch_timeout_micros=MINUTE)
+    busy.go_on.clear()
+    scheduler.add(busy.queue, task())
+    busy.wait_until_busy()
+    for _ in range(3):
+        scheduler.add(other.queue, task())
+    scheduler.drain([other.queue])
+    assert (other.batches, busy.batches) == ([[1, 1, 1]], [])
+    busy.go_on.set()
+    scheduler.drain([busy.queue])
+    assert busy.batches == [[1]]
+
+
+def test_tasks_of_many_threads_are_each_settled_once(scheduler):
+    work = Work(max_batch_size=7, max_enqueued_batches=1000)
+
+    def call(size):
+        one = task(size % 7)
+        scheduler.add(work.queue, one)
+        return one.ticket.wait()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(call, range(700))) == [{}] * 700
+    scheduler.drain([work.queue])
+    assert sum(map(sum, work.batches)) == 2100
+    assert sum(map(len, work.batches)) == 700
+    assert max(map(sum, work.batches)) <= 7
+
+
+def test_the_last_user_ends_the_threads_and_the_next_starts_them_again():
+    scheduler = Scheduler(2, "turns")
+
+    def count():
+        return sum(thread.name.startswith("turns") for thread in threading.enumerate())
+
+    for _ in range(20):
+        scheduler.open()
+        scheduler.open()
+        scheduler.close()
+        assert count() == 2
+        scheduler.close()
+        assert count() == 0

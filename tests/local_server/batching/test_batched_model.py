@@ -1,0 +1,465 @@
+"""Requests that wait together run together, and none of them notices the others."""
+
+import asyncio
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import pytest
+from cloudserve.local_server.batching import BatchedModel, BatchingParameters, batched
+from cloudserve.local_server.batching.scheduler import Scheduler
+from cloudserve.local_server.batching.tasks import LoopTicket, ThreadTicket, settle
+from cloudserve.local_server.models import Manager
+from cloudserve.local_server.runtime.session import load_model
+from cloudserve.local_server.status import Code, StatusError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NEVER = 10**12  # microseconds: the batch has to be full
+
+
+def x(*values):
+    return {"x": np.array(values, np.float32)}
+
+
+def refusal(function, *args):
+    with pytest.raises(StatusError) as caught:
+        function(*args)
+    return caught.value.code, caught.value.message
+
+
+def ask(model, n):
+    return model.run("serving_default", x(n))["y"].tolist()
+
+
+async def outcome(awaitable):
+    try:
+        return (await awaitable)["y"].tolist()
+    except StatusError as error:
+        return error.code, error.message
+
+
+def gathered(wrapped, *requests, signature="serving_default", before=None):
+    """Submit requests together, behind one that keeps the only thread busy until all wait."""
+    model = wrapped._model
+
+    async def main():
+        model.go_on.clear()
+        first = asyncio.create_task(wrapped.submit("serving_default", x(0)))
+        await asyncio.to_thread(model.wait_until_busy)
+        tasks = [asyncio.create_task(outcome(wrapped.submit(signature, r))) for r in requests]
+        await asyncio.sleep(0)  # lets each task queue its request
+        if before:
+            await before(tasks)
+        model.go_on.set()
+        await first
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(main())
+    del model.calls[0]
+    return results
+
+
+def test_requests_that_wait_together_run_in_one_call(model, batch):
+    results = gathered(batch(), x(1), x(2, 3), x(), x(4))
+    assert results == [[2], [4, 6], [], [8]]
+    assert model.calls == [("serving_default", [1, 2, 3, 4])]
+
+
+def test_threads_that_wait_are_answered_each_with_its_own(model, batch):
+    wrapped = batch(max_batch_size=8, batch_timeout_micros=NEVER)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: wrapped.run("serving_default", x(n)), range(8)))
+    assert [answer["y"].tolist() for answer in answers] == [[2 * n] for n in range(8)]
+    ((signature, rows),) = model.calls
+    assert (signature, sorted(rows)) == ("serving_default", list(range(8)))
+
+
+def test_a_batch_takes_no_more_than_its_size(model, batch):
+    results = gathered(batch(max_batch_size=2), x(1), x(2), x(3, 4), x(5))
+    assert results == [[2], [4], [6, 8], [10]]
+    assert [rows for _, rows in model.calls] == [[1, 2], [3, 4], [5]]
+
+
+def test_a_large_request_is_spread_and_joined(model, batch):
+    wrapped = batch(enable_large_batch_splitting=True, max_execution_batch_size=2)
+    assert gathered(wrapped, x(1), x(2, 3, 4, 5)) == [[2], [4, 6, 8, 10]]
+    assert [rows for _, rows in model.calls] == [[1, 2], [3, 4], [5]]
+
+
+def test_an_error_in_one_piece_is_the_whole_requests(model, batch):
+    wrapped = batch(enable_large_batch_splitting=True, max_execution_batch_size=2)
+    refused = (Code.INVALID_ARGUMENT, "-1 is refused")
+    assert gathered(wrapped, x(1, 2, 3, -1, 5), x(6)) == [refused, [12]]
+
+
+def test_rows_are_padded_to_allowed_sizes_and_dropped_again(model, batch):
+    wrapped = batch(max_batch_size=4, allowed_batch_sizes=(1, 4))
+    assert gathered(wrapped, x(1), x(2)) == [[2], [4]]
+    assert model.calls == [("serving_default", [1, 2, 2, 2])]
+
+
+# Who goes with whom.
+
+
+def test_other_outputs_go_their_own_way(model, batch):
+    wrapped = batch(max_batch_size=2, threads=2, batch_timeout_micros=NEVER)
+
+    async def main():
+        names = ("serving_default", "other", "serving_default", "other")
+        return await asyncio.gather(*(wrapped.submit(n, x(i)) for i, n in enumerate(names)))
+
+    answers = asyncio.run(main())
+    assert [list(answer) for answer in answers] == [["y"], ["z"], ["y"], ["z"]]
+    assert sorted(model.calls) == [("other", [1, 3]), ("serving_default", [0, 2])]
+
+
+def test_signatures_over_the_same_tensors_share_a_queue_under_their_own_aliases(model, batch):
+    wrapped = batch(max_batch_size=2, batch_timeout_micros=NEVER)
+
+    async def main():
+        same = {"inputs": np.array([2], np.float32)}
+        return await asyncio.gather(
+            wrapped.submit("serving_default", x(1)), wrapped.submit("same", same)
+        )
+
+    first, second = asyncio.run(main())
+    assert (first["y"].tolist(), second["outputs"].tolist()) == ([2], [4])
+    assert model.calls == [("serving_default", [1, 2])]
+
+
+def test_an_output_may_have_two_aliases(batch):
+    answer = batch().run("twice", x(1))
+    assert {alias: array.tolist() for alias, array in answer.items()} == {"y": [2], "y_again": [2]}
+
+
+def test_requests_that_leave_an_input_out_go_apart_from_those_that_give_it(model, batch):
+    wrapped = batch(max_batch_size=2, threads=2, batch_timeout_micros=NEVER)
+
+    async def main():
+        keyed = {**x(1), "keys": np.array([7], np.int32)}
+        requests = (keyed, x(2), keyed, x(3))
+        return await asyncio.gather(*(wrapped.submit("keyed", request) for request in requests))
+
+    asyncio.run(main())
+    assert sorted(rows for _, rows in model.calls) == [[1, 1], [2, 3]]
+
+
+def test_two_models_share_the_threads_and_nothing_else(model, new_model, batch):
+    scheduler = Scheduler(1, "batch")
+    one, other = batch(scheduler=scheduler), batch(new_model(), scheduler=scheduler)
+    assert gathered(one, x(1)) == [[2]]
+    assert other.run("serving_default", x(5))["y"].tolist() == [10]
+    assert model.calls == [("serving_default", [1])]
+
+
+def test_an_array_of_another_element_type_goes_alone(model, batch):
+    wrapped = batch(max_batch_size=2, batch_timeout_micros=NEVER)
+    assert wrapped.run("serving_default", {"x": np.array([1.0])})["y"].dtype == np.float64
+    assert asyncio.run(wrapped.submit("serving_default", {"x": np.array([1.0])}))["y"] == [2]
+
+
+def test_an_input_of_several_tensors_goes_alone(model, batch):
+    wrapped = batch(batch_timeout_micros=NEVER)
+    assert wrapped.run("sparse", x(1))["y"].tolist() == [2]
+
+
+# What is refused, and whom it concerns.
+
+
+def test_a_scalar_and_a_signature_without_inputs_cannot_be_batched(batch):
+    wrapped = batch()
+    assert refusal(wrapped.run, "serving_default", {"x": np.float32(1)[...]}) == (
+        Code.INVALID_ARGUMENT,
+        "Batching Run() input tensors must have at least one dimension",
+    )
+    assert refusal(wrapped.run, "nothing", {}) == (
+        Code.INVALID_ARGUMENT,
+        "Batching Run() must have at least one input tensor",
+    )
+    keys = np.array([1, 2], np.int32)
+    assert refusal(wrapped.run, "keyed", {**x(1), "keys": keys}) == (
+        Code.INVALID_ARGUMENT,
+        "Batching Run() input tensors must have equal 0th-dimension size",
+    )
+
+
+def test_a_request_too_large_is_refused_at_once(batch):
+    wrapped = batch(max_batch_size=2)
+    assert refusal(wrapped.run, "serving_default", x(1, 2, 3)) == (
+        Code.INVALID_ARGUMENT,
+        "Task size 3 is larger than maximum input batch size 2",
+    )
+
+
+def test_a_full_queue_refuses_one_request_and_answers_the_others(batch):
+    wrapped = batch(max_batch_size=1, max_enqueued_batches=2)
+    full = (
+        "The batch scheduling queue to which this task was submitted is full; currently 2 "
+        "batches enqueued and max_enqueued_batches is 2"
+    )
+    assert gathered(wrapped, x(1), x(2), x(3)) == [[2], [4], (Code.UNAVAILABLE, full)]
+
+
+def test_an_error_is_that_of_every_request_in_the_batch_and_of_no_other(batch):
+    wrapped = batch(max_batch_size=2)
+    refused = (Code.INVALID_ARGUMENT, "-1 is refused")
+    assert gathered(wrapped, x(1), x(-1), x(3), x(4)) == [refused, refused, [6], [8]]
+
+
+def test_a_defect_of_a_model_is_raised_to_its_callers_and_the_thread_lives_on(batch):
+    wrapped = batch()
+    with pytest.raises(AttributeError, match="a defect"):
+        wrapped.run("serving_default", x(-2))
+    assert ask(wrapped, 1) == [2]
+
+
+def test_requests_that_share_an_error_raise_one_each(batch):
+    wrapped = batch(max_batch_size=2, batch_timeout_micros=NEVER)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(wrapped.run, "serving_default", x(-1)) for _ in range(2)]
+        first, second = (future.exception(10) for future in futures)
+    assert first is not second
+    assert (first.code, first.message) == (second.code, second.message)
+    assert first.__cause__ is second.__cause__
+
+
+# Requests that are given up.
+
+
+def test_a_request_that_is_cancelled_is_not_run_and_its_neighbours_are(model, batch):
+    async def cancel(tasks):
+        tasks[1].cancel()
+        await asyncio.wait(tasks[1:2])
+
+    first, second, third = gathered(batch(), x(1), x(2), x(3), before=cancel)
+    assert (first, third) == ([2], [6])
+    assert isinstance(second, asyncio.CancelledError)
+    assert model.calls == [("serving_default", [1, 3])]
+
+
+def test_a_batch_that_nobody_waits_for_is_not_run(model, batch):
+    async def cancel(tasks):
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
+
+    gathered(batch(), x(1), before=cancel)
+    assert model.calls == []
+
+
+def test_a_request_cancelled_while_it_runs_harms_no_neighbour(model, batch):
+    wrapped = batch(max_batch_size=2, batch_timeout_micros=NEVER)
+    model.go_on.clear()
+
+    async def main():
+        tasks = [asyncio.create_task(wrapped.submit("serving_default", x(n))) for n in (1, 2)]
+        await asyncio.to_thread(model.wait_until_busy)
+        tasks[0].cancel()
+        model.go_on.set()
+        return (await asyncio.gather(*tasks, return_exceptions=True))[1]["y"].tolist()
+
+    assert asyncio.run(main()) == [4]
+
+
+def test_a_loop_that_is_gone_harms_no_neighbour(caplog):
+    async def ticket():
+        return LoopTicket()
+
+    thread = ThreadTicket()
+    settle([(asyncio.run(ticket()), {}), (thread, {"y:0": 1})])
+    assert thread.wait() == {"y:0": 1}
+    assert caplog.messages == ["the event loop of 1 answers is closed"]
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_batch_whose_every_deadline_has_passed_is_not_run(model, batch):
+    clock = Clock()
+    wrapped = batch(scheduler=Scheduler(1, "batch", clock))
+    assert (
+        submitted_late(wrapped, clock, 101, 102)
+        == [(Code.RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue")] * 2
+    )
+    assert model.calls == [("serving_default", [0])]
+
+
+@pytest.mark.parametrize("later", [104, None])
+def test_a_batch_runs_whole_while_one_of_its_deadlines_lies_ahead(model, batch, later):
+    clock = Clock()
+    wrapped = batch(scheduler=Scheduler(1, "batch", clock))
+    assert submitted_late(wrapped, clock, 101, later) == [[0], [2]]
+    assert model.calls[1:] == [("serving_default", [0, 1])]
+
+
+def submitted_late(wrapped, clock, *deadlines):
+    """Submit a request for each deadline while the thread is busy; it is free again at 103."""
+    model = wrapped._model
+
+    async def main():
+        model.go_on.clear()
+        first = asyncio.create_task(wrapped.submit("serving_default", x(0)))
+        await asyncio.to_thread(model.wait_until_busy)
+        tasks = [
+            asyncio.create_task(outcome(wrapped.submit("serving_default", x(n), deadline=deadline)))
+            for n, deadline in enumerate(deadlines)
+        ]
+        await asyncio.sleep(0)  # lets each task queue its request
+        clock.now = 103.0
+        model.go_on.set()
+        await first
+        return await asyncio.gather(*tasks)
+
+    return asyncio.run(main())
+
+
+# The end.
+
+
+def test_a_close_runs_what_is_queued_first(model, batch):
+    wrapped = batch(batch_timeout_micros=NEVER)
+
+    async def main():
+        task = asyncio.create_task(wrapped.submit("serving_default", x(1)))
+        await asyncio.sleep(0)  # lets it queue its request
+        assert not task.done()
+        await asyncio.to_thread(wrapped.close)
+        return (await task)["y"].tolist()
+
+    assert asyncio.run(main()) == [2]
+    assert model.closed
+    assert refusal(wrapped.run, "serving_default", x(1)) == (
+        Code.CANCELLED,
+        "Session has been closed.",
+    )
+
+
+def test_a_close_waits_for_what_runs(model, batch):
+    wrapped = batch()
+    model.go_on.clear()
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(wrapped.run, "serving_default", x(1))
+        model.wait_until_busy()
+        closing = pool.submit(wrapped.close)
+        assert not model.closed  # Doubler.run asserts that it stays so
+        model.go_on.set()
+        wait([running, closing], timeout=10)
+        assert running.result()["y"].tolist() == [2]
+        closing.result()
+    assert model.closed
+
+
+def test_the_threads_are_there_while_a_model_is(new_model, batch):
+    def threads():
+        return sorted(t.name for t in threading.enumerate() if t.name.startswith("mine-"))
+
+    scheduler = Scheduler(2, "mine")
+    assert threads() == []
+    one, two = (batch(new_model(), scheduler=scheduler) for _ in range(2))
+    assert threads() == ["mine-0", "mine-1"]
+    one.close()
+    assert ask(two, 1) == [2]
+    two.close()
+    assert threads() == []
+    three = batch(new_model(), scheduler=scheduler)
+    assert ask(three, 1) == [2]
+    three.close()
+    assert threads() == []
+
+
+# Any mixture.
+
+ALIASES = {
+    "serving_default": ("x", "y", 2),
+    "other": ("x", "z", 3),
+    "same": ("inputs", "outputs", 2),
+}
+REQUESTS = st.lists(
+    st.tuples(st.sampled_from(sorted(ALIASES)), st.integers(0, 6)),
+    min_size=1,
+    max_size=24,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(REQUESTS, st.integers(1, 6), st.booleans(), st.booleans(), st.sampled_from([0, 200]))
+def test_any_mixture_of_requests_gets_each_its_own_rows(
+    new_model, requests, limit, splits, pads, timeout
+):
+    parameters = BatchingParameters(
+        max_batch_size=6,
+        batch_timeout_micros=timeout,
+        max_enqueued_batches=1000,
+        enable_large_batch_splitting=splits,
+        max_execution_batch_size=limit,
+        allowed_batch_sizes=(2, 5, 6) if pads else (),
+    )
+    model, number = new_model(), itertools.count()
+    wrapped = BatchedModel(model, parameters, Scheduler(2, "mixture"))
+    given_rows = [[next(number) for _ in range(size)] for _, size in requests]
+
+    async def main():
+        return await asyncio.gather(
+            *(
+                wrapped.submit(name, {ALIASES[name][0]: np.array(rows, np.float32)})
+                for (name, _), rows in zip(requests, given_rows, strict=True)
+            )
+        )
+
+    try:
+        answers = asyncio.run(main())
+    finally:
+        wrapped.close()
+    for (name, _), rows, answer in zip(requests, given_rows, answers, strict=True):
+        _, alias, factor = ALIASES[name]
+        assert {a: v.tolist() for a, v in answer.items()} == {alias: [factor * n for n in rows]}
+    largest = max(len(rows) for _, rows in model.calls)
+    assert largest <= (limit if splits and not pads else 6)
+    assert not pads or all(len(rows) in {0, 2, 5, 6} for _, rows in model.calls)
+
+
+# A real model.
+
+
+def test_a_real_model_answers_many_threads_through_the_manager(shared_models):
+    parameters = BatchingParameters(
+        max_batch_size=16, num_batch_threads=2, max_enqueued_batches=100
+    )
+    manager = Manager(batched(load_model, parameters))
+    path = shared_models / "tfs_half_plus_two_cpu/123"
+    asyncio.run(manager.load("half", 1, path))
+
+    def ask_manager(n):
+        with manager.handle("half") as servable:
+            return servable.model.run("serving_default", x(n, n + 1))["y"].tolist()
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask_manager, range(400)))
+    assert answers == [[n / 2 + 2, (n + 1) / 2 + 2] for n in range(400)]
+    asyncio.run(manager.unload("half", 1))
+
+
+def test_a_real_model_takes_lengths_padded_to_each_other(shared_models):
+    parameters = BatchingParameters(
+        max_batch_size=2,
+        batch_timeout_micros=NEVER,
+        pad_variable_length_inputs=True,
+    )
+    model = batched(load_model, parameters)(shared_models / "tfs_half_plus_two_cpu/123")
+
+    async def main():
+        return await asyncio.gather(
+            model.submit("serving_default", x([2, 4])), model.submit("serving_default", x([6]))
+        )
+
+    short, long = asyncio.run(main())
+    assert (short["y"].tolist(), long["y"].tolist()) == ([[3, 4]], [[5, 5]])
+    model.close()
