@@ -17,6 +17,8 @@ from .types import Application
 _log = logging.getLogger(__name__)
 _BACKLOG = 1024
 _PORTS = range(65536)
+_EVERY_ADDRESS = "::"
+_EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104  asked for by the caller
 _CANCELLED_SECONDS = 1.0  # for handlers to take their cancellation
 
 
@@ -107,12 +109,20 @@ class HttpServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Bind one address: a name like localhost would else get two ports where 0 is asked for."""
+    """Bind one address: a name like localhost would else get two ports where 0 is asked for.
+
+    "::" stands for every address, IPv4's too; where there is no IPv6, for IPv4's alone.
+    """
+    if host == _EVERY_ADDRESS and not socket.has_dualstack_ipv6():
+        host = _EVERY_IPV4_ADDRESS
     if port not in _PORTS:
         raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535, or 0 for any")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == _EVERY_ADDRESS
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
         raise _bind_error(error, host, port) from error
     # What is accepted inherits it. Without it an answer may wait 40 ms for an acknowledgement, and
