@@ -1,7 +1,7 @@
-"""The model server: what `cloudserve serve` runs. Everything is put together here and nowhere else.
+"""The model server: what `cloudserve serve` and `cloudserve model-server` run.
 
-The port opens when every model has loaded or failed, as in TensorFlow Serving; unlike there, one
-model that does not load leaves the others served.
+Everything is put together here and nowhere else. The order of a start is TensorFlow Serving's:
+configuration, models, gRPC, REST; of a stop the reverse, within a deadline.
 """
 
 from __future__ import annotations
@@ -9,138 +9,189 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import Any
 
-from cloudserve.errors import ModelError, UserError
-from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
-
+from .assembly import make_core, make_loader
+from .config import ModelServerConfig, model_server_config, parse_text_file, read_config
 from .inference import Inference
 from .models import Loader, Manager
+from .options import GrpcOptions, RestOptions, ServerOptions, Startup
+from .protocols.health import Health
 from .protocols.tfserving_grpc import TfServingGrpc
 from .protocols.tfserving_rest import TfServingRest
-from .runtime.session import load_model
+from .status import Code, StatusError
+from .transport.grpc_server import GrpcOptions as GrpcExtras
 from .transport.grpc_server import GrpcServer
 from .transport.server import HttpServer
+from .transport.tls import read_ssl_config
 
 _logger = logging.getLogger(__name__)
 
+_CPUS = os.cpu_count() or 1
 # Each runs a model on one core; the others parse and encode in the meantime.
-_THREADS = 2 * (os.cpu_count() or 1)
+_REQUEST_THREADS = 2 * _CPUS
+# TensorFlow Serving's for the models of the start (`num_initial_load_threads`).
+_LOAD_THREADS = 4 * _CPUS
+_UNLOAD_SECONDS = 5.0
 
 
 class ModelServer:
-    """Serves the highest version of each model below a path as TensorFlow Serving does.
+    """Serves models over TensorFlow Serving's APIs. For one event loop."""
 
-    Its REST API is on `port`, its gRPC API on `grpc_port` unless that is None.
-    """
+    def __init__(self, options: ServerOptions, load: Loader | None = None) -> None:
+        """Put the parts together; nothing is loaded or opened before `start`.
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        name: str | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        grpc_port: int | None = None,
-        load: Loader = load_model,
-    ) -> None:
-        self._paths = find_models(path, name)
-        self._manager = Manager(load)
-        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
-        inference = Inference(self._manager, self._executor)
-        self._http = HttpServer(TfServingRest(inference), host, port)
-        self.grpc = (
-            None if grpc_port is None else GrpcServer(TfServingGrpc(inference), host, grpc_port)
-        )
-        """The gRPC server, if one is wanted."""
-        self.models: tuple[str, ...] = ()
-        """The names of the models that are served, sorted; empty before the start."""
+        Raises UserError for batching parameters, StatusError for certificates that are wrong.
+        """
+        self._options = options
+        self._loading = ThreadPoolExecutor(options.load_threads or _LOAD_THREADS, "load")
+        self._running = ThreadPoolExecutor(options.request_threads or _REQUEST_THREADS, "request")
+        self._manager = Manager(make_loader(options, load), self._loading)
+        self._core = make_core(options, self._manager)
+        inference = Inference(self._manager, self._running, check_methods=options.check_methods)
+        self._rest = self._make_rest(options.rest, inference) if options.rest else None
+        self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the models that are served, sorted."""
+        return self._manager.available()
 
     @property
     def port(self) -> int:
-        """Return the port that is listened on."""
-        return self._http.port
+        """Return the port of REST; 0 where it is off."""
+        return self._rest.port if self._rest else 0
+
+    @property
+    def grpc_port(self) -> int:
+        """Return the port of gRPC; 0 where it is off."""
+        return self._grpc.port if self._grpc else 0
 
     @property
     def address(self) -> str:
-        """Return the URL to send requests to, without a path."""
-        return f"http://{self._http.address}"
+        """Return the URL to send REST requests to, without a path; "" where it is off."""
+        return f"http://{self._rest.address}" if self._rest else ""
+
+    @property
+    def grpc_address(self) -> str:
+        """Return where gRPC listens: a host and port, or a socket; "" where it is off."""
+        if self._options.grpc is None or self._grpc is None:
+            return ""
+        is_tcp = self._options.grpc.address is not None
+        return self._grpc.address if is_tcp else f"unix:{self._options.grpc.socket_path}"
 
     async def start(self) -> None:
         """Load the models, then listen.
 
-        Raises ModelError when no model loads, UserError when the address cannot be had; nothing is
-        left behind then.
+        Raises what the options' `startup` calls a failure, and UserError when an address cannot be
+        had; nothing is left behind then.
         """
         try:
-            self.models = await self._load_all()
-            if self.grpc is not None:
-                await self.grpc.start()
-            await self._http.start()
+            await self._load()
+            if self._grpc:
+                await self._grpc.start()
+            if self._rest:
+                await self._rest.start()
         except BaseException:
-            if self.grpc is not None:
-                await self.grpc.stop(0.0)
             await self._release()
             raise
 
-    async def stop(self, drain_seconds: float = 10.0) -> None:
-        """Stop listening, let requests in flight end, and unload the models."""
-        stopping = [self._http.stop(drain_seconds)]
-        if self.grpc is not None:
-            stopping.append(self.grpc.stop(drain_seconds))
-        await asyncio.gather(*stopping)
+    async def stop(self) -> None:
+        """Stop listening, let requests in flight end, and unload the models.
+
+        What has not ended after the options' `drain_seconds` is cut off.
+        """
+        self._core.is_stopping = True
         await self._release()
 
-    async def _load_all(self) -> tuple[str, ...]:
-        failures: dict[str, ModelError] = {}
-        for name, path in self._paths.items():
-            try:
-                version, directory = resolve(path)
-                await self._manager.load(name, version, directory)
-            except ModelError as error:
-                failures[name] = error
-        if len(failures) == len(self._paths):
-            raise next(iter(failures.values()))
-        for name, failure in failures.items():
-            _logger.warning("model %s is not served: %s", name, failure.message)
-        return self._manager.available()
+    async def _load(self) -> None:
+        options = self._options
+        self._core.apply(await asyncio.to_thread(self._read_config))
+        if options.poll_seconds >= 0:
+            await self._core.poll()
+        if options.poll_seconds > 0:
+            self._spawn(self._core.keep_polling(options.poll_seconds))
+        await self._wait_for_models()
+        if options.config_file and options.config_poll_seconds > 0:
+            self._spawn(self._core.follow(self._read_config, options.config_poll_seconds))
+
+    def _read_config(self) -> ModelServerConfig:
+        if self._options.config_file is None:
+            return self._options.config
+        return read_config(parse_text_file(self._options.config_file, model_server_config()))
+
+    async def _wait_for_models(self) -> None:
+        names = [model.name for model in self._core.config.models]
+        match self._options.startup:
+            case Startup.EVERY:
+                await self._wait_for_every(names)
+            case Startup.SOME:
+                await self._core.attempted()
+                if not self.models:
+                    self._refuse(names)
+            case Startup.AT_ONCE:
+                pass
+
+    async def _wait_for_every(self, names: Sequence[str]) -> None:
+        if self._options.poll_seconds > 0:
+            await self._core.settle(names)
+        else:
+            # Nobody will look again: what is missing now is missing for ever.
+            await self._core.attempted()
+            for problem in self._core.unsettled().values():
+                raise StatusError(Code.NOT_FOUND, problem)
+        self._core.check_available(names)
+
+    def _refuse(self, names: Sequence[str]) -> None:
+        """Raise why none of the models is served, if there is a reason."""
+        for name in names:
+            failure = self._core.failure(name)
+            if failure:
+                raise failure.error
+        for problem in self._core.unsettled().values():
+            raise StatusError(Code.NOT_FOUND, problem)
 
     async def _release(self) -> None:
-        await self._manager.unload_all()
-        self._executor.shutdown(wait=False)
-        self.models = ()
+        for task in self._tasks:
+            task.cancel()
+        faces = [face for face in (self._rest, self._grpc) if face]
+        await asyncio.gather(*(face.stop(self._options.drain_seconds) for face in faces))
+        try:
+            await asyncio.wait_for(self._core.close(), _UNLOAD_SECONDS)
+        except TimeoutError:
+            _logger.warning("models are left loaded: requests that were cut off still hold them")
+        self._running.shutdown(wait=False)
+        self._loading.shutdown(wait=False)
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
 
-def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:
-    """Return the models below a path by name, sorted.
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            _logger.error("watching the models has ended", exc_info=task.exception())
 
-    The path is a SavedModel directory, a base path of NUMBER/ ones, or a folder of base paths. A
-    single model is called `name`, else after its directory. Raises ModelError when there is none,
-    UserError for a name given to several models.
-    """
-    path = path.resolve()
-    if _is_model(path):
-        return {name or _own_name(path): path}
-    entries = sorted(path.iterdir()) if path.is_dir() else []
-    found = {entry.name: entry for entry in entries if _is_model(entry)}
-    if not found:
-        resolve(path)  # raises, saying what is there instead
-    if name is None:
-        return found
-    if len(found) > 1:
-        raise UserError(
-            f"one name is given and {path} holds {len(found)} models",
-            hint=f"leave the name out, or give one of {', '.join(found)}",
+    def _make_rest(self, options: RestOptions, inference: Inference) -> HttpServer:
+        app = Health(self._core, TfServingRest(inference))
+        return HttpServer(app, options.address.host, options.address.port)
+
+    def _make_grpc(self, options: GrpcOptions, inference: Inference) -> GrpcServer:
+        app = TfServingGrpc(
+            inference,
+            self._core,
+            tensor_content=options.tensor_content,
+            reload_seconds=self._options.reload_seconds,
         )
-    return dict(zip([name], found.values(), strict=True))
-
-
-def _is_model(path: Path) -> bool:
-    return is_saved_model(path) or bool(list_versions(path))
-
-
-def _own_name(path: Path) -> str:
-    """Return a model's name: its directory's, or for a version's directory the one above."""
-    return path.parent.name if path.name.isdecimal() else path.name
+        extras = GrpcExtras(
+            socket_path=options.socket_path,
+            tls=read_ssl_config(options.ssl_config_file) if options.ssl_config_file else None,
+            health=options.health,
+            channel_arguments=options.channel_arguments,
+        )
+        host, port = (options.address.host, options.address.port) if options.address else ("", None)
+        return GrpcServer(app, host, port, extras)

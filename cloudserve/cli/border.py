@@ -41,15 +41,14 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors end here, told on stderr."""
     debug = "--debug" in arguments or bool(os.environ.get("CLOUDSERVE_DEBUG"))
     try:
-        cli.main(list(arguments), prog_name="cloudserve", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+        # The code of a command that left by `click.exceptions.Exit`, else what it returned.
+        code = cli.main(list(arguments), prog_name="cloudserve", standalone_mode=False)
     except SystemExit:
         # Click's end of a command whose reader went away (`| head`), or of shell completion.
         return Exit.OK
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the border: all is told here
         return _told(error, debug=debug)
-    return Exit.OK
+    return code if isinstance(code, int) else Exit.OK
 
 
 def _told(error: BaseException, *, debug: bool) -> int:

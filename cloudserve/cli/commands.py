@@ -13,7 +13,8 @@ from cloudserve._version import __version__
 COMMANDS = {
     "init": ("init", "Write a cloudserve.yaml for the models found here."),
     "inspect": ("inspect", "Show what a SavedModel holds, without TensorFlow."),
-    "serve": ("serve", "Serve models with TensorFlow Serving's REST API."),
+    "serve": ("serve", "Serve models with TensorFlow Serving's REST and gRPC APIs."),
+    "model-server": ("model_server", "Run a drop-in for tensorflow_model_server, by its flags."),
     "emulate": ("emulate", "Run the offline clouds on one loopback port."),
     "deploy": ("deploy", "Put a model version on a target, beside what is live."),
     "status": ("status", "Show what a target has of a model."),

@@ -23,15 +23,26 @@ class Server(Protocol):
 
 
 async def run_until_stopped(server: Server, announce: Callable[[], None]) -> None:
-    """Start a server, announce it, and stop it in order on SIGINT or SIGTERM."""
+    """Start a server, announce it, and stop it in order on SIGINT or SIGTERM.
+
+    A signal during the start ends the start.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await server.start()
+    stopped = asyncio.ensure_future(stop.wait())
+    started = asyncio.ensure_future(server.start())
+    await asyncio.wait({started, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not started.done():
+        started.cancel()
+        await asyncio.wait({started})
+        return
     try:
+        await started
         announce()
-        await stop.wait()
+        await stopped
         click.echo("stopping", err=True)
     finally:
+        stopped.cancel()
         await server.stop()

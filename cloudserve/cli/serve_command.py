@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
+from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.running import run_until_stopped
+
+_PORT = click.IntRange(0, 65535)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command("serve")
@@ -15,24 +19,53 @@ from cloudserve.cli.running import run_until_stopped
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=_PORT,
     default=8501,
     show_default=True,
     envvar="CLOUDSERVE_PORT",
     show_envvar=True,
     help="The REST port; 0 picks a free one.",
 )
-def command(*, path: Path, name: str | None, host: str, port: int) -> None:
-    """Serve models with TensorFlow Serving's REST API.
+@click.option(
+    "--grpc-port",
+    type=_PORT,
+    default=8500,
+    show_default=True,
+    envvar="CLOUDSERVE_GRPC_PORT",
+    show_envvar=True,
+    help="The gRPC port; 0 picks a free one.",
+)
+@click.option("--no-grpc", is_flag=True, help="Serve REST alone.")
+@click.option("--batching", is_flag=True, help="Put requests that wait together in one batch.")
+@click.option("--batching-parameters", type=_FILE, help="How, as a BatchingParameters text proto.")
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="How long requests may take to end when the server is stopped.",
+)
+@click.option(
+    "--log-format", type=click.Choice(FORMS), default=FORMS[0], show_default=True,
+    help="How the log is written on standard error.",
+)  # fmt: skip
+def command(
+    *, path: Path, grpc_port: int, no_grpc: bool, log_format: str, **options: object
+) -> None:
+    """Serve models with TensorFlow Serving's REST and gRPC APIs.
 
     PATH is a SavedModel directory, a model's base path of NUMBER/ ones, or a folder of base paths.
-    The highest version of each model is served.
+    The highest version of each model is served, and a higher one that comes later takes its place.
     """
     from cloudserve import registry
 
-    server = registry.server("model-server")(path, name=name, host=host, port=port)
+    log_to_stderr(log_format)
+    grpc = None if no_grpc else grpc_port
+    resolved = registry.server("serve-options")(path, grpc_port=grpc, **options)
+    server = registry.server("model-server")(resolved)
 
     def announce() -> None:
-        click.echo(f"serving {', '.join(server.models)} on {server.address}", err=True)
+        grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""
+        click.echo(f"serving {', '.join(server.models)} on {server.address}{grpc}", err=True)
 
     registry.server("run")(run_until_stopped(server, announce))

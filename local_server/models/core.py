@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from cloudserve.errors import CloudserveError
 
@@ -17,7 +17,7 @@ from ..status import Code, StatusError
 from .lifecycle import Failure, Lifecycle, Sleep
 from .manager import Manager
 from .source import FileSystemSource
-from .states import State
+from .states import State, VersionState
 
 _logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class ServerCore:
         self._labels_may_wait = labels_may_wait
         self.config = ModelServerConfig()
         """What is served at present."""
+        self.is_stopping = False
+        """Whether the server is about to end, which makes it unready."""
 
     async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
         """Replace the configuration, and wait until every newly named model is available.
@@ -105,6 +107,13 @@ class ServerCore:
             lambda: all(self._lifecycle.is_settled(name) for name in wanted)
         )
 
+    async def attempted(self) -> None:
+        """Wait until every configured model is available or has nothing left to load."""
+        names = [model.name for model in self.config.models]
+        await self._lifecycle.changed.until(
+            lambda: not any(self._lifecycle.is_pending(name) for name in names)
+        )
+
     def check_available(self, names: Iterable[str], noun: str = "servable") -> None:
         """Raise StatusError (UNKNOWN) that tells those of the models that failed, if any did."""
         failed = [(name, failure) for name in names if (failure := self.failure(name))]
@@ -124,6 +133,14 @@ class ServerCore:
         """Return the configured models that have no available version."""
         available = set(self._manager.available())
         return tuple(m.name for m in self.config.models if m.name not in available)
+
+    def models(self) -> dict[str, tuple[VersionState, ...]]:
+        """Return the states of every configured model's versions, highest first."""
+        return {model.name: self._manager.states(model.name) for model in self.config.models}
+
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Return a model's labels and what they stand for."""
+        return self._manager.labels(name)
 
     def unsettled(self) -> dict[str, str]:
         """Return the configured models that are neither available nor failed, and what is known."""

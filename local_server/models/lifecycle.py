@@ -96,6 +96,11 @@ class Lifecycle:
         stream = self._streams.get(name, _Stream())
         return tuple(stream.failed[version] for version in sorted(stream.failed, reverse=True))
 
+    def is_pending(self, name: str) -> bool:
+        """Say whether a model has no available version, and one that may become it."""
+        stream = self._streams.get(name, _Stream())
+        return not self.is_available(name) and bool(stream.aspired.keys() - stream.failed.keys())
+
     def is_settled(self, name: str) -> bool:
         """Say whether a model has an available version, or all that are aspired have failed."""
         stream = self._streams.get(name, _Stream())

@@ -52,9 +52,10 @@ class Client:
 
 @pytest.fixture(scope="session")
 def model_server(shared_models):
+    from cloudserve.local_server.serve_options import serve_options
     from cloudserve.local_server.server import ModelServer
 
-    background = Background(ModelServer(shared_models, grpc_port=0))
+    background = Background(ModelServer(serve_options(shared_models, grpc_port=0)))
     background.do(background.server.start())
     yield background.server
     background.do(background.server.stop())

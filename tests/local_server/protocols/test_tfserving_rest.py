@@ -217,7 +217,7 @@ def test_a_version_beyond_int64_is_refused_with_an_empty_body(client):
     assert client.ask("POST", f"{target}:predict", b"{}")[::2] == (400, b"")
 
 
-@pytest.mark.parametrize("target", ["/", "/v2/models/m", "/v1", "/healthz"])
+@pytest.mark.parametrize("target", ["/", "/v2/models/m", "/v1", "/healthy"])
 def test_what_is_not_under_v1_is_not_found_in_html(client, target):
     status, headers, body = client.ask("GET", target)
     assert (status, headers["Content-Type"]) == (404, "text/html")
@@ -272,7 +272,7 @@ def test_a_model_that_did_not_load_ends_with_its_reason_in_one_line(client, mode
         ("/v1/models/m", 404, "Could not find any versions of model m"),
         ("/v1/models/m?x=1", 404, "Could not find any versions of model m?x=1"),
         (f"{HALF}/versions/9", 404, "Could not find version 9 of model tfs_half_plus_two_cpu"),
-        ("/v1/models", 400, "Missing model name in request."),
+        ("/v1/models/versions/1", 400, "Missing model name in request."),
         ("/v1/models/m/metadata", 404, "Servable not found for request: Latest(m)"),
     ],
 )

@@ -1,0 +1,42 @@
+"""What servers log, on standard error: as text, or a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from cloudserve.errors import UserError
+
+FORMS = ("text", "json")
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return time (RFC 3339, UTC), severity, logger and message, and a traceback if any."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "severity": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def log_to_stderr(form: str) -> None:
+    """Send the log to standard error as `text` or `json`; raises UserError for another form.
+
+    cloudserve's own from INFO, other packages' from WARNING.
+    """
+    formatters = {"text": logging.Formatter(_TEXT), "json": JsonFormatter()}
+    if form not in formatters:
+        raise UserError(f"`{form}` is not a log format", hint="text or json")
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatters[form])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("cloudserve").setLevel(logging.INFO)

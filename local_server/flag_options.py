@@ -1,0 +1,134 @@
+"""From flags to the options of a server, checked in TensorFlow Serving's words.
+
+Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`); tfserving.md 1.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from .config import ModelConfig, ModelServerConfig
+from .flags import FlagValues
+from .models import Retry
+from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
+from .status import Code, StatusError
+
+_logger = logging.getLogger(__name__)
+
+_MICROS = 1e-6
+_MILLIS = 1e-3
+
+
+def flag_options(flags: FlagValues) -> ServerOptions:
+    """Return the options that flags ask for.
+
+    Raises StatusError (INVALID_ARGUMENT) in TensorFlow Serving's words for what cannot be.
+    """
+    _check(flags)
+    ignored = flags.without_effect()
+    if ignored:
+        _logger.warning("without effect here: %s", ", ".join(f"--{name}" for name in ignored))
+    file = _path(flags, "model_config_file")
+    return ServerOptions(
+        config=ModelServerConfig() if file else _single_model(flags),
+        config_file=file,
+        config_poll_seconds=flags.number("model_config_file_poll_wait_seconds"),
+        rest=_rest(flags),
+        grpc=_grpc(flags),
+        startup=Startup.EVERY if flags.is_on("strict_startup") else Startup.AT_ONCE,
+        poll_seconds=flags.number("file_system_poll_wait_seconds"),
+        retry=Retry(
+            flags.number("max_num_load_retries"),
+            flags.number("load_retry_interval_micros") * _MICROS,
+        ),
+        tags=tuple(flags.text("saved_model_tags").split(",")),
+        load_threads=_positive(flags.number("num_load_threads")),
+        request_threads=_positive(flags.number("rest_api_num_threads")),
+        labels_may_wait=flags.is_on("allow_version_labels_for_unavailable_models"),
+        check_methods=flags.is_on("enable_signature_method_name_check"),
+        batching=_batching(flags),
+        monitoring_config_file=_path(flags, "monitoring_config_file"),
+        drain_seconds=flags.number("drain_seconds"),
+        reload_seconds=_positive(flags.number("reload_timeout_seconds")),
+    )
+
+
+def _check(flags: FlagValues) -> None:
+    checks = {
+        "At least one of server_options.grpc_port or server_options.grpc_socket_path "
+        "must be set.": flags.number("port") or flags.text("grpc_socket_path"),
+        "Either use_alts_credentials must be false or ssl_config_file must be empty.": not (
+            flags.is_on("use_alts_credentials") and flags.text("ssl_config_file")
+        ),
+        "Both server_options.model_base_path and server_options.model_config_file are empty!": (
+            flags.text("model_base_path") or flags.text("model_config_file")
+        ),
+        "server_options.batching_parameters_file is set without setting "
+        "server_options.enable_batching to true.": (
+            flags.is_on("enable_batching") or not flags.text("batching_parameters_file")
+        ),
+    }
+    for message, holds in checks.items():
+        if not holds:
+            raise StatusError(Code.INVALID_ARGUMENT, message)
+
+
+def _single_model(flags: FlagValues) -> ModelServerConfig:
+    return ModelServerConfig(
+        (ModelConfig(flags.text("model_name"), flags.text("model_base_path")),)
+    )
+
+
+def _rest(flags: FlagValues) -> RestOptions | None:
+    port = flags.number("rest_api_port")
+    if not port:
+        return None
+    if port == flags.number("port"):
+        _logger.error(
+            "--rest_api_port cannot be same as --port. Please use a different port for HTTP/REST "
+            "API. Skipped exporting HTTP/REST API."
+        )
+        return None
+    millis = flags.number("rest_api_timeout_in_ms")
+    return RestOptions(
+        Address(flags.text("listen_address") or "::", port),
+        seconds=millis * _MILLIS if millis > 0 else None,
+        cors=flags.is_on("rest_api_enable_cors_support"),
+    )
+
+
+def _grpc(flags: FlagValues) -> GrpcOptions:
+    port = flags.number("port")
+    return GrpcOptions(
+        Address(flags.text("listen_address") or "0.0.0.0", port) if port else None,  # noqa: S104  as TensorFlow Serving
+        socket_path=_path(flags, "grpc_socket_path"),
+        ssl_config_file=_path(flags, "ssl_config_file"),
+        health=flags.is_on("enable_grpc_healthcheck_service"),
+        tensor_content=flags.is_on("enable_serialization_as_tensor_content"),
+        channel_arguments=_channel_arguments(flags.text("grpc_channel_arguments")),
+    )
+
+
+def _channel_arguments(text: str) -> dict[str, int | str]:
+    """Read `k=v,k=v`; a value that is a number is one."""
+    pairs = (pair.partition("=") for pair in text.split(",") if pair)
+    return {key: int(value) if value.lstrip("-").isdecimal() else value for key, _, value in pairs}
+
+
+def _batching(flags: FlagValues) -> BatchingOptions | None:
+    if not flags.is_on("enable_batching"):
+        return None
+    return BatchingOptions(
+        _path(flags, "batching_parameters_file"),
+        per_model=flags.is_on("enable_per_model_batching_parameters"),
+    )
+
+
+def _path(flags: FlagValues, name: str) -> Path | None:
+    text = flags.text(name)
+    return Path(text) if text else None
+
+
+def _positive(number: int) -> int | None:
+    return number if number > 0 else None

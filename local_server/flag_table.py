@@ -1,0 +1,121 @@
+"""The flags of `cloudserve model-server`: tensorflow_model_server's, and a few more.
+
+Source: tensorflow_serving/model_servers/main.cc, defaults from server.h; tfserving.md 1. Flags that
+have no meaning here are taken and have no effect, which is logged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FlagValue = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: its type is that of its default."""
+
+    name: str
+    default: FlagValue
+    usage: str
+    bits: int = 32
+    """The size of an integer."""
+    has_effect: bool = True
+
+
+_NOTHING = False
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("port", 8500, "TCP port to listen on for gRPC API. Disabled if port set to zero."),
+    Flag(
+        "grpc_socket_path", "", "If non-empty, listen to a UNIX socket for gRPC API on this path."
+    ),
+    Flag("rest_api_port", 0, "Port to listen on for HTTP/REST API. If set to zero it is disabled."),
+    Flag("rest_api_num_threads", 0, "Threads that run requests. Zero: twice the CPUs."),
+    Flag("rest_api_timeout_in_ms", 30000, "Timeout for HTTP/REST API calls."),
+    Flag("rest_api_enable_cors_support", False, "Enable CORS headers in response."),
+    Flag("enable_batching", False, "Enable batching."),
+    Flag(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "Allow a new label to name a version that is not available yet.",
+    ),
+    Flag("batching_parameters_file", "", "Read a BatchingParameters text proto from this file."),
+    Flag(
+        "enable_per_model_batching_parameters",
+        False,
+        "Read batching_params.pbtxt from each model's version folder.",
+    ),
+    Flag("model_config_file", "", "Read a ModelServerConfig text proto from this file."),
+    Flag(
+        "model_config_file_poll_wait_seconds",
+        0,
+        "Read model_config_file again every so many seconds. Zero: once.",
+    ),
+    Flag("model_name", "default", "Name of the model (ignored with model_config_file)."),
+    Flag("model_base_path", "", "Path of the model's versions (ignored with model_config_file)."),
+    Flag("num_load_threads", 0, "Threads that load and unload. Zero: four times the CPUs."),
+    Flag("num_unload_threads", 0, "Loading and unloading share threads.", has_effect=_NOTHING),
+    Flag("max_num_load_retries", 5, "How often a load that failed is tried again."),
+    Flag("load_retry_interval_micros", 60_000_000, "Time between attempts to load.", bits=64),
+    Flag(
+        "file_system_poll_wait_seconds",
+        1,
+        "Seconds between looks at the base paths. Zero: one look; negative: none.",
+    ),
+    Flag("flush_filesystem_caches", True, "There are none to flush.", has_effect=_NOTHING),
+    Flag("tensorflow_session_parallelism", 0, "Threads of a session.", 64, has_effect=_NOTHING),
+    Flag("tensorflow_session_config_file", "", "ConfigProto of sessions.", has_effect=_NOTHING),
+    Flag("tensorflow_intra_op_parallelism", 0, "Threads of one op.", 64, has_effect=_NOTHING),
+    Flag("tensorflow_inter_op_parallelism", 0, "Ops at a time.", 64, has_effect=_NOTHING),
+    Flag("use_alts_credentials", False, "Google ALTS; there is none here.", has_effect=_NOTHING),
+    Flag("ssl_config_file", "", "Read an SSLConfig text proto for the gRPC API from this file."),
+    Flag("platform_config_file", "", "Platforms other than tensorflow.", has_effect=_NOTHING),
+    Flag("per_process_gpu_memory_fraction", 0.0, "Share of GPU memory.", has_effect=_NOTHING),
+    Flag("saved_model_tags", "serve", "Comma-separated tags of the meta graph to load."),
+    Flag("grpc_channel_arguments", "", "Comma-separated key=value arguments of the gRPC server."),
+    Flag("grpc_max_threads", 0, "Threads of gRPC; an event loop has one.", has_effect=_NOTHING),
+    Flag("enable_model_warmup", True, "Replay assets.extra/tf_serving_warmup_requests at load."),
+    Flag("num_request_iterations_for_warmup", 0, "How often each is replayed. Zero: once."),
+    Flag("version", False, "Display version."),
+    Flag("monitoring_config_file", "", "Read a MonitoringConfig text proto from this file."),
+    Flag(
+        "remove_unused_fields_from_bundle_metagraph",
+        True,
+        "Only what is needed is kept anyway.",
+        has_effect=_NOTHING,
+    ),
+    Flag("prefer_tflite_model", False, "Experimental.", has_effect=_NOTHING),
+    Flag("num_tflite_pools", 0, "Experimental.", has_effect=_NOTHING),
+    Flag("num_tflite_interpreters_per_pool", 1, "Experimental.", has_effect=_NOTHING),
+    Flag(
+        "enable_signature_method_name_check",
+        False,
+        "Check that a signature's method_name is that of the call.",
+    ),
+    Flag("xla_cpu_compilation_enabled", False, "XLA JIT on CPU.", has_effect=_NOTHING),
+    Flag("xla_gpu_compilation_enabled", False, "XLA JIT on GPU.", has_effect=_NOTHING),
+    Flag("enable_profiler", True, "TensorFlow's profiler service.", has_effect=_NOTHING),
+    Flag("thread_pool_factory_config_file", "", "Thread pools of C++.", has_effect=_NOTHING),
+    Flag("mixed_precision", "", "Mixed precision on TPU.", has_effect=_NOTHING),
+    Flag("skip_initialize_tpu", False, "TPU.", has_effect=_NOTHING),
+    Flag("enable_grpc_healthcheck_service", False, "Enable the standard gRPC health service."),
+    Flag(
+        "enable_serialization_as_tensor_content",
+        False,
+        "Answer predictions over gRPC as tensor_content.",
+    ),
+    # Beyond TensorFlow Serving.
+    Flag("listen_address", "", "Address of the ports. Empty: every address of this machine."),
+    Flag(
+        "strict_startup",
+        True,
+        "Open the ports when every model is available, and exit when one fails. "
+        "False: open them at once.",
+    ),
+    Flag("drain_seconds", 10, "How long requests may take to end when the server is stopped."),
+    Flag(
+        "reload_timeout_seconds", 300, "How long a ReloadConfig waits for new models. Zero: ever."
+    ),
+    Flag("log_format", "text", "text, or json: one object a line."),
+)

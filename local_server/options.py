@@ -1,0 +1,83 @@
+"""What a model server is started with, resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from .config import ModelServerConfig
+from .models import Retry
+
+
+class Startup(Enum):
+    """When the ports open."""
+
+    EVERY = "every model has an available version; one that fails ends the start"
+    SOME = "every model has loaded or failed, and one at least is available"
+    AT_ONCE = "before the models are loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0 picks a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchingOptions:
+    """How requests are put together."""
+
+    parameters_file: Path | None = None
+    per_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """Where and how gRPC is served."""
+
+    address: Address | None
+    socket_path: Path | None = None
+    ssl_config_file: Path | None = None
+    health: bool = False
+    tensor_content: bool = False
+    channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RestOptions:
+    """Where and how REST is served."""
+
+    address: Address
+    seconds: float | None = None
+    """How long a request may run; None for ever."""
+    cors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Everything a model server needs to know; times in seconds."""
+
+    config: ModelServerConfig = field(default_factory=ModelServerConfig)
+    config_file: Path | None = None
+    """Where the configuration is read from; `config` counts where there is none."""
+    config_poll_seconds: float = 0.0
+    """How often the file is read again; 0 for once."""
+    rest: RestOptions | None = None
+    grpc: GrpcOptions | None = None
+    startup: Startup = Startup.EVERY
+    poll_seconds: float = 1.0
+    """How often base paths are read; 0 for once, negative for never."""
+    retry: Retry = field(default_factory=Retry)
+    tags: tuple[str, ...] = ("serve",)
+    load_threads: int | None = None
+    request_threads: int | None = None
+    labels_may_wait: bool = False
+    check_methods: bool = False
+    batching: BatchingOptions | None = None
+    monitoring_config_file: Path | None = None
+    drain_seconds: float = 10.0
+    reload_seconds: float | None = 300.0

@@ -1,0 +1,71 @@
+"""From a path on disk to the options of a friendly server: `cloudserve serve PATH`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloudserve.errors import UserError
+from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
+
+from .config import ModelConfig, ModelServerConfig
+from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
+
+
+def serve_options(  # noqa: PLR0913  a keyword for each option of the command
+    path: Path,
+    *,
+    name: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    grpc_port: int | None = None,
+    batching: bool = False,
+    batching_parameters: Path | None = None,
+    drain_seconds: float = 10.0,
+) -> ServerOptions:
+    """Return the options of `cloudserve serve PATH`: lenient, and on one address.
+
+    Raises ModelError where there is no model, UserError for a name given to several.
+    """
+    models = find_models(path, name)
+    return ServerOptions(
+        config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
+        rest=RestOptions(Address(host, port)),
+        grpc=None if grpc_port is None else GrpcOptions(Address(host, grpc_port), health=True),
+        startup=Startup.SOME,
+        batching=BatchingOptions(batching_parameters) if batching else None,
+        drain_seconds=drain_seconds,
+    )
+
+
+def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:
+    """Return the models below a path by name, sorted.
+
+    The path is a SavedModel directory, a base path of NUMBER/ ones, or a folder of base paths. A
+    single model is called `name`, else after its directory. Raises ModelError when there is none,
+    UserError for a name given to several models.
+    """
+    path = path.resolve()
+    if _is_model(path):
+        return {name or _own_name(path): path}
+    entries = sorted(path.iterdir()) if path.is_dir() else []
+    found = {entry.name: entry for entry in entries if _is_model(entry)}
+    if not found:
+        resolve(path)  # raises, saying what is there instead
+    if name is None:
+        return found
+    if len(found) > 1:
+        raise UserError(
+            f"one name is given and {path} holds {len(found)} models",
+            hint=f"leave the name out, or give one of {', '.join(found)}",
+        )
+    return dict(zip([name], found.values(), strict=True))
+
+
+def _is_model(path: Path) -> bool:
+    return is_saved_model(path) or bool(list_versions(path))
+
+
+def _own_name(path: Path) -> str:
+    """Return a model's name: its directory's, or for a version's directory the one above."""
+    return path.parent.name if path.name.isdecimal() else path.name

@@ -1,0 +1,50 @@
+"""What `cloudserve serve PATH` finds at a path, and how it serves it."""
+
+import pytest
+from cloudserve.local_server.serve_options import find_models
+
+from cloudserve.errors import ModelError, UserError
+
+
+def saved_model(path):
+    path.mkdir(parents=True)
+    (path / "saved_model.pb").touch()
+
+
+def test_a_saved_model_directory_is_a_model_of_its_name(tmp_path):
+    saved_model(tmp_path / "m")
+    assert find_models(tmp_path / "m") == {"m": tmp_path / "m"}
+    assert find_models(tmp_path / "m", "other") == {"other": tmp_path / "m"}
+
+
+def test_a_version_directory_is_a_model_named_by_the_folder_above(tmp_path):
+    saved_model(tmp_path / "m" / "00000123")
+    assert find_models(tmp_path / "m" / "00000123") == {"m": tmp_path / "m" / "00000123"}
+
+
+def test_a_base_path_is_a_model_of_its_name(tmp_path):
+    saved_model(tmp_path / "m" / "1")
+    assert find_models(tmp_path / "m") == {"m": tmp_path / "m"}
+
+
+def test_a_folder_of_both_is_many_models_and_other_entries_are_passed_over(tmp_path):
+    saved_model(tmp_path / "b" / "1")
+    saved_model(tmp_path / "a")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "LICENSE").touch()
+    assert find_models(tmp_path) == {"a": tmp_path / "a", "b": tmp_path / "b"}
+
+
+def test_a_name_is_for_one_model(tmp_path):
+    saved_model(tmp_path / "a")
+    assert find_models(tmp_path, "other") == {"other": tmp_path / "a"}
+    saved_model(tmp_path / "b")
+    with pytest.raises(UserError, match=r"one name is given and .* holds 2 models"):
+        find_models(tmp_path, "other")
+
+
+def test_a_place_without_models_says_what_is_there(tmp_path):
+    with pytest.raises(ModelError, match="neither a SavedModel nor NUMBER/ directories"):
+        find_models(tmp_path)
+    with pytest.raises(ModelError, match="there is no such directory"):
+        find_models(tmp_path / "nowhere")
