@@ -21,6 +21,7 @@ CLASSIFY = "tensorflow/serving/classify"
 """The `method_name` of a signature made for classification."""
 REGRESS = "tensorflow/serving/regress"
 """The `method_name` of a signature made for regression."""
+_PREDICT = "tensorflow/serving/predict"
 
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 _CLASSES, _SCORES = "classes", "scores"
@@ -42,6 +43,17 @@ def check_method(signature: Signature, method: str) -> None:
         kind = "classification" if method == CLASSIFY else "regression"
         raise _invalid(
             f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}"
+        )
+
+
+def check_predict_method(signature: Signature) -> None:
+    """Refuse a signature made for none of the methods (predict_util.cc `VerifySignature`)."""
+    known = (_PREDICT, CLASSIFY, REGRESS)
+    if signature.method_name not in known:
+        raise StatusError(
+            Code.INTERNAL,
+            "Expected prediction signature method_name to be one of "
+            f"{{{', '.join(known)}}}. Was: {signature.method_name}",
         )
 
 

@@ -151,6 +151,8 @@ class Inference:
         """Decode and run a request in the calling thread."""
         with self._manager.handle(spec.name, spec.version, spec.label) as servable:
             signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
+            if self._check_methods:
+                methods.check_predict_method(signature)
             outputs = servable.model.run(signature.name, decode(signature))
             return Prediction(_resolved(spec, servable, signature.name), signature, outputs)
 
