@@ -127,10 +127,11 @@ class Lifecycle:
         for version in states.keys() | stream.aspired.keys():
             is_aspired = version in stream.aspired
             state = stream.moving.get(version, states.get(version, State.END))
-            if state is not State.END:
+            if state is State.END and version not in stream.failed:
+                state = State.START
+            # One that failed counts as aspired: what is served stays until a better one is.
+            if is_aspired or state not in {State.START, State.END}:
                 yield Candidate(version, state, is_aspired)
-            elif is_aspired and version not in stream.failed:
-                yield Candidate(version, State.START, is_aspired)
 
     def _begin(self, name: str, stream: _Stream, action: Action) -> None:
         version = action.version

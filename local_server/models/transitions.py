@@ -14,7 +14,7 @@ from .states import State
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version as the policy sees it; START is wanted and not yet begun."""
+    """A version as the policy sees it; START is not yet begun, END an aspired one that failed."""
 
     version: int
     state: State

@@ -1,0 +1,50 @@
+"""Which entries below a base path are versions."""
+
+import pytest
+from cloudserve.local_server.models.discovery import (
+    find_versions,
+    find_versions_or_model,
+    fingerprint,
+)
+
+
+def test_names_that_read_as_an_int64_are_versions(tmp_path):
+    for name in ("1", "00000123", "+7", "-4", "v2", "1.5", "tmp", str(2**63), "१"):
+        (tmp_path / name).mkdir()
+    found = find_versions(tmp_path)
+    assert found == {
+        1: tmp_path / "1",
+        123: tmp_path / "00000123",
+        7: tmp_path / "+7",
+        -4: tmp_path / "-4",
+    }
+
+
+def test_of_two_names_of_one_number_the_later_in_order_counts(tmp_path, caplog):
+    (tmp_path / "01").mkdir()
+    (tmp_path / "1").mkdir()
+    assert find_versions(tmp_path) == {1: tmp_path / "1"}
+    assert caplog.messages == [f"{tmp_path}: 1/ replaces 01/"]
+
+
+def test_a_base_path_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        find_versions(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("name", "version"), [("7", 7), ("model", 1)])
+def test_a_saved_model_itself_is_a_version_of_its_folders_number(tmp_path, name, version):
+    path = tmp_path / name
+    path.mkdir()
+    (path / "saved_model.pb").touch()
+    assert find_versions_or_model(path) == {version: path}
+
+
+def test_files_that_change_have_another_fingerprint(tmp_path):
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"half")
+    before = fingerprint(tmp_path)
+    assert fingerprint(tmp_path) == before
+    (tmp_path / "variables" / "variables.index").write_bytes(b"x")
+    assert fingerprint(tmp_path) != before
+    assert fingerprint(tmp_path / "nowhere") == ()
