@@ -13,7 +13,7 @@ import pytest
 from cloudserve.local_server.config import ModelConfig, ModelServerConfig
 from cloudserve.local_server.config.policy import All
 from cloudserve.local_server.inference import Inference
-from cloudserve.local_server.models import FileSystemSource, Lifecycle, Manager, ServerCore
+from cloudserve.local_server.models import FileSystemSource, Lifecycle, Manager, ServerCore, State
 from cloudserve.local_server.protocols.tfserving_grpc import TfServingGrpc
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
@@ -174,6 +174,11 @@ def model_config(base, *names, **labels):
     return [ModelConfig(name, str(base / name), policy=All(), labels=labels) for name in names]
 
 
+def _are_all_there(manager, configs):
+    states = [state for each in configs for state in manager.states(each.name)]
+    return all(each.state is State.AVAILABLE for each in states)
+
+
 @contextmanager
 def serving(configs, *, threads=8, check_methods=False, fixed=False, **options):
     """Serve models by their configurations; the labels take effect once the versions are there."""
@@ -190,6 +195,7 @@ def serving(configs, *, threads=8, check_methods=False, fixed=False, **options):
         unlabelled = [ModelConfig(each.name, each.base_path, policy=All()) for each in configs]
         try:
             served.do(core.reload(ModelServerConfig(tuple(unlabelled)), PATIENCE))
+            served.do(lifecycle.changed.until(lambda: _are_all_there(manager, configs)))
             served.do(core.reload(ModelServerConfig(tuple(configs)), PATIENCE))
             served.do(served.server.start())
             yield served

@@ -233,7 +233,8 @@ REFUSALS = [
             "INVALID_ARGUMENT",
             (
                 "Signature input alias: x(feed name: x:0) not found in request and no default "
-                "value provided. Inputs expected to be in the request {k1}, or default input alias set: "
+                "value provided. Inputs expected to be in the request {k1}, or default input "
+                "alias set: "
             ),
         ),
     ),
@@ -257,7 +258,8 @@ REFUSALS = [
             "INVALID_ARGUMENT",
             (
                 "Signature input alias: x(feed name: x:0) not found in request and no default "
-                "value provided. Inputs expected to be in the request {k1}, or default input alias set: "
+                "value provided. Inputs expected to be in the request {k1}, or default input "
+                "alias set: "
             ),
         ),
     ),
@@ -378,6 +380,7 @@ def test_with_the_check_of_methods_an_init_op_is_no_prediction(model_folder, ask
             "INTERNAL",
             (
                 "Expected prediction signature method_name to be one of "
-                "{tensorflow/serving/predict, tensorflow/serving/classify, tensorflow/serving/regress}. Was: "
+                "{tensorflow/serving/predict, tensorflow/serving/classify, "
+                "tensorflow/serving/regress}. Was: "
             ),
         )
