@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
 from . import example_methods as methods
-from .models import Manager, Servable, VersionState
+from .models import Servable, VersionState
+from .observing import Method, Observation, Observer, unobserved
 from .runtime.types import DEFAULT_SIGNATURE, Tensor
 from .status import Code, StatusError
 
@@ -95,19 +97,35 @@ Decode = Callable[[Signature], Mapping[str, Tensor]]
 """Turns a request's payload into arrays by input alias, once its signature is known."""
 
 
+class Servables(Protocol):
+    """Who has the models: `models.Manager`."""
+
+    def handle(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[Servable]:
+        """Hold a version while the block runs. Raises StatusError."""
+        ...
+
+    def states(self, name: str) -> tuple[VersionState, ...]:
+        """Return the states of a model's versions, highest first."""
+        ...
+
+
 class Inference:
     """Runs the models of a manager. Every error of a request is a StatusError.
 
     With `check_methods`, the `method_name` of a signature has to be that of the call
-    (`enable_signature_method_name_check`).
+    (`enable_signature_method_name_check`). The observer is told of every request for a model's run.
     """
 
     def __init__(
-        self, manager: Manager, executor: Executor, *, check_methods: bool = False
-    ) -> None:
+        self, manager: Servables, executor: Executor, *, check_methods: bool = False,
+        observer: Observer = unobserved,
+    ) -> None:  # fmt: skip
         self._manager = manager
         self._executor = executor
         self._check_methods = check_methods
+        self._observer = observer
 
     async def predict(
         self, spec: ModelSpec, decode: Decode, *, within: float | None = None
@@ -149,22 +167,30 @@ class Inference:
 
     def predict_here(self, spec: ModelSpec, decode: Decode) -> Prediction:
         """Decode and run a request in the calling thread."""
-        with self._manager.handle(spec.name, spec.version, spec.label) as servable:
+        with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
+            seen.servable = servable
             signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
             if self._check_methods:
                 methods.check_predict_method(signature)
-            outputs = servable.model.run(signature.name, decode(signature))
-            return Prediction(_resolved(spec, servable, signature.name), signature, outputs)
+            seen.inputs = decode(signature)
+            outputs = seen.run(servable, signature.name, seen.inputs)
+            resolved = _resolved(spec, servable, signature.name)
+            seen.answer = prediction = Prediction(resolved, signature, outputs)
+            return prediction
 
     def classify_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Classifications:
         """Classify in the calling thread."""
-        with self._manager.handle(spec.name, spec.version, spec.label) as servable:
-            return self._classify(spec, servable, examples)
+        with self._observe(Method.CLASSIFY, spec) as seen, self._handle(spec) as servable:
+            seen.servable, seen.examples = servable, examples
+            seen.answer = answer = self._classify(seen, spec, servable, examples)
+            return answer
 
     def regress_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Regressions:
         """Regress in the calling thread."""
-        with self._manager.handle(spec.name, spec.version, spec.label) as servable:
-            return self._regress(spec, servable, examples)
+        with self._observe(Method.REGRESS, spec) as seen, self._handle(spec) as servable:
+            seen.servable, seen.examples = servable, examples
+            seen.answer = answer = self._regress(seen, spec, servable, examples)
+            return answer
 
     def multi_inference_here(
         self, tasks: Sequence[Task], examples: Sequence[bytes]
@@ -173,30 +199,38 @@ class Inference:
         if not tasks or not tasks[0].spec.name:
             raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
         which = tasks[0].spec
-        with self._manager.handle(which.name, which.version, which.label) as servable:
+        with self._observe(Method.MULTI_INFERENCE, which) as seen, self._handle(which) as servable:
+            seen.servable, seen.examples, seen.tasks = servable, examples, tasks
             _check_tasks(tasks, servable)
-            return tuple(
+            seen.answer = answers = tuple(
                 (self._classify if task.method == methods.CLASSIFY else self._regress)(
-                    task.spec, servable, examples
+                    seen, task.spec, servable, examples
                 )
                 for task in tasks
             )
+            return answers
+
+    def _observe(self, method: Method, spec: ModelSpec) -> Observation:
+        return Observation(method, spec, self._observer)
+
+    def _handle(self, spec: ModelSpec) -> AbstractContextManager[Servable]:
+        return self._manager.handle(spec.name, spec.version, spec.label)
 
     def _classify(
-        self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
+        self, seen: Observation, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
     ) -> Classifications:
         signature = self._example_signature(spec, servable, methods.CLASSIFY)
         methods.check_classification(signature)
-        outputs = servable.model.run(signature.name, methods.to_input(examples))
+        outputs = seen.run(servable, signature.name, methods.to_input(examples))
         labels, scores = methods.read_classes(outputs, len(examples))
         return Classifications(_resolved(spec, servable, signature.name), labels, scores)
 
     def _regress(
-        self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
+        self, seen: Observation, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
     ) -> Regressions:
         signature = self._example_signature(spec, servable, methods.REGRESS)
         methods.check_regression(signature)
-        outputs = servable.model.run(signature.name, methods.to_input(examples))
+        outputs = seen.run(servable, signature.name, methods.to_input(examples))
         values = methods.read_values(outputs, len(examples))
         return Regressions(_resolved(spec, servable, signature.name), values)
 
@@ -212,7 +246,7 @@ class Inference:
 
     def metadata(self, spec: ModelSpec) -> Metadata:
         """Return what a version takes and gives."""
-        with self._manager.handle(spec.name, spec.version, spec.label) as servable:
+        with self._handle(spec) as servable:
             resolved = _resolved(spec, servable, spec.signature)
             return Metadata(resolved, servable.model.all_signatures)
 

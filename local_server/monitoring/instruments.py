@@ -1,0 +1,169 @@
+"""Counters, histograms and gauges, for any number of threads.
+
+Own ones, as prometheus_client's cannot bear TensorFlow Serving's names: it ends every counter's in
+`_total` and adds `_created` beside it. A metric holds a bounded number of series: past it, new ones
+are put together as "other", so that a client which makes up model names costs no memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol, TypeAlias
+
+Labels: TypeAlias = "tuple[object, ...]"
+"""The values of a metric's labels, in their order; written as `str` writes them."""
+
+MOST_SERIES = 10_000
+_OTHER = "other"
+_INFINITY = "+Inf"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of a metric: what follows its name, its labels, and a number."""
+
+    labels: tuple[tuple[str, object], ...]
+    value: float
+    suffix: str = ""
+
+
+class Metric(Protocol):
+    """What can be exposed."""
+
+    @property
+    def name(self) -> str:
+        """The name, as Prometheus takes it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Prometheus' type: counter, gauge or histogram."""
+        ...
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield what is known at the moment."""
+        ...
+
+
+class Counter:
+    """Numbers that only grow, by labels."""
+
+    kind = "counter"
+
+    def __init__(
+        self, name: str, labels: Sequence[str] = (), most_series: int = MOST_SERIES
+    ) -> None:
+        self.name = name
+        self._labels = tuple(labels)
+        self._most = most_series
+        self._lock = threading.Lock()
+        # What has no labels is there from the start, as 0.
+        self._values: dict[Labels, float] = {} if labels else {(): 0}
+
+    def add(self, labels: Labels = (), amount: float = 1) -> None:
+        """Count one more, or as many as `amount`."""
+        with self._lock:
+            value = self._values.get(labels)
+            if value is None:
+                labels = _bounded(labels, len(self._values), self._most)
+                value = self._values.get(labels, 0)
+            self._values[labels] = value + amount
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield a sample for each combination of labels that was counted."""
+        with self._lock:
+            values = tuple(self._values.items())
+        for labels, value in values:
+            yield Sample(tuple(zip(self._labels, labels, strict=True)), value)
+
+
+class _Series:
+    """The observations of one combination of labels, by bucket; the last is above every bound."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.total = 0.0
+
+
+class Histogram:
+    """How often values were up to which bound, by labels."""
+
+    kind = "histogram"
+
+    def __init__(
+        self,
+        name: str,
+        labels: Sequence[str] = (),
+        *,
+        bounds: Sequence[float],
+        most_series: int = MOST_SERIES,
+    ) -> None:
+        """Take the upper bounds of the buckets, which include them; they increase."""
+        self.name = name
+        self._labels = tuple(labels)
+        self._bounds = tuple(bounds)
+        self._most = most_series
+        self._lock = threading.Lock()
+        self._series: dict[Labels, _Series] = {} if labels else {(): self._new()}
+
+    def observe(self, labels: Labels, value: float) -> None:
+        """Count a value, which is not NaN."""
+        bucket = bisect_left(self._bounds, value)
+        with self._lock:
+            series = self._series.get(labels)
+            if series is None:
+                labels = _bounded(labels, len(self._series), self._most)
+                series = self._series.setdefault(labels, self._new())
+            series.counts[bucket] += 1
+            series.total += value
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the buckets, sum and count of each combination of labels."""
+        with self._lock:
+            read = [(labels, [*s.counts], s.total) for labels, s in self._series.items()]
+        names = [*map(format_bound, self._bounds), _INFINITY]
+        for values, counts, total in read:
+            labels = tuple(zip(self._labels, values, strict=True))
+            for name, count in zip(names, accumulate(counts), strict=True):
+                yield Sample((*labels, ("le", name)), count, "_bucket")
+            yield Sample(labels, total, "_sum")
+            yield Sample(labels, sum(counts), "_count")
+
+    def _new(self) -> _Series:
+        return _Series(len(self._bounds) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Numbers that go up and down, read when somebody asks."""
+
+    name: str
+    labels: tuple[str, ...]
+    read: Callable[[], Iterable[tuple[Labels, float]]]
+    kind: str = "gauge"
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield what is read now."""
+        for labels, value in self.read():
+            yield Sample(tuple(zip(self.labels, labels, strict=True)), value)
+
+
+def exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
+    """Return bounds that grow by a factor (TensorFlow's `monitoring::Buckets::Exponential`)."""
+    return tuple(scale * growth**index for index in range(count))
+
+
+def format_bound(bound: float) -> str:
+    """Write a bound as C++ does: six significant digits."""
+    return f"{bound:g}"
+
+
+def _bounded(labels: Labels, count: int, most: int) -> Labels:
+    """Return the labels of a new series: its own, while there is room."""
+    return labels if count < most else (_OTHER,) * len(labels)
