@@ -295,3 +295,13 @@ def test_init_writes_a_project_file_that_loads(tmp_path, monkeypatch, shared_mod
 def test_init_without_a_model_says_how_to_export_one(tmp_path, capsys):
     assert run(["init", str(tmp_path)]) == 2
     assert "there is no SavedModel here" in capsys.readouterr().err
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "cloudserve", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("cloudserve ")

@@ -1,0 +1,5 @@
+"""`python -m cloudserve`: the command line where its script is not on the path."""
+
+from cloudserve.cli import main
+
+main()
