@@ -151,13 +151,17 @@ def load(path):
 class Served:
     """A gRPC server in the thread of its loop, and what is behind it."""
 
+    app: TfServingGrpc
     server: GrpcServer
     manager: Manager
     core: ServerCore
     loop: asyncio.AbstractEventLoop
 
+    def begin(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
     def do(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+        return self.begin(work).result(PATIENCE)
 
     def model(self, name, version):
         with self.manager.handle(name, version) as servable:
@@ -191,7 +195,7 @@ def serving(configs, *, threads=8, check_methods=False, fixed=False, **options):
         core = ServerCore(manager, lifecycle, FileSystemSource(lifecycle.aspire))
         inference = Inference(manager, executor, check_methods=check_methods)
         app = TfServingGrpc(inference, None if fixed else core, **options)
-        served = Served(GrpcServer(app), manager, core, loop)
+        served = Served(app, GrpcServer(app), manager, core, loop)
         unlabelled = [ModelConfig(each.name, each.base_path, policy=All()) for each in configs]
         try:
             served.do(core.reload(ModelServerConfig(tuple(unlabelled)), PATIENCE))
