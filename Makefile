@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit format docs bench-batching soak clean
+.PHONY: demo test lint types unit format docs bench-batching bench-grpc soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -35,9 +35,12 @@ docs: $(VENV)/test.done
 bench-batching: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_batching.py
 
+bench-grpc: $(VENV)/test.done
+	$(BIN)/python tests/bench/bench_grpc.py
+
 # Versions swapped under load for a minute; fails when a request does, or memory grows.
 soak: $(VENV)/test.done
-	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python tests/bench/soak.py 60
+	$(BIN)/python tests/bench/soak.py 60
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
