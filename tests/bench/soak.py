@@ -23,7 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from cloudserve.local_server.runtime.tensorflow import import_tensorflow
+
+import_tensorflow()  # quietly, before the messages import it
+
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc  # noqa: E402
 
 MODELS = Path(__file__).parents[3] / "shared" / "models"
 VERSIONS = (MODELS / "tfs_half_plus_two_cpu" / "123", MODELS / "tfs_half_plus_three" / "123")
