@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
+from ..runtime.replicas import replicas_of
 from ..runtime.types import LoadedModel, Tensor
 from .execution import execute
 from .padding import batch_size
@@ -23,9 +24,10 @@ _Key = tuple[frozenset[str], frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """The way of a signature's requests, with the inputs they give, to their queue."""
+    """The way of a signature's requests, with the inputs they give, to their queues."""
 
-    queue: BatchQueue
+    queues: Sequence[BatchQueue]
+    """One for each replica of the model."""
     inputs: tuple[TensorSpec, ...]
     outputs: Mapping[str, str]
     """Output aliases and the names of their tensors."""
@@ -36,11 +38,12 @@ class _Route:
 
 
 class BatchedModel:
-    """A LoadedModel with a queue for each set of input and output tensors.
+    """A LoadedModel with a queue for each set of input and output tensors and each replica.
 
-    Signatures over the same tensors share a queue, as in TensorFlow Serving. What no batch can
-    take goes to the model alone: inputs of several tensors (sparse, ragged), and arrays of another
-    element type than the signature's, which would turn that of their neighbours.
+    A request goes to the replica that has the least to do. Signatures over the same tensors share
+    queues, as in TensorFlow Serving. What no batch can take goes to the model alone: inputs of
+    several tensors (sparse, ragged), and arrays of another element type than the signature's, which
+    would turn that of their neighbours.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class BatchedModel:
         self._parameters = parameters
         self._scheduler = scheduler
         self._lock = threading.Lock()
-        self._queues: dict[_Key, BatchQueue] = {}
+        self._queues: dict[_Key, list[BatchQueue]] = {}
         self._routes: dict[tuple[str, tuple[str, ...]], _Route | None] = {}
         self.signatures = model.signatures
         self.all_signatures = model.all_signatures
@@ -88,7 +91,7 @@ class BatchedModel:
     def close(self) -> None:
         """Run what is queued, then close the model."""
         with self._lock:
-            queues = list(self._queues.values())
+            queues = [queue for queues in self._queues.values() for queue in queues]
         self._scheduler.drain(queues)
         self._model.close()
         self._scheduler.close()
@@ -99,7 +102,7 @@ class BatchedModel:
         tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
         size = batch_size(list(tensors.values()))
         task = Task(tensors, size, ticket, math.inf if deadline is None else deadline)
-        self._scheduler.add(route.queue, task)
+        self._scheduler.add(route.queues, task)
 
     def _route(self, signature: str, inputs: Mapping[str, Tensor]) -> _Route | None:
         """Return a request's way to its queue; None where it goes to the model alone."""
@@ -118,17 +121,24 @@ class BatchedModel:
             return None
         outputs = {spec.alias: spec.tensor_name for spec in signature.outputs}
         key = frozenset(spec.tensor_name for spec in specs), frozenset(outputs.values())
-        queue = self._queues.get(key)
-        if queue is None:
-            queue = self._queues[key] = self._make_queue(signature.name, specs, outputs)
-        return _Route(queue, specs, outputs)
+        queues = self._queues.get(key)
+        if queues is None:
+            queues = self._queues[key] = [
+                self._make_queue(replica, signature.name, specs, outputs)
+                for replica in replicas_of(self._model)
+            ]
+        return _Route(queues, specs, outputs)
 
     def _make_queue(
-        self, signature: str, specs: Sequence[TensorSpec], outputs: Mapping[str, str]
+        self,
+        replica: LoadedModel,
+        signature: str,
+        specs: Sequence[TensorSpec],
+        outputs: Mapping[str, str],
     ) -> BatchQueue:
         def run(tensors: Tensors) -> dict[str, Tensor]:
             inputs = {spec.alias: tensors[spec.tensor_name] for spec in specs}
-            results = self._model.run(signature, inputs)
+            results = replica.run(signature, inputs)
             return {name: results[alias] for alias, name in outputs.items()}
 
         def process(tasks: Sequence[Task]) -> None:

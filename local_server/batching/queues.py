@@ -84,6 +84,13 @@ class BatchQueue:
         self._closed = True
 
     @property
+    def load(self) -> tuple[int, int]:
+        """Return how many batches run or wait, and the rows of the open one."""
+        open_batch = self._batches[-1]
+        waiting = len(self._batches) - (not open_batch.tasks)
+        return self.running + waiting, open_batch.size
+
+    @property
     def idle(self) -> bool:
         """Say whether nothing waits and nothing runs."""
         return self.running == 0 and self.due() is None

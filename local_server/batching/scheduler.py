@@ -47,9 +47,13 @@ class Scheduler:
             if self._users == 0:
                 self._stop()
 
-    def add(self, queue: BatchQueue, task: Task) -> None:
-        """Queue a task. Raises StatusError when the queue does not take it."""
+    def add(self, queues: Sequence[BatchQueue], task: Task) -> None:
+        """Put a task into the least loaded of some queues, the first of equal ones.
+
+        Raises StatusError when that queue does not take it.
+        """
         with self._lock:
+            queue = min(queues, key=_load) if len(queues) > 1 else queues[0]
             if self._ring.add(queue, task, self.clock()):
                 self._wake.notify()
 
@@ -104,3 +108,7 @@ class Scheduler:
         with self._lock:
             queue.running -= 1
             self._idle.notify_all()
+
+
+def _load(queue: BatchQueue) -> tuple[int, int]:
+    return queue.load

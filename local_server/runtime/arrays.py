@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..status import Code, StatusError
 from .types import Tensor
 
 # What TensorFlow's C++ calls a dtype in its error texts (`DataTypeString`), where numpy differs.
@@ -31,3 +33,14 @@ def dtype_word(dtype: np.dtype[Any]) -> str:
 def is_fed_as(given: np.dtype[Any], expected: np.dtype[Any]) -> bool:
     """Say whether an array may be fed where `expected` is; strings are objects or fixed bytes."""
     return given == expected or (expected.hasobject and given.kind == "S")
+
+
+def check_dtypes(arrays: Sequence[Tensor], dtypes: Sequence[np.dtype[Any]]) -> None:
+    """Refuse a wrong element type in the words of the C++ session, which its callables lack."""
+    for index, (array, expected) in enumerate(zip(arrays, dtypes, strict=True)):
+        if not is_fed_as(array.dtype, expected):
+            raise StatusError(
+                Code.INVALID_ARGUMENT,
+                f"Expects arg[{index}] to be {dtype_word(expected)} "
+                f"but {dtype_word(array.dtype)} is provided",
+            )

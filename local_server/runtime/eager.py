@@ -1,4 +1,4 @@
-"""The eager loader behind the interface of `session`, for what a Session cannot restore."""
+"""The eager loader behind the interface of `callables`, for what a Session cannot restore."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature
+import numpy as np
+
+from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, TensorSpec
 
 from ..status import Code, StatusError
-from .arrays import as_array
+from .arrays import as_array, check_dtypes, dtype_word
 from .errors import load_error, status_error
+from .restore import Restored
 from .types import Tensor
 
 
-def load_eagerly(
-    tf: Any, path: Path, tags: tuple[str, ...], signatures: Mapping[str, Signature]
-) -> EagerModel:
+def load_eagerly(tf: Any, path: Path, tags: tuple[str, ...], restored: Restored) -> EagerModel:
     """Load a SavedModel with `tf.saved_model.load`. Raises LoadError."""
     try:
-        return EagerModel(tf, tf.saved_model.load(str(path), tags=list(tags)), signatures)
+        return EagerModel(tf, tf.saved_model.load(str(path), tags=list(tags)), restored)
     # The loader raises whatever the objects of the model raise while they are restored.
     except Exception as error:
         raise load_error(error, path) from error
@@ -29,23 +30,25 @@ def load_eagerly(
 class EagerModel:
     """A model whose signatures are TensorFlow functions."""
 
-    def __init__(self, tf: Any, loaded: Any, signatures: Mapping[str, Signature]) -> None:
+    def __init__(self, tf: Any, loaded: Any, restored: Restored) -> None:
         self._tf = tf
         # The functions hold their variables weakly: the loaded object has to stay.
         self._loaded = loaded
-        self.all_signatures = MappingProxyType(dict(signatures))
+        self._defaults = restored.defaults
+        self.all_signatures = MappingProxyType(dict(restored.signatures))
         self.signatures = MappingProxyType(
-            {name: s for name, s in signatures.items() if name not in HIDDEN_SIGNATURES}
+            {n: s for n, s in restored.signatures.items() if n not in HIDDEN_SIGNATURES}
         )
 
     def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run a signature; see LoadedModel."""
-        if self._loaded is None:
+        loaded = self._loaded
+        if loaded is None:
             raise StatusError(Code.CANCELLED, "Session has been closed.")
-        given = {spec: inputs[spec.alias] for spec in self.all_signatures[signature].inputs}
+        given = {**self._defaults.get(signature, {}), **inputs}
+        feeds = self._feeds(self.all_signatures[signature].inputs, given)
         try:
-            feeds = {s.alias: self._tf.constant(a, dtype=s.dtype) for s, a in given.items()}
-            results = self._loaded.signatures[signature](**feeds)
+            results = loaded.signatures[signature](**feeds)
             return {alias: as_array(tensor.numpy()) for alias, tensor in results.items()}
         # OpError, and TypeError or ValueError of a function refusing its arguments.
         except Exception as error:
@@ -54,3 +57,37 @@ class EagerModel:
     def close(self) -> None:
         """Let the variables go."""
         self._loaded = None
+
+    def _feeds(self, specs: tuple[TensorSpec, ...], given: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the arguments of a function. Refuses what is missing and what is of another type.
+
+        TensorFlow would convert a double to the float that is wanted, which a session does not.
+        """
+        for spec in specs:
+            if spec.alias not in given:
+                raise _missing(self._tf, spec)
+        arrays = [given[spec.alias] for spec in specs]
+        check_dtypes(arrays, [_numpy_dtype(self._tf, spec) for spec in specs])
+        try:
+            return {
+                spec.alias: self._tf.constant(array, dtype=spec.dtype)
+                for spec, array in zip(specs, arrays, strict=True)
+            }
+        except (TypeError, ValueError) as error:
+            raise status_error(error) from error
+
+
+def _numpy_dtype(tf: Any, spec: TensorSpec) -> np.dtype[Any]:
+    dtype: np.dtype[Any] = np.dtype(tf.dtypes.as_dtype(spec.dtype).as_numpy_dtype)
+    return dtype
+
+
+def _missing(tf: Any, spec: TensorSpec) -> StatusError:
+    """Return what a session says of a placeholder that nothing is fed to."""
+    word = dtype_word(_numpy_dtype(tf, spec))
+    shape = "" if spec.shape is None else f" and shape {spec.type.removeprefix(spec.dtype)}"
+    return StatusError(
+        Code.INVALID_ARGUMENT,
+        f"You must feed a value for placeholder tensor '{spec.tensor_name.partition(':')[0]}' "
+        f"with dtype {word}{shape}",
+    )

@@ -47,14 +47,14 @@ def scheduler():
 
 def test_a_task_wakes_a_thread(scheduler):
     work, one = Work(), task()
-    scheduler.add(work.queue, one)
+    scheduler.add([work.queue], one)
     assert one.ticket.wait() == {}
     assert work.batches == [[1]]
 
 
 def test_a_timeout_that_ends_wakes_a_thread(scheduler):
     work, one = Work(max_batch_size=10, batch_timeout_micros=1000), task()
-    scheduler.add(work.queue, one)
+    scheduler.add([work.queue], one)
     assert one.ticket.wait() == {}
 
 
@@ -63,7 +63,7 @@ def test_two_batches_run_at_once_in_two_threads(scheduler):
     work.go_on.clear()
     tasks = [task(), task()]
     for one in tasks:
-        scheduler.add(work.queue, one)
+        scheduler.add([work.queue], one)
     work.wait_until_busy()
     work.wait_until_busy()
     work.go_on.set()
@@ -75,22 +75,52 @@ def test_what_a_thread_leaves_behind_is_looked_after_by_the_other(scheduler):
     slow, busy = Work(batch_timeout_micros=1000), Work()
     busy.go_on.clear()
     waiting = task()
-    scheduler.add(busy.queue, task())
+    scheduler.add([busy.queue], task())
     busy.wait_until_busy()
-    scheduler.add(slow.queue, waiting)
+    scheduler.add([slow.queue], waiting)
     assert waiting.ticket.wait() == {}
     assert not busy.batches
     busy.go_on.set()
     scheduler.drain([busy.queue])
 
 
+def test_of_several_queues_the_least_loaded_takes_a_task(scheduler):
+    first, second = (Work(max_batch_size=4, batch_timeout_micros=MINUTE) for _ in range(2))
+    queues = [first.queue, second.queue]
+    for work in (first, second):
+        work.go_on.clear()
+        scheduler.add(queues, task(4))
+        work.wait_until_busy()
+    # Both run one batch; now the rows that wait decide.
+    for size in (2, 1, 1):
+        scheduler.add(queues, task(size))
+    assert [queue.load for queue in queues] == [(2, 2), (2, 2)]
+    first.go_on.set()
+    second.go_on.set()
+    scheduler.drain(queues)
+    assert (sorted(first.batches), sorted(second.batches)) == ([[2], [4]], [[1, 1], [4]])
+
+
+def test_a_queue_that_is_busy_leaves_a_task_to_the_other(scheduler):
+    busy, idle = Work(), Work()
+    busy.go_on.clear()
+    scheduler.add([busy.queue], task())
+    busy.wait_until_busy()
+    one = task()
+    scheduler.add([busy.queue, idle.queue], one)
+    assert one.ticket.wait() == {}
+    busy.go_on.set()
+    scheduler.drain([busy.queue, idle.queue])
+    assert (busy.batches, idle.batches) == ([[1]], [[1]])
+
+
 def test_a_drain_waits_for_its_own_queues_only(scheduler):
     busy, other = Work(), Work(max_batch_size=10, batch_timeout_micros=MINUTE)
     busy.go_on.clear()
-    scheduler.add(busy.queue, task())
+    scheduler.add([busy.queue], task())
     busy.wait_until_busy()
     for _ in range(3):
-        scheduler.add(other.queue, task())
+        scheduler.add([other.queue], task())
     scheduler.drain([other.queue])
     assert (other.batches, busy.batches) == ([[1, 1, 1]], [])
     busy.go_on.set()
@@ -103,7 +133,7 @@ def test_tasks_of_many_threads_are_each_settled_once(scheduler):
 
     def call(size):
         one = task(size % 7)
-        scheduler.add(work.queue, one)
+        scheduler.add([work.queue], one)
         return one.ticket.wait()
 
     with ThreadPoolExecutor(16) as pool:

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cloudserve.local_server.runtime.session import load_model, make_callable
+from cloudserve.local_server.runtime.callables import make_callable
+from cloudserve.local_server.runtime.session import load_model
+from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.errors import ModelError
@@ -20,21 +22,6 @@ PLUS_TWO = [
     "tfs_half_plus_two_with_config/123",
 ]
 PLUS_THREE = ["tfs_half_plus_three/123", "sm_half_plus_three/123", "sm_half_plus_three/124"]
-
-
-@pytest.fixture(scope="module")
-def models(shared_models):
-    """Load each model once; give them by their path."""
-    loaded = {}
-
-    def load(path):
-        if path not in loaded:
-            loaded[path] = load_model(shared_models / path)
-        return loaded[path]
-
-    yield load
-    for model in loaded.values():
-        model.close()
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +172,13 @@ def test_a_model_without_its_weights_says_which_file_in_one_line(shared_models):
 
 
 def test_a_folder_without_a_model_says_so(tmp_path):
-    with pytest.raises(ModelError, match="SavedModel file does not exist"):
+    with pytest.raises(LoadError) as caught:
         load_model(tmp_path)
+    assert caught.value.code is Code.NOT_FOUND
+    assert caught.value.message == (
+        "Specified file path does not appear to contain a SavedModel bundle (should have a file "
+        f"called `saved_model.pb`)\nSpecified file path: {tmp_path}"
+    )
 
 
 def test_a_file_that_is_no_model_says_so(tmp_path):
@@ -196,8 +188,13 @@ def test_a_file_that_is_no_model_says_so(tmp_path):
 
 
 def test_tags_that_no_graph_has_are_told(shared_models):
-    with pytest.raises(ModelError, match="tags 'gpu' could not be found"):
-        load_model(shared_models / "tfs_half_plus_two_cpu/123", ("gpu",))
+    with pytest.raises(LoadError) as caught:
+        load_model(shared_models / "tfs_half_plus_two_cpu/123", ("serve", "gpu"))
+    assert caught.value.code is Code.NOT_FOUND
+    assert caught.value.message == (
+        "Could not find meta graph def matching supplied tags: { serve gpu }. To inspect available "
+        "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+    )
 
 
 # What a Session cannot restore, and how the rest is done.

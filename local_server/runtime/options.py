@@ -1,0 +1,61 @@
+"""How sessions are made, in words without TensorFlow: threads, devices, memory.
+
+Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`); tfserving.md 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..status import Code, StatusError
+from .devices import parse_devices
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How sessions are made; raises StatusError (INVALID_ARGUMENT) for what cannot be.
+
+    What is not given is the configuration file's, and else this server's choice.
+    """
+
+    parallelism: int = 0
+    """Threads of an op and ops at a time; 0 where it is not given, like the two below."""
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+    config_file: Path | None = None
+    """A `ConfigProto` in text form."""
+    gpu_memory_fraction: float = 0.0
+    """The share of each GPU's memory that is taken at once; 0 takes what is needed, as it is."""
+    devices: tuple[str, ...] = ()
+    """Where the replicas of each model stand: `cpu:0`, `gpu:1`, `gpu:all` or `all`; empty leaves
+    one replica to TensorFlow, which takes the first GPU, else the CPU."""
+
+    def __post_init__(self) -> None:
+        if self.parallelism > 0 < min(self.intra_op_threads, self.inter_op_threads):
+            raise _invalid(
+                "Either configure server_options.tensorflow_session_parallelism or "
+                "(server_options.tensorflow_intra_op_parallelism, "
+                "server_options.tensorflow_inter_op_parallelism) separately. "
+                "You cannot configure all."
+            )
+        if not 0 <= self.gpu_memory_fraction <= 1:
+            raise _invalid(
+                f"per_process_gpu_memory_fraction is {self.gpu_memory_fraction:g}, "
+                "which is not between 0 and 1."
+            )
+        parse_devices(self.devices)
+
+    @property
+    def threads(self) -> tuple[int, int]:
+        """Return the threads of an op and the ops at a time; 0 where they are not given.
+
+        Either of the two more exact options puts `parallelism` aside for both, as upstream.
+        """
+        if self.intra_op_threads > 0 or self.inter_op_threads > 0:
+            return max(0, self.intra_op_threads), max(0, self.inter_op_threads)
+        return max(0, self.parallelism), max(0, self.parallelism)
+
+
+def _invalid(message: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, message)

@@ -1,0 +1,53 @@
+"""A model with a replica on each of several devices. Imports neither TensorFlow nor numpy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from .types import LoadedModel, Tensor
+
+
+class ReplicatedModel:
+    """A LoadedModel whose calls go to the replica that runs the fewest.
+
+    Each replica has its own variables: one that a signature changes changes in the replica that
+    the call went to.
+    """
+
+    def __init__(self, replicas: Sequence[LoadedModel]) -> None:
+        self.replicas = tuple(replicas)
+        self._lock = threading.Lock()
+        self._running = [0] * len(self.replicas)
+        self.signatures = self.replicas[0].signatures
+        self.all_signatures = self.replicas[0].all_signatures
+
+    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run a signature; see LoadedModel."""
+        index = self._take()
+        try:
+            return self.replicas[index].run(signature, inputs)
+        finally:
+            self._give_back(index)
+
+    def close(self) -> None:
+        """Close every replica, whatever closing another raises."""
+        with ExitStack() as stack:
+            for replica in self.replicas:
+                stack.callback(replica.close)
+
+    def _take(self) -> int:
+        with self._lock:
+            index = self._running.index(min(self._running))
+            self._running[index] += 1
+            return index
+
+    def _give_back(self, index: int) -> None:
+        with self._lock:
+            self._running[index] -= 1
+
+
+def replicas_of(model: LoadedModel) -> tuple[LoadedModel, ...]:
+    """Return the replicas of a model, each with a queue of its own where calls are batched."""
+    return model.replicas if isinstance(model, ReplicatedModel) else (model,)
