@@ -50,7 +50,7 @@ class ModelError(CloudserveError):
 
 
 class RemoteError(CloudserveError):
-    """A service answered with an error."""
+    """A service answered with an error; `retry_after` is its Retry-After in seconds."""
 
     def __init__(
         self,
@@ -61,11 +61,13 @@ class RemoteError(CloudserveError):
         status: int | None = None,
         request_id: str | None = None,
         retryable: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.status = status
         self.request_id = request_id
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class UnreachableError(RemoteError):

@@ -32,16 +32,27 @@ class Access:
         """Return what a service's calls are sent to, for errors."""
         return self._endpoint(service) or f"{service} in {self._region}"
 
-    def client(self, service: str) -> Any:
-        """Return a new client; raises botocore's exceptions for a profile that is not there."""
+    def client(
+        self, service: str, settings: Config | None = None, *, sign_payloads: bool = True
+    ) -> Any:
+        """Return a new client; raises botocore's exceptions for a profile that is not there.
+
+        `settings` go over the usual ones. `sign_payloads=False` is for large bodies that have a
+        checksum of their own: they are not hashed once more for the signature.
+        """
         endpoint = self._endpoint(service)
         config = Config(
             connect_timeout=10,
             read_timeout=90,  # InvokeEndpoint answers within 60 s
             retries={"mode": "standard", "total_max_attempts": 3},
             # A bucket is no host name of an endpoint of one's own.
-            s3={"addressing_style": "path" if endpoint else "auto"},
+            s3={
+                "addressing_style": "path" if endpoint else "auto",
+                **({} if sign_payloads else {"payload_signing_enabled": False}),
+            },
         )
+        if settings is not None:
+            config = config.merge(settings)
         return self._session.client(service, endpoint_url=endpoint, config=config)
 
     @cached_property

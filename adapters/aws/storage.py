@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.errors import ConflictError
 from cloudserve.release.provider import Blob, Expect, Notify
+from cloudserve.storage.send import send_file
 
-from ..files import readable
-from .errors import code_of, status_of, translated
-from .session import Access
+from .errors import code_of, status_of
+from .parts import S3Parts
 
 FIRST_REGION = "us-east-1"
 """The region that CreateBucket must not be told (S3 API, CreateBucketConfiguration)."""
 MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
-PART = 16 * 2**20
-TRANSFER = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=8)
 
 
-class S3Blobs:
+class S3Blobs(S3Parts):
     """One bucket through boto3."""
-
-    def __init__(self, name: str, *, region: str, access: Access) -> None:
-        self._name = name
-        self._region = region
-        self._access = access
-
-    @property
-    def url(self) -> str:
-        """Return `s3://NAME`."""
-        return f"s3://{self._name}"
 
     def ensure(self, notify: Notify) -> None:
         """Make the bucket, in the target's region, if it is not there."""
@@ -46,7 +32,7 @@ class S3Blobs:
             return
         notify(f"make the bucket {self.url} in {self._region}")
         place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
-        with translated(f"make the bucket {self.url}", self._where):
+        with self._translated(f"make the bucket {self.url}"):
             try:
                 self._client.create_bucket(
                     Bucket=self._name, **(place if self._region != FIRST_REGION else {})
@@ -57,7 +43,7 @@ class S3Blobs:
 
     def head(self, key: str) -> Blob | None:
         """Return an object's entry with its metadata, or None when it or the bucket is missing."""
-        with translated(f"look at {self.url}/{key}", self._where):
+        with self._translated(f"look at {self.url}/{key}"):
             try:
                 found = self._client.head_object(Bucket=self._name, Key=key)
             except ClientError as error:
@@ -68,7 +54,7 @@ class S3Blobs:
 
     def read(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and ETag, or None when it or the bucket is missing."""
-        with translated(f"read {self.url}/{key}", self._where):
+        with self._translated(f"read {self.url}/{key}"):
             try:
                 found = self._client.get_object(Bucket=self._name, Key=key)
             except ClientError as error:
@@ -79,7 +65,7 @@ class S3Blobs:
 
     def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
         """Write an object atomically; raises ConflictError when `expect` does not hold."""
-        with self._changing(f"write {self.url}/{key}"):
+        with self._translated(f"write {self.url}/{key}"):
             try:
                 done = self._client.put_object(
                     Bucket=self._name, Key=key, Body=data, **_condition(expect)
@@ -97,19 +83,12 @@ class S3Blobs:
         return str(done["ETag"])
 
     def upload(self, key: str, path: Path, metadata: Mapping[str, str]) -> None:
-        """Write a file in parallel parts, each with a CRC32 that the service checks."""
-        with readable(path), self._changing(f"upload {path.name} to {self.url}/{key}"):
-            self._client.upload_file(
-                str(path),
-                self._name,
-                key,
-                ExtraArgs={"Metadata": dict(metadata), "ChecksumAlgorithm": "CRC32"},
-                Config=TRANSFER,
-            )
+        """Write a file of any size, in parts when it is large."""
+        send_file(self, key, path, metadata)
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """Yield the entries under a prefix in key order."""
-        with translated(f"list {self.url}/{prefix}", self._where):
+        with self._translated(f"list {self.url}/{prefix}"):
             pages = self._client.get_paginator("list_objects_v2")
             try:
                 for page in pages.paginate(Bucket=self._name, Prefix=prefix):
@@ -121,23 +100,19 @@ class S3Blobs:
 
     def delete(self, key: str) -> None:
         """Delete an object; a missing one is no error."""
-        with translated(f"delete {self.url}/{key}", self._where):
+        with self._translated(f"delete {self.url}/{key}"):
             try:
                 self._client.delete_object(Bucket=self._name, Key=key)
             except ClientError as error:
                 if code_of(error) not in MISSING:
                     raise
 
-    @property
-    def _where(self) -> str:
-        return self._access.where("s3")
-
     @cached_property
     def _client(self) -> Any:
         return self._access.client("s3")
 
     def _exists(self) -> bool:
-        with translated(f"look for the bucket {self.url}", self._where):
+        with self._translated(f"look for the bucket {self.url}"):
             try:
                 self._client.head_bucket(Bucket=self._name)
             except ClientError as error:
@@ -152,16 +127,6 @@ class S3Blobs:
             return None
         found = self.read(key)
         return found[1] if found and found[0] == data else None
-
-    @contextmanager
-    def _changing(self, what: str) -> Iterator[None]:
-        try:
-            with translated(what, self._where):
-                yield
-        except RemoteError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                error.hint = f"make the bucket {self.url} first, or correct the target's `bucket`"
-            raise
 
 
 def _condition(expect: Expect | str) -> dict[str, str]:

@@ -16,21 +16,24 @@ from .errors import InvalidPartError
 from .gcs_call import GcsCall, about_from, check_name, expected_digests
 from .gcs_errors import GcsError, invalid, not_implemented
 from .gcs_resources import etag_of
-from .nouns import Blob, Upload
-from .s3_xml import MalformedError, document, element, initiated, parse
+from .nouns import Blob, Part, Upload
+from .s3_xml import MalformedError, document, element, group, initiated, parse
 from .sessions import verify
 from .uploads import MAX_PARTS, choose
-from .wire import chunks, decode, small_body, spool
+from .wire import chunks, decode, iso_time, small_body, spool
 
 XML = "application/xml; charset=UTF-8"
 META = "x-goog-meta-"
+PAGE = 1000
 
 
 async def answer(call: GcsCall, request: Request) -> Response:
     """Answer a request of the XML API; raises GcsError."""
     bucket, _, key = decode(request.head.path).removeprefix("/").partition("/")
-    call = replace(call, names=(bucket, check_name(key)))
     method = request.head.method
+    if (method, key) == ("GET", "") and "uploads" in call.query:
+        return await asyncio.to_thread(_list_uploads, replace(call, names=(bucket,)))
+    call = replace(call, names=(bucket, check_name(key)))
     if method == "PUT" and {"uploadId", "partNumber"} <= call.query.keys():
         return await _put_part(call, request)
     run = _choose(method, call)
@@ -45,6 +48,8 @@ def _choose(method: str, call: GcsCall) -> Callable[[GcsCall], Response]:
         return _complete
     if method == "DELETE" and "uploadId" in call.query:
         return _abort
+    if method == "GET" and "uploadId" in call.query:
+        return _list_parts
     raise not_implemented(f"the XML API's {method} {call.head.path}")
 
 
@@ -123,3 +128,58 @@ def _named(content: bytes) -> list[tuple[int, str]]:
 def _abort(call: GcsCall) -> Response:
     call.store.uploads.abort(call.query["uploadId"], call.bucket, call.key)
     return Response(204)
+
+
+def _list_uploads(call: GcsCall) -> Response:
+    """List a bucket's uploads under way, all on one page ("List multipart uploads")."""
+    uploads = [
+        group(
+            "Upload",
+            element("Key", each.key),
+            element("UploadId", each.id),
+            element("StorageClass", "STANDARD"),
+            element("Initiated", iso_time(each.created)),
+        )
+        for each in call.store.uploads.list(call.bucket, call.query.get("prefix", ""))
+    ]
+    body = document(
+        "ListMultipartUploadsResult",
+        element("Bucket", call.bucket),
+        element("Prefix", call.query.get("prefix", "")),
+        element("MaxUploads", len(uploads)),
+        element("IsTruncated", content=False),
+        *uploads,
+    )
+    return Response(200, body, XML)
+
+
+def _list_parts(call: GcsCall) -> Response:
+    """List the parts that have come, in pages ("List object parts")."""
+    upload = _upload(call)
+    first = call.number("part-number-marker") or 0
+    most = min(call.number("max-parts") or PAGE, PAGE)
+    parts = [part for part in call.store.uploads.parts(upload) if part.number > first]
+    page = parts[:most]
+    body = document(
+        "ListPartsResult",
+        element("Bucket", call.bucket),
+        element("Key", call.key),
+        element("UploadId", upload.id),
+        element("StorageClass", "STANDARD"),
+        element("PartNumberMarker", first),
+        element("NextPartNumberMarker", page[-1].number if page else first),
+        element("MaxParts", most),
+        element("IsTruncated", len(parts) > most),
+        *(_part_element(part) for part in page),
+    )
+    return Response(200, body, XML)
+
+
+def _part_element(part: Part) -> str:
+    return group(
+        "Part",
+        element("PartNumber", part.number),
+        element("LastModified", iso_time(part.created)),
+        element("ETag", f'"{part.md5.hex()}"'),
+        element("Size", part.size),
+    )

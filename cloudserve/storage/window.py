@@ -1,0 +1,124 @@
+"""A span of a file as a request's body: readable again from its start, never held in memory."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+from cloudserve.errors import ModelError
+
+BLOCK = 1 << 20
+OnRead = Callable[[int], None]
+"""Takes the position within the window after each read; may raise to stop the transfer."""
+
+
+def _ignore(position: int) -> None:
+    """Take a position that nobody wants to know."""
+
+
+class Window(io.RawIOBase):
+    """The bytes `[offset, offset + size)` of a file, as a binary stream of their own.
+
+    Used as a context it raises its own failure (a file that cannot be read, or what `on_read`
+    raised) in place of what a client made of it: clients take any exception for a lost connection.
+    Raises ModelError for a file that cannot be opened or read, or became shorter.
+    """
+
+    def __init__(
+        self, path: Path, offset: int = 0, size: int | None = None, on_read: OnRead = _ignore
+    ) -> None:
+        super().__init__()
+        self._on_read = on_read
+        self._position = 0
+        self._failure: Exception | None = None
+        self.path = path
+        self.offset = offset
+        try:
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        self.size = os.fstat(self._file).st_size - offset if size is None else size
+
+    def __len__(self) -> int:
+        """Return the bytes of the window: what HTTP clients announce."""
+        return self.size
+
+    def __bool__(self) -> bool:
+        """Be true when empty, too: clients take a false body for none."""
+        return True
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True: a body that can be sent again."""
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to `size` bytes, and tell the position."""
+        left = self.size - self._position
+        wanted = left if size is None or size < 0 else min(size, left)
+        try:
+            data = self._read_at(self._position, wanted)
+            self._position += len(data)
+            self._on_read(self._position)
+        except Exception as error:
+            self._failure = error
+            raise
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer as far as there are bytes."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position within the window."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = min(max(0, start + offset), self.size)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position within the window."""
+        return self._position
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all of the window in blocks, without moving the position or telling anybody."""
+        for start in range(0, self.size, BLOCK):
+            yield self._read_at(start, min(BLOCK, self.size - start))
+
+    def _read_at(self, position: int, wanted: int) -> bytes:
+        try:
+            data = os.pread(self._file, wanted, self.offset + position) if wanted > 0 else b""
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if wanted > 0 and not data:
+            raise ModelError(
+                "the file became shorter while it was read",
+                where=str(self.path),
+                hint="let the export finish, then try again",
+            )
+        return data
+
+    def close(self) -> None:
+        """Close the file; closing again does nothing."""
+        if not self.closed:
+            os.close(self._file)
+        super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        if self._failure is not None:
+            raise self._failure
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"the file cannot be read: {error.strerror or error}", where=str(path))
