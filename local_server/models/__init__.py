@@ -7,7 +7,7 @@ the Lifecycle brings the Manager there. Requests know the Manager alone.
 
 from .core import ServerCore
 from .lifecycle import Lifecycle, Retry
-from .manager import Loader, Manager, Servable
+from .manager import Loader, Manager, Servable, Version
 from .source import FileSystemSource
 from .states import State, VersionState
 
@@ -20,5 +20,6 @@ __all__ = [
     "Servable",
     "ServerCore",
     "State",
+    "Version",
     "VersionState",
 ]

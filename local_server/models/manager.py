@@ -44,6 +44,17 @@ class Servable:
     model: LoadedModel
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as it is at the moment, and how many requests hold it."""
+
+    name: str
+    status: VersionState
+    model: LoadedModel | None
+    """None while it is not in memory."""
+    handles: int
+
+
 @dataclass(slots=True)
 class _Entry:
     """A version and who holds it. Every field is guarded by the manager's lock."""
@@ -110,6 +121,15 @@ class Manager:
         with self._lock:
             entries = self._models.get(name, {})
             return tuple(entries[version].status for version in sorted(entries, reverse=True))
+
+    def versions(self) -> tuple[Version, ...]:
+        """Return every version ever asked for, of every model."""
+        with self._lock:
+            return tuple(
+                Version(name, e.status, e.servable.model if e.servable else None, e.handles)
+                for name, entries in self._models.items()
+                for e in entries.values()
+            )
 
     def label(self, labels: Mapping[str, Mapping[str, int]]) -> None:
         """Set what the labels stand for, by model; those of before are forgotten."""

@@ -6,8 +6,11 @@ Source: tensorflow_serving/model_servers/http_rest_api_util.cc, util/json_tensor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..codecs.json_text import dump_text
 from ..status import Code
+from ..transport.types import Response
 
 _HTTP_STATUS = {
     Code.OK: 200,
@@ -28,6 +31,13 @@ _HTTP_STATUS = {
     Code.DATA_LOSS: 500,
     Code.UNAUTHENTICATED: 401,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse(Response):
+    """A failed request's answer, with its code: several codes share an HTTP status."""
+
+    code: Code = Code.UNKNOWN
 
 
 def http_status(code: Code) -> int:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.models import Manager, State, VersionState
+from cloudserve.local_server.models import Manager, State, Version, VersionState
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
 
@@ -50,6 +50,16 @@ def loaded(*versions, load=Model):
     for version in versions:
         asyncio.run(manager.load("m", version, PATH))
     return manager
+
+
+def test_every_version_is_told_with_the_requests_that_hold_it():
+    manager = loaded(1, 2)
+    asyncio.run(manager.unload("m", 1))
+    with manager.handle("m") as servable, manager.handle("m"):
+        assert manager.versions() == (
+            Version("m", VersionState(1, State.END), None, 0),
+            Version("m", VersionState(2, State.AVAILABLE), servable.model, 2),
+        )
 
 
 def test_a_loaded_version_is_available_and_handed_out():

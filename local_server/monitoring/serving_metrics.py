@@ -1,0 +1,178 @@
+"""The metrics of a model server: TensorFlow Serving's under its names, and a few more.
+
+One instance a server; nothing is global. Names, labels and buckets: tensorflow_serving/servables/
+tensorflow/util.cc, model_servers/http_server.cc, batching/batching_session.cc; tfserving.md 6.1.
+What goes beyond is called `cloudserve_…` and is in seconds, as Prometheus would have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ..models import Version
+from ..observing import Method, Observation
+from ..status import Code
+from .exposition import expose
+from .instruments import Counter, Gauge, Histogram, Labels, Metric, exponential
+
+_SERVING = ":tensorflow:serving:"
+_SAVED_MODEL = ":tensorflow:cc:saved_model:"
+_MICROS = 1e6
+
+_LATENCIES = exponential(10, 1.8, 33)
+_SECONDS = tuple(bound / _MICROS for bound in _LATENCIES)
+_QUEUING_LATENCIES = exponential(100, 1.2, 52)
+_BATCH_SIZES = exponential(1, 2, 14)
+_EXAMPLE_COUNTS = exponential(1, 2, 15)
+# `Code.name` is computed at each call, and these are the hot paths.
+_CODE_NAMES = {code: code.name for code in Code}
+
+Versions = Callable[[], Iterable[Version]]
+Waiting = Callable[[], Iterable[tuple[Labels, float]]]
+
+
+class ServingMetrics:
+    """Counts what the observers of a server see. Every method may be called by any thread."""
+
+    def __init__(self) -> None:
+        self._requests = Counter(f"{_SERVING}request_count", ("model_name", "status"))
+        self._latency = Histogram(
+            f"{_SERVING}request_latency", ("model_name", "API", "entrypoint"), bounds=_LATENCIES
+        )
+        self._runtime = Histogram(
+            f"{_SERVING}runtime_latency", ("model_name", "API", "runtime"), bounds=_LATENCIES
+        )
+        self._examples = Histogram(
+            f"{_SERVING}request_example_counts", ("model",), bounds=_EXAMPLE_COUNTS
+        )
+        self._all_examples = Counter(f"{_SERVING}request_example_count_total", ("model",))
+        self._logs = Counter(f"{_SERVING}request_log_count", ("model_name", "status_code"))
+        self._answered = Counter(
+            "cloudserve_requests_total", ("model_name", "version", "signature", "method", "status")
+        )
+        self._seconds = Histogram(
+            "cloudserve_request_seconds",
+            ("model_name", "version", "signature", "method"),
+            bounds=_SECONDS,
+        )
+        self.batches = BatchMetrics()
+        self.loads = LoadMetrics()
+        self._metrics: list[Metric] = [
+            *(self._requests, self._latency, self._runtime, self._examples, self._all_examples),
+            *(self._logs, self._answered, self._seconds),
+            *self.batches.metrics(),
+            *self.loads.metrics(),
+        ]
+
+    def page(self) -> bytes:
+        """Return everything in Prometheus' text form."""
+        return expose(self._metrics)
+
+    def watch(self, versions: Versions) -> None:
+        """Tell of the versions in memory too: their states, and how many requests hold them."""
+
+        def states() -> Iterator[tuple[Labels, float]]:
+            for each in versions():
+                yield (each.name, each.status.version, each.status.state.name), 1
+
+        def in_flight() -> Iterator[tuple[Labels, float]]:
+            for each in versions():
+                if each.model is not None:
+                    yield (each.name, each.status.version), each.handles
+
+        labels = ("model_name", "version")
+        self._metrics.append(Gauge("cloudserve_model_state", (*labels, "state"), states))
+        self._metrics.append(Gauge("cloudserve_requests_in_flight", labels, in_flight))
+
+    def watch_queues(self, waiting: Waiting) -> None:
+        """Tell how many requests wait to be batched, by model and version."""
+        self._metrics.append(
+            Gauge("cloudserve_batch_queue_depth", ("model_name", "version"), waiting)
+        )
+
+    def answered(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
+        """Count a request of a face: `api` as TensorFlow Serving writes it there."""
+        self._requests.add((model, _CODE_NAMES[code]))
+        if code is Code.OK:
+            self._latency.observe((model, api, entrypoint), seconds * _MICROS)
+
+    def logged(self, model: str, code: Code) -> None:
+        """Count a request that was to be logged, and what became of that."""
+        self._logs.add((model, _CODE_NAMES[code]))
+
+    def observe(self, observation: Observation) -> None:
+        """Count a request of the data plane (an Observer)."""
+        servable, method = observation.servable, observation.method
+        if servable is None:
+            return  # no version was asked; a name that a client made up is worth no series
+        labels = (servable.name, servable.version, observation.signature, method)
+        self._answered.add((*labels, _CODE_NAMES[observation.code]))
+        if observation.code is not Code.OK:
+            return
+        self._seconds.observe(labels, observation.seconds)
+        if method is Method.MULTI_INFERENCE:
+            count = len(observation.examples)
+            self._examples.observe((servable.name,), count)
+            self._all_examples.add((servable.name,), count)
+        else:
+            run = observation.run_seconds * _MICROS
+            self._runtime.observe((servable.name, method, "TF1"), run)
+
+
+class BatchMetrics:
+    """What batching does (a `batching.BatchObserver`)."""
+
+    def __init__(self) -> None:
+        name = f"{_SERVING}batching_session:"
+        self._queuing = Histogram(
+            f"{name}queuing_latency", ("thread_pool_name",), bounds=_QUEUING_LATENCIES
+        )
+        self._runs = Counter(f"{name}wrapped_run_count")
+        self._padding = Histogram(
+            f"{name}padding_size", ("execution_batch_size",), bounds=_BATCH_SIZES
+        )
+        self._input = Histogram(f"{name}input_batch_size", bounds=_BATCH_SIZES)
+        self._processed = Histogram(f"{name}processed_batch_size", bounds=_BATCH_SIZES)
+
+    def metrics(self) -> Sequence[Metric]:
+        """Return what can be exposed."""
+        return self._queuing, self._runs, self._padding, self._input, self._processed
+
+    def queued(self, size: int) -> None:
+        """Count a request of so many rows."""
+        self._input.observe((), size)
+
+    def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
+        """Count a batch that goes to the model: its tasks' waits in seconds, rows and padding."""
+        for seconds in waits:
+            self._queuing.observe((pool,), seconds * _MICROS)
+        self._runs.add()
+        self._padding.observe((size + padding,), padding)
+        self._processed.observe((), size + padding)
+
+
+class LoadMetrics:
+    """What loading and warming up does (a `warmup.WarmupObserver`)."""
+
+    def __init__(self) -> None:
+        self._attempts = Counter(f"{_SAVED_MODEL}load_attempt_count", ("model_path", "status"))
+        self._load = Counter(f"{_SAVED_MODEL}load_latency", ("model_path",))
+        self._warmup = Histogram(
+            f"{_SERVING}model_warmup_latency", ("model_path", "status"), bounds=_LATENCIES
+        )
+        self._records = Counter(f"{_SERVING}model_warmup_records_read", ("model_path", "status"))
+
+    def metrics(self) -> Sequence[Metric]:
+        """Return what can be exposed."""
+        return self._attempts, self._load, self._warmup, self._records
+
+    def loaded(self, path: Path, seconds: float, *, succeeded: bool) -> None:
+        """Count an attempt to load (tensorflow/cc/saved_model/loader.cc)."""
+        self._attempts.add((path, "success" if succeeded else "fail"))
+        self._load.add((path,), round(seconds * _MICROS))
+
+    def warmed(self, path: Path, status: str, records: int, seconds: float) -> None:
+        """Count a warm-up; `status` is OK or what went wrong."""
+        self._warmup.observe((path, status), seconds * _MICROS)
+        self._records.add((path, status), records)
