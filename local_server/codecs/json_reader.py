@@ -1,12 +1,12 @@
 """JSON as TensorFlow Serving's parser takes it: rapidjson, iterative, with NaN, stop-when-done.
 
-orjson reads what is plain JSON. What it refuses is read again by a state machine that mirrors
-rapidjson's (reader.h, `IterativeParse`): NaN and Infinity, bytes after the first value, strings
-that are not UTF-8, any depth of nesting; and which says what is wrong, where, in rapidjson's words.
+orjson reads what is plain JSON. What is not is read by a state machine that mirrors rapidjson's
+(reader.h, `IterativeParse`): NaN and Infinity, bytes after the first value, strings that are not
+UTF-8, any depth of nesting; and which says what is wrong, where, in rapidjson's words.
 
 Bytes of a string that are not UTF-8 come as lone surrogates (`surrogateescape`): escapes for lone
-surrogates are refused, so that nothing else does. Of a repeated key the last value stays, where
-rapidjson finds the first.
+surrogates are refused, so that nothing else does. Of a key that the document's own object repeats
+the first value counts (rapidjson's `FindMember`); of other objects, the caller says.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import orjson
 
 from ..status import Code, StatusError
+from .scan import scan
 
 _EMPTY = "The document is empty."
 _INVALID = "Invalid value."
@@ -57,15 +58,21 @@ _INT_DIGITS = len(str(_MOST_INT)) + 1
 def parse_json(body: bytes) -> Any:
     """Return the first JSON value of `body` as Python's dict, list, str, int, float, bool, None.
 
-    Integers beyond 64 bits are floats. Raises StatusError (INVALID_ARGUMENT) with rapidjson's text
-    and offset.
+    Integers beyond 64 bits are floats; the last of repeated keys counts. Raises StatusError
+    (INVALID_ARGUMENT) with rapidjson's text and offset.
     """
+    try:
+        scan(body)
+        return orjson.loads(body)
+    except ValueError:
+        return parse_exactly(body)
+
+
+def parse_exactly(body: bytes, *, first_counts: bool = False) -> Any:
+    """Do the same for what is not plain JSON; the first of repeated keys may count everywhere."""
     if not body:
         raise StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: The document is empty")
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _Reader(body).read()
+    return _Reader(body, first_counts=first_counts).read()
 
 
 class _State(Enum):
@@ -104,8 +111,9 @@ _AFTER_VALUE = {
 class _Reader:
     """One reading of one document; `_at` is the offset of the next byte."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, first_counts: bool = False) -> None:
         self._data = data
+        self._first_counts = first_counts
         self._at = len(_BYTE_ORDER_MARK) if data.startswith(_BYTE_ORDER_MARK) else 0
         self._open: list[dict[str, Any] | list[Any]] = []
         self._names: list[str] = []
@@ -177,7 +185,11 @@ class _Reader:
         if isinstance(container, list):
             container.append(value)
             return _State.ELEMENT
-        container[self._names.pop()] = value
+        name = self._names.pop()
+        if self._first_counts or len(self._open) == 1:
+            container.setdefault(name, value)
+        else:
+            container[name] = value
         return _State.MEMBER
 
     def _read_word(self, byte: int) -> bool | None:

@@ -8,15 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+import simdjson
+
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from .columns import decode_inputs
-from .json_reader import parse_json
+from .json_reader import parse_exactly
 from .json_text import json_text
 from .rows import decode_instances
+from .scan import members, read_numbers, repeats_a_key, scan
 
+_KEYS = ("instances", "inputs", "signature_name")
 _MISSING = object()
 
 
@@ -24,9 +29,12 @@ _MISSING = object()
 class PredictRequest:
     """A parsed predict request; what is in it is decoded once its signature is known."""
 
+    body: bytes
     document: dict[str, Any]
     signature_name: str
     """What the request names, "" for the default."""
+    is_scanned: bool
+    """Whether `document` has simdjson's values, and of the known keys only."""
 
     @property
     def by_row(self) -> bool:
@@ -35,45 +43,105 @@ class PredictRequest:
 
     def decode(self, signature: Signature) -> dict[str, Tensor]:
         """Return arrays by input alias. Raises StatusError."""
-        if not signature.inputs:
-            name = self.signature_name or "DEFAULT"
-            raise _invalid(f"Failed to get input map for signature: {name}")
-        inputs = self.document.get("inputs", _MISSING)
-        if self.by_row:
-            if inputs is not _MISSING:
-                raise self._wrong(
-                    "Not formatted correctly expecting only one of 'inputs' or 'instances' "
-                    "keys to exist "
-                )
-            return decode_instances(self._instances(), signature)
-        if inputs is _MISSING:
-            raise _invalid("Missing 'inputs' or 'instances' key")
-        return decode_inputs(inputs, signature)
+        if not self.is_scanned:
+            return _decode(self.document, signature, self.signature_name)
+        try:
+            return _read_numbers(self.document, signature, self.body)
+        except (TypeError, ValueError):
+            return _decode(self._read_plainly(), signature, self.signature_name)
 
-    def _instances(self) -> list[Any]:
-        instances = self.document["instances"]
-        if not isinstance(instances, list):
-            raise self._wrong("Expecting 'instances' to be an list/array")
-        if not instances:
-            raise self._wrong("No values in 'instances' array")
-        return instances
-
-    def _wrong(self, text: str) -> StatusError:
-        return _invalid(f"JSON Value: {json_text(self.document)} {text}")
+    def _read_plainly(self) -> Any:
+        """Read a scanned body as Python's values."""
+        try:
+            if not any(map(repeats_a_key, self.document.values())):
+                return orjson.loads(self.body)
+        except orjson.JSONDecodeError:  # nesting that simdjson takes and orjson does not
+            pass
+        return parse_exactly(self.body, first_counts=True)
 
 
 def parse_request(body: bytes) -> PredictRequest:
     """Return a predict request parsed. Raises StatusError: INVALID_ARGUMENT."""
-    document = parse_json(body)
-    if not isinstance(document, dict):
-        raise _invalid(f"JSON Value: {json_text(document)} Is not object")
+    return scan_request(body) or _parse_exactly(body)
+
+
+def scan_request(body: bytes) -> PredictRequest | None:
+    """Return a predict request that is plain JSON, None for one that takes the exact road.
+
+    It takes time in proportion to the body, and little.
+    """
+    try:
+        document = scan(body)
+    except ValueError:
+        return None
+    if not isinstance(document, simdjson.Object):
+        return None
+    known = members(document, _KEYS)
+    name = known.get("signature_name", "")
+    return PredictRequest(body, known, name, is_scanned=True) if isinstance(name, str) else None
+
+
+def signature_name(document: dict[str, Any]) -> str:
+    """Return the signature that a request names, "" for none. Raises StatusError."""
     name = document.get("signature_name", "")
-    if not isinstance(name, str):
-        raise _invalid(
-            f"JSON Value: {json_text(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
-        )
-    return PredictRequest(document, name)
+    if isinstance(name, str):
+        return name
+    raise _wrong(document, "not formatted correctly. 'signature_name' key must be a string value.")
+
+
+def _parse_exactly(body: bytes) -> PredictRequest:
+    document = parse_exactly(body, first_counts=True)
+    if not isinstance(document, dict):
+        raise _wrong(document, "Is not object")
+    return PredictRequest(body, document, signature_name(document), is_scanned=False)
+
+
+def _read_numbers(document: dict[str, Any], signature: Signature, body: bytes) -> dict[str, Tensor]:
+    """Return the tensors of a request that is all numbers in lists; else ValueError, TypeError."""
+    dtypes = {spec.alias: spec.dtype for spec in signature.inputs}
+    if ("instances" in document) == ("inputs" in document):
+        raise ValueError("neither form, or both")
+    inputs = document.get("inputs")
+    if isinstance(inputs, simdjson.Object):
+        given = members(inputs, dtypes)
+        if given.keys() != dtypes.keys() or len(inputs) != len(given):
+            raise ValueError("other inputs, or one twice")
+        return read_numbers(given, dtypes, body)
+    (alias,) = dtypes
+    tensors = read_numbers({alias: document.get("instances", inputs)}, dtypes, body)
+    if "instances" in document and not len(tensors[alias]):
+        raise ValueError("no instances")
+    return tensors
+
+
+def _decode(document: dict[str, Any], signature: Signature, name: str) -> dict[str, Tensor]:
+    if not signature.inputs:
+        raise _invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    inputs = document.get("inputs", _MISSING)
+    if "instances" in document:
+        if inputs is not _MISSING:
+            raise _wrong(
+                document,
+                "Not formatted correctly expecting only one of 'inputs' or 'instances' "
+                "keys to exist ",
+            )
+        return decode_instances(_instances(document), signature)
+    if inputs is _MISSING:
+        raise _invalid("Missing 'inputs' or 'instances' key")
+    return decode_inputs(inputs, signature)
+
+
+def _instances(document: dict[str, Any]) -> list[Any]:
+    instances = document["instances"]
+    if not isinstance(instances, list):
+        raise _wrong(document, "Expecting 'instances' to be an list/array")
+    if not instances:
+        raise _wrong(document, "No values in 'instances' array")
+    return instances
+
+
+def _wrong(document: Any, text: str) -> StatusError:
+    return _invalid(f"JSON Value: {json_text(document)} {text}")
 
 
 def _invalid(text: str) -> StatusError:

@@ -1,4 +1,4 @@
-"""What a model answered as JSON: `predictions` for rows, `outputs` for columns.
+"""What a model answered as JSON: `predictions`, `outputs` of columns, `results` of examples.
 
 A float is written so that it reads back as the very same one of its type, with a point or an
 exponent; what is not finite as NaN, Infinity, -Infinity, which standard JSON lacks. A string is
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,8 @@ from ..status import Code, StatusError
 from .json_text import dump_text
 
 _INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"}
-_WRITABLE = _INTEGERS | {"float32", "float64", "bool"}
+_FLOATS = {"float16", "bfloat16", "float32", "float64"}
+_WRITABLE = _INTEGERS | _FLOATS | {"bool"}
 _BYTES_SUFFIX = "_bytes"
 
 
@@ -54,6 +56,17 @@ def encode_columns(outputs: Mapping[str, Tensor]) -> bytes:
     )
 
 
+def encode_classes(labels: Tensor, scores: Tensor) -> bytes:
+    """Return `{"results": …}`: for each example a list of pairs of label and score."""
+    rows = zip(labels, scores, strict=True)
+    return _document("results", [_pairs(*row) for row in rows])
+
+
+def encode_values(values: Tensor) -> bytes:
+    """Return `{"results": …}`: a value for each example."""
+    return _document("results", [_number(value) for value in values])
+
+
 def _check_some(outputs: Mapping[str, Tensor]) -> None:
     if not outputs:
         raise _invalid("Cannot convert empty tensor map to JSON")
@@ -80,9 +93,20 @@ def _writable(name: str, tensor: Tensor) -> Any:
     if tensor.dtype.name not in _WRITABLE:
         word = dtype_word(tensor.dtype)
         raise _invalid(f"Failed to write JSON value for tensor type: {word}")
+    if tensor.dtype.name == "bfloat16":  # a type of ml_dtypes, unknown to orjson
+        tensor = tensor.astype(np.float32)
     if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
         return _floats(tensor)
     return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
+
+
+def _pairs(labels: Tensor, scores: Tensor) -> list[Any]:
+    pairs = zip(labels, scores, strict=True)
+    return [(_text(label), _number(score)) for label, score in pairs]
+
+
+def _number(value: np.floating[Any]) -> np.floating[Any] | orjson.Fragment:
+    return value if math.isfinite(value) else orjson.Fragment(json.dumps(float(value)))
 
 
 def _strings(tensor: Tensor, *, as_bytes: bool) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from ..runtime.types import Tensor
@@ -52,6 +53,13 @@ def is_base64(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
+def decode_string(value: str | dict[str, Any]) -> bytes:
+    """Return the bytes of a string or of a base64 object. Raises StatusError."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    return _decode_base64(value)
+
+
 def shape_of(value: Any) -> tuple[int, ...]:
     """Return the shape of a value, following the first element at each level."""
     shape = []
@@ -74,7 +82,7 @@ class _Kind:
     convert: Callable[[_Leaves], Tensor]
 
 
-def _reals(to: type[np.floating[Any]]) -> _Kind:
+def _reals(to: Any) -> _Kind:
     def convert(leaves: _Leaves) -> Tensor:
         # Through double, as rapidjson does; beyond a float's range is infinite.
         with np.errstate(over="ignore", under="ignore"):
@@ -94,14 +102,14 @@ def _integers(token: type[np.integer[Any]], to: type[np.integer[Any]] | None = N
 
 def _strings(leaves: _Leaves) -> Tensor:
     array: Tensor = np.empty(len(leaves), object)
-    array[:] = [
-        leaf.encode("utf-8", "surrogateescape") if type(leaf) is str else _decode_base64(leaf)
-        for leaf in leaves
-    ]
+    array[:] = [decode_string(leaf) for leaf in leaves]
     return array
 
 
 _KINDS = {
+    # Beyond TensorFlow Serving, whose users ask for them (tfserving.md 8).
+    "float16": _reals(np.float16),
+    "bfloat16": _reals(ml_dtypes.bfloat16),
     "float32": _reals(np.float32),
     "float64": _reals(np.float64),
     "int32": _integers(np.int32),

@@ -88,7 +88,7 @@ def test_arrays_that_are_not_contiguous_are_written_in_their_order():
             "Tensor name: b has inconsistent batch size: 3 expecting: 0",
         ),
         ({}, "Cannot convert empty tensor map to JSON"),
-        ({"y": np.zeros(1, np.float16)}, "Failed to write JSON value for tensor type: half"),
+        ({"y": np.zeros(1, np.uint16)}, "Failed to write JSON value for tensor type: uint16"),
         ({"y": np.zeros(1, np.complex64)}, "Failed to write JSON value for tensor type: complex64"),
     ],
 )
@@ -97,8 +97,8 @@ def test_outputs_that_are_no_batch_are_refused_in_rows(outputs, text):
 
 
 def test_an_element_type_that_json_does_not_carry_is_refused_in_columns():
-    assert refusal(encode_columns, {"y": np.array(1, np.float16)}) == (
-        "Failed to write JSON value for tensor type: half"
+    assert refusal(encode_columns, {"y": np.array(1, np.uint16)}) == (
+        "Failed to write JSON value for tensor type: uint16"
     )
 
 

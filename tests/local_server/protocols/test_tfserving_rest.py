@@ -211,8 +211,9 @@ def test_a_head_request_is_malformed_and_has_no_body(client):
     assert client.ask("HEAD", HALF)[::2] == (400, b"")
 
 
-def test_a_version_beyond_int64_is_refused_with_an_empty_body(client):
-    target = f"{HALF}/versions/{2**63}"
+@pytest.mark.parametrize("version", [2**63, "9" * 5000])
+def test_a_version_beyond_int64_is_refused_with_an_empty_body(client, version):
+    target = f"{HALF}/versions/{version}"
     assert client.ask("GET", target)[::2] == (400, b"")
     assert client.ask("POST", f"{target}:predict", b"{}")[::2] == (400, b"")
 
@@ -222,13 +223,6 @@ def test_what_is_not_under_v1_is_not_found_in_html(client, target):
     status, headers, body = client.ask("GET", target)
     assert (status, headers["Content-Type"]) == (404, "text/html")
     assert b"<H1>Not Found</H1>" in body
-
-
-@pytest.mark.parametrize("verb", ["classify", "regress"])
-def test_verbs_that_are_not_served_say_so(client, verb):
-    status, answer = client.post(f"{HALF}:{verb}", {"examples": [{"x": 1.0}]})
-    assert status == 501
-    assert answer["error"].startswith(f":{verb} is not served")
 
 
 # Status and metadata.
@@ -337,3 +331,46 @@ def test_a_gzip_body_that_is_broken_or_too_large_counts_as_empty(client, body):
 )
 def test_options_want_an_origin_and_answer_nothing(client, headers, status):
     assert client.ask("OPTIONS", f"{HALF}:predict", headers=headers)[::2] == (status, b"")
+
+
+def cors(headers):
+    return {name: value for name, value in headers.items() if name.startswith("Access-Control")}
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", "/v1/models/same:predict"),
+        ("GET", "/v1/models/same"),
+        ("GET", "/v1/models/nothing"),
+        ("GET", f"/v1/models/same/versions/{2**63}"),
+        ("OPTIONS", "/v1/models/same:predict"),
+        ("PUT", "/v1/models/same"),
+    ],
+)
+def test_cors_headers_are_on_every_answer_where_they_are_asked_for(connect, method, target):
+    _, with_flag, _ = connect(cors=True).ask(method, target, b"{}")
+    assert cors(with_flag) == {
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Methods": "POST, GET",
+        "Access-Control-Allow-Headers": "Content-Type",
+    }
+    _, without, _ = connect().ask(method, target, b"{}")
+    assert cors(without) == {}
+
+
+# Time.
+
+
+def test_a_request_ends_with_its_time_while_its_model_goes_on(connect, data_plane):
+    client = connect(timeout_seconds=0.05)
+    status, answer = client.post(
+        "/v1/models/held:predict", {"signature_name": "float32", "inputs": 1}
+    )
+    assert (status, answer) == (504, {"error": "Timed out waiting for notification"})
+    assert data_plane.held.entered.is_set()
+    assert client.get("/v1/models/held")[0] == 200
+    data_plane.held.go_on.set()
+    assert connect().post(
+        "/v1/models/held:predict", {"signature_name": "float32", "inputs": 1}
+    ) == (200, {"outputs": 1.0})

@@ -1,0 +1,148 @@
+"""Classify and regress requests: JSON examples as serialized `tf.Example`s.
+
+A feature's numbers decide its kind: integers and booleans make an int64_list, numbers with a point
+or an exponent a float_list, strings and base64 objects a bytes_list. What the model expects is not
+looked at, as in TensorFlow Serving.
+Source: tensorflow_serving/util/json_tensor.cc (`FillClassifyRegressRequestFromJson`);
+tensorflow/core/example/{example,feature}.proto; tfserving.md 2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..status import Code, StatusError
+from .json_reader import parse_json
+from .json_text import json_text, type_name
+from .request import signature_name
+from .tensors import decode_string, is_base64
+
+_MOST_INT64 = 2**63 - 1
+_TWO_TO_64 = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesRequest:
+    """A classify or regress request: one serialized Example for each it names."""
+
+    examples: Sequence[bytes]
+    signature_name: str
+    """What the request names, "" for the default."""
+
+
+def parse_examples(body: bytes) -> ExamplesRequest:
+    """Return a classify or regress request parsed. Raises StatusError: INVALID_ARGUMENT."""
+    document = parse_json(body)
+    if not isinstance(document, dict):
+        raise _invalid(f"JSON Value: {json_text(document)} Is not object")
+    name = signature_name(document)
+    # Parsing serialized messages that stand one after the other merges them.
+    context = encode_example(document["context"]) if "context" in document else b""
+    examples = [context + encode_example(example) for example in _examples(document)]
+    return ExamplesRequest(examples, name)
+
+
+def encode_example(features: Any) -> bytes:
+    """Return an object of features, each a value or a list of them, as a serialized Example."""
+    if not isinstance(features, dict):
+        raise _invalid(f"Example must be JSON object but got JSON {type_name(features)}")
+    entries = (_encode_entry(name, value) for name, value in features.items())
+    return _field(1, b"".join(entries))
+
+
+def _examples(document: dict[str, Any]) -> list[Any]:
+    if "examples" not in document:
+        # The same words for regress.
+        text = "When method is classify, key 'examples' is expected and was not found"
+        raise _invalid(f"JSON Value: {json_text(document)} {text}")
+    examples = document["examples"]
+    if not isinstance(examples, list):
+        text = "Expecting 'examples' value to be an list/array"
+        raise _invalid(f"JSON Value: {json_text(document)} {text}")
+    if not examples:
+        raise _invalid(f"JSON Value: {json_text(document)} 'examples' value is an empty array")
+    return examples
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of Feature: the word of error texts, its field, and its values as a list message."""
+
+    word: str
+    number: int
+    encode: Callable[[Iterable[Any]], bytes]
+
+
+def _encode_entry(name: str, value: Any) -> bytes:
+    """Return a feature as an entry of `Features.feature`, a map."""
+    values = value if isinstance(value, list) else [value]
+    kind = _kind_of_all(name, values)
+    # A feature without values has no kind: the model sees it as missing.
+    feature = b"" if kind is None else _field(kind.number, kind.encode(values))
+    key = name.encode("utf-8", "surrogateescape")
+    return _field(1, _field(1, key) + _field(2, feature))
+
+
+def _kind_of_all(name: str, values: list[Any]) -> _Kind | None:
+    """Return the kind of a feature's values. Refuses the first that is of another, or of none."""
+    first = None
+    for value in values:
+        kind = _kind_of(value)
+        if kind is None:
+            text = f"has element with unexpected JSON type: {type_name(value)}"
+            raise _invalid(f"Feature: {name} {text}")
+        first = first or kind
+        if kind is not first:
+            raise _invalid(
+                f"Unexpected element type in feature: {name} expecting type: {first.word}"
+            )
+        if kind is _INT64 and value > _MOST_INT64:
+            raise _invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
+    return first
+
+
+def _kind_of(value: Any) -> _Kind | None:
+    if is_base64(value):
+        return _BYTES
+    return _KINDS.get(type(value))
+
+
+def _encode_bytes(values: Iterable[Any]) -> bytes:
+    return b"".join(_field(1, decode_string(value)) for value in values)
+
+
+def _encode_floats(values: Iterable[Any]) -> bytes:
+    with np.errstate(over="ignore", under="ignore"):
+        return _field(1, np.array(values, np.float64).astype("<f4").tobytes())
+
+
+def _encode_integers(values: Iterable[Any]) -> bytes:
+    return _field(1, b"".join(_varint(value % _TWO_TO_64) for value in values))
+
+
+_BYTES = _Kind("bytes", 1, _encode_bytes)
+_FLOAT = _Kind("float", 2, _encode_floats)
+_INT64 = _Kind("int64", 3, _encode_integers)
+_KINDS = {str: _BYTES, float: _FLOAT, int: _INT64, bool: _INT64}
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a length-delimited field of a protobuf message."""
+    return b"%c%b%b" % (number << 3 | 2, _varint(len(content)), content)
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _invalid(text: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,0 +1,30 @@
+"""TensorFlow Serving's classify and regress JSON, whole.
+
+The request is looked at before the model is; its `signature_name` goes before `spec.signature`.
+Both raise StatusError with TensorFlow Serving's texts (tfserving.md 2.6, 3.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..codecs.examples import ExamplesRequest, parse_examples
+from ..codecs.response import encode_classes, encode_values
+from ..inference import Inference, ModelSpec
+
+
+def classify_json_here(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+    """Answer a classify request's JSON in the calling thread."""
+    request = parse_examples(body)
+    answer = inference.classify_here(_named(spec, request), request.examples)
+    return encode_classes(answer.labels, answer.scores)
+
+
+def regress_json_here(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+    """Answer a regress request's JSON in the calling thread."""
+    request = parse_examples(body)
+    return encode_values(inference.regress_here(_named(spec, request), request.examples).values)
+
+
+def _named(spec: ModelSpec, request: ExamplesRequest) -> ModelSpec:
+    return replace(spec, signature=request.signature_name or spec.signature)
