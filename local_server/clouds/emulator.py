@@ -25,8 +25,8 @@ from ..runtime.tensorflow import import_tensorflow
 from ..transport.server import HttpServer
 from ..transport.types import Head
 from .aws.arns import DEFAULT_REGION, scope
-from .aws.deployments import Loader
 from .aws.elsewhere import Elsewhere, is_aws
+from .aws.fleet import Fleet
 from .aws.runtime import Runtime, is_runtime
 from .aws.sagemaker import TARGET, SageMaker
 from .aws.sagemaker_endpoints import Endpoints
@@ -130,10 +130,13 @@ class Emulator:
         inference = Inference(manager, executor)
         google = AiPlatform(resources, gcs, serving, work, inference)
         records = Records(resources)
-        endpoints = Endpoints(records, Loader(s3, serving), work)
+        fleet = Fleet(s3, data / "containers", executor)
+        fleet.prepare()
+        self._closing.push_async_callback(fleet.close)
+        endpoints = Endpoints(records, fleet, work)
         routes = (
             Route(_has_target, SageMaker(records, s3, endpoints)),
-            Route(is_runtime, Runtime(endpoints, serving, inference, self._chance)),
+            Route(is_runtime, Runtime(endpoints, fleet, self._chance)),
             Route(is_s3, S3Face(s3)),
             Route(_is_sts, Sts()),
             Route(is_aws, Elsewhere()),

@@ -9,15 +9,15 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from ...inference import Inference
-from ...protocols.sagemaker import Container, ContainerAnswer, Invocation
+from ...container import Answer
+from ...container.application import read_invocation
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
 from ..resources import Document
-from ..serving import Servable, Serving
 from . import deployments
 from .arns import ACCOUNT, region
 from .errors import AwsError, request_id, rest_error
+from .fleet import Fleet
 from .sagemaker_endpoints import Endpoints
 
 PAYLOAD_LIMIT = 6_291_456
@@ -35,7 +35,6 @@ _NOT_OFFLINE = (
     "x-amzn-sagemaker-enable-explanations",
 )
 _SERVER_ERROR = 500
-_DEFAULT_MODEL = "SAGEMAKER_TFS_DEFAULT_MODEL_NAME"
 
 
 def is_runtime(head: Head) -> bool:
@@ -49,13 +48,11 @@ class Runtime:
     def __init__(
         self,
         endpoints: Endpoints,
-        serving: Serving,
-        inference: Inference,
+        fleet: Fleet,
         chance: random.Random,
     ) -> None:
         self._endpoints = endpoints
-        self._serving = serving
-        self._inference = inference
+        self._fleet = fleet
         self._chance = chance
 
     def body_limit(self, head: Head) -> int | None:
@@ -91,16 +88,11 @@ class Runtime:
             if header in headers:
                 raise _validation_error(f"The header {header} is not available offline.")
         variant = self._choose(deployment, headers.get("x-amzn-sagemaker-target-variant"), name)
-        invocation = Invocation(
-            body,
-            headers.get("content-type", ""),
-            headers.get("accept", ""),
-            headers.get("x-amzn-sagemaker-custom-attributes", ""),
-        )
-        key = deployments.key(deployment, variant["name"])
-        with self._serving.hold(key) as servables:
-            container = _container(key, servables, variant["container"])
-            answer = await container.invoke(self._inference, invocation)
+        invocation = read_invocation(head, body)
+        with self._fleet.hold(deployments.key(deployment, variant["name"])) as running:
+            if running is None:
+                raise _validation_error(f"Endpoint {name} of account {ACCOUNT} not found.")
+            answer = await running.container.invoke(invocation)
         if answer.status != HTTPStatus.OK:
             return _model_error(region(head), name, answer)
         own = {"x-Amzn-Invoked-Production-Variant": variant["name"]} | request_id()
@@ -116,14 +108,6 @@ class Runtime:
         raise _validation_error(f"Variant {target} not found for endpoint {name}.")
 
 
-def _container(
-    key: str, servables: tuple[Servable, ...], definition: Mapping[str, Any]
-) -> Container:
-    models = {servable.name.removeprefix(f"{key}/"): servable.name for servable in servables}
-    named: str | None = definition.get("Environment", {}).get(_DEFAULT_MODEL)
-    return Container(models, named or next(iter(models), ""))
-
-
 def pick(variants: list[Document], chance: random.Random) -> Document:
     """Draw a variant with a probability of its weight's share; a weight of 0 is never drawn."""
     weights = [variant["weight"] for variant in variants]
@@ -136,7 +120,7 @@ def _validation_error(message: str) -> AwsError:
     return AwsError("ValidationError", message)
 
 
-def _model_error(region: str, endpoint: str, answer: ContainerAnswer) -> Response:
+def _model_error(region: str, endpoint: str, answer: Answer) -> Response:
     """Wrap a container's refusal as the runtime does: 424 with the original inside."""
     side = "server" if answer.status >= _SERVER_ERROR else "client"
     original = answer.body.decode("utf-8", "replace")

@@ -13,8 +13,9 @@ from ..resources import Document
 from ..work import Work
 from . import deployments
 from .arns import arn
-from .deployments import DeploymentError, Loader
+from .deployments import DeploymentError
 from .errors import invalid
+from .fleet import Fleet
 from .sagemaker_records import CONFIG, ENDPOINT, Records
 
 _BUSY = {"Creating", "Updating", "Deleting"}
@@ -24,7 +25,7 @@ _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "E
 class Endpoints:
     """The endpoint operations, and the background work they start."""
 
-    def __init__(self, records: Records, loader: Loader, work: Work) -> None:
+    def __init__(self, records: Records, loader: Fleet, work: Work) -> None:
         self._records = records
         self._loader = loader
         self._work = work

@@ -14,7 +14,7 @@ from .errors import invalid
 from .sagemaker_records import MODEL, Records
 
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
-_NOT_OFFLINE = ("AdditionalModelDataSources", "ModelPackageName", "MultiModelConfig")
+_NOT_OFFLINE = ("AdditionalModelDataSources", "ModelPackageName")
 _KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
 
 
@@ -30,7 +30,8 @@ class Models:
         container = _container(body)
         source = source_of(container)
         files, _ = await asyncio.to_thread(source.usage, self._store)
-        if not files:
+        # The prefix of a multi-model container may be filled later.
+        if not files and container.get("Mode") != "MultiModel":
             raise invalid(f"Could not find model data at s3://{source.bucket}/{source.key}.")
         name = body["ModelName"]
         model: Document = {"ModelName": name, "PrimaryContainer": container}
@@ -63,10 +64,14 @@ def _container(body: Mapping[str, Any]) -> Document:
     for field in _NOT_OFFLINE:
         if container.get(field):
             raise invalid(f"{field} is not available offline.")
-    if container.get("Mode", "SingleModel") != "SingleModel":
-        raise invalid("Containers of mode MultiModel are not available offline.")
     if not container.get("Image"):
         raise invalid("Image is required for a container.")
+    return container
+
+
+def container_of(model: Mapping[str, Any]) -> Document:
+    """Return the one container of a stored model."""
+    container: Document = model["PrimaryContainer"]
     return container
 
 
@@ -74,7 +79,10 @@ def source_of(container: Mapping[str, Any]) -> Source:
     """Return where a container's model data lies: a prefix, or one model.tar.gz."""
     data = container.get("ModelDataSource", {}).get("S3DataSource")
     if data is None:
-        return _source(container.get("ModelDataUrl", ""))
+        source = _source(container.get("ModelDataUrl", ""))
+        is_multi = container.get("Mode") == "MultiModel"
+        # The models of a multi-model container lie below a prefix, which need not end so.
+        return Source(source.bucket, f"{source.key.rstrip('/')}/") if is_multi else source
     if data["CompressionType"] == "None" and data["S3DataType"] == "S3Prefix":
         source = _source(data["S3Uri"])
         if not source.key.endswith("/"):

@@ -27,7 +27,7 @@ def runtime(clouds):
 
 def prefix_source(uri: str) -> dict:
     source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
-    return {"Image": "tensorflow-inference:2.19-cpu", "ModelDataSource": {"S3DataSource": source}}
+    return {"Image": "tensorflow-inference:2.20-cpu-py312", "ModelDataSource": {"S3DataSource": source}}
 
 
 @pytest.fixture
@@ -344,7 +344,7 @@ class TestInvocations:
         assert response["Error"]["Code"] == "ModelError"
         assert response["ResponseMetadata"]["HTTPStatusCode"] == 424
         assert response["OriginalStatusCode"] == 415
-        original = '{"error": "Unsupported Media Type: application/x-image"}'
+        original = '{"error":"Unsupported Media Type: application/x-image"}'
         assert response["OriginalMessage"] == original
         assert response["Error"]["Message"].startswith(
             f'Received client error (415) from primary with message "{original}".'

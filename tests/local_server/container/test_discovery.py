@@ -4,7 +4,8 @@ import io
 import tarfile
 
 import pytest
-from cloudserve.local_server.clouds.aws.bundles import Bundled, find, unpack
+from cloudserve.local_server.container.archive import unpack
+from cloudserve.local_server.container.discovery import Bundled, find, versions_below
 
 from cloudserve.errors import ModelError
 
@@ -92,3 +93,12 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ModelError, match="the model archive cannot be extracted"):
         unpack(path, tmp_path / "into")
+
+
+def test_a_multi_model_container_takes_the_versions_at_the_top_alone(tmp_path):
+    touch(tmp_path, "1/saved_model.pb", "002/saved_model.pb", "deep/3/saved_model.pb", "code/lib/x")
+    assert versions_below(tmp_path, "m") == (
+        Bundled("m", 2, tmp_path / "002"),
+        Bundled("m", 1, tmp_path / "1"),
+    )
+    assert versions_below(tmp_path / "nothing", "m") == ()

@@ -1,15 +1,14 @@
-"""What a SageMaker model tree holds, found as AWS's TensorFlow Serving container finds it.
+"""What a model tree holds, found as the container finds it.
 
-Source: aws/deep-learning-containers, tensorflow/inference/sagemaker (`find_models`): every
-`.../<model>/<integer>/saved_model.pb` at any depth is served, under the name of its folder.
+Source: tfs_utils.py (`find_models`, `find_model_versions`): every `…/<model>/<integer>/` with a
+`saved_model.pb` at any depth is served, under the name of the folder above it.
 """
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cloudserve.errors import ModelError
 
@@ -39,29 +38,25 @@ def find(folder: Path) -> tuple[Bundled, ...]:
     return tuple(found)
 
 
+def versions_below(base_path: Path, model: str) -> tuple[Bundled, ...]:
+    """Return the versions right below a base path, as one model of a multi-model container.
+
+    They are found at any depth (`validate_model_dir`), and served from the top alone: with those
+    below, and none at the top, TensorFlow Serving would have nothing to load.
+    """
+    found = (entry for entry in base_path.iterdir()) if base_path.is_dir() else ()
+    versions = (entry for entry in found if entry.is_dir() and _is_version(entry.name))
+    return tuple(Bundled(model, int(entry.name), entry) for entry in sorted(versions))
+
+
 def _saved_models(folder: Path) -> Iterator[Bundled]:
     for proto in folder.rglob("saved_model.pb"):
         version = proto.parent
-        if version != folder and version.name.isascii() and version.name.isdecimal():
+        if version != folder and _is_version(version.name):
             above = version.parent
             name = _ROOT_NAME if above == folder else above.name
             yield Bundled(name, int(version.name), version)
 
 
-def unpack(archive: Path, into: Path) -> None:
-    """Extract a model.tar.gz; raises ModelError for anything but plain files inside the folder."""
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                _check(member)
-                tar.extract(member, into, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ModelError(f"the model archive cannot be extracted: {error}") from error
-
-
-def _check(member: tarfile.TarInfo) -> None:
-    path = PurePosixPath(member.name)
-    if not (member.isfile() or member.isdir()):
-        raise ModelError(f"the model archive holds {member.name}, which is no plain file")
-    if path.is_absolute() or ".." in path.parts:
-        raise ModelError(f"the model archive holds {member.name}, which is outside of it")
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdecimal()

@@ -1,0 +1,157 @@
+"""The operations of a multi-model container: load, list, describe, unload.
+
+Source: python_service.py (`_handle_load_model_post`, `on_get`, `on_delete`). SageMaker calls them
+itself: it loads a model that a request is for, and unloads others when the container answers 507.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudserve.errors import ModelError
+
+from .attributes import is_model_name
+from .code import UserCode, read_code
+from .discovery import Bundled, versions_below
+from .handlers import Handlers
+from .nouns import Answer, error_answer
+from .settings import Settings
+from .upstream import Upstream
+
+StartHandlers = Callable[[UserCode, str], Awaitable[Handlers | None]]
+
+
+@dataclass(slots=True)
+class LoadedModel:
+    """A model in memory: its own handlers, and who holds it."""
+
+    url: str
+    handlers: Handlers | None
+    holders: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class MultiModel:
+    """The models of a container that SageMaker fills and empties."""
+
+    def __init__(self, upstream: Upstream, settings: Settings, start: StartHandlers) -> None:
+        self._upstream = upstream
+        self._settings = settings
+        self._start_handlers = start
+        self._loaded: dict[str, LoadedModel] = {}
+        self._turn = asyncio.Lock()
+
+    async def load(self, name: str, url: str) -> Answer:
+        """Answer `POST /models`: load every version below a folder, or say why not."""
+        async with self._turn:
+            if not is_model_name(name):
+                return error_answer(400, f"invalid model_name: {name!r}")
+            if name in self._loaded:
+                return error_answer(409, f"Model {name} is already loaded.")
+            if len(self._loaded) >= self._settings.capacity:
+                text = "Memory exhausted: no available ports to load the model."
+                return error_answer(507, text)
+            return await self._load(name, url)
+
+    async def _load(self, name: str, url: str) -> Answer:
+        folder = Path(url)
+        bundles = await asyncio.to_thread(lambda: versions_below(folder, name))
+        if not bundles:
+            text = f"Could not find valid base path {url} for servable {name}"
+            return error_answer(404, text)
+        try:
+            self._loaded[name] = await self._take(name, url, bundles)
+        except ModelError as error:
+            # The image finds out by waiting, and answers without the reason.
+            waited = f"Timed out after {self._settings.wait_seconds} seconds"
+            text = f"{waited}: {error.message.replace(f'{folder}/', '')}"
+            return Answer(408, text.encode())
+        ports = self._upstream.rest_port, self._upstream.grpc_port
+        text = (
+            f"Successfully loaded model {name}, listening on rest port {ports[0]}"
+            f" and grpc port {ports[1]}."
+        )
+        return _success(text)
+
+    async def _take(self, name: str, url: str, bundles: tuple[Bundled, ...]) -> LoadedModel:
+        await self._upstream.load(bundles)
+        try:
+            code = await asyncio.to_thread(read_code, Path(url) / "code")
+            return LoadedModel(url, await self._start_handlers(code, name))
+        except BaseException:
+            await self._upstream.unload(name)
+            raise
+
+    async def unload(self, name: str) -> Answer:
+        """Answer `DELETE /models/{name}`; requests under way end first."""
+        async with self._turn:
+            if not is_model_name(name):
+                return error_answer(400, f"invalid model_name: {name!r}")
+            loaded = self._loaded.pop(name, None)
+            if loaded is None:
+                return error_answer(404, f"Model {name} is not loaded yet")
+            await self._free(name, loaded)
+            return _success(f"Successfully unloaded model {name}.")
+
+    async def _free(self, name: str, loaded: LoadedModel) -> None:
+        while loaded.holders:
+            await loaded.idle.wait()
+        if loaded.handlers is not None:
+            await loaded.handlers.close()
+        await self._upstream.unload(name)
+
+    async def list(self) -> Answer:
+        """Answer `GET /models`: the status of every model by its name."""
+        found = {name: await self._status(name) for name in self._loaded}
+        return Answer(200, json.dumps(found).encode())
+
+    async def describe(self, name: str) -> Answer:
+        """Answer `GET /models/{name}`."""
+        if not is_model_name(name):
+            return error_answer(400, f"invalid model_name: {name!r}")
+        if name not in self._loaded:
+            return error_answer(404, f"Model {name} is not loaded yet.")
+        return Answer(200, json.dumps({"model": await self._status(name)}).encode())
+
+    async def _status(self, name: str) -> Any:
+        reply = await self._upstream.call("GET", f"/v1/models/{name}")
+        assert isinstance(reply.body, bytes)
+        return json.loads(reply.body)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Return the names of the models in memory."""
+        return tuple(self._loaded)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[LoadedModel | None]:
+        """Keep a model from being unloaded while the block runs; None where it is not loaded."""
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            yield None
+            return
+        loaded.holders += 1
+        loaded.idle.clear()
+        try:
+            yield loaded
+        finally:
+            loaded.holders -= 1
+            if not loaded.holders:
+                loaded.idle.set()
+
+    async def close(self) -> None:
+        """End the handlers of every model."""
+        for loaded in self._loaded.values():
+            if loaded.handlers is not None:
+                await loaded.handlers.close()
+        self._loaded.clear()
+
+
+def _success(text: str) -> Answer:
+    return Answer(200, json.dumps({"success": text}).encode())

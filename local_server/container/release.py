@@ -1,0 +1,25 @@
+"""The images that behave differently, told apart by the tag of their URI."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+# `…/tensorflow-inference:2.20-cpu-py312`, `…:2.19.0-gpu`, `…-serving:1.15-cpu` (clouds.md C.2).
+_TAG = re.compile(r":(\d+)\.(\d+)(?:\.\d+)?(?:[-_][^/]*)?$")
+_FIRST_NEW = (2, 20)
+
+
+class Release(Enum):
+    """A generation of the image; each value is the last version known to behave so."""
+
+    V2_19 = "2.19"
+    V2_20 = "2.20"
+
+
+def release_of(image: str) -> Release:
+    """Return how an image behaves: as 2.20 from that version on, and where its tag tells none."""
+    found = _TAG.search(image)
+    if found is None or (int(found[1]), int(found[2])) >= _FIRST_NEW:
+        return Release.V2_20
+    return Release.V2_19

@@ -1,0 +1,82 @@
+"""`cloudserve serve --as sagemaker`: one container on a port, as SageMaker would run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from ..transport.server import HttpServer
+from .application import ContainerApplication
+from .container import Container, Setup
+from .release import release_of
+
+_REQUEST_THREADS = 2 * (os.cpu_count() or 1)
+
+
+class ContainerServer:
+    """Serves a model tree, or model.tar.gz's content, over the container's contract."""
+
+    def __init__(  # noqa: PLR0913  a keyword for each option of the command
+        self,
+        tree: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        image: str = "",
+        environment: Mapping[str, str] | None = None,
+        install_requirements: bool = False,
+        drain_seconds: float = 10.0,
+    ) -> None:
+        """Take what to serve; raises ModelError for variables the image does not start with.
+
+        `image` is an image's URI or a version of it: what tells 2.19's behaviour from 2.20's.
+        """
+        self._threads = ThreadPoolExecutor(_REQUEST_THREADS, "request")
+        self._closing = AsyncExitStack()
+        self._options = (tree.resolve(), image, dict(environment or {}), install_requirements)
+        self._address = (host, port)
+        self._drain_seconds = drain_seconds
+        self._server: HttpServer | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the URL to send requests to, without a path; "" before the start."""
+        return f"http://{self._server.address}" if self._server else ""
+
+    async def start(self) -> None:
+        """Start the container, then listen. Raises ModelError, UserError; nothing is left then."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        tree, image, environment, install = self._options
+        scratch = Path(tempfile.mkdtemp(prefix="cloudserve-"))
+        self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
+        self._closing.callback(self._threads.shutdown)
+        setup = Setup(
+            tree,
+            scratch,
+            environment,
+            release_of(f":{image}" if image[:1].isdigit() else image),
+            install_requirements=install,
+        )
+        container = Container(setup, self._threads)
+        await container.start()
+        self._closing.push_async_callback(container.stop)
+        server = HttpServer(ContainerApplication(container), *self._address)
+        await server.start()
+        self._server = server
+        self._closing.push_async_callback(server.stop, self._drain_seconds)
+
+    async def stop(self) -> None:
+        """Stop listening, let requests in flight end, stop the container."""
+        await self._closing.aclose()
+        self._server = None

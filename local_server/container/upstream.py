@@ -1,0 +1,98 @@
+"""The TensorFlow Serving inside a container: its models, called by its own REST paths."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack
+
+from ..batching.loader import batched
+from ..batching.parameters import BatchingParameters
+from ..inference import Inference
+from ..models import Manager
+from ..protocols.tfserving_grpc import TfServingGrpc
+from ..protocols.tfserving_rest import TfServingRest
+from ..runtime.session import load_model
+from ..transport.grpc_server import GrpcServer
+from ..transport.server import HttpServer
+from ..transport.types import Head, Request, Response
+from .discovery import Bundled
+
+_STOP_SECONDS = 1.0
+_JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+
+
+class Upstream:
+    """A model server of its own, in this process; ports are opened for who has to reach it."""
+
+    def __init__(self, executor: Executor, batching: BatchingParameters | None = None) -> None:
+        self._manager = Manager(batched(load_model, batching))
+        self.inference = Inference(self._manager, executor)
+        self._rest = TfServingRest(self.inference)
+        self._ports = AsyncExitStack()
+        self._versions: dict[str, list[int]] = {}
+        self.rest_port = 0
+        self.grpc_port = 0
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of what is loaded, in the order it was loaded."""
+        return tuple(self._versions)
+
+    async def load(self, bundles: Iterable[Bundled]) -> None:
+        """Load versions, all or none. Raises ModelError with the reason of the first that fails.
+
+        When cancelled it ends only after the load under way, which reads the model's files.
+        """
+        done: list[Bundled] = []
+        try:
+            for bundle in bundles:
+                await _to_its_end(self._load_one(bundle))
+                done.append(bundle)
+        except BaseException:
+            for bundle in done:
+                await self._manager.unload(bundle.model, bundle.version)
+            raise
+        for bundle in done:
+            self._versions.setdefault(bundle.model, []).append(bundle.version)
+
+    async def _load_one(self, bundle: Bundled) -> None:
+        await self._manager.load(bundle.model, bundle.version, bundle.path)
+
+    async def unload(self, model: str) -> None:
+        """Free every version of a model once no request runs on it."""
+        for version in self._versions.pop(model):
+            await self._manager.unload(model, version)
+
+    async def call(self, method: str, path: str, body: bytes = b"") -> Response:
+        """Answer as TensorFlow Serving's REST port does."""
+        answer = self._rest.handle(Request(Head(method, path, headers=_JSON_HEADERS), body))
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def open_ports(self) -> None:
+        """Serve REST and gRPC on loopback ports of their own, for `inference.py`."""
+        rest = HttpServer(self._rest)
+        await rest.start()
+        self._ports.push_async_callback(rest.stop, _STOP_SECONDS)
+        self.rest_port = rest.port
+        grpc = GrpcServer(TfServingGrpc(self.inference), "127.0.0.1", 0)
+        await grpc.start()
+        self._ports.push_async_callback(grpc.stop, _STOP_SECONDS)
+        self.grpc_port = grpc.port
+
+    async def close(self) -> None:
+        """Close the ports and free the models, requests under way first."""
+        await self._ports.aclose()
+        self._versions.clear()
+        await self._manager.unload_all()
+
+
+async def _to_its_end(load: Coroutine[None, None, None]) -> None:
+    task = asyncio.ensure_future(load)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
