@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit format docs bench-batching bench-grpc soak clean
+.PHONY: demo test lint types unit format docs bench-batching bench-serving bench-grpc soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -37,6 +37,11 @@ bench-batching: $(VENV)/test.done
 
 bench-grpc: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_grpc.py
+
+# The model server against its limits and a peer; needs wrk.
+bench-serving: $(VENV)/test.done
+	$(PIP) gunicorn
+	$(BIN)/python tests/bench/bench_serving.py
 
 # Versions swapped under load for a minute; fails when a request does, or memory grows.
 soak: $(VENV)/test.done
