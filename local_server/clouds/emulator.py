@@ -36,6 +36,7 @@ from .data_folder import DataFolder
 from .google.ai_platform import AiPlatform
 from .google.oauth import OAuth
 from .google.service_account import PROJECT, write_service_account
+from .latency import Latency
 from .objects.gcs import GcsFace
 from .objects.routing import is_gcs, is_s3
 from .objects.s3 import S3Face
@@ -43,6 +44,7 @@ from .objects.store import ObjectStore
 from .resources import Resources
 from .router import Route, Router
 from .serving import Serving
+from .vertex.face import Parts, VertexAi, is_vertex
 from .work import Work
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ class Emulator:
     """The offline clouds as one server.
 
     `data` keeps buckets and resources between runs, for one emulator at a time; None makes a
-    private folder that goes with the emulator. `chance` draws the variants of SageMaker requests.
+    private folder that goes with the emulator. `chance` draws who answers by shares of traffic;
+    `latency` says how long Vertex AI's operations take, by default no longer than their work.
     """
 
     def __init__(
@@ -67,10 +70,12 @@ class Emulator:
         port: int = 0,
         *,
         chance: random.Random | None = None,
+        latency: Latency | None = None,
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
         self._chance = chance or random.Random()  # noqa: S311 - traffic shares, no secret
+        self._latency = latency or Latency()
         self._closing = AsyncExitStack()
         self._server: HttpServer | None = None
 
@@ -129,6 +134,18 @@ class Emulator:
         serving.prepare()
         inference = Inference(manager, executor)
         google = AiPlatform(resources, gcs, serving, work, inference)
+        vertex = VertexAi(
+            Parts(
+                resources,
+                gcs,
+                serving,
+                work,
+                inference,
+                self._latency,
+                self._chance,
+                data / "vertex",
+            )
+        )
         records = Records(resources)
         fleet = Fleet(s3, data / "containers", executor)
         fleet.prepare()
@@ -140,11 +157,12 @@ class Emulator:
             Route(is_s3, S3Face(s3)),
             Route(_is_sts, Sts()),
             Route(is_aws, Elsewhere()),
+            Route(is_vertex, vertex),
             Route(_is_ml, google),
             Route(is_gcs, GcsFace(gcs)),
             Route(_is_token, OAuth()),
         )
-        return (google.restore, endpoints.restore), routes
+        return (google.restore, vertex.restore, endpoints.restore), routes
 
     async def stop(self) -> None:
         """Let requests in flight end, stop loading, free the models, release the folder."""

@@ -29,6 +29,8 @@ class Method:
 
     id: str
     http_method: str
+    verb: str
+    """The custom verb that ends the path, such as `predict`; "" without one."""
     path: re.Pattern[str]
     query: Mapping[str, Schema]
     request: str | None
@@ -49,16 +51,18 @@ class Api:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.schemas: Mapping[str, Schema] = document["schemas"]
-        shared = document["parameters"]
-        self._methods = tuple(_methods(document, shared))
+        self._methods: dict[tuple[str, str], list[Method]] = {}
+        for method in _methods(document, document["parameters"]):
+            self._methods.setdefault((method.http_method, method.verb), []).append(method)
 
     def match(self, http_method: str, path: str, query: str) -> Call:
         """Recognise a request; raises ApiError when no method fits or a parameter is wrong.
 
         `path` and `query` are percent-encoded, as they came on the wire.
         """
-        for method in self._methods:
-            if method.http_method == http_method and (found := method.path.fullmatch(path)):
+        # An API has a thousand methods; few share a verb.
+        for method in self._methods.get((http_method, _verb(path)), ()):
+            if found := method.path.fullmatch(path):
                 names = {name: unquote(value) for name, value in found.groupdict().items()}
                 return Call(method, names, _query(method, query))
         raise ApiError(Code.NOT_FOUND, f"Method not found: {http_method} {path}")
@@ -81,6 +85,7 @@ def _methods(resource: Schema, shared: Mapping[str, Schema]) -> Iterator[Method]
         yield Method(
             id=spec["id"],
             http_method=spec["httpMethod"],
+            verb=_verb(spec["path"]),
             path=_path_pattern(spec["path"], parameters),
             query={**in_query, **shared},
             request=spec.get("request", {}).get("$ref"),
@@ -101,15 +106,32 @@ def _path_pattern(template: str, parameters: Mapping[str, Schema]) -> re.Pattern
     return re.compile("/" + "".join(parts))
 
 
+def _verb(path: str) -> str:
+    return path.rpartition("/")[2].partition(":")[2]
+
+
 def _query(method: Method, query: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         wire = name.removeprefix("$") if name.startswith("$") else name
+        wire = wire if wire in method.query else _lower_camel(wire)
         schema = method.query.get(name) or method.query.get(wire)
         if schema is None:
             raise _unbound(name)
-        values[wire] = _parameter(wire, schema, text)
+        values[wire] = _parameter(wire, schema, _without_options(wire, text))
     return values
+
+
+def _without_options(name: str, text: str) -> str:
+    """Return a value without what follows the format in `$alt=json;enum-encoding=int`.
+
+    Answers always name their enums, which every reader of proto3's JSON takes too.
+    """
+    return text.partition(";")[0] if name == "alt" else text
+
+
+def _lower_camel(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])_([a-z])", lambda match: match[1].upper(), name)
 
 
 def _parameter(name: str, schema: Schema, text: str) -> Any:

@@ -17,9 +17,13 @@ from typing import Any
 from ...status import Code
 from ..bodies import read_json
 from .discovery import Schema, snake
+from .enums import name_of
 from .errors import ApiError, Violation
 
-_PACKAGES = {"GoogleCloudMlV1": "google.cloud.ml.v1"}
+_PACKAGES = {
+    "GoogleCloudMlV1": "google.cloud.ml.v1",
+    "GoogleCloudAiplatformV1": "google.cloud.aiplatform.v1",
+}
 _INTEGER = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _BAD = object()
 """What a scalar reader returns for a value of another type."""
@@ -36,6 +40,25 @@ def parse(schemas: Mapping[str, Schema], schema_id: str, body: bytes, root: str)
         text = "\n".join(violation.description for violation in reader.violations)
         raise ApiError(Code.INVALID_ARGUMENT, text, tuple(reader.violations))
     return value if isinstance(value, dict) else {}
+
+
+def writable(
+    schemas: Mapping[str, Schema], schema_id: str, message: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a message that was read without its output-only fields, which clients may send."""
+    return {
+        name: _writable_value(schemas, schemas[schema_id]["properties"][name], value)
+        for name, value in message.items()
+        if not schemas[schema_id]["properties"][name].get("readOnly")
+    }
+
+
+def _writable_value(schemas: Mapping[str, Schema], schema: Schema, value: Any) -> Any:
+    if schema.get("type") == "array":
+        return [_writable_value(schemas, schema["items"], item) for item in value]
+    if isinstance(value, Mapping) and "properties" in schemas.get(schema.get("$ref", ""), {}):
+        return writable(schemas, schema["$ref"], value)
+    return value
 
 
 def _json(body: bytes) -> object:
@@ -122,8 +145,9 @@ class _Reader:
     def _enum(self, names: list[str], owner: str, value: object, path: str) -> Any:
         if isinstance(value, str) and value in names:
             return value
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-            return names[value]
+        if isinstance(value, int) and not isinstance(value, bool):
+            name = name_of(owner, names, value)
+            return name if name is not None else self._invalid(path, _type_url(owner), value)
         return self._invalid(path, _type_url(owner), value)
 
     def _invalid(self, path: str, kind: str, value: object) -> None:

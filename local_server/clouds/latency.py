@@ -1,0 +1,83 @@
+"""How long the offline clouds take: at once, or as long as the clouds do, on any clock."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from cloudserve.errors import UserError
+
+
+class Step(StrEnum):
+    """What takes its time in a cloud."""
+
+    UPLOAD_MODEL = "upload a model"
+    CREATE_ENDPOINT = "create an endpoint"
+    DEPLOY = "start machines and load a model"
+    UNDEPLOY = "stop machines"
+    MUTATE = "change how many machines there are"
+    DELETE = "delete a resource"
+    BATCH = "start the machines of a batch job"
+
+
+_REALISTIC_SECONDS = {
+    Step.UPLOAD_MODEL: 15.0,
+    Step.CREATE_ENDPOINT: 5.0,
+    Step.DEPLOY: 300.0,
+    Step.UNDEPLOY: 20.0,
+    Step.MUTATE: 60.0,
+    Step.DELETE: 3.0,
+    Step.BATCH: 360.0,
+}
+"""What users of Vertex AI see: minutes for machines (clouds.md F), seconds for the rest."""
+
+
+class Clock(Protocol):
+    """The time, and waiting for a later one."""
+
+    def now(self) -> datetime:
+        """Return the present time in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds of this clock."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Return the present time in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
+        await asyncio.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A clock, and whether the steps of an operation take time on it."""
+
+    clock: Clock = SYSTEM_CLOCK
+    is_realistic: bool = False
+
+    @classmethod
+    def named(cls, name: str, clock: Clock = SYSTEM_CLOCK) -> Latency:
+        """Return the latency of this name, `instant` or `realistic`; raises UserError."""
+        if name not in {"instant", "realistic"}:
+            raise UserError(
+                f"there is no latency named {name!r}", hint="it is instant or realistic"
+            )
+        return cls(clock, is_realistic=name == "realistic")
+
+    def seconds(self, step: Step) -> float:
+        """Return how long a step takes beyond what is really done in it."""
+        return _REALISTIC_SECONDS[step] if self.is_realistic else 0.0

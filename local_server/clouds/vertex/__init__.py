@@ -1,0 +1,1 @@
+"""Vertex AI (aiplatform v1), offline: models, endpoints, predictions, batch jobs, operations."""

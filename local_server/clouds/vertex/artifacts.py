@@ -1,0 +1,99 @@
+"""A model's files: copied out of the bucket when it is uploaded, as Vertex AI copies them.
+
+What happens in the bucket afterwards changes no model. A copy is hard links, so it costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from cloudserve.errors import CloudserveError, ModelError
+
+from ..objects.store import ObjectStore
+from ..serving import Source
+from .records import failed_precondition, invalid
+
+_URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
+_PREBUILT = re.compile(r"[a-z]+-docker\.pkg\.dev/(?:vertex-ai|cloud-aiplatform)(?:-restricted)?/")
+_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+_VERSION = re.compile(r"[0-9]{1,18}")
+
+
+def source_of(uri: str, field: str = "artifact_uri") -> Source:
+    """Return the place in a bucket that a URI names; raises ApiError for any other URI."""
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise invalid(f'"{uri}" is not valid for `{field}`: gs://BUCKET/PATH is expected.')
+    path = (match[2] or "").strip("/")
+    return Source(match[1], f"{path}/" if path else "")
+
+
+class Artifacts:
+    """The copies of all models' files, one folder each."""
+
+    def __init__(self, store: ObjectStore, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+
+    def path(self, key: str) -> Path:
+        """Return where the copy of this key lies."""
+        return self._folder / key
+
+    async def copy(self, key: str, model: Mapping[str, Any]) -> bool:
+        """Copy a model's directory; say whether it has one. Raises ApiError with the reason."""
+        uri = model.get("artifactUri")
+        if not uri:
+            return False
+        source = source_of(uri)
+        await asyncio.to_thread(self._check, uri, source, model)
+        await self.remove(key)
+        try:
+            await asyncio.to_thread(self._store.checkout, source.bucket, source.key, self.path(key))
+        except CloudserveError as error:
+            raise failed_precondition(f"{uri} could not be copied: {error.message}") from error
+        return True
+
+    def _check(self, uri: str, source: Source, model: Mapping[str, Any]) -> None:
+        """Refuse an empty directory, and what a prebuilt TensorFlow image could not serve."""
+        count, _ = source.usage(self._store)
+        if not count:
+            raise failed_precondition(f'There are no files under "{uri}" to copy.')
+        image = model.get("containerSpec", {}).get("imageUri", "")
+        found = [name for name in _SAVED_MODEL if source.holds(self._store, name)]
+        if _PREBUILT.match(image) and len(found) != 1:
+            raise failed_precondition(
+                f"Model directory {uri} is expected to contain exactly one of:"
+                f" [{', '.join(_SAVED_MODEL)}]."
+            )
+
+    async def remove(self, key: str) -> None:
+        """Remove a copy; one that is not there is no error."""
+        await asyncio.to_thread(shutil.rmtree, self.path(key), ignore_errors=True)
+
+    def sweep(self, used: Collection[str]) -> None:
+        """Remove every copy that is not used, which a killed emulator may have left. Blocks."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for folder in self._folder.iterdir():
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def saved_model(self, key: str) -> Path:
+        """Return the SavedModel in a copy: the directory itself, or its highest version.
+
+        A prebuilt image takes the first, TensorFlow Serving in an image of the user's takes the
+        second for its model_base_path. Raises ModelError where there is neither.
+        """
+        root = self.path(key)
+        folders = [path for path in root.iterdir() if _VERSION.fullmatch(path.name)]
+        for folder in (root, *sorted(folders, key=lambda path: -int(path.name))):
+            if any((folder / name).is_file() for name in _SAVED_MODEL):
+                return folder
+        raise ModelError(
+            "No versions of servable found under base path: the model directory contains neither"
+            f" {_SAVED_MODEL[0]} nor a numbered directory with one."
+        )

@@ -1,0 +1,156 @@
+"""Vertex AI's endpoints: created, listed, changed, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...status import Code
+from ..google.ai_platform_records import check_etag
+from ..google.errors import ApiError
+from ..latency import Step
+from ..resources import Document
+from .listing import Listing
+from .masks import update
+from .operations import EMPTY, Operations, Outcome, Runner
+from .records import (
+    ENDPOINT,
+    TYPE,
+    Records,
+    failed_precondition,
+    invalid,
+    new_id,
+    shown,
+)
+from .rules import check_display_name, check_endpoint_id, check_labels
+from .traffic import check_split
+
+DEDICATED_DOMAIN = ".prediction.vertexai.goog"
+_LISTED = Listing(
+    "endpoints", frozenset({"endpoint", "name", "displayName", "labels", "createTime"})
+)
+_PATCHABLE = frozenset(
+    {
+        "displayName",
+        "description",
+        "labels",
+        "trafficSplit",
+        "predictRequestResponseLoggingConfig",
+        "clientConnectionConfig",
+    }
+)
+_NOT_OFFLINE = (
+    "network",
+    "enablePrivateServiceConnect",
+    "privateServiceConnectConfig",
+    "gdcConfig",
+)
+
+
+class Endpoints:
+    """The methods of `projects.locations.endpoints`, but for deployments and predictions."""
+
+    def __init__(self, records: Records, operations: Operations) -> None:
+        self._records = records
+        self._operations = operations
+        operations.register(
+            "create-endpoint",
+            Runner("CreateEndpointOperationMetadata", Step.CREATE_ENDPOINT, self._create),
+        )
+        operations.register(
+            "delete-endpoint", Runner("DeleteOperationMetadata", Step.DELETE, self._delete)
+        )
+
+    def create(self, parent: str, body: Document, wanted: str) -> Document:
+        """Start creating an endpoint and return the operation."""
+        check_display_name(body, "endpoint")
+        check_labels(body)
+        if body.get("trafficSplit"):
+            check_split(body["trafficSplit"], ())
+        for field in _NOT_OFFLINE:
+            if body.get(field):
+                raise ApiError(Code.UNIMPLEMENTED, f"endpoint.{field} is not available offline.")
+        if wanted:
+            check_endpoint_id(wanted)
+        name = f"{parent}/endpoints/{wanted or new_id()}"
+        self._refuse_taken(name)
+        task = {"name": name, "endpoint": body, "uid": new_id()[:12]}
+        return self._operations.begin(name, "create-endpoint", task, name)
+
+    def _refuse_taken(self, name: str) -> None:
+        if self._records.resources.get(ENDPOINT, name) is not None:
+            raise ApiError(Code.ALREADY_EXISTS, f"Endpoint `{name}` already exists.")
+
+    async def _create(self, task: Document) -> Outcome:
+        return Outcome(lambda: self._add(task))
+
+    def _add(self, task: Document) -> Document:
+        name, body = task["name"], task["endpoint"]
+        self._refuse_taken(name)
+        endpoint = {key: value for key, value in body.items() if key != "etag"}
+        endpoint |= {"name": name, "createTime": self._records.now()}
+        if body.get("dedicatedEndpointEnabled"):
+            region, _, short = name.partition("/locations/")[2].partition("/endpoints/")
+            endpoint["dedicatedEndpointDns"] = f"{short}.{region}-{task['uid']}{DEDICATED_DOMAIN}"
+        self._records.put_endpoint(endpoint)
+        return {"@type": f"{TYPE}Endpoint"} | self.get(name)
+
+    def get(self, name: str) -> Document:
+        """Return an endpoint."""
+        return shown(self._records.endpoint(name))
+
+    def list(self, parent: str, query: Mapping[str, Any]) -> Document:
+        """Return a page of a location's endpoints, newest first."""
+        stored = self._records.resources.list(ENDPOINT, f"{parent}/endpoints/")
+        items = [(name, shown(endpoint)) for name, endpoint in stored]
+        items.sort(key=lambda item: item[1]["createTime"], reverse=True)
+        return _LISTED.answer(items, query)
+
+    def patch(self, name: str, body: Document, mask: str | None) -> Document:
+        """Change an endpoint's masked fields: names, labels, traffic."""
+        endpoint = self._records.endpoint(name)
+        check_etag(endpoint, body.get("etag"))
+        changed = update(endpoint, body, mask, _PATCHABLE)
+        check_display_name(changed, "endpoint")
+        check_labels(changed)
+        deployed = [model["id"] for model in changed.get("deployedModels", ())]
+        check_split(changed.get("trafficSplit", {}), deployed)
+        self._records.put_endpoint(changed)
+        return self.get(name)
+
+    def delete(self, name: str) -> Document:
+        """Start deleting an endpoint; refused while a model is deployed there."""
+        self._refuse_deployed(name)
+        parent = name.partition("/endpoints/")[0]
+        return self._operations.begin(parent, "delete-endpoint", {"name": name}, name)
+
+    def _refuse_deployed(self, name: str) -> None:
+        deployed = [model["id"] for model in self._records.endpoint(name).get("deployedModels", ())]
+        under_way = self._operations.pending("deploy")
+        deployed += [task["deployedModel"]["id"] for task in under_way if task["endpoint"] == name]
+        if deployed:
+            raise failed_precondition(
+                f"Endpoint `{name}` has deployed or being deployed DeployedModel(s):"
+                f" {', '.join(deployed)}. Please undeploy them before retry."
+            )
+
+    async def _delete(self, task: Document) -> Outcome:
+        def finish() -> Mapping[str, Any]:
+            self._refuse_deployed(task["name"])
+            self._records.resources.delete(ENDPOINT, task["name"])
+            return EMPTY
+
+        return Outcome(finish)
+
+
+def check_serves(endpoint: Mapping[str, Any], host: str) -> None:
+    """Refuse a prediction that came to the wrong host for its endpoint (ApiError)."""
+    dns = endpoint.get("dedicatedEndpointDns", "")
+    if dns and host != dns:
+        raise failed_precondition(
+            "Dedicated Endpoint cannot be accessed through the shared Vertex AI domain"
+            " aiplatform.googleapis.com. Please access the endpoint using its dedicated domain"
+            f" name '{dns}'"
+        )
+    if host.endswith(DEDICATED_DOMAIN) and host != dns:
+        raise invalid(f"The host {host} is not that of endpoint `{endpoint['name']}`.")

@@ -1,0 +1,93 @@
+"""What machines a model is deployed on: Vertex AI's rules on prediction resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...status import Code
+from ..google.errors import ApiError
+from ..resources import Document
+from .records import invalid
+
+_KINDS = {
+    "dedicatedResources": "dedicated_resources",
+    "automaticResources": "automatic_resources",
+    "sharedResources": "shared_resources",
+}
+
+
+def check_resources(deployed: Mapping[str, Any]) -> Document:
+    """Return a deployment's machines with defaults filled in; raises ApiError."""
+    given = [word for field, word in _KINDS.items() if deployed.get(field)]
+    if len(given) > 1:
+        raise invalid(f"Only one of {' and '.join(f'`{word}`' for word in given)} may be set.")
+    if given == ["shared_resources"]:
+        raise ApiError(
+            Code.UNIMPLEMENTED, "deployed_model.shared_resources is not available offline."
+        )
+    if given != ["dedicated_resources"]:
+        raise invalid(
+            "The Model does not support `automatic_resources`: `dedicated_resources` is required"
+            " (supported_deployment_resources_types: [DEDICATED_RESOURCES])."
+        )
+    machines: Document = dict(deployed["dedicatedResources"])
+    check_machine(machines.get("machineSpec", {}))
+    return machines | _replicas(machines)
+
+
+def check_machine(spec: Mapping[str, Any]) -> None:
+    """Refuse a machine without a type, or with half an accelerator (ApiError)."""
+    field = "`dedicated_resources.machine_spec"
+    if not spec.get("machineType"):
+        raise invalid(f"The field {field}.machine_type` is required.")
+    has_type = spec.get("acceleratorType", "ACCELERATOR_TYPE_UNSPECIFIED") != (
+        "ACCELERATOR_TYPE_UNSPECIFIED"
+    )
+    if spec.get("acceleratorCount", 0) < 0:
+        raise invalid(f"The field {field}.accelerator_count` must not be negative.")
+    if has_type != bool(spec.get("acceleratorCount", 0)):
+        raise invalid(
+            f"The fields {field}.accelerator_type` and {field}.accelerator_count` go together."
+        )
+
+
+def _replicas(machines: Mapping[str, Any]) -> dict[str, int]:
+    least = machines.get("minReplicaCount", 0)
+    most = machines.get("maxReplicaCount", 0) or least
+    if least < 1:
+        raise invalid("The field `dedicated_resources.min_replica_count` must be at least 1.")
+    if most < least:
+        raise invalid(
+            f"The field `dedicated_resources.max_replica_count` is {most}, less than"
+            f" min_replica_count, which is {least}."
+        )
+    return {"minReplicaCount": least, "maxReplicaCount": most}
+
+
+_MUTABLE = {
+    "dedicatedResources.minReplicaCount",
+    "dedicatedResources.maxReplicaCount",
+    "dedicatedResources.requiredReplicaCount",
+    "dedicatedResources.autoscalingMetricSpecs",
+    "disableContainerLogging",
+    "enableAccessLogging",
+}
+
+
+def mutate(deployed: Mapping[str, Any], body: Mapping[str, Any], names: list[str]) -> Document:
+    """Return a DeployedModel with the masked fields of a body; raises ApiError."""
+    changed: Document = {**deployed, "dedicatedResources": {**deployed["dedicatedResources"]}}
+    for name in names:
+        if name not in _MUTABLE:
+            raise invalid(f"The field `{name}` of a DeployedModel cannot be mutated.")
+        head, _, below = name.partition(".")
+        source = body.get(head, {}) if below else body
+        target = changed[head] if below else changed
+        key = below or head
+        if key in source:
+            target[key] = source[key]
+        else:
+            target.pop(key, None)
+    changed["dedicatedResources"] = check_resources(changed)
+    return changed

@@ -1,0 +1,38 @@
+"""Field masks of updates: which fields are written, and which never can be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ..google.discovery import snake
+from ..resources import Document
+from .filters import camel
+from .records import invalid
+
+
+def paths(mask: str | None) -> list[str]:
+    """Return an update mask's paths in lowerCamelCase; raises ApiError where there are none."""
+    found = [camel(path.strip()) for path in (mask or "").split(",") if path.strip()]
+    if not found:
+        raise invalid("The field `update_mask` is required.")
+    return found
+
+
+def update(
+    document: Mapping[str, Any], body: Mapping[str, Any], mask: str | None, allowed: Collection[str]
+) -> Document:
+    """Return a document with the masked fields of a body; what the body lacks is cleared.
+
+    "*" stands for all that may be updated. Raises ApiError for a field that may not.
+    """
+    names = paths(mask)
+    changed = dict(document)
+    for name in sorted(allowed) if names == ["*"] else names:
+        if name not in allowed:
+            raise invalid(f"The field `{snake(name)}` in update_mask cannot be updated.")
+        if body.get(name) in (None, {}, [], ""):
+            changed.pop(name, None)
+        else:
+            changed[name] = body[name]
+    return changed

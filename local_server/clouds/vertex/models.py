@@ -1,0 +1,283 @@
+"""Vertex AI's models and their versions: uploaded, listed, changed, aliased, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...status import Code
+from ..google.ai_platform_records import check_etag
+from ..google.errors import ApiError
+from ..latency import Step
+from ..resources import Document
+from .artifacts import Artifacts, source_of
+from .listing import Listing
+from .masks import update
+from .operations import EMPTY, Operations, Outcome, Runner
+from .records import (
+    DEFAULT_ALIAS,
+    MODEL,
+    TYPE,
+    VERSION,
+    Records,
+    failed_precondition,
+    invalid,
+    is_of,
+    new_id,
+    version_key,
+)
+from .rules import check_aliases, check_display_name, check_labels, check_model_id
+
+_LISTED = Listing(
+    "models",
+    frozenset({"model", "name", "displayName", "labels", "baseModelName", "createTime"}),
+)
+_PATCHABLE = frozenset({"displayName", "description", "labels", "versionDescription"})
+_SUPPORTED = {
+    "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
+    "supportedInputStorageFormats": ["jsonl", "tf-record", "tf-record-gzip"],
+    "supportedOutputStorageFormats": ["jsonl"],
+}
+
+
+class Models:
+    """The methods of `projects.locations.models`."""
+
+    def __init__(self, records: Records, operations: Operations, artifacts: Artifacts) -> None:
+        self._records = records
+        self._operations = operations
+        self._artifacts = artifacts
+        metadata = "DeleteOperationMetadata"
+        for kind, runner in {
+            "upload": Runner("UploadModelOperationMetadata", Step.UPLOAD_MODEL, self._copy),
+            "delete-model": Runner(metadata, Step.DELETE, self._delete_all),
+            "delete-version": Runner(metadata, Step.DELETE, self._delete_one),
+        }.items():
+            operations.register(kind, runner)
+
+    def upload(self, parent: str, body: Document) -> Document:
+        """Start uploading a model, or a version of the parent model, and return the operation."""
+        model = body.get("model", {})
+        _check(model)
+        name = self._parent_model(parent, body) or self._new_name(parent, body)
+        task = {"name": name, "model": model, "is_version": bool(body.get("parentModel"))}
+        return self._operations.begin(name, "upload", task | {"artifact": new_id()}, name)
+
+    def _parent_model(self, parent: str, body: Document) -> str | None:
+        name: str = body.get("parentModel", "").partition("@")[0]
+        if not name:
+            return None
+        if body.get("modelId"):
+            raise invalid("Only one of `model_id` and `parent_model` may be set.")
+        if not name.startswith(f"{parent}/models/"):
+            raise invalid(f"The parent model `{name}` is not in `{parent}`.")
+        self._records.model(name)
+        return name
+
+    def _new_name(self, parent: str, body: Document) -> str:
+        wanted = body.get("modelId", "")
+        if wanted:
+            check_model_id(wanted)
+        name = f"{parent}/models/{wanted or new_id()}"
+        self._refuse_taken(name)
+        return name
+
+    def _refuse_taken(self, name: str) -> None:
+        if self._records.resources.get(MODEL, name) is not None:
+            raise ApiError(Code.ALREADY_EXISTS, f"Model `{name}` already exists.")
+
+    async def _copy(self, task: Document) -> Outcome:
+        key = task["artifact"]
+        has_files = await self._artifacts.copy(key, task["model"])
+
+        async def undo() -> None:
+            await self._artifacts.remove(key)
+
+        return Outcome(lambda: self._add(task, key if has_files else None), undo)
+
+    def _add(self, task: Document, artifact: str | None) -> Document:
+        """Write the new version; its number is the next that the model never had."""
+        name, now = task["name"], self._records.now()
+        if task["is_version"]:
+            counter = self._records.model(name)
+        else:
+            self._refuse_taken(name)
+            counter = {"name": name, "last": 0, "createTime": now}
+        number = counter["last"] + 1
+        self._records.resources.put(MODEL, name, counter | {"last": number})
+        version: Document = {
+            **{key: value for key, value in task["model"].items() if key != "etag"},
+            **_SUPPORTED,
+            "name": name,
+            "versionId": str(number),
+            "createTime": counter["createTime"],
+            "updateTime": now,
+            "versionCreateTime": now,
+            "versionUpdateTime": now,
+            "_artifact": artifact,
+        }
+        aliases = [*version.pop("versionAliases", ())]
+        if not self._records.versions(name):
+            aliases.append(DEFAULT_ALIAS)
+        self._records.put_version(version)
+        self._move_aliases(version, aliases, ())
+        answer = {"model": name, "modelVersionId": version["versionId"]}
+        return {"@type": f"{TYPE}UploadModelResponse"} | answer
+
+    def _move_aliases(
+        self, version: Document, added: Sequence[str], removed: Sequence[str]
+    ) -> Document:
+        """Give a version aliases, take others from it, and the given from every other version."""
+        for other in self._records.versions(version["name"]):
+            if other["versionId"] == version["versionId"]:
+                kept = [a for a in other.get("versionAliases", ()) if a not in removed]
+                other["versionAliases"] = list(dict.fromkeys([*kept, *added]))
+                version = other
+            elif not set(added) & set(other.get("versionAliases", ())):
+                continue
+            else:
+                other["versionAliases"] = [a for a in other["versionAliases"] if a not in added]
+            self._put_changed(other)
+        return version
+
+    def _put_changed(self, version: Document) -> None:
+        if not version.get("versionAliases"):
+            version.pop("versionAliases", None)
+        now = self._records.now()
+        self._records.put_version(version | {"updateTime": now, "versionUpdateTime": now})
+
+    def get(self, name: str) -> Document:
+        """Return a model version: the named one, or the default."""
+        return self._records.shown_version(self._records.version(name))
+
+    def list(self, parent: str, query: Mapping[str, Any]) -> Document:
+        """Return a page of a location's models, each as its default version, newest first."""
+        names = [name for name, _ in self._records.resources.list(MODEL, f"{parent}/models/")]
+        items = [(name, self.get(name)) for name in names]
+        items.sort(key=lambda item: item[1]["createTime"], reverse=True)
+        return _LISTED.answer(items, query)
+
+    def list_versions(self, name: str, query: Mapping[str, Any]) -> Document:
+        """Return a page of a model's versions, oldest first."""
+        model = name.partition("@")[0]
+        self._records.model(model)
+        versions = self._records.versions(model)
+        items = [(version_key(v), self._records.shown_version(v)) for v in versions]
+        return _LISTED.answer(items, query)
+
+    def patch(self, name: str, body: Document, mask: str | None) -> Document:
+        """Change a version's masked fields: names, descriptions, labels."""
+        version = self._records.version(name)
+        check_etag(version, body.get("etag"))
+        changed = update(version, body, mask, _PATCHABLE)
+        check_display_name(changed, "model")
+        check_labels(changed)
+        with self._records.resources.transaction():
+            self._put_changed(changed)
+        return self.get(f"{changed['name']}@{changed['versionId']}")
+
+    def merge_aliases(self, name: str, body: Document) -> Document:
+        """Add the given aliases to a version, remove those given with "-"; both at once."""
+        version = self._records.version(name)
+        given: list[str] = body.get("versionAliases", [])
+        added = [alias for alias in given if not alias.startswith("-")]
+        removed = [alias[1:] for alias in given if alias.startswith("-")]
+        if not given:
+            raise invalid("The field `version_aliases` is required.")
+        check_aliases([*added, *removed])
+        if set(added) & set(removed):
+            raise invalid("An alias cannot be added and removed at once.")
+        held = version.get("versionAliases", ())
+        if DEFAULT_ALIAS in removed and DEFAULT_ALIAS in held:
+            raise invalid(
+                f"The alias `{DEFAULT_ALIAS}` cannot be removed; give it to another version."
+            )
+        with self._records.resources.transaction():
+            changed = self._move_aliases(version, added, removed)
+        return self.get(f"{changed['name']}@{changed['versionId']}")
+
+    def delete(self, name: str) -> Document:
+        """Start deleting a model with all its versions; refused while one is deployed."""
+        if "@" in name:
+            raise invalid(f"`{name}` names a version: use models.deleteVersion.")
+        self._records.model(name)
+        for version in self._records.versions(name):
+            self._refuse_deployed(version)
+        return self._begin_delete("delete-model", name, {"name": name})
+
+    def delete_version(self, name: str) -> Document:
+        """Start deleting one version, which must not be deployed, the default, or the only one."""
+        model, _, wanted = name.partition("@")
+        if not wanted:
+            raise invalid(f"`{name}` names no version: MODEL@VERSION is expected.")
+        version = self._records.version(name)
+        self._refuse_deletion(version)
+        task = {"name": model, "version": version["versionId"]}
+        return self._begin_delete("delete-version", model, task)
+
+    def _begin_delete(self, kind: str, model: str, task: Document) -> Document:
+        return self._operations.begin(model.partition("/models/")[0], kind, task, model)
+
+    def _refuse_deletion(self, version: Document) -> None:
+        if DEFAULT_ALIAS in version.get("versionAliases", ()):
+            others = len(self._records.versions(version["name"])) > 1
+            what = "give the alias to another version first" if others else "delete the model"
+            raise failed_precondition(
+                f"Model version `{version['name']}@{version['versionId']}` is the default version:"
+                f" {what}."
+            )
+        self._refuse_deployed(version)
+
+    def _refuse_deployed(self, version: Document) -> None:
+        """Refuse to delete what is deployed or being deployed (FAILED_PRECONDITION)."""
+        endpoints = [place["endpoint"] for place in self._records.deployments(version)]
+        under_way = self._operations.pending("deploy")
+        endpoints += [t["endpoint"] for t in under_way if is_of(t["deployedModel"], version)]
+        if endpoints:
+            where = ", ".join(dict.fromkeys(endpoints))
+            raise failed_precondition(
+                f"The Model is deployed or being deployed at the following Endpoint(s): {where}."
+                " Please undeploy the model before retry."
+            )
+
+    async def _delete_all(self, task: Document) -> Outcome:
+        name = task["name"]
+        return await self._deletion(name, [v["versionId"] for v in self._records.versions(name)])
+
+    async def _delete_one(self, task: Document) -> Outcome:
+        return await self._deletion(task["name"], [task["version"]])
+
+    async def _deletion(self, model: str, numbers: Sequence[str]) -> Outcome:
+        def finish() -> Mapping[str, Any]:
+            versions = [v for v in self._records.versions(model) if v["versionId"] in numbers]
+            for version in versions:
+                self._refuse_deployed(version)
+                self._records.resources.delete(VERSION, version_key(version))
+            if not self._records.versions(model):
+                self._records.resources.delete(MODEL, model)
+            gone.extend(version["_artifact"] for version in versions if version["_artifact"])
+            return EMPTY
+
+        async def after() -> None:
+            for artifact in gone:
+                await self._artifacts.remove(artifact)
+
+        gone: list[str] = []
+        return Outcome(finish, after=after)
+
+    def artifacts_in_use(self) -> set[str]:
+        """Return the keys of the copies that versions, or uploads not yet done, stand on."""
+        stored = self._records.resources.list(VERSION)
+        uploads = self._operations.pending("upload")
+        kept = {version["_artifact"] for _, version in stored if version["_artifact"]}
+        return kept | {task["artifact"] for task in uploads}
+
+
+def _check(model: Mapping[str, Any]) -> None:
+    check_display_name(model, "model")
+    check_labels(model)
+    check_aliases(model.get("versionAliases", ()))
+    if "artifactUri" in model:
+        source_of(model["artifactUri"])
+    if not model.get("containerSpec", {}).get("imageUri"):
+        raise invalid("The field `model.container_spec.image_uri` is required.")

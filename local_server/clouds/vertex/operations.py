@@ -1,0 +1,204 @@
+"""Vertex AI's long-running operations: begun, performed in the background, shown.
+
+An operation's document is also the journal of its work: `_task` says what is to be done, so that
+an operation which a killed emulator left is performed again from its start. What an operation
+changes and its own end are one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...status import Code, StatusError
+from ..google.errors import ApiError
+from ..latency import Latency, Step
+from ..resources import Document
+from ..work import Work
+from .records import OPERATION, TYPE, Records, failed_precondition, new_id, not_found
+
+logger = logging.getLogger(__name__)
+
+EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+_LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a task came to: `finish` writes it and returns the response.
+
+    `undo` frees what was made when it comes to nothing, `after` what is left once it is written.
+    """
+
+    finish: Callable[[], Mapping[str, Any]]
+    undo: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], Awaitable[None]] | None = None
+
+
+Perform = Callable[[Document], Awaitable[Outcome]]
+"""Does a task's work, which may be a second time; raises StatusError for the operation's error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """How a kind of task is done, and how it shows."""
+
+    metadata: str
+    step: Step
+    perform: Perform
+
+
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Operations:
+    """The operations of all projects and locations."""
+
+    def __init__(self, records: Records, work: Work, latency: Latency) -> None:
+        self._records = records
+        self._work = work
+        self._latency = latency
+        self._runners: dict[str, Runner] = {}
+        self._running: dict[str, _Signals] = {}
+
+    def register(self, kind: str, runner: Runner) -> None:
+        """Say how tasks of a kind are performed."""
+        self._runners[kind] = runner
+
+    def begin(self, owner: str, kind: str, task: Mapping[str, Any], turn: str) -> Document:
+        """Record an operation below `owner`, start it after others of its `turn`, show it."""
+        name, now = f"{owner}/operations/{new_id()}", self._records.now()
+        metadata = {
+            "@type": f"{TYPE}{self._runners[kind].metadata}",
+            "genericMetadata": {"createTime": now, "updateTime": now},
+        }
+        operation: Document = {
+            "name": name,
+            "metadata": metadata,
+            "_task": {**task, "kind": kind, "turn": turn},
+        }
+        self._records.resources.put(OPERATION, name, operation)
+        self._start(name, turn)
+        return _shown(operation)
+
+    def _start(self, name: str, turn: str) -> None:
+        self._running[name] = _Signals()
+        self._work.start(turn, self._perform(name))
+
+    def restore(self) -> None:
+        """Perform what an earlier process did not end."""
+        for name, operation in self._records.resources.list(OPERATION):
+            if not operation.get("done"):
+                self._start(name, operation["_task"]["turn"])
+
+    def pending(self, kind: str) -> list[Document]:
+        """Return the tasks of a kind that are not done."""
+        stored = (document for _, document in self._records.resources.list(OPERATION))
+        undone = [document["_task"] for document in stored if not document.get("done")]
+        return [task for task in undone if task["kind"] == kind]
+
+    async def _perform(self, name: str) -> None:
+        task = self._stored(name)["_task"]
+        runner, signals = self._runners[task["kind"]], self._running[name]
+        try:
+            await self._pause(runner.step, signals)
+            await self._settle(name, await runner.perform(task), signals)
+        except StatusError as error:
+            self._fail(name, error.code, error.message)
+        except Exception as error:
+            logger.exception("%s failed", name)
+            self._fail(name, Code.INTERNAL, f"{type(error).__name__}: {error}")
+        finally:
+            signals.ended.set()
+            del self._running[name]
+
+    async def _settle(self, name: str, outcome: Outcome, signals: _Signals) -> None:
+        """Write what was done and the operation's end as one change, or undo it."""
+        try:
+            _refuse_cancelled(signals)
+            with self._records.resources.transaction():
+                self._end(name, {"response": dict(outcome.finish())})
+        except Exception:
+            if outcome.undo is not None:
+                await outcome.undo()
+            raise
+        if outcome.after is not None:
+            await outcome.after()
+
+    async def _pause(self, step: Step, signals: _Signals) -> None:
+        """Let the step's time pass, unless the operation is cancelled meanwhile."""
+        seconds = self._latency.seconds(step)
+        if seconds:
+            await self._either(self._latency.clock.sleep(seconds), signals.cancelled.wait())
+        _refuse_cancelled(signals)
+
+    async def _either(self, *waits: Awaitable[object]) -> None:
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fail(self, name: str, code: Code, message: str) -> None:
+        self._end(name, {"error": {"code": int(code), "message": message}})
+
+    def _end(self, name: str, outcome: Mapping[str, Any]) -> None:
+        operation = self._stored(name)
+        operation["metadata"]["genericMetadata"]["updateTime"] = self._records.now()
+        self._records.resources.put(OPERATION, name, {**operation, "done": True, **outcome})
+
+    def _stored(self, name: str) -> Document:
+        found = self._records.resources.get(OPERATION, name)
+        if found is None:
+            raise not_found("Operation", name)
+        return found
+
+    def get(self, name: str) -> Document:
+        """Return an operation; raises ApiError NOT_FOUND."""
+        return _shown(self._stored(name))
+
+    def all_of(self, owner: str) -> list[tuple[str, Document]]:
+        """Return the operations below a resource by their names."""
+        stored = self._records.resources.list(OPERATION, f"{owner}/operations/")
+        return [(name, _shown(operation)) for name, operation in stored]
+
+    async def wait(self, name: str, seconds: float | None) -> Document:
+        """Return an operation once it is done, or after so many seconds as it then is."""
+        self._stored(name)
+        signals = self._running.get(name)
+        if signals is not None:
+            most = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
+            await self._either(self._latency.clock.sleep(most), signals.ended.wait())
+        return self.get(name)
+
+    def cancel(self, name: str) -> Document:
+        """Ask an operation to end; it then ends CANCELLED. One that is done stays as it is."""
+        self._stored(name)
+        with suppress(KeyError):
+            self._running[name].cancelled.set()
+        return {}
+
+    def delete(self, name: str) -> Document:
+        """Forget an operation that is done; raises ApiError FAILED_PRECONDITION for others."""
+        if not self._stored(name).get("done"):
+            raise failed_precondition(f"Operation `{name}` is not done.")
+        self._records.resources.delete(OPERATION, name)
+        return {}
+
+
+def _refuse_cancelled(signals: _Signals) -> None:
+    if signals.cancelled.is_set():
+        raise ApiError(Code.CANCELLED, "The operation was cancelled.")
+
+
+def _shown(operation: Mapping[str, Any]) -> Document:
+    return {key: value for key, value in operation.items() if not key.startswith("_")}

@@ -1,0 +1,127 @@
+"""What the offline Vertex AI keeps, by full name, and how it shows it.
+
+Stored documents are the wire's own; private fields start with "_" and are never shown. A model's
+versions are documents of their own: the model itself is the counter that numbers them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ...status import Code
+from ..google.ai_platform_records import etag
+from ..google.errors import ApiError
+from ..latency import Clock
+from ..resources import Document, Resources
+
+MODEL, VERSION = "vertex/model", "vertex/version"
+ENDPOINT, JOB, OPERATION = "vertex/endpoint", "vertex/job", "vertex/operation"
+TYPE = "type.googleapis.com/google.cloud.aiplatform.v1."
+DEFAULT_ALIAS = "default"
+_LARGEST_ID = 2**63
+
+
+class Records:
+    """Reads Vertex AI's resources by their full names."""
+
+    def __init__(self, resources: Resources, clock: Clock) -> None:
+        self.resources = resources
+        self._clock = clock
+
+    def now(self) -> str:
+        """Return the present time as the API writes it (RFC 3339 in UTC)."""
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def endpoint(self, name: str) -> Document:
+        """Return a stored endpoint; raises ApiError NOT_FOUND."""
+        return self._found(ENDPOINT, name, "Endpoint")
+
+    def job(self, name: str) -> Document:
+        """Return a stored batch prediction job; raises ApiError NOT_FOUND."""
+        return self._found(JOB, name, "BatchPredictionJob")
+
+    def model(self, name: str) -> Document:
+        """Return a model's counter of versions; raises ApiError NOT_FOUND."""
+        return self._found(MODEL, name, "Model")
+
+    def _found(self, kind: str, name: str, word: str) -> Document:
+        found = self.resources.get(kind, name)
+        if found is None:
+            raise not_found(word, name)
+        return found
+
+    def versions(self, model: str) -> list[Document]:
+        """Return a model's versions, oldest first."""
+        return [document for _, document in self.resources.list(VERSION, f"{model}@")]
+
+    def version(self, name: str) -> Document:
+        """Return the version that `MODEL`, `MODEL@ID` or `MODEL@ALIAS` names, else ApiError."""
+        model, _, wanted = name.partition("@")
+        self.model(model)
+        wanted = wanted or DEFAULT_ALIAS
+        for version in self.versions(model):
+            if wanted == version["versionId"] or wanted in version.get("versionAliases", ()):
+                return version
+        raise not_found("Model", name)
+
+    def put_version(self, version: Document) -> None:
+        """Write a version under its own name and number."""
+        self.resources.put(VERSION, version_key(version), version)
+
+    def put_endpoint(self, endpoint: Document) -> None:
+        """Write an endpoint, as changed now."""
+        changed = endpoint | {"updateTime": self.now()}
+        self.resources.put(ENDPOINT, endpoint["name"], changed)
+
+    def deployments(self, version: Mapping[str, Any]) -> list[Document]:
+        """Return where a version is deployed, as Model.deployedModels shows it."""
+        return [
+            {"endpoint": name, "deployedModelId": deployed["id"]}
+            for name, endpoint in self.resources.list(ENDPOINT)
+            for deployed in endpoint.get("deployedModels", ())
+            if is_of(deployed, version)
+        ]
+
+    def shown_version(self, version: Document) -> Document:
+        """Return a model version as the API shows it."""
+        deployments = self.deployments(version)
+        return shown(version) | ({"deployedModels": deployments} if deployments else {})
+
+
+def is_of(deployed: Mapping[str, Any], version: Mapping[str, Any]) -> bool:
+    """Say whether a DeployedModel is a deployment of this version."""
+    model = deployed["model"].partition("@")[0]
+    return bool(model == version["name"] and deployed["modelVersionId"] == version["versionId"])
+
+
+def version_key(version: Mapping[str, Any]) -> str:
+    """Return the key of a version, which sorts by its number."""
+    return f"{version['name']}@{int(version['versionId']):09d}"
+
+
+def shown(document: Mapping[str, Any]) -> Document:
+    """Return a stored document as the API shows it, with its etag."""
+    public = {key: value for key, value in document.items() if not key.startswith("_")}
+    return public | {"etag": etag(document)}
+
+
+def new_id() -> str:
+    """Return a number of 19 digits, as Vertex AI names what nobody named."""
+    return str(_LARGEST_ID // 8 + secrets.randbelow(_LARGEST_ID // 8 * 7))
+
+
+def not_found(word: str, name: str) -> ApiError:
+    """Make the refusal of a name that nothing has (clouds.md H.2)."""
+    return ApiError(Code.NOT_FOUND, f"{word} `{name}` not found.")
+
+
+def invalid(message: str) -> ApiError:
+    """Make the refusal of an argument."""
+    return ApiError(Code.INVALID_ARGUMENT, message)
+
+
+def failed_precondition(message: str) -> ApiError:
+    """Make the refusal of what the state of a resource does not allow."""
+    return ApiError(Code.FAILED_PRECONDITION, message)

@@ -1,0 +1,82 @@
+"""What names, labels and sizes Vertex AI takes; each check raises ApiError INVALID_ARGUMENT.
+
+Source: the field descriptions of aiplatform v1's discovery document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .records import invalid
+
+_LONGEST_DISPLAY_NAME = 128
+_MOST_LABELS, _LONGEST_LABEL = 64, 64
+_MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
+_ENDPOINT_ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
+_DEPLOYED_MODEL_ID = re.compile(r"[0-9]{1,10}")
+_ALIAS = re.compile(r"[a-z][a-z0-9-]{0,126}[a-z0-9]")
+_LABEL = re.compile(r"[\w-]*")
+
+
+def check_display_name(resource: Mapping[str, Any], field: str) -> None:
+    """Refuse a display name that is missing or too long."""
+    name = resource.get("displayName", "")
+    if not name.strip():
+        raise invalid(f"The field `{field}.display_name` is required.")
+    if len(name) > _LONGEST_DISPLAY_NAME:
+        raise invalid(
+            f"The field `{field}.display_name` has {len(name)} characters; at most"
+            f" {_LONGEST_DISPLAY_NAME} are allowed."
+        )
+
+
+def check_labels(resource: Mapping[str, Any]) -> None:
+    """Refuse labels past their number, their length or their characters."""
+    labels: Mapping[str, str] = resource.get("labels", {})
+    if len(labels) > _MOST_LABELS:
+        raise invalid(f"There are {len(labels)} labels; at most {_MOST_LABELS} are allowed.")
+    for key, value in labels.items():
+        if not key or not key[0].isalpha():
+            raise invalid(f'The label key "{key}" has to start with a lowercase letter.')
+        for text in (key, value):
+            _check_label(text)
+
+
+def _check_label(text: str) -> None:
+    if len(text) > _LONGEST_LABEL or not _LABEL.fullmatch(text) or text != text.lower():
+        raise invalid(
+            f'"{text}" is no label: at most {_LONGEST_LABEL} lowercase letters, digits,'
+            " underscores and dashes."
+        )
+
+
+def check_model_id(text: str) -> None:
+    """Refuse a model's ID that breaks the rule."""
+    _check(_MODEL_ID, text, "model_id", "up to 63 of [a-z0-9_-], not first a digit or hyphen")
+
+
+def check_endpoint_id(text: str) -> None:
+    """Refuse an endpoint's ID that breaks the rule."""
+    rule = (
+        "up to 63 of [a-z0-9-] from a letter on, last a letter or digit; or up to 9 digits"
+        " without leading zeros"
+    )
+    _check(_ENDPOINT_ID, text, "endpoint_id", rule)
+
+
+def check_deployed_model_id(text: str) -> None:
+    """Refuse a deployed model's ID that breaks the rule."""
+    _check(_DEPLOYED_MODEL_ID, text, "deployed_model.id", "1 to 10 of [0-9]")
+
+
+def check_aliases(aliases: Iterable[str]) -> None:
+    """Refuse a version alias that breaks the rule."""
+    for alias in aliases:
+        _check(_ALIAS, alias, "version_aliases", "[a-z][a-z0-9-]{0,126}[a-z0-9]")
+
+
+def _check(pattern: re.Pattern[str], text: str, field: str, rule: str) -> None:
+    if not pattern.fullmatch(text):
+        raise invalid(f'"{text}" is not valid for `{field}`: {rule}.')
