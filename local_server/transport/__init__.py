@@ -7,6 +7,7 @@
     inlet    holding a client back            outlet   waiting for a slow one, files
     limits   what one client may cost         refusal  what is answered without the application
     hub      what connections share           types    the seam
+    tls      certificates                     handshake a connection before it is encrypted
 
 Faces (protocols, clouds) import `types` alone; composition roots import `server` and `loop`.
 """

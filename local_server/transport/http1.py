@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what was asked completely; give up what was not."""
         self._eof = True
-        return self._owes_answer()
+        return self._owes_answer() and self._out.can_end
 
     def _owes_answer(self) -> bool:
         """Say whether there is something to do still for a client that stopped sending."""
@@ -331,13 +331,14 @@ class Connection(asyncio.Protocol):
         A close with unread bytes, or bytes that come after it, resets the connection, and the
         reset may overtake the answer (RFC 9112 9.6).
         """
-        if self._eof or self._transport.is_closing():
+        nothing_comes = self._eof or (self._phase is Phase.ANSWER and not self._out.can_end)
+        if nothing_comes or self._transport.is_closing():
             self._phase = Phase.CLOSED
             self._transport.close()
             return
         self._phase = Phase.LINGER
         self._watch.moved = True
-        self._transport.write_eof()
+        self._out.end()
         self._in.release()
 
     def _end_stream(self, error: Exception | None) -> None:

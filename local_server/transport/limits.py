@@ -21,6 +21,8 @@ class Limits:
     """Bytes of an unread body thrown away to keep the connection; more costs the connection."""
     write_buffer: int = 256 * 1024
     """Bytes of answers waiting for the client; past it no further request is begun."""
+    handshake_seconds: float = 30.0
+    """For a TLS handshake: past it the connection is closed."""
     header_seconds: float = 30.0
     """From the first byte of a head to its last: past it 408."""
     idle_seconds: float = 75.0

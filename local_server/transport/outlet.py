@@ -100,6 +100,16 @@ class Outlet:
         if pending:
             self._transport.write(pending)
 
+    @property
+    def can_end(self) -> bool:
+        """Say whether the connection can be closed one way; with TLS it cannot."""
+        return self._transport.can_write_eof()
+
+    def end(self) -> None:
+        """Tell the client that no more comes, where that leaves it able to send."""
+        if self.can_end:
+            self._transport.write_eof()
+
     def pause(self) -> None:
         """Note that the client does not keep up."""
         self.paused = True

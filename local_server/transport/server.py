@@ -9,9 +9,11 @@ import socket
 
 from cloudserve.errors import UserError
 
+from .handshake import TlsListener
 from .http1 import Connection
 from .hub import Hub
 from .limits import Limits
+from .tls import Tls, server_context
 from .types import Application
 
 _log = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ _CANCELLED_SECONDS = 1.0  # for handlers to take their cancellation
 
 
 class HttpServer:
-    """Serves an application over HTTP/1.1 on one address."""
+    """Serves an application over HTTP/1.1 on one address, or over HTTPS with certificates."""
 
     def __init__(
         self,
@@ -31,12 +33,19 @@ class HttpServer:
         host: str = "127.0.0.1",
         port: int = 0,
         limits: Limits | None = None,
+        *,
+        tls: Tls | None = None,
     ) -> None:
+        """Take what to serve and where; `port` 0 picks a free one.
+
+        Nothing is opened before `start`. Raises UserError for certificates that are wrong.
+        """
         self._app = app
         self._host = host
         self._wanted_port = port
         self._limits = limits or Limits()
-        self._server: asyncio.Server | None = None
+        self._context = server_context(tls) if tls else None
+        self._server: asyncio.Server | TlsListener | None = None
         self._hub: Hub | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._port = 0
@@ -53,6 +62,11 @@ class HttpServer:
         return f"{host}:{self._port}"
 
     @property
+    def url(self) -> str:
+        """Return "http://host:port", or "https://…" with certificates."""
+        return f"{'https' if self._context else 'http'}://{self.address}"
+
+    @property
     def connections(self) -> int:
         """Return how many connections are open."""
         return len(self._hub.connections) if self._hub else 0
@@ -64,7 +78,10 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         listener = _listen(self._host, self._wanted_port)
         hub = Hub(self._app, self._limits, loop)
-        self._server = await loop.create_server(lambda: Connection(hub), sock=listener)
+        if self._context is None:
+            self._server = await loop.create_server(lambda: Connection(hub), sock=listener)
+        else:
+            self._server = TlsListener(hub, listener, self._context)
         self._hub = hub
         self._port = listener.getsockname()[1]
         self._sweep()

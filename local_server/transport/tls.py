@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,37 @@ def read_ssl_config(path: Path) -> Tls:
         client_ca=config.custom_ca.encode(),
         verify_clients=config.client_verify,
     )
+
+
+def server_context(tls: Tls) -> ssl.SSLContext:
+    """Return what an HTTP/1.1 server encrypts with: TLS 1.2 and later.
+
+    Raises UserError for a key, certificate or authority that is none, or that do not fit together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        _load_identity(context, tls)
+        if tls.verify_clients:
+            context.load_verify_locations(cadata=tls.client_ca.decode("ascii"))
+            context.verify_mode = ssl.CERT_REQUIRED
+    # Its text is OpenSSL's, which quotes nothing.
+    except (ssl.SSLError, ValueError) as error:
+        raise UserError(
+            f"TLS cannot be set up: {error}",
+            hint="check that server_key, server_cert and custom_ca are PEM, that the key has no "
+            "password, and that key and certificate belong together",
+        ) from None
+    return context
+
+
+def _load_identity(context: ssl.SSLContext, tls: Tls) -> None:
+    # OpenSSL reads them from a file through Python, so there is one for a moment, of this user's.
+    with tempfile.NamedTemporaryFile(prefix="cloudserve-", suffix=".pem") as file:
+        file.write(tls.key + b"\n" + tls.certificate)
+        file.flush()
+        # Without the function OpenSSL would ask the terminal for the password of a locked key.
+        context.load_cert_chain(file.name, password=lambda: "")
 
 
 def _parse(path: Path) -> Any:

@@ -144,10 +144,10 @@ def serve(loop) -> Iterator[Serve]:
     """Start servers; stop them at the end and see that nothing is left open."""
     running: list[Running] = []
 
-    def start(app, **limits) -> Running:
+    def start(app, tls=None, **limits) -> Running:
         if not isinstance(app, App):
             app = App(app)
-        server = HttpServer(app, limits=Limits(**limits))
+        server = HttpServer(app, limits=Limits(**limits), tls=tls)
         one = Running(server, loop, [])
         one.run(server.start())
         running.append(one)
