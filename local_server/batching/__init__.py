@@ -7,9 +7,11 @@ else of the server knows. Imports numpy; TensorFlow never.
 
 from .loader import batched
 from .model import BatchedModel
+from .observer import BatchObserver
 from .parameters import BatchingParameters, default_parameters, read_parameters
 
 __all__ = [
+    "BatchObserver",
     "BatchedModel",
     "BatchingParameters",
     "batched",

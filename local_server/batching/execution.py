@@ -14,8 +14,13 @@ from .tasks import Outcome, Task, Tensors, own_copy, settle
 Run = Callable[[Tensors], dict[str, Tensor]]
 """Runs the model once, from tensors by name to tensors by name."""
 
+Tell = Callable[[Sequence[Task], int], None]
+"""Told of the tasks and the rows of padding of a batch that goes to the model."""
 
-def execute(tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float) -> None:
+
+def execute(
+    tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float, tell: Tell
+) -> None:
     """Run tasks as one batch and settle each of them; an error is every task's, and no other's.
 
     Tasks that nobody waits for any more are left out.
@@ -25,18 +30,19 @@ def execute(tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now
         return
     outcomes: Sequence[Outcome]
     try:
-        outcomes = _run(wanted, run, parameters, now)
+        outcomes = _run(wanted, run, parameters, now, tell)
     except Exception as error:  # noqa: BLE001 - the thread has other models' batches to run
         outcomes = [own_copy(error) for _ in wanted]
     settle(zip((task.ticket for task in wanted), outcomes, strict=True))
 
 
 def _run(
-    tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float
+    tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float, tell: Tell
 ) -> list[dict[str, Tensor]]:
     if all(task.deadline <= now for task in tasks):
         raise StatusError(
             Code.RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue"
         )
     inputs, padding = merge(tasks, parameters)
+    tell(tasks, padding)
     return split_outputs(run(inputs), [task.size for task in tasks], padding)

@@ -10,6 +10,7 @@ from ..models import Loader
 from ..runtime.types import LoadedModel, LoadError
 from ..status import Code
 from .model import BatchedModel
+from .observer import BatchObserver
 from .parameters import BatchingParameters, check_pool, check_queues, read_parameters
 from .scheduler import Scheduler
 
@@ -17,14 +18,15 @@ _OWN_FILE = "batching_params.pbtxt"
 
 
 def batched(
-    load: Loader, parameters: BatchingParameters | None, *, per_model: bool = False
-) -> Loader:
+    load: Loader, parameters: BatchingParameters | None, *, per_model: bool = False,
+    observer: BatchObserver | None = None,
+) -> Loader:  # fmt: skip
     """Return a loader of models whose calls are batched; all share one pool of batch threads.
 
     `per_model` reads `batching_params.pbtxt` beside each `saved_model.pb` instead: a model without
     one is not batched, and of `parameters` only the pool's size and name count. Without parameters
-    the loader is returned as it is. Raises UserError for a pool of no threads; the loader raises
-    LoadError for parameters that no queue can keep.
+    the loader is returned as it is. The observer is told of every model's batches. Raises UserError
+    for a pool of no threads; the loader raises LoadError for parameters that no queue can keep.
     """
     if parameters is None:
         return load
@@ -37,7 +39,7 @@ def batched(
             return load(path)
         # Before the load, which may take minutes.
         check_queues(chosen)
-        return BatchedModel(load(path), chosen, scheduler)
+        return BatchedModel(load(path), chosen, scheduler, observer)
 
     return load_batched
 

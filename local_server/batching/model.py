@@ -7,12 +7,14 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 from ..runtime.replicas import replicas_of
 from ..runtime.types import LoadedModel, Tensor
 from .execution import execute
+from .observer import BatchObserver, Unobserved
 from .padding import batch_size
 from .parameters import BatchingParameters, check_queues
 from .queues import BatchQueue
@@ -47,12 +49,14 @@ class BatchedModel:
     """
 
     def __init__(
-        self, model: LoadedModel, parameters: BatchingParameters, scheduler: Scheduler
-    ) -> None:
+        self, model: LoadedModel, parameters: BatchingParameters, scheduler: Scheduler,
+        observer: BatchObserver | None = None,
+    ) -> None:  # fmt: skip
         check_queues(parameters)
         self._model = model
         self._parameters = parameters
         self._scheduler = scheduler
+        self._observer = Unobserved() if observer is None else observer
         self._lock = threading.Lock()
         self._queues: dict[_Key, list[BatchQueue]] = {}
         self._routes: dict[tuple[str, tuple[str, ...]], _Route | None] = {}
@@ -90,18 +94,27 @@ class BatchedModel:
 
     def close(self) -> None:
         """Run what is queued, then close the model."""
-        with self._lock:
-            queues = [queue for queues in self._queues.values() for queue in queues]
-        self._scheduler.drain(queues)
+        self._scheduler.drain(self._all_queues())
         self._model.close()
         self._scheduler.close()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests wait to be run."""
+        return self._scheduler.waiting(self._all_queues())
+
+    def _all_queues(self) -> list[BatchQueue]:
+        with self._lock:
+            return [queue for queues in self._queues.values() for queue in queues]
 
     def _add(
         self, route: _Route, inputs: Mapping[str, Tensor], ticket: Ticket, deadline: float | None
     ) -> None:
         tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
         size = batch_size(list(tensors.values()))
-        task = Task(tensors, size, ticket, math.inf if deadline is None else deadline)
+        self._observer.queued(size)
+        until = math.inf if deadline is None else deadline
+        task = Task(tensors, size, ticket, until, self._scheduler.clock())
         self._scheduler.add(route.queues, task)
 
     def _route(self, signature: str, inputs: Mapping[str, Tensor]) -> _Route | None:
@@ -142,9 +155,15 @@ class BatchedModel:
             return {name: results[alias] for alias, name in outputs.items()}
 
         def process(tasks: Sequence[Task]) -> None:
-            execute(tasks, run, self._parameters, self._scheduler.clock())
+            now = self._scheduler.clock()
+            execute(tasks, run, self._parameters, now, partial(self._tell, now))
 
         return BatchQueue(self._parameters, process)
+
+    def _tell(self, now: float, tasks: Sequence[Task], padding: int) -> None:
+        waits = [now - task.queued for task in tasks]
+        size = sum(task.size for task in tasks)
+        self._observer.ran(self._scheduler.name, waits, size, padding)
 
 
 def _are_plain(specs: Sequence[TensorSpec], *, distinct: bool = True) -> bool:

@@ -91,6 +91,11 @@ class BatchQueue:
         return self.running + waiting, open_batch.size
 
     @property
+    def waiting(self) -> int:
+        """Return how many tasks wait."""
+        return sum(len(batch.tasks) for batch in self._batches)
+
+    @property
     def idle(self) -> bool:
         """Say whether nothing waits and nothing runs."""
         return self.running == 0 and self.due() is None

@@ -22,6 +22,7 @@ class Scheduler:
 
     def __init__(self, threads: int, name: str, clock: Clock = time.monotonic) -> None:
         self.clock = clock
+        self.name = name
         self._names = [f"{name}-{index}" for index in range(threads)]
         self._ring = Ring()
         self._lock = threading.Lock()
@@ -64,6 +65,11 @@ class Scheduler:
                 queue.close()
             self._wake.notify_all()
             self._idle.wait_for(lambda: all(queue.idle for queue in queues))
+
+    def waiting(self, queues: Sequence[BatchQueue]) -> int:
+        """Return how many tasks wait in queues."""
+        with self._lock:
+            return sum(queue.waiting for queue in queues)
 
     def _start(self) -> None:
         self._stopping = False

@@ -53,6 +53,8 @@ class Task:
     ticket: Ticket
     deadline: float = math.inf
     """When the answer is of no use any more, on the scheduler's clock in seconds."""
+    queued: float = 0.0
+    """When it came, on the same clock."""
 
 
 class ThreadTicket:
