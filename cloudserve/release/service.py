@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError
@@ -21,8 +22,11 @@ from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision
 from cloudserve.release.provider import Notify, Provider
-from cloudserve.release.upload import upload
-from cloudserve.savedmodel import read_saved_model, read_tree, resolve
+from cloudserve.release.upload import Told, upload
+from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
+from cloudserve.storage.events import Observe, ignore
+from cloudserve.storage.manifest import Origin
+from cloudserve.storage.provenance import git_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,9 @@ class Releases:
     """The verbs for one model on one target.
 
     `environ` is where credentials and endpoints are looked up (the process's own by default);
-    `notify` takes lines of progress for people. Making one reaches no network; raises UserError
-    for an unknown model or target, ProjectError for wrong fields, MissingExtraError.
+    `notify` takes lines of progress for people, `observe` the events of uploads. Making one
+    reaches no network; raises UserError for an unknown model or target, ProjectError for wrong
+    fields, MissingExtraError.
     """
 
     def __init__(
@@ -58,9 +63,13 @@ class Releases:
         *,
         environ: Mapping[str, str] | None = None,
         notify: Notify = quiet,
+        observe: Observe = ignore,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._notify = notify
+        self._observe = observe
+        self._folder = project.path.absolute().parent
+        self._digests = DigestCache.from_environment(self._environ)
         self._model = project.model(model)
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
@@ -87,7 +96,7 @@ class Releases:
         """
         number, source = resolve(self._model.path, number)
         read_saved_model(source, self._model.tags)
-        revision = Revision(number, read_tree(source).digest)
+        revision = Revision(number, self._read_tree(source).digest)
 
         def plan() -> Plan:
             return planner.plan_deploy(
@@ -154,13 +163,22 @@ class Releases:
                     self._layout,
                     plan.revision,
                     plan.source,
-                    who=who,
-                    notify=notify,
+                    origin=self._origin(plan.source, who),
+                    told=Told(notify, self._observe),
+                    read=self._read_tree,
                 )
             else:
                 self._provider.perform(action, notify)
 
         return perform
+
+    def _read_tree(self, source: Path) -> Tree:
+        return read_tree(source, self._digests)
+
+    def _origin(self, source: Path, who: str) -> Origin:
+        commit, dirty = git_state(self._folder)
+        wrote = read_saved_model(source, self._model.tags).tensorflow_version
+        return Origin(who, wrote, commit, dirty)
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)

@@ -7,39 +7,60 @@ where it stopped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from cloudserve._version import __version__
-from cloudserve.errors import ConflictError, ModelError
+from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore, Expect, Notify
-from cloudserve.savedmodel import FileEntry, Tree, read_tree
+from cloudserve.savedmodel import Tree, read_tree
+from cloudserve.storage.contract import PartStore
+from cloudserve.storage.events import (
+    Direction,
+    Ended,
+    Event,
+    FileDone,
+    Moved,
+    Observe,
+    Retrying,
+    Skipped,
+    Started,
+    ignore,
+    serialized,
+)
+from cloudserve.storage.manifest import (
+    Manifest,
+    ManifestFile,
+    Origin,
+    check_manifest,
+    read_manifest,
+)
+from cloudserve.storage.outgoing import SHA256, Outgoing
+from cloudserve.storage.send import Sender
 
-SHA256 = "cloudserve-sha256"
+ReadTree = Callable[[Path], Tree]
 
 
-class ManifestFile(msgspec.Struct, frozen=True):
-    """One file of a manifest."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told of an upload: lines for people, events for programs."""
 
-    path: str
-    size: int
-    sha256: str
+    notify: Notify
+    observe: Observe = ignore
 
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What a revision consists of: the commit marker of its upload."""
-
-    digest: str
-    size: int
-    files: tuple[ManifestFile, ...]
-    who: str
-    time: datetime
-    tool: str = f"cloudserve {__version__}"
-    schema: int = 1
+    def both(self, event: Event) -> None:
+        """Tell an event, and in a line what is done, there, or tried again."""
+        self.observe(event)
+        match event:
+            case FileDone():
+                self.notify(f"{event.path}: {event.size:,} bytes")
+            case Retrying():
+                self.notify(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
 
 
 def is_uploaded(blobs: BlobStore, layout: Layout, revision: Revision) -> bool:
@@ -47,26 +68,32 @@ def is_uploaded(blobs: BlobStore, layout: Layout, revision: Revision) -> bool:
 
     Raises ConflictError if another model's manifest stands under the same id.
     """
+    return find_manifest(blobs, layout, revision) is not None
+
+
+def find_manifest(blobs: BlobStore, layout: Layout, revision: Revision) -> Manifest | None:
+    """Return the manifest of a revision, or None when it is not whole in the bucket.
+
+    Raises ConflictError if another model's manifest stands under the same id.
+    """
     key = layout.manifest(revision)
     found = blobs.read(key)
     if found is None:
-        return False
-    try:
-        digest = msgspec.json.decode(found[0], type=Manifest).digest
-    except msgspec.DecodeError as error:
-        raise ConflictError(
-            f"the manifest of {revision.id} cannot be read: {error}", where=f"{blobs.url}/{key}"
-        ) from error
-    if digest != revision.digest:
-        raise ConflictError(
-            f"{revision.id} is another model in the bucket (digest {digest})",
-            where=f"{blobs.url}/{key}",
-        )
-    return True
+        return None
+    manifest = read_manifest(found[0], f"{blobs.url}/{key}")
+    check_manifest(manifest, revision.digest, f"{blobs.url}/{key}")
+    return manifest
 
 
-def upload(
-    blobs: BlobStore, layout: Layout, revision: Revision, source: Path, *, who: str, notify: Notify
+def upload(  # noqa: PLR0913 - what goes where, and who is told
+    blobs: BlobStore,
+    layout: Layout,
+    revision: Revision,
+    source: Path,
+    *,
+    origin: Origin,
+    told: Told,
+    read: ReadTree = read_tree,
 ) -> None:
     """Upload what is missing of a SavedModel directory, then its manifest.
 
@@ -74,20 +101,58 @@ def upload(
     sent is deleted, because it may be other bytes than its digest says. Raises RemoteError when the
     service fails; what was sent until then stays and is not sent again.
     """
-    tree = _read_as_planned(source, revision)
-    sent = _send(blobs, layout.location(revision).saved_model, source, tree, notify)
+    tree = _read_as_planned(source, revision, read)
+    prefix = layout.location(revision).saved_model
+    sent: list[str] = []
     try:
-        _read_as_planned(source, revision)
-    except ModelError:
-        if not is_uploaded(blobs, layout, revision):  # else another target's release vouches for it
-            for key in sent:
-                blobs.delete(key)
-        raise
-    _commit(blobs, layout, revision, tree, who)
+        send_tree(blobs, prefix, source, tree, told, sent)
+    finally:
+        # Also when it failed: what is there goes by the digest that it was announced with.
+        try:
+            _read_as_planned(source, revision, read)
+        except ModelError:
+            if not is_uploaded(blobs, layout, revision):  # else another release vouches for it
+                for key in sent:
+                    blobs.delete(key)
+            raise
+    _check_arrived(blobs, prefix, tree)
+    _commit(blobs, layout, revision, tree, origin)
 
 
-def _read_as_planned(source: Path, revision: Revision) -> Tree:
-    tree = read_tree(source)
+def send_tree(
+    blobs: BlobStore, prefix: str, source: Path, tree: Tree, told: Told, sent: list[str]
+) -> None:
+    """Send the files below `prefix` that are missing there; their keys are added to `sent`.
+
+    A bucket that takes parts is sent several at once; a plain BlobStore one file after the other.
+    """
+    files = [
+        Outgoing(f.path, source / f.path, prefix + f.path, f.size, {SHA256: f.sha256})
+        for f in tree.files
+    ]
+    observe = serialized(told.both)
+    observe(Started(Direction.UPLOAD, len(files), tree.size))
+    there = {blob.key: blob for blob in blobs.list(prefix)}
+    if isinstance(blobs, PartStore):
+        Sender(blobs, observe, sent=sent).send(files, there)
+    else:
+        for file in files:
+            _send_plainly(blobs, file, observe, sent)
+    observe(Ended())
+
+
+def _send_plainly(blobs: BlobStore, file: Outgoing, observe: Observe, sent: list[str]) -> None:
+    if file.is_like(blobs.head(file.key)):
+        observe(Skipped(file.name, file.size))
+        return
+    blobs.upload(file.key, file.path, file.metadata)
+    sent.append(file.key)
+    observe(Moved(file.name, file.size))
+    observe(FileDone(file.name, file.size))
+
+
+def _read_as_planned(source: Path, revision: Revision, read: ReadTree) -> Tree:
+    tree = read(source)
     if tree.digest != revision.digest:
         raise ModelError(
             "the model changed since the release was planned",
@@ -97,31 +162,29 @@ def _read_as_planned(source: Path, revision: Revision) -> Tree:
     return tree
 
 
-def _send(
-    blobs: BlobStore, prefix: str, source: Path, tree: Tree, notify: Notify
-) -> tuple[str, ...]:
-    """Send the files that are missing; return their keys."""
-    sent: list[str] = []
+def _check_arrived(blobs: BlobStore, prefix: str, tree: Tree) -> None:
+    """Compare the bucket with the tree: an answer says what was done, a listing what is there."""
     there = {blob.key: blob.size for blob in blobs.list(prefix)}
-    for entry in tree.files:
-        key = prefix + entry.path
-        if there.get(key) == entry.size and _same(blobs, key, entry):
-            notify(f"{entry.path}: there already")
-        else:
-            notify(f"{entry.path}: {entry.size:,} bytes")
-            blobs.upload(key, source / entry.path, {SHA256: entry.sha256})
-            sent.append(key)
-    return tuple(sent)
+    for file in tree.files:
+        if there.get(prefix + file.path) != file.size:
+            raise RemoteError(
+                f"{file.path} was sent and is not there",
+                where=f"{blobs.url}/{prefix}",
+                hint="run the same command again; what is there is not sent again",
+                retryable=True,
+            )
 
 
-def _same(blobs: BlobStore, key: str, entry: FileEntry) -> bool:
-    head = blobs.head(key)
-    return head is not None and head.metadata.get(SHA256) == entry.sha256
-
-
-def _commit(blobs: BlobStore, layout: Layout, revision: Revision, tree: Tree, who: str) -> None:
-    files = tuple(ManifestFile(f.path, f.size, f.sha256) for f in tree.files)
-    manifest = Manifest(tree.digest, tree.size, files, who, datetime.now(UTC))
+def _commit(
+    blobs: BlobStore, layout: Layout, revision: Revision, tree: Tree, origin: Origin
+) -> None:
+    manifest = Manifest(
+        tree.digest,
+        tree.size,
+        tuple(ManifestFile(f.path, f.size, f.sha256) for f in tree.files),
+        time=datetime.now(UTC),
+        **msgspec.structs.asdict(origin),
+    )
     try:
         blobs.write(layout.manifest(revision), msgspec.json.encode(manifest), Expect.ABSENT)
     except ConflictError:

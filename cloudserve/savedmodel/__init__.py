@@ -11,9 +11,11 @@ from cloudserve.savedmodel.model import SavedModel
 from cloudserve.savedmodel.reader import read_saved_model
 from cloudserve.savedmodel.signature import Shape, Signature, TensorSpec
 from cloudserve.savedmodel.tree import FileEntry, Tree, read_tree
+from cloudserve.savedmodel.tree_cache import DigestCache
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 __all__ = [
+    "DigestCache",
     "FileEntry",
     "SavedModel",
     "Shape",

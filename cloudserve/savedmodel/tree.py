@@ -17,14 +17,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel.files import is_directory
+from cloudserve.savedmodel.tree_cache import DigestCache, State
 
 _FORMAT = "cloudserve-tree-1\n"
 _THREADS = 4  # hashing leaves the GIL; more threads than this outrun common disks
@@ -52,22 +53,29 @@ class Tree:
         return sum(file.size for file in self.files)
 
 
-def read_tree(path: Path | str) -> Tree:
-    """Read and hash all files below a directory.
+def read_tree(path: Path | str, cache: DigestCache | None = None) -> Tree:
+    """Read and hash all files below a directory; those whose digest `cache` knows are not read.
 
     The result is of one moment: raises ModelError when any file is written or removed meanwhile, as
-    far as inode, size and modification time tell.
+    far as inode, size and times tell.
     Raises it too for a link that leads out of the tree or in a circle, for what is neither file nor
     directory, for what cannot be read, and for names that are not UTF-8.
     """
     root = Path(path)
+    started = time.time_ns()
     before = _find_files(root)
-    names = sorted(before)
+    known = cache.load(root) if cache else {}
+    unknown = sorted(name for name, state in before.items() if state not in known)
     with ThreadPoolExecutor(_THREADS) as pool:
-        hashes = list(pool.map(lambda name: _hash(root, name), names))
+        hashes = pool.map(lambda name: _hash(root, name), unknown)
+        known |= {before[name]: sha256 for name, sha256 in zip(unknown, hashes, strict=True)}
     _check_unchanged(root, before)
-    pairs = zip(names, hashes, strict=True)
-    files = tuple(FileEntry(name, before[name].size, sha256) for name, sha256 in pairs)
+    if cache and unknown:
+        settled = (state for state in before.values() if state.is_settled(started))
+        cache.save(root, {state: known[state] for state in settled})
+    files = tuple(
+        FileEntry(name, before[name].size, known[before[name]]) for name in sorted(before)
+    )
     return Tree(files, digest(files))
 
 
@@ -77,21 +85,13 @@ def digest(files: tuple[FileEntry, ...]) -> str:
     return hashlib.sha256((_FORMAT + "".join(lines)).encode()).hexdigest()
 
 
-class _State(NamedTuple):
-    """What differs after a file was written, in place or by another put in its place."""
-
-    inode: int
-    size: int
-    modified_ns: int
-
-
-def _find_files(root: Path) -> dict[str, _State]:
+def _find_files(root: Path) -> dict[str, State]:
     if not is_directory(root):
         raise ModelError("there is no such directory", where=str(root))
     return dict(_walk(root, root.resolve()))
 
 
-def _check_unchanged(root: Path, before: dict[str, _State]) -> None:
+def _check_unchanged(root: Path, before: dict[str, State]) -> None:
     changed = before.items() ^ _find_files(root).items()
     if changed:
         raise ModelError(
@@ -101,7 +101,7 @@ def _check_unchanged(root: Path, before: dict[str, _State]) -> None:
         )
 
 
-def _walk(root: Path, top: Path) -> Iterator[tuple[str, _State]]:
+def _walk(root: Path, top: Path) -> Iterator[tuple[str, State]]:
     """Yield the files below `top`, the real path of `root`; links are followed inside it."""
     pending: list[tuple[str, tuple[Path, ...]]] = [("", (top,))]
     while pending:
@@ -110,7 +110,7 @@ def _walk(root: Path, top: Path) -> Iterator[tuple[str, _State]]:
             real = _real_path(root, name, top)
             status = _status(root, name)
             if stat.S_ISREG(status.st_mode):
-                yield name, _State(status.st_ino, status.st_size, status.st_mtime_ns)
+                yield name, State.of(status)
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 raise ModelError(f"{name} is neither a file nor a directory", where=str(root))

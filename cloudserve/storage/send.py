@@ -41,13 +41,17 @@ Result = TypeVar("Result")
 
 
 class Sender:
-    """Sends files into one bucket, once. Its threads are its own."""
+    """Sends files into one bucket, once. Its threads are its own.
+
+    The keys of what was sent whole are added to `sent`, also when the rest fails.
+    """
 
     def __init__(
         self,
         store: PartStore,
         observe: Observe,
         *,
+        sent: list[str] | None = None,
         retry: Retry | None = None,
         part: int = PART,
         workers: int = pool.WORKERS,
@@ -58,8 +62,7 @@ class Sender:
         self._part = part
         self._workers = workers
         self._meters: dict[tuple[str, int], Meter] = {}
-        self.sent: list[str] = []
-        """The keys of what was sent whole, also when the rest failed."""
+        self._sent = [] if sent is None else sent
 
     def send(self, files: Iterable[Outgoing], there: Mapping[str, Blob]) -> None:
         """Send what is not there yet; `there` is a listing of the bucket, by key.
@@ -184,7 +187,7 @@ class Sender:
     # What all of them need
 
     def _finish(self, file: Outgoing) -> None:
-        self.sent.append(file.key)
+        self._sent.append(file.key)
         self._observe(FileDone(file.name, file.size))
 
     def _is_whole(self, file: Outgoing) -> bool:

@@ -1,8 +1,10 @@
 """Deploy, promote and roll back: what each does, repeats, refuses, and leaves when it stops."""
 
 import os
+import re
 import shutil
 
+import msgspec
 import pytest
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
@@ -287,5 +289,17 @@ def test_the_digest_in_the_bucket_must_be_the_models_own(releases, platform):
     key = Layout(platform.blobs.url, "half", "here").manifest(outcome.plan.revision)
     data = platform.blobs.objects[key][0].replace(outcome.plan.revision.digest.encode(), b"0" * 64)
     platform.blobs.objects[key] = (data, "x", {})
-    with pytest.raises(ConflictError, match="is another model in the bucket"):
+    with pytest.raises(ConflictError, match="another model in the bucket"):
         releases().deploy(123)
+
+
+def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(releases, platform):
+    outcome = releases().deploy(123)
+    key = Layout(platform.blobs.url, "half", "here").manifest(outcome.plan.revision)
+    manifest = msgspec.json.decode(platform.blobs.objects[key][0])
+    assert manifest["digest"] == outcome.plan.revision.digest
+    assert manifest["size"] == sum(file["size"] for file in manifest["files"])
+    assert {"path", "size", "sha256"} == set(manifest["files"][0])
+    assert manifest["who"] == "ada"
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", manifest["tensorflow"])
+    assert {"commit", "dirty", "time", "tool", "schema"} <= set(manifest)

@@ -1,0 +1,132 @@
+"""Digests of files that were hashed before, so that a model of gigabytes is not read each time.
+
+A digest is taken again from a file that has the same device, inode, size, modification time and
+change time; the latter nobody can set, so a copy that keeps the modification time is noticed. A
+file that was written within two seconds of being hashed is not remembered: it could be written
+again without its times showing it (FAT counts in two seconds, Linux in clock ticks).
+
+One file for each tree, `~/.cache/cloudserve/digests/SHA256-OF-PATH.json`, replaced whole: of two
+writers the last wins, and the other's digests are computed again. A broken file counts as none. A
+folder that others can write to is not used, because a wrong digest would pass for the model's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import stat
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+SETTLED_NS = 2_000_000_000
+KEPT_SECONDS = 90 * 24 * 3600.0
+"""How long the digests of a tree that nobody asks for are kept."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_log = logging.getLogger(__name__)
+
+
+class State(NamedTuple):
+    """What differs after a file was written, in place or by another put in its place."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """Return the state that a stat tells."""
+        return cls(
+            status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        )
+
+    def is_settled(self, now_ns: int) -> bool:
+        """Say whether a later write would show in the times."""
+        return max(self.modified_ns, self.changed_ns) < now_ns - SETTLED_NS
+
+
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+    sha256: str
+
+
+class _File(msgspec.Struct, frozen=True):
+    digests: tuple[_Entry, ...]
+    schema: int = 1
+
+
+class DigestCache:
+    """The digests remembered in one folder, which is made when it is first written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
+        """Return the user's cache by the XDG Base Directory rules; None where there is no home."""
+        given, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
+        base = Path(given) if given.startswith("/") else Path(home) / ".cache" if home else None
+        return cls(base / "cloudserve" / "digests") if base else None
+
+    def load(self, root: Path) -> dict[State, str]:
+        """Return what is remembered of a tree's files; nothing when it cannot be read."""
+        try:
+            if not _is_ours(self._folder):
+                return {}
+            found = msgspec.json.decode(self._path(root).read_bytes(), type=_File)
+        except (OSError, msgspec.DecodeError) as error:
+            _log.debug("no digests are remembered of %s: %s", root, error)
+            return {}
+        entries = (each for each in found.digests if _SHA256.fullmatch(each.sha256))
+        return {State(*msgspec.structs.astuple(each)[:-1]): each.sha256 for each in entries}
+
+    def save(self, root: Path, digests: Mapping[State, str]) -> None:
+        """Remember a tree's digests in place of earlier ones; that it failed is only logged."""
+        entries = tuple(_Entry(*state, sha256) for state, sha256 in digests.items())
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_ours(self._folder):
+                _log.warning("%s can be written by others, so digests are not kept", self._folder)
+                return
+            self._replace(self._path(root), msgspec.json.encode(_File(entries)))
+            self._forget_old()
+        except OSError as error:
+            _log.debug("the digests of %s are not remembered: %s", root, error)
+
+    def _path(self, root: Path) -> Path:
+        name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()
+        return self._folder / f"{name}.json"
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+
+    def _forget_old(self) -> None:
+        oldest = time.time() - KEPT_SECONDS
+        for path in self._folder.iterdir():
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    status = folder.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,0 +1,74 @@
+"""The manifest of a revision: what it consists of and where it comes from; written last.
+
+Who sees the manifest sees a whole model. It is created only if it is absent, so that two who
+upload the same revision end with one manifest, and nobody replaces one by another.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from cloudserve._version import __version__
+from cloudserve.errors import ConflictError
+from cloudserve.savedmodel import FileEntry
+from cloudserve.savedmodel.tree import digest as tree_digest
+
+
+class ManifestFile(msgspec.Struct, frozen=True):
+    """One file of a manifest."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a revision comes from; what is not known is empty."""
+
+    who: str
+    tensorflow: str = ""
+    """The TensorFlow that wrote the model, such as `2.21.0`."""
+    commit: str = ""
+    """The git commit of the project, in hex."""
+    dirty: bool | None = None
+    """Whether the project's tracked files differed from that commit."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a revision consists of: the commit marker of its upload."""
+
+    digest: str
+    size: int
+    files: tuple[ManifestFile, ...]
+    who: str
+    time: datetime
+    tensorflow: str = ""
+    commit: str = ""
+    dirty: bool | None = None
+    tool: str = f"cloudserve {__version__}"
+    schema: int = 1
+
+
+def read_manifest(data: bytes, where: str) -> Manifest:
+    """Decode a manifest; raises ConflictError for anything else. `where` is told."""
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise ConflictError(f"the manifest cannot be read: {error}", where=where) from error
+
+
+def check_manifest(manifest: Manifest, digest: str, where: str) -> None:
+    """Raise ConflictError unless a manifest is of the model with this digest, and consistent."""
+    if manifest.digest != digest:
+        raise ConflictError(
+            f"there is another model in the bucket (digest {manifest.digest})", where=where
+        )
+    entries = tuple(FileEntry(file.path, file.size, file.sha256) for file in manifest.files)
+    if tree_digest(entries) != digest:
+        raise ConflictError(
+            "the manifest's digest is not that of its files",
+            where=where,
+            hint="delete the manifest and deploy the version again",
+        )

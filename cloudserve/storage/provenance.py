@@ -1,0 +1,41 @@
+"""Which git commit a project is at, and whether its files differ from it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from pathlib import Path
+
+SECONDS = 10.0
+# No hooks of the repository's, and no lock that somebody's editor could wait for.
+GIT = ("git", "-c", "core.fsmonitor=false", "--no-optional-locks")
+
+_log = logging.getLogger(__name__)
+
+
+def git_state(folder: Path) -> tuple[str, bool | None]:
+    """Return the commit of the work tree around a folder, and whether tracked files changed.
+
+    ("", None) where there is none: no repository, no commit yet, no git, or one that is too slow.
+    """
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return "", None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - constant arguments
+            [*GIT, "-C", str(folder), *arguments],
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        _log.debug("git tells nothing of %s: %s", folder, error)
+        return None
+    return done.stdout.strip()
