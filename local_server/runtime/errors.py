@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ..status import Code, StatusError
 from .types import LoadError
 
-# The sentences that say why, where TensorFlow wraps them in pages of advice.
-_REASON = re.compile(r"^.*(?:No OpKernel was registered|Op type not registered).*$", re.MULTILINE)
-_ORIGINAL = "Original error:"
+_ROOT_ERROR = re.compile(r"^ *\(0\) [A-Z_]+: ", re.MULTILINE)
+_ADVICE = re.compile(r" Make sure the Op and Kernel are registered .*")
+_NO_INDEX = re.compile(r"The passed save_path is not a valid checkpoint: (?P<prefix>.*)")
+# What reading a checkpoint that is cut off or damaged fails with, not always saying where.
+_DAMAGED = {Code.OUT_OF_RANGE, Code.DATA_LOSS}
 _LONGEST_REASON = 300
 
 
@@ -26,9 +29,27 @@ def status_error(error: Exception) -> StatusError:
 
 
 def load_error(error: Exception, path: object) -> LoadError:
-    """Return TensorFlow's reason for not loading the model at `path`, in one line."""
-    reason = _reason(str(getattr(error, "message", error)))
-    return LoadError(_code(error), reason, where=str(path))
+    """Return TensorFlow's reason for not loading the model at `path`, in one line.
+
+    The loader wraps what an op said in pages of advice, as often as three times, and loses its code
+    on the way; the innermost error has both.
+    """
+    if found := _NO_INDEX.search(str(error)):
+        missing = f"{found['prefix']}.index; No such file or directory"
+        return LoadError(Code.NOT_FOUND, missing, where=str(path))
+    ops = [cause for cause in _causes(error) if hasattr(cause, "error_code")]
+    inner = ops[-1] if ops else error
+    code, reason = _code(inner), _first_line(str(getattr(inner, "message", inner)))
+    if code in _DAMAGED and str(path) not in reason:
+        reason = f"{path}/variables: {reason}"
+    return LoadError(code, reason, where=str(path))
+
+
+def _causes(error: BaseException) -> Iterator[Exception]:
+    cause: BaseException | None = error
+    while isinstance(cause, Exception):
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _code(error: Exception) -> Code:
@@ -38,10 +59,9 @@ def _code(error: Exception) -> Code:
     return Code.INVALID_ARGUMENT if isinstance(error, (TypeError, ValueError)) else Code.UNKNOWN
 
 
-def _reason(text: str) -> str:
-    if found := _REASON.search(text):
-        text = found.group()
-    elif _ORIGINAL in text:
-        text = text.split(_ORIGINAL, 1)[1]
+def _first_line(text: str) -> str:
+    if found := _ROOT_ERROR.search(text):
+        text = text[found.end() :]
     line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    line = _ADVICE.sub("", line)
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"

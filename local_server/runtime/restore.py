@@ -69,7 +69,11 @@ def _open(tf: Any, path: Path) -> Any:
 
     try:
         return SavedModelLoader(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except OSError as error:
+        # TensorFlow Serving's words (tsl/platform/env.cc, `ReadBinaryProto`).
+        message = f"Can't parse {path / 'saved_model.pb'} as binary proto"
+        raise LoadError(Code.DATA_LOSS, message, where=str(path)) from error
+    except tf.errors.OpError as error:
         raise load_error(error, path) from error
 
 

@@ -183,8 +183,10 @@ def test_a_folder_without_a_model_says_so(tmp_path):
 
 def test_a_file_that_is_no_model_says_so(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"not a model")
-    with pytest.raises(ModelError, match="Cannot parse file"):
+    with pytest.raises(LoadError) as caught:
         load_model(tmp_path)
+    assert caught.value.code is Code.DATA_LOSS
+    assert caught.value.message == f"Can't parse {tmp_path / 'saved_model.pb'} as binary proto"
 
 
 def test_tags_that_no_graph_has_are_told(shared_models):
