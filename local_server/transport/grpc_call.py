@@ -49,6 +49,8 @@ def cut_text(text: str) -> str:
 async def _within_deadline(method: Method, call: Call, body: bytes) -> bytes:
     try:
         async with asyncio.timeout(call.deadline_seconds) as limit:
+            if method.admit is not None:
+                method.admit(call)
             request = await _decode(method.request, body)
             return await _encode(await method.handle(call, request))
     except TimeoutError as error:

@@ -31,12 +31,18 @@ Handler = Callable[[Call, Message], Awaitable[Message]]
 """Answers a decoded request with a response, or raises StatusError."""
 
 
+Admit = Callable[[Call], None]
+"""Raises StatusError for a call that is not to be answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A method of a service: the class of its requests, and who answers them."""
 
     request: Message
     handle: Handler
+    admit: Admit | None = None
+    """Looks at a call before its message is decoded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,91 @@
+"""Faces that answer only who shows a token: in front of an HTTP or a gRPC application.
+
+What asks after the server's health stays open: probes have no tokens. gRPC's health and reflection
+are the transport's own and stay open too. TensorFlow Serving has no authentication (tfserving.md 8:
+issues 1503, 767).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+
+from ..status import Code, StatusError
+from ..transport.grpc_types import Call, GrpcApplication, Method, Service
+from ..transport.types import Application, Head, Request, Response
+from .errors import error_body, http_status
+from .tokens import Tokens
+
+_AUTHORIZATION = "authorization"
+_PROBES = frozenset({"/healthz", "/readyz"})
+_READING = frozenset({"GET", "HEAD"})
+# A browser asks by OPTIONS whether it may send a token, and sends none with it.
+_PREFLIGHT = "OPTIONS"
+_NO_TOKEN = "A token is needed: send it as `Authorization: Bearer TOKEN`"  # noqa: S105  it is none
+_WRONG_TOKEN = "The token is not one of this server's"  # noqa: S105  it is none
+
+
+class AuthorizedHttp:
+    """Hands on the requests that show a token (an Application); others are answered 401."""
+
+    def __init__(self, tokens: Tokens, behind: Application) -> None:
+        self._tokens = tokens
+        self._behind = behind
+
+    def body_limit(self, head: Head) -> int | None:
+        """Take the bodies of the face behind as that face does; no others are read."""
+        return self._behind.body_limit(head) if self._is_allowed(head) else None
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Hand a request on, or refuse it before its body is read."""
+        head = request.head
+        # The file may change in between: then the body was not taken as the face behind wants it.
+        was_refused = request.stream is not None and self._behind.body_limit(head) is not None
+        if was_refused or not self._is_allowed(head):
+            return _refuse(head)
+        return self._behind.handle(request)
+
+    def _is_allowed(self, head: Head) -> bool:
+        is_probe = head.method in _READING and head.target in _PROBES
+        if is_probe or head.method == _PREFLIGHT:
+            return True
+        return self._tokens.allow(head.headers.get(_AUTHORIZATION))
+
+
+class AuthorizedGrpc:
+    """Serves the methods of another application to calls that show a token (a GrpcApplication).
+
+    Others are UNAUTHENTICATED before their message is decoded.
+    """
+
+    def __init__(self, tokens: Tokens, behind: GrpcApplication) -> None:
+        self._tokens = tokens
+        self._behind = behind
+
+    def services(self) -> Sequence[Service]:
+        """Return the services of the application behind."""
+        return [self._guarded(service) for service in self._behind.services()]
+
+    def _guarded(self, service: Service) -> Service:
+        methods = {name: self._guard(method) for name, method in service.methods.items()}
+        return replace(service, methods=methods)
+
+    def _guard(self, method: Method) -> Method:
+        return replace(method, admit=self._admit)
+
+    def _admit(self, call: Call) -> None:
+        shown = [str(value) for key, value in call.metadata if key == _AUTHORIZATION]
+        # Of several, as HTTP joins them, none is right.
+        if not self._tokens.allow(", ".join(shown)):
+            raise StatusError(Code.UNAUTHENTICATED, _WRONG_TOKEN if shown else _NO_TOKEN)
+
+
+def _refuse(head: Head) -> Response:
+    """Answer 401 with a challenge (RFC 6750 3: an error code only where a token was shown)."""
+    has_shown = _AUTHORIZATION in head.headers
+    return Response(
+        http_status(Code.UNAUTHENTICATED),
+        error_body(_WRONG_TOKEN if has_shown else _NO_TOKEN),
+        "application/json",
+        {"WWW-Authenticate": 'Bearer error="invalid_token"' if has_shown else "Bearer"},
+    )
