@@ -207,9 +207,11 @@ async def test_a_call_in_flight_ends_well_while_new_ones_are_refused():
         stopping = asyncio.create_task(server.stop(15))
         while await refusal_or_none(server) is None:
             assert not stopping.done()
+        assert (await refusal(channel, "Say", "on the same channel"))[0] == "UNAVAILABLE"
         app.go_on.set()
         assert await running == "x"
         await stopping
+        assert not app.cancelled.is_set()
 
 
 async def refusal_or_none(server):
@@ -229,6 +231,14 @@ async def test_after_the_time_to_drain_calls_are_cut_off():
         await server.stop(0.05)
         assert (await running)[0] in {"UNAVAILABLE", "CANCELLED"}
         assert app.cancelled.is_set()
+
+
+@in_loop
+async def test_a_socket_goes_with_its_server(tmp_path):
+    path = tmp_path / "s"
+    async with serving(Echo(), options=GrpcOptions(socket_path=path)):
+        assert path.is_socket()
+    assert not path.exists()
 
 
 # What comes along.

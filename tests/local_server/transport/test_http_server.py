@@ -126,6 +126,29 @@ def test_stop_lets_requests_in_flight_finish_and_then_closes(serve):
     assert not gate.cancelled
 
 
+def test_while_stop_waits_no_connection_is_taken_and_no_further_request_is_begun(serve):
+    gate = Gate()
+    asked = []
+
+    def app(request):
+        asked.append(request.head.target)
+        return gate(request)
+
+    running = serve(app)
+    wire = running.connect()
+    wire.send(GET + GET.replace(b"/", b"/second", 1))
+    assert gate.entered.wait(PATIENCE)
+    stopping = asyncio.run_coroutine_threadsafe(running.server.stop(PATIENCE), running.loop)
+    running.run(asyncio.sleep(0))  # lets the stop take its first step
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE)
+    assert not stopping.done()
+    running.loop.call_soon_threadsafe(gate.opened.set)
+    assert wire.read_to_end() == ok(b"GET / b''", CLOSE)
+    stopping.result(PATIENCE)
+    assert asked == ["/"]
+
+
 def test_stop_lets_an_upload_in_flight_finish(serve):
     async def count(request):
         return Response(200, b"%d" % len(await request.stream.read(100)), "text/plain")
