@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from cloudserve._version import __version__
 
 if TYPE_CHECKING:
-    from cloudserve.api import deploy, history, promote, rollback, status
+    from cloudserve.api import deploy, history, promote, pull, rollback, status
     from cloudserve.errors import CloudserveError
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.ledger import Release
     from cloudserve.release.nouns import Deployment, Revision
+    from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
     from cloudserve.savedmodel import SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
@@ -33,6 +34,7 @@ _NAMES = {
     "Model": "cloudserve.project:Model",
     "Outcome": "cloudserve.release.service:Outcome",
     "Project": "cloudserve.project:Project",
+    "Pulled": "cloudserve.release.pull:Pulled",
     "Release": "cloudserve.release.ledger:Release",
     "Revision": "cloudserve.release.nouns:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
@@ -42,6 +44,7 @@ _NAMES = {
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",
     "promote": "cloudserve.api:promote",
+    "pull": "cloudserve.api:pull",
     "rollback": "cloudserve.api:rollback",
     "status": "cloudserve.api:status",
 }
@@ -53,6 +56,7 @@ __all__ = [
     "Model",
     "Outcome",
     "Project",
+    "Pulled",
     "Release",
     "Revision",
     "SavedModel",
@@ -63,6 +67,7 @@ __all__ = [
     "inspect",
     "load_project",
     "promote",
+    "pull",
     "rollback",
     "status",
 ]

@@ -3,23 +3,26 @@
 All raise CloudserveError's subclasses (`cloudserve.errors`): UserError for unknown names,
 ModelError for a broken SavedModel, RemoteError with the platform's reason, ConflictError when
 another release is running. `environ` replaces the process's environment for credentials and
-endpoints; `notify` takes lines of progress.
+endpoints; `notify` takes lines of progress, `observe` the events of uploads and downloads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from cloudserve.project import Project
 from cloudserve.release.ledger import Release
 from cloudserve.release.nouns import Deployment
 from cloudserve.release.provider import Notify
+from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Outcome, Releases, quiet
+from cloudserve.storage.events import Observe, ignore
 
 Environ = Mapping[str, str] | None
 
 
-def deploy(
+def deploy(  # noqa: PLR0913 - a release, and who is told
     project: Project,
     model: str,
     target: str,
@@ -27,13 +30,15 @@ def deploy(
     version: int | None = None,
     environ: Environ = None,
     notify: Notify = quiet,
+    observe: Observe = ignore,
 ) -> Outcome:
     """Put a version of a model (the newest by default) on a target, beside what is live.
 
     The first revision takes all traffic, later ones none until `promote`. Deploying a digest that
     is there changes nothing: `Outcome.changed` is False.
     """
-    return Releases(project, model, target, environ=environ, notify=notify).deploy(version)
+    releases = Releases(project, model, target, environ=environ, notify=notify, observe=observe)
+    return releases.deploy(version)
 
 
 def promote(
@@ -63,6 +68,26 @@ def rollback(
 ) -> Outcome:
     """Give all traffic back to the revision that was live before, or to the one named."""
     return Releases(project, model, target, environ=environ, notify=notify).rollback(to)
+
+
+def pull(  # noqa: PLR0913 - a release, and who is told
+    project: Project,
+    model: str,
+    target: str,
+    into: Path | str,
+    *,
+    revision: str | None = None,
+    environ: Environ = None,
+    notify: Notify = quiet,
+    observe: Observe = ignore,
+) -> Pulled:
+    """Make a local directory of a released revision's files, compared with their digests.
+
+    `revision` is an id, a number or a digest's beginning; the live one by default. The directory
+    appears when it is whole. `observe` takes the events of the transfer (`cloudserve.storage`).
+    """
+    releases = Releases(project, model, target, environ=environ, notify=notify, observe=observe)
+    return releases.pull(Path(into), revision)
 
 
 def status(project: Project, model: str, target: str, *, environ: Environ = None) -> Deployment:

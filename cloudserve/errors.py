@@ -52,7 +52,7 @@ class ModelError(CloudserveError):
 class RemoteError(CloudserveError):
     """A service answered with an error; `retry_after` is its Retry-After in seconds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an answer may say
         self,
         message: str,
         *,

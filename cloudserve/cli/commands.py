@@ -20,6 +20,7 @@ COMMANDS = {
     "status": ("status", "Show what a target has of a model."),
     "promote": ("promote", "Give a deployed version all traffic."),
     "rollback": ("rollback", "Give the traffic back to the version before."),
+    "pull": ("pull", "Fetch a released model's files from its bucket."),
     "history": ("history", "Show who released what, when, from which digest."),
     "predict": ("predict", "Send a request to a deployed model."),
 }

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import releases, target_options
+from cloudserve.cli.options import progress, releases, target_options
+from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
 
@@ -30,5 +31,6 @@ def command(
     """
     from cloudserve.cli.deployment_report import outcome_report
 
-    outcome = releases(model, target, project_file, settings).deploy(version)
+    with showing(progress) as view:
+        outcome = releases(model, target, project_file, settings, view).deploy(version)
     show(outcome_report(outcome), output)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from cloudserve.cli.progress import View
     from cloudserve.project import Project
     from cloudserve.release.service import Releases
 
@@ -59,11 +60,23 @@ def load(project_file: Path, settings: tuple[str, ...]) -> Project:
     return load_project(project_file, environ=os.environ, overrides=_pairs(settings))
 
 
-def releases(model: str, target: str, project_file: Path, settings: tuple[str, ...]) -> Releases:
-    """Make the library's verbs for one model on one target, telling progress on stderr."""
+def releases(
+    model: str,
+    target: str,
+    project_file: Path,
+    settings: tuple[str, ...],
+    view: View | None = None,
+) -> Releases:
+    """Make the library's verbs for one model on one target, telling progress on stderr.
+
+    Transfers are shown in `view`, and lines above them.
+    """
     from cloudserve.release.service import Releases
 
-    return Releases(load(project_file, settings), model, target, notify=progress)
+    project = load(project_file, settings)
+    if view is None:
+        return Releases(project, model, target, notify=progress)
+    return Releases(project, model, target, notify=view.line, observe=view.observe)
 
 
 def progress(line: str) -> None:

@@ -30,7 +30,12 @@ class Layout:
 
     def manifest(self, revision: Revision) -> str:
         """Return the key of a revision's manifest."""
-        return f"{ROOT}/{self.model}/manifests/{revision.id}.json"
+        return f"{self.manifests}{revision.id}.json"
+
+    @property
+    def manifests(self) -> str:
+        """Return the prefix of the manifests."""
+        return f"{ROOT}/{self.model}/manifests/"
 
     @property
     def ledger(self) -> str:

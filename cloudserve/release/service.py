@@ -22,9 +22,10 @@ from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision
 from cloudserve.release.provider import Notify, Provider
-from cloudserve.release.upload import Told, upload
+from cloudserve.release.pull import Pulled, pull, uploaded
+from cloudserve.release.upload import upload
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
-from cloudserve.storage.events import Observe, ignore
+from cloudserve.storage.events import Observe, Told, ignore
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.provenance import git_state
 
@@ -87,6 +88,17 @@ class Releases:
     def history(self) -> tuple[Release, ...]:
         """Read the releases from the ledger, oldest first."""
         return self._ledger().releases()
+
+    def pull(self, into: Path, wanted: str | None = None) -> Pulled:
+        """Make a local directory of a revision: the live one, or the newest where none is.
+
+        `wanted` is an id, a number or a digest's beginning. Raises UserError when nothing fits.
+        """
+        if wanted is None:
+            names = uploaded(self._provider.blobs, self._layout)
+            wanted = self.status().live or (names[-1] if names else "")
+        told = Told(self._notify, self._observe)
+        return pull(self._provider.blobs, self._layout, wanted, into, told.both)
 
     def deploy(self, number: int | None = None) -> Outcome:
         """Put a version of the model, the newest by default, beside what is live.

@@ -8,7 +8,6 @@ where it stopped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,20 +16,18 @@ import msgspec
 from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
-from cloudserve.release.provider import BlobStore, Expect, Notify
+from cloudserve.release.provider import BlobStore, Expect
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.storage.contract import PartStore
 from cloudserve.storage.events import (
     Direction,
     Ended,
-    Event,
     FileDone,
     Moved,
     Observe,
-    Retrying,
     Skipped,
     Started,
-    ignore,
+    Told,
     serialized,
 )
 from cloudserve.storage.manifest import (
@@ -44,23 +41,6 @@ from cloudserve.storage.outgoing import SHA256, Outgoing
 from cloudserve.storage.send import Sender
 
 ReadTree = Callable[[Path], Tree]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Who is told of an upload: lines for people, events for programs."""
-
-    notify: Notify
-    observe: Observe = ignore
-
-    def both(self, event: Event) -> None:
-        """Tell an event, and in a line what is done, there, or tried again."""
-        self.observe(event)
-        match event:
-            case FileDone():
-                self.notify(f"{event.path}: {event.size:,} bytes")
-            case Retrying():
-                self.notify(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
 
 
 def is_uploaded(blobs: BlobStore, layout: Layout, revision: Revision) -> bool:
@@ -144,6 +124,7 @@ def send_tree(
 def _send_plainly(blobs: BlobStore, file: Outgoing, observe: Observe, sent: list[str]) -> None:
     if file.is_like(blobs.head(file.key)):
         observe(Skipped(file.name, file.size))
+        observe(FileDone(file.name, file.size, moved=False))
         return
     blobs.upload(file.key, file.path, file.metadata)
     sent.append(file.key)

@@ -55,10 +55,11 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class FileDone:
-    """A file is whole where it should be, and verified."""
+    """A file is whole where it should be, and verified; `moved` is False when it was there."""
 
     path: str
     size: int
+    moved: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,24 @@ Observe = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """Take an event and drop it: the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told of a transfer: lines for people, events for programs."""
+
+    notify: Callable[[str], None]
+    observe: Observe = ignore
+
+    def both(self, event: Event) -> None:
+        """Tell an event; in a line, too, when a file is done or something is tried again."""
+        self.observe(event)
+        match event:
+            case FileDone():
+                there = f"{event.size:,} bytes" if event.moved else "there already"
+                self.notify(f"{event.path}: {there}")
+            case Retrying():
+                self.notify(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
 
 
 def serialized(observe: Observe) -> Observe:

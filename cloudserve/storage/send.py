@@ -78,6 +78,7 @@ class Sender:
     def _file(self, file: Outgoing, there: Blob | None) -> Sequence[pool.Task]:
         if there is not None and there.size == file.size and self._is_whole(file):
             self._observe(Skipped(file.name, file.size))
+            self._observe(FileDone(file.name, file.size, moved=False))
             return ()
         return self._begin(file, attempt=0)
 
