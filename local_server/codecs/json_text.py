@@ -7,8 +7,22 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 _LIMIT = 256
 _INDENT = "    "
+_SHORT_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
+_ESCAPES = str.maketrans({chr(code): f"\\u{code:04X}" for code in range(0x20)} | _SHORT_ESCAPES)
+_ALL_DIGITS = {np.float32: 9, np.float64: 17}
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _TYPE_NAMES = {
     type(None): "Null",
     dict: "Object",
@@ -34,7 +48,25 @@ def json_text(value: Any) -> str:
 
 def dump_text(text: str) -> bytes:
     """Write a string as JSON; lone surrogates give the bytes they stand for (`surrogateescape`)."""
-    return json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    return quote(text).encode("utf-8", "surrogateescape")
+
+
+def quote(text: str) -> str:
+    """Return a string as a JSON one, escaped as rapidjson does."""
+    return f'"{text.translate(_ESCAPES)}"'
+
+
+def decimal_text(value: float, kind: type[np.floating[Any]]) -> str:
+    """Return a float of a kind as TensorFlow Serving writes it (json_tensor.cc, `WriteDecimal`).
+
+    With six digits where they read back as the same, else with all, and never like an integer.
+    """
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    text = f"{value:g}"
+    if kind(float(text)) != value:
+        text = f"{value:.{_ALL_DIGITS[kind]}g}"
+    return text if "." in text or "e" in text else f"{text}.0"
 
 
 def type_name(value: Any) -> str:
@@ -53,16 +85,25 @@ def _tokens(value: Any, depth: int) -> Iterator[str]:
                 yield ", "
             yield from _tokens(item, depth + 1)
         yield "]"
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    elif isinstance(value, str):
+        yield quote(value)
+    elif isinstance(value, float) and (depth == 0 or not math.isfinite(value)):
+        yield _lone_decimal(value)
     else:
-        yield json.dumps(value, ensure_ascii=False)
+        yield json.dumps(value)
+
+
+def _lone_decimal(value: float) -> str:
+    """Return a float that is the whole value: as a C++ float, where it is in range of one."""
+    if abs(value) <= _LARGEST_FLOAT:
+        return decimal_text(float(np.float32(value)), np.float32)
+    return decimal_text(value, np.float64)
 
 
 def _object_tokens(value: dict[str, Any], depth: int) -> Iterator[str]:
     line = "\n" + _INDENT * depth
     yield "{"
     for index, (name, item) in enumerate(value.items()):
-        yield f"{',' if index else ''}{line}{_INDENT}{json.dumps(name, ensure_ascii=False)}: "
+        yield f"{',' if index else ''}{line}{_INDENT}{quote(name)}: "
         yield from _tokens(item, depth + 1)
     yield f"{line}}}" if value else "}"

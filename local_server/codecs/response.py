@@ -25,8 +25,10 @@ from .json_text import dump_text
 
 _INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"}
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
+_HALVES = {"float16", "bfloat16"}  # written as the float that they are
 _WRITABLE = _INTEGERS | _FLOATS | {"bool"}
-_BYTES_SUFFIX = "_bytes"
+BYTES_SUFFIX = "_bytes"
+"""What the alias of an output ends in whose strings are bytes."""
 
 
 def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:
@@ -34,7 +36,7 @@ def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:
 
     Raises StatusError (INVALID_ARGUMENT) for outputs that are not batches of one size.
     """
-    _check_batch(outputs)
+    check_batch(outputs)
     columns = {name: _writable(name, tensor) for name, tensor in outputs.items()}
     if len(columns) == 1:
         return _document("predictions", *columns.values())
@@ -47,7 +49,7 @@ def encode_columns(outputs: Mapping[str, Tensor]) -> bytes:
 
     Raises StatusError (INVALID_ARGUMENT) for an element type that JSON does not carry.
     """
-    _check_some(outputs)
+    check_some(outputs)
     columns = {name: _writable(name, tensor) for name, tensor in outputs.items()}
     return (
         _document("outputs", *columns.values())
@@ -67,13 +69,15 @@ def encode_values(values: Tensor) -> bytes:
     return _document("results", [_number(value) for value in values])
 
 
-def _check_some(outputs: Mapping[str, Tensor]) -> None:
+def check_some(outputs: Mapping[str, Tensor]) -> None:
+    """Refuse no outputs at all. Raises StatusError."""
     if not outputs:
         raise _invalid("Cannot convert empty tensor map to JSON")
 
 
-def _check_batch(outputs: Mapping[str, Tensor]) -> None:
-    _check_some(outputs)
+def check_batch(outputs: Mapping[str, Tensor]) -> None:
+    """Refuse outputs that are not batches of one size. Raises StatusError."""
+    check_some(outputs)
     size = None
     for name, tensor in outputs.items():
         if tensor.ndim == 0:
@@ -86,14 +90,19 @@ def _check_batch(outputs: Mapping[str, Tensor]) -> None:
         size = tensor.shape[0]
 
 
-def _writable(name: str, tensor: Tensor) -> Any:
-    """Return what orjson writes as this tensor; iterated, it gives what it writes as each row."""
-    if tensor.dtype.hasobject:
-        return _strings(tensor, as_bytes=name.endswith(_BYTES_SUFFIX))
-    if tensor.dtype.name not in _WRITABLE:
+def check_writable(tensor: Tensor) -> None:
+    """Refuse an element type that JSON does not carry. Raises StatusError."""
+    if not tensor.dtype.hasobject and tensor.dtype.name not in _WRITABLE:
         word = dtype_word(tensor.dtype)
         raise _invalid(f"Failed to write JSON value for tensor type: {word}")
-    if tensor.dtype.name == "bfloat16":  # a type of ml_dtypes, unknown to orjson
+
+
+def _writable(name: str, tensor: Tensor) -> Any:
+    """Return what orjson writes as this tensor; iterated, it gives what it writes as each row."""
+    check_writable(tensor)
+    if tensor.dtype.hasobject:
+        return _strings(tensor, as_bytes=name.endswith(BYTES_SUFFIX))
+    if tensor.dtype.name in _HALVES:
         tensor = tensor.astype(np.float32)
     if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
         return _floats(tensor)

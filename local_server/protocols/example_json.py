@@ -9,21 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..codecs.examples import ExamplesRequest, parse_examples
-from ..codecs.response import encode_classes, encode_values
+from ..codecs.layout import COMPACT, Layout
 from ..inference import Inference, ModelSpec
 
 
-def classify_json_here(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+def classify_json_here(
+    inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
+) -> bytes:
     """Answer a classify request's JSON in the calling thread."""
     request = parse_examples(body)
     answer = inference.classify_here(_named(spec, request), request.examples)
-    return encode_classes(answer.labels, answer.scores)
+    return layout.classes(answer.labels, answer.scores)
 
 
-def regress_json_here(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+def regress_json_here(
+    inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
+) -> bytes:
     """Answer a regress request's JSON in the calling thread."""
     request = parse_examples(body)
-    return encode_values(inference.regress_here(_named(spec, request), request.examples).values)
+    answer = inference.regress_here(_named(spec, request), request.examples)
+    return layout.values(answer.values)
 
 
 def _named(spec: ModelSpec, request: ExamplesRequest) -> ModelSpec:

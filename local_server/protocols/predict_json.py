@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..codecs.layout import COMPACT, Layout
 from ..codecs.request import parse_request
-from ..codecs.response import encode_columns, encode_rows
 from ..inference import Inference, ModelSpec
 from .errors import error_body, http_status
 
@@ -21,9 +21,11 @@ async def predict_json(inference: Inference, spec: ModelSpec, body: bytes) -> by
     return await inference.submit(lambda: predict_json_here(inference, spec, body))
 
 
-def predict_json_here(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+def predict_json_here(
+    inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
+) -> bytes:
     """Do what `predict_json` does in the calling thread."""
     request = parse_request(body)
     named = replace(spec, signature=request.signature_name or spec.signature)
     outputs = inference.predict_here(named, request.decode).outputs
-    return encode_rows(outputs) if request.by_row else encode_columns(outputs)
+    return layout.rows(outputs) if request.by_row else layout.columns(outputs)

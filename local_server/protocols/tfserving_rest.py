@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
+from ..codecs.layout import COMPACT, PRETTY, Layout
 from ..inference import Inference, ModelSpec
 from ..status import Code, StatusError
 from ..transport.types import Head, Request, Response
@@ -42,7 +43,7 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 
-_Answer = Callable[[Inference, ModelSpec, bytes], bytes]
+_Answer = Callable[[Inference, ModelSpec, bytes, Layout], bytes]
 _ANSWERS: dict[str, _Answer] = {
     "predict": predict_json_here,
     "classify": classify_json_here,
@@ -67,11 +68,17 @@ class TfServingRest:
         *,
         cors: bool = False,
         timeout_seconds: float | None = None,
+        pretty: bool = False,
     ) -> None:
-        """Take the data plane, `rest_api_enable_cors_support` and `rest_api_timeout_in_ms`."""
+        """Take the data plane, and what flags say.
+
+        `rest_api_enable_cors_support`, `rest_api_timeout_in_ms` (None for no limit), and whether
+        answers are laid out as TensorFlow Serving lays them out.
+        """
         self._inference = inference
         self._headers = _CORS if cors else {}
         self._within = timeout_seconds
+        self._layout = PRETTY if pretty else COMPACT
 
     def body_limit(self, head: Head) -> int | None:  # noqa: ARG002  the same for every request
         """Collect every body."""
@@ -114,7 +121,7 @@ class TfServingRest:
 
     async def _infer(self, answer: _Answer, spec: ModelSpec, request: Request) -> Response:
         def work() -> bytes:
-            return answer(self._inference, spec, _content(request))
+            return answer(self._inference, spec, _content(request), self._layout)
 
         try:
             return self._reply(await self._inference.submit(work, within=self._within))

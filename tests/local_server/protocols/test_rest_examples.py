@@ -48,8 +48,8 @@ def test_an_estimator_classifies_by_its_default_signature(client):
         (
             {"examples": [{"x": 2}]},
             (
-                "Name: <unknown>, Key: x, Index: 0.  Data types don't match. "
-                "Data type: int64 but expected type: float\n\t [[{{node ParseExample/ParseExample}}]]"
+                "Name: <unknown>, Key: x, Index: 0.  Data types don't match. Data type: int64 "
+                "but expected type: float\n\t [[{{node ParseExample/ParseExample}}]]"
             ),
         ),
         (

@@ -250,7 +250,7 @@ def test_status_takes_a_version_and_passes_over_a_label(client, target):
 
 @pytest.mark.parametrize(
     ("model", "code", "text"),
-    [("cassava_tfhub", "UNKNOWN", MISSING), ("tfx_pusher", "INVALID_ARGUMENT", GONE)],
+    [("cassava_tfhub", "NOT_FOUND", MISSING), ("tfx_pusher", "INVALID_ARGUMENT", GONE)],
 )
 def test_a_model_that_did_not_load_ends_with_its_reason_in_one_line(client, model, code, text):
     status, answer = client.get(f"/v1/models/{model}")
@@ -374,3 +374,33 @@ def test_a_request_ends_with_its_time_while_its_model_goes_on(connect, data_plan
     assert connect().post(
         "/v1/models/held:predict", {"signature_name": "float32", "inputs": 1}
     ) == (200, {"outputs": 1.0})
+
+
+# Layout and element types.
+
+
+def test_answers_can_be_laid_out_as_there(connect, real_models):
+    client = connect(pretty=True)
+    assert client.ask("POST", f"{HALF}:predict", b'{"instances": [1, 2]}')[2] == (
+        b'{\n    "predictions": [2.5, 3.0\n    ]\n}'
+    )
+    document = b'{"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}, {"x": 2.0}]}'
+    assert client.ask("POST", f"{HALF}:regress", document)[2] == b'{\n    "results": [2.5, 3.0]\n}'
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "answered"),
+    [
+        ("float16", [0.125, 65504, 1e6], [0.125, 65504.0, float("inf")]),
+        ("bfloat16", [0.5, 3.14], [0.5, 3.140625]),
+        ("float64", [0.1, 1e300], [0.1, 1e300]),
+        ("int64", [2**63 - 1], [2**63 - 1]),
+        ("string", ["é", {"b64": "AA=="}], ["é", "\0"]),
+    ],
+)
+@pytest.mark.parametrize("pretty", [False, True])
+def test_values_of_every_kind_come_back(connect, dtype, values, answered, pretty):
+    document = {"signature_name": dtype, "instances": values}
+    status, answer = connect(pretty=pretty).post("/v1/models/same:predict", document)
+    assert status == 200
+    assert answer == {"predictions": answered}
