@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from .batching.loader import batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
 from .models.discovery import find_versions, find_versions_or_model
 from .options import BatchingOptions, ServerOptions, Startup
-from .runtime.session import load_model
+from .runtime.session import session_loader
 
 
 def make_loader(options: ServerOptions, load: Loader | None = None) -> Loader:
     """Return what loads a model as the options say; `load` replaces the loader of SavedModels.
 
-    Raises UserError for batching parameters that cannot be read.
+    Raises UserError for batching parameters, StatusError for a session configuration that cannot be
+    read.
     """
-    load = load or partial(load_model, tags=options.tags)
+    load = load or session_loader(options.tags, options.session)
     batching = options.batching
     if batching is None:
         return load

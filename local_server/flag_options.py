@@ -12,6 +12,7 @@ from .config import ModelConfig, ModelServerConfig
 from .flags import FlagValues
 from .models import Retry
 from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
+from .runtime.options import SessionOptions
 from .status import Code, StatusError
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         labels_may_wait=flags.is_on("allow_version_labels_for_unavailable_models"),
         check_methods=flags.is_on("enable_signature_method_name_check"),
         batching=_batching(flags),
+        session=_session(flags),
         monitoring_config_file=_path(flags, "monitoring_config_file"),
         drain_seconds=flags.number("drain_seconds"),
         reload_seconds=_positive(flags.number("reload_timeout_seconds")),
@@ -122,6 +124,18 @@ def _batching(flags: FlagValues) -> BatchingOptions | None:
     return BatchingOptions(
         _path(flags, "batching_parameters_file"),
         per_model=flags.is_on("enable_per_model_batching_parameters"),
+    )
+
+
+def _session(flags: FlagValues) -> SessionOptions:
+    words = flags.text("devices")
+    return SessionOptions(
+        parallelism=flags.number("tensorflow_session_parallelism"),
+        intra_op_threads=flags.number("tensorflow_intra_op_parallelism"),
+        inter_op_threads=flags.number("tensorflow_inter_op_parallelism"),
+        config_file=_path(flags, "tensorflow_session_config_file"),
+        gpu_memory_fraction=flags.fraction("per_process_gpu_memory_fraction"),
+        devices=tuple(words.split(",")) if words else (),
     )
 
 

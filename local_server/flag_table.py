@@ -64,14 +64,23 @@ FLAGS: tuple[Flag, ...] = (
         "Seconds between looks at the base paths. Zero: one look; negative: none.",
     ),
     Flag("flush_filesystem_caches", True, "There are none to flush.", has_effect=_NOTHING),
-    Flag("tensorflow_session_parallelism", 0, "Threads of a session.", 64, has_effect=_NOTHING),
-    Flag("tensorflow_session_config_file", "", "ConfigProto of sessions.", has_effect=_NOTHING),
-    Flag("tensorflow_intra_op_parallelism", 0, "Threads of one op.", 64, has_effect=_NOTHING),
-    Flag("tensorflow_inter_op_parallelism", 0, "Ops at a time.", 64, has_effect=_NOTHING),
+    Flag("tensorflow_session_parallelism", 0, "Sets both of the two below.", bits=64),
+    Flag("tensorflow_session_config_file", "", "Read a ConfigProto text proto from this file."),
+    Flag("tensorflow_intra_op_parallelism", 0, "Threads of one op. Zero: one.", bits=64),
+    Flag(
+        "tensorflow_inter_op_parallelism",
+        0,
+        "Ops of all requests that run at a time. Zero: one of each request.",
+        bits=64,
+    ),
     Flag("use_alts_credentials", False, "Google ALTS; there is none here.", has_effect=_NOTHING),
     Flag("ssl_config_file", "", "Read an SSLConfig text proto for the gRPC API from this file."),
     Flag("platform_config_file", "", "Platforms other than tensorflow.", has_effect=_NOTHING),
-    Flag("per_process_gpu_memory_fraction", 0.0, "Share of GPU memory.", has_effect=_NOTHING),
+    Flag(
+        "per_process_gpu_memory_fraction",
+        0.0,
+        "Share of each GPU's memory that is taken at once. Zero: what is needed, when it is.",
+    ),
     Flag("saved_model_tags", "serve", "Comma-separated tags of the meta graph to load."),
     Flag("grpc_channel_arguments", "", "Comma-separated key=value arguments of the gRPC server."),
     Flag("grpc_max_threads", 0, "Threads of gRPC; an event loop has one.", has_effect=_NOTHING),
@@ -107,6 +116,12 @@ FLAGS: tuple[Flag, ...] = (
     ),
     # Beyond TensorFlow Serving.
     Flag("listen_address", "", "Address of the ports. Empty: every address of this machine."),
+    Flag(
+        "devices",
+        "",
+        "Comma-separated devices with a replica of each model: cpu:N, gpu:N, gpu:all or all. "
+        "Empty: one replica, on the first GPU if there is one.",
+    ),
     Flag(
         "strict_startup",
         True,

@@ -43,6 +43,10 @@ class FlagValues:
         """Return an integer flag."""
         return int(self.values[name])
 
+    def fraction(self, name: str) -> float:
+        """Return a floating-point flag."""
+        return float(self.values[name])
+
     def is_on(self, name: str) -> bool:
         """Return a bool flag."""
         return bool(self.values[name])

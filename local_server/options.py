@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .config import ModelServerConfig
 from .models import Retry
+from .runtime.options import SessionOptions
 
 
 class Startup(Enum):
@@ -78,6 +79,7 @@ class ServerOptions:
     labels_may_wait: bool = False
     check_methods: bool = False
     batching: BatchingOptions | None = None
+    session: SessionOptions = field(default_factory=SessionOptions)
     monitoring_config_file: Path | None = None
     drain_seconds: float = 10.0
     reload_seconds: float | None = 300.0

@@ -10,6 +10,7 @@ from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolv
 
 from .config import ModelConfig, ModelServerConfig
 from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
+from .runtime.options import SessionOptions
 
 
 def serve_options(  # noqa: PLR0913  a keyword for each option of the command
@@ -21,11 +22,13 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     grpc_port: int | None = None,
     batching: bool = False,
     batching_parameters: Path | None = None,
+    devices: str = "",
     drain_seconds: float = 10.0,
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    Raises ModelError where there is no model, UserError for a name given to several.
+    Raises ModelError where there is no model, UserError for a name given to several, StatusError
+    for what is no device.
     """
     models = find_models(path, name)
     return ServerOptions(
@@ -34,6 +37,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         grpc=None if grpc_port is None else GrpcOptions(Address(host, grpc_port), health=True),
         startup=Startup.SOME,
         batching=BatchingOptions(batching_parameters) if batching else None,
+        session=SessionOptions(devices=tuple(devices.split(",")) if devices else ()),
         drain_seconds=drain_seconds,
     )
 

@@ -39,6 +39,13 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--batching", is_flag=True, help="Put requests that wait together in one batch.")
 @click.option("--batching-parameters", type=_FILE, help="How, as a BatchingParameters text proto.")
 @click.option(
+    "--devices",
+    default="",
+    metavar="DEVICES",
+    help="Replicas of each model: cpu:N, gpu:N, gpu:all or all, with commas between them. "
+    "By default one, on the first GPU if there is one.",
+)
+@click.option(
     "--drain-seconds",
     type=click.FloatRange(0),
     default=10.0,

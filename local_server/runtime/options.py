@@ -26,7 +26,8 @@ class SessionOptions:
     config_file: Path | None = None
     """A `ConfigProto` in text form."""
     gpu_memory_fraction: float = 0.0
-    """The share of each GPU's memory that is taken at once; 0 takes what is needed, as it is."""
+    """The share of each GPU's memory that is taken at once, above 1 of unified memory; 0 takes
+    what is needed when it is."""
     devices: tuple[str, ...] = ()
     """Where the replicas of each model stand: `cpu:0`, `gpu:1`, `gpu:all` or `all`; empty leaves
     one replica to TensorFlow, which takes the first GPU, else the CPU."""
@@ -39,10 +40,9 @@ class SessionOptions:
                 "server_options.tensorflow_inter_op_parallelism) separately. "
                 "You cannot configure all."
             )
-        if not 0 <= self.gpu_memory_fraction <= 1:
+        if not self.gpu_memory_fraction >= 0:
             raise _invalid(
-                f"per_process_gpu_memory_fraction is {self.gpu_memory_fraction:g}, "
-                "which is not between 0 and 1."
+                f"per_process_gpu_memory_fraction must not be {self.gpu_memory_fraction:g}."
             )
         parse_devices(self.devices)
 
