@@ -17,7 +17,7 @@ from ..transport.grpc_types import Message
 
 
 def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str, Tensor]:
-    """Return the arrays that a signature wants, by alias.
+    """Return the arrays that a signature wants, by alias, but for those it has defaults for.
 
     Raises StatusError (INVALID_ARGUMENT) for names that are missing or not known, and for a
     TensorProto that is none.
@@ -25,13 +25,14 @@ def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str
     _check_count(signature, inputs)
     arrays: dict[str, Tensor] = {}
     for spec in signature.inputs:
-        if spec.alias not in inputs:
+        if spec.alias in inputs:
+            arrays[spec.alias] = _read_tensor(spec.alias, inputs[spec.alias])
+        elif spec.alias not in signature.defaults:
             raise _invalid(
                 f"Signature input alias: {spec.alias}(feed name: {spec.tensor_name}) not found in "
                 "request and no default value provided. Inputs expected to be in the request "
                 f"{{{_join(inputs)}}}, or default input alias set: {_join(signature.defaults)}"
             )
-        arrays[spec.alias] = _read_tensor(spec.alias, inputs[spec.alias])
     if len(arrays) != len(inputs):
         raise _invalid(
             f"Inputs contains invalid name. Used request inputs: {_join(arrays)}, "

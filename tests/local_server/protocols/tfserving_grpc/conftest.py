@@ -39,6 +39,8 @@ class Half:
             for name in ("serving_default", "slow", "broken")
         }
         self.signatures["two"] = Signature("two", "", (spec("a"), spec("b")), (spec("y"),))
+        both = (spec("x"), spec("z"))
+        self.signatures["defaulted"] = Signature("defaulted", "", both, (spec("y"),), ("z",))
         self.all_signatures = self.signatures
         self.version = np.array(version)
         self.entered, self.go_on = threading.Semaphore(0), threading.Event()
@@ -46,6 +48,8 @@ class Half:
     def run(self, signature, inputs):
         if signature == "two":
             return {"y": inputs["a"] + inputs["b"]}
+        if signature == "defaulted":
+            return {"y": inputs["x"] + inputs.get("z", 10)}
         if signature == "broken":
             raise StatusError(Code.RESOURCE_EXHAUSTED, "no room")
         if signature == "slow":

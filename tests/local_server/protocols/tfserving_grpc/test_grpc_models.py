@@ -48,7 +48,7 @@ def test_metadata_tells_the_signatures_of_a_version_without_a_signatures_name(pr
     spec = response.model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == ("half", 1, "")
     signatures = described(apis, response)
-    assert set(signatures) == {"serving_default", "slow", "broken", "two"}
+    assert set(signatures) == {"serving_default", "slow", "broken", "two", "defaulted"}
     told = signatures["serving_default"]
     assert told.method_name == "tensorflow/serving/predict"
     assert (told.inputs["x"].name, told.inputs["x"].dtype) == ("x:0", 1)

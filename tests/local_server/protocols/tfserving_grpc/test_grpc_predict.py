@@ -75,6 +75,12 @@ def test_a_signature_is_answered_with_its_name(tf, predictions, ask):
     assert tf.make_ndarray(response.outputs["y"]).tolist() == [2, 4, 10]
 
 
+def test_an_input_that_the_signature_has_a_default_for_may_be_left_out(tf, predictions, ask):
+    for more, expected in (({}, [11, 12, 15]), ({"z": X}, [2, 4, 10])):
+        response = predictions.Predict(ask(signature="defaulted", x=X, **more))
+        assert tf.make_ndarray(response.outputs["y"]).tolist() == expected
+
+
 # Outputs.
 
 
@@ -264,6 +270,24 @@ REFUSALS = [
         ),
     ),
     (
+        {"signature": "defaulted", "z": X},
+        (
+            "INVALID_ARGUMENT",
+            (
+                "Signature input alias: x(feed name: x:0) not found in request and no default "
+                "value provided. Inputs expected to be in the request {z}, or default input "
+                "alias set: z"
+            ),
+        ),
+    ),
+    (
+        {"signature": "defaulted", "x": X, "q": X},
+        (
+            "INVALID_ARGUMENT",
+            "Inputs contains invalid name. Used request inputs: x, request input: q,x",
+        ),
+    ),
+    (
         {"signature": "broken", "x": X},
         ("RESOURCE_EXHAUSTED", "no room"),
     ),
@@ -358,6 +382,31 @@ def test_a_real_model_gives_its_known_answers(tf, real, ask):
         response = real.Predict(ask(name, x=X, **which))
         assert tf.make_ndarray(response.outputs["y"]).tolist() == [2.5, 3.0, 4.5]
         assert response.model_spec.version.value == version
+
+
+@pytest.fixture(scope="module")
+def sum_model(tf, tmp_path_factory):
+    """Save a model of x + z, whose z is 10 where it is not given; return the folder of models."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    folder = tmp_path_factory.mktemp("saved")
+    path = folder / "sum" / "1"
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x, z = (tf.compat.v1.placeholder(tf.float32, [None], name) for name in "xz")
+        tf.compat.v1.saved_model.simple_save(session, str(path), {"x": x, "z": z}, {"y": x + z})
+    saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    signature = saved.meta_graphs[0].signature_def["serving_default"]
+    signature.defaults["z"].CopyFrom(tf.make_tensor_proto(np.float32([10])))
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return folder
+
+
+def test_a_real_models_default_fills_in_what_a_request_leaves_out(tf, sum_model, ask):
+    from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+    with serving(model_config(sum_model, "sum")) as served, served.channel() as channel:
+        response = PredictionServiceStub(channel).Predict(ask("sum", x=X))
+    assert tf.make_ndarray(response.outputs["y"]).tolist() == [11, 12, 15]
 
 
 @pytest.mark.parametrize(
