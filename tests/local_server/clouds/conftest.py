@@ -21,13 +21,13 @@ ROLE = "arn:aws:iam::000000000000:role/serving"
 class RunningEmulator:
     """An emulator on a loop in a thread of its own, and clients that talk to it."""
 
-    def __init__(self, data: Path | None, seed: int = 7) -> None:
+    def __init__(self, data: Path | None, seed: int = 7, **options) -> None:
         from cloudserve.local_server.clouds.emulator import Emulator
 
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.emulator = Emulator(data, chance=random.Random(seed))
+        self.emulator = Emulator(data, chance=random.Random(seed), **options)
         try:
             self._run(self.emulator.start())
         except BaseException:
@@ -172,8 +172,8 @@ def start_emulator():
     """Give a function that starts further emulators; they are stopped at the end."""
     started: list[RunningEmulator] = []
 
-    def start(data: Path | None, seed: int = 7) -> RunningEmulator:
-        started.append(RunningEmulator(data, seed))
+    def start(data: Path | None, seed: int = 7, **options) -> RunningEmulator:
+        started.append(RunningEmulator(data, seed, **options))
         return started[-1]
 
     yield start
