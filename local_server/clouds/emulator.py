@@ -24,14 +24,8 @@ from ..runtime.session import load_model
 from ..runtime.tensorflow import import_tensorflow
 from ..transport.server import HttpServer
 from ..transport.types import Head
-from .aws.arns import DEFAULT_REGION, scope
-from .aws.elsewhere import Elsewhere, is_aws
-from .aws.fleet import Fleet
-from .aws.runtime import Runtime, is_runtime
-from .aws.sagemaker import TARGET, SageMaker
-from .aws.sagemaker_endpoints import Endpoints
-from .aws.sagemaker_records import Records
-from .aws.sts import Sts
+from .aws.arns import DEFAULT_REGION
+from .aws.assembly import AwsParts, OfflineAws
 from .data_folder import DataFolder
 from .google.ai_platform import AiPlatform
 from .google.oauth import OAuth
@@ -60,7 +54,8 @@ class Emulator:
 
     `data` keeps buckets and resources between runs, for one emulator at a time; None makes a
     private folder that goes with the emulator. `chance` draws who answers by shares of traffic;
-    `latency` says how long Vertex AI's operations take, by default no longer than their work.
+    `latency` says how long Vertex AI's operations take, by default no longer than their work; its
+    clock is SageMaker's too.
     """
 
     def __init__(
@@ -146,23 +141,28 @@ class Emulator:
                 data / "vertex",
             )
         )
-        records = Records(resources)
-        fleet = Fleet(s3, data / "containers", executor)
-        fleet.prepare()
-        self._closing.push_async_callback(fleet.close)
-        endpoints = Endpoints(records, fleet, work)
+        aws = OfflineAws(
+            AwsParts(
+                resources,
+                s3,
+                S3Face(s3),
+                is_s3,
+                data / "containers",
+                executor,
+                work,
+                self._chance,
+                self._latency.clock,
+            )
+        )
+        self._closing.push_async_callback(aws.close)
         routes = (
-            Route(_has_target, SageMaker(records, s3, endpoints)),
-            Route(is_runtime, Runtime(endpoints, fleet, self._chance)),
-            Route(is_s3, S3Face(s3)),
-            Route(_is_sts, Sts()),
-            Route(is_aws, Elsewhere()),
+            *aws.routes(),
             Route(is_vertex, vertex),
             Route(_is_ml, google),
             Route(is_gcs, GcsFace(gcs)),
             Route(_is_token, OAuth()),
         )
-        return (google.restore, vertex.restore, endpoints.restore), routes
+        return (google.restore, vertex.restore, aws.restore), routes
 
     async def stop(self) -> None:
         """Let requests in flight end, stop loading, free the models, release the folder."""
@@ -195,15 +195,6 @@ async def _warm() -> None:
         await asyncio.to_thread(import_tensorflow)
     except MissingExtraError as error:
         logger.warning("%s; %s", error.message, error.hint)
-
-
-def _has_target(head: Head) -> bool:
-    return head.headers.get("x-amz-target", "").startswith(TARGET)
-
-
-def _is_sts(head: Head) -> bool:
-    found = scope(head)
-    return found is not None and found.service == "sts"
 
 
 def _is_ml(head: Head) -> bool:

@@ -32,9 +32,7 @@ def make(records: Records, region: str, config: Mapping[str, Any]) -> Document:
         "config": config["EndpointConfigName"],
         "created": records.now(),
         "variants": [_variant(records, region, v) for v in config["ProductionVariants"]],
-        "shadows": [
-            _variant(records, region, v) for v in config.get("ShadowProductionVariants", [])
-        ],
+        "shadows": [_variant(records, region, v) for v in shadows],
         **{key: config[field] for key, field in _SETTINGS.items() if field in config},
     }
 
@@ -52,6 +50,11 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Docum
 def variants(deployment: Mapping[str, Any]) -> list[Document]:
     """Return the variants that run: those that answer, and their shadows."""
     return [*deployment["variants"], *deployment.get("shadows", [])]
+
+
+def instances(deployment: Mapping[str, Any]) -> int:
+    """Return how many instances answer for a deployment."""
+    return sum(variant["count"] for variant in deployment["variants"])
 
 
 def key(deployment: Mapping[str, Any], variant: str) -> str:

@@ -41,16 +41,16 @@ def request_id() -> dict[str, str]:
     return {"x-amzn-RequestId": str(uuid.uuid4())}
 
 
-def json_response(document: Mapping[str, Any] | None) -> Response:
-    """Return a JSON 1.1 answer; None is the empty body of operations without output."""
+def json_response(document: Mapping[str, Any] | None, content_type: str = JSON_1_1) -> Response:
+    """Return an answer in JSON 1.x; None is the empty body of operations without output."""
     body = b"" if document is None else json.dumps(document).encode()
-    return Response(HTTPStatus.OK, body, JSON_1_1, request_id())
+    return Response(HTTPStatus.OK, body, content_type, request_id())
 
 
-def json_error(error: AwsError) -> Response:
-    """Return an error in JSON 1.1."""
+def json_error(error: AwsError, content_type: str = JSON_1_1) -> Response:
+    """Return an error in JSON 1.x."""
     body = json.dumps({"__type": error.kind, "message": error.message}).encode()
-    return Response(error.status, body, JSON_1_1, request_id())
+    return Response(error.status, body, content_type, request_id())
 
 
 def xml_error(error: AwsError, namespace: str = "") -> Response:

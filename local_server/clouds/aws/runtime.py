@@ -18,7 +18,7 @@ from . import deployments
 from .arns import ACCOUNT, region
 from .errors import AwsError, request_id, rest_error
 from .fleet import Fleet
-from .sagemaker_endpoints import Endpoints
+from .sagemaker_endpoints import Endpoints, Lanes
 
 PAYLOAD_LIMIT = 6_291_456
 """Bytes of an InvokeEndpoint body (botocore's model of the runtime)."""
@@ -80,9 +80,10 @@ class Runtime:
         return rest_error(AwsError.internal())
 
     async def _invoke(self, head: Head, name: str, body: bytes) -> Response:
-        deployment = await self._endpoints.serving(region(head), name)
-        if deployment is None:
+        lanes = await self._endpoints.lanes(region(head), name)
+        if lanes is None:
             raise _validation_error(f"Endpoint {name} of account {ACCOUNT} not found.")
+        deployment = self._lane(lanes)
         headers = head.headers
         for header in _NOT_OFFLINE:
             if header in headers:
@@ -97,6 +98,13 @@ class Runtime:
             return _model_error(region(head), name, answer)
         own = {"x-Amzn-Invoked-Production-Variant": variant["name"]} | request_id()
         return Response(HTTPStatus.OK, answer.body, answer.content_type, own)
+
+    def _lane(self, lanes: Lanes) -> Document:
+        """Draw the deployment that answers, by the share of one that is taking over."""
+        is_shifted = lanes.pending is not None and lanes.share > 0
+        if lanes.pending is not None and is_shifted and self._chance.random() < lanes.share:
+            return lanes.pending
+        return lanes.serving
 
     def _choose(self, deployment: Document, target: str | None, name: str) -> Document:
         variants: list[Document] = deployment["variants"]

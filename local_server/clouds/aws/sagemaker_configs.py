@@ -10,21 +10,19 @@ from .errors import invalid
 from .sagemaker_records import CONFIG, MODEL, Records
 
 # What would change how an endpoint answers, and is not carried out here, is refused.
-_NOT_OFFLINE = (
+_NOT_OFFLINE = ("ExplainerConfig", "CrossRegionTrafficConfig")
+_KEPT = (
     "AsyncInferenceConfig",
     "DataCaptureConfig",
-    "ExplainerConfig",
-    "ShadowProductionVariants",
-    "CrossRegionTrafficConfig",
-)
-_KEPT = (
-    "ProductionVariants",
     "KmsKeyId",
     "ExecutionRoleArn",
     "VpcConfig",
     "EnableNetworkIsolation",
     "MetricsConfig",
 )
+
+
+_MEMORY_STEP = 1024
 
 
 class Configs:
@@ -38,13 +36,17 @@ class Configs:
         for field in _NOT_OFFLINE:
             if field in body:
                 raise invalid(f"{field} is not available offline.")
-        variants = body["ProductionVariants"]
-        if len({variant["VariantName"] for variant in variants}) < len(variants):
+        variants, shadows = body["ProductionVariants"], body.get("ShadowProductionVariants", [])
+        every = [*variants, *shadows]
+        if len({variant["VariantName"] for variant in every}) < len(every):
             raise invalid("Production variant names must be unique.")
-        for variant in variants:
+        for variant in every:
             self._check_variant(region, variant)
+        _check_together(body, every)
         config = {key: body[key] for key in _KEPT if key in body}
-        config["ProductionVariants"] = [{"InitialVariantWeight": 1.0} | v for v in variants]
+        config["ProductionVariants"] = _weighted(variants)
+        if shadows:
+            config["ShadowProductionVariants"] = _weighted(shadows)
         name = body["EndpointConfigName"]
         arn = self._records.create(CONFIG, region, name, config, body.get("Tags", []))
         return {"EndpointConfigArn": arn}
@@ -61,6 +63,8 @@ class Configs:
             )
         if "InstanceType" in variant and "InitialInstanceCount" not in variant:
             raise invalid(f"InitialInstanceCount is required for production variant {name}.")
+        if "ServerlessConfig" in variant:
+            check_serverless(name, variant["ServerlessConfig"])
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a configuration as it was created."""
@@ -74,3 +78,32 @@ class Configs:
     def delete(self, region: str, body: Document) -> None:
         """Delete a configuration; endpoints made from it go on with their copy."""
         self._records.delete(CONFIG, region, body["EndpointConfigName"])
+
+
+def _weighted(variants: list[Document]) -> list[Document]:
+    return [{"InitialVariantWeight": 1.0} | variant for variant in variants]
+
+
+def check_serverless(name: str, config: Mapping[str, Any]) -> None:
+    """Refuse a serverless variant's settings that contradict themselves or its memory steps."""
+    memory = config.get("MemorySizeInMB", _MEMORY_STEP)
+    if memory % _MEMORY_STEP:
+        sizes = ", ".join(str(size) for size in range(1024, 6145, _MEMORY_STEP))
+        raise invalid(f"MemorySizeInMB of production variant {name} must be one of {sizes}.")
+    if config.get("ProvisionedConcurrency", 0) > config["MaxConcurrency"]:
+        raise invalid(
+            f"ProvisionedConcurrency of production variant {name} must be less than or equal to"
+            " its MaxConcurrency."
+        )
+
+
+def _check_together(body: Mapping[str, Any], variants: list[Document]) -> None:
+    """Refuse what the service does not offer together (hosting guide: serverless, shadows)."""
+    serverless = [variant for variant in variants if "ServerlessConfig" in variant]
+    if serverless and len(serverless) < len(variants):
+        raise invalid("Serverless and instance-based production variants cannot be mixed.")
+    for field in ("DataCaptureConfig", "AsyncInferenceConfig", "ShadowProductionVariants"):
+        if serverless and field in body:
+            raise invalid(f"{field} is not supported for serverless production variants.")
+    if "ShadowProductionVariants" in body and len(body["ProductionVariants"]) > 1:
+        raise invalid("A shadow variant needs exactly one production variant.")

@@ -1,4 +1,4 @@
-"""SageMaker's endpoints: one deployment serves while the next one loads.
+"""SageMaker's endpoints: one deployment serves while the next one takes over.
 
 States and what they allow follow DescribeEndpoint's EndpointStatus (SageMaker API reference). An
 endpoint document holds, besides what Describe shows, `_serving` and `_pending`: deployments.
@@ -7,69 +7,71 @@ endpoint document holds, besides what Describe shows, `_serving` and `_pending`:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..resources import Document
 from ..work import Work
 from . import deployments
+from .alarms import Alarms
 from .arns import arn
 from .deployments import DeploymentError
 from .errors import invalid
 from .fleet import Fleet
+from .rollout import Rollout
+from .sagemaker_configs import check_serverless
 from .sagemaker_records import CONFIG, ENDPOINT, Records
+from .traffic import read_policy
 
-_BUSY = {"Creating", "Updating", "Deleting"}
+_BUSY = {"Creating", "Updating", "RollingBack", "Deleting"}
 _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Who answers for an endpoint: the deployment that serves, and a share for the next one."""
+
+    serving: Document
+    pending: Document | None = None
+    share: float = 0.0
 
 
 class Endpoints:
     """The endpoint operations, and the background work they start."""
 
-    def __init__(self, records: Records, loader: Fleet, work: Work) -> None:
+    def __init__(
+        self, records: Records, fleet: Fleet, alarms: Alarms, work: Work, rollout: Rollout
+    ) -> None:
         self._records = records
-        self._loader = loader
+        self._fleet = fleet
+        self._alarms = alarms
         self._work = work
+        self._rollout = rollout
 
     def create(self, region: str, body: Document) -> Document:
         """Start creating an endpoint; it is InService once every variant is loaded."""
-        _check_deployment_config(body)
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
+        pending = deployments.make(self._records, region, config)
+        policy = body.get("DeploymentConfig")
+        self._check_policy(region, policy or {}, pending)
         endpoint: Document = {
             "EndpointConfigName": body["EndpointConfigName"],
             "EndpointStatus": "Creating",
             "LastModifiedTime": self._records.now(),
             "_serving": None,
-            "_pending": deployments.make(self._records, region, config),
+            "_pending": pending,
+            **({"LastDeploymentConfig": policy} if policy else {}),
         }
         name = body["EndpointName"]
         endpoint_arn = self._records.create(ENDPOINT, region, name, endpoint, body.get("Tags", []))
-        self._work.start(endpoint_arn, self._bring_up(region, name))
+        self._work.start(endpoint_arn, self._rollout.run(region, name))
         return {"EndpointArn": endpoint_arn}
 
-    async def _bring_up(self, region: str, name: str) -> None:
-        """Load the pending deployment and switch to it, or keep what was there."""
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        pending, before = endpoint["_pending"], endpoint["_serving"]
-        try:
-            await self._loader.load(pending)
-        except DeploymentError as error:
-            status = "InService" if before else "Failed"
-            self._settle(region, name, {"EndpointStatus": status, "FailureReason": error.message})
-            return
-        switched = {
-            "EndpointStatus": "InService",
-            "EndpointConfigName": pending["config"],
-            "_serving": pending,
-        }
-        self._settle(region, name, switched)
-        if before:
-            await self._loader.unload(before)
-
-    def _settle(self, region: str, name: str, changes: Mapping[str, Any]) -> None:
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        endpoint.pop("FailureReason", None)
-        endpoint |= {"LastModifiedTime": self._records.now(), "_pending": None, **changes}
-        self._records.put(ENDPOINT, region, endpoint)
+    def _check_policy(
+        self, region: str, policy: Mapping[str, Any], before: Mapping[str, Any]
+    ) -> None:
+        read = read_policy(policy, deployments.instances(before))
+        self._alarms.check(region, read.alarms)
 
     def restore(self) -> None:
         """Take up what an earlier process left: load what served, finish what was under way."""
@@ -81,13 +83,15 @@ class Endpoints:
                 continue
             if endpoint["_serving"]:
                 self._work.start(task, self._reload(region, name))
-            if status in _BUSY:
-                self._work.start(task, self._bring_up(region, name))
+            if status == "RollingBack":
+                self._rollout.give_up(region, name)
+            elif status in _BUSY:
+                self._work.start(task, self._rollout.run(region, name))
 
     async def _reload(self, region: str, name: str) -> None:
         endpoint = self._records.stored(ENDPOINT, region, name)
         try:
-            await self._loader.load(endpoint["_serving"])
+            await self._fleet.load(endpoint["_serving"])
         except DeploymentError as error:
             # Read again: while it loaded, an update or a deletion may have been asked for.
             endpoint = self._records.stored(ENDPOINT, region, name)
@@ -102,9 +106,10 @@ class Endpoints:
         endpoint = self._records.stored(ENDPOINT, region, name)
         shown = self._records.get(ENDPOINT, region, name)
         if endpoint["_serving"]:
-            shown["ProductionVariants"] = deployments.summaries(endpoint["_serving"])
+            shown |= _shown_deployment(endpoint["_serving"])
         if endpoint["_serving"] and endpoint["_pending"]:
-            shown["PendingDeploymentSummary"] = _pending_summary(endpoint["_pending"])
+            phase = endpoint.get("_phase") or "Creating"
+            shown["PendingDeploymentSummary"] = _pending_summary(endpoint["_pending"], phase)
         return shown
 
     def list(self, region: str, body: Document) -> Document:
@@ -113,12 +118,17 @@ class Endpoints:
 
     def update(self, region: str, body: Document) -> Document:
         """Start moving an endpoint to another configuration; the old one serves meanwhile."""
-        _check_deployment_config(body)
         endpoint = self._steady(region, body["EndpointName"])
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, config)
         if body.get("RetainAllVariantProperties"):
             _retain(pending, endpoint["_serving"], body)
+        policy = body.get("DeploymentConfig")
+        if policy is None and body.get("RetainDeploymentConfig"):
+            policy = endpoint.get("LastDeploymentConfig")
+        if policy:
+            self._check_policy(region, policy, endpoint["_serving"])
+            pending["policy"] = endpoint["LastDeploymentConfig"] = policy
         self._start_update(region, endpoint, pending)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
@@ -131,7 +141,7 @@ class Endpoints:
         }
         self._records.put(ENDPOINT, region, endpoint)
         name = endpoint["EndpointName"]
-        self._work.start(endpoint["EndpointArn"], self._bring_up(region, name))
+        self._work.start(endpoint["EndpointArn"], self._rollout.run(region, name))
 
     def _steady(self, region: str, name: str) -> Document:
         """Return an endpoint that may be changed; raises AwsError for one that may not."""
@@ -153,10 +163,7 @@ class Endpoints:
                     f'Could not find production variant "{desired["VariantName"]}" of endpoint'
                     f' "{endpoint["EndpointArn"]}".'
                 )
-            if "ServerlessUpdateConfig" in desired:
-                raise invalid("ServerlessUpdateConfig is not available offline.")
-            variant["weight"] = desired.get("DesiredWeight", variant["weight"])
-            variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+            _set_capacity(variant, desired)
         if not any(variant["weight"] for variant in variants.values()):
             raise invalid("At least one production variant must have a weight above 0.")
         endpoint["LastModifiedTime"] = self._records.now()
@@ -176,40 +183,72 @@ class Endpoints:
     async def _take_down(self, region: str, name: str) -> None:
         endpoint = self._records.stored(ENDPOINT, region, name)
         if endpoint["_serving"]:
-            await self._loader.unload(endpoint["_serving"])
+            await self._fleet.unload(endpoint["_serving"])
         self._records.delete(ENDPOINT, region, name)
 
-    async def serving(self, region: str, name: str) -> Document | None:
-        """Return the deployment that answers for an endpoint, once loaded; None for none."""
-        deployment = self._deployment(region, name)
-        if deployment is None or self._loader.is_loaded(deployment):
-            return deployment
+    async def lanes(self, region: str, name: str) -> Lanes | None:
+        """Return who answers for an endpoint, once loaded; None for nobody."""
+        lanes = self._lanes(region, name)
+        if lanes is None or self._fleet.is_loaded(lanes.serving):
+            return lanes
         # After a restart the deployment may still be loading, or turn out not to load.
         await self._work.settled(arn(region, ENDPOINT.arn, name))
-        deployment = self._deployment(region, name)
-        return deployment if deployment and self._loader.is_loaded(deployment) else None
+        lanes = self._lanes(region, name)
+        return lanes if lanes and self._fleet.is_loaded(lanes.serving) else None
 
-    def _deployment(self, region: str, name: str) -> Document | None:
+    def _lanes(self, region: str, name: str) -> Lanes | None:
         found = self._records.find(ENDPOINT, region, name)
-        if found is None or found["EndpointStatus"] == "Deleting":
+        if found is None or found["EndpointStatus"] == "Deleting" or not found["_serving"]:
             return None
-        deployment: Document | None = found["_serving"]
-        return deployment
+        return Lanes(found["_serving"], found["_pending"], found.get("_share", 0.0))
 
 
-def _pending_summary(pending: Mapping[str, Any]) -> Document:
+def _shown_deployment(deployment: Mapping[str, Any]) -> Document:
+    shown: Document = {"ProductionVariants": deployments.summaries(deployment)}
+    if deployment.get("shadows"):
+        shown["ShadowProductionVariants"] = deployments.summaries(deployment, shadows=True)
+    if "async" in deployment:
+        shown["AsyncInferenceConfig"] = deployment["async"]
+    if "capture" in deployment:
+        capture = deployment["capture"]
+        is_on = capture.get("EnableCapture", False)
+        shown["DataCaptureConfig"] = {
+            "EnableCapture": is_on,
+            "CaptureStatus": "Started" if is_on else "Stopped",
+            "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+            "DestinationS3Uri": capture["DestinationS3Uri"],
+            "KmsKeyId": capture.get("KmsKeyId", ""),
+        }
+    return shown
+
+
+def _pending_summary(pending: Mapping[str, Any], phase: str) -> Document:
+    status = [{"Status": phase, "StartTime": pending["created"]}]
     return {
         "EndpointConfigName": pending["config"],
         "StartTime": pending["created"],
         "ProductionVariants": [
-            summary | {"VariantStatus": [{"Status": "Creating"}]}
-            for summary in deployments.summaries(pending)
+            summary | {"VariantStatus": status} for summary in deployments.summaries(pending)
         ],
     }
 
 
+def _set_capacity(variant: Document, desired: Mapping[str, Any]) -> None:
+    """Change a variant as UpdateEndpointWeightsAndCapacities asks; raises AwsError."""
+    changes = desired.get("ServerlessUpdateConfig")
+    if changes is not None:
+        if not variant["serverless"]:
+            raise invalid(f'Production variant "{variant["name"]}" is not serverless.')
+        variant["serverless"] |= changes
+        check_serverless(variant["name"], variant["serverless"])
+    if "DesiredInstanceCount" in desired and variant["serverless"]:
+        raise invalid(f'Production variant "{variant["name"]}" has no instances: it is serverless.')
+    variant["weight"] = desired.get("DesiredWeight", variant["weight"])
+    variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+
+
 def _retain(pending: Document, serving: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-    """Carry weights and counts of like-named variants over (RetainAllVariantProperties)."""
+    """Carry weights, counts and data capture over (RetainAllVariantProperties)."""
     excluded = {
         item["VariantPropertyType"] for item in body.get("ExcludeRetainedVariantProperties", [])
     }
@@ -220,12 +259,5 @@ def _retain(pending: Document, serving: Mapping[str, Any], body: Mapping[str, An
             variant["weight"] = old["weight"]
         if "DesiredInstanceCount" not in excluded:
             variant["count"] = old["count"]
-
-
-def _check_deployment_config(body: Mapping[str, Any]) -> None:
-    """Refuse traffic shifting that is not carried out here: everything but all at once."""
-    config = body.get("DeploymentConfig", {})
-    routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    shifted = routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE"
-    if shifted or "RollingUpdatePolicy" in config or "AutoRollbackConfiguration" in config:
-        raise invalid("DeploymentConfig other than ALL_AT_ONCE is not available offline.")
+    if "DataCaptureConfig" not in excluded and "capture" in serving:
+        pending["capture"] = serving["capture"]

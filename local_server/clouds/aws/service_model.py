@@ -32,10 +32,15 @@ class ServiceModel:
 
         self._model = BotocoreModel(Loader().load_service_model(self._service, "service-2"))
 
+    def __contains__(self, operation: str) -> bool:
+        """Say whether the service has an operation of this name."""
+        return operation in self._read_model().operation_names
+
     def input_shape(self, operation: str) -> Any | None:
-        """Return the operation's input shape, or None for a name the service does not know."""
+        """Return the operation's input shape, or None for one without."""
+        return self._read_model().operation_model(operation).input_shape
+
+    def _read_model(self) -> Any:
         if self._model is None:
             self.read()
-        if operation not in self._model.operation_names:
-            return None
-        return self._model.operation_model(operation).input_shape
+        return self._model

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from cloudserve.local_server.clouds.aws.alarms import Alarms
 from cloudserve.local_server.clouds.aws.deployments import DeploymentError
+from cloudserve.local_server.clouds.aws.rollout import Rollout
 from cloudserve.local_server.clouds.aws.sagemaker_endpoints import Endpoints
 from cloudserve.local_server.clouds.aws.sagemaker_records import CONFIG, ENDPOINT, MODEL, Records
+from cloudserve.local_server.clouds.latency import SYSTEM_CLOCK
 from cloudserve.local_server.clouds.resources import Resources
 from cloudserve.local_server.clouds.work import Work
 
@@ -28,6 +31,9 @@ class LostModels:
 
     async def unload(self, deployment) -> None:
         """Free nothing: what a test loads is empty."""
+
+    async def is_healthy(self, deployment) -> bool:
+        return deployment["id"] != SERVED
 
 
 @pytest.fixture
@@ -56,7 +62,9 @@ def restored(records, meanwhile) -> dict | None:
 
     async def scenario() -> dict | None:
         loader, work = LostModels(), Work()
-        endpoints = Endpoints(records, loader, work)
+        alarms = Alarms(records.resources, records.now)
+        rollout = Rollout(records, loader, alarms, SYSTEM_CLOCK)
+        endpoints = Endpoints(records, loader, alarms, work, rollout)
         endpoints.restore()
         await asyncio.sleep(0)
         meanwhile(endpoints)
@@ -84,3 +92,20 @@ def test_an_update_asked_for_meanwhile_is_carried_out(records):
 
 def test_a_deletion_asked_for_meanwhile_is_carried_out(records):
     assert restored(records, lambda e: e.delete(REGION, {"EndpointName": "e"})) is None
+
+
+def test_a_rollback_under_way_is_over(records):
+    served = records.stored(ENDPOINT, REGION, "e")
+    rolling = {
+        "EndpointStatus": "RollingBack",
+        "FailureReason": "an alarm went off",
+        "_pending": {"id": "new", "variants": []},
+        "_share": 0.5,
+    }
+    records.put(ENDPOINT, REGION, served | rolling | {"_serving": served["_serving"] | {"id": "x"}})
+    endpoint = restored(records, lambda _: None)
+    assert (endpoint["EndpointStatus"], endpoint["FailureReason"]) == (
+        "InService",
+        "an alarm went off",
+    )
+    assert (endpoint["_pending"], endpoint["_share"]) == (None, 0.0)

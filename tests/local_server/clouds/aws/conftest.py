@@ -1,0 +1,156 @@
+"""Clients of the offline AWS, small models behind it, and a clock that tests move."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+ROLE = "arn:aws:iam::000000000000:role/serving"
+IMAGE = "tensorflow-inference:2.20-cpu-py312"
+
+
+class HandClock:
+    """A clock that stands still until a test moves it; any thread may."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+        self._waiting: list[tuple[datetime, asyncio.Future[None]]] = []
+        self._changed = threading.Condition()
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        due = asyncio.get_running_loop().create_future()
+        with self._changed:
+            entry = (self._now + timedelta(seconds=seconds), due)
+            self._waiting.append(entry)
+            self._changed.notify_all()
+        try:
+            await due
+        finally:
+            with self._changed:
+                if entry in self._waiting:
+                    self._waiting.remove(entry)
+                self._changed.notify_all()
+
+    def advance(self, seconds: float) -> None:
+        """Move the time, and wake whose time has come."""
+        with self._changed:
+            self._now += timedelta(seconds=seconds)
+            for when, due in self._waiting:
+                if when <= self._now:
+                    due.get_loop().call_soon_threadsafe(_wake, due)
+
+    def until_someone_waits(self, seconds: float) -> None:
+        """Return once someone sleeps for exactly so many seconds from now."""
+        wanted = self._now + timedelta(seconds=seconds)
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: any(when == wanted for when, _ in self._waiting), 60
+            )
+        assert found, f"nobody waits for {seconds} seconds: {self._waiting}"
+
+
+def _wake(due: asyncio.Future[None]) -> None:
+    if not due.done():
+        due.set_result(None)
+
+
+class Aws:
+    """An emulator's AWS clients, and short ways to make resources."""
+
+    def __init__(self, running, poll_until) -> None:
+        self.running = running
+        self.sm = running.aws("sagemaker")
+        self.runtime = running.aws("sagemaker-runtime")
+        self.s3 = running.aws("s3")
+        self.cloudwatch = running.aws("cloudwatch")
+        self._poll = poll_until
+
+    def add_model(self, name: str, uri: str, image: str = IMAGE, **more) -> None:
+        source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        data = (
+            {"ModelDataSource": {"S3DataSource": source}}
+            if uri.endswith("/")
+            else {"ModelDataUrl": uri}
+        )
+        container = {"Image": image} | data | more
+        self.sm.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+
+    def add_multi_model(self, name: str, uri: str, **more) -> None:
+        container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": uri} | more
+        self.sm.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
+
+    def variant(self, name: str, model: str, weight: float = 1.0, **more) -> dict:
+        own = {"VariantName": name, "ModelName": model, "InitialVariantWeight": weight}
+        instance = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+        return own | ({} if "ServerlessConfig" in more else instance) | more
+
+    def add_config(self, name: str, *variants: dict, **more) -> None:
+        self.sm.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=list(variants), **more
+        )
+
+    def add_endpoint(self, name: str, config: str | None = None) -> dict:
+        self.sm.create_endpoint(EndpointName=name, EndpointConfigName=config or name)
+        settled = self.settled(name)
+        assert settled["EndpointStatus"] == "InService", settled
+        return settled
+
+    def describe(self, name: str) -> dict:
+        return self.sm.describe_endpoint(EndpointName=name)
+
+    def settled(self, name: str) -> dict:
+        return self._poll(
+            lambda: self.describe(name), lambda answer: not _is_busy(answer["EndpointStatus"])
+        )
+
+    def invoke(self, name: str, body: bytes = b'{"instances": [1]}', **more) -> bytes:
+        arguments = {"ContentType": "application/json"} | more
+        answer = self.runtime.invoke_endpoint(EndpointName=name, Body=body, **arguments)
+        return answer["Body"].read()
+
+
+def _is_busy(status: str) -> bool:
+    return status.endswith("ing") or status == "RollingBack"
+
+
+@pytest.fixture(scope="session")
+def aws(clouds, poll_until) -> Aws:
+    """Give clients of the emulator that all tests share."""
+    return Aws(clouds, poll_until)
+
+
+@pytest.fixture(scope="module")
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture(scope="module")
+def timed(clock, models, start_emulators, poll_until) -> Aws:
+    """Give clients of an emulator on a clock that the test moves."""
+    from cloudserve.local_server.clouds.latency import Latency
+
+    running = start_emulators(None, latency=Latency(clock))
+    running.upload("models", "", models)
+    return Aws(running, poll_until)
+
+
+@pytest.fixture(scope="module")
+def start_emulators():
+    """Give a function that starts emulators for a whole module."""
+    from tests.local_server.clouds.conftest import RunningEmulator
+
+    started = []
+
+    def start(data, **options):
+        started.append(RunningEmulator(data, **options))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()

@@ -1,0 +1,284 @@
+"""Updates move traffic by their policy, on a clock that the test moves, and are taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+OLD, NEW = b'{\n    "predictions": [2.0]\n}', b'{\n    "predictions": [3.0]\n}'
+CALLS = 200
+
+
+def canary(size: int, wait: int, **more) -> dict:
+    routing = {
+        "Type": "CANARY",
+        "WaitIntervalInSeconds": wait,
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": size},
+    }
+    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing, **more}}
+
+
+def linear(size: int, wait: int) -> dict:
+    step = {"Type": "CAPACITY_PERCENT", "Value": size}
+    routing = {"Type": "LINEAR", "WaitIntervalInSeconds": wait, "LinearStepSize": step}
+    return {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing}}
+
+
+def guarded(policy: dict, *alarms: str) -> dict:
+    return policy | {
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm} for alarm in alarms]}
+    }
+
+
+@pytest.fixture
+def name(timed, fresh):
+    """Give an endpoint that doubles, with a configuration `…-new` that triples."""
+    timed.add_model(f"{fresh}-2", "s3://models/double/")
+    timed.add_model(f"{fresh}-3", "s3://models/triple/")
+    timed.add_config(fresh, timed.variant("main", f"{fresh}-2"))
+    timed.add_config(f"{fresh}-new", timed.variant("main", f"{fresh}-3"))
+    timed.add_endpoint(fresh)
+    return fresh
+
+
+@pytest.fixture
+def update(timed, name):
+    def start(policy: dict | None = None, **more):
+        arguments = more | ({"DeploymentConfig": policy} if policy else {})
+        timed.sm.update_endpoint(EndpointName=name, EndpointConfigName=f"{name}-new", **arguments)
+
+    return start
+
+
+@pytest.fixture
+def alarm(timed, fresh):
+    """Give the name of an alarm that is OK."""
+    timed.cloudwatch.put_metric_alarm(
+        AlarmName=f"{fresh}-alarm",
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    set_alarm(timed, f"{fresh}-alarm", "OK")
+    return f"{fresh}-alarm"
+
+
+def set_alarm(timed, alarm: str, state: str) -> None:
+    timed.cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="the test")
+
+
+def split(timed, name: str) -> Counter:
+    with ThreadPoolExecutor(4) as pool:
+        return Counter(pool.map(lambda _: timed.invoke(name), range(CALLS)))
+
+
+def is_about(found: int, share: float) -> bool:
+    """Say whether a count of CALLS is within four standard deviations of its share."""
+    return abs(found - CALLS * share) <= 4 * (CALLS * share * (1 - share)) ** 0.5
+
+
+class TestForward:
+    def test_a_canary_gets_its_share_and_all_after_the_wait(self, timed, clock, name, update):
+        update(canary(20, 600))
+        clock.until_someone_waits(600)
+        during = timed.describe(name)
+        assert during["EndpointStatus"] == "Updating"
+        assert during["EndpointConfigName"] == name
+        pending = during["PendingDeploymentSummary"]
+        assert pending["EndpointConfigName"] == f"{name}-new"
+        assert pending["ProductionVariants"][0]["VariantStatus"][0]["Status"] == "Baking"
+        assert is_about(split(timed, name)[NEW], 0.2)
+        clock.advance(600)
+        after = timed.settled(name)
+        assert after["EndpointStatus"] == "InService"
+        assert after["EndpointConfigName"] == f"{name}-new"
+        assert "PendingDeploymentSummary" not in after
+        assert after["LastDeploymentConfig"] == canary(20, 600)
+        assert split(timed, name) == {NEW: CALLS}
+
+    def test_linear_steps_follow_each_other(self, timed, clock, name, update):
+        update(linear(50, 100))
+        clock.until_someone_waits(100)
+        assert is_about(split(timed, name)[NEW], 0.5)
+        clock.advance(100)
+        assert timed.settled(name)["EndpointConfigName"] == f"{name}-new"
+
+    def test_a_rolling_update_watches_each_batch(self, timed, clock, name, update):
+        size = {"Type": "CAPACITY_PERCENT", "Value": 50}
+        policy = {"MaximumBatchSize": size, "WaitIntervalInSeconds": 50}
+        update({"RollingUpdatePolicy": policy})
+        clock.until_someone_waits(50)
+        assert is_about(split(timed, name)[NEW], 0.5)
+        clock.advance(50)
+        clock.until_someone_waits(50)
+        assert timed.describe(name)["EndpointStatus"] == "Updating"
+        assert split(timed, name) == {NEW: CALLS}
+        clock.advance(50)
+        assert timed.settled(name)["EndpointStatus"] == "InService"
+
+    def test_the_old_fleet_is_kept_for_the_termination_wait(self, timed, clock, name, update):
+        update(canary(50, 0, TerminationWaitInSeconds=77))
+        clock.until_someone_waits(77)
+        assert split(timed, name) == {NEW: CALLS}
+        assert timed.describe(name)["EndpointStatus"] == "Updating"
+        clock.advance(77)
+        assert timed.settled(name)["EndpointConfigName"] == f"{name}-new"
+
+    def test_without_a_policy_it_is_all_at_once(self, timed, name, update):
+        update()
+        assert timed.settled(name)["EndpointConfigName"] == f"{name}-new"
+        assert "LastDeploymentConfig" not in timed.describe(name)
+
+    def test_the_last_policy_is_used_again_when_it_is_retained(self, timed, clock, name, update):
+        update(canary(20, 60))
+        clock.until_someone_waits(60)
+        clock.advance(60)
+        timed.settled(name)
+        timed.sm.update_endpoint(
+            EndpointName=name, EndpointConfigName=name, RetainDeploymentConfig=True
+        )
+        clock.until_someone_waits(60)
+        clock.advance(60)
+        assert timed.settled(name)["EndpointConfigName"] == name
+
+    def test_no_request_fails_while_a_canary_takes_over(self, timed, clock, name, update):
+        over = threading.Event()
+
+        def call(_) -> Counter:
+            seen = Counter()
+            while not over.is_set():
+                seen[timed.invoke(name)] += 1
+            return seen
+
+        with ThreadPoolExecutor(6) as pool:
+            calling = pool.map(call, range(6))
+            try:
+                update(canary(30, 120, TerminationWaitInSeconds=30))
+                for seconds in (120, 30):
+                    clock.until_someone_waits(seconds)
+                    split(timed, name)
+                    clock.advance(seconds)
+                assert timed.settled(name)["EndpointStatus"] == "InService"
+                split(timed, name)
+            finally:
+                over.set()
+            answers = sum(calling, Counter())
+        assert set(answers) == {OLD, NEW}
+
+    def test_an_endpoint_that_moves_takes_no_other_change(self, timed, clock, name, update):
+        update(canary(20, 90))
+        clock.until_someone_waits(90)
+        for call, more in (
+            (timed.sm.delete_endpoint, {}),
+            (timed.sm.update_endpoint, {"EndpointConfigName": name}),
+        ):
+            with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+                call(EndpointName=name, **more)
+        clock.advance(90)
+        timed.settled(name)
+
+
+class TestBack:
+    def test_an_alarm_takes_a_canary_back_at_once(self, timed, clock, name, update, alarm):
+        update(guarded(canary(20, 600), alarm))
+        clock.until_someone_waits(600)
+        set_alarm(timed, alarm, "ALARM")
+        after = timed.settled(name)
+        assert after["EndpointStatus"] == "InService"
+        assert after["EndpointConfigName"] == name
+        assert after["FailureReason"] == (
+            f"One or more configured alarm(s) went into ALARM state: {alarm}"
+        )
+        assert split(timed, name) == {OLD: CALLS}
+
+    def test_an_alarm_counts_until_the_old_fleet_is_gone(self, timed, clock, name, update, alarm):
+        update(guarded(canary(20, 0, TerminationWaitInSeconds=60), alarm))
+        clock.until_someone_waits(60)
+        set_alarm(timed, alarm, "ALARM")
+        assert timed.settled(name)["EndpointConfigName"] == name
+        assert split(timed, name) == {OLD: CALLS}
+
+    def test_a_rolling_update_goes_back_in_batches(self, timed, clock, name, update, alarm):
+        size = {"Type": "CAPACITY_PERCENT", "Value": 50}
+        policy = {
+            "MaximumBatchSize": size,
+            "WaitIntervalInSeconds": 44,
+            "RollbackMaximumBatchSize": size,
+        }
+        update(guarded({"RollingUpdatePolicy": policy}, alarm))
+        clock.until_someone_waits(44)
+        clock.advance(44)
+        clock.until_someone_waits(44)
+        set_alarm(timed, alarm, "ALARM")
+        timed._poll(
+            lambda: timed.describe(name),
+            lambda answer: answer["EndpointStatus"] == "RollingBack",
+        )
+        clock.until_someone_waits(44)
+        assert is_about(split(timed, name)[NEW], 0.5)
+        clock.advance(44)
+        assert timed.settled(name)["EndpointStatus"] == "InService"
+        assert split(timed, name) == {OLD: CALLS}
+
+    def test_a_container_that_does_not_start_changes_nothing(self, timed, name, fresh):
+        timed.add_model(f"{fresh}-bad", "s3://models/broken/")
+        timed.add_config(f"{fresh}-bad", timed.variant("main", f"{fresh}-bad"))
+        timed.sm.update_endpoint(
+            EndpointName=name, EndpointConfigName=f"{fresh}-bad", DeploymentConfig=canary(10, 600)
+        )
+        after = timed.settled(name)
+        assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", name)
+        assert "did not pass the ping health check" in after["FailureReason"]
+        assert split(timed, name) == {OLD: CALLS}
+
+    def test_an_update_after_a_failed_one_clears_the_reason(
+        self, timed, clock, name, update, alarm
+    ):
+        update(guarded(canary(20, 600), alarm))
+        clock.until_someone_waits(600)
+        set_alarm(timed, alarm, "ALARM")
+        timed.settled(name)
+        update()
+        after = timed.settled(name)
+        assert "FailureReason" not in after
+        assert after["EndpointConfigName"] == f"{name}-new"
+
+
+class TestRefusals:
+    def test_alarms_have_to_be_there_and_quiet(self, timed, name, update, alarm):
+        with pytest.raises(ClientError, match='Could not find CloudWatch alarm "nobody"'):
+            update(guarded(canary(10, 10), "nobody"))
+        set_alarm(timed, alarm, "ALARM")
+        with pytest.raises(ClientError, match="is in ALARM state"):
+            update(guarded(canary(10, 10), alarm))
+        assert timed.describe(name)["EndpointStatus"] == "InService"
+
+    def test_a_policy_that_contradicts_itself_starts_nothing(self, timed, name, update):
+        with pytest.raises(ClientError, match="CanarySize must be between 1 and 50 percent"):
+            update(canary(60, 10))
+        assert timed.describe(name)["EndpointStatus"] == "InService"
+
+
+class TestAlarms:
+    def test_alarms_are_described_and_deleted(self, timed, alarm):
+        found = timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+        assert [a["StateValue"] for a in found] == ["OK"]
+        assert found[0]["MetricName"] == "Invocation5XXErrors"
+        timed.cloudwatch.delete_alarms(AlarmNames=[alarm])
+        assert timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"] == []
+
+    def test_an_alarm_that_is_not_there(self, timed):
+        with pytest.raises(timed.cloudwatch.exceptions.ResourceNotFound):
+            set_alarm(timed, "nobody", "OK")
+
+    def test_an_operation_that_is_not_offline(self, timed):
+        with pytest.raises(ClientError, match="is not available offline"):
+            timed.cloudwatch.list_dashboards()
