@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 from collections import deque
 from pathlib import Path
 from threading import Thread
@@ -26,6 +27,10 @@ CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
 ANNOUNCED = re.compile(r"serving (.*) on (http://\S+), gRPC on (\S+)\n")
 # Older versions beside the highest, which alone a base path serves.
 OLDER = {"tfs_half_plus_two_2v": "123", "sm_half_plus_three": "123", "sts_template_app": "1"}
+
+BASIC_PITCH = "basic-pitch==0.4.0"
+BASIC_PITCH_WHEEL = "basic_pitch-0.4.0-*.whl"
+BASIC_PITCH_MODEL = "basic_pitch/saved_models/icassp_2022/nmp/"
 
 
 class Clients:
@@ -76,8 +81,26 @@ class Clients:
             request.input.example_list.examples.add().ParseFromString(serialized)
 
 
+@pytest.fixture(scope="session")
+def basic_pitch(pytestconfig, tmp_path_factory):
+    """Give the SavedModel in the wheel of basic-pitch, which is kept in pytest's cache, or None."""
+    kept = pytestconfig.cache.mkdir("basic-pitch")
+    if not any(kept.glob(BASIC_PITCH_WHEEL)):
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
+        command += ["--disable-pip-version-check", "--retries=0", "--timeout=10"]
+        subprocess.run([*command, "--dest", str(kept), BASIC_PITCH], check=False, timeout=60)
+    wheel = next(kept.glob(BASIC_PITCH_WHEEL), None)
+    if wheel is None:
+        return None
+    unpacked = tmp_path_factory.mktemp("basic-pitch")
+    with zipfile.ZipFile(wheel) as archive:
+        inside = [name for name in archive.namelist() if name.startswith(BASIC_PITCH_MODEL)]
+        archive.extractall(unpacked, inside)
+    return unpacked / BASIC_PITCH_MODEL
+
+
 @pytest.fixture(scope="module")
-def folder(shared_models, tmp_path_factory):
+def folder(shared_models, basic_pitch, tmp_path_factory):
     """Give a folder of all models: those of the field, their older versions, a Keras 3 one."""
     folder = tmp_path_factory.mktemp("models")
     for entry in shared_models.iterdir():
@@ -85,6 +108,8 @@ def folder(shared_models, tmp_path_factory):
             (folder / entry.name).symlink_to(entry)
     for name, version in OLDER.items():
         (folder / f"{name}_{version}").symlink_to(shared_models / name / version)
+    if basic_pitch is not None:
+        (folder / "basic_pitch").symlink_to(basic_pitch)
     layers = [tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2, kernel_initializer="ones")]
     tf.saved_model.save(tf.keras.Sequential(layers), str(folder / "keras_3" / "1"))
     return folder

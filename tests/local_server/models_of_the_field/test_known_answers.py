@@ -202,6 +202,31 @@ def test_what_is_no_example_is_an_error_of_the_request(clients):
     assert "Could not parse example input" in caught.value.details()
 
 
+# A model of sounds, which the eager loader cannot load.
+
+RATE = 22050  # Hz
+SAMPLES = 43844
+LOWEST_NOTE = 21  # MIDI
+
+
+def strongest_note(note):
+    """Give the MIDI number of the loudest of 88 notes over a window of [1, frames, 88]."""
+    return LOWEST_NOTE + np.asarray(note)[0].mean(axis=0).argmax()
+
+
+@pytest.mark.parametrize(("hertz", "midi"), [(440.0, 69), (261.63, 60)])
+def test_basic_pitch_hears_a_sine(clients, basic_pitch, hertz, midi):
+    if basic_pitch is None:
+        pytest.skip("the wheel of basic-pitch cannot be had from pip's index")
+    sine = np.sin(2 * np.pi * hertz * np.arange(SAMPLES) / RATE).astype(np.float32)
+    outputs = clients.predict("basic_pitch", input_2=sine[None, :, None])
+    assert outputs.keys() == {"contour", "note", "onset"}
+    assert strongest_note(outputs["note"]) == midi
+    status, answer = clients.rest("basic_pitch:predict", {"inputs": sine[None, :, None].tolist()})
+    assert status == 200
+    assert strongest_note(answer["outputs"]["note"]) == midi
+
+
 # What only the eager loader can restore.
 
 
