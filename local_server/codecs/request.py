@@ -99,8 +99,8 @@ def _parse_exactly(body: bytes) -> PredictRequest:
 def _read_numbers(document: dict[str, Any], signature: Signature, body: bytes) -> dict[str, Tensor]:
     """Return the tensors of a request that is all numbers in lists; else ValueError, TypeError."""
     dtypes = {spec.alias: spec.dtype for spec in signature.inputs}
-    if ("instances" in document) == ("inputs" in document):
-        raise ValueError("neither form, or both")
+    if not dtypes or ("instances" in document) == ("inputs" in document):
+        raise ValueError("no inputs, neither form, or both")
     inputs = document.get("inputs")
     if isinstance(inputs, simdjson.Object):
         given = members(inputs, dtypes)
