@@ -97,6 +97,7 @@ def _rest(flags: FlagValues) -> RestOptions | None:
         Address(flags.text("listen_address") or "::", port),
         seconds=millis * _MILLIS if millis > 0 else None,
         cors=flags.is_on("rest_api_enable_cors_support"),
+        pretty=flags.is_on("pretty_json"),
     )
 
 

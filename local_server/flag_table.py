@@ -132,5 +132,6 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "reload_timeout_seconds", 300, "How long a ReloadConfig waits for new models. Zero: ever."
     ),
+    Flag("pretty_json", False, "Lay REST answers out as tensorflow_model_server does."),
     Flag("log_format", "text", "text, or json: one object a line."),
 )

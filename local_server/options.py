@@ -56,6 +56,8 @@ class RestOptions:
     seconds: float | None = None
     """How long a request may run; None for ever."""
     cors: bool = False
+    pretty: bool = False
+    """Whether answers are laid out as TensorFlow Serving lays them out."""
 
 
 @dataclass(frozen=True, slots=True)

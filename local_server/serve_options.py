@@ -24,6 +24,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     batching_parameters: Path | None = None,
     devices: str = "",
     drain_seconds: float = 10.0,
+    pretty_json: bool = False,
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
@@ -33,7 +34,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     models = find_models(path, name)
     return ServerOptions(
         config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
-        rest=RestOptions(Address(host, port)),
+        rest=RestOptions(Address(host, port), pretty=pretty_json),
         grpc=None if grpc_port is None else GrpcOptions(Address(host, grpc_port), health=True),
         startup=Startup.SOME,
         batching=BatchingOptions(batching_parameters) if batching else None,

@@ -177,7 +177,10 @@ class ModelServer:
             _logger.error("watching the models has ended", exc_info=task.exception())
 
     def _make_rest(self, options: RestOptions, inference: Inference) -> HttpServer:
-        app = Health(self._core, TfServingRest(inference))
+        face = TfServingRest(
+            inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
+        )
+        app = Health(self._core, face)
         return HttpServer(app, options.address.host, options.address.port)
 
     def _make_grpc(self, options: GrpcOptions, inference: Inference) -> GrpcServer:

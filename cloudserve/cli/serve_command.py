@@ -45,6 +45,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Replicas of each model: cpu:N, gpu:N, gpu:all or all, with commas between them. "
     "By default one, on the first GPU if there is one.",
 )
+@click.option("--pretty-json", is_flag=True, help="Lay answers out as TensorFlow Serving does.")
 @click.option(
     "--drain-seconds",
     type=click.FloatRange(0),
