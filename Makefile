@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit format docs bench-batching bench-serving bench-grpc soak clean
+.PHONY: demo test lint types unit search format docs bench-batching bench-serving bench-grpc soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -21,6 +21,10 @@ types: $(VENV)/test.done
 
 unit: $(VENV)/test.done
 	$(BIN)/pytest
+
+# The properties on new examples, ten times as many.
+search: $(VENV)/test.done
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -m hypothesis
 
 format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .

@@ -1,10 +1,18 @@
-"""What all tests share: where the real models are."""
+"""What all tests share: where the real models are, and how properties are tried."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No property is timed: the machine may be busy. The same examples come every time, so that a run
+# says what the change did; HYPOTHESIS_PROFILE=search (`make search`) looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
