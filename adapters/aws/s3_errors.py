@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    FlexibleChecksumError,
+    IncompleteReadError,
+)
+from botocore.parsers import ResponseParserError
 
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import UploadGoneError
@@ -50,6 +55,10 @@ DAMAGED = frozenset(
     }
 )
 """What arrived is not what was sent: the file still has it, so it is sent again."""
+GARBLED = (FlexibleChecksumError, IncompleteReadError)
+"""What boto3 raises for an answer that was cut off or damaged."""
+PASSING = frozenset({408, 429})
+"""Statuses of proxies on the way, whose answers have no code of S3's."""
 
 
 @contextmanager
@@ -57,17 +66,24 @@ def s3_translated(what: str, where: str, url: str) -> Iterator[None]:
     """Raise boto3's exceptions as RemoteError with S3's own remedies; `url` is `s3://NAME`."""
     try:
         with translated(what, where):
-            yield
+            try:
+                yield
+            except ResponseParserError as error:
+                raise RemoteError(
+                    f"{what}: the answer cannot be read", where=where, retryable=True
+                ) from error
     except RemoteError as error:
         if isinstance(error.__cause__, ClientError):
             _explain(error, error.__cause__, url)
+        elif isinstance(error.__cause__, GARBLED):
+            error.retryable = True
         raise
 
 
 def _explain(error: RemoteError, cause: ClientError, url: str) -> None:
     code = code_of(cause)
     headers = cause.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    error.retryable = error.retryable or code in DAMAGED
+    error.retryable = error.retryable or code in DAMAGED or error.status in PASSING
     error.retry_after = _seconds(headers.get("retry-after"))
     if code == "NoSuchUpload":
         raise UploadGoneError(error.message, where=error.where, status=error.status) from cause

@@ -15,12 +15,14 @@ from google.api_core.exceptions import GoogleAPICallError
 
 from cloudserve.errors import RemoteError
 
-from .errors import refused, translated
+from .errors import refused, translated, unreachable
 
 MESSAGE = re.compile(rb'<Message>(.*?)</Message>|"message":\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 DETAILS = re.compile(rb"<Details>(.*?)</Details>", re.DOTALL)
 SKEWED = re.compile(r"reasonable timeframe|token used too early|iat and exp", re.IGNORECASE)
 DIGESTS = re.compile(r"(crc32c|md5|hash|digest)", re.IGNORECASE)
+GARBLED = (AttributeError, KeyError, TypeError, ValueError)
+"""What Google's clients raise for JSON that is none, or is of another shape than theirs."""
 NOT_FOUND = 404
 BAD_REQUEST = 400
 
@@ -43,6 +45,12 @@ def gcs_translated(what: str, where: str, url: str) -> Iterator[None]:
                 yield
             except XmlRefusedError as error:
                 raise refused(what, where, error.status, str(error)) from error
+            except requests.RequestException as error:
+                raise unreachable(what, where, error) from error
+            except GARBLED as error:
+                raise RemoteError(
+                    f"{what}: the answer cannot be read ({error})", where=where, retryable=True
+                ) from error
     except RemoteError as error:
         _explain(error, url)
         raise

@@ -58,7 +58,7 @@ class GcsParts(GcsBucket):
     def open_uploads(self, key: str) -> tuple[str, ...]:
         """Return the key's multipart uploads under way, the newest first."""
         try:
-            with self._translated(f"look for uploads of {self.url}/{key}"), _read_as_xml():
+            with self._translated(f"look for uploads of {self.url}/{key}"):
                 answer = self._xml.call("GET", query={"uploads": "", "prefix": key})
                 return listed_uploads(answer.content, key)
         except RemoteError as error:
@@ -70,7 +70,7 @@ class GcsParts(GcsBucket):
         """Begin a multipart upload and return its id; None where the service has none."""
         headers = {f"x-goog-meta-{name}": value for name, value in metadata.items()}
         try:
-            with self._translated(f"begin the upload of {self.url}/{key}"), _read_as_xml():
+            with self._translated(f"begin the upload of {self.url}/{key}"):
                 begun = self._xml.call(
                     "POST", key, {"uploads": ""}, headers={"content-type": TYPE, **headers}
                 )
@@ -84,7 +84,7 @@ class GcsParts(GcsBucket):
         """Return the parts that GCS has."""
         found: list[Part] = []
         after: int | None = 0
-        with self._of_upload(f"look at the upload of {self.url}/{key}"), _read_as_xml():
+        with self._of_upload(f"look at the upload of {self.url}/{key}"):
             while after is not None:
                 query: Query = {"uploadId": upload, "part-number-marker": after}
                 page, after = listed_parts(self._xml.call("GET", key, query).content)
@@ -161,15 +161,6 @@ class GcsParts(GcsBucket):
             if error.status == GONE:
                 raise UploadGoneError(error.message, where=error.where, status=GONE) from error
             raise
-
-
-@contextmanager
-def _read_as_xml() -> Iterator[None]:
-    """Raise RemoteError for an answer that cannot be read."""
-    try:
-        yield
-    except ValueError as error:
-        raise RemoteError(f"the answer cannot be read: {error}", retryable=True) from error
 
 
 def _crc32c(body: Window) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -138,3 +139,16 @@ def file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def fault_proxy():
+    """Give the class of a proxy that treats connections as a plan says."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    path = Path(__file__).with_name("fault_proxy.py")
+    spec = spec_from_file_location("fault_proxy", path)
+    module = module_from_spec(spec)
+    sys.modules["fault_proxy"] = module
+    spec.loader.exec_module(module)
+    return module

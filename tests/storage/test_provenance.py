@@ -31,7 +31,9 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_clean_tree_is_its_commit(project):
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True)
+    asked = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, check=True
+    )
     assert git_state(project) == (asked.stdout.decode().strip(), False)
 
 
