@@ -51,6 +51,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         batching=_batching(flags),
         session=_session(flags),
         monitoring_config_file=_path(flags, "monitoring_config_file"),
+        auth_token_file=_path(flags, "auth_token_file"),
         drain_seconds=flags.number("drain_seconds"),
         reload_seconds=_positive(flags.number("reload_timeout_seconds")),
     )
@@ -97,6 +98,7 @@ def _rest(flags: FlagValues) -> RestOptions | None:
         Address(flags.text("listen_address") or "::", port),
         seconds=millis * _MILLIS if millis > 0 else None,
         cors=flags.is_on("rest_api_enable_cors_support"),
+        ssl_config_file=_path(flags, "rest_api_ssl_config_file"),
         pretty=flags.is_on("pretty_json"),
     )
 

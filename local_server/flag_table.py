@@ -117,6 +117,17 @@ FLAGS: tuple[Flag, ...] = (
     # Beyond TensorFlow Serving.
     Flag("listen_address", "", "Address of the ports. Empty: every address of this machine."),
     Flag(
+        "auth_token_file",
+        "",
+        "Answer only requests that show a bearer token of this file: one a line, # for comments. "
+        "Read again when it changes.",
+    ),
+    Flag(
+        "rest_api_ssl_config_file",
+        "",
+        "Read an SSLConfig text proto for the HTTP/REST API from this file.",
+    ),
+    Flag(
         "devices",
         "",
         "Comma-separated devices with a replica of each model: cpu:N, gpu:N, gpu:all or all. "

@@ -56,6 +56,7 @@ class RestOptions:
     seconds: float | None = None
     """How long a request may run; None for ever."""
     cors: bool = False
+    ssl_config_file: Path | None = None
     pretty: bool = False
     """Whether answers are laid out as TensorFlow Serving lays them out."""
 
@@ -83,5 +84,7 @@ class ServerOptions:
     batching: BatchingOptions | None = None
     session: SessionOptions = field(default_factory=SessionOptions)
     monitoring_config_file: Path | None = None
+    auth_token_file: Path | None = None
+    """The tokens one of which every request has to show; None for nothing of the kind."""
     drain_seconds: float = 10.0
     reload_seconds: float | None = 300.0

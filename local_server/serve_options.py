@@ -25,6 +25,8 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     devices: str = "",
     drain_seconds: float = 10.0,
     pretty_json: bool = False,
+    auth_token_file: Path | None = None,
+    ssl_config_file: Path | None = None,
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
@@ -34,13 +36,18 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     models = find_models(path, name)
     return ServerOptions(
         config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
-        rest=RestOptions(Address(host, port), pretty=pretty_json),
-        grpc=None if grpc_port is None else GrpcOptions(Address(host, grpc_port), health=True),
+        rest=RestOptions(Address(host, port), ssl_config_file=ssl_config_file, pretty=pretty_json),
+        grpc=None if grpc_port is None else _grpc(Address(host, grpc_port), ssl_config_file),
         startup=Startup.SOME,
         batching=BatchingOptions(batching_parameters) if batching else None,
         session=SessionOptions(devices=tuple(devices.split(",")) if devices else ()),
+        auth_token_file=auth_token_file,
         drain_seconds=drain_seconds,
     )
+
+
+def _grpc(address: Address, ssl_config_file: Path | None) -> GrpcOptions:
+    return GrpcOptions(address, ssl_config_file=ssl_config_file, health=True)
 
 
 def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:

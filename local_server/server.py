@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from .assembly import make_core, make_loader
@@ -18,14 +19,18 @@ from .config import ModelServerConfig, model_server_config, parse_text_file, rea
 from .inference import Inference
 from .models import Loader, Manager
 from .options import GrpcOptions, RestOptions, ServerOptions, Startup
+from .protocols.auth import AuthorizedGrpc, AuthorizedHttp
 from .protocols.health import Health
 from .protocols.tfserving_grpc import TfServingGrpc
 from .protocols.tfserving_rest import TfServingRest
+from .protocols.tokens import Tokens
 from .status import Code, StatusError
 from .transport.grpc_server import GrpcOptions as GrpcExtras
 from .transport.grpc_server import GrpcServer
+from .transport.grpc_types import GrpcApplication
 from .transport.server import HttpServer
-from .transport.tls import read_ssl_config
+from .transport.tls import Tls, read_ssl_config
+from .transport.types import Application
 
 _logger = logging.getLogger(__name__)
 
@@ -43,7 +48,8 @@ class ModelServer:
     def __init__(self, options: ServerOptions, load: Loader | None = None) -> None:
         """Put the parts together; nothing is loaded or opened before `start`.
 
-        Raises UserError for batching parameters, StatusError for certificates that are wrong.
+        Raises UserError for batching parameters, certificates and tokens that are wrong,
+        StatusError for certificates that cannot be read.
         """
         self._options = options
         self._loading = ThreadPoolExecutor(options.load_threads or _LOAD_THREADS, "load")
@@ -51,6 +57,8 @@ class ModelServer:
         self._manager = Manager(make_loader(options, load), self._loading)
         self._core = make_core(options, self._manager)
         inference = Inference(self._manager, self._running, check_methods=options.check_methods)
+        file = options.auth_token_file
+        self._tokens = Tokens(file) if file else None
         self._rest = self._make_rest(options.rest, inference) if options.rest else None
         self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -73,7 +81,7 @@ class ModelServer:
     @property
     def address(self) -> str:
         """Return the URL to send REST requests to, without a path; "" where it is off."""
-        return f"http://{self._rest.address}" if self._rest else ""
+        return self._rest.url if self._rest else ""
 
     @property
     def grpc_address(self) -> str:
@@ -180,21 +188,30 @@ class ModelServer:
         face = TfServingRest(
             inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
         )
-        app = Health(self._core, face)
-        return HttpServer(app, options.address.host, options.address.port)
+        app: Application = Health(self._core, face)
+        if self._tokens:
+            app = AuthorizedHttp(self._tokens, app)
+        host, port = options.address.host, options.address.port
+        return HttpServer(app, host, port, tls=_tls(options.ssl_config_file))
 
     def _make_grpc(self, options: GrpcOptions, inference: Inference) -> GrpcServer:
-        app = TfServingGrpc(
+        app: GrpcApplication = TfServingGrpc(
             inference,
             self._core,
             tensor_content=options.tensor_content,
             reload_seconds=self._options.reload_seconds,
         )
+        if self._tokens:
+            app = AuthorizedGrpc(self._tokens, app)
         extras = GrpcExtras(
             socket_path=options.socket_path,
-            tls=read_ssl_config(options.ssl_config_file) if options.ssl_config_file else None,
+            tls=_tls(options.ssl_config_file),
             health=options.health,
             channel_arguments=options.channel_arguments,
         )
         host, port = (options.address.host, options.address.port) if options.address else ("", None)
         return GrpcServer(app, host, port, extras)
+
+
+def _tls(file: Path | None) -> Tls | None:
+    return read_ssl_config(file) if file else None

@@ -67,7 +67,7 @@ def _serve(options: object) -> None:
         if server.grpc_address:
             click.echo(f"Running gRPC ModelServer at {server.grpc_address} ...", err=True)
         if server.address:
-            address = server.address.removeprefix("http://")
+            address = server.address.partition("://")[2]
             click.echo(f"Exporting HTTP/REST API at:{address} ...", err=True)
 
     registry.server("run")(run_until_stopped(server, announce))

@@ -47,6 +47,16 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--pretty-json", is_flag=True, help="Lay answers out as TensorFlow Serving does.")
 @click.option(
+    "--auth-token-file",
+    type=_FILE,
+    help="Answer only requests that show a bearer token of this file: one a line, # for comments.",
+)
+@click.option(
+    "--ssl-config-file",
+    type=_FILE,
+    help="Certificates for REST and gRPC, as an SSLConfig text proto.",
+)
+@click.option(
     "--drain-seconds",
     type=click.FloatRange(0),
     default=10.0,

@@ -86,6 +86,13 @@ def test_channel_arguments_are_numbers_where_they_read_as_such():
     assert grpc.channel_arguments == {"a": 1, "b": "x", "c": -2, "d": ""}
 
 
+def test_rest_and_grpc_have_certificates_of_their_own_and_tokens_in_common():
+    chosen = options("--rest_api_port=1", "--ssl_config_file=/g", "--rest_api_ssl_config_file=/r")
+    assert (chosen.grpc.ssl_config_file, chosen.rest.ssl_config_file) == (Path("/g"), Path("/r"))
+    assert chosen.auth_token_file is None
+    assert options("--auth_token_file=/t").auth_token_file == Path("/t")
+
+
 def test_batching_has_its_file_and_its_place():
     assert options().batching is None
     assert options("--enable_batching").batching == BatchingOptions()
