@@ -88,7 +88,7 @@ class Tokens:
             return
         self._digests = content.digests
         self._stamp = content.stamp
-        _log.info("%s: %d tokens", self._path, len(content.digests))
+        _log.info("%s is read again; tokens: %d", self._path, len(content.digests))
         self._check_mode(content.mode)
 
     def _check_mode(self, mode: int) -> None:

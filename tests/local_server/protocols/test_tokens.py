@@ -158,7 +158,7 @@ def test_a_new_file_takes_effect_within_a_second_and_without_a_restart(file, clo
     file("new")
     clock.time = 2.0
     assert allowed(tokens, "old", "new") == ["new"]
-    assert "tokens: 2 tokens" in caplog.text
+    assert "tokens is read again; tokens: 2" in caplog.text
 
 
 def test_a_file_that_is_written_in_place_takes_effect_too(file, clock):
