@@ -55,9 +55,14 @@ class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         instances = bytes(self.instances).strip()
         if _NOT_AS_WRITTEN.search(instances):
             instances = msgspec.json.encode(_through_doubles(_decode(instances)))
-        name = _signature_name(_decode(self.parameters))
-        start = f'{{"signature_name":{json.dumps(name)},' if name else "{"
-        return start.encode() + b'"instances":' + instances + b"}"
+        return container_body(instances, _decode(self.parameters))
+
+
+def container_body(instances: bytes, parameters: Any) -> bytes:
+    """Return the body that a container gets for a JSON array of instances."""
+    name = _signature_name(parameters)
+    start = f'{{"signature_name":{json.dumps(name)},' if name else "{"
+    return start.encode() + b'"instances":' + instances + b"}"
 
 
 def read_request(body: bytes) -> PredictRequest | None:
@@ -87,6 +92,29 @@ async def raw_predict(
     """Answer with the container's own bytes; raises StatusError."""
     answer = await inference.submit(lambda: _run(inference, deployed, body), within=limits.seconds)
     return _within(answer, deployed, limits)
+
+
+def predict_batch(
+    inference: Inference, deployed: DeployedModel, instances: bytes, parameters: Any, count: int
+) -> list[msgspec.Raw]:
+    """Return the predictions for a JSON array of `count` instances, each as JSON. Blocks.
+
+    Raises StatusError for what the container refuses, and for an answer of another size or kind.
+    """
+    answer = _run(inference, deployed, container_body(instances, parameters))
+    try:
+        predictions = msgspec.json.decode(answer, type=_Predictions).predictions
+    except ValueError as error:
+        text = f"The model's answer holds no predictions as JSON: {error}"
+        raise StatusError(Code.INTERNAL, text) from error
+    if len(predictions) != count:
+        text = f"The model gave {len(predictions)} predictions for {count} instances."
+        raise StatusError(Code.INTERNAL, text)
+    return predictions
+
+
+class _Predictions(msgspec.Struct, frozen=True):
+    predictions: list[msgspec.Raw]
 
 
 def _run(inference: Inference, deployed: DeployedModel, body: bytes) -> bytes:

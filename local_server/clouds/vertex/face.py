@@ -28,6 +28,8 @@ from ..work import Work
 from .artifacts import Artifacts
 from .deployments import Deployments
 from .endpoints import Endpoints
+from .job_runner import JobRunner
+from .jobs import Jobs
 from .listing import Listing
 from .models import Models
 from .operations import Operations
@@ -90,8 +92,13 @@ class VertexAi:
             self._api.schemas,
             parts.chance,
         )
+        runner = JobRunner(self._artifacts, parts.store, parts.serving, parts.inference)
+        self._jobs = Jobs(records, self._operations, runner, parts.work, parts.latency)
         self._handlers = (
-            self._model_methods() | self._endpoint_methods() | self._operation_methods()
+            self._model_methods()
+            | self._endpoint_methods()
+            | self._job_methods()
+            | self._operation_methods()
         )
         self._predictors: dict[str, Predictor] = {
             f"{_PREFIX}endpoints.predict": self._predictions.predict,
@@ -103,6 +110,7 @@ class VertexAi:
         self._artifacts.sweep(self._models.artifacts_in_use())
         self._deployments.restore()
         self._operations.restore()
+        self._jobs.restore()
 
     def _model_methods(self) -> dict[str, Handler]:
         models, prefix = self._models, f"{_PREFIX}models."
@@ -135,6 +143,16 @@ class VertexAi:
             f"{prefix}deployModel": lambda c, b: deployments.deploy(c.path["endpoint"], b),
             f"{prefix}undeployModel": lambda c, b: deployments.undeploy(c.path["endpoint"], b),
             f"{prefix}mutateDeployedModel": lambda c, b: deployments.mutate(c.path["endpoint"], b),
+        }
+
+    def _job_methods(self) -> dict[str, Handler]:
+        jobs, prefix = self._jobs, f"{_PREFIX}batchPredictionJobs."
+        return {
+            f"{prefix}create": lambda c, b: jobs.create(c.path["parent"], b),
+            f"{prefix}get": lambda c, _: jobs.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: jobs.list(c.path["parent"], c.query),
+            f"{prefix}cancel": lambda c, _: jobs.cancel(c.path["name"]),
+            f"{prefix}delete": lambda c, _: jobs.delete(c.path["name"]),
         }
 
     def _operation_methods(self) -> dict[str, Handler]:

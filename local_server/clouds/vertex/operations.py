@@ -136,17 +136,8 @@ class Operations:
         """Let the step's time pass, unless the operation is cancelled meanwhile."""
         seconds = self._latency.seconds(step)
         if seconds:
-            await self._either(self._latency.clock.sleep(seconds), signals.cancelled.wait())
+            await either(self._latency.clock.sleep(seconds), signals.cancelled.wait())
         _refuse_cancelled(signals)
-
-    async def _either(self, *waits: Awaitable[object]) -> None:
-        tasks = [asyncio.ensure_future(wait) for wait in waits]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _fail(self, name: str, code: Code, message: str) -> None:
         self._end(name, {"error": {"code": int(code), "message": message}})
@@ -177,7 +168,7 @@ class Operations:
         signals = self._running.get(name)
         if signals is not None:
             most = _LONGEST_WAIT if seconds is None else min(seconds, _LONGEST_WAIT)
-            await self._either(self._latency.clock.sleep(most), signals.ended.wait())
+            await either(self._latency.clock.sleep(most), signals.ended.wait())
         return self.get(name)
 
     def cancel(self, name: str) -> Document:
@@ -193,6 +184,17 @@ class Operations:
             raise failed_precondition(f"Operation `{name}` is not done.")
         self._records.resources.delete(OPERATION, name)
         return {}
+
+
+async def either(*waits: Awaitable[object]) -> None:
+    """Wait until one of these has ended; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _refuse_cancelled(signals: _Signals) -> None:

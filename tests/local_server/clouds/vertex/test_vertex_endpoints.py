@@ -44,8 +44,8 @@ class TestEndpoints:
             400,
             "FAILED_PRECONDITION",
             (
-                f"Endpoint `{endpoint}` has deployed or being deployed DeployedModel(s): {deployed}."
-                " Please undeploy them before retry."
+                f"Endpoint `{endpoint}` has deployed or being deployed DeployedModel(s):"
+                f" {deployed}. Please undeploy them before retry."
             ),
         )
 
