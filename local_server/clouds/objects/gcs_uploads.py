@@ -30,7 +30,8 @@ from .gcs_resources import object_resource
 from .nouns import ObjectInfo, Session
 from .related import RelatedDecoder, RelatedError
 from .sessions import Chunk, verify
-from .wire import chunks, number, small_body, spool
+from .spooling import pour, spool
+from .wire import chunks, number, small_body
 
 CLIENT_CLOSED_REQUEST = 499
 """What GCS answers to the deletion of a session."""
@@ -191,16 +192,21 @@ async def _take_chunk(call: GcsCall, request: Request, chunk: Chunk, span: Span)
 
 async def _write(request: Request, chunk: Chunk, span: Span) -> None:
     """Append the bytes that are new: a repeated chunk may overlap what is there."""
-    first, received = span.first, chunk.writer.size
-    if first is None:
+    received = chunk.writer.size
+    if span.first is None:
         return
-    if first > received:
-        raise invalid(f"The chunk begins at {first}, but {received} bytes have been received")
-    position = first
+    if span.first > received:
+        raise invalid(f"The chunk begins at {span.first}, but {received} bytes have been received")
+    await pour(_new_bytes(request, span, span.first, received), chunk.writer)
+
+
+async def _new_bytes(
+    request: Request, span: Span, position: int, received: int
+) -> AsyncIterator[bytes]:
     async for piece in chunks(request):
         if span.last is not None and position + len(piece) > span.last + 1:
             raise invalid("The chunk is longer than its Content-Range")
-        chunk.writer.write(piece[max(received - position, 0) :])
+        yield piece[max(received - position, 0) :]
         position += len(piece)
     if span.last is not None and position != span.last + 1:
         raise invalid("The chunk is shorter than its Content-Range")

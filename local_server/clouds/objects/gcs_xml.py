@@ -19,8 +19,9 @@ from .gcs_resources import etag_of
 from .nouns import Blob, Part, Upload
 from .s3_xml import MalformedError, document, element, group, initiated, parse
 from .sessions import verify
+from .spooling import spool
 from .uploads import MAX_PARTS, choose
-from .wire import chunks, decode, iso_time, small_body, spool
+from .wire import chunks, decode, iso_time, small_body
 
 XML = "application/xml; charset=UTF-8"
 META = "x-goog-meta-"

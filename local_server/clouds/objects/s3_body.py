@@ -16,8 +16,9 @@ from .checksums import ALGORITHMS, Digests, from_base64, to_base64
 from .nouns import Blob
 from .s3_call import Received
 from .s3_errors import S3Error, not_implemented
+from .spooling import spool
 from .store import ObjectStore
-from .wire import chunks, spool
+from .wire import chunks
 
 PREFIX = "x-amz-checksum-"
 NO_CHECKSUM = frozenset({"x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"})

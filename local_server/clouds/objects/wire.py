@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, unquote
 
 from ...transport.types import FileSlice, Head, Request, Response
 from ..bodies import collect
-from .blobs import BlobWriter
 from .nouns import ObjectInfo
 from .store import ObjectStore
 
@@ -132,13 +131,3 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 async def small_body(request: Request) -> bytes:
     """Return a body that is to be looked at whole; raises BodyTooLargeError, ClientGoneError."""
     return await collect(request, SMALL_BODY)
-
-
-async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
-    """Write pieces as they come; aborts the writer when they break off."""
-    try:
-        async for piece in pieces:
-            writer.write(piece)
-    except BaseException:
-        writer.abort()
-        raise
