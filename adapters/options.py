@@ -46,7 +46,7 @@ def parse_options(target: Target, kind: type[Options], environ: Mapping[str, str
         given = _given(target, field, environ)
         if given is not None:
             values[field.name] = _convert(target, field.name, given, hints[field.name])
-        elif field.default is dataclasses.MISSING:
+        elif dataclasses.MISSING is field.default is field.default_factory:
             raise _missing(target, field)
     return kind(**values)
 

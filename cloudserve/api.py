@@ -41,20 +41,22 @@ def deploy(  # noqa: PLR0913 - a release, and who is told
     return releases.deploy(version)
 
 
-def promote(
+def promote(  # noqa: PLR0913 - keywords, each with its default
     project: Project,
     model: str,
     target: str,
     *,
     version: str | None = None,
+    percent: int = 100,
     environ: Environ = None,
     notify: Notify = quiet,
 ) -> Outcome:
-    """Give a deployed version all traffic.
+    """Give a deployed version all traffic, or `percent` of it.
 
     `version` is a number (`2`, `v2`), a revision id or a digest's beginning; the newest by default.
     """
-    return Releases(project, model, target, environ=environ, notify=notify).promote(version)
+    releases = Releases(project, model, target, environ=environ, notify=notify)
+    return releases.promote(version, percent=percent)
 
 
 def rollback(

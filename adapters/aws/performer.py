@@ -10,6 +10,7 @@ import msgspec
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.release.nouns import Action
 from cloudserve.release.provider import Notify
+from cloudserve.release.traffic import ALL
 
 from ..polling import Poller
 from .endpoint import (
@@ -161,14 +162,18 @@ class Performer:
 
     def _set_weights(self, args: Args, notify: Notify) -> None:
         name, chosen = str(args["endpoint"]), str(args["revision"])
+        wanted = msgspec.json.decode(str(args["weights"]), type=dict[str, int])
         found = self._api.endpoint(name)
-        if found is None or not found.has(chosen):
+        gone = [variant for variant in wanted if found is None or not found.has(variant)]
+        if found is None or gone:
             raise ConflictError(
-                f"{chosen} is not on the endpoint {name} any more",
+                f"{', '.join(gone) or chosen} is not on the endpoint {name} any more",
                 where=self._api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        weights = {spec["VariantName"]: 0.0 for spec in found.variants} | {chosen: 1.0}
+        weights = {
+            spec["VariantName"]: wanted.get(spec["VariantName"], 0) / ALL for spec in found.variants
+        }
         if found.weights != weights:
             self._api.change(
                 f"move the traffic of the endpoint {name}",

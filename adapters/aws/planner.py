@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.traffic import ALL, percents, split
 
 from .endpoint import (
     CHANGING,
@@ -58,9 +61,12 @@ class Planner:
         actions += self._plan_config(model, revision.id, endpoint, shares or {revision.id: 1.0})
         return tuple(actions)
 
-    def traffic(self, model: str, revision_id: str, seen: Deployment) -> tuple[Action, ...]:
+    def traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int
+    ) -> tuple[Action, ...]:
         """Plan new weights; a revision that was taken off the endpoint is put on it again."""
-        if seen.traffic.get(revision_id) == 1.0:
+        wanted = split(seen.traffic, revision_id, percent)
+        if wanted == percents(seen.traffic):
             return ()
         name = endpoint_name(model)
         endpoint = self._api.endpoint(name)
@@ -71,13 +77,19 @@ class Planner:
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
         if not endpoint.has(revision_id):
-            return tuple(self._plan_config(model, revision_id, endpoint, {revision_id: 1.0}))
+            shares = {variant: part / ALL for variant, part in wanted.items()}
+            return tuple(self._plan_config(model, revision_id, endpoint, shares))
+        share = "all traffic" if wanted == {revision_id: ALL} else f"{percent} % of the traffic"
         return (
             Action(
                 "set-weights",
                 "set-weights",
-                f"give {revision_id} all traffic of the endpoint {name}",
-                {"endpoint": name, "revision": revision_id},
+                f"give {revision_id} {share} of the endpoint {name}",
+                {
+                    "endpoint": name,
+                    "revision": revision_id,
+                    "weights": msgspec.json.encode(wanted, order="deterministic").decode(),
+                },
                 f"give it back to {seen.live}" if seen.live else "",
             ),
         )

@@ -116,9 +116,11 @@ class SageMakerEndpoints:
         """Plan a SageMaker Model and an endpoint with it beside what is live."""
         return self._planner.deploy(model, revision, location, seen)
 
-    def plan_traffic(self, model: str, revision_id: str, seen: Deployment) -> tuple[Action, ...]:
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+    ) -> tuple[Action, ...]:
         """Plan new weights; a revision that was taken off the endpoint is put on it again."""
-        return self._planner.traffic(model, revision_id, seen)
+        return self._planner.traffic(model, revision_id, seen, percent)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait until the endpoint is in service."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from cloudserve.errors import ConflictError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
+from cloudserve.release.traffic import ALL
 
 from ..extras import extra
 from ..options import bucket_name, from_environment, parse_options
@@ -136,8 +137,17 @@ class AiPlatform:
             actions += self.plan_traffic(model, revision.id, seen)
         return tuple(actions)
 
-    def plan_traffic(self, model: str, revision_id: str, seen: Deployment) -> tuple[Action, ...]:
-        """Plan to make a version the default one."""
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+    ) -> tuple[Action, ...]:
+        """Plan to make a version the default one; raises UserError for a part of the traffic."""
+        if percent < ALL:
+            raise UserError(
+                "AI Platform has one default version, which gets all traffic",
+                where=f"{model} on {self._target}",
+                hint="promote without --percent; Vertex AI splits traffic: "
+                f"cloudserve migrate {self._target}",
+            )
         if seen.traffic.get(revision_id) == 1.0:
             return ()
         name = platform_name(model)

@@ -18,7 +18,7 @@ COMMANDS = {
     "emulate": ("emulate", "Run the offline clouds on one loopback port."),
     "deploy": ("deploy", "Put a model version on a target, beside what is live."),
     "status": ("status", "Show what a target has of a model."),
-    "promote": ("promote", "Give a deployed version all traffic."),
+    "promote": ("promote", "Give a deployed version all traffic, or a part."),
     "rollback": ("rollback", "Give the traffic back to the version before."),
     "pull": ("pull", "Fetch a released model's files from its bucket."),
     "history": ("history", "Show who released what, when, from which digest."),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.cli.report import Report, Table
-from cloudserve.release.nouns import Deployed, Deployment
+from cloudserve.release.nouns import Deployed, Deployment, Plan
 from cloudserve.release.service import Outcome
+from cloudserve.release.traffic import ALL
 
 COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST")
 
@@ -22,6 +23,7 @@ def outcome_report(outcome: Outcome) -> Report:
     document = {
         "operation": plan.operation,
         "revision": plan.revision.id,
+        "percent": plan.percent,
         "changed": outcome.changed,
         "steps": [action.sentence for action in plan.actions],
         "deployment": _document(deployment),
@@ -33,14 +35,20 @@ def _sentence(outcome: Outcome) -> str:
     plan = outcome.plan
     there = f"{plan.model} {plan.revision.id} on {plan.target}"
     if not outcome.changed:
-        already = "is deployed" if plan.operation == "deploy" else "has all traffic"
+        already = "is deployed" if plan.operation == "deploy" else f"has {_share(plan)}"
         return f"{there}: {already} already, nothing to do"
     if plan.operation == "deploy":
         live = outcome.deployment.live
         return f"{there}: deployed, " + (
             "live" if live == plan.revision.id else f"{live or 'nothing'} is live"
         )
+    if plan.percent < ALL:
+        return f"{there}: has {_share(plan)}, {outcome.deployment.live} has most of it"
     return f"{there}: live, was {plan.previous or 'nothing'}"
+
+
+def _share(plan: Plan) -> str:
+    return "all traffic" if plan.percent == ALL else f"{plan.percent} % of the traffic"
 
 
 def _headline(deployment: Deployment) -> str:

@@ -9,6 +9,7 @@ import click
 
 from cloudserve.cli.options import releases, target_options
 from cloudserve.cli.report import Report, Table, output_option, show
+from cloudserve.release.traffic import ALL
 
 if TYPE_CHECKING:
     from cloudserve.release.ledger import Release
@@ -37,7 +38,7 @@ def _row(release: Release) -> tuple[str, ...]:
     return (
         f"{release.started:%Y-%m-%d %H:%M:%S}",
         release.who,
-        release.operation,
+        release.operation if release.percent == ALL else f"{release.operation} {release.percent} %",
         release.revision,
         release.previous or "-",
         _outcome(release),

@@ -13,18 +13,30 @@ from cloudserve.cli.report import output_option, show
 @click.command("promote")
 @target_options
 @click.option("--version", help="A number, revision id or digest; the newest by default.")
+@click.option(
+    "--percent",
+    type=click.IntRange(1, 100),
+    default=100,
+    show_default=True,
+    help="The share of the traffic; the others keep the rest.",
+)
 @output_option
-def command(
+def command(  # noqa: PLR0913 - a parameter an option
     *,
     model: str,
     target: str,
     project_file: Path,
     settings: tuple[str, ...],
     version: str | None,
+    percent: int,
     output: str,
 ) -> None:
-    """Give a deployed version all traffic."""
+    """Give a deployed version all traffic, or a part.
+
+    With --percent 10 it answers one request in ten, where the platform can split traffic (Vertex
+    AI and SageMaker can). `cloudserve rollback` takes the traffic back from it.
+    """
     from cloudserve.cli.deployment_report import outcome_report
 
-    outcome = releases(model, target, project_file, settings).promote(version)
+    outcome = releases(model, target, project_file, settings).promote(version, percent=percent)
     show(outcome_report(outcome), output)

@@ -22,6 +22,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.provider import BlobStore, Expect
+from cloudserve.release.traffic import ALL
 
 ATTEMPTS = 20
 ENTRY = re.compile(r"([0-9]{10}|[1-9][0-9]{10,})\.json")
@@ -54,6 +55,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""
     previous: str | None = None
     """The revision that was live before."""
+    percent: int = ALL
+    """The share of the traffic that the release was for."""
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
 
@@ -75,6 +78,8 @@ class Release:
     error: str = ""
     steps: tuple[str, ...] = ()
     """The sentences of the steps that were done."""
+    percent: int = ALL
+    """The share of the traffic that it was for."""
 
 
 class Ledger:
@@ -162,6 +167,7 @@ class Recorder:
                 sentence=sentence,
                 error=error,
                 previous=plan.previous,
+                percent=plan.percent,
             )
         )
 
@@ -198,4 +204,5 @@ def _fold(entries: list[Entry]) -> Release:
         outcome=last.event,
         error=last.error,
         steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
+        percent=first.percent,
     )

@@ -142,3 +142,5 @@ class Plan:
     """The local SavedModel directory, where the plan uploads one."""
     previous: str | None = None
     """The revision that was live when the plan was made."""
+    percent: int = 100
+    """The share of the traffic that a promotion is for."""

@@ -10,6 +10,7 @@ from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Release, utf8
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision, State
 from cloudserve.release.provider import Provider
+from cloudserve.release.traffic import ALL
 from cloudserve.release.upload import is_uploaded
 
 UPLOAD = "upload"
@@ -41,9 +42,14 @@ def plan_deploy(
 
 
 def plan_traffic(
-    provider: Provider, target: str, operation: Operation, chosen: Deployed, seen: Deployment
+    provider: Provider,
+    target: str,
+    operation: Operation,
+    chosen: Deployed,
+    seen: Deployment,
+    percent: int = ALL,
 ) -> Plan:
-    """Plan to give one deployed revision all traffic; no actions when it has it."""
+    """Plan to give one deployed revision a share of the traffic; no actions when it has it."""
     if chosen.state is not State.READY:
         because = f": {chosen.reason}" if chosen.reason else ""
         raise ConflictError(
@@ -51,8 +57,28 @@ def plan_traffic(
             where=f"{seen.model} on {target}",
             hint=f"cloudserve deploy {seen.model} --target {target}",
         )
-    actions = provider.plan_traffic(seen.model, chosen.revision.id, seen)
-    return Plan(operation, target, seen.model, chosen.revision, actions, previous=seen.live)
+    _check_rest(seen, chosen.revision.id, percent)
+    actions = provider.plan_traffic(seen.model, chosen.revision.id, seen, percent)
+    return Plan(
+        operation,
+        target,
+        seen.model,
+        chosen.revision,
+        actions,
+        previous=seen.live,
+        percent=percent,
+    )
+
+
+def _check_rest(seen: Deployment, chosen: str, percent: int) -> None:
+    others = [name for name, share in seen.traffic.items() if share > 0 and name != chosen]
+    if percent < ALL and not others:
+        raise UserError(
+            f"no revision beside {chosen} has traffic: nobody would take the other "
+            f"{ALL - percent} %",
+            where=f"{seen.model} on {seen.target}",
+            hint=f"cloudserve promote {seen.model} --target {seen.target}, without --percent",
+        )
 
 
 def choose(seen: Deployment, wanted: str) -> Deployed:
@@ -95,13 +121,15 @@ def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
 
     Rollbacks are passed over, so that a second rollback does not bring back what the first one
     took away. A release without an end counts: that its revision is live says that it got there.
+    While several share the traffic, the one that took over is the one promoted last.
     Raises UserError when the ledger knows of none.
     """
+    taken_over = _taken_over(seen, history)
     for release in reversed(history):
         if (
             release.operation is not Operation.ROLLBACK
-            and release.revision == seen.live
-            and release.previous not in {None, seen.live}
+            and release.revision == taken_over
+            and release.previous not in {None, taken_over}
         ):
             return choose(seen, str(release.previous))
     raise UserError(
@@ -109,6 +137,15 @@ def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
         where=f"{seen.model} on {seen.target}",
         hint="name one with --to; `cloudserve status` lists what is deployed",
     )
+
+
+def _taken_over(seen: Deployment, history: Sequence[Release]) -> str | None:
+    sharing = {name for name, share in seen.traffic.items() if share > 0}
+    if len(sharing) > 1:
+        for release in reversed(history):
+            if release.operation is Operation.PROMOTE and release.revision in sharing:
+                return release.revision
+    return seen.live
 
 
 def _names(revision: Revision) -> set[str]:

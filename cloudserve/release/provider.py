@@ -101,8 +101,14 @@ class Provider(Protocol):
         """
         ...
 
-    def plan_traffic(self, model: str, revision_id: str, seen: Deployment) -> tuple[Action, ...]:
-        """Return the actions that give one deployed revision all traffic; () when it has it."""
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+    ) -> tuple[Action, ...]:
+        """Return the actions that give one deployed revision this share; () when it has it.
+
+        The others share the rest as they shared it before (`cloudserve.release.traffic.split`).
+        Raises UserError for a percentage (1 to 99) where the platform cannot split traffic.
+        """
         ...
 
     def perform(self, action: Action, notify: Notify) -> None:
@@ -115,7 +121,8 @@ class Provider(Protocol):
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Send one JSON request (`{"instances": [...]}`) and return the platform's JSON answer.
 
-        Without `revision_id` the platform's traffic rules choose. A failure that a platform
+        Without `revision_id` the platform's traffic rules choose. Raises UserError for one that
+        the platform gives no way to ask while others have traffic too. A failure that a platform
         reports inside a successful HTTP answer is raised as RemoteError all the same.
         """
         ...

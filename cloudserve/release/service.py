@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve import registry
-from cloudserve.errors import CloudserveError, ConflictError
+from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
 from cloudserve.release import planner
 from cloudserve.release.executor import execute
@@ -23,6 +23,7 @@ from cloudserve.release.lock import lock
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision
 from cloudserve.release.provider import Notify, Provider
 from cloudserve.release.pull import Pulled, pull, uploaded
+from cloudserve.release.traffic import ALL
 from cloudserve.release.upload import upload
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
 from cloudserve.storage.events import Observe, Told, ignore
@@ -117,13 +118,19 @@ class Releases:
 
         return self._carry_out(plan, creates_bucket=True)
 
-    def promote(self, version: str | None = None) -> Outcome:
-        """Give a deployed version, the newest by default, all traffic."""
+    def promote(self, version: str | None = None, *, percent: int = ALL) -> Outcome:
+        """Give a deployed version, the newest by default, all traffic or a percentage of it.
+
+        Of what is left the others keep their shares in proportion. Raises UserError for a
+        percentage that is not 1 to 100, or where the platform cannot split traffic.
+        """
+        if not 1 <= percent <= ALL:
+            raise UserError(f"{percent} is not a percentage of the traffic: 1 to 100 are")
 
         def plan() -> Plan:
             seen = self.status()
             chosen = planner.newest(seen) if version is None else planner.choose(seen, version)
-            return self._plan_traffic(Operation.PROMOTE, chosen, seen)
+            return self._plan_traffic(Operation.PROMOTE, chosen, seen, percent)
 
         return self._carry_out(plan)
 
@@ -146,8 +153,12 @@ class Releases:
 
         return self._carry_out(plan)
 
-    def _plan_traffic(self, operation: Operation, chosen: Deployed, seen: Deployment) -> Plan:
-        return planner.plan_traffic(self._provider, self._target.name, operation, chosen, seen)
+    def _plan_traffic(
+        self, operation: Operation, chosen: Deployed, seen: Deployment, percent: int = ALL
+    ) -> Plan:
+        return planner.plan_traffic(
+            self._provider, self._target.name, operation, chosen, seen, percent
+        )
 
     def _carry_out(self, make_plan: Callable[[], Plan], *, creates_bucket: bool = False) -> Outcome:
         plan = make_plan()

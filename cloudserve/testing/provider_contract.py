@@ -55,14 +55,15 @@ def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
     return lines
 
 
-def promote(provider: Provider, model: str, revision: Revision) -> None:
-    """Give a revision all traffic."""
-    perform(provider, provider.plan_traffic(model, revision.id, provider.describe(model)))
+def promote(provider: Provider, model: str, revision: Revision, percent: int = 100) -> None:
+    """Give a revision all traffic, or a part."""
+    seen = provider.describe(model)
+    perform(provider, provider.plan_traffic(model, revision.id, seen, percent))
 
 
 def live(seen: Deployment) -> dict[str, float]:
-    """Return who has traffic, without those that only stand by."""
-    return {name: share for name, share in seen.traffic.items() if share}
+    """Return who has traffic, without those that only stand by; hundredths are exact enough."""
+    return {name: round(share, 4) for name, share in seen.traffic.items() if share}
 
 
 class ProviderContract:
@@ -70,6 +71,11 @@ class ProviderContract:
 
     The two SavedModels serve one input: `first` answers x/2 + 2, `second` another number.
     """
+
+    splits_traffic = True
+    """Whether the platform can give a revision a part of the traffic."""
+    asks_any_revision = True
+    """Whether a prediction can name a revision that others share the traffic with."""
 
     @pytest.fixture
     def provider(self) -> Provider:
@@ -139,13 +145,21 @@ class ProviderContract:
         perform(provider, plan(provider, MODEL, two))
         body = b'{"instances": [1.0]}'
         assert live(provider.describe(MODEL)) == {one.id: 1.0}
-        old, new = provider.predict(MODEL, body, one.id), provider.predict(MODEL, body, two.id)
-        assert old != new
+        old = provider.predict(MODEL, body, one.id)
         assert provider.predict(MODEL, body) == old
+        if self.asks_any_revision:
+            new = provider.predict(MODEL, body, two.id)
+        else:
+            with pytest.raises(UserError) as error:
+                provider.predict(MODEL, body, two.id)
+            assert error.value.hint
 
         promote(provider, MODEL, two)
         seen = provider.describe(MODEL)
         assert live(seen) == {two.id: 1.0}
+        if not self.asks_any_revision:
+            new = provider.predict(MODEL, body, two.id)
+        assert new != old
         assert provider.predict(MODEL, body) == new
         assert provider.plan_traffic(MODEL, two.id, seen) == ()
 
@@ -171,6 +185,37 @@ class ProviderContract:
         assert live(provider.describe(MODEL)) == {one.id: 1.0}
         answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
         assert answer == {"predictions": [2.5]}
+
+    def test_traffic_is_shifted_by_percent_and_taken_back(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, two, three = (
+            put(provider, MODEL, number, source)
+            for number, source in ((1, first), (2, second), (3, first))
+        )
+        for revision in (one, two):
+            perform(provider, plan(provider, MODEL, revision))
+        if not self.splits_traffic:
+            with pytest.raises(UserError) as error:
+                promote(provider, MODEL, two, 10)
+            assert error.value.hint
+            assert live(provider.describe(MODEL)) == {one.id: 1.0}
+            return
+        for percent in (10, 50):
+            promote(provider, MODEL, two, percent)
+            seen = provider.describe(MODEL)
+            assert live(seen) == {one.id: 1 - percent / 100, two.id: percent / 100}
+            assert provider.plan_traffic(MODEL, two.id, seen, percent) == ()
+        body = b'{"instances": [1.0]}'
+        answers = {provider.predict(MODEL, body) for _ in range(64)}
+        assert len(answers) == len((one, two))  # one chance in 2 ** 63 to be wrong
+
+        perform(provider, plan(provider, MODEL, three))
+        assert live(provider.describe(MODEL)) == {one.id: 0.5, two.id: 0.5}
+        promote(provider, MODEL, three, 20)
+        assert live(provider.describe(MODEL)) == {one.id: 0.4, two.id: 0.4, three.id: 0.2}
+        promote(provider, MODEL, one)
+        assert live(provider.describe(MODEL)) == {one.id: 1.0}
 
     def test_a_revision_that_is_there_needs_nothing(self, provider: Provider, first: Path) -> None:
         revision = put(provider, MODEL, 1, first)

@@ -16,6 +16,7 @@ from cloudserve.project import Model, Project, Target
 from cloudserve.release.nouns import Action, Deployed, Deployment, Revision, State
 from cloudserve.release.provider import Blob, Expect
 from cloudserve.release.service import Releases
+from cloudserve.release.traffic import percents, split
 
 
 class MemoryBlobs:
@@ -86,10 +87,11 @@ class MemoryPlatform:
         args = {"number": revision.number, "digest": revision.digest, "url": location.root_url}
         return (Action("create", "create", f"create {revision.id}", args),)
 
-    def plan_traffic(self, model, revision_id, seen):
-        if seen.traffic.get(revision_id) == 1.0:
+    def plan_traffic(self, model, revision_id, seen, percent=100):
+        wanted = split(seen.traffic, revision_id, percent)
+        if wanted == percents(seen.traffic):
             return ()
-        return (Action("move", "move", f"move to {revision_id}", {"id": revision_id}),)
+        return (Action("move", "move", f"move to {revision_id}", wanted),)
 
     def perform(self, action, notify):
         self.before(action)
@@ -101,7 +103,7 @@ class MemoryPlatform:
                 if not self.traffic:
                     self.traffic = {revision.id: 1.0}
             case "move":
-                self.traffic = {action.args["id"]: 1.0}
+                self.traffic = {name: part / 100 for name, part in action.args.items()}
             case other:
                 raise RemoteError(f"no such action: {other}")
 

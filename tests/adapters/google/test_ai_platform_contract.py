@@ -17,6 +17,8 @@ def target(bucket):
 
 
 class TestAiPlatform(ProviderContract):
+    splits_traffic = False
+
     @pytest.fixture
     def provider(self, target, clouds):
         return create(target, clouds)

@@ -1,0 +1,153 @@
+"""The few calls of aiplatform v1 that a release needs, at one regional endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..credentials import Access
+from ..rest import PAGE, RETRIES, GoogleApi, Record
+
+GOOGLE = ".googleapis.com"
+
+
+class VertexApi(GoogleApi):
+    """aiplatform v1 of one project and region. Models and endpoints go by their short ids."""
+
+    def __init__(
+        self, project: str, region: str, endpoint: str, access: Access, *, retries: int = RETRIES
+    ) -> None:
+        super().__init__("aiplatform", "v1", endpoint, access, retries=retries)
+        self.project = project
+        self._parent = f"projects/{project}/locations/{region}"
+
+    def model_name(self, model: str, version: str | None = None) -> str:
+        """Return the full name of a model, or of a version by its number or an alias."""
+        name = f"{self._parent}/models/{model}"
+        return f"{name}@{version}" if version else name
+
+    def endpoint_name(self, endpoint: str) -> str:
+        """Return the full name of an endpoint."""
+        return f"{self._parent}/endpoints/{endpoint}"
+
+    def url(self, name: str) -> str:
+        """Return the URL of a resource by its full name."""
+        return f"{self._endpoint}/v1/{name}"
+
+    def versions(self, model: str) -> tuple[Record, ...] | None:
+        """Return a model's versions, over all pages, or None for no such model."""
+        name = self.model_name(model)
+        request = self._models.listVersions(name=name, pageSize=PAGE)
+        found: list[Record] = []
+        while request is not None:
+            answer = self._find(request, "list the versions", self.url(name))
+            if answer is None:
+                return None
+            found += answer.get("models", ())
+            request = self._models.listVersions_next(request, answer)
+        return tuple(found)
+
+    def endpoint(self, endpoint: str) -> Record | None:
+        """Return an endpoint, or None."""
+        name = self.endpoint_name(endpoint)
+        return self._find(self._endpoints.get(name=name), "read the endpoint", self.url(name))
+
+    def upload(self, body: Record) -> Record:
+        """Start to upload a model or a version; return the operation."""
+        request = self._models.upload(parent=self._parent, body=body)
+        where = self.url(f"{self._parent}/models:upload")
+        return self._execute(request, "upload the model version", where)
+
+    def merge_aliases(self, model: str, version: str, aliases: list[str]) -> None:
+        """Move aliases to a version; those with "-" before them are taken from it."""
+        name = self.model_name(model, version)
+        request = self._models.mergeVersionAliases(name=name, body={"versionAliases": aliases})
+        self._execute(request, "move the aliases", self.url(name))
+
+    def patch_version(self, model: str, version: str, mask: str, body: Record) -> None:
+        """Change the masked fields of a version."""
+        name = self.model_name(model, version)
+        body = {"name": name, **body}
+        request = self._models.patch(name=name, updateMask=mask, body=body)
+        self._execute(request, "change the model version", self.url(name))
+
+    def delete_version(self, model: str, version: str) -> Record | None:
+        """Start to delete a version; return the operation, or None when it is not there."""
+        name = self.model_name(model, version)
+        request = self._models.deleteVersion(name=name)
+        return self._find(request, "delete the model version", self.url(name))
+
+    def create_endpoint(self, endpoint: str, body: Record) -> Record:
+        """Start to create an endpoint of this id; return the operation."""
+        request = self._endpoints.create(parent=self._parent, endpointId=endpoint, body=body)
+        return self._execute(request, "create the endpoint", self.url(self.endpoint_name(endpoint)))
+
+    def patch_endpoint(self, endpoint: str, mask: str, body: Record) -> None:
+        """Change the masked fields of an endpoint."""
+        name = self.endpoint_name(endpoint)
+        request = self._endpoints.patch(name=name, updateMask=mask, body=body)
+        self._execute(request, "change the endpoint", self.url(name))
+
+    def deploy(self, endpoint: str, body: Record) -> Record:
+        """Start to deploy a model version on an endpoint; return the operation."""
+        return self._on_endpoint("deployModel", "deploy the model", endpoint, body)
+
+    def undeploy(self, endpoint: str, body: Record) -> Record:
+        """Start to take a deployment off an endpoint; return the operation."""
+        return self._on_endpoint("undeployModel", "undeploy the model", endpoint, body)
+
+    def mutate(self, endpoint: str, body: Record) -> Record:
+        """Start to change a deployment's scaling; return the operation."""
+        return self._on_endpoint("mutateDeployedModel", "scale the model", endpoint, body)
+
+    def operation(self, name: str) -> Record:
+        """Return an operation by its full name."""
+        request = self._operations(name.rpartition("/operations/")[0]).get(name=name)
+        return self._execute(request, "read the operation", self.url(name))
+
+    def operations(self, owner: str) -> Iterator[Record]:
+        """Yield the operations of a resource, by its full name; none where it is not there."""
+        collection = self._operations(owner)
+        request = collection.list(name=owner, pageSize=PAGE)
+        while request is not None:
+            answer = self._find(request, "list the operations", self.url(owner)) or {}
+            yield from answer.get("operations", ())
+            request = collection.list_next(request, answer)
+
+    def raw_predict(self, endpoint: str, dns: str, body: bytes) -> bytes:
+        """Return the container's own answer to a prediction.
+
+        An endpoint with a host of its own is asked there; a service that is not Google's (the
+        offline one) is told that host's name.
+        """
+        path = f"/v1/{self.endpoint_name(endpoint)}:rawPredict"
+        if not dns:
+            return self._predict(f"{self._endpoint}{path}", body)
+        if (urlsplit(self._endpoint).hostname or "").endswith(GOOGLE):
+            return self._predict(f"https://{dns}{path}", body)
+        return self._predict(f"{self._endpoint}{path}", body, {"Host": dns})
+
+    def _on_endpoint(self, method: str, what: str, endpoint: str, body: Record) -> Record:
+        name = self.endpoint_name(endpoint)
+        request = getattr(self._endpoints, method)(endpoint=name, body=body)
+        return self._execute(request, what, self.url(name))
+
+    def _operations(self, owner: str) -> Any:
+        """Return the collection that a resource's operations are in."""
+        words = owner.split("/")
+        kind = words[4] if len(words) > 4 else ""  # noqa: PLR2004 - projects/P/locations/L/KIND
+        by_kind = {"models": self._models, "endpoints": self._endpoints}
+        return by_kind.get(kind, self._locations).operations()
+
+    @property
+    def _locations(self) -> Any:
+        return self._service.projects().locations()
+
+    @property
+    def _models(self) -> Any:
+        return self._locations.models()
+
+    @property
+    def _endpoints(self) -> Any:
+        return self._locations.endpoints()

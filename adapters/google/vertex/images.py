@@ -1,0 +1,141 @@
+"""The containers that serve a model: Google's prebuilt TensorFlow images, or an image of one's own.
+
+Source: google-cloud-aiplatform's `constants/prediction.py` for the names, Vertex AI's pages on
+prebuilt containers and the framework support policy for the dates (read in November 2026).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from cloudserve.errors import UserError
+from cloudserve.release.nouns import Location
+
+from .options import Options
+
+NEWEST = "2.15"
+ENDS = {
+    "2.15": date(2027, 1, 14),
+    "2.14": date(2027, 1, 14),
+    "2.13": date(2025, 11, 28),
+}
+"""When an image is taken away. Those before 2.13 went before it."""
+OLDEST_MINOR = 1
+OWN = "`image` names a container of your own"
+DIGITS = 12
+
+
+def served_version(options: Options) -> str | None:
+    """Return the TensorFlow version of the image, or None for an image of one's own."""
+    return None if options.image else options.tensorflow_version or NEWEST
+
+
+def prebuilt_image(region: str, version: str, *, gpu: bool) -> str:
+    """Return Google's image of a TensorFlow version such as `2.15`, from the nearest registry."""
+    device = "gpu" if gpu else "cpu"
+    host = f"{multi_region(region)}-docker.pkg.dev/vertex-ai/prediction"
+    return f"{host}/tf2-{device}.{version.replace('.', '-')}:latest"
+
+
+def multi_region(region: str) -> str:
+    """Return which of the three registries, `us`, `europe` or `asia`, is nearest to a region."""
+    continent = region.partition("-")[0]
+    if continent in {"europe", "me", "africa"}:
+        return "europe"
+    return "asia" if continent in {"asia", "australia"} else "us"
+
+
+def check_image(options: Options, where: str, today: date) -> None:
+    """Raise UserError for a prebuilt image that never was, or is no more."""
+    version = served_version(options)
+    if version is None:
+        return
+    known = {f"2.{minor}" for minor in range(OLDEST_MINOR, int(NEWEST.partition(".")[2]) + 1)}
+    if version not in known:
+        raise UserError(
+            f"Vertex AI has no prebuilt image of TensorFlow {version}; the newest is {NEWEST}",
+            where=where,
+            hint=f'write tensorflow_version: "{NEWEST}", or name a container with `image`',
+        )
+    end = ENDS.get(version, min(ENDS.values()))
+    if end <= today:
+        raise UserError(
+            f"Google took the prebuilt image of TensorFlow {version} away by {end}",
+            where=where,
+            hint="name a container image of your own with `image`: TensorFlow Serving's, or ours",
+        )
+
+
+def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
+    """Return what may go wrong with a model that this TensorFlow version wrote ("" unknown)."""
+    version = served_version(options)
+    if version is None:
+        return ()
+    end = ENDS.get(version, min(ENDS.values()))
+    warnings = [f"Google takes the prebuilt image of TensorFlow {version} away on {end}; " + OWN]
+    if is_newer(written_by, version):
+        warnings.append(
+            f"TensorFlow {written_by} wrote the model, and the prebuilt image has {version}: ops "
+            "that it does not know make the deployment fail; " + OWN
+        )
+    return tuple(warnings)
+
+
+def is_newer(version: str, other: str) -> bool:
+    """Say whether a TensorFlow version's minor release is later than another's."""
+    pairs = [_minor(version), _minor(other)]
+    return None not in pairs and pairs[0] > pairs[1]  # type: ignore[operator]
+
+
+def _minor(version: str) -> tuple[int, int] | None:
+    numbers = version.split(".")[:2]
+    if len(numbers) < 2 or not all(n.isascii() and n.isdigit() for n in numbers):  # noqa: PLR2004 - major and minor
+        return None
+    return int(numbers[0]), int(numbers[1])
+
+
+def artifact_uri(options: Options, location: Location) -> str:
+    """Return the directory that the container is given.
+
+    A prebuilt image wants the SavedModel itself, TensorFlow Serving the folder of `NUMBER/` ones.
+    """
+    if options.image:
+        return f"{location.root_url}{location.model}/"
+    return location.saved_model_url
+
+
+def container_spec(options: Options, model: str) -> dict[str, Any]:
+    """Return a ModelContainerSpec (aiplatform v1)."""
+    if not options.image:
+        version = served_version(options) or NEWEST
+        gpu = bool(options.accelerator_type)
+        return {"imageUri": prebuilt_image(options.region, version, gpu=gpu)}
+    return {
+        "imageUri": options.image,
+        "args": shlex.split(options.args) if options.args else _serving_args(model, options.port),
+        "env": [{"name": name, "value": text} for name, text in sorted(options.env.items())],
+        "ports": [{"containerPort": options.port}],
+        "predictRoute": options.predict_route or f"/v1/models/{model}:predict",
+        "healthRoute": options.health_route or f"/v1/models/{model}",
+    }
+
+
+def _serving_args(model: str, port: int) -> list[str]:
+    # Vertex AI puts the folder of its own copy in AIP_STORAGE_URI, and expands $(NAME) in args.
+    return [
+        f"--rest_api_port={port}",
+        f"--model_name={model}",
+        "--model_base_path=$(AIP_STORAGE_URI)",
+    ]
+
+
+def fingerprint(spec: Mapping[str, Any], uri: str) -> str:
+    """Return a short name of a container and the files that it is given: alike for alike."""
+    data = msgspec.json.encode([uri, spec], order="deterministic")
+    return hashlib.sha256(data).hexdigest()[:DIGITS]

@@ -1,0 +1,139 @@
+"""The machines that predictions run on, and which accelerators go with which.
+
+Source: Vertex AI, "Configure compute resources for inference" (read in November 2026) and
+MachineSpec, AutoscalingMetricSpec in aiplatform v1. A machine of a family that this table does not
+know is passed on as it is: the platform has the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cloudserve.errors import UserError
+
+from .options import Options
+
+Pair = tuple[str, int]
+"""An accelerator's type and how many; ("", 0) for none."""
+WITHOUT = re.compile(r"(e2|n2|n2d|c2|c2d|c3|c3d|c4|n4)-")
+"""Families that take no accelerator."""
+N1 = re.compile(r"n1-(standard|highmem|highcpu)-(\d+)")
+N1_COUNTS = {
+    "NVIDIA_TESLA_T4": (1, 2, 4),
+    "NVIDIA_TESLA_P4": (1, 2, 4),
+    "NVIDIA_TESLA_P100": (1, 2, 4),
+    "NVIDIA_TESLA_V100": (1, 2, 4, 8),
+}
+BUILT_IN: dict[str, Pair] = {
+    **{f"g2-standard-{n}": ("NVIDIA_L4", 1) for n in (4, 8, 12, 16, 32)},
+    "g2-standard-24": ("NVIDIA_L4", 2),
+    "g2-standard-48": ("NVIDIA_L4", 4),
+    "g2-standard-96": ("NVIDIA_L4", 8),
+    **{f"a2-highgpu-{n}g": ("NVIDIA_TESLA_A100", n) for n in (1, 2, 4, 8)},
+    "a2-megagpu-16g": ("NVIDIA_TESLA_A100", 16),
+    **{f"a2-ultragpu-{n}g": ("NVIDIA_A100_80GB", n) for n in (1, 2, 4, 8)},
+    **{f"a3-highgpu-{n}g": ("NVIDIA_H100_80GB", n) for n in (1, 2, 4, 8)},
+    "a3-megagpu-8g": ("NVIDIA_H100_MEGA_80GB", 8),
+    "a3-ultragpu-8g": ("NVIDIA_H200_141GB", 8),
+}
+"""Machines that have their accelerators built in: which, and how many."""
+CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
+GPU_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
+
+
+def with_accelerator(options: Options, where: str) -> Options:
+    """Return the options with the machine's accelerators spelled out.
+
+    Raises UserError for a pair of machine and accelerator that Vertex AI does not have.
+    """
+    kind, count = _accelerator_of(options, where)
+    return replace(options, accelerator_type=kind, accelerator_count=count)
+
+
+def _accelerator_of(options: Options, where: str) -> Pair:
+    kind, count = options.accelerator_type, options.accelerator_count
+    machine = options.machine_type
+    if count and not kind:
+        raise _wrong("`accelerator_count` needs an `accelerator_type`", where, "accelerator_count")
+    if machine in BUILT_IN:
+        return _built_in(options, BUILT_IN[machine], where)
+    if not kind:
+        return "", 0
+    if WITHOUT.match(machine):
+        raise _wrong(f"{machine} takes no accelerator", where, "accelerator_type")
+    wanted = (kind, count or 1)
+    if N1.fullmatch(machine):
+        _check_n1(wanted, machine, where)
+    return wanted
+
+
+def _built_in(options: Options, has: Pair, where: str) -> Pair:
+    given = (options.accelerator_type, options.accelerator_count or has[1])
+    if given[0] and given != has:
+        message = (
+            f"{options.machine_type} has {has[1]} x {has[0]} built in, not {given[1]} x {given[0]}"
+        )
+        raise _wrong(message, where, "accelerator_type")
+    return has
+
+
+def _check_n1(wanted: Pair, machine: str, where: str) -> None:
+    kind, count = wanted
+    counts = N1_COUNTS.get(kind)
+    if counts is None:
+        message = f"{machine} takes no {kind}; it takes {', '.join(N1_COUNTS)}"
+        raise _wrong(message, where, "accelerator_type")
+    if count not in counts:
+        choice = ", ".join(map(str, counts))
+        message = f"{machine} takes {choice} of {kind}, not {count}"
+        raise _wrong(message, where, "accelerator_count")
+
+
+def check_replicas(options: Options, where: str) -> None:
+    """Raise UserError for replicas and targets that contradict each other."""
+    if options.max_replicas and options.max_replicas < options.min_replicas:
+        message = f"`max_replicas` is {options.max_replicas}, below `min_replicas`"
+        raise _wrong(f"{message}, {options.min_replicas}", where, "max_replicas")
+    for name, target in (("cpu_target", options.cpu_target), ("gpu_target", options.gpu_target)):
+        if target and options.max_replicas <= options.min_replicas:
+            message = f"`{name}` needs `max_replicas` above `min_replicas` to scale to"
+            raise _wrong(message, where, name)
+
+
+def machine_spec(options: Options) -> dict[str, Any]:
+    """Return a MachineSpec (aiplatform v1) for options whose accelerator is resolved."""
+    spec: dict[str, Any] = {"machineType": options.machine_type}
+    if options.accelerator_count:
+        spec["acceleratorType"] = options.accelerator_type
+        spec["acceleratorCount"] = options.accelerator_count
+    return spec
+
+
+def scaling(options: Options) -> dict[str, Any]:
+    """Return the part of DedicatedResources that a running deployment can change."""
+    least = options.min_replicas
+    targets = ((CPU_METRIC, options.cpu_target), (GPU_METRIC, options.gpu_target))
+    return {
+        "minReplicaCount": least,
+        "maxReplicaCount": max(least, options.max_replicas),
+        "autoscalingMetricSpecs": [
+            {"metricName": name, "target": target} for name, target in targets if target
+        ],
+    }
+
+
+def holds(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Say whether a resource has every field that is wanted; the platform adds fields of its own.
+
+    A field that is missing is one that has the value of nothing: 0, "", false, [].
+    """
+    return all(there.get(name, type(value)()) == value for name, value in wanted.items())
+
+
+def _wrong(message: str, where: str, name: str) -> UserError:
+    return UserError(
+        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists what goes"
+    )

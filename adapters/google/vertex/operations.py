@@ -1,0 +1,93 @@
+"""Vertex AI's long operations: waited for with a deadline, failures raised with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.errors import RemoteError
+from cloudserve.release.provider import Notify
+
+from ...polling import Poller
+from .records import last_part
+
+if TYPE_CHECKING:
+    from ..rest import Record
+    from .api import VertexApi
+
+ALREADY_EXISTS = 6
+NOT_THE_MODELS_FAULT = frozenset({1, 4, 7, 8, 10, 14})
+"""google.rpc.Code: cancelled, deadline, permission, quota, aborted, unavailable."""
+
+
+class OperationFailedError(RemoteError):
+    """An operation ended with an error; `code` is google.rpc.Code's."""
+
+    def __init__(self, message: str, *, where: str, operation: str, code: int) -> None:
+        super().__init__(message, where=where, request_id=operation)
+        self.code = code
+
+
+class Operations:
+    """Waits for operations; tells each new stage of a deployment."""
+
+    def __init__(self, api: VertexApi, poller: Poller) -> None:
+        self._api = api
+        self._poller = poller
+
+    def finish(self, operation: Record, what: str, where: str, notify: Notify) -> Record:
+        """Wait for an operation and return its response.
+
+        Raises OperationFailedError with its own reason, RemoteError at the deadline; the operation
+        goes on then, and a later `settle` waits for it again.
+        """
+        name = str(operation["name"])
+        if not operation.get("done"):
+            notify(f"{what}: operation {last_part(name)} is running")
+            watch = _Watch(self._api, name, what, notify)
+            operation = self._poller.until(
+                watch.look, what=f"{what}: operation {name}", where=where, notify=notify
+            )
+        if "error" in operation:  # first: a failed operation has no `response`
+            raise _failed(operation["error"], what, where, name)
+        response: Record = operation.get("response", {})
+        return response
+
+    def settle(self, owner: str, where: str, notify: Notify) -> bool:
+        """Wait for what an earlier run left running on a resource; say whether there was any.
+
+        How it ended is left to be seen from the resource itself.
+        """
+        running = [op for op in self._api.operations(owner) if not op.get("done")]
+        for operation in running:
+            try:
+                self.finish(operation, "begun earlier", where, notify)
+            except OperationFailedError as error:
+                notify(f"it failed: {error.message}")
+        return bool(running)
+
+
+class _Watch:
+    """Looks at an operation until it is done, and tells the stages of a deployment."""
+
+    def __init__(self, api: VertexApi, name: str, what: str, notify: Notify) -> None:
+        self._api = api
+        self._name = name
+        self._what = what
+        self._notify = notify
+        self._told = ""
+
+    def look(self) -> Record | None:
+        """Return the operation when it is done."""
+        now = self._api.operation(self._name)
+        stage = str(now.get("metadata", {}).get("deploymentStage", ""))
+        if stage and stage != self._told:
+            self._told = stage
+            self._notify(f"{self._what}: {stage.lower().replace('_', ' ')}")
+        return now if now.get("done") else None
+
+
+def _failed(error: Mapping[str, Any], what: str, where: str, name: str) -> OperationFailedError:
+    reason = str(error.get("message") or "no reason given")
+    code = int(error.get("code", 0))
+    return OperationFailedError(f"{what}: {reason}", where=where, operation=name, code=code)

@@ -1,0 +1,67 @@
+"""The fields of a target with `provider: vertex`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+
+from ...options import from_environment
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Route = Annotated[str, msgspec.Meta(pattern=r"^(/.*)?$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The fields of a target with `provider: vertex`."""
+
+    bucket: str
+    project: str = from_environment("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+    region: str = from_environment("CLOUDSDK_AI_REGION", default="us-central1")
+
+    tensorflow_version: str = ""
+    """Which of Google's prebuilt TensorFlow images serves; the newest where it is not given."""
+    image: str = ""
+    """A container image of one's own that speaks TensorFlow Serving's REST API, instead."""
+    args: str = ""
+    """The container's arguments, as a shell would split them; TensorFlow Serving's by default."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The container's environment."""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8080
+    predict_route: Route = ""
+    health_route: Route = ""
+
+    machine_type: str = "n1-standard-2"
+    accelerator_type: str = ""
+    accelerator_count: Count = 0
+    spot: bool = False
+    min_replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
+    max_replicas: Count = 0
+    """0: as many as `min_replicas`, without autoscaling."""
+    cpu_target: Percent = 0
+    """The CPU's load in percent that autoscaling aims at; 0 leaves it to the platform (60)."""
+    gpu_target: Percent = 0
+    """The accelerators' duty cycle in percent that autoscaling aims at; 0 as for the CPU."""
+    service_account: str = ""
+    access_logging: bool = False
+    container_logging: bool = True
+
+    dedicated_endpoint: bool = False
+    """Give the endpoint a host of its own: 10 MB a request instead of 1.5, an hour for each."""
+    keep_idle: Count = 1
+    """How many revisions without traffic stay deployed, for a quick way back."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the model versions and the endpoint, beside cloudserve's own."""
+    endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", default="")
+    """Where the service answers; the region's own host where it is not given."""
+    timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 3600
+    """How long an operation is waited for."""
+
+    @property
+    def api_endpoint(self) -> str:
+        """Return the URL of the service."""
+        return self.endpoint or f"https://{self.region}-aiplatform.googleapis.com"

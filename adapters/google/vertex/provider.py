@@ -1,0 +1,141 @@
+"""Vertex AI as a Provider: the entry point `vertex`.
+
+A model is a Vertex AI model and an endpoint of the same id. A revision is a model version, and a
+DeployedModel while it is on the endpoint; the endpoint's traffic split says who is live. What has
+no traffic is undeployed in the end, because its machines cost money: the version stays in the
+registry and is deployed again when it is promoted, without an upload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import UserError
+from cloudserve.project import Target
+from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
+from cloudserve.release.provider import BlobStore, Notify, Provider
+
+from ...extras import extra
+from ...options import bucket_name, parse_options
+from ...polling import Poller
+from .images import check_image
+from .machines import check_replicas, with_accelerator
+from .options import Options
+from .performer import Performer
+from .planner import Planner
+from .records import deployed, resource_id
+from .state import look
+
+if TYPE_CHECKING:
+    from .api import VertexApi
+
+
+def create(target: Target, environ: Mapping[str, str]) -> Provider:
+    """Make the provider of a target: the entry point `vertex`. Reaches no network.
+
+    Raises ProjectError for a wrong field, UserError for a machine or an image that Vertex AI does
+    not have, MissingExtraError without `cloudserve[gcp]`.
+    """
+    options = parse_options(target, Options, environ)
+    name = bucket_name(target, options.bucket, "gs")
+    check_image(options, f"{target.where}.tensorflow_version", datetime.now(UTC).date())
+    check_replicas(options, target.where)
+    options = with_accelerator(options, target.where)
+    with extra(f"target {target.name}", "gcp"):
+        from ..credentials import Access
+        from ..storage import GcsBlobs
+        from .api import VertexApi
+    access = Access(environ)
+    blobs = GcsBlobs(
+        name,
+        project=options.project,
+        region=options.region,
+        access=access,
+        emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
+    )
+    api = VertexApi(options.project, options.region, options.api_endpoint, access)
+    return Vertex(target.name, options, api, blobs, Poller(options.timeout_seconds))
+
+
+class Vertex:
+    """One target on Vertex AI."""
+
+    def __init__(
+        self, target: str, options: Options, api: VertexApi, blobs: BlobStore, poller: Poller
+    ) -> None:
+        self._target = target
+        self._api = api
+        self._blobs = blobs
+        self._planner = Planner(target, options, api)
+        self._performer = Performer(api, poller, options.labels)
+        self._hosts: dict[str, str] = {}
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the target's bucket."""
+        return self._blobs
+
+    def describe(self, model: str) -> Deployment:
+        """Read the model's versions and its endpoint.
+
+        `traffic` has an entry for each deployment, 0 for idle ones. Raises ConflictError when the
+        platform's names belong to another model.
+        """
+        seen = look(self._api, model)
+        revisions = tuple(deployed(version, seen.endpoint) for version in seen.versions)
+        if seen.endpoint is None:
+            return Deployment(model, self._target, revisions)
+        return Deployment(
+            model,
+            self._target,
+            revisions,
+            seen.endpoint.shares,
+            State.READY,
+            endpoint=seen.endpoint.name,
+        )
+
+    def plan_deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan the endpoint, the model version and its deployment beside what is live."""
+        del seen  # the planner needs more of the platform's state than this
+        return self._planner.deploy(model, revision, location)
+
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+    ) -> tuple[Action, ...]:
+        """Plan a traffic split, the aliases that go with it, and who is undeployed after it."""
+        return self._planner.traffic(model, revision_id, seen, percent)
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Carry out one action and wait for its operation."""
+        self._performer.perform(action, notify)
+
+    def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
+        """Ask the endpoint, by its traffic split, for the container's own answer (rawPredict).
+
+        Vertex AI does not let a request choose among an endpoint's deployments: raises UserError
+        for a revision that does not have all the traffic.
+        """
+        if revision_id is not None:
+            self._check_alone(model, revision_id)
+        return self._api.raw_predict(resource_id(model), self._host(model), body)
+
+    def _check_alone(self, model: str, revision_id: str) -> None:
+        if self.describe(model).traffic.get(revision_id) == 1.0:
+            return
+        raise UserError(
+            f"Vertex AI cannot ask {revision_id} alone: the endpoint's traffic decides who answers",
+            where=f"{model} on {self._target}",
+            hint=f"cloudserve promote {model} --version {revision_id} --percent 1, "
+            "or all of it; ask without --version",
+        )
+
+    def _host(self, model: str) -> str:
+        """Return the endpoint's own host, "" for the shared one; it is read once."""
+        if model not in self._hosts:
+            record = self._api.endpoint(resource_id(model)) or {}
+            self._hosts[model] = str(record.get("dedicatedEndpointDns", ""))
+        return self._hosts[model]
