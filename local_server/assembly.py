@@ -6,21 +6,39 @@ from .batching.loader import batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
 from .models.discovery import find_versions, find_versions_or_model
+from .monitoring.monitor import Monitor
+from .monitoring.monitoring_config import MonitoringConfig, read_monitoring_config
 from .options import BatchingOptions, ServerOptions, Startup
 from .runtime.session import session_loader
+from .warmup import measured, warmed
 
 
-def make_loader(options: ServerOptions, load: Loader | None = None) -> Loader:
+def make_monitor(options: ServerOptions) -> Monitor:
+    """Return what watches a server. Raises StatusError for a configuration that cannot be read."""
+    file, path = options.monitoring_config_file, options.metrics_path
+    if file:
+        return Monitor(read_monitoring_config(file))
+    return Monitor(MonitoringConfig(is_enabled=True, path=path) if path else MonitoringConfig())
+
+
+def make_loader(
+    options: ServerOptions, load: Loader | None = None, monitor: Monitor | None = None
+) -> Loader:
     """Return what loads a model as the options say; `load` replaces the loader of SavedModels.
 
     Raises UserError for batching parameters, StatusError for a session configuration that cannot be
     read.
     """
     load = load or session_loader(options.tags, options.session)
+    loads, batches = (monitor.loads, monitor.batches) if monitor else (None, None)
+    if loads:
+        load = measured(load, loads)
     batching = options.batching
-    if batching is None:
-        return load
-    return batched(load, _read_parameters(batching), per_model=batching.per_model)
+    if batching:
+        parameters = _read_parameters(batching)
+        load = batched(load, parameters, per_model=batching.per_model, observer=batches)
+    # Through the queues, so that what they need is warm too.
+    return warmed(load, options.warmup_iterations, loads) if options.warmup_iterations else load
 
 
 def _read_parameters(options: BatchingOptions) -> BatchingParameters:

@@ -50,6 +50,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         check_methods=flags.is_on("enable_signature_method_name_check"),
         batching=_batching(flags),
         session=_session(flags),
+        warmup_iterations=_warmup_iterations(flags),
         monitoring_config_file=_path(flags, "monitoring_config_file"),
         auth_token_file=_path(flags, "auth_token_file"),
         drain_seconds=flags.number("drain_seconds"),
@@ -140,6 +141,12 @@ def _session(flags: FlagValues) -> SessionOptions:
         gpu_memory_fraction=flags.fraction("per_process_gpu_memory_fraction"),
         devices=tuple(words.split(",")) if words else (),
     )
+
+
+def _warmup_iterations(flags: FlagValues) -> int:
+    if not flags.is_on("enable_model_warmup"):
+        return 0
+    return max(flags.number("num_request_iterations_for_warmup"), 1)
 
 
 def _path(flags: FlagValues, name: str) -> Path | None:

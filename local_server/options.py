@@ -83,7 +83,12 @@ class ServerOptions:
     check_methods: bool = False
     batching: BatchingOptions | None = None
     session: SessionOptions = field(default_factory=SessionOptions)
+    warmup_iterations: int = 1
+    """How often each record beside a version is run before it is served; 0 for never."""
     monitoring_config_file: Path | None = None
+    """Whether and where metrics are served; where there is no file `metrics_path` counts."""
+    metrics_path: str | None = None
+    """Where metrics are served; None for nowhere."""
     auth_token_file: Path | None = None
     """The tokens one of which every request has to show; None for nothing of the kind."""
     drain_seconds: float = 10.0

@@ -9,6 +9,7 @@ from cloudserve.errors import UserError
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 from .config import ModelConfig, ModelServerConfig
+from .monitoring.monitoring_config import DEFAULT_PATH
 from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
 from .runtime.options import SessionOptions
 
@@ -41,6 +42,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         startup=Startup.SOME,
         batching=BatchingOptions(batching_parameters) if batching else None,
         session=SessionOptions(devices=tuple(devices.split(",")) if devices else ()),
+        metrics_path=DEFAULT_PATH,
         auth_token_file=auth_token_file,
         drain_seconds=drain_seconds,
     )

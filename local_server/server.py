@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .assembly import make_core, make_loader
+from .assembly import make_core, make_loader, make_monitor
 from .config import ModelServerConfig, model_server_config, parse_text_file, read_config
 from .inference import Inference
 from .models import Loader, Manager
@@ -49,14 +49,21 @@ class ModelServer:
         """Put the parts together; nothing is loaded or opened before `start`.
 
         Raises UserError for batching parameters, certificates and tokens that are wrong,
-        StatusError for certificates that cannot be read.
+        StatusError for certificates and a monitoring configuration that cannot be read.
         """
         self._options = options
         self._loading = ThreadPoolExecutor(options.load_threads or _LOAD_THREADS, "load")
         self._running = ThreadPoolExecutor(options.request_threads or _REQUEST_THREADS, "request")
-        self._manager = Manager(make_loader(options, load), self._loading)
+        self._monitor = make_monitor(options)
+        self._manager = Manager(make_loader(options, load, self._monitor), self._loading)
+        self._monitor.watch(self._manager)
         self._core = make_core(options, self._manager)
-        inference = Inference(self._manager, self._running, check_methods=options.check_methods)
+        inference = Inference(
+            self._manager,
+            self._running,
+            check_methods=options.check_methods,
+            observer=self._monitor.observer,
+        )
         file = options.auth_token_file
         self._tokens = Tokens(file) if file else None
         self._rest = self._make_rest(options.rest, inference) if options.rest else None
@@ -188,7 +195,7 @@ class ModelServer:
         face = TfServingRest(
             inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
         )
-        app: Application = Health(self._core, face)
+        app: Application = Health(self._core, self._monitor.http(face))
         if self._tokens:
             app = AuthorizedHttp(self._tokens, app)
         host, port = options.address.host, options.address.port
@@ -201,6 +208,7 @@ class ModelServer:
             tensor_content=options.tensor_content,
             reload_seconds=self._options.reload_seconds,
         )
+        app = self._monitor.grpc(app)
         if self._tokens:
             app = AuthorizedGrpc(self._tokens, app)
         extras = GrpcExtras(

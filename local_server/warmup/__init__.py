@@ -4,7 +4,7 @@
 TensorFlow is imported by the records' messages alone, where there are records.
 """
 
-from .loader import warmed
+from .loader import measured, warmed
 from .replay import WARMUP_FILE, WarmupObserver
 
-__all__ = ["WARMUP_FILE", "WarmupObserver", "warmed"]
+__all__ = ["WARMUP_FILE", "WarmupObserver", "measured", "warmed"]

@@ -1,0 +1,189 @@
+"""A whole server that is monitored: what it tells of the requests it answers and what it loads."""
+
+import asyncio
+import json
+import shutil
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import grpc
+import pytest
+from cloudserve.local_server.codecs.tfrecord import frame
+from cloudserve.local_server.flag_options import flag_options
+from cloudserve.local_server.flags import parse_flags
+from cloudserve.local_server.options import Address, BatchingOptions, GrpcOptions
+from cloudserve.local_server.serve_options import serve_options
+from cloudserve.local_server.server import ModelServer
+from cloudserve.local_server.status import StatusError
+from cloudserve.local_server.warmup import WARMUP_FILE
+from prometheus_client.parser import text_string_to_metric_families
+
+PATH = "/monitoring/prometheus/metrics"
+
+
+@pytest.fixture
+def half(shared_models, tmp_path):
+    """A base path with one version of half_plus_two that may be written to."""
+    shutil.copytree(shared_models / "tfs_half_plus_two_cpu", tmp_path / "half")
+    return tmp_path / "half"
+
+
+def serving(options, work):
+    """Run `work` in a thread while a server serves; it is given the server."""
+
+    async def main():
+        server = ModelServer(options)
+        await server.start()
+        try:
+            return await asyncio.to_thread(work, server)
+        finally:
+            await server.stop()
+
+    return asyncio.run(main())
+
+
+def ask(server, target, document=None):
+    """Return status and body; a document is posted."""
+    body = None if document is None else json.dumps(document).encode()
+    try:
+        with urllib.request.urlopen(server.address + target, body, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def scrape(server, path=PATH):
+    """Return the samples that Prometheus reads, by name and label values."""
+    status, page = ask(server, path)
+    assert status == 200
+    return {
+        (
+            family.name if family.type == "counter" else sample.name,
+            *sample.labels.values(),
+        ): sample.value
+        for family in text_string_to_metric_families(page.decode())
+        for sample in family.samples
+    }
+
+
+def predict_log():
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    log = PredictionLog()
+    tensor = log.predict_log.request.inputs["x"]
+    tensor.dtype = 1
+    tensor.tensor_shape.dim.add(size=1)
+    tensor.float_val.append(2)
+    return log
+
+
+def test_requests_over_rest_and_grpc_are_counted(half):
+    def work(server):
+        assert ask(server, "/v1/models/half:predict", {"instances": [1.0, 2.0]})[0] == 200
+        assert ask(server, "/v1/models/half/versions/9:predict", {"instances": [1.0]})[0] == 404
+        assert ask(server, "/v1/models/half:predict", {"instances": ["x"]})[0] == 400
+        assert ask(server, "/v1/models/half/metadata")[0] == 200
+        from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            request = predict_log().predict_log.request
+            request.model_spec.name = "half"
+            PredictionServiceStub(channel).Predict(request, timeout=20)
+        return scrape(server)
+
+    told = serving(serve_options(half, grpc_port=0), work)
+    serving_ = ":tensorflow:serving:"
+    assert told[f"{serving_}request_count", "half", "OK"] == 3
+    assert told[f"{serving_}request_count", "half", "NOT_FOUND"] == 1
+    assert told[f"{serving_}request_count", "half", "INVALID_ARGUMENT"] == 1
+    latency = f"{serving_}request_latency_count"
+    assert told[latency, "half", "predict", "REST"] == 1
+    assert told[latency, "half", "", "REST"] == 1
+    assert told[latency, "half", "Predict", "GRPC"] == 1
+    assert told[f"{serving_}runtime_latency_count", "half", "Predict", "TF1"] == 2
+    requests = "cloudserve_requests", "half", "123"
+    assert told[*requests, "serving_default", "Predict", "OK"] == 2
+    assert told["cloudserve_model_state", "half", "123", "AVAILABLE"] == 1
+    assert told["cloudserve_requests_in_flight", "half", "123"] == 0
+    path = str(half / "123")
+    assert told[":tensorflow:cc:saved_model:load_attempt_count", path, "success"] == 1
+
+
+def test_batches_are_counted_and_the_queue_is_watched(half):
+    def work(server):
+        ask(server, "/v1/models/half:predict", {"instances": [1.0, 2.0]})
+        return scrape(server)
+
+    told = serving(replace(serve_options(half), batching=BatchingOptions()), work)
+    batching = ":tensorflow:serving:batching_session:"
+    assert told[f"{batching}wrapped_run_count",] == 1
+    assert told[f"{batching}processed_batch_size_sum",] == 2
+    assert told[f"{batching}queuing_latency_count", "model_server_batch_threads"] == 1
+    assert told["cloudserve_batch_queue_depth", "half", "123"] == 0
+
+
+def test_a_version_is_warmed_up_and_that_is_told(half):
+    file = half / "123" / WARMUP_FILE
+    file.parent.mkdir()
+    file.write_bytes(frame(predict_log().SerializeToString()) * 3)
+    told = serving(serve_options(half), scrape)
+    version = str(half / "123")
+    assert told[":tensorflow:serving:model_warmup_records_read", version, "OK"] == 3
+    assert told[":tensorflow:serving:model_warmup_latency_count", version, "OK"] == 1
+    # Nobody has asked for anything yet.
+    assert not any(name == "cloudserve_requests" for name, *_ in told)
+
+
+def flags(half, *more):
+    line = [f"--model_base_path={half}", "--model_name=half", "--rest_api_port=1", *more]
+    options = flag_options(parse_flags(line))
+    rest = replace(options.rest, address=Address("127.0.0.1", 0))
+    return replace(options, rest=rest, grpc=GrpcOptions(Address("127.0.0.1", 0)))
+
+
+def test_without_the_flag_there_is_no_such_path(half):
+    status, body = serving(flags(half), lambda server: ask(server, PATH))
+    assert status == 404
+    assert b"<H1>Not Found</H1>" in body
+
+
+def test_the_file_says_where_metrics_are(half, tmp_path):
+    file = tmp_path / "monitoring.config"
+    file.write_text('prometheus_config { enable: true, path: "/m" }')
+    options = flags(half, f"--monitoring_config_file={file}")
+    assert serving(options, lambda server: ask(server, "/m?x=1")) == (
+        400,
+        b"Unexpected path: /m?x=1. Should be /m",
+    )
+    assert serving(options, lambda server: scrape(server, "/m"))
+
+
+def test_a_file_that_is_no_configuration_ends_the_start(half, tmp_path):
+    file = tmp_path / "monitoring.config"
+    file.write_text("prometheus { enable: true }")
+    with pytest.raises(StatusError, match="Invalid protobuf file"):
+        ModelServer(flags(half, f"--monitoring_config_file={file}"))
+
+
+@pytest.mark.parametrize(
+    ("more", "runs"),
+    [
+        ((), 1),
+        (("--num_request_iterations_for_warmup=4",), 4),
+        (("--num_request_iterations_for_warmup=-4",), 1),
+        (("--enable_model_warmup=false", "--num_request_iterations_for_warmup=4"), 0),
+    ],
+)
+def test_the_flags_of_warm_up_say_how_often_a_record_runs(half, more, runs):
+    assert flags(half, *more).warmup_iterations == runs
+
+
+def test_a_version_whose_records_are_broken_is_not_served(half):
+    file = half / "123" / WARMUP_FILE
+    file.parent.mkdir()
+    file.write_bytes(b"no TFRecord file at all")
+    with pytest.raises(StatusError) as caught:
+        serving(flags(half, "--max_num_load_retries=0"), ask)
+    assert "DATA_LOSS: corrupted record at 0 (Is this even a TFRecord file?)" in str(caught.value)
