@@ -148,6 +148,7 @@ def test_nothing_else_is_open(connection, app, method, target):
 
 def test_a_preflight_shows_no_token_and_needs_none(connection):
     assert ask(connection, "OPTIONS", "/v1/models/m:predict")[0] == 200
+    assert ask(connection, "OPTIONS", "/v1/models/m:predict", b"a body")[0] == 413
 
 
 def test_a_refusal_comes_before_the_body_which_is_not_asked_for(connection, app):
@@ -199,6 +200,28 @@ def test_a_face_that_streams_its_bodies_still_does(tokens):
     head = Head("POST", "/", "", {"authorization": f"Bearer {SECRET}"})
     assert front.body_limit(head) is None
     assert front.handle(Request(head, stream=object())).status == 200
+
+
+def preflight(tokens, **options):
+    """Ask by OPTIONS, as a browser does; return the headers of the answer and of a refusal."""
+    face = App()
+    face.handle = lambda _: Response(200, headers={"Access-Control-Allow-Headers": "Content-Type"})
+    front = AuthorizedHttp(tokens, face, **options)
+    answer = front.handle(Request(Head("OPTIONS", "/v1/models/m", "", {"origin": "http://x"})))
+    refusal = front.handle(Request(Head("GET", "/v1/models/m", "", {"origin": "http://x"})))
+    return dict(answer.headers), dict(refusal.headers)
+
+
+def test_with_cors_a_page_of_another_site_may_send_a_token_and_hears_of_a_refusal(tokens):
+    answer, refusal = preflight(tokens, cors=True)
+    assert answer == {"Access-Control-Allow-Headers": "Authorization, Content-Type"}
+    assert refusal["Access-Control-Allow-Origin"] == "*"
+
+
+def test_without_cors_nothing_of_it_is_said(tokens):
+    answer, refusal = preflight(tokens)
+    assert answer == {"Access-Control-Allow-Headers": "Content-Type"}
+    assert set(refusal) == {"WWW-Authenticate"}
 
 
 # gRPC.
