@@ -197,7 +197,7 @@ class ModelServer:
         )
         app: Application = Health(self._core, self._monitor.http(face))
         if self._tokens:
-            app = AuthorizedHttp(self._tokens, app)
+            app = AuthorizedHttp(self._tokens, app, cors=options.cors)
         host, port = options.address.host, options.address.port
         return HttpServer(app, host, port, tls=_tls(options.ssl_config_file))
 
