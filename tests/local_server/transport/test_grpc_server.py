@@ -107,6 +107,30 @@ async def test_a_method_that_is_not_there_is_unimplemented():
         assert (await refusal(channel, "Sing", "x"))[0] == "UNIMPLEMENTED"
 
 
+@in_loop
+async def test_clients_that_speak_something_else_leave_the_others_served(caplog):
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    said = [b"", b"GET / HTTP/1.1\r\n\r\n", preface + b"\xff" * 99, b"\x16\x03\x01", b"\0" * 999]
+    async with serving(Echo()) as server, insecure(server.address) as channel:
+        for data in said:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(data)
+            await writer.drain()
+            assert await ask(channel, "Say", "and I am served") == "and I am served"
+            writer.transport.abort()
+        assert await ask(channel, "Say", "still") == "still"
+    assert not caplog.records
+
+
+@in_loop
+async def test_a_message_that_is_cut_or_longer_than_it_says_never_reaches_a_handler():
+    app = Echo()
+    async with serving(app) as server, insecure(server.address) as channel:
+        for body in (b"\x0a\x05abc", b"\x0a\xff\xff\xff\xff\x7f", b"\x0a\x03\xff\xfe\xfd"):
+            assert (await refusal(channel, "Say", body))[0] == "INVALID_ARGUMENT"
+    assert not app.calls
+
+
 # Deadlines.
 
 

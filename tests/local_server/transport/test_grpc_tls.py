@@ -6,6 +6,8 @@ import pytest
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_server import GrpcOptions, GrpcServer
 from cloudserve.local_server.transport.tls import read_ssl_config
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
 
@@ -139,6 +141,19 @@ def test_a_file_that_lacks_what_it_needs_is_told(config_file, fields, said):
     with pytest.raises(UserError) as caught:
         read_ssl_config(config_file(**fields))
     assert caught.value.message == said
+
+
+SNIPPETS = st.lists(
+    st.sampled_from(["server_key", "client_verify", ":", '"', "'", "\\x", " true", "{", "\n", "#"])
+)
+
+
+@given(text=st.binary(max_size=60) | SNIPPETS.map(lambda parts: "".join(parts).encode()))
+def test_any_file_is_an_ssl_config_or_refused(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("ssl") / "ssl.config"
+    path.write_bytes(text)
+    with pytest.raises((StatusError, UserError)):
+        read_ssl_config(path)
 
 
 def test_a_key_is_not_shown_where_the_certificates_are_printed(config_file):
