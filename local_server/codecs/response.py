@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import orjson
 
@@ -23,10 +24,9 @@ from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from .json_text import dump_text
 
-_INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"}
-_FLOATS = {"float16", "bfloat16", "float32", "float64"}
-_HALVES = {"float16", "bfloat16"}  # written as the float that they are
-_WRITABLE = _INTEGERS | _FLOATS | {"bool"}
+_HALVES = {np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)}  # written as the floats they are
+_PLAIN = "int8 int16 int32 int64 uint8 uint32 uint64 float32 float64 bool"
+_WRITABLE = _HALVES | {np.dtype(name) for name in _PLAIN.split()}
 BYTES_SUFFIX = "_bytes"
 """What the alias of an output ends in whose strings are bytes."""
 
@@ -92,7 +92,7 @@ def check_batch(outputs: Mapping[str, Tensor]) -> None:
 
 def check_writable(tensor: Tensor) -> None:
     """Refuse an element type that JSON does not carry. Raises StatusError."""
-    if not tensor.dtype.hasobject and tensor.dtype.name not in _WRITABLE:
+    if not tensor.dtype.hasobject and tensor.dtype not in _WRITABLE:
         word = dtype_word(tensor.dtype)
         raise _invalid(f"Failed to write JSON value for tensor type: {word}")
 
@@ -102,7 +102,7 @@ def _writable(name: str, tensor: Tensor) -> Any:
     check_writable(tensor)
     if tensor.dtype.hasobject:
         return _strings(tensor, as_bytes=name.endswith(BYTES_SUFFIX))
-    if tensor.dtype.name in _HALVES:
+    if tensor.dtype in _HALVES:
         tensor = tensor.astype(np.float32)
     if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
         return _floats(tensor)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from math import prod
 from typing import Any, Literal
 
 import ml_dtypes
@@ -60,18 +59,15 @@ def read_numbers(
 
     Raises ValueError or TypeError unless they are numbers of these dtypes, in regular shapes.
     """
-    kinds = [_KIND_OF.get(dtypes[name]) for name in values]
-    shapes = [_shape_of(value) for value in values.values()]
+    shapes = {name: _shape_of(value) for name, value in values.items()}
     # A list among the numbers adds an opening bracket, however the leaves add up.
     openings = np.count_nonzero(np.frombuffer(body, np.uint8) == _OPENING)
-    if openings != sum(map(_count_lists, shapes)):
+    if openings != sum(map(_count_lists, shapes.values())):
         raise ValueError("a list where others have numbers")
-    tensors = {}
-    for (name, value), kind, shape in zip(values.items(), kinds, shapes, strict=True):
-        if kind is None or not shape:
-            raise TypeError("not a list, or not of numbers")
-        tensors[name] = kind.read(value).reshape(shape)
-    return tensors
+    return {
+        name: _read(value, shapes[name], _KIND_OF.get(dtypes[name]))
+        for name, value in values.items()
+    }
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:
@@ -91,42 +87,53 @@ def _shape_of(value: Any) -> tuple[int, ...]:
 
 
 def _count_lists(shape: tuple[int, ...]) -> int:
-    return sum(prod(shape[:rank]) for rank in range(len(shape)))
+    lists, wide = 0, 1
+    for size in shape:
+        lists += wide
+        wide *= size
+    return lists
+
+
+def _read(value: simdjson.Array, shape: tuple[int, ...], kind: _Kind | None) -> Tensor:
+    if kind is None or not shape:
+        raise TypeError("not a list, or not of numbers")
+    return kind.read(value).reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """How simdjson hands out the elements of a dtype, and what they become.
 
-    Of the buffers doubles take integers; those refuse doubles, and each other's range.
-    `token` is the range that is checked; a narrower dtype wraps around, unchecked.
+    Of the buffers doubles take integers; those refuse doubles, and each other's range. A dtype
+    narrower than the limits that are checked wraps around.
     """
 
     buffer: Literal["d", "i", "u"]
-    token: type[np.number[Any]]
     dtype: Any
+    limits: tuple[int, int] | None = None
 
     def read(self, value: simdjson.Array) -> Tensor:
         elements: Tensor = np.frombuffer(value.as_buffer(of_type=self.buffer), _WIDE[self.buffer])
-        if self.token in {np.int32, np.uint32} and elements.size:
-            limits = np.iinfo(self.token)
-            if elements.min() < limits.min or elements.max() > limits.max:
+        if self.limits and elements.size:
+            least, most = self.limits
+            if elements.min() < least or elements.max() > most:
                 raise ValueError("out of range")
         with np.errstate(over="ignore", under="ignore"):
             return elements.astype(self.dtype)
 
 
 _WIDE = {"d": np.float64, "i": np.int64, "u": np.uint64}
+_INT32 = (-(2**31), 2**31 - 1)
 _KIND_OF = {
-    "float16": _Kind("d", np.float64, np.float16),
-    "bfloat16": _Kind("d", np.float64, ml_dtypes.bfloat16),
-    "float32": _Kind("d", np.float64, np.float32),
-    "float64": _Kind("d", np.float64, np.float64),
-    "int8": _Kind("i", np.int32, np.int8),
-    "int16": _Kind("i", np.int32, np.int16),
-    "int32": _Kind("i", np.int32, np.int32),
-    "int64": _Kind("i", np.int64, np.int64),
-    "uint8": _Kind("i", np.int32, np.uint8),
-    "uint32": _Kind("u", np.uint32, np.uint32),
-    "uint64": _Kind("u", np.uint64, np.uint64),
+    "float16": _Kind("d", np.float16),
+    "bfloat16": _Kind("d", ml_dtypes.bfloat16),
+    "float32": _Kind("d", np.float32),
+    "float64": _Kind("d", np.float64),
+    "int8": _Kind("i", np.int8, _INT32),
+    "int16": _Kind("i", np.int16, _INT32),
+    "int32": _Kind("i", np.int32, _INT32),
+    "int64": _Kind("i", np.int64),
+    "uint8": _Kind("i", np.uint8, _INT32),
+    "uint32": _Kind("u", np.uint32, (0, 2**32 - 1)),
+    "uint64": _Kind("u", np.uint64),
 }

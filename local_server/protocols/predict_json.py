@@ -26,6 +26,7 @@ def predict_json_here(
 ) -> bytes:
     """Do what `predict_json` does in the calling thread."""
     request = parse_request(body)
-    named = replace(spec, signature=request.signature_name or spec.signature)
-    outputs = inference.predict_here(named, request.decode).outputs
+    if request.signature_name:
+        spec = replace(spec, signature=request.signature_name)
+    outputs = inference.predict_here(spec, request.decode).outputs
     return layout.rows(outputs) if request.by_row else layout.columns(outputs)
