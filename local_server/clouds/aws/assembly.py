@@ -16,10 +16,14 @@ from ..router import Face, Route
 from ..work import Work
 from .alarms import Alarms
 from .arns import scope
+from .async_invocations import AsyncInvocations
+from .data_capture import DataCapture
 from .elsewhere import Elsewhere, is_aws
 from .fleet import Fleet
+from .invoker import Invoker
 from .rollout import Rollout
 from .runtime import Runtime, is_runtime
+from .s3_files import S3Files
 from .sagemaker import sagemaker
 from .sagemaker_endpoints import Endpoints
 from .sagemaker_records import Records
@@ -40,6 +44,9 @@ class AwsParts:
     work: Work
     chance: random.Random
     clock: Clock = SYSTEM_CLOCK
+    """What updates wait by, and what times are told by."""
+    patience: Clock = SYSTEM_CLOCK
+    """What the time limits of requests are measured by: a clock that jumps would cut them off."""
     install_requirements: bool = False
 
 
@@ -60,6 +67,12 @@ class OfflineAws:
         rollout = Rollout(records, self._fleet, self._alarms, parts.clock)
         self._endpoints = Endpoints(records, self._fleet, self._alarms, parts.work, rollout)
         self._records = records
+        files = S3Files(parts.store)
+        capture = DataCapture(files, parts.chance)
+        self._invoker = Invoker(
+            self._endpoints, self._fleet, capture, parts.chance, parts.clock, parts.patience
+        )
+        self._later = AsyncInvocations(records, self._invoker, files, parts.work, parts.clock)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the services and which requests are theirs, in the order to be asked."""
@@ -69,7 +82,7 @@ class OfflineAws:
         return (
             Route(control.takes, control),
             Route(cloudwatch.takes, cloudwatch),
-            Route(is_runtime, Runtime(self._endpoints, self._fleet, parts.chance)),
+            Route(is_runtime, Runtime(self._invoker, self._later)),
             Route(parts.takes_s3, parts.s3),
             Route(_is_sts, Sts()),
             Route(is_aws, Elsewhere()),
@@ -78,9 +91,11 @@ class OfflineAws:
     def restore(self) -> None:
         """Take up what an earlier process left."""
         self._endpoints.restore()
+        self._later.restore()
 
     async def close(self) -> None:
         """Stop every container."""
+        await self._invoker.close()
         await self._fleet.close()
 
 

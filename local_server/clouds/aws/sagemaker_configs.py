@@ -102,6 +102,11 @@ def _check_together(body: Mapping[str, Any], variants: list[Document]) -> None:
     serverless = [variant for variant in variants if "ServerlessConfig" in variant]
     if serverless and len(serverless) < len(variants):
         raise invalid("Serverless and instance-based production variants cannot be mixed.")
+    output = body.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
+    if "AsyncInferenceConfig" in body and "S3OutputPath" not in output:
+        raise invalid("S3OutputPath is required for AsyncInferenceConfig.")
+    if "NotificationConfig" in output:
+        raise invalid("NotificationConfig is not available offline.")
     for field in ("DataCaptureConfig", "AsyncInferenceConfig", "ShadowProductionVariants"):
         if serverless and field in body:
             raise invalid(f"{field} is not supported for serverless production variants.")

@@ -41,6 +41,7 @@ _NUMBERS = {"integer", "long", "float", "double", "timestamp"}
 _CLASSES = {
     r"\p{L}\p{Z}\p{N}_": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
     r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\p{Print}": r" -~",
     r"\z": r"\Z",
 }
 
@@ -48,13 +49,21 @@ _CLASSES = {
 def check(shape: Shape, body: bytes) -> dict[str, Any]:
     """Read a JSON body as a structure; raises AwsError that names every broken constraint."""
     value = _typed(shape, _json(body))
-    problems = list(_problems(shape, value, ""))
-    if problems:
-        noun = "error" if len(problems) == 1 else "errors"
-        text = f"{len(problems)} validation {noun} detected: {'; '.join(problems)}"
-        raise invalid(text)
+    _refuse(_problems(shape, value, ""))
     result: dict[str, Any] = value
     return result
+
+
+def _refuse(found: Iterator[str]) -> None:
+    problems = list(found)
+    if problems:
+        noun = "error" if len(problems) == 1 else "errors"
+        raise invalid(f"{len(problems)} validation {noun} detected: {'; '.join(problems)}")
+
+
+def check_members(shape: Shape, values: Mapping[str, Any]) -> None:
+    """Check members that did not come as JSON; raises AwsError as `check` does."""
+    _refuse(_problems(shape, values, ""))
 
 
 def _json(body: bytes) -> object:
@@ -149,7 +158,7 @@ def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
             pass
 
 
-def _structure_problems(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]:
+def _structure_problems(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, member in shape.members.items():
         below = f"{path}.{_lower(name)}" if path else _lower(name)
         if name in value:

@@ -57,10 +57,11 @@ def test_an_unknown_operation_of_sagemaker_is_a_typed_400(connection):
 
 
 @pytest.mark.parametrize("path", ["async-invocations", "invocations-response-stream"])
-def test_other_invocations_are_typed_errors(connection, path):
+def test_other_invocations_of_nobody_are_typed_errors(connection, path):
     status, _, body = send(connection, "POST", f"/endpoints/e/{path}", b"{}")
     assert status == 400
-    assert json.loads(body) == {"Message": "Only InvokeEndpoint is available offline."}
+    message = "Endpoint e of account 000000000000 not found."
+    assert json.loads(body) == {"Message": message}
 
 
 def test_the_environment_points_both_clouds_here(clouds):
@@ -68,6 +69,7 @@ def test_the_environment_points_both_clouds_here(clouds):
     assert clouds.environment["AWS_ENDPOINT_URL"] == url
     assert clouds.environment["STORAGE_EMULATOR_HOST"] == url
     assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"] == f"{url}/"
+    assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"] == f"{url}/"
 
 
 def test_what_the_gcs_client_uploads_is_served(clouds, models, monkeypatch, poll_until, fresh):

@@ -366,11 +366,11 @@ class TestInvocations:
         assert caught.value.response["OriginalStatusCode"] == 404
 
     @pytest.mark.parametrize(
-        "asked", ["TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId"]
+        "asked", ["TargetContainerHostname", "InferenceComponentName", "SessionId"]
     )
     def test_what_would_change_who_answers_is_refused(self, runtime, two_variants, asked):
         with pytest.raises(ClientError, match="is not available offline") as caught:
-            invoke(runtime, two_variants, b"[1]", **{asked: "NEW-SESSION"})
+            invoke(runtime, two_variants, b"[1]", **{asked: "other"})
         assert caught.value.response["Error"]["Code"] == "ValidationError"
 
     def test_a_variant_that_is_not_there(self, runtime, two_variants):

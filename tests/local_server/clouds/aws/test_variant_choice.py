@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from cloudserve.local_server.clouds.aws.errors import AwsError
-from cloudserve.local_server.clouds.aws.runtime import pick
+from cloudserve.local_server.clouds.aws.invoker import pick
 
 
 def variants(**weights: float) -> list[dict]:
