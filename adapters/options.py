@@ -10,12 +10,12 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 import msgspec
 
 from cloudserve.errors import ProjectError
-from cloudserve.project import Target, Value
+from cloudserve.project import Field, Target
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,8 +36,8 @@ def from_environment(*variables: str, default: Any = dataclasses.MISSING) -> Any
 def parse_options(target: Target, kind: type[Options], environ: Mapping[str, str]) -> Options:
     """Convert a target's fields into `kind`; raises ProjectError for the first that is wrong.
 
-    A field that is null counts as not given. Text is converted to the numbers that a field wants,
-    because flags and environment variables only have text.
+    A field that is null counts as not given. Text is converted to the numbers, or to the values by
+    name (`team=vision,env=prod`), that a field wants: flags and variables only have text.
     """
     hints = get_type_hints(kind, include_extras=True)
     _refuse_unknown(target, hints)
@@ -65,14 +65,16 @@ def bucket_name(target: Target, url: str, scheme: str) -> str:
 
 def _given(
     target: Target, field: dataclasses.Field[Any], environ: Mapping[str, str]
-) -> Value | None:
+) -> Field | None:
     value = target.fields.get(field.name)
     if value is not None:
         return value
     return next((environ[v] for v in field.metadata.get(VARIABLES, ()) if environ.get(v)), None)
 
 
-def _convert(target: Target, name: str, value: Value, hint: Any) -> Any:
+def _convert(target: Target, name: str, value: Field, hint: Any) -> Any:
+    if get_origin(hint) is Mapping:
+        value = _pairs(target, name, value)
     try:
         return msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
@@ -80,6 +82,20 @@ def _convert(target: Target, name: str, value: Value, hint: Any) -> Any:
         raise ProjectError(
             f"`{name}` cannot be `{value}`: {error}", where=f"{target.where}.{name}", hint=quote
         ) from error
+
+
+def _pairs(target: Target, name: str, value: Field) -> dict[str, str]:
+    """Return values by name, from a mapping or from `name=value,name=value`."""
+    if isinstance(value, Mapping):
+        return {key: "" if entry is None else str(entry) for key, entry in value.items()}
+    pairs = [part.partition("=") for part in str(value).split(",") if part.strip()]
+    if not isinstance(value, str) or not all(key.strip() and equals for key, equals, _ in pairs):
+        raise ProjectError(
+            f"`{name}` cannot be `{value}`: values by name are expected",
+            where=f"{target.where}.{name}",
+            hint=f"{name}:\n  NAME: VALUE, or as text NAME=VALUE,NAME=VALUE",
+        )
+    return {key.strip(): text.strip() for key, _, text in pairs}
 
 
 def _missing(target: Target, field: dataclasses.Field[Any]) -> ProjectError:

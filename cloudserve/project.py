@@ -21,6 +21,8 @@ from cloudserve.yamlfile import Document, KeyPath, load_document
 
 Item = TypeVar("Item")
 Value = str | int | float | bool | None
+Field = Value | Mapping[str, Value]
+"""What a target's field holds: a single value, or values by name such as labels."""
 
 DEFAULT_FILE = "cloudserve.yaml"
 # The strictest of the platforms' rules, so that one name serves all: AI Platform knows no "-",
@@ -29,6 +31,8 @@ MODEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 MODEL_NAME_LIMIT = 40
 TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
+FIELD_DEPTH = 3
+"""The length of a field's path: `targets`, the target's name, the field's."""
 COMMANDS_OWN = frozenset({"CLOUDSERVE_EMULATOR_PORT"})
 """Variables of the command line that look like a field of a target named `emulator`."""
 
@@ -48,7 +52,7 @@ class Target:
 
     name: str
     provider: str
-    fields: Mapping[str, Value] = field(default_factory=dict)
+    fields: Mapping[str, Field] = field(default_factory=dict)
     where: str = ""
     """The path in the project file, for errors: `cloudserve.yaml:9: targets.gcp`."""
 
@@ -160,12 +164,19 @@ def _target(document: Document, name: str, value: Any) -> Target:
     fields = dict(_mapping(document, path, value))
     provider = _string(document, (*path, "provider"), fields.pop("provider", None))
     for key, entry in fields.items():
-        if not isinstance(entry, Value):
-            raise ProjectError(
-                f"`{key}` must be a single value, not {_kind(entry)}",
-                where=document.where((*path, key)),
-            )
+        _check_field(document, (*path, key), entry)
     return Target(name, provider, fields, document.where(path))
+
+
+def _check_field(document: Document, path: KeyPath, value: Any) -> None:
+    """Refuse all but a single value, or a mapping of single values."""
+    if isinstance(value, dict) and len(path) == FIELD_DEPTH:
+        for name, entry in _mapping(document, path, value).items():
+            _check_field(document, (*path, name), entry)
+    elif not isinstance(value, Value):
+        raise ProjectError(
+            f"`{path[-1]}` must be a single value, not {_kind(value)}", where=document.where(path)
+        )
 
 
 def _mapping(

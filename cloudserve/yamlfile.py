@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import yaml
 
 KeyPath = tuple[str, ...]
-DEPTH = 3
+DEPTH = 4
 """The longest path that is looked at: what lies deeper is refused, or an alias of what does not."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import string
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -23,6 +24,7 @@ class Options:
     endpoint: str = from_environment("ENDPOINT", default="https://default")
     version: str = "2.11"
     nodes: Annotated[int, msgspec.Meta(ge=1)] = 1
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def target(**fields):
@@ -71,7 +73,7 @@ def test_an_unknown_field_is_refused_with_the_near_one():
 
 def test_an_unknown_field_like_no_other_is_refused_with_all_there_are():
     hint = refusal(bucket="b", project="p", xyz="1").hint
-    assert hint == "fields: bucket, project, endpoint, version, nodes"
+    assert hint == "fields: bucket, project, endpoint, version, nodes, labels"
 
 
 def test_a_missing_field_is_told_with_the_variables_that_could_set_it():
@@ -87,6 +89,26 @@ def test_a_version_that_yaml_takes_for_a_number_must_be_quoted():
     error = refusal(bucket="b", project="p", version=2.1)
     assert error.message == "`version` cannot be `2.1`: Expected `str`, got `float`"
     assert error.hint == 'put it in quotes: version: "2.1"'
+
+
+@pytest.mark.parametrize(
+    "labels", [{"team": "vision", "stage": 1}, "team=vision,stage=1", " team = vision , stage=1,"]
+)
+def test_values_by_name_come_from_a_mapping_or_from_text(labels):
+    assert parse(bucket="b", project="p", labels=labels).labels == {"team": "vision", "stage": "1"}
+
+
+@pytest.mark.parametrize("labels", ["vision", "=vision", 3, True])
+def test_values_without_names_are_refused(labels):
+    error = refusal(bucket="b", project="p", labels=labels)
+    assert error.message == f"`labels` cannot be `{labels}`: values by name are expected"
+    assert error.where == "cloudserve.yaml:9: targets.gcp-eu.labels"
+    assert "NAME=VALUE" in error.hint
+
+
+def test_values_by_name_are_no_single_value():
+    error = refusal(bucket={"name": "b"}, project="p")
+    assert error.message.endswith("Expected `str`, got `object`")
 
 
 @pytest.mark.parametrize("nodes", ["many", 0, -1, 1.5, True, "0"])

@@ -40,6 +40,12 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert project.target("gcp").provider == "ai-platform"
 
 
+def test_a_field_may_hold_values_by_name(tmp_path):
+    text = GOOD + "    labels:\n      team: vision\n      stage: 1\n"
+    fields = load_project(written(tmp_path, text), environ={}).target("gcp-eu").fields
+    assert fields["labels"] == {"team": "vision", "stage": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "message", "where"),
     [
@@ -75,6 +81,16 @@ def test_paths_are_relative_to_the_file(tmp_path):
             "models:\n  m:\n    path: x\ntargets:\n  t:\n    provider: p\n    bucket: [b]",
             "`bucket` must be a single value, not a list",
             ":7: targets.t.bucket",
+        ),
+        (
+            "models: {m: {path: x}}\ntargets:\n  t:\n    provider: p\n    labels:\n      team: [a]",
+            "`team` must be a single value, not a list",
+            ":6: targets.t.labels.team",
+        ),
+        (
+            "models: {m: {path: x}}\ntargets:\n  t:\n    provider: p\n    labels:\n      a: 1\n      a: 2",
+            "the key `a` stands here twice",
+            ":7: targets.t.labels.a",
         ),
         (
             "models:\n  m:\n    path: ~nobody-here/x",

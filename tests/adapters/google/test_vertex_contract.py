@@ -9,19 +9,14 @@ from cloudserve.project import Target
 from cloudserve.testing.provider_contract import ProviderContract
 
 
-@pytest.fixture
-def environ(clouds):
-    return {**clouds, "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": clouds["AWS_ENDPOINT_URL"]}
-
-
 class TestVertex(ProviderContract):
     asks_any_revision = False
 
     @pytest.fixture
-    def provider(self, bucket, environ):
-        return create(
-            Target("gcp", "vertex", {"bucket": f"gs://{bucket}", "project": f"p-{bucket}"}), environ
-        )
+    def provider(self, bucket, clouds):
+        # A project of its own for each test: the emulator is shared.
+        fields = {"bucket": f"gs://{bucket}", "project": f"p-{bucket}"}
+        return create(Target("gcp", "vertex", fields), clouds)
 
     @pytest.fixture
     def first(self, half_plus_two):
