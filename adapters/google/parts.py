@@ -24,7 +24,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import Part, UploadGoneError
 from cloudserve.storage.outgoing import PART
-from cloudserve.storage.window import Window
+from cloudserve.storage.window import BLOCK, Window
 
 from .bucket import RETRY, GcsBucket
 from .xml_api import TIMEOUT, Query, completion, listed_parts, listed_uploads, upload_id
@@ -103,7 +103,7 @@ class GcsParts(GcsBucket):
         headers = {"x-goog-hash": f"crc32c={_crc32c(body)}", "content-type": TYPE}
         query: Query = {"uploadId": upload, "partNumber": number}
         with self._of_upload(f"upload part {number} of {self.url}/{key}"):
-            sent = self._xml.call("PUT", key, query, body=body, headers=headers)
+            sent = self._xml.call("PUT", key, query, body=_Blocks(body), headers=headers)
         return Part(number, body.size, sent.headers.get("etag", ""))
 
     def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window) -> None:
@@ -129,27 +129,49 @@ class GcsParts(GcsBucket):
         except UploadGoneError:
             return
 
+    def copy(self, source: Blob, key: str, metadata: Mapping[str, str]) -> None:
+        """Copy inside the bucket; GCS may ask for several calls until a large object is done."""
+        made = self._bucket.blob(key)
+        made.metadata = dict(metadata)
+        made.content_type = TYPE
+        token: str | None = None
+        with self._translated(f"copy {self.url}/{source.key} to {key}"), self._unchanged(source):
+            while True:
+                token, _, _ = made.rewrite(
+                    self._bucket.blob(source.key),
+                    token=token,
+                    if_source_generation_match=int(source.token),
+                    timeout=TIMEOUT,
+                    retry=RETRY,
+                )
+                if token is None:
+                    return
+
     def read_range(self, blob: Blob, offset: int, size: int) -> Iterator[bytes]:
         """Yield a span of an object that still has this generation."""
         if not size:
             return
         source = self._bucket.blob(blob.key)
-        with self._translated(f"read {self.url}/{blob.key}"):
-            try:
-                for start in range(offset, offset + size, CHUNK):
-                    yield source.download_as_bytes(
-                        start=start,
-                        end=min(start + CHUNK, offset + size) - 1,
-                        if_generation_match=int(blob.token),
-                        timeout=TIMEOUT,
-                        checksum=None,
-                        retry=RETRY,
-                    )
-            except (NotFound, PreconditionFailed) as error:
-                raise ConflictError(
-                    "the object was replaced or deleted while it was read",
-                    where=f"{self.url}/{blob.key}",
-                ) from error
+        with self._translated(f"read {self.url}/{blob.key}"), self._unchanged(blob):
+            for start in range(offset, offset + size, CHUNK):
+                yield source.download_as_bytes(
+                    start=start,
+                    end=min(start + CHUNK, offset + size) - 1,
+                    if_generation_match=int(blob.token),
+                    timeout=TIMEOUT,
+                    checksum=None,
+                    retry=RETRY,
+                )
+
+    @contextmanager
+    def _unchanged(self, blob: Blob) -> Iterator[None]:
+        try:
+            yield
+        except (NotFound, PreconditionFailed) as error:
+            raise ConflictError(
+                "the object was replaced or deleted while it was read",
+                where=f"{self.url}/{blob.key}",
+            ) from error
 
     @contextmanager
     def _of_upload(self, what: str) -> Iterator[None]:
@@ -161,6 +183,21 @@ class GcsParts(GcsBucket):
             if error.status == GONE:
                 raise UploadGoneError(error.message, where=error.where, status=GONE) from error
             raise
+
+
+class _Blocks:
+    """A body that goes out in large blocks; one that can be read goes out in 16 KiB ones."""
+
+    def __init__(self, body: Window) -> None:
+        self._body = body
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._body.seek(0)
+        while block := self._body.read(BLOCK):
+            yield block
 
 
 def _crc32c(body: Window) -> str:

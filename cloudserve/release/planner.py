@@ -11,7 +11,7 @@ from cloudserve.release.ledger import Release, utf8
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision, State
 from cloudserve.release.provider import Provider
 from cloudserve.release.traffic import ALL
-from cloudserve.release.upload import is_uploaded
+from cloudserve.release.uploaded import is_uploaded
 
 UPLOAD = "upload"
 SHORTEST = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,12 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore
+from cloudserve.release.uploaded import number_of, read_named, uploaded
 from cloudserve.storage.events import Observe, ignore
 from cloudserve.storage.fetch import fetch
-from cloudserve.storage.manifest import check_manifest, read_manifest
+from cloudserve.storage.manifest import check_manifest
 
 SHORTEST = 4
-_ID = re.compile(r"v([0-9]+)-([0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +38,16 @@ def pull(
     """
     name = _choose(uploaded(blobs, layout), wanted, f"{layout.model} on {layout.target}")
     where = f"{blobs.url}/{layout.manifests}{name}.json"
-    found = blobs.read(f"{layout.manifests}{name}.json")
-    if found is None:
+    manifest = read_named(blobs, layout, name)
+    if manifest is None:
         raise ConflictError(f"{name} was deleted meanwhile", where=where)
-    manifest = read_manifest(found[0], where)
-    revision = Revision(int(name[1:].partition("-")[0]), manifest.digest)
     check_manifest(manifest, manifest.digest, where)
+    revision = Revision(number_of(name), manifest.digest)
     if revision.id != name:
         raise ConflictError(f"the manifest of {name} is another's", where=where)
     prefix = layout.location(revision).saved_model
     changed = fetch(blobs, prefix, manifest, into, observe=observe)
     return Pulled(revision, into, len(manifest.files), manifest.size, changed)
-
-
-def uploaded(blobs: BlobStore, layout: Layout) -> tuple[str, ...]:
-    """Return the ids of the revisions that are whole in the bucket, by number."""
-    names = (
-        blob.key.removeprefix(layout.manifests).removesuffix(".json")
-        for blob in blobs.list(layout.manifests)
-    )
-    found = [(int(match[1]), name) for name in names if (match := _ID.fullmatch(name))]
-    return tuple(name for _, name in sorted(found))
 
 
 def _choose(names: tuple[str, ...], wanted: str, where: str) -> str:

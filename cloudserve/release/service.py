@@ -22,9 +22,10 @@ from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision
 from cloudserve.release.provider import Notify, Provider
-from cloudserve.release.pull import Pulled, pull, uploaded
+from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.traffic import ALL
 from cloudserve.release.upload import upload
+from cloudserve.release.uploaded import uploaded
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
 from cloudserve.storage.events import Observe, Told, ignore
 from cloudserve.storage.manifest import Origin

@@ -7,7 +7,7 @@ where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore, Expect
+from cloudserve.release.uploaded import is_uploaded, number_of, read_named, uploaded
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.storage.contract import PartStore
 from cloudserve.storage.events import (
@@ -34,35 +35,13 @@ from cloudserve.storage.manifest import (
     Manifest,
     ManifestFile,
     Origin,
-    check_manifest,
-    read_manifest,
 )
 from cloudserve.storage.outgoing import SHA256, Outgoing
 from cloudserve.storage.send import Sender
 
+REVISIONS = 5
+"""How many of the last revisions are looked at for files that are the same."""
 ReadTree = Callable[[Path], Tree]
-
-
-def is_uploaded(blobs: BlobStore, layout: Layout, revision: Revision) -> bool:
-    """Say whether a revision is whole in the bucket.
-
-    Raises ConflictError if another model's manifest stands under the same id.
-    """
-    return find_manifest(blobs, layout, revision) is not None
-
-
-def find_manifest(blobs: BlobStore, layout: Layout, revision: Revision) -> Manifest | None:
-    """Return the manifest of a revision, or None when it is not whole in the bucket.
-
-    Raises ConflictError if another model's manifest stands under the same id.
-    """
-    key = layout.manifest(revision)
-    found = blobs.read(key)
-    if found is None:
-        return None
-    manifest = read_manifest(found[0], f"{blobs.url}/{key}")
-    check_manifest(manifest, revision.digest, f"{blobs.url}/{key}")
-    return manifest
 
 
 def upload(  # noqa: PLR0913 - what goes where, and who is told
@@ -85,7 +64,15 @@ def upload(  # noqa: PLR0913 - what goes where, and who is told
     prefix = layout.location(revision).saved_model
     sent: list[str] = []
     try:
-        send_tree(blobs, prefix, source, tree, told, sent)
+        send_tree(
+            blobs,
+            prefix,
+            source,
+            tree,
+            told=told,
+            sent=sent,
+            elsewhere=lambda: _elsewhere(blobs, layout),
+        )
     finally:
         # Also when it failed: what is there goes by the digest that it was announced with.
         try:
@@ -99,12 +86,20 @@ def upload(  # noqa: PLR0913 - what goes where, and who is told
     _commit(blobs, layout, revision, tree, origin)
 
 
-def send_tree(
-    blobs: BlobStore, prefix: str, source: Path, tree: Tree, told: Told, sent: list[str]
+def send_tree(  # noqa: PLR0913 - two ends, what is known of both, and who is told
+    blobs: BlobStore,
+    prefix: str,
+    source: Path,
+    tree: Tree,
+    *,
+    told: Told,
+    sent: list[str],
+    elsewhere: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
     """Send the files below `prefix` that are missing there; their keys are added to `sent`.
 
-    A bucket that takes parts is sent several at once; a plain BlobStore one file after the other.
+    A bucket that takes parts is sent several at once, and copies what it has under another key
+    (`elsewhere`, by digest); a plain BlobStore is sent one file after the other.
     """
     files = [
         Outgoing(f.path, source / f.path, prefix + f.path, f.size, {SHA256: f.sha256})
@@ -114,11 +109,23 @@ def send_tree(
     observe(Started(Direction.UPLOAD, len(files), tree.size))
     there = {blob.key: blob for blob in blobs.list(prefix)}
     if isinstance(blobs, PartStore):
-        Sender(blobs, observe, sent=sent).send(files, there)
+        missing = any(file.key not in there for file in files)
+        Sender(blobs, observe, sent=sent).send(files, there, elsewhere() if missing else {})
     else:
         for file in files:
             _send_plainly(blobs, file, observe, sent)
     observe(Ended())
+
+
+def _elsewhere(blobs: BlobStore, layout: Layout) -> Mapping[str, str]:
+    """Return the keys of the files that the last revisions consist of, by digest."""
+    found: dict[str, str] = {}
+    for name in uploaded(blobs, layout)[-REVISIONS:]:
+        manifest = read_named(blobs, layout, name)
+        if manifest is not None:
+            prefix = layout.location(Revision(number_of(name), manifest.digest)).saved_model
+            found |= {file.sha256: prefix + file.path for file in manifest.files}
+    return found
 
 
 def _send_plainly(blobs: BlobStore, file: Outgoing, observe: Observe, sent: list[str]) -> None:

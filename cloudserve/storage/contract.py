@@ -76,6 +76,13 @@ class PartStore(BlobStore, Protocol):
         """End an upload and free its parts; one that is gone is no error."""
         ...
 
+    def copy(self, source: Blob, key: str, metadata: Mapping[str, str]) -> None:
+        """Write an object of the bytes of another of this bucket, without their leaving it.
+
+        The source must still be the one with this token. Raises ConflictError when it is not.
+        """
+        ...
+
     def read_range(self, blob: Blob, offset: int, size: int) -> Iterator[bytes]:
         """Yield the bytes of a span of an object, which must still be the one with this token.
 

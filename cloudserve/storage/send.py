@@ -15,9 +15,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob
 from cloudserve.storage import pool
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
@@ -29,7 +30,7 @@ from cloudserve.storage.events import (
     Skipped,
     ignore,
 )
-from cloudserve.storage.outgoing import PART, Attempt, Outgoing, Span, spans
+from cloudserve.storage.outgoing import PART, SHA256, Attempt, Outgoing, Span, spans
 from cloudserve.storage.retry import Retry, StoppedError
 from cloudserve.storage.window import Window
 
@@ -63,13 +64,22 @@ class Sender:
         self._workers = workers
         self._meters: dict[tuple[str, int], Meter] = {}
         self._sent = [] if sent is None else sent
+        self._elsewhere: Mapping[str, str] = {}
 
-    def send(self, files: Iterable[Outgoing], there: Mapping[str, Blob]) -> None:
+    def send(
+        self,
+        files: Iterable[Outgoing],
+        there: Mapping[str, Blob],
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Send what is not there yet; `there` is a listing of the bucket, by key.
 
+        `elsewhere` says by digest under which keys the bucket has the same files already: those
+        are copied inside it.
         Raises RemoteError when the service fails for good, ModelError when a file cannot be read;
         what was sent until then stays and is not sent again.
         """
+        self._elsewhere = elsewhere
         tasks = [partial(self._file, file, there.get(file.key)) for file in files]
         pool.run(tasks, self._retry.stop, self._workers)
 
@@ -80,7 +90,23 @@ class Sender:
             self._observe(Skipped(file.name, file.size))
             self._observe(FileDone(file.name, file.size, moved=False))
             return ()
+        if self._copied(file):
+            self._observe(Skipped(file.name, file.size))
+            self._finish(file, moved=False)
+            return ()
         return self._begin(file, attempt=0)
+
+    def _copied(self, file: Outgoing) -> bool:
+        """Copy the file from elsewhere in the bucket, if it is there still."""
+        key = self._elsewhere.get(file.metadata.get(SHA256, ""))
+        source = self._try(file, lambda: self._store.head(key)) if key else None
+        if source is None or not file.is_like(source):
+            return False
+        try:
+            self._try(file, lambda: self._store.copy(source, file.key, file.metadata))
+        except ConflictError:
+            return False  # somebody deletes the older revision meanwhile
+        return True
 
     def _begin(self, file: Outgoing, attempt: int) -> Sequence[pool.Task]:
         if file.size <= self._part:
@@ -187,9 +213,9 @@ class Sender:
 
     # What all of them need
 
-    def _finish(self, file: Outgoing) -> None:
+    def _finish(self, file: Outgoing, *, moved: bool = True) -> None:
         self._sent.append(file.key)
-        self._observe(FileDone(file.name, file.size))
+        self._observe(FileDone(file.name, file.size, moved))
 
     def _is_whole(self, file: Outgoing) -> bool:
         return file.is_like(self._try(file, lambda: self._store.head(file.key)))

@@ -128,9 +128,7 @@ class PartStoreContract:
             parts.complete("a b/ü", upload, sent, body)
         parts.abort("a b/ü", upload)
 
-    def test_a_bucket_that_is_missing_takes_no_upload(
-        self, missing: PartStore, path: Path
-    ) -> None:
+    def test_a_bucket_that_is_missing_takes_no_upload(self, missing: PartStore, path: Path) -> None:
         with pytest.raises(RemoteError):
             missing.begin("key", {})
         with pytest.raises(RemoteError), Window(path) as body:
@@ -148,6 +146,23 @@ class PartStoreContract:
         assert head is not None
         data = b"".join(parts.read_range(head, offset, size))
         assert data == path.read_bytes()[offset : offset + size]
+
+    def test_an_object_is_copied_as_it_was_when_it_was_looked_at(self, parts: PartStore) -> None:
+        parts.write("from/a b", b"content")
+        head = parts.head("from/a b")
+        assert head is not None
+        parts.copy(head, "to/ü", {"about": "the copy"})
+        copied = parts.head("to/ü")
+        assert copied is not None
+        assert (copied.size, dict(copied.metadata)) == (7, {"about": "the copy"})
+        assert parts.read("to/ü") == (b"content", copied.token)
+        parts.write("from/a b", b"another")
+        with pytest.raises(ConflictError, match="replaced or deleted"):
+            parts.copy(head, "to/ü", {})
+        parts.delete("from/a b")
+        with pytest.raises(ConflictError, match="replaced or deleted"):
+            parts.copy(head, "to/ü", {})
+        assert parts.read("to/ü") == (b"content", copied.token)
 
     def test_an_object_that_changed_is_not_read_on(self, parts: PartStore) -> None:
         parts.write("key", b"before")

@@ -79,7 +79,8 @@ def own(kind: str, url: str, bucket: str, folder: Path) -> dict[str, int]:
     """Upload as a deploy does: hash, send what is missing, write the manifest."""
     from cloudserve.release.layout import Layout
     from cloudserve.release.nouns import Revision
-    from cloudserve.release.upload import is_uploaded, upload
+    from cloudserve.release.upload import upload
+    from cloudserve.release.uploaded import is_uploaded
     from cloudserve.savedmodel import DigestCache, read_tree
     from cloudserve.storage.events import Moved, Told
     from cloudserve.storage.manifest import Origin

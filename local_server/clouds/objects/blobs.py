@@ -7,12 +7,14 @@ ROOT/sessions/ID         resumable uploads, which outlive a restart
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from .checksums import Digests
+from .checksums import ALWAYS, OF_JOINED, Digests
 from .nouns import Blob
 
 COPY_BYTES = 1 << 20
@@ -23,11 +25,11 @@ class BlobWriter:
     """Writes one staged file and hashes it on the way."""
 
     def __init__(
-        self, path: Path, extra: tuple[str, ...] = (), resume_at: int | None = None
+        self, path: Path, checksums: tuple[str, ...] = ALWAYS, resume_at: int | None = None
     ) -> None:
         """Create the file, or reopen it, cut it to `resume_at` bytes and hash those again."""
         self._path = path
-        self._digests = Digests(extra)
+        self._digests = Digests(checksums)
         self.size = 0
         self._file = path.open("xb" if resume_at is None else "r+b")
         if resume_at is not None:
@@ -80,8 +82,11 @@ class BlobDirectory:
             folder.mkdir(parents=True, exist_ok=True)
 
     def writer(self, extra: tuple[str, ...] = ()) -> BlobWriter:
-        """Return a writer of a new staged file."""
-        return BlobWriter(self._staging / uuid.uuid4().hex, extra)
+        """Return a writer of a new staged file; `extra` names checksums beyond `ALWAYS`."""
+        return self._writer((*ALWAYS, *extra))
+
+    def _writer(self, checksums: tuple[str, ...]) -> BlobWriter:
+        return BlobWriter(self._staging / uuid.uuid4().hex, checksums)
 
     def path(self, sha256: bytes) -> Path:
         """Return where the blob of this digest lies, or would lie."""
@@ -109,9 +114,9 @@ class BlobDirectory:
     def join(self, parts: Iterable[bytes], extra: tuple[str, ...] = ()) -> Blob:
         """Write blobs, named by their digests, one after another into a new staged file.
 
-        Raises FileNotFoundError when one of them has gone.
+        The blob has no MD5 (see `with_md5`). Raises FileNotFoundError when a part has gone.
         """
-        writer = self.writer(extra)
+        writer = self._writer((*OF_JOINED, *extra))
         try:
             for sha256 in parts:
                 self.copy(writer, sha256)
@@ -119,6 +124,14 @@ class BlobDirectory:
         except BaseException:
             writer.abort()
             raise
+
+    def with_md5(self, blob: Blob) -> Blob:
+        """Return a stored blob with its MD5; raises FileNotFoundError when it has gone."""
+        if blob.digests.get("md5"):
+            return blob
+        with self.path(blob.digests["sha256"]).open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+        return replace(blob, digests={**blob.digests, "md5": md5})
 
     def copy(self, writer: BlobWriter, sha256: bytes, offset: int = 0, length: int = -1) -> None:
         """Append `length` bytes of a blob from `offset` (all when negative) to a writer."""

@@ -115,14 +115,16 @@ ALGORITHMS: Mapping[str, Callable[[], Hasher]] = {
 }
 
 ALWAYS = ("sha256", "md5", "crc32c", "crc32")
-"""What is computed of every blob: its address, S3's ETag, GCS's checksum, the SDKs' default."""
+"""What is computed of what comes in: its address, S3's ETag, GCS's checksum, the SDKs' default."""
+OF_JOINED = ("sha256", "crc32c", "crc32")
+"""What is computed of joined parts: neither cloud has an MD5 of them, and it costs the most."""
 
 
 class Digests:
     """Several checksums of one stream of bytes."""
 
-    def __init__(self, extra: tuple[str, ...] = ()) -> None:
-        self._hashers = {name: ALGORITHMS[name]() for name in dict.fromkeys((*ALWAYS, *extra))}
+    def __init__(self, names: tuple[str, ...] = ALWAYS) -> None:
+        self._hashers = {name: ALGORITHMS[name]() for name in dict.fromkeys(names)}
 
     def update(self, data: bytes) -> None:
         """Take more bytes."""

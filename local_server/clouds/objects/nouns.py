@@ -61,6 +61,8 @@ class BucketInfo:
 class ObjectInfo:
     """A stored object. Digests are raw bytes, times are seconds since the epoch.
 
+    `md5` is empty where the object was joined of parts, as its `about.components` tells.
+
     `generation` grows with every write in the store, `metageneration` counts the changes of this
     generation's metadata from 1 (GCS's meaning of both).
     """

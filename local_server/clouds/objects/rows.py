@@ -92,7 +92,7 @@ class Objects:
             key=name[1],
             size=blob.size,
             sha256=blob.digests["sha256"],
-            md5=blob.digests["md5"],
+            md5=blob.digests.get("md5", b""),
             crc32c=blob.digests["crc32c"],
             crc32=blob.digests["crc32"],
             generation=next_generation(connection, now),

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from ...transport.types import Request
 from .aws_chunked import AwsChunkedDecoder, ChunkError
 from .blobs import BlobWriter
-from .checksums import ALGORITHMS, Digests, from_base64, to_base64
+from .checksums import ALGORITHMS, ALWAYS, Digests, from_base64, to_base64
 from .nouns import Blob
 from .s3_call import Received
 from .s3_errors import S3Error, not_implemented
@@ -57,7 +57,7 @@ def verify_content(content: bytes, headers: Mapping[str, str], algorithm: str | 
     whole object's.
     """
     check_forms(headers, algorithm)
-    digests = Digests((algorithm,) if algorithm else ())
+    digests = Digests((*ALWAYS, algorithm) if algorithm else ALWAYS)
     digests.update(content)
     verify(Blob(None, len(content), digests.result()), headers, algorithm)
 

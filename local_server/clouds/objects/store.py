@@ -166,13 +166,17 @@ class ObjectStore:
 
         Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
+        about = about or source.about
+        blob = as_blob(source)
+        try:
+            blob = blob if about.components else self._blobs.with_md5(blob)
+        except FileNotFoundError as error:
+            raise NoSuchKeyError(source.bucket, source.key) from error
         with self._database.write() as connection:
             now = find(connection, source.bucket, source.key)
             if now is None or now.generation != source.generation:
                 raise NoSuchKeyError(source.bucket, source.key)
-            return self._objects.put(
-                connection, (bucket, key), as_blob(source), about or source.about, precondition
-            )
+            return self._objects.put(connection, (bucket, key), blob, about, precondition)
 
     def compose(
         self,

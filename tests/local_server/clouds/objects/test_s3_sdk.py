@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -308,3 +309,19 @@ def test_a_presigned_url_opens_its_object(s3):
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "bkt", "Key": "shared"})
     with urlopen(url) as answer:
         assert answer.read() == b"hello"
+
+
+def test_a_copy_of_an_object_of_parts_has_an_etag_of_its_own_bytes(s3):
+    content = bytes(5 * MIB) + b"end"
+    upload = s3.create_multipart_upload(Bucket="bkt", Key="parts/source")
+    name = {"Bucket": "bkt", "Key": "parts/source", "UploadId": upload["UploadId"]}
+    parts = []
+    for number, body in ((1, content[: 5 * MIB]), (2, content[5 * MIB :])):
+        sent = s3.upload_part(**name, PartNumber=number, Body=body)
+        parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+    done = s3.complete_multipart_upload(**name, MultipartUpload={"Parts": parts})
+    assert done["ETag"].endswith('-2"')
+    copied = s3.copy_object(
+        Bucket="bkt", Key="parts/copy", CopySource={"Bucket": "bkt", "Key": "parts/source"}
+    )
+    assert copied["CopyObjectResult"]["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'
