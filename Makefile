@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit search format docs bench-batching bench-storage bench-serving bench-grpc soak clean
+.PHONY: demo test lint types unit search format docs bench-batching bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -44,6 +44,10 @@ bench-storage: $(VENV)/test.done
 
 bench-grpc: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_grpc.py
+
+# What loading and closing a model fifty times takes and leaves behind.
+bench-loads: $(VENV)/test.done
+	$(BIN)/python tests/bench/loads.py 50
 
 # The model server against its limits and a peer; needs wrk.
 bench-serving: $(VENV)/test.done

@@ -17,7 +17,8 @@ from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 from ..status import StatusError
 from .arrays import as_array, check_dtypes
-from .errors import status_error
+from .errors import closed, status_error
+from .memory import give_memory_back
 from .restore import Restored
 from .types import Tensor
 
@@ -93,9 +94,13 @@ class SessionModel:
         return {alias: as_array(results[index]) for alias, index in call.fetches.items()}
 
     def close(self) -> None:
-        """Close the session; the variables go with it."""
+        """Close the session, and let it go: only then do its variables."""
+        session, self._session = self._session, None
         self._calls.clear()
-        self._session.close()
+        if session is not None:
+            session.close()
+            del session
+            give_memory_back()
 
     def _prepare(self, name: str) -> _Call:
         """Make the callable of a signature. Two threads may both make it: the last one stays."""
@@ -114,12 +119,15 @@ class SessionModel:
 
     def _make(self, name: str, given: Container[str]) -> _Call:
         """Make a callable of those inputs of a signature that are given."""
+        session = self._session
+        if session is None:
+            raise closed()
         signature = self.all_signatures[name]
         specs = [spec for spec in signature.inputs if spec.alias in given]
         feeds = [spec.tensor_name for spec in specs]
         fetches = [spec.tensor_name for spec in signature.outputs]
-        run = make_callable(self._session, feeds, fetches, in_pool=self._in_pool)
-        tensors = map(self._session.graph.get_tensor_by_name, feeds)
+        run = make_callable(session, feeds, fetches, in_pool=self._in_pool)
+        tensors = map(session.graph.get_tensor_by_name, feeds)
         return _Call(
             run,
             tuple(spec.alias for spec in specs),

@@ -13,7 +13,8 @@ from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, TensorSpec
 
 from ..status import Code, StatusError
 from .arrays import as_array, check_dtypes, dtype_word
-from .errors import load_error, status_error
+from .errors import closed, load_error, status_error
+from .memory import give_memory_back
 from .restore import Restored
 from .types import Tensor
 
@@ -44,19 +45,32 @@ class EagerModel:
         """Run a signature; see LoadedModel."""
         loaded = self._loaded
         if loaded is None:
-            raise StatusError(Code.CANCELLED, "Session has been closed.")
+            raise closed()
         given = {**self._defaults.get(signature, {}), **inputs}
         feeds = self._feeds(self.all_signatures[signature].inputs, given)
         try:
             results = loaded.signatures[signature](**feeds)
-            return {alias: as_array(tensor.numpy()) for alias, tensor in results.items()}
+            outputs = {alias: as_array(tensor.numpy()) for alias, tensor in results.items()}
         # OpError, and TypeError or ValueError of a function refusing its arguments.
         except Exception as error:
-            raise status_error(error) from error
+            raise (closed() if self._loaded is None else status_error(error)) from error
+        if self._loaded is None:
+            # Variables were emptied while it ran.
+            raise closed()
+        return outputs
 
     def close(self) -> None:
-        """Let the variables go."""
-        self._loaded = None
+        """Let the variables go.
+
+        The functions that hold them are cyclic garbage, which may lie for long: they are emptied.
+        """
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            functions = loaded.signatures.values()
+            for variable in (one for function in functions for one in function.variables):
+                nothing = self._tf.constant([], dtype=variable.dtype)
+                self._tf.raw_ops.AssignVariableOp(resource=variable.handle, value=nothing)
+            give_memory_back()
 
     def _feeds(self, specs: tuple[TensorSpec, ...], given: Mapping[str, Tensor]) -> dict[str, Any]:
         """Return the arguments of a function. Refuses what is missing and what is of another type.

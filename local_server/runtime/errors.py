@@ -28,6 +28,11 @@ def status_error(error: Exception) -> StatusError:
     return StatusError(_code(error), str(getattr(error, "message", error)))
 
 
+def closed() -> StatusError:
+    """Return what TensorFlow says of a call to a session that is closed."""
+    return StatusError(Code.CANCELLED, "Session has been closed.")
+
+
 def load_error(error: Exception, path: object) -> LoadError:
     """Return TensorFlow's reason for not loading the model at `path`, in one line.
 
