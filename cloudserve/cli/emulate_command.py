@@ -27,8 +27,22 @@ from cloudserve.cli.running import run_until_stopped
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep buckets and resources here; without it they end with the process.",
 )
+@click.option(
+    "--latency",
+    type=click.Choice(["instant", "realistic"]),
+    default="instant",
+    show_default=True,
+    help="How long the operations take: no longer than their work, or as long as in the cloud.",
+)
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Break requests on purpose by the rules in this YAML file (docs/how-to/faults.md).",
+)
 @click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
-def command(*, port: int, data: Path | None, as_exports: bool) -> None:
+def command(
+    *, port: int, data: Path | None, latency: str, faults: Path | None, as_exports: bool
+) -> None:
     """Run the offline clouds on one loopback port.
 
     It runs real models for unmodified AWS and Google clients until it is stopped (Ctrl-C). What
@@ -36,7 +50,8 @@ def command(*, port: int, data: Path | None, as_exports: bool) -> None:
     """
     from cloudserve import registry
 
-    emulator = registry.server("emulator")(data, "127.0.0.1", port)
+    make = registry.server("emulator")
+    emulator = make(data, "127.0.0.1", port, latency=latency, faults=faults)
 
     def announce() -> None:
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)

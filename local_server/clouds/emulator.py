@@ -27,6 +27,8 @@ from ..transport.types import Head
 from .aws.arns import DEFAULT_REGION
 from .aws.assembly import AwsParts, OfflineAws
 from .data_folder import DataFolder
+from .fault_rules import RuleSet, load_rules
+from .faults import Faults
 from .google.ai_platform import AiPlatform
 from .google.oauth import OAuth
 from .google.service_account import PROJECT, write_service_account
@@ -54,8 +56,8 @@ class Emulator:
 
     `data` keeps buckets and resources between runs, for one emulator at a time; None makes a
     private folder that goes with the emulator. `chance` draws who answers by shares of traffic;
-    `latency` says how long Vertex AI's operations take, by default no longer than their work; its
-    clock is SageMaker's too.
+    `latency` says how long operations take: "instant", no longer than their work, or "realistic";
+    its clock is everybody's. `faults` is a file of faults on purpose (see `fault_rules`).
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Emulator:
         port: int = 0,
         *,
         chance: random.Random | None = None,
-        latency: Latency | None = None,
+        latency: Latency | str = "instant",
+        faults: Path | None = None,
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
         self._chance = chance or random.Random()  # noqa: S311 - traffic shares, no secret
-        self._latency = latency or Latency()
+        self._latency = Latency.named(latency) if isinstance(latency, str) else latency
+        self._rules = load_rules(faults) if faults else RuleSet()
         self._closing = AsyncExitStack()
         self._server: HttpServer | None = None
 
@@ -101,7 +105,8 @@ class Emulator:
         self._closing.callback(self._folder.close)
         work = Work()
         restorers, routes = self._build(data, work)
-        server = HttpServer(Router(routes), *self._address)
+        app = Faults(Router(routes), self._latency.clock, self._rules)
+        server = HttpServer(app, *self._address)
         await server.start()
         self._server = server
         # The exit stack closes in reverse: requests first, then loads, then what both need.
@@ -128,7 +133,7 @@ class Emulator:
         serving = Serving(manager, data / "served")
         serving.prepare()
         inference = Inference(manager, executor)
-        google = AiPlatform(resources, gcs, serving, work, inference)
+        google = AiPlatform(resources, gcs, serving, work, inference, self._latency)
         vertex = VertexAi(
             Parts(
                 resources,

@@ -21,6 +21,7 @@ class Step(StrEnum):
     MUTATE = "change how many machines there are"
     DELETE = "delete a resource"
     BATCH = "start the machines of a batch job"
+    CREATE_VERSION = "create a version of AI Platform's"
 
 
 _REALISTIC_SECONDS = {
@@ -31,8 +32,9 @@ _REALISTIC_SECONDS = {
     Step.MUTATE: 60.0,
     Step.DELETE: 3.0,
     Step.BATCH: 360.0,
+    Step.CREATE_VERSION: 90.0,
 }
-"""What users of Vertex AI see: minutes for machines (clouds.md F), seconds for the rest."""
+"""What users of the platforms see: minutes for machines, seconds for the rest."""
 
 
 class Clock(Protocol):
@@ -81,3 +83,8 @@ class Latency:
     def seconds(self, step: Step) -> float:
         """Return how long a step takes beyond what is really done in it."""
         return _REALISTIC_SECONDS[step] if self.is_realistic else 0.0
+
+    async def pass_by(self, step: Step) -> None:
+        """Let a step's time pass, which is none where everything is instant."""
+        if seconds := self.seconds(step):
+            await self.clock.sleep(seconds)

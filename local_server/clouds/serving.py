@@ -17,6 +17,7 @@ from cloudserve.errors import CloudserveError, ModelError
 from ..models import Manager
 from .objects.errors import NoSuchBucketError
 from .objects.store import ObjectStore
+from .planned_failure import fail_if_planned
 
 Result = TypeVar("Result")
 
@@ -88,6 +89,7 @@ class Serving:
 
     async def load(self, key: str, lay: Lay) -> None:
         """Lay out model files and load the models; raises CloudserveError with the reason."""
+        fail_if_planned()
         async with self._turns:
             await self._load(key, lay)
 

@@ -13,6 +13,7 @@ from ...protocols.ai_platform import predict
 from ...status import Code, StatusError
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
+from ..latency import Latency
 from ..objects.store import ObjectStore
 from ..resources import Document, Resources
 from ..serving import Serving
@@ -43,11 +44,12 @@ class AiPlatform:
         serving: Serving,
         work: Work,
         inference: Inference,
+        latency: Latency,
     ) -> None:
-        records = Records(resources)
+        records = Records(resources, latency.clock.now)
         self._operations = Operations(records)
         self._models = Models(records, self._operations)
-        self._versions = Versions(records, self._operations, store, serving, work)
+        self._versions = Versions(records, self._operations, store, serving, work, latency)
         self._serving = serving
         self._inference = inference
         self._api: Api = load("ml", "v1")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...status import Code
+from ..latency import Latency, Step
 from ..objects.store import ObjectStore
 from ..resources import Document
 from ..serving import Servable, Serving, reason
@@ -60,12 +61,14 @@ class Versions:
         store: ObjectStore,
         serving: Serving,
         work: Work,
+        latency: Latency,
     ) -> None:
         self._records = records
         self._operations = operations
         self._store = store
         self._serving = serving
         self._work = work
+        self._latency = latency
 
     async def create(self, model: str, body: Document) -> Document:
         """Start creating a version and return the operation; exactly one create of a name wins."""
@@ -99,6 +102,7 @@ class Versions:
         return operation
 
     async def _bring_up(self, name: str, operation: str) -> None:
+        await self._latency.pass_by(Step.CREATE_VERSION)
         failure = await self._load(name)
         with self._records.resources.transaction():
             if failure is None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ...status import Code
+from ...status import Code, StatusError
 from ..google.errors import ApiError
 from ..latency import Latency, Step
 from ..resources import Document
@@ -112,7 +112,7 @@ class Jobs:
             self._change(name, {"state": "JOB_STATE_CANCELLED", "error": error}, ended=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job ends FAILED with it
             logger.warning("%s failed: %s", name, error)
-            code = error.code if isinstance(error, ApiError) else Code.FAILED_PRECONDITION
+            code = error.code if isinstance(error, StatusError) else Code.FAILED_PRECONDITION
             status = {"code": int(code), "message": reason(error)}
             self._change(name, {"state": "JOB_STATE_FAILED", "error": status}, ended=True)
         finally:

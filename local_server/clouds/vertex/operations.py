@@ -17,6 +17,7 @@ from typing import Any
 from ...status import Code, StatusError
 from ..google.errors import ApiError
 from ..latency import Latency, Step
+from ..planned_failure import fail_if_planned
 from ..resources import Document
 from ..work import Work
 from .records import OPERATION, TYPE, Records, failed_precondition, new_id, not_found
@@ -109,6 +110,7 @@ class Operations:
         runner, signals = self._runners[task["kind"]], self._running[name]
         try:
             await self._pause(runner.step, signals)
+            fail_if_planned()
             await self._settle(name, await runner.perform(task), signals)
         except StatusError as error:
             self._fail(name, error.code, error.message)
