@@ -1,24 +1,27 @@
 """The data plane, once: what every protocol face calls.
 
 A request takes a handle on a version, decodes, runs and gives the handle back within one thread
-of the executor, so that the event loop stays free and a version is never closed under a call.
+of the executor, so that the event loop stays free and a version is never closed under a call. A
+prediction that waits in a batch holds the handle without a thread.
 
 Methods of the data plane take `within`, the seconds a request may take: past them it fails with
-DEADLINE_EXCEEDED while its thread, which nothing can stop, goes on to its end.
+DEADLINE_EXCEEDED while its thread or batch, which nothing can stop, goes on to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
 from . import example_methods as methods
+from .batching import BatchedModel
 from .models import Servable, VersionState
 from .observing import Method, Observation, Observer, unobserved
 from .runtime.types import DEFAULT_SIGNATURE, Tensor
@@ -126,12 +129,22 @@ class Inference:
         self._executor = executor
         self._check_methods = check_methods
         self._observer = observer
+        self._waiting: set[asyncio.Task[Prediction]] = set()
 
     async def predict(
-        self, spec: ModelSpec, decode: Decode, *, within: float | None = None
+        self, spec: ModelSpec, decode: Decode, *, within: float | None = None, small: bool = False
     ) -> Prediction:
-        """Decode and run a request in the executor."""
-        return await self.submit(lambda: self.predict_here(spec, decode), within=within)
+        """Decode and run a request in the executor; where the model batches, among others.
+
+        What is small may then be decoded on the event loop.
+        """
+        if not self.batches(spec):
+            return await self.submit(lambda: self.predict_here(spec, decode), within=within)
+        until = None if within is None else monotonic() + within
+        task = asyncio.ensure_future(self._predict_in_batch(spec, decode, until, small))
+        self._waiting.add(task)
+        task.add_done_callback(self._ended)
+        return await _in_time(asyncio.shield(task), within)
 
     async def classify(
         self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
@@ -157,26 +170,62 @@ class Inference:
     async def submit(self, work: Callable[[], _T], *, within: float | None = None) -> _T:
         """Do a request's work in the executor; faces that parse and encode as well use this."""
         running = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return await _in_time(running, within)
+
+    def batches(self, spec: ModelSpec) -> bool:
+        """Say whether predictions of a model are batched; not of one that is not there."""
         try:
-            async with asyncio.timeout(within):
-                return await running
-        except TimeoutError as error:
-            # What TensorFlow's DirectSession answers when RunOptions.timeout_in_ms is over.
-            text = "Timed out waiting for notification"
-            raise StatusError(Code.DEADLINE_EXCEEDED, text) from error
+            with self._handle(spec) as servable:
+                return isinstance(servable.model, BatchedModel)
+        except StatusError:
+            return False
+
+    async def _predict_in_batch(
+        self, spec: ModelSpec, decode: Decode, until: float | None, small: bool
+    ) -> Prediction:
+        with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
+            signature = self._predict_signature(seen, spec, servable)
+            if small:
+                seen.inputs = decode(signature)
+            else:
+                seen.inputs = await self.submit(lambda: decode(signature))
+            outputs = await self._run_in_batch(seen, servable, signature.name, until)
+            seen.answer = prediction = _prediction(spec, servable, signature, outputs)
+            return prediction
+
+    async def _run_in_batch(
+        self, seen: Observation, servable: Servable, signature: str, until: float | None
+    ) -> dict[str, Tensor]:
+        model = servable.model
+        if not isinstance(model, BatchedModel):  # another version than the one that was looked at
+            return await self.submit(lambda: seen.run(servable, signature, seen.inputs))
+        seen.signature, began = signature, perf_counter()
+        outputs = await model.submit(signature, seen.inputs, deadline=until)
+        seen.run_seconds = perf_counter() - began
+        return outputs
+
+    def _ended(self, task: asyncio.Task[Prediction]) -> None:
+        self._waiting.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to who waits, if anybody still does
 
     def predict_here(self, spec: ModelSpec, decode: Decode) -> Prediction:
         """Decode and run a request in the calling thread."""
         with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
-            seen.servable = servable
-            signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
-            if self._check_methods:
-                methods.check_predict_method(signature)
+            signature = self._predict_signature(seen, spec, servable)
             seen.inputs = decode(signature)
             outputs = seen.run(servable, signature.name, seen.inputs)
-            resolved = _resolved(spec, servable, signature.name)
-            seen.answer = prediction = Prediction(resolved, signature, outputs)
+            seen.answer = prediction = _prediction(spec, servable, signature, outputs)
             return prediction
+
+    def _predict_signature(
+        self, seen: Observation, spec: ModelSpec, servable: Servable
+    ) -> Signature:
+        seen.servable = servable
+        signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
+        if self._check_methods:
+            methods.check_predict_method(signature)
+        return signature
 
     def classify_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Classifications:
         """Classify in the calling thread."""
@@ -266,6 +315,22 @@ class Inference:
         return found
 
 
+async def _in_time(running: Awaitable[_T], within: float | None) -> _T:
+    try:
+        async with asyncio.timeout(within):
+            return await running
+    except TimeoutError as error:
+        # What TensorFlow's DirectSession answers when RunOptions.timeout_in_ms is over.
+        text = "Timed out waiting for notification"
+        raise StatusError(Code.DEADLINE_EXCEEDED, text) from error
+
+
+def _prediction(
+    spec: ModelSpec, servable: Servable, signature: Signature, outputs: Mapping[str, Tensor]
+) -> Prediction:
+    return Prediction(_resolved(spec, servable, signature.name), signature, outputs)
+
+
 def _find_signature(servable: Servable, name: str) -> Signature:
     signature = servable.model.all_signatures.get(name)
     if signature is None:
@@ -296,4 +361,4 @@ def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
 
 
 def _resolved(spec: ModelSpec, servable: Servable, signature: str) -> ModelSpec:
-    return replace(spec, version=servable.version, signature=signature)
+    return ModelSpec(spec.name, servable.version, spec.label, signature)

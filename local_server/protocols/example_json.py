@@ -1,7 +1,7 @@
 """TensorFlow Serving's classify and regress JSON, whole.
 
 The request is looked at before the model is; its `signature_name` goes before `spec.signature`.
-Both raise StatusError with TensorFlow Serving's texts (tfserving.md 2.6, 3.4).
+All raise StatusError with TensorFlow Serving's texts (tfserving.md 2.6, 3.4).
 """
 
 from __future__ import annotations
@@ -11,6 +11,32 @@ from dataclasses import replace
 from ..codecs.examples import ExamplesRequest, parse_examples
 from ..codecs.layout import COMPACT, Layout
 from ..inference import Inference, ModelSpec
+
+
+async def classify_json(
+    inference: Inference,
+    spec: ModelSpec,
+    body: bytes,
+    layout: Layout = COMPACT,
+    within: float | None = None,
+) -> bytes:
+    """Answer a classify request's JSON in the executor."""
+    return await inference.submit(
+        lambda: classify_json_here(inference, spec, body, layout), within=within
+    )
+
+
+async def regress_json(
+    inference: Inference,
+    spec: ModelSpec,
+    body: bytes,
+    layout: Layout = COMPACT,
+    within: float | None = None,
+) -> bytes:
+    """Answer a regress request's JSON in the executor."""
+    return await inference.submit(
+        lambda: regress_json_here(inference, spec, body, layout), within=within
+    )
 
 
 def classify_json_here(

@@ -16,9 +16,9 @@ from ..inference import Inference, ModelSpec
 from ..status import Code, StatusError
 from ..transport.types import Head, Request, Response
 from .errors import ErrorResponse, error_body, http_status
-from .example_json import classify_json_here, regress_json_here
+from .example_json import classify_json, regress_json
 from .model_json import metadata_json, status_json
-from .predict_json import predict_json_here
+from .predict_json import predict_json
 
 _JSON = "application/json"
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
@@ -43,11 +43,11 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 
-_Answer = Callable[[Inference, ModelSpec, bytes, Layout], bytes]
+_Answer = Callable[[Inference, ModelSpec, bytes, Layout, float | None], Awaitable[bytes]]
 _ANSWERS: dict[str, _Answer] = {
-    "predict": predict_json_here,
-    "classify": classify_json_here,
-    "regress": regress_json_here,
+    "predict": predict_json,
+    "classify": classify_json,
+    "regress": regress_json,
 }
 
 # What libevent's evhttp_send_error writes.
@@ -120,11 +120,13 @@ class TfServingRest:
         return self._reply(status_json(self._inference.status(spec.name, spec.version)))
 
     async def _infer(self, answer: _Answer, spec: ModelSpec, request: Request) -> Response:
-        def work() -> bytes:
-            return answer(self._inference, spec, _content(request), self._layout)
-
+        body = request.content
         try:
-            return self._reply(await self._inference.submit(work, within=self._within))
+            if "gzip" in request.head.headers.get("content-encoding", ""):
+                body = await self._inference.submit(lambda: _inflate(request.content))
+            return self._reply(
+                await answer(self._inference, spec, body, self._layout, self._within)
+            )
         except StatusError as error:
             return self._refuse(error)
 
@@ -162,12 +164,6 @@ def _malformed(head: Head) -> StatusError:
 def _is_beyond_int64(version: str | None) -> bool:
     digits = (version or "").lstrip("0")
     return len(digits) > _INT64_DIGITS or int(digits or 0) > _LARGEST_VERSION
-
-
-def _content(request: Request) -> bytes:
-    """Return a request's body, inflated where it says that it is compressed."""
-    is_gzip = "gzip" in request.head.headers.get("content-encoding", "")
-    return _inflate(request.content) if is_gzip else request.content
 
 
 def _inflate(body: bytes) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.inference import Inference, ModelSpec
 from cloudserve.local_server.models import Manager, State
 from cloudserve.local_server.status import Code, StatusError
@@ -116,3 +117,66 @@ def test_a_call_that_is_cancelled_holds_its_version_until_the_model_is_done(mana
         await unloading  # Echo.close fails if this came while the model ran
 
     asyncio.run(main())
+
+
+# Batches.
+
+TOGETHER = 16
+
+
+@pytest.fixture
+def batching():
+    """A manager of a model whose batches wait for so many requests, and the sizes of its runs."""
+    sizes = []
+
+    class Sized(Echo):
+        def run(self, signature, inputs):
+            sizes.append(len(inputs["x"]))
+            return super().run(signature, inputs)
+
+    parameters = BatchingParameters(max_batch_size=TOGETHER, batch_timeout_micros=60_000_000)
+    manager = Manager(batched(Sized, parameters))
+    asyncio.run(manager.load("m", 1, Path("m")))
+    yield manager, sizes
+    asyncio.run(manager.unload_all())
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_predictions_that_wait_in_a_batch_hold_no_thread(batching, small):
+    manager, sizes = batching
+
+    async def main(inference):
+        waiting = (inference.predict(ModelSpec("m"), one, small=small) for _ in range(TOGETHER))
+        return await asyncio.gather(*waiting)
+
+    with ThreadPoolExecutor(1) as executor:
+        answers = asyncio.run(main(Inference(manager, executor)))
+    assert [answer.outputs["x"].tolist() for answer in answers] == [[1.0]] * TOGETHER
+    assert {answer.spec for answer in answers} == {ModelSpec("m", 1, None, "serving_default")}
+    assert sizes == [TOGETHER]
+
+
+def test_a_prediction_whose_time_ends_in_a_batch_leaves_its_neighbours(batching):
+    manager, sizes = batching
+
+    async def main(inference):
+        with pytest.raises(StatusError) as caught:
+            await inference.predict(ModelSpec("m"), one, within=0.01)
+        assert caught.value.code is Code.DEADLINE_EXCEEDED
+        waiting = (inference.predict(ModelSpec("m"), one) for _ in range(TOGETHER - 1))
+        return await asyncio.gather(*waiting)
+
+    with ThreadPoolExecutor(1) as executor:
+        answers = asyncio.run(main(Inference(manager, executor)))
+    assert len(answers) == TOGETHER - 1
+    assert sum(sizes) in {TOGETHER - 1, TOGETHER}
+
+
+def test_an_error_of_a_prediction_in_a_batch_is_its_own(batching):
+    manager, _ = batching
+    with ThreadPoolExecutor(1) as executor:
+        inference = Inference(manager, executor)
+        with pytest.raises(StatusError, match='"s" not found'):
+            asyncio.run(inference.predict(ModelSpec("m", signature="s"), one))
+        assert inference.batches(ModelSpec("m"))
+        assert not inference.batches(ModelSpec("n"))

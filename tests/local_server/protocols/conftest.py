@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.inference import Inference
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.models.discovery import find_versions
@@ -20,12 +21,16 @@ from cloudserve.errors import ModelError
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 
+def spec(alias, dtype):
+    return TensorSpec(alias, f"{alias}:0", dtype, None)
+
+
 class Same:
     """Gives back what it is given; each signature is named after its dtype."""
 
     def __init__(self):
         self.signatures = self.all_signatures = {
-            dtype: Signature(dtype, "", (TensorSpec("x", "x:0", dtype, None),), ())
+            dtype: Signature(dtype, "", (spec("x", dtype),), (spec("x", dtype),))
             for dtype in ("float16", "bfloat16", "float32", "float64", "int64", "string")
         }
 
@@ -54,7 +59,12 @@ class DataPlane:
 
     def __init__(self, executor):
         self.held = Held()
-        self._small = {Path("same"): Same(), Path("held"): self.held}
+        in_batches = batched(lambda _path: Same(), BatchingParameters())
+        self._small = {
+            Path("same"): Same(),
+            Path("held"): self.held,
+            Path("batched"): in_batches(Path()),
+        }
         self.manager = Manager(self._load)
         self.inference = Inference(self.manager, executor)
         self._loop = asyncio.new_event_loop()

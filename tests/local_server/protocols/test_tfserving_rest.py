@@ -376,6 +376,33 @@ def test_a_request_ends_with_its_time_while_its_model_goes_on(connect, data_plan
     ) == (200, {"outputs": 1.0})
 
 
+# Batches.
+
+
+@pytest.mark.parametrize("size", [1, 1000], ids=["small", "large"])
+def test_a_model_that_batches_answers_as_any_other(connect, size):
+    document = {"signature_name": "float32", "instances": [[0.123456789, -1.0]] * size}
+    batched = connect().post("/v1/models/batched:predict", document)
+    assert batched == connect().post("/v1/models/same:predict", document)
+    assert batched[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (b'{"instances": [NaN', "JSON Parse error: Missing a comma or ']' after an array element."),
+        (b'{"signature_name": "none", "inputs": 1}', 'Serving signature name: "none" not found'),
+        (b'{"signature_name": "float32", "inputs": 1}', "Batching Run() input tensors must have"),
+        (b'{"signature_name": "int64", "instances": [1.5]}', "Failed to process element: 0 of"),
+        (b'{"signature_name": "float32"}', "Missing 'inputs' or 'instances' key"),
+    ],
+)
+def test_a_model_that_batches_refuses_in_the_same_words(connect, document, text):
+    status, answer = connect().post("/v1/models/batched:predict", document)
+    assert status == 400
+    assert answer["error"].startswith(text)
+
+
 # Layout and element types.
 
 
