@@ -26,6 +26,7 @@ SERVERS = {
     "model-server-flags": ("cloudserve.local_server.flags:parse_flags", "server"),
     "model-server-options": ("cloudserve.local_server.flag_options:flag_options", "server"),
     "model-server-usage": ("cloudserve.local_server.flags:usage", "server"),
+    "sagemaker-container": ("cloudserve.local_server.container.server:ContainerServer", "server"),
     "serve-options": ("cloudserve.local_server.serve_options:serve_options", "server"),
     "run": ("cloudserve.local_server.transport.loop:run", "server"),
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.running import run_until_stopped
+from cloudserve.cli.serve_container import serve_container, tfserving_options
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -15,6 +17,14 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command("serve")
 @click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--as",
+    "face",
+    type=click.Choice(["tfserving", "sagemaker"]),
+    default="tfserving",
+    show_default=True,
+    help="Serve as TensorFlow Serving, or as SageMaker's TensorFlow container (on port 8080).",
+)
 @click.option("--name", help="The model's name in URLs; the directory's by default.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -56,6 +66,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=_FILE,
     help="Certificates for REST and gRPC, as an SSLConfig text proto.",
 )
+@click.option("--image", help="With --as sagemaker: the image's URI or version, for its behaviour.")
+@click.option(
+    "--install-requirements",
+    is_flag=True,
+    help="With --as sagemaker: install code/requirements.txt, into a folder of its own.",
+)
 @click.option(
     "--drain-seconds",
     type=click.FloatRange(0),
@@ -67,19 +83,24 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--log-format", type=click.Choice(FORMS), default=FORMS[0], show_default=True,
     help="How the log is written on standard error.",
 )  # fmt: skip
+@click.pass_context
 def command(
-    *, path: Path, grpc_port: int, no_grpc: bool, log_format: str, **options: object
+    context: click.Context, /, *, path: Path, face: str, log_format: str, **options: Any
 ) -> None:
     """Serve models with TensorFlow Serving's REST and gRPC APIs.
 
     PATH is a SavedModel directory, a model's base path of NUMBER/ ones, or a folder of base paths.
     The highest version of each model is served, and a higher one that comes later takes its place.
+    With --as sagemaker it is a model tree as in model.tar.gz, `code/inference.py` included, and
+    SAGEMAKER_ variables count as in the container.
     """
     from cloudserve import registry
 
     log_to_stderr(log_format)
-    grpc = None if no_grpc else grpc_port
-    resolved = registry.server("serve-options")(path, grpc_port=grpc, **options)
+    if face == "sagemaker":
+        serve_container(context, path, options)
+        return
+    resolved = registry.server("serve-options")(path, **tfserving_options(context, options))
     server = registry.server("model-server")(resolved)
 
     def announce() -> None:
