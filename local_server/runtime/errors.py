@@ -13,6 +13,8 @@ _ADVICE = re.compile(r" Make sure the Op and Kernel are registered .*")
 _NO_INDEX = re.compile(r"The passed save_path is not a valid checkpoint: (?P<prefix>.*)")
 # What reading a checkpoint that is cut off or damaged fails with, not always saying where.
 _DAMAGED = {Code.OUT_OF_RANGE, Code.DATA_LOSS}
+# INTERNAL to TensorFlow: an element of an object array that is no string.
+_NO_STRING = "Unsupported object type "
 _LONGEST_REASON = 300
 
 
@@ -25,7 +27,10 @@ def status_error(error: Exception) -> StatusError:
     if isinstance(error, UnicodeDecodeError):
         quoted = error.object.decode("utf-8", "backslashreplace")
         return StatusError(Code.INVALID_ARGUMENT, quoted)
-    return StatusError(_code(error), str(getattr(error, "message", error)))
+    message = str(getattr(error, "message", error))
+    if message.startswith(_NO_STRING):
+        return StatusError(Code.INVALID_ARGUMENT, message)
+    return StatusError(_code(error), message)
 
 
 def closed() -> StatusError:
