@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit search format docs bench-batching bench-storage bench-serving bench-grpc bench-loads soak clean
+.PHONY: demo test lint types unit search format docs bench-batching bench-codecs bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -38,6 +38,9 @@ docs: $(VENV)/test.done
 # Figures, printed; nothing fails.
 bench-batching: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_batching.py
+
+bench-codecs: $(VENV)/test.done
+	$(BIN)/python tests/bench/bench_codecs.py
 
 bench-storage: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_storage.py
