@@ -20,6 +20,7 @@ from cloudserve.errors import ModelError
 
 from ...container import Container, Setup, release_of
 from ..objects.store import ObjectStore
+from ..planned_failure import fail_if_planned
 from ..serving import reason
 from . import deployments
 from .deployments import DeploymentError
@@ -82,6 +83,7 @@ class Fleet:
     ) -> None:
         key = deployments.key(deployment, variant["name"])
         try:
+            fail_if_planned()
             self._running[key] = await self.start(variant["container"])
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)

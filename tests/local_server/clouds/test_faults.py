@@ -10,7 +10,7 @@ import requests
 from cloudserve.local_server.clouds.fault_rules import Rule, load_rules, read_rules
 from cloudserve.local_server.transport.types import Head
 from googleapiclient.errors import HttpError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
@@ -141,6 +141,36 @@ class TestFailedOperations:
             'Create Version failed. Bad model detected with error: "no machines"'
         )
 
+    def test_sagemakers_endpoint_fails_in_its_words(self, broken_clouds, faults, poll_until):
+        faults({"route": "SageMaker.CreateEndpoint", "operation": {"message": "no capacity"}})
+        sm = broken_clouds.aws("sagemaker")
+        container = {
+            "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.16-cpu",
+            "ModelDataSource": {
+                "S3DataSource": {
+                    "S3Uri": "s3://models/double/",
+                    "S3DataType": "S3Prefix",
+                    "CompressionType": "None",
+                }
+            },
+        }
+        role = "arn:aws:iam::000000000000:role/serving"
+        sm.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer=container)
+        variant = {
+            "VariantName": "main",
+            "ModelName": "m",
+            "InitialInstanceCount": 1,
+            "InstanceType": "ml.m5.large",
+        }
+        sm.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+        sm.create_endpoint(EndpointName="e", EndpointConfigName="c")
+        ended = poll_until(
+            lambda: sm.describe_endpoint(EndpointName="e"),
+            lambda found: found["EndpointStatus"] != "Creating",
+        )
+        assert ended["EndpointStatus"] == "Failed"
+        assert ended["FailureReason"].endswith("did not pass the ping health check. no capacity")
+
     def test_vertex_ais_operation_ends_with_the_code(self, broken_clouds, faults, poll_until):
         failure = {"code": "RESOURCE_EXHAUSTED", "message": "no GPUs left"}
         faults({"route": "POST */endpoints", "operation": failure, "times": 1})
@@ -216,6 +246,7 @@ class TestRules:
         path.write_text("")
         assert load_rules(path).faults == []
 
+    @settings(max_examples=40)
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
     def test_whatever_is_given_is_read_or_refused(self, value):
         if value == []:

@@ -1,0 +1,107 @@
+"""The filter language of lists, and whatever else it is given."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from cloudserve.local_server.clouds.vertex.filters import FilterError, camel, compile_filter
+from hypothesis import given
+from hypothesis import strategies as st
+
+FIELDS = {"displayName", "labels", "createTime", "done", "versionAliases"}
+DOCUMENT = {
+    "displayName": "Digits v2",
+    "labels": {"stage": "prod", "empty": ""},
+    "createTime": "2026-01-02T03:04:05Z",
+    "done": True,
+    "versionAliases": ["default", "prod"],
+}
+
+
+def passes(text: str) -> bool:
+    return compile_filter(text, FIELDS)(DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        'display_name="Digits v2"',
+        "displayName='Digits v2'",
+        'display_name : "digits"',
+        'display_name != "other"',
+        "labels.stage=prod",
+        "labels.stage:*",
+        "labels:stage",
+        "labels.none!=prod",
+        'create_time > "2026-01-01" AND create_time <= "2026-01-02T03:04:05Z"',
+        "done=true",
+        "version_aliases:prod",
+        "NOT labels.stage=test",
+        "-labels.stage=test",
+        "labels.stage=test OR labels.stage=prod",
+        "labels.stage=prod done=true",
+        "(labels.stage=test OR done=true) AND NOT (labels.none:*)",
+        'display_name="Digits v2" AND labels.stage=test OR done=true',
+    ],
+)
+def test_what_passes(text):
+    assert passes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'display_name="digits v2"',
+        "labels.stage=test",
+        "labels.empty:*",
+        "labels.none=prod",
+        "labels:none",
+        'create_time < "2026"',
+        "NOT done=true",
+        "labels.stage=prod AND done=false",
+    ],
+)
+def test_what_does_not(text):
+    assert not passes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nope=1", "'nope' is no field"),
+        ("displayName.a=1", "is no field"),
+        ("display_name", "a comparator after the field is missing at its end"),
+        ("display_name=", "a value after '=' is missing"),
+        ("display_name==1", "'=' is no value"),
+        ("display_name (1)", "'(' is no comparator"),
+        ("(done=true", "a parenthesis is not closed"),
+        ("done=true)", "unexpected ')'"),
+        ('display_name="open', "cannot be read from"),
+        ("(" * 60 + "done=true" + ")" * 60, "nested too deeply"),
+        ('"display_name"=1', "is no field"),
+    ],
+)
+def test_what_cannot_be_read_says_why(text, message):
+    with pytest.raises(FilterError) as caught:
+        compile_filter(text, FIELDS)
+    assert message in str(caught.value)
+
+
+@given(st.text(alphabet="ad_.=\"'\\ ()-:*<>!ANDORT\x00é") | st.text())
+def test_any_text_is_a_filter_or_refused(text):
+    with contextlib.suppress(FilterError):
+        compile_filter(text, FIELDS)(DOCUMENT)
+
+
+@given(st.text(), st.sampled_from(["=", ":"]))
+def test_every_string_can_be_quoted(value, comparator):
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    keeps = compile_filter(f'display_name{comparator}"{quoted}"', FIELDS)
+    assert keeps({"displayName": value})
+
+
+def test_proto_names_are_json_names():
+    assert camel("display_name") == camel("displayName") == "displayName"
