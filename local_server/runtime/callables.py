@@ -83,7 +83,7 @@ class SessionModel:
             try:
                 arrays = [inputs[alias] for alias in call.aliases]
             except KeyError:
-                call, arrays = self._complete(signature, inputs)
+                call, arrays = self._complete(signature, inputs, call)
             check_dtypes(arrays, call.dtypes)
             results = call.run(*arrays)
         except StatusError:
@@ -108,13 +108,16 @@ class SessionModel:
         self._calls[name] = call
         return call
 
-    def _complete(self, name: str, inputs: Mapping[str, Tensor]) -> tuple[_Call, list[Tensor]]:
-        """Add the signature's defaults; without those TensorFlow says which input it lacks.
+    def _complete(
+        self, name: str, inputs: Mapping[str, Tensor], call: _Call
+    ) -> tuple[_Call, list[Tensor]]:
+        """Add the signature's defaults; where they do not do, TensorFlow says what it lacks.
 
         The callable is not kept: a request chooses what it leaves out, of any number of inputs.
         """
         given = {**self._defaults.get(name, {}), **inputs}
-        call = self._make(name, given)
+        if not all(alias in given for alias in call.aliases):
+            call = self._make(name, given)
         return call, [given[alias] for alias in call.aliases]
 
     def _make(self, name: str, given: Container[str]) -> _Call:
