@@ -39,6 +39,7 @@ OWN = {
     "us-gov-west-1": "442386744353",
 }
 ACCOUNTS = dict.fromkeys(SHARED.split(), ACCOUNT) | OWN
+TAG = re.compile(r"/tensorflow-inference:(\d+\.\d+)")
 GPU = re.compile(r"ml\.[pg]\d")
 """Instance families with NVIDIA GPUs: ml.p4d.24xlarge, ml.g5.xlarge."""
 
@@ -52,3 +53,9 @@ def default_image(region: str, instance_type: str) -> str | None:
     device = "gpu" if GPU.match(instance_type) else "cpu"
     host = f"{account}.dkr.ecr.{region}.{domain}"
     return f"{host}/tensorflow-inference:{VERSION}-{device}-py312"
+
+
+def tensorflow_of(image: str) -> str:
+    """Return the TensorFlow version that the tag of one of AWS's images names, or ""."""
+    found = TAG.search(image)
+    return found[1] if found else ""

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, ProjectError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision, State
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployed,
+    Deployment,
+    Location,
+    Revision,
+    State,
+)
 from cloudserve.release.provider import BlobStore, Notify, Provider
 
 from ..extras import extra
 from ..options import bucket_name, parse_options
 from ..polling import Poller
+from ..tensorflow_versions import too_old
 from .endpoint import (
     CHANGING,
     MODEL,
@@ -27,7 +36,7 @@ from .endpoint import (
     revision_of,
     source_of,
 )
-from .images import default_image
+from .images import default_image, tensorflow_of
 from .options import Options
 from .performer import Performer
 from .planner import Planner
@@ -75,6 +84,7 @@ class SageMakerEndpoints:
         self._target = target
         self._api = api
         self._blobs = blobs
+        self._image = image
         self._planner = Planner(target, options, image, api)
         self._performer = Performer(api, poller)
 
@@ -109,6 +119,11 @@ class SageMakerEndpoints:
             endpoint.reason,
             name,
         )
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Compare the TensorFlow that wrote a model with the image's, where the image says it."""
+        version = tensorflow_of(self._image)
+        return too_old(self._image, version, artifact.tensorflow_version)
 
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment

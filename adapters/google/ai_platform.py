@@ -8,54 +8,36 @@ Versions without cloudserve's labels are never touched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
+from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
 from cloudserve.release.traffic import ALL
 
 from ..extras import extra
-from ..options import bucket_name, from_environment, parse_options
+from ..options import bucket_name, parse_options
 from ..polling import Poller
+from .ai_platform_options import Options, check, check_options, version_settings
 from .performer import Args, Performer, check_owner
 from .versions import deployed, platform_name, traffic
 
 if TYPE_CHECKING:
     from .ml import MlClient
 
-ENDPOINT = "https://ml.googleapis.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The fields of a target with `provider: ai-platform`."""
-
-    bucket: str
-    project: str = from_environment("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
-    region: str = "us-central1"
-    runtime_version: str = "2.11"
-    python_version: str = "3.7"
-    machine_type: str = "n1-standard-2"
-    min_nodes: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """Nodes that always run; 0 leaves it to the platform."""
-    service_account: str = ""
-    endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", default=ENDPOINT)
-    timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 1800
-    """How long an operation is waited for."""
-
 
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
     """Make the provider of a target: the entry point `ai-platform`. Reaches no network.
 
-    Raises ProjectError for a wrong field, MissingExtraError without `cloudserve[gcp]`.
+    Raises ProjectError for a wrong field, UserError for fields that contradict each other,
+    MissingExtraError without `cloudserve[gcp]`.
     """
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "gs")
+    check_options(options, target.where)
     with extra(f"target {target.name}", "gcp"):
         from .credentials import Access
         from .ml import MlClient
@@ -108,6 +90,13 @@ class AiPlatform:
             State.READY,
             endpoint=str(found["name"]),
         )
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Compare a model with the platform's limits and the runtime's TensorFlow.
+
+        Raises UserError for a model of too many files or bytes.
+        """
+        return check(artifact, self._options)
 
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment
@@ -190,11 +179,8 @@ class AiPlatform:
             "number": revision.number,
             "digest": revision.digest,
             "source": location.saved_model_url,
-            "runtime_version": options.runtime_version,
-            "python_version": options.python_version,
-            "machine_type": options.machine_type,
-            "min_nodes": options.min_nodes,
-            "service_account": options.service_account,
+            "settings": msgspec.json.encode(version_settings(options)).decode(),
+            "labels": msgspec.json.encode(options.labels, order="deterministic").decode(),
         }
         sentence = (
             f"create the version {name} from {location.saved_model_url} "

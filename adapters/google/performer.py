@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.release.nouns import Action, Revision
 from cloudserve.release.provider import Notify
@@ -142,20 +144,14 @@ def _names(args: Args) -> tuple[str, str]:
 
 def _version_body(args: Args) -> dict[str, Any]:
     """Return a Version (ml v1) for the arguments of `create-version`."""
-    body: dict[str, Any] = {
+    labels = msgspec.json.decode(str(args["labels"]), type=dict[str, str])
+    revision = Revision(int(args["number"]), str(args["digest"]))
+    return {
         "name": platform_name(str(args["revision"])),
         "deploymentUri": args["source"],
-        "framework": "TENSORFLOW",
-        "runtimeVersion": args["runtime_version"],
-        "pythonVersion": args["python_version"],
-        "machineType": args["machine_type"],
-        "labels": version_labels(Revision(int(args["number"]), str(args["digest"]))),
+        "labels": {**labels, **version_labels(revision)},
+        **msgspec.json.decode(str(args["settings"]), type=dict[str, Any]),
     }
-    if args["min_nodes"]:
-        body["autoScaling"] = {"minNodes": args["min_nodes"]}
-    if args["service_account"]:
-        body["serviceAccount"] = args["service_account"]
-    return body
 
 
 def _failed(reason: str, where: str) -> RemoteError:

@@ -57,6 +57,17 @@ class Location:
         return f"{self.bucket}/{self.saved_model}"
 
 
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A SavedModel as a platform's limits see it."""
+
+    tensorflow_version: str
+    """The version that wrote it, such as `2.21.0`; "" where it does not say."""
+    size: int
+    """The bytes of all files together."""
+    files: int
+
+
 class State(StrEnum):
     """What a platform says of a revision or an endpoint."""
 

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision
 
 Notify = Callable[[str], None]
 """Takes one line of progress for people: a state change, a retry, a wait."""
@@ -89,6 +89,14 @@ class Provider(Protocol):
 
     def describe(self, model: str) -> Deployment:
         """Read what the platform has of a model; an empty Deployment when it has nothing."""
+        ...
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Return what to warn of before a model is sent, a sentence each.
+
+        Raises UserError for what the platform would refuse: size, files, a bucket elsewhere.
+        Reads, never changes.
+        """
         ...
 
     def plan_deploy(

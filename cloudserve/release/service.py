@@ -20,7 +20,15 @@ from cloudserve.release.executor import execute
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
-from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployed,
+    Deployment,
+    Operation,
+    Plan,
+    Revision,
+)
 from cloudserve.release.provider import Notify, Provider
 from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.traffic import ALL
@@ -106,18 +114,25 @@ class Releases:
         """Put a version of the model, the newest by default, beside what is live.
 
         The first revision of a model is live at once; later ones wait for `promote`. The model
-        is read and checked before anything is sent: raises ModelError when it is broken.
+        is read and checked before anything is sent: raises ModelError when it is broken, UserError
+        when the platform would not take it. What the platform warns of is a line of progress.
         """
         number, source = resolve(self._model.path, number)
-        read_saved_model(source, self._model.tags)
-        revision = Revision(number, self._read_tree(source).digest)
+        model, tree = read_saved_model(source, self._model.tags), self._read_tree(source)
+        revision = Revision(number, tree.digest)
+        artifact = Artifact(model.tensorflow_version, tree.size, len(tree.files))
 
         def plan() -> Plan:
             return planner.plan_deploy(
                 self._provider, self._target.name, self._model.name, revision, source
             )
 
-        return self._carry_out(plan, creates_bucket=True)
+        def prepare() -> None:
+            for warning in self._provider.check(artifact):
+                self._notify(f"warning: {warning}")
+            self._provider.blobs.ensure(self._notify)
+
+        return self._carry_out(plan, prepare)
 
     def promote(self, version: str | None = None, *, percent: int = ALL) -> Outcome:
         """Give a deployed version, the newest by default, all traffic or a percentage of it.
@@ -161,12 +176,14 @@ class Releases:
             self._provider, self._target.name, operation, chosen, seen, percent
         )
 
-    def _carry_out(self, make_plan: Callable[[], Plan], *, creates_bucket: bool = False) -> Outcome:
+    def _carry_out(
+        self, make_plan: Callable[[], Plan], prepare: Callable[[], None] | None = None
+    ) -> Outcome:
         plan = make_plan()
         if not plan.actions:
             return Outcome(plan, self.status())
-        if creates_bucket:
-            self._provider.blobs.ensure(self._notify)
+        if prepare is not None:
+            prepare()
         release, who = uuid.uuid4().hex, actor(self._environ)
         with lock(self._provider.blobs, self._layout.lock, release=release, who=who):
             plan = make_plan()

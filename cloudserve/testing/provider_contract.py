@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cloudserve.errors import RemoteError, UserError
-from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
+from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
 from cloudserve.release.provider import Provider
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
@@ -107,6 +107,14 @@ class ProviderContract:
     ) -> None:
         with pytest.raises(RemoteError):
             provider.predict(MODEL, b'{"instances": [1.0]}')
+
+    def test_a_model_is_checked_in_sentences_before_anything_is_there(
+        self, provider: Provider
+    ) -> None:
+        warnings = provider.check(Artifact("2.4.0", 10_000, 4))
+        assert all(warnings)
+        assert provider.check(Artifact("99.0.0", 10_000, 4)) >= warnings
+        assert provider.describe(MODEL).revisions == ()
 
     def test_planning_changes_nothing(self, provider: Provider, first: Path) -> None:
         revision = put(provider, MODEL, 1, first)

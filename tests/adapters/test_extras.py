@@ -16,6 +16,7 @@ AWS = {
     "role_arn": "arn:aws:iam::000000000000:role/x",
     "region": "eu-west-1",
 }
+GOOGLE = ("ml", "rest", "vertex.api", "located", "storage", "errors")
 GCP = {"bucket": "gs://some-bucket", "project": "p"}
 
 
@@ -23,7 +24,8 @@ GCP = {"bucket": "gs://some-bucket", "project": "p"}
     ("module", "fields", "sdk", "own", "name"),
     [
         ("aws.sagemaker", AWS, "boto3", ("api", "session", "storage", "errors"), "aws"),
-        ("google.ai_platform", GCP, "googleapiclient", ("ml", "storage", "errors"), "gcp"),
+        ("google.ai_platform", GCP, "googleapiclient", GOOGLE, "gcp"),
+        ("google.vertex.provider", GCP, "googleapiclient", GOOGLE, "gcp"),
     ],
 )
 def test_a_missing_package_names_its_extra(monkeypatch, module, fields, sdk, own, name):

@@ -77,9 +77,13 @@ class MemoryPlatform:
     traffic: dict[str, float] = field(default_factory=dict)
     before: Callable[[Action], None] = lambda action: None
     performed: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
     def describe(self, model):
         return Deployment(model, "here", tuple(self.deployed.values()), dict(self.traffic))
+
+    def check(self, artifact):
+        return self.warnings
 
     def plan_deploy(self, model, revision, location, seen):
         if seen.find(revision.id):

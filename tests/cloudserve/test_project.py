@@ -88,9 +88,9 @@ def test_a_field_may_hold_values_by_name(tmp_path):
             ":6: targets.t.labels.team",
         ),
         (
-            "models: {m: {path: x}}\ntargets:\n  t:\n    provider: p\n    labels:\n      a: 1\n      a: 2",
+            "models: {m: {path: x}}\ntargets: {t: {provider: p, labels: {a: 1, a: 2}}}",
             "the key `a` stands here twice",
-            ":7: targets.t.labels.a",
+            ":2: targets.t.labels.a",
         ),
         (
             "models:\n  m:\n    path: ~nobody-here/x",

@@ -17,6 +17,7 @@ import msgspec
 from cloudserve.errors import UserError
 from cloudserve.release.nouns import Location
 
+from ...tensorflow_versions import too_old
 from .options import Options
 
 NEWEST = "2.15"
@@ -27,7 +28,6 @@ ENDS = {
 }
 """When an image is taken away. Those before 2.13 went before it."""
 OLDEST_MINOR = 1
-OWN = "`image` names a container of your own"
 DIGITS = 12
 
 
@@ -78,26 +78,11 @@ def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
     if version is None:
         return ()
     end = ENDS.get(version, min(ENDS.values()))
-    warnings = [f"Google takes the prebuilt image of TensorFlow {version} away on {end}; " + OWN]
-    if is_newer(written_by, version):
-        warnings.append(
-            f"TensorFlow {written_by} wrote the model, and the prebuilt image has {version}: ops "
-            "that it does not know make the deployment fail; " + OWN
-        )
-    return tuple(warnings)
-
-
-def is_newer(version: str, other: str) -> bool:
-    """Say whether a TensorFlow version's minor release is later than another's."""
-    pairs = [_minor(version), _minor(other)]
-    return None not in pairs and pairs[0] > pairs[1]  # type: ignore[operator]
-
-
-def _minor(version: str) -> tuple[int, int] | None:
-    numbers = version.split(".")[:2]
-    if len(numbers) < 2 or not all(n.isascii() and n.isdigit() for n in numbers):  # noqa: PLR2004 - major and minor
-        return None
-    return int(numbers[0]), int(numbers[1])
+    leaving = (
+        f"Google takes the prebuilt image of TensorFlow {version} away on {end}; "
+        "`image` names a container of your own"
+    )
+    return (leaving, *too_old("the prebuilt image", version, written_by))
 
 
 def artifact_uri(options: Options, location: Location) -> str:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Deployment, Location, Revision, State
+from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
 
 from ...extras import extra
 from ...options import bucket_name, parse_options
 from ...polling import Poller
+from .checks import check
 from .images import check_image
 from .machines import check_replicas, with_accelerator
 from .options import Options
@@ -29,6 +30,7 @@ from .records import deployed, resource_id
 from .state import look
 
 if TYPE_CHECKING:
+    from ..located import LocatedBlobs
     from .api import VertexApi
 
 
@@ -45,10 +47,10 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     options = with_accelerator(options, target.where)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
-        from ..storage import GcsBlobs
+        from ..located import LocatedBlobs
         from .api import VertexApi
     access = Access(environ)
-    blobs = GcsBlobs(
+    blobs = LocatedBlobs(
         name,
         project=options.project,
         region=options.region,
@@ -63,9 +65,10 @@ class Vertex:
     """One target on Vertex AI."""
 
     def __init__(
-        self, target: str, options: Options, api: VertexApi, blobs: BlobStore, poller: Poller
+        self, target: str, options: Options, api: VertexApi, blobs: LocatedBlobs, poller: Poller
     ) -> None:
         self._target = target
+        self._options = options
         self._api = api
         self._blobs = blobs
         self._planner = Planner(target, options, api)
@@ -95,6 +98,13 @@ class Vertex:
             State.READY,
             endpoint=seen.endpoint.name,
         )
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Compare a model with the image's version, the platform's limits and the bucket's place.
+
+        Raises UserError for a model that is too large, or a bucket in another region.
+        """
+        return check(artifact, self._options, self._blobs)
 
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment

@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloudserve.adapters.google.ai_platform import AiPlatform, Options, create
+from cloudserve.adapters.google.ai_platform import AiPlatform, create
+from cloudserve.adapters.google.ai_platform_options import Options
 from cloudserve.adapters.google.ml import MlClient
 from cloudserve.adapters.google.versions import model_labels, version_labels
 from cloudserve.adapters.polling import Poller
 
-from cloudserve.errors import ConflictError, RemoteError, UnreachableError
+from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision, State
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployed,
+    Deployment,
+    Location,
+    Revision,
+    State,
+)
 from cloudserve.release.provider import Expect
 
 MODEL = "projects/p/models/half_plus"
@@ -44,8 +53,8 @@ def status_of(code, message, name="FAILED_PRECONDITION"):
     return answer(code, {"error": {"code": code, "message": message, "status": name}})
 
 
-def provider_at(url, timeout=5.0):
-    options = Options(bucket="gs://bucket", project="p", endpoint=url)
+def provider_at(url, timeout=5.0, **fields):
+    options = Options(bucket="gs://bucket", project="p", endpoint=url, **fields)
     ml = MlClient("p", url, Anonymous(), retries=0)
     return AiPlatform("gcp", options, ml, None, Poller(timeout, first=0.001, longest=0.01))
 
@@ -70,11 +79,8 @@ def create_version():
         "number": 1,
         "digest": REVISION.digest,
         "source": LOCATION.saved_model_url,
-        "runtime_version": "2.11",
-        "python_version": "3.7",
-        "machine_type": "n1-standard-2",
-        "min_nodes": 0,
-        "service_account": "",
+        "settings": '{"runtimeVersion": "2.11"}',
+        "labels": "{}",
     }
     return Action("create-version", "create-version", "create", args)
 
@@ -304,23 +310,105 @@ def test_an_html_error_page_does_not_hide_the_status(scripted):
     assert (error.value.status, error.value.retryable) == (502, True)
 
 
-def test_nodes_and_service_account_reach_the_platform(scripted, lines):
+FIXED = {"framework": "TENSORFLOW", "runtimeVersion": "2.11", "pythonVersion": "3.7"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, {"machineType": "n1-standard-2"}),
+        (
+            {"min_nodes": 2, "service_account": "a@p.iam", "runtime_version": "2.8"},
+            {
+                "machineType": "n1-standard-2",
+                "runtimeVersion": "2.8",
+                "autoScaling": {"minNodes": 2},
+                "serviceAccount": "a@p.iam",
+            },
+        ),
+        (
+            {"max_nodes": 4, "cpu_target": 70, "gpu_target": 50, "machine_type": "n1-highmem-4"},
+            {
+                "machineType": "n1-highmem-4",
+                "autoScaling": {
+                    "maxNodes": 4,
+                    "metrics": [
+                        {"name": "CPU_USAGE", "target": 70},
+                        {"name": "GPU_DUTY_CYCLE", "target": 50},
+                    ],
+                },
+            },
+        ),
+        ({"nodes": 3}, {"machineType": "n1-standard-2", "manualScaling": {"nodes": 3}}),
+        (
+            {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1},
+            {
+                "machineType": "n1-standard-2",
+                # int64 is a string in JSON (ml v1, AcceleratorConfig.count).
+                "acceleratorConfig": {"type": "NVIDIA_TESLA_T4", "count": "1"},
+            },
+        ),
+        (
+            {"labels": {"team": "vision"}},
+            {"machineType": "n1-standard-2", "labels": {"team": "vision"}},
+        ),
+    ],
+)
+def test_the_targets_fields_reach_the_platform(scripted, lines, fields, wanted):
     name = "projects/p/operations/create_1"
     server = scripted(lambda asked: answer(200, {"name": name, "done": True}))
-    action = create_version()
-    args = {**action.args, "min_nodes": 2, "service_account": "a@p.iam"}
-    provider_at(server.url).perform(Action("c", "create-version", "", args), lines.append)
+    provider = provider_at(server.url, **fields)
+    seen = Deployment("half-plus", "gcp", endpoint=MODEL)
+    (action,) = provider.plan_deploy("half-plus", REVISION, LOCATION, seen)
+    provider.perform(action, lines.append)
+    labels = {**wanted.get("labels", {}), **version_labels(REVISION)}
     assert json.loads(server.asked[0].body) == {
         "name": "v1_0f3c5a9b7d21",
         "deploymentUri": "gs://bucket/cloudserve/x/half-plus/1/",
-        "framework": "TENSORFLOW",
-        "runtimeVersion": "2.11",
-        "pythonVersion": "3.7",
-        "machineType": "n1-standard-2",
-        "labels": version_labels(REVISION),
-        "autoScaling": {"minNodes": 2},
-        "serviceAccount": "a@p.iam",
+        **FIXED,
+        **wanted,
+        "labels": labels,
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"nodes": 2, "min_nodes": 1}, "`nodes` is a fixed number, `min_nodes` is for scaling"),
+        ({"min_nodes": 3, "max_nodes": 2}, "`max_nodes` is below `min_nodes`"),
+        (
+            {"accelerator_type": "NVIDIA_TESLA_T4"},
+            "`accelerator_type` and `accelerator_count` go together",
+        ),
+        (
+            {
+                "accelerator_type": "NVIDIA_TESLA_T4",
+                "accelerator_count": 1,
+                "machine_type": "mls1-c1-m2",
+            },
+            "mls1-c1-m2 takes no accelerator; n1 machines do",
+        ),
+        ({"framework": "XGBOOST"}, "`framework` cannot be `XGBOOST`"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(fields, message):
+    target = Target("gcp", "ai-platform", {"bucket": "gs://bkt", "project": "p", **fields}, "f:1")
+    with pytest.raises(UserError) as error:
+        create(target, {})
+    assert error.value.message.startswith(message)
+    assert error.value.where.startswith("f:1.")
+
+
+def test_limits_are_told_before_anything_is_sent(nobody):
+    provider = provider_at(nobody)
+    assert provider.check(Artifact("2.11.0", 10, 1000)) == ()
+    assert "2.21.0" in provider.check(Artifact("2.21.0", 10, 1))[0]
+    with pytest.raises(UserError, match="1,001 files; AI Platform takes 1,000"):
+        provider.check(Artifact("2.11.0", 10, 1001))
+    with pytest.raises(UserError, match="takes 10,000,000,000 on n1-standard-2"):
+        provider.check(Artifact("2.11.0", 10**10 + 1, 1))
+    with pytest.raises(UserError, match="takes 500,000,000 on mls1-c1-m2"):
+        provider_at(nobody, machine_type="mls1-c1-m2").check(Artifact("2.11.0", 10**9, 1))
 
 
 def gcs_at(url):

@@ -342,3 +342,13 @@ def test_a_canary_without_anybody_for_the_rest_is_refused(releases):
 def test_what_is_no_percentage_is_refused(releases, percent):
     with pytest.raises(UserError, match="is not a percentage of the traffic"):
         releases().promote("123", percent=percent)
+
+
+def test_what_the_platform_warns_of_is_told_before_anything_is_sent(releases, platform):
+    lines = []
+    platform.warnings = ("the image goes away",)
+    releases(lines).deploy(123)
+    assert lines[0] == "warning: the image goes away"
+    lines.clear()
+    releases(lines).deploy(123)
+    assert lines == []
