@@ -5,6 +5,7 @@ from __future__ import annotations
 from .batching.loader import batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
+from .models.core import Configured
 from .models.discovery import find_versions, find_versions_or_model
 from .monitoring.monitor import Monitor
 from .monitoring.monitoring_config import MonitoringConfig, read_monitoring_config
@@ -17,8 +18,10 @@ def make_monitor(options: ServerOptions) -> Monitor:
     """Return what watches a server. Raises StatusError for a configuration that cannot be read."""
     file, path = options.monitoring_config_file, options.metrics_path
     if file:
-        return Monitor(read_monitoring_config(file))
-    return Monitor(MonitoringConfig(is_enabled=True, path=path) if path else MonitoringConfig())
+        config = read_monitoring_config(file)
+    else:
+        config = MonitoringConfig(is_enabled=True, path=path) if path else MonitoringConfig()
+    return Monitor(config, options.request_log)
 
 
 def make_loader(
@@ -46,14 +49,23 @@ def _read_parameters(options: BatchingOptions) -> BatchingParameters:
     return read_parameters(file) if file else default_parameters()
 
 
-def make_core(options: ServerOptions, manager: Manager) -> ServerCore:
+def make_core(
+    options: ServerOptions, manager: Manager, configured: Configured | None = None
+) -> ServerCore:
     """Return what keeps a manager at the configuration.
 
     A strict server reads base paths as TensorFlow Serving does; any other takes a SavedModel's
-    folder for a base path too, and goes on where one is missing.
+    folder for a base path too, and goes on where one is missing. `configured` is told of each
+    configuration that is taken.
     """
     is_strict = options.startup is Startup.EVERY
     discover = find_versions if is_strict else find_versions_or_model
     lifecycle = Lifecycle(manager, options.retry)
     source = FileSystemSource(lifecycle.aspire, discover, independent=not is_strict)
-    return ServerCore(manager, lifecycle, source, labels_may_wait=options.labels_may_wait)
+    return ServerCore(
+        manager,
+        lifecycle,
+        source,
+        labels_may_wait=options.labels_may_wait,
+        configured=configured,
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from .config import ModelConfig, ModelServerConfig
 from .flags import FlagValues
 from .models import Retry
+from .monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
 from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
 from .runtime.options import SessionOptions
 from .status import Code, StatusError
@@ -52,6 +53,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         session=_session(flags),
         warmup_iterations=_warmup_iterations(flags),
         monitoring_config_file=_path(flags, "monitoring_config_file"),
+        request_log=_request_log(flags),
         auth_token_file=_path(flags, "auth_token_file"),
         drain_seconds=flags.number("drain_seconds"),
         reload_seconds=_positive(flags.number("reload_timeout_seconds")),
@@ -141,6 +143,18 @@ def _session(flags: FlagValues) -> SessionOptions:
         gpu_memory_fraction=flags.fraction("per_process_gpu_memory_fraction"),
         devices=tuple(words.split(",")) if words else (),
     )
+
+
+def _request_log(flags: FlagValues) -> RequestLogOptions:
+    rate, most = flags.fraction("request_log_sampling_rate"), flags.number("request_log_max_bytes")
+    if not 0 <= rate <= 1:
+        text = f"request_log_sampling_rate is to be between 0 and 1; was {rate:g}"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
+    if most < LEAST_LOG_BYTES:
+        text = f"request_log_max_bytes is to be {LEAST_LOG_BYTES} at least; was {most}"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
+    directory = _path(flags, "request_log_dir")
+    return RequestLogOptions(directory, rate, LogLimits(total_bytes=most))
 
 
 def _warmup_iterations(flags: FlagValues) -> int:

@@ -134,6 +134,19 @@ FLAGS: tuple[Flag, ...] = (
         "Empty: one replica, on the first GPU if there is one.",
     ),
     Flag(
+        "request_log_dir",
+        "",
+        "Log requests and answers here: PredictionLog TFRecord files by model, of at most 1000 "
+        "records, each of which may warm a version up. Empty: only models with a logging_config.",
+    ),
+    Flag("request_log_sampling_rate", 1.0, "Which part of the requests, from 0 to 1."),
+    Flag(
+        "request_log_max_bytes",
+        2**30,
+        "How much is kept of each model; the oldest files go first.",
+        bits=64,
+    ),
+    Flag(
         "strict_startup",
         True,
         "Open the ports when every model is available, and exit when one fails. "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .config import ModelServerConfig
 from .models import Retry
+from .monitoring.log_options import RequestLogOptions
 from .runtime.options import SessionOptions
 
 
@@ -89,6 +90,7 @@ class ServerOptions:
     """Whether and where metrics are served; where there is no file `metrics_path` counts."""
     metrics_path: str | None = None
     """Where metrics are served; None for nowhere."""
+    request_log: RequestLogOptions = field(default_factory=RequestLogOptions)
     auth_token_file: Path | None = None
     """The tokens one of which every request has to show; None for nothing of the kind."""
     drain_seconds: float = 10.0

@@ -40,6 +40,7 @@ _REQUEST_THREADS = 2 * _CPUS
 # TensorFlow Serving's for the models of the start (`num_initial_load_threads`).
 _LOAD_THREADS = 4 * _CPUS
 _UNLOAD_SECONDS = 5.0
+_LOG_SECONDS = 5.0
 
 
 class ModelServer:
@@ -57,7 +58,7 @@ class ModelServer:
         self._monitor = make_monitor(options)
         self._manager = Manager(make_loader(options, load, self._monitor), self._loading)
         self._monitor.watch(self._manager)
-        self._core = make_core(options, self._manager)
+        self._core = make_core(options, self._manager, self._monitor.configure)
         inference = Inference(
             self._manager,
             self._running,
@@ -178,6 +179,7 @@ class ModelServer:
             await asyncio.wait_for(self._core.close(), _UNLOAD_SECONDS)
         except TimeoutError:
             _logger.warning("models are left loaded: requests that were cut off still hold them")
+        await asyncio.to_thread(self._monitor.close, _LOG_SECONDS)
         self._running.shutdown(wait=False)
         self._loading.shutdown(wait=False)
 

@@ -18,6 +18,15 @@ from .policy import All, Latest, Specific, VersionPolicy
 TENSORFLOW = "tensorflow"
 _URI = "://"
 _NO_TYPE, _TENSORFLOW_TYPE = 0, 1
+_LOG_COLLECTORS = frozenset({"", "file"})
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingConfig:
+    """Where a model's requests are logged, and which part of them: 0 for none, 1 for all."""
+
+    filename_prefix: str
+    sampling_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class ModelConfig:
     platform: str = TENSORFLOW
     policy: VersionPolicy = field(default_factory=Latest)
     labels: Mapping[str, int] = field(default_factory=dict)
+    logging: LoggingConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +79,33 @@ def read_config(message: Message) -> ModelServerConfig:
 
 
 def _read_model(message: Message) -> ModelConfig:
-    if message.HasField("logging_config"):
-        # The stock server's own answer: it has none either.
-        raise StatusError(Code.INVALID_ARGUMENT, "No request-logger-creator provided.")
     return ModelConfig(
         name=message.name,
         base_path=message.base_path,
         platform=_platform(message),
         policy=_policy(message.model_version_policy),
         labels=MappingProxyType(dict(message.version_labels)),
+        logging=_logging(message) if message.HasField("logging_config") else None,
     )
+
+
+def _logging(message: Message) -> LoggingConfig:
+    """Read a `LoggingConfig`, which the stock server refuses: it has no logger."""
+    collector = message.logging_config.log_collector_config
+    rate = message.logging_config.sampling_config.sampling_rate
+    if collector.type not in _LOG_COLLECTORS:
+        text = f"Cannot find LogCollector::Factory for type: {collector.type}"
+        raise StatusError(Code.NOT_FOUND, text)
+    _require(
+        collector.filename_prefix.startswith("/"),
+        f"The log_collector_config of model {message.name} needs a filename_prefix that is an "
+        f"absolute path; got {collector.filename_prefix!r}",
+    )
+    _require(
+        0 <= rate <= 1,
+        f"The sampling_rate of model {message.name} is to be between 0 and 1; got {rate:g}",
+    )
+    return LoggingConfig(collector.filename_prefix, rate)
 
 
 def _platform(message: Message) -> str:

@@ -21,6 +21,8 @@ from .states import State, VersionState
 
 _logger = logging.getLogger(__name__)
 
+Configured = Callable[[ModelServerConfig], None]
+
 
 class ServerCore:
     """The models of a server. For one event loop; requests go to the manager."""
@@ -32,12 +34,17 @@ class ServerCore:
         source: FileSystemSource,
         *,
         labels_may_wait: bool = False,
+        configured: Configured | None = None,
     ) -> None:
-        """Take the parts; `labels_may_wait` lets a new label name a version not yet available."""
+        """Take the parts; `labels_may_wait` lets a new label name a version not yet available.
+
+        `configured` is told of each configuration that is taken.
+        """
         self._manager = manager
         self._lifecycle = lifecycle
         self._source = source
         self._labels_may_wait = labels_may_wait
+        self._configured = configured
         self.config = ModelServerConfig()
         """What is served at present."""
         self.is_stopping = False
@@ -67,6 +74,8 @@ class ServerCore:
         for model in config.models:
             self._check_labels(model)
         self.config = config
+        if self._configured:
+            self._configured(config)
         self._manager.label({model.name: model.labels for model in config.models})
         self._source.configure(config.models)
 

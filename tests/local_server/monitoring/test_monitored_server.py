@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from cloudserve.local_server.codecs.tfrecord import frame
+from cloudserve.local_server.codecs.tfrecord import frame, read_records
 from cloudserve.local_server.flag_options import flag_options
 from cloudserve.local_server.flags import parse_flags
 from cloudserve.local_server.options import Address, BatchingOptions, GrpcOptions
@@ -187,3 +187,63 @@ def test_a_version_whose_records_are_broken_is_not_served(half):
     with pytest.raises(StatusError) as caught:
         serving(flags(half, "--max_num_load_retries=0"), ask)
     assert "DATA_LOSS: corrupted record at 0 (Is this even a TFRecord file?)" in str(caught.value)
+
+
+def logged(folder):
+    """Return the records of a folder's files."""
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            yield from map(PredictionLog.FromString, read_records(file))
+
+
+def test_requests_over_rest_are_logged_by_the_flags_and_counted(half, tmp_path):
+    file = tmp_path / "monitoring.config"
+    file.write_text("prometheus_config { enable: true }")
+    logs = tmp_path / "logs"
+    lines = [f"--request_log_dir={logs}", f"--monitoring_config_file={file}"]
+
+    def work(server):
+        for x in range(3):
+            assert ask(server, "/v1/models/half:predict", {"instances": [x]})[0] == 200
+        assert ask(server, "/v1/models/half:predict", {"instances": ["x"]})[0] == 400
+
+    serving(flags(half, *lines), work)
+    records = [record.predict_log for record in logged(logs)]
+    assert [record.request.model_spec.name for record in records] == ["half"] * 3
+    assert [len(record.response.outputs["y"].tensor_content) for record in records] == [4] * 3
+    options = flags(half, *lines, "--request_log_sampling_rate=0")
+    assert not any(name[0].endswith("log_count") for name in serving(options, scrape))
+    assert len(list(logged(logs))) == 3
+
+
+def test_a_model_is_logged_as_the_configuration_file_says(half, tmp_path):
+    file = tmp_path / "models.config"
+    file.write_text(
+        f"""model_config_list {{ config {{
+          name: "half" base_path: "{half}" model_platform: "tensorflow"
+          logging_config {{
+            log_collector_config {{ type: "file" filename_prefix: "{tmp_path}/logs/half" }}
+            sampling_config {{ sampling_rate: 1 }}
+          }}
+        }} }}"""
+    )
+    options = replace(flags(half), config_file=file)
+    document = {"signature_name": "regress_x_to_y2", "examples": [{"x": 4.0}]}
+    serving(options, lambda server: ask(server, "/v1/models/half:regress", document))
+    (record,) = logged(tmp_path / "logs")
+    assert record.regress_log.response.result.regressions[0].value == 5
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("--request_log_sampling_rate=1.5", "is to be between 0 and 1; was 1.5"),
+        ("--request_log_sampling_rate=nan", "is to be between 0 and 1; was nan"),
+        ("--request_log_max_bytes=1000", "is to be 1048576 at least; was 1000"),
+    ],
+)
+def test_flags_of_the_log_that_make_no_sense_are_refused(half, flag, text):
+    with pytest.raises(StatusError, match=text):
+        flags(half, flag)

@@ -1,0 +1,142 @@
+"""A request as a `PredictionLog`: what a request log keeps, and what a warm-up replays.
+
+Source: tensorflow_serving/apis/prediction_log.proto. Whatever face a request came through, it is
+written as the gRPC request that asks the same. Imports TensorFlow, by the messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..codecs.tensor_proto import to_tensor_proto
+from ..inference import Classifications, ModelSpec, Prediction, Regressions, Task
+from ..protocols.grpc_examples import write_classifications, write_regressions
+from ..protocols.grpc_spec import write_spec
+from ..runtime.tensorflow import import_tensorflow
+from ..runtime.types import Tensor
+from ..transport.grpc_types import Message
+
+if TYPE_CHECKING:
+    from ..observing import Answer, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What of an answered request is logged; it holds no version."""
+
+    model: str
+    answer: Answer
+    inputs: Mapping[str, Tensor]
+    examples: Sequence[bytes]
+    tasks: Sequence[Task]
+    sampling_rate: float
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it holds in memory."""
+        arrays = [*self.inputs.values(), *_arrays(self.answer)]
+        return sum(map(_array_size, arrays)) + sum(map(len, self.examples))
+
+
+def to_entry(observation: Observation, answer: Answer, sampling_rate: float) -> Entry:
+    """Return what is logged of a request that was answered."""
+    return Entry(
+        observation.spec.name,
+        answer,
+        observation.inputs,
+        observation.examples,
+        observation.tasks,
+        sampling_rate,
+    )
+
+
+def to_record(entry: Entry) -> bytes:
+    """Return a serialized `PredictionLog`."""
+    import_tensorflow()  # quietly, before the messages import it
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    log = PredictionLog()
+    log.log_metadata.sampling_config.sampling_rate = entry.sampling_rate
+    match entry.answer:
+        case Prediction() as answer:
+            spec = answer.spec
+            _write_prediction(log.predict_log, entry, answer)
+        case Classifications() as answer:
+            spec = answer.spec
+            _write_request(log.classify_log.request, entry, spec)
+            _write_result(log.classify_log.response, "result", answer)
+        case Regressions() as answer:
+            spec = answer.spec
+            _write_request(log.regress_log.request, entry, spec)
+            _write_result(log.regress_log.response, "result", answer)
+        case answers:
+            spec = answers[0].spec
+            _write_multi_inference(log.multi_inference_log, entry, answers)
+    write_spec(log.log_metadata.model_spec, spec)
+    serialized: bytes = log.SerializeToString()
+    return serialized
+
+
+def _write_prediction(log: Message, entry: Entry, answer: Prediction) -> None:
+    _write_asked(log.request.model_spec, answer.spec)
+    for alias, array in entry.inputs.items():
+        to_tensor_proto(array, log.request.inputs[alias], as_content=True)
+    write_spec(log.response.model_spec, answer.spec)
+    for alias, array in answer.outputs.items():
+        to_tensor_proto(array, log.response.outputs[alias], as_content=True)
+
+
+def _write_multi_inference(
+    log: Message, entry: Entry, answers: Sequence[Classifications | Regressions]
+) -> None:
+    for task, answer in zip(entry.tasks, answers, strict=True):
+        written = log.request.tasks.add(method_name=task.method)
+        _write_asked(written.model_spec, answer.spec)
+        is_classified = isinstance(answer, Classifications)
+        field = "classification_result" if is_classified else "regression_result"
+        _write_result(log.response.results.add(), field, answer)
+    _write_examples(log.request.input, entry.examples)
+
+
+def _write_request(request: Message, entry: Entry, spec: ModelSpec) -> None:
+    _write_asked(request.model_spec, spec)
+    _write_examples(request.input, entry.examples)
+
+
+def _write_asked(message: Message, spec: ModelSpec) -> None:
+    """Write a request's spec: without a version, so that others can be asked the same."""
+    message.name, message.signature_name = spec.name, spec.signature
+
+
+def _write_examples(message: Message, examples: Sequence[bytes]) -> None:
+    message.example_list.SetInParent()
+    for example in examples:
+        message.example_list.examples.add().ParseFromString(example)
+
+
+def _write_result(message: Message, field: str, answer: Classifications | Regressions) -> None:
+    write_spec(message.model_spec, answer.spec)
+    result = getattr(message, field)
+    result.SetInParent()
+    if isinstance(answer, Classifications):
+        write_classifications(result, answer)
+    else:
+        write_regressions(result, answer)
+
+
+def _arrays(answer: Answer) -> list[Tensor]:
+    match answer:
+        case Prediction(outputs=outputs):
+            return [*outputs.values()]
+        case Classifications(labels=labels, scores=scores):
+            return [labels, scores]
+        case Regressions(values=values):
+            return [values]
+        case answers:
+            return [array for each in answers for array in _arrays(each)]
+
+
+def _array_size(array: Tensor) -> int:
+    return sum(map(len, array.flat)) if array.dtype.hasobject else array.nbytes

@@ -1,0 +1,182 @@
+"""A log of requests: `PredictionLog` records in TFRecord files, sampled, bounded, off their path.
+
+A request costs a look at its model's sampling rate; one that is chosen is put into a bounded queue,
+or dropped and counted where that is full. One thread makes the records and writes them. TensorFlow
+Serving has the configuration (`logging_config`) and no logger; tfserving.md 6.4.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ..config import ModelConfig
+from ..observing import Observation
+from ..status import Code
+from .log_files import LogFiles
+from .log_options import RequestLogOptions
+from .log_records import Entry, to_entry, to_record
+
+_logger = logging.getLogger(__name__)
+
+Logged = Callable[[str, Code], None]
+"""Told of each request that was to be logged: its model, and OK once it is written.
+
+RESOURCE_EXHAUSTED is one that was dropped, UNAVAILABLE one that could not be written.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Where a model's requests go, and which part of them."""
+
+    prefix: str
+    rate: float
+
+
+def unheard(_model: str, _code: Code) -> None:
+    """Take no notice (a Logged)."""
+
+
+class RequestLog:
+    """Logs requests of the data plane. Every method may be called by any thread.
+
+    The thread that writes is there from the first request that is logged until `close`.
+    """
+
+    def __init__(
+        self,
+        options: RequestLogOptions,
+        logged: Logged = unheard,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._options = options
+        self._logged = logged
+        self._chance = chance
+        self._streams: Mapping[str, _Stream] = {}
+        self._queue = _Queue(options.queue_records, options.queue_bytes)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._failing = False
+
+    def configure(self, models: Iterable[ModelConfig]) -> None:
+        """Log the requests of these models from now on, each as its configuration says."""
+        streams = ((model.name, self._stream(model)) for model in models)
+        self._streams = {name: stream for name, stream in streams if stream}
+
+    def observe(self, observation: Observation) -> None:
+        """Queue a request if it was answered and its model's sampling chooses it (an Observer)."""
+        stream = self._streams.get(observation.spec.name)
+        answer = observation.answer
+        if stream is None or answer is None or self._chance() >= stream.rate:
+            return
+        entry = to_entry(observation, answer, stream.rate)
+        if self._queue.put(entry, stream.prefix):
+            self._start()
+        else:
+            self._logged(entry.model, Code.RESOURCE_EXHAUSTED)
+
+    def close(self, seconds: float) -> None:
+        """Take no more, write what is queued within so many seconds, and close the files."""
+        self._queue.close()
+        with self._lock:
+            thread = self._thread
+        if thread:
+            thread.join(seconds)
+            if thread.is_alive():
+                _logger.warning("not every request was logged in time")
+
+    def _stream(self, model: ModelConfig) -> _Stream | None:
+        if model.logging:
+            return _Stream(model.logging.filename_prefix, model.logging.sampling_rate)
+        if self._options.directory:
+            # A name is free text; quoted it is one file name, whatever is in it.
+            name = quote(model.name, safe=" ", errors="surrogateescape")
+            return _Stream(str(self._options.directory / name), self._options.sampling_rate)
+        return None
+
+    def _start(self) -> None:
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._work, name="request-log", daemon=True
+                    )
+                    self._thread.start()
+
+    def _work(self) -> None:
+        files: dict[str, LogFiles] = {}
+        while (queued := self._queue.take()) is not None:
+            entry, prefix = queued
+            if prefix not in files:
+                files[prefix] = LogFiles(prefix, self._options.limits)
+            self._logged(entry.model, self._write(files[prefix], entry))
+            self._close_unused(files)
+        for each in files.values():
+            each.close()
+
+    def _write(self, files: LogFiles, entry: Entry) -> Code:
+        try:
+            files.write(to_record(entry))
+        except Exception as error:
+            # A full disk, or a request that no record can hold.
+            if not self._failing:
+                is_defect = not isinstance(error, OSError)
+                _logger.warning("requests are not logged: %s", error, exc_info=is_defect)
+            self._failing = True
+            return Code.UNAVAILABLE
+        self._failing = False
+        return Code.OK
+
+    def _close_unused(self, files: dict[str, LogFiles]) -> None:
+        """Close the files of models that are logged elsewhere now, or no longer."""
+        used = {stream.prefix for stream in self._streams.values()}
+        for prefix in files.keys() - used:
+            files.pop(prefix).close()
+
+
+class _Queue:
+    """Entries on their way to the thread that writes them; full by their number or bytes."""
+
+    def __init__(self, most_entries: int, most_bytes: int) -> None:
+        self._most_entries = most_entries
+        self._most_bytes = most_bytes
+        self._entries: deque[tuple[Entry, str, int]] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, entry: Entry, prefix: str) -> bool:
+        """Queue an entry, or say that there is no room for it."""
+        size = entry.size
+        with self._changed:
+            is_full = (
+                len(self._entries) >= self._most_entries or self._bytes + size > self._most_bytes
+            )
+            if is_full or self._closed:
+                return False
+            self._entries.append((entry, prefix, size))
+            self._bytes += size
+            self._changed.notify()
+            return True
+
+    def take(self) -> tuple[Entry, str] | None:
+        """Wait for the next entry; None when the queue is closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._entries or self._closed)
+            if not self._entries:
+                return None
+            entry, prefix, size = self._entries.popleft()
+            self._bytes -= size
+            return entry, prefix
+
+    def close(self) -> None:
+        """Take no more entries."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
