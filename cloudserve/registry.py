@@ -15,8 +15,11 @@ from typing import Any, cast
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
+from cloudserve.storage.contract import PartStore
 
 GROUP = "cloudserve.adapters"
+STORAGE = "cloudserve.storage"
+OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
 Create = Callable[[Target, Mapping[str, str]], Provider]
 
 # What `cloudserve` itself starts: import string, and the extra that brings its dependencies.
@@ -73,6 +76,21 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
             hint="install the package that brings it again",
         ) from error
     return create(target, environ)
+
+
+def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
+    """Return the store that a URL (`gs://`, `s3://`, `file://`) names, and the prefix in it.
+
+    Reaches no network. Raises UserError for a scheme that no adapter brings, MissingExtraError
+    when its packages are not installed.
+    """
+    scheme, separator, _ = url.partition("://")
+    known = {point.name: point for point in entry_points(group=STORAGE)}
+    if not separator or scheme not in known:
+        schemes = ", ".join(f"{name}://" for name in sorted(known))
+        raise UserError(f"`{url}` is no bucket's address", hint=f"known: {schemes}")
+    open_url = cast("OpenUrl", known[scheme].load())
+    return open_url(url, environ)
 
 
 def server(name: str) -> Any:

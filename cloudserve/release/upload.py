@@ -8,7 +8,6 @@ where it stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -31,11 +30,7 @@ from cloudserve.storage.events import (
     Told,
     serialized,
 )
-from cloudserve.storage.manifest import (
-    Manifest,
-    ManifestFile,
-    Origin,
-)
+from cloudserve.storage.manifest import Origin, manifest_of
 from cloudserve.storage.outgoing import SHA256, Outgoing
 from cloudserve.storage.send import Sender
 
@@ -166,13 +161,7 @@ def _check_arrived(blobs: BlobStore, prefix: str, tree: Tree) -> None:
 def _commit(
     blobs: BlobStore, layout: Layout, revision: Revision, tree: Tree, origin: Origin
 ) -> None:
-    manifest = Manifest(
-        tree.digest,
-        tree.size,
-        tuple(ManifestFile(f.path, f.size, f.sha256) for f in tree.files),
-        time=datetime.now(UTC),
-        **msgspec.structs.asdict(origin),
-    )
+    manifest = manifest_of(tree, origin)
     try:
         blobs.write(layout.manifest(revision), msgspec.json.encode(manifest), Expect.ABSENT)
     except ConflictError:

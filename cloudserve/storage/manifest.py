@@ -6,13 +6,13 @@ upload the same revision end with one manifest, and nobody replaces one by anoth
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from cloudserve._version import __version__
 from cloudserve.errors import ConflictError
-from cloudserve.savedmodel import FileEntry
+from cloudserve.savedmodel import FileEntry, Tree
 from cloudserve.savedmodel.tree import digest as tree_digest
 
 
@@ -49,6 +49,17 @@ class Manifest(msgspec.Struct, frozen=True):
     dirty: bool | None = None
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
+
+
+def manifest_of(tree: Tree, origin: Origin) -> Manifest:
+    """Return the manifest of a tree that has been uploaded now."""
+    return Manifest(
+        tree.digest,
+        tree.size,
+        tuple(ManifestFile(f.path, f.size, f.sha256) for f in tree.files),
+        time=datetime.now(UTC),
+        **msgspec.structs.asdict(origin),
+    )
 
 
 def read_manifest(data: bytes, where: str) -> Manifest:

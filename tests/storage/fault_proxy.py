@@ -21,6 +21,7 @@ class Fault:
     stall_at: int | None = None
     flip_answer_at: int | None = None
     cut_answer_at: int | None = None
+    stall_answer_at: int | None = None
     delay: float = 0.0
     status: int | None = None
     retry_after: str = ""
@@ -121,6 +122,8 @@ async def _pump_back(there, writer, fault):
     position = 0
     while data := await there.read(BLOCK):
         data = _flipped(data, fault.flip_answer_at, position)
+        if fault.stall_answer_at is not None and position > fault.stall_answer_at:
+            await asyncio.Event().wait()
         if fault.cut_answer_at is not None and position + len(data) > fault.cut_answer_at:
             writer.write(data[: fault.cut_answer_at - position])
             await writer.drain()

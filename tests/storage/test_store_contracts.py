@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cloudserve.adapters.directory.storage import DirectoryBlobs
 
 from cloudserve.testing.blob_contract import BlobStoreContract
 from cloudserve.testing.blob_contract_parts import PartStoreContract
@@ -28,3 +29,9 @@ class TestGcsOnOurStore(BlobStoreContract, PartStoreContract):
     @pytest.fixture
     def missing(self, faces, gcs_at, bucket):
         return gcs_at(faces["gcs"], bucket)
+
+
+class TestDirectory(BlobStoreContract, PartStoreContract):
+    @pytest.fixture
+    def missing(self, tmp_path):
+        return DirectoryBlobs(tmp_path / "not" / "there" / "yet")

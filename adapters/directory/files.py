@@ -1,0 +1,68 @@
+"""Files that appear whole: staged, safe on disk, renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+FOR_ALL = 0o644
+"""A model server of another user must be able to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file that is being written."""
+
+    file: BinaryIO
+    path: Path
+
+    def place(self, target: Path) -> None:
+        """Give it its name, in place of what has it."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.path.replace(target)
+        sync(target.parent)
+
+    def finish(self) -> None:
+        """Make its bytes safe on disk."""
+        os.fchmod(self.file.fileno(), FOR_ALL)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Staged]:
+    """Give a new file in a folder; it is removed at the end unless it was placed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield Staged(file, Path(name))
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Return a file's status; None when there is no file."""
+    try:
+        return None if path.is_dir() else path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def token_of(status: os.stat_result) -> str:
+    """Return what tells a file from every other that had its name."""
+    return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def sync(folder: Path) -> None:
+    """Make the names in a folder safe on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

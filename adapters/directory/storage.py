@@ -1,0 +1,291 @@
+"""A directory as a bucket. A token is a file's inode, time and size.
+
+An object is a file of its key's name, put there by a rename when its bytes are safe on disk. What
+a bucket knows of an object beyond its bytes lies in `.cloudserve/metadata`, with the token it
+belongs to: of an object that was put there otherwise nothing is known.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.release.provider import Blob, Expect, Notify
+from cloudserve.storage.contract import Part, UploadGoneError
+from cloudserve.storage.send import send_file
+from cloudserve.storage.window import BLOCK, Window
+
+from .files import Staged, staged, status_of, sync, token_of
+from .keys import OWN, key_of, path_of
+
+
+class _About(msgspec.Struct, frozen=True):
+    token: str
+    metadata: dict[str, str]
+
+
+class DirectoryBlobs:
+    """The objects below one directory. Threads and processes may share it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    @property
+    def url(self) -> str:
+        """Return `file:///PATH`."""
+        return f"file://{self._root}"
+
+    def ensure(self, notify: Notify) -> None:
+        """Make the directory if it is not there."""
+        if self._root.is_dir():
+            return
+        notify(f"make the directory {self.url}")
+        with self._system(f"make the directory {self.url}"):
+            self._root.mkdir(parents=True)
+
+    def head(self, key: str) -> Blob | None:
+        """Return an object's entry with its metadata, or None when it is not there."""
+        path = path_of(self._root, key)
+        with self._system(f"look at {self.url}/{key}"):
+            status = status_of(path)
+            if status is None:
+                return None
+            blob = _entry(key, status)
+            return Blob(key, blob.size, blob.token, self._metadata(key, blob.token))
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's bytes and token, or None when it is not there."""
+        with (
+            self._system(f"read {self.url}/{key}"),
+            suppress(FileNotFoundError, NotADirectoryError),
+        ):
+            path = path_of(self._root, key)
+            if path.is_dir():
+                return None
+            with path.open("rb") as file:
+                return file.read(), token_of(os.fstat(file.fileno()))
+        return None
+
+    def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
+        """Write an object atomically; raises ConflictError when `expect` does not hold."""
+        with self._system(f"write {self.url}/{key}"), self._staged() as new:
+            new.file.write(data)
+            return self._place(new, key, {}, expect)
+
+    def upload(self, key: str, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write a file of any size."""
+        send_file(self, key, path, metadata)
+
+    def put(self, key: str, body: Window, metadata: Mapping[str, str]) -> None:
+        """Copy a file in."""
+        with (
+            self._system(f"upload {body.path.name} to {self.url}/{key}"),
+            self._staged() as new,
+        ):
+            body.seek(0)
+            while block := body.read(BLOCK):
+                new.file.write(block)
+            self._place(new, key, metadata, Expect.ANYTHING)
+
+    def copy(self, source: Blob, key: str, metadata: Mapping[str, str]) -> None:
+        """Copy an object that still has this token."""
+        with self._system(f"copy {self.url}/{source.key} to {key}"), self._staged() as new:
+            with self._unchanged(source) as file:
+                shutil.copyfileobj(file, new.file, BLOCK)
+            self._place(new, key, metadata, Expect.ANYTHING)
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Yield the entries under a prefix in key order; nothing when the directory is missing."""
+        with self._system(f"list {self.url}/{prefix}"):
+            found = [blob for blob in self._walk() if blob.key.startswith(prefix)]
+        yield from sorted(found, key=lambda blob: blob.key.encode())
+
+    def delete(self, key: str) -> None:
+        """Delete an object, and the directories that it leaves empty."""
+        path = path_of(self._root, key)
+        with self._system(f"delete {self.url}/{key}"):
+            if status_of(path) is None:
+                return
+            path.unlink(missing_ok=True)
+            self._about(key).unlink(missing_ok=True)
+            with suppress(OSError):  # not empty: that is where it ends
+                for folder in path.relative_to(self._root).parents[:-1]:
+                    (self._root / folder).rmdir()
+
+    def rename_tree(self, source: str, target: str) -> None:
+        """Rename a directory, whose objects keep what is known of them."""
+        old, new = path_of(self._root, source.rstrip("/")), path_of(self._root, target.rstrip("/"))
+        with self._system(f"rename {self.url}/{source} to {target}"), self._locked():
+            if new.exists():
+                raise ConflictError("there is something already", where=f"{self.url}/{target}")
+            known = [(blob, self._metadata(blob.key, blob.token)) for blob in self.list(source)]
+            for blob, metadata in known:
+                key = target + blob.key.removeprefix(source)
+                self._remember(key, blob.token, metadata)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            old.rename(new)
+            sync(new.parent)
+            for blob, _ in known:
+                self._about(blob.key).unlink(missing_ok=True)
+
+    def read_range(self, blob: Blob, offset: int, size: int) -> Iterator[bytes]:
+        """Yield a span of an object that still has this token."""
+        with self._system(f"read {self.url}/{blob.key}"), self._unchanged(blob) as file:
+            file.seek(offset)
+            while size > 0 and (block := file.read(min(BLOCK, size))):
+                size -= len(block)
+                yield block
+
+    # A disk needs no parts: a copy that was broken off is made again, file by file.
+
+    def begin(self, key: str, metadata: Mapping[str, str]) -> None:
+        """Return None: files are copied whole. Raises RemoteError when the directory is missing."""
+        del metadata
+        if not self._root.is_dir():
+            raise self._missing(f"begin the upload of {self.url}/{key}")
+
+    def open_uploads(self, key: str) -> tuple[str, ...]:
+        """Return (): there are none."""
+        del key
+        return ()
+
+    def parts(self, key: str, upload: str) -> tuple[Part, ...]:
+        """Raise UploadGoneError."""
+        raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
+
+    def is_same(self, part: Part, body: Window) -> bool:
+        """Return False."""
+        del part, body
+        return False
+
+    def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
+        """Raise UploadGoneError."""
+        del number, body
+        raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
+
+    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window) -> None:
+        """Raise UploadGoneError."""
+        del parts, body
+        raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
+
+    def abort(self, key: str, upload: str) -> None:
+        """Do nothing: what is gone is no error."""
+
+    # Files
+
+    @contextmanager
+    def _staged(self) -> Iterator[Staged]:
+        if not self._root.is_dir():
+            raise self._missing("write")
+        with staged(self._root / OWN / "staging") as new:
+            yield new
+
+    def _place(
+        self, new: Staged, key: str, metadata: Mapping[str, str], expect: Expect | str
+    ) -> str:
+        path = path_of(self._root, key)
+        new.finish()
+        with self._locked():
+            status = status_of(path)
+            if not _holds(expect, None if status is None else token_of(status)):
+                raise ConflictError(
+                    "the object is not as expected: somebody else wrote it",
+                    where=f"{self.url}/{key}",
+                )
+            new.place(path)
+            token = token_of(path.stat())
+            self._remember(key, token, metadata)
+        return token
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._root / OWN / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _unchanged(self, blob: Blob) -> Iterator[BinaryIO]:
+        changed = ConflictError(
+            "the object was replaced or deleted while it was read", where=f"{self.url}/{blob.key}"
+        )
+        try:
+            file = path_of(self._root, blob.key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise changed from error
+        with file:
+            if token_of(os.fstat(file.fileno())) != blob.token:
+                raise changed
+            yield file
+
+    def _walk(self) -> Iterator[Blob]:
+        for folder, folders, names in os.walk(self._root):
+            if Path(folder) == self._root and OWN in folders:
+                folders.remove(OWN)
+            for path in (Path(folder, name) for name in names):
+                status = status_of(path)
+                if status is not None:
+                    yield _entry(key_of(self._root, path), status)
+
+    # Metadata
+
+    def _about(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self._root / OWN / "metadata" / name[:2] / f"{name}.json"
+
+    def _metadata(self, key: str, token: str) -> dict[str, str]:
+        try:
+            about = msgspec.json.decode(self._about(key).read_bytes(), type=_About)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return {}
+        return about.metadata if about.token == token else {}
+
+    def _remember(self, key: str, token: str, metadata: Mapping[str, str]) -> None:
+        path = self._about(key)
+        if not metadata:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")  # the lock is held: nobody else writes it
+        new.write_bytes(msgspec.json.encode(_About(token, dict(metadata))))
+        new.replace(path)
+
+    # Errors
+
+    @contextmanager
+    def _system(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RemoteError(
+                f"{what}: {error.strerror or error}", where=error.filename or self.url
+            ) from error
+
+    def _missing(self, what: str) -> RemoteError:
+        return RemoteError(
+            f"{what}: there is no directory {self.url}",
+            where=self.url,
+            hint="make it first, or mount the share",
+        )
+
+
+def _holds(expect: Expect | str, present: str | None) -> bool:
+    match expect:
+        case Expect.ANYTHING:
+            return True
+        case Expect.ABSENT:
+            return present is None
+        case token:
+            return present == token
+
+
+def _entry(key: str, status: os.stat_result) -> Blob:
+    return Blob(key, status.st_size, token_of(status))

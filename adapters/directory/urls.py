@@ -1,0 +1,21 @@
+"""The entry point `file` of `cloudserve.storage`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from cloudserve.errors import UserError
+from cloudserve.storage.contract import PartStore
+
+from .storage import DirectoryBlobs
+
+
+def open_url(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
+    """Return the directory that `file:///PATH` names, and the empty prefix."""
+    del environ  # a directory needs none
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
+        raise UserError(f"`{url}` is no directory of this machine", hint="write file:///PATH")
+    return DirectoryBlobs(Path(unquote(parts.path))), ""

@@ -1,0 +1,20 @@
+"""`SCHEME://BUCKET/PREFIX`, taken apart."""
+
+from __future__ import annotations
+
+from cloudserve.errors import UserError
+
+from .options import BUCKET_NAME
+
+
+def split(url: str) -> tuple[str, str]:
+    """Return a bucket's name and a prefix that is empty or ends in "/".
+
+    Raises UserError when the bucket is no bucket's name.
+    """
+    scheme, _, rest = url.partition("://")
+    name, _, path = rest.partition("/")
+    if not BUCKET_NAME.fullmatch(name):
+        raise UserError(f"`{url}` names no bucket", hint=f"write {scheme}://NAME/PATH")
+    path = path.strip("/")
+    return name, f"{path}/" if path else ""
