@@ -11,6 +11,7 @@ the first value counts (rapidjson's `FindMember`); of other objects, the caller 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from enum import Enum, auto
@@ -41,6 +42,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PLAIN_TEXT = re.compile(rb'[^"\\\x00-\x1f]*')
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?P<real>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_NUMBERS = re.compile(rb"\[[-+.,0-9eE \t\n\rNaInfity]*+\]")
+_INFINITE = {math.inf, -math.inf}
 _EXPONENT_MARK = re.compile(rb"[eE][+-]?")
 _NOT_FINITE = re.compile(rb"-?(?:NaN|Inf(?:inity)?)")
 _ESCAPES = {
@@ -158,7 +161,8 @@ class _Reader:
         if byte == ord("{"):
             return self._begin({}, _State.OPEN_OBJECT)
         if byte == ord("["):
-            return self._begin([], _State.OPEN_ARRAY)
+            numbers = self._read_numbers()
+            return self._begin([], _State.OPEN_ARRAY) if numbers is None else self._take(numbers)
         if byte == ord("]") and state is _State.OPEN_ARRAY:
             return self._close()
         if byte in b"]},:":
@@ -199,6 +203,20 @@ class _Reader:
                 self._fail(_INVALID)
             self._at += 1
         return value
+
+    def _read_numbers(self) -> list[int | float] | None:
+        """Read a whole list of numbers at once; None for one that takes a closer look."""
+        match = _NUMBERS.match(self._data, self._at)
+        if match is None:
+            return None
+        try:
+            numbers: list[int | float] = json.loads(match.group())
+        except ValueError:
+            return None
+        if not _are_in_range(numbers, match.group()):
+            return None
+        self._at = match.end()
+        return numbers
 
     def _read_number(self) -> int | float:
         start = self._at
@@ -287,3 +305,10 @@ class _Reader:
     def _fail(self, text: str, offset: int | None = None) -> NoReturn:
         at = self._at if offset is None else offset
         raise StatusError(Code.INVALID_ARGUMENT, f"JSON Parse error: {text} at offset: {at}")
+
+
+def _are_in_range(numbers: list[int | float], text: bytes) -> bool:
+    """Say whether no number is beyond 64 bits or a double, which Python takes for infinity."""
+    if any(type(number) is int and not _LEAST_INT <= number <= _MOST_INT for number in numbers):
+        return False
+    return sum(number in _INFINITE for number in numbers) == text.count(b"Infinity")

@@ -19,7 +19,7 @@ from .columns import decode_inputs
 from .json_reader import parse_exactly
 from .json_text import json_text
 from .rows import decode_instances
-from .scan import members, read_numbers, repeats_a_key, scan
+from .scan import members, read_numbers, read_objects, repeats_a_key, scan
 
 _KEYS = ("instances", "inputs", "signature_name")
 _MISSING = object()
@@ -47,7 +47,7 @@ class PredictRequest:
             return _decode(self.document, signature, self.signature_name)
         try:
             return _read_numbers(self.document, signature, self.body)
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             return _decode(self._read_plainly(), signature, self.signature_name)
 
     def _read_plainly(self) -> Any:
@@ -97,10 +97,12 @@ def _parse_exactly(body: bytes) -> PredictRequest:
 
 
 def _read_numbers(document: dict[str, Any], signature: Signature, body: bytes) -> dict[str, Tensor]:
-    """Return the tensors of a request that is all numbers in lists; else ValueError, TypeError."""
+    """Return the tensors of a request that is all numbers in lists; else a ValueError or so."""
     dtypes = {spec.alias: spec.dtype for spec in signature.inputs}
     if not dtypes or ("instances" in document) == ("inputs" in document):
         raise ValueError("no inputs, neither form, or both")
+    if _has_objects(document.get("instances")):
+        return read_objects(document["instances"], dtypes, body)
     inputs = document.get("inputs")
     if isinstance(inputs, simdjson.Object):
         given = members(inputs, dtypes)
@@ -112,6 +114,11 @@ def _read_numbers(document: dict[str, Any], signature: Signature, body: bytes) -
     if "instances" in document and not len(tensors[alias]):
         raise ValueError("no instances")
     return tensors
+
+
+def _has_objects(instances: Any) -> bool:
+    is_list = isinstance(instances, simdjson.Array) and len(instances) > 0
+    return is_list and isinstance(instances[0], simdjson.Object)
 
 
 def _decode(document: dict[str, Any], signature: Signature, name: str) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
+from itertools import chain, zip_longest
 from typing import Any
 
 import ml_dtypes
@@ -27,6 +28,7 @@ from .json_text import dump_text
 _HALVES = {np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)}  # written as the floats they are
 _PLAIN = "int8 int16 int32 int64 uint8 uint32 uint64 float32 float64 bool"
 _WRITABLE = _HALVES | {np.dtype(name) for name in _PLAIN.split()}
+_WORDS = {"nan": b"NaN", "inf": b"Infinity", "-inf": b"-Infinity"}
 BYTES_SUFFIX = "_bytes"
 """What the alias of an output ends in whose strings are bytes."""
 
@@ -137,19 +139,25 @@ def _text(value: bytes) -> str | orjson.Fragment:
 
 
 def _floats(tensor: Tensor) -> Any:
-    """Write floats some of which are not finite, of which orjson would make nulls.
-
-    Through the shortest text of the tensor's own type, which as a double has the same text.
-    """
-    numbers = tensor.astype(np.str_).astype(np.float64).tolist()
+    """Write floats some of which are not finite."""
     if tensor.ndim == 0:
-        return orjson.Fragment(json.dumps(numbers))
-    return [orjson.Fragment(json.dumps(row)) for row in numbers]
+        return _fragment(tensor, tensor[()])
+    return [_fragment(row, np.ascontiguousarray(row) if row.ndim else row) for row in tensor]
+
+
+def _fragment(tensor: Tensor, writable: Any) -> orjson.Fragment:
+    """Write floats in words where orjson writes null."""
+    pieces = _dump(writable).split(b"null")
+    words = [_WORDS[str(value)] for value in tensor[~np.isfinite(tensor)].tolist()]
+    return orjson.Fragment(b"".join(chain.from_iterable(zip_longest(pieces, words, fillvalue=b""))))
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _document(key: str, value: Any) -> bytes:
-    written = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    return b'{\n    "%b": %b\n}' % (key.encode("ascii"), written)
+    return b'{\n    "%b": %b\n}' % (key.encode("ascii"), _dump(value))
 
 
 def _invalid(text: str) -> StatusError:

@@ -7,7 +7,7 @@ numbers in a regular shape goes the exact road, which also words what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -61,13 +61,51 @@ def read_numbers(
     """
     shapes = {name: _shape_of(value) for name, value in values.items()}
     # A list among the numbers adds an opening bracket, however the leaves add up.
-    openings = np.count_nonzero(np.frombuffer(body, np.uint8) == _OPENING)
-    if openings != sum(map(_count_lists, shapes.values())):
+    if _count_openings(body) != sum(map(_count_lists, shapes.values())):
         raise ValueError("a list where others have numbers")
     return {
         name: _read(value, shapes[name], _KIND_OF.get(dtypes[name]))
         for name, value in values.items()
     }
+
+
+def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -> dict[str, Tensor]:
+    """Return an array of objects as tensors, a row for each; `rows` is all that `body` has.
+
+    Raises ValueError, TypeError or KeyError unless each object has a list of numbers of one shape
+    for each of the dtypes, and no more.
+    """
+    columns: dict[str, list[simdjson.Array]] = {name: [] for name in dtypes}
+    for row in rows:
+        if not isinstance(row, simdjson.Object) or len(row) != len(columns):
+            raise ValueError("other inputs, or one twice")
+        for name, column in columns.items():
+            column.append(_list(row[name]))
+    shapes = {name: _one_shape(column) for name, column in columns.items()}
+    lists = len(rows) * sum(map(_count_lists, shapes.values()))
+    if _count_openings(body) != 1 + lists:
+        raise ValueError("a list where others have numbers")
+    return {
+        name: np.concatenate(
+            [_read(value, (1, *shapes[name]), _KIND_OF.get(dtypes[name])) for value in column]
+        )
+        for name, column in columns.items()
+    }
+
+
+def _list(value: Any) -> simdjson.Array:
+    if isinstance(value, simdjson.Array):
+        return value
+    raise TypeError("not a list")
+
+
+def _one_shape(values: Sequence[simdjson.Array]) -> tuple[int, ...]:
+    (shape,) = {*map(_shape_of, values)}
+    return shape
+
+
+def _count_openings(body: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == _OPENING))
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:

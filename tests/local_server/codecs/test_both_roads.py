@@ -100,6 +100,27 @@ members = st.tuples(
 documents = st.lists(members, min_size=1, max_size=3)
 
 
+@st.composite
+def rows_of_objects(draw):
+    """Rows that all have the same inputs, of lists of numbers mostly."""
+    shapes = {name: draw(st.lists(st.integers(0, 3), max_size=2)) for name in "xy"}
+    rows = [
+        {
+            name: fill(draw, shape, st.integers(-9, 9) | st.floats())
+            for name, shape in shapes.items()
+        }
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+    if draw(st.booleans()):
+        draw(st.sampled_from(rows))[draw(st.sampled_from("xyz"))] = draw(tensors())
+    return rows
+
+
+@given(rows_of_objects(), st.lists(st.sampled_from(DTYPES), min_size=2, max_size=2))
+def test_any_rows_of_objects_are_taken_alike(rows, dtypes):
+    assert_same(json.dumps({"instances": rows}).encode(), signature(*dtypes))
+
+
 @given(documents.map(Pairs), st.lists(st.sampled_from(DTYPES), max_size=2))
 @example(Pairs([("inputs", Pairs())]), [])
 def test_any_document_is_taken_alike(document, dtypes):

@@ -4,7 +4,11 @@ import json
 import math
 
 import pytest
-from cloudserve.local_server.codecs.json_reader import _Reader, parse_json
+from cloudserve.local_server.codecs.json_reader import (
+    _Reader,
+    parse_exactly,
+    parse_json,
+)
 from cloudserve.local_server.status import Code, StatusError
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -149,3 +153,30 @@ def test_what_looks_like_json_is_read_by_both_roads_or_by_neither(text):
             _Reader(body).read()
     else:
         assert repr(_Reader(body).read()) == repr(value)
+
+
+number_texts = st.one_of(
+    st.integers().map(str),
+    st.floats().map(json.dumps),
+    st.sampled_from(
+        ["Inf", "-NaN", "1e400", "-1e400", "01", "1.", "-0", "9" * 5000, "Na", "", "-"]
+    ),
+)
+
+
+@given(st.lists(number_texts, max_size=4), st.sampled_from([",", " , ", ",\n"]))
+def test_a_list_of_numbers_is_read_at_once_as_it_is_one_by_one(texts, comma):
+    numbers = comma.join(texts)
+
+    def outcome(body):
+        try:
+            return repr(parse_exactly(body.encode()))
+        except StatusError as error:
+            return error.message
+
+    # A string among them makes the reader look at each.
+    together, alone = outcome(f"[{numbers}]"), outcome(f'[{numbers}{comma * bool(texts)}""]')
+    if alone.startswith("["):
+        assert together == alone.replace(f"{', ' * bool(texts)}''", "")
+    else:
+        assert together.partition(" at ")[0] == alone.partition(" at ")[0]
