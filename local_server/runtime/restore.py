@@ -25,6 +25,7 @@ class Restored:
     """A session that holds a model's variables."""
 
     session: Any
+    """None where the restore did not set them all: it is closed then, and gone."""
     signatures: Mapping[str, Signature]
     defaults: Mapping[str, Mapping[str, Tensor]]
     """By signature and input: what is fed where a request gives nothing."""
@@ -58,7 +59,10 @@ def restore(
     except Exception as error:
         session.close()
         raise load_error(error, path) from error
-    return Restored(session, signatures, defaults, tuple(unset))
+    if unset:
+        session.close()
+        return Restored(None, signatures, defaults, tuple(unset))
+    return Restored(session, signatures, defaults)
 
 
 def _open(tf: Any, path: Path) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from .devices import find_devices
 from .eager import load_eagerly
 from .options import SessionOptions
 from .replicas import ReplicatedModel
-from .restore import Restored, restore
+from .restore import restore
 from .tensorflow import import_tensorflow
 from .types import LoadedModel, LoadError
 
@@ -49,7 +50,7 @@ def session_loader(
     given = read_config(chosen) if chosen.config_file else None
 
     def load(path: Path) -> LoadedModel:
-        return _load(path, tags, given or read_config(chosen), chosen.devices)
+        return _load(path, tags, read_config(chosen) if given is None else given, chosen.devices)
 
     return load
 
@@ -60,33 +61,24 @@ def _load(path: Path, tags: tuple[str, ...], given: Any, words: tuple[str, ...])
         devices = find_devices(tf, words)
     except StatusError as error:
         raise LoadError(error.code, error.message, where=str(path)) from error
-    config = session_config(given, devices)
+    restore_on = partial(restore, tf, path, tags, session_config(given, devices))
     first, *others = devices or (None,)
-    restored = restore(tf, path, tags, config, first)
+    restored = restore_on(first)
     if restored.unset:
-        restored.session.close()
-        return _fall_back(tf, path, tags, restored, len(others))
-    in_pool = given.inter_op_parallelism_threads > 0
+        unset = ", ".join(restored.unset)
+        _logger.info("%s: a session cannot restore %s; loading it eagerly", path, unset)
+        if devices:
+            _logger.warning("%s: loaded eagerly it has one replica, where TensorFlow puts it", path)
+        return load_eagerly(tf, path, tags, restored)
+    model = partial(SessionModel, in_pool=given.inter_op_parallelism_threads > 0)
+    if not others:
+        return model(restored)
     with ExitStack() as opened:
-        models = [_open(opened, restored, in_pool=in_pool)]
+        replicas = [model(restored)]
+        opened.callback(replicas[0].close)
         for device in others:
-            again = restore(tf, path, tags, config, device)
-            models.append(_open(opened, again, in_pool=in_pool))
+            replicas.append(model(restore_on(device)))
+            opened.callback(replicas[-1].close)
+        # Only a failure closes what was opened.
         opened.pop_all()
-    return ReplicatedModel(models) if others else models[0]
-
-
-def _open(opened: ExitStack, restored: Restored, *, in_pool: bool) -> LoadedModel:
-    model = SessionModel(restored, in_pool=in_pool)
-    opened.callback(model.close)
-    return model
-
-
-def _fall_back(
-    tf: Any, path: Path, tags: tuple[str, ...], restored: Restored, others: int
-) -> LoadedModel:
-    unset = ", ".join(restored.unset)
-    _logger.info("%s: a session cannot restore %s; loading it eagerly", path, unset)
-    if others:
-        _logger.warning("%s: loaded eagerly it has one replica, where TensorFlow puts it", path)
-    return load_eagerly(tf, path, tags, restored)
+    return ReplicatedModel(replicas)

@@ -177,6 +177,31 @@ def test_every_node_stands_on_the_replicas_device(
     restored.session.close()
 
 
+def test_what_a_model_puts_on_the_cpu_stays_there_beside_a_gpu(shared_models):
+    config = session_config(read_config(SessionOptions()), ())
+    path = shared_models / "tfs_half_plus_two_tf2/123"
+    restored = restore(tf, path, ("serve",), config, Device("GPU", 0))
+    graph = restored.session.graph.as_graph_def()
+    bodies = [node for function in graph.library.function for node in function.node_def]
+    devices = {node.op: node.device for node in [*graph.node, *bodies]}
+    assert devices["VarHandleOp"] == devices["Mul"] == "/device:GPU:0"
+    # The exporter wrote these at the CPU.
+    assert devices["RestoreV2"] == devices["SaveV2"] == "/device:CPU:0"
+    restored.session.close()
+
+
+def test_a_model_that_only_the_eager_loader_restores_has_one_replica(tmp_path, caplog):
+    layers = [tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2, kernel_initializer="ones")]
+    tf.saved_model.save(tf.keras.Sequential(layers), str(tmp_path / "1"))
+    model = load_model(tmp_path / "1", options=ON_BOTH)
+    assert caplog.messages == [
+        f"{tmp_path / '1'}: loaded eagerly it has one replica, where TensorFlow puts it"
+    ]
+    outputs = model.run("serving_default", {"inputs": np.ones((1, 3), np.float32)})
+    assert outputs["output_0"].tolist() == [[3.0, 3.0]]
+    model.close()
+
+
 def test_what_is_not_there_runs_on_the_cpu(tmp_path):
     graph = tf.Graph()
     with graph.as_default(), tf.device("/device:GPU:3"):
