@@ -44,6 +44,8 @@ def _sentence(outcome: Outcome) -> str:
         )
     if plan.percent < ALL:
         return f"{there}: has {_share(plan)}, {outcome.deployment.live} has most of it"
+    if plan.previous == plan.revision.id:
+        return f"{there}: has all traffic again"
     return f"{there}: live, was {plan.previous or 'nothing'}"
 
 
