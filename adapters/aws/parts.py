@@ -11,7 +11,7 @@ import hashlib
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -124,7 +124,7 @@ class S3Parts:
             )
         return Part(number, body.size, str(sent["ETag"]), crc32)
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window) -> None:
+    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
         """Make the parts the object; S3 compares each checksum with what it has."""
         del body  # every part was compared
         named = [
@@ -164,7 +164,8 @@ class S3Parts:
         span = {"Range": f"bytes={offset}-{offset + size - 1}"} if size else {}
         with self._translated(f"read {self.url}/{blob.key}"), self._unchanged(blob):
             found = self._transfer.get_object(**self._object(blob.key), IfMatch=blob.token, **span)
-            yield from found["Body"].iter_chunks(BLOCK)
+            with closing(found["Body"]) as body:
+                yield from body.iter_chunks(BLOCK)
 
     @property
     def _transfer(self) -> Any:

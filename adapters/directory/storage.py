@@ -172,7 +172,7 @@ class DirectoryBlobs:
         del number, body
         raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window) -> None:
+    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
         """Raise UploadGoneError."""
         del parts, body
         raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")

@@ -65,8 +65,8 @@ class PartStore(BlobStore, Protocol):
         """Send a part, in place of the one of this number; raises UploadGoneError."""
         ...
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window) -> None:
-        """Make the parts, in their order, the object; `body` is the whole file, to compare.
+    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
+        """Make the parts, in their order, the object; `body` is the whole, if there is a file.
 
         Raises UploadGoneError; a RemoteError when the service's checksum is another.
         """

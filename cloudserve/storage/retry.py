@@ -25,7 +25,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and after which pauses, in seconds."""
+    """How often and after which pauses, in seconds; one belongs to one transfer, for its `stop`."""
 
     attempts: int = 8
     first: float = 0.5

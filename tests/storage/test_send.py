@@ -129,7 +129,6 @@ def random_plan(seed: int, faulty: float, fault_type):
     return plan
 
 
-@pytest.mark.filterwarnings(LEFT_TO_THE_COLLECTOR)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_next_run_ends_with_the_right_bytes_whatever_happened(
     faces, kind, open_store, store, bucket, tree, fault_proxy, seed
