@@ -55,9 +55,11 @@ def _warm_up(
     file = path / WARMUP_FILE
     if not file.exists():
         return
-    replay, began, status = Replay(model, iterations), perf_counter(), Code.OK.name
+    # What ends it as no status does is a defect.
+    replay, began, status = Replay(model, iterations), perf_counter(), Code.INTERNAL.name
     try:
         replay.run(file)
+        status = Code.OK.name
     except StatusError as error:
         status = f"{error.code.name}: {error.message}"
         raise LoadError(error.code, error.message, where=str(file)) from error

@@ -277,6 +277,20 @@ def test_a_request_larger_than_a_file_is_passed_over(start, tmp_path, told):
     assert len(read(tmp_path)) == 1
 
 
+def test_many_threads_log_whole_records_of_their_own(start, tmp_path):
+    log, inference = start(queue_records=10_000)
+
+    def ask(number):
+        inference.predict_here(ModelSpec(NAME), x(number, number + 0.5))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(400)))
+    log.close(20)
+    contents = [each.predict_log.request.inputs["x"].tensor_content for each in read(tmp_path)]
+    pairs = sorted(np.frombuffer(content, np.float32).tolist() for content in contents)
+    assert pairs == [[number, number + 0.5] for number in range(400)]
+
+
 def test_a_file_holds_no_more_records_than_a_warm_up_takes(start, tmp_path):
     log, inference = start(queue_records=10_000)
     for _ in range(1001):

@@ -291,6 +291,16 @@ def test_the_observer_is_told_of_loads_and_warm_ups(warm, refused, path, message
     ]
 
 
+def test_a_defect_fails_the_load_and_is_not_told_as_a_success(path, noted, messages):
+    heard = Heard()
+    (path / WARMUP_FILE).write_bytes(frame(predict(messages, 1).SerializeToString()))
+    noted.model = None
+    with pytest.raises(AttributeError):
+        warmed(lambda _path: noted, 1, heard)(path)
+    assert noted.closed
+    assert heard.told == [("warmed", path, "INTERNAL", 0)]
+
+
 def test_an_attempt_to_load_is_told_with_its_outcome():
     heard = Heard()
     assert measured(lambda path: path, heard)(Path("a")) == Path("a")
