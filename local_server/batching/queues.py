@@ -45,6 +45,7 @@ class BatchQueue:
         self._timeout = parameters.batch_timeout_micros / _MICROSECONDS
         self._most_batches = max(1, parameters.max_enqueued_batches)
         self._batches = deque([_Batch()])
+        self._latest = -math.inf
         self._closed = False
 
     def add(self, task: Task, now: float) -> None:
@@ -58,6 +59,7 @@ class BatchQueue:
         pieces = split_task(task, room, self._limit) if self._splits else (task,)
         for piece in pieces:
             self._append(piece, now)
+        self._latest = now
 
     def due(self) -> float | None:
         """Return when a batch may be taken; None while there is none."""
@@ -84,11 +86,11 @@ class BatchQueue:
         self._closed = True
 
     @property
-    def load(self) -> tuple[int, int]:
-        """Return how many batches run or wait, and the rows of the open one."""
+    def load(self) -> tuple[int, int, float]:
+        """Return how many batches run or wait, the rows of the open one, and when a task came."""
         open_batch = self._batches[-1]
         waiting = len(self._batches) - (not open_batch.tasks)
-        return self.running + waiting, open_batch.size
+        return self.running + waiting, open_batch.size, self._latest
 
     @property
     def waiting(self) -> int:

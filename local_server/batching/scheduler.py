@@ -49,7 +49,7 @@ class Scheduler:
                 self._stop()
 
     def add(self, queues: Sequence[BatchQueue], task: Task) -> None:
-        """Put a task into the least loaded of some queues, the first of equal ones.
+        """Put a task into the least loaded of some queues, of equal ones the longest unused.
 
         Raises StatusError when that queue does not take it.
         """
@@ -116,5 +116,5 @@ class Scheduler:
             self._idle.notify_all()
 
 
-def _load(queue: BatchQueue) -> tuple[int, int]:
+def _load(queue: BatchQueue) -> tuple[int, int, float]:
     return queue.load

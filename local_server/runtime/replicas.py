@@ -10,7 +10,7 @@ from .types import LoadedModel, Tensor
 
 
 class ReplicatedModel:
-    """A LoadedModel whose calls go to the replica that runs the fewest.
+    """A LoadedModel whose calls go to the replica that runs the fewest, of equal ones in turn.
 
     Each replica has its own variables: one that a signature changes changes in the replica that
     the call went to.
@@ -20,6 +20,8 @@ class ReplicatedModel:
         self.replicas = tuple(replicas)
         self._lock = threading.Lock()
         self._running = [0] * len(self.replicas)
+        self._turn = list(range(len(self.replicas)))
+        """The replicas, those that were chosen longest ago first."""
         self.signatures = self.replicas[0].signatures
         self.all_signatures = self.replicas[0].all_signatures
 
@@ -39,7 +41,9 @@ class ReplicatedModel:
 
     def _take(self) -> int:
         with self._lock:
-            index = self._running.index(min(self._running))
+            index = min(self._turn, key=self._running.__getitem__)
+            self._turn.remove(index)
+            self._turn.append(index)
             self._running[index] += 1
             return index
 

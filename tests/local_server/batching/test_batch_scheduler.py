@@ -94,11 +94,25 @@ def test_of_several_queues_the_least_loaded_takes_a_task(scheduler):
     # Both run one batch; now the rows that wait decide.
     for size in (2, 1, 1):
         scheduler.add(queues, task(size))
-    assert [queue.load for queue in queues] == [(2, 2), (2, 2)]
+    assert [queue.load[:2] for queue in queues] == [(2, 2), (2, 2)]
     first.go_on.set()
     second.go_on.set()
     scheduler.drain(queues)
     assert (sorted(first.batches), sorted(second.batches)) == ([[2], [4]], [[1, 1], [4]])
+
+
+def test_of_equal_queues_the_longest_unused_takes_a_task():
+    times = iter(range(100))
+    scheduler = Scheduler(1, "turns", lambda: next(times))
+    works = [Work(max_batch_size=10, batch_timeout_micros=100 * MINUTE) for _ in range(3)]
+    queues = [work.queue for work in works]
+    for _ in range(5):
+        scheduler.add(queues, task(2))
+    assert [queue.load[:2] for queue in queues] == [(1, 4), (1, 4), (1, 2)]
+    scheduler.add([queues[2]], task(2))
+    # Equal again; the first was used before the second, the third last.
+    scheduler.add(queues, task())
+    assert [queue.load[1] for queue in queues] == [5, 4, 4]
 
 
 def test_a_queue_that_is_busy_leaves_a_task_to_the_other(scheduler):

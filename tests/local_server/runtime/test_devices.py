@@ -295,6 +295,16 @@ def test_calls_go_to_the_replica_that_runs_the_fewest():
     assert [replica.calls for replica in replicas] == [2, 2, 1]
 
 
+def test_calls_one_after_the_other_go_to_each_replica_in_turn():
+    replicas = [Slow(), Slow(), Slow()]
+    model = ReplicatedModel(replicas)
+    for replica in replicas:
+        replica.go_on.set()
+    for _ in range(7):
+        model.run("", {})
+    assert [replica.calls for replica in replicas] == [3, 2, 2]
+
+
 class Unclosable(Slow):
     def close(self):
         super().close()
