@@ -1,0 +1,130 @@
+"""Vertex AI with the real command line against the real emulator: released, canaried, cut short."""
+
+import json
+import signal
+
+import pytest
+
+TARGET = """\
+  vertex:
+    provider: vertex
+    project: rehearsal
+    bucket: gs://{bucket}
+    labels: {{team: vision}}
+"""
+
+
+@pytest.fixture
+def terminal(terminal):
+    with (terminal.folder / "cloudserve.yaml").open("a") as file:
+        file.write(TARGET.format(bucket=f"{terminal.model}-models"))
+    return terminal
+
+
+@pytest.fixture
+def run(terminal):
+    """Give what runs a command on the target and expects it to go well."""
+
+    def run(command, *arguments, given=""):
+        return terminal.ok(command, terminal.model, "-t", "vertex", *arguments, given=given)
+
+    return run
+
+
+def ask(run, *arguments):
+    return json.loads(run("predict", *arguments, given='{"instances": [1.0, 5.0]}'))["predictions"]
+
+
+def shares(run):
+    found = json.loads(run("status", "-o", "json"))["revisions"]
+    return {revision["number"]: round(revision["traffic"], 2) for revision in found}
+
+
+def test_a_release_from_first_deploy_through_a_canary_to_rollback(run):
+    assert "deployed, live" in run("deploy", "--version", "1")
+    assert "v1-" in run("deploy")
+    assert "nothing to do" in run("deploy")
+    assert "has 10 % of the traffic" in run("promote", "--percent", "10")
+    assert shares(run) == {1: 0.9, 2: 0.1}
+    assert "has all traffic again" in run("rollback")
+    assert ask(run) == [2.5, 4.5]
+    run("promote")
+    assert ask(run, "--version", "2") == [3.5, 5.5]
+    run("rollback")
+    assert ask(run) == [2.5, 4.5]
+    assert "promote 10 %" in run("history")
+
+
+def test_asking_one_of_several_is_refused_with_what_to_do(terminal, run):
+    run("deploy", "--version", "1")
+    run("deploy")
+    code, out, err = terminal.run("predict", terminal.model, "-t", "vertex", "--version", "2")
+    assert (code, out) == (2, "")
+    assert "Vertex AI cannot ask v2-" in err
+    assert "to do: cloudserve promote" in err
+
+
+def test_a_percentage_for_the_only_revision_is_refused(terminal, run):
+    run("deploy", "--version", "1")
+    code, out, err = terminal.run("promote", terminal.model, "-t", "vertex", "--percent", "10")
+    assert (code, out) == (2, "")
+    assert "nobody would take the other 90 %" in err
+
+
+def test_a_part_of_the_traffic_is_refused_where_there_is_none(terminal):
+    for number in ("1", "2"):
+        terminal.ok("deploy", terminal.model, "-t", "gcp", "--version", number)
+    code, out, err = terminal.run("promote", terminal.model, "-t", "gcp", "--percent", "10")
+    assert (code, out) == (2, "")
+    assert "AI Platform has one default version" in err
+    assert "cloudserve migrate gcp" in err
+
+
+def test_a_model_that_does_not_load_says_why_and_where_its_log_is(terminal, run, shared_models):
+    run("deploy", "--version", "1")
+    gone = next((shared_models / "tfx_pusher").iterdir())
+    (terminal.folder / "model" / "3").symlink_to(gone)
+    code, _, err = terminal.run("deploy", terminal.model, "-t", "vertex")
+    assert code == 4
+    assert "BoostedTreesBucketize" in err
+    assert "https://console.cloud.google.com/logs/query" in err
+    assert "stays in the registry" in err
+    assert "not done: deploy v3-" in err
+    assert ask(run) == [2.5, 4.5]
+    assert "failed: deploy v3-" in run("status")
+
+
+def cut(terminal, clouds, line_start, number):
+    """Start a deploy, hold the clouds when it comes to a step, and signal the deploy."""
+    process = terminal.start("deploy", terminal.model, "-t", "vertex", "--version", "1")
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(line_start):
+            break
+    clouds.pause()
+    try:
+        process.send_signal(number)
+    finally:
+        clouds.go_on()
+    _, rest = process.communicate()
+    return process.returncode, "".join([*lines, rest])
+
+
+@pytest.mark.parametrize("step", ["create the endpoint", "upload v1-", "deploy v1-", "give v1-"])
+def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, run, step):
+    code, _ = cut(terminal, clouds, step, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    run("deploy", "--version", "1")
+    assert "nothing to do" in run("deploy", "--version", "1")
+    assert ask(run) == [2.5, 4.5]
+    assert shares(run) == {1: 1.0}
+
+
+def test_an_interrupted_deploy_says_what_exists(terminal, clouds, run):
+    code, err = cut(terminal, clouds, "deploy v1-", signal.SIGINT)
+    assert code == 130
+    assert "done: create the endpoint" in err
+    assert "not done: deploy v1-" in err
+    run("deploy", "--version", "1")
+    assert ask(run) == [2.5, 4.5]
