@@ -7,6 +7,7 @@ did the work. An observer is quick, and what it raises fails no request.
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from time import perf_counter
@@ -79,7 +80,7 @@ class Observation:
     ) -> None:
         self.seconds = perf_counter() - self._began
         if error is not None:
-            self.code = error.code if isinstance(error, StatusError) else Code.INTERNAL
+            self.code = _code(error)
         try:
             self._tell(self)
         except Exception:
@@ -94,6 +95,16 @@ class Observation:
         outputs = servable.model.run(signature, inputs)
         self.run_seconds += perf_counter() - began
         return outputs
+
+
+def _code(error: BaseException) -> Code:
+    match error:
+        case StatusError(code=code):
+            return code
+        case CancelledError():
+            return Code.CANCELLED
+        case _:
+            return Code.INTERNAL
 
 
 Observer = Callable[[Observation], None]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cloudserve.local_server.inference import Inference, ModelSpec, Task
 from cloudserve.local_server.models import Manager
-from cloudserve.local_server.observing import Method, together, unobserved
+from cloudserve.local_server.observing import Method, Observation, together, unobserved
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
@@ -102,6 +102,13 @@ def test_a_request_that_fails_is_told_with_its_code(
     assert observation.answer is None
     assert (observation.servable and observation.servable.version) == version
     assert observation.signature == signature
+
+
+def test_a_request_that_is_given_up_is_told_as_cancelled(seen):
+    observation = Observation(Method.PREDICT, ModelSpec("m"), seen.append)
+    with pytest.raises(asyncio.CancelledError), observation:
+        raise asyncio.CancelledError
+    assert seen[0].code is Code.CANCELLED
 
 
 def test_an_observer_that_breaks_fails_no_request(caplog):
