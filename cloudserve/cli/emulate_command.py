@@ -39,10 +39,20 @@ from cloudserve.cli.running import run_until_stopped
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Break requests on purpose by the rules in this YAML file (docs/how-to/faults.md).",
 )
+@click.option(
+    "--auth",
+    type=click.Choice(["ignore", "strict"]),
+    default="ignore",
+    show_default=True,
+    help="Whether AWS requests have to be signed with the key that is printed.",
+)
+@click.option(
+    "--install-requirements",
+    is_flag=True,
+    help="Install the code/requirements.txt of SageMaker's models, each into a folder of its own.",
+)
 @click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
-def command(
-    *, port: int, data: Path | None, latency: str, faults: Path | None, as_exports: bool
-) -> None:
+def command(*, port: int, data: Path | None, as_exports: bool, **options: object) -> None:
     """Run the offline clouds on one loopback port.
 
     It runs real models for unmodified AWS and Google clients until it is stopped (Ctrl-C). What
@@ -51,7 +61,7 @@ def command(
     from cloudserve import registry
 
     make = registry.server("emulator")
-    emulator = make(data, "127.0.0.1", port, latency=latency, faults=faults)
+    emulator = make(data, "127.0.0.1", port, **options)
 
     def announce() -> None:
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)

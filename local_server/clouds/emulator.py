@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal
 
 from cloudserve.errors import MissingExtraError
 
@@ -48,7 +49,7 @@ logger = logging.getLogger(__name__)
 _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
 _DRAIN_SECONDS = 5.0
 _KEY = "cloudserve"
-"""Both AWS keys: signatures are not checked, and the key opens nothing."""
+"""Both AWS keys: signatures are checked only where that is asked for, and it opens nothing."""
 
 
 class Emulator:
@@ -57,10 +58,13 @@ class Emulator:
     `data` keeps buckets and resources between runs, for one emulator at a time; None makes a
     private folder that goes with the emulator. `chance` draws who answers by shares of traffic;
     `latency` says how long operations take: "instant", no longer than their work, or "realistic";
-    its clock is everybody's. `faults` is a file of faults on purpose (see `fault_rules`).
+    its clock is everybody's. `faults` is a file of faults on purpose (see `fault_rules`). With
+    `auth` "strict" AWS requests have to be signed with the key of `environment`.
+    `install_requirements` installs what the code of SageMaker's models asks for, into folders of
+    its own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a keyword for each option of the command
         self,
         data: Path | None = None,
         host: str = "127.0.0.1",
@@ -69,12 +73,16 @@ class Emulator:
         chance: random.Random | None = None,
         latency: Latency | str = "instant",
         faults: Path | None = None,
+        auth: Literal["ignore", "strict"] = "ignore",
+        install_requirements: bool = False,
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
         self._chance = chance or random.Random()  # noqa: S311 - traffic shares, no secret
         self._latency = Latency.named(latency) if isinstance(latency, str) else latency
         self._rules = load_rules(faults) if faults else RuleSet()
+        self._keys = {_KEY: _KEY} if auth == "strict" else None
+        self._install_requirements = install_requirements
         self._closing = AsyncExitStack()
         self._server: HttpServer | None = None
 
@@ -157,6 +165,8 @@ class Emulator:
                 work,
                 self._chance,
                 self._latency.clock,
+                install_requirements=self._install_requirements,
+                keys=self._keys,
             )
         )
         self._closing.push_async_callback(aws.close)
@@ -189,8 +199,9 @@ class Emulator:
             "STORAGE_EMULATOR_HOST": self.url,
             "GOOGLE_APPLICATION_CREDENTIALS": str(self._account.absolute()),
             "GOOGLE_CLOUD_PROJECT": PROJECT,
-            # gcloud's own override; it wants the trailing slash.
+            # gcloud's own overrides; it wants the trailing slash.
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{self.url}/",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.url}/",
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,9 @@ from .s3_files import S3Files
 from .sagemaker import sagemaker
 from .sagemaker_endpoints import Endpoints
 from .sagemaker_records import Records
-from .sts import Sts
+from .signed import Refuse, Signed, refuse_query, refuse_s3, refuse_through
+from .sigv4 import Verifier
+from .sts import XMLNS, Sts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class AwsParts:
     resources: Resources
     store: ObjectStore
     s3: Face
-    takes_s3: Callable[..., bool]
+    takes_s3: Callable[[Head], bool]
     folder: Path
     """Where model trees are laid out; emptied at the start."""
     executor: Executor
@@ -48,6 +50,8 @@ class AwsParts:
     patience: Clock = SYSTEM_CLOCK
     """What the time limits of requests are measured by: a clock that jumps would cut them off."""
     install_requirements: bool = False
+    keys: Mapping[str, str] | None = None
+    """The access keys and their secrets that requests have to be signed by; None: any or none."""
 
 
 class OfflineAws:
@@ -79,14 +83,25 @@ class OfflineAws:
         parts = self._parts
         control = sagemaker(self._records, parts.store, self._endpoints)
         cloudwatch = self._alarms.face()
+        runtime = Runtime(self._invoker, self._later)
+        sts = Sts()
         return (
-            Route(control.takes, control),
-            Route(cloudwatch.takes, cloudwatch),
-            Route(is_runtime, Runtime(self._invoker, self._later)),
-            Route(parts.takes_s3, parts.s3),
-            Route(_is_sts, Sts()),
+            self._route(control.takes, control, "sagemaker", refuse_through(control)),
+            self._route(cloudwatch.takes, cloudwatch, "monitoring", refuse_through(cloudwatch)),
+            self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
+            self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),
+            self._route(_is_sts, sts, "sts", refuse_query(XMLNS)),
             Route(is_aws, Elsewhere()),
         )
+
+    def _route(
+        self, takes: Callable[[Head], bool], face: Face, service: str, refuse: Refuse
+    ) -> Route:
+        """Return a face's route, behind a check of signatures where keys are known."""
+        if self._parts.keys is None:
+            return Route(takes, face)
+        verifier = Verifier(self._parts.keys, self._parts.clock.now)
+        return Route(takes, Signed(face, service, verifier, refuse))
 
     def restore(self) -> None:
         """Take up what an earlier process left."""

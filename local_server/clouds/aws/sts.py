@@ -12,7 +12,7 @@ from .arns import ACCOUNT
 from .errors import AwsError, xml_error
 
 _LIMIT = 64 * 1024
-_XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
+XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 class Sts:
@@ -35,12 +35,12 @@ class Sts:
 
     def failed(self, _: Head) -> Response:
         """Answer a request that broke down here."""
-        return xml_error(AwsError.internal(), _XMLNS)
+        return xml_error(AwsError.internal(), XMLNS)
 
 
 def _identity() -> Response:
     body = (
-        f'<GetCallerIdentityResponse xmlns="{_XMLNS}"><GetCallerIdentityResult>'
+        f'<GetCallerIdentityResponse xmlns="{XMLNS}"><GetCallerIdentityResult>'
         f"<Arn>arn:aws:iam::{ACCOUNT}:user/cloudserve</Arn><UserId>CLOUDSERVE</UserId>"
         f"<Account>{ACCOUNT}</Account></GetCallerIdentityResult>"
         f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata>"
@@ -50,4 +50,4 @@ def _identity() -> Response:
 
 
 def _error(code: str, message: str) -> Response:
-    return xml_error(AwsError(code, message), _XMLNS)
+    return xml_error(AwsError(code, message), XMLNS)
