@@ -1,0 +1,121 @@
+"""Transfers are shown as bars on a terminal, as a line each ten seconds in a log."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from cloudserve.cli.progress import Bars, Lines, clock, human, showing
+from cloudserve.storage.events import (
+    Direction,
+    Ended,
+    FileDone,
+    Moved,
+    Retrying,
+    Skipped,
+    Started,
+    Told,
+)
+
+MB = 1_000_000
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def time():
+    return Clock()
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+def test_a_log_has_a_line_each_ten_seconds_and_one_at_the_end(time, told):
+    lines = Lines(told.append, time)
+    lines.observe(Started(Direction.UPLOAD, 2, 100 * MB))
+    for second in range(1, 26):
+        time.now = 100 + second
+        lines.observe(Moved("big", 2 * MB))
+    assert told == [
+        "  upload: 20.0 MB of 100.0 MB (20 %), 2.0 MB/s, 40 s left",
+        "  upload: 40.0 MB of 100.0 MB (40 %), 2.0 MB/s, 30 s left",
+    ]
+    lines.observe(Skipped("small", 50 * MB))
+    time.now = 150
+    lines.observe(Ended())
+    assert told[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB were there already"]
+
+
+def test_bytes_that_were_there_do_not_make_the_rate_look_faster(time, told):
+    lines = Lines(told.append, time)
+    lines.observe(Started(Direction.DOWNLOAD, 1, 100 * MB))
+    lines.observe(Skipped("big", 80 * MB))
+    time.now = 110
+    lines.observe(Moved("big", 10 * MB))
+    assert told == ["  download: 90.0 MB of 100.0 MB (90 %), 1.0 MB/s, 10 s left"]
+
+
+def test_a_short_transfer_has_its_end_alone(time, told):
+    lines = Lines(told.append, time)
+    for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), FileDone("a", 5), Ended()):
+        lines.observe(event)
+    assert told == ["  upload: 1 files, 5 B moved in 0 s"]
+
+
+def test_a_bar_never_runs_backwards_or_beyond_its_end():
+    out = io.StringIO()
+    positions = []
+    with Progress(TextColumn("x"), console=Console(file=out, force_terminal=True)) as progress:
+        bars = Bars(progress)
+        bars.observe(Started(Direction.UPLOAD, 1, 100))
+        for event in (Moved("a", 60), Retrying("a", "lost", 0.5), Moved("a", 30), Skipped("a", 20)):
+            bars.observe(event)
+            positions.append(progress.tasks[0].completed)
+        bars.line("a line [with brackets] above it")
+    assert positions == [60, 60, 90, 100]
+    assert "a line [with brackets] above it" in out.getvalue()
+
+
+def test_what_is_no_terminal_gets_lines(told):
+    with showing(told.append) as view:
+        assert isinstance(view, Lines)
+        view.line("a line")
+    assert told == ["a line"]
+
+
+def test_people_are_told_of_files_and_of_what_is_tried_again(told):
+    events = []
+    both = Told(told.append, events.append).both
+    for event in (
+        Moved("a", 5),
+        FileDone("a", 5000),
+        FileDone("b", 1, moved=False),
+        Retrying("c", "lost", 1.23),
+    ):
+        both(event)
+    assert told == ["a: 5,000 bytes", "b: there already", "c: lost; again in 1.2 s"]
+    assert len(events) == 4
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (535 * MB, "535.0 MB"), (7e15, "7000.0 TB")],
+)
+def test_sizes_are_in_decimal_units(size, text):
+    assert human(size) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s")])
+def test_durations_are_as_people_say_them(seconds, text):
+    assert clock(seconds) == text
