@@ -6,15 +6,23 @@ import asyncio
 
 import pytest
 from cloudserve.local_server.clouds.aws.elsewhere import Elsewhere
+from cloudserve.local_server.clouds.aws.errors import JSON_1_1
+from cloudserve.local_server.clouds.aws.json_face import JsonFace
 from cloudserve.local_server.clouds.aws.runtime import Runtime
-from cloudserve.local_server.clouds.aws.sagemaker import SageMaker
 from cloudserve.local_server.clouds.aws.sts import Sts
 from cloudserve.local_server.clouds.google.ai_platform import AiPlatform
 from cloudserve.local_server.clouds.google.oauth import OAuth
 from cloudserve.local_server.clouds.objects.gcs import GcsFace
 from cloudserve.local_server.clouds.objects.s3 import S3Face
 from cloudserve.local_server.clouds.router import Route, Router
+from cloudserve.local_server.clouds.vertex.face import VertexAi
 from cloudserve.local_server.transport.types import ClientGoneError, Head, Request, Response
+
+
+class SageMaker(JsonFace):
+    """SageMaker's control plane without what it is made of."""
+
+    _content_type = JSON_1_1
 
 
 def broken(face: type, error: Exception) -> Router:
@@ -40,6 +48,7 @@ def broken(face: type, error: Exception) -> Router:
         (S3Face, b"<Code>InternalError</Code>"),
         (GcsFace, b'"reason":"backendError"'),
         (AiPlatform, b'"status": "INTERNAL"'),
+        (VertexAi, b'"status": "INTERNAL"'),
         (OAuth, b'"error": "server_error"'),
     ],
 )
