@@ -35,10 +35,20 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "Specific specific = 102 in policy_choice",
     ),
     "LogCollectorConfig": ("string type = 1", "string filename_prefix = 2"),
-    "SamplingConfig": ("double sampling_rate = 1",),
+    "PerTaskSamplingConfig": (
+        "string dc = 1",
+        "int32 task_index = 2",
+        "double sampling_rate = 3",
+    ),
+    "SamplingConfig": (
+        "double sampling_rate = 1",
+        "int32 attributes = 2",
+        "repeated PerTaskSamplingConfig per_task_sampling_configs = 3",
+    ),
     "LoggingConfig": (
         "LogCollectorConfig log_collector_config = 1",
         "SamplingConfig sampling_config = 2",
+        "Any custom_logging_config = 3",
     ),
     "ModelConfig": (
         "string name = 1",
@@ -60,6 +70,7 @@ _ENUMS = {"ModelType": ("MODEL_TYPE_UNSPECIFIED", "TENSORFLOW", "OTHER")}
 _SCALARS = {
     "bytes": FieldDescriptorProto.TYPE_BYTES,
     "double": FieldDescriptorProto.TYPE_DOUBLE,
+    "int32": FieldDescriptorProto.TYPE_INT32,
     "int64": FieldDescriptorProto.TYPE_INT64,
     "string": FieldDescriptorProto.TYPE_STRING,
     "uint32": FieldDescriptorProto.TYPE_UINT32,

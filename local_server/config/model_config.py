@@ -93,6 +93,9 @@ def _logging(message: Message) -> LoggingConfig:
     """Read a `LoggingConfig`, which the stock server refuses: it has no logger."""
     collector = message.logging_config.log_collector_config
     rate = message.logging_config.sampling_config.sampling_rate
+    if message.logging_config.HasField("custom_logging_config"):
+        text = f"The custom_logging_config of model {message.name} is not served"
+        raise StatusError(Code.UNIMPLEMENTED, text)
     if collector.type not in _LOG_COLLECTORS:
         text = f"Cannot find LogCollector::Factory for type: {collector.type}"
         raise StatusError(Code.NOT_FOUND, text)

@@ -7,6 +7,7 @@ from cloudserve.local_server.config import (
     parse_text_proto,
     read_config,
 )
+from cloudserve.local_server.runtime.tensorflow import import_tensorflow
 from cloudserve.local_server.status import Code, StatusError
 
 
@@ -36,6 +37,41 @@ def test_the_prefix_of_the_files_and_the_sampling_rate_are_read(kind):
 def test_without_a_sampling_rate_nothing_is_chosen_as_with_upstreams_sampler():
     config = logging('logging_config { log_collector_config { filename_prefix: "/logs/m" } }')
     assert config.sampling_rate == 0
+
+
+def test_what_only_googles_own_servers_sample_by_is_passed_over():
+    assert logging(
+        """logging_config {
+          log_collector_config { filename_prefix: "/logs/m" }
+          sampling_config {
+            sampling_rate: 0.5 attributes: 3
+            per_task_sampling_configs { dc: "a" task_index: 1 sampling_rate: 1 }
+          }
+        }"""
+    ) == LoggingConfig("/logs/m", 0.5)
+
+
+def test_a_custom_logger_is_refused():
+    with pytest.raises(StatusError) as caught:
+        logging('logging_config { custom_logging_config { type_url: "x" } }')
+    assert caught.value.code is Code.UNIMPLEMENTED
+    assert caught.value.message == "The custom_logging_config of model m is not served"
+
+
+def test_the_messages_are_those_of_the_generated_package():
+    import_tensorflow()
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    theirs = ModelServerConfig()
+    model = theirs.model_config_list.config.add(name="m", base_path="/m", model_platform="p")
+    model.logging_config.log_collector_config.filename_prefix = "/logs/m"
+    sampling = model.logging_config.sampling_config
+    sampling.sampling_rate, sampling.attributes = 0.5, 3
+    sampling.per_task_sampling_configs.add(dc="a", task_index=1, sampling_rate=1)
+    ours = model_server_config().FromString(theirs.SerializeToString())
+    assert str(ours) == str(theirs)
+    (read,) = read_config(theirs).models
+    assert read.logging == LoggingConfig("/logs/m", 0.5)
 
 
 @pytest.mark.parametrize(
