@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum
 from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
 
@@ -24,6 +25,7 @@ from . import example_methods as methods
 from .batching import BatchedModel
 from .models import Servable, VersionState
 from .observing import Method, Observation, Observer, unobserved
+from .pace import Paces
 from .runtime.types import DEFAULT_SIGNATURE, Tensor
 from .status import Code, StatusError
 
@@ -100,6 +102,14 @@ Decode = Callable[[Signature], Mapping[str, Tensor]]
 """Turns a request's payload into arrays by input alias, once its signature is known."""
 
 
+class Way(Enum):
+    """How a prediction is run."""
+
+    LOOP = "on the event loop, whole: it is quicker than to hand it on"
+    BATCH = "by a coroutine, that waits in a batch"
+    THREAD = "in a thread of the executor, whole"
+
+
 class Servables(Protocol):
     """Who has the models: `models.Manager`."""
 
@@ -129,6 +139,8 @@ class Inference:
         self._executor = executor
         self._check_methods = check_methods
         self._observer = observer
+        self.paces = Paces()
+        """How quick requests were; who parses and encodes knows, and notes it."""
         self._waiting: set[asyncio.Task[Prediction]] = set()
 
     async def predict(
@@ -138,7 +150,7 @@ class Inference:
 
         What is small may then be decoded on the event loop.
         """
-        if not self.batches(spec):
+        if self.way(spec, 0) is not Way.BATCH:
             return await self.submit(lambda: self.predict_here(spec, decode), within=within)
         until = None if within is None else monotonic() + within
         task = asyncio.ensure_future(self._predict_in_batch(spec, decode, until, small))
@@ -172,13 +184,16 @@ class Inference:
         running = asyncio.get_running_loop().run_in_executor(self._executor, work)
         return await _in_time(running, within)
 
-    def batches(self, spec: ModelSpec) -> bool:
-        """Say whether predictions of a model are batched; not of one that is not there."""
+    def way(self, spec: ModelSpec, size: int) -> Way:
+        """Return how a prediction is best run whose request is of so many bytes."""
         try:
             with self._handle(spec) as servable:
-                return isinstance(servable.model, BatchedModel)
+                if isinstance(servable.model, BatchedModel):
+                    return Way.BATCH
+                pace = self.paces.of(servable.name, servable.version)
+                return Way.LOOP if pace.is_quick(size) else Way.THREAD
         except StatusError:
-            return False
+            return Way.THREAD
 
     async def _predict_in_batch(
         self, spec: ModelSpec, decode: Decode, until: float | None, small: bool

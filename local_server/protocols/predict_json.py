@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from ..codecs.layout import COMPACT, Layout
 from ..codecs.request import PredictRequest, parse_request, scan_request
-from ..inference import Inference, ModelSpec, Prediction
+from ..inference import Inference, ModelSpec, Prediction, Way
+from ..pace import Pace, Stopwatch
 from .errors import error_body, http_status
 
 __all__ = ["error_body", "http_status", "predict_json", "predict_json_here"]
@@ -25,31 +26,63 @@ async def predict_json(
 ) -> bytes:
     """Answer a predict request's JSON, in the form it came in.
 
-    The request's `signature_name` goes before `spec.signature`. All of it happens in one of the
-    executor's threads; where the model batches, in the batch's, and on the event loop what is
-    small. Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
+    The request's `signature_name` goes before `spec.signature`. It is done where that is quickest
+    without holding up the event loop: there, in a batch, or in one of the executor's threads.
+    Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
     """
-    if not inference.batches(spec):
-        return await inference.submit(
-            lambda: predict_json_here(inference, spec, body, layout), within=within
-        )
-    small = len(body) <= _SMALL
-    request = scan_request(body) if small else None
-    if request is None:
-        request = await inference.submit(lambda: parse_request(body))
-    named = _named(spec, request)
-    answer = await inference.predict(named, request.decode, within=within, small=small)
-    if sum(tensor.nbytes for tensor in answer.outputs.values()) <= _SMALL:
-        return _encode(request, answer, layout)
-    return await inference.submit(lambda: _encode(request, answer, layout))
+    way = inference.way(spec, len(body))
+    plain = scan_request(body) if way is not Way.THREAD and len(body) <= _SMALL else None
+    if way is Way.BATCH:
+        request = plain or await _parse(inference, body)
+        return await _answer_in_batch(inference, spec, request, layout, within)
+    if plain is not None:
+        stopwatch = Stopwatch()
+        answer, encoded = _answer(inference, spec, plain, layout)
+        _pace(inference, answer).check(*stopwatch.read())
+        return encoded
+    return await inference.submit(
+        lambda: predict_json_here(inference, spec, body, layout), within=within
+    )
 
 
 def predict_json_here(
     inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
 ) -> bytes:
     """Do what `predict_json` does in the calling thread."""
-    request = parse_request(body)
-    return _encode(request, inference.predict_here(_named(spec, request), request.decode), layout)
+    stopwatch = Stopwatch()
+    answer, encoded = _answer(inference, spec, parse_request(body), layout)
+    _pace(inference, answer).learn(len(body), *stopwatch.read())
+    return encoded
+
+
+async def _parse(inference: Inference, body: bytes) -> PredictRequest:
+    return await inference.submit(lambda: parse_request(body))
+
+
+def _answer(
+    inference: Inference, spec: ModelSpec, request: PredictRequest, layout: Layout
+) -> tuple[Prediction, bytes]:
+    answer = inference.predict_here(_named(spec, request), request.decode)
+    return answer, _encode(request, answer, layout)
+
+
+def _pace(inference: Inference, answer: Prediction) -> Pace:
+    return inference.paces.of(answer.spec.name, answer.spec.version)
+
+
+async def _answer_in_batch(
+    inference: Inference,
+    spec: ModelSpec,
+    request: PredictRequest,
+    layout: Layout,
+    within: float | None,
+) -> bytes:
+    small = request.is_scanned and len(request.body) <= _SMALL
+    named = _named(spec, request)
+    answer = await inference.predict(named, request.decode, within=within, small=small)
+    if sum(tensor.nbytes for tensor in answer.outputs.values()) <= _SMALL:
+        return _encode(request, answer, layout)
+    return await inference.submit(lambda: _encode(request, answer, layout))
 
 
 def _named(spec: ModelSpec, request: PredictRequest) -> ModelSpec:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
-from cloudserve.local_server.inference import Inference, ModelSpec
+from cloudserve.local_server.inference import Inference, ModelSpec, Way
 from cloudserve.local_server.models import Manager, State
 from cloudserve.local_server.status import Code, StatusError
 
@@ -178,5 +178,5 @@ def test_an_error_of_a_prediction_in_a_batch_is_its_own(batching):
         inference = Inference(manager, executor)
         with pytest.raises(StatusError, match='"s" not found'):
             asyncio.run(inference.predict(ModelSpec("m", signature="s"), one))
-        assert inference.batches(ModelSpec("m"))
-        assert not inference.batches(ModelSpec("n"))
+        assert inference.way(ModelSpec("m"), 0) is Way.BATCH
+        assert inference.way(ModelSpec("n"), 0) is Way.THREAD

@@ -1,0 +1,68 @@
+"""How quick the requests of each version are: which of them the event loop may answer itself.
+
+To hand a request to a thread and back costs more than the run of a small model does; a heavy one on
+the event loop would hold up every other request. What requests really took decides: those no larger
+than one that was quick are taken to be quick, until one of them is not.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter, thread_time
+
+_QUICK_CPU_SECONDS = 250e-6
+"""The processor time of a request for which the loop is not given up."""
+_QUICK_SECONDS = 5e-3
+"""The time on the clock that it may take in a thread, among others that want the interpreter."""
+_SLOW_SECONDS = 2e-3
+"""The time on the clock that it should not take on the loop."""
+_MOST_SURPRISES = 3
+
+
+class Stopwatch:
+    """The time that a thread has spent since it was made, in seconds."""
+
+    __slots__ = ("_cpu", "_wall")
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = perf_counter(), thread_time()
+
+    def read(self) -> tuple[float, float]:
+        """Return the processor time of the calling thread, and the time on the clock."""
+        return thread_time() - self._cpu, perf_counter() - self._wall
+
+
+class Pace:
+    """The pace of one version; sizes are bytes of requests, times are seconds."""
+
+    __slots__ = ("_largest", "_surprises")
+
+    def __init__(self) -> None:
+        self._largest = -1
+        self._surprises = 0
+
+    def is_quick(self, size: int) -> bool:
+        """Say whether a request of this size is taken to be quick."""
+        return size <= self._largest and self._surprises < _MOST_SURPRISES
+
+    def learn(self, size: int, cpu: float, wall: float) -> None:
+        """Take what a request took in a thread. Any thread may call it."""
+        if cpu <= _QUICK_CPU_SECONDS and wall <= _QUICK_SECONDS:
+            self._largest = max(self._largest, size)
+
+    def check(self, cpu: float, wall: float) -> None:
+        """Take what a request took on the event loop; several in a row that were slow end it."""
+        if cpu > 2 * _QUICK_CPU_SECONDS or wall > _SLOW_SECONDS:
+            self._surprises += 1
+        elif self._surprises < _MOST_SURPRISES:
+            self._surprises = 0
+
+
+class Paces:
+    """The paces of all versions ever asked, by name and number."""
+
+    def __init__(self) -> None:
+        self._paces: dict[tuple[str, int | None], Pace] = {}
+
+    def of(self, name: str, version: int | None) -> Pace:
+        """Return the pace of a version, which begins by knowing nothing."""
+        return self._paces.setdefault((name, version), Pace())
