@@ -13,7 +13,7 @@ from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, TensorSpec
 
 from ..status import Code, StatusError
 from .arrays import as_array, check_dtypes, dtype_word
-from .errors import closed, load_error, status_error
+from .errors import closed, forget_frames, load_error, status_error
 from .memory import give_memory_back
 from .restore import Restored
 from .types import Tensor
@@ -25,6 +25,7 @@ def load_eagerly(tf: Any, path: Path, tags: tuple[str, ...], restored: Restored)
         return EagerModel(tf, tf.saved_model.load(str(path), tags=list(tags)), restored)
     # The loader raises whatever the objects of the model raise while they are restored.
     except Exception as error:
+        forget_frames(error)
         raise load_error(error, path) from error
 
 

@@ -55,6 +55,18 @@ def load_error(error: Exception, path: object) -> LoadError:
     return LoadError(code, reason, where=str(path))
 
 
+def forget_frames(error: Exception) -> None:
+    """Let go the functions that an error and its causes came through, and so what they hold."""
+    seen: list[BaseException] = []
+    pending: list[BaseException | None] = [error]
+    while pending:
+        one = pending.pop()
+        if one is not None and one not in seen:
+            seen.append(one)
+            one.__traceback__ = None
+            pending += [one.__cause__, one.__context__]
+
+
 def _causes(error: BaseException) -> Iterator[Exception]:
     cause: BaseException | None = error
     while isinstance(cause, Exception):

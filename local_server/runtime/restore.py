@@ -16,7 +16,7 @@ from cloudserve.savedmodel.signature import Signature, read_signature
 
 from ..status import Code
 from .devices import Device, is_on_cpu
-from .errors import load_error
+from .errors import forget_frames, load_error
 from .types import LoadError, Tensor
 
 
@@ -58,6 +58,10 @@ def restore(
     # TensorFlow's loader raises OpError, OSError, RuntimeError, ValueError, and more.
     except Exception as error:
         session.close()
+        # The error is kept as long as the version is listed; with its frames, and this one, it
+        # would keep the session and its variables.
+        forget_frames(error)
+        del session
         raise load_error(error, path) from error
     if unset:
         session.close()

@@ -1,5 +1,6 @@
 """Models that no loader can open say which op or file is wrong, in one line."""
 
+import gc
 import shutil
 
 import numpy as np
@@ -146,6 +147,21 @@ def test_the_files_of_an_eager_model_are_named_too(tmp_path):
     tf.saved_model.save(tf.keras.Sequential(layers), str(path))
     (path / DATA).unlink()
     assert failure(path) == (Code.NOT_FOUND, f"{path / DATA}; No such file or directory")
+
+
+def sessions():
+    gc.collect()
+    return sum(isinstance(one, tf.compat.v1.Session) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("file", [VOCABULARY, DATA])
+def test_an_error_that_is_kept_keeps_no_session(taxi, file):
+    (taxi / file).unlink()
+    before = sessions()
+    with pytest.raises(LoadError) as caught:
+        load_model(taxi)
+    assert caught.value.__traceback__ is not None
+    assert sessions() == before
 
 
 def test_the_first_of_several_errors_is_told():
