@@ -9,6 +9,7 @@ from cloudserve.errors import UserError
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 from .config import ModelConfig, ModelServerConfig
+from .monitoring.log_options import RequestLogOptions
 from .monitoring.monitoring_config import DEFAULT_PATH
 from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
 from .runtime.options import SessionOptions
@@ -28,6 +29,8 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     pretty_json: bool = False,
     auth_token_file: Path | None = None,
     ssl_config_file: Path | None = None,
+    request_log: Path | None = None,
+    request_log_rate: float = 1.0,
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
@@ -43,6 +46,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         batching=BatchingOptions(batching_parameters) if batching else None,
         session=SessionOptions(devices=tuple(devices.split(",")) if devices else ()),
         metrics_path=DEFAULT_PATH,
+        request_log=RequestLogOptions(request_log, request_log_rate),
         auth_token_file=auth_token_file,
         drain_seconds=drain_seconds,
     )

@@ -66,6 +66,18 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     type=_FILE,
     help="Certificates for REST and gRPC, as an SSLConfig text proto.",
 )
+@click.option(
+    "--request-log",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Log requests and answers in this folder: PredictionLog files that may warm versions up.",
+)
+@click.option(
+    "--request-log-rate",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Which part of the requests is logged.",
+)
 @click.option("--image", help="With --as sagemaker: the image's URI or version, for its behaviour.")
 @click.option(
     "--install-requirements",

@@ -14,7 +14,10 @@ from cloudserve.cli.running import run_until_stopped
 
 _PORT = 8080
 """The container's own (SAGEMAKER_BIND_TO_PORT)."""
-_FOREIGN = ("name", "grpc_port", "no_grpc", "batching", "batching_parameters")
+_FOREIGN = (
+    *("name", "grpc_port", "no_grpc", "batching", "batching_parameters", "devices", "pretty_json"),
+    *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
+)
 _OWN = ("image", "install_requirements")
 
 

@@ -218,6 +218,14 @@ def test_requests_over_rest_are_logged_by_the_flags_and_counted(half, tmp_path):
     assert len(list(logged(logs))) == 3
 
 
+def test_a_friendly_server_logs_where_it_is_told(half, tmp_path):
+    options = serve_options(half, request_log=tmp_path / "logs")
+    document = {"instances": [1.0]}
+    serving(options, lambda server: ask(server, "/v1/models/half:predict", document))
+    assert len(list(logged(tmp_path / "logs"))) == 1
+    assert serve_options(half, request_log_rate=0.25).request_log.sampling_rate == 0.25
+
+
 def test_a_model_is_logged_as_the_configuration_file_says(half, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(
