@@ -71,7 +71,6 @@ _MUTABLE = {
     "dedicatedResources.requiredReplicaCount",
     "dedicatedResources.autoscalingMetricSpecs",
     "disableContainerLogging",
-    "enableAccessLogging",
 }
 
 

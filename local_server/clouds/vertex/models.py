@@ -266,11 +266,12 @@ class Models:
         return Outcome(finish, after=after)
 
     def artifacts_in_use(self) -> set[str]:
-        """Return the keys of the copies that versions, or uploads not yet done, stand on."""
+        """Return the keys of the copies that versions stand on.
+
+        An upload that a kill cut off is none: performed again, it copies again.
+        """
         stored = self._records.resources.list(VERSION)
-        uploads = self._operations.pending("upload")
-        kept = {version["_artifact"] for _, version in stored if version["_artifact"]}
-        return kept | {task["artifact"] for task in uploads}
+        return {version["_artifact"] for _, version in stored if version["_artifact"]}
 
 
 def _check(model: Mapping[str, Any]) -> None:

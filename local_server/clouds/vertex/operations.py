@@ -101,9 +101,9 @@ class Operations:
 
     def pending(self, kind: str) -> list[Document]:
         """Return the tasks of a kind that are not done."""
-        stored = (document for _, document in self._records.resources.list(OPERATION))
-        undone = [document["_task"] for document in stored if not document.get("done")]
-        return [task for task in undone if task["kind"] == kind]
+        under_way = [self._stored(name) for name in self._running]
+        tasks = [operation["_task"] for operation in under_way if not operation.get("done")]
+        return [task for task in tasks if task["kind"] == kind]
 
     async def _perform(self, name: str) -> None:
         task = self._stored(name)["_task"]

@@ -161,6 +161,12 @@ def clouds(models: Path):
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def new_emulator() -> type[RunningEmulator]:
+    """Give what starts an emulator of a module's own, which the module has to stop."""
+    return RunningEmulator
+
+
 @pytest.fixture
 def fresh(request: pytest.FixtureRequest) -> str:
     """Give a name that no other test uses."""

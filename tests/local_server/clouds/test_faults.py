@@ -17,12 +17,10 @@ from cloudserve.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def broken_clouds(request):
+def broken_clouds(new_emulator, models):
     """Give an emulator of this file's own: faults hit everybody who uses it."""
-    from tests.local_server.clouds.conftest import RunningEmulator
-
-    running = RunningEmulator(None)
-    running.upload("models", "", request.getfixturevalue("models"))
+    running = new_emulator(None)
+    running.upload("models", "", models)
     yield running
     running.stop()
 

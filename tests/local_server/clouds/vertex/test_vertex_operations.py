@@ -66,11 +66,9 @@ class Slow:
 
 
 @pytest.fixture(scope="module")
-def slow_emulator(models):
-    from tests.local_server.clouds.conftest import RunningEmulator
-
+def slow_emulator(new_emulator, models):
     clock = ManualClock()
-    running = RunningEmulator(None, latency=Latency(clock, is_realistic=True))
+    running = new_emulator(None, latency=Latency(clock, is_realistic=True))
     running.upload("models", "", models)
     yield running, clock
     running.stop()
