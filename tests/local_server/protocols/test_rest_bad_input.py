@@ -174,6 +174,13 @@ def test_a_document_of_many_keys_takes_time_in_proportion(connect, count):
     )
 
 
+def test_a_key_repeated_often_takes_time_in_proportion(connect):
+    others = b",".join(b'"k%d": 0' % index for index in range(100_000))
+    repeated = b",".join([b'"x": [1]'] * 100_000)
+    body = typed("float32", b'"inputs": {%b, %b}' % (others, repeated))
+    assert connect().post(SAME, body) == (200, {"outputs": [1.0]})
+
+
 @pytest.mark.parametrize("target", ["/v1/models/%ff%00:predict", "/v1/models/%:predict"])
 def test_names_of_any_bytes_are_not_found(connect, target):
     status, _, body = connect().ask("POST", target, b"{}")
