@@ -54,6 +54,7 @@ class BatchedModel:
     ) -> None:  # fmt: skip
         check_queues(parameters)
         self._model = model
+        self.replicas = replicas_of(model)
         self._parameters = parameters
         self._scheduler = scheduler
         self._observer = Unobserved() if observer is None else observer
@@ -138,7 +139,7 @@ class BatchedModel:
         if queues is None:
             queues = self._queues[key] = [
                 self._make_queue(replica, signature.name, specs, outputs)
-                for replica in replicas_of(self._model)
+                for replica in self.replicas
             ]
         return _Route(queues, specs, outputs)
 

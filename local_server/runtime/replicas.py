@@ -53,5 +53,9 @@ class ReplicatedModel:
 
 
 def replicas_of(model: LoadedModel) -> tuple[LoadedModel, ...]:
-    """Return the replicas of a model, each with a queue of its own where calls are batched."""
-    return model.replicas if isinstance(model, ReplicatedModel) else (model,)
+    """Return the replicas of a model, or of the one that a wrapper says are its `replicas`.
+
+    Calls one after the other go to each in turn.
+    """
+    replicas: tuple[LoadedModel, ...] = getattr(model, "replicas", (model,))
+    return replicas

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ..models import Loader
+from ..runtime.replicas import replicas_of
 from ..runtime.types import LoadedModel, LoadError
 from ..status import Code, StatusError
 from .replay import WARMUP_FILE, Replay, WarmupObserver
@@ -17,14 +18,14 @@ _logger = logging.getLogger(__name__)
 def warmed(load: Loader, iterations: int = 1, observer: WarmupObserver | None = None) -> Loader:
     """Return a loader of models that have answered the requests beside them, if there are any.
 
-    Each runs `iterations` times, once at least. A request that fails fails the load, with its code
-    and text; the loader raises LoadError then, and the model is closed.
+    Each runs `iterations` times on every replica, once at least. A request that fails fails the
+    load, with its code and text; the loader raises LoadError then, and the model is closed.
     """
 
     def load_warmed(path: Path) -> LoadedModel:
         model = load(path)
         try:
-            _warm_up(model, path, max(iterations, 1), observer)
+            _warm_up(model, path, max(iterations, 1) * len(replicas_of(model)), observer)
         except BaseException:
             model.close()
             raise

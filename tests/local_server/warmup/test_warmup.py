@@ -9,6 +9,7 @@ import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.codecs.tfrecord import frame
 from cloudserve.local_server.models import Manager, State
+from cloudserve.local_server.runtime.replicas import ReplicatedModel
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code
@@ -357,3 +358,15 @@ def test_a_batched_model_is_warmed_through_its_queue(shared_models, tmp_path, me
     load = warmed(batched(load_model, parameters, observer=Batches()), 2)
     load(version).close()
     assert heard == [2, ("pool", 2, 2)] * 2
+
+
+@pytest.mark.parametrize("in_batches", [False, True])
+def test_every_replica_runs_every_record(half_plus_two, messages, path, in_batches):
+    replicas = [Noted(half_plus_two), Noted(half_plus_two)]
+    records = [predict(messages, 1.0), classify(messages, 2.0)]
+    (path / WARMUP_FILE).write_bytes(b"".join(frame(_serialized(record)) for record in records))
+    parameters = BatchingParameters(num_batch_threads=1) if in_batches else None
+    load = batched(lambda _path: ReplicatedModel(replicas), parameters)
+    warmed(load, 2)(path).close()
+    once = [("serving_default", [2.5]), ("classify_x_to_y", [3.0])]
+    assert [replica.calls for replica in replicas] == [[call for call in once for _ in "ab"]] * 2
