@@ -72,6 +72,7 @@ class DataPlane:
         self._thread.start()
         for path in self._small:
             self.do(self.manager.load(path.name, 1, path))
+        self.manager.label({"same": {"stable": 1, "a/b": 1, "gone": 7}})
 
     def _load(self, path):
         return self._small.get(path) or load_model(path)

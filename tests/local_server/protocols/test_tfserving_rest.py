@@ -172,6 +172,25 @@ def test_versions_are_named_in_the_url(client):
     assert client.post(f"{TWO_VERSIONS}/versions/123:predict", {"inputs": 1})[0] == 404
 
 
+@pytest.mark.parametrize("label", ["stable", "a%2Fb", "%73table"])
+def test_labels_are_named_in_the_url(connect, label):
+    target, document = f"/v1/models/same/labels/{label}", {"signature_name": "float32", "inputs": 1}
+    assert connect().post(f"{target}:predict", document) == (200, {"outputs": 1.0})
+    assert connect().get(f"{target}/metadata")[1]["model_spec"]["version"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("label", "status", "text"),
+    [
+        ("none", 400, "Unrecognized servable version label: none"),
+        ("gone", 404, "Servable not found for request: Specific(same, 7)"),
+    ],
+)
+def test_labels_that_stand_for_nothing_are_told(connect, label, status, text):
+    answer = connect().post(f"/v1/models/same/labels/{label}:predict", {"inputs": 1})
+    assert answer == (status, {"error": text})
+
+
 def test_names_are_percent_decoded_after_they_are_matched(client):
     assert client.post("/v1/models/tfs%5Fhalf_plus_two%5fcpu:predict", {"inputs": 1})[0] == 200
     assert client.post("/v1/models/a%2Fb%3Ac:predict", {}) == (
