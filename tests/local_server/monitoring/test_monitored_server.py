@@ -1,15 +1,21 @@
 """A whole server that is monitored: what it tells of the requests it answers and what it loads."""
 
 import asyncio
+import itertools
 import json
 import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
 import urllib.error
 import urllib.request
 from dataclasses import replace
 
 import grpc
 import pytest
-from cloudserve.local_server.codecs.tfrecord import frame, read_records
+from cloudserve.local_server.codecs.tfrecord import RecordError, frame, read_records
 from cloudserve.local_server.flag_options import flag_options
 from cloudserve.local_server.flags import parse_flags
 from cloudserve.local_server.options import Address, BatchingOptions, GrpcOptions
@@ -255,3 +261,45 @@ def test_a_model_is_logged_as_the_configuration_file_says(half, tmp_path):
 def test_flags_of_the_log_that_make_no_sense_are_refused(half, flag, text):
     with pytest.raises(StatusError, match=text):
         flags(half, flag)
+
+
+def test_a_server_that_is_killed_under_load_leaves_whole_records(half, tmp_path):
+    logs = tmp_path / "logs"
+    command = ["serve", str(half), "--port", "0", "--no-grpc", "--request-log", str(logs)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "cloudserve", *command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        url = next(line.split()[-1] for line in process.stderr if line.startswith("serving "))
+        target = f"{url}/v1/models/half:predict"
+        killer = threading.Thread(target=process.send_signal, args=[signal.SIGKILL])
+        for number in itertools.count():
+            body = json.dumps({"instances": [float(number)] * 1000}).encode()
+            try:
+                with urllib.request.urlopen(target, body, timeout=20) as answer:
+                    answer.read()
+            except OSError:
+                break
+            if killer.ident is None and sum(f.stat().st_size for f in logs.glob("*")) > 100_000:
+                killer.start()
+        killer.join()
+        assert process.wait(20) == -signal.SIGKILL
+    (file,) = logs.iterdir()
+    numbers = [_first_number(record) for record in _whole_records(file)]
+    assert numbers == [*range(len(numbers))]
+    assert 10 < len(numbers) <= number + 1
+
+
+def _whole_records(file):
+    with file.open("rb") as opened:
+        try:
+            yield from read_records(opened)
+        except RecordError as error:
+            assert "truncated" in str(error)
+
+
+def _first_number(record):
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    tensor = PredictionLog.FromString(record).predict_log.request.inputs["x"]
+    assert len(tensor.tensor_content) == 4000
+    return struct.unpack_from("<f", tensor.tensor_content)[0]

@@ -1,0 +1,30 @@
+"""`cloudserve serve --as`: an option that means nothing to a face is refused, not passed over."""
+
+import pytest
+
+from cloudserve.cli.border import run
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--name", "m"],
+        ["--no-grpc"],
+        ["--batching"],
+        ["--devices", "cpu:0"],
+        ["--pretty-json"],
+        ["--auth-token-file", __file__],
+        ["--ssl-config-file", __file__],
+        ["--request-log", "logs"],
+        ["--request-log-rate", "0.5"],
+    ],
+    ids=lambda option: option[0],
+)
+def test_the_sagemaker_container_refuses_options_of_tensorflow_serving(option, tmp_path, capsys):
+    assert run(["serve", str(tmp_path), "--as", "sagemaker", *option]) == 2
+    assert f"{option[0]} counts without --as sagemaker alone" in capsys.readouterr().err
+
+
+def test_tensorflow_serving_refuses_options_of_the_container(tmp_path, capsys):
+    assert run(["serve", str(tmp_path), "--install-requirements"]) == 2
+    assert "--install-requirements counts with --as sagemaker alone" in capsys.readouterr().err
