@@ -89,6 +89,8 @@ class Artifacts:
         second for its model_base_path. Raises ModelError where there is neither.
         """
         root = self.path(key)
+        if not root.is_dir():
+            raise ModelError("The model's files are gone: it was deleted meanwhile.")
         folders = [path for path in root.iterdir() if _VERSION.fullmatch(path.name)]
         for folder in (root, *sorted(folders, key=lambda path: -int(path.name))):
             if any((folder / name).is_file() for name in _SAVED_MODEL):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
 import random
 import threading
 import time
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,38 @@ class RunningEmulator:
             s3.create_bucket(Bucket=bucket)
 
 
+class ManualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 1, 1, tzinfo=UTC)
+        self._sleepers: list[tuple[datetime, int, asyncio.Future]] = []
+        self._count = 0
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        woken = asyncio.get_running_loop().create_future()
+        self._count += 1
+        until = self._now + timedelta(seconds=seconds)
+        heapq.heappush(self._sleepers, (until, self._count, woken))
+        await woken
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        while self._sleepers and self._sleepers[0][0] <= self._now:
+            woken = heapq.heappop(self._sleepers)[2]
+            if not woken.done():
+                woken.set_result(None)
+
+    @property
+    def sleeping(self) -> int:
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
+
 def poll(read: Callable[[], dict], done: Callable[[dict], bool]) -> dict:
     """Read until done, as a client polls an operation; fail at the deadline."""
     end = time.monotonic() + DEADLINE_SECONDS
@@ -165,6 +199,12 @@ def clouds(models: Path):
 def new_emulator() -> type[RunningEmulator]:
     """Give what starts an emulator of a module's own, which the module has to stop."""
     return RunningEmulator
+
+
+@pytest.fixture(scope="session")
+def new_clock() -> type[ManualClock]:
+    """Give what makes a clock that stands still until a test moves it."""
+    return ManualClock
 
 
 @pytest.fixture

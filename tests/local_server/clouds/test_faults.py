@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import botocore.exceptions
 import pytest
 import requests
 from cloudserve.local_server.clouds.fault_rules import Rule, load_rules, read_rules
+from cloudserve.local_server.clouds.latency import Latency
 from cloudserve.local_server.transport.types import Head
 from googleapiclient.errors import HttpError
 from hypothesis import given, settings
@@ -118,6 +120,22 @@ def test_a_dropped_connection_gives_no_answer(broken_clouds, faults):
     faults({"route": "GET /storage/*", "drop": True})
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{broken_clouds.url}/storage/v1/b?project=p", timeout=10)
+
+
+def test_a_latency_is_waited_on_the_clock_before_the_answer(new_emulator, new_clock, poll_until):
+    clock = new_clock()
+    running = new_emulator(None, latency=Latency(clock))
+    url = f"{running.url}/storage/v1/b?project=p"
+    rules = {"faults": [{"route": "GET /storage/*", "latency": 90, "status": 503}]}
+    requests.post(f"{running.url}/_cloudserve/faults", json=rules, timeout=10)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(requests.get, url, timeout=60)
+        poll_until(lambda: clock.sleeping, bool)
+        running._loop.call_soon_threadsafe(clock.advance, 89)
+        assert not waiting.done()
+        running._loop.call_soon_threadsafe(clock.advance, 1)
+        assert waiting.result().status_code == 503
+    running.stop()
 
 
 class TestFailedOperations:

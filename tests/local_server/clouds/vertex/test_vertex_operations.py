@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from cloudserve.local_server.clouds.latency import Latency
@@ -14,42 +12,10 @@ from cloudserve.errors import UserError
 MACHINE = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
 
 
-class ManualClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self._now = datetime(2026, 1, 1, tzinfo=UTC)
-        self._sleepers: list[tuple[datetime, int, asyncio.Future]] = []
-        self._count = 0
-
-    def now(self) -> datetime:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            return
-        woken = asyncio.get_running_loop().create_future()
-        self._count += 1
-        until = self._now + timedelta(seconds=seconds)
-        heapq.heappush(self._sleepers, (until, self._count, woken))
-        await woken
-
-    def advance(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
-        while self._sleepers and self._sleepers[0][0] <= self._now:
-            woken = heapq.heappop(self._sleepers)[2]
-            if not woken.done():
-                woken.set_result(None)
-
-    @property
-    def sleeping(self) -> int:
-        return sum(not woken.done() for _, _, woken in self._sleepers)
-
-
 class Slow:
     """Vertex AI with realistic latency on a clock of the test's."""
 
-    def __init__(self, running, clock: ManualClock, vertex, poll) -> None:
+    def __init__(self, running, clock, vertex, poll) -> None:
         self.vertex = vertex
         self._running = running
         self._clock = clock
@@ -66,8 +32,8 @@ class Slow:
 
 
 @pytest.fixture(scope="module")
-def slow_emulator(new_emulator, models):
-    clock = ManualClock()
+def slow_emulator(new_emulator, new_clock, models):
+    clock = new_clock()
     running = new_emulator(None, latency=Latency(clock, is_realistic=True))
     running.upload("models", "", models)
     yield running, clock

@@ -54,6 +54,15 @@ class TestThePredictEnvelope:
         answer = post(served[0], "predict", json.dumps(body).encode())
         assert answer.json()["predictions"] == [-3.0]
 
+    def test_an_answer_that_is_no_json_is_refused(self, served, post):
+        """TensorFlow Serving writes what is not finite as NaN and Infinity."""
+        answer = post(served[0], "predict", b'{"instances": [3e38]}')
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"] == (
+            "The model's answer is not JSON: it holds NaN or Infinity, which JSON lacks."
+        )
+        assert b"Infinity" in post(served[0], "rawPredict", b'{"instances": [3e38]}').content
+
     @pytest.mark.parametrize("parameters", ["null", "7", '{"signature_name": 3}', "[]"])
     def test_other_parameters_change_nothing(self, served, post, parameters):
         body = f'{{"instances": [1.5], "parameters": {parameters}}}'
@@ -111,6 +120,15 @@ class TestRawPredict:
         assert answer.status_code == 400
 
 
+def test_real_models_of_tensorflow_serving_answer(clouds, shared_models, vertex, post):
+    clouds.upload("real-vertex", "half/", shared_models / "tfs_half_plus_two_2v")
+    model = vertex.upload("gs://real-vertex/half/123")["name"]
+    endpoint = vertex.create_endpoint()
+    vertex.deploy(endpoint, model, {"0": 100})
+    answer = post(endpoint, "predict", b'{"instances": [1.0, 2.0, 5.0]}')
+    assert answer.json()["predictions"] == [2.5, 3.0, 4.5]
+
+
 class TestTheSplit:
     def test_requests_are_shared_out_by_the_split(self, vertex, post):
         first, second = vertex.upload()["name"], vertex.upload("gs://models/triple/2")["name"]
@@ -132,6 +150,15 @@ class TestLimits:
         error = post(served[0], "predict", body).json()["error"]
         assert error["status"] == "FAILED_PRECONDITION"
         assert error["message"] == f"The request size ({len(body)} bytes) exceeds 1.500MB limit."
+
+    def test_an_answer_past_the_limit_is_not_sent(self, served, post):
+        body = b'{"instances": [' + b"1," * 700_000 + b"1]}"
+        error = post(served[0], "predict", body).json()["error"]
+        assert error["status"] == "FAILED_PRECONDITION"
+        assert error["message"].startswith(
+            f"Failed to handle request. endpoint_id: {served[0].rpartition('/')[2]},"
+            f" deployed_model_id: {served[2]} with error: Response size too large."
+        )
 
     def test_a_dedicated_domain_takes_ten(self, vertex, post):
         model = vertex.upload()["name"]

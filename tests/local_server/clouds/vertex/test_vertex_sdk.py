@@ -112,3 +112,18 @@ def test_updates_send_the_whole_model_and_change_what_the_mask_names(sdk, upload
     model.update(display_name="renamed", labels={"a": "b"})
     assert sdk.Model(model.resource_name).display_name == "renamed"
     assert sdk.Model(model.resource_name).labels == {"a": "b"}
+
+
+def test_the_generated_service_account_is_taken(aiplatform, clouds, fresh):
+    from google.oauth2 import service_account
+
+    path = clouds.environment["GOOGLE_APPLICATION_CREDENTIALS"]
+    aiplatform.init(
+        project=fresh,
+        location="us-central1",
+        credentials=service_account.Credentials.from_service_account_file(path),
+        api_endpoint=clouds.url,
+        api_transport="rest",
+    )
+    created = aiplatform.Endpoint.create(display_name="e")
+    assert [found.resource_name for found in aiplatform.Endpoint.list()] == [created.resource_name]
