@@ -1,6 +1,6 @@
 """Metrics over HTTP, and the requests of REST and gRPC counted as TensorFlow Serving does.
 
-`MetricsFace` stands in front of another application, `counted` in front of gRPC's services.
+`MetricsFace` stands in front of another application, `CountedGrpc` in front of gRPC's services.
 Source: tensorflow_serving/model_servers/http_server.cc, prediction_service_impl.cc.
 """
 
