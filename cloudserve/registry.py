@@ -13,12 +13,14 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
+from cloudserve.migration import Migration
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import PartStore
 
 GROUP = "cloudserve.adapters"
 STORAGE = "cloudserve.storage"
+MIGRATIONS = "cloudserve.migrations"
 OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
 Create = Callable[[Target, Mapping[str, str]], Provider]
 
@@ -91,6 +93,23 @@ def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
         raise UserError(f"`{url}` is no bucket's address", hint=f"known: {schemes}")
     open_url = cast("OpenUrl", known[scheme].load())
     return open_url(url, environ)
+
+
+def migration(target: Target) -> Migration:
+    """Return what a target's fields become on the platform that followed its own.
+
+    Raises UserError where no adapter knows of such a platform.
+    """
+    known = {point.name: point for point in entry_points(group=MIGRATIONS)}
+    point = known.get(target.provider)
+    if point is None:
+        raise UserError(
+            f"a target of `{target.provider}` has nothing to move to",
+            where=target.where,
+            hint=f"targets that do: those of {', '.join(sorted(known)) or 'no installed adapter'}",
+        )
+    move: Callable[[Target], Migration] = point.load()
+    return move(target)
 
 
 def server(name: str) -> Any:

@@ -113,7 +113,8 @@ def _hint(status: int, reason: str) -> str | None:
     if SHUT_DOWN in reason:
         return (
             "Google shut AI Platform Prediction down on 31 January 2025; "
-            "move the target to Vertex AI, or rehearse against the emulator"
+            "`cloudserve migrate TARGET` writes the Vertex AI target that takes its place, "
+            "`cloudserve emulate` rehearses offline"
         )
     hints = {
         401: _LOG_IN,

@@ -128,3 +128,17 @@ def test_an_interrupted_deploy_says_what_exists(terminal, clouds, run):
     assert "not done: deploy v1-" in err
     run("deploy", "--version", "1")
     assert ask(run) == [2.5, 4.5]
+
+
+def test_an_ai_platform_target_is_migrated_and_released_to_without_an_upload(terminal):
+    terminal.ok("deploy", terminal.model, "-t", "gcp", "--version", "1")
+    before = (terminal.folder / "cloudserve.yaml").read_text()
+    shown = terminal.ok("migrate", "gcp", "--to", "moved")
+    assert "gcp -> moved, provider vertex" in shown
+    assert (terminal.folder / "cloudserve.yaml").read_text().startswith(before)
+    code, out, err = terminal.run("deploy", terminal.model, "-t", "moved", "--version", "1")
+    assert code == 0, err
+    assert "deployed, live" in out
+    assert "upload model/1" not in err
+    asked = ("predict", terminal.model, "-t", "moved")
+    assert "[2.5]" in terminal.ok(*asked, given='{"instances": [1.0]}').replace("\n", "")

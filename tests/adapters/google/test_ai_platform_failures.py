@@ -92,7 +92,7 @@ def test_the_live_services_refusal_points_to_vertex(answering):
     assert error.value.message == f"read: {SHUT_DOWN}"
     assert error.value.status == 400
     assert "31 January 2025" in error.value.hint
-    assert "Vertex AI" in error.value.hint
+    assert "`cloudserve migrate TARGET` writes the Vertex AI target" in error.value.hint
     assert not error.value.retryable
 
 
