@@ -30,6 +30,7 @@ from .sagemaker_records import Records
 from .signed import Refuse, Signed, refuse_query, refuse_s3, refuse_through
 from .sigv4 import Verifier
 from .sts import XMLNS, Sts
+from .transform_jobs import TransformJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,13 @@ class OfflineAws:
         self._invoker = Invoker(
             self._endpoints, self._fleet, capture, parts.chance, parts.clock, parts.patience
         )
+        self._transforms = TransformJobs(records, self._fleet, files, parts.work)
         self._later = AsyncInvocations(records, self._invoker, files, parts.work, parts.clock)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the services and which requests are theirs, in the order to be asked."""
         parts = self._parts
-        control = sagemaker(self._records, parts.store, self._endpoints)
+        control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
         cloudwatch = self._alarms.face()
         runtime = Runtime(self._invoker, self._later)
         sts = Sts()
@@ -107,6 +109,7 @@ class OfflineAws:
         """Take up what an earlier process left."""
         self._endpoints.restore()
         self._later.restore()
+        self._transforms.restore()
 
     async def close(self) -> None:
         """Stop every container."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 from ..objects.store import ObjectStore
 from ..resources import Document
 from .json_face import Handler, JsonFace
+from .model_packages import ModelPackages
 from .sagemaker_configs import Configs
 from .sagemaker_endpoints import Endpoints
 from .sagemaker_models import Models
 from .sagemaker_records import Records
+from .transform_jobs import TransformJobs
 
 TARGET = "SageMaker."
 
 
-def sagemaker(records: Records, store: ObjectStore, endpoints: Endpoints) -> JsonFace:
+def sagemaker(
+    records: Records, store: ObjectStore, endpoints: Endpoints, transforms: TransformJobs
+) -> JsonFace:
     """Return the control plane's face."""
-    models, configs = Models(records, store), Configs(records)
+    packages = ModelPackages(records)
+    models, configs = Models(records, store, packages), Configs(records)
     return JsonFace(
         "sagemaker",
         TARGET,
@@ -34,9 +39,28 @@ def sagemaker(records: Records, store: ObjectStore, endpoints: Endpoints) -> Jso
             "UpdateEndpoint": endpoints.update,
             "UpdateEndpointWeightsAndCapacities": endpoints.update_weights,
             "DeleteEndpoint": endpoints.delete,
+            "CreateTransformJob": transforms.create,
+            "DescribeTransformJob": transforms.describe,
+            "ListTransformJobs": transforms.list,
+            "StopTransformJob": transforms.stop,
+            **_package_handlers(packages),
             **_tag_handlers(records),
         },
     )
+
+
+def _package_handlers(packages: ModelPackages) -> dict[str, Handler]:
+    return {
+        "CreateModelPackageGroup": packages.create_group,
+        "DescribeModelPackageGroup": packages.describe_group,
+        "ListModelPackageGroups": packages.list_groups,
+        "DeleteModelPackageGroup": packages.delete_group,
+        "CreateModelPackage": packages.create,
+        "DescribeModelPackage": packages.describe,
+        "UpdateModelPackage": packages.update,
+        "ListModelPackages": packages.list,
+        "DeleteModelPackage": packages.delete,
+    }
 
 
 def _tag_handlers(records: Records) -> dict[str, Handler]:

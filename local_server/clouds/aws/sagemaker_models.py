@@ -11,23 +11,25 @@ from ..objects.store import ObjectStore
 from ..resources import Document
 from ..serving import Source
 from .errors import invalid
+from .model_packages import ModelPackages
 from .sagemaker_records import MODEL, Records
 
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
-_NOT_OFFLINE = ("AdditionalModelDataSources", "ModelPackageName")
+_NOT_OFFLINE = ("AdditionalModelDataSources",)
 _KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
 
 
 class Models:
     """CreateModel, DescribeModel, ListModels, DeleteModel."""
 
-    def __init__(self, records: Records, store: ObjectStore) -> None:
+    def __init__(self, records: Records, store: ObjectStore, packages: ModelPackages) -> None:
         self._records = records
         self._store = store
+        self._packages = packages
 
     async def create(self, region: str, body: Document) -> Document:
         """Create a model; raises AwsError for a taken name or model data that is not there."""
-        container = _container(body)
+        container = self._resolved(region, _container(body))
         source = source_of(container)
         files, _ = await asyncio.to_thread(source.usage, self._store)
         # The prefix of a multi-model container may be filled later.
@@ -38,6 +40,14 @@ class Models:
         model |= {key: body[key] for key in _KEPT if key in body}
         arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
         return {"ModelArn": arn}
+
+    def _resolved(self, region: str, container: Document) -> Document:
+        """Return a container with what its model package says, where it names one."""
+        if "ModelPackageName" in container:
+            container |= self._packages.container(region, container["ModelPackageName"])
+        if not container.get("Image"):
+            raise invalid("Image is required for a container.")
+        return container
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a model as it was created."""
@@ -64,8 +74,6 @@ def _container(body: Mapping[str, Any]) -> Document:
     for field in _NOT_OFFLINE:
         if container.get(field):
             raise invalid(f"{field} is not available offline.")
-    if not container.get("Image"):
-        raise invalid("Image is required for a container.")
     return container
 
 

@@ -41,7 +41,32 @@ CONFIG = Kind(
     "EndpointConfigs",
 )
 ENDPOINT = Kind("aws/endpoint", "endpoint", "endpoint", "EndpointName", "EndpointArn", "Endpoints")
-_KINDS = (MODEL, CONFIG, ENDPOINT)
+PACKAGE_GROUP = Kind(
+    "aws/model-package-group",
+    "model-package-group",
+    "model package group",
+    "ModelPackageGroupName",
+    "ModelPackageGroupArn",
+    "ModelPackageGroupSummaryList",
+)
+PACKAGE = Kind(
+    "aws/model-package",
+    "model-package",
+    "model package",
+    "_name",
+    "ModelPackageArn",
+    "ModelPackageSummaryList",
+)
+"""Listed by its group; `_name` is GROUP/NUMBER, the end of its ARN."""
+TRANSFORM = Kind(
+    "aws/transform-job",
+    "transform-job",
+    "transform job",
+    "TransformJobName",
+    "TransformJobArn",
+    "TransformJobSummaries",
+)
+_KINDS = (MODEL, CONFIG, ENDPOINT, PACKAGE_GROUP, PACKAGE, TRANSFORM)
 _DEFAULT_PAGE = 10
 
 
@@ -98,9 +123,9 @@ class Records:
         stored = (shown(document) for _, document in self.resources.list(kind.table, f"{region}/"))
         chosen = [d for d in stored if _wanted(d, d[kind.name_field], query)]
         by = query.get("SortBy", "CreationTime")
-        key = {"Name": kind.name_field, "Status": "EndpointStatus"}.get(by, by)
+        key = {"Name": kind.name_field, "Status": _status_field(kind)}.get(by, by)
         ascending = query.get("SortOrder", "Descending") == "Ascending"
-        chosen.sort(key=lambda d: (d[key], d[kind.name_field]), reverse=not ascending)
+        chosen.sort(key=lambda d: (d.get(key, 0.0), d[kind.name_field]), reverse=not ascending)
         items = [(d[kind.name_field], {f: d[f] for f in fields if f in d}) for d in chosen]
         try:
             size = query.get("MaxResults", _DEFAULT_PAGE)
@@ -139,6 +164,10 @@ class Records:
         raise invalid(f'Could not find resource "{resource_arn}".')
 
 
+def _status_field(kind: Kind) -> str:
+    return "TransformJobStatus" if kind is TRANSFORM else "EndpointStatus"
+
+
 def shown(document: Document) -> Document:
     """Return a stored document without what is ours alone."""
     return {key: value for key, value in document.items() if not key.startswith("_")}
@@ -146,7 +175,7 @@ def shown(document: Document) -> Document:
 
 def _wanted(document: Document, name: str, query: Mapping[str, Any]) -> bool:
     created, modified = document["CreationTime"], document.get("LastModifiedTime", 0.0)
-    status = document.get("EndpointStatus")
+    status = document.get("EndpointStatus", document.get("TransformJobStatus"))
     return (
         query.get("NameContains", "").lower() in name.lower()
         and created <= query.get("CreationTimeBefore", created)

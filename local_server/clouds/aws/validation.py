@@ -40,6 +40,12 @@ _NUMBERS = {"integer", "long", "float", "double", "timestamp"}
 # Java's classes of characters that Python's `re` has under no name.
 _CLASSES = {
     r"\p{L}\p{Z}\p{N}_": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+    # Everything but control characters, and in the second case but spaces; as near as `re` comes.
+    r"\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}": "\x20-\x7e\xa0-\U0010ffff",
+    r"\p{L}\p{M}\p{S}\p{N}\p{P}": "\x21-\x7e\xa1-\U0010ffff",
+    r"\p{L}\p{M}\p{Z}\p{N}\p{P}": "\x20-\x7e\xa0-\U0010ffff",
+    r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": "\x20-\x7e\xa0-\U0010ffff",
+    r"\p{Alnum}": "a-zA-Z0-9",
     r"\p{ASCII}": r"[\x00-\x7f]",
     r"\p{Print}": r" -~",
     r"\z": r"\Z",
@@ -209,12 +215,21 @@ def _lower(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
+# A repeated end of the text, as two patterns of the model have it, is one end.
+_REPEATED_END = re.compile(r"\$\{\d+,\d+\}$")
+_ANYTHING = re.compile(".*", re.DOTALL)
+
+
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of the model in Python's terms; one that has no such form takes anything."""
     for java, python in _CLASSES.items():
         pattern = pattern.replace(java, python)
-    return re.compile(pattern)
+    try:
+        return re.compile(_REPEATED_END.sub("", pattern))
+    except re.error:
+        return _ANYTHING
 
 
 def _matches(pattern: str, value: str) -> bool:
-    return _compiled(pattern).fullmatch(value) is not None
+    return compiled(pattern).fullmatch(value) is not None

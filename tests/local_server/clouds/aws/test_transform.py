@@ -1,0 +1,185 @@
+"""Batch transform: objects split, answered, assembled and joined; jobs and their ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+
+import pytest
+from botocore.exceptions import ClientError
+from cloudserve.local_server.clouds.aws.transform_records import (
+    Payload,
+    assemble,
+    decompress,
+    join,
+    payloads,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.errors import ModelError
+
+LINES = st.lists(st.binary(min_size=1, max_size=20).filter(lambda b: not set(b) & {10, 13}))
+
+
+def bodies(content: bytes, split: str, limit: int = 1000, *, many: bool = True) -> list[bytes]:
+    return [payload.body for payload in payloads(content, split, limit, many=many)]
+
+
+class TestRecords:
+    def test_one_object_is_one_request(self):
+        assert bodies(b"a\nb\n", "None") == [b"a\nb\n"]
+
+    def test_lines_fill_requests_up_to_the_limit(self):
+        content = b"aa\r\nbb\n\ncc\n"
+        assert bodies(content, "Line", 5) == [b"aa\nbb", b"cc"]
+        assert bodies(content, "Line", many=False) == [b"aa", b"bb", b"cc"]
+
+    @given(LINES, st.integers(20, 60), st.booleans())
+    def test_no_line_is_lost_and_no_limit_passed(self, lines, limit, many):
+        found = bodies(b"\n".join(lines), "Line", limit, many=many)
+        assert b"\n".join(found).split(b"\n") == (lines or [b""])
+        assert all(len(body) <= limit for body in found)
+
+    def test_tfrecords_keep_their_framing(self):
+        records = [struct.pack("<Q", len(d)) + b"crc1" + d + b"crc2" for d in (b"a", b"", b"ccc")]
+        content = b"".join(records)
+        assert bodies(content, "TFRecord", many=False) == records
+        assert bodies(content, "TFRecord") == [content]
+        for cut in range(1, len(records[0])):
+            with pytest.raises(ModelError, match="it ends in a record"):
+                bodies(content[:cut], "TFRecord")
+
+    def test_a_record_past_the_limit_is_an_error(self):
+        with pytest.raises(ModelError, match="a record of 6 bytes is larger than MaxPayloadInMB"):
+            bodies(b"a\nbbbbbb", "Line", 5)
+
+    def test_answers_are_put_together(self):
+        assert assemble([b"a\n", b"b"], "Line") == b"a\nb\n"
+        assert assemble([b"a\n", b"b"], "None") == b"a\nb"
+
+    def test_records_are_joined_to_their_answers(self):
+        two = Payload((b"1,2", b"3,4"), b"")
+        assert join(two, b"0.5\n0.6\n", "text/csv") == b"1,2,0.5\n3,4,0.6"
+        objects = Payload((b'{"x": 1}', b"[2]"), b"")
+        lines = join(objects, b"[5]\n[6]", "application/jsonlines").split(b"\n")
+        assert [json.loads(line) for line in lines] == [
+            {"x": 1, "SageMakerOutput": [5]},
+            {"SageMakerInput": [2], "SageMakerOutput": [6]},
+        ]
+        with pytest.raises(ModelError, match="2 records were answered by 1 lines"):
+            join(two, b"0.5", "text/csv")
+
+    def test_compressed_inputs(self):
+        assert decompress(gzip.compress(b"a"), "Gzip") == b"a"
+        with pytest.raises(ModelError, match="the input is not gzip"):
+            decompress(b"a", "Gzip")
+
+
+@pytest.fixture
+def run(aws, fresh, poll_until):
+    """Give a function that runs a job of the model that doubles, and returns how it ended."""
+    aws.running.make_bucket(fresh)
+    aws.add_model(fresh, "s3://models/double/")
+
+    def start(kind: str = "text/csv", **more) -> dict:
+        given = {
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{fresh}/in/"}
+            },
+            "ContentType": kind,
+            "SplitType": "Line",
+        } | more.pop("given", {})
+        output = {"S3OutputPath": f"s3://{fresh}/out", "AssembleWith": "Line"}
+        aws.sm.create_transform_job(
+            TransformJobName=fresh,
+            ModelName=fresh,
+            TransformInput=given,
+            TransformOutput=output | more.pop("output", {}),
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+            **more,
+        )
+        return poll_until(
+            lambda: aws.sm.describe_transform_job(TransformJobName=fresh),
+            lambda job: job["TransformJobStatus"] not in {"InProgress", "Stopping"},
+        )
+
+    return start
+
+
+def put(aws, bucket: str, **objects: bytes) -> None:
+    for name, content in objects.items():
+        aws.s3.put_object(Bucket=bucket, Key=f"in/{name.replace('__', '/')}", Body=content)
+
+
+def outputs(aws, bucket: str) -> dict[str, bytes]:
+    found = aws.s3.list_objects_v2(Bucket=bucket, Prefix="out/").get("Contents", [])
+    return {o["Key"]: aws.s3.get_object(Bucket=bucket, Key=o["Key"])["Body"].read() for o in found}
+
+
+class TestJobs:
+    def test_every_object_below_the_prefix_is_answered(self, aws, fresh, run):
+        put(aws, fresh, a=b"1\n2\n", b__c=b"3\n")
+        job = run(output={"Accept": "application/json"})
+        assert job["TransformJobStatus"] == "Completed", job
+        assert job["TransformEndTime"] >= job["TransformStartTime"]
+        assert outputs(aws, fresh) == {
+            "out/a.out": b'{    "predictions": [2.0,4.0]}\n',
+            "out/b/c.out": b'{    "predictions": [6.0]}\n',
+        }
+
+    def test_single_records_are_joined_to_what_they_were(self, aws, fresh, run):
+        put(aws, fresh, a=b'{"x": 1}\n{"x": 2}\n')
+        job = run(
+            "application/jsonlines",
+            BatchStrategy="SingleRecord",
+            MaxConcurrentTransforms=2,
+            DataProcessing={"JoinSource": "Input"},
+        )
+        assert job["TransformJobStatus"] == "Completed", job
+        lines = [json.loads(line) for line in outputs(aws, fresh)["out/a.out"].splitlines()]
+        assert lines == [{"x": x, "SageMakerOutput": {"predictions": [2.0 * x]}} for x in (1, 2)]
+
+    def test_a_record_the_model_refuses_fails_the_job_and_leaves_no_output(self, aws, fresh, run):
+        put(aws, fresh, a=b"1\n", b=b"what\n")
+        job = run(BatchStrategy="SingleRecord")
+        assert job["TransformJobStatus"] == "Failed"
+        assert job["FailureReason"].startswith("ClientError: in/b: the container answered 400")
+        assert list(outputs(aws, fresh)) == ["out/a.out"]
+
+    def test_nothing_to_answer_fails_the_job(self, aws, fresh, run):
+        assert run()["FailureReason"] == f"No objects found at s3://{fresh}/in/."
+
+    def test_a_compressed_object(self, aws, fresh, run):
+        put(aws, fresh, a=gzip.compress(b"1\n"))
+        job = run(given={"CompressionType": "Gzip"})
+        assert job["TransformJobStatus"] == "Completed", job
+
+    def test_jobs_are_listed_and_cannot_be_stopped_twice(self, aws, fresh, run):
+        put(aws, fresh, a=b"1\n")
+        run()
+        found = aws.sm.list_transform_jobs(NameContains=fresh, StatusEquals="Completed")
+        assert [j["TransformJobName"] for j in found["TransformJobSummaries"]] == [fresh]
+        assert (
+            aws.sm.list_transform_jobs(NameContains=fresh, StatusEquals="Failed")[
+                "TransformJobSummaries"
+            ]
+            == []
+        )
+        with pytest.raises(ClientError, match="is Completed: it cannot be stopped"):
+            aws.sm.stop_transform_job(TransformJobName=fresh)
+        waiter = aws.sm.get_waiter("transform_job_completed_or_stopped")
+        waiter.wait(TransformJobName=fresh, WaiterConfig={"Delay": 1, "MaxAttempts": 5})
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ({"given": {"SplitType": "RecordIO"}}, "SplitType RecordIO is not available offline"),
+            ({"output": {"S3OutputPath": "s3://nobody/x"}}, "The bucket of s3://nobody/x does not"),
+            ({"DataProcessing": {"InputFilter": "$[1:]"}}, "InputFilter other than"),
+        ],
+    )
+    def test_what_is_not_carried_out_is_refused_at_once(self, run, more, message):
+        with pytest.raises(ClientError, match=message):
+            run(**more)
