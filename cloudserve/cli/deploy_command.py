@@ -28,6 +28,9 @@ def command(
 
     The newest version is taken unless --version names one. The first version of a model takes
     all traffic; later ones wait for `cloudserve promote`. What is there already is left alone.
+
+    A target of `provider: ai-platform` is for the offline clouds and for migration: Google shut the
+    service down on 31 January 2025. See `cloudserve migrate`.
     """
     from cloudserve.cli.deployment_report import outcome_report
 
