@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...status import Code
+from ..filters import FilterError, compile_filter
 from ..pages import page
 from ..resources import Document, Resources
 from .errors import ApiError
@@ -23,6 +24,17 @@ MODEL, VERSION, OPERATION = "google/model", "google/version", "google/operation"
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_FILTERED = {
+    "name",
+    "description",
+    "labels",
+    "state",
+    "framework",
+    "runtimeVersion",
+    "isDefault",
+    "createTime",
+    "done",
+}
 _DEFAULT_PAGE, _LARGEST_PAGE = 20, 100
 
 Clock = Callable[[], datetime]
@@ -140,18 +152,26 @@ def check_name(kind: str, name: object) -> str:
     raise ApiError.of_field(Code.INVALID_ARGUMENT, f"{kind}.name", f"The name {problem}")
 
 
+def _searched(document: Document) -> Document:
+    """Return a document with its short name, which is what people filter by."""
+    return {**document, "name": str(document.get("name", "")).rpartition("/")[2]}
+
+
 def listing(
     key: str, items: list[tuple[str, Document]], query: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return one page as the API answers it: `{}` when there is nothing."""
-    if query.get("filter"):
-        raise ApiError(Code.UNIMPLEMENTED, "Listing with a filter is not available offline.")
+    try:
+        passes = compile_filter(query.get("filter", ""), _FILTERED)
+    except FilterError as error:
+        raise ApiError.of_field(Code.INVALID_ARGUMENT, "filter", f"{error}.") from error
+    found = [(name, document) for name, document in items if passes(_searched(document))]
     size = query.get("pageSize", 0)
     if size < 0:
         raise ApiError.of_field(Code.INVALID_ARGUMENT, "page_size", "Must not be negative.")
     size = min(size or _DEFAULT_PAGE, _LARGEST_PAGE)
     try:
-        chosen, token = page(items, size, query.get("pageToken"))
+        chosen, token = page(found, size, query.get("pageToken"))
     except ValueError as error:
         raise ApiError.of_field(
             Code.INVALID_ARGUMENT, "page_token", "Invalid page token."

@@ -98,7 +98,7 @@ class Deployments:
         if identity in taken:
             raise ApiError(Code.ALREADY_EXISTS, f"DeployedModel `{identity}` already exists.")
         return {
-            **{key: value for key, value in given.items() if key not in {"status", "createTime"}},
+            **given,
             "id": identity or new_id(),
             "model": version["name"] if "@" not in given["model"] else given["model"],
             "modelVersionId": version["versionId"],

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..filters import FilterError, camel, compile_filter
 from ..pages import page
 from ..resources import Document
-from .filters import FilterError, camel, compile_filter
 from .records import invalid
 
 _ORDER = re.compile(r"\s*(\w+)(?:\s+(asc|desc))?\s*")

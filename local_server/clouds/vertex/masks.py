@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ..filters import camel
 from ..google.discovery import snake
 from ..resources import Document
-from .filters import camel
 from .records import invalid
 
 

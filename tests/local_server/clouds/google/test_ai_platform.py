@@ -344,3 +344,23 @@ class TestListings:
         operation = add(model, "v1", "gs://models/double/1")
         listed = ml.projects().operations().list(name=parent).execute()
         assert listed["operations"] == [operation]
+
+    def test_a_filter_chooses_by_fields(self, ml, model, add):
+        add(model, "v1", "gs://models/double/1", labels={"stage": "prod"})
+        add(model, "v2", "gs://models/broken/1")
+        versions = ml.projects().models().versions()
+
+        def chosen(text: str) -> list[str]:
+            return names(versions.list(parent=model, filter=text).execute(), "versions")
+
+        assert chosen("state:FAILED") == ["v2"]
+        assert chosen("labels.stage=prod") == ["v1"]
+        assert chosen("name:v* AND isDefault=true") == ["v1"]
+
+    def test_a_wrong_filter_is_refused(self, ml):
+        request = ml.projects().models().list(parent=P, filter="nope=1")
+        assert refusal(request)[:3] == (
+            400,
+            "INVALID_ARGUMENT",
+            "Field: filter Error: 'nope' is no field that can be filtered by.",
+        )

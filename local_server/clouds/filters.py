@@ -1,4 +1,4 @@
-"""The filter language of Google's list methods (AIP-160), as far as Vertex AI's lists take it.
+"""The filter language of Google's list methods (AIP-160), as far as the offline services take it.
 
 `display_name="a" AND (labels.stage:* OR NOT create_time < "2026-01-01")`: OR binds tighter than
 AND, terms side by side are joined by AND. Field names are snake_case or lowerCamelCase.
@@ -146,6 +146,8 @@ def _restrict(path: tuple[str, ...], comparator: str, value: _Token) -> Predicat
     wanted = _text(value)
     if comparator in {"=", ":"} and value == _Token("word", "*"):
         return lambda document: _value(document, path) not in ("", [], {}, None)
+    if comparator == ":" and value.kind == "word" and wanted.endswith("*"):
+        return lambda document: _starts(_value(document, path), wanted[:-1])
     if comparator == ":":
         return lambda document: _has(_value(document, path), wanted)
     return lambda document: _compare(_value(document, path), comparator, wanted)
@@ -168,6 +170,10 @@ def _has(found: Any, wanted: str) -> bool:
     if isinstance(found, Mapping | list):
         return wanted in found
     return found is not None and wanted.lower() in _written(found).lower()
+
+
+def _starts(found: Any, wanted: str) -> bool:
+    return found is not None and _written(found).lower().startswith(wanted.lower())
 
 
 def _compare(found: Any, comparator: str, wanted: str) -> bool:

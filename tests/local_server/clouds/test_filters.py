@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from cloudserve.local_server.clouds.vertex.filters import FilterError, camel, compile_filter
+from cloudserve.local_server.clouds.filters import FilterError, camel, compile_filter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +32,7 @@ def passes(text: str) -> bool:
         "displayName='Digits v2'",
         'display_name : "digits"',
         'display_name != "other"',
+        "display_name:dig*",
         "labels.stage=prod",
         "labels.stage:*",
         "labels:stage",
@@ -56,6 +57,7 @@ def test_what_passes(text):
     [
         'display_name="digits v2"',
         "labels.stage=test",
+        "display_name:git*",
         "labels.empty:*",
         "labels.none=prod",
         "labels:none",
