@@ -17,6 +17,8 @@ from .policy import All, Latest, Specific, VersionPolicy
 
 TENSORFLOW = "tensorflow"
 _URI = "://"
+SCHEMES = ("gs://", "s3://")
+"""The buckets that base paths may lie in."""
 _NO_TYPE, _TENSORFLOW_TYPE = 0, 1
 _LOG_COLLECTORS = frozenset({"", "file"})
 
@@ -150,9 +152,9 @@ def _check_base_path(model: ModelConfig) -> None:
         f"got base_path()={model.base_path}",
     )
     _require(
-        _URI not in model.base_path,
+        model.base_path.startswith(("/", *SCHEMES)),
         f"Model {model.name} has the base path {model.base_path}; "
-        "only folders of this machine are served",
+        "served are folders of this machine, gs:// and s3://",
     )
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 
 from ..config import ModelConfig, Specific
 from .discovery import find_versions
+from .remote import RemoteBases, is_remote
 
 _logger = logging.getLogger(__name__)
 
 Aspire = Callable[[str, Mapping[int, Path]], None]
 Discover = Callable[[Path], Mapping[int, Path]]
+DiscoverRemote = Callable[[ModelConfig], Mapping[int, Path]]
+"""Takes a model whose base path is a bucket's URL; the chosen versions are local then."""
 
 
 class FileSystemSource:
@@ -29,10 +32,16 @@ class FileSystemSource:
     """
 
     def __init__(
-        self, aspire: Aspire, discover: Discover = find_versions, *, independent: bool = False
+        self,
+        aspire: Aspire,
+        discover: Discover = find_versions,
+        *,
+        independent: bool = False,
+        remote: DiscoverRemote | None = None,
     ) -> None:
         self._aspire = aspire
         self._discover = discover
+        self._remote = remote or RemoteBases().find
         self._independent = independent
         self._models: tuple[ModelConfig, ...] = ()
         self._polling = asyncio.Lock()
@@ -69,13 +78,18 @@ class FileSystemSource:
         problems: dict[str, str] = {}
         for model in models:
             try:
-                found[model.name] = self._discover(Path(model.base_path))
+                found[model.name] = self._find(model)
             except OSError as error:
                 problems[model.name] = (
                     f"Could not find base path {model.base_path} for servable {model.name} "
                     f"with error NOT_FOUND: {model.base_path}: {error.strerror}"
                 )
         return found, problems
+
+    def _find(self, model: ModelConfig) -> Mapping[int, Path]:
+        if is_remote(model.base_path):
+            return self._remote(model)
+        return self._discover(Path(model.base_path))
 
     def _take(self, model: ModelConfig, found: Mapping[int, Path]) -> None:
         chosen = model.policy.choose(found)

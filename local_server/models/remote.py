@@ -1,0 +1,130 @@
+"""Base paths in buckets (`gs://`, `s3://`): their versions as local directories, always whole.
+
+Buckets are listed every few seconds, not at each look of the source, and only the versions that the
+policy chooses are fetched. A version that cannot be had whole is passed over, and tried again; what
+is served goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+from cloudserve import registry
+from cloudserve.errors import CloudserveError, RemoteError
+from cloudserve.release.provider import BlobStore
+from cloudserve.storage.model_cache import ModelCache
+from cloudserve.storage.versions import RemoteVersion, find_versions
+
+from ..config import ModelConfig
+
+SECONDS_BETWEEN_LISTINGS = 10.0
+LIMIT = 20 << 30
+"""Bytes of the cache, unless CLOUDSERVE_MODEL_CACHE_BYTES says otherwise."""
+_SLOTS = 100
+
+_logger = logging.getLogger(__name__)
+OpenBucket = Callable[[str, Mapping[str, str]], tuple[BlobStore, str]]
+
+
+def is_remote(base_path: str) -> bool:
+    """Say whether a base path is a bucket's URL."""
+    return "://" in base_path
+
+
+class RemoteBases:
+    """The base paths of a server that lie in buckets. For one thread at a time."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        open_bucket: OpenBucket = registry.bucket,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._open_bucket = open_bucket
+        self._clock = clock
+        self._cache: ModelCache | None = None
+        self._slot: IO[bytes] | None = None
+        self._stores: dict[str, tuple[BlobStore, str]] = {}
+        self._listed: dict[str, tuple[float, Mapping[int, RemoteVersion]]] = {}
+        self._served: dict[str, frozenset[Path]] = {}
+
+    def find(self, model: ModelConfig) -> dict[int, Path]:
+        """Return the versions below a model's base path; those that its policy chooses are there.
+
+        Raises OSError when the bucket cannot be listed.
+        """
+        try:
+            versions = dict(self._list(model.base_path))
+        except CloudserveError as error:
+            raise OSError(errno.EIO, str(error), model.base_path) from error
+        paths: dict[int, Path] = {}
+        while missing := model.policy.choose(versions) - paths.keys():
+            number = max(missing)
+            try:
+                paths[number] = self._get(model.base_path, versions[number])
+            except CloudserveError as error:
+                _logger.warning("version %d of %s is passed over: %s", number, model.name, error)
+                del versions[number]
+        self._served[model.name] = frozenset(paths.values())
+        return {number: paths.get(number, Path(v.prefix)) for number, v in versions.items()}
+
+    def _list(self, url: str) -> Mapping[int, RemoteVersion]:
+        now = self._clock()
+        when, versions = self._listed.get(url, (-SECONDS_BETWEEN_LISTINGS, {}))
+        if now - when < SECONDS_BETWEEN_LISTINGS and url in self._listed:
+            return versions
+        store, base = self._store(url)
+        versions = find_versions(store, base)
+        if not versions:
+            _check_there(store, base, url)
+        self._listed[url] = (now, versions)
+        return versions
+
+    def _get(self, url: str, version: RemoteVersion) -> Path:
+        store, base = self._store(url)
+        keep = frozenset().union(*self._served.values())
+        self._cache = self._cache or self._open_cache()
+        return self._cache.get(store, base, version, keep=keep)
+
+    def _store(self, url: str) -> tuple[BlobStore, str]:
+        if url not in self._stores:
+            self._stores[url] = self._open_bucket(url, self._environ)
+        return self._stores[url]
+
+    def _open_cache(self) -> ModelCache:
+        """Take the first cache folder that no other server of this machine has."""
+        given, home = self._environ.get("CLOUDSERVE_MODEL_CACHE"), self._environ.get("HOME", "/tmp")  # noqa: S108 - a last resort
+        base = Path(self._environ.get("XDG_CACHE_HOME") or Path(home, ".cache"))
+        folder = Path(given) if given else base / "cloudserve" / "models"
+        for slot in (folder / str(number) for number in range(_SLOTS)):
+            slot.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (slot / ".lock").open("ab")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            self._slot = lock
+            return ModelCache(slot, int(self._environ.get("CLOUDSERVE_MODEL_CACHE_BYTES") or LIMIT))
+        raise RemoteError("too many servers have a model cache here", where=str(folder))
+
+    def close(self) -> None:
+        """Leave the cache's folder to another server."""
+        if self._slot is not None:
+            self._slot.close()
+            self._slot = None
+
+
+def _check_there(store: BlobStore, base: str, url: str) -> None:
+    """Tell a base path that is missing from one without versions, as for directories."""
+    if next(iter(store.list(base)), None) is None:
+        raise RemoteError(f"there is nothing at {url}", where=store.url)
