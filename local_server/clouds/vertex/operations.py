@@ -28,6 +28,10 @@ EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 _LONGEST_WAIT = 60.0
 
 
+Free = Callable[[], Awaitable[None]]
+"""Frees what nothing stands on any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a task came to: `finish` writes it and returns the response.
@@ -36,8 +40,8 @@ class Outcome:
     """
 
     finish: Callable[[], Mapping[str, Any]]
-    undo: Callable[[], Awaitable[None]] | None = None
-    after: Callable[[], Awaitable[None]] | None = None
+    undo: Free | None = None
+    after: Free | None = None
 
 
 Perform = Callable[[Document], Awaitable[Outcome]]
@@ -106,20 +110,30 @@ class Operations:
         return [task for task in tasks if task["kind"] == kind]
 
     async def _perform(self, name: str) -> None:
+        try:
+            after = await self._attempt(name)
+        finally:
+            self._running.pop(name).ended.set()
+        if after is not None:
+            await after()
+
+    async def _attempt(self, name: str) -> Free | None:
+        """Do an operation's task to its end; return what is left to free after it."""
         task = self._stored(name)["_task"]
         runner, signals = self._runners[task["kind"]], self._running[name]
         try:
             await self._pause(runner.step, signals)
             fail_if_planned()
-            await self._settle(name, await runner.perform(task), signals)
+            outcome = await runner.perform(task)
+            await self._settle(name, outcome, signals)
         except StatusError as error:
             self._fail(name, error.code, error.message)
+            return None
         except Exception as error:
             logger.exception("%s failed", name)
             self._fail(name, Code.INTERNAL, f"{type(error).__name__}: {error}")
-        finally:
-            signals.ended.set()
-            del self._running[name]
+            return None
+        return outcome.after
 
     async def _settle(self, name: str, outcome: Outcome, signals: _Signals) -> None:
         """Write what was done and the operation's end as one change, or undo it."""
@@ -131,8 +145,6 @@ class Operations:
             if outcome.undo is not None:
                 await outcome.undo()
             raise
-        if outcome.after is not None:
-            await outcome.after()
 
     async def _pause(self, step: Step, signals: _Signals) -> None:
         """Let the step's time pass, unless the operation is cancelled meanwhile."""

@@ -21,7 +21,7 @@ SCALARS = {
     "number": st.floats(allow_nan=False, allow_infinity=False, width=32),
 }
 FEW = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 
 
