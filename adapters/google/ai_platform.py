@@ -22,6 +22,7 @@ from ..extras import extra
 from ..options import bucket_name, parse_options
 from ..polling import Poller
 from .ai_platform_options import Options, check, check_options, version_settings
+from .labels import check_labels
 from .performer import Args, Performer, check_owner
 from .versions import deployed, platform_name, traffic
 
@@ -38,6 +39,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "gs")
     check_options(options, target.where)
+    check_labels(options.labels, target.where)
     with extra(f"target {target.name}", "gcp"):
         from .credentials import Access
         from .ml import MlClient

@@ -20,6 +20,7 @@ from cloudserve.release.provider import BlobStore, Notify, Provider
 from ...extras import extra
 from ...options import bucket_name, parse_options
 from ...polling import Poller
+from ..labels import check_labels
 from .checks import check
 from .images import check_image
 from .machines import check_replicas, with_accelerator
@@ -44,6 +45,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     name = bucket_name(target, options.bucket, "gs")
     check_image(options, f"{target.where}.tensorflow_version", datetime.now(UTC).date())
     check_replicas(options, target.where)
+    check_labels(options.labels, target.where)
     options = with_accelerator(options, target.where)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
@@ -58,7 +60,8 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
         emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
     )
     api = VertexApi(options.project, options.region, options.api_endpoint, access)
-    return Vertex(target.name, options, api, blobs, Poller(options.timeout_seconds))
+    # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
+    return Vertex(target.name, options, api, blobs, Poller(options.timeout_seconds, first=0.05))
 
 
 class Vertex:

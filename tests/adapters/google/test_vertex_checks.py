@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from cloudserve.adapters.google.ai_platform import create as create_ai_platform
 from cloudserve.adapters.google.vertex.checks import check
 from cloudserve.adapters.google.vertex.images import (
     artifact_uri,
@@ -183,6 +184,26 @@ def test_replicas_that_contradict_each_other_are_refused(fields, message):
 )
 def test_a_field_of_the_wrong_kind_is_refused(fields):
     assert isinstance(refusal(**fields), ProjectError)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"Team": "x"}, "`Team` is not a label's name"),
+        ({"1st": "x"}, "`1st` is not a label's name"),
+        ({"a" * 64: "x"}, f"`{'a' * 64}` is not a label's name"),
+        ({"team": "Vision"}, "`Vision` is not a label's value (team)"),
+        ({"team": "a" * 64}, f"`{'a' * 64}` is not a label's value (team)"),
+        ({"cloudserve-model": "x"}, "`cloudserve-model` is cloudserve's own label"),
+        ({f"n{i}": "" for i in range(60)}, "there are 60 labels; at most 59 fit"),
+    ],
+)
+@pytest.mark.parametrize("adapter", [create, create_ai_platform])
+def test_labels_that_google_does_not_take_are_refused(adapter, labels, message):
+    fields = {"bucket": "gs://bkt", "project": "p", "labels": labels}
+    with pytest.raises(UserError) as error:
+        adapter(Target("gcp", "x", fields, "f:1"), {})
+    assert (error.value.message, error.value.where) == (message, "f:1.labels")
 
 
 # Images.

@@ -1,0 +1,34 @@
+"""What Google Cloud takes as labels, checked before a release begins.
+
+Source: Resource Manager, "Requirements for labels"; cloudserve's own five need room among the 64.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cloudserve.errors import UserError
+
+KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+OWN = "cloudserve-"
+MOST = 64 - 5
+
+
+def check_labels(labels: Mapping[str, str], where: str) -> None:
+    """Raise UserError for labels past their number, their length or their characters."""
+    if len(labels) > MOST:
+        raise _wrong(f"there are {len(labels)} labels; at most {MOST} fit", where)
+    for key, value in labels.items():
+        if key.startswith(OWN):
+            raise _wrong(f"`{key}` is cloudserve's own label", where)
+        if not KEY.fullmatch(key):
+            raise _wrong(f"`{key}` is not a label's name", where)
+        if not VALUE.fullmatch(value):
+            raise _wrong(f"`{value}` is not a label's value ({key})", where)
+
+
+def _wrong(message: str, where: str) -> UserError:
+    hint = "up to 63 lower-case letters, digits, - and _; a name begins with a letter"
+    return UserError(message, where=f"{where}.labels", hint=hint)
