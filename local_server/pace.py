@@ -13,7 +13,7 @@ _QUICK_CPU_SECONDS = 250e-6
 """The processor time of a request for which the loop is not given up."""
 _QUICK_SECONDS = 5e-3
 """The time on the clock that it may take in a thread, among others that want the interpreter."""
-_SLOW_SECONDS = 2e-3
+_SLOW_SECONDS = 1e-3
 """The time on the clock that it should not take on the loop."""
 _MOST_SURPRISES = 3
 
