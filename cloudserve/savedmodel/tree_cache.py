@@ -2,8 +2,8 @@
 
 A digest is taken again from a file that has the same device, inode, size, modification time and
 change time; the latter nobody can set, so a copy that keeps the modification time is noticed. A
-file that was written within two seconds of being hashed is not remembered: it could be written
-again without its times showing it (FAT counts in two seconds, Linux in clock ticks).
+file that was written just before it was hashed is not remembered: it could be written again without
+its times showing it. Linux counts in clock ticks of up to 10 ms, FAT in two seconds.
 
 One file for each tree, `~/.cache/cloudserve/digests/SHA256-OF-PATH.json`, replaced whole: of two
 writers the last wins, and the other's digests are computed again. A broken file counts as none. A
@@ -25,7 +25,10 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-SETTLED_NS = 2_000_000_000
+TICK_NS = 10_000_000
+SETTLED_NS = 100_000_000
+SETTLED_COARSE_NS = 2_000_000_000
+"""The age of a file whose times are whole ticks, as those of coarse clocks are."""
 KEPT_SECONDS = 90 * 24 * 3600.0
 """How long the digests of a tree that nobody asks for are kept."""
 
@@ -51,7 +54,9 @@ class State(NamedTuple):
 
     def is_settled(self, now_ns: int) -> bool:
         """Say whether a later write would show in the times."""
-        return max(self.modified_ns, self.changed_ns) < now_ns - SETTLED_NS
+        is_coarse = self.modified_ns % TICK_NS == 0
+        age = now_ns - max(self.modified_ns, self.changed_ns)
+        return age > (SETTLED_COARSE_NS if is_coarse else SETTLED_NS)
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):

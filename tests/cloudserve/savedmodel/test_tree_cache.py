@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.savedmodel import DigestCache, read_tree, tree
+from cloudserve.savedmodel.tree_cache import State
 
 LONG_AGO = 1_600_000_000_000_000_000
 
@@ -75,7 +76,24 @@ def test_a_file_rewritten_with_its_old_size_and_time_is_noticed(root, cache):
     assert read_tree(root, cache) == read_tree(root)
 
 
-def test_a_file_written_just_now_is_not_remembered(root, cache, hashed):
+@pytest.mark.parametrize(
+    ("written", "age", "is_remembered"),
+    [
+        (123_456_789, 50_000_000, False),
+        (123_456_789, 150_000_000, True),
+        (0, 1_500_000_000, False),
+        (0, 2_500_000_000, True),
+    ],
+    ids=["just now", "before", "just now by a coarse clock", "before by a coarse clock"],
+)
+def test_a_file_is_remembered_when_another_write_would_show(written, age, is_remembered):
+    state = State(1, 2, 3, LONG_AGO + written, LONG_AGO + written)
+    assert state.is_settled(LONG_AGO + written + age) is is_remembered
+
+
+def test_a_file_written_just_now_is_not_remembered(root, cache, hashed, monkeypatch):
+    newest = max(path.stat().st_ctime_ns for path in root.rglob("*"))
+    monkeypatch.setattr(tree.time, "time_ns", lambda: newest)
     read_tree(root, cache)
     hashed.clear()
     read_tree(root, cache)
@@ -140,6 +158,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from cloudserve.savedmodel import DigestCache, read_tree, tree
+from cloudserve.savedmodel.tree_cache import State
 real = tree.time.time_ns
 tree.time.time_ns = lambda: real() + 3600 * 10**9
 for _ in range(100):
