@@ -23,6 +23,7 @@ COMMANDS = {
     "pull": ("pull", "Fetch a released model's files from its bucket."),
     "history": ("history", "Show who released what, when, from which digest."),
     "predict": ("predict", "Send a request to a deployed model."),
+    "batch": ("batch", "Predict for files of instances, in a job."),
     "migrate": ("migrate", "Write the Vertex AI target that an AI Platform one becomes."),
 }
 

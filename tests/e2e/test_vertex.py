@@ -142,3 +142,15 @@ def test_an_ai_platform_target_is_migrated_and_released_to_without_an_upload(ter
     assert "upload model/1" not in err
     asked = ("predict", terminal.model, "-t", "moved")
     assert "[2.5]" in terminal.ok(*asked, given='{"instances": [1.0]}').replace("\n", "")
+
+
+def test_a_batch_of_instances_is_predicted_in_a_job(terminal, run):
+    run("deploy", "--version", "1")
+    (terminal.folder / "in.jsonl").write_text("1.0\n5.0\n")
+    found = json.loads(run("batch", "--input", "in.jsonl", "-o", "json"))
+    assert (found["succeeded"], found["failed"]) == (2, 0)
+    assert found["revision"].startswith("v1-")
+    assert found["output"].startswith(f"gs://{terminal.model}-models/cloudserve/")
+    code, _, err = terminal.run("batch", terminal.model, "-t", "gcp", "--input", "in.jsonl")
+    assert code == 2
+    assert "a target of `ai-platform` has no batch predictions" in err

@@ -101,6 +101,17 @@ class VertexApi(GoogleApi):
         """Start to change a deployment's scaling; return the operation."""
         return self._on_endpoint("mutateDeployedModel", "scale the model", endpoint, body)
 
+    def create_job(self, body: Record) -> Record:
+        """Start a batch prediction job; return it."""
+        request = self._locations.batchPredictionJobs().create(parent=self._parent, body=body)
+        where = self.url(f"{self._parent}/batchPredictionJobs")
+        return self._execute(request, "create the batch prediction job", where)
+
+    def job(self, name: str) -> Record:
+        """Return a batch prediction job by its full name."""
+        request = self._locations.batchPredictionJobs().get(name=name)
+        return self._execute(request, "read the batch prediction job", self.url(name))
+
     def operation(self, name: str) -> Record:
         """Return an operation by its full name."""
         request = self._operations(name.rpartition("/operations/")[0]).get(name=name)

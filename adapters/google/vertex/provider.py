@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
+from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
@@ -21,6 +22,7 @@ from ...extras import extra
 from ...options import bucket_name, parse_options
 from ...polling import Poller
 from ..labels import check_labels
+from .batch import Batches
 from .checks import check
 from .images import check_image
 from .machines import check_replicas, with_accelerator
@@ -76,6 +78,7 @@ class Vertex:
         self._blobs = blobs
         self._planner = Planner(target, options, api)
         self._performer = Performer(api, poller, options.labels)
+        self._batches = Batches(api, options, poller)
         self._hosts: dict[str, str] = {}
 
     @property
@@ -135,6 +138,18 @@ class Vertex:
         if revision_id is not None:
             self._check_alone(model, revision_id)
         return self._api.raw_predict(resource_id(model), self._host(model), body)
+
+    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+        """Run a batch prediction job with a revision's model version, on the target's machines."""
+        version = look(self._api, model).version(revision_id)
+        if version is None or version.failed:
+            raise UserError(
+                f"{revision_id} has no model version that works",
+                where=f"{model} on {self._target}",
+                hint=f"cloudserve deploy {model} --target {self._target}",
+            )
+        name = self._api.model_name(resource_id(model), version.number)
+        return self._batches.run(model, name, revision_id, batch, notify)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
         if self.describe(model).traffic.get(revision_id) == 1.0:

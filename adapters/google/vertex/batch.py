@@ -1,0 +1,117 @@
+"""Batch prediction jobs of Vertex AI: created, waited for, their failures told.
+
+Source: BatchPredictionJob in aiplatform v1. A job's own state says how it ended; it is no
+long-running operation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.errors import RemoteError
+from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.release.provider import Notify
+
+from ...polling import Poller
+from .machines import machine_spec
+from .options import Options
+from .records import labels_of
+
+if TYPE_CHECKING:
+    from ..rest import Record
+    from .api import VertexApi
+
+PREFIX = "JOB_STATE_"
+GOOD = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
+ENDED = GOOD | {"FAILED", "CANCELLED", "EXPIRED"}
+
+
+class Batches:
+    """Runs jobs on one target's machines."""
+
+    def __init__(self, api: VertexApi, options: Options, poller: Poller) -> None:
+        self._api = api
+        self._options = options
+        self._poller = poller
+
+    def run(
+        self, model: str, version: str, revision_id: str, batch: Batch, notify: Notify
+    ) -> BatchResult:
+        """Run a job with a model version (its full name) and wait for its end."""
+        job = self._api.create_job(self._body(model, version, batch))
+        name = str(job["name"])
+        where = self._api.url(name)
+        notify(f"batch prediction job {name} is running")
+        watch = _Watch(self._api, name, notify)
+        try:
+            job = self._poller.until(watch.look, what=f"job {name}", where=where, notify=notify)
+        except (RemoteError, KeyboardInterrupt) as error:
+            error.add_note(f"the job goes on unless it is cancelled: {name}")
+            raise
+        return _result(job, revision_id, where)
+
+    def _body(self, model: str, version: str, batch: Batch) -> dict[str, Any]:
+        options = self._options
+        resources = {
+            "machineSpec": machine_spec(options),
+            "startingReplicaCount": options.min_replicas,
+            "maxReplicaCount": max(options.min_replicas, options.max_replicas),
+        }
+        body: dict[str, Any] = {
+            "displayName": f"cloudserve-{model}",
+            "model": version,
+            "labels": labels_of(model, None, options.labels),
+            "inputConfig": {
+                "instancesFormat": batch.form,
+                "gcsSource": {"uris": list(batch.inputs)},
+            },
+            "outputConfig": {
+                "predictionsFormat": "jsonl",
+                "gcsDestination": {"outputUriPrefix": batch.output},
+            },
+            "dedicatedResources": resources,
+        }
+        if batch.batch_size:
+            body["manualBatchTuningParameters"] = {"batchSize": batch.batch_size}
+        if options.service_account:
+            body["serviceAccount"] = options.service_account
+        return body
+
+
+class _Watch:
+    """Looks at a job until it has ended, and tells each new state."""
+
+    def __init__(self, api: VertexApi, name: str, notify: Notify) -> None:
+        self._api = api
+        self._name = name
+        self._notify = notify
+        self._told = ""
+
+    def look(self) -> Record | None:
+        """Return the job when it has ended."""
+        job = self._api.job(self._name)
+        state = _state(job)
+        if state != self._told:
+            self._told = state
+            self._notify(f"job: {state.lower().replace('_', ' ')}")
+        return job if state in ENDED else None
+
+
+def _state(job: Record) -> str:
+    return str(job.get("state", "")).removeprefix(PREFIX)
+
+
+def _result(job: Record, revision_id: str, where: str) -> BatchResult:
+    output = str(job.get("outputInfo", {}).get("gcsOutputDirectory", ""))
+    failures = tuple(str(f.get("message", "")) for f in job.get("partialFailures", ()))
+    if _state(job) not in GOOD:
+        reason = job.get("error", {}).get("message") or "no reason given"
+        raise RemoteError(
+            "; ".join([f"the job ended {_state(job).lower()}: {reason}", *failures[:3]]),
+            where=where,
+            hint=f"its errors are in {output}" if output else None,
+            request_id=str(job["name"]),
+        )
+    stats = job.get("completionStats", {})
+    succeeded, failed = (int(stats.get(f"{word}Count", 0)) for word in ("successful", "failed"))
+    return BatchResult(str(job["name"]), revision_id, output, succeeded, failed, failures)

@@ -1,0 +1,68 @@
+"""`cloudserve batch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.options import load, progress, target_options
+from cloudserve.cli.report import Report, Table, output_option, show
+
+FORMATS = ("jsonl", "csv", "tf-record", "tf-record-gzip")
+COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
+
+
+@click.command("batch")
+@target_options
+@click.option(
+    "--input",
+    "files",
+    multiple=True,
+    required=True,
+    help="A file of instances, local or by its bucket URL (may be repeated).",
+)
+@click.option("--to", help="The bucket URL that the answers go below; the target's bucket.")
+@click.option("--version", help="A number, revision id or digest; the live one by default.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True,
+    help="What the files hold.",
+)  # fmt: skip
+@click.option(
+    "--batch-size", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Instances a request to the container; 0 leaves it to the platform.",
+)  # fmt: skip
+@output_option
+def command(  # noqa: PLR0913 - a parameter an option
+    *,
+    model: str,
+    target: str,
+    project_file: Path,
+    settings: tuple[str, ...],
+    files: tuple[str, ...],
+    to: str | None,
+    version: str | None,
+    form: str,
+    batch_size: int,
+    output: str,
+) -> None:
+    """Predict for files of instances, in a job.
+
+    Vertex AI starts machines for it, and writes a line an instance: the prediction, or the error.
+    Local files are uploaded first. The revision need not be on the endpoint.
+    """
+    from cloudserve.predict.batch import run_batch
+
+    result = run_batch(
+        load(project_file, settings),
+        model,
+        target,
+        files,
+        version=version,
+        output=to,
+        form=form,
+        batch_size=batch_size,
+        notify=progress,
+    )
+    row = (result.revision, f"{result.succeeded:,}", f"{result.failed:,}", result.output)
+    show(Report(result, (Table(COLUMNS, [row], f"{model} on {target}: {result.job}"),)), output)

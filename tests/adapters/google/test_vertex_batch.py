@@ -1,0 +1,167 @@
+"""Batch predictions: real jobs of the offline Vertex AI, and failures over a real socket."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cloudserve.adapters.google.vertex.provider import create
+
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.predict.batch import Batch, run_batch
+from cloudserve.project import Model, Project, Target
+from cloudserve.testing.provider_contract import MODEL, perform, plan, put
+
+
+@pytest.fixture
+def target(bucket):
+    return Target("gcp", "vertex", {"bucket": f"gs://{bucket}", "project": f"p-{bucket}"})
+
+
+@pytest.fixture
+def provider(target, clouds):
+    return create(target, clouds)
+
+
+@pytest.fixture
+def one(provider, half_plus_two):
+    """Deploy x/2+2 as version 1."""
+    revision = put(provider, MODEL, 1, half_plus_two)
+    perform(provider, plan(provider, MODEL, revision))
+    return revision
+
+
+@pytest.fixture
+def predict(tmp_path, target, clouds, lines):
+    """Give what runs a batch with the project of one model."""
+    project = Project(tmp_path / "x.yaml", {MODEL: Model(MODEL, tmp_path)}, {"gcp": target})
+
+    def predict(*files, **options):
+        given = tuple(map(str, files))
+        return run_batch(
+            project, MODEL, "gcp", given, environ=clouds, notify=lines.append, **options
+        )
+
+    return predict
+
+
+def written(tmp_path, *instances, name="in.jsonl"):
+    path = tmp_path / name
+    path.write_text("".join(f"{json.dumps(instance)}\n" for instance in instances))
+    return path
+
+
+def answers(provider, result):
+    """Read the output's lines, of predictions and errors."""
+    prefix = result.output.removeprefix(f"{provider.blobs.url}/")
+    found = [provider.blobs.read(blob.key)[0] for blob in provider.blobs.list(prefix)]
+    return [json.loads(line) for data in found for line in data.decode().splitlines()]
+
+
+def test_a_local_file_is_uploaded_once_and_answered_line_by_line(
+    provider, one, predict, tmp_path, lines
+):
+    file = written(tmp_path, 1.0, 5.0)
+    result = predict(file)
+    assert (result.succeeded, result.failed, result.revision) == (2, 0, one.id)
+    assert {(a["instance"], a["prediction"]) for a in answers(provider, result)} == {
+        (1.0, 2.5),
+        (5.0, 4.5),
+    }
+    assert lines[0].startswith(
+        f"upload {file} to {provider.blobs.url}/cloudserve/{MODEL}/batch/in/"
+    )
+    assert lines[-1] == "job: succeeded"
+    lines.clear()
+    predict(file)
+    assert not [line for line in lines if line.startswith("upload")]
+
+
+def test_files_in_the_bucket_are_taken_where_they_are(provider, one, predict, tmp_path):
+    for name, value in (("a.jsonl", 1.0), ("b.jsonl", 5.0)):
+        provider.blobs.upload(f"mine/{name}", written(tmp_path, value, name=name), {})
+    urls = [f"{provider.blobs.url}/mine/{name}" for name in ("a.jsonl", "b.jsonl")]
+    result = predict(*urls, output=f"{provider.blobs.url}/answers", batch_size=1)
+    assert result.succeeded == 2
+    assert result.output.startswith(f"{provider.blobs.url}/answers/")
+
+
+def test_a_revision_need_not_be_on_the_endpoint(provider, one, predict, tmp_path, half_plus_three):
+    two = put(provider, MODEL, 2, half_plus_three)
+    upload, _ = plan(provider, MODEL, two)
+    perform(provider, [upload])
+    result = predict(written(tmp_path, 1.0), version="2")
+    assert result.revision == two.id
+    assert [a["prediction"] for a in answers(provider, result)] == [3.5]
+
+
+def test_instances_that_the_model_refuses_are_counted_and_the_rest_is_answered(
+    provider, one, predict, tmp_path
+):
+    result = predict(written(tmp_path, 1.0, "text"), batch_size=1)
+    assert (result.succeeded, result.failed) == (1, 1)
+    assert result.failures
+    assert len(answers(provider, result)) == 2
+
+
+def test_a_job_in_which_all_fails_is_an_error_with_the_reason_and_the_place(one, predict, tmp_path):
+    with pytest.raises(RemoteError, match="the job ended failed: ") as error:
+        predict(written(tmp_path, "text", "more"))
+    assert "/batchPredictionJobs/" in error.value.where
+    assert "its errors are in gs://" in error.value.hint
+    assert error.value.request_id.startswith("projects/")
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_sent(one, predict, tmp_path, lines):
+    with pytest.raises(UserError, match="there is no file"):
+        predict(tmp_path / "none.jsonl")
+    assert lines == []
+
+
+def test_nothing_live_is_told(provider, predict, tmp_path):
+    with pytest.raises(UserError, match="no revision of half-plus is live") as error:
+        predict(written(tmp_path, 1.0))
+    assert "--version" in error.value.hint
+
+
+def test_a_revision_whose_version_failed_is_refused(provider, one, lines):
+    with pytest.raises(UserError, match="has no model version that works"):
+        provider.batch(MODEL, "v9-" + "0" * 12, Batch(("gs://b/x",), "gs://b/out"), lines.append)
+
+
+def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
+    from cloudserve.adapters.google.vertex.api import VertexApi
+    from cloudserve.adapters.google.vertex.batch import Batches
+    from cloudserve.adapters.google.vertex.options import Options
+    from cloudserve.adapters.polling import Poller
+    from google.auth.credentials import AnonymousCredentials
+
+    class Anonymous:
+        credentials = AnonymousCredentials()
+
+    name = "projects/p/locations/us-central1/batchPredictionJobs/7"
+    job = json.dumps({"name": name, "state": "JOB_STATE_RUNNING"}).encode()
+    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, job))
+    options = Options(bucket="gs://b", project="p", region="us-central1", service_account="a@p")
+    api = VertexApi("p", "us-central1", server.url, Anonymous(), retries=0)
+    batches = Batches(api, options, Poller(0.02, first=0.001))
+    with pytest.raises(RemoteError, match="is not done after") as error:
+        batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), lines.append)
+    assert error.value.__notes__ == [f"the job goes on unless it is cancelled: {name}"]
+    assert lines == [f"batch prediction job {name} is running", "job: running"]
+    assert json.loads(server.asked[0].body) == {
+        "displayName": "cloudserve-m",
+        "model": "M@1",
+        "labels": {"cloudserve-model": "m"},
+        "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/x"]}},
+        "outputConfig": {
+            "predictionsFormat": "jsonl",
+            "gcsDestination": {"outputUriPrefix": "gs://b/out"},
+        },
+        "dedicatedResources": {
+            "machineSpec": {"machineType": "n1-standard-2"},
+            "startingReplicaCount": 1,
+            "maxReplicaCount": 1,
+        },
+        "serviceAccount": "a@p",
+    }
