@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from .endpoint import Endpoint
 from .errors import code_of, message_of, translated
+from .logs import Logs
 from .session import Access
 
 Record = Mapping[str, Any]
@@ -27,6 +28,7 @@ class SageMaker:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.logs = Logs(access)
 
     @property
     def where(self) -> str:

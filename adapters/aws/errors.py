@@ -23,6 +23,8 @@ from botocore.exceptions import (
 
 from cloudserve.errors import RemoteError, UnreachableError
 
+from .advice import for_denied, for_reason
+
 NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -109,7 +111,7 @@ def _refused(what: str, where: str, error: ClientError) -> RemoteError:
     return RemoteError(
         f"{what}: {message.strip()}",
         where=where,
-        hint=_hint(code, error.operation_name),
+        hint=_hint(code, error.operation_name, message),
         status=status,
         request_id=response.get("ResponseMetadata", {}).get("RequestId"),
         retryable=code in THROTTLED or (status >= SERVER_ERROR and code != "ModelError"),
@@ -126,11 +128,12 @@ def _container_says(text: str) -> str:
     return told if isinstance(told, str) else text
 
 
-def _hint(code: str, operation: str) -> str | None:
+def _hint(code: str, operation: str, message: str) -> str | None:
     if code in DENIED:
-        return f"allow these credentials the action {operation} on this resource"
+        return for_denied(message, operation)
     if code in UNKNOWN_KEYS:
         return f"AWS does not accept these keys: {LOG_IN}"
     if code in THROTTLED:
         return "try again in a moment"
-    return None
+    # A container's own words are about a request, not about roles and images.
+    return None if code == "ModelError" else for_reason(f"{code}: {message}")

@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action
 from cloudserve.release.provider import Notify
 from cloudserve.release.traffic import ALL
 
 from ..polling import Poller
 from .endpoint import (
-    CHANGING,
     DIGEST,
     FAILED,
     MODEL,
-    Endpoint,
     Spec,
     container,
     source_of,
     tag_list,
 )
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .api import SageMaker
 
 Args = Mapping[str, str | int | float]
-REPLACE = "correct the cause and deploy again: what failed is replaced"
 
 
 class Performer:
@@ -124,7 +122,7 @@ class Performer:
                 or self._api.tags(found.arn).get(MODEL) != model
             ):
                 raise self._taken(f"endpoint {name}")
-        self._await(name, notify, config=config)
+        self._await(name, notify, config=config, variant=str(args.get("variant", "")))
 
     def _update_endpoint(self, args: Args, notify: Notify) -> None:
         name, config = str(args["endpoint"]), str(args["config"])
@@ -139,7 +137,7 @@ class Performer:
                 RetainAllVariantProperties=True,
                 ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
             )
-        self._await(name, notify, config=config)
+        self._await(name, notify, config=config, variant=str(args.get("variant", "")))
 
     def _delete_endpoint(self, args: Args, notify: Notify) -> None:
         name = str(args["endpoint"])
@@ -193,8 +191,9 @@ class Performer:
         *,
         config: str = "",
         weights: Mapping[str, float] | None = None,
+        variant: str = "",
     ) -> None:
-        watch = _Watch(self._api, name, notify, config=config, weights=weights)
+        watch = Watch(self._api, name, notify, config=config, weights=weights, variant=variant)
         self._poller.until(
             watch.look, what=f"the endpoint {name}", where=self._api.where, notify=notify
         )
@@ -205,55 +204,6 @@ class Performer:
             where=self._api.where,
             hint=f"delete the {what}, or release the model under another name",
         )
-
-
-class _Watch:
-    """Looks at an endpoint until it is in service as wanted, and tells each new status."""
-
-    def __init__(
-        self,
-        api: SageMaker,
-        name: str,
-        notify: Notify,
-        *,
-        config: str,
-        weights: Mapping[str, float] | None,
-    ) -> None:
-        self._api = api
-        self._name = name
-        self._notify = notify
-        self._config = config
-        self._weights = weights
-        self._told = ""
-        self._moved = False
-
-    def look(self) -> Endpoint | None:
-        """Return the endpoint when it has arrived, None while it is on its way."""
-        found = self._api.endpoint(self._name)
-        if found is None:
-            raise self._failed("it is gone")
-        if found.status != self._told:
-            self._told = found.status
-            self._notify(f"endpoint {self._name}: {found.status}")
-        if found.status == FAILED:
-            raise self._failed(found.reason or "no reason given")
-        if found.status in CHANGING:
-            self._moved = True
-            return None
-        if self._arrived(found):
-            return found
-        # In service without the change: rolled back, or (for a moment) not yet begun.
-        if self._moved or found.reason:
-            raise self._failed(f"SageMaker undid the change: {found.reason or 'no reason given'}")
-        return None
-
-    def _arrived(self, found: Endpoint) -> bool:
-        return (not self._config or found.config == self._config) and (
-            self._weights is None or found.weights == self._weights
-        )
-
-    def _failed(self, reason: str) -> RemoteError:
-        return RemoteError(f"endpoint {self._name}: {reason}", where=self._api.where, hint=REPLACE)
 
 
 def _same(wanted: list[dict[str, object]], there: tuple[Spec, ...]) -> bool:

@@ -25,6 +25,11 @@ LOCATION = Location("s3://some-bucket", "cloudserve/x/", "half", 2)
 ARN = "arn:aws:sagemaker:eu-west-1:000000000000:endpoint/half"
 NOT_FOUND = f'Could not find endpoint "{ARN}".'
 EMPTY = Deployment("half", "aws")
+LOGS = "Logs_20140328"
+NO_LOG = (
+    "no log to show: read the log /aws/sagemaker/Endpoints/half: "
+    "The specified log group is not there."
+)
 
 
 def ok(body):
@@ -80,7 +85,9 @@ def sagemaker(scripted):
 
     def make(answers, **options):
         def answer_to(asked):
-            operation = asked.headers["X-Amz-Target"].removeprefix("SageMaker.")
+            service, _, operation = asked.headers["X-Amz-Target"].partition(".")
+            if service == LOGS and operation not in answers:
+                return refused("ResourceNotFoundException", "The specified log group is not there.")
             found = answers[operation]
             if not isinstance(found, list):
                 return found
@@ -96,7 +103,7 @@ def bodies(server, operation):
     return [
         json.loads(asked.body)
         for asked in server.asked
-        if asked.headers["X-Amz-Target"] == f"SageMaker.{operation}"
+        if asked.headers["X-Amz-Target"].endswith(f".{operation}")
     ]
 
 
@@ -110,9 +117,7 @@ def test_a_permission_that_is_missing_is_named(sagemaker):
     with pytest.raises(RemoteError) as error:
         provider.describe("half")
     assert error.value.message == f"read the endpoint half: {text}"
-    assert error.value.hint == (
-        "allow these credentials the action DescribeEndpoint on this resource"
-    )
+    assert error.value.hint == ("allow arn:aws:iam::0:user/x the action sagemaker:DescribeEndpoint")
     assert (error.value.status, error.value.request_id) == (400, "r-1")
     assert not error.value.retryable
 
@@ -306,7 +311,53 @@ def test_an_endpoint_that_fails_raises_sagemakers_reason(sagemaker, lines):
     with pytest.raises(RemoteError) as error:
         provider.perform(create_it, lines.append)
     assert error.value.message == f"endpoint half: {reason}"
-    assert lines == ["endpoint half: Creating", "endpoint half: Failed"]
+    assert lines == ["endpoint half: Creating", "endpoint half: Failed", NO_LOG]
+    assert error.value.hint == (
+        "the container's log says why the model does not load; correct it; then deploy again: "
+        "what failed is replaced"
+    )
+
+
+def test_a_failure_comes_with_the_last_lines_that_the_new_variant_logged(sagemaker, lines):
+    streams = [
+        {"logStreamName": f"{TWO.id}/i-0a", "lastEventTimestamp": 5},
+        {"logStreamName": f"{TWO.id}/i-0b", "lastEventTimestamp": 9},
+    ]
+    events = [{"message": "Loading servable\n"}, {"message": "Op type not registered\n"}]
+    provider, server = sagemaker(
+        {
+            "UpdateEndpoint": ok({"EndpointArn": ARN}),
+            "DescribeEndpoint": [described(), described("Updating"), described(reason="no ping")],
+            "DescribeEndpointConfig": config_of(variants(a=1.0)),
+            "DescribeLogStreams": ok({"logStreams": streams}),
+            "GetLogEvents": ok({"events": events}),
+        }
+    )
+    update = action("update-endpoint", endpoint="half", config="new", variant=TWO.id)
+    with pytest.raises(RemoteError, match="no ping"):
+        provider.perform(update, lines.append)
+    assert lines[-3:] == [
+        f"the last lines of the log /aws/sagemaker/Endpoints/half, {TWO.id}/i-0b:",
+        "  Loading servable",
+        "  Op type not registered",
+    ]
+    assert [b["logStreamNamePrefix"] for b in bodies(server, "DescribeLogStreams")] == [
+        f"{TWO.id}/"
+    ]
+
+
+def test_a_log_that_is_forbidden_is_told_in_a_line_and_hides_nothing(sagemaker, lines):
+    text = "User: arn:aws:iam::0:user/x is not authorized to perform: logs:DescribeLogStreams"
+    provider, _ = sagemaker(
+        {
+            "DescribeEndpoint": described("Failed", reason="no ping"),
+            "DescribeEndpointConfig": config_of(variants(a=1.0)),
+            "DescribeLogStreams": refused("AccessDeniedException", text),
+        }
+    )
+    with pytest.raises(RemoteError, match="endpoint half: no ping"):
+        provider.perform(action("await-endpoint", endpoint="half"), lines.append)
+    assert lines[-1] == (f"no log to show: read the log /aws/sagemaker/Endpoints/half: {text}")
 
 
 def test_an_update_that_is_rolled_back_is_an_error(sagemaker, lines):
@@ -346,6 +397,11 @@ def test_an_update_that_has_not_begun_yet_is_not_taken_for_done(sagemaker, lines
     ]
 
 
+def move_to_two():
+    weights = json.dumps({TWO.id: 100})
+    return action("set-weights", endpoint="half", revision=TWO.id, weights=weights)
+
+
 def test_weights_of_zero_reach_the_wire(sagemaker, lines):
     provider, server = sagemaker(
         {
@@ -354,7 +410,7 @@ def test_weights_of_zero_reach_the_wire(sagemaker, lines):
             "DescribeEndpointConfig": config_of(variants(a=1.0, b=0.0)),
         }
     )
-    provider.perform(action("set-weights", endpoint="half", revision=TWO.id), lines.append)
+    provider.perform(move_to_two(), lines.append)
     assert bodies(server, "UpdateEndpointWeightsAndCapacities")[0][
         "DesiredWeightsAndCapacities"
     ] == [
@@ -371,7 +427,7 @@ def test_traffic_for_a_revision_that_left_the_endpoint_is_a_conflict(sagemaker, 
         }
     )
     with pytest.raises(ConflictError, match="is not on the endpoint half any more"):
-        provider.perform(action("set-weights", endpoint="half", revision=TWO.id), lines.append)
+        provider.perform(move_to_two(), lines.append)
 
 
 def test_traffic_without_an_endpoint_says_to_deploy(sagemaker):
