@@ -112,7 +112,7 @@ class FaultProxy:
             data = _flipped(data, fault.flip_at, position)
             if fault.stall_at is not None and position + len(data) > fault.stall_at:
                 self.stalled.set()
-                await asyncio.Event().wait()
+                await asyncio.sleep(3600)  # until it is cancelled
             if fault.cut_at is not None and position + len(data) > fault.cut_at:
                 data = data[: fault.cut_at - position]
                 onward.write(data)
@@ -129,7 +129,7 @@ async def _pump_back(there, writer, fault):
     while data := await there.read(BLOCK):
         data = _flipped(data, fault.flip_answer_at, position)
         if fault.stall_answer_at is not None and position > fault.stall_answer_at:
-            await asyncio.Event().wait()
+            await asyncio.sleep(3600)  # until it is cancelled
         if fault.cut_answer_at is not None and position + len(data) > fault.cut_answer_at:
             writer.write(data[: fault.cut_answer_at - position])
             await writer.drain()

@@ -27,7 +27,7 @@ LEFT_TO_THE_COLLECTOR = (
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
 )
 PART = 5 * MIB
-BIG = 4 * PART + 123
+BIG = 3 * PART + 123
 
 
 def quick(attempts: int = 4) -> Retry:
@@ -129,7 +129,7 @@ def random_plan(seed: int, faulty: float, fault_type):
     return plan
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_next_run_ends_with_the_right_bytes_whatever_happened(
     faces, kind, open_store, store, bucket, tree, fault_proxy, seed
 ):
@@ -162,7 +162,7 @@ def test_a_flipped_byte_in_a_body_is_refused_and_sent_again(
     assert holds(store, big)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_retry_after_is_heeded(faces, kind, open_store, store, bucket, file, fault_proxy, status):
     small = outgoing(file("small", 1000))
 
@@ -226,7 +226,7 @@ def run_uploader(kind, url, bucket, path):
 def test_a_killed_upload_goes_on_by_parts_in_another_process(
     faces, kind, open_store, store, bucket, file, fault_proxy
 ):
-    big = outgoing(file("big", 12 * PART))
+    big = outgoing(file("big", 10 * PART))
 
     def plan(number):
         # All connections stall once the upload is well under way; none says why.
