@@ -22,7 +22,7 @@ types: $(VENV)/test.done
 unit: $(VENV)/test.done
 	$(BIN)/pytest
 
-# The properties on new examples, ten times as many.
+# The properties on new examples, and many more of them.
 search: $(VENV)/test.done
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -m hypothesis
 

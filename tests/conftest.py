@@ -10,7 +10,7 @@ from hypothesis import settings
 
 # No property is timed: the machine may be busy. The same examples come every time, so that a run
 # says what the change did; HYPOTHESIS_PROFILE=search (`make search`) looks for new ones.
-settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("same", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
