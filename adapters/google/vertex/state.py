@@ -42,8 +42,11 @@ def look(api: VertexApi, model: str) -> Seen:
     """
     model_id = resource_id(model)
     records = api.versions(model_id)
-    for record in records or ():
-        _check_owner(model, owner_of(record), "model", api.url(api.model_name(model_id)))
+    owners = {owner_of(record) for record in records or ()}
+    if owners:
+        # Versions that somebody adds by hand have no label; they are passed over.
+        owner = model.lower() if model.lower() in owners else max(owners)
+        _check_owner(model, owner, "model", api.url(api.model_name(model_id)))
     versions = tuple(filter(None, map(version_of, records or ())))
     found = api.endpoint(model_id)
     endpoint = endpoint_of(found, versions, model_id) if found else None

@@ -149,6 +149,21 @@ def test_versions_over_several_pages_are_all_read(answering):
     assert [d.revision for d in provider.describe("half-plus").revisions] == [ONE]
 
 
+def test_a_version_that_somebody_adds_by_hand_is_passed_over(answering):
+    theirs = version("2", versionAliases=["mine"], versionDescription="by hand", labels={})
+    provider, _ = answering(
+        state([version(), theirs], endpoint(placed(), trafficSplit={"77": 100}))
+    )
+    assert [d.revision for d in provider.describe("half-plus").revisions] == [ONE]
+
+
+def test_a_model_without_any_version_of_ours_is_a_conflict(answering):
+    theirs = version(versionAliases=["mine"], versionDescription="by hand", labels={})
+    provider, _ = answering(state([theirs]))
+    with pytest.raises(ConflictError, match="the model half-plus is there and is not cloudserve's"):
+        provider.describe("half-plus")
+
+
 def test_a_permission_that_is_missing_is_told_with_its_name(answering):
     message = "Permission 'aiplatform.models.list' denied on resource"
     provider, _ = answering(
