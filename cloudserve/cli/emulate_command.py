@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.running import run_until_stopped
 
 
@@ -60,6 +61,7 @@ def command(*, port: int, data: Path | None, as_exports: bool, **options: object
     """
     from cloudserve import registry
 
+    log_to_stderr(FORMS[0])
     make = registry.server("emulator")
     emulator = make(data, "127.0.0.1", port, **options)
 
