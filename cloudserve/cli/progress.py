@@ -123,14 +123,15 @@ class Bars:
         self._task: TaskID | None = None
 
     def observe(self, event: Event) -> None:
-        """Move the bar."""
+        """Move the bar; it goes when all has moved, since a release waits for other things then."""
         self._tally.take(event, time.monotonic())
         if isinstance(event, Started):
             self._task = self._progress.add_task(event.direction, total=event.size, files="")
         if self._task is not None:
             tally = self._tally
             files = f"{tally.files_done}/{tally.files} files"
-            self._progress.update(self._task, completed=tally.done, files=files)
+            is_moving = not isinstance(event, Ended)
+            self._progress.update(self._task, completed=tally.done, files=files, visible=is_moving)
 
     def line(self, text: str) -> None:
         """Print a line above the bar."""

@@ -83,6 +83,9 @@ def test_a_bar_never_runs_backwards_or_beyond_its_end():
             bars.observe(event)
             positions.append(progress.tasks[0].completed)
         bars.line("a line [with brackets] above it")
+        assert progress.tasks[0].visible
+        bars.observe(Ended())
+        assert not progress.tasks[0].visible
     assert positions == [60, 60, 90, 100]
     assert "a line [with brackets] above it" in out.getvalue()
 
