@@ -5,8 +5,10 @@ Source: tensorflow_serving/apis/prediction_service.proto, tfserving.md 3.3 to 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from tensorflow_serving.apis.classification_pb2 import (
     ClassificationRequest,
@@ -23,7 +25,16 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tensor_proto import to_tensor_proto
-from ..inference import Classifications, Inference, Regressions, Task, UnknownSignatureError
+from ..inference import (
+    Classifications,
+    Inference,
+    ModelSpec,
+    Prediction,
+    Regressions,
+    Task,
+    UnknownSignatureError,
+    Way,
+)
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from ..transport.grpc_types import Call, Message, Method, Service
@@ -33,6 +44,8 @@ from .grpc_signature import signature_map
 from .grpc_spec import check_name, read_any_spec, read_spec, to_spec, write_spec
 
 _SIGNATURES = "signature_def"
+# What takes the event loop less time to read or write than to hand to a thread and back.
+_SMALL = 64 * 1024
 
 
 class PredictionService:
@@ -53,21 +66,27 @@ class PredictionService:
         }
         return Service("tensorflow.serving.PredictionService", methods)
 
-    async def predict(self, _call: Call, request: Message) -> Message:
-        """Run a signature on tensors."""
-        return await self._inference.submit(lambda: self._predict(request))
+    async def predict(self, call: Call, request: Message) -> Message:
+        """Run a signature on tensors; where the model batches, without a thread that waits."""
+        spec = read_spec(request)
+        if self._inference.way(spec, 0) is not Way.BATCH:
+            return await self._inference.submit(lambda: self._predict(spec, request))
+        small = request.ByteSize() <= _SMALL
+        decode = partial(_decode, request)
+        with _named_as_upstream():
+            prediction = await self._inference.predict(
+                spec, decode, within=call.deadline_seconds, small=small
+            )
+        if sum(tensor.nbytes for tensor in prediction.outputs.values()) <= _SMALL:
+            return self._respond(request, prediction)
+        return await self._inference.submit(lambda: self._respond(request, prediction))
 
-    def _predict(self, request: Message) -> Message:
-        def decode(signature: Signature) -> Mapping[str, Tensor]:
-            inputs = read_inputs(signature, request.inputs)
-            check_filter(signature, request.output_filter)
-            return inputs
+    def _predict(self, spec: ModelSpec, request: Message) -> Message:
+        with _named_as_upstream():
+            prediction = self._inference.predict_here(spec, partial(_decode, request))
+        return self._respond(request, prediction)
 
-        try:
-            prediction = self._inference.predict_here(read_spec(request), decode)
-        except UnknownSignatureError as error:
-            text = f'Serving signature key "{error.signature}" not found.'
-            raise StatusError(Code.FAILED_PRECONDITION, text) from error
+    def _respond(self, request: Message, prediction: Prediction) -> Message:
         response = PredictResponse()
         write_spec(response.model_spec, prediction.spec)
         for alias in request.output_filter or prediction.outputs:
@@ -119,6 +138,22 @@ class PredictionService:
         write_spec(response.model_spec, replace(metadata.spec, signature=""))
         response.metadata[_SIGNATURES].Pack(signature_map(metadata))
         return response
+
+
+def _decode(request: Message, signature: Signature) -> Mapping[str, Tensor]:
+    inputs = read_inputs(signature, request.inputs)
+    check_filter(signature, request.output_filter)
+    return inputs
+
+
+@contextmanager
+def _named_as_upstream() -> Iterator[None]:
+    """Tell of an unknown signature in the words of TensorFlow Serving's gRPC."""
+    try:
+        yield
+    except UnknownSignatureError as error:
+        text = f'Serving signature key "{error.signature}" not found.'
+        raise StatusError(Code.FAILED_PRECONDITION, text) from error
 
 
 def _write_result(result: Message, answer: Classifications | Regressions) -> None:

@@ -188,13 +188,13 @@ def _are_all_there(manager, configs):
 
 
 @contextmanager
-def serving(configs, *, threads=8, check_methods=False, fixed=False, **options):
+def serving(configs, *, loader=load, threads=8, check_methods=False, fixed=False, **options):
     """Serve models by their configurations; the labels take effect once the versions are there."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     with ThreadPoolExecutor(threads) as executor:
-        manager = Manager(load)
+        manager = Manager(loader)
         lifecycle = Lifecycle(manager)
         core = ServerCore(manager, lifecycle, FileSystemSource(lifecycle.aspire))
         inference = Inference(manager, executor, check_methods=check_methods)

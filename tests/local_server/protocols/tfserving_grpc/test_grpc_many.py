@@ -5,12 +5,13 @@ import asyncio
 import grpc
 import numpy as np
 import pytest
+from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.models import State
 from cloudserve.local_server.status import StatusError
 from cloudserve.local_server.transport.grpc_call import answer
 from cloudserve.local_server.transport.grpc_types import Call
 
-from .conftest import PATIENCE, model_config, refusal, serving
+from .conftest import PATIENCE, load, model_config, refusal, serving
 
 CALLS = 64
 METHOD = "/tensorflow.serving.PredictionService/Predict"
@@ -55,6 +56,23 @@ def test_calls_that_fail_leave_the_others_to_their_own_answers(predictions, ask)
             ][n % 4 - 1]
             assert told.code() is code
             assert text in told.details()
+
+
+def test_calls_that_wait_in_a_batch_hold_no_thread(model_folder, ask):
+    from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+    # The batch runs when it is full: were a call to hold the one thread, none ever would.
+    full = BatchingParameters(max_batch_size=CALLS, batch_timeout_micros=600_000_000)
+    configs = model_config(model_folder, "same")
+    server = serving(configs, loader=batched(load, full), threads=1)
+    with server as served, served.channel() as channel:
+        stub = PredictionServiceStub(channel)
+        calls = [
+            stub.Predict.future(ask("same", i=np.float32([n])), timeout=PATIENCE)
+            for n in range(CALLS)
+        ]
+        answers = [list(call.result().outputs["o"].float_val) for call in calls]
+    assert answers == [[n] for n in range(CALLS)]
 
 
 def test_a_call_that_is_given_up_holds_its_version_until_the_model_is_done(model_folder, ask):
