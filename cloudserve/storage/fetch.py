@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,12 +89,6 @@ def staged(into: Path, name: str) -> Iterator[Path]:
             _sync(into.parent)
     finally:
         os.close(descriptor)
-
-
-def clear_staging(into: Path) -> None:
-    """Remove what interrupted fetches left beside a destination."""
-    for left in into.parent.glob(f".{into.name}.partial-*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def _hold(descriptor: int, into: Path) -> None:
