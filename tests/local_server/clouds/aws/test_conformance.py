@@ -114,6 +114,31 @@ class TestAgainstTheModel:
             assert (operation, status) == (operation, 400)
             assert json.loads(body)["__type"] == "UnsupportedOperationException"
 
+    @pytest.mark.parametrize("operation", sorted(MODELS["sagemaker-runtime"].operation_names))
+    def test_whatever_headers_an_invocation_has_it_is_answered_or_refused_in_form(
+        self, wire, endpoint, operation
+    ):
+        model = MODELS["sagemaker-runtime"].operation_model(operation)
+        path = model.http["requestUri"].replace("{EndpointName}", endpoint)
+        names = [
+            member.serialization["name"]
+            for member in model.input_shape.members.values()
+            if member.serialization.get("location") == "header"
+        ]
+        # What HTTP lets into a header's value at all.
+        texts = st.text(st.characters(codec="latin-1", exclude_categories=["C", "Z"]), max_size=8)
+
+        @settings(max_examples=60, deadline=None)
+        @given(st.dictionaries(st.sampled_from(names), texts), st.binary(max_size=9))
+        def ask(headers, body) -> None:
+            status, answered, text = post(wire, path, body, **headers)
+            assert status in {200, 202, 400, 424}, text
+            if status >= 400:
+                assert answered["x-amzn-errortype"] in {"ValidationError", "ModelError"}
+                assert json.loads(text)["Message"]
+
+        ask()
+
     @given(st.from_regex(r"[A-Za-z]{0,30}", fullmatch=True))
     def test_an_operation_that_nobody_knows(self, wire, operation):
         if operation in MODELS["sagemaker"].operation_names:
