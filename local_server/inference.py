@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum
 from time import monotonic, perf_counter
 from typing import Protocol, TypeVar
@@ -24,69 +23,13 @@ from cloudserve.savedmodel.signature import Signature
 from . import example_methods as methods
 from .batching import BatchedModel
 from .models import Servable, VersionState
+from .nouns import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
 from .observing import Method, Observation, Observer, unobserved
 from .pace import Paces
 from .runtime.types import DEFAULT_SIGNATURE, Tensor
 from .status import Code, StatusError
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """What a request asks for: without version and label the latest, "" the default signature."""
-
-    name: str
-    version: int | None = None
-    label: str | None = None
-    signature: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a model answered, and who: the version and signature that really ran."""
-
-    spec: ModelSpec
-    signature: Signature
-    outputs: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """The signatures of a version, with the loader's own."""
-
-    spec: ModelSpec
-    signatures: Mapping[str, Signature]
-
-
-@dataclass(frozen=True, slots=True)
-class Classifications:
-    """The classes of each example, and who answered.
-
-    `labels` (bytes) and `scores` (float32) are of shape [examples, classes]; a model that has only
-    one of them gives b"" or 0.0 for the other.
-    """
-
-    spec: ModelSpec
-    labels: Tensor
-    scores: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Regressions:
-    """The value of each example, float32 of shape [examples], and who answered."""
-
-    spec: ModelSpec
-    values: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One part of a multi-inference: a signature, and what to do with it."""
-
-    spec: ModelSpec
-    method: str
-    """`tensorflow/serving/classify` or `tensorflow/serving/regress`."""
 
 
 class UnknownSignatureError(StatusError):

@@ -12,18 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from .models import Servable
+from .nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from .runtime.types import Tensor
 from .status import Code, StatusError
 
-if TYPE_CHECKING:
-    from .inference import Classifications, ModelSpec, Prediction, Regressions, Task
-
-    Answer: TypeAlias = (
-        Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]
-    )
+Answer: TypeAlias = (
+    Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]
+)
 
 _logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..codecs.tensor_proto import to_tensor_proto
-from ..inference import Classifications, ModelSpec, Prediction, Regressions, Task
+from ..nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..protocols.grpc_examples import write_classifications, write_regressions
 from ..protocols.grpc_spec import write_spec
 from ..runtime.tensorflow import import_tensorflow

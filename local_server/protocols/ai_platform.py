@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 
-from ..inference import Inference, ModelSpec
+from ..inference import Inference
+from ..nouns import ModelSpec
 from ..status import StatusError
 from .predict_json import predict_json
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ..codecs.examples import ExamplesRequest, parse_examples
 from ..codecs.layout import COMPACT, Layout
-from ..inference import Inference, ModelSpec
+from ..inference import Inference
+from ..nouns import ModelSpec
 
 
 async def classify_json(

@@ -20,7 +20,7 @@ from ..inference import Inference
 from ..status import Code, StatusError
 from ..transport.grpc_types import Call, Message, Method, Service
 from .grpc_spec import read_any_spec
-from .tfserving_grpc import Reloader
+from .reloader import Reloader
 
 
 class ModelService:

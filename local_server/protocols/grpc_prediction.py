@@ -25,16 +25,8 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tensor_proto import to_tensor_proto
-from ..inference import (
-    Classifications,
-    Inference,
-    ModelSpec,
-    Prediction,
-    Regressions,
-    Task,
-    UnknownSignatureError,
-    Way,
-)
+from ..inference import Inference, UnknownSignatureError, Way
+from ..nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from ..transport.grpc_types import Call, Message, Method, Service

@@ -13,8 +13,8 @@ from typing import Any
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
-from ..inference import Metadata
 from ..models import VersionState
+from ..nouns import Metadata
 
 _PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()}
 _ANY_SIZE = -1

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from ..codecs.layout import COMPACT, Layout
 from ..codecs.request import PredictRequest, parse_request, scan_request
-from ..inference import Inference, ModelSpec, Prediction, Way
+from ..inference import Inference, Way
+from ..nouns import ModelSpec, Prediction
 from ..pace import Pace, Stopwatch
 from .errors import error_body, http_status
 

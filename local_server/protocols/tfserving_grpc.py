@@ -8,25 +8,13 @@ tfserving.md 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from cloudserve.errors import MissingExtraError
 
-from ..config import ModelServerConfig
 from ..inference import Inference
 from ..runtime.tensorflow import import_tensorflow
 from ..transport.grpc_types import Service
-
-
-class Reloader(Protocol):
-    """Who decides which models are served: `models.ServerCore`."""
-
-    async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
-        """Replace the configuration, and wait until every newly named model is available.
-
-        Raises StatusError; DEADLINE_EXCEEDED when `seconds` are over.
-        """
-        ...
+from .reloader import Reloader
 
 
 class TfServingGrpc:

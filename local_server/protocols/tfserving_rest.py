@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
 from ..codecs.layout import COMPACT, PRETTY, Layout
-from ..inference import Inference, ModelSpec
+from ..inference import Inference
+from ..nouns import ModelSpec
 from ..status import Code, StatusError
 from ..transport.types import Head, Request, Response
 from .errors import ErrorResponse, error_body, http_status

@@ -18,8 +18,9 @@ from google.protobuf.message import DecodeError
 from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tfrecord import RecordError, read_records
-from ..inference import Inference, ModelSpec, Task, UnknownSignatureError
+from ..inference import Inference, UnknownSignatureError
 from ..models import Servable, VersionState
+from ..nouns import ModelSpec, Task
 from ..protocols.grpc_examples import read_examples
 from ..protocols.grpc_inputs import check_filter, read_inputs
 from ..protocols.grpc_spec import to_spec

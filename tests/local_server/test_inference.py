@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
-from cloudserve.local_server.inference import Inference, ModelSpec, Way
+from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager, State
+from cloudserve.local_server.nouns import ModelSpec
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec

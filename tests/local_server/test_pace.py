@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.inference import Inference, ModelSpec, Way
+from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager
+from cloudserve.local_server.nouns import ModelSpec
 from cloudserve.local_server.pace import Pace, Paces
 from cloudserve.local_server.protocols.predict_json import predict_json
 
