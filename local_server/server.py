@@ -70,6 +70,8 @@ class ModelServer:
         self._rest = self._make_rest(options.rest, inference) if options.rest else None
         self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.is_stuck = False
+        """Whether a load or a run went on when `stop` returned: its thread ends when it does."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -178,7 +180,10 @@ class ModelServer:
         try:
             await asyncio.wait_for(self._core.close(), _UNLOAD_SECONDS)
         except TimeoutError:
-            _logger.warning("models are left loaded: requests that were cut off still hold them")
+            self.is_stuck = True
+            _logger.warning(
+                "models are left: requests that were cut off, or loads, still hold them"
+            )
         await asyncio.to_thread(self._monitor.close, _LOG_SECONDS)
         self._running.shutdown(wait=False)
         self._loading.shutdown(wait=False)

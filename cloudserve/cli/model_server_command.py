@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.logs import log_to_stderr
-from cloudserve.cli.running import run_until_stopped
+from cloudserve.cli.running import run_model_server
 from cloudserve.errors import CloudserveError
 
 # What main.cc returns for every failure: -1.
@@ -70,7 +70,7 @@ def _serve(options: object) -> None:
             address = server.address.partition("://")[2]
             click.echo(f"Exporting HTTP/REST API at:{address} ...", err=True)
 
-    registry.server("run")(run_until_stopped(server, announce))
+    run_model_server(server, announce)
 
 
 def _status(error: CloudserveError) -> str:

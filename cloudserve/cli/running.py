@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -20,6 +23,30 @@ class Server(Protocol):
     def stop(self) -> Awaitable[None]:
         """Let requests in flight end, then close."""
         ...
+
+
+class ModelServer(Server, Protocol):
+    """A server whose models run in threads, which nothing can stop."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a load or a run went on when `stop` returned."""
+        ...
+
+
+def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
+    """Run a model server until it is stopped, and end the process with 0 if it is stuck then.
+
+    An interpreter waits for its threads before it ends, and so for a run without an end for ever.
+    """
+    from cloudserve import registry
+
+    registry.server("run")(run_until_stopped(server, announce))
+    if server.is_stuck:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 async def run_until_stopped(server: Server, announce: Callable[[], None]) -> None:

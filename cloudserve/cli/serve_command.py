@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
-from cloudserve.cli.running import run_until_stopped
+from cloudserve.cli.running import run_model_server
 from cloudserve.cli.serve_container import serve_container, tfserving_options
 
 _PORT = click.IntRange(0, 65535)
@@ -119,4 +119,4 @@ def command(
         grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""
         click.echo(f"serving {', '.join(server.models)} on {server.address}{grpc}", err=True)
 
-    registry.server("run")(run_until_stopped(server, announce))
+    run_model_server(server, announce)

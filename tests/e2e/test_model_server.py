@@ -219,6 +219,34 @@ def test_sigterm_answers_what_has_begun_and_ends_well(server):
     assert server.process.wait(60) == 0
 
 
+def save_endless_model(path):
+    """Write a model whose one signature never comes to its end."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None])
+        y = tf.while_loop(lambda _: True, lambda value: value + 1, [x])[0]
+        v1.saved_model.simple_save(session, str(path), {"x": x}, {"y": y})
+
+
+def test_sigterm_ends_well_even_where_a_run_has_no_end(tmp_path):
+    save_endless_model(tmp_path / "m" / "1")
+    with run_server(
+        f"--model_base_path={tmp_path / 'm'}",
+        "--port=0",
+        f"--grpc_socket_path={tmp_path / 'grpc'}",
+        "--rest_api_timeout_in_ms=100",
+        "--drain_seconds=0",
+    ) as running:
+        running.wait_for("Exporting HTTP/REST API")
+        with pytest.raises(urllib.error.HTTPError, match="504"):
+            running.predict("default", 1.0)
+        assert running.get("/healthz")[0] == 200
+        assert running.end() == 0
+        running.wait_for("models are left")
+
+
 # What does not start.
 
 
