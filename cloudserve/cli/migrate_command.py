@@ -12,7 +12,7 @@ from cloudserve.cli.options import project_option
 from cloudserve.cli.report import Report, Table, output_option, show
 
 if TYPE_CHECKING:
-    from cloudserve.migration import Written
+    from cloudserve.migrate import Written
 
 COLUMNS = ("FIELD", "VALUE", "BECOMES", "VALUE", "NOTE")
 
@@ -31,7 +31,7 @@ def command(
     Google shut AI Platform Prediction down on 31 January 2025. The new target is added to the
     project file, beside the old one; what becomes of each field is shown. Nothing is deployed.
     """
-    from cloudserve.migration import migrate
+    from cloudserve.migrate import migrate
 
     written = migrate(project_file, target, name, write=not dry_run)
     if written.changed:

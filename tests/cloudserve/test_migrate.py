@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from cloudserve import registry
 from cloudserve.errors import ConflictError, ProjectError, UserError
-from cloudserve.migration import Mapped, Migration, insert, migrate
+from cloudserve.migrate import insert, migrate
+from cloudserve.migration import Mapped, Migration
 from cloudserve.project import load_project
 
 HEAD = "# mine\nmodels:\n  m:\n    path: x\n"
