@@ -6,14 +6,16 @@ text tells apart (`Could not find …`, `Cannot create already existing …`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from .endpoint import Endpoint
-from .errors import code_of, message_of, translated
+from .errors import code_of, message_of, status_of, translated
 from .logs import Logs
 from .session import Access
 
@@ -21,6 +23,7 @@ Record = Mapping[str, Any]
 NOT_FOUND = "Could not find"
 TAKEN = "Cannot create already existing"
 JSON = "application/json"
+SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig")
 
 
 class SageMaker:
@@ -42,25 +45,31 @@ class SageMaker:
             return None
         config = found["EndpointConfigName"]
         current = found.get("ProductionVariants", ())
+        content = self.config(config) or {}
         return Endpoint(
             name,
             found["EndpointArn"],
             found["EndpointStatus"],
             config,
-            self.variants(config),
+            tuple(content.get("ProductionVariants", ())),
             {v["VariantName"]: v["CurrentWeight"] for v in current if "CurrentWeight" in v},
             found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
             found.get("FailureReason"),
+            {key: content[key] for key in SETTINGS if key in content},
+            found.get("LastModifiedTime"),
         )
 
-    def variants(self, config: str) -> tuple[Record, ...]:
-        """Read an endpoint configuration's variants; () when it is gone."""
-        found = self._find(
+    def config(self, config: str) -> Record | None:
+        """Read an endpoint configuration, or None."""
+        return self._find(
             f"read the endpoint configuration {config}",
             "describe_endpoint_config",
             EndpointConfigName=config,
         )
-        return tuple(found["ProductionVariants"]) if found else ()
+
+    def variants(self, config: str) -> tuple[Record, ...]:
+        """Read an endpoint configuration's variants; () when it is gone."""
+        return tuple((self.config(config) or {}).get("ProductionVariants", ()))
 
     def model(self, name: str) -> Record | None:
         """Read a SageMaker Model, or None."""
@@ -98,6 +107,33 @@ class SageMaker:
         """Call a Delete operation; something that is not there is no error."""
         self._find(what, operation, **arguments)
 
+    def alarms(self, names: Sequence[str]) -> dict[str, str]:
+        """Read CloudWatch alarms: name -> state, without those that are not there."""
+        kinds = ["MetricAlarm", "CompositeAlarm"]
+        with translated("read the alarms", self._access.where("cloudwatch")):
+            found = self._access.client("cloudwatch").describe_alarms(
+                AlarmNames=list(names), AlarmTypes=kinds
+            )
+        every = (*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ()))
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in every}
+
+    def instance_types(self) -> tuple[str, ...]:
+        """Return the instance types that this version of boto3 knows for endpoints."""
+        model = self._client.meta.service_model
+        return tuple(model.shape_for("ProductionVariantInstanceType").enum)
+
+    def bucket_region(self, name: str) -> str | None:
+        """Read which region a bucket is in; None while it is not there."""
+        with translated(f"look where the bucket {name} is", self._access.where("s3")):
+            try:
+                found = self._s3.head_bucket(Bucket=name)
+            except ClientError as error:
+                region = region_of(error.response)
+                if status_of(error) == HTTPStatus.NOT_FOUND or region:
+                    return region
+                raise
+        return region_of(found)
+
     def invoke(self, endpoint: str, variant: str | None, body: bytes) -> bytes:
         """Send a JSON request to an endpoint and return its answer, both as bytes."""
         target = {"TargetVariant": variant} if variant else {}
@@ -106,6 +142,28 @@ class SageMaker:
             answer = self._runtime.invoke_endpoint(
                 EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
             )
+            return bytes(answer["Body"].read())
+
+    def invoke_later(self, endpoint: str, *, body: bytes = b"", url: str = "") -> tuple[str, str]:
+        """Send a JSON request asynchronously; return where its answer or failure will be."""
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        given: dict[str, Any] = {"InputLocation": url} if url else {"Body": body}
+        with translated("predict", where):
+            answer = self._runtime.invoke_endpoint_async(
+                EndpointName=endpoint, ContentType=JSON, Accept=JSON, **given
+            )
+        return str(answer["OutputLocation"]), str(answer.get("FailureLocation", ""))
+
+    def object(self, url: str) -> bytes | None:
+        """Read an object of any bucket, or None while it is not there."""
+        found = urlsplit(url)
+        with translated(f"read {url}", self._access.where("s3")):
+            try:
+                answer = self._s3.get_object(Bucket=found.netloc, Key=found.path.lstrip("/"))
+            except ClientError as error:
+                if code_of(error) == "NoSuchKey":
+                    return None
+                raise
             return bytes(answer["Body"].read())
 
     def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
@@ -127,8 +185,19 @@ class SageMaker:
         return self._access.client("sagemaker")
 
     @cached_property
+    def _s3(self) -> Any:
+        return self._access.client("s3")
+
+    @cached_property
     def _runtime(self) -> Any:
         return self._access.client("sagemaker-runtime")
+
+
+def region_of(answer: Mapping[str, Any]) -> str | None:
+    """Return the region that S3's answer names; it does so also when it refuses."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    found = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
+    return str(found) if found else None
 
 
 def _is_not_found(error: ClientError) -> bool:

@@ -1,8 +1,8 @@
 """SageMaker's names and records <-> the core's nouns. Pure functions.
 
 A revision is a SageMaker Model (`MODEL-REVISION`) and, while it is on the endpoint, a variant
-named by its id. An endpoint configuration is named by its content, so that making one twice is
-making it once.
+named by its id; on a staged endpoint it is the one variant `AllTraffic`. An endpoint configuration
+is named by its content, so that making one twice is making it once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,6 +22,8 @@ from cloudserve.release.nouns import DIGITS_IN_ID, Revision, State
 Spec = Mapping[str, Any]
 """A ProductionVariant as CreateEndpointConfig takes it."""
 MODEL, NUMBER, DIGEST = "cloudserve-model", "cloudserve-number", "cloudserve-digest"
+ONLY = "AllTraffic"
+"""The variant of an endpoint that serves one revision at a time, whichever it is."""
 NAME_LIMIT = 63
 REVISION_ID = re.compile(r"v\d+-[0-9a-f]{12}")
 
@@ -54,6 +57,9 @@ class Endpoint:
     pending: str = ""
     """The configuration of an update that is under way."""
     reason: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its configuration says beside the variants."""
+    modified: datetime | None = None
 
     @property
     def state(self) -> State:
@@ -71,6 +77,29 @@ class Endpoint:
     def has(self, variant: str) -> bool:
         """Say whether the endpoint's configuration has a variant."""
         return any(spec["VariantName"] == variant for spec in self.variants)
+
+    @property
+    def staged(self) -> bool:
+        """Say whether it serves one revision at a time, in a variant of a fixed name."""
+        return [spec["VariantName"] for spec in self.variants] == [ONLY]
+
+    def revision(self, variant: str, model: str) -> str:
+        """Return the revision that a variant serves; of a stranger's, the variant's name."""
+        return _served(self.variants, variant, model) or variant
+
+    def serves(self, revision_id: str, model: str) -> bool:
+        """Say whether a variant of the endpoint's configuration serves a revision."""
+        return carries(self.variants, revision_id, model)
+
+
+def carries(variants: Sequence[Spec], revision_id: str, model: str) -> bool:
+    """Say whether one of these variants serves a revision."""
+    return any(_served(variants, str(v["VariantName"]), model) == revision_id for v in variants)
+
+
+def _served(variants: Sequence[Spec], variant: str, model: str) -> str | None:
+    names = (str(s.get("ModelName", "")) for s in variants if s["VariantName"] == variant)
+    return next((revision_id_of(name, model) for name in names), None)
 
 
 def endpoint_name(model: str) -> str:
@@ -108,14 +137,15 @@ def tag_list(model: str, **more: str | float) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def container(image: str, url: str) -> dict[str, Any]:
+def container(image: str, url: str, env: Mapping[str, str]) -> dict[str, Any]:
     """Return a container that reads an uncompressed SavedModel tree (CreateModel)."""
     source = {
         "S3Uri": url,
         "S3DataType": "S3Prefix",
         "CompressionType": "None",
     }
-    return {"Image": image, "ModelDataSource": {"S3DataSource": source}}
+    found: dict[str, Any] = {"Image": image, "ModelDataSource": {"S3DataSource": source}}
+    return {**found, "Environment": dict(env)} if env else found
 
 
 def source_of(model: Mapping[str, Any]) -> str:
@@ -149,7 +179,7 @@ def canonical(variants: Sequence[Spec]) -> str:
     return msgspec.json.encode(ordered, order="sorted").decode()
 
 
-def config_name(model: str, variants: str) -> str:
-    """Return the name of the endpoint configuration with these variants (canonical JSON)."""
-    digest = hashlib.sha256(variants.encode()).hexdigest()
+def config_name(model: str, *content: str) -> str:
+    """Return the name of the endpoint configuration with this content (canonical JSON each)."""
+    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()
     return f"{endpoint_name(model)}-{digest[:DIGITS_IN_ID]}"

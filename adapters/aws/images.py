@@ -1,6 +1,7 @@
 """AWS's TensorFlow inference images: which account's registry holds them in which region.
 
-From sagemaker-core 2.27.0's `image_uris` (the SDK itself is 80 packages), November 2026.
+From sagemaker-core 2.27.0's `image_uris` (the SDK itself is 80 packages), November 2026. Its
+short tags (`2.19-cpu`) name the same images as the full ones here, which are not moved.
 """
 
 from __future__ import annotations
@@ -39,23 +40,46 @@ OWN = {
     "us-gov-west-1": "442386744353",
 }
 ACCOUNTS = dict.fromkeys(SHARED.split(), ACCOUNT) | OWN
-TAG = re.compile(r"/tensorflow-inference:(\d+\.\d+)")
-GPU = re.compile(r"ml\.[pg]\d")
+TAGS = {
+    "2.20": "{version}-{device}-py312",
+    "2.19": "{version}.0-{device}",
+    "2.18": "{version}.0-{device}",
+    "2.16": "{version}.1-{device}",
+}
+"""Version -> tag. The images before 2.16 take none of the models that TensorFlow 2.16 wrote."""
+TAG = re.compile(r"/?tensorflow-inference:(\d+\.\d+)")
+DEVICE = re.compile(r":[\w.]+-(cpu|gpu)\b")
+REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
+GPU = re.compile(r"ml\.(p\d|g\d)")
 """Instance families with NVIDIA GPUs: ml.p4d.24xlarge, ml.g5.xlarge."""
+OTHER_CHIPS = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|inf\d|trn\d|dl\d|p6e-gb)")
+"""Graviton, Inferentia, Trainium, Gaudi, Grace: no image of the table runs there."""
 
 
-def default_image(region: str, instance_type: str) -> str | None:
-    """Return the image for an instance type in a region, or None for a region without one."""
-    account = ACCOUNTS.get(region)
-    if account is None:
+def default_image(region: str, instance_type: str, version: str = VERSION) -> str | None:
+    """Return the image for an instance type in a region, or None where there is none."""
+    account, tag = ACCOUNTS.get(region), TAGS.get(version or VERSION)
+    if account is None or tag is None or OTHER_CHIPS.match(instance_type):
         return None
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     device = "gpu" if GPU.match(instance_type) else "cpu"
     host = f"{account}.dkr.ecr.{region}.{domain}"
-    return f"{host}/tensorflow-inference:{VERSION}-{device}-py312"
+    return f"{host}/tensorflow-inference:{tag.format(version=version or VERSION, device=device)}"
 
 
 def tensorflow_of(image: str) -> str:
     """Return the TensorFlow version that the tag of one of AWS's images names, or ""."""
     found = TAG.search(image)
     return found[1] if found else ""
+
+
+def device_of(image: str) -> str:
+    """Return `cpu` or `gpu` as the tag of one of AWS's images names it, or ""."""
+    found = DEVICE.search(image) if tensorflow_of(image) else None
+    return found[1] if found else ""
+
+
+def registry_of(image: str) -> tuple[str, str] | None:
+    """Return the account and the region of an image in ECR, or None for one elsewhere."""
+    found = REGISTRY.match(image)
+    return (found[1], found[2]) if found else None

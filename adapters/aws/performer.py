@@ -9,7 +9,7 @@ import msgspec
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action
-from cloudserve.release.provider import Notify
+from cloudserve.release.provider import BlobStore, Notify
 from cloudserve.release.traffic import ALL
 
 from ..polling import Poller
@@ -17,24 +17,30 @@ from .endpoint import (
     DIGEST,
     FAILED,
     MODEL,
+    Endpoint,
     Spec,
     container,
     source_of,
     tag_list,
 )
+from .hosting import as_mapping
+from .script import place_code
 from .watch import Watch
 
 if TYPE_CHECKING:
     from .api import SageMaker
 
 Args = Mapping[str, str | int | float]
+PLANNED = ("DesiredWeight", "DataCaptureConfig")
+"""What an update takes from its configuration, not from the endpoint as it is."""
 
 
 class Performer:
     """Performs the actions that `sagemaker.py` plans."""
 
-    def __init__(self, api: SageMaker, poller: Poller) -> None:
+    def __init__(self, api: SageMaker, poller: Poller, blobs: BlobStore) -> None:
         self._api = api
+        self._blobs = blobs
         self._poller = poller
 
     def perform(self, action: Action, notify: Notify) -> None:
@@ -56,7 +62,8 @@ class Performer:
             case "set-weights":
                 self._set_weights(args, notify)
             case "await-endpoint":
-                self._await(str(args["endpoint"]), notify)
+                name, variant = str(args["endpoint"]), str(args.get("variant", ""))
+                self._await(name, notify, variant=variant)
             case kind:
                 raise UserError(
                     f"sagemaker does not know the action `{kind}`", hint="make the plan again"
@@ -64,11 +71,14 @@ class Performer:
 
     def _create_model(self, args: Args, notify: Notify) -> None:
         name, digest = str(args["name"]), str(args["digest"])
+        if "code" in args:
+            place_code(self._blobs, str(args["code"]), str(args["beside"]), notify)
+        env = as_mapping(args.get("env"))
         made = self._api.create(
             f"create the model {name}",
             "create_model",
             ModelName=name,
-            PrimaryContainer=container(str(args["image"]), str(args["source"])),
+            PrimaryContainer=container(str(args["image"]), str(args["source"]), env),
             ExecutionRoleArn=args["role_arn"],
             Tags=tag_list(str(args["model"]), number=args["number"], digest=digest),
         )
@@ -92,12 +102,14 @@ class Performer:
     def _create_config(self, args: Args, notify: Notify) -> None:
         name = str(args["config"])
         wanted = msgspec.json.decode(str(args["variants"]), type=list[dict[str, object]])
+        more = as_mapping(args.get("settings"))
         made = self._api.create(
             f"create the endpoint configuration {name}",
             "create_endpoint_config",
             EndpointConfigName=name,
             ProductionVariants=wanted,
             Tags=tag_list(str(args["model"])),
+            **more,
         )
         if made:
             return
@@ -128,29 +140,47 @@ class Performer:
         name, config = str(args["endpoint"]), str(args["config"])
         found = self._api.endpoint(name)
         if found is None or config not in {found.config, found.pending}:
+            policy = as_mapping(args.get("policy"))
             self._api.change(
                 f"update the endpoint {name}",
                 "update_endpoint",
                 EndpointName=name,
                 EndpointConfigName=config,
-                # What autoscaling made of the instance counts stays; the weights are the plan's.
                 RetainAllVariantProperties=True,
-                ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
+                ExcludeRetainedVariantProperties=[
+                    {"VariantPropertyType": kind} for kind in self._planned(found, config)
+                ],
+                **({"DeploymentConfig": policy} if policy else {}),
             )
         self._await(name, notify, config=config, variant=str(args.get("variant", "")))
+
+    def _planned(self, found: Endpoint | None, config: str) -> tuple[str, ...]:
+        """Return which properties are the plan's.
+
+        What autoscaling made of the instance counts stays, unless the plan has other counts than
+        the configuration that it scaled.
+        """
+        before = _counts(found.variants if found else ())
+        after = _counts(self._api.variants(config))
+        same = all(after.get(name, count) == count for name, count in before.items())
+        return PLANNED if same else (*PLANNED, "DesiredInstanceCount")
 
     def _delete_endpoint(self, args: Args, notify: Notify) -> None:
         name = str(args["endpoint"])
         found = self._api.endpoint(name)
         if found is None:
             return
-        if found.status not in {FAILED, "Deleting"}:
+        if "idle" in args:
+            if self._api.tags(found.arn).get(MODEL) != args["model"]:
+                raise self._taken(f"endpoint {name}")
+        elif found.status not in {FAILED, "Deleting"}:
             raise ConflictError(
                 f"the endpoint {name} is {found.status}, no longer {FAILED}",
                 where=self._api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        self._api.delete(f"delete the endpoint {name}", "delete_endpoint", EndpointName=name)
+        if found.status != "Deleting":
+            self._api.delete(f"delete the endpoint {name}", "delete_endpoint", EndpointName=name)
         self._poller.until(
             lambda: True if self._api.endpoint(name) is None else None,
             what=f"deleting the endpoint {name}",
@@ -214,3 +244,7 @@ def _same(wanted: list[dict[str, object]], there: tuple[Spec, ...]) -> bool:
         for spec in wanted
         for key, value in spec.items()
     )
+
+
+def _counts(variants: tuple[Spec, ...]) -> dict[str, int]:
+    return {str(spec["VariantName"]): spec.get("InitialInstanceCount", 0) for spec in variants}

@@ -1,9 +1,12 @@
-"""Plan what SageMaker has to do. Reads the endpoint as it is now, never changes it."""
+"""Plan what SageMaker has to do where revisions share an endpoint, a variant each.
+
+Reads the endpoint as it is now, never changes it. `staged.py` plans where one is live at a time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,18 +17,18 @@ from cloudserve.release.traffic import ALL, percents, split
 from .endpoint import (
     CHANGING,
     FAILED,
+    ONLY,
     REVISION_ID,
     Endpoint,
     Spec,
-    canonical,
-    config_name,
+    carries,
     endpoint_name,
     model_name,
-    new_variant,
-    source_of,
     weighted,
 )
+from .hosting import same_machines, same_settings, settings, told, variant
 from .options import Options
+from .steps import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -37,7 +40,7 @@ class Planner:
     def __init__(self, target: str, options: Options, image: str, api: SageMaker) -> None:
         self._target = target
         self._options = options
-        self._image = image
+        self._steps = Steps(options, image)
         self._api = api
 
     def deploy(
@@ -46,17 +49,19 @@ class Planner:
         """Plan a SageMaker Model and an endpoint with it beside what is live.
 
         A failed endpoint takes no other call than its deletion, so it is deleted and made anew.
+        A revision that is on the endpoint with another container, other machines or settings
+        than the target's is changed where it is.
         """
-        endpoint = self._api.endpoint(endpoint_name(model))
+        endpoint = self._read(model)
         if endpoint is not None and endpoint.status in CHANGING:
-            return (self._plan_wait(endpoint, revision.id),)
+            return (self._plan_wait(endpoint, revision.id, model),)
+        if endpoint is not None and endpoint.has(revision.id) and endpoint.status != FAILED:
+            return self._plan_change(model, revision, location, endpoint)
+        actions = []
         if endpoint is not None and endpoint.status == FAILED:
-            actions, endpoint = [_plan_delete(endpoint)], None
-        else:
-            actions = []
-        if endpoint is not None and endpoint.has(revision.id):
-            return ()
-        actions += self._plan_model(model, revision, location, seen)
+            actions, endpoint = [delete_failed(endpoint)], None
+        there = self._there(model, revision.id, seen)
+        actions += self._steps.model(model, revision, location, there)
         shares = endpoint.shares if endpoint else {}
         actions += self._plan_config(model, revision.id, endpoint, shares or {revision.id: 1.0})
         return tuple(actions)
@@ -68,11 +73,10 @@ class Planner:
         wanted = split(seen.traffic, revision_id, percent)
         if wanted == percents(seen.traffic):
             return ()
-        name = endpoint_name(model)
-        endpoint = self._api.endpoint(name)
+        endpoint = self._read(model)
         if endpoint is None or endpoint.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {name}",
+                f"there is no working endpoint {endpoint_name(model)}",
                 where=self._api.where,
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
@@ -84,9 +88,9 @@ class Planner:
             Action(
                 "set-weights",
                 "set-weights",
-                f"give {revision_id} {share} of the endpoint {name}",
+                f"give {revision_id} {share} of the endpoint {endpoint.name}",
                 {
-                    "endpoint": name,
+                    "endpoint": endpoint.name,
                     "revision": revision_id,
                     "weights": msgspec.json.encode(wanted, order="deterministic").decode(),
                 },
@@ -94,93 +98,74 @@ class Planner:
             ),
         )
 
-    def _plan_wait(self, endpoint: Endpoint, revision_id: str) -> Action:
+    def _read(self, model: str) -> Endpoint | None:
+        endpoint = self._api.endpoint(endpoint_name(model))
+        if endpoint is not None and endpoint.staged and endpoint.status != FAILED:
+            raise ConflictError(
+                f"the endpoint {endpoint.name} serves one revision at a time, in the variant "
+                f"{ONLY}: it was made with `update`, `serverless_memory_mb` or `async_output`",
+                where=self._api.where,
+                hint="set that field again, or delete the endpoint and deploy anew",
+            )
+        return endpoint
+
+    def _there(self, model: str, revision_id: str, seen: Deployment) -> Mapping[str, Any] | None:
+        known = seen.find(revision_id) is not None
+        return self._api.model(model_name(model, revision_id)) if known else None
+
+    def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
         coming = self._api.variants(endpoint.pending) if endpoint.pending else ()
-        names = {spec["VariantName"] for spec in (*endpoint.variants, *coming)}
-        if revision_id not in names or endpoint.status == "Deleting":
+        on_it = carries((*endpoint.variants, *coming), revision_id, model)
+        if not on_it or endpoint.status == "Deleting":
             raise ConflictError(
                 f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
                 where=self._api.where,
                 hint="run the same command again when it is done",
             )
-        return Action(
-            "await-endpoint",
-            "await-endpoint",
-            f"wait for the endpoint {endpoint.name}, which is {endpoint.status}",
-            {"endpoint": endpoint.name},
-        )
+        return await_endpoint(endpoint, revision_id)
 
-    def _plan_model(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
-    ) -> list[Action]:
-        """Plan the SageMaker Model; one with another image, role or source is replaced."""
+    def _plan_change(
+        self, model: str, revision: Revision, location: Location, endpoint: Endpoint
+    ) -> tuple[Action, ...]:
+        """Plan the same revision on the target's machines; () where it is on them."""
         name = model_name(model, revision.id)
-        args: dict[str, str | int | float] = {
-            "model": model,
-            "name": name,
-            "number": revision.number,
-            "digest": revision.digest,
-            "image": self._image,
-            "source": location.root_url,
-            "role_arn": self._options.role_arn,
-        }
-        create = Action(
-            "create-model",
-            "create-model",
-            f"create the model {name} from {location.root_url} with {self._image}",
-            args,
-            f"delete the model {name}",
-        )
-        there = self._api.model(name) if seen.find(revision.id) else None
-        if there is None:
-            return [create]
-        image = there.get("PrimaryContainer", {}).get("Image")
-        now = (image, source_of(there), there["ExecutionRoleArn"])
-        if now == (self._image, location.root_url, self._options.role_arn):
-            return []
-        sentence = f"delete the model {name}, which has another image, source or role"
-        return [Action("delete-model", "delete-model", sentence, args), create]
+        there = self._api.model(name)
+        actions = self._steps.model(model, revision, location, there)
+        wanted = variant(self._options, revision.id, name)
+        before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)
+        if not (
+            actions
+            or newer(there, endpoint)
+            or not same_machines(wanted, before)
+            or not same_settings(settings(self._options), endpoint)
+        ):
+            return ()
+        kept = [wanted if spec is before else spec for spec in endpoint.variants]
+        variants = weighted(kept, endpoint.shares or {revision.id: 1.0})
+        config = self._steps.config(model, variants, f"{revision.id} on {told(wanted)}")
+        sentence = f"{told(wanted)} for {revision.id}, which is on {told(before)}"
+        return (*actions, config, update_endpoint(config, endpoint, revision.id, sentence))
 
     def _plan_config(
         self, model: str, added: str, endpoint: Endpoint | None, shares: Mapping[str, float]
     ) -> list[Action]:
         """Plan an endpoint with one more variant, with these shares of the traffic."""
-        options = self._options
-        sm_model = model_name(model, added)
-        new = new_variant(added, sm_model, options.instance_type, options.instance_count)
+        new = variant(self._options, added, model_name(model, added))
         kept, idle = _sort_out(endpoint)
-        variants = canonical(weighted((*kept, new), shares))
-        name, config = endpoint_name(model), config_name(model, variants)
-        args: dict[str, str | int | float] = {"model": model, "endpoint": name, "config": config}
-        kind = "update-endpoint" if endpoint else "create-endpoint"
-        return [
-            Action(
-                "create-endpoint-config",
-                "create-endpoint-config",
-                f"create the endpoint configuration {config}: {_told(kept, added, shares)}",
-                {**args, "variants": variants},
-                f"delete the endpoint configuration {config}",
-            ),
-            Action(
-                kind,
-                kind,
-                f"{'update' if endpoint else 'create'} the endpoint {name} with {config}, "
-                f"{options.instance_count} x {options.instance_type} for {added}"
-                + (f"; this takes the idle {', '.join(idle)} off it" if idle else ""),
-                args,
-                f"update it to {endpoint.config}" if endpoint else f"delete the endpoint {name}",
-            ),
-        ]
+        variants = weighted((*kept, new), shares)
+        config = self._steps.config(model, variants, _told(kept, added, shares))
+        sentence = f"{told(new)} for {added}"
+        if endpoint is None:
+            return [config, create_endpoint(config, endpoint_name(model), added, sentence)]
+        if idle:
+            sentence += f"; this takes the idle {', '.join(idle)} off it"
+        return [config, update_endpoint(config, endpoint, added, sentence)]
 
 
-def _plan_delete(endpoint: Endpoint) -> Action:
-    why = endpoint.reason or "no reason given"
-    return Action(
-        "delete-endpoint",
-        "delete-endpoint",
-        f"delete the endpoint {endpoint.name}, which failed ({why}) and takes no update",
-        {"endpoint": endpoint.name},
-    )
+def newer(there: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
+    """Say whether a SageMaker Model was made anew after the endpoint took it."""
+    created = there.get("CreationTime") if there else None
+    return bool(created and endpoint.modified and created > endpoint.modified)
 
 
 def _sort_out(endpoint: Endpoint | None) -> tuple[tuple[Spec, ...], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 A model is one endpoint. A revision is a SageMaker Model and, while it is on the endpoint, a
 variant of it; the variants' weights are the traffic. What is live stays on the endpoint next to
 what is new; variants that are neither are taken off, because their instances cost money.
+Serverless, asynchronous and guarded endpoints serve one revision at a time (`staged.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cloudserve.errors import ConflictError, ProjectError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import (
     Action,
@@ -26,20 +27,23 @@ from cloudserve.release.provider import BlobStore, Notify, Provider
 from ..extras import extra
 from ..options import bucket_name, parse_options
 from ..polling import Poller
-from ..tensorflow_versions import too_old
+from .checks import check, check_body, check_options
 from .endpoint import (
     CHANGING,
     MODEL,
+    ONLY,
     Endpoint,
     endpoint_name,
+    model_name,
     revision_id_of,
     revision_of,
     source_of,
 )
-from .images import default_image, tensorflow_of
+from .later import Later
 from .options import Options
 from .performer import Performer
 from .planner import Planner
+from .staged import StagedPlanner
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -52,13 +56,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     """
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "s3")
-    image = options.image or default_image(options.region, options.instance_type)
-    if not image:
-        raise ProjectError(
-            f"AWS has no TensorFlow image in `{options.region}` that this version knows",
-            where=f"{target.where}.region",
-            hint="correct `region`, or name a container with `image`",
-        )
+    image = check_options(options, target.where)
     with extra(f"target {target.name}", "aws"):
         from .api import SageMaker
         from .session import Access
@@ -85,8 +83,11 @@ class SageMakerEndpoints:
         self._api = api
         self._blobs = blobs
         self._image = image
-        self._planner = Planner(target, options, image, api)
-        self._performer = Performer(api, poller)
+        kind = StagedPlanner if options.staged else Planner
+        self._options = options
+        self._planner = kind(target, options, image, api)
+        self._performer = Performer(api, poller, blobs)
+        self._poller = poller
 
     @property
     def blobs(self) -> BlobStore:
@@ -107,23 +108,30 @@ class SageMakerEndpoints:
                 where=self._api.where,
                 hint="release the model under another name",
             )
-        revisions = self._revisions(model, endpoint)
         if endpoint is None:
-            return Deployment(model, self._target, revisions)
+            return Deployment(model, self._target, self._revisions(model, None, {}))
+        shares: dict[str, float] = {}
+        for variant, share in endpoint.shares.items():
+            revision = endpoint.revision(variant, model)
+            shares[revision] = shares.get(revision, 0.0) + share
+        revisions = self._revisions(model, endpoint, shares)
         return Deployment(
             model,
             self._target,
             revisions,
-            endpoint.shares,
+            shares,
             endpoint.state,
             endpoint.reason,
             name,
         )
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
-        """Compare the TensorFlow that wrote a model with the image's, where the image says it."""
-        version = tensorflow_of(self._image)
-        return too_old(self._image, version, artifact.tensorflow_version)
+        """Compare a model and the target's fields with SageMaker's limits, bucket, alarms, image.
+
+        Raises UserError for what SageMaker would refuse.
+        """
+        bucket = self._blobs.url.removeprefix("s3://")
+        return check(artifact, self._options, self._image, bucket, self._api)
 
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment
@@ -142,15 +150,51 @@ class SageMakerEndpoints:
         self._performer.perform(action, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
-        """Invoke the endpoint, by its weights or with one revision's variant."""
-        return self._api.invoke(endpoint_name(model), revision_id, body)
+        """Invoke the endpoint, by its weights or with one revision's variant.
 
-    def _revisions(self, model: str, endpoint: Endpoint | None) -> tuple[Deployed, ...]:
+        On a staged target a revision that is not live is asked at its own endpoint. Raises
+        UserError for a request that is too large, or a revision without an endpoint.
+        """
+        check_body(body, self._options)
+        name, variant = endpoint_name(model), revision_id
+        if self._options.staged:
+            name, variant = self._staging(model, revision_id), None
+        if self._options.async_output:
+            return Later(self._api, self._blobs, self._poller).ask(model, name, body)
+        return self._api.invoke(name, variant, body)
+
+    def _staging(self, model: str, revision_id: str | None) -> str:
+        """Return the endpoint that answers for a revision."""
+        main = endpoint_name(model)
+        if revision_id is None:
+            return main
+        endpoint = self._api.endpoint(main)
+        if (
+            endpoint is not None
+            and endpoint.shares.get(ONLY)
+            and endpoint.serves(revision_id, model)
+        ):
+            return main
+        name = model_name(model, revision_id)
+        if self._api.endpoint(name) is None:
+            raise UserError(
+                f"{revision_id} is not live, and has no endpoint of its own",
+                where=f"{model} on {self._target}",
+                hint=f"cloudserve deploy {model} --target {self._target}, with its --version",
+            )
+        return name
+
+    def _revisions(
+        self, model: str, endpoint: Endpoint | None, shares: dict[str, float]
+    ) -> tuple[Deployed, ...]:
+        """Read the model's revisions; those with an endpoint of their own get a share of 0."""
         names = self._api.model_names(f"{endpoint_name(model)}-v")
-        found = (self._deployed(model, name, endpoint) for name in names)
+        found = (self._deployed(model, name, endpoint, shares) for name in names)
         return tuple(deployed for deployed in found if deployed)
 
-    def _deployed(self, model: str, name: str, endpoint: Endpoint | None) -> Deployed | None:
+    def _deployed(
+        self, model: str, name: str, endpoint: Endpoint | None, shares: dict[str, float]
+    ) -> Deployed | None:
         """Return the revision that a SageMaker Model is, or None when it is not ours."""
         revision_id = revision_id_of(name, model)
         record = self._api.model(name) if revision_id else None
@@ -161,7 +205,18 @@ class SageMakerEndpoints:
         if revision is None or revision.id != revision_id or tags.get(MODEL) != model:
             return None
         source, created = source_of(record), record["CreationTime"]
-        if endpoint is None or not (endpoint.has(revision.id) or endpoint.status in CHANGING):
+        if self._options.staged and endpoint and not endpoint.serves(revision.id, model):
+            endpoint = self._api.endpoint(name)
+            if endpoint is not None:
+                shares.setdefault(revision.id, 0.0)
+        if endpoint is None or not _concerns(endpoint, revision.id, model):
             return Deployed(revision, State.READY, source, created)
         reason = endpoint.reason if endpoint.state is State.FAILED else None
         return Deployed(revision, endpoint.state, source, created, reason)
+
+
+def _concerns(endpoint: Endpoint, revision_id: str, model: str) -> bool:
+    """Say whether an endpoint's state is a revision's: it is on it, or may be on its way."""
+    return endpoint.serves(revision_id, model) or (
+        endpoint.status in CHANGING and not endpoint.staged
+    )

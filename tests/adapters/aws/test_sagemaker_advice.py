@@ -13,15 +13,15 @@ ROLE = "arn:aws:iam::123456789012:role/serving"
     [
         (
             (
-                "User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: iam:PassRole on "
-                f"resource: {ROLE} because no identity-based policy allows the iam:PassRole action"
+                "User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: iam:PassRole "
+                f"on resource: {ROLE} because no identity-based policy allows it"
             ),
             f"allow arn:aws:sts::1:assumed-role/ci/x the action iam:PassRole on {ROLE}",
         ),
         (
             (
-                "User: arn:u is not authorized to perform: sagemaker:CreateModel on resource: arn:m "
-                "with an explicit deny in a service control policy"
+                "User: arn:u is not authorized to perform: sagemaker:CreateModel on resource: "
+                "arn:m with an explicit deny in a service control policy"
             ),
             (
                 "allow arn:u the action sagemaker:CreateModel on arn:m: a policy denies it "

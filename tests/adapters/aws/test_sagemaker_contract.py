@@ -13,7 +13,7 @@ from cloudserve.testing.provider_contract import ProviderContract
 # The emulator is shared and SageMaker's names are an account's: a region each keeps tests apart.
 REGIONS = iter(
     f"{area}-{number}"
-    for number in (1, 2, 3)
+    for number in (1, 2, 3, 4, 5)
     for area in (
         "us-east",
         "us-west",
@@ -28,14 +28,14 @@ REGIONS = iter(
 )
 
 
-def target_of(bucket, region="us-east-1"):
+def target_of(bucket, region="us-east-1", **more):
     fields = {
         "bucket": f"s3://{bucket}",
         "role_arn": "arn:aws:iam::000000000000:role/serving",
         "region": region,
         "image": "tensorflow-inference:2.20-cpu-py312",
     }
-    return Target("aws", "sagemaker", fields)
+    return Target("aws", "sagemaker", fields | more)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,17 @@ class TestSageMaker(ProviderContract):
     @pytest.fixture
     def second(self, half_plus_three):
         return half_plus_three
+
+
+class TestServerlessSageMaker(TestSageMaker):
+    """One revision at a time; each that is not live has an endpoint of its own."""
+
+    splits_traffic = False
+
+    @pytest.fixture
+    def provider(self, bucket, clouds):
+        fields = {"serverless_memory_mb": 2048, "serverless_provisioned": 1}
+        return create(target_of(bucket, next(REGIONS), **fields), clouds)
 
 
 class TestS3Blobs(BlobStoreContract):

@@ -392,7 +392,10 @@ def test_an_update_that_has_not_begun_yet_is_not_taken_for_done(sagemaker, lines
             "EndpointName": "half",
             "EndpointConfigName": "new",
             "RetainAllVariantProperties": True,
-            "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+            "ExcludeRetainedVariantProperties": [
+                {"VariantPropertyType": "DesiredWeight"},
+                {"VariantPropertyType": "DataCaptureConfig"},
+            ],
         }
     ]
 

@@ -1,0 +1,177 @@
+"""Plan where an endpoint serves one revision at a time: serverless, asynchronous, or guarded.
+
+SageMaker's deployment guardrails want the same variant names before and after, and serverless
+endpoints have one variant (developer guide, "Deployment guardrails", "Serverless Inference"). So
+the live revision is the model's endpoint's one variant, and one that is not live yet has a small
+endpoint of its own, named as its SageMaker Model: it proves that it loads, and can be asked. A
+promotion moves the model's endpoint by the policy, and deletes the small endpoints that it leaves
+behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision
+from cloudserve.release.traffic import ALL
+
+from .endpoint import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, endpoint_name, model_name
+from .hosting import policy, same_machines, same_settings, settings, told, variant
+from .options import Options
+from .planner import newer
+from .steps import (
+    Steps,
+    await_endpoint,
+    create_endpoint,
+    delete_failed,
+    delete_staging,
+    update_endpoint,
+)
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+
+class StagedPlanner:
+    """Plans for one target; its performer carries the actions out."""
+
+    def __init__(self, target: str, options: Options, image: str, api: SageMaker) -> None:
+        self._target = target
+        self._options = options
+        self._steps = Steps(options, image)
+        self._api = api
+
+    def deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan the SageMaker Model, and the endpoint that the revision is for now."""
+        main = self._api.endpoint(endpoint_name(model))
+        if main is not None and main.status in CHANGING:
+            return (self._plan_wait(main, revision.id, model),)
+        is_first = main is None or main.status == FAILED
+        if is_first or (main is not None and main.serves(revision.id, model)):
+            endpoint, name = main, endpoint_name(model)
+        else:
+            name = model_name(model, revision.id)
+            endpoint = self._api.endpoint(name)
+            if endpoint is not None and endpoint.status in CHANGING:
+                return (self._plan_wait(endpoint, revision.id, model),)
+        known = endpoint is not None or seen.find(revision.id) is not None
+        there = self._api.model(model_name(model, revision.id)) if known else None
+        before = [] if endpoint is None or endpoint.status != FAILED else [delete_failed(endpoint)]
+        actions = self._steps.model(model, revision, location, there)
+        stale = bool(actions) or (endpoint is not None and newer(there, endpoint))
+        if before:
+            endpoint = None
+        return (*before, *actions, *self._plan_endpoint(model, revision.id, endpoint, name, stale))
+
+    def traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int
+    ) -> tuple[Action, ...]:
+        """Plan to replace the live revision by the target's policy; back to an older one at once.
+
+        Raises UserError for a percentage.
+        """
+        if percent < ALL:
+            raise UserError(
+                "this endpoint serves one revision at a time",
+                where=f"{model} on {self._target}",
+                hint="promote without --percent: `update: canary` tries a part of the traffic "
+                "first, and goes back when an alarm goes off",
+            )
+        main = self._api.endpoint(endpoint_name(model))
+        if main is None or main.status == FAILED:
+            raise ConflictError(
+                f"there is no working endpoint {endpoint_name(model)}",
+                where=self._api.where,
+                hint=f"cloudserve deploy {model} --target {self._target}",
+            )
+        if main.status in CHANGING:
+            return (self._plan_wait(main, revision_id, model),)
+        after = self._plan_clearing(model, revision_id, seen)
+        if seen.traffic.get(revision_id, 0.0) == 1.0:
+            return tuple(after)
+        forward = is_forward(seen, revision_id)
+        return (*self._plan_update(model, revision_id, main, forward=forward), *after)
+
+    def _plan_clearing(self, model: str, revision_id: str, seen: Deployment) -> list[Action]:
+        """Plan to delete the endpoints of this revision and of older ones: they cost money."""
+        chosen = seen.find(revision_id)
+        names = [
+            model_name(model, deployed.revision.id)
+            for deployed in seen.revisions
+            if chosen is not None and _age(deployed) <= _age(chosen)
+            if seen.traffic.get(deployed.revision.id) == 0.0
+        ]
+        found = (self._api.endpoint(name) for name in names)
+        return [delete_staging(model, endpoint) for endpoint in found if endpoint is not None]
+
+    def _plan_endpoint(
+        self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
+    ) -> list[Action]:
+        """Plan an endpoint for one revision, or a change of one that is not as wanted."""
+        main = name == endpoint_name(model)
+        wanted = self._variant(model, revision_id, idle=not main)
+        if endpoint is None:
+            config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
+            sentence = f"{told(wanted)} for {revision_id}"
+            return [config, create_endpoint(config, name, ONLY, sentence)]
+        if not endpoint.staged:  # made before the target was: the next promotion changes it
+            return []
+        same = same_machines(wanted, endpoint.variants[0])
+        if same and same_settings(settings(self._options), endpoint) and not stale:
+            return []
+        return self._plan_update(model, revision_id, endpoint, forward=main, idle=not main)
+
+    def _plan_update(
+        self, model: str, revision_id: str, endpoint: Endpoint, *, forward: bool, idle: bool = False
+    ) -> list[Action]:
+        wanted = self._variant(model, revision_id, idle=idle)
+        config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
+        guards = policy(self._options) if forward and endpoint.staged else {}
+        how = f", {self._told_policy()}" if guards else ", at once"
+        sentence = f"{told(wanted)} for {revision_id}{how}"
+        return [config, update_endpoint(config, endpoint, ONLY, sentence, guards)]
+
+    def _variant(self, model: str, revision_id: str, *, idle: bool) -> Spec:
+        spec = variant(self._options, ONLY, model_name(model, revision_id), idle=idle)
+        return {**spec, "InitialVariantWeight": 1.0}
+
+    def _told_policy(self) -> str:
+        options = self._options
+        alarms = ", ".join(options.alarm_names)
+        watched = f", undone when {alarms} goes off" if alarms else ""
+        if options.update.value == "all-at-once":
+            return f"all at once{watched}"
+        return (
+            f"{options.update} by {options.update_percent} % every "
+            f"{options.update_wait_seconds} s{watched}"
+        )
+
+    def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
+        coming = self._api.variants(endpoint.pending) if endpoint.pending else endpoint.variants
+        if not carries(coming, revision_id, model) or endpoint.status in {
+            "Deleting",
+            "RollingBack",
+        }:
+            raise ConflictError(
+                f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
+                where=self._api.where,
+                hint="run the same command again when it is done",
+            )
+        return await_endpoint(endpoint, ONLY)
+
+
+def is_forward(seen: Deployment, revision_id: str) -> bool:
+    """Say whether a revision is newer than the live one: only those are tried step by step.
+
+    What goes back has served before, and the alarm that it goes back for would refuse the update.
+    """
+    chosen, live = seen.find(revision_id), seen.find(seen.live or "")
+    return chosen is None or live is None or _age(chosen) > _age(live)
+
+
+def _age(deployed: Deployed) -> tuple[int, float]:
+    created = deployed.created
+    return deployed.revision.number, created.timestamp() if created else 0.0

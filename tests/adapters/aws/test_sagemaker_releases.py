@@ -1,0 +1,327 @@
+"""Releases to the offline SageMaker as they go: updates, machines, settings, code, tags."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+
+import boto3
+import pytest
+from cloudserve.adapters.aws.sagemaker import create
+
+from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
+from cloudserve.project import Target
+from cloudserve.release.nouns import Artifact
+from cloudserve.testing.provider_contract import live, locate, perform, plan, promote, put
+
+BODY = b'{"instances": [1.0]}'
+ROLE = "arn:aws:iam::000000000000:role/serving"
+SCRIPT = """
+def input_handler(data, context):
+    return data.read()
+
+def output_handler(response, context):
+    return b'{"from": "the script"}', "application/json"
+"""
+
+
+@pytest.fixture
+def region(bucket):
+    """Give a region that no other test's names are in."""
+    return f"eu-test-{int(bucket.rpartition('-')[2])}"
+
+
+@pytest.fixture
+def target(bucket, region, clouds):
+    """Give what makes a provider of these fields, for the same names each time."""
+    fields = {
+        "bucket": f"s3://{bucket}",
+        "role_arn": ROLE,
+        "region": region,
+        "image": "tensorflow-inference:2.20-cpu",
+    }
+    return lambda **more: create(Target("aws", "sagemaker", fields | more), clouds)
+
+
+@pytest.fixture
+def client(clouds, region):
+    """Give what makes a boto3 client for the offline AWS."""
+    keys = {
+        "endpoint_url": clouds["AWS_ENDPOINT_URL"],
+        "aws_access_key_id": clouds["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": clouds["AWS_SECRET_ACCESS_KEY"],
+    }
+    return lambda service: boto3.client(service, region_name=region, **keys)
+
+
+@pytest.fixture
+def alarm(client):
+    """Give what sets the state of the alarm `errors`."""
+    cloudwatch = client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors",
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+    def state(value):
+        cloudwatch.set_alarm_state(AlarmName="errors", StateValue=value, StateReason="a rehearsal")
+
+    state("OK")
+    return state
+
+
+def deploy(provider, number, source, model="half"):
+    revision = put(provider, model, number, source)
+    perform(provider, plan(provider, model, revision))
+    return revision
+
+
+def moves(provider, revision, model="half"):
+    return provider.plan_traffic(model, revision.id, provider.describe(model))
+
+
+def test_tags_carry_model_number_and_digest_and_the_names_are_the_contents(
+    target, client, half_plus_two
+):
+    one = deploy(target(), 1, half_plus_two)
+    sagemaker = client("sagemaker")
+    found = sagemaker.describe_model(ModelName=f"half-{one.id}")
+    tags = sagemaker.list_tags(ResourceArn=found["ModelArn"])["Tags"]
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {
+        "cloudserve-model": "half",
+        "cloudserve-number": "1",
+        "cloudserve-digest": hashlib.sha256(b"1 ").hexdigest(),
+    }
+    first = sagemaker.describe_endpoint(EndpointName="half")["EndpointConfigName"]
+    changed = target(instance_type="ml.m5.xlarge")
+    for provider in (changed, target()):
+        perform(provider, plan(provider, "half", one))
+    # There and back again is the same content, so it is the same name.
+    assert sagemaker.describe_endpoint(EndpointName="half")["EndpointConfigName"] == first
+
+
+def test_another_instance_type_of_the_same_digest_is_planned_and_performed(
+    target, client, half_plus_two, half_plus_three
+):
+    one = deploy(target(), 1, half_plus_two)
+    two = deploy(target(), 2, half_plus_three)
+    promote(target(), "half", two, 30)
+    changed = target(instance_type="ml.c5.large", instance_count=2)
+    config, update = plan(changed, "half", two)
+    assert update.sentence.endswith(f"2 x ml.c5.large for {two.id}, which is on 1 x ml.m5.large")
+    perform(changed, (config, update))
+    assert plan(changed, "half", two) == ()
+    assert live(changed.describe("half")) == {one.id: 0.7, two.id: 0.3}
+    name = client("sagemaker").describe_endpoint(EndpointName="half")
+    counts = {v["VariantName"]: v["CurrentInstanceCount"] for v in name["ProductionVariants"]}
+    assert counts == {one.id: 1, two.id: 2}
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3, 4])
+def test_another_container_replaces_the_model_wherever_a_run_is_cut_off(
+    target, client, half_plus_two, done
+):
+    one = deploy(target(), 1, half_plus_two)
+    changed = target(env={"SAGEMAKER_TFS_NGINX_LOGLEVEL": "info"})
+    steps = plan(changed, "half", one)
+    assert [step.kind for step in steps] == [
+        "delete-model",
+        "create-model",
+        "create-endpoint-config",
+        "update-endpoint",
+    ]
+    assert "has another environment" in steps[0].sentence
+    perform(changed, steps[:done])
+    perform(changed, plan(changed, "half", one))
+    assert plan(changed, "half", one) == ()
+    sagemaker = client("sagemaker")
+    model = sagemaker.describe_model(ModelName=f"half-{one.id}")
+    assert model["PrimaryContainer"]["Environment"] == {"SAGEMAKER_TFS_NGINX_LOGLEVEL": "info"}
+    assert (
+        sagemaker.describe_endpoint(EndpointName="half")["EndpointConfigName"]
+        == (steps[2].args["config"])
+    )
+
+
+def test_capture_is_switched_on_and_off_without_another_revision(target, client, half_plus_two):
+    one = deploy(target(), 1, half_plus_two)
+    capturing = target(capture_percent=50)
+    perform(capturing, plan(capturing, "half", one))
+    sagemaker = client("sagemaker")
+    shown = sagemaker.describe_endpoint(EndpointName="half")["DataCaptureConfig"]
+    assert (shown["CaptureStatus"], shown["CurrentSamplingPercentage"]) == ("Started", 50)
+    assert plan(capturing, "half", one) == ()
+    perform(target(), plan(target(), "half", one))
+    assert "DataCaptureConfig" not in sagemaker.describe_endpoint(EndpointName="half")
+
+
+@pytest.mark.parametrize("update", ["all-at-once", "canary", "linear", "rolling"])
+def test_a_promotion_goes_by_the_targets_policy_and_back_at_once(
+    target, client, half_plus_two, half_plus_three, update, alarm
+):
+    provider = target(
+        update=update, update_percent=50, update_wait_seconds=0, alarms="errors", instance_count=2
+    )
+    one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
+    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
+    steps = moves(provider, two)
+    assert [step.kind for step in steps] == [
+        "create-endpoint-config",
+        "update-endpoint",
+        "delete-endpoint",
+    ]
+    assert "undone when errors goes off" in steps[1].sentence
+    perform(provider, steps)
+    assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}
+    sagemaker = client("sagemaker")
+    assert [e["EndpointName"] for e in sagemaker.list_endpoints()["Endpoints"]] == ["half"]
+    used = sagemaker.describe_endpoint(EndpointName="half")["LastDeploymentConfig"]
+    assert used["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "errors"}]}
+    alarm("ALARM")  # what goes back is not held up by the alarm that it goes back for
+    perform(provider, moves(provider, one))
+    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
+
+
+def test_an_alarm_undoes_the_update_and_the_revision_before_serves(
+    target, half_plus_two, half_plus_three, alarm
+):
+    provider = target(update="canary", update_percent=50, update_wait_seconds=600, alarms="errors")
+    one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
+    config, update, *_ = moves(provider, two)
+    provider.perform(config, print)
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if line == "endpoint half: Updating":
+            alarm("ALARM")
+
+    with pytest.raises(RemoteError) as error:
+        provider.perform(update, tell)
+    assert "SageMaker undid the change" in error.value.message
+    assert "ALARM state: errors" in error.value.message
+    assert "look at the alarm's metric" in error.value.hint
+    assert any(line.startswith("no log to show: ") for line in lines)
+    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
+    assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
+
+
+def test_a_promotion_that_was_cut_off_goes_on_from_any_step(target, half_plus_two, half_plus_three):
+    provider = target(update="all-at-once")
+    for done in range(4):
+        model = f"cut-{done}"
+        deploy(provider, 1, half_plus_two, model)
+        two = deploy(provider, 2, half_plus_three, model)
+        steps = moves(provider, two, model)
+        perform(provider, steps[:done])
+        perform(provider, moves(provider, two, model))
+        assert moves(provider, two, model) == ()
+        assert live(provider.describe(model)) == {two.id: 1.0}
+
+
+def test_a_part_of_the_traffic_is_refused_with_what_does_it_instead(
+    target, half_plus_two, half_plus_three
+):
+    provider = target(update="canary")
+    deploy(provider, 1, half_plus_two)
+    two = deploy(provider, 2, half_plus_three)
+    with pytest.raises(UserError) as error:
+        promote(provider, "half", two, 10)
+    assert "`update: canary`" in error.value.hint
+
+
+def test_an_endpoint_with_variants_is_moved_to_a_guarded_one_by_the_next_promotion(
+    target, half_plus_two, half_plus_three
+):
+    one = deploy(target(), 1, half_plus_two)
+    guarded = target(update="canary", update_wait_seconds=0)
+    assert plan(guarded, "half", one) == ()
+    two = deploy(guarded, 2, half_plus_three)
+    assert live(guarded.describe("half")) == {one.id: 1.0}
+    _, update, _ = steps = moves(guarded, two)
+    assert "policy" not in update.args  # the variants' names change, which no policy allows
+    perform(guarded, steps)
+    assert live(guarded.describe("half")) == {two.id: 1.0}
+    with pytest.raises(ConflictError, match="one revision at a time"):
+        plan(target(), "half", two)
+
+
+def test_an_asynchronous_endpoint_answers_by_way_of_the_bucket(
+    target, bucket, half_plus_two, half_plus_three
+):
+    provider = target(
+        async_output=f"s3://{bucket}/answers", async_failures=f"s3://{bucket}/failures"
+    )
+    one = deploy(provider, 1, half_plus_two)
+    two = deploy(provider, 2, half_plus_three)
+    assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
+    assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
+    large = json.dumps({"instances": [1.0] * 50_000}).encode()
+    assert json.loads(provider.predict("half", large, one.id))["predictions"] == [2.5] * 50_000
+    assert not list(provider.blobs.list("cloudserve/half/requests/"))
+    with pytest.raises(RemoteError, match="predict: ") as error:
+        provider.predict("half", b'{"instances": ["text"]}')
+    assert "failures" in error.value.where
+
+
+def with_code(tmp_path, source, name="inference.py", text=SCRIPT):
+    folder = tmp_path / "with-code"
+    shutil.copytree(source, folder)
+    (folder / "code").mkdir()
+    (folder / "code" / name).write_text(text)
+    return folder
+
+
+def test_a_models_own_script_lies_where_the_container_looks(target, tmp_path, half_plus_two):
+    provider = target()
+    revision = put(provider, "half", 1, with_code(tmp_path, half_plus_two))
+    lines = perform(provider, plan(provider, "half", revision))
+    root = locate(provider, "half", revision).root
+    assert [blob.key for blob in provider.blobs.list(f"{root}code/")] == [
+        f"{root}code/inference.py"
+    ]
+    assert any(line.startswith("1 files of code/ are at ") for line in lines)
+    assert json.loads(provider.predict("half", BODY)) == {"from": "the script"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("inference.py", "def input_handler(data, context): ...", "neither `handler` nor both"),
+        ("inference.py", "def handler(", "is not Python"),
+        ("predict.py", SCRIPT, "has no inference.py"),
+    ],
+)
+def test_a_script_that_the_container_cannot_use_is_refused_before_there_is_a_model(
+    target, tmp_path, half_plus_two, name, text, sentence
+):
+    provider = target()
+    revision = put(provider, "half", 1, with_code(tmp_path, half_plus_two, name, text))
+    with pytest.raises(ModelError, match=sentence):
+        perform(provider, plan(provider, "half", revision))
+    assert provider.describe("half").revisions == ()
+
+
+def test_checks_read_the_buckets_region_and_the_alarms(target, client, bucket, region, alarm):
+    provider = target(update="canary", alarms="errors")
+    model = Artifact("2.20.0", 1000, 3)
+    assert provider.check(model) == ()
+    provider.blobs.ensure(print)
+    assert provider.check(model) == ()
+    elsewhere = target(region="eu-elsewhere-1")
+    with pytest.raises(UserError, match=f"is in {region} and the endpoint in eu-elsewhere-1"):
+        elsewhere.check(model)
+    with pytest.raises(UserError, match="no CloudWatch alarm slow"):
+        target(update="canary", alarms="errors, slow").check(model)
+    with pytest.raises(UserError, match="no instance type"):
+        target(instance_type="ml.m5.huge").check(model)
