@@ -25,8 +25,8 @@ from .batching import BatchedModel
 from .models import Servable, VersionState
 from .nouns import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
 from .observing import Method, Observation, Observer, unobserved
-from .pace import Paces
-from .runtime.types import DEFAULT_SIGNATURE, Tensor
+from .pace import Pace, Paces
+from .runtime.types import DEFAULT_SIGNATURE, Tensor, steady_of
 from .status import Code, StatusError
 
 _T = TypeVar("_T")
@@ -133,10 +133,21 @@ class Inference:
             with self._handle(spec) as servable:
                 if isinstance(servable.model, BatchedModel):
                     return Way.BATCH
-                pace = self.paces.of(servable.name, servable.version)
-                return Way.LOOP if pace.is_quick(size) else Way.THREAD
+                signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE).name
+                steady = signature in steady_of(servable.model)
+                quick = steady and self._pace(spec, servable).is_quick(size)
+                return Way.LOOP if quick else Way.THREAD
         except StatusError:
             return Way.THREAD
+
+    def pace(self, spec: ModelSpec) -> Pace:
+        """Return the pace of the signature that a request asks for. Raises StatusError."""
+        with self._handle(spec) as servable:
+            return self._pace(spec, servable)
+
+    def _pace(self, spec: ModelSpec, servable: Servable) -> Pace:
+        signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
+        return self.paces.of(servable.name, servable.version, signature.name)
 
     async def _predict_in_batch(
         self, spec: ModelSpec, decode: Decode, until: float | None, small: bool

@@ -1,8 +1,9 @@
-"""How quick the requests of each version are: which of them the event loop may answer itself.
+"""How quick a signature's requests are: which of them the event loop may answer itself.
 
 To hand a request to a thread and back costs more than the run of a small model does; a heavy one on
 the event loop would hold up every other request. What requests really took decides: those no larger
-than one that was quick are taken to be quick, until one of them is not.
+than one that was quick are taken to be quick, until one of them is not. Signatures whose time hangs
+on the values of their inputs are left out (`runtime.steady`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ _QUICK_SECONDS = 5e-3
 _SLOW_SECONDS = 1e-3
 """The time on the clock that it should not take on the loop."""
 _MOST_SURPRISES = 3
+_TOO_LONG_SECONDS = 50e-3
+"""The time on the clock that it must not take on the loop, not even once."""
 
 
 class Stopwatch:
@@ -32,7 +35,7 @@ class Stopwatch:
 
 
 class Pace:
-    """The pace of one version; sizes are bytes of requests, times are seconds."""
+    """The pace of a version's signature; sizes are bytes of requests, times are seconds."""
 
     __slots__ = ("_largest", "_surprises")
 
@@ -50,19 +53,24 @@ class Pace:
             self._largest = max(self._largest, size)
 
     def check(self, cpu: float, wall: float) -> None:
-        """Take what a request took on the event loop; several in a row that were slow end it."""
-        if cpu > 2 * _QUICK_CPU_SECONDS or wall > _SLOW_SECONDS:
+        """Take what a request took on the event loop: one far too long ends it, or several slow."""
+        if wall > _TOO_LONG_SECONDS:
+            self._surprises = _MOST_SURPRISES
+        elif cpu > 2 * _QUICK_CPU_SECONDS or wall > _SLOW_SECONDS:
             self._surprises += 1
         elif self._surprises < _MOST_SURPRISES:
             self._surprises = 0
 
 
 class Paces:
-    """The paces of all versions ever asked, by name and number."""
+    """The paces of all that was ever asked, by model, version and signature."""
 
     def __init__(self) -> None:
-        self._paces: dict[tuple[str, int | None], Pace] = {}
+        self._paces: dict[tuple[str, int | None, str], Pace] = {}
 
-    def of(self, name: str, version: int | None) -> Pace:
-        """Return the pace of a version, which begins by knowing nothing."""
-        return self._paces.setdefault((name, version), Pace())
+    def of(self, name: str, version: int | None, signature: str) -> Pace:
+        """Return the pace of a signature, which begins by knowing nothing.
+
+        To be asked of those that exist alone: it is kept.
+        """
+        return self._paces.setdefault((name, version, signature), Pace())

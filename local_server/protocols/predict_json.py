@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from ..codecs.layout import COMPACT, Layout
@@ -9,6 +10,7 @@ from ..codecs.request import PredictRequest, parse_request, scan_request
 from ..inference import Inference, Way
 from ..nouns import ModelSpec, Prediction
 from ..pace import Pace, Stopwatch
+from ..status import StatusError
 from .errors import error_body, http_status
 
 __all__ = ["error_body", "http_status", "predict_json", "predict_json_here"]
@@ -31,27 +33,29 @@ async def predict_json(
     without holding up the event loop: there, in a batch, or in one of the executor's threads.
     Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
     """
-    way = inference.way(spec, len(body))
-    plain = scan_request(body) if way is not Way.THREAD and len(body) <= _SMALL else None
+    plain = scan_request(body) if len(body) <= _SMALL else None
+    named = _named(spec, plain) if plain else spec
+    way = inference.way(named, len(body))
     if way is Way.BATCH:
         request = plain or await _parse(inference, body)
         return await _answer_in_batch(inference, spec, request, layout, within)
-    if plain is not None:
-        stopwatch = Stopwatch()
-        answer, encoded = _answer(inference, spec, plain, layout)
-        _pace(inference, answer).check(*stopwatch.read())
-        return encoded
+    if way is Way.LOOP and plain is not None:
+        return _answer_on_loop(inference, named, plain, layout)
     return await inference.submit(
-        lambda: predict_json_here(inference, spec, body, layout), within=within
+        lambda: predict_json_here(inference, spec, body, layout, plain), within=within
     )
 
 
 def predict_json_here(
-    inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
+    inference: Inference,
+    spec: ModelSpec,
+    body: bytes,
+    layout: Layout = COMPACT,
+    plain: PredictRequest | None = None,
 ) -> bytes:
-    """Do what `predict_json` does in the calling thread."""
+    """Do what `predict_json` does in the calling thread; `plain` is the body where it is parsed."""
     stopwatch = Stopwatch()
-    answer, encoded = _answer(inference, spec, parse_request(body), layout)
+    answer, encoded = _answer(inference, spec, plain or parse_request(body), layout)
     _pace(inference, answer).learn(len(body), *stopwatch.read())
     return encoded
 
@@ -60,15 +64,29 @@ async def _parse(inference: Inference, body: bytes) -> PredictRequest:
     return await inference.submit(lambda: parse_request(body))
 
 
+def _answer_on_loop(
+    inference: Inference, spec: ModelSpec, request: PredictRequest, layout: Layout
+) -> bytes:
+    stopwatch = Stopwatch()
+    try:
+        answer, encoded = _answer(inference, spec, request, layout)
+    except StatusError:
+        with suppress(StatusError):  # that the version is gone by now
+            inference.pace(spec).check(*stopwatch.read())
+        raise
+    _pace(inference, answer).check(*stopwatch.read())
+    return encoded
+
+
+def _pace(inference: Inference, answer: Prediction) -> Pace:
+    return inference.paces.of(answer.spec.name, answer.spec.version, answer.spec.signature)
+
+
 def _answer(
     inference: Inference, spec: ModelSpec, request: PredictRequest, layout: Layout
 ) -> tuple[Prediction, bytes]:
     answer = inference.predict_here(_named(spec, request), request.decode)
     return answer, _encode(request, answer, layout)
-
-
-def _pace(inference: Inference, answer: Prediction) -> Pace:
-    return inference.paces.of(answer.spec.name, answer.spec.version)
 
 
 async def _answer_in_batch(

@@ -71,6 +71,7 @@ class SessionModel:
         self._in_pool = in_pool
         self._defaults = restored.defaults
         self._calls: dict[str, _Call] = {}
+        self.steady = restored.steady
         self.all_signatures = MappingProxyType(dict(restored.signatures))
         self.signatures = MappingProxyType(
             {n: s for n, s in restored.signatures.items() if n not in HIDDEN_SIGNATURES}

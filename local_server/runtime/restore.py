@@ -17,6 +17,7 @@ from cloudserve.savedmodel.signature import Signature, read_signature
 from ..status import Code
 from .devices import Device, is_on_cpu
 from .errors import forget_frames, load_error
+from .steady import steady_signatures
 from .types import LoadError, Tensor
 
 
@@ -29,6 +30,8 @@ class Restored:
     signatures: Mapping[str, Signature]
     defaults: Mapping[str, Mapping[str, Tensor]]
     """By signature and input: what is fed where a request gives nothing."""
+    steady: frozenset[str] = frozenset()
+    """The signatures whose cost the sizes of their inputs bound."""
     unset: tuple[str, ...] = ()
     """Variables that the signatures read and the restore did not write: `tf.saved_model.save` of a
     Keras 3 model names them apart ("Could not find variable")."""
@@ -65,8 +68,9 @@ def restore(
         raise load_error(error, path) from error
     if unset:
         session.close()
-        return Restored(None, signatures, defaults, tuple(unset))
-    return Restored(session, signatures, defaults)
+        return Restored(None, signatures, defaults, unset=tuple(unset))
+    steady = steady_signatures(meta_graph.graph_def, signatures)
+    return Restored(session, signatures, defaults, steady)
 
 
 def _open(tf: Any, path: Path) -> Any:

@@ -51,3 +51,9 @@ class LoadedModel(Protocol):
     def close(self) -> None:
         """Give back what the model holds; no call may be running."""
         ...
+
+
+def steady_of(model: LoadedModel) -> frozenset[str]:
+    """Return the signatures whose cost the sizes of their inputs bound, as far as a model says."""
+    steady: frozenset[str] = getattr(model, "steady", frozenset())
+    return steady

@@ -9,13 +9,15 @@ import pytest
 from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.nouns import ModelSpec
-from cloudserve.local_server.pace import Pace, Paces
+from cloudserve.local_server.pace import Pace, Paces, Stopwatch
 from cloudserve.local_server.protocols.predict_json import predict_json
+from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 QUICK, SLOW = (1e-5, 1e-5), (1e-2, 1e-2)
-WAITING = (1e-5, 1.0)
+WAITING = (1e-5, 1e-2)
+ENDLESS = (1.0, 1.0)
 X = TensorSpec("x", "x:0", "float32", None)
 BODY = b'{"instances": [1.0]}'
 
@@ -24,12 +26,15 @@ class Threads:
     """A model that notes which threads run it."""
 
     def __init__(self, path):
-        default = Signature("serving_default", "", (X,), (X,))
-        self.signatures = self.all_signatures = {"serving_default": default}
+        names = ("serving_default", "other")
+        self.signatures = self.all_signatures = {n: Signature(n, "", (X,), (X,)) for n in names}
+        self.steady = frozenset(names)
         self.seen = []
 
     def run(self, signature, inputs):
         self.seen.append(threading.current_thread())
+        if inputs["x"][0] < 0:
+            raise StatusError(Code.INVALID_ARGUMENT, "it is less than 0")
         return dict(inputs)
 
     def close(self):
@@ -50,7 +55,7 @@ def test_what_is_no_larger_than_a_quick_request_is_quick():
 
 
 @pytest.mark.parametrize("surprise", [SLOW, WAITING])
-def test_three_surprises_in_a_row_end_it_for_the_version(surprise):
+def test_three_surprises_in_a_row_end_it(surprise):
     pace = Pace()
     pace.learn(100, *QUICK)
     for times in (surprise, surprise, QUICK, surprise, surprise):
@@ -63,11 +68,20 @@ def test_three_surprises_in_a_row_end_it_for_the_version(surprise):
     assert not pace.is_quick(100)
 
 
-def test_each_version_has_its_own_pace():
+def test_one_that_held_up_the_loop_ends_it():
+    pace = Pace()
+    pace.learn(100, *QUICK)
+    pace.check(*ENDLESS)
+    pace.check(*QUICK)
+    assert not pace.is_quick(100)
+
+
+def test_each_signature_of_each_version_has_its_own_pace():
     paces = Paces()
-    paces.of("m", 1).learn(100, *QUICK)
-    assert paces.of("m", 1).is_quick(100)
-    assert not paces.of("m", 2).is_quick(100)
+    paces.of("m", 1, "a").learn(100, *QUICK)
+    assert paces.of("m", 1, "a").is_quick(100)
+    assert not paces.of("m", 2, "a").is_quick(100)
+    assert not paces.of("m", 1, "b").is_quick(100)
 
 
 @pytest.fixture
@@ -86,7 +100,7 @@ def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(serve
     inference, model = served
     answers = {ask(inference, BODY)}
     assert model.seen.pop() is not threading.current_thread()
-    inference.paces.of("m", 1).learn(len(BODY), *QUICK)
+    inference.paces.of("m", 1, "serving_default").learn(len(BODY), *QUICK)
     assert inference.way(ModelSpec("m"), len(BODY)) is Way.LOOP
     answers.add(ask(inference, BODY))
     assert model.seen.pop() is threading.current_thread()
@@ -95,15 +109,53 @@ def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(serve
     assert answers == {b'{\n    "predictions": [1.0]\n}'}
 
 
+def test_a_signature_of_which_nothing_is_known_is_run_in_a_thread_whatever_the_others(served):
+    inference, model = served
+    inference.paces.of("m", 1, "serving_default").learn(10**9, *QUICK)
+    ask(inference, b'{"signature_name": "other", "instances": [1.0]}')
+    assert model.seen.pop() is not threading.current_thread()
+
+
+def test_signatures_that_are_not_there_are_not_kept(served):
+    inference, _ = served
+    assert inference.way(ModelSpec("m", signature="none"), 0) is Way.THREAD
+    with pytest.raises(StatusError, match="not found in signature def"):
+        inference.pace(ModelSpec("m", signature="none"))
+
+
+def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
+    inference, model = served
+    pace = inference.paces.of("m", 1, "serving_default")
+    pace.learn(10**9, *QUICK)
+    monkeypatch.setattr(Stopwatch, "read", lambda _: ENDLESS)
+    with pytest.raises(StatusError, match="less than 0"):
+        ask(inference, b'{"instances": [-1.0]}')
+    assert model.seen.pop() is threading.current_thread()
+    assert not pace.is_quick(0)
+
+
 def test_what_takes_the_exact_road_is_read_in_a_thread_whatever_the_pace(served):
     inference, model = served
-    inference.paces.of("m", 1).learn(10**9, *QUICK)
+    inference.paces.of("m", 1, "serving_default").learn(10**9, *QUICK)
     assert ask(inference, b'{"instances": [NaN]}') == b'{\n    "predictions": [NaN]\n}'
     assert model.seen.pop() is not threading.current_thread()
 
 
 def test_large_requests_are_answered_in_a_thread_whatever_the_pace(served):
     inference, model = served
-    inference.paces.of("m", 1).learn(10**9, *QUICK)
+    inference.paces.of("m", 1, "serving_default").learn(10**9, *QUICK)
     ask(inference, b'{"instances": [%b1]}' % (b"1," * 10_000))
     assert model.seen.pop() is not threading.current_thread()
+
+
+def test_a_signature_whose_time_may_hang_on_values_stays_in_threads():
+    manager = Manager(Threads)
+    asyncio.run(manager.load("m", 1, Path("m")))
+    with manager.handle("m") as servable:
+        servable.model.steady = frozenset({"other"})
+    with ThreadPoolExecutor(1) as executor:
+        inference = Inference(manager, executor)
+        for name in ("serving_default", "other"):
+            inference.paces.of("m", 1, name).learn(100, *QUICK)
+        assert inference.way(ModelSpec("m"), 10) is Way.THREAD
+        assert inference.way(ModelSpec("m", signature="other"), 10) is Way.LOOP

@@ -1,0 +1,85 @@
+"""Signatures whose cost the sizes of their inputs bound, whatever the values are.
+
+The event loop may answer those itself: that one request was quick tells of the next of its size. A
+loop in the graph, or a shape made of a value, takes that promise away; so does an op not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from cloudserve.savedmodel.signature import Signature
+
+_ELEMENTS = """
+    Abs Add AddN AddV2 Cast Ceil ClipByValue Cos Div DivNoNan Elu Equal Erf Exp Expm1 Floor FloorDiv
+    FloorMod Greater GreaterEqual Inv IsFinite IsInf IsNan LeakyRelu Less LessEqual Log Log1p
+    LogSoftmax LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod Mul Neg NotEqual OnesLike Pow
+    RealDiv Reciprocal Relu Relu6 Rint Round Rsqrt Select SelectV2 Selu Sigmoid Sign Sin Softmax
+    Softplus Softsign Sqrt Square SquaredDifference Sub Tan Tanh TruncateDiv ZerosLike
+"""
+_LINEAR = """
+    AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd BiasAddV1 Conv2D DepthwiseConv2dNative
+    FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 L2Loss LRN MatMul MaxPool
+"""
+_REDUCTIONS = "All Any ArgMax ArgMin Cumprod Cumsum Max Mean Min Prod Sum TopK TopKV2"
+_SHAPES = """
+    Concat ConcatV2 ExpandDims Gather GatherNd GatherV2 Identity IdentityN Pack Rank Reshape Shape
+    ShapeN Size Slice Snapshot Split SplitV Squeeze StridedSlice Transpose Unpack
+"""
+_SOURCES = """
+    Assign AssignAdd AssignAddVariableOp AssignSub AssignSubVariableOp AssignVariableOp Const NoOp
+    Placeholder PlaceholderWithDefault PreventGradient ReadVariableOp ResourceGather StopGradient
+    VarHandleOp Variable VariableV2
+"""
+_CALLS = "PartitionedCall StatefulPartitionedCall"
+STEADY_OPS = frozenset(f"{_ELEMENTS} {_LINEAR} {_REDUCTIONS} {_SHAPES} {_SOURCES} {_CALLS}".split())
+
+
+def steady_signatures(graph_def: Any, signatures: Mapping[str, Signature]) -> frozenset[str]:
+    """Return the names of the signatures that run ops of STEADY_OPS alone."""
+    nodes = {node.name: node for node in graph_def.node}
+    functions = {f.signature.name: tuple(f.node_def) for f in graph_def.library.function}
+    return frozenset(
+        name
+        for name, signature in signatures.items()
+        if _ops(_ancestors(nodes, signature), functions) <= STEADY_OPS
+    )
+
+
+def _ancestors(nodes: Mapping[str, Any], signature: Signature) -> list[Any]:
+    """Return the nodes that a signature's outputs are computed from, its inputs excepted."""
+    fed = {_node_name(spec.tensor_name) for spec in signature.inputs}
+    pending = [_node_name(spec.tensor_name) for spec in signature.outputs]
+    found: dict[str, Any] = {}
+    while pending:
+        name = pending.pop()
+        if name in nodes and name not in found and name not in fed:
+            found[name] = nodes[name]
+            pending.extend(map(_node_name, nodes[name].input))
+    return list(found.values())
+
+
+def _node_name(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _ops(nodes: Iterable[Any], functions: Mapping[str, Collection[Any]]) -> set[str]:
+    """Return the ops that nodes run, those of the functions they call among them."""
+    ops: set[str] = set()
+    called: set[str] = set()
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        new = {name for name in (node.op, *_called(node)) if name in functions} - called
+        called |= new
+        pending.extend(inner for name in new for inner in functions[name])
+        if node.op not in functions:
+            ops.add(node.op)
+    return ops
+
+
+def _called(node: Any) -> Iterator[str]:
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (function.name for function in value.list.func)
