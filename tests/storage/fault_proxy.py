@@ -46,10 +46,11 @@ class FaultProxy:
 
     def __enter__(self):
         self._numbers = itertools.count()
+        self._accepted = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self._server = self._call(asyncio.start_server(self._accept, "127.0.0.1", 0))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -76,8 +77,14 @@ class FaultProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._accepted:  # a task that was cancelled before it began closed nothing
+            writer.transport.abort()
         for _ in range(5):  # aborted transports close in the loop's next turns
             await asyncio.sleep(0)
+
+    def _accept(self, reader, writer):
+        self._accepted.append(writer)
+        return self._serve(reader, writer)
 
     async def _serve(self, reader, writer):
         fault = self.plan(next(self._numbers))

@@ -1,24 +1,31 @@
 """Content-addressed files on disk: a blob is there whole or not at all.
 
-ROOT/blobs/ab/ab12…      by SHA-256, read-only, fsynced before it gets this name
+ROOT/blobs/ab/ab12…      by address, read-only, fsynced before it gets this name
 ROOT/staging/…           being written; swept when the store is opened by nobody else
 ROOT/sessions/ID         resumable uploads, which outlive a restart
+
+An address is the SHA-256 of the bytes, or, of what was joined, a hash of the pieces' addresses:
+joining costs a copy and no second look at the bytes. So the same content is stored once for each
+way in which it was cut.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .checksums import ALWAYS, OF_JOINED, Digests
+from .checksums import ALWAYS, Digests
+from .crc_combine import CRC32_POLYNOMIAL, CRC32C_POLYNOMIAL, combined
 from .nouns import Blob
 
 COPY_BYTES = 1 << 20
 READ_ONLY = 0o444
+ADDRESS_BYTES = 32
 
 
 class BlobWriter:
@@ -59,7 +66,8 @@ class BlobWriter:
         """Close the file, safe on disk, and return it with its checksums."""
         self.sync()
         self._file.close()
-        return Blob(self._path, self.size, self._digests.result())
+        digests = self._digests.result()
+        return Blob(self._path, self.size, digests["sha256"], digests)
 
     def close(self) -> None:
         """Close the file and leave it for a later writer to resume."""
@@ -83,14 +91,14 @@ class BlobDirectory:
 
     def writer(self, extra: tuple[str, ...] = ()) -> BlobWriter:
         """Return a writer of a new staged file; `extra` names checksums beyond `ALWAYS`."""
-        return self._writer((*ALWAYS, *extra))
+        return BlobWriter(self._new(), (*ALWAYS, *extra))
 
-    def _writer(self, checksums: tuple[str, ...]) -> BlobWriter:
-        return BlobWriter(self._staging / uuid.uuid4().hex, checksums)
+    def _new(self) -> Path:
+        return self._staging / uuid.uuid4().hex
 
-    def path(self, sha256: bytes) -> Path:
-        """Return where the blob of this digest lies, or would lie."""
-        name = sha256.hex()
+    def path(self, address: bytes) -> Path:
+        """Return where the blob of this address lies, or would lie."""
+        name = address.hex()
         return self._blobs / name[:2] / name
 
     def session(self, session: str) -> Path:
@@ -101,7 +109,7 @@ class BlobDirectory:
         """Move a staged file to its address, or drop it where its content is there already."""
         if blob.staged is None:
             return
-        target = self.path(blob.digests["sha256"])
+        target = self.path(blob.address)
         if target.exists():
             blob.staged.unlink()
             return
@@ -111,31 +119,45 @@ class BlobDirectory:
         sync_directory(target.parent)
         sync_directory(self._blobs)
 
-    def join(self, parts: Iterable[bytes], extra: tuple[str, ...] = ()) -> Blob:
-        """Write blobs, named by their digests, one after another into a new staged file.
+    def join(self, pieces: Sequence[Blob], extra: tuple[str, ...] = ()) -> Blob:
+        """Write stored blobs one after another into a new staged file.
 
-        The blob has no MD5 (see `with_md5`). Raises FileNotFoundError when a part has gone.
+        The blob has the CRCs, what `extra` names, and no MD5 (see `with_md5`). Raises
+        FileNotFoundError when a piece has gone.
         """
-        writer = self._writer((*OF_JOINED, *extra))
+        path = self._new()
         try:
-            for sha256 in parts:
-                self.copy(writer, sha256)
-            return writer.finish()
+            self._concatenate(pieces, path)
+            digests = {
+                "crc32": combined([(p.digests["crc32"], p.size) for p in pieces], CRC32_POLYNOMIAL),
+                "crc32c": combined(
+                    [(p.digests["crc32c"], p.size) for p in pieces], CRC32C_POLYNOMIAL
+                ),
+                **_digests_of(path, extra),
+            }
         except BaseException:
-            writer.abort()
+            path.unlink(missing_ok=True)
             raise
+        return Blob(path, sum(piece.size for piece in pieces), _joined(pieces), digests)
+
+    def _concatenate(self, pieces: Sequence[Blob], path: Path) -> None:
+        with path.open("xb") as joined:
+            for piece in pieces:
+                with self.path(piece.address).open("rb") as file:
+                    shutil.copyfileobj(file, joined, COPY_BYTES)
+            joined.flush()
+            os.fsync(joined.fileno())
 
     def with_md5(self, blob: Blob) -> Blob:
         """Return a stored blob with its MD5; raises FileNotFoundError when it has gone."""
         if blob.digests.get("md5"):
             return blob
-        with self.path(blob.digests["sha256"]).open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
-        return replace(blob, digests={**blob.digests, "md5": md5})
+        md5 = _digests_of(self.path(blob.address), ("md5",))
+        return replace(blob, digests={**blob.digests, **md5})
 
-    def copy(self, writer: BlobWriter, sha256: bytes, offset: int = 0, length: int = -1) -> None:
+    def copy(self, writer: BlobWriter, address: bytes, offset: int = 0, length: int = -1) -> None:
         """Append `length` bytes of a blob from `offset` (all when negative) to a writer."""
-        with self.path(sha256).open("rb") as file:
+        with self.path(address).open("rb") as file:
             file.seek(offset)
             left = length if length >= 0 else os.fstat(file.fileno()).st_size - offset
             while left and (chunk := file.read(min(COPY_BYTES, left))):
@@ -153,6 +175,22 @@ class BlobDirectory:
         for path in self._sessions.iterdir():
             if path.name not in sessions:
                 path.unlink()
+
+
+def _joined(pieces: Sequence[Blob]) -> bytes:
+    """Return an address that no content has by itself: it is of another hash function."""
+    addresses = b"".join(piece.address for piece in pieces)
+    return hashlib.blake2b(addresses, digest_size=ADDRESS_BYTES, person=b"joined").digest()
+
+
+def _digests_of(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    if not names:
+        return {}
+    digests = Digests(names)
+    with path.open("rb") as file:
+        while chunk := file.read(COPY_BYTES):
+            digests.update(chunk)
+    return digests.result()
 
 
 def sync_directory(path: Path) -> None:

@@ -72,7 +72,7 @@ def _place(info: ObjectInfo, draft: Path, relative: str, blobs: BlobDirectory) -
             target.mkdir(parents=True, exist_ok=True)
             return 0
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy(blobs.path(info.sha256), target)
+        _link_or_copy(blobs.path(info.address), target)
     except (FileExistsError, NotADirectoryError) as error:
         raise CheckoutError(
             f"The key {info.key!r} is both a file and a folder", where=f"{info.bucket}/{info.key}"

@@ -13,19 +13,19 @@ from pathlib import Path
 
 from ..sqlite import open_database
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 CREATE TABLE buckets (
     name TEXT PRIMARY KEY, project TEXT NOT NULL, region TEXT NOT NULL, created REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE objects (
-    bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL,
+    bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,
     md5 BLOB NOT NULL, crc32c BLOB NOT NULL, crc32 BLOB NOT NULL, generation INTEGER NOT NULL,
     metageneration INTEGER NOT NULL, about BLOB NOT NULL, created REAL NOT NULL,
     updated REAL NOT NULL, PRIMARY KEY (bucket, key)
 ) WITHOUT ROWID;
-CREATE INDEX objects_by_content ON objects (sha256);
+CREATE INDEX objects_by_content ON objects (address);
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
     created REAL NOT NULL
@@ -41,7 +41,7 @@ CREATE TABLE sessions (
     precondition BLOB NOT NULL, expected BLOB NOT NULL, total INTEGER,
     received INTEGER NOT NULL, generation INTEGER NOT NULL, created REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE garbage (sha256 BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE garbage (address BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE counter (generation INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
 """

@@ -17,16 +17,18 @@ class Blob:
 
     `staged` is the file that holds them until a put takes it over or they are discarded; None
     when they are in the store already.
-    `digests` has the raw checksums by algorithm, at least those of `checksums.ALWAYS`.
+    `address` is what the store keeps them by. `digests` has the raw checksums by algorithm, at
+    least those of `checksums.ALWAYS`, and of joined blobs the CRCs.
     """
 
     staged: Path | None
     size: int
+    address: bytes
     digests: Mapping[str, bytes]
 
     @property
     def sha256(self) -> str:
-        """Return the content's address: its SHA-256 in hex."""
+        """Return the SHA-256 in hex; no joined blob has one."""
         return self.digests["sha256"].hex()
 
 
@@ -61,7 +63,8 @@ class BucketInfo:
 class ObjectInfo:
     """A stored object. Digests are raw bytes, times are seconds since the epoch.
 
-    `md5` is empty where the object was joined of parts, as its `about.components` tells.
+    `address` is its blob's. `md5` is empty where the object was joined of parts, as its
+    `about.components` tells.
 
     `generation` grows with every write in the store, `metageneration` counts the changes of this
     generation's metadata from 1 (GCS's meaning of both).
@@ -70,7 +73,7 @@ class ObjectInfo:
     bucket: str
     key: str
     size: int
-    sha256: bytes
+    address: bytes
     md5: bytes
     crc32c: bytes
     crc32: bytes
@@ -178,13 +181,9 @@ class Part:
 
 def as_blob(stored: ObjectInfo | Part) -> Blob:
     """Return stored content as a blob, to put it again under another name."""
-    digests = {
-        "sha256": stored.sha256,
-        "md5": stored.md5,
-        "crc32c": stored.crc32c,
-        "crc32": stored.crc32,
-    }
-    return Blob(None, stored.size, digests)
+    address = stored.sha256 if isinstance(stored, Part) else stored.address
+    digests = {"md5": stored.md5, "crc32c": stored.crc32c, "crc32": stored.crc32}
+    return Blob(None, stored.size, address, digests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ GRACE_SECONDS = 60.0
 """How long content outlives its last object, for readers that were just given its path."""
 
 COLUMNS = (
-    "bucket, key, size, sha256, md5, crc32c, crc32, generation, metageneration, about, "
+    "bucket, key, size, address, md5, crc32c, crc32, generation, metageneration, about, "
     "created, updated"
 )
 ABOUT_COLUMN = 9
@@ -91,7 +91,7 @@ class Objects:
             bucket=name[0],
             key=name[1],
             size=blob.size,
-            sha256=blob.digests["sha256"],
+            address=blob.address,
             md5=blob.digests.get("md5", b""),
             crc32c=blob.digests["crc32c"],
             crc32=blob.digests["crc32"],
@@ -103,21 +103,21 @@ class Objects:
         )
         self.keep(connection, blob)
         write_row(connection, info)
-        if before and before.sha256 != info.sha256:
-            self.release(connection, [before.sha256])
+        if before and before.address != info.address:
+            self.release(connection, [before.address])
         return info
 
     def keep(self, connection: sqlite3.Connection, blob: Blob) -> None:
         """Give a blob its address, and spare it from collection."""
         self._blobs.adopt(blob)
-        connection.execute("DELETE FROM garbage WHERE sha256 = ?", (blob.digests["sha256"],))
+        connection.execute("DELETE FROM garbage WHERE address = ?", (blob.address,))
 
     def remove(self, connection: sqlite3.Connection, info: ObjectInfo) -> None:
         """Delete an object."""
         connection.execute(
             "DELETE FROM objects WHERE bucket = ? AND key = ?", (info.bucket, info.key)
         )
-        self.release(connection, [info.sha256])
+        self.release(connection, [info.address])
 
     def release(self, connection: sqlite3.Connection, contents: list[bytes]) -> None:
         """Note content that lost an owner, and unlink what nobody has owned for a while.
@@ -125,22 +125,22 @@ class Objects:
         Unlinking happens inside the transaction: a put that adopts the same content waits for it.
         """
         now = self._clock()
-        for sha256 in contents:
-            if not _owned(connection, sha256):
-                connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (sha256, now))
+        for address in contents:
+            if not _owned(connection, address):
+                connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (address, now))
         due = connection.execute(
-            "DELETE FROM garbage WHERE since <= ? RETURNING sha256", (now - GRACE_SECONDS,)
+            "DELETE FROM garbage WHERE since <= ? RETURNING address", (now - GRACE_SECONDS,)
         ).fetchall()
-        for (sha256,) in due:
-            self._blobs.path(sha256).unlink(missing_ok=True)
+        for (address,) in due:
+            self._blobs.path(address).unlink(missing_ok=True)
 
 
-def _owned(connection: sqlite3.Connection, sha256: bytes) -> bool:
+def _owned(connection: sqlite3.Connection, address: bytes) -> bool:
     return bool(
         connection.execute(
-            "SELECT 1 FROM objects WHERE sha256 = ?1 UNION ALL "
+            "SELECT 1 FROM objects WHERE address = ?1 UNION ALL "
             "SELECT 1 FROM parts WHERE sha256 = ?1 LIMIT 1",
-            (sha256,),
+            (address,),
         ).fetchone()
     )
 
@@ -154,7 +154,7 @@ def write_row(connection: sqlite3.Connection, info: ObjectInfo) -> None:
             info.bucket,
             info.key,
             info.size,
-            info.sha256,
+            info.address,
             info.md5,
             info.crc32c,
             info.crc32,
@@ -171,6 +171,6 @@ def orphans(connection: sqlite3.Connection, blobs: BlobDirectory) -> list[Path]:
     """Return the blob files that no row names."""
     owned = {
         row[0].hex()
-        for row in connection.execute("SELECT sha256 FROM objects UNION SELECT sha256 FROM parts")
+        for row in connection.execute("SELECT address FROM objects UNION SELECT sha256 FROM parts")
     }
     return [path for path in blobs.stored() if path.name not in owned]

@@ -59,7 +59,8 @@ def verify_content(content: bytes, headers: Mapping[str, str], algorithm: str | 
     check_forms(headers, algorithm)
     digests = Digests((*ALWAYS, algorithm) if algorithm else ALWAYS)
     digests.update(content)
-    verify(Blob(None, len(content), digests.result()), headers, algorithm)
+    computed = digests.result()
+    verify(Blob(None, len(content), computed["sha256"], computed), headers, algorithm)
 
 
 def announced_algorithm(headers: Mapping[str, str]) -> str | None:

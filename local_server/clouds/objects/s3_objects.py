@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from ...transport.types import Response
@@ -189,7 +190,10 @@ def copy_object(call: S3Call) -> Response:
             "without changing the object's metadata."
         )
         raise S3Error("InvalidRequest", message)
-    about = about_from(call.head.headers, source.about.checksum) if replaced else source.about
+    of_parts = source.about.components > 0
+    checksum = "" if of_parts else source.about.checksum  # a checksum of the parts' checksums
+    about = about_from(call.head.headers) if replaced else source.about
+    about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
     condition = write_condition(call.head.headers)
     info = call.store.copy(source, call.bucket, call.key, about, condition)
     body = document(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from ...transport.types import Response
-from .checksums import ALGORITHMS, from_base64, to_base64
+from .checksums import ALGORITHMS, OF_JOINED, from_base64, to_base64
 from .errors import InvalidPartError
 from .nouns import About, Blob, Part, Upload
 from .s3_buckets import malformed
@@ -160,7 +160,7 @@ def _part_checksum(part: Part, algorithm: str) -> bytes | None:
 
 
 def _extra(algorithm: str, kind: str) -> tuple[str, ...]:
-    wanted = algorithm and kind == "FULL_OBJECT" and algorithm not in STORED
+    wanted = algorithm and kind == "FULL_OBJECT" and algorithm not in OF_JOINED
     return (algorithm,) if wanted else ()
 
 

@@ -192,7 +192,7 @@ class ObjectStore:
         """
         components = sum(source.about.components or 1 for source in sources)
         try:
-            blob = self._blobs.join(source.sha256 for source in sources)
+            blob = self._blobs.join([as_blob(source) for source in sources])
         except FileNotFoundError as error:
             raise NoSuchKeyError(sources[0].bucket, sources[0].key) from error
         return self.put(bucket, key, blob, replace(about, components=components), precondition)
@@ -231,7 +231,7 @@ class ObjectStore:
         """Return a span of an object's bytes as a new blob; raises NoSuchKeyError."""
         writer = self.writer()
         try:
-            self._blobs.copy(writer, info.sha256, offset, length)
+            self._blobs.copy(writer, info.address, offset, length)
         except FileNotFoundError as error:
             writer.abort()
             raise NoSuchKeyError(info.bucket, info.key) from error
@@ -253,7 +253,7 @@ class ObjectStore:
 
         It stays for a minute (`rows.GRACE_SECONDS`) after the object was replaced or deleted.
         """
-        return self._blobs.path(info.sha256)
+        return self._blobs.path(info.address)
 
     def list(
         self,

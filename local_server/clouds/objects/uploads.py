@@ -93,7 +93,7 @@ class Uploads:
         if len(chosen) == 1 and not extra:
             return as_blob(chosen[0])
         try:
-            return self._blobs.join((part.sha256 for part in chosen), extra)
+            return self._blobs.join([as_blob(part) for part in chosen], extra)
         except FileNotFoundError as error:
             raise NoSuchUploadError(upload.id) from error
 
