@@ -21,7 +21,9 @@ from .session import Access
 
 Record = Mapping[str, Any]
 NOT_FOUND = "Could not find"
-TAKEN = "Cannot create already existing"
+TAKEN = ("Cannot create already existing", "Model Package Group already exists")
+NO_GROUP = "does not exist"
+"""Of a model package group the service says so; of everything else NOT_FOUND."""
 JSON = "application/json"
 SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig")
 
@@ -106,6 +108,30 @@ class SageMaker:
     def delete(self, what: str, operation: str, **arguments: Any) -> None:
         """Call a Delete operation; something that is not there is no error."""
         self._find(what, operation, **arguments)
+
+    def packages(self, group: str) -> tuple[Record, ...]:
+        """Read the summaries of a model package group's versions, the newest first."""
+        with translated(f"list the model packages of {group}", self.where):
+            pages = self._client.get_paginator("list_model_packages")
+            try:
+                return tuple(
+                    package
+                    for page in pages.paginate(ModelPackageGroupName=group)
+                    for package in page["ModelPackageSummaryList"]
+                )
+            except ClientError as error:
+                if _is_not_found(error) or NO_GROUP in message_of(error):
+                    return ()
+                raise
+
+    def package(self, arn: str) -> Record:
+        """Read a model package."""
+        return (
+            self._find(
+                f"read the model package {arn}", "describe_model_package", ModelPackageName=arn
+            )
+            or {}
+        )
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
         """Read CloudWatch alarms: name -> state, without those that are not there."""

@@ -13,6 +13,7 @@ from ..options import from_environment
 
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
 FOLDER = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?)?$"
+GROUP = r"^([a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?$"
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Concurrency = Annotated[int, msgspec.Meta(ge=0, le=200)]
@@ -79,6 +80,9 @@ class Options:
     """How long the old instances stay after the last step."""
     alarms: str = ""
     """CloudWatch alarms that undo an update when one goes off, separated by commas."""
+
+    package_group: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
+    """The model package group that a revision is approved in before it is promoted."""
 
     profile: str = ""
     timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 1800

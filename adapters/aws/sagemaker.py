@@ -41,6 +41,7 @@ from .endpoint import (
 )
 from .later import Later
 from .options import Options
+from .packages import REGISTER, Packages
 from .performer import Performer
 from .planner import Planner
 from .staged import StagedPlanner
@@ -87,6 +88,7 @@ class SageMakerEndpoints:
         self._options = options
         self._planner = kind(target, options, image, api)
         self._performer = Performer(api, poller, blobs)
+        self._packages = Packages(options, image, api)
         self._poller = poller
 
     @property
@@ -137,17 +139,25 @@ class SageMakerEndpoints:
         self, model: str, revision: Revision, location: Location, seen: Deployment
     ) -> tuple[Action, ...]:
         """Plan a SageMaker Model and an endpoint with it beside what is live."""
-        return self._planner.deploy(model, revision, location, seen)
+        actions = self._planner.deploy(model, revision, location, seen)
+        return (*actions, *self._packages.plan(model, revision, location))
 
     def plan_traffic(
         self, model: str, revision_id: str, seen: Deployment, percent: int = 100
     ) -> tuple[Action, ...]:
-        """Plan new weights; a revision that was taken off the endpoint is put on it again."""
+        """Plan new weights; a revision that was taken off the endpoint is put on it again.
+
+        Raises CheckFailedError for one that the target's package group has not approved.
+        """
+        self._packages.check(model, revision_id, seen)
         return self._planner.traffic(model, revision_id, seen, percent)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait until the endpoint is in service."""
-        self._performer.perform(action, notify)
+        if action.kind == REGISTER:
+            self._packages.register(action.args, notify)
+        else:
+            self._performer.perform(action, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the endpoint, by its weights or with one revision's variant.

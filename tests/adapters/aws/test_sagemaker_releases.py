@@ -10,7 +10,7 @@ import boto3
 import pytest
 from cloudserve.adapters.aws.sagemaker import create
 
-from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
+from cloudserve.errors import CheckFailedError, ConflictError, ModelError, RemoteError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact
 from cloudserve.testing.provider_contract import live, locate, perform, plan, promote, put
@@ -272,6 +272,51 @@ def test_an_asynchronous_endpoint_answers_by_way_of_the_bucket(
     with pytest.raises(RemoteError, match="predict: ") as error:
         provider.predict("half", b'{"instances": ["text"]}')
     assert "failures" in error.value.where
+
+
+def test_a_version_is_promoted_when_its_package_is_approved(
+    target, client, half_plus_two, half_plus_three
+):
+    provider = target(package_group="halves")
+    one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
+    assert plan(provider, "half", two) == ()
+    with pytest.raises(CheckFailedError) as error:
+        moves(provider, two)
+    assert error.value.message == f"{two.id} waits for its approval (PendingManualApproval)"
+    package = error.value.where
+    assert error.value.hint.endswith(
+        f"--model-package-arn {package} --model-approval-status Approved"
+    )
+    registry = client("sagemaker")
+    found = registry.describe_model_package(ModelPackageName=package)
+    assert found["CustomerMetadataProperties"]["cloudserve-digest"] == two.digest
+    (container,) = found["InferenceSpecification"]["Containers"]
+    source = container["ModelDataSource"]["S3DataSource"]["S3Uri"]
+    assert source == locate(provider, "half", two).root_url
+
+    registry.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    promote(provider, "half", two)
+    assert live(provider.describe("half")) == {two.id: 1.0}
+    promote(provider, "half", one)  # what goes back has been live
+    registry.update_model_package(
+        ModelPackageArn=package, ModelApprovalStatus="Rejected", ApprovalDescription="it drifts"
+    )
+    with pytest.raises(CheckFailedError, match=f"^{two.id} was rejected: it drifts$"):
+        moves(provider, two)
+
+
+def test_a_registration_is_made_once_and_taken_up_where_it_is_missing(
+    target, client, half_plus_two, half_plus_three
+):
+    deploy(target(), 1, half_plus_two)
+    two = deploy(target(), 2, half_plus_three)
+    provider = target(package_group="halves")
+    with pytest.raises(UserError, match="is not registered in the model package group halves"):
+        moves(provider, two)
+    (register,) = plan(provider, "half", two)
+    assert perform(provider, (register, register))[-1].endswith("there already")
+    packages = client("sagemaker").list_model_packages(ModelPackageGroupName="halves")
+    assert len(packages["ModelPackageSummaryList"]) == 1
 
 
 def with_code(tmp_path, source, name="inference.py", text=SCRIPT):

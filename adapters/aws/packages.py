@@ -1,0 +1,142 @@
+"""The model registry as a gate: a revision is a package of a group, and approved before it is live.
+
+Versioned packages take no tags, and a list shows no properties: the package's description carries
+the revision. Source: SageMaker API reference, `CreateModelPackage`, `ModelPackageSummary`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.errors import CheckFailedError, UserError
+from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.provider import Notify
+
+from .endpoint import container, tag_list
+from .hosting import as_mapping, as_text
+from .options import Options
+from .staged import is_forward
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+REGISTER = "register-package"
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+TYPES = {
+    "SupportedContentTypes": ["application/json", "application/jsonlines", "text/csv"],
+    "SupportedResponseMIMETypes": ["application/json"],
+}
+DIGITS_IN_TOKEN = 32
+
+
+class Packages:
+    """The packages of one target's group; without a group nothing is registered or asked."""
+
+    def __init__(self, options: Options, image: str, api: SageMaker) -> None:
+        self._group = options.package_group
+        self._options = options
+        self._image = image
+        self._api = api
+
+    def plan(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
+        """Plan to register a revision that is not in the group; () when it is."""
+        if not self._group or self._find(model, revision) is not None:
+            return ()
+        args: dict[str, str | int | float] = {
+            "model": model,
+            "group": self._group,
+            "number": revision.number,
+            "digest": revision.digest,
+            "image": self._image,
+            "source": location.root_url,
+            "env": as_text(self._options.env),
+        }
+        sentence = (
+            f"register {revision.id} in the model package group {self._group}, to be approved"
+        )
+        return (Action(REGISTER, REGISTER, sentence, args, "delete the model package"),)
+
+    def register(self, args: Mapping[str, str | int | float], notify: Notify) -> None:
+        """Make the group if it is not there, and the package; safe to repeat."""
+        group, model = str(args["group"]), str(args["model"])
+        revision = Revision(int(args["number"]), str(args["digest"]))
+        if self._find(model, revision) is not None:
+            notify(f"model package of {revision.id}: there already")
+            return
+        env = as_mapping(args["env"])
+        self._api.create(
+            f"create the model package group {group}",
+            "create_model_package_group",
+            ModelPackageGroupName=group,
+            Tags=tag_list(model),
+        )
+        told = _told(model, revision)
+        self._api.change(
+            f"register {revision.id} in {group}",
+            "create_model_package",
+            ModelPackageGroupName=group,
+            ModelPackageDescription=told,
+            InferenceSpecification={
+                "Containers": [container(str(args["image"]), str(args["source"]), env)],
+                **TYPES,
+            },
+            ModelApprovalStatus=PENDING,
+            CustomerMetadataProperties={
+                tag["Key"]: tag["Value"]
+                for tag in tag_list(model, number=revision.number, digest=revision.digest)
+            },
+            ClientToken=hashlib.sha256(told.encode()).hexdigest()[:DIGITS_IN_TOKEN],
+        )
+
+    def check(self, model: str, revision_id: str, seen: Deployment) -> None:
+        """Raise CheckFailedError for a revision that is not approved, or was rejected.
+
+        What goes back has been live: it needs no approval, but a rejection holds.
+        """
+        chosen = seen.find(revision_id)
+        if not self._group or chosen is None:
+            return
+        found = self._find(model, chosen.revision)
+        status = found["ModelApprovalStatus"] if found else None
+        if status == APPROVED or (status != REJECTED and not is_forward(seen, revision_id)):
+            return
+        if found is None:
+            raise UserError(
+                f"{revision_id} is not registered in the model package group {self._group}",
+                where=f"{model} on {seen.target}",
+                hint=f"cloudserve deploy {model} --target {seen.target} registers it",
+            )
+        arn = str(found["ModelPackageArn"])
+        if status == REJECTED:
+            raise CheckFailedError(
+                f"{revision_id} was rejected{self._reason(arn)}",
+                where=arn,
+                hint="promote another version, or approve this one in SageMaker after all",
+            )
+        raise CheckFailedError(
+            f"{revision_id} waits for its approval ({status})",
+            where=arn,
+            hint="approve it: aws sagemaker update-model-package "
+            f"--model-package-arn {arn} --model-approval-status {APPROVED}",
+        )
+
+    def _find(self, model: str, revision: Revision) -> Mapping[str, Any] | None:
+        told = _told(model, revision)
+        return next(
+            (
+                package
+                for package in self._api.packages(self._group)
+                if package.get("ModelPackageDescription") == told
+            ),
+            None,
+        )
+
+    def _reason(self, arn: str) -> str:
+        said = self._api.package(arn).get("ApprovalDescription")
+        return f": {said}" if said else ""
+
+
+def _told(model: str, revision: Revision) -> str:
+    return f"cloudserve {model} v{revision.number} sha256:{revision.digest}"
