@@ -23,6 +23,7 @@ from ..inference import Inference
 from ..models import Manager
 from ..runtime.session import load_model
 from ..runtime.tensorflow import import_tensorflow
+from ..transport.limits import Limits
 from ..transport.server import HttpServer
 from ..transport.types import Head
 from .aws.arns import DEFAULT_REGION
@@ -47,6 +48,8 @@ from .work import Work
 logger = logging.getLogger(__name__)
 
 _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
+# SDKs keep connections and do not all try again on one that was closed: a notebook left for lunch.
+_IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
 _KEY = "cloudserve"
 """Both AWS keys: signatures are checked only where that is asked for, and it opens nothing."""
@@ -114,7 +117,7 @@ class Emulator:
         work = Work()
         restorers, routes = self._build(data, work)
         app = Faults(Router(routes), self._latency.clock, self._rules)
-        server = HttpServer(app, *self._address)
+        server = HttpServer(app, *self._address, Limits(idle_seconds=_IDLE_SECONDS))
         await server.start()
         self._server = server
         # The exit stack closes in reverse: requests first, then loads, then what both need.
