@@ -19,8 +19,9 @@ lint: $(VENV)/test.done
 types: $(VENV)/test.done
 	$(BIN)/mypy cloudserve adapters local_server examples docs
 
+# Two processes, a file in one of them: its servers are started once.
 unit: $(VENV)/test.done
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # The properties on new examples, and many more of them.
 search: $(VENV)/test.done
