@@ -87,9 +87,9 @@ class StagedPlanner:
                 where=self._api.where,
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
-        if main.status in CHANGING:
-            return (self._plan_wait(main, revision_id, model),)
         after = self._plan_clearing(model, revision_id, seen)
+        if main.status in CHANGING:
+            return (self._plan_wait(main, revision_id, model), *after)
         if seen.traffic.get(revision_id, 0.0) == 1.0:
             return tuple(after)
         forward = is_forward(seen, revision_id)

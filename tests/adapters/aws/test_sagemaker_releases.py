@@ -124,7 +124,7 @@ def test_another_instance_type_of_the_same_digest_is_planned_and_performed(
     assert counts == {one.id: 1, two.id: 2}
 
 
-@pytest.mark.parametrize("done", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("done", [1, 2, 3])
 def test_another_container_replaces_the_model_wherever_a_run_is_cut_off(
     target, client, half_plus_two, done
 ):
@@ -162,7 +162,7 @@ def test_capture_is_switched_on_and_off_without_another_revision(target, client,
     assert "DataCaptureConfig" not in sagemaker.describe_endpoint(EndpointName="half")
 
 
-@pytest.mark.parametrize("update", ["all-at-once", "canary", "linear", "rolling"])
+@pytest.mark.parametrize("update", ["linear", "rolling"])
 def test_a_promotion_goes_by_the_targets_policy_and_back_at_once(
     target, client, half_plus_two, half_plus_three, update, alarm
 ):

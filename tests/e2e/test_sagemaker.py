@@ -1,0 +1,112 @@
+"""SageMaker with the real command line against the real emulator: guarded, approved, cut short."""
+
+import json
+import signal
+
+import boto3
+import pytest
+
+TARGET = """\
+  guarded:
+    provider: sagemaker
+    bucket: s3://{bucket}
+    role_arn: arn:aws:iam::000000000000:role/rehearsal
+    update: canary
+    update_wait_seconds: 0
+    package_group: {group}
+  serverless:
+    provider: sagemaker
+    bucket: s3://{bucket}
+    role_arn: arn:aws:iam::000000000000:role/rehearsal
+    serverless_memory_mb: 2048
+"""
+
+
+@pytest.fixture
+def terminal(terminal):
+    names = {"bucket": f"{terminal.model}-models", "group": f"{terminal.model}-group"}
+    with (terminal.folder / "cloudserve.yaml").open("a") as file:
+        file.write(TARGET.format(**{key: name.replace("_", "-") for key, name in names.items()}))
+    return terminal
+
+
+def ask(terminal, target, *arguments):
+    command = ("predict", terminal.model, "-t", target, *arguments)
+    return json.loads(terminal.ok(*command, given='{"instances": [1.0, 5.0]}'))["predictions"]
+
+
+def approve(terminal, arn):
+    environment = terminal.environment
+    client = boto3.client(
+        "sagemaker",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+
+
+def test_a_guarded_release_waits_for_its_approval_and_goes_back(terminal):
+    def run(command, *arguments):
+        return terminal.ok(command, terminal.model, "-t", "guarded", *arguments)
+
+    assert "deployed, live" in run("deploy", "--version", "1")
+    run("deploy")
+    assert "nothing to do" in run("deploy")
+    assert ask(terminal, "guarded") == [2.5, 4.5]
+    assert ask(terminal, "guarded", "--version", "2") == [3.5, 5.5]
+
+    code, out, err = terminal.run("promote", terminal.model, "-t", "guarded")
+    assert (code, out) == (6, "")
+    assert "waits for its approval (PendingManualApproval)" in err
+    arn = next(word for word in err.split() if word.startswith("arn:"))
+    approve(terminal, arn)
+    run("promote")
+    assert ask(terminal, "guarded") == [3.5, 5.5]
+    assert "nothing to do" in run("promote")
+    run("rollback")
+    assert ask(terminal, "guarded") == [2.5, 4.5]
+
+
+def test_what_cannot_be_is_refused_before_anything_is_sent(terminal):
+    command = ("deploy", terminal.model, "-t", "serverless")
+    for field, sentence in (
+        ("serverless_memory_mb=1000", "1024, 2048, 3072"),
+        ("tensorflow_version=2.12", "no image of TensorFlow 2.12"),
+        ("capture_percent=10", "has no data capture"),
+        ("updat=canary", "did you mean `update`"),
+    ):
+        code, out, err = terminal.run(*command, "--set", field)
+        assert (code, out) == (2, "")
+        assert sentence in err
+    assert "nothing" in terminal.ok("status", terminal.model, "-t", "serverless")
+
+
+def cut(terminal, clouds, arguments, line_start):
+    """Start a command, hold the clouds when it comes to a step, and kill the command."""
+    process = terminal.start(*arguments)
+    for line in process.stderr:
+        if line.startswith(line_start):
+            break
+    clouds.pause()
+    try:
+        process.kill()
+    finally:
+        clouds.go_on()
+    process.communicate()
+    return process.returncode
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["create the endpoint configuration", "update the endpoint", "delete the endpoint"],
+)
+def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
+    for number in ("1", "2"):
+        terminal.ok("deploy", terminal.model, "-t", "serverless", "--version", number)
+    promote = ("promote", terminal.model, "-t", "serverless")
+    assert cut(terminal, clouds, promote, step) == -signal.SIGKILL
+    terminal.ok(*promote)
+    assert "nothing to do" in terminal.ok(*promote)
+    assert ask(terminal, "serverless") == [3.5, 5.5]
