@@ -36,10 +36,14 @@ BUILT_IN: dict[str, Pair] = {
     "a2-megagpu-16g": ("NVIDIA_TESLA_A100", 16),
     **{f"a2-ultragpu-{n}g": ("NVIDIA_A100_80GB", n) for n in (1, 2, 4, 8)},
     **{f"a3-highgpu-{n}g": ("NVIDIA_H100_80GB", n) for n in (1, 2, 4, 8)},
+    "a3-edgegpu-8g": ("NVIDIA_H100_80GB", 8),
     "a3-megagpu-8g": ("NVIDIA_H100_MEGA_80GB", 8),
     "a3-ultragpu-8g": ("NVIDIA_H200_141GB", 8),
 }
 """Machines that have their accelerators built in: which, and how many."""
+SIZES = {"n1": (2, 4, 8, 16, 32), "e2": (2, 4, 8, 16, 32)}
+"""Families whose sizes for predictions are fewer than Compute Engine's."""
+TYPE = re.compile(r"([a-z]+\d+[a-z]*)-[a-z]+-(\d+)[gt]?(-[a-z]+)?")
 CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 GPU_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
 
@@ -56,6 +60,7 @@ def with_accelerator(options: Options, where: str) -> Options:
 def _accelerator_of(options: Options, where: str) -> Pair:
     kind, count = options.accelerator_type, options.accelerator_count
     machine = options.machine_type
+    _check_type(machine, where)
     if count and not kind:
         raise _wrong("`accelerator_count` needs an `accelerator_type`", where, "accelerator_count")
     if machine in BUILT_IN:
@@ -68,6 +73,23 @@ def _accelerator_of(options: Options, where: str) -> Pair:
     if N1.fullmatch(machine):
         _check_n1(wanted, machine, where)
     return wanted
+
+
+def _check_type(machine: str, where: str) -> None:
+    match = TYPE.fullmatch(machine)
+    if match is None:
+        message = f"`{machine}` is no machine type: one is FAMILY-KIND-SIZE, such as n1-standard-2"
+        raise _wrong(message, where, "machine_type")
+    family, size = match[1], int(match[2])
+    sizes = SIZES.get(family, (size,))
+    if size not in sizes:
+        choice = ", ".join(map(str, sizes))
+        message = f"there is no {machine} for predictions; {family} has the sizes {choice}"
+        raise _wrong(message, where, "machine_type")
+    known = [name for name in BUILT_IN if name.startswith(f"{family}-")]
+    if known and machine not in known:
+        message = f"there is no {machine} for predictions; there are {', '.join(known)}"
+        raise _wrong(message, where, "machine_type")
 
 
 def _built_in(options: Options, has: Pair, where: str) -> Pair:

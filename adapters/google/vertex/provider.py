@@ -30,6 +30,7 @@ from .options import Options
 from .performer import Performer
 from .planner import Planner
 from .records import deployed, resource_id
+from .regions import check_region, known_regions
 from .state import look
 
 if TYPE_CHECKING:
@@ -108,8 +109,10 @@ class Vertex:
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model with the image's version, the platform's limits and the bucket's place.
 
-        Raises UserError for a model that is too large, or a bucket in another region.
+        Raises UserError for a model that is too large, a region that there is not, or a bucket in
+        another one.
         """
+        check_region(self._options.region, known_regions(), self._target)
         return check(artifact, self._options, self._blobs)
 
     def plan_deploy(

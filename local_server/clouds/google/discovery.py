@@ -51,6 +51,9 @@ class Api:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.schemas: Mapping[str, Schema] = document["schemas"]
+        endpoints = document.get("endpoints", ())
+        self.locations = frozenset(endpoint["location"] for endpoint in endpoints)
+        """Where the API is, by its regional endpoints; none where the document names none."""
         self._methods: dict[tuple[str, str], list[Method]] = {}
         for method in _methods(document, document["parameters"]):
             self._methods.setdefault((method.http_method, method.verb), []).append(method)

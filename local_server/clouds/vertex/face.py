@@ -46,6 +46,7 @@ _BODY_FIELD = {
     "GoogleCloudAiplatformV1BatchPredictionJob": "batch_prediction_job",
 }
 _PATH = re.compile(r"/(?:v1|v1beta1|ui)/projects/[^/]+/locations(?:[/:].*)?")
+_LOCATION = re.compile(r"/v1/projects/[^/]+/locations/([^/:]+)[/:].*")
 _PREDICTION = re.compile(r".*/endpoints/[^/]+:\w*[pP]redict")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _OPERATIONS = Listing("operations", frozenset({"name", "done"}))
@@ -190,7 +191,9 @@ class VertexAi:
         return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
 
     async def _answer(self, head: Head, body: bytes) -> Response:
-        call = self._api.match(head.method, _of_v1(head.path), head.query)
+        path = _of_v1(head.path)
+        call = self._api.match(head.method, path, head.query)
+        self._check_location(path)
         predictor = self._predictors.get(call.method.id)
         if predictor is not None:
             return await predictor(call.path["endpoint"], head, body)
@@ -200,6 +203,15 @@ class VertexAi:
             raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
         answer = handler(call, self._read(call, body))
         return json_response(await answer if inspect.isawaitable(answer) else answer)
+
+    def _check_location(self, path: str) -> None:
+        """Refuse a region that there is not, as Google's APIs do (firezone/firezone#7711)."""
+        match, known = _LOCATION.fullmatch(path), self._api.locations
+        if match and known and match[1] not in known:
+            raise ApiError(
+                Code.PERMISSION_DENIED,
+                f"Permission denied on 'locations/{match[1]}' (or it may not exist).",
+            )
 
     def _read(self, call: Call, body: bytes) -> Document:
         schema = call.method.request

@@ -8,6 +8,7 @@ from typing import Any
 from ...status import Code
 from ..google.errors import ApiError
 from ..resources import Document
+from .machine_types import check_machine_type, check_pair
 from .records import invalid
 
 _KINDS = {
@@ -15,6 +16,8 @@ _KINDS = {
     "automaticResources": "automatic_resources",
     "sharedResources": "shared_resources",
 }
+
+_UNSPECIFIED = "ACCELERATOR_TYPE_UNSPECIFIED"
 
 
 def check_resources(deployed: Mapping[str, Any]) -> Document:
@@ -37,19 +40,21 @@ def check_resources(deployed: Mapping[str, Any]) -> Document:
 
 
 def check_machine(spec: Mapping[str, Any]) -> None:
-    """Refuse a machine without a type, or with half an accelerator (ApiError)."""
+    """Refuse a machine or an accelerator that there is not, or half of one (ApiError)."""
     field = "`dedicated_resources.machine_spec"
-    if not spec.get("machineType"):
+    machine, count = spec.get("machineType", ""), spec.get("acceleratorCount", 0)
+    if not machine:
         raise invalid(f"The field {field}.machine_type` is required.")
-    has_type = spec.get("acceleratorType", "ACCELERATOR_TYPE_UNSPECIFIED") != (
-        "ACCELERATOR_TYPE_UNSPECIFIED"
-    )
-    if spec.get("acceleratorCount", 0) < 0:
+    check_machine_type(machine)
+    accelerator = spec.get("acceleratorType", _UNSPECIFIED)
+    if count < 0:
         raise invalid(f"The field {field}.accelerator_count` must not be negative.")
-    if has_type != bool(spec.get("acceleratorCount", 0)):
+    if (accelerator != _UNSPECIFIED) != bool(count):
         raise invalid(
             f"The fields {field}.accelerator_type` and {field}.accelerator_count` go together."
         )
+    if count:
+        check_pair(machine, accelerator, count)
 
 
 def _replicas(machines: Mapping[str, Any]) -> dict[str, int]:

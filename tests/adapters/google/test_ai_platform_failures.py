@@ -23,6 +23,7 @@ from cloudserve.release.nouns import (
     State,
 )
 from cloudserve.release.provider import Expect
+from cloudserve.storage.window import Window
 
 MODEL = "projects/p/models/half_plus"
 REVISION = Revision(1, "0f3c5a9b7d21" + "e" * 52)
@@ -479,5 +480,8 @@ def test_an_upload_that_arrived_damaged_is_an_error(scripted, tmp_path):
             return 200, {"Location": place}, b"{}"
         return answer(200, {"name": "a", "size": str(9 * 2**20), "crc32c": "AAAAAA=="})
 
-    with pytest.raises(RemoteError, match="what arrived is not what was sent"):
-        gcs_at(scripted(answer_to).url).upload("a", file, {})
+    store = gcs_at(scripted(answer_to).url)
+    damaged = pytest.raises(RemoteError, match="what arrived is not what was sent")
+    with damaged as error, Window(file) as body:
+        store.put("a", body, {})
+    assert error.value.retryable

@@ -24,6 +24,7 @@ from cloudserve.adapters.google.vertex.machines import (
 )
 from cloudserve.adapters.google.vertex.options import Options
 from cloudserve.adapters.google.vertex.provider import create
+from cloudserve.adapters.google.vertex.regions import check_region, known_regions
 
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.project import Target
@@ -130,6 +131,34 @@ def test_a_pair_that_vertex_has_not_is_refused(fields, message, where):
     error = refusal(**fields)
     assert error.message == message
     assert error.where == f"f:1.accelerator_{where}"
+    assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"machine_type": "foo"},
+            "`foo` is no machine type: one is FAMILY-KIND-SIZE, such as n1-standard-2",
+        ),
+        (
+            {"machine_type": "n1-standard-3"},
+            "there is no n1-standard-3 for predictions; n1 has the sizes 2, 4, 8, 16, 32",
+        ),
+        (
+            {"machine_type": "a2-ultragpu-3g"},
+            (
+                "there is no a2-ultragpu-3g for predictions; there are a2-highgpu-1g, "
+                "a2-highgpu-2g, a2-highgpu-4g, a2-highgpu-8g, a2-megagpu-16g, "
+                "a2-ultragpu-1g, a2-ultragpu-2g, a2-ultragpu-4g, a2-ultragpu-8g"
+            ),
+        ),
+    ],
+)
+def test_a_machine_that_vertex_has_not_is_refused(fields, message):
+    error = refusal(**fields)
+    assert error.message == message
+    assert error.where == "f:1.machine_type"
     assert error.hint
 
 
@@ -360,3 +389,37 @@ def test_a_bucket_says_where_it_is(bucket, clouds, lines):
     elsewhere = create(Target("gcp", "vertex", {**fields, "region": "us-east1"}), clouds)
     with pytest.raises(UserError, match="is in europe-west4 and the endpoint in us-east1"):
         elsewhere.check(Artifact("", 1, 1))
+
+
+# Regions.
+
+
+def test_the_regions_are_those_of_googles_own_discovery_document():
+    assert {"us-central1", "europe-west4", "asia-northeast1"} <= known_regions()
+
+
+@pytest.mark.parametrize(
+    ("region", "hint"),
+    [
+        ("Us-Central1", "did you mean us-central1 or us-central2 or us-east1? "),
+        ("nowhere", ""),
+    ],
+)
+def test_a_region_that_vertex_has_not_is_refused(region, hint):
+    with pytest.raises(UserError) as error:
+        check_region(region, {"us-central1", "us-central2", "us-east1"}, "f:1")
+    assert error.value.message == f"Vertex AI has no region `{region}`"
+    assert error.value.where == "f:1.region"
+    assert error.value.hint == f"{hint}A newer google-api-python-client may know more of them"
+
+
+def test_a_region_passes_where_it_is_known_or_none_is():
+    check_region("us-central1", known_regions(), "")
+    check_region("europe-west99", frozenset(), "")
+
+
+def test_a_deployment_to_no_region_is_refused_before_the_bucket_is_asked():
+    fields = {"bucket": "gs://bkt", "project": "p", "region": "europe-west99"}
+    provider = create(Target("gcp", "vertex", fields), {"STORAGE_EMULATOR_HOST": "http://unasked"})
+    with pytest.raises(UserError, match="Vertex AI has no region `europe-west99`"):
+        provider.check(Artifact("2.11.0", 1, 1))

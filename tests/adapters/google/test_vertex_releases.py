@@ -117,9 +117,7 @@ def test_model_names_become_ids_that_vertex_takes(make, half_plus_two):
     revision = put(provider, "My_Model", 1, half_plus_two)
     perform(provider, plan(provider, "My_Model", revision))
     assert provider.describe("My_Model").endpoint.endswith("/endpoints/my-model")
-    with pytest.raises(
-        ConflictError, match="my-model is there and is the model `my_model`"
-    ):
+    with pytest.raises(ConflictError, match="my-model is there and is the model `my_model`"):
         provider.describe("my-model")
 
 

@@ -48,7 +48,8 @@ class Document:
             pattern = method["parameters"][match[1]].get("pattern", "^[^/]+$")
             return pattern.strip("^$").replace("[^/]+", "x").replace(".*", "x")
 
-        return re.sub(r"\{\+?(\w+)\}", fill, method["path"])
+        path = re.sub(r"\{\+?(\w+)\}", fill, method["path"])
+        return path.replace("locations/x", "locations/us-central1")
 
     def value(self, schema: dict, depth: int) -> st.SearchStrategy:
         if "$ref" in schema:
@@ -70,7 +71,7 @@ class Document:
         if form == "byte":
             return st.just("AAAA")
         return st.text(max_size=5) | st.sampled_from(
-            ["gs://models/double/1", "projects/x/locations/x/models/x", "jsonl", "1.5s"]
+            ["gs://models/double/1", "projects/x/locations/us-central1/models/x", "jsonl", "1.5s"]
         )
 
     def message(self, schema_id: str, depth: int = DEPTH) -> st.SearchStrategy:
@@ -272,7 +273,7 @@ def test_what_is_no_json_is_refused(clouds, session, name):
 )
 @pytest.mark.parametrize("collection", ["models", "endpoints", "batchPredictionJobs"])
 def test_wrong_queries_are_refused(clouds, session, collection, query):
-    url = f"{clouds.url}/v1/projects/x/locations/x/{collection}?{query}"
+    url = f"{clouds.url}/v1/projects/x/locations/us-central1/{collection}?{query}"
     answer = session.get(url, timeout=10)
     if collection == "batchPredictionJobs" and query.startswith("orderBy"):
         assert "Cannot bind query parameter" in answer.text

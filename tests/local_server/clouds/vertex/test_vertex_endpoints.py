@@ -127,6 +127,10 @@ class TestDeployments:
                 },
                 "The fields `dedicated_resources.machine_spec.accelerator_type` and",
             ),
+            (
+                {"dedicatedResources": MACHINE | {"machineSpec": {"machineType": "n1-standard-3"}}},
+                'Machine type "n1-standard-3" is not supported.',
+            ),
             ({"dedicatedResources": MACHINE, "id": "x"}, '"x" is not valid'),
         ],
     )

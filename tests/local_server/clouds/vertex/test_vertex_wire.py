@@ -168,3 +168,19 @@ def test_googleapiclient_reaches_everything_with_its_own_names(vertex):
     assert vertex.endpoints.list(parent=vertex.parent, filter="labels.a=b").execute()[
         "endpoints"
     ] == [vertex.endpoints.get(name=endpoint).execute()]
+
+
+def test_a_region_that_there_is_not_is_refused_for_every_method(gapic):
+    elsewhere = gapic.parent.replace("us-central1", "europe-west99")
+    denied = {
+        "error": {
+            "code": 403,
+            "message": "Permission denied on 'locations/europe-west99' (or it may not exist).",
+            "status": "PERMISSION_DENIED",
+        }
+    }
+    assert gapic.send("GET", f"{elsewhere}/models") == (403, denied)
+    assert gapic.send("POST", f"{elsewhere}/endpoints/e:predict", {}) == (403, denied)
+    assert gapic.send("POST", f"{elsewhere}/endpoints", {"displayName": "e"}) == (403, denied)
+    here = gapic.parent.replace("us-central1", "europe-west4")
+    assert gapic.send("GET", f"{here}/models") == (200, {})
