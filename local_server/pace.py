@@ -2,8 +2,9 @@
 
 To hand a request to a thread and back costs more than the run of a small model does; a heavy one on
 the event loop would hold up every other request. What requests really took decides: those no larger
-than one that was quick are taken to be quick, until one of them is not. Signatures whose time hangs
-on the values of their inputs are left out (`runtime.steady`).
+than one that was quick are taken to be quick, until some are not; then many quick ones in threads
+bring them back, for the machine may have been busy. Signatures whose time hangs on the values of their
+inputs are left out (`runtime.steady`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _QUICK_SECONDS = 5e-3
 _SLOW_SECONDS = 1e-3
 """The time on the clock that it should not take on the loop."""
 _MOST_SURPRISES = 3
+_CALM = 100
+"""How many quick requests in a row make slow ones forgotten."""
 _TOO_LONG_SECONDS = 50e-3
 """The time on the clock that it must not take on the loop, not even once."""
 
@@ -37,11 +40,12 @@ class Stopwatch:
 class Pace:
     """The pace of a version's signature; sizes are bytes of requests, times are seconds."""
 
-    __slots__ = ("_largest", "_surprises")
+    __slots__ = ("_calm", "_largest", "_surprises")
 
     def __init__(self) -> None:
         self._largest = -1
         self._surprises = 0
+        self._calm = 0
 
     def is_quick(self, size: int) -> bool:
         """Say whether a request of this size is taken to be quick."""
@@ -49,15 +53,20 @@ class Pace:
 
     def learn(self, size: int, cpu: float, wall: float) -> None:
         """Take what a request took in a thread. Any thread may call it."""
-        if cpu <= _QUICK_CPU_SECONDS and wall <= _QUICK_SECONDS:
-            self._largest = max(self._largest, size)
+        if cpu > _QUICK_CPU_SECONDS or wall > _QUICK_SECONDS:
+            self._calm = 0
+            return
+        self._largest = max(self._largest, size)
+        self._calm += 1
+        if self._calm >= _CALM:
+            self._calm = self._surprises = 0
 
     def check(self, cpu: float, wall: float) -> None:
         """Take what a request took on the event loop: one far too long ends it, or several slow."""
         if wall > _TOO_LONG_SECONDS:
-            self._surprises = _MOST_SURPRISES
+            self._surprises, self._calm = _MOST_SURPRISES, 0
         elif cpu > 2 * _QUICK_CPU_SECONDS or wall > _SLOW_SECONDS:
-            self._surprises += 1
+            self._surprises, self._calm = self._surprises + 1, 0
         elif self._surprises < _MOST_SURPRISES:
             self._surprises = 0
 

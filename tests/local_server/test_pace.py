@@ -68,6 +68,18 @@ def test_three_surprises_in_a_row_end_it(surprise):
     assert not pace.is_quick(100)
 
 
+def test_many_quick_ones_in_threads_bring_it_back():
+    pace = Pace()
+    pace.learn(100, *QUICK)
+    for times in (SLOW, SLOW, SLOW):
+        pace.check(*times)
+    for times in [*[QUICK] * 99, SLOW, *[QUICK] * 99]:
+        pace.learn(100, *times)
+        assert not pace.is_quick(100)
+    pace.learn(100, *QUICK)
+    assert pace.is_quick(100)
+
+
 def test_one_that_held_up_the_loop_ends_it():
     pace = Pace()
     pace.learn(100, *QUICK)
