@@ -3,8 +3,8 @@
 To hand a request to a thread and back costs more than the run of a small model does; a heavy one on
 the event loop would hold up every other request. What requests really took decides: those no larger
 than one that was quick are taken to be quick, until some are not; then many quick ones in threads
-bring them back, for the machine may have been busy. Signatures whose time hangs on the values of their
-inputs are left out (`runtime.steady`).
+bring them back, for the machine may have been busy. Signatures whose time hangs on the values of
+their inputs are left out (`runtime.steady`).
 """
 
 from __future__ import annotations
