@@ -1,0 +1,150 @@
+"""A server takes another configuration while it runs, as a whole or not at all; and its labels."""
+
+import asyncio
+
+import pytest
+from cloudserve.local_server.config import ModelServerConfig
+from cloudserve.local_server.status import Code, StatusError
+
+from .conftest import Server, run
+
+
+def test_a_reload_waits_for_new_models_and_unloads_those_left_out(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        base(1, "other")
+        await server.serve(m())
+        await server.core.reload(ModelServerConfig((m("other"),)), 20)
+        assert server.now("other") == {1}
+        await server.available("m")
+        await server.core.close()
+
+    run(main())
+
+
+def test_a_reload_whose_new_model_fails_says_so(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        base(1, "bad", broken=True)
+        await server.serve(m())
+        with pytest.raises(StatusError) as caught:
+            await server.core.reload(ModelServerConfig((m(), m("bad"))), 20)
+        assert caught.value.code is Code.UNKNOWN
+        assert caught.value.message == (
+            "1 model(s) did not become available: "
+            "{{{name: bad version: 1} due to error: NOT_FOUND: no model in 1}, }"
+        )
+        assert server.now() == {1}
+        await server.core.close()
+
+    run(main())
+
+
+def test_a_reload_does_not_wait_for_ever(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        await server.serve(m())
+        with pytest.raises(StatusError) as caught:
+            await server.core.reload(ModelServerConfig((m(), m("missing"))), 0.01)
+        assert caught.value.code is Code.DEADLINE_EXCEEDED
+        assert "Could not find base path" in caught.value.message
+        await server.core.close()
+
+    run(main())
+
+
+def test_a_refused_configuration_changes_nothing(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        await server.serve(m())
+        before = server.core.config
+        for wrong in (
+            ModelServerConfig((m("other"), m("other"))),
+            ModelServerConfig((m("other"), m(labels={"stable": 9}))),
+        ):
+            with pytest.raises(StatusError):
+                await server.core.reload(wrong, 20)
+            assert server.core.config is before
+        assert server.now() == {1}
+        await server.core.close()
+
+    run(main())
+
+
+# Labels.
+
+
+def test_a_label_names_an_available_version_only(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        with pytest.raises(StatusError) as caught:
+            server.core.apply(ModelServerConfig((m(labels={"stable": 1}),)))
+        assert caught.value.code is Code.FAILED_PRECONDITION
+        assert caught.value.message == (
+            "Request to assign label to version 1 of model m, which is not currently available "
+            "for inference"
+        )
+        await server.serve(m())
+        server.core.apply(ModelServerConfig((m(labels={"stable": 1, "canary": 1}),)))
+        with server.manager.handle("m", label="stable") as servable:
+            assert servable.version == 1
+        server.core.apply(ModelServerConfig((m(labels={"canary": 1}),)))
+        assert server.core.labels("m") == {"canary": 1}
+        await server.core.close()
+
+    run(main())
+
+
+def test_a_new_label_may_wait_where_that_is_allowed_a_moved_one_may_not(base, m):
+    async def main():
+        server = Server(labels_may_wait=True)
+        base(1)
+        await server.serve(m(labels={"stable": 1}))
+        with pytest.raises(StatusError):
+            server.core.apply(ModelServerConfig((m(labels={"stable": 2}),)))
+        assert server.core.labels("m") == {"stable": 1}
+        await server.core.close()
+
+    run(main())
+
+
+# Following a file.
+
+
+def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(base, m, caplog):
+    async def main():
+        server = Server()
+        base(1)
+        base(1, "other")
+        await server.serve(m())
+        answers = [
+            StatusError(Code.INVALID_ARGUMENT, "Invalid protobuf file: 'x'"),
+            ModelServerConfig((m(), m("other"))),
+        ]
+        seen = asyncio.Event()
+
+        def read():
+            answer = answers.pop(0)
+            if isinstance(answer, StatusError):
+                raise answer
+            return answer
+
+        async def pause(seconds):
+            assert seconds == 5
+            if not answers:
+                seen.set()
+                await asyncio.Event().wait()
+
+        following = asyncio.ensure_future(server.core.follow(read, 5, pause))
+        await seen.wait()
+        await server.available("other", 1)
+        following.cancel()
+        await server.core.close()
+
+    run(main())
+    assert "the configuration is not taken: Invalid protobuf file: 'x'" in caplog.messages
