@@ -46,7 +46,7 @@ class FaultProxy:
 
     def __enter__(self):
         self._numbers = itertools.count()
-        self._accepted = []
+        self._writers = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -77,13 +77,14 @@ class FaultProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in self._accepted:  # a task that was cancelled before it began closed nothing
+        for writer in self._writers:  # a task that was cancelled before it began closed nothing
             writer.transport.abort()
+        await asyncio.gather(*(w.wait_closed() for w in self._writers), return_exceptions=True)
         for _ in range(5):  # aborted transports close in the loop's next turns
             await asyncio.sleep(0)
 
     def _accept(self, reader, writer):
-        self._accepted.append(writer)
+        self._writers.append(writer)
         return self._serve(reader, writer)
 
     async def _serve(self, reader, writer):
@@ -101,6 +102,7 @@ class FaultProxy:
 
     async def _forward(self, reader, writer, fault):
         there, onward = await asyncio.open_connection("127.0.0.1", self.upstream)
+        self._writers.append(onward)
         sides = [
             asyncio.ensure_future(self._pump_out(reader, onward, fault)),
             asyncio.ensure_future(_pump_back(there, writer, fault)),
