@@ -29,8 +29,7 @@ def make_loader(
 ) -> Loader:
     """Return what loads a model as the options say; `load` replaces the loader of SavedModels.
 
-    Raises UserError for batching parameters, StatusError for a session configuration that cannot be
-    read.
+    Raises StatusError for batching parameters and a session configuration that cannot be taken.
     """
     load = load or session_loader(options.tags, options.session)
     loads, batches = (monitor.loads, monitor.batches) if monitor else (None, None)

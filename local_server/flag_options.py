@@ -20,6 +20,7 @@ _logger = logging.getLogger(__name__)
 
 _MICROS = 1e-6
 _MILLIS = 1e-3
+_PORTS = range(65536)
 
 
 def flag_options(flags: FlagValues) -> ServerOptions:
@@ -61,7 +62,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
 
 
 def _check(flags: FlagValues) -> None:
-    checks = {
+    checks: dict[str, object] = {
         "At least one of server_options.grpc_port or server_options.grpc_socket_path "
         "must be set.": flags.number("port") or flags.text("grpc_socket_path"),
         "Either use_alts_credentials must be false or ssl_config_file must be empty.": not (
@@ -75,6 +76,10 @@ def _check(flags: FlagValues) -> None:
             flags.is_on("enable_batching") or not flags.text("batching_parameters_file")
         ),
     }
+    # gRPC's library takes a port modulo 65536.
+    for name in ("port", "rest_api_port"):
+        port = flags.number(name)
+        checks[f"--{name}={port} is no port: choose one of 1 to 65535"] = port in _PORTS
     for message, holds in checks.items():
         if not holds:
             raise StatusError(Code.INVALID_ARGUMENT, message)

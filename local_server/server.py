@@ -49,8 +49,8 @@ class ModelServer:
     def __init__(self, options: ServerOptions, load: Loader | None = None) -> None:
         """Put the parts together; nothing is loaded or opened before `start`.
 
-        Raises UserError for batching parameters, certificates and tokens that are wrong,
-        StatusError for certificates and a monitoring configuration that cannot be read.
+        Raises UserError for certificates and tokens that are wrong, StatusError for batching
+        parameters, certificates and a monitoring configuration that cannot be taken.
         """
         self._options = options
         self._loading = ThreadPoolExecutor(options.load_threads or _LOAD_THREADS, "load")

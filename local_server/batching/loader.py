@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloudserve.errors import UserError
-
 from ..models import Loader
 from ..runtime.types import LoadedModel, LoadError
-from ..status import Code
+from ..status import StatusError
 from .model import BatchedModel
 from .observer import BatchObserver
 from .parameters import BatchingParameters, check_pool, check_queues, read_parameters
@@ -25,8 +23,10 @@ def batched(
 
     `per_model` reads `batching_params.pbtxt` beside each `saved_model.pb` instead: a model without
     one is not batched, and of `parameters` only the pool's size and name count. Without parameters
-    the loader is returned as it is. The observer is told of every model's batches. Raises UserError
-    for a pool of no threads; the loader raises LoadError for parameters that no queue can keep.
+    the loader is returned as it is. The observer is told of every model's batches.
+
+    Raises StatusError for a pool of no threads; the loader raises LoadError for parameters that no
+    queue can keep.
     """
     if parameters is None:
         return load
@@ -51,5 +51,5 @@ def _read_own(path: Path) -> BatchingParameters | None:
         return None
     try:
         return read_parameters(file)
-    except UserError as error:
-        raise LoadError(Code.INVALID_ARGUMENT, error.message, where=str(file)) from error
+    except StatusError as error:
+        raise LoadError(error.code, error.message, where=str(file)) from error

@@ -16,10 +16,9 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from cloudserve.errors import UserError
-
+from ..config.textproto import parse_text_file
 from ..runtime.types import LoadError
-from ..status import Code
+from ..status import Code, StatusError
 
 _SERVER_POOL_NAME = "model_server_batch_threads"
 
@@ -66,27 +65,23 @@ def default_parameters() -> BatchingParameters:
 def read_parameters(path: Path) -> BatchingParameters:
     """Read a batching parameters file.
 
-    Raises UserError when it cannot be read, or is no BatchingParameters in text form: a field that
-    the message does not have is an error, and so is a number where `{ value: … }` belongs.
+    Raises StatusError as `parse_text_file` does: a field that the message does not have is an
+    error, and so is a number where `{ value: … }` belongs.
     """
-    try:
-        return parse_parameters(path.read_text("utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"cannot read the batching parameters: {reason}", where=str(path)) from None
-    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"Invalid protobuf file: '{path}'", hint=str(error)) from error
+    return _to_parameters(parse_text_file(path, _MESSAGE))
 
 
 def parse_parameters(text: str) -> BatchingParameters:
     """Parse the text form. Raises google.protobuf.text_format.ParseError."""
-    return BatchingParameters(**dict(_given(text_format.Parse(text, _MESSAGE()))))
+    return _to_parameters(text_format.Parse(text, _MESSAGE()))
 
 
 def check_pool(parameters: BatchingParameters) -> None:
-    """Refuse a pool of no threads. Raises UserError: the server does not start."""
-    if parameters.num_batch_threads < 1:
-        raise UserError(f"num_batch_threads must be positive; was {parameters.num_batch_threads}")
+    """Refuse a pool of no threads. Raises StatusError: the server does not start."""
+    threads = parameters.num_batch_threads
+    if threads < 1:
+        text = f"num_batch_threads must be positive; was {threads}"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
 
 
 def check_queues(parameters: BatchingParameters) -> None:
@@ -135,6 +130,10 @@ _PLAIN = """
   field { name: "allowed_batch_sizes" number: 6 label: LABEL_REPEATED type: TYPE_INT64 }
   field { name: "pad_variable_length_inputs" number: 7 label: LABEL_OPTIONAL type: TYPE_BOOL }
 """
+
+
+def _to_parameters(message: Any) -> BatchingParameters:
+    return BatchingParameters(**dict(_given(message)))
 
 
 def _given(message: Any) -> Iterator[tuple[str, Any]]:

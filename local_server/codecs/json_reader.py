@@ -2,7 +2,7 @@
 
 orjson reads what is plain JSON. What is not is read by a state machine that mirrors rapidjson's
 (reader.h, `IterativeParse`): NaN and Infinity, bytes after the first value, strings that are not
-UTF-8, any depth of nesting; and which says what is wrong, where, in rapidjson's words.
+UTF-8, a million levels of nesting; and which says what is wrong, where, in rapidjson's words.
 
 Bytes of a string that are not UTF-8 come as lone surrogates (`surrogateescape`): escapes for lone
 surrogates are refused, so that nothing else does. Of a key that the document's own object repeats
@@ -56,6 +56,8 @@ _WORDS = {ord("t"): (b"true", True), ord("f"): (b"false", False), ord("n"): (b"n
 _END = 0  # rapidjson's streams end in a NUL, and so does a document with one in it
 _LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1
 _INT_DIGITS = len(str(_MOST_INT)) + 1
+# Each level takes 64 bytes and a microsecond: what fits in a gzipped request would take gigabytes.
+_MOST_NESTED = 2**20
 
 
 def parse_json(body: bytes) -> Any:
@@ -172,6 +174,8 @@ class _Reader:
         return self._take(self._read_word(byte) if byte in _WORDS else self._read_number())
 
     def _begin(self, container: dict[str, Any] | list[Any], state: _State) -> _State:
+        if len(self._open) == _MOST_NESTED:
+            self._fail("Nested too deeply.")
         self._at += 1
         self._open.append(container)
         return state

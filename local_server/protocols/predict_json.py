@@ -37,7 +37,7 @@ async def predict_json(
     named = _named(spec, plain) if plain else spec
     way = inference.way(named, len(body))
     if way is Way.BATCH:
-        request = plain or await _parse(inference, body)
+        request = plain or await _parse(inference, body, within)
         return await _answer_in_batch(inference, spec, request, layout, within)
     if way is Way.LOOP and plain is not None:
         return _answer_on_loop(inference, named, plain, layout)
@@ -60,8 +60,8 @@ def predict_json_here(
     return encoded
 
 
-async def _parse(inference: Inference, body: bytes) -> PredictRequest:
-    return await inference.submit(lambda: parse_request(body))
+async def _parse(inference: Inference, body: bytes, within: float | None) -> PredictRequest:
+    return await inference.submit(lambda: parse_request(body), within=within)
 
 
 def _answer_on_loop(

@@ -33,6 +33,7 @@ _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
         "grpc.so_reuseport": 0,
     }
 )
+_PORTS = range(65536)
 _STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
 
 _Serve = Callable[[bytes, Any], Awaitable[bytes]]
@@ -127,6 +128,8 @@ class GrpcServer:
         credentials = _credentials(tls) if tls else None
         if self._wanted_port is not None:
             address = f"{self._host}:{self._wanted_port}"
+            if self._wanted_port not in _PORTS:  # of which the library takes the lower 16 bits
+                raise _refused(address)
             self._port = _open(server, address, credentials)
         if socket_path is not None:
             _check_socket(socket_path)

@@ -46,6 +46,13 @@ def test_what_cannot_be_is_refused_in_tensorflow_servings_words(arguments, messa
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
 
 
+@pytest.mark.parametrize("flag", ["--port=70000", "--port=-1", "--rest_api_port=65536"])
+def test_a_number_that_is_no_port_is_refused_before_any_model_is_loaded(flag):
+    with pytest.raises(StatusError) as caught:
+        options(flag)
+    assert caught.value.message == f"{flag} is no port: choose one of 1 to 65535"
+
+
 def test_one_model_is_named_by_flags():
     (model,) = options("--model_name=half").config.models
     assert (model.name, model.base_path) == ("half", "/models/m")

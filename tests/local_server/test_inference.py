@@ -11,6 +11,7 @@ from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager, State
 from cloudserve.local_server.nouns import ModelSpec
+from cloudserve.local_server.protocols.predict_json import predict_json
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
@@ -171,6 +172,22 @@ def test_a_prediction_whose_time_ends_in_a_batch_leaves_its_neighbours(batching)
         answers = asyncio.run(main(Inference(manager, executor)))
     assert len(answers) == TOGETHER - 1
     assert sum(sizes) in {TOGETHER - 1, TOGETHER}
+
+
+def test_a_body_that_waits_for_a_thread_to_be_parsed_is_given_up_in_time(batching):
+    manager, _ = batching
+    may_go_on = threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(may_go_on.wait, 60)
+        asking = predict_json(
+            Inference(manager, executor), ModelSpec("m"), b'{"instances": [NaN]}', within=0.01
+        )
+        try:
+            with pytest.raises(StatusError) as caught:
+                asyncio.run(asking)
+        finally:
+            may_go_on.set()
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
 
 
 def test_an_error_of_a_prediction_in_a_batch_is_its_own(batching):

@@ -9,8 +9,6 @@ from cloudserve.local_server.batching import BatchedModel, BatchingParameters, b
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
 
-from cloudserve.errors import UserError
-
 PATH = Path("model")
 FILE = "batching_params.pbtxt"
 
@@ -91,7 +89,7 @@ def test_a_models_file_that_is_wrong_fails_its_load_before_it_begins(tmp_path, t
 
 
 def test_a_pool_of_no_threads_is_refused_before_any_model_is_loaded(load):
-    with pytest.raises(UserError, match="num_batch_threads must be positive; was 0"):
+    with pytest.raises(StatusError, match="num_batch_threads must be positive; was 0"):
         batched(load, BatchingParameters(num_batch_threads=0))
 
 

@@ -12,11 +12,9 @@ from cloudserve.local_server.batching import (
 )
 from cloudserve.local_server.batching.parameters import check_pool, check_queues, parse_parameters
 from cloudserve.local_server.runtime.types import LoadError
-from cloudserve.local_server.status import Code
+from cloudserve.local_server.status import Code, StatusError
 from hypothesis import given
 from hypothesis import strategies as st
-
-from cloudserve.errors import UserError
 
 UPSTREAM_SAMPLE = """
 max_batch_size { value: 128 }
@@ -85,26 +83,29 @@ def test_every_field_is_read(text, field, value):
         ("thread_pool_name { value: '\\xff' }", "invalid start byte"),
     ],
 )
-def test_what_is_no_such_message_is_refused_with_the_place(tmp_path, text, hint):
+def test_what_is_no_such_message_is_refused_with_the_place(tmp_path, caplog, text, hint):
     path = tmp_path / "batching.txt"
     path.write_text(text)
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(StatusError) as caught:
         read_parameters(path)
     assert caught.value.message == f"Invalid protobuf file: '{path}'"
-    assert hint in caught.value.hint
+    (line,) = caplog.messages
+    assert line.startswith("Error parsing text-format tensorflow.serving.BatchingParameters: ")
+    assert hint in line
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "batching.txt"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="Invalid protobuf file"):
+    with pytest.raises(StatusError, match="Invalid protobuf file"):
         read_parameters(path)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(UserError, match="cannot read the batching parameters: No such file") as e:
+    with pytest.raises(StatusError) as caught:
         read_parameters(tmp_path / "none")
-    assert e.value.where == str(tmp_path / "none")
+    assert caught.value.code is Code.NOT_FOUND
+    assert caught.value.message == f"{tmp_path / 'none'}; No such file or directory"
 
 
 @given(st.text())
@@ -113,7 +114,7 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text):
     path.write_text(text, "utf-8", errors="replace")
     try:
         parameters = read_parameters(path)
-    except UserError as error:
+    except StatusError as error:
         assert error.message == f"Invalid protobuf file: '{path}'"
     else:
         assert isinstance(parameters, BatchingParameters)
@@ -121,8 +122,9 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text):
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_a_pool_of_no_threads_is_refused(threads):
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(StatusError) as caught:
         check_pool(BatchingParameters(num_batch_threads=threads))
+    assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.message == f"num_batch_threads must be positive; was {threads}"
 
 

@@ -105,7 +105,7 @@ def test_nan_is_a_number():
     assert all(math.isnan(number) for number in not_numbers)
 
 
-def test_nesting_has_no_limit():
+def test_nesting_may_be_deep():
     depth = 200_000
     value = parse_json(b"[" * depth + b"]" * depth)
     for _ in range(depth - 1):
@@ -115,6 +115,10 @@ def test_nesting_has_no_limit():
 
 def test_nesting_that_never_closes_is_refused():
     assert refusal(b"[" * 200_000) == "JSON Parse error: Invalid value. at offset: 200000"
+
+
+def test_nesting_that_would_take_gigabytes_is_refused_where_it_passes_a_million():
+    assert refusal(b"[" * 2**21) == "JSON Parse error: Nested too deeply. at offset: 1048576"
 
 
 json_values = st.recursive(

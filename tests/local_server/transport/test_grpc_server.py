@@ -163,6 +163,13 @@ async def test_a_port_in_use_is_told_and_shared_with_nobody():
             await GrpcServer(Echo(), port=server.port).start()
 
 
+@pytest.mark.parametrize("port", [-1, 65536 + 8500])
+@in_loop
+async def test_a_number_that_is_no_port_is_told(port):
+    with pytest.raises(UserError, match=f"cannot listen for gRPC on 127.0.0.1:{port}"):
+        await GrpcServer(Echo(), port=port).start()
+
+
 @in_loop
 async def test_a_port_taken_by_anything_else_is_told():
     with socket.create_server(("127.0.0.1", 0)) as other:
