@@ -37,7 +37,6 @@ LARGEST_BODY = 6_291_456
 LARGEST_SERVERLESS_BODY = 4 * MB
 MOST_ALARMS = 10
 LEAST_STEP = {Update.LINEAR: 10, Update.ROLLING: 5}
-FIRING = "ALARM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,37 +184,48 @@ def _own_image(options: Options, where: str) -> str:
     return options.image
 
 
-def check(
-    artifact: Artifact, options: Options, image: str, bucket: str, api: SageMaker
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a model is released to."""
+
+    target: str
+    bucket: str
+    """The bucket's name."""
+    image: str
+
+    def field(self, name: str) -> str:
+        """Return where a field of the target stands in the project file."""
+        return f"targets.{self.target}.{name}"
+
+
+def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) -> tuple[str, ...]:
     """Return what to warn of; raises UserError for what SageMaker would refuse."""
-    _check_instances(options, api)
-    _check_memory(artifact, options)
-    _check_region(options.region, bucket, api)
-    _check_alarms(options, api)
-    version = tensorflow_of(image)
-    old = too_old(image, version, artifact.tensorflow_version)
-    return (*old, *_idle_gpu(options, image))
+    _check_instances(options, place, api)
+    _check_memory(artifact, options, place)
+    _check_region(options.region, place.bucket, api)
+    _check_alarms(options, place, api)
+    old = too_old(place.image, tensorflow_of(place.image), artifact.tensorflow_version)
+    return (*old, *_idle_gpu(options, place.image))
 
 
-def _check_instances(options: Options, api: SageMaker) -> None:
+def _check_instances(options: Options, place: Place, api: SageMaker) -> None:
     kind, known = options.instance_type, api.instance_types()
     if options.serverless or kind in known:
         return
     close = difflib.get_close_matches(kind, known, n=3)
     raise UserError(
         f"`{kind}` is no instance type for endpoints that this boto3 knows",
-        where="instance_type",
+        where=place.field("instance_type"),
         hint=f"did you mean {' or '.join(close)}?" if close else "such as ml.m5.large",
     )
 
 
-def _check_memory(artifact: Artifact, options: Options) -> None:
+def _check_memory(artifact: Artifact, options: Options, place: Place) -> None:
     memory = options.serverless_memory_mb * MB
     if options.serverless and artifact.size >= memory:
         raise UserError(
             f"the model has {artifact.size:,} bytes, and the endpoint {memory:,} of memory",
-            where="serverless_memory_mb",
+            where=place.field("serverless_memory_mb"),
             hint="raise it (6144 is the most), or leave it out and use instances",
         )
 
@@ -231,7 +241,7 @@ def _check_region(region: str, bucket: str, api: SageMaker) -> None:
         )
 
 
-def _check_alarms(options: Options, api: SageMaker) -> None:
+def _check_alarms(options: Options, place: Place, api: SageMaker) -> None:
     if not options.alarm_names:
         return
     found = api.alarms(options.alarm_names)
@@ -239,7 +249,7 @@ def _check_alarms(options: Options, api: SageMaker) -> None:
     if missing:
         raise UserError(
             f"there is no CloudWatch alarm {', '.join(missing)} in {options.region}",
-            where="alarms",
+            where=place.field("alarms"),
             hint="create it, or correct `alarms`",
         )
 

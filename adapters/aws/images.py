@@ -46,7 +46,7 @@ TAGS = {
     "2.18": "{version}.0-{device}",
     "2.16": "{version}.1-{device}",
 }
-"""Version -> tag. The images before 2.16 take none of the models that TensorFlow 2.16 wrote."""
+"""Version -> tag, newest first; 2.17 has no image."""
 TAG = re.compile(r"/?tensorflow-inference:(\d+\.\d+)")
 DEVICE = re.compile(r":[\w.]+-(cpu|gpu)\b")
 REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")

@@ -27,7 +27,7 @@ from cloudserve.release.provider import BlobStore, Notify, Provider
 from ..extras import extra
 from ..options import bucket_name, parse_options
 from ..polling import Poller
-from .checks import check, check_body, check_options
+from .checks import Place, check, check_body, check_options
 from .endpoint import (
     CHANGING,
     MODEL,
@@ -132,8 +132,8 @@ class SageMakerEndpoints:
 
         Raises UserError for what SageMaker would refuse.
         """
-        bucket = self._blobs.url.removeprefix("s3://")
-        return check(artifact, self._options, self._image, bucket, self._api)
+        place = Place(self._target, self._blobs.url.removeprefix("s3://"), self._image)
+        return check(artifact, self._options, place, self._api)
 
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment

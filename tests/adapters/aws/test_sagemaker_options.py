@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
-from cloudserve.adapters.aws.checks import check, check_body, check_options
+from cloudserve.adapters.aws.checks import Place, check, check_body, check_options
 from cloudserve.adapters.aws.hosting import policy, settings, variant, waits
 from cloudserve.adapters.aws.options import Options, Update
 from cloudserve.adapters.aws.sagemaker import create
@@ -127,7 +127,8 @@ class Platform:
 
 
 def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fields):
-    return check(artifact, options(**fields), image, "some-bucket", platform or Platform())
+    place = Place("aws", "some-bucket", image)
+    return check(artifact, options(**fields), place, platform or Platform())
 
 
 @pytest.mark.parametrize(
