@@ -21,6 +21,7 @@ from googleapiclient import discovery
 
 from cloudserve.errors import RemoteError
 
+from .container import container_reason
 from .credentials import Access
 from .errors import refused, translated
 
@@ -78,7 +79,8 @@ class GoogleApi:
         error = _failure(content, url, answer.status_code)
         if answer.status_code != HTTPStatus.OK:
             reason = error.get("message") if isinstance(error, dict) else error
-            raise refused("predict", url, answer.status_code, str(reason or answer.reason))
+            told = container_reason(str(reason or answer.reason))
+            raise refused("predict", url, answer.status_code, told)
         if error:
             raise RemoteError(f"predict: {error}", where=url, status=answer.status_code)
         return content

@@ -13,6 +13,7 @@ from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.provider import Notify
 
 from ...polling import Poller
+from ..container import container_reason
 from .machines import machine_spec
 from .options import Options
 from .records import labels_of
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 PREFIX = "JOB_STATE_"
 GOOD = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
-ENDED = GOOD | {"FAILED", "CANCELLED", "EXPIRED"}
+VERBS = {"FAILED": "failed", "CANCELLED": "was cancelled", "EXPIRED": "expired"}
+ENDED = GOOD | VERBS.keys()
 
 
 class Batches:
@@ -103,11 +105,15 @@ def _state(job: Record) -> str:
 
 def _result(job: Record, revision_id: str, where: str) -> BatchResult:
     output = str(job.get("outputInfo", {}).get("gcsOutputDirectory", ""))
-    failures = tuple(str(f.get("message", "")) for f in job.get("partialFailures", ()))
+    failures = tuple(
+        container_reason(str(failure.get("message", "")))
+        for failure in job.get("partialFailures", ())
+    )
     if _state(job) not in GOOD:
-        reason = job.get("error", {}).get("message") or "no reason given"
+        reason = str(job.get("error", {}).get("message") or "no reason given").rstrip(".")
+        verb = VERBS[_state(job)]
         raise RemoteError(
-            "; ".join([f"the job ended {_state(job).lower()}: {reason}", *failures[:3]]),
+            "; ".join([f"the job {verb}: {reason}", *failures[:3]]),
             where=where,
             hint=f"its errors are in {output}" if output else None,
             request_id=str(job["name"]),

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
     """Make the provider of a target: the entry point `vertex`. Reaches no network.
 
-    Raises ProjectError for a wrong field, UserError for a machine or an image that Vertex AI does
-    not have, MissingExtraError without `cloudserve[gcp]`.
+    Raises ProjectError for a wrong field, UserError for a region, a machine or an image that
+    Vertex AI does not have, MissingExtraError without `cloudserve[gcp]`.
     """
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "gs")
@@ -54,6 +54,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
         from ..credentials import Access
         from ..located import LocatedBlobs
         from .api import VertexApi
+    check_region(options.region, known_regions(), target.where)
     access = Access(environ)
     blobs = LocatedBlobs(
         name,
@@ -109,10 +110,8 @@ class Vertex:
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model with the image's version, the platform's limits and the bucket's place.
 
-        Raises UserError for a model that is too large, a region that there is not, or a bucket in
-        another one.
+        Raises UserError for a model that is too large, or a bucket in another region.
         """
-        check_region(self._options.region, known_regions(), self._target)
         return check(artifact, self._options, self._blobs)
 
     def plan_deploy(

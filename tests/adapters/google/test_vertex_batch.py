@@ -105,8 +105,13 @@ def test_instances_that_the_model_refuses_are_counted_and_the_rest_is_answered(
 
 
 def test_a_job_in_which_all_fails_is_an_error_with_the_reason_and_the_place(one, predict, tmp_path):
-    with pytest.raises(RemoteError, match="the job ended failed: ") as error:
+    with pytest.raises(RemoteError) as error:
         predict(written(tmp_path, "text", "more"))
+    assert error.value.message == (
+        "the job failed: All attempted instances failed: see prediction.errors_stats in the "
+        "output; Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: JSON "
+        'Value: "text" Type: String is not of expected type: float'
+    )
     assert "/batchPredictionJobs/" in error.value.where
     assert "its errors are in gs://" in error.value.hint
     assert error.value.request_id.startswith("projects/")

@@ -418,8 +418,8 @@ def test_a_region_passes_where_it_is_known_or_none_is():
     check_region("europe-west99", frozenset(), "")
 
 
-def test_a_deployment_to_no_region_is_refused_before_the_bucket_is_asked():
-    fields = {"bucket": "gs://bkt", "project": "p", "region": "europe-west99"}
-    provider = create(Target("gcp", "vertex", fields), {"STORAGE_EMULATOR_HOST": "http://unasked"})
-    with pytest.raises(UserError, match="Vertex AI has no region `europe-west99`"):
-        provider.check(Artifact("2.11.0", 1, 1))
+def test_a_target_in_no_region_is_refused_by_its_line():
+    error = refusal(region="europe-west99")
+    assert error.message == "Vertex AI has no region `europe-west99`"
+    assert error.where == "f:1.region"
+    assert str(error.hint).startswith("did you mean europe-west9")

@@ -319,3 +319,15 @@ def test_a_deployment_that_others_took_off_is_an_outdated_plan(make, api, deploy
     with pytest.raises(ConflictError, match="is not on the endpoint any more") as error:
         perform(provider, actions)
     assert "run the same command again" in error.value.hint
+
+
+def test_a_request_that_the_model_refuses_is_told_in_the_containers_sentence(make, deploy):
+    provider = make()
+    deploy(provider, 1)
+    with pytest.raises(RemoteError) as error:
+        provider.predict(MODEL, b'{"instances": ["x"]}')
+    assert error.value.message == (
+        "predict: Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: JSON "
+        'Value: "x" Type: String is not of expected type: float'
+    )
+    assert error.value.status == 400
