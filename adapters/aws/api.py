@@ -59,6 +59,7 @@ class SageMaker:
             found.get("FailureReason"),
             {key: content[key] for key in SETTINGS if key in content},
             found.get("LastModifiedTime"),
+            tuple(content.get("ShadowProductionVariants", ())),
         )
 
     def config(self, config: str) -> Record | None:
@@ -70,8 +71,10 @@ class SageMaker:
         )
 
     def variants(self, config: str) -> tuple[Record, ...]:
-        """Read an endpoint configuration's variants; () when it is gone."""
-        return tuple((self.config(config) or {}).get("ProductionVariants", ()))
+        """Read an endpoint configuration's variants, shadows last; () when it is gone."""
+        found = self.config(config) or {}
+        kinds = ("ProductionVariants", "ShadowProductionVariants")
+        return tuple(variant for kind in kinds for variant in found.get(kind, ()))
 
     def model(self, name: str) -> Record | None:
         """Read a SageMaker Model, or None."""

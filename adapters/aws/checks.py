@@ -51,7 +51,7 @@ class Rule:
 
 def check_options(options: Options, where: str) -> str:
     """Return the image that serves; raises ProjectError for fields that contradict each other."""
-    for rule in (*_serverless(options), *_times(options), *_update(options)):
+    for rule in (*_serverless(options), *_shadows(options), *_times(options), *_update(options)):
         if not rule.holds:
             raise ProjectError(rule.sentence, where=f"{where}.{rule.field}", hint=rule.hint)
     return _check_image(options, where)
@@ -87,6 +87,21 @@ def _serverless(options: Options) -> tuple[Rule, ...]:
             "update",
             f"{no} instances to replace in batches",
             "choose all-at-once, canary or linear",
+        ),
+    )
+
+
+def _shadows(options: Options) -> tuple[Rule, ...]:
+    alone = not options.shadow_percent
+    who = "shadows with `shadow_percent`"
+    return (
+        Rule(
+            alone or not options.serverless, "shadow_percent", f"a serverless endpoint has no {who}"
+        ),
+        Rule(
+            alone or not options.async_output,
+            "shadow_percent",
+            f"an asynchronous endpoint has no {who}",
         ),
     )
 

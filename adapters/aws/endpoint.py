@@ -60,6 +60,8 @@ class Endpoint:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What its configuration says beside the variants."""
     modified: datetime | None = None
+    shadows: tuple[Spec, ...] = ()
+    """Variants that get copies of requests, and whose answers nobody gets."""
 
     @property
     def state(self) -> State:
@@ -86,6 +88,10 @@ class Endpoint:
     def revision(self, variant: str, model: str) -> str:
         """Return the revision that a variant serves; of a stranger's, the variant's name."""
         return _served(self.variants, variant, model) or variant
+
+    def shadowed_by(self, revision_id: str, model: str) -> bool:
+        """Say whether a shadow variant of the endpoint is a revision."""
+        return carries(self.shadows, revision_id, model)
 
     def serves(self, revision_id: str, model: str) -> bool:
         """Say whether a variant of the endpoint's configuration serves a revision."""

@@ -48,6 +48,12 @@ def variant(options: Options, name: str, model: str, *, idle: bool = False) -> S
     return spec
 
 
+def shadow(options: Options, name: str, model: str) -> Spec:
+    """Return a variant that gets copies; its weight is its share of the live one's requests."""
+    weight = options.shadow_percent / WHOLE
+    return {**variant(options, name, model, idle=True), "InitialVariantWeight": weight}
+
+
 def _serverless(options: Options, *, idle: bool) -> dict[str, int]:
     config = {
         "MemorySizeInMB": options.serverless_memory_mb,

@@ -70,6 +70,9 @@ class Options:
     async_concurrency: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     """How many requests an instance works on at once; 0 leaves it to SageMaker."""
 
+    shadow_percent: Percent = 0
+    """How many of the requests a revision that waits gets a copy of; nobody gets its answers."""
+
     update: Update = Update.NONE
     """How a promotion replaces the live revision; without it both share the endpoint by weights."""
     update_percent: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
@@ -96,7 +99,8 @@ class Options:
     @property
     def staged(self) -> bool:
         """Say whether a revision that is not live has an endpoint of its own, not a variant."""
-        return self.serverless or self.update is not Update.NONE or bool(self.async_output)
+        apart = self.serverless or bool(self.async_output) or self.shadow_percent > 0
+        return apart or self.update is not Update.NONE
 
     @property
     def alarm_names(self) -> tuple[str, ...]:

@@ -113,7 +113,8 @@ class Performer:
         )
         if made:
             return
-        if not _same(wanted, self._api.variants(name)):
+        shadows = more.get("ShadowProductionVariants", [])
+        if not _same([*wanted, *shadows], self._api.variants(name)):
             raise self._taken(f"endpoint configuration {name}")
         notify(f"endpoint configuration {name}: there already")
 

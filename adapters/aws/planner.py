@@ -103,9 +103,10 @@ class Planner:
         if endpoint is not None and endpoint.staged and endpoint.status != FAILED:
             raise ConflictError(
                 f"the endpoint {endpoint.name} serves one revision at a time, in the variant "
-                f"{ONLY}: it was made with `update`, `serverless_memory_mb` or `async_output`",
+                f"{ONLY}: a target with `update`, `shadow_percent`, `serverless_memory_mb` or "
+                "`async_output` made it",
                 where=self._api.where,
-                hint="set that field again, or delete the endpoint and deploy anew",
+                hint="set such a field again, or delete the endpoint and deploy anew",
             )
         return endpoint
 

@@ -185,11 +185,17 @@ class SageMakerEndpoints:
             and endpoint.serves(revision_id, model)
         ):
             return main
-        name = model_name(model, revision_id)
+        name, where = model_name(model, revision_id), f"{model} on {self._target}"
+        if endpoint is not None and endpoint.shadowed_by(revision_id, model):
+            raise UserError(
+                f"{revision_id} gets copies of requests, and nobody gets its answers",
+                where=where,
+                hint="look at what is captured (`capture_percent`), or leave `shadow_percent` out",
+            )
         if self._api.endpoint(name) is None:
             raise UserError(
                 f"{revision_id} is not live, and has no endpoint of its own",
-                where=f"{model} on {self._target}",
+                where=where,
                 hint=f"cloudserve deploy {model} --target {self._target}, with its --version",
             )
         return name
@@ -215,6 +221,9 @@ class SageMakerEndpoints:
         if revision is None or revision.id != revision_id or tags.get(MODEL) != model:
             return None
         source, created = source_of(record), record["CreationTime"]
+        if endpoint and endpoint.shadowed_by(revision.id, model):
+            shares.setdefault(revision.id, 0.0)
+            return Deployed(revision, State.READY, source, created)
         if self._options.staged and endpoint and not endpoint.serves(revision.id, model):
             endpoint = self._api.endpoint(name)
             if endpoint is not None:

@@ -5,7 +5,7 @@ endpoints have one variant (developer guide, "Deployment guardrails", "Serverles
 the live revision is the model's endpoint's one variant, and one that is not live yet has a small
 endpoint of its own, named as its SageMaker Model: it proves that it loads, and can be asked. A
 promotion moves the model's endpoint by the policy, and deletes the small endpoints that it leaves
-behind.
+behind. With `shadow_percent` it is a shadow variant of the model's endpoint instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Rev
 from cloudserve.release.traffic import ALL
 
 from .endpoint import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, endpoint_name, model_name
-from .hosting import policy, same_machines, same_settings, settings, told, variant
+from .hosting import policy, same_machines, same_settings, settings, shadow, told, variant
 from .options import Options
 from .planner import newer
 from .steps import (
@@ -52,6 +52,8 @@ class StagedPlanner:
         is_first = main is None or main.status == FAILED
         if is_first or (main is not None and main.serves(revision.id, model)):
             endpoint, name = main, endpoint_name(model)
+        elif self._options.shadow_percent and main is not None and main.staged:
+            return self._plan_shadow(model, revision, location, main)
         else:
             name = model_name(model, revision.id)
             endpoint = self._api.endpoint(name)
@@ -65,6 +67,28 @@ class StagedPlanner:
         if before:
             endpoint = None
         return (*before, *actions, *self._plan_endpoint(model, revision.id, endpoint, name, stale))
+
+    def _plan_shadow(
+        self, model: str, revision: Revision, location: Location, main: Endpoint
+    ) -> tuple[Action, ...]:
+        """Plan to send copies of the live revision's requests to one that waits."""
+        name = model_name(model, revision.id)
+        there = self._api.model(name)
+        wanted = shadow(self._options, revision.id, name)
+        actions = self._steps.model(model, revision, location, there)
+        before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
+        if (
+            before is not None
+            and before["InitialVariantWeight"] == wanted["InitialVariantWeight"]
+            and same_machines(wanted, before)
+            and same_settings(settings(self._options), main)
+            and not (actions or newer(there, main))
+        ):
+            return ()
+        told_shadow = f"copies of {self._options.shadow_percent} % of the requests to {revision.id}"
+        config = self._steps.config(model, main.variants, told_shadow, (wanted,))
+        sentence = f"{told_shadow} on {told(wanted)}"
+        return (*actions, config, update_endpoint(config, main, revision.id, sentence))
 
     def traffic(
         self, model: str, revision_id: str, seen: Deployment, percent: int
@@ -122,13 +146,23 @@ class StagedPlanner:
         same = same_machines(wanted, endpoint.variants[0])
         if same and same_settings(settings(self._options), endpoint) and not stale:
             return []
-        return self._plan_update(model, revision_id, endpoint, forward=main, idle=not main)
+        return self._plan_update(
+            model, revision_id, endpoint, forward=main, idle=not main, shadows=endpoint.shadows
+        )
 
     def _plan_update(
-        self, model: str, revision_id: str, endpoint: Endpoint, *, forward: bool, idle: bool = False
+        self,
+        model: str,
+        revision_id: str,
+        endpoint: Endpoint,
+        *,
+        forward: bool,
+        idle: bool = False,
+        shadows: tuple[Spec, ...] = (),
     ) -> list[Action]:
         wanted = self._variant(model, revision_id, idle=idle)
-        config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
+        told_config = f"{revision_id} on {told(wanted)}"
+        config = self._steps.config(model, (wanted,), told_config, shadows)
         guards = policy(self._options) if forward and endpoint.staged else {}
         how = f", {self._told_policy()}" if guards else ", at once"
         sentence = f"{told(wanted)} for {revision_id}{how}"
@@ -150,7 +184,8 @@ class StagedPlanner:
         )
 
     def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
-        coming = self._api.variants(endpoint.pending) if endpoint.pending else endpoint.variants
+        now = (*endpoint.variants, *endpoint.shadows)
+        coming = self._api.variants(endpoint.pending) if endpoint.pending else now
         if not carries(coming, revision_id, model) or endpoint.status in {
             "Deleting",
             "RollingBack",

@@ -67,9 +67,13 @@ class Steps:
         }
         return [name for name, is_same in same.items() if not is_same]
 
-    def config(self, model: str, variants: Sequence[Spec], sentence: str) -> Action:
+    def config(
+        self, model: str, variants: Sequence[Spec], sentence: str, shadows: Sequence[Spec] = ()
+    ) -> Action:
         """Return what makes the endpoint configuration of these variants."""
         body, more = canonical(variants), settings(self._options)
+        if shadows:
+            more["ShadowProductionVariants"] = list(shadows)
         container = as_text({"image": self._image, "env": self._options.env})
         # The container is in no configuration; another one makes another name, so that the
         # endpoint is updated to it.

@@ -13,7 +13,7 @@ from cloudserve.testing.provider_contract import ProviderContract
 # The emulator is shared and SageMaker's names are an account's: a region each keeps tests apart.
 REGIONS = iter(
     f"{area}-{number}"
-    for number in (1, 2, 3, 4, 5)
+    for number in range(1, 9)
     for area in (
         "us-east",
         "us-west",
@@ -74,6 +74,17 @@ class TestServerlessSageMaker(TestSageMaker):
     def provider(self, bucket, clouds):
         fields = {"serverless_memory_mb": 2048, "serverless_provisioned": 1}
         return create(target_of(bucket, next(REGIONS), **fields), clouds)
+
+
+class TestShadowedSageMaker(TestSageMaker):
+    """One revision at a time; one that is not live gets copies of requests."""
+
+    splits_traffic = False
+    asks_any_revision = False
+
+    @pytest.fixture
+    def provider(self, bucket, clouds):
+        return create(target_of(bucket, next(REGIONS), shadow_percent=50), clouds)
 
 
 class TestS3Blobs(BlobStoreContract):

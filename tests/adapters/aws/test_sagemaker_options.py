@@ -54,6 +54,16 @@ def options(**fields):
         ),
         ({"serverless_memory_mb": 1024, "image": f"{DLC}:2.19.0-gpu"}, "image", "has no GPU"),
         ({"serverless_memory_mb": 1024, "update": "rolling"}, "update", "in batches"),
+        (
+            {"serverless_memory_mb": 1024, "shadow_percent": 10},
+            "shadow_percent",
+            "a serverless endpoint has no shadows",
+        ),
+        (
+            {"async_output": "s3://some-bucket/answers", "shadow_percent": 10},
+            "shadow_percent",
+            "an asynchronous endpoint has no shadows",
+        ),
         ({"serverless_memory_mb": 8192}, "serverless_memory_mb", "<= 6144"),
         ({"serverless_concurrency": 201}, "serverless_concurrency", "<= 200"),
         ({"startup_seconds": 30}, "startup_seconds", "60 s or more, not 30"),

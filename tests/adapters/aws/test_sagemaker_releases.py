@@ -256,6 +256,31 @@ def test_an_endpoint_with_variants_is_moved_to_a_guarded_one_by_the_next_promoti
         plan(target(), "half", two)
 
 
+def test_a_version_that_waits_gets_copies_of_the_live_ones_requests(
+    target, client, half_plus_two, half_plus_three
+):
+    provider = target(shadow_percent=25, update="canary", update_wait_seconds=0)
+    one = deploy(provider, 1, half_plus_two)
+    two = put(provider, "half", 2, half_plus_three)
+    *_, update = steps = plan(provider, "half", two)
+    assert update.sentence.endswith(
+        f"copies of 25 % of the requests to {two.id} on 1 x ml.m5.large"
+    )
+    perform(provider, steps)
+    assert plan(provider, "half", two) == plan(provider, "half", one) == ()
+    sagemaker = client("sagemaker")
+    (shadow,) = sagemaker.describe_endpoint(EndpointName="half")["ShadowProductionVariants"]
+    assert (shadow["VariantName"], shadow["CurrentWeight"]) == (two.id, 0.25)
+    assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
+    with pytest.raises(UserError, match="nobody gets its answers"):
+        provider.predict("half", BODY, two.id)
+    perform(provider, moves(provider, two))
+    assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}
+    found = sagemaker.describe_endpoint(EndpointName="half")
+    assert "ShadowProductionVariants" not in found
+    assert "CANARY" in str(found["LastDeploymentConfig"])
+
+
 def test_an_asynchronous_endpoint_answers_by_way_of_the_bucket(
     target, bucket, half_plus_two, half_plus_three
 ):
