@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from .credentials import Access
@@ -61,7 +62,7 @@ class MlClient(GoogleApi):
 
     def operation(self, name: str) -> Record:
         """Return an operation by its full name."""
-        request = self._service.projects().operations().get(name=name)
+        request = self._operations.get(name=name)
         return self._execute(request, "read the operation", f"{self._endpoint}/v1/{name}")
 
     def predict(self, model: str, version: str | None, body: bytes) -> bytes:
@@ -75,10 +76,16 @@ class MlClient(GoogleApi):
         name = f"{self._project}/models/{model}"
         return name if version is None else f"{name}/versions/{version}"
 
-    @property
+    # Kept, because googleapiclient builds a collection anew for each that asks.
+
+    @cached_property
+    def _operations(self) -> Any:
+        return self._service.projects().operations()
+
+    @cached_property
     def _models(self) -> Any:
         return self._service.projects().models()
 
-    @property
+    @cached_property
     def _versions(self) -> Any:
         return self._models.versions()
