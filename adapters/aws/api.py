@@ -136,6 +136,11 @@ class SageMaker:
             or {}
         )
 
+    def transform_job(self, job: str) -> Record:
+        """Read a transform job; {} when it is not there."""
+        what = f"read the transform job {job}"
+        return self._find(what, "describe_transform_job", TransformJobName=job) or {}
+
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
         """Read CloudWatch alarms: name -> state, without those that are not there."""
         kinds = ["MetricAlarm", "CompositeAlarm"]
@@ -194,6 +199,13 @@ class SageMaker:
                     return None
                 raise
             return bytes(answer["Body"].read())
+
+    def lines(self, url: str) -> Iterator[bytes]:
+        """Yield an object's lines, as they arrive."""
+        found = urlsplit(url)
+        with translated(f"read {url}", self._access.where("s3")):
+            answer = self._s3.get_object(Bucket=found.netloc, Key=found.path.lstrip("/"))
+            yield from answer["Body"].iter_lines()
 
     def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
         with translated(what, self.where):

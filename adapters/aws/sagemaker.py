@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.nouns import (
     Action,
@@ -45,6 +46,7 @@ from .packages import REGISTER, Packages
 from .performer import Performer
 from .planner import Planner
 from .staged import StagedPlanner
+from .transform import Transforms
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -172,6 +174,12 @@ class SageMakerEndpoints:
         if self._options.async_output:
             return Later(self._api, self._blobs, self._poller).ask(model, name, body)
         return self._api.invoke(name, variant, body)
+
+    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+        """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
+        return Transforms(self._api, self._options, self._poller).run(
+            model, revision_id, batch, notify
+        )
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that answers for a revision."""
