@@ -15,7 +15,7 @@ from cloudserve.errors import ProjectError, UserError
 from cloudserve.release.nouns import Artifact
 
 from ..tensorflow_versions import too_old
-from .hosting import waits
+from .hosting import GRACE, LONGEST, waits
 from .images import (
     ACCOUNTS,
     GPU,
@@ -137,6 +137,12 @@ def _update(options: Options) -> tuple[Rule, ...]:
             len(alarms) <= MOST_ALARMS,
             "alarms",
             f"SageMaker watches {MOST_ALARMS} alarms, not {len(alarms)}",
+        ),
+        Rule(
+            takes + GRACE <= LONGEST,
+            "update_wait_seconds",
+            f"an update waits {takes} s by its steps, and SageMaker gives it {LONGEST - GRACE} s",
+            "shorten it, or raise `update_percent`",
         ),
         Rule(
             takes < options.timeout_seconds,

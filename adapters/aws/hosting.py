@@ -26,8 +26,8 @@ MANAGED = (
 """The fields of a variant that the options decide on."""
 GRACE = 600
 """Seconds that an update may take beyond its waits, for its instances to start."""
-SHORTEST, LONGEST = 600, 28800
-"""The bounds of MaximumExecutionTimeoutInSeconds."""
+LONGEST = 28800
+"""The most that MaximumExecutionTimeoutInSeconds may be."""
 WHOLE = 100
 CONTENT = {"JsonContentTypes": ["application/json"], "CsvContentTypes": ["text/csv"]}
 """Captured as text, not as base64."""
@@ -95,7 +95,7 @@ def policy(options: Options) -> dict[str, Any]:
     """Return the DeploymentConfig of an update; {} leaves it to SageMaker."""
     if options.update is Update.NONE:
         return {}
-    limit = min(max(waits(options) + GRACE, SHORTEST), LONGEST)
+    limit = waits(options) + GRACE
     found: dict[str, Any]
     if options.update is Update.ROLLING:
         found = {

@@ -6,12 +6,18 @@ import dataclasses
 import json
 from importlib.resources import files
 
+import botocore.session
 import jsonschema
 import pytest
+from botocore.validate import ParamValidator
 from cloudserve.adapters.aws.checks import Place, check, check_body, check_options
-from cloudserve.adapters.aws.hosting import policy, settings, variant, waits
+from cloudserve.adapters.aws.hosting import LONGEST, policy, variant, waits
+from cloudserve.adapters.aws.hosting import settings as config_settings
 from cloudserve.adapters.aws.options import Options, Update
 from cloudserve.adapters.aws.sagemaker import create
+from cloudserve.local_server.clouds.aws.traffic import read_policy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.project import Target
@@ -26,6 +32,7 @@ DLC = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference"
 MODEL = Artifact("2.20.0", 10_000, 4)
 
 
+SERVICE = botocore.session.get_session().get_service_model("sagemaker")
 SCHEMA = json.loads((files("cloudserve") / "project.schema.json").read_text())
 
 
@@ -77,6 +84,15 @@ def options(**fields):
             "watches 10 alarms, not 11",
         ),
         ({"update": "linear"}, "timeout_seconds", "waits 2700 s by its steps"),
+        (
+            {
+                "update": "linear",
+                "update_wait_seconds": 3600,
+                "timeout_seconds": 99_999,
+            },
+            "update_wait_seconds",
+            "waits 32400 s by its steps, and SageMaker gives it 28200 s",
+        ),
         ({"tensorflow_version": "2.21"}, "tensorflow_version", "no image of TensorFlow 2.21"),
         ({"instance_type": "ml.c7g.large"}, "instance_type", "does not run on ml.c7g.large"),
         ({"instance_type": "ml.inf2.xlarge"}, "instance_type", "does not run on ml.inf2.xlarge"),
@@ -216,8 +232,8 @@ def test_a_serverless_variant_has_no_instances_and_an_idle_one_is_not_kept_warm(
 
 
 def test_capture_and_asynchronous_answers_are_settings():
-    assert settings(options()) == {}
-    found = settings(
+    assert config_settings(options()) == {}
+    found = config_settings(
         options(
             capture_percent=20,
             async_output="s3://some-bucket/answers",
@@ -261,6 +277,37 @@ def test_a_policy_has_time_for_its_waits_and_names_the_alarms(update, key, size,
     if size:
         routing = found[key].get("TrafficRoutingConfiguration", found[key])
         assert routing[size] == {"Type": "CAPACITY_PERCENT", "Value": 20}
+
+
+@settings(max_examples=60)
+@given(
+    update=st.sampled_from([update for update in Update if update]),
+    percent=st.integers(1, 50),
+    wait=st.integers(0, 3600),
+    bake=st.integers(0, 3600),
+    count=st.integers(1, 40),
+)
+def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_take(
+    update, percent, wait, bake, count
+):
+    chosen = options(
+        update=update,
+        update_percent=percent,
+        update_wait_seconds=wait,
+        update_bake_seconds=bake,
+        instance_count=count,
+        timeout_seconds=99_999,
+    )
+    try:
+        check_options(chosen, "targets.aws")
+    except ProjectError:
+        return
+    found = policy(chosen)
+    report = ParamValidator().validate(found, SERVICE.shape_for("DeploymentConfig"))
+    assert not report.has_errors(), report.generate_report()
+    read = read_policy(found, count)
+    assert read.limit_seconds <= LONGEST
+    assert waits(chosen) == read.bake_seconds + sum(step.seconds for step in read.steps)
 
 
 def test_without_a_policy_nothing_is_said_of_updates():
