@@ -20,6 +20,10 @@ _URI = "://"
 SCHEMES = ("gs://", "s3://")
 """The buckets that base paths may lie in."""
 _NO_TYPE, _TENSORFLOW_TYPE = 0, 1
+_NO_TRANSITION = (
+    "Cannot transition to requested config. It is only legal to transition from one "
+    "ModelConfigList to another."
+)
 _LOG_COLLECTORS = frozenset({"", "file"})
 
 
@@ -48,12 +52,18 @@ class ModelServerConfig:
     """The models to serve, in the order of the configuration."""
 
     models: tuple[ModelConfig, ...] = ()
+    is_given: bool = True
+    """False for a message without any list, such as a file that is empty for a moment: a server may
+    begin with it, but does not give up its models for it."""
 
     def check(self, before: ModelServerConfig | None = None) -> None:
-        """Raise StatusError (INVALID_ARGUMENT) when a server cannot take this configuration.
+        """Raise StatusError when a server cannot take this configuration.
 
-        `before` is the configuration it would replace.
+        `before` is the configuration it would replace. The code is INVALID_ARGUMENT, and
+        FAILED_PRECONDITION where it is `before` that does not allow it.
         """
+        if before and before.is_given and not self.is_given:
+            raise StatusError(Code.FAILED_PRECONDITION, _NO_TRANSITION)
         counts = Counter(model.name for model in self.models)
         for model in self.models:
             _require(
@@ -75,9 +85,11 @@ def read_config(message: Message) -> ModelServerConfig:
     Raises StatusError: INVALID_ARGUMENT for a contradiction, UNIMPLEMENTED for a custom
     configuration. What only a server can tell is left to `check`.
     """
-    if message.WhichOneof("config") == "custom_model_config":
+    kind = message.WhichOneof("config")
+    if kind == "custom_model_config":
         raise StatusError(Code.UNIMPLEMENTED, "custom_model_config is not served; list the models")
-    return ModelServerConfig(tuple(map(_read_model, message.model_config_list.config)))
+    models = tuple(map(_read_model, message.model_config_list.config))
+    return ModelServerConfig(models, is_given=kind is not None)
 
 
 def _read_model(message: Message) -> ModelConfig:

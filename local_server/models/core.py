@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cloudserve.errors import CloudserveError
 
@@ -45,7 +45,7 @@ class ServerCore:
         self._source = source
         self._labels_may_wait = labels_may_wait
         self._configured = configured
-        self.config = ModelServerConfig()
+        self.config = ModelServerConfig(is_given=False)
         """What is served at present."""
         self.is_stopping = False
         """Whether the server is about to end, which makes it unready."""
@@ -56,14 +56,15 @@ class ServerCore:
         Models that are left out are unloaded. Raises StatusError: INVALID_ARGUMENT or
         FAILED_PRECONDITION for a configuration that cannot be taken, which changes nothing;
         UNKNOWN when a new model failed, and DEADLINE_EXCEEDED when `seconds` are over, which leave
-        the new configuration in force.
+        the new configuration in force; ABORTED when a later one left out what is waited for, where
+        TensorFlow Serving would have held that one back.
         """
         known = {model.name for model in self.config.models}
         self.apply(config)
         await self._source.poll()
         new = [model.name for model in config.models if model.name not in known]
         try:
-            await asyncio.wait_for(self.settle(new), seconds)
+            await asyncio.wait_for(self._settle_unless_left_out(new), seconds)
         except TimeoutError:
             raise self._too_late(new, seconds or 0.0) from None
         self.check_available(new, "model")
@@ -115,6 +116,17 @@ class ServerCore:
         await self._lifecycle.changed.until(
             lambda: all(self._lifecycle.is_settled(name) for name in wanted)
         )
+
+    async def _settle_unless_left_out(self, names: Sequence[str]) -> None:
+        def left_out() -> list[str]:
+            return [name for name in names if self.config.model(name) is None]
+
+        await self._lifecycle.changed.until(
+            lambda: bool(left_out()) or all(map(self._lifecycle.is_settled, names))
+        )
+        if missing := left_out():
+            text = f"a later configuration leaves out {', '.join(missing)}"
+            raise StatusError(Code.ABORTED, text)
 
     async def attempted(self) -> None:
         """Wait until every configured model is available or has nothing left to load."""

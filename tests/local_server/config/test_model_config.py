@@ -137,6 +137,19 @@ def test_other_platforms_are_refused_and_a_platform_does_not_change():
     )
 
 
+def test_a_message_without_any_list_may_come_first_but_takes_no_list_away():
+    empty = read_config(model_server_config()())
+    empty.check()
+    empty.check(empty)
+    assert refused(empty, ModelServerConfig()) == (
+        Code.FAILED_PRECONDITION,
+        (
+            "Cannot transition to requested config. It is only legal to transition from one "
+            "ModelConfigList to another."
+        ),
+    )
+
+
 def test_a_file_that_is_not_a_configuration_is_told_by_its_path_and_place(tmp_path, caplog):
     path = tmp_path / "models.config"
     path.write_text("model_config_list { nonsense: 1 }")

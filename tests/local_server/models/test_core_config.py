@@ -148,3 +148,39 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
 
     run(main())
     assert "the configuration is not taken: Invalid protobuf file: 'x'" in caplog.messages
+
+
+def test_a_reload_does_not_wait_for_what_a_later_configuration_leaves_out(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        await server.serve(m())
+        waiting = asyncio.ensure_future(
+            server.core.reload(ModelServerConfig((m(), m("missing"), m("n"))))
+        )
+        await asyncio.sleep(0)  # it is taken, and waited for
+        await server.core.reload(ModelServerConfig((m(),)))
+        with pytest.raises(StatusError) as caught:
+            await waiting
+        assert (caught.value.code, caught.value.message) == (
+            Code.ABORTED,
+            "a later configuration leaves out missing, n",
+        )
+        assert server.now() == {1}
+        await server.core.close()
+
+    run(main())
+
+
+def test_an_empty_configuration_file_leaves_the_models_as_they_are(base, m):
+    async def main():
+        server = Server()
+        base(1)
+        await server.serve(m())
+        with pytest.raises(StatusError, match="Cannot transition to requested config"):
+            server.core.apply(ModelServerConfig(is_given=False))
+        await server.core.poll()
+        assert server.now() == {1}
+        await server.core.close()
+
+    run(main())
