@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -111,12 +111,12 @@ class Landing:
     def _read_journal(self) -> set[int]:
         known = {span.number for span in self.spans}
         try:
-            lines = self._journal.read_text("ascii").splitlines()
+            lines = self._journal.read_text("ascii").splitlines(keepends=True)
         except (OSError, UnicodeDecodeError):
             return set()
-        with suppress(ValueError):  # a line that was cut off: what is before it counts no less
-            return {int(line) for line in lines} & known
-        return set()
+        # A line that was cut off has no end, and may look like the number of another part.
+        whole = {line[:-1] for line in lines if line.endswith("\n")}
+        return {number for number in known if str(number) in whole}
 
 
 def sha256_of(path: Path) -> str:

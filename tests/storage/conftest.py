@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,14 @@ Open = Callable[[str, str], BlobStore]
 """Takes an endpoint and a bucket's name."""
 
 
+@cache
+def access_to(endpoint: str) -> AwsAccess:
+    """Share a session, which has read botocore's data once."""
+    return AwsAccess({"AWS_ENDPOINT_URL": endpoint, **KEYS}, "us-east-1")
+
+
 def open_s3(endpoint: str, bucket: str) -> S3Blobs:
-    access = AwsAccess({"AWS_ENDPOINT_URL": endpoint, **KEYS}, "us-east-1")
-    return S3Blobs(bucket, region="us-east-1", access=access)
+    return S3Blobs(bucket, region="us-east-1", access=access_to(endpoint))
 
 
 def open_gcs(endpoint: str, bucket: str) -> GcsBlobs:

@@ -162,21 +162,35 @@ def test_a_flipped_byte_in_a_body_is_refused_and_sent_again(
     assert holds(store, big)
 
 
+class Pauses(threading.Event):
+    """Notes the pauses that are asked for, and makes none."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def wait(self, timeout=None):
+        self.seconds.append(timeout)
+        return self.is_set()
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_retry_after_is_heeded(faces, kind, open_store, store, bucket, file, fault_proxy, status):
     small = outgoing(file("small", 1000))
 
     def plan(number):
         # Google's client makes a first request of its own, whose failure it passes over.
-        return fault_proxy.Fault(status=status, retry_after="1") if number < 2 else fault_proxy.GOOD
+        return fault_proxy.Fault(status=status, retry_after="7") if number < 2 else fault_proxy.GOOD
 
     events = []
     with fault_proxy.FaultProxy(upstream(faces[kind]), plan) as proxy:
-        sender = Sender(open_store(proxy.url, bucket), events.append, retry=quick())
+        retry = Retry(attempts=4, first=0.01, longest=0.05, stop=Pauses())
+        sender = Sender(open_store(proxy.url, bucket), events.append, retry=retry)
         sender.send([small], {})
     pauses = [event.seconds for event in events if isinstance(event, Retrying)]
     assert pauses
-    assert min(pauses) >= 1
+    assert min(pauses) >= 7
+    assert retry.stop.seconds == pauses
     assert holds(store, small)
 
 
