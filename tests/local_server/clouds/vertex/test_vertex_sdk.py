@@ -79,7 +79,8 @@ def test_accelerators_arrive_by_their_numbers(sdk, upload):
     """Over gapic an accelerator is its enum's number, which is not its place in the list."""
     endpoint = sdk.Endpoint.create(display_name="e")
     model = upload("gs://models/double/1")
-    endpoint.deploy(model, accelerator_type="NVIDIA_L4", accelerator_count=1, **MACHINE)
+    machine = MACHINE | {"machine_type": "g2-standard-4"}
+    endpoint.deploy(model, accelerator_type="NVIDIA_L4", accelerator_count=1, **machine)
     spec = endpoint.gca_resource.deployed_models[0].dedicated_resources.machine_spec
     assert spec.accelerator_type.name == "NVIDIA_L4"
 
