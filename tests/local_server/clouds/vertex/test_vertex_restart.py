@@ -80,12 +80,12 @@ def test_operations_and_jobs_that_a_kill_cut_off_are_performed(
     tmp_path, connect, bucket_of, start_emulator, poll_until
 ):
     """With realistic latency everything is under way when the process dies."""
-    first = Killed(tmp_path)
+    first = start_emulator(tmp_path)
     bucket_of(first.url)
     before = connect(first.url)
     model = before.upload()["name"]
     endpoint = before.create_endpoint()
-    first.kill()
+    first.stop()
 
     second = Killed(tmp_path, "realistic")
     slow = connect(second.url)
