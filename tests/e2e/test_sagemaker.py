@@ -110,3 +110,15 @@ def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
     terminal.ok(*promote)
     assert "nothing to do" in terminal.ok(*promote)
     assert ask(terminal, "serverless") == [3.5, 5.5]
+
+
+def test_a_file_of_instances_is_answered_by_a_transform_job(terminal):
+    terminal.ok("deploy", terminal.model, "-t", "serverless", "--version", "1")
+    file = terminal.folder / "instances.csv"
+    file.write_text("1.0\n5.0\n")
+    command = ("batch", terminal.model, "-t", "serverless", "--format", "csv", "-o", "json")
+    done = json.loads(terminal.ok(*command, "--input", str(file)))
+    assert (done["succeeded"], done["failed"]) == (2, 0)
+    code, out, err = terminal.run(*command[:4], "--format", "tf-record", "--input", str(file))
+    assert (code, out) == (2, "")
+    assert "does not read tf-record" in err
