@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudserve.errors import ConflictError, UserError
+from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore
@@ -36,7 +36,7 @@ def pull(
 
     Raises UserError when no uploaded revision or several fit, and all that `fetch` raises.
     """
-    name = _choose(uploaded(blobs, layout), wanted, f"{layout.model} on {layout.target}")
+    name = _choose(blobs, layout, wanted)
     where = f"{blobs.url}/{layout.manifests}{name}.json"
     manifest = read_named(blobs, layout, name)
     if manifest is None:
@@ -46,18 +46,30 @@ def pull(
     if revision.id != name:
         raise ConflictError(f"the manifest of {name} is another's", where=where)
     prefix = layout.location(revision).saved_model
-    changed = fetch(blobs, prefix, manifest, into, observe=observe)
+    try:
+        changed = fetch(blobs, prefix, manifest, into, observe=observe)
+    except (RemoteError, KeyboardInterrupt) as error:
+        error.add_note("Run the same command again to go on from here.")
+        raise
     return Pulled(revision, into, len(manifest.files), manifest.size, changed)
 
 
-def _choose(names: tuple[str, ...], wanted: str, where: str) -> str:
+def _choose(blobs: BlobStore, layout: Layout, wanted: str) -> str:
+    where = f"{layout.model} on {layout.target}"
+    names = uploaded(blobs, layout)
+    if not names:
+        raise UserError(
+            f"nothing of {layout.model} was uploaded to {blobs.url}",
+            where=where,
+            hint="deploy it first, or look at the target's bucket",
+        )
     fits = [name for name in names if _is_named(name, wanted)]
     if len(fits) == 1:
         return fits[0]
     raise UserError(
         f"revision `{wanted}` {'fits several' if fits else 'was not uploaded'}",
         where=where,
-        hint=f"uploaded: {', '.join(names) or 'nothing'}",
+        hint=f"uploaded: {', '.join(names)}",
     )
 
 

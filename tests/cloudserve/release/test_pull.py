@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudserve.errors import ConflictError, UserError
+from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.savedmodel import read_tree
 
 
@@ -55,8 +55,24 @@ def test_what_was_not_uploaded_is_said_with_what_was(releases, tmp_path, name):
 def test_an_upload_that_was_not_finished_is_not_pulled(releases, platform, tmp_path):
     releases().deploy(123)
     platform.blobs.delete(next(key for key in platform.blobs.objects if "/manifests/" in key))
-    with pytest.raises(UserError, match="was not uploaded"):
+    with pytest.raises(UserError, match=f"was uploaded to {platform.blobs.url}") as error:
         releases().pull(tmp_path / "model")
+    assert error.value.hint.startswith("deploy it first")
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, RemoteError])
+def test_a_pull_that_was_stopped_says_how_to_go_on(releases, tmp_path, stopped):
+    releases().deploy(123)
+
+    class Stop(list):
+        def append(self, line):
+            raise stopped("stopped")
+
+    with pytest.raises(stopped) as error:
+        releases(Stop()).pull(tmp_path / "model")
+    assert error.value.__notes__ == ["Run the same command again to go on from here."]
+    assert not (tmp_path / "model").exists()
+    assert releases().pull(tmp_path / "model").changed
 
 
 def test_a_manifest_under_another_name_is_refused(releases, platform, tmp_path):
