@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.logs import log_to_stderr
-from cloudserve.cli.running import run_model_server
+from cloudserve.cli.running import end_well_on_sigterm, run_model_server
 from cloudserve.errors import CloudserveError
 
 # What main.cc returns for every failure: -1.
@@ -36,6 +36,7 @@ class RawCommand(click.Command):
 @click.command("model-server", cls=RawCommand)
 def command(*, arguments: tuple[str, ...]) -> None:
     """Run a drop-in for tensorflow_model_server, by its flags."""
+    end_well_on_sigterm()
     from cloudserve import registry
 
     flags = registry.server("model-server-flags")(arguments)

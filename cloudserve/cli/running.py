@@ -8,9 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from types import FrameType
+from typing import NoReturn, Protocol
 
 import click
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server(Protocol):
@@ -34,6 +37,15 @@ class ModelServer(Server, Protocol):
         ...
 
 
+def end_well_on_sigterm() -> None:
+    """Let SIGTERM end the process with 0 from now on: also while a server is still put together."""
+
+    def leave(_number: int, _frame: FrameType | None) -> NoReturn:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
 def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
     """Run a model server until it is stopped, and end the process with 0 if it is stuck then.
 
@@ -41,12 +53,22 @@ def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
     """
     from cloudserve import registry
 
-    registry.server("run")(run_until_stopped(server, announce))
+    registry.server("run")(_run_to_the_end(server, announce))
     if server.is_stuck:
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+async def _run_to_the_end(server: Server, announce: Callable[[], None]) -> None:
+    try:
+        await run_until_stopped(server, announce)
+    finally:
+        # The loop's end would give them back their default, which is not to end well.
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
 
 async def run_until_stopped(server: Server, announce: Callable[[], None]) -> None:
@@ -56,7 +78,7 @@ async def run_until_stopped(server: Server, announce: Callable[[], None]) -> Non
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
     stopped = asyncio.ensure_future(stop.wait())
     started = asyncio.ensure_future(server.start())

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
-from cloudserve.cli.running import run_model_server
+from cloudserve.cli.running import end_well_on_sigterm, run_model_server
 from cloudserve.cli.serve_container import serve_container, tfserving_options
 
 _PORT = click.IntRange(0, 65535)
@@ -108,6 +108,7 @@ def command(
     """
     from cloudserve import registry
 
+    end_well_on_sigterm()
     log_to_stderr(log_format)
     if face == "sagemaker":
         serve_container(context, path, options)

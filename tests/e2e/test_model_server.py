@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -307,10 +307,22 @@ def test_the_version_is_shown_with_tensorflows():
     )
 
 
-def test_a_start_that_waits_for_its_model_ends_by_a_signal(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_waits_for_its_model_ends_by_a_signal(tmp_path, number):
     with run_server(f"--model_base_path={tmp_path}", "--port=1") as waiting:
         waiting.wait_for("Did you forget to name your leaf directory as a number")
-        assert waiting.end(signal.SIGINT) == 0
+        assert waiting.end(number) == 0
+
+
+def test_signals_that_come_while_it_ends_change_nothing(tmp_path):
+    arguments = [f"--model_base_path={tmp_path}", "--port=0", f"--grpc_socket_path={tmp_path}/s"]
+    with run_server(*arguments, "--strict_startup=false") as running:
+        running.wait_for("Exporting HTTP/REST API")
+        while running.process.poll() is None:
+            running.process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                running.process.wait(0.05)
+        assert running.process.returncode == 0
 
 
 def test_a_lenient_start_opens_its_ports_at_once(tmp_path):
