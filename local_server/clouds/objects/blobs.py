@@ -16,6 +16,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,8 +64,15 @@ class BlobWriter:
         return self.size
 
     def finish(self) -> Blob:
-        """Close the file, safe on disk, and return it with its checksums."""
-        self.sync()
+        """Close the file, safe on disk, and return it with its checksums.
+
+        Raises OSError when the disk refuses; then the file is forgotten.
+        """
+        try:
+            self.sync()
+        except OSError:
+            self.abort()
+            raise
         self._file.close()
         digests = self._digests.result()
         return Blob(self._path, self.size, digests["sha256"], digests)
@@ -75,7 +83,8 @@ class BlobWriter:
 
     def abort(self) -> None:
         """Close the file and forget it."""
-        self._file.close()
+        with suppress(OSError):  # a full disk refuses what was buffered; nobody wants it now
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 

@@ -6,6 +6,7 @@ CloudserveError
     ├── NoSuchKeyError           PreconditionFailedError
     ├── NoSuchUploadError        InvalidPartError      (multipart uploads, resumable sessions)
     ├── SessionBusyError
+    ├── StoreFullError           the disk takes no more
     ├── DigestMismatchError      what came is not what was announced
     └── CheckoutError            a prefix that cannot become a directory
 
@@ -14,11 +15,24 @@ A refused operation has changed nothing.
 
 from __future__ import annotations
 
+import errno
+
 from cloudserve.errors import CloudserveError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class ObjectStoreError(CloudserveError):
     """The object store refused an operation."""
+
+
+class StoreFullError(ObjectStoreError):
+    """The disk takes no more bytes; the clouds have no word for it."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"The offline store cannot write: {error.strerror}. Make room on its disk."
+        )
 
 
 class NoSuchBucketError(ObjectStoreError):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect_limit
 from . import gcs_buckets, gcs_objects, gcs_uploads, gcs_xml
-from .errors import ObjectStoreError
+from .errors import FULL, ObjectStoreError, StoreFullError
 from .gcs_call import GcsCall
 from .gcs_errors import GcsError, from_store, invalid, not_implemented, render
 from .store import ObjectStore
@@ -68,6 +68,10 @@ class GcsFace:
             return await self._answer(request)
         except ObjectStoreError as error:
             return self._refuse(request, from_store(error))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return self._refuse(request, from_store(StoreFullError(error)))
         except UndecodableError as error:
             return self._refuse(request, invalid(str(error)))
         except BodyTooLargeError:

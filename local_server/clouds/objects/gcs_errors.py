@@ -20,6 +20,7 @@ from .errors import (
     ObjectStoreError,
     PreconditionFailedError,
     SessionBusyError,
+    StoreFullError,
 )
 
 JSON = "application/json; charset=UTF-8"
@@ -33,6 +34,7 @@ REASONS: Mapping[type[ObjectStoreError], tuple[int, str]] = {
     NoSuchUploadError: (404, "notFound"),
     PreconditionFailedError: (412, "conditionNotMet"),
     SessionBusyError: (503, "backendError"),
+    StoreFullError: (507, "insufficientStorage"),
 }
 
 

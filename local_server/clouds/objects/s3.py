@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect_limit
 from . import s3_buckets, s3_listing, s3_objects, s3_uploads
-from .errors import ObjectStoreError
+from .errors import FULL, ObjectStoreError, StoreFullError
 from .s3_body import receive, verify_content
 from .s3_call import S3Call, take_apart
 from .s3_errors import S3Error, from_store, not_implemented, render
@@ -103,6 +103,10 @@ class S3Face:
             response = await self._answer(request)
         except ObjectStoreError as error:
             response = self._refuse(request, from_store(error), request_id)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            response = self._refuse(request, from_store(StoreFullError(error)), request_id)
         except BodyTooLargeError:
             response = self._refuse(request, S3Error("MaxMessageLengthExceeded", LONG), request_id)
         headers = {**response.headers, "x-amz-request-id": request_id}

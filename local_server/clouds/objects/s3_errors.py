@@ -14,6 +14,7 @@ from .errors import (
     NoSuchUploadError,
     ObjectStoreError,
     PreconditionFailedError,
+    StoreFullError,
 )
 from .s3_xml import document, element
 
@@ -26,6 +27,7 @@ STATUS: Mapping[str, int] = {
     "EntityTooSmall": 400,
     "IllegalLocationConstraintException": 400,
     "IncompleteBody": 400,
+    "InsufficientStorage": 507,
     "InternalError": 500,
     "InvalidArgument": 400,
     "InvalidBucketName": 400,
@@ -58,6 +60,7 @@ CODES: Mapping[type[ObjectStoreError], str] = {
     NoSuchKeyError: "NoSuchKey",
     NoSuchUploadError: "NoSuchUpload",
     PreconditionFailedError: "PreconditionFailed",
+    StoreFullError: "InsufficientStorage",
 }
 
 MESSAGES: Mapping[str, str] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from cloudserve.local_server.clouds.objects.gcs import GcsFace
@@ -45,6 +46,35 @@ def ask(face: Application, head: Head, *pieces: bytes, breaks_off: bool = False)
         return await face.handle(Request(head, stream=Stream(*pieces, breaks_off=breaks_off)))
 
     return asyncio.run(answer())
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Let no file of this process grow past 64 KiB, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("size", [65 << 10, 600 << 10])
+@pytest.mark.parametrize(
+    ("face", "head"),
+    [
+        (S3Face, Head("PUT", "/bkt/k")),
+        (GcsFace, Head("POST", UPLOAD, "uploadType=media&name=k")),
+        (GcsFace, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
+    ],
+)
+def test_a_disk_that_is_full_is_told_and_nothing_stays_on_it(store, face, head, size):
+    part = b'--B\r\ncontent-type: application/json\r\n\r\n{"name":"k"}\r\n--B\r\n\r\n'
+    pieces = [part] if head.headers else []
+    answer = ask(face(store), head, *pieces, bytes(size), *([b"\r\n--B--"] if pieces else []))
+    assert answer.status == 507
+    assert b"The offline store cannot write: File too large." in answer.body
+    assert list((store.root / "staging").iterdir()) == []
+    assert store.find("bkt", "k") is None
 
 
 @pytest.mark.parametrize(
