@@ -19,6 +19,12 @@ _NOT_OFFLINE = ("container", "packageUris", "predictionClass", "explanationConfi
 
 def check_settings(body: Mapping[str, Any]) -> Source:
     """Return where a version's model lies; raises ApiError for settings that cannot be served."""
+    if body.get("predictionClass") and body.get("framework"):
+        raise ApiError.of_field(
+            Code.INVALID_ARGUMENT,
+            "prediction_class",
+            'Exactly one of "prediction_class" and "framework" may be provided.',
+        )
     for field in _NOT_OFFLINE:
         if body.get(field):
             raise ApiError(Code.UNIMPLEMENTED, f"version.{field} is not available offline.")

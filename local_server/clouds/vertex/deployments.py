@@ -134,8 +134,7 @@ class Deployments:
 
     async def _load(self, key: str, deployed: Mapping[str, Any]) -> None:
         """Load a deployment's model; raises ApiError as a model server that does not come up."""
-        model = deployed["model"].partition("@")[0]
-        version = self._records.version(f"{model}@{deployed['modelVersionId']}")
+        version = self._records.deployed_version(deployed)
         artifact = version["_artifact"]
         if artifact is None:
             raise failed_precondition(

@@ -30,9 +30,9 @@ def check_resources(deployed: Mapping[str, Any]) -> Document:
             Code.UNIMPLEMENTED, "deployed_model.shared_resources is not available offline."
         )
     if given != ["dedicated_resources"]:
+        # The service's words (googleapis/python-aiplatform#773).
         raise invalid(
-            "The Model does not support `automatic_resources`: `dedicated_resources` is required"
-            " (supported_deployment_resources_types: [DEDICATED_RESOURCES])."
+            f"'automatic_resources' is not supported for Model {deployed.get('model', '')}."
         )
     machines: Document = dict(deployed["dedicatedResources"])
     check_machine(machines.get("machineSpec", {}))

@@ -113,28 +113,28 @@ class Predictions:
         split = endpoint.get("trafficSplit")
         if not split:
             raise failed_precondition(f"Endpoint {name} doesn't have traffic_split.")
-        deployed = _deployed(endpoint, choose(split, self._chance))
+        deployed = self._deployed(endpoint, choose(split, self._chance))
         # After a restart what is deployed may still be loading.
         await self._work.settled(deployed.servable)
         if not self._serving.loaded(deployed.servable):
             raise ApiError(Code.UNAVAILABLE, "The model server is not ready; see its log.")
         return deployed, _limits(endpoint)
 
+    def _deployed(self, endpoint: Mapping[str, Any], deployed_id: str) -> DeployedModel:
+        found = next(m for m in endpoint["deployedModels"] if m["id"] == deployed_id)
+        version = self._records.deployed_version(found)
+        return DeployedModel(
+            servable=serving_key(endpoint["name"], deployed_id),
+            id=deployed_id,
+            endpoint_id=endpoint["name"].rpartition("/")[2],
+            model=version["name"],
+            version_id=version["versionId"],
+            display_name=version["displayName"],
+        )
+
 
 def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
-
-
-def _deployed(endpoint: Mapping[str, Any], deployed_id: str) -> DeployedModel:
-    found = next(m for m in endpoint["deployedModels"] if m["id"] == deployed_id)
-    return DeployedModel(
-        servable=serving_key(endpoint["name"], deployed_id),
-        id=deployed_id,
-        endpoint_id=endpoint["name"].rpartition("/")[2],
-        model=found["model"].partition("@")[0],
-        version_id=found["modelVersionId"],
-        display_name=found["displayName"],
-    )
 
 
 def _limits(endpoint: Mapping[str, Any]) -> Limits:

@@ -66,6 +66,15 @@ class Records:
                 return version
         raise not_found("Model", name)
 
+    def deployed_version(self, deployed: Mapping[str, Any]) -> Document:
+        """Return the version that a DeployedModel runs, by one read, else ApiError."""
+        model, number = deployed["model"].partition("@")[0], deployed["modelVersionId"]
+        key = version_key({"name": model, "versionId": number})
+        version = self.resources.get(VERSION, key)
+        if version is None:
+            raise not_found("Model", f"{model}@{number}")
+        return version
+
     def put_version(self, version: Document) -> None:
         """Write a version under its own name and number."""
         self.resources.put(VERSION, version_key(version), version)

@@ -279,6 +279,22 @@ class TestRefusals:
         create = ml.projects().models().versions().create(parent=model, body=body)
         assert refusal(create)[1] == "UNIMPLEMENTED"
 
+    def test_a_prediction_class_and_a_framework_exclude_each_other(self, ml, model):
+        body = {
+            "name": "v1",
+            "deploymentUri": "gs://models/double/1",
+            **SETTINGS,
+            "framework": "TENSORFLOW",
+            "predictionClass": "module.Class",
+        }
+        create = ml.projects().models().versions().create(parent=model, body=body)
+        status, code, message = refusal(create)[:3]
+        assert (status, code) == (400, "INVALID_ARGUMENT")
+        assert message == (
+            'Field: prediction_class Error: Exactly one of "prediction_class" and "framework" may'
+            " be provided."
+        )
+
     def test_an_update_from_an_older_reading(self, ml, model):
         body = {"description": "new", "etag": "AAAAAAAAAAA="}
         patch = ml.projects().models().patch(name=model, body=body, updateMask="description")

@@ -97,8 +97,11 @@ class TestDeployments:
     @pytest.mark.parametrize(
         ("deployed", "message"),
         [
-            ({}, "The Model does not support `automatic_resources`"),
-            ({"automaticResources": {"minReplicaCount": 1}}, "The Model does not support"),
+            ({}, "'automatic_resources' is not supported for Model projects/"),
+            (
+                {"automaticResources": {"minReplicaCount": 1}},
+                "'automatic_resources' is not supported for Model projects/",
+            ),
             (
                 {"dedicatedResources": MACHINE, "automaticResources": {"minReplicaCount": 1}},
                 "Only one of `dedicated_resources` and `automatic_resources` may be set.",

@@ -16,7 +16,8 @@ def served(vertex_service):
     vertex_service.parent = "projects/predictions/locations/us-central1"
     model = vertex_service.upload(displayName="double")["name"]
     endpoint = vertex_service.create_endpoint()
-    return endpoint, model, vertex_service.deploy(endpoint, model, {"0": 100})
+    deployed = vertex_service.deploy(endpoint, model, {"0": 100}, displayName="by another name")
+    return endpoint, model, deployed
 
 
 @pytest.fixture
