@@ -55,6 +55,13 @@ class Version:
     handles: int
 
 
+def _running() -> Future[None]:
+    """Return a future that is not cancelled with the coroutine that waits for it."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 @dataclass(slots=True)
 class _Entry:
     """A version and who holds it. Every field is guarded by the manager's lock."""
@@ -62,7 +69,7 @@ class _Entry:
     status: VersionState
     servable: Servable | None = None
     handles: int = 0
-    drained: Future[None] = field(default_factory=Future)
+    drained: Future[None] = field(default_factory=_running)
 
 
 class Manager:

@@ -240,3 +240,15 @@ def test_no_request_fails_or_sees_a_closed_model_while_versions_come_and_go():
             done.set()
         assert all(client.result() > 0 for client in clients)
     assert [s.state for s in manager.states("m")] == [State.AVAILABLE] + [State.END] * 58
+
+
+def test_a_request_may_end_after_the_loop_that_waited_for_it_to_unload():
+    manager = loaded(1)
+
+    async def unload():
+        asyncio.ensure_future(manager.unload("m", 1))  # noqa: RUF006  it ends with the loop
+        await asyncio.sleep(0)
+
+    with manager.handle("m"):
+        asyncio.run(unload())
+        assert manager.states("m")[0].state is State.UNLOADING
