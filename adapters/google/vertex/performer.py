@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Args = Mapping[str, str | int | float]
 REPLACE = "correct the cause and deploy again: what failed is replaced"
+AGAIN = "run the same command again when the cause has passed"
 OUT_OF_DATE = "run the same command again: the plan is out of date"
 
 
@@ -179,9 +180,11 @@ class Performer:
             operation = self._api.deploy(model_id, body)
             self._operations.finish(operation, f"deploy {revision_id}", where, notify)
         except OperationFailedError as error:
-            error.hint = f"{REPLACE}; its log: {log_url(self._api.project, model_id)}"
+            passes = error.code in NOT_THE_MODELS_FAULT
+            log_link = log_url(self._api.project, model_id)
+            error.hint = f"{AGAIN if passes else REPLACE}; its log: {log_link}"
             error.add_note(f"model version {model_id}@{version.number} stays in the registry")
-            if error.code not in NOT_THE_MODELS_FAULT:
+            if not passes:
                 self._mark_failed(model, version, error.message)
             raise
 

@@ -272,6 +272,8 @@ def test_only_a_failure_of_the_models_own_marks_it_as_failed(
     with pytest.raises(RemoteError) as error:
         provider.perform(deploy_action(), lines.append)
     assert error.value.message == f"deploy {ONE.id}: {message}"
+    advice = "what failed is replaced; " if marked else "again when the cause has passed; "
+    assert advice in error.value.hint
     patches = [json.loads(a.body) for a in server.asked if a.method == "PATCH"]
     if marked:
         (patch,) = patches
