@@ -48,8 +48,8 @@ def command(  # noqa: PLR0913 - a parameter an option
 ) -> None:
     """Predict for files of instances, in a job.
 
-    Vertex AI starts machines for it, and writes a line an instance: the prediction, or the error.
-    Local files are uploaded first. The revision need not be on the endpoint.
+    The platform starts machines for it, and writes a line an instance: the prediction, or the
+    error. Local files are uploaded first. The revision need not be on the endpoint.
     """
     from cloudserve.predict.batch import run_batch
 

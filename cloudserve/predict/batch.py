@@ -86,7 +86,7 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
         raise UserError(
             f"a target of `{place.provider}` has no batch predictions",
             where=place.where,
-            hint="targets of `vertex` have; others answer `cloudserve predict`",
+            hint="targets of `vertex` and `sagemaker` have; others answer `cloudserve predict`",
         )
     _check_local(files)
     revision = _chosen(provider.describe(name), version)
