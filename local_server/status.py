@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from cloudserve.errors import CloudserveError
+from cloudserve.errors import CloudserveError, UserError
 
 
 class Code(IntEnum):
@@ -38,3 +38,7 @@ class StatusError(CloudserveError):
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class FileStatusError(StatusError, UserError):
+    """A file that a server was told to read is missing or wrong: it is the user's to mend."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from ..status import Code, StatusError
+from ..status import Code, FileStatusError
 from .messages import Message
 
 _logger = logging.getLogger(__name__)
@@ -16,20 +16,20 @@ _logger = logging.getLogger(__name__)
 def parse_text_file(path: Path, message_class: Message) -> Message:
     """Read a text-proto file.
 
-    Raises StatusError: NOT_FOUND for a file that is not there, INVALID_ARGUMENT
+    Raises FileStatusError: NOT_FOUND for a file that is not there, INVALID_ARGUMENT
     `Invalid protobuf file: '<path>'` for one that is not such a message; where and why is logged,
     as protobuf's C++ parser does.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise StatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
+        raise FileStatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
     try:
         return parse_text_proto(text, message_class)
     except ValueError as error:
         name = message_class.DESCRIPTOR.full_name
         _logger.error("Error parsing text-format %s: %s", name, error)  # noqa: TRY400  not a defect
-        raise StatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from error
+        raise FileStatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from error
 
 
 def parse_text_proto(text: bytes, message_class: Message) -> Message:

@@ -16,6 +16,8 @@ from cloudserve.local_server.status import Code, StatusError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudserve.errors import UserError
+
 UPSTREAM_SAMPLE = """
 max_batch_size { value: 128 }
 batch_timeout_micros { value: 0 }
@@ -89,6 +91,7 @@ def test_what_is_no_such_message_is_refused_with_the_place(tmp_path, caplog, tex
     with pytest.raises(StatusError) as caught:
         read_parameters(path)
     assert caught.value.message == f"Invalid protobuf file: '{path}'"
+    assert isinstance(caught.value, UserError)
     (line,) = caplog.messages
     assert line.startswith("Error parsing text-format tensorflow.serving.BatchingParameters: ")
     assert hint in line
