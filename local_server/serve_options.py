@@ -16,7 +16,7 @@ from .runtime.options import SessionOptions
 
 
 def serve_options(  # noqa: PLR0913  a keyword for each option of the command
-    path: Path,
+    path: Path | str,
     *,
     name: str | None = None,
     host: str = "127.0.0.1",
@@ -34,10 +34,10 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    Raises ModelError where there is no model, UserError for a name given to several, StatusError
-    for what is no device.
+    A path in a bucket (`gs://`, `s3://`) is one model's base path. Raises ModelError where there is
+    no model, UserError for a name given to several, StatusError for what is no device.
     """
-    models = find_models(path, name)
+    models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
     return ServerOptions(
         config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
         rest=RestOptions(Address(host, port), ssl_config_file=ssl_config_file, pretty=pretty_json),
@@ -50,6 +50,10 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         auth_token_file=auth_token_file,
         drain_seconds=drain_seconds,
     )
+
+
+def _last(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
 
 
 def _grpc(address: Address, ssl_config_file: Path | None) -> GrpcOptions:

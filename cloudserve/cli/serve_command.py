@@ -15,8 +15,17 @@ _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
+class _Place(click.Path):
+    """A directory of this machine, or a bucket's URL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave a URL as it is."""
+        is_url = "://" in str(value)
+        return str(value) if is_url else Path(str(super().convert(value, param, ctx)))
+
+
 @click.command("serve")
-@click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("path", type=_Place(exists=True, file_okay=False))
 @click.option(
     "--as",
     "face",
@@ -97,11 +106,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )  # fmt: skip
 @click.pass_context
 def command(
-    context: click.Context, /, *, path: Path, face: str, log_format: str, **options: Any
+    context: click.Context, /, *, path: Path | str, face: str, log_format: str, **options: Any
 ) -> None:
     """Serve models with TensorFlow Serving's REST and gRPC APIs.
 
-    PATH is a SavedModel directory, a model's base path of NUMBER/ ones, or a folder of base paths.
+    PATH is a SavedModel directory, a model's base path of NUMBER/ ones, or a folder of base paths;
+    or a base path in a bucket: gs://BUCKET/PATH, s3://BUCKET/PATH.
     The highest version of each model is served, and a higher one that comes later takes its place.
     With --as sagemaker it is a model tree as in model.tar.gz, `code/inference.py` included, and
     SAGEMAKER_ variables count as in the container.

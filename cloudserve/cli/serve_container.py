@@ -21,7 +21,7 @@ _FOREIGN = (
 _OWN = ("image", "install_requirements")
 
 
-def serve_container(context: click.Context, path: Path, options: Mapping[str, Any]) -> None:
+def serve_container(context: click.Context, path: Path | str, options: Mapping[str, Any]) -> None:
     """Serve a model tree as SageMaker's TensorFlow container does.
 
     Raises click.UsageError for options of TensorFlow Serving.
@@ -29,6 +29,8 @@ def serve_container(context: click.Context, path: Path, options: Mapping[str, An
     from cloudserve import registry
 
     refuse(context, _FOREIGN, "counts without --as sagemaker alone")
+    if isinstance(path, str):
+        raise click.UsageError(f"{path} is in a bucket; --as sagemaker serves a directory", context)
     environment = {name: value for name, value in os.environ.items() if _is_own(name)}
     is_chosen = context.get_parameter_source("port") is not ParameterSource.DEFAULT
     port = options["port"] if is_chosen else int(environment.get("SAGEMAKER_BIND_TO_PORT", _PORT))

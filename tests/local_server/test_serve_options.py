@@ -1,7 +1,7 @@
 """What `cloudserve serve PATH` finds at a path, and how it serves it."""
 
 import pytest
-from cloudserve.local_server.serve_options import find_models
+from cloudserve.local_server.serve_options import find_models, serve_options
 
 from cloudserve.errors import ModelError, UserError
 
@@ -48,3 +48,11 @@ def test_a_place_without_models_says_what_is_there(tmp_path):
         find_models(tmp_path)
     with pytest.raises(ModelError, match="there is no such directory"):
         find_models(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/models/half", "gs://bucket/half/"])
+def test_a_url_is_a_base_path_named_by_its_last_part(url):
+    (model,) = serve_options(url).config.models
+    assert (model.name, model.base_path) == ("half", url)
+    (model,) = serve_options(url, name="other").config.models
+    assert model.name == "other"
