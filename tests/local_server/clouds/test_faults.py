@@ -190,7 +190,7 @@ class TestFailedOperations:
     def test_vertex_ais_operation_ends_with_the_code(self, broken_clouds, faults, poll_until):
         failure = {"code": "RESOURCE_EXHAUSTED", "message": "no GPUs left"}
         faults({"route": "POST */endpoints", "operation": failure, "times": 1})
-        parent = f"{broken_clouds.url}/v1/projects/p/locations/l"
+        parent = f"{broken_clouds.url}/v1/projects/p/locations/us-central1"
 
         def create() -> dict:
             body = {"displayName": "e"}
