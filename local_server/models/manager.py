@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar, TypeVarTuple
 
 from cloudserve.errors import ConflictError, ModelError
@@ -72,6 +73,33 @@ class _Entry:
     drained: Future[None] = field(default_factory=_running)
 
 
+_Which = tuple[str, int | None, str | None]
+_Acquire = Callable[[str, int | None, str | None], tuple[_Entry, Servable]]
+
+
+class _Handle(AbstractContextManager[Servable]):
+    """A counted handle, from the block's begin to its end; a generator takes twice the time."""
+
+    __slots__ = ("_acquire", "_entry", "_release", "_which")
+
+    def __init__(self, acquire: _Acquire, release: Callable[[_Entry], None], which: _Which) -> None:
+        self._acquire = acquire
+        self._release = release
+        self._which = which
+
+    def __enter__(self) -> Servable:
+        self._entry, servable = self._acquire(*self._which)
+        return servable
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._release(self._entry)
+
+
 class Manager:
     """Loads, hands out and unloads versions of models. Every method may be called by any thread."""
 
@@ -81,6 +109,8 @@ class Manager:
         self._executor = executor
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, _Entry]] = {}
+        self._latest: dict[str, _Entry] = {}
+        """The highest AVAILABLE version by model, so that no request looks at all that ended."""
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -108,20 +138,15 @@ class Manager:
             held = [(n, v) for n, vs in self._models.items() for v in vs if _is_ready(vs[v])]
         await asyncio.gather(*(self.unload(name, version) for name, version in held))
 
-    @contextmanager
     def handle(
         self, name: str, version: int | None = None, label: str | None = None
-    ) -> Iterator[Servable]:
+    ) -> AbstractContextManager[Servable]:
         """Hold a version while the block runs: that one, that label's, or the highest AVAILABLE.
 
         Raises StatusError in TensorFlow Serving's words: NOT_FOUND for a model or version that
         is not there, INVALID_ARGUMENT for a label.
         """
-        entry, servable = self._acquire(name, version, label)
-        try:
-            yield servable
-        finally:
-            self._release(entry)
+        return _Handle(self._acquire, self._release, (name, version, label))
 
     def states(self, name: str) -> tuple[VersionState, ...]:
         """Return the state of every version ever asked for, highest version first."""
@@ -199,6 +224,7 @@ class Manager:
         with self._lock:
             entry.servable = Servable(name, version, model)
             entry.status = VersionState(version, State.AVAILABLE)
+            self._find_latest(name)
         _logger.info("version %d of model %s is available", version, name)
         return None
 
@@ -224,11 +250,18 @@ class Manager:
 
     def _find(self, name: str, version: int | None) -> _Entry | None:
         """Return the entry if it is AVAILABLE. The lock is held."""
-        versions = self._models.get(name, {})
         if version is None:
-            version = max((v for v, entry in versions.items() if _is_ready(entry)), default=None)
-        entry = None if version is None else versions.get(version)
+            return self._latest.get(name)
+        entry = self._models.get(name, {}).get(version)
         return entry if entry is not None and _is_ready(entry) else None
+
+    def _find_latest(self, name: str) -> None:
+        """Note the highest AVAILABLE version anew. The lock is held."""
+        ready = [entry for entry in self._models[name].values() if _is_ready(entry)]
+        if ready:
+            self._latest[name] = max(ready, key=lambda entry: entry.status.version)
+        else:
+            self._latest.pop(name, None)
 
     def _release(self, entry: _Entry) -> None:
         with self._lock:
@@ -243,6 +276,7 @@ class Manager:
             if entry is None:
                 raise _not_found(name, version)
             entry.status = VersionState(version, State.UNLOADING)
+            self._find_latest(name)
             idle = entry.handles == 0
         if idle:
             entry.drained.set_result(None)
