@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,35 +14,47 @@ from ..pace import Pace, Stopwatch
 from ..status import StatusError
 from .errors import error_body, http_status
 
-__all__ = ["error_body", "http_status", "predict_json", "predict_json_here"]
+__all__ = [
+    "begin_predict_json",
+    "error_body",
+    "http_status",
+    "predict_json",
+    "predict_json_here",
+]
 
 
 # What takes the event loop less time to read or write than to hand to a thread and back.
 _SMALL = 16 * 1024
 
 
-async def predict_json(
+async def predict_json(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
+    """Answer a predict request's JSON; see `begin_predict_json`."""
+    begun = begin_predict_json(inference, spec, body)
+    return begun if isinstance(begun, bytes) else await begun
+
+
+def begin_predict_json(
     inference: Inference,
     spec: ModelSpec,
     body: bytes,
     layout: Layout = COMPACT,
     within: float | None = None,
-) -> bytes:
-    """Answer a predict request's JSON, in the form it came in.
+) -> bytes | Awaitable[bytes]:
+    """Answer a predict request's JSON, in the form it came in, or return what will.
 
     The request's `signature_name` goes before `spec.signature`. It is done where that is quickest
-    without holding up the event loop: there, in a batch, or in one of the executor's threads.
-    Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
+    without holding up the event loop: there, at once and without a task; in a batch, or in one of
+    the executor's threads. Raises StatusError, as does what is awaited, with TensorFlow Serving's
+    texts (tfserving.md 2.6).
     """
     plain = scan_request(body) if len(body) <= _SMALL else None
     named = _named(spec, plain) if plain else spec
     way = inference.way(named, len(body))
     if way is Way.BATCH:
-        request = plain or await _parse(inference, body, within)
-        return await _answer_in_batch(inference, spec, request, layout, within)
+        return _answer_in_batch(inference, spec, plain or body, layout, within)
     if way is Way.LOOP and plain is not None:
         return _answer_on_loop(inference, named, plain, layout)
-    return await inference.submit(
+    return inference.submit(
         lambda: predict_json_here(inference, spec, body, layout, plain), within=within
     )
 
@@ -53,15 +66,11 @@ def predict_json_here(
     layout: Layout = COMPACT,
     plain: PredictRequest | None = None,
 ) -> bytes:
-    """Do what `predict_json` does in the calling thread; `plain` is the body where it is parsed."""
+    """Answer one in the calling thread; `plain` is the body where it is parsed already."""
     stopwatch = Stopwatch()
     answer, encoded = _answer(inference, spec, plain or parse_request(body), layout)
     _pace(inference, answer).learn(len(body), *stopwatch.read())
     return encoded
-
-
-async def _parse(inference: Inference, body: bytes, within: float | None) -> PredictRequest:
-    return await inference.submit(lambda: parse_request(body), within=within)
 
 
 def _answer_on_loop(
@@ -92,10 +101,15 @@ def _answer(
 async def _answer_in_batch(
     inference: Inference,
     spec: ModelSpec,
-    request: PredictRequest,
+    given: PredictRequest | bytes,
     layout: Layout,
     within: float | None,
 ) -> bytes:
+    request = (
+        await inference.submit(lambda: parse_request(given), within=within)
+        if isinstance(given, bytes)
+        else given
+    )
     small = request.is_scanned and len(request.body) <= _SMALL
     named = _named(spec, request)
     answer = await inference.predict(named, request.decode, within=within, small=small)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from ..codecs.layout import COMPACT, PRETTY, Layout
@@ -19,7 +20,7 @@ from ..transport.types import Head, Request, Response
 from .errors import ErrorResponse, error_body, http_status
 from .example_json import classify_json, regress_json
 from .model_json import metadata_json, status_json
-from .predict_json import predict_json
+from .predict_json import begin_predict_json
 
 _JSON = "application/json"
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
@@ -44,9 +45,9 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 
-_Answer = Callable[[Inference, ModelSpec, bytes, Layout, float | None], Awaitable[bytes]]
+_Answer = Callable[[Inference, ModelSpec, bytes, Layout, float | None], bytes | Awaitable[bytes]]
 _ANSWERS: dict[str, _Answer] = {
-    "predict": predict_json,
+    "predict": begin_predict_json,
     "classify": classify_json,
     "regress": regress_json,
 }
@@ -98,36 +99,35 @@ class TfServingRest:
             return self._refuse(error)
 
     def _route(self, request: Request) -> Response | Awaitable[Response]:
-        pattern = {"POST": _POST, "GET": _GET}.get(request.head.method)
-        match = pattern.fullmatch(request.head.target) if pattern else None
-        if match is None:
-            raise _malformed(request.head)
-        if _is_beyond_int64(match["version"]):
+        head = request.head
+        asked = _read_target(head.method, head.target)
+        if asked is None:
             return Response(400, headers=self._headers)
-        if match["model"] is None:
-            raise StatusError(Code.INVALID_ARGUMENT, "Missing model name in request.")
-        spec = _read_spec(match)
-        if pattern is _GET:
-            return self._describe(spec, match["verb"])
-        answer = _ANSWERS.get(match["verb"])
-        if answer is None:  # the dispatch knows verbs in lower case only
-            raise _malformed(request.head)
-        return self._infer(answer, spec, request)
+        spec, verb = asked
+        if head.method == "GET":
+            return self._describe(spec, verb)
+        if "gzip" in head.headers.get("content-encoding", ""):
+            return self._infer_inflated(_ANSWERS[verb], spec, request.content)
+        begun = _ANSWERS[verb](self._inference, spec, request.content, self._layout, self._within)
+        return self._reply(begun) if isinstance(begun, bytes) else self._wait(begun)
 
-    def _describe(self, spec: ModelSpec, verb: str | None) -> Response:
+    def _describe(self, spec: ModelSpec, verb: str) -> Response:
         if verb == "metadata":
             return self._reply(metadata_json(self._inference.metadata(spec)))
         # A label in a status URL is passed over: all versions come back.
         return self._reply(status_json(self._inference.status(spec.name, spec.version)))
 
-    async def _infer(self, answer: _Answer, spec: ModelSpec, request: Request) -> Response:
-        body = request.content
+    async def _wait(self, answer: Awaitable[bytes]) -> Response:
         try:
-            if "gzip" in request.head.headers.get("content-encoding", ""):
-                body = await self._inference.submit(lambda: _inflate(request.content))
-            return self._reply(
-                await answer(self._inference, spec, body, self._layout, self._within)
-            )
+            return self._reply(await answer)
+        except StatusError as error:
+            return self._refuse(error)
+
+    async def _infer_inflated(self, answer: _Answer, spec: ModelSpec, packed: bytes) -> Response:
+        body = await self._inference.submit(lambda: _inflate(packed))
+        try:
+            begun = answer(self._inference, spec, body, self._layout, self._within)
+            return self._reply(begun if isinstance(begun, bytes) else await begun)
         except StatusError as error:
             return self._refuse(error)
 
@@ -144,6 +144,26 @@ class TfServingRest:
         return ErrorResponse(status, body, _JSON, self._headers, code=error.code)
 
 
+@lru_cache(256)  # clients ask for the same few
+def _read_target(method: str, target: str) -> tuple[ModelSpec, str] | None:
+    """Read the model and the verb ("" for none) that a URL names.
+
+    None for a version beyond int64, which is answered without a text. Raises StatusError.
+    """
+    pattern = {"POST": _POST, "GET": _GET}.get(method)
+    match = pattern.fullmatch(target) if pattern else None
+    if match is None:
+        raise _malformed(method, target)
+    if _is_beyond_int64(match["version"]):
+        return None
+    if match["model"] is None:
+        raise StatusError(Code.INVALID_ARGUMENT, "Missing model name in request.")
+    verb = match["verb"] or ""
+    if pattern is _POST and verb not in _ANSWERS:  # the dispatch knows them in lower case only
+        raise _malformed(method, target)
+    return _read_spec(match), verb
+
+
 def _read_spec(match: re.Match[str]) -> ModelSpec:
     """Read the model that a URL names; names are percent-decoded once they are apart."""
     label = match["label"]
@@ -158,8 +178,8 @@ def _decode(quoted: str) -> str:
     return unquote_to_bytes(quoted).decode("utf-8", "surrogateescape")
 
 
-def _malformed(head: Head) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, f"Malformed request: {head.method} {head.target}")
+def _malformed(method: str, target: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, f"Malformed request: {method} {target}")
 
 
 def _is_beyond_int64(version: str | None) -> bool:

@@ -11,7 +11,7 @@ from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager, State
 from cloudserve.local_server.nouns import ModelSpec
-from cloudserve.local_server.protocols.predict_json import predict_json
+from cloudserve.local_server.protocols.predict_json import begin_predict_json
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
@@ -179,7 +179,7 @@ def test_a_body_that_waits_for_a_thread_to_be_parsed_is_given_up_in_time(batchin
     may_go_on = threading.Event()
     with ThreadPoolExecutor(1) as executor:
         executor.submit(may_go_on.wait, 60)
-        asking = predict_json(
+        asking = begin_predict_json(
             Inference(manager, executor), ModelSpec("m"), b'{"instances": [NaN]}', within=0.01
         )
         try:
