@@ -10,28 +10,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from cloudserve.errors import CloudserveError
+from cloudserve.errors import CloudserveError, UnreachableError
 from cloudserve.release.ledger import Event, Recorder
-from cloudserve.release.nouns import Action, Plan
+from cloudserve.release.nouns import UPLOAD, Action, Plan
 from cloudserve.release.provider import Notify
 
 log = logging.getLogger(__name__)
 Perform = Callable[[Action, Notify], None]
 
 
-def execute(plan: Plan, perform: Perform, recorder: Recorder, notify: Notify) -> None:
-    """Perform a plan's actions in order; each is recorded when it is done."""
+def execute(
+    plan: Plan, perform: Perform, recorder: Recorder, notify: Notify, may_act: Callable[[], None]
+) -> None:
+    """Perform a plan's actions in order; each is recorded when it is done.
+
+    `may_act` is asked before each, and raises when the release has to stop.
+    """
     done: list[Action] = []
+    begun: Action | None = None
     try:
         recorder.record(Event.STARTED)
         for action in plan.actions:
+            may_act()
             notify(action.sentence)
+            begun = action
             perform(action, lambda line: notify(f"  {line}"))
             done.append(action)
             recorder.record(Event.STEP, action=action.id, sentence=action.sentence)
         recorder.record(Event.FINISHED)
     except (Exception, KeyboardInterrupt) as error:
-        error.add_note(_story(plan, done))
+        is_cut_off = isinstance(error, KeyboardInterrupt | UnreachableError)
+        error.add_note(_story(plan, done, begun if is_cut_off else None))
         _record_end(recorder, plan.actions[len(done) :], error)
         raise
 
@@ -49,9 +58,16 @@ def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseExcepti
         log.warning("the release's end is not in the ledger: %s", second or "interrupted")
 
 
-def _story(plan: Plan, done: list[Action]) -> str:
+def _story(plan: Plan, done: list[Action], cut_off: Action | None) -> str:
     left = plan.actions[len(done) :]
     lines = [f"done: {action.sentence}" for action in done] or ["done: nothing"]
     lines += [f"not done: {action.sentence}" for action in left]
-    end = "Run the same command again to go on from here." if left else "Every step is done."
-    return "\n".join([*lines, end])
+    if not left:
+        return "\n".join([*lines, "Every step is done."])
+    if cut_off is left[0] and cut_off.kind != UPLOAD:
+        # Who waits for an operation does not end it by going away.
+        lines.append(
+            f"The platform may still {cut_off.sentence}: "
+            f"`cloudserve status {plan.model} --target {plan.target}` shows what it has."
+        )
+    return "\n".join([*lines, "Run the same command again to go on from here."])

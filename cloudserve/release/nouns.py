@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 
 DIGITS_IN_ID = 12
+UPLOAD = "upload"
+"""The kind of the one action that is the engine's own; all others are the provider's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Artifact:
     size: int
     """The bytes of all files together."""
     files: int
+    path: Path | None = None
+    """The directory; None where only its figures are known."""
 
 
 class State(StrEnum):

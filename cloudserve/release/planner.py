@@ -8,12 +8,20 @@ from pathlib import Path
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Release, utf8
-from cloudserve.release.nouns import Action, Deployed, Deployment, Operation, Plan, Revision, State
+from cloudserve.release.nouns import (
+    UPLOAD,
+    Action,
+    Deployed,
+    Deployment,
+    Operation,
+    Plan,
+    Revision,
+    State,
+)
 from cloudserve.release.provider import Provider
 from cloudserve.release.traffic import ALL
 from cloudserve.release.uploaded import is_uploaded
 
-UPLOAD = "upload"
 SHORTEST = 4
 """The digits of a digest that name a revision, at least; as git's shortest."""
 

@@ -21,6 +21,7 @@ from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import (
+    UPLOAD,
     Action,
     Artifact,
     Deployed,
@@ -120,7 +121,7 @@ class Releases:
         number, source = resolve(self._model.path, number)
         model, tree = read_saved_model(source, self._model.tags), self._read_tree(source)
         revision = Revision(number, tree.digest)
-        artifact = Artifact(model.tensorflow_version, tree.size, len(tree.files))
+        artifact = Artifact(model.tensorflow_version, tree.size, len(tree.files), source)
 
         def plan() -> Plan:
             return planner.plan_deploy(
@@ -185,11 +186,11 @@ class Releases:
         if prepare is not None:
             prepare()
         release, who = uuid.uuid4().hex, actor(self._environ)
-        with lock(self._provider.blobs, self._layout.lock, release=release, who=who):
+        with lock(self._provider.blobs, self._layout.lock, release=release, who=who) as held:
             plan = make_plan()
             if plan.actions:  # another release may have done it before the lock was free
                 recorder = Recorder(self._ledger(), plan, release, who)
-                execute(plan, self._performer(plan, who), recorder, self._notify)
+                execute(plan, self._performer(plan, who), recorder, self._notify, held.check)
         try:
             return Outcome(plan, self.status())
         except CloudserveError as error:
@@ -198,7 +199,7 @@ class Releases:
 
     def _performer(self, plan: Plan, who: str) -> Callable[[Action, Notify], None]:
         def perform(action: Action, notify: Notify) -> None:
-            if action.kind == planner.UPLOAD and plan.source is not None:
+            if action.kind == UPLOAD and plan.source is not None:
                 upload(
                     self._provider.blobs,
                     self._layout,

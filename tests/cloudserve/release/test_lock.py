@@ -1,16 +1,19 @@
 """The lock: one holder, taken over only when it is safe."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from cloudserve.adapters.directory.storage import DirectoryBlobs
 
-from cloudserve.errors import ConflictError
-from cloudserve.release import lock as locks
-from cloudserve.release.lock import Lease, lock
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.release.lock import LEASE, RENEWALS, Lease, lock
+from cloudserve.release.process import birth, machine
 
 KEY = "lock.json"
 
@@ -61,8 +64,8 @@ def killed(platform):
     lease = {
         "host": os.uname().nodename,
         "pid": process.pid,
-        "boot": locks._boot(process.pid),
-        "machine": locks._machine(),
+        "boot": birth(process.pid),
+        "machine": machine(),
     }
 
     def kill():
@@ -130,3 +133,206 @@ def test_a_lock_that_was_taken_over_is_not_deleted_by_its_first_holder(platform)
     with take(platform.blobs):
         held(platform.blobs)
     assert platform.blobs.read(KEY)
+
+
+# A lease: renewed while the release runs, and lost by who was away too long.
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self):
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self):
+        return self.time
+
+    def pass_by(self, duration):
+        self.time += duration
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def expiry(platform):
+    return msgspec.json.decode(platform.blobs.read(KEY)[0], type=Lease).expires
+
+
+def test_a_lease_that_is_not_new_any_more_is_renewed_before_an_action(platform, clock):
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as held:
+        held.check()
+        assert expiry(platform) == clock() + LEASE
+        clock.pass_by(LEASE / 2)
+        held.check()
+        assert expiry(platform) == clock() + LEASE
+
+
+def test_a_renewed_lease_outlives_its_first_term(platform, clock):
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as held:
+        for _ in range(3 * RENEWALS):
+            clock.pass_by(LEASE / RENEWALS)
+            held.renew()
+        with (
+            pytest.raises(ConflictError, match="ada"),
+            lock(platform.blobs, KEY, release="r2", who="bob", clock=clock),
+        ):
+            pass
+
+
+def test_who_was_away_while_another_took_the_lock_may_not_act(platform, clock):
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as first:
+        clock.pass_by(2 * LEASE)
+        with lock(platform.blobs, KEY, release="r2", who="bob", clock=clock) as second:
+            with pytest.raises(ConflictError, match=r"has lost its lock.*bob, process") as caught:
+                first.check()
+            assert caught.value.hint
+            second.check()
+        with pytest.raises(ConflictError, match="it is gone"):
+            first.check()
+
+
+def test_a_lock_that_is_taken_by_force_is_noticed_before_the_next_action(platform):
+    with take(platform.blobs) as ours:
+        held(platform.blobs)
+        with pytest.raises(ConflictError, match=r"has lost its lock.*bob, process 1"):
+            ours.check()
+
+
+def test_who_was_away_while_nobody_took_the_lock_goes_on(platform, clock):
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as held:
+        clock.pass_by(2 * LEASE)
+        held.check()
+        assert expiry(platform) == clock() + LEASE
+
+
+def test_a_bucket_that_cannot_be_asked_stops_a_release_only_when_its_lease_has_ended(
+    platform, clock, caplog
+):
+    def down(key):
+        raise RemoteError("the network is down")
+
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as held:
+        platform.blobs.before_write = down
+        clock.pass_by(LEASE / 2)
+        held.check()
+        assert "could not be looked at: the network is down" in caplog.text
+        clock.pass_by(LEASE)
+        with pytest.raises(RemoteError):
+            held.check()
+
+
+def test_a_write_whose_answer_was_lost_and_that_was_sent_again_is_our_own(platform, clock):
+    write = platform.blobs.write
+
+    def sent_twice(*arguments):
+        platform.blobs.write = write
+        write(*arguments)
+        return write(*arguments)
+
+    platform.blobs.write = sent_twice
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as held:
+        assert platform.blobs.write == write
+        platform.blobs.write = sent_twice
+        held.renew()
+        held.check()
+    assert platform.blobs.read(KEY) is None
+
+
+def test_a_lease_that_ended_is_left_for_whoever_takes_it(platform, clock):
+    with lock(platform.blobs, KEY, release="r", who="ada", clock=clock):
+        clock.pass_by(2 * LEASE)
+    assert platform.blobs.read(KEY)
+    with lock(platform.blobs, KEY, release="r2", who="bob", clock=clock):
+        pass
+    assert platform.blobs.read(KEY) is None
+
+
+def test_a_lock_is_renewed_while_an_action_takes_its_time(platform):
+    writes = threading.Semaphore(0)
+    platform.blobs.before_write = lambda key: writes.release()
+    with lock(platform.blobs, KEY, release="r", who="ada", term=timedelta(milliseconds=50)):
+        for _ in range(4):
+            assert writes.acquire(timeout=60)
+
+
+def test_a_renewal_that_fails_is_tried_again(platform, caplog):
+    tries = threading.Semaphore(0)
+    with lock(platform.blobs, KEY, release="r", who="ada", term=timedelta(milliseconds=50)):
+
+        def down(key):
+            tries.release()
+            raise RemoteError("the network is down")
+
+        platform.blobs.before_write = down
+        for _ in range(2):
+            assert tries.acquire(timeout=60)
+        platform.blobs.before_write = lambda key: None
+    assert "could not be renewed: the network is down" in caplog.text
+
+
+HOLDER = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from cloudserve.adapters.directory.storage import DirectoryBlobs
+from cloudserve.adapters.directory.storage import DirectoryBlobs
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.release.lock import lock
+
+blobs = DirectoryBlobs(Path(sys.argv[1]))
+with lock(blobs, "lock.json", release="r", who="bob", term=timedelta(seconds=1)) as held:
+    print("held", flush=True)
+    input()
+    try:
+        held.check()
+    except ConflictError as error:
+        print(error, flush=True)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Give a bucket whose lock another process holds, and the process."""
+    blobs = DirectoryBlobs(tmp_path)
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield blobs, process
+        finally:
+            process.kill()
+
+
+def much_later():
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def test_a_process_that_was_suspended_notices_that_another_took_its_lock(holder):
+    blobs, process = holder
+    process.send_signal(signal.SIGSTOP)
+    with lock(blobs, KEY, release="r2", who="ada", clock=much_later):
+        process.send_signal(signal.SIGCONT)
+        out, _ = process.communicate("\n", timeout=60)
+        assert out.startswith("this release has lost its lock: another release has taken")
+        assert "ada" in out
+        assert b"ada" in blobs.read(KEY)[0]
+
+
+def test_a_killed_process_holds_its_lock_on_other_machines_until_its_lease_ends(
+    holder, monkeypatch
+):
+    blobs, process = holder
+    process.kill()
+    process.wait()
+    monkeypatch.setattr("cloudserve.release.lock.machine", lambda: "another")
+    with (
+        pytest.raises(ConflictError, match="bob, process"),
+        lock(blobs, KEY, release="r2", who="ada", clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)),
+    ):
+        pass
+    with lock(blobs, KEY, release="r2", who="ada", clock=much_later):
+        assert b"ada" in blobs.read(KEY)[0]

@@ -7,7 +7,7 @@ import shutil
 import msgspec
 import pytest
 
-from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
+from cloudserve.errors import ConflictError, ModelError, RemoteError, UnreachableError, UserError
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Event
 
@@ -274,6 +274,53 @@ def test_a_second_release_at_the_same_time_is_refused_and_told_who_holds_the_loc
     releases().deploy(123)
     assert seen[0].startswith("another release of this model is running: ada, process ")
     assert not any(key.endswith("lock.json") for key in platform.blobs.objects)
+
+
+def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releases, platform):
+    def take_over(key):
+        if "/manifests/" in key:  # the end of the upload
+            lock = next(key for key in platform.blobs.objects if key.endswith("lock.json"))
+            platform.blobs.delete(lock)
+
+    platform.blobs.before_write = take_over
+    with pytest.raises(ConflictError, match="this release has lost its lock") as caught:
+        releases().deploy(123)
+    assert platform.performed == []
+    story = caught.value.__notes__[0]
+    assert story.startswith("done: upload ")
+    assert "\nnot done: create v123-" in story
+    assert "The platform may still" not in story
+    assert releases().history()[0].outcome is Event.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"),
+    [
+        (KeyboardInterrupt(), True),
+        (UnreachableError("nobody answers"), True),
+        (RemoteError("quota exceeded"), False),
+    ],
+)
+def test_who_stops_waiting_is_told_that_the_platform_may_go_on(releases, platform, error, goes_on):
+    platform.before = stopping("create", error)
+    with pytest.raises(type(error)) as caught:
+        releases().deploy(123)
+    told = re.search(
+        r"The platform may still create v123-\w+: `cloudserve status half --target here` shows",
+        caught.value.__notes__[0],
+    )
+    assert bool(told) == goes_on
+
+
+def test_an_upload_that_was_interrupted_does_not_go_on(releases, platform):
+    def interrupt(key):
+        if "/revisions/" in key:
+            raise KeyboardInterrupt
+
+    platform.blobs.before_write = interrupt
+    with pytest.raises(KeyboardInterrupt) as caught:
+        releases().deploy(123)
+    assert "The platform may still" not in caught.value.__notes__[0]
 
 
 def test_progress_is_told_step_by_step(releases):

@@ -1,0 +1,93 @@
+"""`cloudserve image`: what a container for Vertex AI is built from."""
+
+import re
+import stat
+import subprocess
+import threading
+
+import pytest
+
+from cloudserve import __version__
+from cloudserve.cli.border import run
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.image import write_image
+
+FILES = ["Dockerfile", "requirements.txt", "serve.sh"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "containers" / "image"
+    assert [path.name for path in write_image(folder)] == FILES
+    return folder
+
+
+def test_the_requirements_are_this_version_and_what_a_server_of_buckets_needs(folder):
+    assert (folder / "requirements.txt").read_text() == f"cloudserve[gcp,server]=={__version__}\n"
+
+
+def test_the_dockerfile_copies_what_is_beside_it_and_runs_as_nobody_special(folder):
+    text = (folder / "Dockerfile").read_text()
+    steps = re.findall(r"^([A-Z]+) (.+)$", text, re.MULTILINE)
+    copied = {words.split()[-2] for step, words in steps if step == "COPY"}
+    assert copied == {"requirements.txt", "serve.sh"}
+    assert ("USER", "serving") in steps
+    assert steps.index(("USER", "serving")) > steps.index(("ENTRYPOINT", steps[-1][1])) - 5
+    assert steps[-1] == ("ENTRYPOINT", '["/usr/local/bin/serve.sh"]')
+    assert "FROM python:3.12-slim-bookworm" in text
+
+
+def test_the_script_is_posix_and_may_be_run(folder):
+    script = folder / "serve.sh"
+    assert stat.S_IMODE(script.stat().st_mode) == 0o755
+    subprocess.run(["sh", "-n", str(script)], check=True)
+
+
+def test_a_folder_with_something_in_it_stays_as_it_is(folder):
+    (folder / "Dockerfile").write_text("mine")
+    with pytest.raises(ConflictError, match="there and not empty"):
+        write_image(folder)
+    assert (folder / "Dockerfile").read_text() == "mine"
+    assert [path.name for path in folder.parent.iterdir()] == ["image"]
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    assert len(write_image(tmp_path / "x")) == len(FILES)
+    (tmp_path / "y").mkdir()
+    assert len(write_image(tmp_path / "y")) == len(FILES)
+
+
+def test_of_many_that_write_one_folder_one_wins_and_the_folder_is_whole(tmp_path):
+    outcomes = []
+
+    def write():
+        try:
+            outcomes.append(len(write_image(tmp_path / "image")))
+        except ConflictError:
+            outcomes.append(0)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [0] * 7 + [len(FILES)]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["image"]
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="the folder cannot be written"):
+        write_image(tmp_path / "file" / "image")
+    with pytest.raises(UserError, match="the folder cannot be written: Not a directory"):
+        write_image(tmp_path / "file")
+
+
+def test_the_command_says_what_to_do_with_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["image"]) == 0
+    told = capsys.readouterr().err
+    assert "wrote image/Dockerfile" in told
+    assert "docker build --platform linux/amd64" in told
+    assert run(["image"]) == 5
+    assert "to do: name another one" in capsys.readouterr().err
