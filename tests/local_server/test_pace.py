@@ -9,7 +9,8 @@ import pytest
 from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.nouns import ModelSpec
-from cloudserve.local_server.pace import Pace, Paces, Stopwatch
+from cloudserve.local_server.pace import Pace, Paces
+from cloudserve.local_server.protocols import predict_json as predict_json_module
 from cloudserve.local_server.protocols.predict_json import predict_json
 from cloudserve.local_server.status import Code, StatusError
 
@@ -17,7 +18,7 @@ from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 QUICK, SLOW = (1e-5, 1e-5), (1e-2, 1e-2)
 WAITING = (1e-5, 1e-2)
-ENDLESS = (1.0, 1.0)
+SLOW_ON_LOOP, QUICK_ON_LOOP, ENDLESS = 2e-3, 1e-5, 1.0
 X = TensorSpec("x", "x:0", "float32", None)
 BODY = b'{"instances": [1.0]}'
 
@@ -54,26 +55,24 @@ def test_what_is_no_larger_than_a_quick_request_is_quick():
     assert not pace.is_quick(101)
 
 
-@pytest.mark.parametrize("surprise", [SLOW, WAITING])
-def test_three_surprises_in_a_row_end_it(surprise):
+def test_three_surprises_in_a_row_end_it():
     pace = Pace()
     pace.learn(100, *QUICK)
-    for times in (surprise, surprise, QUICK, surprise, surprise):
-        pace.check(*times)
+    for seconds in (SLOW_ON_LOOP, SLOW_ON_LOOP, QUICK_ON_LOOP, SLOW_ON_LOOP, SLOW_ON_LOOP):
+        pace.check(seconds)
         assert pace.is_quick(100)
-    pace.check(*surprise)
+    pace.check(SLOW_ON_LOOP)
     assert not pace.is_quick(100)
     pace.learn(100, *QUICK)
-    pace.check(*QUICK)
+    pace.check(QUICK_ON_LOOP)
     assert not pace.is_quick(100)
 
 
-def test_many_quick_ones_in_threads_bring_it_back():
+def test_many_quick_ones_in_threads_bring_it_back_with_others_that_waited_between():
     pace = Pace()
     pace.learn(100, *QUICK)
-    for times in (SLOW, SLOW, SLOW):
-        pace.check(*times)
-    for times in [*[QUICK] * 99, SLOW, *[QUICK] * 99]:
+    pace.check(ENDLESS)
+    for times in [*[QUICK] * 99, SLOW, *[QUICK] * 99, WAITING]:
         pace.learn(100, *times)
         assert not pace.is_quick(100)
     pace.learn(100, *QUICK)
@@ -83,8 +82,8 @@ def test_many_quick_ones_in_threads_bring_it_back():
 def test_one_that_held_up_the_loop_ends_it():
     pace = Pace()
     pace.learn(100, *QUICK)
-    pace.check(*ENDLESS)
-    pace.check(*QUICK)
+    pace.check(ENDLESS)
+    pace.check(QUICK_ON_LOOP)
     assert not pace.is_quick(100)
 
 
@@ -139,7 +138,8 @@ def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
     inference, model = served
     pace = inference.paces.of("m", 1, "serving_default")
     pace.learn(10**9, *QUICK)
-    monkeypatch.setattr(Stopwatch, "read", lambda _: ENDLESS)
+    clock = iter((0.0, ENDLESS))
+    monkeypatch.setattr(predict_json_module, "perf_counter", lambda: next(clock))
     with pytest.raises(StatusError, match="less than 0"):
         ask(inference, b'{"instances": [-1.0]}')
     assert model.seen.pop() is threading.current_thread()
