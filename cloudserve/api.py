@@ -98,7 +98,10 @@ def status(project: Project, model: str, target: str, *, environ: Environ = None
 
 
 def history(
-    project: Project, model: str, target: str, *, environ: Environ = None
+    project: Project, model: str, target: str, *, limit: int | None = None, environ: Environ = None
 ) -> tuple[Release, ...]:
-    """Read who released what, when, from which digest; oldest first, times in UTC."""
-    return Releases(project, model, target, environ=environ).history()
+    """Read who released what, when, from which digest; oldest first, times in UTC.
+
+    All of them, or the last `limit`: each costs about five requests to the bucket.
+    """
+    return Releases(project, model, target, environ=environ).history(limit)

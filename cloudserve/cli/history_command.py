@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudserve.cli.options import releases, target_options
-from cloudserve.cli.report import Report, Table, output_option, show
+from cloudserve.cli.report import Report, Table, counted, output_option, show
 from cloudserve.release.traffic import ALL
 
 if TYPE_CHECKING:
@@ -19,19 +19,35 @@ COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST"
 
 @click.command("history")
 @target_options
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many of the last releases are shown; 0 for all.",
+)
 @output_option
 def command(
-    *, model: str, target: str, project_file: Path, settings: tuple[str, ...], output: str
+    *,
+    model: str,
+    target: str,
+    project_file: Path,
+    settings: tuple[str, ...],
+    limit: int,
+    output: str,
 ) -> None:
     """Show who released what, when, from which digest."""
-    entries = releases(model, target, project_file, settings).history()
-    rows = [_row(entry) for entry in entries]
-    title = f"{model} on {target}: {_count(len(entries))}"
-    show(Report(entries, (Table(COLUMNS, rows, title),)), output)
+    # One more than is shown tells whether there are more.
+    found = releases(model, target, project_file, settings).history(limit + 1 if limit else None)
+    shown = found[-limit:]
+    title = f"{model} on {target}: {_count(len(shown), more=len(found) > len(shown))}"
+    show(Report(shown, (Table(COLUMNS, [_row(entry) for entry in shown], title),)), output)
 
 
-def _count(releases: int) -> str:
-    return {0: "nothing was released", 1: "1 release"}.get(releases, f"{releases} releases")
+def _count(releases: int, *, more: bool) -> str:
+    if more:
+        return f"the last {counted(releases, 'release')}, --limit 0 shows all"
+    return counted(releases, "release") if releases else "nothing was released"
 
 
 def _row(release: Release) -> tuple[str, ...]:
@@ -53,4 +69,4 @@ def _outcome(release: Release) -> str:
         case "stopped":
             return f"stopped: {release.error}"
         case _:
-            return f"unfinished, {len(release.steps)} steps done"
+            return f"unfinished, {counted(len(release.steps), 'step')} done"

@@ -55,8 +55,15 @@ def show(report: Report, output: str) -> None:
 
 
 def _lines(table: Table) -> list[str]:
+    if not table.rows and table.title:
+        return [table.title]
     # A platform's reason may have lines of its own; a row is one.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
     return [line.rstrip() for line in ([table.title] if table.title else []) + lines]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 step`, `2 steps`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -10,10 +10,13 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 
 import msgspec
 
@@ -25,6 +28,9 @@ from cloudserve.release.provider import BlobStore, Expect
 from cloudserve.release.traffic import ALL
 
 ATTEMPTS = 20
+READERS = 8
+PAGE = 32
+"""Entries that are read before the first of them is looked at: some six releases."""
 ENTRY = re.compile(r"([0-9]{10}|[1-9][0-9]{10,})\.json")
 
 
@@ -107,18 +113,35 @@ class Ledger:
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries in the order they were written; other objects are passed over."""
-        for number in sorted(self._numbers()):
-            key = self._key(number)
-            found = self._blobs.read(key)
-            if found is not None:
-                yield self._decode(key, found[0])
+        return self._read(sorted(self._numbers()))
 
-    def releases(self) -> tuple[Release, ...]:
-        """Return the releases, oldest first."""
+    def newest(self) -> Generator[Release]:
+        """Yield the releases from the newest back, reading no more than is asked for.
+
+        They are ordered by their begin: one that was suspended may have ended after a later one.
+        """
         groups: dict[str, list[Entry]] = {}
-        for entry in self.entries():
-            groups.setdefault(entry.release, []).append(entry)
-        return tuple(_fold(group) for group in groups.values())
+        for entry in self._read(sorted(self._numbers(), reverse=True)):
+            group = groups.setdefault(entry.release, [])
+            group.append(entry)
+            if entry.event is Event.STARTED:
+                yield _fold(groups.pop(entry.release)[::-1])
+        for group in groups.values():  # somebody deleted their begin
+            yield _fold(group[::-1])
+
+    def releases(self, limit: int | None = None) -> tuple[Release, ...]:
+        """Return the releases, or the last of them, oldest first."""
+        with closing(self.newest()) as newest:
+            return tuple(islice(newest, limit))[::-1]
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[Entry]:
+        """Yield the entries of these numbers in their order, several requested at once."""
+        with ThreadPoolExecutor(READERS, "ledger") as pool:
+            for at in range(0, len(numbers), PAGE):
+                keys = [self._key(number) for number in numbers[at : at + PAGE]]
+                for key, found in zip(keys, pool.map(self._blobs.read, keys), strict=True):
+                    if found is not None:
+                        yield self._decode(key, found[0])
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}{number:010d}.json"

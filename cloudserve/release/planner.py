@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import tee
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
@@ -124,16 +125,18 @@ def newest(seen: Deployment) -> Deployed:
     )
 
 
-def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
+def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
     """Return the revision that was live before the present one took over, from the ledger.
 
-    Rollbacks are passed over, so that a second rollback does not bring back what the first one
-    took away. A release without an end counts: that its revision is live says that it got there.
-    While several share the traffic, the one that took over is the one promoted last.
+    `newest` are the releases from the newest back, read as far as is needed. Rollbacks are passed
+    over, so that a second rollback does not bring back what the first one took away. A release
+    without an end counts: that its revision is live says that it got there. While several share
+    the traffic, the one that took over is the one promoted last.
     Raises UserError when the ledger knows of none.
     """
-    taken_over = _taken_over(seen, history)
-    for release in reversed(history):
+    releases, again = tee(newest)
+    taken_over = _taken_over(seen, releases)
+    for release in again:
         if (
             release.operation is not Operation.ROLLBACK
             and release.revision == taken_over
@@ -147,10 +150,10 @@ def before(seen: Deployment, history: Sequence[Release]) -> Deployed:
     )
 
 
-def _taken_over(seen: Deployment, history: Sequence[Release]) -> str | None:
+def _taken_over(seen: Deployment, newest: Iterable[Release]) -> str | None:
     sharing = {name for name, share in seen.traffic.items() if share > 0}
     if len(sharing) > 1:
-        for release in reversed(history):
+        for release in newest:
             if release.operation is Operation.PROMOTE and release.revision in sharing:
                 return release.revision
     return seen.live

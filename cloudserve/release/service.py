@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,9 +97,9 @@ class Releases:
         """Read what the platform has of the model."""
         return self._provider.describe(self._model.name)
 
-    def history(self) -> tuple[Release, ...]:
-        """Read the releases from the ledger, oldest first."""
-        return self._ledger().releases()
+    def history(self, limit: int | None = None) -> tuple[Release, ...]:
+        """Read the releases, or the last of them, from the ledger; oldest first."""
+        return self._ledger().releases(limit)
 
     def pull(self, into: Path, wanted: str | None = None) -> Pulled:
         """Make a local directory of a revision: the live one, or the newest where none is.
@@ -163,9 +164,11 @@ class Releases:
                     where=f"{seen.model} on {seen.target}",
                     hint="look at `cloudserve history` and run it again",
                 )
-            chosen = (
-                planner.before(seen, self.history()) if to is None else planner.choose(seen, to)
-            )
+            if to is not None:
+                chosen = planner.choose(seen, to)
+            else:
+                with closing(self._ledger().newest()) as newest:
+                    chosen = planner.before(seen, newest)
             return self._plan_traffic(Operation.ROLLBACK, chosen, seen)
 
         return self._carry_out(plan)

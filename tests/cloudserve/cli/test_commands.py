@@ -214,6 +214,30 @@ def test_nothing_is_a_result_too(project, capsys, command):
     assert (result if command == "history" else result["revisions"]) == []
 
 
+def test_history_shows_the_last_releases_and_says_that_there_are_more(project, capsys):
+    for command in (["deploy", "--version", "123"], ["deploy"], ["promote"]):
+        on_target(*command)
+    capsys.readouterr()
+    on_target("history", "--limit", "2")
+    title, _, *rows = capsys.readouterr().out.splitlines()
+    assert title == "half on here: the last 2 releases, --limit 0 shows all"
+    assert [row.split()[3] for row in rows] == ["deploy", "promote"]
+    on_target("history", "--limit", "0")
+    assert capsys.readouterr().out.startswith("half on here: 3 releases\n")
+
+
+def test_a_release_without_an_end_is_told_with_the_steps_it_did(project, platform, capsys):
+    def killed(key):
+        if "/ledger/" in key and len([k for k in platform.blobs.objects if "/ledger/" in k]) == 2:
+            raise RemoteError("the network is down")
+
+    platform.blobs.before_write = killed
+    assert on_target("deploy") == 4
+    capsys.readouterr()
+    on_target("history")
+    assert "  unfinished, 1 step done  " in capsys.readouterr().out
+
+
 def test_one_release_is_one(project, capsys):
     on_target("deploy")
     on_target("history")

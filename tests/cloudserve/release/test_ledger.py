@@ -1,5 +1,6 @@
 """The ledger: append-only, in order, and nothing lost between writers."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -8,16 +9,16 @@ import pytest
 
 from cloudserve.errors import RemoteError
 from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import Entry, Event, Ledger, actor
+from cloudserve.release.ledger import PAGE, Entry, Event, Ledger, actor
 from cloudserve.release.nouns import Operation
 
 LAYOUT = Layout("mem://bucket", "m", "t")
 
 
-def entry(number=0):
+def entry(number=0, event=Event.STARTED):
     return Entry(
         release=f"r{number}",
-        event=Event.STARTED,
+        event=event,
         operation=Operation.DEPLOY,
         target="t",
         model="m",
@@ -72,6 +73,56 @@ def test_the_order_holds_when_the_numbers_grow_longer(platform):
 def test_a_release_without_an_end_shows_as_unfinished(platform):
     Ledger(platform.blobs, LAYOUT).append(entry())
     assert Ledger(platform.blobs, LAYOUT).releases()[0].outcome is Event.STARTED
+
+
+def write_releases(blobs, count):
+    ledger = Ledger(blobs, LAYOUT)
+    for number in range(count):
+        for event in (Event.STARTED, Event.STEP, Event.FINISHED):
+            ledger.append(entry(number, event))
+    return ledger
+
+
+def test_the_last_releases_are_read_without_the_others(platform):
+    ledger = write_releases(platform.blobs, 100)
+    read, reads = platform.blobs.read, []
+    platform.blobs.read = lambda key: reads.append(key) or read(key)
+    assert [release.id for release in ledger.releases(2)] == ["r98", "r99"]
+    assert len(reads) <= PAGE
+    assert len(ledger.releases()) == 100
+    assert len(set(reads)) == 300
+
+
+def test_entries_are_requested_several_at_once(platform):
+    ledger = write_releases(platform.blobs, 2)
+    read, together = platform.blobs.read, threading.Barrier(4)
+
+    def wait_for_others(key):
+        if key < f"{LAYOUT.ledger}0000000005.json":
+            together.wait(timeout=60)
+        return read(key)
+
+    platform.blobs.read = wait_for_others
+    assert len(list(ledger.entries())) == 6
+
+
+def test_releases_are_in_the_order_they_began_whenever_they_ended(platform):
+    ledger = Ledger(platform.blobs, LAYOUT)
+    for number, event in (
+        (1, Event.STARTED),
+        (2, Event.STARTED),
+        (2, Event.FINISHED),
+        (1, Event.STOPPED),  # it was suspended meanwhile
+    ):
+        ledger.append(entry(number, event))
+    told = [(release.id, release.outcome) for release in ledger.releases()]
+    assert told == [("r1", Event.STOPPED), ("r2", Event.FINISHED)]
+
+
+def test_a_release_whose_begin_was_deleted_is_told_by_what_is_left(platform):
+    ledger = write_releases(platform.blobs, 2)
+    platform.blobs.delete(f"{LAYOUT.ledger}0000000001.json")
+    assert [release.id for release in ledger.releases()] == ["r0", "r1"]
 
 
 @pytest.mark.parametrize(
