@@ -27,6 +27,7 @@ from .images import (
     tensorflow_of,
 )
 from .options import Options, Update
+from .script import check_code
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -220,13 +221,19 @@ class Place:
 
 
 def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) -> tuple[str, ...]:
-    """Return what to warn of; raises UserError for what SageMaker would refuse."""
+    """Return what to warn of.
+
+    Raises UserError for what SageMaker would refuse, ModelError for code that its container could
+    not use.
+    """
     _check_instances(options, place, api)
     _check_memory(artifact, options, place)
     _check_region(options.region, place.bucket, api)
     _check_alarms(options, place, api)
+    # Which code another container looks for is its own affair.
+    code = check_code(artifact.path) if artifact.path and tensorflow_of(place.image) else ()
     old = too_old(place.image, tensorflow_of(place.image), artifact.tensorflow_version)
-    return (*old, *_idle_gpu(options, place.image))
+    return (*old, *code, *_idle_gpu(options, place.image))
 
 
 def _check_instances(options: Options, place: Place, api: SageMaker) -> None:

@@ -144,13 +144,13 @@ def tag_list(model: str, **more: str | float) -> list[dict[str, str]]:
 
 
 def container(image: str, url: str, env: Mapping[str, str]) -> dict[str, Any]:
-    """Return a container that reads an uncompressed SavedModel tree (CreateModel)."""
-    source = {
-        "S3Uri": url,
-        "S3DataType": "S3Prefix",
-        "CompressionType": "None",
-    }
-    found: dict[str, Any] = {"Image": image, "ModelDataSource": {"S3DataSource": source}}
+    """Return a container that reads a SavedModel tree below a prefix, or an archive of one."""
+    found: dict[str, Any] = {"Image": image}
+    if url.endswith("/"):
+        source = {"S3Uri": url, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        found["ModelDataSource"] = {"S3DataSource": source}
+    else:
+        found["ModelDataUrl"] = url
     return {**found, "Environment": dict(env)} if env else found
 
 

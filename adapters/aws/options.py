@@ -48,6 +48,8 @@ class Options:
     """A container image of one's own, instead."""
     env: Mapping[str, str] = field(default_factory=dict)
     """The container's environment, such as the `SAGEMAKER_TFS_…` variables."""
+    archive: bool = False
+    """Serve from one `model.tar.gz` made of the files; serverless endpoints always do."""
     download_seconds: Hour = 0
     """How long a model may take to be downloaded; 0 leaves it to SageMaker."""
     startup_seconds: Hour = 0
@@ -95,6 +97,14 @@ class Options:
     def serverless(self) -> bool:
         """Say whether the endpoint has no instances."""
         return self.serverless_memory_mb > 0
+
+    @property
+    def archived(self) -> bool:
+        """Say whether SageMaker reads one archive: serverless endpoints read no prefix.
+
+        Source: API reference, `ContainerDefinition.ModelDataSource`.
+        """
+        return self.archive or self.serverless
 
     @property
     def staged(self) -> bool:

@@ -14,6 +14,7 @@ from cloudserve.errors import CheckFailedError, UserError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.provider import Notify
 
+from .archive import source_url
 from .endpoint import container, tag_list
 from .hosting import as_mapping, as_text
 from .options import Options
@@ -50,7 +51,7 @@ class Packages:
             "number": revision.number,
             "digest": revision.digest,
             "image": self._image,
-            "source": location.root_url,
+            "source": source_url(location, archived=self._options.archived),
             "env": as_text(self._options.env),
         }
         sentence = (

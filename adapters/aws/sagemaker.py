@@ -24,10 +24,12 @@ from cloudserve.release.nouns import (
     State,
 )
 from cloudserve.release.provider import BlobStore, Notify, Provider
+from cloudserve.storage.contract import PartStore
 
 from ..extras import extra
 from ..options import bucket_name, parse_options
 from ..polling import Poller
+from .archive import MAKE, Archives
 from .checks import Place, check, check_body, check_options
 from .endpoint import (
     CHANGING,
@@ -79,7 +81,7 @@ class SageMakerEndpoints:
         options: Options,
         image: str,
         api: SageMaker,
-        blobs: BlobStore,
+        blobs: PartStore,
         poller: Poller,
     ) -> None:
         self._target = target
@@ -91,6 +93,7 @@ class SageMakerEndpoints:
         self._planner = kind(target, options, image, api)
         self._performer = Performer(api, poller, blobs)
         self._packages = Packages(options, image, api)
+        self._archives = Archives(blobs, wanted=options.archived)
         self._poller = poller
 
     @property
@@ -140,9 +143,10 @@ class SageMakerEndpoints:
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment
     ) -> tuple[Action, ...]:
-        """Plan a SageMaker Model and an endpoint with it beside what is live."""
+        """Plan a SageMaker Model, of an archive where it needs one, and an endpoint with it."""
         actions = self._planner.deploy(model, revision, location, seen)
-        return (*actions, *self._packages.plan(model, revision, location))
+        archive = self._archives.plan(location)
+        return (*archive, *actions, *self._packages.plan(model, revision, location))
 
     def plan_traffic(
         self, model: str, revision_id: str, seen: Deployment, percent: int = 100
@@ -158,6 +162,8 @@ class SageMakerEndpoints:
         """Carry out one action and wait until the endpoint is in service."""
         if action.kind == REGISTER:
             self._packages.register(action.args, notify)
+        elif action.kind == MAKE:
+            self._archives.make(action.args, notify)
         else:
             self._performer.perform(action, notify)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudserve.release.nouns import Action, Location, Revision
 
+from .archive import source_url
 from .endpoint import Endpoint, Spec, canonical, config_name, model_name, source_of
 from .hosting import as_text, settings
 from .options import Options
@@ -29,39 +30,40 @@ class Steps:
         there: Mapping[str, Any] | None,
     ) -> list[Action]:
         """Return what makes the SageMaker Model; one with another image, role or source goes."""
-        name = model_name(model, revision.id)
+        name, archived = model_name(model, revision.id), self._options.archived
+        source = source_url(location, archived=archived)
         args: Args = {
             "model": model,
             "name": name,
             "number": revision.number,
             "digest": revision.digest,
             "image": self._image,
-            "source": location.root_url,
+            "source": source,
             "role_arn": self._options.role_arn,
             "env": as_text(self._options.env),
-            "code": f"{location.saved_model}code/",
-            "beside": f"{location.root}code/",
         }
+        if not archived:  # an archive has the code in its place already
+            args |= {"code": f"{location.saved_model}code/", "beside": f"{location.root}code/"}
         create = Action(
             "create-model",
             "create-model",
-            f"create the model {name} from {location.root_url} with {self._image}",
+            f"create the model {name} from {source} with {self._image}",
             args,
             f"delete the model {name}",
         )
         if there is None:
             return [create]
-        other = self._other(location, there)
+        other = self._other(source, there)
         if not other:
             return []
         sentence = f"delete the model {name}, which has another {' and '.join(other)}"
         return [Action("delete-model", "delete-model", sentence, args), create]
 
-    def _other(self, location: Location, there: Mapping[str, Any]) -> list[str]:
+    def _other(self, source: str, there: Mapping[str, Any]) -> list[str]:
         primary = there.get("PrimaryContainer", {})
         same = {
             "image": primary.get("Image") == self._image,
-            "source": source_of(there) == location.root_url,
+            "source": source_of(there) == source,
             "role": there.get("ExecutionRoleArn") == self._options.role_arn,
             "environment": primary.get("Environment", {}) == self._options.env,
         }
@@ -74,7 +76,8 @@ class Steps:
         body, more = canonical(variants), settings(self._options)
         if shadows:
             more["ShadowProductionVariants"] = list(shadows)
-        container = as_text({"image": self._image, "env": self._options.env})
+        archived = {"archive": True} if self._options.archived else {}
+        container = as_text({"image": self._image, "env": self._options.env, **archived})
         # The container is in no configuration; another one makes another name, so that the
         # endpoint is updated to it.
         config = config_name(model, body, as_text(more), container, self._options.role_arn)

@@ -18,7 +18,7 @@ from cloudserve.release.provider import Notify
 
 from ..polling import Poller
 from .advice import for_reason
-from .endpoint import NAME_LIMIT, endpoint_name, model_name, tag_list
+from .endpoint import NAME_LIMIT, endpoint_name, model_name, source_of, tag_list
 from .options import Options
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ class Transforms:
     def run(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
         """Run a job a file, one after the other; the first that fails is the last.
 
-        Raises UserError for a format or a batch size that SageMaker's container does not have.
+        Raises UserError for a format or a batch size that SageMaker's container does not have, and
+        for a model that is not of an archive.
         """
         _check(batch)
+        self._check_source(model_name(model, revision_id))
         run = endpoint_name(model)[: NAME_LIMIT - DIGITS - 5] + f"-{uuid.uuid4().hex[:DIGITS]}"
         output = f"{batch.output.rstrip('/')}/{run}"
         jobs = [f"{run}-{number}" for number in range(len(batch.inputs))]
@@ -56,6 +58,17 @@ class Transforms:
             self._wait(job, notify)
             succeeded += self._count(f"{output}/{url.rpartition('/')[2]}.out")
         return BatchResult(", ".join(jobs), revision_id, output, succeeded, 0)
+
+    def _check_source(self, name: str) -> None:
+        """Refuse what jobs do not read (API reference, `ContainerDefinition.ModelDataSource`)."""
+        source = source_of(self._api.model(name) or {})
+        if source.endswith("/"):
+            raise UserError(
+                "SageMaker's jobs read a `model.tar.gz`, and this model is of the files themselves",
+                where=f"{name}: {source}",
+                hint="add `archive: true` to the target and deploy the version again: that makes "
+                "one in the bucket",
+            )
 
     def _start(
         self, job: str, model: str, revision_id: str, batch: Batch, url: str, output: str

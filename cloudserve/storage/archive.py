@@ -16,9 +16,11 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -39,6 +41,8 @@ CODE = "code"
 MODE = 0o644
 LARGEST = 1 << 40
 """Bytes that an archive may unpack to, unless the caller says otherwise."""
+Member = tuple[str, int, Callable[[], AbstractContextManager[RawIOBase | BufferedReader]]]
+"""A file of an archive: its name, its size, and what opens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +89,24 @@ def pack(bundle: Bundle, out: Output) -> None:
 
     Raises ModelError when a file cannot be read or changes its size meanwhile.
     """
+    pack_members(
+        ((name, size, partial(Window, path, 0, size)) for name, path, size in bundle.members()), out
+    )
+
+
+def pack_members(members: Iterable[Member], out: Output) -> None:
+    """Write an archive of members, in the order of their names, to a stream.
+
+    Raises what a member's body raises, and OSError for one that ends before its size.
+    """
     with (
         gzip.GzipFile(filename="", mode="wb", compresslevel=0, fileobj=out, mtime=0) as zipped,
         tarfile.open(mode="w|", fileobj=zipped, format=tarfile.PAX_FORMAT, bufsize=BLOCK) as tar,
     ):
-        for name, path, size in bundle.members():
+        for name, size, opened in members:
             info = tarfile.TarInfo(name)
             info.size, info.mode = size, MODE
-            with Window(path, 0, size) as body:
+            with opened() as body:
                 tar.addfile(info, body)
 
 

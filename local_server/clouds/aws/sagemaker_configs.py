@@ -7,6 +7,7 @@ from typing import Any
 
 from ..resources import Document
 from .errors import invalid
+from .sagemaker_models import check_no_source, container_of
 from .sagemaker_records import CONFIG, MODEL, Records
 
 # What would change how an endpoint answers, and is not carried out here, is refused.
@@ -55,7 +56,7 @@ class Configs:
         name = variant["VariantName"]
         if "ModelName" not in variant:
             raise invalid(f"ModelName is required for production variant {name}.")
-        self._records.stored(MODEL, region, variant["ModelName"])
+        model = self._records.stored(MODEL, region, variant["ModelName"])
         if ("InstanceType" in variant) == ("ServerlessConfig" in variant):
             raise invalid(
                 f"Exactly one of InstanceType and ServerlessConfig is required for production"
@@ -65,6 +66,7 @@ class Configs:
             raise invalid(f"InitialInstanceCount is required for production variant {name}.")
         if "ServerlessConfig" in variant:
             check_serverless(name, variant["ServerlessConfig"])
+            check_no_source(container_of(model), "serverless endpoints")
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a configuration as it was created."""

@@ -30,6 +30,8 @@ class Models:
     async def create(self, region: str, body: Document) -> Document:
         """Create a model; raises AwsError for a taken name or model data that is not there."""
         container = self._resolved(region, _container(body))
+        if container.get("Mode") == "MultiModel":
+            check_no_source(container, "multi-model endpoints")
         source = source_of(container)
         files, _ = await asyncio.to_thread(source.usage, self._store)
         # The prefix of a multi-model container may be filled later.
@@ -81,6 +83,15 @@ def container_of(model: Mapping[str, Any]) -> Document:
     """Return the one container of a stored model."""
     container: Document = model["PrimaryContainer"]
     return container
+
+
+def check_no_source(container: Mapping[str, Any], what: str) -> None:
+    """Refuse a ModelDataSource where the service takes none.
+
+    Source: API reference, `ContainerDefinition.ModelDataSource`; the words are our own.
+    """
+    if "ModelDataSource" in container:
+        raise invalid(f"ModelDataSource cannot be used with {what}: use ModelDataUrl instead.")
 
 
 def source_of(container: Mapping[str, Any]) -> Source:

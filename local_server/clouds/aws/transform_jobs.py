@@ -24,7 +24,7 @@ from ..work import Work
 from .errors import invalid
 from .fleet import Fleet
 from .s3_files import S3Files, below, split_uri
-from .sagemaker_models import container_of
+from .sagemaker_models import check_no_source, container_of
 from .sagemaker_records import MODEL, TRANSFORM, Records
 from .transform_records import Payload, assemble, decompress, join, payloads
 
@@ -83,6 +83,7 @@ class TransformJobs:
         container = container_of(self._records.stored(MODEL, region, body["ModelName"]))
         if container.get("Mode") == "MultiModel":
             raise invalid("A multi-model container cannot be used for a transform job.")
+        check_no_source(container, "batch transform")
         for uri in (source["S3Uri"], body["TransformOutput"]["S3OutputPath"]):
             if not self._files.has_bucket(uri):
                 raise invalid(f"The bucket of {uri} does not exist.")

@@ -1,9 +1,16 @@
-"""One reading of botocore's service models for all tests here: each session reads them anew."""
+"""Targets on the offline SageMaker; one reading of botocore's service models for all tests here."""
 
 from __future__ import annotations
 
+import boto3
 import botocore.session
 import pytest
+from cloudserve.adapters.aws.sagemaker import create
+
+from cloudserve.project import Target
+from cloudserve.testing.provider_contract import perform, plan, put
+
+ROLE = "arn:aws:iam::000000000000:role/serving"
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -13,3 +20,38 @@ def shared_service_models():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", lambda *_: loader)
         yield
+
+
+@pytest.fixture
+def region(bucket):
+    """Give a region that no other test's names are in."""
+    return f"eu-test-{int(bucket.rpartition('-')[2])}"
+
+
+@pytest.fixture
+def target(bucket, region, clouds):
+    """Give what makes a provider of these fields, for the same names each time."""
+    fields = {
+        "bucket": f"s3://{bucket}",
+        "role_arn": ROLE,
+        "region": region,
+        "image": "tensorflow-inference:2.20-cpu",
+    }
+    return lambda **more: create(Target("aws", "sagemaker", fields | more), clouds)
+
+
+@pytest.fixture
+def client(clouds, region):
+    """Give what makes a boto3 client for the offline AWS."""
+    keys = {
+        "endpoint_url": clouds["AWS_ENDPOINT_URL"],
+        "aws_access_key_id": clouds["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": clouds["AWS_SECRET_ACCESS_KEY"],
+    }
+    return lambda service: boto3.client(service, region_name=region, **keys)
+
+
+def deploy(provider, number, source, model="half"):
+    revision = put(provider, model, number, source)
+    perform(provider, plan(provider, model, revision))
+    return revision

@@ -335,6 +335,7 @@ def test_the_schema_for_editors_names_the_fields_and_no_others():
         {"serverless_memory_mb": 2048, "serverless_concurrency": "20"},
         *({"update": update.value} for update in Update),
         {"env": {"SAGEMAKER_TFS_NGINX_LOGLEVEL": "info"}, "capture_percent": 100},
+        {"archive": True},
         {"image": None, "instance_count": 3, "async_output": "s3://some-bucket/answers"},
     ],
 )

@@ -4,56 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 
-import boto3
 import pytest
-from cloudserve.adapters.aws.sagemaker import create
 
-from cloudserve.errors import CheckFailedError, ConflictError, ModelError, RemoteError, UserError
-from cloudserve.predict.batch import Batch
-from cloudserve.project import Target
+from cloudserve.errors import CheckFailedError, ConflictError, RemoteError, UserError
 from cloudserve.release.nouns import Artifact
 from cloudserve.testing.provider_contract import live, locate, perform, plan, promote, put
+from tests.adapters.aws.conftest import deploy
 
 BODY = b'{"instances": [1.0]}'
-ROLE = "arn:aws:iam::000000000000:role/serving"
-SCRIPT = """
-def input_handler(data, context):
-    return data.read()
-
-def output_handler(response, context):
-    return b'{"from": "the script"}', "application/json"
-"""
-
-
-@pytest.fixture
-def region(bucket):
-    """Give a region that no other test's names are in."""
-    return f"eu-test-{int(bucket.rpartition('-')[2])}"
-
-
-@pytest.fixture
-def target(bucket, region, clouds):
-    """Give what makes a provider of these fields, for the same names each time."""
-    fields = {
-        "bucket": f"s3://{bucket}",
-        "role_arn": ROLE,
-        "region": region,
-        "image": "tensorflow-inference:2.20-cpu",
-    }
-    return lambda **more: create(Target("aws", "sagemaker", fields | more), clouds)
-
-
-@pytest.fixture
-def client(clouds, region):
-    """Give what makes a boto3 client for the offline AWS."""
-    keys = {
-        "endpoint_url": clouds["AWS_ENDPOINT_URL"],
-        "aws_access_key_id": clouds["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": clouds["AWS_SECRET_ACCESS_KEY"],
-    }
-    return lambda service: boto3.client(service, region_name=region, **keys)
 
 
 @pytest.fixture
@@ -76,12 +35,6 @@ def alarm(client):
 
     state("OK")
     return state
-
-
-def deploy(provider, number, source, model="half"):
-    revision = put(provider, model, number, source)
-    perform(provider, plan(provider, model, revision))
-    return revision
 
 
 def moves(provider, revision, model="half"):
@@ -343,95 +296,6 @@ def test_a_registration_is_made_once_and_taken_up_where_it_is_missing(
     assert perform(provider, (register, register))[-1].endswith("there already")
     packages = client("sagemaker").list_model_packages(ModelPackageGroupName="halves")
     assert len(packages["ModelPackageSummaryList"]) == 1
-
-
-def test_files_of_instances_are_answered_by_a_job_each(
-    target, bucket, tmp_path, half_plus_two, half_plus_three
-):
-    provider = target()
-    deploy(provider, 1, half_plus_two)
-    two = deploy(provider, 2, half_plus_three)
-    inputs = {"a.jsonl": "1.0\n2.0\n3.0\n", "b.jsonl": "5.0\n"}
-    for name, text in inputs.items():
-        provider.blobs.write(f"in/{name}", text.encode())
-    urls = tuple(f"s3://{bucket}/in/{name}" for name in inputs)
-    lines = []
-    done = provider.batch("half", two.id, Batch(urls, f"s3://{bucket}/out", "csv"), lines.append)
-    assert (done.succeeded, done.failed, done.revision) == (4, 0, two.id)
-    folder = done.output.removeprefix(f"s3://{bucket}/")
-    answer, _ = provider.blobs.read(f"{folder}/a.jsonl.out")
-    assert json.loads(answer) == {"predictions": [3.5, 4.0, 4.5]}
-    assert sum(line.endswith(": Completed") for line in lines) == 2
-    alone = provider.batch(
-        "half", two.id, Batch(urls[:1], f"s3://{bucket}/out", "csv", 1), lines.append
-    )
-    answer, _ = provider.blobs.read(f"{alone.output.removeprefix(f's3://{bucket}/')}/a.jsonl.out")
-    assert [json.loads(line)["predictions"] for line in answer.splitlines()] == [
-        [3.5],
-        [4.0],
-        [4.5],
-    ]
-
-
-def test_a_job_that_fails_tells_what_the_container_said(target, bucket, half_plus_two):
-    provider = target()
-    one = deploy(provider, 1, half_plus_two)
-    provider.blobs.write("in/a.jsonl", b'{"y": 1}\n')
-    request = Batch((f"s3://{bucket}/in/a.jsonl",), f"s3://{bucket}/out")
-    with pytest.raises(
-        RemoteError, match=r"the transform job failed: .*the container answered 400"
-    ):
-        provider.batch("half", one.id, request, print)
-
-
-@pytest.mark.parametrize(
-    ("batch", "sentence"),
-    [
-        (Batch((), "s3://b/out", "tf-record"), "does not read tf-record"),
-        (Batch((), "s3://b/out", "jsonl", 8), "packs requests by their size"),
-    ],
-)
-def test_a_batch_that_sagemaker_does_not_have_is_refused(target, batch, sentence):
-    with pytest.raises(UserError, match=sentence):
-        target().batch("half", "v1-0123456789ab", batch, print)
-
-
-def with_code(tmp_path, source, name="inference.py", text=SCRIPT):
-    folder = tmp_path / "with-code"
-    shutil.copytree(source, folder)
-    (folder / "code").mkdir()
-    (folder / "code" / name).write_text(text)
-    return folder
-
-
-def test_a_models_own_script_lies_where_the_container_looks(target, tmp_path, half_plus_two):
-    provider = target()
-    revision = put(provider, "half", 1, with_code(tmp_path, half_plus_two))
-    lines = perform(provider, plan(provider, "half", revision))
-    root = locate(provider, "half", revision).root
-    assert [blob.key for blob in provider.blobs.list(f"{root}code/")] == [
-        f"{root}code/inference.py"
-    ]
-    assert any(line.startswith("1 files of code/ are at ") for line in lines)
-    assert json.loads(provider.predict("half", BODY)) == {"from": "the script"}
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "sentence"),
-    [
-        ("inference.py", "def input_handler(data, context): ...", "neither `handler` nor both"),
-        ("inference.py", "def handler(", "is not Python"),
-        ("predict.py", SCRIPT, "has no inference.py"),
-    ],
-)
-def test_a_script_that_the_container_cannot_use_is_refused_before_there_is_a_model(
-    target, tmp_path, half_plus_two, name, text, sentence
-):
-    provider = target()
-    revision = put(provider, "half", 1, with_code(tmp_path, half_plus_two, name, text))
-    with pytest.raises(ModelError, match=sentence):
-        perform(provider, plan(provider, "half", revision))
-    assert provider.describe("half").revisions == ()
 
 
 def test_checks_read_the_buckets_region_and_the_alarms(target, client, bucket, region, alarm):

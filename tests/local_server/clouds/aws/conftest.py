@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import tarfile
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +88,14 @@ class Aws:
         container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": uri} | more
         self.sm.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
 
+    def add_archive(self, bucket: str, key: str, folder: Path) -> str:
+        """Put a folder into a bucket as a `model.tar.gz`; return its URL."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=0) as tar:
+            tar.add(folder, arcname="model")
+        self.s3.put_object(Bucket=bucket, Key=key, Body=packed.getvalue())
+        return f"s3://{bucket}/{key}"
+
     def variant(self, name: str, model: str, weight: float = 1.0, **more) -> dict:
         own = {"VariantName": name, "ModelName": model, "InitialVariantWeight": weight}
         instance = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
@@ -123,6 +134,15 @@ def _is_busy(status: str) -> bool:
 def aws(clouds, poll_until) -> Aws:
     """Give clients of the emulator that all tests share."""
     return Aws(clouds, poll_until)
+
+
+@pytest.fixture(scope="session")
+def archived(aws, models) -> dict[str, str]:
+    """Give the URLs of the models' archives, by the models' names."""
+    return {
+        name: aws.add_archive("models", f"{name}.tar.gz", models / name)
+        for name in ("double", "triple")
+    }
 
 
 @pytest.fixture(scope="module")

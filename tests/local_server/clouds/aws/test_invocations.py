@@ -145,8 +145,8 @@ class TestTheUsersCode:
 
 
 class TestLimits:
-    def test_a_serverless_endpoint_takes_four_megabytes(self, aws, fresh):
-        aws.add_model(fresh, "s3://models/double/")
+    def test_a_serverless_endpoint_takes_four_megabytes(self, aws, fresh, archived):
+        aws.add_model(fresh, archived["double"])
         serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
         aws.add_config(fresh, aws.variant("main", fresh, ServerlessConfig=serverless))
         shown = aws.add_endpoint(fresh)["ProductionVariants"][0]
@@ -176,10 +176,16 @@ class TestLimits:
             ),
         ],
     )
-    def test_serverless_settings_that_do_not_go(self, aws, fresh, more, message):
-        aws.add_model(fresh, "s3://models/double/")
+    def test_serverless_settings_that_do_not_go(self, aws, fresh, archived, more, message):
+        aws.add_model(fresh, archived["double"])
         with pytest.raises(ClientError, match=message):
             aws.add_config(fresh, aws.variant("main", fresh, ServerlessConfig=more))
+
+    def test_a_serverless_endpoint_reads_no_prefix(self, aws, fresh):
+        aws.add_model(fresh, "s3://models/double/")
+        settings = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+        with pytest.raises(ClientError, match="ModelDataSource cannot be used with serverless"):
+            aws.add_config(fresh, aws.variant("main", fresh, ServerlessConfig=settings))
 
     @pytest.mark.parametrize(
         ("header", "value"),

@@ -75,7 +75,7 @@ def test_a_transform_job_that_was_cut_off_runs_again(start_emulator, models, tmp
     aws = Aws(start_emulator(tmp_path), poll_until)
     aws.running.upload("models", "", models)
     aws.s3.put_object(Bucket="models", Key="in/a", Body=b"1\n")
-    aws.add_model("m", "s3://models/double/")
+    aws.add_model("m", aws.add_archive("models", "m.tar.gz", models / "double"))
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://models/in/"}}
 
     def status(of: Aws, name: str) -> dict:

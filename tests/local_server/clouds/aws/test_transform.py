@@ -78,10 +78,10 @@ class TestRecords:
 
 
 @pytest.fixture
-def run(aws, fresh, poll_until):
+def run(aws, fresh, archived, poll_until):
     """Give a function that runs a job of the model that doubles, and returns how it ended."""
     aws.running.make_bucket(fresh)
-    aws.add_model(fresh, "s3://models/double/")
+    aws.add_model(fresh, archived["double"])
 
     def start(kind: str = "text/csv", **more) -> dict:
         given = {
@@ -183,3 +183,9 @@ class TestJobs:
     def test_what_is_not_carried_out_is_refused_at_once(self, run, more, message):
         with pytest.raises(ClientError, match=message):
             run(**more)
+
+    def test_files_that_are_no_archive_are_refused_as_the_api_reference_says(self, aws, run, fresh):
+        aws.sm.delete_model(ModelName=fresh)
+        aws.add_model(fresh, "s3://models/double/")
+        with pytest.raises(ClientError, match="ModelDataSource cannot be used with batch transf"):
+            run()

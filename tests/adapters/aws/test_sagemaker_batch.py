@@ -1,0 +1,70 @@
+"""`cloudserve batch` on SageMaker: a transform job a file, of a model that is an archive."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.predict.batch import Batch
+from tests.adapters.aws.conftest import deploy
+
+
+def test_files_of_instances_are_answered_by_a_job_each(
+    target, bucket, tmp_path, half_plus_two, half_plus_three
+):
+    provider = target(archive=True)
+    deploy(provider, 1, half_plus_two)
+    two = deploy(provider, 2, half_plus_three)
+    inputs = {"a.jsonl": "1.0\n2.0\n3.0\n", "b.jsonl": "5.0\n"}
+    for name, text in inputs.items():
+        provider.blobs.write(f"in/{name}", text.encode())
+    urls = tuple(f"s3://{bucket}/in/{name}" for name in inputs)
+    lines = []
+    done = provider.batch("half", two.id, Batch(urls, f"s3://{bucket}/out", "csv"), lines.append)
+    assert (done.succeeded, done.failed, done.revision) == (4, 0, two.id)
+    folder = done.output.removeprefix(f"s3://{bucket}/")
+    answer, _ = provider.blobs.read(f"{folder}/a.jsonl.out")
+    assert json.loads(answer) == {"predictions": [3.5, 4.0, 4.5]}
+    assert sum(line.endswith(": Completed") for line in lines) == 2
+    alone = provider.batch(
+        "half", two.id, Batch(urls[:1], f"s3://{bucket}/out", "csv", 1), lines.append
+    )
+    answer, _ = provider.blobs.read(f"{alone.output.removeprefix(f's3://{bucket}/')}/a.jsonl.out")
+    assert [json.loads(line)["predictions"] for line in answer.splitlines()] == [
+        [3.5],
+        [4.0],
+        [4.5],
+    ]
+
+
+def test_a_job_that_fails_tells_what_the_container_said(target, bucket, half_plus_two):
+    provider = target(archive=True)
+    one = deploy(provider, 1, half_plus_two)
+    provider.blobs.write("in/a.jsonl", b'{"y": 1}\n')
+    request = Batch((f"s3://{bucket}/in/a.jsonl",), f"s3://{bucket}/out")
+    with pytest.raises(
+        RemoteError, match=r"the transform job failed: .*the container answered 400"
+    ):
+        provider.batch("half", one.id, request, print)
+
+
+@pytest.mark.parametrize(
+    ("batch", "sentence"),
+    [
+        (Batch((), "s3://b/out", "tf-record"), "does not read tf-record"),
+        (Batch((), "s3://b/out", "jsonl", 8), "packs requests by their size"),
+    ],
+)
+def test_a_batch_that_sagemaker_does_not_have_is_refused(target, batch, sentence):
+    with pytest.raises(UserError, match=sentence):
+        target().batch("half", "v1-0123456789ab", batch, print)
+
+
+def test_a_model_that_is_files_below_a_prefix_is_refused_with_what_to_do(target, half_plus_two):
+    provider = target()
+    one = deploy(provider, 1, half_plus_two)
+    with pytest.raises(UserError, match=r"jobs read a `model\.tar\.gz`") as error:
+        provider.batch("half", one.id, Batch(("s3://b/in",), "s3://b/out"), print)
+    assert "`archive: true`" in error.value.hint
