@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from cloudserve.storage import versions
+
 from .batching.loader import batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
 from .models.core import Configured
 from .models.discovery import find_versions, find_versions_or_model
+from .models.remote import RemoteBases
 from .monitoring.monitor import Monitor
 from .monitoring.monitoring_config import MonitoringConfig, read_monitoring_config
 from .options import BatchingOptions, ServerOptions, Startup
@@ -59,8 +62,12 @@ def make_core(
     """
     is_strict = options.startup is Startup.EVERY
     discover = find_versions if is_strict else find_versions_or_model
+    in_bucket = versions.find_versions if is_strict else versions.find_versions_or_model
+    remote = RemoteBases(find=in_bucket)
     lifecycle = Lifecycle(manager, options.retry)
-    source = FileSystemSource(lifecycle.aspire, discover, independent=not is_strict)
+    source = FileSystemSource(
+        lifecycle.aspire, discover, independent=not is_strict, remote=remote.find
+    )
     return ServerCore(
         manager,
         lifecycle,

@@ -10,6 +10,7 @@ from pathlib import Path
 from .config import ModelServerConfig
 from .models import Retry
 from .monitoring.log_options import RequestLogOptions
+from .protocols.vertex_container import ContainerRoutes
 from .runtime.options import SessionOptions
 
 
@@ -60,6 +61,8 @@ class RestOptions:
     ssl_config_file: Path | None = None
     pretty: bool = False
     """Whether answers are laid out as TensorFlow Serving lays them out."""
+    container: ContainerRoutes | None = None
+    """The routes of a container on Vertex AI, which are answered too."""
 
 
 @dataclass(frozen=True, slots=True)

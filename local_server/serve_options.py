@@ -12,6 +12,7 @@ from .config import ModelConfig, ModelServerConfig
 from .monitoring.log_options import RequestLogOptions
 from .monitoring.monitoring_config import DEFAULT_PATH
 from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
+from .protocols.vertex_container import ContainerRoutes
 from .runtime.options import SessionOptions
 
 
@@ -31,16 +32,25 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     ssl_config_file: Path | None = None,
     request_log: Path | None = None,
     request_log_rate: float = 1.0,
+    container_routes: tuple[str, str] | None = None,
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    A path in a bucket (`gs://`, `s3://`) is one model's base path. Raises ModelError where there is
-    no model, UserError for a name given to several, StatusError for what is no device.
+    A path in a bucket (`gs://`, `s3://`) is one model's. `container_routes` are those of a
+    container on Vertex AI, for predictions and for its health; the model has a name then. Raises
+    ModelError where there is no model, UserError for a name given to several, StatusError for what
+    is no device.
     """
     models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
+    container = ContainerRoutes(name or "", *container_routes) if container_routes else None
     return ServerOptions(
         config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
-        rest=RestOptions(Address(host, port), ssl_config_file=ssl_config_file, pretty=pretty_json),
+        rest=RestOptions(
+            Address(host, port),
+            ssl_config_file=ssl_config_file,
+            pretty=pretty_json,
+            container=container,
+        ),
         grpc=None if grpc_port is None else _grpc(Address(host, grpc_port), ssl_config_file),
         startup=Startup.SOME,
         batching=BatchingOptions(batching_parameters) if batching else None,

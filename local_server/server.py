@@ -24,6 +24,7 @@ from .protocols.health import Health
 from .protocols.tfserving_grpc import TfServingGrpc
 from .protocols.tfserving_rest import TfServingRest
 from .protocols.tokens import Tokens
+from .protocols.vertex_container import VertexContainer
 from .status import Code, StatusError
 from .transport.grpc_server import GrpcOptions as GrpcExtras
 from .transport.grpc_server import GrpcServer
@@ -199,9 +200,11 @@ class ModelServer:
             _logger.error("watching the models has ended", exc_info=task.exception())
 
     def _make_rest(self, options: RestOptions, inference: Inference) -> HttpServer:
-        face = TfServingRest(
+        face: Application = TfServingRest(
             inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
         )
+        if options.container:
+            face = VertexContainer(options.container, self._core, face)
         app: Application = Health(self._core, self._monitor.http(face))
         if self._tokens:
             app = AuthorizedHttp(self._tokens, app, cors=options.cors)

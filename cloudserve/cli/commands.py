@@ -24,6 +24,7 @@ COMMANDS = {
     "history": ("history", "Show who released what, when, from which digest."),
     "predict": ("predict", "Send a request to a deployed model."),
     "batch": ("batch", "Predict for files of instances, in a job."),
+    "image": ("image", "Write a Dockerfile for a container on Vertex AI."),
     "migrate": ("migrate", "Write the Vertex AI target that an AI Platform one becomes."),
 }
 

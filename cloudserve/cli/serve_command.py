@@ -10,6 +10,7 @@ import click
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.running import end_well_on_sigterm, run_model_server
 from cloudserve.cli.serve_container import serve_container, tfserving_options
+from cloudserve.cli.serve_vertex import vertex_options
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -29,10 +30,11 @@ class _Place(click.Path):
 @click.option(
     "--as",
     "face",
-    type=click.Choice(["tfserving", "sagemaker"]),
+    type=click.Choice(["tfserving", "sagemaker", "vertex"]),
     default="tfserving",
     show_default=True,
-    help="Serve as TensorFlow Serving, or as SageMaker's TensorFlow container (on port 8080).",
+    help="Serve as TensorFlow Serving, as SageMaker's TensorFlow container, or as a container on "
+    "Vertex AI (both on port 8080).",
 )
 @click.option("--name", help="The model's name in URLs; the directory's by default.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -111,10 +113,11 @@ def command(
     """Serve models with TensorFlow Serving's REST and gRPC APIs.
 
     PATH is a SavedModel directory, a model's base path of NUMBER/ ones, or a folder of base paths;
-    or a base path in a bucket: gs://BUCKET/PATH, s3://BUCKET/PATH.
+    or one of the first two in a bucket: gs://BUCKET/PATH, s3://BUCKET/PATH.
     The highest version of each model is served, and a higher one that comes later takes its place.
     With --as sagemaker it is a model tree as in model.tar.gz, `code/inference.py` included, and
-    SAGEMAKER_ variables count as in the container.
+    SAGEMAKER_ variables count as in the container. With --as vertex the routes and the port are
+    those that Vertex AI sets in AIP_ variables.
     """
     from cloudserve import registry
 
@@ -123,6 +126,8 @@ def command(
     if face == "sagemaker":
         serve_container(context, path, options)
         return
+    if face == "vertex":
+        options = vertex_options(context, options)
     resolved = registry.server("serve-options")(path, **tfserving_options(context, options))
     server = registry.server("model-server")(resolved)
 

@@ -20,7 +20,7 @@ from cloudserve.savedmodel.variables import check_variables
 from cloudserve.storage.events import Observe, ignore
 from cloudserve.storage.fetch import fetch, receive, staged
 from cloudserve.storage.incoming import Incoming, local_path
-from cloudserve.storage.versions import RemoteVersion, find_versions
+from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ def _fetch_unannounced(
         ]
         receive(store, files, observe)
         _check_loadable(staging)
-        now = find_versions(store, base).get(version.number)
+        find = find_versions_or_model if version.prefix == base else find_versions
+        now = find(store, base).get(version.number)
         if now is None or now.fingerprint != version.fingerprint:
             raise ConflictError(
                 f"version {version.number} changed while it was fetched",

@@ -30,6 +30,7 @@ from cloudserve.storage.send import Sender
 MANIFESTS = ".cloudserve/"
 _NUMBER = re.compile(r"[0-9]{1,19}")
 _LARGEST = 2**63 - 1
+_UNNAMED = 1
 _SHARD = re.compile(r"variables/variables\.data-([0-9]{5})-of-([0-9]{5})")
 INDEX = "variables/variables.index"
 
@@ -78,6 +79,20 @@ def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
         if _is_whole(version):
             found[version.number] = version
     return found
+
+
+def find_versions_or_model(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
+    """Return the whole versions below a base path, or the SavedModel that the path itself is.
+
+    A SavedModel's number is its folder's name, or 1. Raises as above.
+    """
+    blobs = tuple(store.list(base))
+    if not any(blob.key == f"{base}{name}" for name in MODEL_FILES for blob in blobs):
+        return find_versions(store, base)
+    name = base.rstrip("/").rpartition("/")[2]
+    number = int(name) if _NUMBER.fullmatch(name) and int(name) <= _LARGEST else _UNNAMED
+    version = _version(number, base, blobs, None)
+    return {number: version} if _is_whole(version) else {}
 
 
 def publish(

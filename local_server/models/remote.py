@@ -31,6 +31,7 @@ _SLOTS = 100
 
 _logger = logging.getLogger(__name__)
 OpenBucket = Callable[[str, Mapping[str, str]], tuple[BlobStore, str]]
+Find = Callable[[BlobStore, str], Mapping[int, RemoteVersion]]
 
 
 def is_remote(base_path: str) -> bool:
@@ -45,10 +46,12 @@ class RemoteBases:
         self,
         environ: Mapping[str, str] | None = None,
         *,
+        find: Find = find_versions,
         open_bucket: OpenBucket = registry.bucket,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environ = os.environ if environ is None else environ
+        self._find = find
         self._open_bucket = open_bucket
         self._clock = clock
         self._cache: ModelCache | None = None
@@ -83,7 +86,7 @@ class RemoteBases:
         if now - when < SECONDS_BETWEEN_LISTINGS and url in self._listed:
             return versions
         store, base = self._store(url)
-        versions = find_versions(store, base)
+        versions = self._find(store, base)
         if not versions:
             _check_there(store, base, url)
         self._listed[url] = (now, versions)

@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 from cloudserve.adapters.aws import sagemaker
 from cloudserve.adapters.google import ai_platform
+from cloudserve.adapters.google.vertex import options as vertex
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "project-file.md"
 
 
 @pytest.mark.parametrize(
     ("provider", "options"),
-    [("ai-platform", ai_platform.Options), ("sagemaker", sagemaker.Options)],
+    [
+        ("ai-platform", ai_platform.Options),
+        ("sagemaker", sagemaker.Options),
+        ("vertex", vertex.Options),
+    ],
 )
 def test_the_table_lists_the_fields(provider, options):
     section = PAGE.read_text().split(f"## Fields of `provider: {provider}`")[1].split("\n## ")[0]

@@ -45,7 +45,8 @@ def test_the_wheel_holds_every_module_under_one_name(built):
         "cloudserve",
         f"cloudserve-{__version__}.dist-info",
     }
-    for data in ("py.typed", "project.schema.json", "templates/project/cloudserve.yaml"):
+    image = ("templates/image/Dockerfile", "templates/image/serve.sh")
+    for data in ("py.typed", "project.schema.json", "templates/project/cloudserve.yaml", *image):
         assert f"cloudserve/{data}" in names
 
 

@@ -103,7 +103,7 @@ def container_spec(options: Options, model: str) -> dict[str, Any]:
         return {"imageUri": prebuilt_image(options.region, version, gpu=gpu)}
     return {
         "imageUri": options.image,
-        "args": shlex.split(options.args) if options.args else _serving_args(model, options.port),
+        "args": _arguments(options, model),
         "env": [{"name": name, "value": text} for name, text in sorted(options.env.items())],
         "ports": [{"containerPort": options.port}],
         "predictRoute": options.predict_route or f"/v1/models/{model}:predict",
@@ -111,10 +111,12 @@ def container_spec(options: Options, model: str) -> dict[str, Any]:
     }
 
 
-def _serving_args(model: str, port: int) -> list[str]:
+def _arguments(options: Options, model: str) -> list[str]:
+    if options.args is not None:
+        return shlex.split(options.args)
     # Vertex AI puts the folder of its own copy in AIP_STORAGE_URI, and expands $(NAME) in args.
     return [
-        f"--rest_api_port={port}",
+        f"--rest_api_port={options.port}",
         f"--model_name={model}",
         "--model_base_path=$(AIP_STORAGE_URI)",
     ]

@@ -27,8 +27,11 @@ class Options:
     """Which of Google's prebuilt TensorFlow images serves; the newest where it is not given."""
     image: str = ""
     """A container image of one's own that speaks TensorFlow Serving's REST API, instead."""
-    args: str = ""
-    """The container's arguments, as a shell would split them; TensorFlow Serving's by default."""
+    args: str | None = None
+    """The container's arguments, as a shell would split them; TensorFlow Serving's by default.
+
+    "" for none, such as the image of `cloudserve image` needs.
+    """
     env: Mapping[str, str] = field(default_factory=dict)
     """The container's environment."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8080

@@ -336,6 +336,10 @@ def test_a_container_of_ones_own_may_differ_in_everything():
     assert (spec["predictRoute"], spec["healthRoute"]) == ("/predict", "/ok")
 
 
+def test_a_container_that_takes_no_arguments_gets_none():
+    assert container_spec(options(image="i", args=""), "m")["args"] == []
+
+
 def test_a_fingerprint_changes_with_the_container_and_the_files():
     spec = container_spec(options(), "m")
     other = container_spec(options(tensorflow_version="2.14"), "m")

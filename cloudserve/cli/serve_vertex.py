@@ -1,0 +1,53 @@
+"""`cloudserve serve --as vertex`: what Vertex AI sets in a container's environment counts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+_PORT = 8080
+_NAME = "model"
+
+
+def vertex_options(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as the container's environment says (AIP_HTTP_PORT and the two routes).
+
+    An option that was given goes before its variable. gRPC is served only on a port that was given.
+    Raises click.UsageError for a variable that is no port or no route.
+    """
+    name = options["name"] or _NAME
+    routes = (
+        _route(context, "AIP_PREDICT_ROUTE", f"/v1/models/{name}:predict"),
+        _route(context, "AIP_HEALTH_ROUTE", f"/v1/models/{name}"),
+    )
+    port = options["port"] if _is_given(context, "port") else _port(context)
+    no_grpc = options["no_grpc"] or not _is_given(context, "grpc_port")
+    return {
+        **options,
+        "name": name,
+        "port": port,
+        "no_grpc": no_grpc,
+        "container_routes": routes,
+    }
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _port(context: click.Context) -> int:
+    text = os.environ.get("AIP_HTTP_PORT") or str(_PORT)
+    if not text.isdecimal() or int(text) not in range(2**16):
+        raise click.UsageError(f"AIP_HTTP_PORT is `{text}`, which is no port", context)
+    return int(text)
+
+
+def _route(context: click.Context, variable: str, default: str) -> str:
+    route = os.environ.get(variable) or default
+    if not route.startswith("/"):
+        raise click.UsageError(f"{variable} is `{route}`; a route begins with /", context)
+    return route

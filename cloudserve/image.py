@@ -1,0 +1,60 @@
+"""Write what a container image for Vertex AI is built from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from cloudserve._version import __version__
+from cloudserve.errors import ConflictError, UserError
+
+TEMPLATES = {"Dockerfile": 0o644, "serve.sh": 0o755}
+"""The files of the template, and their modes."""
+REQUIREMENTS = "requirements.txt"
+
+
+def write_image(folder: Path) -> tuple[Path, ...]:
+    """Write a Dockerfile and what it copies into a folder; return the files.
+
+    The folder appears with all of them or not at all. Raises ConflictError when it is there and not
+    empty, UserError when it cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        for name, content, mode in _contents():
+            path = draft / name
+            path.write_text(content, "utf-8")
+            path.chmod(mode)
+        draft.chmod(0o755)
+        draft.replace(folder)  # a directory takes the place of an empty one alone
+    except OSError as error:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ConflictError(
+                "the folder is there and not empty", where=str(folder), hint="name another one"
+            ) from error
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return tuple(sorted(folder.iterdir()))
+
+
+def _contents() -> list[tuple[str, str, int]]:
+    template = files("cloudserve.templates.image")
+    copied = [
+        (name, (template / name).read_text("utf-8"), mode) for name, mode in TEMPLATES.items()
+    ]
+    return [*copied, (REQUIREMENTS, f"cloudserve[gcp,server]=={__version__}\n", 0o644)]
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"the folder cannot be written: {error.strerror or os.strerror(error.errno or 0)}",
+        where=str(folder),
+    )

@@ -1,0 +1,1 @@
+"""The container image for Vertex AI that `cloudserve image` writes."""
