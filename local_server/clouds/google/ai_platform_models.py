@@ -17,6 +17,7 @@ from .ai_platform_records import (
     check_name,
     listing,
 )
+from .ai_platform_settings import check_labels
 from .discovery import snake
 from .errors import ApiError
 
@@ -44,6 +45,7 @@ class Models:
             raise ApiError.of_field(
                 Code.INVALID_ARGUMENT, "model.regions", "Only one region per model is supported."
             )
+        check_labels("model", body)
         name = f"{project}/models/{short}"
         model = {"name": name, "regions": ["us-central1"]}
         model |= {key: body[key] for key in _SETTABLE if body.get(key)}
@@ -72,6 +74,7 @@ class Models:
                 changed["defaultVersion"] = {"name": self._new_default(name, body)}
             else:
                 set_field(changed, path, body, _PATCHABLE)
+        check_labels("model", changed)
         with self._records.resources.transaction():
             self._records.resources.put(MODEL, name, changed)
             operation = self._operations.begin("UPDATE_MODEL", name)
@@ -116,7 +119,13 @@ def set_field(
         raise ApiError.of_field(
             Code.INVALID_ARGUMENT, "update_mask", f"The field '{path}' cannot be updated."
         )
-    if name in body:
+    outer, _, inner = name.partition(".")
+    if inner:
+        # The rest of the outer message stays, and so a message that is not there comes to be.
+        below = dict(document.get(outer, {}))
+        set_field(below, snake(inner), body.get(outer, {}), (inner,))
+        document[outer] = below
+    elif name in body:
         document[name] = body[name]
     else:
         document.pop(name, None)

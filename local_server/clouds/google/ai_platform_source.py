@@ -1,4 +1,4 @@
-"""What a new version may be: AI Platform's rules on its settings and on its model directory."""
+"""Where a version's model lies, and AI Platform's rules on that directory."""
 
 from __future__ import annotations
 
@@ -14,34 +14,6 @@ from .errors import ApiError
 _URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _MOST_FILES = 1000
 _MLS1_BYTES, _N1_BYTES = 500 * 1024**2, 10 * 1024**3
-_NOT_OFFLINE = ("container", "packageUris", "predictionClass", "explanationConfig", "routes")
-
-
-def check_settings(body: Mapping[str, Any]) -> Source:
-    """Return where a version's model lies; raises ApiError for settings that cannot be served."""
-    if body.get("predictionClass") and body.get("framework"):
-        raise ApiError.of_field(
-            Code.INVALID_ARGUMENT,
-            "prediction_class",
-            'Exactly one of "prediction_class" and "framework" may be provided.',
-        )
-    for field in _NOT_OFFLINE:
-        if body.get(field):
-            raise ApiError(Code.UNIMPLEMENTED, f"version.{field} is not available offline.")
-    if body.get("framework", "TENSORFLOW") not in {"TENSORFLOW", "FRAMEWORK_UNSPECIFIED"}:
-        raise ApiError(Code.UNIMPLEMENTED, "Only the framework TENSORFLOW is available offline.")
-    for field, name in (("runtimeVersion", "runtime_version"), ("pythonVersion", "python_version")):
-        if not body.get(field):
-            raise ApiError.of_field(
-                Code.INVALID_ARGUMENT, f"version.{name}", "This field is required."
-            )
-    if body.get("autoScaling") and body.get("manualScaling"):
-        raise ApiError.of_field(
-            Code.INVALID_ARGUMENT,
-            "version.auto_scaling",
-            "Only one of auto_scaling and manual_scaling may be provided.",
-        )
-    return source_of(body)
 
 
 def source_of(version: Mapping[str, Any]) -> Source:
@@ -74,9 +46,7 @@ def check_directory(store: ObjectStore, source: Source, version: Mapping[str, An
             f"The number of files in {uri} is {count}, which exceeds the allowed maximum of"
             f" {_MOST_FILES}.",
         )
-    # A machine type of the mls1 family is the global endpoint's default.
-    machine = version.get("machineType", "mls1-c1-m2")
-    most = _MLS1_BYTES if machine.startswith("mls1") else _N1_BYTES
+    most = _MLS1_BYTES if version["machineType"].startswith("mls1") else _N1_BYTES
     if size > most:
         raise _deployment_uri(
             Code.INVALID_ARGUMENT,

@@ -32,7 +32,14 @@ from .ai_platform_records import (
     model_of,
     not_ready,
 )
-from .ai_platform_source import check_directory, check_settings, source_of
+from .ai_platform_settings import (
+    DEFAULT_MACHINE,
+    check_labels,
+    check_scaling,
+    check_settings,
+    with_defaults,
+)
+from .ai_platform_source import check_directory, source_of
 from .errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -48,7 +55,13 @@ _OUTPUT_ONLY = (
     "etag",
     "requestLoggingConfig",
 )
-_PATCHABLE = ("description", "labels")
+_PATCHABLE = (
+    "description",
+    "labels",
+    "requestLoggingConfig",
+    "autoScaling.minNodes",
+    "manualScaling.nodes",
+)
 
 
 class Versions:
@@ -75,9 +88,10 @@ class Versions:
         self._records.model(model, "parent")
         name = f"{model}/versions/{check_name('version', body.get('name'))}"
         self._refuse_taken(name)
-        source = check_settings(body)
-        await asyncio.to_thread(check_directory, self._store, source, body)
-        operation = self._record(name, body)
+        check_settings(body)
+        source, version = source_of(body), with_defaults(body)
+        await asyncio.to_thread(check_directory, self._store, source, version)
+        operation = self._record(name, version)
         self._work.start(name, self._bring_up(name, operation["name"]))
         return operation
 
@@ -181,12 +195,14 @@ class Versions:
         return self._records.shown_version(version)
 
     def patch(self, name: str, body: Document, mask: str | None) -> Document:
-        """Change a version's description or labels."""
+        """Change a version's description, labels, logging, or number of nodes."""
         version = self._records.version(name)
         check_etag(version, body.get("etag"))
         changed = dict(version)
         for path in masked(mask):
             set_field(changed, path, body, _PATCHABLE)
+        check_labels("version", changed)
+        check_scaling(changed, changed.get("machineType", DEFAULT_MACHINE))
         with self._records.resources.transaction():
             self._records.resources.put(VERSION, name, changed)
             operation = self._operations.begin("UPDATE_VERSION", model_of(name), changed)

@@ -289,10 +289,11 @@ class TestRefusals:
         }
         create = ml.projects().models().versions().create(parent=model, body=body)
         status, code, message = refusal(create)[:3]
-        assert (status, code) == (400, "INVALID_ARGUMENT")
+        assert (status, code) == (400, "FAILED_PRECONDITION")
         assert message == (
             'Field: prediction_class Error: Exactly one of "prediction_class" and "framework" may'
-            " be provided."
+            ' be provided. In order to use a custom prediction class, "framework" should be left'
+            " unspecified."
         )
 
     def test_an_update_from_an_older_reading(self, ml, model):
