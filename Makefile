@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit search format docs bench-batching bench-codecs bench-storage bench-serving bench-grpc bench-loads soak clean
+.PHONY: demo test lint types unit oracle-aws search format docs bench-batching bench-codecs bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -22,6 +23,10 @@ types: $(VENV)/test.done
 # Two processes, a file in one of them: its servers are started once.
 unit: $(VENV)/test.done
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# Clients that pin what the server cannot be installed with, in an environment of their own.
+oracle-aws: $(ORACLES)/done $(VENV)/test.done
+	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest tests/oracles
 
 # The properties on new examples, and many more of them.
 search: $(VENV)/test.done
@@ -80,5 +85,11 @@ $(VENV)/test.done: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(PIP) $(DIGITS)
 	@touch $@ $(VENV)/demo.done
 
+$(ORACLES)/done: Makefile
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/pip install --quiet --disable-pip-version-check \
+	    'sagemaker-core>=2.27,<3' 'awscli>=1.46,<2' pytest pytest-timeout hypothesis
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) $(ORACLES) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
