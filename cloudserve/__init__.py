@@ -16,45 +16,54 @@ from typing import TYPE_CHECKING, Any
 from cloudserve._version import __version__
 
 if TYPE_CHECKING:
-    from cloudserve.api import deploy, history, promote, pull, rollback, status
+    from cloudserve.api import apply, deploy, history, plan, promote, pull, rollback, status
     from cloudserve.errors import CloudserveError
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.ledger import Release
-    from cloudserve.release.nouns import Deployment, Revision
+    from cloudserve.release.nouns import Action, Deployment, Plan, Revision
+    from cloudserve.release.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
     from cloudserve.savedmodel import SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
 
 _NAMES = {
+    "Action": "cloudserve.release.nouns:Action",
     "Client": "cloudserve.predict.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
     "Deployment": "cloudserve.release.nouns:Deployment",
     "Model": "cloudserve.project:Model",
     "Outcome": "cloudserve.release.service:Outcome",
+    "Plan": "cloudserve.release.nouns:Plan",
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.pull:Pulled",
     "Release": "cloudserve.release.ledger:Release",
     "Revision": "cloudserve.release.nouns:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
+    "apply": "cloudserve.api:apply",
     "deploy": "cloudserve.api:deploy",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",
+    "plan": "cloudserve.api:plan",
     "promote": "cloudserve.api:promote",
     "pull": "cloudserve.api:pull",
+    "read_plan": "cloudserve.release.plan_file:read_plan",
     "rollback": "cloudserve.api:rollback",
     "status": "cloudserve.api:status",
+    "write_plan": "cloudserve.release.plan_file:write_plan",
 }
 
 __all__ = [
+    "Action",
     "Client",
     "CloudserveError",
     "Deployment",
     "Model",
     "Outcome",
+    "Plan",
     "Project",
     "Pulled",
     "Release",
@@ -62,14 +71,18 @@ __all__ = [
     "SavedModel",
     "Target",
     "__version__",
+    "apply",
     "deploy",
     "history",
     "inspect",
     "load_project",
+    "plan",
     "promote",
     "pull",
+    "read_plan",
     "rollback",
     "status",
+    "write_plan",
 ]
 
 

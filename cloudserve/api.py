@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudserve.errors import UserError
 from cloudserve.project import Project
 from cloudserve.release.ledger import Release
-from cloudserve.release.nouns import Deployment
+from cloudserve.release.nouns import Deployment, Operation, Plan
 from cloudserve.release.provider import Notify
 from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Outcome, Releases, quiet
@@ -70,6 +71,64 @@ def rollback(
 ) -> Outcome:
     """Give all traffic back to the revision that was live before, or to the one named."""
     return Releases(project, model, target, environ=environ, notify=notify).rollback(to)
+
+
+def plan(  # noqa: PLR0913 - keywords, each with its default
+    project: Project,
+    model: str,
+    target: str,
+    operation: Operation | str = Operation.DEPLOY,
+    *,
+    version: str | int | None = None,
+    percent: int = 100,
+    environ: Environ = None,
+) -> Plan:
+    """Plan what `deploy`, `promote` or `rollback` would do; changes nothing.
+
+    `version` is what the verb takes as `version` or `to`, `percent` counts for `promote`. The
+    plan's `actions` say what would be done, none when nothing is to do; `apply` carries it out.
+    """
+    releases = Releases(project, model, target, environ=environ)
+    name = None if version is None else str(version)
+    match _operation(operation):
+        case Operation.DEPLOY:
+            return releases.plan_deploy(None if name is None else _number(name))
+        case Operation.PROMOTE:
+            return releases.plan_promote(name, percent=percent)
+        case Operation.ROLLBACK:
+            return releases.plan_rollback(name)
+
+
+def apply(
+    project: Project,
+    plan: Plan,
+    *,
+    environ: Environ = None,
+    notify: Notify = quiet,
+    observe: Observe = ignore,
+) -> Outcome:
+    """Carry out a plan, if it is still what has to be done.
+
+    Raises ConflictError, before anything is done, when the platform, the target's fields or the
+    model's files were changed since it was made. Applied again after it was stopped, it goes on.
+    """
+    return Releases(
+        project, plan.model, plan.target, environ=environ, notify=notify, observe=observe
+    ).apply(plan)
+
+
+def _operation(name: str) -> Operation:
+    if name not in set(Operation):
+        raise UserError(f"`{name}` cannot be planned", hint=f"plan {', '.join(Operation)}")
+    return Operation(name)
+
+
+def _number(name: str) -> int:
+    if not name.isdecimal():
+        raise UserError(
+            f"`{name}` is not a version to deploy", hint="give the number of a version directory"
+        )
+    return int(name)
 
 
 def pull(  # noqa: PLR0913 - a release, and who is told

@@ -24,6 +24,7 @@ class Exit(IntEnum):
     REMOTE = 4
     CONFLICT = 5
     CHECK = 6
+    PENDING = 10
     INTERRUPTED = 130
 
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "serve": ("serve", "Serve models with TensorFlow Serving's REST and gRPC APIs."),
     "model-server": ("model_server", "Run a drop-in for tensorflow_model_server, by its flags."),
     "emulate": ("emulate", "Run the offline clouds on one loopback port."),
+    "plan": ("plan", "Show what a release would do, and do nothing."),
+    "apply": ("apply", "Do what a plan in a file says."),
     "deploy": ("deploy", "Put a model version on a target, beside what is live."),
     "status": ("status", "Show what a target has of a model."),
     "promote": ("promote", "Give a deployed version all traffic, or a part."),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import progress, releases, target_options
+from cloudserve.cli.options import dry_run_option, progress, releases, target_options
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
@@ -14,14 +14,16 @@ from cloudserve.cli.report import output_option, show
 @click.command("deploy")
 @target_options
 @click.option("--version", type=click.IntRange(min=0), help="The version directory to deploy.")
+@dry_run_option
 @output_option
-def command(
+def command(  # noqa: PLR0913 - a parameter an option
     *,
     model: str,
     target: str,
     project_file: Path,
     settings: tuple[str, ...],
     version: int | None,
+    dry_run: bool,
     output: str,
 ) -> None:
     """Put a model version on a target, beside what is live.
@@ -33,7 +35,12 @@ def command(
     service down on 31 January 2025. See `cloudserve migrate`.
     """
     from cloudserve.cli.deployment_report import outcome_report
+    from cloudserve.cli.plan_report import plan_report
 
+    if dry_run:
+        plan = releases(model, target, project_file, settings).plan_deploy(version)
+        show(plan_report(plan), output)
+        return
     with showing(progress) as view:
         outcome = releases(model, target, project_file, settings, view).deploy(version)
     show(outcome_report(outcome), output)

@@ -44,6 +44,9 @@ set_option = click.option(
     help="Override a field of the target (may be repeated).  "
     "[env var: CLOUDSERVE_<TARGET>_<FIELD>]",
 )
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show the plan, as `cloudserve plan` does, and do nothing."
+)
 
 
 def target_options(command: Function) -> Function:

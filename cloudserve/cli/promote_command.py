@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import releases, target_options
+from cloudserve.cli.options import dry_run_option, releases, target_options
 from cloudserve.cli.report import output_option, show
 
 
@@ -20,6 +20,7 @@ from cloudserve.cli.report import output_option, show
     show_default=True,
     help="The share of the traffic; the others keep the rest.",
 )
+@dry_run_option
 @output_option
 def command(  # noqa: PLR0913 - a parameter an option
     *,
@@ -29,6 +30,7 @@ def command(  # noqa: PLR0913 - a parameter an option
     settings: tuple[str, ...],
     version: str | None,
     percent: int,
+    dry_run: bool,
     output: str,
 ) -> None:
     """Give a deployed version all traffic, or a part.
@@ -37,6 +39,10 @@ def command(  # noqa: PLR0913 - a parameter an option
     AI and SageMaker can). `cloudserve rollback` takes the traffic back from it.
     """
     from cloudserve.cli.deployment_report import outcome_report
+    from cloudserve.cli.plan_report import plan_report
 
-    outcome = releases(model, target, project_file, settings).promote(version, percent=percent)
-    show(outcome_report(outcome), output)
+    verbs = releases(model, target, project_file, settings)
+    if dry_run:
+        show(plan_report(verbs.plan_promote(version, percent=percent)), output)
+        return
+    show(outcome_report(verbs.promote(version, percent=percent)), output)

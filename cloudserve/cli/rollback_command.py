@@ -6,21 +6,23 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import releases, target_options
+from cloudserve.cli.options import dry_run_option, releases, target_options
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("rollback")
 @target_options
 @click.option("--to", help="A number, revision id or digest; the one before by default.")
+@dry_run_option
 @output_option
-def command(
+def command(  # noqa: PLR0913 - a parameter an option
     *,
     model: str,
     target: str,
     project_file: Path,
     settings: tuple[str, ...],
     to: str | None,
+    dry_run: bool,
     output: str,
 ) -> None:
     """Give the traffic back to the version before.
@@ -29,6 +31,10 @@ def command(
     tells it; nothing is uploaded again.
     """
     from cloudserve.cli.deployment_report import outcome_report
+    from cloudserve.cli.plan_report import plan_report
 
-    outcome = releases(model, target, project_file, settings).rollback(to)
-    show(outcome_report(outcome), output)
+    verbs = releases(model, target, project_file, settings)
+    if dry_run:
+        show(plan_report(verbs.plan_rollback(to)), output)
+        return
+    show(outcome_report(verbs.rollback(to)), output)

@@ -63,6 +63,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The revision that was live before."""
     percent: int = ALL
     """The share of the traffic that the release was for."""
+    plan: str = ""
+    """The id of the approved plan, where one was applied."""
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
 
@@ -86,6 +88,8 @@ class Release:
     """The sentences of the steps that were done."""
     percent: int = ALL
     """The share of the traffic that it was for."""
+    plan: str = ""
+    """The id of the approved plan, where one was applied."""
 
 
 class Ledger:
@@ -164,11 +168,14 @@ class Ledger:
 class Recorder:
     """Writes a plan's progress to the ledger, one entry after every step."""
 
-    def __init__(self, ledger: Ledger, plan: Plan, release: str, who: str) -> None:
+    def __init__(
+        self, ledger: Ledger, plan: Plan, release: str, who: str, approved: str = ""
+    ) -> None:
         self._ledger = ledger
         self._plan = plan
         self._release = release
         self._who = who
+        self._approved = approved
 
     def record(
         self, event: Event, *, action: str = "", sentence: str = "", error: str = ""
@@ -191,6 +198,7 @@ class Recorder:
                 error=error,
                 previous=plan.previous,
                 percent=plan.percent,
+                plan=self._approved,
             )
         )
 
@@ -228,4 +236,5 @@ def _fold(entries: list[Entry]) -> Release:
         error=last.error,
         steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
         percent=first.percent,
+        plan=first.plan,
     )

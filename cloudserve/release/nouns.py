@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,6 +116,16 @@ class Deployment:
         return next((d for d in self.revisions if d.revision.id == revision_id), None)
 
     @property
+    def fingerprint(self) -> str:
+        """Return a SHA-256 that changes when a revision, a state or the traffic does."""
+        revisions = [
+            f"{d.revision.id} {d.revision.digest} {d.state} {d.source}" for d in self.revisions
+        ]
+        traffic = [f"{name} {share:.4f}" for name, share in self.traffic.items() if share > 0]
+        lines = [self.endpoint, str(self.state), *sorted(revisions), *sorted(traffic)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @property
     def live(self) -> str | None:
         """Return the id of the revision with the largest share, or None when none has any."""
         shares = {revision: share for revision, share in self.traffic.items() if share > 0}
@@ -159,3 +170,7 @@ class Plan:
     """The revision that was live when the plan was made."""
     percent: int = 100
     """The share of the traffic that a promotion is for."""
+    state: str = ""
+    """The fingerprint of what the platform had when the plan was made."""
+    warnings: tuple[str, ...] = ()
+    """What the platform would do that may surprise, a sentence each."""

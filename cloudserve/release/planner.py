@@ -28,9 +28,12 @@ SHORTEST = 4
 
 
 def plan_deploy(
-    provider: Provider, target: str, model: str, revision: Revision, source: Path
+    provider: Provider, target: str, model: str, revision: Revision, source: Path | None
 ) -> Plan:
-    """Plan to put a revision beside what is there; no actions when it is there already."""
+    """Plan to put a revision beside what is there; no actions when it is there already.
+
+    `source` is its local directory; None where that is not at hand, because it was uploaded before.
+    """
     seen = provider.describe(model)
     layout = Layout(provider.blobs.url, model, target)
     location = layout.location(revision)
@@ -40,13 +43,20 @@ def plan_deploy(
             Action(
                 UPLOAD,
                 UPLOAD,
-                f"upload {utf8(str(source))} to {location.saved_model_url}",
+                f"upload {utf8(str(source or model))} to {location.saved_model_url}",
                 undo=f"delete the objects under {location.root_url}",
             )
         )
     actions.extend(provider.plan_deploy(model, revision, location, seen))
     return Plan(
-        Operation.DEPLOY, target, model, revision, tuple(actions), source=source, previous=seen.live
+        Operation.DEPLOY,
+        target,
+        model,
+        revision,
+        tuple(actions),
+        source=source,
+        previous=seen.live,
+        state=seen.fingerprint,
     )
 
 
@@ -76,6 +86,7 @@ def plan_traffic(
         actions,
         previous=seen.live,
         percent=percent,
+        state=seen.fingerprint,
     )
 
 

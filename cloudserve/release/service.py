@@ -1,4 +1,4 @@
-"""The verbs: deploy, promote, rollback, status, history. What the CLI does, a program can do.
+"""The verbs: plan, deploy, promote, rollback, apply, status, history, for the CLI and programs.
 
 Reading verbs reach the platform and change nothing. Changing verbs first plan without the lock:
 when nothing is to be done they write nothing. Otherwise they take the lock, plan again and execute.
@@ -10,20 +10,20 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
 from cloudserve.release import planner
+from cloudserve.release.approval import check_approved, outdated
 from cloudserve.release.executor import execute
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import (
     UPLOAD,
-    Action,
     Artifact,
     Deployed,
     Deployment,
@@ -31,15 +31,14 @@ from cloudserve.release.nouns import (
     Plan,
     Revision,
 )
+from cloudserve.release.performer import Performer
+from cloudserve.release.plan_file import plan_id
 from cloudserve.release.provider import Notify, Provider
 from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.traffic import ALL
-from cloudserve.release.upload import upload
 from cloudserve.release.uploaded import uploaded
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
 from cloudserve.storage.events import Observe, Told, ignore
-from cloudserve.storage.manifest import Origin
-from cloudserve.storage.provenance import git_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,26 @@ class Releases:
         told = Told(self._notify, self._observe)
         return pull(self._provider.blobs, self._layout, wanted, into, told.both)
 
+    def plan_deploy(self, number: int | None = None) -> Plan:
+        """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
+        revision, source, artifact = self._local(number)
+        plan = self._plan_revision(revision, source)
+        return replace(plan, warnings=self._provider.check(artifact)) if plan.actions else plan
+
+    def plan_promote(self, version: str | None = None, *, percent: int = ALL) -> Plan:
+        """Plan what `promote` would do; changes nothing."""
+        if not 1 <= percent <= ALL:
+            raise UserError(
+                f"{percent} is not a percentage of the traffic", hint="give one from 1 to 100"
+            )
+        seen = self.status()
+        chosen = planner.newest(seen) if version is None else planner.choose(seen, version)
+        return self._plan_traffic(Operation.PROMOTE, chosen, seen, percent)
+
+    def plan_rollback(self, to: str | None = None) -> Plan:
+        """Plan what `rollback` would do; changes nothing."""
+        return self._plan_back(self.status(), to)
+
     def deploy(self, number: int | None = None) -> Outcome:
         """Put a version of the model, the newest by default, beside what is live.
 
@@ -119,22 +138,14 @@ class Releases:
         is read and checked before anything is sent: raises ModelError when it is broken, UserError
         when the platform would not take it. What the platform warns of is a line of progress.
         """
-        number, source = resolve(self._model.path, number)
-        model, tree = read_saved_model(source, self._model.tags), self._read_tree(source)
-        revision = Revision(number, tree.digest)
-        artifact = Artifact(model.tensorflow_version, tree.size, len(tree.files), source)
-
-        def plan() -> Plan:
-            return planner.plan_deploy(
-                self._provider, self._target.name, self._model.name, revision, source
-            )
+        revision, source, artifact = self._local(number)
 
         def prepare() -> None:
             for warning in self._provider.check(artifact):
                 self._notify(f"warning: {warning}")
             self._provider.blobs.ensure(self._notify)
 
-        return self._carry_out(plan, prepare)
+        return self._carry_out(lambda: self._plan_revision(revision, source), prepare)
 
     def promote(self, version: str | None = None, *, percent: int = ALL) -> Outcome:
         """Give a deployed version, the newest by default, all traffic or a percentage of it.
@@ -142,15 +153,7 @@ class Releases:
         Of what is left the others keep their shares in proportion. Raises UserError for a
         percentage that is not 1 to 100, or where the platform cannot split traffic.
         """
-        if not 1 <= percent <= ALL:
-            raise UserError(f"{percent} is not a percentage of the traffic: 1 to 100 are")
-
-        def plan() -> Plan:
-            seen = self.status()
-            chosen = planner.newest(seen) if version is None else planner.choose(seen, version)
-            return self._plan_traffic(Operation.PROMOTE, chosen, seen, percent)
-
-        return self._carry_out(plan)
+        return self._carry_out(lambda: self.plan_promote(version, percent=percent))
 
     def rollback(self, to: str | None = None) -> Outcome:
         """Give all traffic back to the revision before the live one, or to the one named."""
@@ -164,14 +167,72 @@ class Releases:
                     where=f"{seen.model} on {seen.target}",
                     hint="look at `cloudserve history` and run it again",
                 )
-            if to is not None:
-                chosen = planner.choose(seen, to)
-            else:
-                with closing(self._ledger().newest()) as newest:
-                    chosen = planner.before(seen, newest)
-            return self._plan_traffic(Operation.ROLLBACK, chosen, seen)
+            return self._plan_back(seen, to)
 
         return self._carry_out(plan)
+
+    def apply(self, approved: Plan) -> Outcome:
+        """Carry out a plan that was made before, if it is still what has to be done.
+
+        Raises ConflictError when the platform, the target's fields or the model's files were
+        changed since. Applied again after it was stopped, it goes on.
+        """
+
+        def plan() -> Plan:
+            present = self._plan_again(approved)
+            with closing(self._ledger().newest()) as newest:
+                check_approved(approved, present, newest)
+            return present
+
+        def prepare() -> None:
+            for warning in approved.warnings:
+                self._notify(f"warning: {warning}")
+            if approved.operation is Operation.DEPLOY:
+                self._provider.blobs.ensure(self._notify)
+
+        return self._carry_out(plan, prepare, plan_id(approved))
+
+    def _plan_again(self, approved: Plan) -> Plan:
+        revision = approved.revision
+        if approved.operation is Operation.DEPLOY:
+            has_upload = any(action.kind == UPLOAD for action in approved.actions)
+            source = self._source_of(revision) if has_upload else None
+            return self._plan_revision(revision, source)
+        seen = self.status()
+        try:
+            chosen = planner.choose(seen, revision.id)
+            return self._plan_traffic(approved.operation, chosen, seen, approved.percent)
+        except UserError as error:
+            raise outdated(approved, error.message) from error
+
+    def _source_of(self, revision: Revision) -> Path:
+        found, source, _ = self._local(revision.number)
+        if found != revision:
+            raise ConflictError(
+                f"the model's files are {found.id}, and the plan was made for {revision.id}",
+                where=str(source),
+                hint="plan again, or bring the files back",
+            )
+        return source
+
+    def _local(self, number: int | None) -> tuple[Revision, Path, Artifact]:
+        number, source = resolve(self._model.path, number)
+        model, tree = read_saved_model(source, self._model.tags), self._read_tree(source)
+        artifact = Artifact(model.tensorflow_version, tree.size, len(tree.files), source)
+        return Revision(number, tree.digest), source, artifact
+
+    def _plan_revision(self, revision: Revision, source: Path | None) -> Plan:
+        return planner.plan_deploy(
+            self._provider, self._target.name, self._model.name, revision, source
+        )
+
+    def _plan_back(self, seen: Deployment, to: str | None) -> Plan:
+        if to is not None:
+            chosen = planner.choose(seen, to)
+        else:
+            with closing(self._ledger().newest()) as newest:
+                chosen = planner.before(seen, newest)
+        return self._plan_traffic(Operation.ROLLBACK, chosen, seen)
 
     def _plan_traffic(
         self, operation: Operation, chosen: Deployed, seen: Deployment, percent: int = ALL
@@ -181,7 +242,10 @@ class Releases:
         )
 
     def _carry_out(
-        self, make_plan: Callable[[], Plan], prepare: Callable[[], None] | None = None
+        self,
+        make_plan: Callable[[], Plan],
+        prepare: Callable[[], None] | None = None,
+        approved: str = "",
     ) -> Outcome:
         plan = make_plan()
         if not plan.actions:
@@ -192,38 +256,29 @@ class Releases:
         with lock(self._provider.blobs, self._layout.lock, release=release, who=who) as held:
             plan = make_plan()
             if plan.actions:  # another release may have done it before the lock was free
-                recorder = Recorder(self._ledger(), plan, release, who)
-                execute(plan, self._performer(plan, who), recorder, self._notify, held.check)
+                recorder = Recorder(self._ledger(), plan, release, who, approved)
+                perform = self._performer(plan, who).perform
+                execute(plan, perform, recorder, self._notify, held.check)
         try:
             return Outcome(plan, self.status())
         except CloudserveError as error:
             error.add_note("Every step is done; only what the platform has now could not be read.")
             raise
 
-    def _performer(self, plan: Plan, who: str) -> Callable[[Action, Notify], None]:
-        def perform(action: Action, notify: Notify) -> None:
-            if action.kind == UPLOAD and plan.source is not None:
-                upload(
-                    self._provider.blobs,
-                    self._layout,
-                    plan.revision,
-                    plan.source,
-                    origin=self._origin(plan.source, who),
-                    told=Told(notify, self._observe),
-                    read=self._read_tree,
-                )
-            else:
-                self._provider.perform(action, notify)
-
-        return perform
+    def _performer(self, plan: Plan, who: str) -> Performer:
+        return Performer(
+            self._provider,
+            self._layout,
+            self._model,
+            self._folder,
+            plan,
+            who,
+            self._read_tree,
+            self._observe,
+        )
 
     def _read_tree(self, source: Path) -> Tree:
         return read_tree(source, self._digests)
-
-    def _origin(self, source: Path, who: str) -> Origin:
-        commit, dirty = git_state(self._folder)
-        wrote = read_saved_model(source, self._model.tags).tensorflow_version
-        return Origin(who, wrote, commit, dirty)
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)

@@ -1,0 +1,32 @@
+"""`cloudserve apply`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.options import progress, project_option, releases, set_option
+from cloudserve.cli.progress import showing
+from cloudserve.cli.report import output_option, show
+
+
+@click.command("apply")
+@click.argument("file", type=click.Path(path_type=Path))
+@set_option
+@project_option
+@output_option
+def command(*, file: Path, project_file: Path, settings: tuple[str, ...], output: str) -> None:
+    """Do what a plan in a file says.
+
+    FILE is what `cloudserve plan --out` wrote. It is refused, before anything is done, when the
+    platform, the target's fields or the model's files were changed since. One that was stopped goes
+    on when it is applied again.
+    """
+    from cloudserve.cli.deployment_report import outcome_report
+    from cloudserve.release.plan_file import read_plan
+
+    plan = read_plan(file)
+    with showing(progress) as view:
+        outcome = releases(plan.model, plan.target, project_file, settings, view).apply(plan)
+    show(outcome_report(outcome), output)

@@ -1,0 +1,65 @@
+"""`cloudserve plan`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.options import load, target_options
+from cloudserve.cli.report import output_option, show
+
+PENDING = 10
+"""The exit code of `--exit-code` where something is to do."""
+
+
+@click.command("plan")
+@click.argument("operation", type=click.Choice(["deploy", "promote", "rollback"]))
+@target_options
+@click.option("--version", help="The version to deploy, to promote or to go back to.")
+@click.option(
+    "--percent",
+    type=click.IntRange(1, 100),
+    default=100,
+    show_default=True,
+    help="The share of the traffic that a promotion is for.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the plan to a file, for `cloudserve apply`.",
+)
+@click.option("--exit-code", is_flag=True, help=f"Exit with {PENDING} when something is to do.")
+@output_option
+def command(  # noqa: PLR0913 - a parameter an option
+    *,
+    operation: str,
+    model: str,
+    target: str,
+    project_file: Path,
+    settings: tuple[str, ...],
+    version: str | None,
+    percent: int,
+    out: Path | None,
+    exit_code: bool,
+    output: str,
+) -> None:
+    """Show what a release would do, and do nothing.
+
+    OPERATION is deploy, promote or rollback. With --out the plan is kept in a file that can be
+    reviewed; `cloudserve apply` then does what it says, or refuses when something changed since.
+    """
+    from cloudserve.api import plan
+    from cloudserve.cli.plan_report import plan_report
+    from cloudserve.release.ledger import actor
+    from cloudserve.release.plan_file import write_plan
+
+    project = load(project_file, settings)
+    made = plan(project, model, target, operation, version=version, percent=percent)
+    if out is not None:
+        write_plan(made, out, actor(os.environ))
+        click.echo(f"wrote {out}; to do it:\n  cloudserve apply {out}", err=True)
+    show(plan_report(made), output)
+    if exit_code and made.actions:
+        raise click.exceptions.Exit(PENDING)

@@ -1,0 +1,49 @@
+"""Render a plan: what would be done, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.report import Report, Table, counted
+from cloudserve.release.nouns import Plan
+from cloudserve.release.traffic import ALL
+
+COLUMNS = ("STEP", "WHAT IT DOES")
+
+
+def plan_report(plan: Plan) -> Report:
+    """Render a plan: a line a step."""
+    rows = [(f"{number:>4}", a.sentence) for number, a in enumerate(plan.actions, start=1)]
+    warnings = [f"warning: {warning}" for warning in plan.warnings]
+    title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
+    return Report(_document(plan), (Table(COLUMNS, rows, title),))
+
+
+def _subject(plan: Plan) -> str:
+    share = f" with {plan.percent} % of the traffic" if plan.percent < ALL else ""
+    return f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}{share}"
+
+
+def _summary(plan: Plan) -> str:
+    if not plan.actions:
+        return "nothing to do"
+    steps, live = counted(len(plan.actions), "step"), plan.previous or "nothing"
+    return f"{steps}; {live} is live, nothing was done"
+
+
+def _document(plan: Plan) -> dict[str, Any]:
+    return {
+        "operation": plan.operation,
+        "model": plan.model,
+        "target": plan.target,
+        "revision": plan.revision.id,
+        "digest": plan.revision.digest,
+        "percent": plan.percent,
+        "live": plan.previous,
+        "state": plan.state,
+        "warnings": plan.warnings,
+        "steps": [
+            {"id": a.id, "kind": a.kind, "sentence": a.sentence, "args": a.args, "undo": a.undo}
+            for a in plan.actions
+        ],
+    }

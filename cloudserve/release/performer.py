@@ -1,0 +1,51 @@
+"""Perform a plan's actions: uploads are the engine's own, all others the provider's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudserve.project import Model
+from cloudserve.release.layout import Layout
+from cloudserve.release.nouns import UPLOAD, Action, Plan
+from cloudserve.release.provider import Notify, Provider
+from cloudserve.release.upload import ReadTree, upload
+from cloudserve.savedmodel import read_saved_model
+from cloudserve.storage.events import Observe, Told
+from cloudserve.storage.manifest import Origin
+from cloudserve.storage.provenance import git_state
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """What performs one plan's actions for somebody."""
+
+    provider: Provider
+    layout: Layout
+    model: Model
+    folder: Path
+    """The project's, whose commit the manifest names."""
+    plan: Plan
+    who: str
+    read_tree: ReadTree
+    observe: Observe
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Perform one action and wait for its end."""
+        if action.kind != UPLOAD or self.plan.source is None:
+            self.provider.perform(action, notify)
+            return
+        upload(
+            self.provider.blobs,
+            self.layout,
+            self.plan.revision,
+            self.plan.source,
+            origin=self._origin(self.plan.source),
+            told=Told(notify, self.observe),
+            read=self.read_tree,
+        )
+
+    def _origin(self, source: Path) -> Origin:
+        commit, dirty = git_state(self.folder)
+        wrote = read_saved_model(source, self.model.tags).tensorflow_version
+        return Origin(self.who, wrote, commit, dirty)
