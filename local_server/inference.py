@@ -1,27 +1,30 @@
 """The data plane, once: what every protocol face calls.
 
 A request takes a handle on a version, decodes, runs and gives the handle back within one thread
-of the executor, so that the event loop stays free and a version is never closed under a call. A
-prediction that waits in a batch holds the handle without a thread.
+of the executor, so that the event loop stays free and a version is never closed under a call. One
+that waits in a batch holds the handle without a thread.
 
 Methods of the data plane take `within`, the seconds a request may take: past them it fails with
-DEADLINE_EXCEEDED while its thread or batch, which nothing can stop, goes on to its end.
+DEADLINE_EXCEEDED while its thread or batch, which nothing can stop, goes on to its end; one that
+still waits in a queue fails with RESOURCE_EXHAUSTED, as in TensorFlow Serving, and is not run.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from enum import Enum
+from functools import partial
 from time import monotonic, perf_counter
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
 from . import example_methods as methods
-from .batching import BatchedModel
+from .batching import BatchedModel, LoopTicket
+from .example_jobs import Job, Jobs, Result, finish
 from .models import Servable, VersionState
 from .nouns import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
 from .observing import Method, Observation, Observer, unobserved
@@ -30,6 +33,7 @@ from .runtime.types import DEFAULT_SIGNATURE, Tensor, steady_of
 from .status import Code, StatusError
 
 _T = TypeVar("_T")
+_Answer = TypeVar("_Answer", Classifications, Regressions, tuple[Result, ...])
 
 
 class UnknownSignatureError(StatusError):
@@ -81,37 +85,37 @@ class Inference:
         self._manager = manager
         self._executor = executor
         self._check_methods = check_methods
+        self._jobs = Jobs(check_methods)
         self._observer = observer
         self.paces = Paces()
         """How quick requests were; who parses and encodes knows, and notes it."""
-        self._waiting: set[asyncio.Task[Prediction]] = set()
+        self._waiting: set[asyncio.Task[Any]] = set()
 
     async def predict(
-        self, spec: ModelSpec, decode: Decode, *, within: float | None = None, small: bool = False
-    ) -> Prediction:
+        self, spec: ModelSpec, decode: Decode, wanted: Sequence[str] = (), *,
+        within: float | None = None, small: bool = False,
+    ) -> Prediction:  # fmt: skip
         """Decode and run a request in the executor; where the model batches, among others.
 
-        What is small may then be decoded on the event loop.
+        What is small may then be decoded on the event loop. `wanted` are the aliases of the outputs
+        that are asked for, all where there are none.
         """
-        if self.way(spec, 0) is not Way.BATCH:
-            return await self.submit(lambda: self.predict_here(spec, decode), within=within)
-        until = None if within is None else monotonic() + within
-        task = asyncio.ensure_future(self._predict_in_batch(spec, decode, until, small))
-        self._waiting.add(task)
-        task.add_done_callback(self._ended)
-        return await _in_time(asyncio.shield(task), within)
+        if not self.batches(spec):
+            return await self.submit(lambda: self.predict_here(spec, decode, wanted), within=within)
+        begin = partial(self._predict_in_batch, spec, decode, wanted, small)
+        return await self._in_batch(begin, within)
 
     async def classify(
         self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
     ) -> Classifications:
         """Classify serialized `tf.Example`s."""
-        return await self.submit(lambda: self.classify_here(spec, examples), within=within)
+        return await self._do(self._jobs.classify(spec, examples), within)
 
     async def regress(
         self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
     ) -> Regressions:
         """Give serialized `tf.Example`s a value each."""
-        return await self.submit(lambda: self.regress_here(spec, examples), within=within)
+        return await self._do(self._jobs.regress(spec, examples), within)
 
     async def multi_inference(
         self, tasks: Sequence[Task], examples: Sequence[bytes], *, within: float | None = None
@@ -120,12 +124,20 @@ class Inference:
 
         The signatures run one after the other, where TensorFlow Serving fetches them in one run.
         """
-        return await self.submit(lambda: self.multi_inference_here(tasks, examples), within=within)
+        return await self._do(self._jobs.several(tasks, examples), within)
 
     async def submit(self, work: Callable[[], _T], *, within: float | None = None) -> _T:
         """Do a request's work in the executor; faces that parse and encode as well use this."""
         running = asyncio.get_running_loop().run_in_executor(self._executor, work)
         return await _in_time(running, within)
+
+    def batches(self, spec: ModelSpec) -> bool:
+        """Say whether requests for a model wait for others; not for one that is not there."""
+        try:
+            with self._handle(spec) as servable:
+                return isinstance(servable.model, BatchedModel)
+        except StatusError:
+            return False
 
     def way(self, spec: ModelSpec, size: int) -> Way:
         """Return how a prediction is best run whose request is of so many bytes."""
@@ -149,8 +161,24 @@ class Inference:
         signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
         return self.paces.of(servable.name, servable.version, signature.name)
 
+    async def _in_batch(
+        self, begin: Callable[[_Wait], Coroutine[Any, Any, _T]], within: float | None
+    ) -> _T:
+        """Wait for a request on its way through a queue, which goes on where who waits is gone."""
+        wait = _Wait(None if within is None else monotonic() + within)
+        task = asyncio.ensure_future(begin(wait))
+        self._waiting.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(within):
+                return await asyncio.shield(task)
+        except TimeoutError as error:
+            if wait.is_cut_short():
+                return await task
+            raise _too_late() from error
+
     async def _predict_in_batch(
-        self, spec: ModelSpec, decode: Decode, until: float | None, small: bool
+        self, spec: ModelSpec, decode: Decode, wanted: Sequence[str], small: bool, wait: _Wait
     ) -> Prediction:
         with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
             signature = self._predict_signature(seen, spec, servable)
@@ -158,32 +186,64 @@ class Inference:
                 seen.inputs = decode(signature)
             else:
                 seen.inputs = await self.submit(lambda: decode(signature))
-            outputs = await self._run_in_batch(seen, servable, signature.name, until)
+            ask = signature.name, seen.inputs, wanted
+            outputs = await self._run_in_batch(seen, servable, wait, *ask)
             seen.answer = prediction = _prediction(spec, servable, signature, outputs)
             return prediction
 
+    async def _do(self, job: Job[_Answer], within: float | None) -> _Answer:
+        if not self.batches(job.spec):
+            return await self.submit(lambda: self._do_here(job), within=within)
+        return await self._in_batch(partial(self._do_in_batch, job), within)
+
+    def _do_here(self, job: Job[_Answer]) -> _Answer:
+        with self._observe(job.method, job.spec) as seen, self._handle(job.spec) as servable:
+            seen.servable, seen.examples, seen.tasks = servable, job.examples, job.tasks
+            answer = finish(job.steps(servable), partial(seen.run, servable))
+            seen.answer = answer
+            return answer
+
+    async def _do_in_batch(self, job: Job[_Answer], wait: _Wait) -> _Answer:
+        with self._observe(job.method, job.spec) as seen, self._handle(job.spec) as servable:
+            seen.servable, seen.examples, seen.tasks = servable, job.examples, job.tasks
+            steps = job.steps(servable)
+            try:
+                ask = next(steps)
+                while True:
+                    ask = steps.send(await self._run_in_batch(seen, servable, wait, *ask))
+            except StopIteration as end:
+                answer: _Answer = end.value
+            seen.answer = answer
+            return answer
+
     async def _run_in_batch(
-        self, seen: Observation, servable: Servable, signature: str, until: float | None
-    ) -> dict[str, Tensor]:
+        self, seen: Observation, servable: Servable, wait: _Wait,
+        signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = (),
+    ) -> dict[str, Tensor]:  # fmt: skip
         model = servable.model
         if not isinstance(model, BatchedModel):  # another version than the one that was looked at
-            return await self.submit(lambda: seen.run(servable, signature, seen.inputs))
+            return await self.submit(lambda: seen.run(servable, signature, inputs, wanted))
         seen.signature, began = signature, perf_counter()
-        outputs = await model.submit(signature, seen.inputs, deadline=until)
-        seen.run_seconds = perf_counter() - began
+        wait.ticket = LoopTicket()
+        outputs = await model.submit(
+            signature, inputs, wanted, deadline=wait.until, ticket=wait.ticket
+        )
+        seen.run_seconds += perf_counter() - began
         return outputs
 
-    def _ended(self, task: asyncio.Task[Prediction]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._waiting.discard(task)
         if not task.cancelled():
             task.exception()  # told to who waits, if anybody still does
 
-    def predict_here(self, spec: ModelSpec, decode: Decode) -> Prediction:
+    def predict_here(
+        self, spec: ModelSpec, decode: Decode, wanted: Sequence[str] = ()
+    ) -> Prediction:
         """Decode and run a request in the calling thread."""
         with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
             signature = self._predict_signature(seen, spec, servable)
             seen.inputs = decode(signature)
-            outputs = seen.run(servable, signature.name, seen.inputs)
+            outputs = seen.run(servable, signature.name, seen.inputs, wanted)
             seen.answer = prediction = _prediction(spec, servable, signature, outputs)
             return prediction
 
@@ -198,69 +258,23 @@ class Inference:
 
     def classify_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Classifications:
         """Classify in the calling thread."""
-        with self._observe(Method.CLASSIFY, spec) as seen, self._handle(spec) as servable:
-            seen.servable, seen.examples = servable, examples
-            seen.answer = answer = self._classify(seen, spec, servable, examples)
-            return answer
+        return self._do_here(self._jobs.classify(spec, examples))
 
     def regress_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Regressions:
         """Regress in the calling thread."""
-        with self._observe(Method.REGRESS, spec) as seen, self._handle(spec) as servable:
-            seen.servable, seen.examples = servable, examples
-            seen.answer = answer = self._regress(seen, spec, servable, examples)
-            return answer
+        return self._do_here(self._jobs.regress(spec, examples))
 
     def multi_inference_here(
         self, tasks: Sequence[Task], examples: Sequence[bytes]
     ) -> tuple[Classifications | Regressions, ...]:
         """Do several tasks in the calling thread."""
-        if not tasks or not tasks[0].spec.name:
-            raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
-        which = tasks[0].spec
-        with self._observe(Method.MULTI_INFERENCE, which) as seen, self._handle(which) as servable:
-            seen.servable, seen.examples, seen.tasks = servable, examples, tasks
-            _check_tasks(tasks, servable)
-            seen.answer = answers = tuple(
-                (self._classify if task.method == methods.CLASSIFY else self._regress)(
-                    seen, task.spec, servable, examples
-                )
-                for task in tasks
-            )
-            return answers
+        return self._do_here(self._jobs.several(tasks, examples))
 
     def _observe(self, method: Method, spec: ModelSpec) -> Observation:
         return Observation(method, spec, self._observer)
 
     def _handle(self, spec: ModelSpec) -> AbstractContextManager[Servable]:
         return self._manager.handle(spec.name, spec.version, spec.label)
-
-    def _classify(
-        self, seen: Observation, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
-    ) -> Classifications:
-        signature = self._example_signature(spec, servable, methods.CLASSIFY)
-        methods.check_classification(signature)
-        outputs = seen.run(servable, signature.name, methods.to_input(examples))
-        labels, scores = methods.read_classes(outputs, len(examples))
-        return Classifications(_resolved(spec, servable, signature.name), labels, scores)
-
-    def _regress(
-        self, seen: Observation, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
-    ) -> Regressions:
-        signature = self._example_signature(spec, servable, methods.REGRESS)
-        methods.check_regression(signature)
-        outputs = seen.run(servable, signature.name, methods.to_input(examples))
-        values = methods.read_values(outputs, len(examples))
-        return Regressions(_resolved(spec, servable, signature.name), values)
-
-    def _example_signature(self, spec: ModelSpec, servable: Servable, method: str) -> Signature:
-        name = spec.signature or DEFAULT_SIGNATURE
-        signature = servable.model.all_signatures.get(name)
-        if signature is None:
-            text = f"No signature was found with the name: {name}"
-            raise StatusError(Code.INVALID_ARGUMENT, text)
-        if self._check_methods:
-            methods.check_method(signature, method)
-        return signature
 
     def metadata(self, spec: ModelSpec) -> Metadata:
         """Return what a version takes and gives."""
@@ -284,14 +298,31 @@ class Inference:
         return found
 
 
+class _Wait:
+    """A request's wait in a queue: until when, on the clock of `monotonic`, and its place."""
+
+    __slots__ = ("ticket", "until")
+
+    def __init__(self, until: float | None) -> None:
+        self.until = until
+        self.ticket: LoopTicket | None = None
+
+    def is_cut_short(self) -> bool:
+        """Give the place up if the request still waits for its turn; return whether it did."""
+        return self.ticket is not None and self.ticket.expire()
+
+
 async def _in_time(running: Awaitable[_T], within: float | None) -> _T:
     try:
         async with asyncio.timeout(within):
             return await running
     except TimeoutError as error:
-        # What TensorFlow's DirectSession answers when RunOptions.timeout_in_ms is over.
-        text = "Timed out waiting for notification"
-        raise StatusError(Code.DEADLINE_EXCEEDED, text) from error
+        raise _too_late() from error
+
+
+def _too_late() -> StatusError:
+    # What TensorFlow's DirectSession answers when RunOptions.timeout_in_ms is over.
+    return StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
 def _prediction(
@@ -305,28 +336,6 @@ def _find_signature(servable: Servable, name: str) -> Signature:
     if signature is None:
         raise UnknownSignatureError(name)
     return signature
-
-
-def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
-    """Refuse tasks of several models, one signature twice, and other methods, in their order."""
-    seen: set[str] = set()
-    for spec, method in ((task.spec, task.method) for task in tasks):
-        name = spec.signature or DEFAULT_SIGNATURE
-        if not spec.name:
-            text = "Found ModelSpec with an empty model name."
-        elif spec.name != servable.name:
-            text = "All ModelSpecs in a MultiInferenceRequest must access the same model name."
-        elif name in seen:
-            text = f"Duplicate evaluation of signature: {name}"
-        elif name not in servable.model.all_signatures:
-            text = f"Requested signature not found in model graph: {name}"
-        elif method not in {methods.CLASSIFY, methods.REGRESS}:
-            text = f"Unsupported signature method_name: {method}"
-            raise StatusError(Code.UNIMPLEMENTED, text)
-        else:
-            seen.add(name)
-            continue
-        raise StatusError(Code.INVALID_ARGUMENT, text)
 
 
 def _resolved(spec: ModelSpec, servable: Servable, signature: str) -> ModelSpec:

@@ -85,12 +85,14 @@ class Observation:
             _logger.exception("a request could not be observed")
 
     def run(
-        self, servable: Servable, signature: str, inputs: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Run a signature of the version, and note how long it takes."""
+        self, servable: Servable, signature: str, inputs: Mapping[str, Tensor],
+        wanted: Sequence[str] = (),
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Run a signature of the version, and note how long it takes; see LoadedModel."""
         self.signature = signature
+        run = servable.model.run
         began = perf_counter()
-        outputs = servable.model.run(signature, inputs)
+        outputs = run(signature, inputs, wanted) if wanted else run(signature, inputs)
         self.run_seconds += perf_counter() - began
         return outputs
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .assembly import make_core, make_loader, make_monitor
+from .batching import BatchedModel
 from .config import ModelServerConfig, model_server_config, parse_text_file, read_config
 from .inference import Inference
 from .models import Loader, Manager
@@ -124,6 +125,9 @@ class ModelServer:
         What has not ended after the options' `drain_seconds` is cut off.
         """
         self._core.is_stopping = True
+        for version in self._manager.versions():
+            if isinstance(version.model, BatchedModel):
+                version.model.hurry()
         await self._release()
 
     async def _load(self) -> None:

@@ -9,11 +9,13 @@ from .loader import batched
 from .model import BatchedModel
 from .observer import BatchObserver
 from .parameters import BatchingParameters, default_parameters, read_parameters
+from .tasks import LoopTicket
 
 __all__ = [
     "BatchObserver",
     "BatchedModel",
     "BatchingParameters",
+    "LoopTicket",
     "batched",
     "default_parameters",
     "read_parameters",

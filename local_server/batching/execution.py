@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
 from .padding import merge
 from .parameters import BatchingParameters
 from .splitting import split_outputs
-from .tasks import Outcome, Task, Tensors, own_copy, settle
+from .tasks import Outcome, Task, Tensors, own_copy, settle, timed_out
 
 Run = Callable[[Tensors], dict[str, Tensor]]
 """Runs the model once, from tensors by name to tensors by name."""
@@ -40,9 +39,9 @@ def _run(
     tasks: Sequence[Task], run: Run, parameters: BatchingParameters, now: float, tell: Tell
 ) -> list[dict[str, Tensor]]:
     if all(task.deadline <= now for task in tasks):
-        raise StatusError(
-            Code.RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue"
-        )
+        raise timed_out()
+    for task in tasks:
+        task.ticket.begin()
     inputs, padding = merge(tasks, parameters)
     tell(tasks, padding)
     return split_outputs(run(inputs), [task.size for task in tasks], padding)

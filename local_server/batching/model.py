@@ -22,6 +22,9 @@ from .scheduler import Scheduler
 from .tasks import LoopTicket, Task, Tensors, ThreadTicket, Ticket
 
 _Key = tuple[frozenset[str], frozenset[str]]
+_Choice = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A signature, the aliases of the inputs that are given and of the outputs that are wanted."""
+_MOST_CHOICES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +63,49 @@ class BatchedModel:
         self._observer = Unobserved() if observer is None else observer
         self._lock = threading.Lock()
         self._queues: dict[_Key, list[BatchQueue]] = {}
-        self._routes: dict[tuple[str, tuple[str, ...]], _Route | None] = {}
+        self._routes: dict[_Choice, _Route | None] = {}
+        self._is_hurried = False
         self.signatures = model.signatures
         self.all_signatures = model.all_signatures
         scheduler.open()
 
-    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()
+    ) -> dict[str, Tensor]:
         """Run a signature among others' requests while the calling thread waits; see LoadedModel.
 
         Raises StatusError in TensorFlow Serving's words: INVALID_ARGUMENT for inputs that are too
         large or not batches of one size, UNAVAILABLE when the queue is full.
         """
-        route = self._route(signature, inputs)
+        route = self._route(signature, inputs, wanted)
         if route is None:
-            return self._model.run(signature, inputs)
+            return self._model.run(signature, inputs, wanted)
         ticket = ThreadTicket()
         self._add(route, inputs, ticket, None)
         return route.answer(ticket.wait())
 
     async def submit(
-        self, signature: str, inputs: Mapping[str, Tensor], *, deadline: float | None = None
-    ) -> dict[str, Tensor]:
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = (), *,
+        deadline: float | None = None, ticket: LoopTicket | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         """Do the same for a coroutine, without a thread of its own.
 
         The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
-        when it has passed for every request of the batch. Cancelling drops the request alone.
+        when it has passed for every request of the batch. Cancelling drops the request alone, and
+        so does `expire` of a ticket that the caller brings.
         """
-        route = self._route(signature, inputs)
+        route = self._route(signature, inputs, wanted)
         if route is None:
-            return await asyncio.to_thread(self._model.run, signature, inputs)
-        ticket = LoopTicket()
+            return await asyncio.to_thread(self._model.run, signature, inputs, wanted)
+        ticket = ticket or LoopTicket()
+        ticket.is_queued = True
         self._add(route, inputs, ticket, deadline)
         return route.answer(await ticket.future)
+
+    def hurry(self) -> None:
+        """Let no request wait for others any more: the server is about to end."""
+        self._is_hurried = True
+        self._scheduler.hurry(self._all_queues())
 
     def close(self) -> None:
         """Run what is queued, then close the model."""
@@ -118,27 +132,38 @@ class BatchedModel:
         task = Task(tensors, size, ticket, until, self._scheduler.clock())
         self._scheduler.add(route.queues, task)
 
-    def _route(self, signature: str, inputs: Mapping[str, Tensor]) -> _Route | None:
-        """Return a request's way to its queue; None where it goes to the model alone."""
-        wanted = self.all_signatures[signature]
-        specs = tuple(spec for spec in wanted.inputs if spec.alias in inputs)
+    def _route(
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str]
+    ) -> _Route | None:
+        """Return a request's way to its queue; None where it goes to the model alone.
+
+        Clients choose what they give and want: only so many choices have queues.
+        """
+        definition = self.all_signatures[signature]
+        specs = tuple(spec for spec in definition.inputs if spec.alias in inputs)
         if not all(_fits(inputs[spec.alias], spec.dtype) for spec in specs):
             return None
-        key = signature, tuple(spec.alias for spec in specs)
+        key = signature, tuple(spec.alias for spec in specs), tuple(wanted)
         if key not in self._routes:
             with self._lock:
-                self._routes[key] = self._make_route(wanted, specs)
+                if len(self._routes) >= len(self.all_signatures) + _MOST_CHOICES:
+                    return None
+                self._routes[key] = self._make_route(definition, specs, wanted)
         return self._routes[key]
 
-    def _make_route(self, signature: Signature, specs: tuple[TensorSpec, ...]) -> _Route | None:
-        if not (_are_plain(specs) and _are_plain(signature.outputs, distinct=False)):
+    def _make_route(
+        self, signature: Signature, specs: tuple[TensorSpec, ...], wanted: Sequence[str]
+    ) -> _Route | None:
+        chosen = [spec for spec in signature.outputs if not wanted or spec.alias in wanted]
+        if not (_are_plain(specs) and _are_plain(chosen, distinct=False)):
             return None
-        outputs = {spec.alias: spec.tensor_name for spec in signature.outputs}
+        outputs = {spec.alias: spec.tensor_name for spec in chosen}
         key = frozenset(spec.tensor_name for spec in specs), frozenset(outputs.values())
         queues = self._queues.get(key)
         if queues is None:
+            is_part = len(chosen) < len(signature.outputs)
             queues = self._queues[key] = [
-                self._make_queue(replica, signature.name, specs, outputs)
+                self._make_queue(replica, signature.name, specs, outputs, is_part=is_part)
                 for replica in self.replicas
             ]
         return _Route(queues, specs, outputs)
@@ -149,17 +174,24 @@ class BatchedModel:
         signature: str,
         specs: Sequence[TensorSpec],
         outputs: Mapping[str, str],
+        *,
+        is_part: bool,
     ) -> BatchQueue:
+        wanted = tuple(outputs) if is_part else ()
+
         def run(tensors: Tensors) -> dict[str, Tensor]:
             inputs = {spec.alias: tensors[spec.tensor_name] for spec in specs}
-            results = replica.run(signature, inputs)
+            results = replica.run(signature, inputs, wanted)
             return {name: results[alias] for alias, name in outputs.items()}
 
         def process(tasks: Sequence[Task]) -> None:
             now = self._scheduler.clock()
             execute(tasks, run, self._parameters, now, partial(self._tell, now))
 
-        return BatchQueue(self._parameters, process)
+        queue = BatchQueue(self._parameters, process)
+        if self._is_hurried:
+            queue.hurry()
+        return queue
 
     def _tell(self, now: float, tasks: Sequence[Task], padding: int) -> None:
         waits = [now - task.queued for task in tasks]

@@ -85,6 +85,10 @@ class BatchQueue:
         """Take no more tasks, and make those there due."""
         self._closed = True
 
+    def hurry(self) -> None:
+        """Wait for no more rows from now on: what is there is due."""
+        self._timeout = 0.0
+
     @property
     def load(self) -> tuple[int, int, float]:
         """Return how many batches run or wait, the rows of the open one, and when a task came."""

@@ -58,6 +58,13 @@ class Scheduler:
             if self._ring.add(queue, task, self.clock()):
                 self._wake.notify()
 
+    def hurry(self, queues: Sequence[BatchQueue]) -> None:
+        """Have queues wait for no more rows from now on."""
+        with self._lock:
+            for queue in queues:
+                queue.hurry()
+            self._wake.notify_all()
+
     def drain(self, queues: Sequence[BatchQueue]) -> None:
         """Close queues and wait until every task in them is settled."""
         with self._lock:

@@ -99,6 +99,10 @@ class _Piece:
         """Say whether nobody waits for the whole task."""
         return self.joined.ticket.gone
 
+    def begin(self) -> None:
+        """Tell who waits for the whole."""
+        self.joined.ticket.begin()
+
     def settle(self, outcome: Outcome) -> None:
         """Hand the outcome to the whole."""
         self.joined.put(self.index, outcome)

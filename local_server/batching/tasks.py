@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from ..runtime.types import Tensor
-from ..status import StatusError
+from ..status import Code, StatusError
 
 _logger = logging.getLogger(__name__)
 
@@ -37,6 +37,10 @@ class Ticket(Protocol):
     @property
     def gone(self) -> bool:
         """Say whether nobody waits any more, so that the task need not run."""
+        ...
+
+    def begin(self) -> None:
+        """Hear, from a batch thread, that the task goes to the model now."""
         ...
 
     def settle(self, outcome: Outcome) -> None:
@@ -69,6 +73,9 @@ class ThreadTicket:
         self._settled = threading.Event()
         self._outcome: Outcome = {}
 
+    def begin(self) -> None:
+        """Take no notice: the thread waits on."""
+
     def settle(self, outcome: Outcome) -> None:
         """Wake the thread."""
         self._outcome = outcome
@@ -85,16 +92,33 @@ class ThreadTicket:
 class LoopTicket:
     """A coroutine that waits for `future` in the running loop."""
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("future", "is_queued", "loop")
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Tensors] = self.loop.create_future()
+        self.is_queued = False
+        """Whether the task is in a queue, and no batch thread has begun with it."""
 
     @property
     def gone(self) -> bool:
-        """Say whether the coroutine was cancelled."""
-        return self.future.cancelled()
+        """Say whether the coroutine was cancelled, or its time was over in the queue."""
+        return self.future.done()
+
+    def begin(self) -> None:
+        """Note that the task has left its queue."""
+        self.is_queued = False
+
+    def expire(self) -> bool:
+        """Refuse the task if it still waits in its queue; return whether it did.
+
+        TensorFlow Serving says so too, but only once a batch thread gets to the task.
+        """
+        if not self.is_queued:
+            return False
+        self.settle(timed_out())
+        self.future.exception()  # heard, also where a full queue has refused the task meanwhile
+        return True
 
     def settle(self, outcome: Outcome) -> None:
         """Resolve the future, in the loop's thread."""
@@ -129,6 +153,12 @@ def _settle_in(loop: asyncio.AbstractEventLoop, pairs: list[tuple[Ticket, Outcom
 def _settle_all(pairs: list[tuple[Ticket, Outcome]]) -> None:
     for ticket, outcome in pairs:
         ticket.settle(outcome)
+
+
+def timed_out() -> StatusError:
+    """Return what a request is told whose time was over before a thread was free for it."""
+    text = "Run() timeout exceeded while waiting in batching queue"
+    return StatusError(Code.RESOURCE_EXHAUSTED, text)
 
 
 def own_copy(error: Exception) -> Exception:

@@ -83,6 +83,8 @@ def _write_prediction(log: Message, entry: Entry, answer: Prediction) -> None:
     _write_asked(log.request.model_spec, answer.spec)
     for alias, array in entry.inputs.items():
         to_tensor_proto(array, log.request.inputs[alias], as_content=True)
+    if len(answer.outputs) < len(answer.signature.outputs):
+        log.request.output_filter.extend(answer.outputs)
     write_spec(log.response.model_spec, answer.spec)
     for alias, array in answer.outputs.items():
         to_tensor_proto(array, log.response.outputs[alias], as_content=True)

@@ -21,10 +21,14 @@ async def classify_json(
     layout: Layout = COMPACT,
     within: float | None = None,
 ) -> bytes:
-    """Answer a classify request's JSON in the executor."""
-    return await inference.submit(
-        lambda: classify_json_here(inference, spec, body, layout), within=within
-    )
+    """Answer a classify request's JSON in the executor; where the model batches, among others."""
+    if not inference.batches(spec):
+        return await inference.submit(
+            lambda: classify_json_here(inference, spec, body, layout), within=within
+        )
+    request = await inference.submit(lambda: parse_examples(body), within=within)
+    answer = await inference.classify(_named(spec, request), request.examples, within=within)
+    return await inference.submit(lambda: layout.classes(answer.labels, answer.scores))
 
 
 async def regress_json(
@@ -34,10 +38,14 @@ async def regress_json(
     layout: Layout = COMPACT,
     within: float | None = None,
 ) -> bytes:
-    """Answer a regress request's JSON in the executor."""
-    return await inference.submit(
-        lambda: regress_json_here(inference, spec, body, layout), within=within
-    )
+    """Answer a regress request's JSON in the same ways."""
+    if not inference.batches(spec):
+        return await inference.submit(
+            lambda: regress_json_here(inference, spec, body, layout), within=within
+        )
+    request = await inference.submit(lambda: parse_examples(body), within=within)
+    answer = await inference.regress(_named(spec, request), request.examples, within=within)
+    return await inference.submit(lambda: layout.values(answer.values))
 
 
 def classify_json_here(

@@ -5,7 +5,7 @@ Source: tensorflow_serving/apis/prediction_service.proto, tfserving.md 3.3 to 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,7 +25,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tensor_proto import to_tensor_proto
-from ..inference import Inference, UnknownSignatureError, Way
+from ..inference import Inference, UnknownSignatureError
 from ..nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
@@ -61,65 +61,64 @@ class PredictionService:
     async def predict(self, call: Call, request: Message) -> Message:
         """Run a signature on tensors; where the model batches, without a thread that waits."""
         spec = read_spec(request)
-        if self._inference.way(spec, 0) is not Way.BATCH:
+        if not self._inference.batches(spec):
             return await self._inference.submit(lambda: self._predict(spec, request))
         small = request.ByteSize() <= _SMALL
-        decode = partial(_decode, request)
+        decode, wanted = partial(_decode, request), tuple(request.output_filter)
         with _named_as_upstream():
             prediction = await self._inference.predict(
-                spec, decode, within=call.deadline_seconds, small=small
+                spec, decode, wanted, within=call.deadline_seconds, small=small
             )
         if sum(tensor.nbytes for tensor in prediction.outputs.values()) <= _SMALL:
-            return self._respond(request, prediction)
-        return await self._inference.submit(lambda: self._respond(request, prediction))
+            return self._respond(prediction)
+        return await self._inference.submit(lambda: self._respond(prediction))
 
     def _predict(self, spec: ModelSpec, request: Message) -> Message:
         with _named_as_upstream():
-            prediction = self._inference.predict_here(spec, partial(_decode, request))
-        return self._respond(request, prediction)
+            decode, wanted = partial(_decode, request), tuple(request.output_filter)
+            prediction = self._inference.predict_here(spec, decode, wanted)
+        return self._respond(prediction)
 
-    def _respond(self, request: Message, prediction: Prediction) -> Message:
+    def _respond(self, prediction: Prediction) -> Message:
         response = PredictResponse()
         write_spec(response.model_spec, prediction.spec)
-        for alias in request.output_filter or prediction.outputs:
-            proto = response.outputs[alias]
-            to_tensor_proto(prediction.outputs[alias], proto, as_content=self._tensor_content)
+        for alias, tensor in prediction.outputs.items():
+            to_tensor_proto(tensor, response.outputs[alias], as_content=self._tensor_content)
         return response
 
-    async def classify(self, _call: Call, request: Message) -> Message:
-        """Classify Examples."""
-        return await self._inference.submit(lambda: self._classify(request))
+    async def classify(self, call: Call, request: Message) -> Message:
+        """Classify Examples; where the model batches, without a thread that waits."""
+        spec, inference = read_spec(request), self._inference
+        if not inference.batches(spec):
+            return await inference.submit(
+                lambda: _classified(inference.classify_here(spec, read_examples(request)))
+            )
+        examples = await inference.submit(lambda: read_examples(request))
+        answer = await inference.classify(spec, examples, within=call.deadline_seconds)
+        return await inference.submit(lambda: _classified(answer))
 
-    def _classify(self, request: Message) -> Message:
-        answer = self._inference.classify_here(read_spec(request), read_examples(request))
-        response = ClassificationResponse()
-        write_spec(response.model_spec, answer.spec)
-        response.result.SetInParent()
-        write_classifications(response.result, answer)
-        return response
+    async def regress(self, call: Call, request: Message) -> Message:
+        """Give Examples a value each, in the same ways."""
+        spec, inference = read_spec(request), self._inference
+        if not inference.batches(spec):
+            return await inference.submit(
+                lambda: _regressed(inference.regress_here(spec, read_examples(request)))
+            )
+        examples = await inference.submit(lambda: read_examples(request))
+        answer = await inference.regress(spec, examples, within=call.deadline_seconds)
+        return await inference.submit(lambda: _regressed(answer))
 
-    async def regress(self, _call: Call, request: Message) -> Message:
-        """Give Examples a value each."""
-        return await self._inference.submit(lambda: self._regress(request))
-
-    def _regress(self, request: Message) -> Message:
-        answer = self._inference.regress_here(read_spec(request), read_examples(request))
-        response = RegressionResponse()
-        write_spec(response.model_spec, answer.spec)
-        response.result.SetInParent()
-        write_regressions(response.result, answer)
-        return response
-
-    async def multi_inference(self, _call: Call, request: Message) -> Message:
-        """Classify and regress the same Examples by several signatures."""
-        return await self._inference.submit(lambda: self._multi_inference(request))
-
-    def _multi_inference(self, request: Message) -> Message:
+    async def multi_inference(self, call: Call, request: Message) -> Message:
+        """Classify and regress the same Examples by several signatures, in the same ways."""
         tasks = [Task(to_spec(task.model_spec), task.method_name) for task in request.tasks]
-        response = MultiInferenceResponse()
-        for answer in self._inference.multi_inference_here(tasks, read_examples(request)):
-            _write_result(response.results.add(), answer)
-        return response
+        inference = self._inference
+        if not tasks or not inference.batches(tasks[0].spec):
+            return await inference.submit(
+                lambda: _inferred(inference.multi_inference_here(tasks, read_examples(request)))
+            )
+        examples = await inference.submit(lambda: read_examples(request))
+        answers = await inference.multi_inference(tasks, examples, within=call.deadline_seconds)
+        return await inference.submit(lambda: _inferred(answers))
 
     async def metadata(self, _call: Call, request: Message) -> Message:
         """Tell the signatures of a version."""
@@ -146,6 +145,29 @@ def _named_as_upstream() -> Iterator[None]:
     except UnknownSignatureError as error:
         text = f'Serving signature key "{error.signature}" not found.'
         raise StatusError(Code.FAILED_PRECONDITION, text) from error
+
+
+def _classified(answer: Classifications) -> Message:
+    response = ClassificationResponse()
+    write_spec(response.model_spec, answer.spec)
+    response.result.SetInParent()
+    write_classifications(response.result, answer)
+    return response
+
+
+def _regressed(answer: Regressions) -> Message:
+    response = RegressionResponse()
+    write_spec(response.model_spec, answer.spec)
+    response.result.SetInParent()
+    write_regressions(response.result, answer)
+    return response
+
+
+def _inferred(answers: Iterable[Classifications | Regressions]) -> Message:
+    response = MultiInferenceResponse()
+    for answer in answers:
+        _write_result(response.results.add(), answer)
+    return response
 
 
 def _write_result(result: Message, answer: Classifications | Regressions) -> None:

@@ -24,6 +24,7 @@ from .types import Tensor
 
 _IN_CALLERS_THREAD = -1
 _IN_THE_POOL = 0
+_MOST_CHOICES = 64
 
 _Callable = Callable[..., Sequence[Any]]
 
@@ -70,21 +71,24 @@ class SessionModel:
         self._session = restored.session
         self._in_pool = in_pool
         self._defaults = restored.defaults
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str | tuple[str, ...], _Call] = {}
         self.steady = restored.steady
         self.all_signatures = MappingProxyType(dict(restored.signatures))
         self.signatures = MappingProxyType(
             {n: s for n, s in restored.signatures.items() if n not in HIDDEN_SIGNATURES}
         )
 
-    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run a signature; see LoadedModel."""
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()
+    ) -> dict[str, Tensor]:
+        """Run a signature, and of it what the wanted outputs need; see LoadedModel."""
         try:
-            call = self._calls.get(signature) or self._prepare(signature)
+            key = (signature, *wanted) if wanted else signature
+            call = self._calls.get(key) or self._prepare(signature, wanted)
             try:
                 arrays = [inputs[alias] for alias in call.aliases]
             except KeyError:
-                call, arrays = self._complete(signature, inputs, call)
+                call, arrays = self._complete(signature, inputs, wanted, call)
             check_dtypes(arrays, call.dtypes)
             results = call.run(*arrays)
         except StatusError:
@@ -103,14 +107,21 @@ class SessionModel:
             del session
             give_memory_back()
 
-    def _prepare(self, name: str) -> _Call:
-        """Make the callable of a signature. Two threads may both make it: the last one stays."""
-        call = self._make(name, {spec.alias for spec in self.all_signatures[name].inputs})
-        self._calls[name] = call
+    def _prepare(self, name: str, wanted: Sequence[str]) -> _Call:
+        """Make the callable of a signature. Two threads may both make it: the last one stays.
+
+        Clients choose what they want: only so many choices are kept.
+        """
+        signature = self.all_signatures[name]
+        call = self._make(name, {spec.alias for spec in signature.inputs}, wanted)
+        if not wanted:
+            self._calls[name] = call
+        elif len(self._calls) < len(self.all_signatures) + _MOST_CHOICES:
+            self._calls[name, *wanted] = call
         return call
 
     def _complete(
-        self, name: str, inputs: Mapping[str, Tensor], call: _Call
+        self, name: str, inputs: Mapping[str, Tensor], wanted: Sequence[str], call: _Call
     ) -> tuple[_Call, list[Tensor]]:
         """Add the signature's defaults; where they do not do, TensorFlow says what it lacks.
 
@@ -118,23 +129,24 @@ class SessionModel:
         """
         given = {**self._defaults.get(name, {}), **inputs}
         if not all(alias in given for alias in call.aliases):
-            call = self._make(name, given)
+            call = self._make(name, given, wanted)
         return call, [given[alias] for alias in call.aliases]
 
-    def _make(self, name: str, given: Container[str]) -> _Call:
+    def _make(self, name: str, given: Container[str], wanted: Sequence[str]) -> _Call:
         """Make a callable of those inputs of a signature that are given."""
         session = self._session
         if session is None:
             raise closed()
         signature = self.all_signatures[name]
         specs = [spec for spec in signature.inputs if spec.alias in given]
+        outputs = [spec for spec in signature.outputs if not wanted or spec.alias in wanted]
         feeds = [spec.tensor_name for spec in specs]
-        fetches = [spec.tensor_name for spec in signature.outputs]
+        fetches = [spec.tensor_name for spec in outputs]
         run = make_callable(session, feeds, fetches, in_pool=self._in_pool)
         tensors = map(session.graph.get_tensor_by_name, feeds)
         return _Call(
             run,
             tuple(spec.alias for spec in specs),
             tuple(np.dtype(tensor.dtype.as_numpy_dtype) for tensor in tensors),
-            {spec.alias: index for index, spec in enumerate(signature.outputs)},
+            {spec.alias: index for index, spec in enumerate(outputs)},
         )

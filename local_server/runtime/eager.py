@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -42,8 +42,10 @@ class EagerModel:
             {n: s for n, s in restored.signatures.items() if n not in HIDDEN_SIGNATURES}
         )
 
-    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run a signature; see LoadedModel."""
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()
+    ) -> dict[str, Tensor]:
+        """Run a signature, which computes all its outputs; see LoadedModel."""
         loaded = self._loaded
         if loaded is None:
             raise closed()
@@ -58,7 +60,7 @@ class EagerModel:
         if self._loaded is None:
             # Variables were emptied while it ran.
             raise closed()
-        return outputs
+        return {alias: outputs[alias] for alias in wanted} if wanted else outputs
 
     def close(self) -> None:
         """Let the variables go.

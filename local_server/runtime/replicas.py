@@ -25,11 +25,13 @@ class ReplicatedModel:
         self.signatures = self.replicas[0].signatures
         self.all_signatures = self.replicas[0].all_signatures
 
-    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()
+    ) -> dict[str, Tensor]:
         """Run a signature; see LoadedModel."""
         index = self._take()
         try:
-            return self.replicas[index].run(signature, inputs)
+            return self.replicas[index].run(signature, inputs, wanted)
         finally:
             self._give_back(index)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudserve.errors import ModelError
@@ -41,10 +41,13 @@ class LoadedModel(Protocol):
         """The same with the loader's own (`__saved_model_init_op`)."""
         ...
 
-    def run(self, signature: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def run(
+        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()
+    ) -> dict[str, Tensor]:
         """Run a signature on tensors by input alias and return tensors by output alias.
 
-        Raises StatusError with TensorFlow's code and text.
+        `wanted` are the aliases of some outputs, none for all; what only others need may be left
+        uncomputed. Raises StatusError with TensorFlow's code and text.
         """
         ...
 

@@ -106,7 +106,7 @@ class Replay:
             return inputs
 
         try:
-            self._inference.predict_here(_spec(request), decode)
+            self._inference.predict_here(_spec(request), decode, tuple(request.output_filter))
         except UnknownSignatureError as error:
             text = f'Serving signature key "{error.signature}" not found.'
             raise StatusError(Code.FAILED_PRECONDITION, text) from error

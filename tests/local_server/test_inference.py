@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
+from cloudserve.local_server.example_methods import CLASSIFY, REGRESS
 from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.models import Manager, State
-from cloudserve.local_server.nouns import ModelSpec
+from cloudserve.local_server.nouns import ModelSpec, Task
 from cloudserve.local_server.protocols.predict_json import begin_predict_json
 from cloudserve.local_server.status import Code, StatusError
 
@@ -28,7 +29,7 @@ class Echo:
         self.entered, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def run(self, signature, inputs):
+    def run(self, signature, inputs, wanted=()):
         self.entered.set()
         assert self.go_on.wait(10)
         return dict(inputs)
@@ -124,6 +125,10 @@ def test_a_call_that_is_cancelled_holds_its_version_until_the_model_is_done(mana
 # Batches.
 
 TOGETHER = 16
+EXPIRED = (
+    Code.RESOURCE_EXHAUSTED,
+    "Run() timeout exceeded while waiting in batching queue",
+)
 
 
 @pytest.fixture
@@ -132,7 +137,7 @@ def batching():
     sizes = []
 
     class Sized(Echo):
-        def run(self, signature, inputs):
+        def run(self, signature, inputs, wanted=()):
             sizes.append(len(inputs["x"]))
             return super().run(signature, inputs)
 
@@ -164,14 +169,126 @@ def test_a_prediction_whose_time_ends_in_a_batch_leaves_its_neighbours(batching)
     async def main(inference):
         with pytest.raises(StatusError) as caught:
             await inference.predict(ModelSpec("m"), one, within=0.01)
-        assert caught.value.code is Code.DEADLINE_EXCEEDED
+        assert (caught.value.code, caught.value.message) == EXPIRED
         waiting = (inference.predict(ModelSpec("m"), one) for _ in range(TOGETHER - 1))
         return await asyncio.gather(*waiting)
 
     with ThreadPoolExecutor(1) as executor:
         answers = asyncio.run(main(Inference(manager, executor)))
     assert len(answers) == TOGETHER - 1
-    assert sum(sizes) in {TOGETHER - 1, TOGETHER}
+    assert sum(sizes) == TOGETHER - 1
+
+
+def test_a_prediction_whose_time_ends_while_its_batch_runs_is_told_the_other_thing():
+    echoes = []
+
+    def load(path):
+        echoes.append(Echo(path))
+        echoes[0].go_on.clear()
+        return echoes[0]
+
+    manager = Manager(batched(load, BatchingParameters()))
+    asyncio.run(manager.load("m", 1, Path("m")))
+
+    async def main(inference):
+        with pytest.raises(StatusError) as caught:
+            await inference.predict(ModelSpec("m"), one, within=0.05)
+        told = caught.value.code, caught.value.message
+        echoes[0].go_on.set()
+        await manager.unload_all()
+        return told
+
+    with ThreadPoolExecutor(1) as executor:
+        told = asyncio.run(main(Inference(manager, executor)))
+    assert echoes[0].entered.is_set()
+    assert told == (Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+
+
+class Values(Echo):
+    """A model that classifies, regresses and says how many examples it was given at a time."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        text, value, scores = (
+            TensorSpec(alias, f"{alias}:0", dtype, None)
+            for alias, dtype in (("inputs", "string"), ("outputs", "float32"), ("scores", "float32"))
+        )
+        self.signatures = self.all_signatures = {
+            "regress": Signature("regress", "", (text,), (value,)),
+            "classify": Signature("classify", "", (text,), (scores,)),
+        }
+        self.sizes = []
+
+    def run(self, signature, inputs, wanted=()):
+        examples = inputs["inputs"]
+        self.sizes.append((signature, len(examples)))
+        lengths = np.array([len(each) for each in examples], np.float32)
+        if signature == "regress":
+            return {"outputs": lengths}
+        return {"scores": lengths[:, None]}
+
+
+@pytest.fixture
+def values():
+    models = []
+
+    def load(path):
+        models.append(Values(path))
+        return models[-1]
+
+    parameters = BatchingParameters(max_batch_size=TOGETHER, batch_timeout_micros=60_000_000)
+    manager = Manager(batched(load, parameters))
+    asyncio.run(manager.load("m", 1, Path("m")))
+    yield manager, models[0]
+    asyncio.run(manager.unload_all())
+
+
+def test_examples_that_wait_in_a_batch_hold_no_thread(values):
+    manager, model = values
+    regress, classify = (ModelSpec("m", signature=name) for name in ("regress", "classify"))
+    several = [Task(regress, REGRESS), Task(classify, CLASSIFY)]
+
+    async def main(inference):
+        half = TOGETHER // 2
+        waiting = [
+            *(inference.regress(regress, [b"a" * n]) for n in range(half)),
+            *(inference.classify(classify, [b"a" * n]) for n in range(half)),
+            *(inference.multi_inference(several, [b"a" * n]) for n in range(half)),
+        ]
+        answers = await asyncio.gather(*waiting)
+        return answers[:half], answers[half : 2 * half], answers[2 * half :]
+
+    with ThreadPoolExecutor(1) as executor:
+        regressions, classes, both = asyncio.run(main(Inference(manager, executor)))
+    assert [answer.values.tolist() for answer in regressions] == [[n] for n in range(8)]
+    assert [answer.scores.tolist() for answer in classes] == [[[n]] for n in range(8)]
+    assert [(a.values.tolist(), b.scores.tolist()) for a, b in both] == [
+        ([n], [[n]]) for n in range(8)
+    ]
+    assert model.sizes == [("regress", TOGETHER), ("classify", TOGETHER)]
+
+
+def test_examples_whose_time_ends_in_a_batch_are_told_so_and_are_not_run(values):
+    manager, model = values
+    spec = ModelSpec("m", signature="regress")
+
+    async def main(inference):
+        with pytest.raises(StatusError) as caught:
+            await inference.regress(spec, [b"late"], within=0.01)
+        await asyncio.gather(*(inference.regress(spec, [b""]) for _ in range(TOGETHER - 1)))
+        return caught.value.code, caught.value.message
+
+    with ThreadPoolExecutor(1) as executor:
+        assert asyncio.run(main(Inference(manager, executor))) == EXPIRED
+    assert model.sizes == [("regress", TOGETHER - 1)]
+
+
+def test_examples_that_a_batch_cannot_take_are_told_why(values):
+    manager, _ = values
+    spec = ModelSpec("m", signature="none")
+    with ThreadPoolExecutor(1) as executor, pytest.raises(StatusError) as caught:
+        asyncio.run(Inference(manager, executor).classify(spec, [b""]))
+    assert caught.value.message == "No signature was found with the name: none"
 
 
 def test_a_body_that_waits_for_a_thread_to_be_parsed_is_given_up_in_time(batching):

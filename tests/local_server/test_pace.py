@@ -32,7 +32,7 @@ class Threads:
         self.steady = frozenset(names)
         self.seen = []
 
-    def run(self, signature, inputs):
+    def run(self, signature, inputs, wanted=()):
         self.seen.append(threading.current_thread())
         if inputs["x"][0] < 0:
             raise StatusError(Code.INVALID_ARGUMENT, "it is less than 0")

@@ -18,6 +18,7 @@ SIGNATURES = (
     Signature("serving_default", "", (X,), (Y,)),
     Signature("same", "", (replace(X, alias="inputs"),), (replace(Y, alias="outputs"),)),
     Signature("other", "", (X,), (Z,)),
+    Signature("both", "", (X,), (Y, Z)),
     Signature("keyed", "", (KEYS, X), (Y,)),
     Signature("twice", "", (X,), (Y, replace(Y, alias="y_again"))),
     Signature("sparse", "", (TensorSpec("x", "", "float32", None, ("a", "b", "c")),), (Y,)),
@@ -38,7 +39,7 @@ class Multiplier:
         self.go_on.set()
         self.closed = False
 
-    def run(self, signature, inputs):
+    def run(self, signature, inputs, wanted=()):
         assert not self.closed
         x = inputs.get("x", inputs.get("inputs"))
         self.calls.append((signature, x.tolist()))
@@ -48,7 +49,8 @@ class Multiplier:
             raise StatusError(Code.INVALID_ARGUMENT, "-1 is refused")
         if (x == -2).any():
             raise AttributeError("a defect")
-        return {spec.alias: x * FACTORS[spec.alias] for spec in self.signatures[signature].outputs}
+        outputs = wanted or [spec.alias for spec in self.signatures[signature].outputs]
+        return {alias: x * FACTORS[alias] for alias in outputs}
 
     def close(self):
         self.closed = True

@@ -129,6 +129,28 @@ def test_signatures_over_the_same_tensors_share_a_queue_under_their_own_aliases(
     assert model.calls == [("serving_default", [1, 2])]
 
 
+def test_other_choices_of_outputs_go_their_own_way_and_are_all_that_is_computed(model, batch):
+    wrapped = batch(max_batch_size=2, threads=2, batch_timeout_micros=NEVER)
+
+    async def main():
+        choices = [(), ("y",), (), ("y",)]
+        return await asyncio.gather(
+            *(wrapped.submit("both", x(i), wanted) for i, wanted in enumerate(choices))
+        )
+
+    answers = asyncio.run(main())
+    assert [sorted(answer) for answer in answers] == [["y", "z"], ["y"], ["y", "z"], ["y"]]
+    assert sorted(model.calls) == [("both", [0, 2]), ("both", [1, 3])]
+
+
+def test_only_so_many_choices_of_outputs_have_queues(batch):
+    wrapped = batch()
+    for _ in range(2):
+        for order in itertools.permutations(["y", "z"] * 3):
+            assert set(wrapped.run("both", x(1), order)) == {"y", "z"}
+    assert len(wrapped._routes) <= 64 + len(wrapped.signatures)
+
+
 def test_an_output_may_have_two_aliases(batch):
     answer = batch().run("twice", x(1))
     assert {alias: array.tolist() for alias, array in answer.items()} == {"y": [2], "y_again": [2]}
@@ -322,6 +344,21 @@ def submitted_late(wrapped, clock, *deadlines):
 
 
 # The end.
+
+
+def test_in_a_hurry_no_request_waits_for_others_any_more(model, batch):
+    wrapped = batch(batch_timeout_micros=NEVER)
+
+    async def main():
+        tasks = [asyncio.create_task(wrapped.submit("serving_default", x(n))) for n in (1, 2)]
+        await asyncio.sleep(0)  # lets each task queue its request
+        wrapped.hurry()
+        late = [wrapped.submit("serving_default", x(3)), wrapped.submit("other", x(4))]
+        return [await one for one in (*tasks, *late)]
+
+    *answers, other = asyncio.run(main())
+    assert [answer["y"].tolist() for answer in answers] == [[2], [4], [6]]
+    assert other["z"].tolist() == [12]
 
 
 def test_a_close_runs_what_is_queued_first(model, batch):

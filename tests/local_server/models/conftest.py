@@ -17,7 +17,7 @@ class Model:
     def __init__(self):
         self.signatures = self.all_signatures = {}
 
-    def run(self, signature, inputs):
+    def run(self, signature, inputs, wanted=()):
         raise NotImplementedError
 
     def close(self):

@@ -266,7 +266,7 @@ class Slow:
         self.closed = False
         self.entered, self.go_on = threading.Semaphore(0), threading.Event()
 
-    def run(self, signature, inputs):
+    def run(self, signature, inputs, wanted=()):
         self.calls += 1
         self.entered.release()
         assert self.go_on.wait(10)
@@ -323,7 +323,7 @@ def test_batches_are_spread_over_the_devices(shared_models):
     ran = [0, 0]
 
     def counted(index, run):
-        def call(signature, inputs):
+        def call(signature, inputs, wanted=()):
             ran[index] += 1
             return run(signature, inputs)
 

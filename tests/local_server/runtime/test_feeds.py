@@ -75,6 +75,27 @@ def values_of(dtype):
     return np.array([[0, 1], [1, 0]]).astype(tf.dtypes.as_dtype(dtype).as_numpy_dtype)
 
 
+def test_only_the_outputs_that_are_wanted_come_back(model):
+    inputs = {"a": np.ones((1, 3), np.float32), "b": np.float32(2)}
+    assert model.run("product", inputs, ("rank",)) == {"rank": 2}
+    answer = model.run("product", inputs, ("y",))
+    assert {alias: array.tolist() for alias, array in answer.items()} == {"y": [[6, 6]]}
+    assert set(model.run("product", inputs)) == {"y", "rank"}
+
+
+def test_what_only_other_outputs_need_is_not_computed(tmp_path):
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        text = v1.placeholder(tf.string, name="text")
+        outputs = {"same": tf.identity(text), "number": tf.strings.to_number(text)}
+        v1.saved_model.simple_save(session, str(tmp_path / "1"), {"text": text}, outputs)
+    model = load_model(tmp_path / "1")
+    words = np.array([b"no number"], object)
+    assert refusal(model, "serving_default", text=words)[0] is Code.INVALID_ARGUMENT
+    assert model.run("serving_default", {"text": words}, ("same",))["same"].tolist() == [*words]
+    model.close()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_type_comes_back_as_it_went_in(model, dtype):
     values = values_of(dtype)
