@@ -6,20 +6,30 @@ What happens in the bucket afterwards changes no model. A copy is hard links, so
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import CloudserveError, ModelError
 
+from ..objects.errors import NoSuchBucketError
 from ..objects.store import ObjectStore
 from ..serving import Source
 from .records import failed_precondition, invalid
 
 _URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _PREBUILT = re.compile(r"[a-z]+-docker\.pkg\.dev/(?:vertex-ai|cloud-aiplatform)(?:-restricted)?/")
+_CONTINENTS = {
+    "us": ("us-",),
+    "nam": ("us-", "northamerica-"),
+    "eu": ("europe-",),
+    "asia": ("asia-",),
+}
+"""How multi-regions begin, and the regions in them."""
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
@@ -33,11 +43,38 @@ def source_of(uri: str, field: str = "artifact_uri") -> Source:
     return Source(match[1], f"{path}/" if path else "")
 
 
+def check_bucket_location(store: ObjectStore, uri: str, location: str) -> None:
+    """Refuse a bucket of another region than the service's (ApiError).
+
+    The text is the service's (vertex-ai-samples#19). It refused multi-regions too, at least in
+    2021; here those of the service's continent pass, since a bucket is in one unless it was told.
+    """
+    bucket = source_of(uri).bucket
+    try:
+        place = store.get_bucket(bucket).region.lower()
+    except NoSuchBucketError:  # the copy says that there are no files
+        return
+    if not place or place == location or _holds(place, location):
+        return
+    raise failed_precondition(
+        f"The Cloud Storage bucket of `{uri}` is in location `{place}`. It must be in the same"
+        f" regional location as the service location `{location}`."
+    )
+
+
+def _holds(place: str, location: str) -> bool:
+    """Say whether a multi-region, or a pair such as `nam4`, is on a location's continent."""
+    return "-" not in place and any(
+        place.startswith(large) and location.startswith(small)
+        for large, small in _CONTINENTS.items()
+    )
+
+
 class Artifacts:
     """The copies of all models' files, one folder each."""
 
     def __init__(self, store: ObjectStore, folder: Path) -> None:
-        self._store = store
+        self.store = store
         self._folder = folder
 
     def path(self, key: str) -> Path:
@@ -53,23 +90,37 @@ class Artifacts:
         await asyncio.to_thread(self._check, uri, source, model)
         await self.remove(key)
         try:
-            await asyncio.to_thread(self._store.checkout, source.bucket, source.key, self.path(key))
+            await asyncio.to_thread(self.store.checkout, source.bucket, source.key, self.path(key))
         except CloudserveError as error:
             raise failed_precondition(f"{uri} could not be copied: {error.message}") from error
         return True
 
     def _check(self, uri: str, source: Source, model: Mapping[str, Any]) -> None:
         """Refuse an empty directory, and what a prebuilt TensorFlow image could not serve."""
-        count, _ = source.usage(self._store)
+        count, _ = source.usage(self.store)
         if not count:
             raise failed_precondition(f'There are no files under "{uri}" to copy.')
         image = model.get("containerSpec", {}).get("imageUri", "")
-        found = [name for name in _SAVED_MODEL if source.holds(self._store, name)]
+        found = [name for name in _SAVED_MODEL if source.holds(self.store, name)]
         if _PREBUILT.match(image) and len(found) != 1:
             raise failed_precondition(
                 f"Model directory {uri} is expected to contain exactly one of:"
                 f" [{', '.join(_SAVED_MODEL)}]."
             )
+
+    async def duplicate(self, source: str | None, key: str) -> bool:
+        """Copy a copy; say whether there was one. Raises ApiError for one that went meanwhile."""
+        if source is None:
+            return False
+        await self.remove(key)
+        link = partial(shutil.copytree, copy_function=os.link)
+        try:
+            await asyncio.to_thread(link, self.path(source), self.path(key))
+        except OSError as error:
+            await self.remove(key)
+            text = "The source model's files are gone: it was deleted meanwhile."
+            raise failed_precondition(text) from error
+        return True
 
     async def remove(self, key: str) -> None:
         """Remove a copy; one that is not there is no error."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...status import Code
 from ..google.ai_platform_records import check_etag
+from ..google.discovery import snake
 from ..google.errors import ApiError
 from ..latency import Step
 from ..resources import Document
@@ -39,6 +40,7 @@ _PATCHABLE = frozenset(
         "clientConnectionConfig",
     }
 )
+_UPDATABLE = "clientConnectionConfig"
 _NOT_OFFLINE = (
     "network",
     "enablePrivateServiceConnect",
@@ -56,6 +58,9 @@ class Endpoints:
         operations.register(
             "create-endpoint",
             Runner("CreateEndpointOperationMetadata", Step.CREATE_ENDPOINT, self._create),
+        )
+        operations.register(
+            "update-endpoint", Runner("UpdateEndpointOperationMetadata", Step.MUTATE, self._update)
         )
         operations.register(
             "delete-endpoint", Runner("DeleteOperationMetadata", Step.DELETE, self._delete)
@@ -117,6 +122,27 @@ class Endpoints:
         check_split(changed.get("trafficSplit", {}), deployed)
         self._records.put_endpoint(changed)
         return self.get(name)
+
+    def update(self, name: str, body: Document) -> Document:
+        """Start changing how clients reach an endpoint (its time for an answer); no other field."""
+        self._records.endpoint(name)
+        given = body.get("endpoint", {})
+        other = sorted(given.keys() - {"name", "etag", _UPDATABLE})
+        if other or not given.get(_UPDATABLE):
+            raise invalid(
+                "Only the field `client_connection_config` of an endpoint can be updated so"
+                + (f", not `{snake(other[0])}`." if other else "; it is required.")
+            )
+        task = {"name": name, "value": given[_UPDATABLE]}
+        return self._operations.begin(name, "update-endpoint", task, name)
+
+    async def _update(self, task: Document) -> Outcome:
+        def finish() -> Mapping[str, Any]:
+            changed = self._records.endpoint(task["name"]) | {_UPDATABLE: task["value"]}
+            self._records.put_endpoint(changed)
+            return {"@type": f"{TYPE}Endpoint"} | self.get(task["name"])
+
+        return Outcome(finish)
 
     def delete(self, name: str) -> Document:
         """Start deleting an endpoint; refused while a model is deployed there."""

@@ -35,6 +35,7 @@ from .models import Models
 from .operations import Operations
 from .prediction import DEDICATED_LIMIT, Predictions, limit_of, too_large
 from .records import Records, invalid
+from .uploads import Uploads
 
 Answer = Document | Awaitable[Document]
 Handler = Callable[[Call, Document], Answer]
@@ -81,6 +82,7 @@ class VertexAi:
         self._artifacts = Artifacts(parts.store, parts.folder)
         self._operations = Operations(records, parts.work, parts.latency)
         self._models = Models(records, self._operations, self._artifacts)
+        self._uploads = Uploads(records, self._operations, self._artifacts)
         self._endpoints = Endpoints(records, self._operations)
         self._deployments = Deployments(
             records, self._operations, self._artifacts, parts.serving, parts.work
@@ -104,6 +106,7 @@ class VertexAi:
         self._predictors: dict[str, Predictor] = {
             f"{_PREFIX}endpoints.predict": self._predictions.predict,
             f"{_PREFIX}endpoints.rawPredict": self._predictions.raw_predict,
+            f"{_PREFIX}endpoints.streamRawPredict": self._predictions.raw_predict,
         }
 
     def restore(self) -> None:
@@ -114,9 +117,10 @@ class VertexAi:
         self._jobs.restore()
 
     def _model_methods(self) -> dict[str, Handler]:
-        models, prefix = self._models, f"{_PREFIX}models."
+        models, uploads, prefix = self._models, self._uploads, f"{_PREFIX}models."
         return {
-            f"{prefix}upload": lambda c, b: models.upload(c.path["parent"], b),
+            f"{prefix}upload": lambda c, b: uploads.upload(c.path["parent"], b),
+            f"{prefix}copy": lambda c, b: uploads.copy(c.path["parent"], b),
             f"{prefix}get": lambda c, _: models.get(c.path["name"]),
             f"{prefix}list": lambda c, _: models.list(c.path["parent"], c.query),
             f"{prefix}listVersions": lambda c, _: models.list_versions(c.path["name"], c.query),
@@ -140,6 +144,7 @@ class VertexAi:
             f"{prefix}patch": lambda c, b: endpoints.patch(
                 c.path["name"], b, c.query.get("updateMask")
             ),
+            f"{prefix}update": lambda c, b: endpoints.update(c.path["name"], b),
             f"{prefix}delete": lambda c, _: endpoints.delete(c.path["name"]),
             f"{prefix}deployModel": lambda c, b: deployments.deploy(c.path["endpoint"], b),
             f"{prefix}undeployModel": lambda c, b: deployments.undeploy(c.path["endpoint"], b),

@@ -1,43 +1,35 @@
-"""Vertex AI's models and their versions: uploaded, listed, changed, aliased, deleted."""
+"""Vertex AI's models and their versions: listed, changed, aliased, deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...status import Code
 from ..google.ai_platform_records import check_etag
-from ..google.errors import ApiError
 from ..latency import Step
 from ..resources import Document
-from .artifacts import Artifacts, source_of
+from .aliases import move_aliases, put_changed
+from .artifacts import Artifacts
 from .listing import Listing
 from .masks import update
 from .operations import EMPTY, Operations, Outcome, Runner
 from .records import (
     DEFAULT_ALIAS,
     MODEL,
-    TYPE,
     VERSION,
     Records,
     failed_precondition,
     invalid,
     is_of,
-    new_id,
     version_key,
 )
-from .rules import check_aliases, check_display_name, check_labels, check_model_id
+from .rules import check_aliases, check_display_name, check_labels
 
 _LISTED = Listing(
     "models",
     frozenset({"model", "name", "displayName", "labels", "baseModelName", "createTime"}),
 )
 _PATCHABLE = frozenset({"displayName", "description", "labels", "versionDescription"})
-_SUPPORTED = {
-    "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
-    "supportedInputStorageFormats": ["jsonl", "tf-record", "tf-record-gzip"],
-    "supportedOutputStorageFormats": ["jsonl"],
-}
 
 
 class Models:
@@ -49,102 +41,10 @@ class Models:
         self._artifacts = artifacts
         metadata = "DeleteOperationMetadata"
         for kind, runner in {
-            "upload": Runner("UploadModelOperationMetadata", Step.UPLOAD_MODEL, self._copy),
             "delete-model": Runner(metadata, Step.DELETE, self._delete_all),
             "delete-version": Runner(metadata, Step.DELETE, self._delete_one),
         }.items():
             operations.register(kind, runner)
-
-    def upload(self, parent: str, body: Document) -> Document:
-        """Start uploading a model, or a version of the parent model, and return the operation."""
-        model = body.get("model", {})
-        _check(model)
-        name = self._parent_model(parent, body) or self._new_name(parent, body)
-        task = {"name": name, "model": model, "is_version": bool(body.get("parentModel"))}
-        return self._operations.begin(name, "upload", task | {"artifact": new_id()}, name)
-
-    def _parent_model(self, parent: str, body: Document) -> str | None:
-        name: str = body.get("parentModel", "").partition("@")[0]
-        if not name:
-            return None
-        if body.get("modelId"):
-            raise invalid("Only one of `model_id` and `parent_model` may be set.")
-        if not name.startswith(f"{parent}/models/"):
-            raise invalid(f"The parent model `{name}` is not in `{parent}`.")
-        self._records.model(name)
-        return name
-
-    def _new_name(self, parent: str, body: Document) -> str:
-        wanted = body.get("modelId", "")
-        if wanted:
-            check_model_id(wanted)
-        name = f"{parent}/models/{wanted or new_id()}"
-        self._refuse_taken(name)
-        return name
-
-    def _refuse_taken(self, name: str) -> None:
-        if self._records.resources.get(MODEL, name) is not None:
-            raise ApiError(Code.ALREADY_EXISTS, f"Model `{name}` already exists.")
-
-    async def _copy(self, task: Document) -> Outcome:
-        key = task["artifact"]
-        has_files = await self._artifacts.copy(key, task["model"])
-
-        async def undo() -> None:
-            await self._artifacts.remove(key)
-
-        return Outcome(lambda: self._add(task, key if has_files else None), undo)
-
-    def _add(self, task: Document, artifact: str | None) -> Document:
-        """Write the new version; its number is the next that the model never had."""
-        name, now = task["name"], self._records.now()
-        if task["is_version"]:
-            counter = self._records.model(name)
-        else:
-            self._refuse_taken(name)
-            counter = {"name": name, "last": 0, "createTime": now}
-        number = counter["last"] + 1
-        self._records.resources.put(MODEL, name, counter | {"last": number})
-        version: Document = {
-            **{key: value for key, value in task["model"].items() if key != "etag"},
-            **_SUPPORTED,
-            "name": name,
-            "versionId": str(number),
-            "createTime": counter["createTime"],
-            "updateTime": now,
-            "versionCreateTime": now,
-            "versionUpdateTime": now,
-            "_artifact": artifact,
-        }
-        aliases = [*version.pop("versionAliases", ())]
-        if not self._records.versions(name):
-            aliases.append(DEFAULT_ALIAS)
-        self._records.put_version(version)
-        self._move_aliases(version, aliases, ())
-        answer = {"model": name, "modelVersionId": version["versionId"]}
-        return {"@type": f"{TYPE}UploadModelResponse"} | answer
-
-    def _move_aliases(
-        self, version: Document, added: Sequence[str], removed: Sequence[str]
-    ) -> Document:
-        """Give a version aliases, take others from it, and the given from every other version."""
-        for other in self._records.versions(version["name"]):
-            if other["versionId"] == version["versionId"]:
-                kept = [a for a in other.get("versionAliases", ()) if a not in removed]
-                other["versionAliases"] = list(dict.fromkeys([*kept, *added]))
-                version = other
-            elif not set(added) & set(other.get("versionAliases", ())):
-                continue
-            else:
-                other["versionAliases"] = [a for a in other["versionAliases"] if a not in added]
-            self._put_changed(other)
-        return version
-
-    def _put_changed(self, version: Document) -> None:
-        if not version.get("versionAliases"):
-            version.pop("versionAliases", None)
-        now = self._records.now()
-        self._records.put_version(version | {"updateTime": now, "versionUpdateTime": now})
 
     def get(self, name: str) -> Document:
         """Return a model version: the named one, or the default."""
@@ -173,7 +73,7 @@ class Models:
         check_display_name(changed, "model")
         check_labels(changed)
         with self._records.resources.transaction():
-            self._put_changed(changed)
+            put_changed(self._records, changed)
         return self.get(f"{changed['name']}@{changed['versionId']}")
 
     def merge_aliases(self, name: str, body: Document) -> Document:
@@ -193,7 +93,7 @@ class Models:
                 f"The alias `{DEFAULT_ALIAS}` cannot be removed; give it to another version."
             )
         with self._records.resources.transaction():
-            changed = self._move_aliases(version, added, removed)
+            changed = move_aliases(self._records, version, added, removed)
         return self.get(f"{changed['name']}@{changed['versionId']}")
 
     def delete(self, name: str) -> Document:
@@ -272,13 +172,3 @@ class Models:
         """
         stored = self._records.resources.list(VERSION)
         return {version["_artifact"] for _, version in stored if version["_artifact"]}
-
-
-def _check(model: Mapping[str, Any]) -> None:
-    check_display_name(model, "model")
-    check_labels(model)
-    check_aliases(model.get("versionAliases", ()))
-    if "artifactUri" in model:
-        source_of(model["artifactUri"])
-    if not model.get("containerSpec", {}).get("imageUri"):
-        raise invalid("The field `model.container_spec.image_uri` is required.")

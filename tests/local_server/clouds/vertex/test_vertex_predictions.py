@@ -100,10 +100,13 @@ class TestThePredictEnvelope:
 
 
 class TestRawPredict:
-    def test_the_containers_bytes_come_untouched_with_headers_of_who_gave_them(self, served, post):
+    @pytest.mark.parametrize("verb", ["rawPredict", "streamRawPredict"])
+    def test_the_containers_bytes_come_untouched_with_headers_of_who_gave_them(
+        self, served, post, verb
+    ):
         endpoint, model, deployed = served
         body = b'{"instances": [1.0], "signature_name": "negative"}'
-        answer = post(endpoint, "rawPredict", body)
+        answer = post(endpoint, verb, body)
         assert answer.json() == {"predictions": [-2.0]}
         assert answer.headers["X-Vertex-AI-Endpoint-Id"] == endpoint.rpartition("/")[2]
         assert answer.headers["X-Vertex-AI-Deployed-Model-Id"] == deployed

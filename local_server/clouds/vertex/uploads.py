@@ -1,0 +1,150 @@
+"""How versions of models come to be: uploaded from a bucket, or copied from another model.
+
+Either way the files are copied, so that what happens to their source later changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...status import Code
+from ..google.errors import ApiError
+from ..latency import Step
+from ..resources import Document
+from .aliases import move_aliases
+from .artifacts import Artifacts, check_bucket_location, source_of
+from .operations import Operations, Outcome, Runner
+from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, invalid, new_id
+from .rules import check_aliases, check_display_name, check_labels, check_model_id
+
+_SUPPORTED = {
+    "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
+    "supportedInputStorageFormats": ["jsonl", "tf-record", "tf-record-gzip"],
+    "supportedOutputStorageFormats": ["jsonl"],
+}
+_OF_A_VERSION = ("versionId", "versionCreateTime", "versionUpdateTime", "versionAliases", "etag")
+"""What a copy does not take over."""
+
+
+class Uploads:
+    """The methods `models.upload` and `models.copy`."""
+
+    def __init__(self, records: Records, operations: Operations, artifacts: Artifacts) -> None:
+        self._records = records
+        self._operations = operations
+        self._artifacts = artifacts
+        step = Step.UPLOAD_MODEL
+        operations.register("upload", Runner("UploadModelOperationMetadata", step, self._upload))
+        operations.register("copy", Runner("CopyModelOperationMetadata", step, self._copy))
+
+    def upload(self, parent: str, body: Document) -> Document:
+        """Start uploading a model, or a version of the parent model, and return the operation."""
+        model = body.get("model", {})
+        _check(model)
+        if "artifactUri" in model:
+            location = parent.rpartition("/")[2]
+            check_bucket_location(self._artifacts.store, model["artifactUri"], location)
+        return self._begin("upload", parent, body, {"model": model})
+
+    def copy(self, parent: str, body: Document) -> Document:
+        """Start copying a model's version into this location and return the operation."""
+        source: str = body.get("sourceModel", "")
+        if not source:
+            raise invalid("The field `source_model` is required.")
+        project = parent.partition("/locations/")[0]
+        if not source.startswith(f"{project}/"):
+            raise invalid(f"The source model `{source}` is not in `{project}`.")
+        version = self._records.version(source)
+        model = {
+            key: value
+            for key, value in version.items()
+            if key not in _OF_A_VERSION and not key.startswith("_")
+        }
+        model["modelSourceInfo"] = {**model.get("modelSourceInfo", {}), "copy": True}
+        return self._begin("copy", parent, body, {"model": model, "from": version["_artifact"]})
+
+    def _begin(self, kind: str, parent: str, body: Document, task: Document) -> Document:
+        name = self._parent_model(parent, body) or self._new_name(parent, body)
+        task |= {"name": name, "is_version": bool(body.get("parentModel")), "artifact": new_id()}
+        return self._operations.begin(name, kind, task, name)
+
+    def _parent_model(self, parent: str, body: Document) -> str | None:
+        name: str = body.get("parentModel", "").partition("@")[0]
+        if not name:
+            return None
+        if body.get("modelId"):
+            raise invalid("Only one of `model_id` and `parent_model` may be set.")
+        if not name.startswith(f"{parent}/models/"):
+            raise invalid(f"The parent model `{name}` is not in `{parent}`.")
+        self._records.model(name)
+        return name
+
+    def _new_name(self, parent: str, body: Document) -> str:
+        wanted = body.get("modelId", "")
+        if wanted:
+            check_model_id(wanted)
+        name = f"{parent}/models/{wanted or new_id()}"
+        self._refuse_taken(name)
+        return name
+
+    def _refuse_taken(self, name: str) -> None:
+        if self._records.resources.get(MODEL, name) is not None:
+            raise ApiError(Code.ALREADY_EXISTS, f"Model `{name}` already exists.")
+
+    async def _upload(self, task: Document) -> Outcome:
+        has_files = await self._artifacts.copy(task["artifact"], task["model"])
+        return self._outcome("UploadModelResponse", task, has_files=has_files)
+
+    async def _copy(self, task: Document) -> Outcome:
+        has_files = await self._artifacts.duplicate(task["from"], task["artifact"])
+        return self._outcome("CopyModelResponse", task, has_files=has_files)
+
+    def _outcome(self, response: str, task: Document, *, has_files: bool) -> Outcome:
+        key = task["artifact"]
+
+        def finish() -> Document:
+            return {"@type": f"{TYPE}{response}"} | self._add(task, key if has_files else None)
+
+        async def undo() -> None:
+            await self._artifacts.remove(key)
+
+        return Outcome(finish, undo)
+
+    def _add(self, task: Document, artifact: str | None) -> Document:
+        """Write the new version; its number is the next that the model never had."""
+        name, now = task["name"], self._records.now()
+        if task["is_version"]:
+            counter = self._records.model(name)
+        else:
+            self._refuse_taken(name)
+            counter = {"name": name, "last": 0, "createTime": now}
+        number = counter["last"] + 1
+        self._records.resources.put(MODEL, name, counter | {"last": number})
+        version: Document = {
+            **{key: value for key, value in task["model"].items() if key != "etag"},
+            **_SUPPORTED,
+            "name": name,
+            "versionId": str(number),
+            "createTime": counter["createTime"],
+            "updateTime": now,
+            "versionCreateTime": now,
+            "versionUpdateTime": now,
+            "_artifact": artifact,
+        }
+        aliases = [*version.pop("versionAliases", ())]
+        if not self._records.versions(name):
+            aliases.append(DEFAULT_ALIAS)
+        self._records.put_version(version)
+        move_aliases(self._records, version, aliases, ())
+        return {"model": name, "modelVersionId": version["versionId"]}
+
+
+def _check(model: Mapping[str, Any]) -> None:
+    check_display_name(model, "model")
+    check_labels(model)
+    check_aliases(model.get("versionAliases", ()))
+    if "artifactUri" in model:
+        source_of(model["artifactUri"])
+    if not model.get("containerSpec", {}).get("imageUri"):
+        raise invalid("The field `model.container_spec.image_uri` is required.")
