@@ -23,7 +23,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import Part, UploadGoneError
 from cloudserve.storage.pool import WORKERS
-from cloudserve.storage.window import BLOCK, Window
+from cloudserve.storage.window import BLOCK, Blocks, Window
 
 from .errors import code_of, status_of
 from .s3_errors import DENIED, s3_translated
@@ -172,6 +172,7 @@ class S3Parts:
         with self._lock:  # a boto3 session makes one client at a time, and several threads may ask
             if self._made is None:
                 self._made = self._access.client("s3", SETTINGS, sign_payloads=False)
+                self._made.meta.events.register("before-send.s3", _in_blocks)
             return self._made
 
     @property
@@ -195,6 +196,12 @@ class S3Parts:
                 "the object was replaced or deleted while it was read",
                 where=f"{self.url}/{blob.key}",
             ) from error
+
+
+def _in_blocks(request: Any, **_: Any) -> None:
+    """Let a file go out in large blocks; boto3 takes only what can be read."""
+    if isinstance(request.body, Window):
+        request.body = Blocks(request.body)
 
 
 def _crc32(body: Window) -> str:

@@ -24,7 +24,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import Part, UploadGoneError
 from cloudserve.storage.outgoing import PART
-from cloudserve.storage.window import BLOCK, Window
+from cloudserve.storage.window import Blocks, Window
 
 from .bucket import RETRY, GcsBucket
 from .xml_api import TIMEOUT, Query, completion, listed_parts, listed_uploads, upload_id
@@ -103,7 +103,7 @@ class GcsParts(GcsBucket):
         headers = {"x-goog-hash": f"crc32c={_crc32c(body)}", "content-type": TYPE}
         query: Query = {"uploadId": upload, "partNumber": number}
         with self._of_upload(f"upload part {number} of {self.url}/{key}"):
-            sent = self._xml.call("PUT", key, query, body=_Blocks(body), headers=headers)
+            sent = self._xml.call("PUT", key, query, body=Blocks(body), headers=headers)
         return Part(number, body.size, sent.headers.get("etag", ""))
 
     def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
@@ -185,21 +185,6 @@ class GcsParts(GcsBucket):
             if error.status == GONE:
                 raise UploadGoneError(error.message, where=error.where, status=GONE) from error
             raise
-
-
-class _Blocks:
-    """A body that goes out in large blocks; one that can be read goes out in 16 KiB ones."""
-
-    def __init__(self, body: Window) -> None:
-        self._body = body
-
-    def __len__(self) -> int:
-        return len(self._body)
-
-    def __iter__(self) -> Iterator[bytes]:
-        self._body.seek(0)
-        while block := self._body.read(BLOCK):
-            yield block
 
 
 def _crc32c(body: Window) -> str:

@@ -120,5 +120,27 @@ class Window(io.RawIOBase):
             raise self._failure
 
 
+class Blocks:
+    """A window as a body that goes out in blocks of a megabyte.
+
+    What HTTP clients can read, they send in blocks of 16 KiB, at more cost than the bytes have.
+    """
+
+    def __init__(self, body: Window) -> None:
+        self._body = body
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._body.seek(0)
+        while block := self._body.read(BLOCK):
+            yield block
+
+    def seek(self, offset: int) -> int:
+        """Move to a place of the window: clients go to its start before they send it again."""
+        return self._body.seek(offset)
+
+
 def _unreadable(path: Path, error: OSError) -> ModelError:
     return ModelError(f"the file cannot be read: {error.strerror or error}", where=str(path))

@@ -4,29 +4,24 @@ ROOT/blobs/ab/ab12…      by address, read-only, fsynced before it gets this na
 ROOT/staging/…           being written; swept when the store is opened by nobody else
 ROOT/sessions/ID         resumable uploads, which outlive a restart
 
-An address is the SHA-256 of the bytes, or, of what was joined, a hash of the pieces' addresses:
-joining costs a copy and no second look at the bytes. So the same content is stored once for each
-way in which it was cut.
+An address is the SHA-256 of the bytes, or, of what was joined, a hash of the pieces' addresses
+(see `joined`). So the same content is stored once for each way in which it was cut.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from .checksums import ALWAYS, Digests
-from .crc_combine import CRC32_POLYNOMIAL, CRC32C_POLYNOMIAL, combined
 from .nouns import Blob
 
 COPY_BYTES = 1 << 20
 READ_ONLY = 0o444
-ADDRESS_BYTES = 32
 
 
 class BlobWriter:
@@ -114,64 +109,37 @@ class BlobDirectory:
         """Return the file of a resumable session."""
         return self._sessions / session
 
-    def adopt(self, blob: Blob) -> None:
-        """Move a staged file to its address, or drop it where its content is there already."""
-        if blob.staged is None:
-            return
-        target = self.path(blob.address)
+    def place(self, staged: Path, address: bytes) -> None:
+        """Give a staged file its address, or drop it where there is such a file already."""
+        target = self.path(address)
         if target.exists():
-            blob.staged.unlink()
+            staged.unlink()
             return
-        target.parent.mkdir(exist_ok=True)
-        blob.staged.chmod(READ_ONLY)
-        blob.staged.rename(target)
+        staged.chmod(READ_ONLY)
+        if not target.parent.is_dir():
+            target.parent.mkdir(exist_ok=True)
+            sync_directory(self._blobs)
+        staged.rename(target)
         sync_directory(target.parent)
-        sync_directory(self._blobs)
 
-    def join(self, pieces: Sequence[Blob], extra: tuple[str, ...] = ()) -> Blob:
-        """Write stored blobs one after another into a new staged file.
+    def concatenate(self, addresses: Sequence[bytes]) -> Path:
+        """Write stored files one after another into a new staged one, safe on disk.
 
-        The blob has the CRCs, what `extra` names, and no MD5 (see `with_md5`). Raises
-        FileNotFoundError when a piece has gone.
+        Raises FileNotFoundError when one has gone, OSError when the disk refuses; then nothing is
+        left behind.
         """
         path = self._new()
         try:
-            self._concatenate(pieces, path)
-            digests = {
-                "crc32": combined([(p.digests["crc32"], p.size) for p in pieces], CRC32_POLYNOMIAL),
-                "crc32c": combined(
-                    [(p.digests["crc32c"], p.size) for p in pieces], CRC32C_POLYNOMIAL
-                ),
-                **_digests_of(path, extra),
-            }
+            with path.open("xb") as joined:
+                for address in addresses:
+                    with self.path(address).open("rb") as file:
+                        shutil.copyfileobj(file, joined, COPY_BYTES)
+                joined.flush()
+                os.fsync(joined.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Blob(path, sum(piece.size for piece in pieces), _joined(pieces), digests)
-
-    def _concatenate(self, pieces: Sequence[Blob], path: Path) -> None:
-        with path.open("xb") as joined:
-            for piece in pieces:
-                with self.path(piece.address).open("rb") as file:
-                    shutil.copyfileobj(file, joined, COPY_BYTES)
-            joined.flush()
-            os.fsync(joined.fileno())
-
-    def with_md5(self, blob: Blob) -> Blob:
-        """Return a stored blob with its MD5; raises FileNotFoundError when it has gone."""
-        if blob.digests.get("md5"):
-            return blob
-        md5 = _digests_of(self.path(blob.address), ("md5",))
-        return replace(blob, digests={**blob.digests, **md5})
-
-    def copy(self, writer: BlobWriter, address: bytes, offset: int = 0, length: int = -1) -> None:
-        """Append `length` bytes of a blob from `offset` (all when negative) to a writer."""
-        with self.path(address).open("rb") as file:
-            file.seek(offset)
-            left = length if length >= 0 else os.fstat(file.fileno()).st_size - offset
-            while left and (chunk := file.read(min(COPY_BYTES, left))):
-                writer.write(chunk)
-                left -= len(chunk)
+        return path
 
     def stored(self) -> Iterator[Path]:
         """Yield every blob's file."""
@@ -184,22 +152,6 @@ class BlobDirectory:
         for path in self._sessions.iterdir():
             if path.name not in sessions:
                 path.unlink()
-
-
-def _joined(pieces: Sequence[Blob]) -> bytes:
-    """Return an address that no content has by itself: it is of another hash function."""
-    addresses = b"".join(piece.address for piece in pieces)
-    return hashlib.blake2b(addresses, digest_size=ADDRESS_BYTES, person=b"joined").digest()
-
-
-def _digests_of(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
-    if not names:
-        return {}
-    digests = Digests(names)
-    with path.open("rb") as file:
-        while chunk := file.read(COPY_BYTES):
-            digests.update(chunk)
-    return digests.result()
 
 
 def sync_directory(path: Path) -> None:

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from .blobs import BlobDirectory
 from .errors import CheckoutError
 from .nouns import ObjectInfo
 
+PathOf = Callable[[ObjectInfo], Path]
+
 
 def lay_out(
-    objects: Iterable[ObjectInfo], prefix: str, into: Path, blobs: BlobDirectory
+    objects: Iterable[ObjectInfo], prefix: str, into: Path, path_of: PathOf
 ) -> tuple[int, int]:
     """Make `into` a directory of these objects, named by their keys below a prefix.
 
-    Files are hard links where the file system allows it, else copies; they are read-only.
-    A key that ends in "/" and holds nothing is a folder marker and becomes a directory.
-    Returns files and bytes. Raises CheckoutError when `into` exists, there is nothing to lay out,
-    or a key cannot be a path below it; then nothing is left behind.
+    `path_of` gives an object's bytes. Files are hard links where the file system allows it, else
+    copies; they are read-only. A key that ends in "/" and holds nothing is a folder marker and
+    becomes a directory. Returns files and bytes.
+    Raises CheckoutError when `into` exists, there is nothing to lay out, or a key cannot be a path
+    below it; then nothing is left behind.
     """
     if into.exists():
         raise CheckoutError("The destination exists already", where=str(into))
@@ -31,7 +33,7 @@ def lay_out(
     draft = into.with_name(f".{into.name}.{uuid.uuid4().hex}")
     draft.mkdir()
     try:
-        laid_out = _fill(draft, objects, prefix, blobs)
+        laid_out = _fill(draft, objects, prefix, path_of)
         draft.rename(into)
     except BaseException:
         shutil.rmtree(draft)
@@ -40,11 +42,11 @@ def lay_out(
 
 
 def _fill(
-    draft: Path, objects: Iterable[ObjectInfo], prefix: str, blobs: BlobDirectory
+    draft: Path, objects: Iterable[ObjectInfo], prefix: str, path_of: PathOf
 ) -> tuple[int, int]:
     files = size = 0
     for info in objects:
-        files += _place(info, draft, _relative(info, prefix), blobs)
+        files += _place(info, draft, _relative(info, prefix), path_of)
         size += info.size
     if not files:
         raise CheckoutError("There are no objects under this prefix", where=prefix)
@@ -64,7 +66,7 @@ def _relative(info: ObjectInfo, prefix: str) -> str:
     return relative
 
 
-def _place(info: ObjectInfo, draft: Path, relative: str, blobs: BlobDirectory) -> int:
+def _place(info: ObjectInfo, draft: Path, relative: str, path_of: PathOf) -> int:
     """Put one object into the draft and return how many files that made."""
     target = draft / PurePosixPath(relative)
     try:
@@ -72,7 +74,7 @@ def _place(info: ObjectInfo, draft: Path, relative: str, blobs: BlobDirectory) -
             target.mkdir(parents=True, exist_ok=True)
             return 0
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy(blobs.path(info.address), target)
+        _link_or_copy(path_of(info), target)
     except (FileExistsError, NotADirectoryError) as error:
         raise CheckoutError(
             f"The key {info.key!r} is both a file and a folder", where=f"{info.bucket}/{info.key}"

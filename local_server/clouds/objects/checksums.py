@@ -116,8 +116,6 @@ ALGORITHMS: Mapping[str, Callable[[], Hasher]] = {
 
 ALWAYS = ("sha256", "md5", "crc32c", "crc32")
 """What is computed of what comes in: its address, S3's ETag, GCS's checksum, the SDKs' default."""
-OF_JOINED = ("crc32", "crc32c")
-"""What is known of joined parts without another look at their bytes."""
 
 
 class Digests:

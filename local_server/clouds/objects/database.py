@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..sqlite import open_database
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE buckets (
@@ -36,6 +36,11 @@ CREATE TABLE parts (
     created REAL NOT NULL, PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
 CREATE INDEX parts_by_content ON parts (sha256);
+CREATE TABLE pieces (
+    address BLOB NOT NULL, position INTEGER NOT NULL, piece BLOB NOT NULL,
+    PRIMARY KEY (address, position)
+) WITHOUT ROWID;
+CREATE INDEX pieces_by_content ON pieces (piece);
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
     precondition BLOB NOT NULL, expected BLOB NOT NULL, total INTEGER,

@@ -41,7 +41,7 @@ def media(call: GcsCall) -> Response:
         message = "The requested range cannot be satisfied."
         raise GcsError(416, "requestedRangeNotSatisfiable", message) from error
     headers = {name: header_value(value) for name, value in _describe(info).items()}
-    return serve(call.store, info, span, headers)
+    return serve(call.store, info, call.head.method, span, headers)
 
 
 def _unchanged(call: GcsCall, info: ObjectInfo) -> Response | None:
@@ -142,7 +142,7 @@ def _copy(call: GcsCall) -> ObjectInfo:
     about = source.about
     if resource:
         about = _of_content(about_from(resource, about.content_type), about)
-    return call.store.copy(source, bucket, check_name(key), about, call.condition())
+    return call.store.copies.copy(source, (bucket, check_name(key)), about, call.condition())
 
 
 def compose(call: GcsCall) -> Response:
@@ -154,7 +154,8 @@ def compose(call: GcsCall) -> Response:
     sources = tuple(_source(call, entry) for entry in entries)
     destination = mapping(body.get("destination"), "destination")
     about = about_from(destination, sources[0].about.content_type)
-    info = call.store.compose(sources, call.bucket, check_name(call.key), about, call.condition())
+    name = (call.bucket, check_name(call.key))
+    info = call.store.copies.compose(sources, name, about, call.condition())
     return answer(object_resource(info, call.base))
 
 

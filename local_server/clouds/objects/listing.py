@@ -61,6 +61,17 @@ def list_objects(
     return Listing(tuple(objects), tuple(prefixes))
 
 
+def usage(connection: sqlite3.Connection, bucket: str, prefix: str) -> tuple[int, int]:
+    """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError."""
+    require_bucket(connection, bucket)
+    bound, values = _between(prefix, beyond(prefix))
+    files, size = connection.execute(
+        f"SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE bucket = ? {bound}",  # noqa: S608 constants
+        (bucket, *values),
+    ).fetchone()
+    return files, size
+
+
 def _common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
     cut = key.find(delimiter, len(prefix)) if delimiter else -1
     return key[: cut + len(delimiter)] if cut >= 0 else None
@@ -69,10 +80,14 @@ def _common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
 def _scan(
     connection: sqlite3.Connection, bucket: str, start: str, end: str | None
 ) -> Iterator[tuple[Any, ...]]:
-    bound = "AND key < ?" if end is not None else ""
+    bound, values = _between(start, end)
     rows: Iterator[tuple[Any, ...]] = connection.execute(
-        f"SELECT {COLUMNS} FROM objects "  # noqa: S608 constants
-        f"WHERE bucket = ? AND key >= ? {bound} ORDER BY key",
-        (bucket, start, *([end] if end is not None else [])),
+        f"SELECT {COLUMNS} FROM objects WHERE bucket = ? {bound} ORDER BY key",  # noqa: S608 constants
+        (bucket, *values),
     )
     return rows
+
+
+def _between(start: str, end: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the condition on keys in [start, end), and its values; None is no end."""
+    return ("AND key >= ?", (start,)) if end is None else ("AND key >= ? AND key < ?", (start, end))

@@ -19,12 +19,14 @@ class Blob:
     when they are in the store already.
     `address` is what the store keeps them by. `digests` has the raw checksums by algorithm, at
     least those of `checksums.ALWAYS`, and of joined blobs the CRCs.
+    `pieces` are the addresses of the files that it was joined of; () where it is one file.
     """
 
     staged: Path | None
     size: int
     address: bytes
     digests: Mapping[str, bytes]
+    pieces: tuple[bytes, ...] = ()
 
     @property
     def sha256(self) -> str:

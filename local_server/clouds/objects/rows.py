@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,25 @@ class Objects:
         return info
 
     def keep(self, connection: sqlite3.Connection, blob: Blob) -> None:
-        """Give a blob its address, and spare it from collection."""
-        self._blobs.adopt(blob)
+        """Give a blob its address, and spare it and its pieces from collection.
+
+        Raises FileNotFoundError when a piece was collected meanwhile.
+        """
+        if blob.staged is not None:
+            self._blobs.place(blob.staged, blob.address)
+        if blob.pieces and not self._is_stored(connection, blob.address):
+            self._keep_pieces(connection, blob)
         connection.execute("DELETE FROM garbage WHERE address = ?", (blob.address,))
+
+    def _keep_pieces(self, connection: sqlite3.Connection, blob: Blob) -> None:
+        for position, piece in enumerate(blob.pieces):
+            self._blobs.path(piece).stat()
+            row = (blob.address, position, piece)
+            connection.execute("INSERT INTO pieces VALUES (?, ?, ?)", row)
+            connection.execute("DELETE FROM garbage WHERE address = ?", (piece,))
+
+    def _is_stored(self, connection: sqlite3.Connection, address: bytes) -> bool:
+        return self._blobs.path(address).exists() or bool(pieces_of(connection, address))
 
     def remove(self, connection: sqlite3.Connection, info: ObjectInfo) -> None:
         """Delete an object."""
@@ -119,30 +135,47 @@ class Objects:
         )
         self.release(connection, [info.address])
 
-    def release(self, connection: sqlite3.Connection, contents: list[bytes]) -> None:
+    def release(self, connection: sqlite3.Connection, contents: Sequence[bytes]) -> None:
         """Note content that lost an owner, and unlink what nobody has owned for a while.
 
         Unlinking happens inside the transaction: a put that adopts the same content waits for it.
         """
         now = self._clock()
-        for address in contents:
-            if not _owned(connection, address):
-                connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (address, now))
         due = connection.execute(
             "DELETE FROM garbage WHERE since <= ? RETURNING address", (now - GRACE_SECONDS,)
         ).fetchall()
+        freed: list[bytes] = []
         for (address,) in due:
             self._blobs.path(address).unlink(missing_ok=True)
+            freed += take_pieces(connection, address)
+        for address in (*contents, *freed):
+            if not _owned(connection, address):
+                connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (address, now))
 
 
 def _owned(connection: sqlite3.Connection, address: bytes) -> bool:
     return bool(
         connection.execute(
             "SELECT 1 FROM objects WHERE address = ?1 UNION ALL "
-            "SELECT 1 FROM parts WHERE sha256 = ?1 LIMIT 1",
+            "SELECT 1 FROM parts WHERE sha256 = ?1 UNION ALL "
+            "SELECT 1 FROM pieces WHERE piece = ?1 LIMIT 1",
             (address,),
         ).fetchone()
     )
+
+
+def pieces_of(connection: sqlite3.Connection, address: bytes) -> tuple[bytes, ...]:
+    """Return the pieces of joined content, one after another; () where it is one file."""
+    rows = connection.execute(
+        "SELECT piece FROM pieces WHERE address = ? ORDER BY position", (address,)
+    )
+    return tuple(row[0] for row in rows.fetchall())
+
+
+def take_pieces(connection: sqlite3.Connection, address: bytes) -> list[bytes]:
+    """Forget and return the pieces of joined content."""
+    rows = connection.execute("DELETE FROM pieces WHERE address = ? RETURNING piece", (address,))
+    return [row[0] for row in rows.fetchall()]
 
 
 def write_row(connection: sqlite3.Connection, info: ObjectInfo) -> None:
@@ -168,9 +201,18 @@ def write_row(connection: sqlite3.Connection, info: ObjectInfo) -> None:
 
 
 def orphans(connection: sqlite3.Connection, blobs: BlobDirectory) -> list[Path]:
-    """Return the blob files that no row names."""
+    """Return the blob files that no row names, once what a crash left of pieces is forgotten.
+
+    Those are the pieces of what nobody owns, and of what had become one file.
+    """
+    for (address,) in connection.execute("SELECT DISTINCT address FROM pieces").fetchall():
+        if blobs.path(address).exists() or not _owned(connection, address):
+            take_pieces(connection, address)
     owned = {
         row[0].hex()
-        for row in connection.execute("SELECT address FROM objects UNION SELECT sha256 FROM parts")
+        for row in connection.execute(
+            "SELECT address FROM objects UNION SELECT sha256 FROM parts "
+            "UNION SELECT piece FROM pieces"
+        )
     }
     return [path for path in blobs.stored() if path.name not in owned]

@@ -26,6 +26,7 @@ from .wire import (
 )
 
 MAX_DELETED = 1000
+FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 OVERRIDES = (
     "cache-control",
     "content-disposition",
@@ -68,7 +69,7 @@ def checksum_headers(info: ObjectInfo) -> dict[str, str]:
 
 def checksum_type(value: str) -> str:
     """Return S3's name for what a checksum is over: the object, or its parts' checksums."""
-    return "COMPOSITE" if "-" in value else "FULL_OBJECT"
+    return COMPOSITE if "-" in value else FULL
 
 
 def get_object(call: S3Call) -> Response:
@@ -87,7 +88,7 @@ def get_object(call: S3Call) -> Response:
     headers = {**_describe(info), **_overrides(call)}
     if span is None and (call.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
         headers |= checksum_headers(info)
-    return serve(call.store, info, span, headers)
+    return serve(call.store, info, call.head.method, span, headers)
 
 
 def _check_read(call: S3Call, info: ObjectInfo) -> None:
@@ -195,7 +196,7 @@ def copy_object(call: S3Call) -> Response:
     about = about_from(call.head.headers) if replaced else source.about
     about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
     condition = write_condition(call.head.headers)
-    info = call.store.copy(source, call.bucket, call.key, about, condition)
+    info = call.store.copies.copy(source, (call.bucket, call.key), about, condition)
     body = document(
         "CopyObjectResult",
         element("LastModified", iso_time(info.updated)),

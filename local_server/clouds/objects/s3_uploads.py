@@ -7,19 +7,16 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from ...transport.types import Response
-from .checksums import ALGORITHMS, OF_JOINED, from_base64, to_base64
+from .checksums import ALGORITHMS, ALWAYS, from_base64, to_base64
 from .errors import InvalidPartError
 from .nouns import About, Blob, Part, Upload
 from .s3_buckets import malformed
 from .s3_call import S3Call, about_from, number_in, write_condition
 from .s3_errors import XML, S3Error, not_implemented
-from .s3_objects import checksum_type, copy_source, quoted
+from .s3_objects import COMPOSITE, FULL, checksum_type, copy_source, quoted
 from .s3_xml import MalformedError, document, element, group, initiated, parse
 from .uploads import MAX_PARTS, choose, multipart_about
 from .wire import UnsatisfiableRangeError, iso_time, number, parse_range
-
-STORED = ("crc32", "crc32c", "sha256", "md5")
-"""The checksums known of every part, whatever its client announced."""
 
 
 def create_upload(call: S3Call) -> Response:
@@ -39,7 +36,7 @@ def create_upload(call: S3Call) -> Response:
 
 
 def _default_type(algorithm: str) -> str:
-    return "FULL_OBJECT" if algorithm == "crc64nvme" else "COMPOSITE"
+    return FULL if algorithm == "crc64nvme" else COMPOSITE
 
 
 def before_part(call: S3Call) -> None:
@@ -71,7 +68,7 @@ def upload_part_copy(call: S3Call) -> Response:
     if wanted and span is None:
         message = "The x-amz-copy-source-range value must be of the form bytes=first-last"
         raise S3Error("InvalidArgument", message)
-    blob = call.store.excerpt(source, *(span or (0, source.size)))
+    blob = call.store.copies.excerpt(source, *(span or (0, source.size)))
     part = call.store.uploads.put_part(upload, number, blob)
     body = document(
         "CopyPartResult",
@@ -100,12 +97,8 @@ def complete_upload(call: S3Call) -> Response:
     condition = write_condition(call.head.headers)
     chosen = _chosen(call, upload)
     algorithm, _, kind = upload.about.checksum.partition(":")
-    blob = call.store.uploads.join(upload, chosen, _extra(algorithm, kind))
-    try:
-        checksum = _checksum(call, blob, chosen, algorithm, kind)
-    except S3Error:
-        call.store.discard(blob)
-        raise
+    blob = call.store.uploads.join(upload, chosen, (algorithm,) if kind == FULL else ())
+    checksum = _checksum(call, blob, chosen, algorithm, kind)
     about = multipart_about(replace(upload.about, checksum=checksum), chosen)
     info = call.store.uploads.complete(upload, blob, about, condition)
     body = document(
@@ -152,27 +145,18 @@ def _check_part(part: Part, checksums: Mapping[str, str]) -> None:
 
 
 def _part_checksum(part: Part, algorithm: str) -> bytes | None:
-    if algorithm in STORED:
+    if algorithm in ALWAYS:
         value: bytes = getattr(part, algorithm)
         return value
     announced, _, text = part.checksum.partition(":")
     return from_base64(text, algorithm) if announced == algorithm else None
 
 
-def _extra(algorithm: str, kind: str) -> tuple[str, ...]:
-    wanted = algorithm and kind == "FULL_OBJECT" and algorithm not in OF_JOINED
-    return (algorithm,) if wanted else ()
-
-
 def _checksum(call: S3Call, blob: Blob, chosen: Sequence[Part], algorithm: str, kind: str) -> str:
     """Return the object's checksum as `About.checksum` has it, compared with the one announced."""
     if not algorithm:
         return ""
-    value = (
-        to_base64(blob.digests[algorithm])
-        if kind == "FULL_OBJECT"
-        else _composite(chosen, algorithm)
-    )
+    value = to_base64(blob.digests[algorithm]) if kind == FULL else _composite(chosen, algorithm)
     announced = call.header(f"x-amz-checksum-{algorithm}")
     if announced is not None and announced != value:
         name = algorithm.upper()

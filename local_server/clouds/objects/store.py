@@ -16,9 +16,11 @@ from typing import Self
 
 from . import checkout
 from .blobs import BlobDirectory, BlobWriter
+from .copies import Copies
 from .database import Database
 from .errors import BucketExistsError, BucketNotEmptyError, NoSuchBucketError, NoSuchKeyError
-from .listing import beyond, list_objects
+from .joined import Joined
+from .listing import list_objects, usage
 from .nouns import (
     ANYTHING,
     About,
@@ -27,7 +29,6 @@ from .nouns import (
     Listing,
     ObjectInfo,
     Precondition,
-    as_blob,
 )
 from .rows import Clock, Objects, check, find, orphans, require_bucket, write_row
 from .sessions import Sessions
@@ -57,7 +58,9 @@ class ObjectStore:
             self._guard.close()
             raise
         self._objects = Objects(self._blobs, clock)
-        self.uploads = Uploads(self._database, self._blobs, self._objects, clock)
+        self._joined = Joined(self._database, self._blobs, self._objects)
+        self.copies = Copies(self._database, self._blobs, self._joined, self._objects)
+        self.uploads = Uploads(self._database, self._joined, self._objects, clock)
         self.sessions = Sessions(self._database, self._blobs, self._objects, clock)
         if alone:
             self._sweep()
@@ -154,49 +157,6 @@ class ObjectStore:
         finally:
             self.discard(blob)
 
-    def copy(
-        self,
-        source: ObjectInfo,
-        bucket: str,
-        key: str,
-        about: About | None = None,
-        precondition: Precondition = ANYTHING,
-    ) -> ObjectInfo:
-        """Make an object of the bytes of another, which must still be as it was given.
-
-        Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
-        """
-        about = about or source.about
-        blob = as_blob(source)
-        try:
-            blob = blob if about.components else self._blobs.with_md5(blob)
-        except FileNotFoundError as error:
-            raise NoSuchKeyError(source.bucket, source.key) from error
-        with self._database.write() as connection:
-            now = find(connection, source.bucket, source.key)
-            if now is None or now.generation != source.generation:
-                raise NoSuchKeyError(source.bucket, source.key)
-            return self._objects.put(connection, (bucket, key), blob, about, precondition)
-
-    def compose(
-        self,
-        sources: tuple[ObjectInfo, ...],
-        bucket: str,
-        key: str,
-        about: About = DEFAULT_ABOUT,
-        precondition: Precondition = ANYTHING,
-    ) -> ObjectInfo:
-        """Make an object of several objects' bytes, one after another.
-
-        Raises as `put`, and NoSuchKeyError when a source has gone meanwhile.
-        """
-        components = sum(source.about.components or 1 for source in sources)
-        try:
-            blob = self._blobs.join([as_blob(source) for source in sources])
-        except FileNotFoundError as error:
-            raise NoSuchKeyError(sources[0].bucket, sources[0].key) from error
-        return self.put(bucket, key, blob, replace(about, components=components), precondition)
-
     def update(
         self,
         bucket: str,
@@ -227,16 +187,6 @@ class ObjectStore:
             check(info, bucket, key, precondition)
             self._objects.remove(connection, info)
 
-    def excerpt(self, info: ObjectInfo, offset: int, length: int) -> Blob:
-        """Return a span of an object's bytes as a new blob; raises NoSuchKeyError."""
-        writer = self.writer()
-        try:
-            self._blobs.copy(writer, info.address, offset, length)
-        except FileNotFoundError as error:
-            writer.abort()
-            raise NoSuchKeyError(info.bucket, info.key) from error
-        return writer.finish()
-
     # Reading
 
     def find(self, bucket: str, key: str) -> ObjectInfo | None:
@@ -249,11 +199,11 @@ class ObjectStore:
         return _require(self.find(bucket, key), bucket, key)
 
     def path(self, info: ObjectInfo) -> Path:
-        """Return the read-only file that holds an object's bytes.
+        """Return the read-only file that holds an object's bytes, made now if it was joined.
 
         It stays for a minute (`rows.GRACE_SECONDS`) after the object was replaced or deleted.
         """
-        return self._blobs.path(info.address)
+        return self._joined.path(info.address)
 
     def list(
         self,
@@ -280,16 +230,8 @@ class ObjectStore:
 
     def usage(self, bucket: str, prefix: str = "") -> tuple[int, int]:
         """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError."""
-        end = beyond(prefix)
-        bound = "AND key < ?" if end is not None else ""
         with self._database.read() as connection:
-            require_bucket(connection, bucket)
-            (files, size) = connection.execute(
-                "SELECT count(*), coalesce(sum(size), 0) FROM objects "  # noqa: S608 constants
-                f"WHERE bucket = ? AND key >= ? {bound}",
-                (bucket, prefix, *([end] if end is not None else [])),
-            ).fetchone()
-        return files, size
+            return usage(connection, bucket, prefix)
 
     def checkout(self, bucket: str, prefix: str, into: Path) -> tuple[int, int]:
         """Make a directory of all objects below a prefix, taken as a folder; see `checkout`.
@@ -297,7 +239,7 @@ class ObjectStore:
         Returns files and bytes; raises NoSuchBucketError, CheckoutError.
         """
         folder = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-        return checkout.lay_out(self.walk(bucket, folder), folder, into, self._blobs)
+        return checkout.lay_out(self.walk(bucket, folder), folder, into, self.path)
 
 
 def _require(info: ObjectInfo | None, bucket: str, key: str) -> ObjectInfo:

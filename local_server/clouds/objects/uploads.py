@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from .blobs import BlobDirectory
 from .database import Database
 from .errors import InvalidPartError, NoSuchUploadError
+from .joined import Joined
 from .nouns import ANYTHING, About, Blob, ObjectInfo, Part, Precondition, Upload, as_blob
 from .rows import Clock, Objects, require_bucket
 
@@ -28,11 +28,9 @@ MAX_PARTS = 10_000
 class Uploads:
     """The multipart uploads of a store. They survive a restart."""
 
-    def __init__(
-        self, database: Database, blobs: BlobDirectory, objects: Objects, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, joined: Joined, objects: Objects, clock: Clock) -> None:
         self._database = database
-        self._blobs = blobs
+        self._joined = joined
         self._objects = objects
         self._clock = clock
 
@@ -88,12 +86,13 @@ class Uploads:
                 blob.staged.unlink(missing_ok=True)
         return _to_part(row)
 
-    def join(self, upload: Upload, chosen: Sequence[Part], extra: tuple[str, ...] = ()) -> Blob:
-        """Return the chosen parts as one blob; raises NoSuchUploadError when they are gone."""
-        if len(chosen) == 1 and not extra:
-            return as_blob(chosen[0])
+    def join(self, upload: Upload, chosen: Sequence[Part], wanted: tuple[str, ...] = ()) -> Blob:
+        """Return the chosen parts as one blob with the checksums `wanted` (see `Joined.join`).
+
+        Raises NoSuchUploadError when they are gone.
+        """
         try:
-            return self._blobs.join([as_blob(part) for part in chosen], extra)
+            return self._joined.join([as_blob(part) for part in chosen], wanted)
         except FileNotFoundError as error:
             raise NoSuchUploadError(upload.id) from error
 
@@ -108,15 +107,11 @@ class Uploads:
 
         Raises NoSuchUploadError, PreconditionFailedError; then the upload stays as it was.
         """
-        try:
-            with self._database.write() as connection:
-                _require(connection, upload.id, upload.bucket, upload.key)
-                name = (upload.bucket, upload.key)
-                info = self._objects.put(connection, name, blob, about, precondition)
-                self._forget(connection, [upload.id])
-        finally:
-            if blob.staged is not None:
-                blob.staged.unlink(missing_ok=True)
+        with self._database.write() as connection:
+            _require(connection, upload.id, upload.bucket, upload.key)
+            name = (upload.bucket, upload.key)
+            info = self._objects.put(connection, name, blob, about, precondition)
+            self._forget(connection, [upload.id])
         return info
 
     def abort(self, upload: str, bucket: str, key: str) -> None:

@@ -106,16 +106,21 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def serve(
-    store: ObjectStore, info: ObjectInfo, span: tuple[int, int] | None, headers: Mapping[str, str]
+    store: ObjectStore,
+    info: ObjectInfo,
+    method: str,
+    span: tuple[int, int] | None,
+    headers: Mapping[str, str],
 ) -> Response:
-    """Answer with an object's bytes, or a span of them as 206."""
+    """Answer with an object's bytes, or a span of them as 206; to a HEAD with their length."""
     offset, length = span or (0, info.size)
     content_type = headers.get("content-type", info.about.content_type)
     rest = {name: value for name, value in headers.items() if name != "content-type"}
     if span:
         rest["content-range"] = f"bytes {offset}-{offset + length - 1}/{info.size}"
-    body = FileSlice(store.path(info), offset, length) if length else b""
-    return Response(206 if span else 200, body, content_type, rest)
+    sent = length and method != "HEAD"
+    body = FileSlice(store.path(info), offset, length) if sent else b""
+    return Response(206 if span else 200, body, content_type, rest, length)
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:

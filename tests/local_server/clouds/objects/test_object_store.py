@@ -108,7 +108,7 @@ def test_a_copy_of_an_object_that_was_replaced_meanwhile_is_refused(store, put):
     seen = put("k", b"old")
     put("k", b"new")
     with pytest.raises(NoSuchKeyError):
-        store.copy(seen, "bkt", "copy")
+        store.copies.copy(seen, ("bkt", "copy"))
 
 
 def test_buckets_are_made_once_and_deleted_empty(store, put):

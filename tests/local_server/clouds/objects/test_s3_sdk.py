@@ -92,6 +92,8 @@ def test_a_large_file_goes_up_in_parts_and_comes_back_the_same(s3, served, tmp_p
     head = s3.head_object(Bucket="bkt", Key="big", ChecksumMode="ENABLED")
     assert head["ETag"].endswith('-3"')
     assert (head["ChecksumType"], head["ChecksumCRC32"][-2:]) == ("COMPOSITE", "-3")
+    name = served.get("bkt", "big").address.hex()
+    assert list(served.root.glob(f"blobs/*/{name}")) == []  # it is joined for who reads it
     s3.download_file("bkt", "big", str(back))
     assert back.read_bytes() == source.read_bytes()
     assert s3.list_multipart_uploads(Bucket="bkt").get("Uploads", []) == []
