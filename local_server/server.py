@@ -27,11 +27,11 @@ from .protocols.tfserving_rest import TfServingRest
 from .protocols.tokens import Tokens
 from .protocols.vertex_container import VertexContainer
 from .status import Code, StatusError
+from .transport.certificates import Certificates
 from .transport.grpc_server import GrpcOptions as GrpcExtras
 from .transport.grpc_server import GrpcServer
 from .transport.grpc_types import GrpcApplication
 from .transport.server import HttpServer
-from .transport.tls import Tls, read_ssl_config
 from .transport.types import Application
 
 _logger = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ _REQUEST_THREADS = 2 * _CPUS
 _LOAD_THREADS = 4 * _CPUS
 _UNLOAD_SECONDS = 5.0
 _LOG_SECONDS = 5.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ModelServer:
@@ -69,6 +70,8 @@ class ModelServer:
         )
         file = options.auth_token_file
         self._tokens = Tokens(file) if file else None
+        if self._tokens:
+            _warn_of_plain_tokens(options)
         self._rest = self._make_rest(options.rest, inference) if options.rest else None
         self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -223,17 +226,37 @@ class ModelServer:
             reload_seconds=self._options.reload_seconds,
         )
         app = self._monitor.grpc(app)
+        admit = None
         if self._tokens:
-            app = AuthorizedGrpc(self._tokens, app)
+            app = authorized = AuthorizedGrpc(self._tokens, app)
+            admit = authorized.admit
         extras = GrpcExtras(
             socket_path=options.socket_path,
             tls=_tls(options.ssl_config_file),
             health=options.health,
+            admit=admit,
             channel_arguments=options.channel_arguments,
         )
         host, port = (options.address.host, options.address.port) if options.address else ("", None)
         return GrpcServer(app, host, port, extras)
 
 
-def _tls(file: Path | None) -> Tls | None:
-    return read_ssl_config(file) if file else None
+def _tls(file: Path | None) -> Certificates | None:
+    return Certificates(file) if file else None
+
+
+def _warn_of_plain_tokens(options: ServerOptions) -> None:
+    """Tell that tokens are sent readably, where that is over a network."""
+    faces = {"REST": options.rest, "gRPC": options.grpc}
+    plain = [
+        name
+        for name, face in faces.items()
+        if face and face.address and not face.ssl_config_file
+        if face.address.host not in _LOOPBACK
+    ]
+    if plain:
+        _logger.warning(
+            "tokens are sent readably over %s: without certificates whoever sees the traffic "
+            "can take them",
+            " and ".join(plain),
+        )

@@ -1,8 +1,7 @@
 """Faces that answer only who shows a token: in front of an HTTP or a gRPC application.
 
-What asks after the server's health stays open: probes have no tokens. gRPC's health and reflection
-are the transport's own and stay open too. TensorFlow Serving has no authentication (tfserving.md 8:
-issues 1503, 767).
+What asks after the server's health stays open, over gRPC too: probes have no tokens. TensorFlow
+Serving has no authentication (tfserving.md 8: issues 1503, 767).
 """
 
 from __future__ import annotations
@@ -97,9 +96,10 @@ class AuthorizedGrpc:
         return replace(service, methods=methods)
 
     def _guard(self, method: Method) -> Method:
-        return replace(method, admit=self._admit)
+        return replace(method, admit=self.admit)
 
-    def _admit(self, call: Call) -> None:
+    def admit(self, call: Call) -> None:
+        """Refuse a call without a token (an `Admit`, for what the transport answers itself too)."""
         shown = [str(value) for key, value in call.metadata if key == _AUTHORIZATION]
         # Of several, as HTTP joins them, none is right.
         if not self._tokens.allow(", ".join(shown)):

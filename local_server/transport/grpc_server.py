@@ -20,8 +20,9 @@ from cloudserve.errors import UserError
 
 from ..status import StatusError
 from .grpc_call import answer
-from .grpc_types import Call, GrpcApplication, Method, Service
-from .tls import Tls
+from .grpc_extras import STATUS_CODES, add_health, add_reflection, read_call
+from .grpc_types import Admit, GrpcApplication, Method, Service
+from .tls import Tls, TlsSource, server_context
 
 _UNLIMITED = -1
 _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
@@ -34,7 +35,6 @@ _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
     }
 )
 _PORTS = range(65536)
-_STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
 
 _Serve = Callable[[bytes, Any], Awaitable[bytes]]
 
@@ -45,10 +45,12 @@ class GrpcOptions:
 
     socket_path: Path | None = None
     """A unix socket to listen on as well."""
-    tls: Tls | None = None
+    tls: TlsSource | None = None
     """Certificates, for the port and the socket alike."""
     health: bool = False
-    """Serve `grpc.health.v1.Health`."""
+    """Serve `grpc.health.v1.Health`, to everybody."""
+    admit: Admit | None = None
+    """Looks at calls of the server's reflection; the application's methods have their own."""
     channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
     """grpcio's own; they go before the server's."""
 
@@ -120,8 +122,8 @@ class GrpcServer:
             server.add_generic_rpc_handlers((handler,))
         names = [service.name for service in services]
         if self._options.health:
-            names.append(await _add_health(server, names))
-        _add_reflection(server, names)
+            names.append(await add_health(server, names))
+        add_reflection(server, names, self._options.admit)
 
     def _listen(self, server: Any) -> None:
         tls, socket_path = self._options.tls, self._options.socket_path
@@ -141,17 +143,12 @@ def _serve(method: Method, service: Service, name: str) -> _Serve:
 
     async def serve(body: bytes, context: Any) -> bytes:
         try:
-            return await answer(method, _read_call(path, context), body)
+            return await answer(method, read_call(path, context), body)
         except StatusError as error:
-            await context.abort(_STATUS_CODES[error.code], error.message)
+            await context.abort(STATUS_CODES[error.code], error.message)
             raise
 
     return serve
-
-
-def _read_call(path: str, context: Any) -> Call:
-    metadata = tuple((key, value) for key, value in context.invocation_metadata() or ())
-    return Call(path, metadata, context.time_remaining(), context.peer())
 
 
 def _open(server: Any, address: str, credentials: Any) -> int:
@@ -183,27 +180,26 @@ def _check_socket(path: Path) -> None:
         )
 
 
-def _credentials(tls: Tls) -> Any:
-    """Return grpcio's; it looks at key and certificate when the port is opened."""
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.certificate)],
-        root_certificates=tls.client_ca or None,
-        require_client_auth=tls.verify_clients,
+def _credentials(source: TlsSource) -> Any:
+    """Return grpcio's credentials, which ask for the certificates at each connection."""
+    shown = source.current()
+    # grpcio would say what is wrong to each client alone.
+    server_context(shown)
+    required = shown.verify_clients
+
+    def renewed() -> Any:
+        """Return what is new to show, or None; called by gRPC's threads."""
+        nonlocal shown
+        current = source.current()
+        if current is shown:
+            return None
+        shown = current
+        return _configuration(current)
+
+    return grpc.dynamic_ssl_server_credentials(_configuration(shown), renewed, required)
+
+
+def _configuration(tls: Tls) -> Any:
+    return grpc.ssl_server_certificate_configuration(
+        [(tls.key, tls.certificate)], root_certificates=tls.client_ca or None
     )
-
-
-async def _add_health(server: Any, names: Sequence[str]) -> str:
-    """Serve health checks that say SERVING for the server ("") and each service, as upstream."""
-    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
-    servicer = health.aio.HealthServicer()
-    for name in ("", *names):
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    return str(health.SERVICE_NAME)
-
-
-def _add_reflection(server: Any, names: Sequence[str]) -> None:
-    from grpc_reflection.v1alpha import reflection
-
-    reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 
 from .http1 import Connection
 from .hub import Hub
@@ -24,8 +25,10 @@ _REST_SECONDS = 1.0  # as asyncio rests when there are no file descriptors left
 class TlsListener:
     """Accepts connections and has each encrypted before it is served."""
 
-    def __init__(self, hub: Hub, listener: socket.socket, context: ssl.SSLContext) -> None:
-        """Accept from now on."""
+    def __init__(
+        self, hub: Hub, listener: socket.socket, context: Callable[[], ssl.SSLContext]
+    ) -> None:
+        """Accept from now on; each client is encrypted with what `context` gives then."""
         self._hub = hub
         self._listener = listener
         self._context = context
@@ -54,7 +57,7 @@ class TlsListener:
             self._resting = self._hub.loop.call_later(_REST_SECONDS, self._listen)
             return
         client.setblocking(False)
-        Handshake(self._hub, client, address[0], self._context)
+        Handshake(self._hub, client, address[0], self._context())
 
 
 class Handshake:

@@ -13,7 +13,7 @@ from .handshake import TlsListener
 from .http1 import Connection
 from .hub import Hub
 from .limits import Limits
-from .tls import Tls, server_context
+from .tls import ServerTls, TlsSource
 from .types import Application
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class HttpServer:
         port: int = 0,
         limits: Limits | None = None,
         *,
-        tls: Tls | None = None,
+        tls: TlsSource | None = None,
     ) -> None:
         """Take what to serve and where; `port` 0 picks a free one.
 
@@ -44,7 +44,7 @@ class HttpServer:
         self._host = host
         self._wanted_port = port
         self._limits = limits or Limits()
-        self._context = server_context(tls) if tls else None
+        self._tls = ServerTls(tls) if tls else None
         self._server: asyncio.Server | TlsListener | None = None
         self._hub: Hub | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -64,7 +64,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         """Return "http://host:port", or "https://…" with certificates."""
-        return f"{'https' if self._context else 'http'}://{self.address}"
+        return f"{'https' if self._tls else 'http'}://{self.address}"
 
     @property
     def connections(self) -> int:
@@ -78,10 +78,10 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         listener = _listen(self._host, self._wanted_port)
         hub = Hub(self._app, self._limits, loop)
-        if self._context is None:
+        if self._tls is None:
             self._server = await loop.create_server(lambda: Connection(hub), sock=listener)
         else:
-            self._server = TlsListener(hub, listener, self._context)
+            self._server = TlsListener(hub, listener, self._tls.context)
         self._hub = hub
         self._port = listener.getsockname()[1]
         self._sweep()

@@ -6,7 +6,7 @@ import ssl
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf import message_factory, text_format
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
@@ -26,6 +26,21 @@ class Tls:
     client_ca: bytes = b""
     verify_clients: bool = False
     """Whether a client must show a certificate that `client_ca` signed."""
+
+    def current(self) -> Tls:
+        """Return these: a `TlsSource` that never changes."""
+        return self
+
+
+class TlsSource(Protocol):
+    """Who knows the certificates to show; `certificates.Certificates` reads them again."""
+
+    def current(self) -> Tls:
+        """Return the certificates to show to the next client: the same object while they last.
+
+        They fit together, and `verify_clients` does not change. Any thread may ask.
+        """
+        ...
 
 
 def read_ssl_config(path: Path) -> Tls:
@@ -75,6 +90,24 @@ def server_context(tls: Tls) -> ssl.SSLContext:
             "password, and that key and certificate belong together",
         ) from None
     return context
+
+
+class ServerTls:
+    """What an HTTP/1.1 server encrypts with, made anew when the certificates are others."""
+
+    def __init__(self, source: TlsSource) -> None:
+        """Make the first context; raises as `server_context` does."""
+        self._source = source
+        self._shown = source.current()
+        self._context = server_context(self._shown)
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context for the next client."""
+        current = self._source.current()
+        if current is not self._shown:
+            self._context = server_context(current)
+            self._shown = current
+        return self._context
 
 
 def _load_identity(context: ssl.SSLContext, tls: Tls) -> None:

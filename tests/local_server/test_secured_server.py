@@ -120,6 +120,58 @@ def test_rest_and_grpc_are_encrypted_and_ask_for_a_token(model, certificates, to
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("host", "encrypted", "warned"),
+    [
+        ("0.0.0.0", False, ["REST and gRPC"]),
+        ("0.0.0.0", True, []),
+        ("127.0.0.1", False, []),
+    ],
+)
+def test_tokens_that_go_over_a_network_readably_are_warned_of(
+    model, tokens, certificates, caplog, host, encrypted, warned
+):
+    options = serve_options(
+        model,
+        host=host,
+        grpc_port=0,
+        auth_token_file=tokens,
+        ssl_config_file=certificates if encrypted else None,
+    )
+    ModelServer(options, Model)
+    said = "tokens are sent readably over {}: without certificates whoever sees the traffic can "
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"{said.format(faces)}take them" for faces in warned]
+
+
+def test_reflection_shows_nothing_without_a_token(model, certificates, tokens, authority):
+    from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+
+    path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    asked = ServerReflectionRequest(list_services="").SerializeToString()
+    options = serve_options(
+        model, grpc_port=0, ssl_config_file=certificates, auth_token_file=tokens
+    )
+
+    async def main():
+        server = ModelServer(options, Model)
+        await server.start()
+        trust = grpc.ssl_channel_credentials(authority.certificate.encode())
+        try:
+            async with grpc.aio.secure_channel(f"localhost:{server.grpc_port}", trust) as channel:
+                shown = [("authorization", f"Bearer {TOKEN}")]
+                call = channel.stream_stream(path)([asked], metadata=shown)
+                (listed,) = [one async for one in call]
+                assert b"tensorflow.serving.PredictionService" in listed
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    [one async for one in channel.stream_stream(path)([asked])]
+            return caught.value.code().name
+        finally:
+            await server.stop()
+
+    assert asyncio.run(main()) == "UNAUTHENTICATED"
+
+
 def test_certificates_and_tokens_that_cannot_be_used_are_told_before_anything_opens(
     model, tmp_path
 ):

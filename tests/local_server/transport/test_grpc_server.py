@@ -7,6 +7,7 @@ import threading
 
 import grpc
 import pytest
+from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_server import GrpcOptions, GrpcServer
 
 from cloudserve.errors import UserError
@@ -291,11 +292,13 @@ async def health(channel, service):
 async def test_health_is_told_of_the_server_and_each_service():
     options = GrpcOptions(health=True)
     async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
-        assert await health(channel, "") == "SERVING"
-        assert await health(channel, SERVICE) == "SERVING"
+        # TensorFlow Serving knows its services by their last names, `PredictionService`.
+        for name in ("", SERVICE, "Echo"):
+            assert await health(channel, name) == "SERVING"
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await health(channel, "other")
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert caught.value.details() == "service name unknown"
 
 
 @in_loop
@@ -306,21 +309,44 @@ async def test_without_its_option_health_is_not_told():
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-@in_loop
-async def test_reflection_lists_the_services():
+async def reflected(channel):
     from grpc_reflection.v1alpha.reflection_pb2 import (
         ServerReflectionRequest,
         ServerReflectionResponse,
     )
 
+    call = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ServerReflectionRequest.SerializeToString,
+        ServerReflectionResponse.FromString,
+    )([ServerReflectionRequest(list_services="")], metadata=(("k", "v"),))
+    return [s.name async for answer in call for s in answer.list_services_response.service]
+
+
+@in_loop
+async def test_reflection_lists_the_services():
     async with serving(Echo()) as server, insecure(server.address) as channel:
-        call = channel.stream_stream(
-            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-            ServerReflectionRequest.SerializeToString,
-            ServerReflectionResponse.FromString,
-        )([ServerReflectionRequest(list_services="")])
-        listed = [s.name async for answer in call for s in answer.list_services_response.service]
+        listed = await reflected(channel)
     assert sorted(listed) == [SERVICE, "grpc.reflection.v1alpha.ServerReflection"]
+
+
+@in_loop
+async def test_reflection_answers_calls_that_are_let_in_and_no_others():
+    calls = []
+
+    def admit(call):
+        calls.append(call)
+        if len(calls) > 1:
+            raise StatusError(Code.UNAUTHENTICATED, "not again")
+
+    options = GrpcOptions(admit=admit)
+    async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
+        assert SERVICE in await reflected(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await reflected(channel)
+    assert (caught.value.code().name, caught.value.details()) == ("UNAUTHENTICATED", "not again")
+    assert ("k", "v") in calls[0].metadata
+    assert calls[0].method == "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
 
 @in_loop
