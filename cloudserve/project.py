@@ -8,7 +8,6 @@ says the same to editors.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloudserve.errors import ProjectError, UserError
-from cloudserve.yamlfile import Document, KeyPath, load_document
+from cloudserve.names import which
+from cloudserve.yamlfile import WRITES_ONE, Document, KeyPath, load_document
 
 Item = TypeVar("Item")
 Value = str | int | float | bool | None
@@ -124,7 +124,9 @@ def _model(document: Document, name: str, value: Any) -> Model:
     tags = body.get("tags", ["serve"])
     if not isinstance(tags, list) or not tags or not all(isinstance(t, str) for t in tags):
         raise ProjectError(
-            "`tags` must be a list of strings", where=document.where((*path, "tags"))
+            "`tags` must be a list of strings",
+            where=document.where((*path, "tags")),
+            hint="tags: [serve]",
         )
     return Model(name, _location(document, (*path, "path"), location), tuple(tags))
 
@@ -134,7 +136,9 @@ def _location(document: Document, path: KeyPath, text: str) -> Path:
         return document.path.parent / Path(text).expanduser()
     except RuntimeError as error:  # `~nobody`
         raise ProjectError(
-            f"`{text}` is nobody's home directory", where=document.where(path)
+            f"`{text}` is nobody's home directory",
+            where=document.where(path),
+            hint="write ./~… for a folder whose name begins so",
         ) from error
 
 
@@ -160,7 +164,11 @@ def _targets(document: Document, value: Any) -> dict[str, Target]:
 def _target(document: Document, name: str, value: Any) -> Target:
     path = ("targets", name)
     if not TARGET_NAME.fullmatch(name):
-        raise ProjectError(f"`{name}` is not a target name", where=document.where(path))
+        raise ProjectError(
+            f"`{name}` is not a target name",
+            where=document.where(path),
+            hint="letters and digits with single - or _ between",
+        )
     fields = dict(_mapping(document, path, value))
     provider = _string(document, (*path, "provider"), fields.pop("provider", None))
     for key, entry in fields.items():
@@ -175,7 +183,9 @@ def _check_field(document: Document, path: KeyPath, value: Any) -> None:
             _check_field(document, (*path, name), entry)
     elif not isinstance(value, Value):
         raise ProjectError(
-            f"`{path[-1]}` must be a single value, not {_kind(value)}", where=document.where(path)
+            f"`{path[-1]}` must be a single value, not {_kind(value)}",
+            where=document.where(path),
+            hint=f"{path[-1]}: VALUE",
         )
 
 
@@ -183,9 +193,11 @@ def _mapping(
     document: Document, path: KeyPath, value: Any, known: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     if not isinstance(value, dict):
-        what = ".".join(path) or "the project file"
+        what, key = ".".join(path) or "the project file", known[0] if known else "NAME"
         raise ProjectError(
-            f"{what} must be a mapping, not {_kind(value)}", where=document.where(path)
+            f"{what} must be a mapping, not {_kind(value)}",
+            where=document.where(path),
+            hint=f"write lines like `{key}: …` below it" if path else WRITES_ONE,
         )
     for key in value:
         if not isinstance(key, str):
@@ -196,7 +208,7 @@ def _mapping(
             )
         if known and key not in known:
             raise ProjectError(
-                f"unknown key `{key}`", where=document.where((*path, key)), hint=_near(key, known)
+                f"unknown key `{key}`", where=document.where((*path, key)), hint=which(key, known)
             )
     return value
 
@@ -205,10 +217,11 @@ def _string(document: Document, path: KeyPath, value: Any) -> str:
     if isinstance(value, str) and value:
         return value
     if value is None:
-        message = f"`{path[-1]}` is missing"
+        message, hint = f"`{path[-1]}` is missing", f"add `{path[-1]}: …` below `{path[-2]}:`"
     else:
         message = f"`{path[-1]}` must be a string, not {_kind(value)}"
-    raise ProjectError(message, where=document.where(path))
+        hint = f"{path[-1]}: TEXT, in quotes where it looks like something else"
+    raise ProjectError(message, where=document.where(path), hint=hint)
 
 
 def _kind(value: Any) -> str:
@@ -216,15 +229,10 @@ def _kind(value: Any) -> str:
     return names.get(type(value), f"`{value}`")
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"
-
-
 def _find(kind: str, name: str, there: Mapping[str, Item], path: Path) -> Item:
     if name in there:
         return there[name]
-    hint = _near(name, there) if there else f"add it under `{kind}s:`"
+    hint = which(name, there) if there else f"add it under `{kind}s:`"
     raise UserError(f"the project has no {kind} `{name}`", where=str(path), hint=hint)
 
 
@@ -233,7 +241,11 @@ def _with_environment(
 ) -> Project:
     for key in overrides:
         if not FIELD_NAME.fullmatch(key):
-            raise UserError(f"`{key}` is not a target field", where=f"--set {key}=…")
+            raise UserError(
+                f"`{key}` is not a target field",
+                where=f"--set {key}=…",
+                hint="small letters, digits and _, as in the project file",
+            )
     # Longest name first, so that CLOUDSERVE_GCP_EU_BUCKET belongs to gcp-eu where there is one.
     names = sorted(project.targets, key=len, reverse=True)
     found: dict[str, dict[str, str]] = {name: {} for name in names}

@@ -6,7 +6,6 @@ them, and where a missing extra is told.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -14,6 +13,7 @@ from typing import Any, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.migration import Migration
+from cloudserve.names import which
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import PartStore
@@ -64,10 +64,10 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
     known = adapters()
     point = known.get(target.provider)
     if point is None:
-        close = difflib.get_close_matches(target.provider, known, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else f"installed: {', '.join(sorted(known))}"
         raise ProjectError(
-            f"no adapter is named `{target.provider}`", where=target.where, hint=hint
+            f"no adapter is named `{target.provider}`",
+            where=target.where,
+            hint=which(target.provider, sorted(known)),
         )
     try:
         create = cast("Create", point.load())
@@ -89,8 +89,8 @@ def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
     scheme, separator, _ = url.partition("://")
     known = {point.name: point for point in entry_points(group=STORAGE)}
     if not separator or scheme not in known:
-        schemes = ", ".join(f"{name}://" for name in sorted(known))
-        raise UserError(f"`{url}` is no bucket's address", hint=f"known: {schemes}")
+        schemes = " or ".join(f"{name}://…" for name in sorted(known))
+        raise UserError(f"`{url}` is no bucket's address", hint=f"give {schemes}")
     open_url = cast("OpenUrl", known[scheme].load())
     return open_url(url, environ)
 
@@ -106,7 +106,7 @@ def migration(target: Target) -> Migration:
         raise UserError(
             f"a target of `{target.provider}` has nothing to move to",
             where=target.where,
-            hint=f"targets that do: those of {', '.join(sorted(known)) or 'no installed adapter'}",
+            hint=f"name a target of {' or '.join(sorted(known)) or 'another adapter'}",
         )
     move: Callable[[Target], Migration] = point.load()
     return move(target)

@@ -20,6 +20,10 @@ DEPTH = 4
 """The longest path that is looked at: what lies deeper is refused, or an alias of what does not."""
 
 
+LOOK = "look at indentation, quotes and brackets there and in the line above"
+WRITES_ONE = "`cloudserve init` writes one for the models it finds"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A parsed file: its value, and line numbers (from 1) by the path of keys."""
@@ -49,17 +53,21 @@ def load_document(path: Path) -> Document:
             _collect_lines(node, (), lines, path)
         value = None if node is None else yaml.SafeLoader("").construct_document(node)
     except UnicodeDecodeError as error:
-        raise ProjectError("the project file is not UTF-8", where=str(path)) from error
+        raise ProjectError(
+            "the project file is not UTF-8", where=str(path), hint="save it as UTF-8"
+        ) from error
     except OSError as error:
         raise ProjectError(
             f"the project file cannot be read: {error.strerror}",
             where=str(path),
-            hint="`cloudserve init` writes one for the models it finds",
+            hint=_to_read(error),
         ) from error
     except yaml.YAMLError as error:
         raise _not_yaml(path, error) from error
     except (ValueError, RecursionError) as error:
-        raise ProjectError(f"the project file is not YAML: {error}", where=str(path)) from error
+        raise ProjectError(
+            f"the project file is not YAML: {error}", where=str(path), hint=LOOK
+        ) from error
     return Document(path, value, lines)
 
 
@@ -67,7 +75,18 @@ def _not_yaml(path: Path, error: yaml.YAMLError) -> ProjectError:
     mark = getattr(error, "problem_mark", None)
     place = f"{path}:{mark.line + 1}" if mark else str(path)
     problem = getattr(error, "problem", None) or str(error)
-    return ProjectError(f"the project file is not YAML: {problem}", where=place)
+    hint = "indent with spaces, not tabs" if r"'\t'" in problem else LOOK
+    return ProjectError(f"the project file is not YAML: {problem}", where=place, hint=hint)
+
+
+def _to_read(error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return WRITES_ONE
+        case IsADirectoryError():
+            return "name the file in it"
+        case _:
+            return "look at who may read it, or name another with --project"
 
 
 def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import load, progress, target_options
+from cloudserve.cli.options import Number, load, progress, target_options
 from cloudserve.cli.report import Report, Table, output_option, show
 
 FORMATS = ("jsonl", "csv", "tf-record", "tf-record-gzip")
@@ -29,7 +29,7 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
     help="What the files hold.",
 )  # fmt: skip
 @click.option(
-    "--batch-size", type=click.IntRange(min=0), default=0, show_default=True,
+    "--batch-size", type=Number(min=0), default=0, show_default=True,
     help="Instances a request to the container; 0 leaves it to the platform.",
 )  # fmt: skip
 @output_option

@@ -54,15 +54,29 @@ def run(arguments: Sequence[str]) -> int:
 
 def _told(error: BaseException, *, debug: bool) -> int:
     match error:
-        case click.ClickException():
+        case click.exceptions.NoArgsIsHelpError():
             error.show(sys.stderr)
             return Exit.USAGE
+        case click.ClickException():
+            return _misused(error)
         case KeyboardInterrupt() | click.Abort():
             _tell("interrupted", *_notes(error))
             return Exit.INTERRUPTED
         case errors.CloudserveError():
             return _expected(error, debug=debug)
     return _bug(error, debug=debug)
+
+
+def _misused(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "cloudserve"
+    message = error.format_message()
+    _tell(
+        f"error: {message[:1].lower()}{message[1:]}",
+        f"  where: {command}",
+        f"  to do: {command} --help",
+    )
+    return Exit.USAGE
 
 
 def _expected(error: errors.CloudserveError, *, debug: bool) -> int:

@@ -9,33 +9,48 @@ import click
 
 from cloudserve._version import __version__
 
-# name -> (module, the line that `--help` shows); a test compares the lines with the commands' own.
-COMMANDS = {
-    "init": ("init", "Write a cloudserve.yaml for the models found here."),
-    "inspect": ("inspect", "Show what a SavedModel holds, without TensorFlow."),
-    "serve": ("serve", "Serve models with TensorFlow Serving's REST and gRPC APIs."),
-    "model-server": ("model_server", "Run a drop-in for tensorflow_model_server, by its flags."),
-    "emulate": ("emulate", "Run the offline clouds on one loopback port."),
-    "plan": ("plan", "Show what a release would do, and do nothing."),
-    "apply": ("apply", "Do what a plan in a file says."),
-    "deploy": ("deploy", "Put a model version on a target, beside what is live."),
-    "status": ("status", "Show what a target has of a model."),
-    "promote": ("promote", "Give a deployed version all traffic, or a part."),
-    "rollback": ("rollback", "Give the traffic back to the version before."),
-    "pull": ("pull", "Fetch a released model's files from its bucket."),
-    "history": ("history", "Show who released what, when, from which digest."),
-    "predict": ("predict", "Send a request to a deployed model."),
-    "batch": ("batch", "Predict for files of instances, in a job."),
-    "image": ("image", "Write a Dockerfile for a container on Vertex AI."),
-    "migrate": ("migrate", "Write the Vertex AI target that an AI Platform one becomes."),
+# Group -> name -> (module, the line that `--help` shows); a test compares the lines with the
+# commands' own.
+GROUPS = {
+    "Start": {
+        "init": ("init", "Write a cloudserve.yaml for the models found here."),
+        "inspect": ("inspect", "Show what a SavedModel holds, without TensorFlow."),
+        "emulate": ("emulate", "Run the offline clouds on one loopback port."),
+    },
+    "Release": {
+        "plan": ("plan", "Show what a release would do, and do nothing."),
+        "apply": ("apply", "Do what a plan in a file says."),
+        "deploy": ("deploy", "Put a model version on a target, beside what is live."),
+        "promote": ("promote", "Give a deployed version all traffic, or a part."),
+        "rollback": ("rollback", "Give the traffic back to the version before."),
+        "status": ("status", "Show what a target has of a model."),
+        "history": ("history", "Show who released what, when, from which digest."),
+    },
+    "Use": {
+        "predict": ("predict", "Send a request to a deployed model."),
+        "batch": ("batch", "Predict for files of instances, in a job."),
+        "pull": ("pull", "Fetch a released model's files from its bucket."),
+    },
+    "Serve": {
+        "serve": ("serve", "Serve models with TensorFlow Serving's REST and gRPC APIs."),
+        "model-server": (
+            "model_server",
+            "Run a drop-in for tensorflow_model_server, by its flags.",
+        ),
+    },
+    "Vertex AI": {
+        "image": ("image", "Write a Dockerfile for a container on Vertex AI."),
+        "migrate": ("migrate", "Write the Vertex AI target that an AI Platform one becomes."),
+    },
 }
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of a release."""
+        """Return the names in the order of the groups."""
         del ctx  # click's signature
         return list(COMMANDS)
 
@@ -58,10 +73,12 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table, importing none."""
+        """List the commands from the table by group, importing none."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", line) for name, (_, line) in group.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,5 +87,6 @@ class LazyGroup(click.Group):
 def cli(*, debug: bool) -> None:
     """From a TensorFlow SavedModel to a managed endpoint, rehearsed offline first.
 
-    Values come from a flag, else the environment, else cloudserve.yaml.
+    `cloudserve init` begins, in a folder with models; `cloudserve COMMAND --help` tells more of
+    each command. Values come from a flag, else the environment, else cloudserve.yaml.
     """

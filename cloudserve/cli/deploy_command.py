@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import dry_run_option, progress, releases, target_options
+from cloudserve.cli.options import Number, dry_run_option, progress, releases, target_options
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("deploy")
 @target_options
-@click.option("--version", type=click.IntRange(min=0), help="The version directory to deploy.")
+@click.option("--version", type=Number(min=0), help="The version directory to deploy.")
 @dry_run_option
 @output_option
 def command(  # noqa: PLR0913 - a parameter an option

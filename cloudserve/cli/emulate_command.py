@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
+from cloudserve.cli.options import Number
 from cloudserve.cli.running import run_until_stopped
 
 
 @click.command("emulate")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Number(0, 65535),
     default=8900,
     show_default=True,
     envvar="CLOUDSERVE_EMULATOR_PORT",

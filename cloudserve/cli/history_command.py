@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudserve.cli.options import releases, target_options
+from cloudserve.cli.options import Number, releases, target_options
 from cloudserve.cli.report import Report, Table, counted, output_option, show
 from cloudserve.release.traffic import ALL
 
@@ -21,7 +21,7 @@ COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST"
 @target_options
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=Number(min=0),
     default=20,
     show_default=True,
     help="How many of the last releases are shown; 0 for all.",

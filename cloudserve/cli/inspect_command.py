@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import load, project_option
+from cloudserve.cli.options import Number, load, project_option
 from cloudserve.cli.report import output_option, show
 from cloudserve.errors import UserError
+from cloudserve.names import which
 
 
 @click.command("inspect")
 @click.argument("model")
-@click.option("--version", type=click.IntRange(min=0), help="The version; the highest by default.")
+@click.option("--version", type=Number(min=0), help="The version; the highest by default.")
 @click.option(
     "--tags",
     help="The MetaGraph's tags, comma-separated; the project's, or `serve`, by default.",
@@ -46,5 +47,11 @@ def _locate(model: str, project_file: Path) -> tuple[Path, tuple[str, ...]]:
             where=str(project_file),
             hint="give a SavedModel's directory, or --project",
         )
-    found = load(project_file, ()).model(model)
-    return found.path, found.tags
+    models = load(project_file, ()).models
+    if model not in models:
+        raise UserError(
+            f"`{model}` is no directory, and the project has no model of that name",
+            where=str(project_file),
+            hint=which(model, models),
+        )
+    return models[model].path, models[model].tags

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+class Number(click.IntRange):
+    """A whole number in a range, called so in help and errors."""
+
+    name = "number"
+
+
 project_option = click.option(
     "--project",
     "project_file",

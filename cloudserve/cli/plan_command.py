@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import load, target_options
+from cloudserve.cli.options import Number, load, target_options
 from cloudserve.cli.report import output_option, show
 
 PENDING = 10
@@ -20,7 +20,7 @@ PENDING = 10
 @click.option("--version", help="The version to deploy, to promote or to go back to.")
 @click.option(
     "--percent",
-    type=click.IntRange(1, 100),
+    type=Number(1, 100),
     default=100,
     show_default=True,
     help="The share of the traffic that a promotion is for.",

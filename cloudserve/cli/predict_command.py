@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from cloudserve.cli.options import load, target_options
-from cloudserve.cli.report import Report, Table, output_like, show
+from cloudserve.cli.report import Report, Table, output_like, put, show
 
 
 @click.command("predict")
@@ -41,9 +41,11 @@ def command(  # noqa: PLR0913 - a parameter an option
     from cloudserve.predict import Client
 
     client = Client(load(project_file, settings), model, target, version=version)
+    if source.isatty():
+        click.echo("reading the request from the terminal; Ctrl-D ends it", err=True)
     answer = client.send(source.read())
     if output == "json":
-        click.echo(answer)
+        put(answer)
     else:
         show(Report(None, (_table(client.predictions(answer)),)), output)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import dry_run_option, releases, target_options
+from cloudserve.cli.options import Number, dry_run_option, releases, target_options
 from cloudserve.cli.report import output_option, show
 
 
@@ -15,7 +15,7 @@ from cloudserve.cli.report import output_option, show
 @click.option("--version", help="A number, revision id or digest; the newest by default.")
 @click.option(
     "--percent",
-    type=click.IntRange(1, 100),
+    type=Number(1, 100),
     default=100,
     show_default=True,
     help="The share of the traffic; the others keep the rest.",

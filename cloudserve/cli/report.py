@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from cloudserve.errors import UserError
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -49,9 +51,23 @@ output_option = output_like("table")
 def show(report: Report, output: str) -> None:
     """Print a report on stdout."""
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(report.document), indent=2).decode())
-        return
-    click.echo("\n\n".join("\n".join(_lines(table)) for table in report.tables))
+        put(msgspec.json.format(msgspec.json.encode(report.document), indent=2))
+    else:
+        put("\n\n".join("\n".join(_lines(table)) for table in report.tables))
+
+
+def put(result: str | bytes) -> None:
+    """Print a result on stdout; raises UserError when it cannot be written."""
+    try:
+        click.echo(result)
+    except BrokenPipeError:  # a reader who has seen enough (`| head`)
+        raise
+    except OSError as error:
+        raise UserError(
+            f"the result cannot be written: {error.strerror}",
+            where="standard output",
+            hint="what the command did is done; run `cloudserve status` for what is there now",
+        ) from error
 
 
 def _lines(table: Table) -> list[str]:

@@ -50,7 +50,12 @@ class Client:
         return self.predictions(self.send(_encode(request)))
 
     def send(self, body: bytes) -> bytes:
-        """Send a JSON request as it is and return the JSON answer as it comes."""
+        """Send a JSON request as it is and return the JSON answer as it comes.
+
+        Raises UserError for what is no JSON, before it is sent, RemoteError with the platform's
+        reason.
+        """
+        _check_json(body)
         return self._provider.predict(self._model, body, self._revision)
 
     def predictions(self, answer: bytes) -> list[Any]:
@@ -59,6 +64,16 @@ class Client:
         if not isinstance(found, dict) or not isinstance(found.get("predictions"), list):
             raise RemoteError("the answer has no `predictions`", where=self._model)
         return list(found["predictions"])
+
+
+def _check_json(body: bytes) -> None:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"the request is not JSON: {error}" if body.strip() else "the request is empty",
+            hint='send {"instances": […]}, an entry for each prediction',
+        ) from error
 
 
 def _encode(request: dict[str, Any]) -> bytes:

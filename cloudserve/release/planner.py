@@ -7,6 +7,7 @@ from itertools import tee
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.names import one_of
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Release, utf8
 from cloudserve.release.nouns import (
@@ -113,12 +114,13 @@ def choose(seen: Deployment, wanted: str) -> Deployed:
     ]
     if len(fits) == 1:
         return fits[0]
-    there = ", ".join(d.revision.id for d in seen.revisions) or "nothing"
+    there = sorted((d.revision for d in fits or seen.revisions), key=lambda r: r.number)
     what = "fits several revisions" if fits else "is not deployed"
+    deploy = f"deploy one: cloudserve deploy {seen.model} --target {seen.target}"
     raise UserError(
         f"version `{wanted}` of {seen.model} {what}",
         where=f"{seen.model} on {seen.target}",
-        hint=f"deployed: {there}",
+        hint=one_of(revision.id for revision in there) if there else deploy,
     )
 
 

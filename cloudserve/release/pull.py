@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.names import one_of
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore
@@ -69,7 +70,7 @@ def _choose(blobs: BlobStore, layout: Layout, wanted: str) -> str:
     raise UserError(
         f"revision `{wanted}` {'fits several' if fits else 'was not uploaded'}",
         where=where,
-        hint=f"uploaded: {', '.join(names)}",
+        hint=one_of(fits or names),
     )
 
 

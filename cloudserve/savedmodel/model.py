@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import UserError
+from cloudserve.names import one_of
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature
 
 
@@ -43,6 +44,6 @@ class SavedModel:
             raise UserError(
                 f"the model has no signature {name!r}",
                 where=str(self.path),
-                hint=f"its signatures: {', '.join(s.name for s in self.signatures) or 'none'}",
+                hint=one_of(s.name for s in self.signatures),
             )
         return found

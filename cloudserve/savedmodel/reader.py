@@ -134,7 +134,7 @@ def _select(message: proto.Message, tags: tuple[str, ...], path: Path) -> proto.
     raise ModelError(
         f"no MetaGraph has the tags {_say_tags(tags)}",
         where=str(path),
-        hint=f"tags there are: {available}",
+        hint=f"name the tags of one that is there: {available}",
     )
 
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from cloudserve.errors import ModelError, UserError
+from cloudserve.names import one_of
 from cloudserve.savedmodel.files import is_directory, is_file, list_names
 
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
@@ -65,9 +66,7 @@ def resolve(path: Path | str, number: int | None = None) -> tuple[int, Path]:
         )
     chosen = max(versions) if number is None else number
     if chosen not in versions:
-        raise UserError(
-            f"there is no version {chosen}", where=str(path), hint=_name_versions(versions)
-        )
+        raise UserError(f"there is no version {chosen}", where=str(path), hint=one_of(versions))
     return chosen, versions[chosen]
 
 
@@ -99,7 +98,3 @@ def _what_is_there(path: Path) -> str:
     if is_file(path):
         return "it is a file"
     return "nothing of the kind is there" if is_directory(path) else "there is no such directory"
-
-
-def _name_versions(versions: dict[int, Path]) -> str:
-    return f"versions here: {', '.join(map(str, versions))}"

@@ -186,4 +186,4 @@ def test_a_target_with_nothing_to_move_to_is_refused(tmp_path):
     path.write_text(HEAD + "targets:\n  aws:\n    provider: sagemaker\n")
     with pytest.raises(UserError, match="`sagemaker` has nothing to move to") as error:
         migrate(path, "aws")
-    assert error.value.hint == "targets that do: those of ai-platform"
+    assert error.value.hint == "name a target of ai-platform"

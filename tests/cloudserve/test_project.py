@@ -122,6 +122,7 @@ def test_a_wrong_file_is_told_with_line_and_path(tmp_path, text, message, where)
         load_project(path)
     assert caught.value.message == message
     assert caught.value.where == f"{path}{where}"
+    assert caught.value.hint
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path):

@@ -26,5 +26,5 @@ def test_what_was_not_deployed_is_a_usage_error_that_names_what_was(terminal, ta
     )
     assert (code, out) == (2, "")
     assert "revision `7` was not uploaded" in err
-    assert "uploaded: v1-" in err
+    assert "name one of these: v1-" in err
     assert not (terminal.folder / "back").exists()

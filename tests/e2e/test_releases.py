@@ -36,7 +36,7 @@ def test_an_unknown_version_is_a_usage_error_that_names_the_known(terminal, targ
     code, out, err = terminal.run("promote", terminal.model, "-t", target, "--version", "7")
     assert (code, out) == (2, "")
     assert f"version `7` of {terminal.model} is not deployed" in err
-    assert "deployed: v1-" in err
+    assert "name one of these: v1-" in err
     code, _, err = terminal.run("deploy", terminal.model, "-t", target, "--version", "7")
     assert code == 2
     assert "there is no version 7" in err

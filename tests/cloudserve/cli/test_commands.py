@@ -15,6 +15,8 @@ from cloudserve.errors import RemoteError
 
 HEAVY = {"tensorflow", "numpy", "boto3", "botocore", "googleapiclient", "google", "grpc", "yaml"}
 
+CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
+
 PROJECT = """\
 models:
   half:
@@ -59,11 +61,6 @@ def test_the_line_in_the_list_of_commands_is_the_commands_own(name):
     command = cli.get_command(None, name)
     assert command.name == name
     assert command.help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name][1]
-
-
-def test_a_mistyped_command_is_answered_with_the_nearest(capsys):
-    assert run(["inspct"]) == 2
-    assert "Did you mean 'inspect'?" in capsys.readouterr().err
 
 
 def test_the_version_stands_in_one_place(capsys):
@@ -130,6 +127,43 @@ def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
         "  where: cloudserve.yaml\n"
         "  to do: did you mean `here`?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "where"),
+    [
+        ("inspct", "no such command 'inspct'. Did you mean 'inspect'?", "cloudserve"),
+        ("deploy", "missing argument 'MODEL'.", "cloudserve deploy"),
+        (
+            "deploy m -t t --vresion 1",
+            "no such option '--vresion'. Did you mean '--version'?",
+            "cloudserve deploy",
+        ),
+        (
+            "promote m -t t --percent x",
+            "invalid value for '--percent': 'x' is not a valid number.",
+            "cloudserve promote",
+        ),
+    ],
+)
+def test_a_wrong_use_is_told_in_the_same_three_lines(capsys, arguments, message, where):
+    assert run(arguments.split()) == 2
+    assert capsys.readouterr() == (
+        "", f"error: {message}\n  where: {where}\n  to do: {where} --help\n"
+    )  # fmt: skip
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert run([]) == 2
+    assert "\nRelease:\n  plan " in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_told(shared_models):
+    command = [CLOUDSERVE, "inspect", str(shared_models / "tfs_half_plus_two_tf2")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the result cannot be written: No space left on device\n")
 
 
 def test_a_remote_failure_has_its_own_exit_code_and_tells_what_is_done(project, platform, capsys):
@@ -204,6 +238,13 @@ def test_inspect_of_nothing_is_a_usage_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["inspect", "half"]) == 2
     assert "`half` is no directory, and there is no project file" in capsys.readouterr().err
+
+
+def test_inspect_of_a_name_that_is_neither_says_both(project, capsys):
+    assert run(["inspect", "hlaf"]) == 2
+    err = capsys.readouterr().err
+    assert "`hlaf` is no directory, and the project has no model of that name" in err
+    assert "to do: did you mean `half`?" in err
 
 
 @pytest.mark.parametrize("command", ["status", "history"])
@@ -336,6 +377,17 @@ def test_predict_prints_the_answer_as_it_comes_or_a_line_a_prediction(
     assert capsys.readouterr().out == printed
 
 
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [(b"", "the request is empty"), (b'{"instances": [', "the request is not JSON: ")],
+)
+def test_a_request_that_is_no_json_is_not_sent(project, platform, capsys, request_, message):
+    platform.predict = None
+    (project / "request").write_bytes(request_)
+    assert on_target("predict", "--input", "request") == 2
+    assert f"error: {message}" in capsys.readouterr().err
+
+
 def test_a_second_ctrl_c_does_not_hide_what_the_first_left(project, platform, capsys):
     def twice(action):
         platform.blobs.delete = interrupt
@@ -347,9 +399,6 @@ def test_a_second_ctrl_c_does_not_hide_what_the_first_left(project, platform, ca
     platform.before = twice
     assert on_target("deploy") == 130
     assert "interrupted\n  done: upload " in capsys.readouterr().err
-
-
-CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
 
 
 def test_a_reader_who_goes_away_is_no_failure(shared_models):

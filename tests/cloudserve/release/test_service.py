@@ -123,7 +123,7 @@ def test_an_unknown_version_names_those_that_are_deployed(releases):
     first = releases().deploy(123).plan.revision.id
     with pytest.raises(UserError, match="version `9` of half is not deployed") as caught:
         releases().promote("9")
-    assert caught.value.hint == f"deployed: {first}"
+    assert caught.value.hint == f"name one of these: {first}"
 
 
 @pytest.mark.parametrize("name", ["123", "v123", "id"])

@@ -69,7 +69,7 @@ def test_a_signature_that_is_not_there_is_a_user_error_that_names_those_people_s
         model.signature("predict")
     assert raised.value.message == "the model has no signature 'predict'"
     assert raised.value.hint == (
-        "its signatures: get_counter, incr_counter, incr_counter_by, reset_counter"
+        "name one of these: get_counter, incr_counter, incr_counter_by, reset_counter"
     )
 
 
@@ -112,7 +112,7 @@ def test_other_tags_are_refused_with_those_there_are(tmp_path):
     path = write_model(tmp_path / "m", tagged("train"), tagged("serve", "gpu"), tagged())
     assert refusal(path) == (
         "no MetaGraph has the tags serve",
-        "tags there are: train; gpu,serve; (none)",
+        "name the tags of one that is there: train; gpu,serve; (none)",
     )
 
 

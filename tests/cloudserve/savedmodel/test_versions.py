@@ -89,7 +89,7 @@ def test_an_unknown_version_is_a_user_error_that_lists_the_ones_there(shared_mod
         resolve(path, 7)
     assert raised.value.message == "there is no version 7"
     assert raised.value.where == str(path)
-    assert raised.value.hint == "versions here: 123, 124"
+    assert raised.value.hint == "name one of these: 123, 124"
 
 
 def test_another_number_than_a_saved_model_s_own_is_a_user_error(shared_models):
