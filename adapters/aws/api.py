@@ -24,6 +24,10 @@ NOT_FOUND = "Could not find"
 TAKEN = ("Cannot create already existing", "Model Package Group already exists")
 NO_GROUP = "does not exist"
 """Of a model package group the service says so; of everything else NOT_FOUND."""
+NOT_LOADED = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INSUFFICIENT_STORAGE}
+)
+"""What AWS's TensorFlow container answers to a load that fails (its python_service.py)."""
 JSON = "application/json"
 SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig")
 
@@ -168,15 +172,42 @@ class SageMaker:
                 raise
         return region_of(found)
 
-    def invoke(self, endpoint: str, variant: str | None, body: bytes) -> bytes:
-        """Send a JSON request to an endpoint and return its answer, both as bytes."""
+    def invoke(
+        self, endpoint: str, variant: str | None, body: bytes, model: str | None = None
+    ) -> bytes:
+        """Send a JSON request to an endpoint and return its answer, both as bytes.
+
+        `model` is the one of a multi-model endpoint: its archive's key below the prefix.
+        """
         target = {"TargetVariant": variant} if variant else {}
+        target |= {"TargetModel": model} if model else {}
         where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
         with translated("predict", where):
             answer = self._runtime.invoke_endpoint(
                 EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
             )
             return bytes(answer["Body"].read())
+
+    def why_not_loaded(self, endpoint: str, model: str) -> str:
+        """Have a multi-model endpoint load a model; return why it does not, "" when it does.
+
+        A request without instances is refused by a model that is loaded. What the container
+        answers to a load that fails comes as the invocation's own answer.
+        """
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        with translated(f"load {model}", where):
+            try:
+                self._runtime.invoke_endpoint(
+                    EndpointName=endpoint, ContentType=JSON, Body=b"{}", TargetModel=model
+                )
+            except ClientError as error:
+                status = error.response.get("OriginalStatusCode")
+                if code_of(error) == "ModelError" and status not in NOT_LOADED:
+                    return ""
+                if code_of(error) in {"ModelError", "ValidationError"}:
+                    return str(error.response.get("OriginalMessage") or message_of(error))
+                raise
+        return ""
 
     def invoke_later(self, endpoint: str, *, body: bytes = b"", url: str = "") -> tuple[str, str]:
         """Send a JSON request asynchronously; return where its answer or failure will be."""

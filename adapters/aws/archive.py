@@ -28,25 +28,26 @@ Files = tuple[tuple[str, Blob], ...]
 
 
 class Archives:
-    """Archives beside the revisions that they are of: `…/revisions/REVISION.tar.gz`."""
+    """Archives in one bucket, each of the objects below a prefix there."""
 
-    def __init__(self, blobs: PartStore, *, wanted: bool) -> None:
+    def __init__(self, blobs: PartStore) -> None:
         self._blobs = blobs
-        self._wanted = wanted
 
-    def plan(self, location: Location) -> tuple[Action, ...]:
-        """Plan the archive of a revision; () where it is there, or the target wants none."""
-        if not self._wanted:
-            return ()
-        files, key = self._files(location), archive_key(location)
+    def plan(self, location: Location, key: str, *, alone: bool = False) -> tuple[Action, ...]:
+        """Plan the archive of a revision under a key; () where it is there.
+
+        It holds `MODEL/NUMBER/`, or where the model is `alone` in its place `NUMBER/`.
+        """
+        base = location.saved_model.removesuffix(f"{location.number}/")
+        args = {
+            "key": key,
+            "files": location.saved_model,
+            "base": base if alone else location.root,
+        }
+        files = self._files(args)
         if files and self._is_there(key, _digest(files)):
             return ()
-        url = source_url(location, archived=True)
-        args: dict[str, str | int | float] = {
-            "root": location.root,
-            "model": location.model,
-            "number": location.number,
-        }
+        url = f"{self._blobs.url}/{key}"
         sentence = f"make {url} of the files under {location.root_url}"
         return (Action(MAKE, MAKE, sentence, args, f"delete the object {url}"),)
 
@@ -55,14 +56,11 @@ class Archives:
 
         An interrupted one goes on by parts. Raises RemoteError when the files are not there.
         """
-        location = Location(
-            self._blobs.url, str(args["root"]), str(args["model"]), int(args["number"])
-        )
-        files, key = self._files(location), archive_key(location)
+        files, key = self._files(args), str(args["key"])
         if not files:
             raise RemoteError(
                 "the revision's files are not there",
-                where=location.root_url,
+                where=f"{self._blobs.url}/{args['files']}",
                 hint="deploy the version again: that uploads them",
             )
         digest = _digest(files)
@@ -81,12 +79,12 @@ class Archives:
         head = self._blobs.head(key)
         return head is not None and head.metadata.get(DIGEST) == digest
 
-    def _files(self, location: Location) -> Files:
+    def _files(self, args: Mapping[str, Any]) -> Files:
         """Return what goes into the archive by name: the SavedModel, and its `code/` once more."""
-        found = []
-        own = f"{location.saved_model}{CODE}/"
-        for blob in self._blobs.list(location.saved_model):
-            found.append((blob.key.removeprefix(location.root), blob))
+        prefix, base = str(args["files"]), str(args["base"])
+        found, own = [], f"{prefix}{CODE}/"
+        for blob in self._blobs.list(prefix):
+            found.append((blob.key.removeprefix(base), blob))
             if blob.key.startswith(own):
                 found.append((f"{CODE}/{blob.key.removeprefix(own)}", blob))
         return tuple(sorted(found, key=lambda file: file[0]))

@@ -1,8 +1,9 @@
 """What SageMaker would refuse, or what will bite later, told before anything is sent.
 
 Sources: SageMaker developer guide, "Serverless Inference" (memory, concurrency, exclusions),
-"Deployment guardrails" (exclusions), "Real-time inference" (payloads); the runtime's service model
-for the largest body. Read in November 2026.
+"Deployment guardrails" (exclusions), "Real-time inference" (payloads), "Multi-model endpoints"
+(supported frameworks and instances); the runtime's service model for the largest body. Read in
+November 2026.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.release.nouns import Artifact
+from cloudserve.release.provider import BlobStore
 
 from ..tensorflow_versions import too_old
 from .hosting import GRACE, LONGEST, waits
@@ -52,7 +54,8 @@ class Rule:
 
 def check_options(options: Options, where: str) -> str:
     """Return the image that serves; raises ProjectError for fields that contradict each other."""
-    for rule in (*_serverless(options), *_shadows(options), *_times(options), *_update(options)):
+    rules = (_serverless, _shadows, _multi_model, _times, _update)
+    for rule in (rule for kind in rules for rule in kind(options)):
         if not rule.holds:
             raise ProjectError(rule.sentence, where=f"{where}.{rule.field}", hint=rule.hint)
     return _check_image(options, where)
@@ -103,6 +106,39 @@ def _shadows(options: Options) -> tuple[Rule, ...]:
             alone or not options.async_output,
             "shadow_percent",
             f"an asynchronous endpoint has no {who}",
+        ),
+    )
+
+
+def _multi_model(options: Options) -> tuple[Rule, ...]:
+    alone, one = not options.multi_model, "an endpoint of many models"
+    return (
+        Rule(alone or not options.serverless, "serverless_memory_mb", f"{one} has instances"),
+        Rule(
+            alone or not options.async_output,
+            "async_output",
+            f"{one} has no asynchronous invocations",
+        ),
+        Rule(
+            alone or not options.shadow_percent,
+            "shadow_percent",
+            f"{one} has no shadow of one of them",
+        ),
+        Rule(
+            alone or options.update is Update.NONE,
+            "update",
+            f"{one} is not updated when one of them is promoted",
+        ),
+        Rule(
+            alone or not options.package_group,
+            "package_group",
+            f"{one} is of no model package",
+        ),
+        Rule(
+            alone or options.image != "" or not GPU.match(options.instance_type),
+            "instance_type",
+            f"{one} runs AWS's TensorFlow image on CPUs alone",
+            "choose one without a GPU, or name a container with `image`",
         ),
     )
 
@@ -214,6 +250,11 @@ class Place:
     bucket: str
     """The bucket's name."""
     image: str
+
+    @classmethod
+    def of(cls, target: str, blobs: BlobStore, image: str) -> Place:
+        """Return the place of a target with this bucket."""
+        return cls(target, blobs.url.removeprefix("s3://"), image)
 
     def field(self, name: str) -> str:
         """Return where a field of the target stands in the project file."""

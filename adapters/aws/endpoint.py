@@ -143,10 +143,17 @@ def tag_list(model: str, **more: str | float) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
-def container(image: str, url: str, env: Mapping[str, str]) -> dict[str, Any]:
-    """Return a container that reads a SavedModel tree below a prefix, or an archive of one."""
+def container(
+    image: str, url: str, env: Mapping[str, str], *, many: bool = False
+) -> dict[str, Any]:
+    """Return a container that reads a SavedModel tree below a prefix, or an archive of one.
+
+    One of `many` models reads the archives below a prefix.
+    """
     found: dict[str, Any] = {"Image": image}
-    if url.endswith("/"):
+    if many:
+        found |= {"Mode": "MultiModel", "ModelDataUrl": url}
+    elif url.endswith("/"):
         source = {"S3Uri": url, "S3DataType": "S3Prefix", "CompressionType": "None"}
         found["ModelDataSource"] = {"S3DataSource": source}
     else:

@@ -50,6 +50,8 @@ class Options:
     """The container's environment, such as the `SAGEMAKER_TFS_…` variables."""
     archive: bool = False
     """Serve from one `model.tar.gz` made of the files; serverless endpoints always do."""
+    multi_model: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
+    """The endpoint that the target's models share, each loaded when a request is for it."""
     download_seconds: Hour = 0
     """How long a model may take to be downloaded; 0 leaves it to SageMaker."""
     startup_seconds: Hour = 0

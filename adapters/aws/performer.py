@@ -73,12 +73,12 @@ class Performer:
         name, digest = str(args["name"]), str(args["digest"])
         if "code" in args:
             place_code(self._blobs, str(args["code"]), str(args["beside"]), notify)
-        env = as_mapping(args.get("env"))
+        env, many = as_mapping(args.get("env")), bool(args.get("many"))
         made = self._api.create(
             f"create the model {name}",
             "create_model",
             ModelName=name,
-            PrimaryContainer=container(str(args["image"]), str(args["source"]), env),
+            PrimaryContainer=container(str(args["image"]), str(args["source"]), env, many=many),
             ExecutionRoleArn=args["role_arn"],
             Tags=tag_list(str(args["model"]), number=args["number"], digest=digest),
         )

@@ -3,7 +3,8 @@
 A model is one endpoint. A revision is a SageMaker Model and, while it is on the endpoint, a
 variant of it; the variants' weights are the traffic. What is live stays on the endpoint next to
 what is new; variants that are neither are taken off, because their instances cost money.
-Serverless, asynchronous and guarded endpoints serve one revision at a time (`staged.py`).
+Serverless, asynchronous and guarded endpoints serve one revision at a time (`staged.py`), and many
+models may share an endpoint (`multi_model.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from cloudserve.storage.contract import PartStore
 from ..extras import extra
 from ..options import bucket_name, parse_options
 from ..polling import Poller
-from .archive import MAKE, Archives
+from .archive import MAKE, Archives, archive_key
 from .checks import Place, check, check_body, check_options
 from .endpoint import (
     CHANGING,
@@ -43,6 +44,7 @@ from .endpoint import (
     source_of,
 )
 from .later import Later
+from .multi_model import MultiModelEndpoint
 from .options import Options
 from .packages import REGISTER, Packages
 from .performer import Performer
@@ -69,7 +71,8 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     access = Access(environ, options.region, options.profile)
     blobs = S3Blobs(name, region=options.region, access=access)
     poller = Poller(options.timeout_seconds)
-    return SageMakerEndpoints(target.name, options, image, SageMaker(access), blobs, poller)
+    kind = MultiModelEndpoint if options.multi_model else SageMakerEndpoints
+    return kind(target.name, options, image, SageMaker(access), blobs, poller)
 
 
 class SageMakerEndpoints:
@@ -93,7 +96,7 @@ class SageMakerEndpoints:
         self._planner = kind(target, options, image, api)
         self._performer = Performer(api, poller, blobs)
         self._packages = Packages(options, image, api)
-        self._archives = Archives(blobs, wanted=options.archived)
+        self._archives = Archives(blobs)
         self._poller = poller
 
     @property
@@ -137,7 +140,7 @@ class SageMakerEndpoints:
 
         Raises UserError for what SageMaker would refuse.
         """
-        place = Place(self._target, self._blobs.url.removeprefix("s3://"), self._image)
+        place = Place.of(self._target, self._blobs, self._image)
         return check(artifact, self._options, place, self._api)
 
     def plan_deploy(
@@ -145,7 +148,8 @@ class SageMakerEndpoints:
     ) -> tuple[Action, ...]:
         """Plan a SageMaker Model, of an archive where it needs one, and an endpoint with it."""
         actions = self._planner.deploy(model, revision, location, seen)
-        archive = self._archives.plan(location)
+        archived, key = self._options.archived, archive_key(location)
+        archive = self._archives.plan(location, key) if archived else ()
         return (*archive, *actions, *self._packages.plan(model, revision, location))
 
     def plan_traffic(

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from ..objects.nouns import ObjectInfo
 from ..objects.store import ObjectStore
 from .errors import AwsError
 from .sagemaker_models import source_of
+
+_FOLDER = b"/opt/ml/models"
+"""Where models lie in the container: what messages say instead of this machine's path."""
 
 
 class HostedModels:
@@ -68,7 +72,8 @@ class HostedModels:
         while True:
             answer = await models.load(name, str(folder))
             if answer.status != HTTPStatus.INSUFFICIENT_STORAGE or not self._used:
-                return answer
+                said = answer.body.replace(str(self._folder).encode(), _FOLDER)
+                return replace(answer, body=said)
             await self._evict(next(iter(self._used)))
 
     async def _evict(self, name: str) -> None:

@@ -66,7 +66,10 @@ class Configs:
             raise invalid(f"InitialInstanceCount is required for production variant {name}.")
         if "ServerlessConfig" in variant:
             check_serverless(name, variant["ServerlessConfig"])
-            check_no_source(container_of(model), "serverless endpoints")
+            container = container_of(model)
+            check_no_source(container, "serverless endpoints")
+            if container.get("Mode") == "MultiModel":
+                raise invalid("A multi-model container cannot be used for a serverless endpoint.")
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a configuration as it was created."""

@@ -72,7 +72,7 @@ def test_an_archive_that_is_there_is_not_made_again(target, half_plus_two):
     key = key_of(serverless, one)
     before = serverless.blobs.head(key)
     location = locate(serverless, "half", one)
-    args = {"root": location.root, "model": "half", "number": 1}
+    args = {"key": key, "base": location.root, "files": location.saved_model}
     serverless._archives.make(args, print)
     assert serverless.blobs.head(key) == before
 

@@ -87,6 +87,16 @@ class TestShadowedSageMaker(TestSageMaker):
         return create(target_of(bucket, next(REGIONS), shadow_percent=50), clouds)
 
 
+class TestMultiModelSageMaker(TestSageMaker):
+    """Models share an endpoint; each request names a revision."""
+
+    splits_traffic = False
+
+    @pytest.fixture
+    def provider(self, bucket, clouds):
+        return create(target_of(bucket, next(REGIONS), multi_model="all-of-them"), clouds)
+
+
 class TestS3Blobs(BlobStoreContract):
     @pytest.fixture
     def missing(self, bucket, clouds):

@@ -112,6 +112,18 @@ def options(**fields):
             "`image` says which TensorFlow serves",
         ),
         ({"async_output": "answers"}, "async_output", "matching regex"),
+        ({"multi_model": "a_b"}, "multi_model", "matching regex"),
+        *(
+            ({"multi_model": "all"} | fields, field, f"an endpoint of many models {sentence}")
+            for fields, field, sentence in (
+                ({"serverless_memory_mb": 1024}, "serverless_memory_mb", "has instances"),
+                ({"async_output": "s3://some-bucket/a"}, "async_output", "has no asynchronous"),
+                ({"shadow_percent": 10}, "shadow_percent", "has no shadow of one of them"),
+                ({"update": "canary"}, "update", "is not updated when one of them"),
+                ({"package_group": "halves"}, "package_group", "is of no model package"),
+                ({"instance_type": "ml.g5.xlarge"}, "instance_type", "runs AWS's TensorFlow image on"),
+            )
+        ),
     ],
 )
 def test_fields_that_do_not_fit_are_refused_by_name(fields, field, sentence):
@@ -336,6 +348,7 @@ def test_the_schema_for_editors_names_the_fields_and_no_others():
         *({"update": update.value} for update in Update),
         {"env": {"SAGEMAKER_TFS_NGINX_LOGLEVEL": "info"}, "capture_percent": 100},
         {"archive": True},
+        {"multi_model": "all"},
         {"image": None, "instance_count": 3, "async_output": "s3://some-bucket/answers"},
     ],
 )

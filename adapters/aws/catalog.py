@@ -1,0 +1,107 @@
+"""Which revisions of a model an endpoint of many models has, and which is live: one object a model.
+
+Such an endpoint knows archives by their keys alone, and loads them when asked. So what was tried
+on it, and what requests without a revision are for, is written beside the archives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from cloudserve.errors import ConflictError
+from cloudserve.release.nouns import Revision
+from cloudserve.release.provider import BlobStore, Expect
+
+ROOT = "cloudserve-multi"
+ATTEMPTS = 5
+"""How often a change is made anew because another one was first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A revision that the endpoint was asked to load."""
+
+    number: int
+    digest: str
+    tried: float
+    """When, in seconds since 1970."""
+    reason: str = ""
+    """Why it could not be loaded; empty when it was."""
+
+    @property
+    def revision(self) -> Revision:
+        """Return the revision."""
+        return Revision(self.number, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A model's revisions on an endpoint by their ids."""
+
+    live: str = ""
+    revisions: Mapping[str, Entry] = field(default_factory=dict)
+
+    def find(self, revision: Revision) -> Entry | None:
+        """Return the entry of this very revision."""
+        entry = self.revisions.get(revision.id)
+        return entry if entry and entry.digest == revision.digest else None
+
+    def tried(self, revision: Revision, reason: str) -> Catalog:
+        """Return the catalog after a load; the first that succeeds is live."""
+        entry = Entry(revision.number, revision.digest, time.time(), reason)
+        live = self.live or ("" if reason else revision.id)
+        return Catalog(live, {**self.revisions, revision.id: entry})
+
+    def promoted(self, revision_id: str) -> Catalog:
+        """Return the catalog with another revision live."""
+        return replace(self, live=revision_id)
+
+
+class Catalogs:
+    """The catalogs of one endpoint, in its bucket."""
+
+    def __init__(self, blobs: BlobStore, endpoint: str) -> None:
+        self._blobs = blobs
+        self._endpoint = endpoint
+
+    @property
+    def prefix(self) -> str:
+        """Return the key prefix that the endpoint finds archives below."""
+        return f"{ROOT}/{self._endpoint}/models/"
+
+    def read(self, model: str) -> Catalog:
+        """Read a model's catalog; an empty one where there is none yet."""
+        return self._read(model)[0]
+
+    def change(self, model: str, step: Callable[[Catalog], Catalog]) -> None:
+        """Change a catalog, from what it is at that moment; raises ConflictError in the end."""
+        for attempt in range(1, ATTEMPTS + 1):
+            catalog, token = self._read(model)
+            data = msgspec.json.encode(step(catalog), order="sorted")
+            try:
+                self._blobs.write(self._key(model), data, token or Expect.ABSENT)
+            except ConflictError:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _read(self, model: str) -> tuple[Catalog, str]:
+        found = self._blobs.read(self._key(model))
+        if found is None:
+            return Catalog(), ""
+        try:
+            return msgspec.json.decode(found[0], type=Catalog), found[1]
+        except msgspec.DecodeError as error:
+            raise ConflictError(
+                f"the catalog of {model} cannot be read: {error}",
+                where=f"{self._blobs.url}/{self._key(model)}",
+                hint="delete the object and deploy the model's versions again",
+            ) from error
+
+    def _key(self, model: str) -> str:
+        return f"{ROOT}/{self._endpoint}/catalog/{model}.json"
