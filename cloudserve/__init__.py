@@ -3,9 +3,9 @@
 The public API; names are loaded on first use, so that importing the package stays cheap.
 
     project = cloudserve.load_project("cloudserve.yaml")
-    cloudserve.deploy(project, "mnist", "gcp")
-    cloudserve.promote(project, "mnist", "gcp")
-    cloudserve.Client(project, "mnist", "gcp").predict([[0.0] * 784])
+    cloudserve.deploy(project, "mnist", "aws")
+    cloudserve.promote(project, "mnist", "aws")
+    cloudserve.Client(project, "mnist", "aws").predict([[0.0] * 784])
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -13,16 +13,27 @@ from string import Template
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, Model
+from cloudserve.savedmodel.files import is_directory, is_file
 
 DEPTH = 3
 MARKERS = ("saved_model.pb", "saved_model.pbtxt")
+FOREIGN = ("clouds.db", "pyvenv.cfg")
+"""Files of folders that are not looked into: `cloudserve emulate --data`, virtual environments."""
 
 
-def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Model, ...]]:
+TARGETS = ("vertex", "aws", "gcp")
+"""The targets that there is a scaffold of."""
+TARGETS_BY_DEFAULT = ("vertex", "aws")
+
+
+def write_project(
+    folder: Path, *, targets: Iterable[str] = TARGETS_BY_DEFAULT, force: bool = False
+) -> tuple[Path, tuple[Model, ...]]:
     """Write `cloudserve.yaml` in a folder for the SavedModels in it; return its path and them.
 
-    The file appears whole or not at all. Raises UserError when there is no SavedModel or the folder
-    cannot be written, ConflictError when the file is there and `force` is not given.
+    `targets` are of TARGETS. The file appears whole or not at all. Raises UserError when there is
+    no SavedModel or the folder cannot be written, ConflictError when the file is there and `force`
+    is not given.
     """
     models = find_models(folder)
     if not models:
@@ -32,7 +43,7 @@ def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Mod
             hint="export one with tf.saved_model.save(model, 'models/NAME/1')",
         )
     path = folder / DEFAULT_FILE
-    text = _render(folder, models)
+    text = _render(folder, models, targets)
     draft = path.with_name(f".{DEFAULT_FILE}.{os.getpid()}")
     try:
         draft.write_text(text, "utf-8")
@@ -46,7 +57,9 @@ def write_project(folder: Path, *, force: bool = False) -> tuple[Path, tuple[Mod
         ) from error
     except OSError as error:
         raise UserError(
-            f"{DEFAULT_FILE} cannot be written: {error.strerror}", where=str(folder.resolve())
+            f"{DEFAULT_FILE} cannot be written: {error.strerror}",
+            where=str(folder.resolve()),
+            hint="name a folder that you may write to",
         ) from error
     finally:
         with suppress(OSError):
@@ -67,7 +80,7 @@ def find_models(folder: Path) -> tuple[Model, ...]:
 
 
 def _saved_models(folder: Path, depth: int) -> Iterator[Path]:
-    if any((folder / marker).is_file() for marker in MARKERS):
+    if any(is_file(folder / marker) for marker in MARKERS):
         yield folder
     elif depth:
         for entry in _folders(folder):
@@ -79,7 +92,11 @@ def _folders(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError:  # not there, or not ours to read: no model of ours lies in it
         return []
-    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return [entry for entry in entries if is_directory(entry) and not _is_foreign(entry)]
+
+
+def _is_foreign(folder: Path) -> bool:
+    return folder.name.startswith(".") or any(is_file(folder / name) for name in FOREIGN)
 
 
 def _base(saved_model: Path) -> Path:
@@ -101,13 +118,18 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _render(folder: Path, models: tuple[Model, ...]) -> str:
-    template = (files("cloudserve.templates.project") / DEFAULT_FILE).read_text("utf-8")
+def _render(folder: Path, models: tuple[Model, ...], targets: Iterable[str]) -> str:
     paths = {m.name: _path(m.path, folder) for m in models}
     entries = "".join(
         f"  {_yaml(name)}:\n    path: {_yaml(path)}\n" for name, path in paths.items()
     )
-    return Template(template).substitute(models=entries)
+    places = "\n".join(_template(f"target-{name}.yaml") for name in dict.fromkeys(targets))
+    text = Template(_template(DEFAULT_FILE)).substitute(models=entries, targets=places)
+    return f"{text.rstrip()}\n"
+
+
+def _template(name: str) -> str:
+    return (files("cloudserve.templates.project") / name).read_text("utf-8")
 
 
 def _path(path: Path, folder: Path) -> str:

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import load_project
-from cloudserve.scaffold import write_project
+from cloudserve.scaffold import FOREIGN, TARGETS, write_project
 
 
 def with_models(folder, *names):
@@ -50,6 +51,28 @@ def test_any_folders_give_a_file_that_loads(tmp_path_factory, names):
         return  # a name that this file system does not take
     if not any(name.isdecimal() for name in names):
         assert sorted(models_of(folder).values()) == sorted(folder / name for name in names)
+
+
+@pytest.mark.parametrize("mark", FOREIGN)
+def test_copies_in_the_offline_clouds_and_in_environments_are_no_models(tmp_path, mark):
+    with_models(tmp_path, "m", "rehearsal/served/m")
+    (tmp_path / "rehearsal" / mark).touch()
+    assert list(models_of(tmp_path)) == ["m"]
+
+
+def test_living_platforms_are_written_unless_others_are_asked_for(tmp_path):
+    path, _ = write_project(with_models(tmp_path, "m"))
+    assert list(load_project(path).targets) == ["vertex", "aws"]
+
+
+@given(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4))
+def test_the_targets_that_are_asked_for_are_written_in_their_order(tmp_path_factory, names):
+    folder = with_models(tmp_path_factory.mktemp("project"), "m")
+    path, _ = write_project(folder, targets=names)
+    project = load_project(path, environ={})
+    assert list(project.targets) == list(dict.fromkeys(names))
+    for target in project.targets.values():
+        registry.provider(target, {})  # raises for a field that is missing or unknown
 
 
 def test_long_names_that_are_alike_stay_apart_and_short_enough(tmp_path):

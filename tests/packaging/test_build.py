@@ -46,7 +46,8 @@ def test_the_wheel_holds_every_module_under_one_name(built):
         f"cloudserve-{__version__}.dist-info",
     }
     image = ("templates/image/Dockerfile", "templates/image/serve.sh")
-    for data in ("py.typed", "project.schema.json", "templates/project/cloudserve.yaml", *image):
+    project = tuple(f"templates/project/{name}.yaml" for name in ("cloudserve", "target-aws"))
+    for data in ("py.typed", "project.schema.json", *project, *image):
         assert f"cloudserve/{data}" in names
 
 

@@ -429,7 +429,8 @@ def test_init_writes_a_project_file_that_loads(tmp_path, monkeypatch, shared_mod
     assert run(["inspect", "my-model"]) == 0
     assert run(["init"]) == 5
     assert "cloudserve.yaml is there already" in capsys.readouterr().err
-    assert run(["init", "--force"]) == 0
+    assert run(["init", "--force", "--target", "aws", "-t", "gcp"]) == 0
+    assert "  cloudserve deploy my-model --target aws  # " in capsys.readouterr().err
 
 
 def test_init_without_a_model_says_how_to_export_one(tmp_path, capsys):
