@@ -7,7 +7,6 @@ completion repeats the parts' checksums. Payloads are not hashed for the signatu
 from __future__ import annotations
 
 import base64
-import hashlib
 import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import Part, UploadGoneError
 from cloudserve.storage.pool import WORKERS
-from cloudserve.storage.window import BLOCK, Blocks, Window
+from cloudserve.storage.window import BLOCK, Blocks, Window, md5_of
 
 from .errors import code_of, status_of
 from .s3_errors import DENIED, s3_translated
@@ -102,14 +101,11 @@ class S3Parts:
                 for part in page.get("Parts", ())
             )
 
-    def is_same(self, part: Part, body: Window) -> bool:
+    def take_over(self, part: Part, body: Window) -> Part | None:
         """Compare by CRC32, or by the ETag's MD5 where S3 lists no checksum."""
         if part.checksum:
-            return part.checksum == _crc32(body)
-        md5 = hashlib.md5(usedforsecurity=False)
-        for block in body.blocks():
-            md5.update(block)
-        return part.token.strip('"') == md5.hexdigest()
+            return part if part.checksum == _crc32(body) else None
+        return part if part.token.strip('"') == md5_of(body) else None
 
     def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
         """Send a part."""
@@ -124,9 +120,8 @@ class S3Parts:
             )
         return Part(number, body.size, str(sent["ETag"]), crc32)
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
         """Make the parts the object; S3 compares each checksum with what it has."""
-        del body  # every part was compared
         named = [
             {"PartNumber": part.number, "ETag": part.token}
             | ({"ChecksumCRC32": part.checksum} if part.checksum else {})

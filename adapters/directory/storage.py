@@ -162,19 +162,18 @@ class DirectoryBlobs:
         """Raise UploadGoneError."""
         raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
 
-    def is_same(self, part: Part, body: Window) -> bool:
-        """Return False."""
+    def take_over(self, part: Part, body: Window) -> None:
+        """Return None."""
         del part, body
-        return False
 
     def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
         """Raise UploadGoneError."""
         del number, body
         raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
         """Raise UploadGoneError."""
-        del parts, body
+        del parts
         raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
 
     def abort(self, key: str, upload: str) -> None:

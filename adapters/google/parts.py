@@ -7,15 +7,15 @@ multipart uploads too, without a way to go on; so these few calls are made by `x
 without them (emulators) gets the file whole, by a resumable upload.
 
 Each body carries the CRC32C of the bytes on disk, which GCS compares before it acknowledges; the
-whole object's CRC32C is compared with the file's.
+whole object's CRC32C is compared with the one that its parts give.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import google_crc32c
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -23,8 +23,9 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import Part, UploadGoneError
-from cloudserve.storage.outgoing import PART
-from cloudserve.storage.window import Blocks, Window
+from cloudserve.storage.crc_combine import CRC32C_POLYNOMIAL, combined
+from cloudserve.storage.spans import PART
+from cloudserve.storage.window import Blocks, Window, md5_of
 
 from .bucket import RETRY, GcsBucket
 from .xml_api import TIMEOUT, Query, completion, listed_parts, listed_uploads, upload_id
@@ -33,6 +34,7 @@ CHUNK = 8 << 20
 """Bytes of a request of Google's own client, which holds them in memory."""
 TYPE = "application/octet-stream"
 NOT_HERE = frozenset({405, 501})
+GENERATION = "x-goog-generation"
 DENIED = 403
 GONE = 404
 
@@ -91,31 +93,33 @@ class GcsParts(GcsBucket):
                 found += page
         return tuple(found)
 
-    def is_same(self, part: Part, body: Window) -> bool:
+    def take_over(self, part: Part, body: Window) -> Part | None:
         """Compare by the ETag, a part's MD5: the listing has no other checksum."""
-        md5 = hashlib.md5(usedforsecurity=False)
-        for block in body.blocks():
-            md5.update(block)
-        return part.token.strip('"') == md5.hexdigest()
+        if part.token.strip('"') != md5_of(body):
+            return None
+        return replace(part, checksum=_crc32c(body))
 
     def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
         """Send a part."""
-        headers = {"x-goog-hash": f"crc32c={_crc32c(body)}", "content-type": TYPE}
+        crc32c = _crc32c(body)
+        headers = {"x-goog-hash": f"crc32c={crc32c}", "content-type": TYPE}
         query: Query = {"uploadId": upload, "partNumber": number}
         with self._of_upload(f"upload part {number} of {self.url}/{key}"):
             sent = self._xml.call("PUT", key, query, body=Blocks(body), headers=headers)
-        return Part(number, body.size, sent.headers.get("etag", ""))
+        return Part(number, body.size, sent.headers.get("etag", ""), crc32c)
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
-        """Make the parts the object, and compare its CRC32C with the file's."""
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
+        """Make the parts the object, and compare its CRC32C with theirs."""
         named = completion({part.number: part.token for part in parts})
         with self._of_upload(f"complete the upload of {self.url}/{key}"):
-            self._xml.call("POST", key, {"uploadId": upload}, body=named)
-        if body is None:
-            return  # every part was compared
+            done = self._xml.call("POST", key, {"uploadId": upload}, body=named)
         with self._translated(f"look at {self.url}/{key}"):
             blob = self._bucket.get_blob(key, timeout=TIMEOUT, retry=RETRY)
-        if blob is not None and blob.crc32c != _crc32c(body):
+        if blob is None or done.headers.get(GENERATION, str(blob.generation)) != str(
+            blob.generation
+        ):
+            return  # somebody wrote another, or deleted this one, meanwhile
+        if blob.crc32c != _joined(parts):
             with self._translated(f"delete {self.url}/{key}"):
                 blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT, retry=RETRY)
             raise UploadGoneError(
@@ -191,4 +195,14 @@ def _crc32c(body: Window) -> str:
     checksum = 0
     for block in body.blocks():
         checksum = google_crc32c.extend(checksum, block)
-    return base64.b64encode(checksum.to_bytes(4, "big")).decode("ascii")
+    return _text(checksum.to_bytes(4, "big"))
+
+
+def _joined(parts: Sequence[Part]) -> str:
+    """Return the CRC32C of parts one after another."""
+    pieces = [(base64.b64decode(part.checksum), part.size) for part in parts]
+    return _text(combined(pieces, CRC32C_POLYNOMIAL))
+
+
+def _text(checksum: bytes) -> str:
+    return base64.b64encode(checksum).decode("ascii")

@@ -31,7 +31,7 @@ class Part:
     token: str
     """The ETag, which the completion must repeat."""
     checksum: str = ""
-    """The service's checksum of the part in base64; empty where its listing does not tell."""
+    """The checksum of the part in base64; empty where the service's listing does not tell."""
 
 
 @runtime_checkable
@@ -57,18 +57,18 @@ class PartStore(BlobStore, Protocol):
         """Return the parts that the service has; raises UploadGoneError."""
         ...
 
-    def is_same(self, part: Part, body: Window) -> bool:
-        """Say whether a part that the service has is these bytes, by its checksum."""
+    def take_over(self, part: Part, body: Window) -> Part | None:
+        """Return a listed part, with its checksum, if it is these bytes; None if it is others."""
         ...
 
     def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
         """Send a part, in place of the one of this number; raises UploadGoneError."""
         ...
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part], body: Window | None) -> None:
-        """Make the parts, in their order, the object; `body` is the whole, if there is a file.
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
+        """Make the parts that were sent or taken over, in their order, the object.
 
-        Raises UploadGoneError; a RemoteError when the service's checksum is another.
+        Raises UploadGoneError; a RemoteError when the service's checksum is another than theirs.
         """
         ...
 

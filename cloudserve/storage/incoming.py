@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.provider import Blob
-from cloudserve.storage.outgoing import Span
+from cloudserve.storage.spans import Span
 
 
 @dataclass(frozen=True, slots=True)

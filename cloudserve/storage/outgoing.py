@@ -9,12 +9,10 @@ from pathlib import Path
 
 from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import Part
+from cloudserve.storage.spans import Span
 
 SHA256 = "cloudserve-sha256"
 """The user metadata that carries a file's digest."""
-PART = 16 << 20
-MAX_PARTS = 10_000
-"""Of S3 and of Google Cloud Storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +30,6 @@ class Outgoing:
         """Say whether an object, with its metadata, is this file."""
         said = {name.lower(): value for name, value in self.metadata.items()}
         return blob is not None and (blob.size, blob.metadata) == (self.size, said)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The place of a part in its file."""
-
-    number: int
-    offset: int
-    size: int
-
-
-def spans(size: int, part: int = PART) -> tuple[Span, ...]:
-    """Cut a file into parts of `part` bytes, or larger ones where 10,000 are not enough."""
-    part = max(part, -(-size // MAX_PARTS))
-    starts = range(0, size, part)
-    return tuple(Span(i, at, min(part, size - at)) for i, at in enumerate(starts, start=1))
 
 
 @dataclass(slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob, BlobStore
@@ -12,12 +11,12 @@ from cloudserve.storage import pool
 from cloudserve.storage.contract import PartStore
 from cloudserve.storage.events import FileDone, Meter, Observe, Retrying, Skipped
 from cloudserve.storage.incoming import Incoming, Landing, sha256_of
-from cloudserve.storage.outgoing import PART, Span, spans
-from cloudserve.storage.retry import Retry, StoppedError
+from cloudserve.storage.retry import Retry
+from cloudserve.storage.spans import PART, Span, spans
+from cloudserve.storage.transfer import Transfer
 
 ATTEMPTS = 3
 """How often a file is fetched whose bytes turn out to be wrong."""
-Result = TypeVar("Result")
 
 
 class Receiver:
@@ -33,11 +32,7 @@ class Receiver:
         workers: int = pool.WORKERS,
     ) -> None:
         self._store = store
-        self._observe = observe
-        self._retry = retry or Retry()
-        self._part = part
-        self._workers = workers
-        self._meters: dict[tuple[str, int], Meter] = {}
+        self._transfer = Transfer(observe, retry or Retry(), part, workers)
 
     def receive(self, files: Iterable[Incoming]) -> None:
         """Fetch the files that are not there yet.
@@ -46,30 +41,31 @@ class Receiver:
         when an object changes meanwhile, UserError when a file cannot be written. What came until
         then stays, and the next call goes on from it.
         """
-        pool.run([partial(self._file, f) for f in files], self._retry.stop, self._workers)
+        self._transfer.run(partial(self._file, file) for file in files)
 
     def _file(self, file: Incoming) -> Sequence[pool.Task]:
         if file.sha256 and file.path.is_file() and sha256_of(file.path) == file.sha256:
-            self._observe(Skipped(file.name, file.blob.size))
-            self._observe(FileDone(file.name, file.blob.size, moved=False))
+            self._transfer.observe(Skipped(file.name, file.blob.size))
+            self._transfer.observe(FileDone(file.name, file.blob.size, moved=False))
             return ()
         return self._begin(file, attempt=1)
 
     def _begin(self, file: Incoming, attempt: int) -> Sequence[pool.Task]:
-        pieces = spans(file.blob.size, self._part) or (Span(1, 0, 0),)
+        pieces = spans(file.blob.size, self._transfer.part) or (Span(1, 0, 0),)
         landing = Landing(file, pieces)
         there = landing.open()
         for span in pieces:
             if span.number in there:
-                self._meter(file, span).finish(Skipped)
+                self._transfer.meter(file.name, span).finish(Skipped)
         left = [span for span in pieces if span.number not in there]
         if not left:
             return self._end(landing, attempt)
         return [partial(self._part_of, landing, span, attempt) for span in left]
 
     def _part_of(self, landing: Landing, span: Span, attempt: int) -> Sequence[pool.Task]:
-        meter = self._meter(landing.file, span)
-        self._try(landing.file, partial(self._fetch, landing, span, meter))
+        name = landing.file.name
+        meter = self._transfer.meter(name, span)
+        self._transfer.attempt(name, partial(self._fetch, landing, span, meter))
         meter.finish()
         return self._end(landing, attempt) if landing.add(span) else ()
 
@@ -86,8 +82,7 @@ class Receiver:
     def _metered(self, pieces: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
         position = 0
         for piece in pieces:
-            if self._retry.stop.is_set():
-                raise StoppedError
+            self._transfer.check_going_on()
             yield piece
             position += len(piece)
             meter(position)
@@ -95,7 +90,7 @@ class Receiver:
     def _end(self, landing: Landing, attempt: int) -> Sequence[pool.Task]:
         file = landing.file
         if landing.finish():
-            self._observe(FileDone(file.name, file.blob.size))
+            self._transfer.observe(FileDone(file.name, file.blob.size))
             return ()
         if attempt == ATTEMPTS:
             raise RemoteError(
@@ -103,17 +98,8 @@ class Receiver:
                 where=f"{self._store.url}/{file.blob.key}",
                 hint="deploy the version again: what is in the bucket is damaged",
             )
-        self._observe(Retrying(file.name, "its digest is wrong", 0.0))
+        self._transfer.observe(Retrying(file.name, "its digest is wrong", 0.0))
         return self._begin(file, attempt + 1)
-
-    def _meter(self, file: Incoming, span: Span) -> Meter:
-        key = (file.name, span.number)
-        return self._meters.setdefault(key, Meter(file.name, span.size, self._observe))
-
-    def _try(self, file: Incoming, call: Callable[[], Result]) -> Result:
-        return self._retry.run(
-            call, lambda error, pause: self._observe(Retrying(file.name, error.message, pause))
-        )
 
 
 def _pieces(store: BlobStore, blob: Blob, span: Span) -> Iterator[bytes]:

@@ -10,20 +10,21 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
-from cloudserve.storage.events import Moved, Observe, Retrying, Skipped, ignore, serialized
-from cloudserve.storage.outgoing import PART
+from cloudserve.storage.events import Moved, Observe, Skipped, ignore, serialized
+from cloudserve.storage.multipart import RESTARTS, find_upload, taken_away
 from cloudserve.storage.retry import Retry
+from cloudserve.storage.spans import PART
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.window import Window
 
 AT_ONCE = 4
 Make = Callable[["Sink"], None]
 """Writes all bytes to a sink."""
-Result = TypeVar("Result")
 
 
 class Sink:
@@ -90,49 +91,42 @@ def send_stream(  # noqa: PLR0913 - what goes where, and how
     retry: Retry | None = None,
     part: int = PART,
 ) -> None:
-    """Make an object of what `make` writes.
+    """Make an object of what `make` writes, as long as nobody makes it of the same meanwhile.
 
     Raises what `make` raises, and RemoteError when the service fails; then there is no object, and
     the parts that arrived wait for the next call.
     """
-    work = _Work(store, key, serialized(observe), retry or Retry())
-    upload, there = work.find()
+    transfer = Transfer(serialized(observe), retry or Retry(), part)
+    work = _Work(store, key, transfer)
+    upload, there = find_upload(store, transfer, key, key)
     with tempfile.TemporaryDirectory(prefix="cloudserve-parts-") as name:
-        if upload is not None:
-            work.send(Path(name), upload, there, make, part)
+        for _ in range(RESTARTS + 1):
+            if upload is None:
+                upload, there = transfer.attempt(key, lambda: store.begin(key, metadata)), {}
+            if upload is None:
+                work.put_whole(Path(name), metadata, make)
+                return
+            with suppress(UploadGoneError):  # somebody else has completed or aborted it
+                work.send(Path(name), upload, there, make)
+            # What was left there may have been begun for another content, and says so.
             if work.says(metadata):
                 return
-        # What was left there was begun for another content, and says so; or there was nothing.
-        upload = work.attempt(lambda: store.begin(key, metadata))
-        if upload is None:
-            work.put_whole(Path(name), metadata, make)
-        else:
-            work.send(Path(name), upload, {}, make, part)
+            upload = None
+    raise taken_away(store, key, key)
 
 
 class _Work:
     """The sending of one object."""
 
-    def __init__(self, store: PartStore, key: str, observe: Observe, retry: Retry) -> None:
+    def __init__(self, store: PartStore, key: str, transfer: Transfer) -> None:
         self._store = store
         self._key = key
-        self._observe = observe
-        self._retry = retry
+        self._transfer = transfer
         self._room = threading.Semaphore(AT_ONCE)
-
-    def find(self) -> tuple[str | None, dict[int, Part]]:
-        """Return the newest upload under way and its parts."""
-        for upload in self.attempt(lambda: self._store.open_uploads(self._key)):
-            try:
-                parts = self.attempt(lambda found=upload: self._store.parts(self._key, found))  # type: ignore[misc]
-            except UploadGoneError:
-                continue
-            return upload, {part.number: part for part in parts}
-        return None, {}
 
     def says(self, metadata: Mapping[str, str]) -> bool:
         """Say whether the object has this metadata."""
-        head = self.attempt(lambda: self._store.head(self._key))
+        head = self._transfer.attempt(self._key, lambda: self._store.head(self._key))
         return head is not None and head.metadata == {k.lower(): v for k, v in metadata.items()}
 
     def put_whole(self, folder: Path, metadata: Mapping[str, str], make: Make) -> None:
@@ -149,12 +143,10 @@ class _Work:
             with Window(whole) as body:
                 self._store.put(self._key, body, metadata)
 
-        self.attempt(put)
-        self._observe(Moved(self._key, whole.stat().st_size))
+        self._transfer.attempt(self._key, put)
+        self._transfer.observe(Moved(self._key, whole.stat().st_size))
 
-    def send(
-        self, folder: Path, upload: str, there: Mapping[int, Part], make: Make, part: int
-    ) -> None:
+    def send(self, folder: Path, upload: str, there: Mapping[int, Part], make: Make) -> None:
         """Send the parts as they are made, and complete the upload."""
         futures: list[Future[Part]] = []
         with ThreadPoolExecutor(AT_ONCE, "stream") as pool:
@@ -167,14 +159,21 @@ class _Work:
                 futures.append(pool.submit(self._part, upload, number, path, there.get(number)))
 
             try:
-                with closing(Sink(folder, part, take)) as sink:
+                with closing(Sink(folder, self._transfer.part, take)) as sink:
                     make(sink)
                     sink.finish()
+            except UploadGoneError:
+                raise
             except BaseException:
-                self._retry.stop.set()
+                self._transfer.retry.stop.set()
                 raise
         parts = [future.result() for future in futures]
-        self.attempt(lambda: self._store.complete(self._key, upload, parts, None))
+        self._transfer.attempt(self._key, lambda: self._store.complete(self._key, upload, parts))
+
+    def _taken_over(self, there: Part | None, body: Window) -> Part | None:
+        if there is None or there.size != body.size:
+            return None
+        return self._store.take_over(there, body)
 
     def _part(self, upload: str, number: int, path: Path, there: Part | None) -> Part:
         try:
@@ -186,23 +185,18 @@ class _Work:
     def _send_part(self, upload: str, number: int, path: Path, there: Part | None) -> Part:
         with Window(path) as body:
             size = body.size
-            if there is not None and there.size == size and self._store.is_same(there, body):
-                self._observe(Skipped(self._key, size))
-                return there
+            taken = self._taken_over(there, body)
+        if taken is not None:
+            self._transfer.observe(Skipped(self._key, size))
+            return taken
 
         def send() -> Part:
             with Window(path) as body:
                 return self._store.send_part(self._key, upload, number, body)
 
-        part = self.attempt(send)
-        self._observe(Moved(self._key, size))
+        part = self._transfer.attempt(self._key, send)
+        self._transfer.observe(Moved(self._key, size))
         return part
-
-    def attempt(self, call: Callable[[], Result]) -> Result:
-        """Call, and again when it fails in passing."""
-        return self._retry.run(
-            call, lambda error, pause: self._observe(Retrying(self._key, error.message, pause))
-        )
 
 
 def _append(path: Path, file: IO[bytes]) -> None:

@@ -78,8 +78,7 @@ class PartStoreContract:
         late, early = send(parts, "a b/ü", upload, path, (3, 1))
         (middle,) = send(parts, "a b/ü", upload, path, (2,))
         assert parts.head("a b/ü") is None
-        with Window(path) as body:
-            parts.complete("a b/ü", upload, [early, middle, late], body)
+        parts.complete("a b/ü", upload, [early, middle, late])
         head = parts.head("a b/ü")
         assert head is not None
         assert (head.size, dict(head.metadata)) == (SIZE, {"about": "it"})
@@ -97,8 +96,14 @@ class PartStoreContract:
         assert [(p.number, p.size) for p in found] == [(1, PART), (2, PART)]
         assert {p.token for p in found} == {p.token for p in sent}
         with Window(path, PART, PART) as same, Window(path, 0, PART) as other:
-            assert parts.is_same(found[1], same)
-            assert not parts.is_same(found[1], other)
+            taken = parts.take_over(found[1], same)
+            assert parts.take_over(found[1], other) is None
+        assert taken is not None
+        (first, last) = send(parts, "a b/ü", upload, path, (1, 3))
+        parts.complete("a b/ü", upload, [first, taken, last])
+        read = parts.read("a b/ü")
+        assert read is not None
+        assert read[0] == path.read_bytes()
 
     def test_a_part_that_is_sent_again_replaces_the_first(
         self, parts: PartStore, upload: str, path: Path, tmp_path: Path
@@ -107,8 +112,7 @@ class PartStoreContract:
         wrong.write_bytes(bytes(SIZE))
         send(parts, "a b/ü", upload, wrong)
         sent = send(parts, "a b/ü", upload, path)
-        with Window(path) as body:
-            parts.complete("a b/ü", upload, sent, body)
+        parts.complete("a b/ü", upload, sent)
         found = parts.read("a b/ü")
         assert found is not None
         assert found[0] == path.read_bytes()
@@ -124,8 +128,8 @@ class PartStoreContract:
             parts.parts("a b/ü", upload)
         with pytest.raises(UploadGoneError):
             send(parts, "a b/ü", upload, path, (1,))
-        with pytest.raises(UploadGoneError), Window(path) as body:
-            parts.complete("a b/ü", upload, sent, body)
+        with pytest.raises(UploadGoneError):
+            parts.complete("a b/ü", upload, sent)
         parts.abort("a b/ü", upload)
 
     def test_a_bucket_that_is_missing_takes_no_upload(self, missing: PartStore, path: Path) -> None:

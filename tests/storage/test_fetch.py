@@ -20,8 +20,8 @@ from cloudserve.storage.events import Moved, Skipped, Told
 from cloudserve.storage.fetch import fetch
 from cloudserve.storage.incoming import Incoming, Landing, local_path
 from cloudserve.storage.manifest import Manifest, ManifestFile, Origin, manifest_of
-from cloudserve.storage.outgoing import spans
 from cloudserve.storage.retry import Retry
+from cloudserve.storage.spans import spans
 
 MIB = 1 << 20
 # The clouds' clients leave the sockets of broken answers to the garbage collector.

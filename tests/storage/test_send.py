@@ -16,9 +16,10 @@ import pytest
 from cloudserve.errors import CloudserveError, ModelError, RemoteError
 from cloudserve.storage.contract import UploadGoneError
 from cloudserve.storage.events import FileDone, Moved, Retrying, Skipped
-from cloudserve.storage.outgoing import SHA256, Outgoing, spans
+from cloudserve.storage.outgoing import SHA256, Outgoing
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.send import Sender
+from cloudserve.storage.spans import spans
 from cloudserve.storage.window import Window
 
 MIB = 1 << 20

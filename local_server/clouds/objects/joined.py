@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from cloudserve.storage.crc_combine import CRC32_POLYNOMIAL, CRC32C_POLYNOMIAL, combined
+
 from .blobs import COPY_BYTES, BlobDirectory
 from .checksums import Digests
-from .crc_combine import CRC32_POLYNOMIAL, CRC32C_POLYNOMIAL, combined
 from .database import Database
 from .nouns import Blob
 from .rows import Objects, pieces_of, take_pieces

@@ -5,13 +5,14 @@ from __future__ import annotations
 import zlib
 
 import google_crc32c
-from cloudserve.local_server.clouds.objects.crc_combine import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.storage.crc_combine import (
     CRC32_POLYNOMIAL,
     CRC32C_POLYNOMIAL,
     combined,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.lists(st.binary(max_size=300)))
