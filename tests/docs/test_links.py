@@ -1,0 +1,50 @@
+"""The pages: every link leads to what is there, and every page is linked from somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def links(page: Path) -> list[tuple[Path, str]]:
+    """Give the file and the anchor of each link that stays in the project."""
+    found = []
+    for target in LINK.findall(prose(page)):
+        if "://" not in target and not target.startswith("mailto:"):
+            path, _, anchor = target.partition("#")
+            found.append(((page.parent / path).resolve() if path else page, anchor))
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors of a page's headings, as forges make them."""
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(page)))
+    return {text.strip().replace(" ", "-") for text in kept}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    dead = [
+        f"{path.relative_to(ROOT)}#{anchor}"
+        for path, anchor in links(page)
+        if not path.exists() or (anchor and anchor not in anchors(path))
+    ]
+    assert dead == []
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    seen, new = set(), {ROOT / "README.md"}
+    while new:
+        seen |= new
+        new = {p for page in new for p, _ in links(page) if p.suffix == ".md"} - seen
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= seen
