@@ -8,7 +8,7 @@ from typing import Any
 
 from ...container.archive import unpack
 from ..objects.store import ObjectStore
-from .sagemaker_models import source_of
+from .sagemaker_models import is_folder, source_of
 
 _BUCKET = "SAGEMAKER_MULTI_MODEL_UNIVERSAL_BUCKET"
 _PREFIX = "SAGEMAKER_MULTI_MODEL_UNIVERSAL_PREFIX"
@@ -35,7 +35,7 @@ def lay_model(
 def lay_data(store: ObjectStore, definition: Mapping[str, Any], tree: Path) -> None:
     """Put a definition's model data into an empty folder."""
     source = source_of(definition)
-    if source.key.endswith("/"):
+    if is_folder(source):
         tree.rmdir()
         store.checkout(source.bucket, source.key, tree)
     else:

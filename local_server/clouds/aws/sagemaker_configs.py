@@ -7,7 +7,7 @@ from typing import Any
 
 from ..resources import Document
 from .errors import invalid
-from .sagemaker_models import check_no_source, container_of
+from .exclusions import check_config, check_serverless_model
 from .sagemaker_records import CONFIG, MODEL, Records
 
 # What would change how an endpoint answers, and is not carried out here, is refused.
@@ -43,7 +43,7 @@ class Configs:
             raise invalid("Production variant names must be unique.")
         for variant in every:
             self._check_variant(region, variant)
-        _check_together(body, every)
+        check_config(body)
         config = {key: body[key] for key in _KEPT if key in body}
         config["ProductionVariants"] = _weighted(variants)
         if shadows:
@@ -66,10 +66,7 @@ class Configs:
             raise invalid(f"InitialInstanceCount is required for production variant {name}.")
         if "ServerlessConfig" in variant:
             check_serverless(name, variant["ServerlessConfig"])
-            container = container_of(model)
-            check_no_source(container, "serverless endpoints")
-            if container.get("Mode") == "MultiModel":
-                raise invalid("A multi-model container cannot be used for a serverless endpoint.")
+            check_serverless_model(model)
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a configuration as it was created."""
@@ -100,20 +97,3 @@ def check_serverless(name: str, config: Mapping[str, Any]) -> None:
             f"ProvisionedConcurrency of production variant {name} must be less than or equal to"
             " its MaxConcurrency."
         )
-
-
-def _check_together(body: Mapping[str, Any], variants: list[Document]) -> None:
-    """Refuse what the service does not offer together (hosting guide: serverless, shadows)."""
-    serverless = [variant for variant in variants if "ServerlessConfig" in variant]
-    if serverless and len(serverless) < len(variants):
-        raise invalid("Serverless and instance-based production variants cannot be mixed.")
-    output = body.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
-    if "AsyncInferenceConfig" in body and "S3OutputPath" not in output:
-        raise invalid("S3OutputPath is required for AsyncInferenceConfig.")
-    if "NotificationConfig" in output:
-        raise invalid("NotificationConfig is not available offline.")
-    for field in ("DataCaptureConfig", "AsyncInferenceConfig", "ShadowProductionVariants"):
-        if serverless and field in body:
-            raise invalid(f"{field} is not supported for serverless production variants.")
-    if "ShadowProductionVariants" in body and len(body["ProductionVariants"]) > 1:
-        raise invalid("A shadow variant needs exactly one production variant.")

@@ -17,6 +17,7 @@ from .alarms import Alarms
 from .arns import arn
 from .deployments import DeploymentError
 from .errors import invalid
+from .exclusions import check_guarded
 from .fleet import Fleet
 from .rollout import Rollout
 from .sagemaker_configs import check_serverless
@@ -128,6 +129,7 @@ class Endpoints:
             policy = endpoint.get("LastDeploymentConfig")
         if policy:
             self._check_policy(region, policy, endpoint["_serving"])
+            check_guarded(policy, endpoint["_serving"]["variants"], pending["variants"])
             pending["policy"] = endpoint["LastDeploymentConfig"] = policy
         self._start_update(region, endpoint, pending)
         return {"EndpointArn": endpoint["EndpointArn"]}

@@ -10,12 +10,13 @@ from typing import Any
 from ..objects.store import ObjectStore
 from ..resources import Document
 from ..serving import Source
-from .errors import invalid
+from .errors import AwsError, invalid
 from .model_packages import ModelPackages
 from .sagemaker_records import MODEL, Records
 
-_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
+_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _NOT_OFFLINE = ("AdditionalModelDataSources",)
+_NOT_OF_A_SOURCE = ("ManifestS3Uri", "ManifestEtag", "ETag", "HubAccessConfig")
 _KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
 
 
@@ -33,15 +34,19 @@ class Models:
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
         source = source_of(container)
-        files, _ = await asyncio.to_thread(source.usage, self._store)
         # The prefix of a multi-model container may be filled later.
-        if not files and container.get("Mode") != "MultiModel":
-            raise invalid(f"Could not find model data at s3://{source.bucket}/{source.key}.")
+        if container.get("Mode") != "MultiModel":
+            await asyncio.to_thread(self._check_data, source)
         name = body["ModelName"]
         model: Document = {"ModelName": name, "PrimaryContainer": container}
         model |= {key: body[key] for key in _KEPT if key in body}
         arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
         return {"ModelArn": arn}
+
+    def _check_data(self, source: Source) -> None:
+        files = source.usage(self._store)[0] if is_folder(source) else source.holds(self._store, "")
+        if not files:
+            raise _no_data(f"s3://{source.bucket}/{source.key}")
 
     def _resolved(self, region: str, container: Document) -> Document:
         """Return a container with what its model package says, where it names one."""
@@ -98,15 +103,14 @@ def source_of(container: Mapping[str, Any]) -> Source:
     """Return where a container's model data lies: a prefix, or one model.tar.gz."""
     data = container.get("ModelDataSource", {}).get("S3DataSource")
     if data is None:
-        source = _source(container.get("ModelDataUrl", ""))
-        is_multi = container.get("Mode") == "MultiModel"
-        # The models of a multi-model container lie below a prefix, which need not end so.
-        return Source(source.bucket, f"{source.key.rstrip('/')}/") if is_multi else source
+        return _archives(container)
+    for field in _NOT_OF_A_SOURCE:
+        if field in data:
+            raise invalid(f"{field} of an S3DataSource is not available offline.")
     if data["CompressionType"] == "None" and data["S3DataType"] == "S3Prefix":
-        source = _source(data["S3Uri"])
-        if not source.key.endswith("/"):
+        if not data["S3Uri"].endswith("/"):
             raise invalid("S3Uri must end with a slash when S3DataType is S3Prefix.")
-        return source
+        return _source(data["S3Uri"])
     if data["CompressionType"] == "Gzip" and data["S3DataType"] == "S3Object":
         return _source(data["S3Uri"])
     raise invalid(
@@ -115,8 +119,29 @@ def source_of(container: Mapping[str, Any]) -> Source:
     )
 
 
+def is_folder(source: Source) -> bool:
+    """Say whether model data are what lies below a key, and no archive."""
+    return not source.key or source.key.endswith("/")
+
+
+def _archives(container: Mapping[str, Any]) -> Source:
+    """Return what a ModelDataUrl says: an archive, or of many models the prefix of theirs."""
+    url = container.get("ModelDataUrl", "")
+    source = _source(url)
+    if container.get("Mode") == "MultiModel":
+        # It need not end as a prefix does.
+        return source if is_folder(source) else Source(source.bucket, f"{source.key}/")
+    if is_folder(source):
+        raise _no_data(url)
+    return source
+
+
 def _source(uri: str) -> Source:
     match = _S3.fullmatch(uri)
     if match is None:
-        raise invalid(f"Could not find model data at {uri}.")
-    return Source(match[1], match[2])
+        raise _no_data(uri)
+    return Source(match[1], match[2] or "")
+
+
+def _no_data(uri: str) -> AwsError:
+    return invalid(f"Could not find model data at {uri}.")

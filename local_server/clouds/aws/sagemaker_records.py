@@ -68,6 +68,7 @@ TRANSFORM = Kind(
 )
 _KINDS = (MODEL, CONFIG, ENDPOINT, PACKAGE_GROUP, PACKAGE, TRANSFORM)
 _DEFAULT_PAGE = 10
+_MOST_TAGS = 50
 
 
 class Records:
@@ -142,10 +143,12 @@ class Records:
         return [{"Key": key, "Value": stored[key]} for key in sorted(stored)]
 
     def add_tags(self, resource_arn: str, tags: list[Tag]) -> None:
-        """Set tags by key, over those that are there."""
+        """Set tags by key, over those that are there; raises AwsError for too many."""
         self._check_arn(resource_arn)
         stored = self.resources.get(TAGS, resource_arn) or {}
         stored |= {tag["Key"]: tag["Value"] for tag in tags}
+        if len(stored) > _MOST_TAGS:
+            raise invalid(f"A resource has no more than {_MOST_TAGS} tags.")
         self.resources.put(TAGS, resource_arn, stored)
 
     def remove_tags(self, resource_arn: str, keys: list[str]) -> None:

@@ -41,6 +41,7 @@ _LISTED = (
 )  # fmt: skip
 _MEGABYTE = 1024 * 1024
 _DEFAULT_PAYLOAD_MB = 6
+_MOST_MEGABYTES = 100
 _DEFAULT_RETRIES = 3
 _SPLITS = {"None", "Line", "TFRecord"}
 
@@ -80,13 +81,21 @@ class TransformJobs:
         for field in ("InputFilter", "OutputFilter"):
             if processing.get(field, "$") != "$":
                 raise invalid(f"{field} other than $ is not available offline.")
-        container = container_of(self._records.stored(MODEL, region, body["ModelName"]))
-        if container.get("Mode") == "MultiModel":
-            raise invalid("A multi-model container cannot be used for a transform job.")
-        check_no_source(container, "batch transform")
+        at_once = max(body.get("MaxConcurrentTransforms", 1), 1)
+        if body.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * at_once > _MOST_MEGABYTES:
+            raise invalid(
+                f"MaxPayloadInMB times MaxConcurrentTransforms must not exceed {_MOST_MEGABYTES}."
+            )
+        self._check_model(region, body["ModelName"])
         for uri in (source["S3Uri"], body["TransformOutput"]["S3OutputPath"]):
             if not self._files.has_bucket(uri):
                 raise invalid(f"The bucket of {uri} does not exist.")
+
+    def _check_model(self, region: str, name: str) -> None:
+        container = container_of(self._records.stored(MODEL, region, name))
+        if container.get("Mode") == "MultiModel":
+            raise invalid("A multi-model container cannot be used for a transform job.")
+        check_no_source(container, "batch transform")
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a job."""

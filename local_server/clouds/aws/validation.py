@@ -36,6 +36,7 @@ _TARGETS = {
     "boolean": "Boolean",
     "timestamp": "Date",
 }
+_LARGEST_FLOAT = 3.4028234663852886e38
 _NUMBERS = {"integer", "long", "float", "double", "timestamp"}
 # Java's classes of characters that Python's `re` has under no name.
 _CLASSES = {
@@ -114,7 +115,7 @@ def _number(kind: str, value: float) -> float:
         finite = math.isfinite(value)
     except OverflowError:
         finite = False
-    if not finite:
+    if not finite or (kind == "float" and abs(value) > _LARGEST_FLOAT):
         raise AwsError("SerializationException", f"A number is out of range for {_TARGETS[kind]}")
     return value
 

@@ -56,6 +56,26 @@ def test_an_attribute_chooses_the_method(both):
     assert b"No regression inputs found in SignatureDef" in answer.body
 
 
+@pytest.mark.parametrize("release", Release)
+@pytest.mark.parametrize(
+    ("method", "signature", "answers"),
+    [
+        ("regress", "regress_x_to_y", [3.0, 2.0]),
+        ("classify", "classify_x_to_y", [[["", 3.0]], [["", 2.0]]]),
+    ],
+)
+def test_examples_are_answered_by_the_method_that_an_attribute_names(
+    shared_models, start, release, method, signature, answers
+):
+    body = {"signature_name": signature, "examples": [{"x": 2.0}, {"x": 0.0}]}
+    container = start(shared_models / "tfs_half_plus_two_2v", release=release)
+    content = json.dumps(body).encode()
+    found = container.invoke(content, attributes=f"tfs-method={method}", accept=JSON)
+    assert found.status == 200, found
+    assert json.loads(found.body) == {"results": answers}
+    assert b"\n" not in found.body
+
+
 def test_a_version_that_is_not_there(both):
     answer = both.invoke(b"[1.0]", attributes="tfs-model-version=7")
     assert answer.status == 404

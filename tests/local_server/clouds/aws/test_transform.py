@@ -178,6 +178,8 @@ class TestJobs:
             ({"given": {"SplitType": "RecordIO"}}, "SplitType RecordIO is not available offline"),
             ({"output": {"S3OutputPath": "s3://nobody/x"}}, "The bucket of s3://nobody/x does not"),
             ({"DataProcessing": {"InputFilter": "$[1:]"}}, "InputFilter other than"),
+            ({"MaxPayloadInMB": 101}, "must not exceed 100"),
+            ({"MaxConcurrentTransforms": 17}, "must not exceed 100"),
         ],
     )
     def test_what_is_not_carried_out_is_refused_at_once(self, run, more, message):

@@ -1,0 +1,190 @@
+"""What the service does not offer together is refused, and by which operation."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+SERVERLESS = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
+CANARY = {
+    "BlueGreenUpdatePolicy": {
+        "TrafficRoutingConfiguration": {
+            "Type": "CANARY",
+            "WaitIntervalInSeconds": 0,
+            "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+        }
+    }
+}
+ROLLING = {
+    "RollingUpdatePolicy": {
+        "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+        "WaitIntervalInSeconds": 0,
+    }
+}
+
+
+@pytest.fixture
+def serverless(aws, fresh, archived):
+    """Give what makes serverless variants of a model that is an archive."""
+    aws.add_model(fresh, archived["double"])
+    return lambda name: aws.variant(name, fresh, ServerlessConfig=SERVERLESS)
+
+
+class TestServerless:
+    def test_there_is_one_variant(self, aws, fresh, serverless):
+        with pytest.raises(ClientError, match="no more than one serverless"):
+            aws.add_config(fresh, serverless("a"), serverless("b"))
+        aws.add_config(fresh, serverless("a"))
+
+    def test_it_is_not_beside_instances(self, aws, fresh, serverless):
+        with pytest.raises(ClientError, match="cannot be mixed"):
+            aws.add_config(fresh, serverless("a"), aws.variant("b", fresh))
+
+    @pytest.mark.parametrize("more", [{"VpcConfig": VPC}, {"EnableNetworkIsolation": True}])
+    def test_it_is_in_no_network_of_ones_own(self, aws, fresh, serverless, archived, more):
+        (field,) = more
+        with pytest.raises(ClientError, match=f"{field} is not supported for serverless prod"):
+            aws.add_config(fresh, serverless("a"), **more)
+        container = {"Image": "tensorflow-inference:2.20-cpu", "ModelDataUrl": archived["double"]}
+        role = "arn:aws:iam::000000000000:role/serving"
+        aws.sm.create_model(
+            ModelName=f"{fresh}-x", PrimaryContainer=container, ExecutionRoleArn=role, **more
+        )
+        with pytest.raises(ClientError, match=f"{field} of a model is not supported"):
+            aws.add_config(fresh, serverless("a") | {"ModelName": f"{fresh}-x"})
+
+    def test_it_serves_one_model(self, aws, fresh, serverless):
+        aws.add_multi_model(f"{fresh}-many", "s3://models/")
+        with pytest.raises(ClientError, match="multi-model container cannot be used"):
+            aws.add_config(fresh, serverless("a") | {"ModelName": f"{fresh}-many"})
+
+    def test_a_rolling_update_is_not_for_it(self, aws, fresh, serverless):
+        aws.add_config(fresh, serverless("a"))
+        aws.add_endpoint(fresh)
+        with pytest.raises(ClientError, match="not supported for serverless and multi-variant"):
+            aws.sm.update_endpoint(
+                EndpointName=fresh, EndpointConfigName=fresh, DeploymentConfig=ROLLING
+            )
+
+
+class TestGuardedUpdates:
+    @pytest.fixture
+    def endpoint(self, aws, fresh):
+        """Give an endpoint of the variant `a`, and configurations of `b`, and of both."""
+        aws.add_model(fresh, "s3://models/double/")
+        a, b = aws.variant("a", fresh), aws.variant("b", fresh)
+        aws.add_config(fresh, a)
+        aws.add_config(f"{fresh}-b", b)
+        aws.add_config(f"{fresh}-both", a, b)
+        aws.add_endpoint(fresh)
+        return fresh
+
+    @pytest.mark.parametrize("policy", [CANARY, ROLLING])
+    @pytest.mark.parametrize("config", ["b", "both"])
+    def test_variants_keep_their_names(self, aws, endpoint, config, policy):
+        before = aws.describe(endpoint)
+        with pytest.raises(ClientError, match="must have the same variant names as the old one"):
+            aws.sm.update_endpoint(
+                EndpointName=endpoint,
+                EndpointConfigName=f"{endpoint}-{config}",
+                DeploymentConfig=policy,
+            )
+        after = aws.describe(endpoint)
+        for found in (before, after):
+            del found["ResponseMetadata"]
+        assert after == before
+
+    def test_a_policy_that_is_kept_counts_too(self, aws, endpoint):
+        aws.sm.update_endpoint(
+            EndpointName=endpoint, EndpointConfigName=endpoint, DeploymentConfig=CANARY
+        )
+        aws.settled(endpoint)
+        with pytest.raises(ClientError, match="must have the same variant names"):
+            aws.sm.update_endpoint(
+                EndpointName=endpoint,
+                EndpointConfigName=f"{endpoint}-b",
+                RetainDeploymentConfig=True,
+            )
+
+    def test_without_a_policy_they_may_change(self, aws, endpoint):
+        aws.sm.update_endpoint(EndpointName=endpoint, EndpointConfigName=f"{endpoint}-both")
+        names = {v["VariantName"] for v in aws.settled(endpoint)["ProductionVariants"]}
+        assert names == {"a", "b"}
+        with pytest.raises(ClientError, match="not supported for serverless and multi-variant"):
+            aws.sm.update_endpoint(
+                EndpointName=endpoint,
+                EndpointConfigName=f"{endpoint}-both",
+                DeploymentConfig=ROLLING,
+            )
+
+
+class TestModelData:
+    def test_many_models_are_archives(self, aws, fresh):
+        source = {"S3Uri": "s3://models/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+        data = {"ModelDataSource": {"S3DataSource": source}}
+        with pytest.raises(ClientError, match="ModelDataSource cannot be used with multi-model"):
+            aws.sm.create_model(
+                ModelName=fresh,
+                ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
+                PrimaryContainer={"Image": "i", "Mode": "MultiModel"} | data,
+            )
+
+    @pytest.mark.parametrize(
+        "url", ["s3://models/double/", "s3://models/doub", "s3://models/", "s3://models"]
+    )
+    def test_a_model_data_url_is_one_object(self, aws, fresh, url):
+        with pytest.raises(ClientError, match="Could not find model data at"):
+            aws.sm.create_model(
+                ModelName=fresh,
+                ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
+                PrimaryContainer={"Image": "i", "ModelDataUrl": url},
+            )
+
+    def test_a_whole_bucket_is_a_prefix(self, aws, fresh, models):
+        aws.running.upload(fresh, "", models / "double")
+        aws.add_model(fresh, f"s3://{fresh}/")
+        aws.add_config(fresh, aws.variant("main", fresh))
+        aws.add_endpoint(fresh)
+        assert b"2.0" in aws.invoke(fresh)
+
+    @pytest.mark.parametrize("field", ["ManifestS3Uri", "ETag"])
+    def test_what_would_choose_other_bytes_is_refused(self, aws, fresh, field):
+        source = {"S3Uri": "s3://models/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+        more = {"ModelDataSource": {"S3DataSource": source | {field: "s3://models/x"}}}
+        with pytest.raises(ClientError, match=f"{field} of an S3DataSource is not available"):
+            aws.sm.create_model(
+                ModelName=fresh,
+                ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
+                PrimaryContainer={"Image": "i"} | more,
+            )
+
+
+def test_a_shadow_is_the_only_one_of_the_only_variant(aws, fresh):
+    aws.add_model(fresh, "s3://models/double/")
+    a, b, c = (aws.variant(name, fresh) for name in "abc")
+    for variants, shadows in (((a, b), [c]), ((a,), [b, c])):
+        with pytest.raises(ClientError, match="A shadow variant needs exactly one"):
+            aws.add_config(fresh, *variants, ShadowProductionVariants=shadows)
+
+
+def test_a_resource_has_no_more_than_fifty_tags(aws, fresh):
+    tags = [{"Key": f"k{number}", "Value": "v"} for number in range(50)]
+    arn = aws.sm.create_model_package_group(ModelPackageGroupName=fresh, Tags=tags)[
+        "ModelPackageGroupArn"
+    ]
+    aws.sm.add_tags(ResourceArn=arn, Tags=[{"Key": "k1", "Value": "another"}])
+    with pytest.raises(ClientError, match="no more than 50 tags"):
+        aws.sm.add_tags(ResourceArn=arn, Tags=[{"Key": "one more", "Value": ""}])
+    found = aws.sm.list_tags(ResourceArn=arn)["Tags"]
+    assert len(found) == 50
+
+
+def test_a_weight_is_no_larger_than_a_float(aws, fresh):
+    aws.add_model(fresh, "s3://models/double/")
+    most = 3.4e38
+    aws.add_config(fresh, aws.variant("a", fresh, most), aws.variant("b", fresh, most))
+    aws.add_endpoint(fresh)
+    assert b"2.0" in aws.invoke(fresh)
+    with pytest.raises(ClientError, match="out of range for Float"):
+        aws.add_config(f"{fresh}-2", aws.variant("a", fresh, 1e39))
