@@ -52,7 +52,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
         access=access,
         emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
     )
-    ml = MlClient(options.project, options.endpoint, access)
+    ml = MlClient(options.project, options.api_endpoint, access)
     return AiPlatform(target.name, options, ml, blobs, Poller(options.timeout_seconds))
 
 

@@ -17,7 +17,8 @@ from cloudserve.release.nouns import Artifact
 from ..options import from_environment
 from ..tensorflow_versions import too_old
 
-ENDPOINT = "https://ml.googleapis.com"
+GLOBAL, REGIONAL = "https://ml.googleapis.com", "https://{region}-ml.googleapis.com"
+"""Hosts: Compute Engine's machines were on the regional ones alone (ai-platform-samples#242)."""
 LEGACY = "mls1-"
 MOST_FILES = 1000
 LARGEST = {True: 500 * 10**6, False: 10 * 10**9}
@@ -50,9 +51,16 @@ class Options:
     accelerator_count: Count = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     service_account: str = ""
-    endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", default=ENDPOINT)
+    endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", default="")
+    """Where the service answers; Google's own host for the machine where it is not given."""
     timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 1800
     """How long an operation is waited for."""
+
+    @property
+    def api_endpoint(self) -> str:
+        """Return the URL of the service."""
+        host = GLOBAL if self.machine_type.startswith(LEGACY) else REGIONAL
+        return self.endpoint or host.format(region=self.region)
 
 
 def check_options(options: Options, where: str) -> None:

@@ -109,6 +109,9 @@ _LOG_IN = (
 )
 
 
+_LATER = "the service fails for now; try again, and look at https://status.cloud.google.com"
+
+
 def _hint(status: int, reason: str) -> str | None:
     if SHUT_DOWN in reason:
         return (
@@ -121,7 +124,7 @@ def _hint(status: int, reason: str) -> str | None:
         403: "grant the account the permission that the message names, or use another account",
         429: "the quota is used up for now; try again later",
     }
-    return hints.get(status)
+    return hints.get(status, _LATER if status in RETRYABLE else None)
 
 
 def _root(error: BaseException) -> str:

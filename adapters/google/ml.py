@@ -17,7 +17,8 @@ class MlClient(GoogleApi):
         self, project: str, endpoint: str, access: Access, *, retries: int = RETRIES
     ) -> None:
         super().__init__("ml", "v1", endpoint, access, retries=retries)
-        self._project = f"projects/{project}"
+        self.project = project
+        self._parent = f"projects/{project}"
 
     def url(self, model: str, version: str | None = None) -> str:
         """Return the URL of a model or a version."""
@@ -42,7 +43,7 @@ class MlClient(GoogleApi):
 
     def create_model(self, body: Record) -> Record:
         """Create a model; raises RemoteError with status 409 when the name is taken."""
-        request = self._models.create(parent=self._project, body=body)
+        request = self._models.create(parent=self._parent, body=body)
         return self._execute(request, "create the model", self.url(body["name"]))
 
     def create_version(self, model: str, body: Record) -> Record:
@@ -73,7 +74,7 @@ class MlClient(GoogleApi):
         return self._predict(f"{self.url(model, version)}:predict", body)
 
     def _name(self, model: str, version: str | None = None) -> str:
-        name = f"{self._project}/models/{model}"
+        name = f"{self._parent}/models/{model}"
         return name if version is None else f"{name}/versions/{version}"
 
     # Kept, because googleapiclient builds a collection anew for each that asks.

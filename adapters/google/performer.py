@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.release.nouns import Action, Revision
 from cloudserve.release.provider import Notify
 
 from ..polling import Poller
+from .console import version_log
 from .versions import MODEL, model_labels, platform_name, revision_of, version_labels
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Performer:
                 raise
             self._adopt(args, notify)
         else:
-            self._await_operation(operation, self._ml.url(model, version), notify)
+            self._await_operation(operation, model, version, notify)
 
     def _adopt(self, args: Args, notify: Notify) -> None:
         model, version = _names(args)
@@ -96,10 +97,12 @@ class Performer:
             )
         operation = self._ml.delete_version(model, version)
         if operation is not None:
-            self._await_operation(operation, self._ml.url(model, version), notify)
+            self._await_operation(operation, model, version, notify)
 
-    def _await_operation(self, operation: Mapping[str, Any], where: str, notify: Notify) -> None:
-        name = str(operation["name"])
+    def _await_operation(
+        self, operation: Mapping[str, Any], model: str, version: str, notify: Notify
+    ) -> None:
+        name, where = str(operation["name"]), self._ml.url(model, version)
 
         def probe() -> Mapping[str, Any] | None:
             now = self._ml.operation(name)
@@ -107,11 +110,16 @@ class Performer:
 
         if not operation.get("done"):
             notify(f"operation {name.rpartition('/')[2]} is running")
-            operation = self._poller.until(
-                probe, what=f"operation {name}", where=where, notify=notify
-            )
+            try:
+                operation = self._poller.until(
+                    probe, what=f"operation {name}", where=where, notify=notify
+                )
+            except (UnreachableError, KeyboardInterrupt) as error:
+                error.add_note(f"the operation goes on in the cloud: {name}")
+                raise
         if "error" in operation:  # first: a failed operation has no `response`
-            raise _failed(str(operation["error"].get("message", "no reason given")), where)
+            reason = str(operation["error"].get("message", "no reason given"))
+            raise self._failed(reason, model, version, name)
 
     def _await_version(self, model: str, version: str, notify: Notify) -> None:
         where = self._ml.url(model, version)
@@ -119,12 +127,24 @@ class Performer:
         def probe() -> Mapping[str, Any] | None:
             now = self._ml.get_version(model, version)
             if now is None:
-                raise _failed(f"version {version} is gone", where)
+                raise self._failed(f"version {version} is gone", model, version)
             return now if now.get("state") in {"READY", "FAILED"} else None
 
         found = self._poller.until(probe, what=f"version {version}", where=where, notify=notify)
         if found["state"] == "FAILED":
-            raise _failed(found.get("errorMessage", "no reason given"), where)
+            reason = found.get("errorMessage", "no reason given")
+            raise self._failed(reason, model, version)
+
+    def _failed(
+        self, reason: str, model: str, version: str, operation: str | None = None
+    ) -> RemoteError:
+        log = version_log(self._ml.project, model, version)
+        return RemoteError(
+            reason,
+            where=self._ml.url(model, version),
+            hint=f"correct the cause and deploy again: what failed is replaced; its log: {log}",
+            request_id=operation,
+        )
 
 
 def check_owner(model: str, found: Mapping[str, Any], where: str) -> None:
@@ -152,9 +172,3 @@ def _version_body(args: Args) -> dict[str, Any]:
         "labels": {**labels, **version_labels(revision)},
         **msgspec.json.decode(str(args["settings"]), type=dict[str, Any]),
     }
-
-
-def _failed(reason: str, where: str) -> RemoteError:
-    return RemoteError(
-        reason, where=where, hint="correct the cause and deploy again: a failed version is replaced"
-    )

@@ -7,10 +7,15 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+from cloudserve.errors import RemoteError
+
+from ..console import endpoint_log
 from ..credentials import Access
 from ..rest import PAGE, RETRIES, GoogleApi, Record
 
 GOOGLE = ".googleapis.com"
+OUT_OF_ORDER = frozenset({500, 502, 503, 504})
+"""HTTP statuses of a prediction that reached nobody, or broke down there."""
 
 
 class VertexApi(GoogleApi):
@@ -131,9 +136,19 @@ class VertexApi(GoogleApi):
         """Return the container's own answer to a prediction.
 
         An endpoint with a host of its own is asked there; a service that is not Google's (the
-        offline one) is told that host's name.
+        offline one) is told that host's name. Raises RemoteError, with the log of the containers
+        where those may be the cause.
         """
         path = f"/v1/{self.endpoint_name(endpoint)}:rawPredict"
+        try:
+            return self._ask(path, dns, body)
+        except RemoteError as error:
+            if error.status in OUT_OF_ORDER:
+                log = endpoint_log(self.project, endpoint)
+                error.hint = f"try again: its machines may be starting, or overloaded; log: {log}"
+            raise
+
+    def _ask(self, path: str, dns: str, body: bytes) -> bytes:
         if not dns:
             return self._predict(f"{self._endpoint}{path}", body)
         if (urlsplit(self._endpoint).hostname or "").endswith(GOOGLE):

@@ -68,7 +68,7 @@ def check_image(options: Options, where: str, today: date) -> None:
         raise UserError(
             f"Google took the prebuilt image of TensorFlow {version} away by {end}",
             where=where,
-            hint="name a container image of your own with `image`: TensorFlow Serving's, or ours",
+            hint="name a container of your own with `image`; `cloudserve image` writes one",
         )
 
 
@@ -80,7 +80,7 @@ def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
     end = ENDS.get(version, min(ENDS.values()))
     leaving = (
         f"Google takes the prebuilt image of TensorFlow {version} away on {end}; "
-        "`image` names a container of your own"
+        "`image` names a container of your own, `cloudserve image` writes one"
     )
     return (leaving, *too_old("the prebuilt image", version, written_by))
 

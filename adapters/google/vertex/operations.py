@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.release.provider import Notify
 
 from ...polling import Poller
+from ..console import quotas
 from .records import last_part
 
 if TYPE_CHECKING:
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
     from .api import VertexApi
 
 ALREADY_EXISTS = 6
-NOT_THE_MODELS_FAULT = frozenset({1, 4, 7, 8, 10, 14})
+PERMISSION_DENIED, RESOURCE_EXHAUSTED = 7, 8
+NOT_THE_MODELS_FAULT = frozenset({1, 4, PERMISSION_DENIED, RESOURCE_EXHAUSTED, 10, 14})
 """google.rpc.Code: cancelled, deadline, permission, quota, aborted, unavailable."""
+AGAIN = "run the same command again"
 
 
 class OperationFailedError(RemoteError):
     """An operation ended with an error; `code` is google.rpc.Code's."""
 
-    def __init__(self, message: str, *, where: str, operation: str, code: int) -> None:
-        super().__init__(message, where=where, request_id=operation)
+    def __init__(self, message: str, *, where: str, operation: str, code: int, hint: str) -> None:
+        super().__init__(message, where=where, request_id=operation, hint=hint)
         self.code = code
 
 
@@ -45,13 +48,30 @@ class Operations:
         if not operation.get("done"):
             notify(f"{what}: operation {last_part(name)} is running")
             watch = _Watch(self._api, name, what, notify)
-            operation = self._poller.until(
-                watch.look, what=f"{what}: operation {name}", where=where, notify=notify
-            )
+            try:
+                operation = self._poller.until(
+                    watch.look, what=f"{what}: operation {name}", where=where, notify=notify
+                )
+            except (UnreachableError, KeyboardInterrupt) as error:
+                error.add_note(f"the operation goes on in the cloud: {name}")
+                raise
         if "error" in operation:  # first: a failed operation has no `response`
-            raise _failed(operation["error"], what, where, name)
+            raise self._failed(operation["error"], what, where, name)
         response: Record = operation.get("response", {})
         return response
+
+    def _failed(
+        self, error: Mapping[str, Any], what: str, where: str, name: str
+    ) -> OperationFailedError:
+        reason = str(error.get("message") or "no reason given")
+        code = int(error.get("code", 0))
+        return OperationFailedError(
+            f"{what}: {reason}",
+            where=where,
+            operation=name,
+            code=code,
+            hint=_next_step(code, self._api.project),
+        )
 
     def settle(self, owner: str, where: str, notify: Notify) -> bool:
         """Wait for what an earlier run left running on a resource; say whether there was any.
@@ -87,7 +107,12 @@ class _Watch:
         return now if now.get("done") else None
 
 
-def _failed(error: Mapping[str, Any], what: str, where: str, name: str) -> OperationFailedError:
-    reason = str(error.get("message") or "no reason given")
-    code = int(error.get("code", 0))
-    return OperationFailedError(f"{what}: {reason}", where=where, operation=name, code=code)
+def _next_step(code: int, project: str) -> str:
+    """Return what to do about a failure: the plan that is made then replaces what failed."""
+    if code == RESOURCE_EXHAUSTED:
+        return f"ask for more quota or take other machines, then {AGAIN}: {quotas(project)}"
+    if code == PERMISSION_DENIED:
+        return f"grant the permission that the message names, then {AGAIN}"
+    if code in NOT_THE_MODELS_FAULT:
+        return f"{AGAIN} when the cause has passed"
+    return "correct the cause and deploy again: what failed is replaced"

@@ -14,7 +14,7 @@ from cloudserve.release.traffic import percents, split
 from .images import artifact_uri, container_spec, fingerprint
 from .machines import holds, machine_spec, scaling
 from .options import Options
-from .performer import fits
+from .placement import fits
 from .records import DEFAULT, LIVE, PREVIOUS, Placed, Version, resource_id
 from .state import Seen, look
 

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from cloudserve.release.nouns import DIGITS_IN_ID, Deployed, Revision, State
 
@@ -29,6 +28,8 @@ STATE, FAILED = "cloudserve-state", "failed"
 LIVE, DEFAULT, PREVIOUS = "live", "default", "previous"
 """Aliases: `live` and `default` are of the revision with all traffic, `previous` was it before."""
 LONGEST_REASON = 900
+Args = Mapping[str, str | int | float]
+"""What an action of a plan is performed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +190,6 @@ def description(revision: Revision, container: str, reason: str = "") -> str:
     """Return a version's description; `version_of` reads it."""
     line = f"cloudserve v{revision.number} sha256:{revision.digest} container:{container}"
     return f"{line}\n{reason[:LONGEST_REASON]}" if reason else line
-
-
-def log_url(project: str, endpoint_id: str) -> str:
-    """Return where Google's console shows the log of an endpoint's containers."""
-    query = (
-        'resource.type="aiplatform.googleapis.com/Endpoint"\n'
-        f'resource.labels.endpoint_id="{endpoint_id}"'
-    )
-    console = "https://console.cloud.google.com/logs/query"
-    return f"{console};query={quote(query, safe='')}?project={project}"
 
 
 def _time(text: str | None) -> datetime | None:

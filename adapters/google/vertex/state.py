@@ -12,6 +12,8 @@ from .records import Endpoint, Version, endpoint_of, owner_of, resource_id, vers
 if TYPE_CHECKING:
     from .api import VertexApi
 
+OUT_OF_DATE = "run the same command again: the plan is out of date"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -59,6 +61,29 @@ def look(api: VertexApi, model: str) -> Seen:
         tuple(version for version in versions if not version.current),
         endpoint,
     )
+
+
+def require_version(api: VertexApi, seen: Seen, revision_id: str) -> Version:
+    """Return the version that is a revision now; raises ConflictError where there is none."""
+    version = seen.version(revision_id)
+    if version is None:
+        raise ConflictError(
+            f"there is no version {revision_id} of {seen.model_id}",
+            where=api.url(api.model_name(seen.model_id)),
+            hint=OUT_OF_DATE,
+        )
+    return version
+
+
+def require_endpoint(api: VertexApi, seen: Seen) -> Endpoint:
+    """Return the endpoint; raises ConflictError where there is none."""
+    if seen.endpoint is None:
+        raise ConflictError(
+            f"there is no endpoint {seen.model_id}",
+            where=api.url(api.endpoint_name(seen.model_id)),
+            hint=OUT_OF_DATE,
+        )
+    return seen.endpoint
 
 
 def _check_owner(model: str, owner: str, what: str, where: str) -> None:

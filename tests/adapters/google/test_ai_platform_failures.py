@@ -11,19 +11,16 @@ from cloudserve.adapters.google.ml import MlClient
 from cloudserve.adapters.google.versions import model_labels, version_labels
 from cloudserve.adapters.polling import Poller
 
-from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
+from cloudserve.errors import ConflictError, RemoteError, UnreachableError
 from cloudserve.project import Target
 from cloudserve.release.nouns import (
     Action,
-    Artifact,
     Deployed,
     Deployment,
     Location,
     Revision,
     State,
 )
-from cloudserve.release.provider import Expect
-from cloudserve.storage.window import Window
 
 MODEL = "projects/p/models/half_plus"
 REVISION = Revision(1, "0f3c5a9b7d21" + "e" * 52)
@@ -309,179 +306,3 @@ def test_an_html_error_page_does_not_hide_the_status(scripted):
     with pytest.raises(RemoteError) as error:
         provider_at(server.url).predict("half-plus", b"{}")
     assert (error.value.status, error.value.retryable) == (502, True)
-
-
-FIXED = {"framework": "TENSORFLOW", "runtimeVersion": "2.11", "pythonVersion": "3.7"}
-
-
-@pytest.mark.parametrize(
-    ("fields", "wanted"),
-    [
-        ({}, {"machineType": "n1-standard-2"}),
-        (
-            {"min_nodes": 2, "service_account": "a@p.iam", "runtime_version": "2.8"},
-            {
-                "machineType": "n1-standard-2",
-                "runtimeVersion": "2.8",
-                "autoScaling": {"minNodes": 2},
-                "serviceAccount": "a@p.iam",
-            },
-        ),
-        (
-            {"max_nodes": 4, "cpu_target": 70, "gpu_target": 50, "machine_type": "n1-highmem-4"},
-            {
-                "machineType": "n1-highmem-4",
-                "autoScaling": {
-                    "maxNodes": 4,
-                    "metrics": [
-                        {"name": "CPU_USAGE", "target": 70},
-                        {"name": "GPU_DUTY_CYCLE", "target": 50},
-                    ],
-                },
-            },
-        ),
-        ({"nodes": 3}, {"machineType": "n1-standard-2", "manualScaling": {"nodes": 3}}),
-        (
-            {"accelerator_type": "NVIDIA_TESLA_T4", "accelerator_count": 1},
-            {
-                "machineType": "n1-standard-2",
-                # int64 is a string in JSON (ml v1, AcceleratorConfig.count).
-                "acceleratorConfig": {"type": "NVIDIA_TESLA_T4", "count": "1"},
-            },
-        ),
-        (
-            {"labels": {"team": "vision"}},
-            {"machineType": "n1-standard-2", "labels": {"team": "vision"}},
-        ),
-    ],
-)
-def test_the_targets_fields_reach_the_platform(scripted, lines, fields, wanted):
-    name = "projects/p/operations/create_1"
-    server = scripted(lambda asked: answer(200, {"name": name, "done": True}))
-    provider = provider_at(server.url, **fields)
-    seen = Deployment("half-plus", "gcp", endpoint=MODEL)
-    (action,) = provider.plan_deploy("half-plus", REVISION, LOCATION, seen)
-    provider.perform(action, lines.append)
-    labels = {**wanted.get("labels", {}), **version_labels(REVISION)}
-    assert json.loads(server.asked[0].body) == {
-        "name": "v1_0f3c5a9b7d21",
-        "deploymentUri": "gs://bucket/cloudserve/x/half-plus/1/",
-        **FIXED,
-        **wanted,
-        "labels": labels,
-    }
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"nodes": 2, "min_nodes": 1}, "`nodes` is a fixed number, `min_nodes` is for scaling"),
-        ({"min_nodes": 3, "max_nodes": 2}, "`max_nodes` is below `min_nodes`"),
-        (
-            {"accelerator_type": "NVIDIA_TESLA_T4"},
-            "`accelerator_type` and `accelerator_count` go together",
-        ),
-        (
-            {
-                "accelerator_type": "NVIDIA_TESLA_T4",
-                "accelerator_count": 1,
-                "machine_type": "mls1-c1-m2",
-            },
-            "mls1-c1-m2 takes no accelerator; n1 machines do",
-        ),
-        ({"framework": "XGBOOST"}, "`framework` cannot be `XGBOOST`"),
-    ],
-)
-def test_fields_that_contradict_each_other_are_refused(fields, message):
-    target = Target("gcp", "ai-platform", {"bucket": "gs://bkt", "project": "p", **fields}, "f:1")
-    with pytest.raises(UserError) as error:
-        create(target, {})
-    assert error.value.message.startswith(message)
-    assert error.value.where.startswith("f:1.")
-
-
-def test_limits_are_told_before_anything_is_sent(nobody):
-    provider = provider_at(nobody)
-    assert provider.check(Artifact("2.11.0", 10, 1000)) == ()
-    assert "2.21.0" in provider.check(Artifact("2.21.0", 10, 1))[0]
-    with pytest.raises(UserError, match="1,001 files; AI Platform takes 1,000"):
-        provider.check(Artifact("2.11.0", 10, 1001))
-    with pytest.raises(UserError, match="takes 10,000,000,000 on n1-standard-2"):
-        provider.check(Artifact("2.11.0", 10**10 + 1, 1))
-    with pytest.raises(UserError, match="takes 500,000,000 on mls1-c1-m2"):
-        provider_at(nobody, machine_type="mls1-c1-m2").check(Artifact("2.11.0", 10**9, 1))
-
-
-def gcs_at(url):
-    fields = {"bucket": "gs://some-bucket", "project": "p"}
-    return create(Target("gcp", "ai-platform", fields), {"STORAGE_EMULATOR_HOST": url}).blobs
-
-
-def not_met():
-    error = {"domain": "global", "reason": "conditionNotMet", "message": "Precondition Failed"}
-    return answer(412, {"error": {"code": 412, "message": error["message"], "errors": [error]}})
-
-
-@pytest.mark.parametrize(("there", "ours"), [(b"mine", True), (b"theirs", False)])
-def test_a_conditional_write_whose_answer_was_lost_knows_its_own_bytes(scripted, there, ours):
-    posts = [None, not_met()]
-
-    def answer_to(asked):
-        if asked.method == "POST":
-            return posts.pop(0)
-        return 200, {"X-Goog-Generation": "17"}, there
-
-    blobs = gcs_at(scripted(answer_to).url)
-    if ours:
-        assert blobs.write("a", b"mine", Expect.ABSENT) == "17"
-    else:
-        with pytest.raises(ConflictError):
-            blobs.write("a", b"mine", Expect.ABSENT)
-
-
-def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path, lines):
-    text = "a@p.iam does not have storage.objects.get access to the Google Cloud Storage object."
-    server = scripted(lambda asked: answer(403, {"error": {"code": 403, "message": text}}))
-    blobs = gcs_at(server.url)
-    file = tmp_path / "file"
-    file.write_bytes(b"x")
-    for call in (
-        lambda: blobs.ensure(lines.append),
-        lambda: blobs.head("a"),
-        lambda: blobs.read("a"),
-        lambda: blobs.write("a", b"x"),
-        lambda: blobs.upload("a", file, {}),
-        lambda: list(blobs.list("")),
-        lambda: blobs.delete("a"),
-    ):
-        with pytest.raises(RemoteError, match="gs://some-bucket") as error:
-            call()
-        assert error.value.message.endswith(f": {text}")
-        assert error.value.status == 403
-        assert error.value.hint.startswith("grant the account the permission")
-
-
-def test_a_bucket_name_that_is_taken_says_to_choose_another(scripted, lines):
-    server = scripted(
-        lambda asked: status_of(409 if asked.method == "POST" else 404, "taken", "CONFLICT")
-    )
-    with pytest.raises(RemoteError, match="taken by another project"):
-        gcs_at(server.url).ensure(lines.append)
-    assert json.loads(server.asked[-1].body)["location"] == "us-central1"
-
-
-def test_an_upload_that_arrived_damaged_is_an_error(scripted, tmp_path):
-    file = tmp_path / "file"
-    file.write_bytes(b"x" * 9 * 2**20)
-
-    def answer_to(asked):
-        if asked.method == "POST":
-            place = f"http://{asked.headers['Host']}/upload/session"
-            return 200, {"Location": place}, b"{}"
-        return answer(200, {"name": "a", "size": str(9 * 2**20), "crc32c": "AAAAAA=="})
-
-    store = gcs_at(scripted(answer_to).url)
-    damaged = pytest.raises(RemoteError, match="what arrived is not what was sent")
-    with damaged as error, Window(file) as body:
-        store.put("a", body, {})
-    assert error.value.retryable

@@ -1,0 +1,133 @@
+"""Actions on model versions: uploaded, deleted, named by aliases, marked as failed."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudserve.errors import CloudserveError, ConflictError, RemoteError
+from cloudserve.release.nouns import Revision
+from cloudserve.release.provider import Notify
+
+from .operations import ALREADY_EXISTS, OperationFailedError, Operations
+from .records import (
+    DEFAULT,
+    FAILED,
+    LIVE,
+    PREVIOUS,
+    STATE,
+    Args,
+    Version,
+    description,
+    labels_of,
+    resource_id,
+)
+from .state import OUT_OF_DATE, Seen, look, require_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .api import VertexApi
+
+log = logging.getLogger(__name__)
+
+
+class VersionSteps:
+    """What is done to the versions of a model. Each may be done twice: it changes once."""
+
+    def __init__(self, api: VertexApi, operations: Operations, labels: Mapping[str, str]) -> None:
+        self._api = api
+        self._operations = operations
+        self._labels = labels
+
+    def upload(self, args: Args, notify: Notify) -> None:
+        """Upload a revision as a version, unless it is there; one that failed is replaced."""
+        model = str(args["model"])
+        model_id = resource_id(model)
+        where = self._api.url(self._api.model_name(model_id))
+        self._operations.settle(self._api.model_name(model_id), where, notify)
+        seen = look(self._api, model)
+        if self._is_uploaded(seen, args, notify):
+            return
+        body: dict[str, Any] = {"model": self._version_body(args)}
+        key, value = ("modelId", model_id)
+        if seen.exists:
+            key, value = ("parentModel", self._api.model_name(model_id))
+        try:
+            operation = self._api.upload({key: value, **body})
+            self._operations.finish(operation, "upload the model version", where, notify)
+        except RemoteError as error:
+            if not is_conflict(error) or not self._is_uploaded(
+                look(self._api, model), args, notify
+            ):
+                raise
+
+    def _is_uploaded(self, seen: Seen, args: Args, notify: Notify) -> bool:
+        there = seen.version(str(args["revision"]))
+        if there is None or there.failed or there.container != args["container"]:
+            return False
+        notify(f"version {there.number} of {seen.model_id}: there already")
+        return True
+
+    def _version_body(self, args: Args) -> dict[str, Any]:
+        """Return a Model (aiplatform v1) for the arguments of `upload-version`."""
+        model = str(args["model"])
+        revision = Revision(int(args["number"]), str(args["digest"]))
+        return {
+            "displayName": model,
+            "artifactUri": args["source"],
+            "containerSpec": msgspec.json.decode(str(args["spec"])),
+            "labels": labels_of(model, revision, self._labels),
+            "versionAliases": [revision.id],
+            "versionDescription": description(revision, str(args["container"])),
+        }
+
+    def delete(self, args: Args, notify: Notify) -> None:
+        """Delete a version that is no revision any more; raises ConflictError for one that is."""
+        model_id, number = resource_id(str(args["model"])), str(args["version"])
+        current = look(self._api, str(args["model"])).version(str(args["revision"]))
+        if current is not None and current.number == number:
+            raise ConflictError(
+                f"version {number} of {model_id} is {args['revision']} again",
+                where=self._api.url(self._api.model_name(model_id, number)),
+                hint=OUT_OF_DATE,
+            )
+        operation = self._api.delete_version(model_id, number)
+        if operation is not None:
+            where = self._api.url(self._api.model_name(model_id, number))
+            self._operations.finish(operation, "delete the model version", where, notify)
+
+    def set_aliases(self, args: Args) -> None:
+        """Give a revision's version the aliases of the live one, and the one before `previous`."""
+        model, revision_id = str(args["model"]), str(args["revision"])
+        seen = look(self._api, model)
+        version = require_version(self._api, seen, revision_id)
+        before = seen.holder(LIVE)
+        if before is not None and before.number != version.number:
+            self._api.merge_aliases(seen.model_id, before.number, [PREVIOUS])
+        if not {LIVE, DEFAULT} <= version.aliases:
+            self._api.merge_aliases(seen.model_id, version.number, [LIVE, DEFAULT])
+
+    def mark_failed(self, model: str, version: Version, reason: str) -> None:
+        """Write the failure on the version, so that every later run sees it."""
+        revision = version.revision
+        labels = {**labels_of(model, revision, self._labels), STATE: FAILED}
+        text = description(revision, version.container or "0", reason)
+        try:
+            self._api.patch_version(
+                resource_id(model),
+                version.number,
+                "labels,versionDescription",
+                {"labels": labels, "versionDescription": text},
+            )
+        except CloudserveError as error:  # the deployment's own failure is the one to tell
+            log.warning("version %s is not marked as failed: %s", version.number, error)
+
+
+def is_conflict(error: RemoteError) -> bool:
+    """Say whether a name is taken: by the answer, or by how the operation ended."""
+    code = error.code if isinstance(error, OperationFailedError) else None
+    return error.status == HTTPStatus.CONFLICT or code == ALREADY_EXISTS

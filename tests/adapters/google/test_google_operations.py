@@ -1,0 +1,89 @@
+"""Long operations whose end nobody waited for: which one goes on is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cloudserve.adapters.google.credentials import Access
+from cloudserve.adapters.google.ml import MlClient
+from cloudserve.adapters.google.performer import Performer
+from cloudserve.adapters.google.vertex.api import VertexApi
+from cloudserve.adapters.google.vertex.operations import Operations
+from cloudserve.adapters.polling import Poller
+
+from cloudserve.errors import RemoteError, UnreachableError
+from cloudserve.release.nouns import Action, Revision
+
+ONE = Revision(1, "0f3c5a9b7d21" + "e" * 52)
+VERTEX = "projects/p/locations/us-central1/endpoints/half/operations/7"
+ML = "projects/p/operations/create_half_v1"
+POLLER = Poller(5.0, first=0.001, longest=0.01)
+ARGS = {
+    "model": "half",
+    "revision": ONE.id,
+    "number": 1,
+    "digest": ONE.digest,
+    "source": "gs://b/half/1/",
+    "settings": "{}",
+    "labels": "{}",
+}
+
+
+@pytest.fixture
+def silent(scripted):
+    """Give a service that begins operations, and hangs up when it is asked for one."""
+
+    def answer_to(asked):
+        if asked.method == "POST":
+            return 200, {"Content-Type": "application/json"}, json.dumps({"name": ML}).encode()
+        return None
+
+    return scripted(answer_to).url
+
+
+@pytest.fixture(params=["vertex", "ai-platform"])
+def wait(request, silent, clouds):
+    """Give what waits for an operation, and the operation's name."""
+    if request.param == "vertex":
+        api = VertexApi("p", "us-central1", silent, Access(clouds), retries=0)
+        operations = Operations(api, POLLER)
+        return VERTEX, lambda notify: operations.finish({"name": VERTEX}, "deploy", "", notify)
+    performer = Performer(MlClient("p", silent, Access(clouds), retries=0), POLLER)
+    action = Action("create-version", "create-version", "create", ARGS)
+    return ML, lambda notify: performer.perform(action, notify)
+
+
+def test_ctrl_c_says_which_operation_goes_on(wait):
+    name, perform = wait
+
+    def notify(line):
+        if "asking again" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as error:
+        perform(notify)
+    assert error.value.__notes__ == [f"the operation goes on in the cloud: {name}"]
+
+
+def test_so_does_a_network_that_is_gone(wait, lines):
+    name, perform = wait
+    with pytest.raises(UnreachableError) as error:
+        perform(lines.append)
+    assert error.value.__notes__ == [f"the operation goes on in the cloud: {name}"]
+
+
+def test_a_version_that_failed_is_told_with_its_operation_and_its_log(scripted, clouds, lines):
+    failed = {"name": ML, "done": True, "error": {"code": 3, "message": "Bad model detected"}}
+    content = json.dumps(failed).encode()
+    url = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content)).url
+    performer = Performer(MlClient("p", url, Access(clouds)), POLLER)
+    with pytest.raises(RemoteError, match="Bad model detected") as error:
+        performer.perform(Action("create-version", "create-version", "create", ARGS), lines.append)
+    assert error.value.request_id == ML
+    assert error.value.hint == (
+        "correct the cause and deploy again: what failed is replaced; its log: "
+        "https://console.cloud.google.com/logs/query;query=resource.type%3D%22cloudml_model_version"
+        "%22%0Aresource.labels.model_id%3D%22half%22%0Aresource.labels.version_id%3D%22v1_"
+        "0f3c5a9b7d21%22?project=p"
+    )

@@ -1,0 +1,171 @@
+"""The images that serve a model: Google's, while there are any, and containers of one's own."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from cloudserve.adapters.google.vertex.checks import check
+from cloudserve.adapters.google.vertex.images import (
+    artifact_uri,
+    check_image,
+    container_spec,
+    fingerprint,
+    multi_region,
+    prebuilt_image,
+)
+from cloudserve.adapters.google.vertex.machines import with_accelerator
+from cloudserve.adapters.google.vertex.options import Options
+from cloudserve.adapters.google.vertex.provider import create
+
+from cloudserve.errors import UserError
+from cloudserve.project import Target
+from cloudserve.release.nouns import Artifact, Location
+
+TODAY = date(2026, 11, 21)
+LOCATION = Location("gs://bucket", "cloudserve/m/revisions/v3-0/", "m", 3)
+
+
+def options(**fields):
+    return Options(bucket="gs://bucket", project="p", region="europe-west4", **fields)
+
+
+def refusal(**fields):
+    with pytest.raises(UserError) as error:
+        create(Target("gcp", "vertex", {"bucket": "gs://bkt", "project": "p", **fields}, "f:1"), {})
+    return error.value
+
+
+class Bucket:
+    """A bucket that is somewhere."""
+
+    url = "gs://bucket"
+
+    def __init__(self, place):
+        self.place = place
+
+    def location(self):
+        return self.place
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("us-central1", "us"),
+        ("northamerica-northeast1", "us"),
+        ("southamerica-east1", "us"),
+        ("europe-west4", "europe"),
+        ("me-west1", "europe"),
+        ("africa-south1", "europe"),
+        ("asia-northeast1", "asia"),
+        ("australia-southeast1", "asia"),
+    ],
+)
+def test_the_nearest_registry_serves_a_region(region, host):
+    assert multi_region(region) == host
+    assert prebuilt_image(region, "2.15", gpu=False) == (
+        f"{host}-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    )
+
+
+def test_every_prebuilt_image_is_one_that_googles_sdk_knows():
+    from google.cloud.aiplatform.constants import prediction
+
+    known = set(prediction.SERVING_CONTAINER_URIS)
+    for region in ("us-east1", "europe-west1", "asia-east1"):
+        for minor in range(1, 16):
+            for gpu in (False, True):
+                assert prebuilt_image(region, f"2.{minor}", gpu=gpu) in known
+    assert not [uri for uri in known if "tf2-cpu.2-16" in uri]
+
+
+@pytest.mark.parametrize("version", ["2.16", "1.15", "2", "newest"])
+def test_a_version_without_an_image_is_refused(version):
+    error = refusal(tensorflow_version=version)
+    assert error.message == (
+        f"Vertex AI has no prebuilt image of TensorFlow {version}; the newest is 2.15"
+    )
+    assert error.where == "f:1.tensorflow_version"
+
+
+@pytest.mark.parametrize(
+    ("version", "today", "gone"),
+    [
+        ("2.15", TODAY, False),
+        ("2.14", TODAY, False),
+        ("2.13", TODAY, True),
+        ("2.3", TODAY, True),
+        ("2.15", date(2027, 1, 13), False),
+        ("2.15", date(2027, 1, 14), True),
+        ("", date(2027, 1, 14), True),
+    ],
+)
+def test_an_image_that_was_taken_away_is_refused(version, today, gone):
+    given = options(tensorflow_version=version)
+    if gone:
+        with pytest.raises(UserError, match="took the prebuilt image") as error:
+            check_image(given, "f:1", today)
+        assert "`image`" in error.value.hint
+    else:
+        check_image(given, "f:1", today)
+    check_image(options(tensorflow_version=version, image="europe-docker.pkg.dev/p/r/i"), "", today)
+
+
+def test_accelerators_get_the_image_for_them():
+    given = with_accelerator(options(machine_type="g2-standard-4"), "")
+    assert container_spec(given, "m") == {
+        "imageUri": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-gpu.2-15:latest"
+    }
+    assert artifact_uri(given, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/3/"
+
+
+def test_a_container_of_ones_own_gets_what_tensorflow_serving_wants():
+    given = options(image="eu-docker.pkg.dev/p/r/serving:2.19", env={"B": "2", "A": "1"})
+    assert container_spec(given, "my_model") == {
+        "imageUri": "eu-docker.pkg.dev/p/r/serving:2.19",
+        "args": [
+            "--rest_api_port=8080",
+            "--model_name=my_model",
+            "--model_base_path=$(AIP_STORAGE_URI)",
+        ],
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+        "ports": [{"containerPort": 8080}],
+        "predictRoute": "/v1/models/my_model:predict",
+        "healthRoute": "/v1/models/my_model",
+    }
+    assert artifact_uri(given, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/"
+
+
+def test_a_container_of_ones_own_may_differ_in_everything():
+    given = options(
+        image="i", args="--a 'b c'", port=9000, predict_route="/predict", health_route="/ok"
+    )
+    spec = container_spec(given, "m")
+    assert spec["args"] == ["--a", "b c"]
+    assert spec["ports"] == [{"containerPort": 9000}]
+    assert (spec["predictRoute"], spec["healthRoute"]) == ("/predict", "/ok")
+
+
+def test_a_container_that_takes_no_arguments_gets_none():
+    assert container_spec(options(image="i", args=""), "m")["args"] == []
+
+
+def test_a_fingerprint_changes_with_the_container_and_the_files():
+    spec = container_spec(options(), "m")
+    other = container_spec(options(tensorflow_version="2.14"), "m")
+    prints = {fingerprint(s, u) for s in (spec, dict(spec), other) for u in ("gs://a/", "gs://b/")}
+    assert len(prints) == 4
+
+
+def test_the_images_end_and_its_age_are_warned_of():
+    here = Bucket("EUROPE-WEST4")
+    (ending,) = check(Artifact("2.15.1", 1, 1), options(), here)
+    assert "2.15 away on 2027-01-14" in ending
+    assert "`image`" in ending
+    _, older = check(Artifact("2.21.0", 1, 1), options(), here)
+    assert older == (
+        "TensorFlow 2.21.0 wrote the model, and the prebuilt image has 2.15: it fails to load if "
+        "it uses an op that is newer"
+    )
+    assert len(check(Artifact("", 1, 1), options(), here)) == 1
+    assert check(Artifact("2.21.0", 1, 1), options(image="i"), here) == ()
