@@ -56,7 +56,8 @@ def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run,
     assert "v1-" in run("deploy")
     assert "has 10 % of the traffic" in run("promote", "--percent", "10")
     assert shares(run) == {1: 0.9, 2: 0.1}
-    code, out, err = terminal.run("predict", terminal.model, "-t", "vertex", "--version", "2")
+    asked = ("predict", terminal.model, "-t", "vertex", "--version", "2")
+    code, out, err = terminal.run(*asked, given='{"instances": [1.0]}')
     assert (code, out) == (2, "")
     assert "Vertex AI cannot ask v2-" in err
     assert "to do: cloudserve promote" in err
