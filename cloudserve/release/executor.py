@@ -39,8 +39,7 @@ def execute(
             recorder.record(Event.STEP, action=action.id, sentence=action.sentence)
         recorder.record(Event.FINISHED)
     except (Exception, KeyboardInterrupt) as error:
-        is_cut_off = isinstance(error, KeyboardInterrupt | UnreachableError)
-        error.add_note(_story(plan, done, begun if is_cut_off else None))
+        error.add_note(_story(plan, done, begun if _may_go_on(error) else None))
         _record_end(recorder, plan.actions[len(done) :], error)
         raise
 
@@ -58,6 +57,13 @@ def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseExcepti
         log.warning("the release's end is not in the ledger: %s", second or "interrupted")
 
 
+def _may_go_on(error: BaseException) -> bool:
+    """Say whether the platform may finish what it was asked to do, and nobody told so yet."""
+    # Who waits for an operation does not end it by going away.
+    is_cut_off = isinstance(error, KeyboardInterrupt | UnreachableError)
+    return is_cut_off and not getattr(error, "__notes__", ())
+
+
 def _story(plan: Plan, done: list[Action], cut_off: Action | None) -> str:
     left = plan.actions[len(done) :]
     lines = [f"done: {action.sentence}" for action in done] or ["done: nothing"]
@@ -65,9 +71,6 @@ def _story(plan: Plan, done: list[Action], cut_off: Action | None) -> str:
     if not left:
         return "\n".join([*lines, "Every step is done."])
     if cut_off is left[0] and cut_off.kind != UPLOAD:
-        # Who waits for an operation does not end it by going away.
-        lines.append(
-            f"The platform may still {cut_off.sentence}: "
-            f"`cloudserve status {plan.model} --target {plan.target}` shows what it has."
-        )
+        status = f"cloudserve status {plan.model} --target {plan.target}"
+        lines.append(f"The platform may go on with the first of these: see `{status}`.")
     return "\n".join([*lines, "Run the same command again to go on from here."])

@@ -3,8 +3,13 @@
 import json
 import signal
 import socket
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from cloudserve import registry
+from cloudserve.release.layout import Layout
+from cloudserve.release.lock import lock
 
 TARGETS = ("gcp", "aws")
 
@@ -124,6 +129,39 @@ def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
         ["step", "finished"],
         ["started", "finished"],
     )
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_suspended_deploy_whose_lock_was_taken_over_stops_before_its_next_step(terminal, target):
+    scheme = {"gcp": "gs", "aws": "s3"}[target]
+    blobs, _ = registry.bucket(f"{scheme}://{terminal.model}-models", terminal.environment)
+    layout = Layout(blobs.url, terminal.model, target)
+    process = terminal.start("deploy", terminal.model, "-t", target, "--version", "1")
+    for line in process.stderr:
+        if line.startswith("upload "):
+            break
+    process.send_signal(signal.SIGSTOP)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with lock(blobs, layout.lock, release="r", who="bob", clock=lambda: later):
+        process.send_signal(signal.SIGCONT)
+        _, err = process.communicate()
+    assert process.returncode == 5
+    assert "error: this release has lost its lock: another release has taken" in err
+    assert "bob, process" in err
+    assert "  not done: create " in err
+    terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_plan_is_applied_elsewhere_or_refused_when_the_cloud_moved(terminal, target):
+    terminal.ok("plan", "deploy", terminal.model, "-t", target, "--version", "1", "--out", "one")
+    terminal.ok("plan", "deploy", terminal.model, "-t", target, "--version", "2", "--out", "two")
+    assert "deployed, live" in terminal.ok("apply", "one")
+    assert "nothing to do" in terminal.ok("apply", "one")
+    code, _, err = terminal.run("apply", "two")
+    assert code == 5
+    assert "error: the plan does not fit any more: nothing was live, v1-" in err
+    assert ask(terminal, target) == [2.5, 4.5]
 
 
 def test_the_clouds_keep_their_state_when_they_are_killed(terminal, running_clouds, tmp_path):
