@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect_limit
-from . import s3_buckets, s3_listing, s3_objects, s3_uploads
+from . import s3_buckets, s3_completion, s3_copies, s3_listing, s3_objects, s3_uploads
 from .errors import FULL, ObjectStoreError, StoreFullError
 from .s3_body import receive, verify_content
 from .s3_call import S3Call, take_apart
@@ -70,13 +70,13 @@ ROUTES: Mapping[Route, Operation] = {
     _key("object", "HEAD"): Operation(s3_objects.get_object),
     _key("object", "PUT"): Operation(s3_objects.put_object, s3_objects.before_put),
     _key("object", "DELETE"): Operation(s3_objects.delete_object),
-    _key("copy", "PUT"): Operation(s3_objects.copy_object),
+    _key("copy", "PUT"): Operation(s3_copies.copy_object),
     _key("object", "POST", "uploads"): Operation(s3_uploads.create_upload),
     _key("object", "PUT", "uploadId", "partNumber"): Operation(
         s3_uploads.upload_part, s3_uploads.before_part
     ),
-    _key("copy", "PUT", "uploadId", "partNumber"): Operation(s3_uploads.upload_part_copy),
-    _key("object", "POST", "uploadId"): Operation(s3_uploads.complete_upload),
+    _key("copy", "PUT", "uploadId", "partNumber"): Operation(s3_copies.upload_part_copy),
+    _key("object", "POST", "uploadId"): Operation(s3_completion.complete_upload),
     _key("object", "DELETE", "uploadId"): Operation(s3_uploads.abort_upload),
     _key("object", "GET", "uploadId"): Operation(s3_uploads.list_parts),
 }

@@ -12,8 +12,7 @@ from .listing import after, beyond
 from .nouns import Listing, ObjectInfo
 from .s3_call import S3Call, number_in
 from .s3_errors import XML, S3Error
-from .s3_objects import quoted
-from .s3_xml import document, element, group
+from .s3_xml import document, element, group, quoted
 from .wire import iso_time
 
 MAX_KEYS = 1000

@@ -1,8 +1,7 @@
-"""S3's object calls: put, get, head, delete, copy."""
+"""S3's object calls: put, get, head, delete."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from ...transport.types import Response
@@ -11,22 +10,13 @@ from .nouns import ObjectInfo, Precondition
 from .s3_body import announced_algorithm, verify_content
 from .s3_buckets import malformed
 from .s3_call import S3Call, about_from, write_condition
+from .s3_checksums import checksum_headers
+from .s3_conditions import check, check_unchanged, is_seen
 from .s3_errors import XML, S3Error, from_store, not_implemented
-from .s3_xml import MalformedError, document, element, group, parse
-from .wire import (
-    UndecodableError,
-    UnsatisfiableRangeError,
-    decode,
-    header_value,
-    http_date,
-    iso_time,
-    parse_http_date,
-    parse_range,
-    serve,
-)
+from .s3_xml import MalformedError, document, element, group, parse, quoted
+from .wire import UnsatisfiableRangeError, header_value, http_date, parse_range, serve
 
 MAX_DELETED = 1000
-FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 OVERRIDES = (
     "cache-control",
     "content-disposition",
@@ -38,15 +28,10 @@ OVERRIDES = (
 """The headers a GetObject may ask for by `response-NAME`."""
 
 
-def quoted(etag: str) -> str:
-    """Return an ETag as headers and documents have it."""
-    return f'"{etag}"'
-
-
 def before_put(call: S3Call) -> None:
     """Refuse a PutObject that cannot succeed before its body is taken."""
     present = call.store.find(call.bucket, call.key)
-    _check(present, call, write_condition(call.head.headers))
+    check(present, call, write_condition(call.head.headers))
     about_from(call.head.headers)
 
 
@@ -57,19 +42,6 @@ def put_object(call: S3Call) -> Response:
     condition = write_condition(call.head.headers)
     info = call.store.put(call.bucket, call.key, call.blob, about, condition)
     return Response(200, b"", headers={"etag": quoted(info.etag), **checksum_headers(info)})
-
-
-def checksum_headers(info: ObjectInfo) -> dict[str, str]:
-    """Return the headers that tell the checksum an object was uploaded with."""
-    algorithm, _, value = info.about.checksum.partition(":")
-    if not algorithm:
-        return {}
-    return {f"x-amz-checksum-{algorithm}": value, "x-amz-checksum-type": checksum_type(value)}
-
-
-def checksum_type(value: str) -> str:
-    """Return S3's name for what a checksum is over: the object, or its parts' checksums."""
-    return COMPOSITE if "-" in value else FULL
 
 
 def get_object(call: S3Call) -> Response:
@@ -92,26 +64,9 @@ def get_object(call: S3Call) -> Response:
 
 
 def _check_read(call: S3Call, info: ObjectInfo) -> None:
-    headers = call.head.headers
-    _check(info, call, Precondition(match=headers.get("if-match")))
-    since = parse_http_date(headers.get("if-unmodified-since", ""))
-    if "if-match" not in headers and since is not None and int(info.updated) > since:
-        raise S3Error("PreconditionFailed", "The object is newer", Condition="If-Unmodified-Since")
-    unseen = Precondition(none_match=headers.get("if-none-match")).failing(info) is None
-    if "if-none-match" not in headers:
-        since = parse_http_date(headers.get("if-modified-since", ""))
-        unseen = since is None or int(info.updated) > since
-    if not unseen:
+    check_unchanged(call, info)
+    if is_seen(call, info):
         raise S3Error("NotModified", "Not Modified", ETag=quoted(info.etag))
-
-
-def _check(info: ObjectInfo | None, call: S3Call, condition: Precondition) -> None:
-    if info is None and condition.match is not None:
-        raise NoSuchKeyError(call.bucket, call.key)
-    failing = condition.failing(info)
-    if failing:
-        message = "At least one of the pre-conditions you specified did not hold"
-        raise S3Error("PreconditionFailed", message, Condition=failing)
 
 
 def _describe(info: ObjectInfo) -> dict[str, str]:
@@ -179,46 +134,3 @@ def _delete_one(call: S3Call, entry: ET.Element, *, quiet: bool) -> str:
             element("Message", refusal.message),
         )
     return "" if quiet else group("Deleted", element("Key", key))
-
-
-def copy_object(call: S3Call) -> Response:
-    """CopyObject inside the store: no byte is copied."""
-    source = copy_source(call)
-    replaced = (call.header("x-amz-metadata-directive") or "COPY").upper() == "REPLACE"
-    if not replaced and (source.bucket, source.key) == (call.bucket, call.key):
-        message = (
-            "This copy request is illegal because it is trying to copy an object to itself "
-            "without changing the object's metadata."
-        )
-        raise S3Error("InvalidRequest", message)
-    of_parts = source.about.components > 0
-    checksum = "" if of_parts else source.about.checksum  # a checksum of the parts' checksums
-    about = about_from(call.head.headers) if replaced else source.about
-    about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
-    condition = write_condition(call.head.headers)
-    info = call.store.copies.copy(source, (call.bucket, call.key), about, condition)
-    body = document(
-        "CopyObjectResult",
-        element("LastModified", iso_time(info.updated)),
-        element("ETag", quoted(info.etag)),
-    )
-    return Response(200, body, XML)
-
-
-def copy_source(call: S3Call) -> ObjectInfo:
-    """Return the object that x-amz-copy-source names, its conditions met; raises S3Error."""
-    path, _, version = call.head.headers["x-amz-copy-source"].partition("?")
-    if version:
-        raise not_implemented("x-amz-copy-source with a version")
-    try:
-        bucket, _, key = decode(path).removeprefix("/").partition("/")
-    except UndecodableError as error:
-        raise S3Error("InvalidArgument", "Copy Source must be URL-encoded.") from error
-    if not key:
-        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
-        raise S3Error("InvalidArgument", message)
-    info = call.store.get(bucket, key)
-    match = call.header("x-amz-copy-source-if-match")
-    none_match = call.header("x-amz-copy-source-if-none-match")
-    _check(info, call, Precondition(match=match, none_match=none_match))
-    return info

@@ -31,6 +31,11 @@ def document(name: str, *children: str, namespace: bool = True) -> bytes:
     return text.encode()
 
 
+def quoted(etag: str) -> str:
+    """Return an ETag as headers and documents have it."""
+    return f'"{etag}"'
+
+
 def initiated(bucket: str, key: str, upload: str) -> bytes:
     """Return what answers the beginning of a multipart upload, in S3 and in GCS's XML API."""
     return document(

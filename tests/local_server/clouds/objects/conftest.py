@@ -7,8 +7,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from cloudserve.local_server.clouds.objects.gcs import GcsFace
 from cloudserve.local_server.clouds.objects.nouns import ObjectInfo
 from cloudserve.local_server.clouds.objects.s3 import S3Face
@@ -77,6 +80,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 @pytest.fixture(scope="module")
 def s3_port(served: ObjectStore, serve: Serve) -> int:
     return serve(S3Face(served))
+
+
+@pytest.fixture(scope="module")
+def s3(s3_port: int) -> Iterator[Any]:
+    """Give boto3's client, and the bucket `bkt`."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{s3_port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+        config=Config(retries={"max_attempts": 1}, tcp_keepalive=False),
+    )
+    client.create_bucket(Bucket="bkt")
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")

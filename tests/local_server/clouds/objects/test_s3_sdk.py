@@ -2,33 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterator
-from typing import Any
 from urllib.request import urlopen
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
-
-MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def s3(s3_port) -> Iterator[Any]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{s3_port}",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-        config=Config(retries={"max_attempts": 1}, tcp_keepalive=False),
-    )
-    client.create_bucket(Bucket="bkt")
-    yield client
-    client.close()
 
 
 def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
@@ -83,88 +61,6 @@ def test_a_put_with_if_match_replaces_what_it_names_only(s3):
     with pytest.raises(ClientError) as missing:
         s3.put_object(Bucket="bkt", Key="cas-missing", Body=b"3", IfMatch=etag)
     assert code_of(missing) == (404, "NoSuchKey")
-
-
-def test_a_large_file_goes_up_in_parts_and_comes_back_the_same(s3, served, tmp_path):
-    source, back = tmp_path / "source", tmp_path / "back"
-    source.write_bytes(os.urandom(20 * MIB + 7))
-    s3.upload_file(str(source), "bkt", "big")
-    head = s3.head_object(Bucket="bkt", Key="big", ChecksumMode="ENABLED")
-    assert head["ETag"].endswith('-3"')
-    assert (head["ChecksumType"], head["ChecksumCRC32"][-2:]) == ("COMPOSITE", "-3")
-    name = served.get("bkt", "big").address.hex()
-    assert list(served.root.glob(f"blobs/*/{name}")) == []  # it is joined for who reads it
-    s3.download_file("bkt", "big", str(back))
-    assert back.read_bytes() == source.read_bytes()
-    assert s3.list_multipart_uploads(Bucket="bkt").get("Uploads", []) == []
-
-
-def test_a_large_object_is_copied_in_parts(s3, tmp_path):
-    content = os.urandom(9 * MIB)
-    s3.put_object(Bucket="bkt", Key="copy/source", Body=content)
-    s3.copy({"Bucket": "bkt", "Key": "copy/source"}, "bkt", "copy/target")
-    assert s3.get_object(Bucket="bkt", Key="copy/target")["Body"].read() == content
-
-
-def test_parts_are_listed_replaced_completed_and_checked(s3):
-    upload = s3.create_multipart_upload(Bucket="bkt", Key="mpu", ChecksumAlgorithm="CRC32")
-    name = {"Bucket": "bkt", "Key": "mpu", "UploadId": upload["UploadId"]}
-    s3.upload_part(**name, PartNumber=1, Body=b"replaced")
-    first = s3.upload_part(**name, PartNumber=1, Body=b"a" * (5 * MIB))
-    second = s3.upload_part(**name, PartNumber=2, Body=b"b")
-    listed = s3.list_parts(**name)["Parts"]
-    assert [(part["PartNumber"], part["Size"]) for part in listed] == [(1, 5 * MIB), (2, 1)]
-    assert listed[1]["ChecksumCRC32"] == second["ChecksumCRC32"]
-    parts = [
-        {"PartNumber": number, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]}
-        for number, part in ((1, first), (2, second))
-    ]
-
-    def complete(parts: list[dict[str, Any]], **more: str) -> dict[str, Any]:
-        return s3.complete_multipart_upload(**name, MultipartUpload={"Parts": parts}, **more)
-
-    for wrong, code in (
-        ([parts[1], parts[0]], "InvalidPartOrder"),
-        ([parts[0] | {"ETag": '"0"'}], "InvalidPart"),
-        ([parts[0] | {"ChecksumCRC32": "AAAAAA=="}], "InvalidPart"),
-        ([parts[0], parts[1] | {"PartNumber": 3}], "InvalidPart"),
-    ):
-        with pytest.raises(ClientError) as refused:
-            complete(wrong)
-        assert code_of(refused) == (400, code)
-    assert complete(parts, IfNoneMatch="*")["ETag"].endswith('-2"')
-    assert s3.get_object(Bucket="bkt", Key="mpu")["Body"].read() == b"a" * (5 * MIB) + b"b"
-    with pytest.raises(ClientError) as ended:
-        s3.list_parts(**name)
-    assert code_of(ended) == (404, "NoSuchUpload")
-
-
-def test_a_completion_keeps_to_its_condition_and_the_upload_stays(s3):
-    s3.put_object(Bucket="bkt", Key="taken", Body=b"first")
-    upload = s3.create_multipart_upload(Bucket="bkt", Key="taken")
-    name = {"Bucket": "bkt", "Key": "taken", "UploadId": upload["UploadId"]}
-    part = s3.upload_part(**name, PartNumber=1, Body=b"second")
-    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-    with pytest.raises(ClientError) as refused:
-        s3.complete_multipart_upload(**name, MultipartUpload=parts, IfNoneMatch="*")
-    assert code_of(refused) == (412, "PreconditionFailed")
-    assert s3.get_object(Bucket="bkt", Key="taken")["Body"].read() == b"first"
-    s3.complete_multipart_upload(**name, MultipartUpload=parts)
-    assert s3.get_object(Bucket="bkt", Key="taken")["Body"].read() == b"second"
-
-
-def test_a_small_part_that_is_not_the_last_is_refused(s3):
-    upload = s3.create_multipart_upload(Bucket="bkt", Key="small")
-    name = {"Bucket": "bkt", "Key": "small", "UploadId": upload["UploadId"]}
-    etags = [s3.upload_part(**name, PartNumber=n, Body=b"x")["ETag"] for n in (1, 2)]
-    parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]
-    with pytest.raises(ClientError) as refused:
-        s3.complete_multipart_upload(**name, MultipartUpload={"Parts": parts})
-    assert code_of(refused) == (400, "EntityTooSmall")
-    s3.abort_multipart_upload(**name)
-    with pytest.raises(ClientError) as ended:
-        s3.upload_part(**name, PartNumber=1, Body=b"x")
-    assert code_of(ended) == (404, "NoSuchUpload")
 
 
 def test_listings_come_in_pages_with_prefixes(s3):
@@ -242,20 +138,6 @@ def test_many_objects_are_deleted_at_once(s3):
     assert s3.list_objects_v2(Bucket="bkt", Prefix="d/")["KeyCount"] == 0
 
 
-def test_a_copy_keeps_or_replaces_the_metadata(s3):
-    s3.put_object(Bucket="bkt", Key="c/1", Body=b"x", Metadata={"a": "1"})
-    source = {"Bucket": "bkt", "Key": "c/1"}
-    s3.copy_object(Bucket="bkt", Key="c/2", CopySource=source)
-    assert s3.head_object(Bucket="bkt", Key="c/2")["Metadata"] == {"a": "1"}
-    s3.copy_object(
-        Bucket="bkt", Key="c/1", CopySource=source, Metadata={"b": "2"}, MetadataDirective="REPLACE"
-    )
-    assert s3.head_object(Bucket="bkt", Key="c/1")["Metadata"] == {"b": "2"}
-    with pytest.raises(ClientError) as refused:
-        s3.copy_object(Bucket="bkt", Key="c/1", CopySource=source)
-    assert code_of(refused) == (400, "InvalidRequest")
-
-
 def test_buckets_are_made_listed_located_and_deleted(s3):
     s3.create_bucket(Bucket="other", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert s3.get_bucket_location(Bucket="other")["LocationConstraint"] == "eu-west-1"
@@ -311,19 +193,3 @@ def test_a_presigned_url_opens_its_object(s3):
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "bkt", "Key": "shared"})
     with urlopen(url) as answer:
         assert answer.read() == b"hello"
-
-
-def test_a_copy_of_an_object_of_parts_has_an_etag_of_its_own_bytes(s3):
-    content = bytes(5 * MIB) + b"end"
-    upload = s3.create_multipart_upload(Bucket="bkt", Key="parts/source")
-    name = {"Bucket": "bkt", "Key": "parts/source", "UploadId": upload["UploadId"]}
-    parts = []
-    for number, body in ((1, content[: 5 * MIB]), (2, content[5 * MIB :])):
-        sent = s3.upload_part(**name, PartNumber=number, Body=body)
-        parts.append({"PartNumber": number, "ETag": sent["ETag"]})
-    done = s3.complete_multipart_upload(**name, MultipartUpload={"Parts": parts})
-    assert done["ETag"].endswith('-2"')
-    copied = s3.copy_object(
-        Bucket="bkt", Key="parts/copy", CopySource={"Bucket": "bkt", "Key": "parts/source"}
-    )
-    assert copied["CopyObjectResult"]["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'

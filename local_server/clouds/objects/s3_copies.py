@@ -1,0 +1,93 @@
+"""S3's copies: objects, and parts of objects as parts of uploads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ...transport.types import Response
+from .nouns import ObjectInfo
+from .s3_call import S3Call, about_from, write_condition
+from .s3_conditions import check_unchanged, failed, is_seen
+from .s3_errors import XML, S3Error, not_implemented
+from .s3_uploads import part_number, upload_of
+from .s3_xml import document, element, quoted
+from .wire import UndecodableError, decode, iso_time, number
+
+SOURCE = "x-amz-copy-source"
+CONDITIONS = f"{SOURCE}-"
+"""What the conditions on a copy's source begin with."""
+SPAN = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
+
+
+def copy_object(call: S3Call) -> Response:
+    """CopyObject inside the store: no byte is copied."""
+    source = _source(call)
+    replaced = (call.header("x-amz-metadata-directive") or "COPY").upper() == "REPLACE"
+    if not replaced and (source.bucket, source.key) == (call.bucket, call.key):
+        message = (
+            "This copy request is illegal because it is trying to copy an object to itself "
+            "without changing the object's metadata."
+        )
+        raise S3Error("InvalidRequest", message)
+    of_parts = source.about.components > 0
+    checksum = "" if of_parts else source.about.checksum  # a checksum of the parts' checksums
+    about = about_from(call.head.headers) if replaced else source.about
+    about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
+    condition = write_condition(call.head.headers)
+    info = call.store.copies.copy(source, (call.bucket, call.key), about, condition)
+    body = document(
+        "CopyObjectResult",
+        element("LastModified", iso_time(info.updated)),
+        element("ETag", quoted(info.etag)),
+    )
+    return Response(200, body, XML)
+
+
+def upload_part_copy(call: S3Call) -> Response:
+    """UploadPartCopy: a part from a span of an object."""
+    source, upload, position = _source(call), upload_of(call), part_number(call)
+    blob = call.store.copies.excerpt(source, *_span(call, source.size))
+    part = call.store.uploads.put_part(upload, position, blob)
+    body = document(
+        "CopyPartResult",
+        element("LastModified", iso_time(part.created)),
+        element("ETag", quoted(part.md5.hex())),
+    )
+    return Response(200, body, XML)
+
+
+def _span(call: S3Call, size: int) -> tuple[int, int]:
+    """Return offset and length of what is copied; the range must lie within the source."""
+    wanted = call.header(f"{SOURCE}-range")
+    if wanted is None:
+        return 0, size
+    match = SPAN.fullmatch(wanted)
+    first, last = (number(text) for text in match.groups()) if match else (None, None)
+    if first is None or last is None or first > last:
+        message = "The x-amz-copy-source-range value must be of the form bytes=first-last"
+        raise S3Error("InvalidArgument", message)
+    if last >= size:
+        message = f"Range specified is not valid for source object of size: {size}"
+        raise S3Error("InvalidArgument", message)
+    return first, last - first + 1
+
+
+def _source(call: S3Call) -> ObjectInfo:
+    """Return the object that x-amz-copy-source names, its conditions met; raises S3Error."""
+    path, _, version = call.head.headers[SOURCE].partition("?")
+    if version:
+        raise not_implemented("x-amz-copy-source with a version")
+    try:
+        bucket, _, key = decode(path).removeprefix("/").partition("/")
+    except UndecodableError as error:
+        raise S3Error("InvalidArgument", "Copy Source must be URL-encoded.") from error
+    if not key:
+        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+        raise S3Error("InvalidArgument", message)
+    info = call.store.get(bucket, key)
+    check_unchanged(call, info, CONDITIONS)
+    if is_seen(call, info, CONDITIONS):
+        by_tag = call.header(f"{CONDITIONS}if-none-match") is not None
+        raise failed("If-None-Match" if by_tag else "If-Modified-Since")
+    return info
