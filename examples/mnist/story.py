@@ -87,7 +87,7 @@ def main(folder: Path) -> None:
     Stage(folder, {}).run("inspect models/mnist/1")
 
     say("3. The offline clouds start: one port, no account, no Docker.")
-    with offline_clouds() as environment:
+    with offline_clouds(folder / "emulate.log") as environment:
         stage = Stage(folder, environment)
         say("4. Version 1 is released to both.")
         stage.run("deploy mnist --target gcp --version 1")
@@ -111,18 +111,21 @@ def main(folder: Path) -> None:
 
 
 @contextmanager
-def offline_clouds() -> Iterator[dict[str, str]]:
+def offline_clouds(log: Path) -> Iterator[dict[str, str]]:
     """Run `cloudserve emulate` and give the environment that it prints."""
     command = [str(CLOUDSERVE), "emulate", "--port", "0", "--env"]
-    print(f"\n$ {' '.join(['cloudserve', *command[1:]])}", flush=True)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    print(f"\n$ {' '.join(['cloudserve', *command[1:]])} 2> {log.name}", flush=True)
+    with (
+        log.open("w") as lines,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=lines, text=True) as process,
+    ):
         try:
-            yield read_exports(process)
+            yield read_exports(process, log)
         finally:
             process.terminate()
 
 
-def read_exports(process: subprocess.Popen[str]) -> dict[str, str]:
+def read_exports(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
     """Read `export NAME=VALUE` lines until the clouds say that they are ready."""
     environment: dict[str, str] = {}
     assert process.stdout is not None
@@ -132,7 +135,7 @@ def read_exports(process: subprocess.Popen[str]) -> dict[str, str]:
             return environment
         name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
         environment[name] = "".join(shlex.split(value))
-    raise SystemExit("the offline clouds did not start")
+    raise SystemExit(f"the offline clouds did not start:\n{log.read_text()}")
 
 
 def ask_both(environment: Mapping[str, str], unknown: digits.Digits, expected: Labels) -> None:
