@@ -15,6 +15,8 @@ from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerO
 from .protocols.vertex_container import ContainerRoutes
 from .runtime.options import SessionOptions
 
+_POLL_SECONDS = 1.0
+
 
 def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     path: Path | str,
@@ -37,12 +39,12 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
     A path in a bucket (`gs://`, `s3://`) is one model's. `container_routes` are those of a
-    container on Vertex AI, for predictions and for its health; the model has a name then. Raises
-    ModelError where there is no model, UserError for a name given to several, StatusError for what
-    is no device.
+    container on Vertex AI, for predictions and for its health; its model never changes. Raises
+    ModelError where there is no model, UserError for a name given to several, or several in a
+    container, StatusError for what is no device.
     """
     models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
-    container = ContainerRoutes(name or "", *container_routes) if container_routes else None
+    container = _container(models, container_routes) if container_routes else None
     return ServerOptions(
         config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
         rest=RestOptions(
@@ -53,6 +55,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         ),
         grpc=None if grpc_port is None else _grpc(Address(host, grpc_port), ssl_config_file),
         startup=Startup.SOME,
+        poll_seconds=0.0 if container else _POLL_SECONDS,
         batching=BatchingOptions(batching_parameters) if batching else None,
         session=SessionOptions(devices=tuple(devices.split(",")) if devices else ()),
         metrics_path=DEFAULT_PATH,
@@ -62,8 +65,20 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     )
 
 
+def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> ContainerRoutes:
+    if len(models) > 1:
+        raise UserError(
+            f"a container on Vertex AI serves one model, not {', '.join(models)}",
+            hint="give the directory of one of them",
+        )
+    (name,) = models
+    return ContainerRoutes(name, *routes)
+
+
 def _last(url: str) -> str:
-    return url.rstrip("/").rpartition("/")[2]
+    """Return a model's name: its prefix's last word, or for a version's the one above."""
+    words = url.rstrip("/").partition("://")[2].split("/")
+    return words[-2] if words[-1].isdecimal() and len(words) > 1 else words[-1]
 
 
 def _grpc(address: Address, ssl_config_file: Path | None) -> GrpcOptions:

@@ -10,7 +10,6 @@ import click
 from click.core import ParameterSource
 
 _PORT = 8080
-_NAME = "model"
 
 
 def vertex_options(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,16 +18,14 @@ def vertex_options(context: click.Context, options: Mapping[str, Any]) -> dict[s
     An option that was given goes before its variable. gRPC is served only on a port that was given.
     Raises click.UsageError for a variable that is no port or no route.
     """
-    name = options["name"] or _NAME
     routes = (
-        _route(context, "AIP_PREDICT_ROUTE", f"/v1/models/{name}:predict"),
-        _route(context, "AIP_HEALTH_ROUTE", f"/v1/models/{name}"),
+        _route(context, "AIP_PREDICT_ROUTE", "/predict"),
+        _route(context, "AIP_HEALTH_ROUTE", "/health"),
     )
     port = options["port"] if _is_given(context, "port") else _port(context)
     no_grpc = options["no_grpc"] or not _is_given(context, "grpc_port")
     return {
         **options,
-        "name": name,
         "port": port,
         "no_grpc": no_grpc,
         "container_routes": routes,
@@ -42,12 +39,12 @@ def _is_given(context: click.Context, name: str) -> bool:
 def _port(context: click.Context) -> int:
     text = os.environ.get("AIP_HTTP_PORT") or str(_PORT)
     if not text.isdecimal() or int(text) not in range(2**16):
-        raise click.UsageError(f"AIP_HTTP_PORT is `{text}`, which is no port", context)
+        raise click.UsageError(f"the port in AIP_HTTP_PORT is none: `{text}`", context)
     return int(text)
 
 
 def _route(context: click.Context, variable: str, default: str) -> str:
     route = os.environ.get(variable) or default
     if not route.startswith("/"):
-        raise click.UsageError(f"{variable} is `{route}`; a route begins with /", context)
+        raise click.UsageError(f"the route in {variable} does not begin with /: `{route}`", context)
     return route

@@ -95,17 +95,17 @@ def test_arguments_of_tensorflow_serving_are_taken_too(container, deployed):
 
 def test_no_port_and_no_route_are_refused(script, terminal):
     def refuse(**variables: str) -> str:
-        environment = os.environ | ROUTES | {"PATH": PATH, "AIP_STORAGE_URI": "/tmp"} | variables
+        given = {"PATH": PATH, "AIP_STORAGE_URI": str(terminal.folder)}
+        environment = os.environ | ROUTES | given | variables
         done = subprocess.run(
             [script], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 2
         return done.stderr
 
-    assert "AIP_HTTP_PORT is `http`, which is no port" in refuse(AIP_HTTP_PORT="http")
-    assert "AIP_PREDICT_ROUTE is `predict`; a route begins with /" in refuse(
-        AIP_PREDICT_ROUTE="predict"
-    )
+    assert "the port in AIP_HTTP_PORT is none: `http`" in refuse(AIP_HTTP_PORT="http")
+    told = refuse(AIP_PREDICT_ROUTE="predict")
+    assert "the route in AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
 
 
 def test_a_container_without_a_model_ends_with_the_reason(script):

@@ -56,3 +56,28 @@ def test_a_url_is_a_base_path_named_by_its_last_part(url):
     assert (model.name, model.base_path) == ("half", url)
     (model,) = serve_options(url, name="other").config.models
     assert model.name == "other"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("gs://bucket/base/half", "half"),
+        ("gs://bucket/base/half/7/", "half"),
+        ("gs://bucket/7", "bucket"),
+        ("gs://bucket", "bucket"),
+    ],
+)
+def test_a_model_in_a_bucket_is_called_as_in_a_directory(url, name):
+    (model,) = serve_options(url).config.models
+    assert (model.name, model.base_path) == (name, url)
+
+
+def test_a_container_serves_one_model_on_its_routes_and_looks_once(tmp_path):
+    saved_model(tmp_path / "a")
+    options = serve_options(tmp_path / "a", container_routes=("/p", "/h"))
+    routes = options.rest.container
+    assert (routes.model, routes.predict, routes.health) == ("a", "/p", "/h")
+    assert options.poll_seconds == 0
+    saved_model(tmp_path / "b")
+    with pytest.raises(UserError, match="serves one model, not a, b"):
+        serve_options(tmp_path, container_routes=("/p", "/h"))
