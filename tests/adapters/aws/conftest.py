@@ -9,6 +9,7 @@ from cloudserve.adapters.aws.sagemaker import create
 
 from cloudserve.project import Target
 from cloudserve.testing.provider_contract import perform, plan, put
+from tests.adapters.aws.scripted import LOGS, provider_at, refused
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
 
@@ -55,3 +56,23 @@ def deploy(provider, number, source, model="half"):
     revision = put(provider, model, number, source)
     perform(provider, plan(provider, model, revision))
     return revision
+
+
+@pytest.fixture
+def sagemaker(scripted):
+    """Give what makes a provider whose service answers by operation; of a list each in turn."""
+
+    def make(answers, **options):
+        def answer_to(asked):
+            service, _, operation = asked.headers["X-Amz-Target"].partition(".")
+            if service == LOGS and operation not in answers:
+                return refused("ResourceNotFoundException", "The specified log group is not there.")
+            found = answers[operation]
+            if not isinstance(found, list):
+                return found
+            return found.pop(0) if len(found) > 1 else found[0]
+
+        server = scripted(answer_to)
+        return provider_at(server.url, **options), server
+
+    return make

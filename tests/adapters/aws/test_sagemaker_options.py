@@ -121,7 +121,11 @@ def options(**fields):
                 ({"shadow_percent": 10}, "shadow_percent", "has no shadow of one of them"),
                 ({"update": "canary"}, "update", "is not updated when one of them"),
                 ({"package_group": "halves"}, "package_group", "is of no model package"),
-                ({"instance_type": "ml.g5.xlarge"}, "instance_type", "runs AWS's TensorFlow image on"),
+                (
+                    {"instance_type": "ml.g5.xlarge"},
+                    "instance_type",
+                    "runs AWS's TensorFlow image on",
+                ),
             )
         ),
     ],

@@ -10,9 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
 IMAGE = "tensorflow-inference:2.20-cpu-py312"
+JSON = "application/json"
+DOUBLED = b'{\n    "predictions": [2.0]\n}'
+TRIPLED = b'{\n    "predictions": [3.0]\n}'
 
 
 class HandClock:
@@ -90,10 +94,7 @@ class Aws:
 
     def add_archive(self, bucket: str, key: str, folder: Path) -> str:
         """Put a folder into a bucket as a `model.tar.gz`; return its URL."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=0) as tar:
-            tar.add(folder, arcname="model")
-        self.s3.put_object(Bucket=bucket, Key=key, Body=packed.getvalue())
+        self.s3.put_object(Bucket=bucket, Key=key, Body=packed(folder))
         return f"s3://{bucket}/{key}"
 
     def variant(self, name: str, model: str, weight: float = 1.0, **more) -> dict:
@@ -126,6 +127,22 @@ class Aws:
         return answer["Body"].read()
 
 
+def packed(folder: Path) -> bytes:
+    """Return a `model.tar.gz` of what a folder holds."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz", compresslevel=0) as archive:
+        for path in folder.iterdir():
+            archive.add(path, path.name)
+    return content.getvalue()
+
+
+def refused(call, **arguments) -> dict:
+    """Return the answer that a call is refused with."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response
+
+
 def _is_busy(status: str) -> bool:
     return status.endswith("ing") or status == "RollingBack"
 
@@ -143,6 +160,15 @@ def archived(aws, models) -> dict[str, str]:
         name: aws.add_archive("models", f"{name}.tar.gz", models / name)
         for name in ("double", "triple")
     }
+
+
+@pytest.fixture
+def doubling(aws, fresh):
+    """Give an endpoint that doubles."""
+    aws.add_model(fresh, "s3://models/double/")
+    aws.add_config(fresh, aws.variant("main", fresh))
+    aws.add_endpoint(fresh)
+    return fresh
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +200,95 @@ def start_emulators():
     yield start
     for running in started:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def sm(clouds):
+    return clouds.aws("sagemaker")
+
+
+@pytest.fixture(scope="session")
+def runtime(clouds):
+    return clouds.aws("sagemaker-runtime")
+
+
+def prefix_source(uri: str) -> dict:
+    source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    return {
+        "Image": "tensorflow-inference:2.20-cpu-py312",
+        "ModelDataSource": {"S3DataSource": source},
+    }
+
+
+@pytest.fixture
+def add_model(sm):
+    """Give a function that creates a model of a prefix."""
+
+    def create(name: str, uri: str, **more) -> None:
+        sm.create_model(
+            ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=prefix_source(uri) | more
+        )
+
+    return create
+
+
+@pytest.fixture
+def add_config(sm):
+    """Give a function that creates a configuration from (variant, model, weight) triples."""
+
+    def create(name: str, *variants: tuple[str, str, float]) -> None:
+        sm.create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": variant,
+                    "ModelName": model,
+                    "InitialInstanceCount": 1,
+                    "InstanceType": "ml.m5.large",
+                    "InitialVariantWeight": weight,
+                }
+                for variant, model, weight in variants
+            ],
+        )
+
+    return create
+
+
+@pytest.fixture
+def settled(sm, poll_until):
+    """Give a function that waits until nothing is under way for an endpoint."""
+
+    def wait(name: str) -> dict:
+        return poll_until(
+            lambda: sm.describe_endpoint(EndpointName=name),
+            lambda answer: not answer["EndpointStatus"].endswith("ing"),
+        )
+
+    return wait
+
+
+@pytest.fixture
+def two_variants(sm, fresh, add_model, add_config, settled):
+    """Give an endpoint whose variant `double` has weight 1 and `triple` weight 0."""
+    add_model(f"{fresh}-2", "s3://models/double/")
+    add_model(f"{fresh}-3", "s3://models/triple/")
+    add_config(fresh, ("double", f"{fresh}-2", 1), ("triple", f"{fresh}-3", 0))
+    sm.create_endpoint(EndpointName=fresh, EndpointConfigName=fresh)
+    assert settled(fresh)["EndpointStatus"] == "InService"
+    return fresh
+
+
+def invoke(runtime, name: str, body: bytes, kind: str = JSON, **more) -> tuple[bytes, str]:
+    answer = runtime.invoke_endpoint(EndpointName=name, ContentType=kind, Body=body, **more)
+    return answer["Body"].read(), answer["InvokedProductionVariant"]
+
+
+def refusal(call, **arguments) -> tuple[str, str]:
+    """Return the code and the message that a call is refused with."""
+    error = refused(call, **arguments)["Error"]
+    return error["Code"], error["Message"]
+
+
+def rows(*values: float) -> bytes:
+    """Return the container's answer with these predictions."""
+    return b'{\n    "predictions": [%b]\n}' % b",".join(str(v).encode() for v in values)

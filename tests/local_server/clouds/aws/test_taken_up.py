@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-
 from cloudserve.local_server.clouds.resources import Resources
 
-from tests.local_server.clouds.aws.conftest import Aws
-
-JSON = "application/json"
-DOUBLED = b'{\n    "predictions": [2.0]\n}'
-
-
-def packed(folder) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for path in folder.iterdir():
-            archive.add(path, path.name)
-    return content.getvalue()
+from tests.local_server.clouds.aws.conftest import DOUBLED, Aws, packed
 
 
 def change(folder, kind: str, name: str, **changes: object) -> None:

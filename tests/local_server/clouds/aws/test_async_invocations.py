@@ -1,0 +1,113 @@
+"""InvokeEndpointAsync: inputs and answers by way of the bucket."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.local_server.clouds.aws.conftest import DOUBLED, JSON, Aws, refused
+
+
+class TestLater:
+    @pytest.fixture
+    def later(self, aws, fresh):
+        """Give an asynchronous endpoint that doubles; its bucket has the same name."""
+        aws.running.make_bucket(fresh)
+        aws.add_model(fresh, "s3://models/double/")
+        output = {"S3OutputPath": f"s3://{fresh}/out", "S3FailurePath": f"s3://{fresh}/bad/"}
+        config = {"OutputConfig": output}
+        aws.add_config(fresh, aws.variant("main", fresh), AsyncInferenceConfig=config)
+        assert aws.add_endpoint(fresh)["AsyncInferenceConfig"] == config
+        return fresh
+
+    def call(self, aws, name: str, **arguments) -> dict:
+        return aws.runtime.invoke_endpoint_async(EndpointName=name, **arguments)
+
+    def get(self, aws, poll_until, uri: str) -> bytes:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+
+        def find() -> dict:
+            found = aws.s3.list_objects_v2(Bucket=bucket, Prefix=key)
+            return found if found["KeyCount"] else {}
+
+        poll_until(find, bool)
+        return aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def test_an_input_of_the_bucket_is_answered_in_the_bucket(self, aws, later, poll_until):
+        aws.s3.put_object(Bucket=later, Key="in.json", Body=b'{"instances": [1]}')
+        accepted = self.call(
+            aws, later, InputLocation=f"s3://{later}/in.json", ContentType=JSON, InferenceId="i 1"
+        )
+        assert accepted["ResponseMetadata"]["HTTPStatusCode"] == 202
+        assert accepted["InferenceId"] == "i 1"
+        assert accepted["OutputLocation"].startswith(f"s3://{later}/out/")
+        assert accepted["FailureLocation"].startswith(f"s3://{later}/bad/")
+        assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
+
+    def test_an_inline_body_has_a_name_and_a_folder_of_its_own(self, aws, later, poll_until):
+        accepted = self.call(
+            aws,
+            later,
+            Body=b'{"instances": [1]}',
+            ContentType=JSON,
+            Filename="answer.json",
+            S3OutputPathExtension="today/",
+        )
+        assert accepted["OutputLocation"] == f"s3://{later}/out/today/answer.json"
+        assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ({"Body": b"x", "ContentType": "application/x-image"}, b"(415) from primary"),
+            ({"InputLocation": "s3://no-such-bucket/x"}, b"Failed to download input data(bucket:"),
+        ],
+    )
+    def test_a_failure_is_told_in_the_bucket(self, aws, later, poll_until, arguments, told):
+        accepted = self.call(aws, later, **arguments)
+        assert told in self.get(aws, poll_until, accepted["FailureLocation"])
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({}, "Exactly one of InputLocation and Body must be provided."),
+            ({"InputLocation": "https://x/y"}, "must be an s3:// URI offline"),
+            ({"Body": b"x", "RequestTTLSeconds": 21_601}, "less than or equal to 21600"),
+            ({"Body": b" " * 128_001}, "HTTP content length exceeded 128000 bytes."),
+        ],
+    )
+    def test_what_is_refused_at_once(self, aws, later, arguments, message):
+        assert message in refused(self.call, aws=aws, name=later, **arguments)["Error"]["Message"]
+
+    def test_an_endpoint_that_answers_at_once(self, aws, doubling):
+        response = refused(self.call, aws=aws, name=doubling, Body=b"[1]")
+        assert "is not configured for asynchronous inference" in response["Error"]["Message"]
+
+    def test_what_was_accepted_is_answered_after_a_restart(
+        self, start_emulator, models, tmp_path, poll_until
+    ):
+        from cloudserve.local_server.clouds.resources import Resources
+
+        running = start_emulator(tmp_path)
+        aws = Aws(running, poll_until)
+        running.upload("models", "", models)
+        aws.add_model("m", "s3://models/double/")
+        output = {"OutputConfig": {"S3OutputPath": "s3://models/out"}}
+        aws.add_config("c", aws.variant("main", "m"), AsyncInferenceConfig=output)
+        aws.add_endpoint("e", "c")
+        running.stop()
+        # As a process leaves it that was killed before it answered.
+        resources = Resources(tmp_path / "clouds.db")
+        asked = {"EndpointName": "e", "ContentType": JSON}
+        left = {
+            "id": "left",
+            "region": "us-east-1",
+            "asked": asked,
+            "body": '{"instances": [1]}',
+            "accepted": 2e9,
+            "InferenceId": "left",
+            "OutputLocation": "s3://models/out/left.out",
+        }
+        resources.put("aws/async-invocation", "left", left)
+        resources.close()
+        again = Aws(start_emulator(tmp_path), poll_until)
+        assert self.get(again, poll_until, "s3://models/out/left.out") == DOUBLED
