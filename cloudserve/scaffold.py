@@ -13,10 +13,8 @@ from string import Template
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, Model
-from cloudserve.savedmodel.files import is_directory, is_file
 
 DEPTH = 3
-MARKERS = ("saved_model.pb", "saved_model.pbtxt")
 FOREIGN = ("clouds.db", "pyvenv.cfg")
 """Files of folders that are not looked into: `cloudserve emulate --data`, virtual environments."""
 
@@ -80,7 +78,9 @@ def find_models(folder: Path) -> tuple[Model, ...]:
 
 
 def _saved_models(folder: Path, depth: int) -> Iterator[Path]:
-    if any(is_file(folder / marker) for marker in MARKERS):
+    from cloudserve.savedmodel import is_saved_model
+
+    if is_saved_model(folder):
         yield folder
     elif depth:
         for entry in _folders(folder):
@@ -88,6 +88,8 @@ def _saved_models(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
+    from cloudserve.savedmodel.files import is_directory
+
     try:
         entries = sorted(folder.iterdir())
     except OSError:  # not there, or not ours to read: no model of ours lies in it
@@ -96,6 +98,8 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _is_foreign(folder: Path) -> bool:
+    from cloudserve.savedmodel.files import is_file
+
     return folder.name.startswith(".") or any(is_file(folder / name) for name in FOREIGN)
 
 

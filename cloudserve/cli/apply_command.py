@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import progress, project_option, releases, set_option
+from cloudserve.cli.options import Subject, progress, project_option, set_option
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
@@ -27,6 +27,7 @@ def command(*, file: Path, project_file: Path, settings: tuple[str, ...], output
     from cloudserve.release.plan_file import read_plan
 
     plan = read_plan(file)
+    subject = Subject(plan.model, plan.target, project_file, settings)
     with showing(progress) as view:
-        outcome = releases(plan.model, plan.target, project_file, settings, view).apply(plan)
+        outcome = subject.releases(view).apply(plan)
     show(outcome_report(outcome), output)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cloudserve.cli.options import Number, load, progress, target_options
+from cloudserve.cli.options import Number, Subject, progress, target_options
 from cloudserve.cli.report import Report, Table, output_option, show
 
 FORMATS = ("jsonl", "csv", "tf-record", "tf-record-gzip")
@@ -35,10 +33,7 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
 @output_option
 def command(  # noqa: PLR0913 - a parameter an option
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     files: tuple[str, ...],
     to: str | None,
     version: str | None,
@@ -54,9 +49,9 @@ def command(  # noqa: PLR0913 - a parameter an option
     from cloudserve.predict.batch import run_batch
 
     result = run_batch(
-        load(project_file, settings),
-        model,
-        target,
+        subject.project(),
+        subject.model,
+        subject.target,
         files,
         version=version,
         output=to,
@@ -65,4 +60,5 @@ def command(  # noqa: PLR0913 - a parameter an option
         notify=progress,
     )
     row = (result.revision, f"{result.succeeded:,}", f"{result.failed:,}", result.output)
-    show(Report(result, (Table(COLUMNS, [row], f"{model} on {target}: {result.job}"),)), output)
+    table = Table(COLUMNS, [row], f"{subject}: {result.job}")
+    show(Report(result, (table,)), output)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cloudserve.cli.options import Number, dry_run_option, progress, releases, target_options
+from cloudserve.cli.options import Number, Subject, dry_run_option, progress, target_options
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
@@ -16,12 +14,9 @@ from cloudserve.cli.report import output_option, show
 @click.option("--version", type=Number(min=0), help="The version directory to deploy.")
 @dry_run_option
 @output_option
-def command(  # noqa: PLR0913 - a parameter an option
+def command(
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     version: int | None,
     dry_run: bool,
     output: str,
@@ -38,9 +33,9 @@ def command(  # noqa: PLR0913 - a parameter an option
     from cloudserve.cli.plan_report import plan_report
 
     if dry_run:
-        plan = releases(model, target, project_file, settings).plan_deploy(version)
+        plan = subject.releases().plan_deploy(version)
         show(plan_report(plan), output)
         return
     with showing(progress) as view:
-        outcome = releases(model, target, project_file, settings, view).deploy(version)
+        outcome = subject.releases(view).deploy(version)
     show(outcome_report(outcome), output)

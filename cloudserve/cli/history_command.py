@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cloudserve.cli.options import Number, releases, target_options
+from cloudserve.cli.options import Number, Subject, target_options
 from cloudserve.cli.report import Report, Table, counted, output_option, show
 from cloudserve.release.traffic import ALL
 
@@ -29,18 +28,15 @@ COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST"
 @output_option
 def command(
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     limit: int,
     output: str,
 ) -> None:
     """Show who released what, when, from which digest."""
     # One more than is shown tells whether there are more.
-    found = releases(model, target, project_file, settings).history(limit + 1 if limit else None)
+    found = subject.releases().history(limit + 1 if limit else None)
     shown = found[-limit:]
-    title = f"{model} on {target}: {_count(len(shown), more=len(found) > len(shown))}"
+    title = f"{subject}: {_count(len(shown), more=len(found) > len(shown))}"
     show(Report(shown, (Table(COLUMNS, [_row(entry) for entry in shown], title),)), output)
 
 

@@ -6,17 +6,19 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from cloudserve.storage.events import ignore
 
 if TYPE_CHECKING:
     from cloudserve.cli.progress import View
     from cloudserve.project import Project
     from cloudserve.release.service import Releases
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Number(click.IntRange):
@@ -56,37 +58,52 @@ dry_run_option = click.option(
 )
 
 
-def target_options(command: Function) -> Function:
-    """Add the arguments of every command that speaks to a target."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What most commands are about: a model on a target, as they were named."""
+
+    model: str
+    target: str
+    project_file: Path
+    settings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.target}"
+
+    def project(self) -> Project:
+        """Load the project with the environment's and the flags' overrides."""
+        return load(self.project_file, self.settings)
+
+    def releases(self, view: View | None = None) -> Releases:
+        """Make the library's verbs, telling progress on stderr.
+
+        Transfers are shown in `view`, and lines above them.
+        """
+        from cloudserve.release.service import Releases
+
+        notify, observe = (view.line, view.observe) if view else (progress, ignore)
+        return Releases(self.project(), self.model, self.target, notify=notify, observe=observe)
+
+
+def target_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the arguments of every command about a target, and give it them as one `subject`."""
+
+    @wraps(command)
+    def packed(
+        *, model: str, target: str, project_file: Path, settings: tuple[str, ...], **rest: Any
+    ) -> None:
+        command(subject=Subject(model, target, project_file, settings), **rest)
+
     for option in (set_option, project_option, target_option, click.argument("model")):
-        command = option(command)
-    return command
+        packed = option(packed)
+    return packed
 
 
 def load(project_file: Path, settings: tuple[str, ...]) -> Project:
-    """Load the project with the environment's and the flags' overrides."""
+    """Load a project with the environment's and the flags' overrides."""
     from cloudserve.project import load_project
 
     return load_project(project_file, environ=os.environ, overrides=_pairs(settings))
-
-
-def releases(
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
-    view: View | None = None,
-) -> Releases:
-    """Make the library's verbs for one model on one target, telling progress on stderr.
-
-    Transfers are shown in `view`, and lines above them.
-    """
-    from cloudserve.release.service import Releases
-
-    project = load(project_file, settings)
-    if view is None:
-        return Releases(project, model, target, notify=progress)
-    return Releases(project, model, target, notify=view.line, observe=view.observe)
 
 
 def progress(line: str) -> None:

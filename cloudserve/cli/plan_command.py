@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Number, load, target_options
+from cloudserve.cli.options import Number, Subject, target_options
 from cloudserve.cli.report import output_option, show
 
 PENDING = 10
@@ -35,10 +35,7 @@ PENDING = 10
 def command(  # noqa: PLR0913 - a parameter an option
     *,
     operation: str,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     version: str | None,
     percent: int,
     out: Path | None,
@@ -55,8 +52,8 @@ def command(  # noqa: PLR0913 - a parameter an option
     from cloudserve.release.ledger import actor
     from cloudserve.release.plan_file import write_plan
 
-    project = load(project_file, settings)
-    made = plan(project, model, target, operation, version=version, percent=percent)
+    project = subject.project()
+    made = plan(project, subject.model, subject.target, operation, version=version, percent=percent)
     if out is not None:
         write_plan(made, out, actor(os.environ))
         click.echo(f"wrote {out}; to do it:\n  cloudserve apply {out}", err=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
-from cloudserve.cli.options import load, target_options
+from cloudserve.cli.options import Subject, target_options
 from cloudserve.cli.report import Report, Table, output_like, put, show
 
 
@@ -23,12 +22,9 @@ from cloudserve.cli.report import Report, Table, output_like, put, show
     help='A file with the JSON request, {"instances": [...]}; standard input by default.',
 )
 @output_like("json")
-def command(  # noqa: PLR0913 - a parameter an option
+def command(
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     version: str | None,
     source: BinaryIO,
     output: str,
@@ -40,7 +36,7 @@ def command(  # noqa: PLR0913 - a parameter an option
     """
     from cloudserve.predict import Client
 
-    client = Client(load(project_file, settings), model, target, version=version)
+    client = Client(subject.project(), subject.model, subject.target, version=version)
     if source.isatty():
         click.echo("reading the request from the terminal; Ctrl-D ends it", err=True)
     answer = client.send(source.read())

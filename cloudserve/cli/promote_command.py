@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cloudserve.cli.options import Number, dry_run_option, releases, target_options
+from cloudserve.cli.options import Number, Subject, dry_run_option, target_options
 from cloudserve.cli.report import output_option, show
 
 
@@ -22,12 +20,9 @@ from cloudserve.cli.report import output_option, show
 )
 @dry_run_option
 @output_option
-def command(  # noqa: PLR0913 - a parameter an option
+def command(
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     version: str | None,
     percent: int,
     dry_run: bool,
@@ -41,7 +36,7 @@ def command(  # noqa: PLR0913 - a parameter an option
     from cloudserve.cli.deployment_report import outcome_report
     from cloudserve.cli.plan_report import plan_report
 
-    verbs = releases(model, target, project_file, settings)
+    verbs = subject.releases()
     if dry_run:
         show(plan_report(verbs.plan_promote(version, percent=percent)), output)
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import progress, releases, target_options
+from cloudserve.cli.options import Subject, progress, target_options
 from cloudserve.cli.progress import human, showing
 
 
@@ -23,10 +23,7 @@ from cloudserve.cli.progress import human, showing
 )
 def command(
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     revision: str | None,
     into: Path,
 ) -> None:
@@ -37,6 +34,6 @@ def command(
     where it stopped.
     """
     with showing(progress) as view:
-        pulled = releases(model, target, project_file, settings, view).pull(into, revision)
+        pulled = subject.releases(view).pull(into, revision)
     what = f"{pulled.files} files, {human(pulled.size)}" if pulled.changed else "there already"
-    click.echo(f"{model} {pulled.revision.id} in {pulled.path}: {what}")
+    click.echo(f"{subject.model} {pulled.revision.id} in {pulled.path}: {what}")

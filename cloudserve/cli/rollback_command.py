@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from cloudserve.cli.options import dry_run_option, releases, target_options
+from cloudserve.cli.options import Subject, dry_run_option, target_options
 from cloudserve.cli.report import output_option, show
 
 
@@ -15,12 +13,9 @@ from cloudserve.cli.report import output_option, show
 @click.option("--to", help="A number, revision id or digest; the one before by default.")
 @dry_run_option
 @output_option
-def command(  # noqa: PLR0913 - a parameter an option
+def command(
     *,
-    model: str,
-    target: str,
-    project_file: Path,
-    settings: tuple[str, ...],
+    subject: Subject,
     to: str | None,
     dry_run: bool,
     output: str,
@@ -33,7 +28,7 @@ def command(  # noqa: PLR0913 - a parameter an option
     from cloudserve.cli.deployment_report import outcome_report
     from cloudserve.cli.plan_report import plan_report
 
-    verbs = releases(model, target, project_file, settings)
+    verbs = subject.releases()
     if dry_run:
         show(plan_report(verbs.plan_rollback(to)), output)
         return
