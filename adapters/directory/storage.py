@@ -7,6 +7,7 @@ belongs to: of an object that was put there otherwise nothing is known.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -26,6 +27,9 @@ from cloudserve.storage.window import BLOCK, Window
 
 from .files import Staged, staged, status_of, sync, token_of
 from .keys import OWN, key_of, path_of
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MAKE_ROOM = "make room there, then run the same command again; whole files are not copied again"
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -265,7 +269,9 @@ class DirectoryBlobs:
             yield
         except OSError as error:
             raise RemoteError(
-                f"{what}: {error.strerror or error}", where=error.filename or self.url
+                f"{what}: {error.strerror or error}",
+                where=error.filename or self.url,
+                hint=_MAKE_ROOM if error.errno in _FULL else None,
             ) from error
 
     def _missing(self, what: str) -> RemoteError:

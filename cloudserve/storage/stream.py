@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from cloudserve.errors import UserError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
 from cloudserve.storage.events import Moved, Observe, Skipped, ignore, serialized
 from cloudserve.storage.multipart import RESTARTS, find_upload, taken_away
@@ -28,7 +29,10 @@ Make = Callable[["Sink"], None]
 
 
 class Sink:
-    """What a maker writes to: cuts the bytes into files of one part each and hands those on."""
+    """What a maker writes to: cuts the bytes into files of one part each and hands those on.
+
+    Raises UserError when the disk refuses.
+    """
 
     def __init__(self, folder: Path, part: int, take: Callable[[int, Path], None]) -> None:
         self._folder = folder
@@ -46,7 +50,8 @@ class Sink:
                 self._next()
             assert self._file is not None, "the next part was begun"
             piece = view[: self._room]
-            self._file.write(piece)
+            with _keeping(self._folder):
+                self._file.write(piece)
             self._room -= len(piece)
             view = view[len(piece) :]
         return len(data)
@@ -63,22 +68,37 @@ class Sink:
     def close(self) -> None:
         """Close the file of a part that was not finished."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk refuses what was buffered; nobody wants it now
+                self._file.close()
 
     def _next(self) -> None:
         self._hand_on()
         self._number += 1
         self._room = self._part
-        self._file = self._path.open("wb")
+        with _keeping(self._folder):
+            self._file = self._path.open("wb")
 
     def _hand_on(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with _keeping(self._folder):
+                self._file.close()
             self._take(self._number, self._path)
 
     @property
     def _path(self) -> Path:
         return self._folder / str(self._number)
+
+
+@contextmanager
+def _keeping(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"a part cannot be kept until it is sent: {error.strerror or error}",
+            where=str(folder),
+            hint="make room there, or set TMPDIR to a directory that has some",
+        ) from error
 
 
 def send_stream(  # noqa: PLR0913 - what goes where, and how

@@ -68,6 +68,14 @@ class FaultProxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def hang_up(self):
+        """Cut all connections that there are."""
+        self._call(self._abort_all())
+
+    async def _abort_all(self):
+        for writer in self._writers:
+            writer.transport.abort()
+
     def _call(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
@@ -77,8 +85,7 @@ class FaultProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in self._writers:  # a task that was cancelled before it began closed nothing
-            writer.transport.abort()
+        await self._abort_all()  # a task that was cancelled before it began closed nothing
         await asyncio.gather(*(w.wait_closed() for w in self._writers), return_exceptions=True)
         for _ in range(5):  # aborted transports close in the loop's next turns
             await asyncio.sleep(0)

@@ -113,6 +113,15 @@ def test_a_source_whose_bytes_have_gone_is_missing(store, clock):
     assert store.find("bkt", "k") is None
 
 
+def test_a_source_that_is_deleted_while_it_is_composed_is_kept_for_the_whole(store, clock):
+    one, two = (store.put("bkt", key, write(store, key.encode())) for key in ("one", "two"))
+    store.delete("bkt", "one")
+    store.copies.compose((one, two), ("bkt", "k"), About())
+    for _ in range(2):
+        collect(store, clock)
+    assert store.path(store.get("bkt", "k")).read_bytes() == b"onetwo"
+
+
 def test_many_who_read_at_once_get_the_one_file(store):
     parts = [bytes([number]) * 100_000 for number in range(20)]
     info = complete(store, "k", *parts)
