@@ -8,7 +8,7 @@ from typing import Any
 from cloudserve.migration import Mapped, Migration
 from cloudserve.project import Field, Target
 
-from .vertex.images import NEWEST
+from .vertex.images import ENDS, NEWEST
 
 REASON = "By `cloudserve migrate`: Google shut AI Platform Prediction down on 31 January 2025."
 DEFAULT_MACHINE, DEFAULT_REGION = "n1-standard-2", "us-central1"
@@ -51,7 +51,10 @@ def _dropped(note: str) -> Rule:
 
 def _image(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
     del given
-    note = "the newest prebuilt image; it serves models of older runtimes, 1.15's too"
+    note = (
+        "the newest prebuilt image; it serves models of older runtimes, 1.15's too, "
+        f"until {ENDS[NEWEST]}: then `image`"
+    )
     return Mapped(name, value, "tensorflow_version", NEWEST, note)
 
 

@@ -18,8 +18,9 @@ import msgspec
 from google.api_core.client_options import ClientOptions
 from google.auth.transport.requests import AuthorizedSession
 from googleapiclient import discovery
+from googleapiclient.errors import UnknownApiNameOrVersion
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import RemoteError, UserError
 
 from .container import container_reason
 from .credentials import Access
@@ -87,16 +88,27 @@ class GoogleApi:
 
     @cached_property
     def _service(self) -> Any:
+        try:
+            service = self._build()
+        except UnknownApiNameOrVersion as error:
+            name = f"{self._api} {self._version}"
+            raise UserError(
+                f"the installed google-api-python-client does not know {name} any more",
+                where=self._endpoint,
+                hint="pip install google-api-python-client==2.202.0, which does",
+            ) from error
+        weakref.finalize(self, service.close)  # httplib2 leaves its sockets open otherwise
+        return service
+
+    def _build(self) -> Any:
         with translated("connect", self._endpoint):
-            service = discovery.build(
+            return discovery.build(
                 self._api,
                 self._version,
                 static_discovery=True,
                 credentials=self._access.credentials,
                 client_options=ClientOptions(api_endpoint=self._endpoint),
             )
-        weakref.finalize(self, service.close)  # httplib2 leaves its sockets open otherwise
-        return service
 
     @cached_property
     def _session(self) -> Any:

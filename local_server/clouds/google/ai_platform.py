@@ -31,6 +31,10 @@ PAYLOAD_LIMIT = 1_572_864
 
 Answer = Document | Awaitable[Document]
 Handler = Callable[[Call, Document], Answer]
+_NO_DOCUMENT = (
+    "The installed google-api-python-client has no description of ml v1, which the offline AI"
+    " Platform answers by; 2.202.0 has."
+)
 _BODY_FIELD = {"GoogleCloudMlV1__Model": "model", "GoogleCloudMlV1__Version": "version"}
 
 
@@ -52,7 +56,7 @@ class AiPlatform:
         self._versions = Versions(records, self._operations, store, serving, work, latency)
         self._serving = serving
         self._inference = inference
-        self._api: Api = load("ml", "v1")
+        self._api = _api()
         self._handlers = self._model_methods() | self._version_methods() | self._other_methods()
 
     def restore(self) -> None:
@@ -114,6 +118,8 @@ class AiPlatform:
         return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
 
     async def _answer(self, head: Head, body: bytes) -> Response:
+        if self._api is None:
+            raise ApiError(Code.UNIMPLEMENTED, _NO_DOCUMENT)
         call = self._api.match(head.method, head.path, head.query)
         if call.method.id == "ml.projects.predict":
             return await self._predict(call.path["name"], body)
@@ -121,14 +127,8 @@ class AiPlatform:
         if handler is None:
             name = call.method.id.removeprefix("ml.")
             raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
-        answer = handler(call, self._read(call, body))
+        answer = handler(call, _read(self._api, call, body))
         return json_response(await answer if inspect.isawaitable(answer) else answer)
-
-    def _read(self, call: Call, body: bytes) -> Document:
-        schema = call.method.request
-        if schema is None:
-            return {}
-        return parse(self._api.schemas, schema, body, _BODY_FIELD.get(schema, ""))
 
     async def _predict(self, name: str, body: bytes) -> Response:
         if "/models/" not in name:
@@ -136,3 +136,18 @@ class AiPlatform:
         version = await self._versions.serving(name)
         with self._serving.hold(version):
             return Response(200, await predict(self._inference, version, body), JSON)
+
+
+def _api() -> Api | None:
+    """Return ml v1; None where googleapiclient describes it no more, the service being shut."""
+    try:
+        return load("ml", "v1")
+    except FileNotFoundError:
+        return None
+
+
+def _read(api: Api, call: Call, body: bytes) -> Document:
+    schema = call.method.request
+    if schema is None:
+        return {}
+    return parse(api.schemas, schema, body, _BODY_FIELD.get(schema, ""))

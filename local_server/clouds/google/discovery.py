@@ -72,7 +72,11 @@ class Api:
 
 
 def load(name: str, version: str) -> Api:
-    """Read an API's document; raises MissingExtraError without google-api-python-client."""
+    """Read an API's document.
+
+    Raises MissingExtraError without google-api-python-client, FileNotFoundError where that has no
+    document of this name.
+    """
     try:
         import googleapiclient.discovery_cache as cache
     except ImportError as error:

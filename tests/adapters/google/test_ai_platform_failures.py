@@ -11,7 +11,7 @@ from cloudserve.adapters.google.ml import MlClient
 from cloudserve.adapters.google.versions import model_labels, version_labels
 from cloudserve.adapters.polling import Poller
 
-from cloudserve.errors import ConflictError, RemoteError, UnreachableError
+from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import (
     Action,
@@ -306,3 +306,16 @@ def test_an_html_error_page_does_not_hide_the_status(scripted):
     with pytest.raises(RemoteError) as error:
         provider_at(server.url).predict("half-plus", b"{}")
     assert (error.value.status, error.value.retryable) == (502, True)
+
+
+def test_a_client_that_dropped_the_api_says_which_release_knows_it(nobody):
+    class Dropped(MlClient):
+        """ml v1 by a name that no googleapiclient has."""
+
+        def __init__(self, endpoint):
+            super().__init__("p", endpoint, Anonymous())
+            self._version = "v0"
+
+    with pytest.raises(UserError, match="does not know ml v0 any more") as error:
+        Dropped(nobody).get_model("half")
+    assert error.value.hint.startswith("pip install google-api-python-client==")

@@ -111,8 +111,8 @@ def test_settings_that_there_were_are_taken(create, settings):
         (
             {**N1, "autoScaling": {"minNodes": 0}},
             (
-                "Field: version.auto_scaling.min_nodes Error: min_nodes is 0; it must be at least 1 for"
-                " use with a Compute Engine machine type."
+                "Field: version.auto_scaling.min_nodes Error: min_nodes is 0; it must be at least 1"
+                " for use with a Compute Engine machine type."
             ),
         ),
         (
@@ -122,8 +122,8 @@ def test_settings_that_there_were_are_taken(create, settings):
         (
             {"autoScaling": {"minNodes": 1}, "manualScaling": {"nodes": 1}},
             (
-                "Field: version.auto_scaling Error: Only one of auto_scaling and manual_scaling may be"
-                " set."
+                "Field: version.auto_scaling Error: Only one of auto_scaling and manual_scaling may"
+                " be set."
             ),
         ),
         (
@@ -133,8 +133,8 @@ def test_settings_that_there_were_are_taken(create, settings):
         (
             {"labels": {"Team": "vision"}},
             (
-                'Field: version.labels Error: "Team": "vision" is no label: up to 63 lowercase letters,'
-                " digits, underscores and dashes; a key begins with a letter."
+                'Field: version.labels Error: "Team": "vision" is no label: up to 63 lowercase'
+                " letters, digits, underscores and dashes; a key begins with a letter."
             ),
         ),
     ],

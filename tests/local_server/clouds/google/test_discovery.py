@@ -88,3 +88,22 @@ def test_a_missing_sdk_says_what_to_install(monkeypatch):
     with pytest.raises(MissingExtraError) as caught:
         load("ml", "v1")
     assert caught.value.hint == "pip install 'cloudserve[gcp]'"
+
+
+def test_a_client_without_a_document_of_ml_v1_leaves_the_other_clouds_as_they_are(
+    start_emulator, monkeypatch
+):
+    import requests
+    from cloudserve.local_server.clouds.google import ai_platform
+
+    def load_nothing(name: str, version: str):
+        raise FileNotFoundError(f"{name}.{version}.json")
+
+    monkeypatch.setattr(ai_platform, "load", load_nothing)
+    url = start_emulator(None).url
+    answer = requests.get(f"{url}/v1/projects/p/models", timeout=60)
+    assert answer.status_code == 501
+    assert answer.json()["error"]["status"] == "UNIMPLEMENTED"
+    assert "has no description of ml v1" in answer.json()["error"]["message"]
+    vertex = f"{url}/v1/projects/p/locations/us-central1/models"
+    assert requests.get(vertex, timeout=60).json() == {}
