@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import orjson
 
 from ..status import Code, StatusError
-from .scan import scan
+from .scan import is_too_much, scan
 
 _EMPTY = "The document is empty."
 _INVALID = "Invalid value."
@@ -58,6 +58,8 @@ _LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1
 _INT_DIGITS = len(str(_MOST_INT)) + 1
 # Each level takes 64 bytes and a microsecond: what fits in a gzipped request would take gigabytes.
 _MOST_NESTED = 2**20
+# Each takes microseconds: what a client may make a thread of the server read.
+_MOST_TOKENS = 3 * 2**19
 
 
 def parse_json(body: bytes) -> Any:
@@ -66,6 +68,8 @@ def parse_json(body: bytes) -> Any:
     Integers beyond 64 bits are floats; the last of repeated keys counts. Raises StatusError
     (INVALID_ARGUMENT) with rapidjson's text and offset.
     """
+    if is_too_much(body):
+        return parse_exactly(body)
     try:
         scan(body)
         return orjson.loads(body)
@@ -77,6 +81,8 @@ def parse_exactly(body: bytes, *, first_counts: bool = False) -> Any:
     """Do the same for what is not plain JSON; the first of repeated keys may count everywhere."""
     if not body:
         raise StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: The document is empty")
+    if is_too_much(body):
+        raise StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: Too many values.")
     return _Reader(body, first_counts=first_counts).read()
 
 
@@ -126,7 +132,11 @@ class _Reader:
 
     def read(self) -> Any:
         state = _State.START
+        tokens = 0
         while state is not _State.FINISH:
+            if tokens == _MOST_TOKENS:
+                self._fail("Too many values.")
+            tokens += 1
             self._skip(_SPACE)
             state = self._step(state)
         return self._result

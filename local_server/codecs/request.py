@@ -19,7 +19,7 @@ from .columns import decode_inputs
 from .json_reader import parse_exactly
 from .json_text import json_text
 from .rows import decode_instances
-from .scan import members, read_numbers, read_objects, repeats_a_key, scan
+from .scan import is_too_much, members, read_numbers, read_objects, repeats_a_key, scan
 
 _KEYS = ("instances", "inputs", "signature_name")
 _MISSING = object()
@@ -52,6 +52,8 @@ class PredictRequest:
 
     def _read_plainly(self) -> Any:
         """Read a scanned body as Python's values."""
+        if is_too_much(self.body):
+            return parse_exactly(self.body)
         try:
             if not any(map(repeats_a_key, self.document.values())):
                 return orjson.loads(self.body)

@@ -39,8 +39,9 @@ def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:
     Raises StatusError (INVALID_ARGUMENT) for outputs that are not batches of one size.
     """
     check_batch(outputs)
-    columns = {name: _writable(name, tensor) for name, tensor in outputs.items()}
-    if len(columns) == 1:
+    is_one = len(outputs) == 1
+    columns = {name: _writable(name, tensor, whole=is_one) for name, tensor in outputs.items()}
+    if is_one:
         return _document("predictions", *columns.values())
     rows = zip(*columns.values(), strict=True)
     return _document("predictions", [dict(zip(columns, row, strict=True)) for row in rows])
@@ -52,7 +53,7 @@ def encode_columns(outputs: Mapping[str, Tensor]) -> bytes:
     Raises StatusError (INVALID_ARGUMENT) for an element type that JSON does not carry.
     """
     check_some(outputs)
-    columns = {name: _writable(name, tensor) for name, tensor in outputs.items()}
+    columns = {name: _writable(name, tensor, whole=True) for name, tensor in outputs.items()}
     return (
         _document("outputs", *columns.values())
         if len(columns) == 1
@@ -99,15 +100,18 @@ def check_writable(tensor: Tensor) -> None:
         raise _invalid(f"Failed to write JSON value for tensor type: {word}")
 
 
-def _writable(name: str, tensor: Tensor) -> Any:
-    """Return what orjson writes as this tensor; iterated, it gives what it writes as each row."""
+def _writable(name: str, tensor: Tensor, *, whole: bool = False) -> Any:
+    """Return what orjson writes as this tensor; iterated, it gives what it writes as each row.
+
+    What is only written as a `whole` is not iterated.
+    """
     check_writable(tensor)
     if tensor.dtype.hasobject:
         return _strings(tensor, as_bytes=name.endswith(BYTES_SUFFIX))
     if tensor.dtype in _HALVES:
         tensor = tensor.astype(np.float32)
     if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-        return _floats(tensor)
+        return _floats(tensor, whole=whole)
     return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
 
 
@@ -138,16 +142,16 @@ def _text(value: bytes) -> str | orjson.Fragment:
         return orjson.Fragment(dump_text(value.decode("utf-8", "surrogateescape")))
 
 
-def _floats(tensor: Tensor) -> Any:
+def _floats(tensor: Tensor, *, whole: bool) -> Any:
     """Write floats some of which are not finite."""
-    if tensor.ndim == 0:
-        return _fragment(tensor, tensor[()])
-    return [_fragment(row, np.ascontiguousarray(row) if row.ndim else row) for row in tensor]
+    if whole or tensor.ndim == 0:
+        return _fragment(tensor)
+    return [_number(row) for row in tensor] if tensor.ndim == 1 else [*map(_fragment, tensor)]
 
 
-def _fragment(tensor: Tensor, writable: Any) -> orjson.Fragment:
+def _fragment(tensor: Tensor) -> orjson.Fragment:
     """Write floats in words where orjson writes null."""
-    pieces = _dump(writable).split(b"null")
+    pieces = _dump(np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]).split(b"null")
     words = [_WORDS[str(value)] for value in tensor[~np.isfinite(tensor)].tolist()]
     return orjson.Fragment(b"".join(chain.from_iterable(zip_longest(pieces, words, fillvalue=b""))))
 

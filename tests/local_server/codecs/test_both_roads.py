@@ -183,3 +183,16 @@ def test_nesting_is_taken_alike(depth):
 def test_plain_numbers_do_take_the_quick_road(rows):
     if all(number - number == 0 for row in rows for number in row):
         assert scan_request(json.dumps({"instances": rows}).encode()) is not None
+
+
+def test_any_count_of_plain_numbers_is_read():
+    body = b'{"instances": [%b1]}' % (b"1," * 2**22)
+    assert parse_request(body).decode(signature("float32"))["x"].shape == (2**22 + 1,)
+
+
+@pytest.mark.parametrize("row", [b"[],", b"[[1]],", b'{"x": [1]},', b'"",'])
+def test_values_that_would_take_gigabytes_are_refused_before_they_are_made(row):
+    body = b'{"instances": [%b%b]}' % (row * (2**22 + 1), row[:-1])
+    with pytest.raises(StatusError) as caught:
+        parse_request(body).decode(signature("float32"))
+    assert caught.value.message == "JSON Parse error: Too many values."

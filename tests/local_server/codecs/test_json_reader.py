@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from cloudserve.local_server.codecs import json_reader
 from cloudserve.local_server.codecs.json_reader import (
     _Reader,
     parse_exactly,
@@ -115,6 +116,18 @@ def test_nesting_may_be_deep():
 
 def test_nesting_that_never_closes_is_refused():
     assert refusal(b"[" * 200_000) == "JSON Parse error: Invalid value. at offset: 200000"
+
+
+def test_what_takes_a_thread_too_long_to_read_token_by_token_is_refused(monkeypatch):
+    monkeypatch.setattr(json_reader, "_MOST_TOKENS", 9)
+    assert parse_json(b'[NaN, {"a": 1}]x')[1] == {"a": 1}
+    assert refusal(b'[NaN, "", {"a": 1}]x') == "JSON Parse error: Too many values. at offset: 17"
+
+
+@pytest.mark.parametrize("unit", [b"[],", b"{},", b'"",'])
+def test_values_that_would_take_gigabytes_are_refused_before_they_are_made(unit):
+    body = b"[%b0]" % (unit * 2**22 + unit)
+    assert refusal(body) == "JSON Parse error: Too many values."
 
 
 def test_nesting_that_would_take_gigabytes_is_refused_where_it_passes_a_million():

@@ -53,6 +53,9 @@ def test_many_outputs_are_an_object_in_columns():
 def test_what_is_not_finite_is_written_in_words_beside_the_shortest_floats():
     array = np.array([0.1, np.nan, np.inf, -np.inf], np.float32)
     assert encode_rows({"y": array}) == b'{\n    "predictions": [0.1,NaN,Infinity,-Infinity]\n}'
+    several = json.loads(encode_rows({"y": array, "z": array[:, None]}))["predictions"]
+    assert [str(row["y"]) for row in several] == ["0.1", "nan", "inf", "-inf"]
+    assert [str(row["z"]) for row in several] == ["[0.1]", "[nan]", "[inf]", "[-inf]"]
     assert encode_columns({"y": array[1]}) == b'{\n    "outputs": NaN\n}'
     assert b"null" not in encode_rows({"y": array, "z": np.arange(4)})
 
