@@ -94,7 +94,8 @@ def _remedy(code: str, cause: ClientError, headers: Mapping[str, Any], url: str)
     if code in DENIED:
         return f"allow these credentials {_permission(cause.operation_name, url)}"
     if code in ELSEWHERE or status_of(cause) == 301:  # noqa: PLR2004 - HTTP's own number
-        region = headers.get("x-amz-bucket-region")
+        told = cause.response.get("Error", {})
+        region = headers.get("x-amz-bucket-region") or told.get("Region")
         there = f"`{region}`" if region else "another region"
         return f"the bucket {url} is in {there}: set the target's `region` to it"
     if code == "RequestTimeTooSkewed":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cloudserve.adapters.aws.session import Access as AwsAccess
 from cloudserve.adapters.aws.storage import S3Blobs
 from cloudserve.adapters.google.credentials import Access as GoogleAccess
 from cloudserve.adapters.google.storage import GcsBlobs
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.storage.window import Window
@@ -78,6 +82,16 @@ def test_s3_names_the_region_that_the_bucket_is_in(scripted, body):
     )
 
 
+def test_s3_names_the_region_that_a_refused_signature_should_be_for(scripted, body):
+    status, headers, document = xml("AuthorizationHeaderMalformed", 400, "wrong region")(None)
+    document = document.replace(b"</Error>", b"<Region>eu-west-1</Region></Error>")
+    server = scripted(lambda asked: (status, headers, document))
+    error = refused(lambda: s3(server.url).put("k", body, {}))
+    assert error.hint == (
+        "the bucket s3://models is in `eu-west-1`: set the target's `region` to it"
+    )
+
+
 def test_s3_names_a_clock_that_is_wrong(scripted, body):
     error = refused(lambda: s3(scripted(xml("RequestTimeTooSkewed", 403)).url).put("k", body, {}))
     assert "set this machine's clock" in error.hint
@@ -123,6 +137,44 @@ def test_gcs_hands_on_the_permission_that_google_names(scripted):
     error = refused(lambda: gcs(scripted(lambda asked: details).url).begin("k", {}))
     assert message in error.message
     assert "grant the account the permission" in error.hint
+
+
+@pytest.fixture
+def account(tmp_path):
+    """Give a function that writes a service account's file for a token service."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+
+    def write(url):
+        path = tmp_path / "account.json"
+        about = {
+            "type": "service_account",
+            "client_email": "ada@example.org",
+            "private_key": key.decode(),
+            "token_uri": f"{url}/token",
+        }
+        path.write_text(json.dumps(about))
+        return path
+
+    return write
+
+
+def test_gcs_names_a_clock_that_is_wrong(scripted, account, body):
+    # As oauth2.googleapis.com answers a JSON web token of another time.
+    text = (
+        "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable "
+        "timeframe. Check your iat and exp values in the JWT claim."
+    )
+    answer = json.dumps({"error": "invalid_grant", "error_description": text}).encode()
+    server = scripted(lambda asked: (400, {"Content-Type": "application/json"}, answer))
+    access = GoogleAccess({"GOOGLE_APPLICATION_CREDENTIALS": str(account(server.url))})
+    store = GcsBlobs("models", project="p", region="r", access=access)
+    for call in (lambda: store.put("k", body, {}), lambda: store.begin("k", {})):
+        error = refused(call)
+        assert "no usable Google credentials" in error.message
+        assert "set this machine's clock" in error.hint
+    assert {asked.path for asked in server.asked} == {"/token"}
 
 
 def test_gcs_names_a_bucket_that_is_missing(scripted):
