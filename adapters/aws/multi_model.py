@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.nouns import (
     Action,
     Artifact,
@@ -126,7 +127,7 @@ class MultiModelEndpoint:
             "digest": revision.digest,
         }
         sentence = f"have the endpoint {self._name} load {target}"
-        return (*before, *archive, Action(LOAD, LOAD, sentence, args))
+        return (*archive, *before, Action(LOAD, LOAD, sentence, args))
 
     def plan_traffic(
         self, model: str, revision_id: str, seen: Deployment, percent: int = ALL
@@ -176,6 +177,15 @@ class MultiModelEndpoint:
                 hint=f"there: {', '.join(sorted(catalog.revisions)) or 'nothing'}",
             )
         return self._api.invoke(self._name, None, body, _target(model, asked))
+
+    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+        """Refuse: a job runs a SageMaker Model of one archive, and there is none."""
+        del revision_id, batch, notify  # there is none for any of them
+        raise UserError(
+            "an endpoint of many models has no batch transform",
+            where=f"{model} on {self._target}",
+            hint="add a target without `multi_model`, with `archive: true`",
+        )
 
     def _endpoint(self) -> Endpoint | None:
         endpoint = self._api.endpoint(self._name)

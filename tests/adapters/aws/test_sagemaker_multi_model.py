@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.predict.batch import Batch
 from cloudserve.release.nouns import Revision, State
 from cloudserve.testing.provider_contract import live, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
@@ -38,10 +39,10 @@ def test_the_second_model_adds_its_archive_and_changes_nothing_else(
     one = put(provider, "first", 1, half_plus_two)
     steps = plan(provider, "first", one)
     assert [step.kind for step in steps] == [
+        "create-archive",
         "create-model",
         "create-endpoint-config",
         "create-endpoint",
-        "create-archive",
         "load-model",
     ]
     assert steps[-1].sentence == f"have the endpoint all load first/{one.id}.tar.gz"
@@ -166,7 +167,9 @@ def test_what_is_not_there_is_told(shared, half_plus_two):
     with pytest.raises(UserError, match="v9-0 is not on the endpoint all") as error:
         provider.predict("half", BODY, "v9-0")
     assert error.value.hint == f"there: {one.id}"
-    assert not hasattr(provider, "batch")
+    with pytest.raises(UserError, match="has no batch transform") as error:
+        provider.batch("half", one.id, Batch((), "s3://b/out"), print)
+    assert "`archive: true`" in error.value.hint
 
 
 def test_a_catalog_that_cannot_be_read_is_a_conflict(shared):
