@@ -28,6 +28,7 @@ from ..work import Work
 from .artifacts import Artifacts
 from .deployments import Deployments
 from .endpoints import Endpoints
+from .exports import Exports
 from .job_runner import JobRunner
 from .jobs import Jobs
 from .listing import Listing
@@ -83,6 +84,7 @@ class VertexAi:
         self._operations = Operations(records, parts.work, parts.latency)
         self._models = Models(records, self._operations, self._artifacts)
         self._uploads = Uploads(records, self._operations, self._artifacts)
+        self._exports = Exports(records, self._operations, self._artifacts)
         self._endpoints = Endpoints(records, self._operations)
         self._deployments = Deployments(
             records, self._operations, self._artifacts, parts.serving, parts.work
@@ -121,6 +123,7 @@ class VertexAi:
         return {
             f"{prefix}upload": lambda c, b: uploads.upload(c.path["parent"], b),
             f"{prefix}copy": lambda c, b: uploads.copy(c.path["parent"], b),
+            f"{prefix}export": lambda c, b: self._exports.export(c.path["name"], b),
             f"{prefix}get": lambda c, _: models.get(c.path["name"]),
             f"{prefix}list": lambda c, _: models.list(c.path["parent"], c.query),
             f"{prefix}listVersions": lambda c, _: models.list_versions(c.path["name"], c.query),

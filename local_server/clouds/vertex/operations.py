@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ...status import Code, StatusError
@@ -77,12 +78,23 @@ class Operations:
         """Say how tasks of a kind are performed."""
         self._runners[kind] = runner
 
-    def begin(self, owner: str, kind: str, task: Mapping[str, Any], turn: str) -> Document:
-        """Record an operation below `owner`, start it after others of its `turn`, show it."""
+    def begin(
+        self,
+        owner: str,
+        kind: str,
+        task: Mapping[str, Any],
+        turn: str,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Document:
+        """Record an operation below `owner`, start it after others of its `turn`, show it.
+
+        `more` is what its metadata has beside the times.
+        """
         name, now = f"{owner}/operations/{new_id()}", self._records.now()
         metadata = {
             "@type": f"{TYPE}{self._runners[kind].metadata}",
             "genericMetadata": {"createTime": now, "updateTime": now},
+            **more,
         }
         operation: Document = {
             "name": name,

@@ -14,6 +14,7 @@ from ..latency import Step
 from ..resources import Document
 from .aliases import move_aliases
 from .artifacts import Artifacts, check_bucket_location, source_of
+from .exports import EXPORT_FORMATS
 from .operations import Operations, Outcome, Runner
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, invalid, new_id
 from .rules import check_aliases, check_display_name, check_labels, check_model_id
@@ -124,6 +125,7 @@ class Uploads:
         version: Document = {
             **{key: value for key, value in task["model"].items() if key != "etag"},
             **_SUPPORTED,
+            **({"supportedExportFormats": EXPORT_FORMATS} if artifact else {}),
             "name": name,
             "versionId": str(number),
             "createTime": counter["createTime"],

@@ -133,8 +133,8 @@ class TestBucketsElsewhere:
             400,
             "FAILED_PRECONDITION",
             (
-                f"The Cloud Storage bucket of `{uri}` is in location `{location.lower()}`. It must be"
-                " in the same regional location as the service location `us-central1`."
+                f"The Cloud Storage bucket of `{uri}` is in location `{location.lower()}`. It must"
+                " be in the same regional location as the service location `us-central1`."
             ),
         )
 
