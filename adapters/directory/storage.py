@@ -9,39 +9,33 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob, Expect, Notify
-from cloudserve.storage.contract import Part, UploadGoneError
 from cloudserve.storage.send import send_file
 from cloudserve.storage.window import BLOCK, Window
 
 from .files import Staged, staged, status_of, sync, token_of
 from .keys import OWN, key_of, path_of
+from .metadata import Metadata
+from .no_parts import NoParts
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MAKE_ROOM = "make room there, then run the same command again; whole files are not copied again"
 
 
-class _About(msgspec.Struct, frozen=True):
-    token: str
-    metadata: dict[str, str]
-
-
-class DirectoryBlobs:
+class DirectoryBlobs(NoParts):
     """The objects below one directory. Threads and processes may share it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._about = Metadata(self._root / OWN / "metadata")
 
     @property
     def url(self) -> str:
@@ -64,7 +58,7 @@ class DirectoryBlobs:
             if status is None:
                 return None
             blob = _entry(key, status)
-            return Blob(key, blob.size, blob.token, self._metadata(key, blob.token))
+            return Blob(key, blob.size, blob.token, self._about.read(key, blob.token))
 
     def read(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and token, or None when it is not there."""
@@ -120,7 +114,7 @@ class DirectoryBlobs:
             if status_of(path) is None:
                 return
             path.unlink(missing_ok=True)
-            self._about(key).unlink(missing_ok=True)
+            self._about.forget(key)
             with suppress(OSError):  # not empty: that is where it ends
                 for folder in path.relative_to(self._root).parents[:-1]:
                     (self._root / folder).rmdir()
@@ -131,15 +125,15 @@ class DirectoryBlobs:
         with self._system(f"rename {self.url}/{source} to {target}"), self._locked():
             if new.exists():
                 raise ConflictError("there is something already", where=f"{self.url}/{target}")
-            known = [(blob, self._metadata(blob.key, blob.token)) for blob in self.list(source)]
+            known = [(blob, self._about.read(blob.key, blob.token)) for blob in self.list(source)]
             for blob, metadata in known:
                 key = target + blob.key.removeprefix(source)
-                self._remember(key, blob.token, metadata)
+                self._about.write(key, blob.token, metadata)
             new.parent.mkdir(parents=True, exist_ok=True)
             old.rename(new)
             sync(new.parent)
             for blob, _ in known:
-                self._about(blob.key).unlink(missing_ok=True)
+                self._about.forget(blob.key)
 
     def read_range(self, blob: Blob, offset: int, size: int) -> Iterator[bytes]:
         """Yield a span of an object that still has this token."""
@@ -149,39 +143,11 @@ class DirectoryBlobs:
                 size -= len(block)
                 yield block
 
-    # A disk needs no parts: a copy that was broken off is made again, file by file.
-
     def begin(self, key: str, metadata: Mapping[str, str]) -> None:
         """Return None: files are copied whole. Raises RemoteError when the directory is missing."""
         del metadata
         if not self._root.is_dir():
             raise self._missing(f"begin the upload of {self.url}/{key}")
-
-    def open_uploads(self, key: str) -> tuple[str, ...]:
-        """Return (): there are none."""
-        del key
-        return ()
-
-    def parts(self, key: str, upload: str) -> tuple[Part, ...]:
-        """Raise UploadGoneError."""
-        raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
-
-    def take_over(self, part: Part, body: Window) -> None:
-        """Return None."""
-        del part, body
-
-    def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
-        """Raise UploadGoneError."""
-        del number, body
-        raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
-
-    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
-        """Raise UploadGoneError."""
-        del parts
-        raise UploadGoneError(f"there is no upload {upload}", where=f"{self.url}/{key}")
-
-    def abort(self, key: str, upload: str) -> None:
-        """Do nothing: what is gone is no error."""
 
     # Files
 
@@ -206,7 +172,7 @@ class DirectoryBlobs:
                 )
             new.place(path)
             token = token_of(path.stat())
-            self._remember(key, token, metadata)
+            self._about.write(key, token, metadata)
         return token
 
     @contextmanager
@@ -237,29 +203,6 @@ class DirectoryBlobs:
                 status = status_of(path)
                 if status is not None:
                     yield _entry(key_of(self._root, path), status)
-
-    # Metadata
-
-    def _about(self, key: str) -> Path:
-        name = hashlib.sha256(key.encode()).hexdigest()
-        return self._root / OWN / "metadata" / name[:2] / f"{name}.json"
-
-    def _metadata(self, key: str, token: str) -> dict[str, str]:
-        try:
-            about = msgspec.json.decode(self._about(key).read_bytes(), type=_About)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return {}
-        return about.metadata if about.token == token else {}
-
-    def _remember(self, key: str, token: str, metadata: Mapping[str, str]) -> None:
-        path = self._about(key)
-        if not metadata:
-            path.unlink(missing_ok=True)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")  # the lock is held: nobody else writes it
-        new.write_bytes(msgspec.json.encode(_About(token, dict(metadata))))
-        new.replace(path)
 
     # Errors
 

@@ -1,0 +1,51 @@
+"""What is known of the objects of a directory beyond their bytes: a JSON file for each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class _About(msgspec.Struct, frozen=True):
+    token: str
+    metadata: dict[str, str]
+
+
+class Metadata:
+    """The metadata below one folder, by key; it counts for the object with its token alone.
+
+    One thread of one process writes at a time: who writes holds the store's lock.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, key: str, token: str) -> dict[str, str]:
+        """Return an object's metadata; {} where nothing is known of this one."""
+        try:
+            about = msgspec.json.decode(self._path(key).read_bytes(), type=_About)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return {}
+        return about.metadata if about.token == token else {}
+
+    def write(self, key: str, token: str, metadata: Mapping[str, str]) -> None:
+        """Remember an object's metadata in place of what was known of its key."""
+        path = self._path(key)
+        if not metadata:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(_About(token, dict(metadata))))
+        new.replace(path)
+
+    def forget(self, key: str) -> None:
+        """Drop what is known of a key."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self._folder / name[:2] / f"{name}.json"
