@@ -18,10 +18,12 @@ from cloudserve.release.nouns import Action, Location
 from cloudserve.release.provider import Blob, Notify
 from cloudserve.storage.archive import ARCHIVE, CODE, DIGEST, pack_members
 from cloudserve.storage.contract import PartStore
+from cloudserve.storage.events import Observe, serialized
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.stream import send_stream
 
 from .object_stream import open_object
+from .progress import Tenths
 
 MAKE = "create-archive"
 Files = tuple[tuple[str, Blob], ...]
@@ -63,17 +65,19 @@ class Archives:
                 where=f"{self._blobs.url}/{args['files']}",
                 hint="deploy the version again: that uploads them",
             )
-        digest = _digest(files)
-        if not self._is_there(key, digest):
-            retry = Retry()
-            members = [
-                (name, blob.size, partial(open_object, self._blobs, blob, retry, notify))
-                for name, blob in files
-            ]
-            make = partial(pack_members, members)
-            send_stream(self._blobs, key, {DIGEST: digest}, make, retry=retry)
         size = sum(blob.size for _, blob in files)
+        if not self._is_there(key, _digest(files)):
+            self._send(key, files, Tenths(size, notify))
         notify(f"{len(files)} files, {size:,} bytes, are in {self._blobs.url}/{key}")
+
+    def _send(self, key: str, files: Files, observe: Observe) -> None:
+        retry, observe = Retry(), serialized(observe)
+        members = [
+            (name, blob.size, partial(open_object, self._blobs, blob, retry, observe))
+            for name, blob in files
+        ]
+        make = partial(pack_members, members)
+        send_stream(self._blobs, key, {DIGEST: _digest(files)}, make, observe, retry=retry)
 
     def _is_there(self, key: str, digest: str) -> bool:
         head = self._blobs.head(key)

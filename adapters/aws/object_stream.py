@@ -7,29 +7,30 @@ from io import BufferedReader, RawIOBase
 from typing import Any
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.provider import Blob, Notify
+from cloudserve.release.provider import Blob
 from cloudserve.storage.contract import PartStore
+from cloudserve.storage.events import Observe, Retrying
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.window import BLOCK
 
 
-def open_object(store: PartStore, blob: Blob, retry: Retry, notify: Notify) -> BufferedReader:
+def open_object(store: PartStore, blob: Blob, retry: Retry, observe: Observe) -> BufferedReader:
     """Open an object, which must stay the one with this token; reaches no network yet.
 
     Reading raises ConflictError when it is another by now, RemoteError after the last attempt.
     """
-    return BufferedReader(_Reader(store, blob, retry, notify), BLOCK)
+    return BufferedReader(_Reader(store, blob, retry, observe), BLOCK)
 
 
 class _Reader(RawIOBase):
     """Reads the object's rest anew after each failure in passing."""
 
-    def __init__(self, store: PartStore, blob: Blob, retry: Retry, notify: Notify) -> None:
+    def __init__(self, store: PartStore, blob: Blob, retry: Retry, observe: Observe) -> None:
         super().__init__()
         self._store = store
         self._blob = blob
         self._retry = retry
-        self._notify = notify
+        self._observe = observe
         self._blocks: Iterator[bytes] | None = None
         self._arrived = 0
         self._left = memoryview(b"")
@@ -57,7 +58,7 @@ class _Reader(RawIOBase):
             raise
 
     def _tell(self, error: RemoteError, pause: float) -> None:
-        self._notify(f"{error.message}; again in {pause:.1f} s")
+        self._observe(Retrying(self._blob.key, error.message, pause))
 
     def close(self) -> None:
         self._blocks = None  # which ends its request

@@ -8,9 +8,13 @@ import shutil
 import tarfile
 
 import pytest
+from cloudserve.adapters.aws.progress import Tenths
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import PartStore
+from cloudserve.storage.events import Moved
 from cloudserve.testing.provider_contract import live, locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
@@ -154,3 +158,28 @@ def test_an_object_that_breaks_off_is_read_on_from_there(target, half_plus_two, 
     provider.perform(plan(provider, "half", one)[0], lines.append)
     assert any(line.startswith("the connection broke; again in ") for line in lines)
     assert provider.blobs.read(key)[0] == before
+
+
+def test_how_far_a_large_archive_is_comes_line_by_line(target, tmp_path, half_plus_two, lines):
+    folder = tmp_path / "model"
+    shutil.copytree(half_plus_two, folder)
+    (folder / "weights").write_bytes(bytes(range(256)) * (96 << 10))  # 24 MiB, three parts
+    provider = target(archive=True)
+    make, *_ = plan(provider, "half", put(provider, "half", 1, folder))
+    provider.perform(make, lines.append)
+    *told, end = lines
+    tenths = [int(line.split()[0]) for line in told]
+    assert tenths == sorted(set(tenths))
+    assert tenths
+    assert {line.split(" % of ")[1] for line in told} == {f"{end.split(', ')[1].split()[0]} bytes"}
+
+
+@given(st.lists(st.integers(0, 1000)), st.integers(0, 5000))
+def test_each_tenth_is_told_once_at_most_and_the_end_never(sizes, size):
+    told = []
+    tenths = Tenths(size, told.append)
+    for part in sizes:
+        tenths(Moved("key", part))
+    percents = [int(line.split()[0]) for line in told]
+    assert percents == sorted(set(percents))
+    assert all(0 < percent < 100 for percent in percents)
