@@ -18,6 +18,7 @@ from cloudserve._version import __version__
 if TYPE_CHECKING:
     from cloudserve.api import apply, deploy, history, plan, promote, pull, rollback, status
     from cloudserve.errors import CloudserveError
+    from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.ledger import Release
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Action": "cloudserve.release.nouns:Action",
+    "BatchResult": "cloudserve.predict.batch:BatchResult",
     "Client": "cloudserve.predict.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
     "Deployment": "cloudserve.release.nouns:Deployment",
@@ -52,12 +54,14 @@ _NAMES = {
     "pull": "cloudserve.api:pull",
     "read_plan": "cloudserve.release.plan_file:read_plan",
     "rollback": "cloudserve.api:rollback",
+    "run_batch": "cloudserve.predict.batch:run_batch",
     "status": "cloudserve.api:status",
     "write_plan": "cloudserve.release.plan_file:write_plan",
 }
 
 __all__ = [
     "Action",
+    "BatchResult",
     "Client",
     "CloudserveError",
     "Deployment",
@@ -81,6 +85,7 @@ __all__ = [
     "pull",
     "read_plan",
     "rollback",
+    "run_batch",
     "status",
     "write_plan",
 ]

@@ -137,18 +137,19 @@ def pull(  # noqa: PLR0913 - a release, and who is told
     target: str,
     into: Path | str,
     *,
-    revision: str | None = None,
+    version: str | None = None,
     environ: Environ = None,
     notify: Notify = quiet,
     observe: Observe = ignore,
 ) -> Pulled:
     """Make a local directory of a released revision's files, compared with their digests.
 
-    `revision` is an id, a number or a digest's beginning; the live one by default. The directory
-    appears when it is whole. `observe` takes the events of the transfer (`cloudserve.storage`).
+    `version` is a number, a revision id or a digest's beginning; the live one by default. The
+    directory appears when it is whole. `observe` takes the events of the transfer
+    (`cloudserve.storage`).
     """
     releases = Releases(project, model, target, environ=environ, notify=notify, observe=observe)
-    return releases.pull(Path(into), revision)
+    return releases.pull(Path(into), version)
 
 
 def status(project: Project, model: str, target: str, *, environ: Environ = None) -> Deployment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.cli.report import Report, Table
+from cloudserve.names import utf8
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
 
 
@@ -31,7 +32,7 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
     ]
     if model.missing_assets:
         rows.append(("missing", ", ".join(model.missing_assets)))
-    return Table(("path", str(model.path)), rows)
+    return Table(("path", utf8(model.path)), rows)
 
 
 def _signature(signature: Signature) -> Table:
@@ -55,7 +56,7 @@ def _files(tree: Tree) -> Table:
 
 def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
     return {
-        "path": str(model.path),
+        "path": utf8(model.path),
         "version": number,
         "tensorflow_version": model.tensorflow_version,
         "tags": model.tags,

@@ -8,32 +8,39 @@ import click
 
 from cloudserve.cli.options import Subject, progress, target_options
 from cloudserve.cli.progress import human, showing
+from cloudserve.cli.report import Report, Table, counted, output_option, show
+from cloudserve.names import utf8
 
 
 @click.command("pull")
 @target_options
-@click.option("--revision", help="A number, a revision id or a digest's beginning.")
+@click.option("--version", help="A number, revision id or digest; the live one by default.")
 @click.option(
-    "--output",
-    "-o",
-    "into",
+    "--into",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     help="The directory to make.",
 )
-def command(
-    *,
-    subject: Subject,
-    revision: str | None,
-    into: Path,
-) -> None:
+@output_option
+def command(*, subject: Subject, version: str | None, into: Path, output: str) -> None:
     """Fetch a released model's files from its bucket.
 
-    The live revision is taken unless --revision names one. Every file is compared with the digest
-    it was uploaded with; the directory appears when all are whole, and an interrupted pull goes on
-    where it stopped.
+    Every file is compared with the digest it was uploaded with; the directory appears when all are
+    whole, and an interrupted pull goes on where it stopped.
     """
     with showing(progress) as view:
-        pulled = subject.releases(view).pull(into, revision)
-    what = f"{pulled.files} files, {human(pulled.size)}" if pulled.changed else "there already"
-    click.echo(f"{subject.model} {pulled.revision.id} in {pulled.path}: {what}")
+        pulled = subject.releases(view).pull(into, version)
+    files = f"{counted(pulled.files, 'file')}, {human(pulled.size)}"
+    what = files if pulled.changed else "there already"
+    document = {
+        "model": subject.model,
+        "target": subject.target,
+        "revision": pulled.revision.id,
+        "digest": pulled.revision.digest,
+        "path": utf8(pulled.path),
+        "files": pulled.files,
+        "size": pulled.size,
+        "changed": pulled.changed,
+    }
+    sentence = f"{subject.model} {pulled.revision.id} in {pulled.path}: {what}"
+    show(Report(document, (Table((), (), sentence),)), output)

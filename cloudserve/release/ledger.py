@@ -22,6 +22,7 @@ import msgspec
 
 from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.names import utf8
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.provider import BlobStore, Expect
@@ -213,11 +214,6 @@ def actor(environ: Mapping[str, str]) -> str:
     except (KeyError, OSError):  # a container's user without a name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
-
-
-def utf8(text: str) -> str:
-    """Return a text of the system's, such as a path, with what is not UTF-8 replaced."""
-    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def _fold(entries: list[Entry]) -> Release:

@@ -17,6 +17,7 @@ import msgspec
 
 from cloudserve._version import __version__
 from cloudserve.errors import UserError
+from cloudserve.names import utf8
 from cloudserve.release.nouns import Plan
 
 SCHEMA = 1
@@ -83,7 +84,7 @@ def plan_id(plan: Plan) -> str:
 
 def _encode_path(value: Any) -> str:
     if isinstance(value, Path):
-        return os.fsencode(value).decode("utf-8", "replace")
+        return utf8(value)
     raise TypeError(f"a plan holds a {type(value).__name__}")
 
 

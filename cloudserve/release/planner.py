@@ -7,9 +7,10 @@ from itertools import tee
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.names import one_of
+from cloudserve.names import one_of, utf8
+from cloudserve.release.choice import meant
 from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import Release, utf8
+from cloudserve.release.ledger import Release
 from cloudserve.release.nouns import (
     UPLOAD,
     Action,
@@ -23,9 +24,6 @@ from cloudserve.release.nouns import (
 from cloudserve.release.provider import Provider
 from cloudserve.release.traffic import ALL
 from cloudserve.release.uploaded import is_uploaded
-
-SHORTEST = 4
-"""The digits of a digest that name a revision, at least; as git's shortest."""
 
 
 def plan_deploy(
@@ -44,7 +42,7 @@ def plan_deploy(
             Action(
                 UPLOAD,
                 UPLOAD,
-                f"upload {utf8(str(source or model))} to {location.saved_model_url}",
+                f"upload {utf8(source or model)} to {location.saved_model_url}",
                 undo=f"delete the objects under {location.root_url}",
             )
         )
@@ -107,20 +105,17 @@ def choose(seen: Deployment, wanted: str) -> Deployed:
 
     Raises UserError when none or several fit, with what there is.
     """
-    revisions = seen.revisions
-    # A number of many digits may be another's digest's beginning: names go first.
-    fits = [d for d in revisions if wanted in _names(d.revision)] or [
-        d for d in revisions if len(wanted) >= SHORTEST and d.revision.digest.startswith(wanted)
-    ]
+    deployed = {d.revision.id: d for d in seen.revisions}
+    fits = meant(wanted, {name: d.revision.digest for name, d in deployed.items()})
     if len(fits) == 1:
-        return fits[0]
-    there = sorted((d.revision for d in fits or seen.revisions), key=lambda r: r.number)
+        return deployed[fits[0]]
+    there = sorted(fits or deployed, key=lambda name: deployed[name].revision.number)
     what = "fits several revisions" if fits else "is not deployed"
     deploy = f"deploy one: cloudserve deploy {seen.model} --target {seen.target}"
     raise UserError(
         f"version `{wanted}` of {seen.model} {what}",
         where=f"{seen.model} on {seen.target}",
-        hint=one_of(revision.id for revision in there) if there else deploy,
+        hint=one_of(there) if there else deploy,
     )
 
 
@@ -170,7 +165,3 @@ def _taken_over(seen: Deployment, newest: Iterable[Release]) -> str | None:
             if release.operation is Operation.PROMOTE and release.revision in sharing:
                 return release.revision
     return seen.live
-
-
-def _names(revision: Revision) -> set[str]:
-    return {revision.id, str(revision.number), f"v{revision.number}"}

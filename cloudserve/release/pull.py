@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.names import one_of
+from cloudserve.release.choice import meant
 from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore
@@ -14,8 +15,6 @@ from cloudserve.release.uploaded import number_of, read_named, uploaded
 from cloudserve.storage.events import Observe, ignore
 from cloudserve.storage.fetch import fetch
 from cloudserve.storage.manifest import check_manifest
-
-SHORTEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +63,12 @@ def _choose(blobs: BlobStore, layout: Layout, wanted: str) -> str:
             where=where,
             hint="deploy it first, or look at the target's bucket",
         )
-    fits = [name for name in names if _is_named(name, wanted)]
+    fits = meant(wanted, {name: name.partition("-")[2] for name in names})
     if len(fits) == 1:
         return fits[0]
     raise UserError(
-        f"revision `{wanted}` {'fits several' if fits else 'was not uploaded'}",
+        f"version `{wanted}` of {layout.model} "
+        + ("fits several revisions" if fits else "was not uploaded"),
         where=where,
         hint=one_of(fits or names),
     )
-
-
-def _is_named(name: str, wanted: str) -> bool:
-    number, _, digest = name[1:].partition("-")
-    if wanted in {name, number, f"v{number}"}:
-        return True
-    beginning = wanted.startswith(digest) or digest.startswith(wanted)
-    return len(wanted) >= SHORTEST and beginning

@@ -20,15 +20,19 @@ from cloudserve.errors import RemoteError
 
 def release(target: str) -> str | None:
     project: cloudserve.Project = cloudserve.load_project("cloudserve.yaml")
-    outcome: cloudserve.Outcome = cloudserve.deploy(project, "m", target, version=1)
+    plan: cloudserve.Plan = cloudserve.plan(project, "m", target, "deploy", version=1)
+    cloudserve.write_plan(plan, "plan.json", "ada")
+    outcome: cloudserve.Outcome = cloudserve.apply(project, cloudserve.read_plan("plan.json"))
+    outcome = cloudserve.deploy(project, "m", target, version=1)
     cloudserve.promote(project, "m", target, version="1", notify=lambda line: None)
     cloudserve.rollback(project, "m", target, to="v1", environ={"A": "b"})
     state: cloudserve.Deployment = cloudserve.status(project, "m", target)
-    releases: tuple[cloudserve.Release, ...] = cloudserve.history(project, "m", target)
+    releases: tuple[cloudserve.Release, ...] = cloudserve.history(project, "m", target, limit=5)
+    job: cloudserve.BatchResult = cloudserve.run_batch(project, "m", target, ("in.jsonl",))
     model: cloudserve.SavedModel = cloudserve.inspect("models/m/1")
     try:
         answer = cloudserve.Client(project, "m", target).predict([[0.0]])
-        print(answer[0], model.signatures, state.live, releases[0].who, cloudserve.__version__)
+        print(answer[0], job.failed, model.signatures, state.live, releases[0].who, cloudserve.__version__)
     except RemoteError as error:
         print(error.hint, error.status)
     except cloudserve.CloudserveError as error:

@@ -10,11 +10,11 @@ TARGETS = ("gcp", "aws")
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_was_deployed_comes_back(terminal, target):
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
-    out = terminal.ok("pull", terminal.model, "-t", target, "-o", f"back/{target}")
+    out = terminal.ok("pull", terminal.model, "-t", target, "--into", f"back/{target}")
     assert f"{terminal.model} v1-" in out
     back = terminal.folder / "back" / target
     assert read_tree(back) == read_tree(terminal.folder / "model" / "1")
-    again = terminal.ok("pull", terminal.model, "-t", target, "-o", f"back/{target}")
+    again = terminal.ok("pull", terminal.model, "-t", target, "--into", f"back/{target}")
     assert "there already" in again
 
 
@@ -22,9 +22,9 @@ def test_what_was_deployed_comes_back(terminal, target):
 def test_what_was_not_deployed_is_a_usage_error_that_names_what_was(terminal, target):
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     code, out, err = terminal.run(
-        "pull", terminal.model, "-t", target, "--revision", "7", "-o", "back"
+        "pull", terminal.model, "-t", target, "--version", "7", "--into", "back"
     )
     assert (code, out) == (2, "")
-    assert "revision `7` was not uploaded" in err
+    assert f"version `7` of {terminal.model} was not uploaded" in err
     assert "name one of these: v1-" in err
     assert not (terminal.folder / "back").exists()
