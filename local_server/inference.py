@@ -29,7 +29,7 @@ from .models import Servable, VersionState
 from .nouns import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
 from .observing import Method, Observation, Observer, unobserved
 from .pace import Pace, Paces
-from .runtime.types import DEFAULT_SIGNATURE, Tensor, steady_of
+from .runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of, steady_of
 from .status import Code, StatusError
 
 _T = TypeVar("_T")
@@ -280,7 +280,8 @@ class Inference:
         """Return what a version takes and gives."""
         with self._handle(spec) as servable:
             resolved = _resolved(spec, servable, spec.signature)
-            return Metadata(resolved, servable.model.all_signatures)
+            model = servable.model
+            return Metadata(resolved, model.all_signatures, definitions_of(model))
 
     def status(self, name: str, version: int | None = None) -> tuple[VersionState, ...]:
         """Return the states of a model's versions, or of one, highest version first.

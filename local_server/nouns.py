@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from cloudserve.savedmodel.signature import Signature
 
@@ -35,6 +36,8 @@ class Metadata:
 
     spec: ModelSpec
     signatures: Mapping[str, Signature]
+    definitions: Mapping[str, Any] = field(default_factory=dict)
+    """Their `SignatureDef` messages, as far as the model has them: these say more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from functools import partial
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 from ..runtime.replicas import replicas_of
-from ..runtime.types import LoadedModel, Tensor
+from ..runtime.types import LoadedModel, Tensor, definitions_of
 from .execution import execute
 from .observer import BatchObserver, Unobserved
 from .padding import batch_size
@@ -67,6 +67,7 @@ class BatchedModel:
         self._is_hurried = False
         self.signatures = model.signatures
         self.all_signatures = model.all_signatures
+        self.definitions = definitions_of(model)
         scheduler.open()
 
     def run(

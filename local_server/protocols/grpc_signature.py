@@ -17,12 +17,15 @@ _ANY_SIZE = -1
 def signature_map(metadata: Metadata) -> Message:
     """Return the signatures of a version as a `SignatureDefMap`, the loader's own among them.
 
-    What a Signature does not keep is left out: default values, the names of dimensions, and the
-    parts of sparse and composite tensors.
+    Of a model without definitions they have what a Signature keeps: no default values, no names of
+    dimensions, no parts of sparse and composite tensors.
     """
     signatures = SignatureDefMap()
     for name, signature in metadata.signatures.items():
-        _write_signature(signatures.signature_def[name], signature)
+        if name in metadata.definitions:
+            signatures.signature_def[name].CopyFrom(metadata.definitions[name])
+        else:
+            _write_signature(signatures.signature_def[name], signature)
     return signatures
 
 

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from google.protobuf import json_format
+
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
@@ -28,9 +30,14 @@ def status_json(states: Iterable[VersionState]) -> bytes:
 def metadata_json(metadata: Metadata) -> bytes:
     """Write the signatures of a version.
 
-    The values of `defaults` are not kept, so a signature that has some is written without the key.
+    Of a model without definitions a signature that has default values lacks the key `defaults`.
     """
-    signatures = {name: _signature(each) for name, each in sorted(metadata.signatures.items())}
+    signatures = {
+        name: _definition(metadata.definitions[name])
+        if name in metadata.definitions
+        else _signature(each)
+        for name, each in sorted(metadata.signatures.items())
+    }
     spec = metadata.spec
     return _print(
         {
@@ -50,6 +57,13 @@ def _version(state: VersionState) -> dict[str, Any]:
         "state": state.state.name,
         "status": {"error_code": state.code.name, "error_message": state.message},
     }
+
+
+def _definition(definition: Any) -> dict[str, Any]:
+    written: dict[str, Any] = json_format.MessageToDict(
+        definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return written
 
 
 def _signature(signature: Signature) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class SessionModel:
         self._defaults = restored.defaults
         self._calls: dict[str | tuple[str, ...], _Call] = {}
         self.steady = restored.steady
+        self.definitions = restored.definitions
         self.all_signatures = MappingProxyType(dict(restored.signatures))
         self.signatures = MappingProxyType(
             {n: s for n, s in restored.signatures.items() if n not in HIDDEN_SIGNATURES}

@@ -37,6 +37,7 @@ class EagerModel:
         # The functions hold their variables weakly: the loaded object has to stay.
         self._loaded = loaded
         self._defaults = restored.defaults
+        self.definitions = restored.definitions
         self.all_signatures = MappingProxyType(dict(restored.signatures))
         self.signatures = MappingProxyType(
             {n: s for n, s in restored.signatures.items() if n not in HIDDEN_SIGNATURES}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from .types import LoadedModel, Tensor
+from .types import LoadedModel, Tensor, definitions_of
 
 
 class ReplicatedModel:
@@ -24,6 +24,7 @@ class ReplicatedModel:
         """The replicas, those that were chosen longest ago first."""
         self.signatures = self.replicas[0].signatures
         self.all_signatures = self.replicas[0].all_signatures
+        self.definitions = definitions_of(self.replicas[0])
 
     def run(
         self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()

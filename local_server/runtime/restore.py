@@ -8,6 +8,7 @@ reaches the graph alone, so that tables that a function makes ended up apart fro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class Restored:
     signatures: Mapping[str, Signature]
     defaults: Mapping[str, Mapping[str, Tensor]]
     """By signature and input: what is fed where a request gives nothing."""
+    definitions: Mapping[str, Any]
+    """By signature: its `SignatureDef`, as it stands in the model's file."""
     steady: frozenset[str] = frozenset()
     """The signatures whose cost the sizes of their inputs bound."""
     unset: tuple[str, ...] = ()
@@ -48,7 +51,8 @@ def restore(
     meta_graph = _find_meta_graph(loader, path, tags)
     if device is not None:
         _pin(meta_graph.graph_def, device)
-    definitions = meta_graph.signature_def
+    # Copies: a part of a message keeps the whole of it in memory, and with it the graph.
+    definitions = {name: deepcopy(one) for name, one in meta_graph.signature_def.items()}
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     try:
         saver, _ = loader.load_graph(session.graph, tags)
@@ -68,9 +72,9 @@ def restore(
         raise load_error(error, path) from error
     if unset:
         session.close()
-        return Restored(None, signatures, defaults, unset=tuple(unset))
+        return Restored(None, signatures, defaults, definitions, unset=tuple(unset))
     steady = steady_signatures(meta_graph.graph_def, signatures)
-    return Restored(session, signatures, defaults, steady)
+    return Restored(session, signatures, defaults, definitions, steady)
 
 
 def _open(tf: Any, path: Path) -> Any:

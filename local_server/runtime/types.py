@@ -56,6 +56,12 @@ class LoadedModel(Protocol):
         ...
 
 
+def definitions_of(model: LoadedModel) -> Mapping[str, Any]:
+    """Return the `SignatureDef` messages of a model's signatures, as far as it has them."""
+    definitions: Mapping[str, Any] = getattr(model, "definitions", {})
+    return definitions
+
+
 def steady_of(model: LoadedModel) -> frozenset[str]:
     """Return the signatures whose cost the sizes of their inputs bound, as far as a model says."""
     steady: frozenset[str] = getattr(model, "steady", frozenset())
