@@ -109,6 +109,7 @@ class VertexAi:
             f"{_PREFIX}endpoints.predict": self._predictions.predict,
             f"{_PREFIX}endpoints.rawPredict": self._predictions.raw_predict,
             f"{_PREFIX}endpoints.streamRawPredict": self._predictions.raw_predict,
+            f"{_PREFIX}endpoints.directRawPredict": self._predictions.direct_raw_predict,
         }
 
     def restore(self) -> None:

@@ -29,6 +29,7 @@ from ..resources import Document
 from ..serving import Serving
 from ..work import Work
 from .deployments import serving_key
+from .direct import DirectPredictions
 from .endpoints import DEDICATED_DOMAIN, check_serves
 from .records import Records, failed_precondition
 from .traffic import choose
@@ -37,6 +38,7 @@ SHARED_LIMIT, DEDICATED_LIMIT = 1_572_864, 10_485_760
 """Bytes of a prediction: 1.5 MB on the shared domain, 10 MB on a dedicated one (clouds.md B.3)."""
 _SHARED_SECONDS, _DEDICATED_SECONDS, _LONGEST_SECONDS = 60.0, 600.0, 3600.0
 _REQUEST = "GoogleCloudAiplatformV1PredictRequest"
+_DIRECT_REQUEST = "GoogleCloudAiplatformV1DirectRawPredictRequest"
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
@@ -75,6 +77,7 @@ class Predictions:
         self._serving = serving
         self._work = work
         self._inference = inference
+        self._direct = DirectPredictions(inference)
         self._schemas = schemas
         self._chance = chance
 
@@ -106,6 +109,17 @@ class Predictions:
             "X-Vertex-AI-Model-Version-Id": deployed.version_id,
         }
         return Response(200, answer, "application/json", headers)
+
+    async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
+        """Answer `ENDPOINT:directRawPredict`, a gRPC method's bytes; raises StatusError."""
+        asked = parse(self._schemas, _DIRECT_REQUEST, body, "")
+        data = base64.b64decode(asked.get("input", ""))
+        deployed, limits = await self._answering(name, head)
+        with self._serving.hold(deployed.servable):
+            output = await self._direct.answer(
+                deployed.servable, asked.get("methodName", ""), data, limits.seconds
+            )
+        return Response(200, msgspec.json.encode({"output": output}), JSON)
 
     async def _answering(self, name: str, head: Head) -> tuple[DeployedModel, Limits]:
         endpoint = self._records.endpoint(name)

@@ -66,7 +66,8 @@ def test_a_model_says_how_it_is_exported(vertex):
             "INVALID_ARGUMENT",
             (
                 '"tests/out" is not valid for'
-                " `output_config.artifact_destination.output_uri_prefix`: gs://BUCKET/PATH is expected."
+                " `output_config.artifact_destination.output_uri_prefix`: gs://BUCKET/PATH is"
+                " expected."
             ),
         ),
         (
