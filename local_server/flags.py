@@ -29,6 +29,8 @@ class FlagValues:
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """What did not parse, in the parser's words."""
+    given: frozenset[str] = frozenset()
+    """The flags that the line names."""
 
     @property
     def is_usable(self) -> bool:
@@ -53,8 +55,8 @@ class FlagValues:
 
     def without_effect(self) -> tuple[str, ...]:
         """Return the flags that were given and have no effect here."""
-        flags = (flag for flag in FLAGS if not flag.has_effect)
-        return tuple(flag.name for flag in flags if self.values[flag.name] != flag.default)
+        idle = (flag.name for flag in FLAGS if not flag.has_effect)
+        return tuple(name for name in idle if name in self.given)
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class _Line:
     """A command line as far as it was read."""
 
     values: dict[str, FlagValue] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -80,7 +83,9 @@ def parse_flags(arguments: Sequence[str], flags: Iterable[Flag] = FLAGS) -> Flag
             line.unknown.append(argument)
         else:
             _take(line, flag, equals + value)
-    return FlagValues(line.values, tuple(line.unknown), tuple(line.problems))
+    return FlagValues(
+        line.values, tuple(line.unknown), tuple(line.problems), frozenset(line.given)
+    )
 
 
 def usage(program: str, flags: Iterable[Flag] = FLAGS) -> str:
@@ -96,6 +101,7 @@ def _take(line: _Line, flag: Flag, text: str) -> None:
         line.problems.append(f"Couldn't interpret value {text} for flag {flag.name}.")
     else:
         line.values[flag.name] = value
+        line.given.add(flag.name)
 
 
 def _read(flag: Flag, text: str) -> FlagValue | None:

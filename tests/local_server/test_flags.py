@@ -98,9 +98,9 @@ def test_flags_left_out_have_tensorflow_servings_defaults():
 
 
 def test_flags_without_effect_are_told_when_they_are_given():
-    assert parse_flags(["--prefer_tflite_model", "--port=1"]).without_effect() == (
-        "prefer_tflite_model",
-    )
+    told = parse_flags(["--prefer_tflite_model", "--port=1", "--enable_profiler"]).without_effect()
+    assert told == ("prefer_tflite_model", "enable_profiler")
+    assert parse_flags([]).without_effect() == ()
 
 
 def test_the_usage_shows_every_flag_with_its_default_and_type():

@@ -1,4 +1,4 @@
-"""Metadata of a model whose signatures have all there is in a SignatureDef, as both faces tell it."""
+"""Metadata of a model whose signatures have all that a SignatureDef may, over both faces."""
 
 import base64
 import json
