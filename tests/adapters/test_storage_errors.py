@@ -139,6 +139,16 @@ def test_gcs_hands_on_the_permission_that_google_names(scripted):
     assert "grant the account the permission" in error.hint
 
 
+def test_gcs_takes_a_bucket_that_one_may_not_look_at_for_there(scripted):
+    text = "ada does not have storage.buckets.get access to the Google Cloud Storage bucket."
+    answer = json.dumps({"error": {"code": 403, "message": text}}).encode()
+    server = scripted(lambda asked: (403, {"Content-Type": "application/json"}, answer))
+    lines = []
+    gcs(server.url).ensure(lines.append)
+    assert lines == []
+    assert {asked.method for asked in server.asked} == {"GET"}
+
+
 @pytest.fixture
 def account(tmp_path):
     """Give a function that writes a service account's file for a token service."""
