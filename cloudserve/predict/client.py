@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from cloudserve import registry
@@ -31,8 +32,9 @@ class Client:
         Raises UserError for an unknown model, target or version.
         """
         self._model = project.model(model).name
-        where = project.target(target)
-        self._provider = registry.provider(where, os.environ if environ is None else environ)
+        self._target = target
+        place = project.target(target)
+        self._provider = registry.provider(place, os.environ if environ is None else environ)
         self._revision: str | None = None
         if version is not None:
             self._revision = choose(self._provider.describe(self._model), version).revision.id
@@ -56,13 +58,29 @@ class Client:
         reason.
         """
         _check_json(body)
-        return self._provider.predict(self._model, body, self._revision)
+        try:
+            return self._provider.predict(self._model, body, self._revision)
+        except RemoteError as error:
+            error.hint = error.hint or self._advice(error)
+            raise
+
+    def _advice(self, error: RemoteError) -> str | None:
+        """Say what to do about a platform's refusal where the adapter has no better idea."""
+        if error.status == HTTPStatus.NOT_FOUND:
+            return f"deploy it first: cloudserve deploy {self._model} --target {self._target}"
+        if error.retryable:
+            return "run the same command again"
+        return f"`cloudserve inspect {self._model}` shows what its signatures take"
 
     def predictions(self, answer: bytes) -> list[Any]:
         """Return the predictions in a JSON answer; raises RemoteError when there are none."""
         found = _decode(answer, self._model)
         if not isinstance(found, dict) or not isinstance(found.get("predictions"), list):
-            raise RemoteError("the answer has no `predictions`", where=self._model)
+            raise RemoteError(
+                "the answer has no `predictions`",
+                where=self._model,
+                hint="`cloudserve predict --output json` prints it as it came",
+            )
         return list(found["predictions"])
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+DEAD = ("Z", "X")
+"""States of a process that has ended, and that its parent has not asked about yet."""
+
 
 def machine() -> str:
     """Return the kernel's boot id and the process namespace, or "" where there is no /proc."""
@@ -21,7 +24,8 @@ def birth(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
         return _alive(pid)
-    return stat.rpartition(")")[2].split()[19]  # proc(5): starttime, field 22
+    fields = stat.rpartition(")")[2].split()  # proc(5), from field 3: the state
+    return "" if fields[0] in DEAD else fields[19]  # field 22: the start time
 
 
 def _alive(pid: int) -> str:

@@ -65,3 +65,25 @@ def test_an_answer_without_predictions_is_the_services_failure(client, platform,
     platform.predict = lambda model, body, revision_id=None: answer
     with pytest.raises(RemoteError):
         client.predict([1.0])
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (
+            RemoteError("no such model", status=404),
+            "deploy it first: cloudserve deploy m --target t",
+        ),
+        (RemoteError("not a float", status=400), "`cloudserve inspect m` shows what its"),
+        (RemoteError("busy", status=503, retryable=True), "run the same command again"),
+        (RemoteError("quota", hint="ask for more"), "ask for more"),
+    ],
+)
+def test_a_refusal_says_what_to_do(client, platform, error, hint):
+    def refuse(model, body, revision_id=None):
+        raise error
+
+    platform.predict = refuse
+    with pytest.raises(RemoteError) as caught:
+        client.predict([1.0])
+    assert caught.value.hint.startswith(hint)

@@ -86,6 +86,16 @@ def test_a_lock_left_by_a_killed_process_of_this_host_is_taken_over(platform, ki
         assert b"ada" in platform.blobs.read(KEY)[0]
 
 
+def test_a_lock_of_a_killed_process_that_nobody_waited_for_is_taken_over(platform):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        lease = {"host": os.uname().nodename, "pid": process.pid, "machine": machine()}
+        held(platform.blobs, **lease, boot=birth(process.pid))
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still there
+        with take(platform.blobs):
+            assert b"ada" in platform.blobs.read(KEY)[0]
+
+
 def test_a_lock_of_another_container_with_the_same_host_name_holds(platform, killed):
     lease, kill = killed
     held(platform.blobs, **{**lease, "machine": "another boot"})
