@@ -123,6 +123,7 @@ class AsyncInvocations:
                 asked["EndpointName"],
                 invocation,
                 inference_id=document["InferenceId"],
+                later=True,
             ),
             seconds=asked.get("InvocationTimeoutSeconds", _ANSWER_SECONDS),
         )

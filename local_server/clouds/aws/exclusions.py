@@ -1,7 +1,7 @@
 """What the service does not offer together, in words of our own.
 
 Sources: SageMaker developer guide, "Serverless Inference" (feature exclusions), "Deployment
-guardrails" (exclusions), "Shadow variants"; API reference, `CreateEndpointConfig`.
+guardrails" (exclusions), "Shadow tests" (exclusions); API reference, `CreateEndpointConfig`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def check_config(body: Mapping[str, Any]) -> None:
     variants, shadows = body["ProductionVariants"], body.get("ShadowProductionVariants", [])
     if shadows and (len(variants), len(shadows)) != (1, 1):
         raise invalid("A shadow variant needs exactly one production variant, and is the only one.")
+    if shadows and "AsyncInferenceConfig" in body:
+        raise invalid("ShadowProductionVariants is not supported with AsyncInferenceConfig.")
     serverless = [v for v in (*variants, *shadows) if "ServerlessConfig" in v]
     if serverless:
         _check_serverless(body, len(serverless))
@@ -60,6 +62,12 @@ def check_serverless_model(model: Mapping[str, Any]) -> None:
     for field in _NOT_SERVERLESS_MODELS:
         if model.get(field):
             raise invalid(f"{field} of a model is not supported for serverless endpoints.")
+
+
+def check_shadowed_model(model: Mapping[str, Any]) -> None:
+    """Refuse a model that neither shadows nor is shadowed."""
+    if model["PrimaryContainer"].get("Mode") == "MultiModel":
+        raise invalid("A multi-model container cannot be used with ShadowProductionVariants.")
 
 
 def check_guarded(

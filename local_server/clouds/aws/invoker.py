@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 PAYLOAD_LIMIT = 6_291_456
 """Bytes of an InvokeEndpoint body (botocore's model of the runtime)."""
 SERVERLESS_LIMIT = 4 * 1024 * 1024
+ASYNC_LIMIT = 1024 * 1024 * 1024
+"""Bytes of an input in the bucket (developer guide, "Asynchronous inference")."""
 TIME_LIMIT = 60.0
 _SERVER_ERROR = 500
 _TIMED_OUT = (
@@ -43,6 +45,8 @@ class Asked:
     variant: str | None = None
     model: str | None = None
     inference_id: str | None = None
+    later: bool = False
+    """Whether it came by InvokeEndpointAsync: only such endpoints take it, and they no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,13 @@ class Invoker:
         """Have an endpoint answer within a time; raises AwsError, ModelRefusalError."""
         lanes = await self.lanes(asked.region, asked.endpoint)
         deployment = self._draw_lane(lanes)
+        if "async" in deployment and not asked.later:
+            raise validation_error(
+                f"Endpoint {asked.endpoint} is configured for asynchronous inference: use"
+                " InvokeEndpointAsync."
+            )
         variant = self._choose(deployment, asked)
-        limit = SERVERLESS_LIMIT if variant["serverless"] else PAYLOAD_LIMIT
-        if len(asked.invocation.body) > limit:
-            raise too_large(limit)
+        _check_size(asked, variant)
         # Held from here, with no wait since the deployment was read: it cannot go meanwhile.
         with self._fleet.hold(deployments.key(deployment, variant["name"])) as running:
             if running is None:
@@ -191,6 +198,13 @@ class Invoker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _check_size(asked: Asked, variant: Document) -> None:
+    limit = SERVERLESS_LIMIT if variant["serverless"] else PAYLOAD_LIMIT
+    limit = ASYNC_LIMIT if asked.later else limit
+    if len(asked.invocation.body) > limit:
+        raise too_large(limit)
 
 
 async def _answer(running: Running, asked: Asked) -> Answer:

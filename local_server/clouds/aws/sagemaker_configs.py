@@ -7,7 +7,7 @@ from typing import Any
 
 from ..resources import Document
 from .errors import invalid
-from .exclusions import check_config, check_serverless_model
+from .exclusions import check_config, check_serverless_model, check_shadowed_model
 from .sagemaker_records import CONFIG, MODEL, Records
 
 # What would change how an endpoint answers, and is not carried out here, is refused.
@@ -43,6 +43,8 @@ class Configs:
             raise invalid("Production variant names must be unique.")
         for variant in every:
             self._check_variant(region, variant)
+            if shadows:
+                check_shadowed_model(self._records.stored(MODEL, region, variant["ModelName"]))
         check_config(body)
         config = {key: body[key] for key in _KEPT if key in body}
         config["ProductionVariants"] = _weighted(variants)

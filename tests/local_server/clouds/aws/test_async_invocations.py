@@ -78,6 +78,21 @@ class TestLater:
     def test_what_is_refused_at_once(self, aws, later, arguments, message):
         assert message in refused(self.call, aws=aws, name=later, **arguments)["Error"]["Message"]
 
+    def test_an_input_may_be_larger_than_a_request(self, aws, later, poll_until):
+        spaces = b" " * 7 * 1024 * 1024
+        aws.s3.put_object(Bucket=later, Key="large", Body=b'{"instances": [1' + spaces + b"]}")
+        accepted = self.call(aws, later, InputLocation=f"s3://{later}/large", ContentType=JSON)
+        assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
+
+    @pytest.mark.parametrize(
+        "operation", ["invoke_endpoint", "invoke_endpoint_with_response_stream"]
+    )
+    def test_a_request_that_waits_for_its_answer_is_refused(self, aws, later, operation):
+        call = getattr(aws.runtime, operation)
+        error = refused(call, EndpointName=later, Body=b"[1]", ContentType=JSON)["Error"]
+        assert error["Code"] == "ValidationError"
+        assert error["Message"].endswith("use InvokeEndpointAsync.")
+
     def test_an_endpoint_that_answers_at_once(self, aws, doubling):
         response = refused(self.call, aws=aws, name=doubling, Body=b"[1]")
         assert "is not configured for asynchronous inference" in response["Error"]["Message"]

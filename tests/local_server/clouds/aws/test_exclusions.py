@@ -168,6 +168,25 @@ def test_a_shadow_is_the_only_one_of_the_only_variant(aws, fresh):
             aws.add_config(fresh, *variants, ShadowProductionVariants=shadows)
 
 
+def test_a_shadow_is_of_an_endpoint_that_answers_at_once(aws, fresh):
+    aws.add_model(fresh, "s3://models/double/")
+    output = {"OutputConfig": {"S3OutputPath": "s3://models/out"}}
+    with pytest.raises(ClientError, match="not supported with AsyncInferenceConfig"):
+        aws.add_config(
+            fresh,
+            aws.variant("a", fresh),
+            ShadowProductionVariants=[aws.variant("b", fresh)],
+            AsyncInferenceConfig=output,
+        )
+
+
+def test_a_shadow_is_of_one_model(aws, fresh):
+    aws.add_multi_model(fresh, "s3://models/")
+    shadows = [aws.variant("b", fresh)]
+    with pytest.raises(ClientError, match="multi-model container cannot be used with Shadow"):
+        aws.add_config(fresh, aws.variant("a", fresh), ShadowProductionVariants=shadows)
+
+
 def test_a_resource_has_no_more_than_fifty_tags(aws, fresh):
     tags = [{"Key": f"k{number}", "Value": "v"} for number in range(50)]
     arn = aws.sm.create_model_package_group(ModelPackageGroupName=fresh, Tags=tags)[
