@@ -32,7 +32,7 @@ def is_too_much(body: bytes) -> bool:
     """
     if len(body) <= MOST_LISTS:
         return False
-    return _count_openings(body) + body.count(b"{") > MOST_LISTS or body.count(b",") > _MOST_VALUES
+    return body.count(b"[") + body.count(b"{") > MOST_LISTS or body.count(b",") > _MOST_VALUES
 
 
 def scan(body: bytes) -> Any:
@@ -73,11 +73,12 @@ def read_numbers(
 
     Raises ValueError or TypeError unless they are numbers of these dtypes, in regular shapes.
     """
-    if _count_openings(body) > MOST_LISTS:
+    openings = body.count(b"[")
+    if openings > MOST_LISTS:
         raise ValueError("too many lists")
     shapes = {name: _shape_of(value) for name, value in values.items()}
     # A list among the numbers adds an opening bracket, however the leaves add up.
-    if _count_openings(body) != sum(map(_count_lists, shapes.values())):
+    if openings != sum(map(_count_lists, shapes.values())):
         raise ValueError("a list where others have numbers")
     return {
         name: _read(value, shapes[name], _KIND_OF.get(dtypes[name]))
@@ -101,7 +102,7 @@ def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -
             column.append(_list(row[name]))
     shapes = {name: _one_shape(column) for name, column in columns.items()}
     lists = len(rows) * sum(map(_count_lists, shapes.values()))
-    if _count_openings(body) != 1 + lists:
+    if body.count(b"[") != 1 + lists:
         raise ValueError("a list where others have numbers")
     return {
         name: np.concatenate(
@@ -120,10 +121,6 @@ def _list(value: Any) -> simdjson.Array:
 def _one_shape(values: Sequence[simdjson.Array]) -> tuple[int, ...]:
     (shape,) = {*map(_shape_of, values)}
     return shape
-
-
-def _count_openings(body: bytes) -> int:
-    return body.count(b"[")
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:
