@@ -57,4 +57,5 @@ def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
         f"the folder cannot be written: {error.strerror or os.strerror(error.errno or 0)}",
         where=str(folder),
+        hint="name a folder that you may write to",
     )

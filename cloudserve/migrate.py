@@ -166,5 +166,7 @@ def _write(draft: Path, text: str, path: Path) -> None:
         draft.write_text(text, "utf-8", newline="")
     except OSError as error:
         raise UserError(
-            f"{path.name} cannot be written: {error.strerror}", where=str(path)
+            f"{path.name} cannot be written: {error.strerror}",
+            where=str(path),
+            hint="look at who may write to its folder; --dry-run shows what to add by hand",
         ) from error

@@ -98,7 +98,10 @@ def _encode(request: dict[str, Any]) -> bytes:
     try:
         return json.dumps(request, default=_json).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise UserError(f"`instances` cannot be sent as JSON: {error}") from error
+        raise UserError(
+            f"`instances` cannot be sent as JSON: {error}",
+            hint="give numbers, texts, bytes, arrays, and lists and mappings of them",
+        ) from error
 
 
 def _json(value: Any) -> Any:
@@ -114,11 +117,17 @@ def _decode(answer: bytes, model: str) -> Any:
     try:
         return json.loads(answer)
     except ValueError as error:
-        raise RemoteError(f"the answer is not JSON: {error}", where=model) from error
+        raise RemoteError(
+            f"the answer is not JSON: {error}",
+            where=model,
+            hint="look at what answers there: a proxy, or a container of your own",
+        ) from error
 
 
 def _plain(instances: Any) -> list[Any]:
     values = instances.tolist() if hasattr(instances, "tolist") else instances
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
-        raise UserError("`instances` must be a list or an array of them")
+        raise UserError(
+            "`instances` must be a list or an array of them", hint="put a single one in a list"
+        )
     return list(values)

@@ -113,7 +113,9 @@ class Ledger:
                 continue
             return
         raise ConflictError(
-            "the ledger has too many writers at once", where=f"{self._blobs.url}/{self._prefix}"
+            "the ledger has too many writers at once",
+            where=f"{self._blobs.url}/{self._prefix}",
+            hint="run the same command again",
         )
 
     def entries(self) -> Iterator[Entry]:
@@ -162,7 +164,9 @@ class Ledger:
             return msgspec.json.decode(data, type=Entry)
         except msgspec.DecodeError as error:
             raise RemoteError(
-                f"a ledger entry cannot be read: {error}", where=f"{self._blobs.url}/{key}"
+                f"a ledger entry cannot be read: {error}",
+                where=f"{self._blobs.url}/{key}",
+                hint="a later version may have written it; move it away if it is of no use",
             ) from error
 
 

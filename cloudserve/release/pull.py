@@ -40,11 +40,15 @@ def pull(
     where = f"{blobs.url}/{layout.manifests}{name}.json"
     manifest = read_named(blobs, layout, name)
     if manifest is None:
-        raise ConflictError(f"{name} was deleted meanwhile", where=where)
+        raise ConflictError(
+            f"{name} was deleted meanwhile", where=where, hint="deploy it again, or pull another"
+        )
     check_manifest(manifest, manifest.digest, where)
     revision = Revision(number_of(name), manifest.digest)
     if revision.id != name:
-        raise ConflictError(f"the manifest of {name} is another's", where=where)
+        raise ConflictError(
+            f"the manifest of {name} is another's", where=where, hint="deploy the model again"
+        )
     prefix = layout.location(revision).saved_model
     try:
         changed = fetch(blobs, prefix, manifest, into, observe=observe)

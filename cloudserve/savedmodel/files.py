@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 
+UNREADABLE = "look at who may read it, and at the disk"
+
 
 def is_file(path: Path) -> bool:
     """Return whether a path is a regular file; no for names that no file can have."""
@@ -34,7 +36,7 @@ def read_file(root: Path, name: str) -> bytes:
         return (root / name).read_bytes()
     except OSError as error:
         message = f"{name} cannot be read: {error.strerror}"
-        raise ModelError(message, where=str(root)) from error
+        raise ModelError(message, where=str(root), hint=UNREADABLE) from error
 
 
 def list_names(directory: Path) -> list[str]:
@@ -43,4 +45,4 @@ def list_names(directory: Path) -> list[str]:
         return sorted(os.listdir(directory))  # noqa: PTH208 (only the names)
     except OSError as error:
         message = f"the directory cannot be listed: {error.strerror}"
-        raise ModelError(message, where=str(directory)) from error
+        raise ModelError(message, where=str(directory), hint=UNREADABLE) from error

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import ModelError
-from cloudserve.savedmodel.files import is_directory
+from cloudserve.savedmodel.files import UNREADABLE, is_directory
 from cloudserve.savedmodel.tree_cache import DigestCache, State
 
 _FORMAT = "cloudserve-tree-1\n"
@@ -87,7 +87,11 @@ def digest(files: tuple[FileEntry, ...]) -> str:
 
 def _find_files(root: Path) -> dict[str, State]:
     if not is_directory(root):
-        raise ModelError("there is no such directory", where=str(root))
+        raise ModelError(
+            "there is no such directory",
+            where=str(root),
+            hint="give the directory that holds saved_model.pb",
+        )
     return dict(_walk(root, root.resolve()))
 
 
@@ -113,9 +117,11 @@ def _walk(root: Path, top: Path) -> Iterator[tuple[str, State]]:
                 yield name, State.of(status)
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                raise ModelError(f"{name} is neither a file nor a directory", where=str(root))
+                message = f"{name} is neither a file nor a directory"
+                raise ModelError(message, where=str(root), hint="remove it from the model")
             if real in above:
-                raise ModelError(f"the link {name} leads in a circle", where=str(root))
+                message = f"the link {name} leads in a circle"
+                raise ModelError(message, where=str(root), hint="remove the link")
             pending.append((f"{name}/", (*above, real)))
 
 
@@ -140,7 +146,8 @@ def _check_utf8(root: Path, name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise ModelError(f"the name {name!a} is not UTF-8", where=str(root)) from error
+        message = f"the name {name!a} is not UTF-8"
+        raise ModelError(message, where=str(root), hint="rename the file") from error
 
 
 def _real_path(root: Path, name: str, top: Path) -> Path:
@@ -172,4 +179,5 @@ def _hash(root: Path, name: str) -> str:
 
 
 def _unreadable(root: Path, name: str, error: OSError) -> ModelError:
-    return ModelError(f"{name} cannot be read: {error.strerror}", where=str(root))
+    message = f"{name} cannot be read: {error.strerror}"
+    return ModelError(message, where=str(root), hint=UNREADABLE)

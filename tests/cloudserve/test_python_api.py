@@ -32,7 +32,8 @@ def release(target: str) -> str | None:
     model: cloudserve.SavedModel = cloudserve.inspect("models/m/1")
     try:
         answer = cloudserve.Client(project, "m", target).predict([[0.0]])
-        print(answer[0], job.failed, model.signatures, state.live, releases[0].who, cloudserve.__version__)
+        print(answer[0], job.failed, model.signatures, state.live, releases[0].who)
+        print(cloudserve.__version__)
     except RemoteError as error:
         print(error.hint, error.status)
     except cloudserve.CloudserveError as error:
