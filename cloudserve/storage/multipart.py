@@ -22,6 +22,7 @@ from cloudserve.storage.pool import Task
 from cloudserve.storage.spans import Span, spans
 from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.whole import WholeFiles
+from cloudserve.storage.window import Window
 
 RESTARTS = 3
 """How often a file is begun anew when others take its upload away."""
@@ -40,6 +41,11 @@ def find_upload(
             continue
         return upload, {part.number: part for part in parts}
     return None, {}
+
+
+def taken_over(store: PartStore, part: Part | None, body: Window) -> Part | None:
+    """Return a part that a service listed, if it did and the part is these bytes."""
+    return store.take_over(part, body) if part and part.size == body.size else None
 
 
 def taken_away(store: PartStore, name: str, key: str) -> RemoteError:
@@ -94,11 +100,8 @@ class Multipart:
             return self._lost(attempt)
 
     def _taken_over(self, attempt: Attempt, span: Span) -> Part | None:
-        part = attempt.there.get(span.number)
-        if part is None or part.size != span.size:
-            return None
         with self._transfer.window(attempt.file.path, span) as body:
-            return self._store.take_over(part, body)
+            return taken_over(self._store, attempt.there.get(span.number), body)
 
     def _sent(self, attempt: Attempt, span: Span, meter: Meter) -> Part:
         file = attempt.file

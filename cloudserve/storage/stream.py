@@ -7,7 +7,6 @@ bytes each time; then an interrupted upload goes on by parts, as that of a file 
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -17,13 +16,14 @@ from typing import IO
 from cloudserve.errors import UserError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
 from cloudserve.storage.events import Moved, Observe, Skipped, ignore, serialized
-from cloudserve.storage.multipart import RESTARTS, find_upload, taken_away
+from cloudserve.storage.multipart import RESTARTS, find_upload, taken_away, taken_over
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.spans import PART
 from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.window import Window
 
 AT_ONCE = 4
+"""Parts that are made or sent at a time: what the disk must hold."""
 Make = Callable[["Sink"], None]
 """Writes all bytes to a sink."""
 
@@ -142,7 +142,6 @@ class _Work:
         self._store = store
         self._key = key
         self._transfer = transfer
-        self._room = threading.Semaphore(AT_ONCE)
 
     def says(self, metadata: Mapping[str, str]) -> bool:
         """Say whether the object has this metadata."""
@@ -172,11 +171,9 @@ class _Work:
         with ThreadPoolExecutor(AT_ONCE, "stream") as pool:
 
             def take(number: int, path: Path) -> None:
-                self._room.acquire()
-                for future in futures:
-                    if future.done():
-                        future.result()  # what failed ends the making, too
                 futures.append(pool.submit(self._part, upload, number, path, there.get(number)))
+                if len(futures) >= AT_ONCE:
+                    futures[-AT_ONCE].result()  # what failed ends the making, too
 
             try:
                 with closing(Sink(folder, self._transfer.part, take)) as sink:
@@ -190,22 +187,16 @@ class _Work:
         parts = [future.result() for future in futures]
         self._transfer.attempt(self._key, lambda: self._store.complete(self._key, upload, parts))
 
-    def _taken_over(self, there: Part | None, body: Window) -> Part | None:
-        if there is None or there.size != body.size:
-            return None
-        return self._store.take_over(there, body)
-
     def _part(self, upload: str, number: int, path: Path, there: Part | None) -> Part:
         try:
             return self._send_part(upload, number, path, there)
         finally:
             path.unlink()
-            self._room.release()
 
     def _send_part(self, upload: str, number: int, path: Path, there: Part | None) -> Part:
         with Window(path) as body:
             size = body.size
-            taken = self._taken_over(there, body)
+            taken = taken_over(self._store, there, body)
         if taken is not None:
             self._transfer.observe(Skipped(self._key, size))
             return taken
@@ -220,5 +211,6 @@ class _Work:
 
 
 def _append(path: Path, file: IO[bytes]) -> None:
-    file.write(path.read_bytes())
+    with _keeping(path.parent):
+        file.write(path.read_bytes())
     path.unlink()
