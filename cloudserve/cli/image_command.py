@@ -22,7 +22,8 @@ def command(*, folder: Path) -> None:
 
     for path in write_image(folder):
         click.echo(f"wrote {path}", err=True)
-    click.echo("build and push it, where Docker is:", err=True)
+    click.echo("build and push it, with Docker or on Google's machines:", err=True)
     click.echo(f"  docker build --platform linux/amd64 --tag {_TAG} {folder}", err=True)
     click.echo(f"  docker push {_TAG}", err=True)
+    click.echo(f"  gcloud builds submit --tag {_TAG} {folder}", err=True)
     click.echo('then, in the target: image: that tag, and args: ""', err=True)
