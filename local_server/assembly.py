@@ -34,7 +34,8 @@ def make_loader(
 
     Raises StatusError for batching parameters and a session configuration that cannot be taken.
     """
-    load = load or session_loader(options.tags, options.session)
+    ran = monitor.ran if monitor else None
+    load = load or session_loader(options.tags, options.session, ran)
     loads, batches = (monitor.loads, monitor.batches) if monitor else (None, None)
     if loads:
         load = measured(load, loads)

@@ -123,6 +123,12 @@ class Histogram:
             series.counts[bucket] += 1
             series.total += value
 
+    def totals(self, labels: Labels = ()) -> tuple[int, float]:
+        """Return how many values were observed with these labels, and their sum."""
+        with self._lock:
+            series = self._series.get(labels)
+            return (sum(series.counts), series.total) if series else (0, 0.0)
+
     def samples(self) -> Iterator[Sample]:
         """Yield the buckets, sum and count of each combination of labels."""
         with self._lock:
@@ -141,7 +147,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Numbers that go up and down, read when somebody asks."""
+    """Numbers that are kept elsewhere and read when somebody asks; they may be a counter's."""
 
     name: str
     labels: tuple[str, ...]

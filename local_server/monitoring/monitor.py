@@ -8,6 +8,7 @@ from ..batching import BatchedModel, BatchObserver
 from ..config import ModelServerConfig
 from ..models import Manager
 from ..observing import Observer, together
+from ..runtime.types import Ran
 from ..transport.grpc_types import GrpcApplication
 from ..transport.types import Application
 from ..warmup import WarmupObserver
@@ -40,6 +41,11 @@ class Monitor:
     def batches(self) -> BatchObserver | None:
         """Return who is told of batches."""
         return self._metrics.batches if self._metrics else None
+
+    @property
+    def ran(self) -> Ran | None:
+        """Return who is told of the runs of graphs."""
+        return self._metrics.graphs.ran if self._metrics else None
 
     @property
     def loads(self) -> WarmupObserver | None:

@@ -18,11 +18,13 @@ from .instruments import Counter, Gauge, Histogram, Labels, Metric, exponential
 
 _SERVING = ":tensorflow:serving:"
 _SAVED_MODEL = ":tensorflow:cc:saved_model:"
+_CORE = ":tensorflow:core:"
 _MICROS = 1e6
 
 _LATENCIES = exponential(10, 1.8, 33)
 _SECONDS = tuple(bound / _MICROS for bound in _LATENCIES)
 _QUEUING_LATENCIES = exponential(100, 1.2, 52)
+_GRAPH_RUN_TIMES = exponential(1000, 2, 20)
 _BATCH_SIZES = exponential(1, 2, 14)
 _EXAMPLE_COUNTS = exponential(1, 2, 15)
 # `Code.name` is computed at each call, and these are the hot paths.
@@ -58,11 +60,13 @@ class ServingMetrics:
         )
         self.batches = BatchMetrics()
         self.loads = LoadMetrics()
+        self.graphs = GraphMetrics()
         self._metrics: list[Metric] = [
             *(self._requests, self._latency, self._runtime, self._examples, self._all_examples),
             *(self._logs, self._answered, self._seconds),
             *self.batches.metrics(),
             *self.loads.metrics(),
+            *self.graphs.metrics(),
         ]
 
     def page(self) -> bytes:
@@ -150,6 +154,33 @@ class BatchMetrics:
         self._runs.add()
         self._padding.observe((size + padding,), padding)
         self._processed.observe((), size + padding)
+
+
+class GraphMetrics:
+    """What TensorFlow tells of the runs of graphs (tensorflow/core/framework/metrics.cc).
+
+    A run is a session's: a batch is one, a request of several signatures is several.
+    """
+
+    def __init__(self) -> None:
+        name = f"{_CORE}graph_run_time_usecs"
+        self._times = Histogram(f"{name}_histogram", bounds=_GRAPH_RUN_TIMES)
+        self._count = Gauge(f"{_CORE}graph_runs", (), self._read_count, "counter")
+        self._sum = Gauge(name, (), self._read_sum, "counter")
+
+    def metrics(self) -> Sequence[Metric]:
+        """Return what can be exposed."""
+        return self._times, self._count, self._sum
+
+    def ran(self, seconds: float) -> None:
+        """Count a run (a `runtime.types.Ran`)."""
+        self._times.observe((), seconds * _MICROS)
+
+    def _read_count(self) -> Iterator[tuple[Labels, float]]:
+        yield (), self._times.totals()[0]
+
+    def _read_sum(self) -> Iterator[tuple[Labels, float]]:
+        yield (), round(self._times.totals()[1])
 
 
 class LoadMetrics:

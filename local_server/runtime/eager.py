@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
@@ -16,13 +17,15 @@ from .arrays import as_array, check_dtypes, dtype_word
 from .errors import closed, forget_frames, load_error, status_error
 from .memory import give_memory_back
 from .restore import Restored
-from .types import Tensor
+from .types import Ran, Tensor
 
 
-def load_eagerly(tf: Any, path: Path, tags: tuple[str, ...], restored: Restored) -> EagerModel:
+def load_eagerly(
+    tf: Any, path: Path, tags: tuple[str, ...], restored: Restored, ran: Ran | None = None
+) -> EagerModel:
     """Load a SavedModel with `tf.saved_model.load`. Raises LoadError."""
     try:
-        return EagerModel(tf, tf.saved_model.load(str(path), tags=list(tags)), restored)
+        return EagerModel(tf, tf.saved_model.load(str(path), tags=list(tags)), restored, ran)
     # The loader raises whatever the objects of the model raise while they are restored.
     except Exception as error:
         forget_frames(error)
@@ -32,8 +35,9 @@ def load_eagerly(tf: Any, path: Path, tags: tuple[str, ...], restored: Restored)
 class EagerModel:
     """A model whose signatures are TensorFlow functions."""
 
-    def __init__(self, tf: Any, loaded: Any, restored: Restored) -> None:
+    def __init__(self, tf: Any, loaded: Any, restored: Restored, ran: Ran | None = None) -> None:
         self._tf = tf
+        self._ran = ran
         # The functions hold their variables weakly: the loaded object has to stay.
         self._loaded = loaded
         self._defaults = restored.defaults
@@ -52,6 +56,7 @@ class EagerModel:
             raise closed()
         given = {**self._defaults.get(signature, {}), **inputs}
         feeds = self._feeds(self.all_signatures[signature].inputs, given)
+        began = perf_counter()
         try:
             results = loaded.signatures[signature](**feeds)
             outputs = {alias: as_array(tensor.numpy()) for alias, tensor in results.items()}
@@ -61,6 +66,8 @@ class EagerModel:
         if self._loaded is None:
             # Variables were emptied while it ran.
             raise closed()
+        if self._ran is not None:
+            self._ran(perf_counter() - began)
         return {alias: outputs[alias] for alias in wanted} if wanted else outputs
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from .options import SessionOptions
 from .replicas import ReplicatedModel
 from .restore import restore
 from .tensorflow import import_tensorflow
-from .types import LoadedModel, LoadError
+from .types import LoadedModel, LoadError, Ran
 
 _logger = logging.getLogger(__name__)
 
@@ -40,22 +40,26 @@ def load_model(
 
 
 def session_loader(
-    tags: tuple[str, ...] = _SERVE, options: SessionOptions | None = None
+    tags: tuple[str, ...] = _SERVE, options: SessionOptions | None = None, ran: Ran | None = None
 ) -> Callable[[Path], LoadedModel]:
     """Return what does the same with a configuration that is read now, and once.
 
-    Imports TensorFlow where there is a configuration file. Raises StatusError for that file.
+    `ran` is told of every run of the models. Imports TensorFlow where there is a configuration
+    file. Raises StatusError for that file.
     """
     chosen = options or SessionOptions()
     given = read_config(chosen) if chosen.config_file else None
 
     def load(path: Path) -> LoadedModel:
-        return _load(path, tags, read_config(chosen) if given is None else given, chosen.devices)
+        config = read_config(chosen) if given is None else given
+        return _load(path, tags, config, chosen.devices, ran)
 
     return load
 
 
-def _load(path: Path, tags: tuple[str, ...], given: Any, words: tuple[str, ...]) -> LoadedModel:
+def _load(
+    path: Path, tags: tuple[str, ...], given: Any, words: tuple[str, ...], ran: Ran | None
+) -> LoadedModel:
     tf = import_tensorflow()
     try:
         devices = find_devices(tf, words)
@@ -69,8 +73,8 @@ def _load(path: Path, tags: tuple[str, ...], given: Any, words: tuple[str, ...])
         _logger.info("%s: a session cannot restore %s; loading it eagerly", path, unset)
         if devices:
             _logger.warning("%s: loaded eagerly it has one replica, where TensorFlow puts it", path)
-        return load_eagerly(tf, path, tags, restored)
-    model = partial(SessionModel, in_pool=given.inter_op_parallelism_threads > 0)
+        return load_eagerly(tf, path, tags, restored, ran)
+    model = partial(SessionModel, in_pool=given.inter_op_parallelism_threads > 0, ran=ran)
     if not others:
         return model(restored)
     with ExitStack() as opened:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudserve.errors import ModelError
@@ -18,6 +18,10 @@ Tensor: TypeAlias = "NDArray[Any]"
 
 DEFAULT_SIGNATURE = "serving_default"
 """The signature of a request that names none (tensorflow/python/saved_model)."""
+
+
+Ran = Callable[[float], None]
+"""Told of each run of a graph that succeeds, by the thread that ran it: the seconds it took."""
 
 
 class LoadError(ModelError):

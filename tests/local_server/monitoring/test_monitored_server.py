@@ -115,6 +115,8 @@ def test_requests_over_rest_and_grpc_are_counted(half):
     assert told["cloudserve_requests_in_flight", "half", "123"] == 0
     path = str(half / "123")
     assert told[":tensorflow:cc:saved_model:load_attempt_count", path, "success"] == 1
+    assert told[(":tensorflow:core:graph_runs",)] == 2
+    assert told[(":tensorflow:core:graph_run_time_usecs",)] > 0
 
 
 def test_batches_are_counted_and_the_queue_is_watched(half):

@@ -67,6 +67,9 @@ def test_an_unused_server_tells_every_metric_of_tensorflow_serving_by_its_type(m
     assert types == [
         "# TYPE :tensorflow:cc:saved_model:load_attempt_count counter",
         "# TYPE :tensorflow:cc:saved_model:load_latency counter",
+        "# TYPE :tensorflow:core:graph_run_time_usecs counter",
+        "# TYPE :tensorflow:core:graph_run_time_usecs_histogram histogram",
+        "# TYPE :tensorflow:core:graph_runs counter",
         "# TYPE :tensorflow:serving:batching_session:input_batch_size histogram",
         "# TYPE :tensorflow:serving:batching_session:padding_size histogram",
         "# TYPE :tensorflow:serving:batching_session:processed_batch_size histogram",
@@ -279,6 +282,8 @@ def test_batches_and_loads_are_counted_under_their_names(metrics):
     metrics.loads.loaded(Path("/m/1"), 0.5, succeeded=True)
     metrics.loads.loaded(Path("/m/1"), 0.25, succeeded=False)
     metrics.loads.warmed(Path("/m/1"), "OK", 7, 0.001)
+    metrics.graphs.ran(0.0015)
+    metrics.graphs.ran(0.5)
     told = set(lines(metrics))
     batching = ":tensorflow:serving:batching_session:"
     assert told >= {
@@ -291,6 +296,12 @@ def test_batches_and_loads_are_counted_under_their_names(metrics):
         ':tensorflow:cc:saved_model:load_attempt_count{model_path="/m/1",status="success"} 1',
         ':tensorflow:cc:saved_model:load_attempt_count{model_path="/m/1",status="fail"} 1',
         ':tensorflow:cc:saved_model:load_latency{model_path="/m/1"} 750000',
+        ":tensorflow:core:graph_runs{} 2",
+        ":tensorflow:core:graph_run_time_usecs{} 501500",
+        ':tensorflow:core:graph_run_time_usecs_histogram_bucket{le="1000"} 0',
+        ':tensorflow:core:graph_run_time_usecs_histogram_bucket{le="2000"} 1',
+        ':tensorflow:core:graph_run_time_usecs_histogram_bucket{le="5.24288e+08"} 2',
+        ":tensorflow:core:graph_run_time_usecs_histogram_count{} 2",
         ':tensorflow:serving:model_warmup_latency_sum{model_path="/m/1",status="OK"} 1000',
         ':tensorflow:serving:model_warmup_records_read{model_path="/m/1",status="OK"} 7',
     }

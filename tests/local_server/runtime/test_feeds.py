@@ -9,7 +9,7 @@ from cloudserve.local_server.runtime.config import read_config
 from cloudserve.local_server.runtime.eager import load_eagerly
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.restore import restore
-from cloudserve.local_server.runtime.session import load_model
+from cloudserve.local_server.runtime.session import load_model, session_loader
 from cloudserve.local_server.status import Code, StatusError
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -73,6 +73,22 @@ def values_of(dtype):
         values[:] = [[b"a", b"\xff\x00"], [b"", b"long" * 1000]]
         return values
     return np.array([[0, 1], [1, 0]]).astype(tf.dtypes.as_dtype(dtype).as_numpy_dtype)
+
+
+@pytest.mark.parametrize("is_eager", [False, True])
+def test_each_run_that_succeeds_is_told_with_its_time(path, is_eager):
+    times = []
+    if is_eager:
+        restored = restore(tf, path, ("serve",), read_config(SessionOptions()))
+        restored.session.close()
+        model = load_eagerly(tf, path, ("serve",), restored, times.append)
+    else:
+        model = session_loader(ran=times.append)(path)
+    model.run("numbers", {"text": np.array(b"1", object)})
+    refusal(model, "numbers", text=np.array(b"one", object))
+    model.close()
+    (seconds,) = times
+    assert seconds > 0
 
 
 def test_only_the_outputs_that_are_wanted_come_back(model):
