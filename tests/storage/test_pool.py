@@ -1,0 +1,62 @@
+"""One bounded pool: what is begun is finished first, and the first failure ends all of it."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+
+from cloudserve.storage import pool
+from cloudserve.storage.retry import StoppedError
+
+
+def test_what_a_task_returns_is_done_before_new_tasks_are_begun():
+    done = []
+
+    def note(name, follow=()):
+        done.append(name)
+        return follow
+
+    parts = [partial(note, "a1"), partial(note, "a2")]
+    pool.run([partial(note, "a", parts), partial(note, "b")], threading.Event(), workers=1)
+    assert done == ["a", "a1", "a2", "b"]
+
+
+def test_so_many_tasks_run_at_once_and_no_more():
+    lock, met = threading.Lock(), threading.Barrier(3)
+    running, most = 0, 0
+
+    def task():
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        met.wait(20)  # none of three goes on before the other two are there
+        with lock:
+            running -= 1
+        return ()
+
+    pool.run([task] * 9, threading.Event(), workers=3)
+    assert most == 3
+
+
+def test_the_first_failure_is_raised_and_nothing_is_begun_after_it():
+    stop, begun = threading.Event(), []
+
+    def wait():
+        assert stop.wait(20)
+        raise StoppedError
+
+    def fail():
+        raise LookupError("the cause")
+
+    tasks = [wait, fail, partial(begun.append, "third")]
+    with pytest.raises(LookupError, match="the cause"):
+        pool.run(tasks, stop, workers=2)
+    assert stop.is_set()
+    assert begun == []
+
+
+def test_nothing_to_do_is_no_error():
+    pool.run([], threading.Event())
