@@ -58,7 +58,7 @@ def _headline(deployment: Deployment) -> str:
     if not deployment.revisions:
         return f"{name}: nothing deployed"
     reason = f" ({deployment.reason})" if deployment.reason else ""
-    endpoint = f", {deployment.endpoint}" if deployment.endpoint else ""
+    endpoint = f", endpoint {deployment.endpoint}" if deployment.endpoint else ""
     return f"{name}: {deployment.state or 'no endpoint'}{reason}{endpoint}"
 
 

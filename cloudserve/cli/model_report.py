@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudserve.cli.report import Report, Table
+from cloudserve.cli.report import Report, Table, counted
 from cloudserve.names import utf8
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
 
@@ -26,9 +26,9 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
         ("version", str(number)),
         ("written by", f"TensorFlow {model.tensorflow_version or 'unknown'}"),
         ("tags", ", ".join(model.tags)),
-        ("size", f"{tree.size:,} bytes in {len(tree.files)} files"),
+        ("size", f"{tree.size:,} bytes in {counted(len(tree.files), 'file')}"),
         ("digest", f"sha256:{tree.digest}"),
-        ("ops", f"{len(model.ops)} kinds"),
+        ("ops", counted(len(model.ops), "kind")),
     ]
     if model.missing_assets:
         rows.append(("missing", ", ".join(model.missing_assets)))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cloudserve.cli.report import counted
 from cloudserve.storage.events import Ended, Event, FileDone, Moved, Skipped, Started
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Lines:
         tally, seconds = self._tally, now - self._tally.began
         there = f", {human(tally.skipped)} were there already" if tally.skipped else ""
         moved = human(tally.moved)
-        return f"{tally.verb}: {tally.files} files, {moved} moved in {clock(seconds)}{there}"
+        files = counted(tally.files, "file")
+        return f"{tally.verb}: {files}, {moved} moved in {clock(seconds)}{there}"
 
 
 class Bars:

@@ -1,6 +1,11 @@
 """The first project file: whatever the folders are called, it loads; or nothing is written."""
 
+import json
+from importlib.resources import files
+
+import jsonschema
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +13,8 @@ from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import load_project
 from cloudserve.scaffold import FOREIGN, TARGETS, write_project
+
+SCHEMA = files("cloudserve") / "project.schema.json"
 
 
 def with_models(folder, *names):
@@ -69,6 +76,7 @@ def test_living_platforms_are_written_unless_others_are_asked_for(tmp_path):
 def test_the_targets_that_are_asked_for_are_written_in_their_order(tmp_path_factory, names):
     folder = with_models(tmp_path_factory.mktemp("project"), "m")
     path, _ = write_project(folder, targets=names)
+    jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(SCHEMA.read_text()))
     project = load_project(path, environ={})
     assert list(project.targets) == list(dict.fromkeys(names))
     for target in project.targets.values():

@@ -70,7 +70,7 @@ def test_a_short_transfer_has_its_end_alone(time, told):
     lines = Lines(told.append, time)
     for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), FileDone("a", 5), Ended()):
         lines.observe(event)
-    assert told == ["  upload: 1 files, 5 B moved in 0 s"]
+    assert told == ["  upload: 1 file, 5 B moved in 0 s"]
 
 
 def test_a_bar_never_runs_backwards_or_beyond_its_end():
