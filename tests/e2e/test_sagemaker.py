@@ -19,6 +19,11 @@ TARGET = """\
     bucket: s3://{bucket}
     role_arn: arn:aws:iam::000000000000:role/rehearsal
     serverless_memory_mb: 2048
+  many:
+    provider: sagemaker
+    bucket: s3://{bucket}
+    role_arn: arn:aws:iam::000000000000:role/rehearsal
+    multi_model: {group}
 """
 
 
@@ -110,6 +115,34 @@ def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
     terminal.ok(*promote)
     assert "nothing to do" in terminal.ok(*promote)
     assert ask(terminal, "serverless") == [3.5, 5.5]
+
+
+@pytest.mark.parametrize(
+    ("target", "step"),
+    [("serverless", "make s3://"), ("many", "make s3://"), ("many", "have the endpoint")],
+)
+def test_a_killed_deployment_of_an_archive_goes_on_when_run_again(terminal, clouds, target, step):
+    deploy = ("deploy", terminal.model, "-t", target, "--version", "1")
+    assert cut(terminal, clouds, deploy, step) == -signal.SIGKILL
+    terminal.ok(*deploy)
+    assert "nothing to do" in terminal.ok(*deploy)
+    assert ask(terminal, target) == [2.5, 4.5]
+
+
+def test_a_version_on_an_endpoint_of_many_models_is_promoted_and_taken_back(terminal):
+    def run(command, *arguments):
+        return terminal.ok(command, terminal.model, "-t", "many", *arguments)
+
+    run("deploy", "--version", "1")
+    run("deploy")
+    assert ask(terminal, "many", "--version", "2") == [3.5, 5.5]
+    run("promote")
+    assert ask(terminal, "many") == [3.5, 5.5]
+    run("rollback")
+    assert ask(terminal, "many") == [2.5, 4.5]
+    code, _, err = terminal.run("promote", terminal.model, "-t", "many", "--percent", "10")
+    assert code == 2
+    assert "requests to an endpoint of many models name one of them" in err
 
 
 def test_a_file_of_instances_is_answered_by_a_transform_job(terminal):
