@@ -14,7 +14,6 @@ from cloudserve.adapters.google.vertex.machines import (
     scaling,
     with_accelerator,
 )
-from cloudserve.adapters.google.vertex.options import Options
 from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import ProjectError, UserError
@@ -23,28 +22,6 @@ from cloudserve.release.nouns import Artifact, Location
 
 TODAY = date(2026, 11, 21)
 LOCATION = Location("gs://bucket", "cloudserve/m/revisions/v3-0/", "m", 3)
-
-
-def options(**fields):
-    return Options(bucket="gs://bucket", project="p", region="europe-west4", **fields)
-
-
-class Bucket:
-    """A bucket that is somewhere."""
-
-    url = "gs://bucket"
-
-    def __init__(self, place):
-        self.place = place
-
-    def location(self):
-        return self.place
-
-
-def refusal(**fields):
-    with pytest.raises(UserError) as error:
-        create(Target("gcp", "vertex", {"bucket": "gs://bkt", "project": "p", **fields}, "f:1"), {})
-    return error.value
 
 
 @pytest.mark.parametrize(
@@ -81,7 +58,7 @@ def refusal(**fields):
         ),
     ],
 )
-def test_a_machine_gets_the_accelerators_that_go_with_it(fields, spec):
+def test_a_machine_gets_the_accelerators_that_go_with_it(fields, spec, options):
     assert machine_spec(with_accelerator(options(**fields), "f:1")) == spec
 
 
@@ -115,7 +92,7 @@ def test_a_machine_gets_the_accelerators_that_go_with_it(fields, spec):
         ),
     ],
 )
-def test_a_pair_that_vertex_has_not_is_refused(fields, message, where):
+def test_a_pair_that_vertex_has_not_is_refused(fields, message, where, refusal):
     error = refusal(**fields)
     assert error.message == message
     assert error.where == f"f:1.accelerator_{where}"
@@ -143,14 +120,14 @@ def test_a_pair_that_vertex_has_not_is_refused(fields, message, where):
         ),
     ],
 )
-def test_a_machine_that_vertex_has_not_is_refused(fields, message):
+def test_a_machine_that_vertex_has_not_is_refused(fields, message, refusal):
     error = refusal(**fields)
     assert error.message == message
     assert error.where == "f:1.machine_type"
     assert error.hint
 
 
-def test_replicas_are_fixed_or_scale_to_a_target():
+def test_replicas_are_fixed_or_scale_to_a_target(options):
     assert scaling(options()) == {
         "minReplicaCount": 1,
         "maxReplicaCount": 1,
@@ -182,7 +159,7 @@ def test_replicas_are_fixed_or_scale_to_a_target():
         ),
     ],
 )
-def test_replicas_that_contradict_each_other_are_refused(fields, message):
+def test_replicas_that_contradict_each_other_are_refused(fields, message, options):
     with pytest.raises(UserError) as error:
         check_replicas(options(**fields), "f:1")
     assert error.value.message == message
@@ -199,7 +176,7 @@ def test_replicas_that_contradict_each_other_are_refused(fields, message):
         {"machine": "n1-standard-2"},
     ],
 )
-def test_a_field_of_the_wrong_kind_is_refused(fields):
+def test_a_field_of_the_wrong_kind_is_refused(fields, refusal):
     assert isinstance(refusal(**fields), ProjectError)
 
 
@@ -223,7 +200,7 @@ def test_labels_that_google_does_not_take_are_refused(adapter, labels, message):
     assert (error.value.message, error.value.where) == (message, "f:1.labels")
 
 
-def test_a_model_of_more_than_ten_gigabytes_is_refused():
-    check(Artifact("", 10**10, 1), options(), Bucket(None))
+def test_a_model_of_more_than_ten_gigabytes_is_refused(options, located):
+    check(Artifact("", 10**10, 1), options(), located(None))
     with pytest.raises(UserError, match="10,000,000,001 bytes; Vertex AI takes 10,000,000,000"):
-        check(Artifact("", 10**10 + 1, 1), options(), Bucket(None))
+        check(Artifact("", 10**10 + 1, 1), options(), located(None))

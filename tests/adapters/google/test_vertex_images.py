@@ -15,37 +15,12 @@ from cloudserve.adapters.google.vertex.images import (
     prebuilt_image,
 )
 from cloudserve.adapters.google.vertex.machines import with_accelerator
-from cloudserve.adapters.google.vertex.options import Options
-from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import UserError
-from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact, Location
 
 TODAY = date(2026, 11, 21)
 LOCATION = Location("gs://bucket", "cloudserve/m/revisions/v3-0/", "m", 3)
-
-
-def options(**fields):
-    return Options(bucket="gs://bucket", project="p", region="europe-west4", **fields)
-
-
-def refusal(**fields):
-    with pytest.raises(UserError) as error:
-        create(Target("gcp", "vertex", {"bucket": "gs://bkt", "project": "p", **fields}, "f:1"), {})
-    return error.value
-
-
-class Bucket:
-    """A bucket that is somewhere."""
-
-    url = "gs://bucket"
-
-    def __init__(self, place):
-        self.place = place
-
-    def location(self):
-        return self.place
 
 
 @pytest.mark.parametrize(
@@ -80,7 +55,7 @@ def test_every_prebuilt_image_is_one_that_googles_sdk_knows():
 
 
 @pytest.mark.parametrize("version", ["2.16", "1.15", "2", "newest"])
-def test_a_version_without_an_image_is_refused(version):
+def test_a_version_without_an_image_is_refused(version, refusal):
     error = refusal(tensorflow_version=version)
     assert error.message == (
         f"Vertex AI has no prebuilt image of TensorFlow {version}; the newest is 2.15"
@@ -100,7 +75,7 @@ def test_a_version_without_an_image_is_refused(version):
         ("", date(2027, 1, 14), True),
     ],
 )
-def test_an_image_that_was_taken_away_is_refused(version, today, gone):
+def test_an_image_that_was_taken_away_is_refused(version, today, gone, options):
     given = options(tensorflow_version=version)
     if gone:
         with pytest.raises(UserError, match="took the prebuilt image") as error:
@@ -111,7 +86,7 @@ def test_an_image_that_was_taken_away_is_refused(version, today, gone):
     check_image(options(tensorflow_version=version, image="europe-docker.pkg.dev/p/r/i"), "", today)
 
 
-def test_accelerators_get_the_image_for_them():
+def test_accelerators_get_the_image_for_them(options):
     given = with_accelerator(options(machine_type="g2-standard-4"), "")
     assert container_spec(given, "m") == {
         "imageUri": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-gpu.2-15:latest"
@@ -119,7 +94,7 @@ def test_accelerators_get_the_image_for_them():
     assert artifact_uri(given, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/3/"
 
 
-def test_a_container_of_ones_own_gets_what_tensorflow_serving_wants():
+def test_a_container_of_ones_own_gets_what_tensorflow_serving_wants(options):
     given = options(image="eu-docker.pkg.dev/p/r/serving:2.19", env={"B": "2", "A": "1"})
     assert container_spec(given, "my_model") == {
         "imageUri": "eu-docker.pkg.dev/p/r/serving:2.19",
@@ -136,7 +111,7 @@ def test_a_container_of_ones_own_gets_what_tensorflow_serving_wants():
     assert artifact_uri(given, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/"
 
 
-def test_a_container_of_ones_own_may_differ_in_everything():
+def test_a_container_of_ones_own_may_differ_in_everything(options):
     given = options(
         image="i", args="--a 'b c'", port=9000, predict_route="/predict", health_route="/ok"
     )
@@ -146,19 +121,19 @@ def test_a_container_of_ones_own_may_differ_in_everything():
     assert (spec["predictRoute"], spec["healthRoute"]) == ("/predict", "/ok")
 
 
-def test_a_container_that_takes_no_arguments_gets_none():
+def test_a_container_that_takes_no_arguments_gets_none(options):
     assert container_spec(options(image="i", args=""), "m")["args"] == []
 
 
-def test_a_fingerprint_changes_with_the_container_and_the_files():
+def test_a_fingerprint_changes_with_the_container_and_the_files(options):
     spec = container_spec(options(), "m")
     other = container_spec(options(tensorflow_version="2.14"), "m")
     prints = {fingerprint(s, u) for s in (spec, dict(spec), other) for u in ("gs://a/", "gs://b/")}
     assert len(prints) == 4
 
 
-def test_the_images_end_and_its_age_are_warned_of():
-    here = Bucket("EUROPE-WEST4")
+def test_the_images_end_and_its_age_are_warned_of(options, located):
+    here = located("EUROPE-WEST4")
     (ending,) = check(Artifact("2.15.1", 1, 1), options(), here)
     assert "2.15 away on 2027-01-14" in ending
     assert "`image`" in ending

@@ -13,37 +13,15 @@ from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact
 
 
-def options(**fields):
-    return Options(bucket="gs://bucket", project="p", region="europe-west4", **fields)
-
-
-class Bucket:
-    """A bucket that is somewhere."""
-
-    url = "gs://bucket"
-
-    def __init__(self, place):
-        self.place = place
-
-    def location(self):
-        return self.place
-
-
-def refusal(**fields):
-    with pytest.raises(UserError) as error:
-        create(Target("gcp", "vertex", {"bucket": "gs://bkt", "project": "p", **fields}, "f:1"), {})
-    return error.value
-
-
 @pytest.mark.parametrize("place", [None, "EUROPE-WEST4", "EU", "EUR4"])
-def test_a_bucket_of_the_region_or_its_continent_will_do(place):
-    check(Artifact("", 1, 1), options(), Bucket(place))
+def test_a_bucket_of_the_region_or_its_continent_will_do(place, options, located):
+    check(Artifact("", 1, 1), options(), located(place))
 
 
 @pytest.mark.parametrize("place", ["EUROPE-WEST1", "US-CENTRAL1", "US", "ASIA"])
-def test_a_bucket_elsewhere_is_refused(place):
+def test_a_bucket_elsewhere_is_refused(place, options, located):
     with pytest.raises(UserError) as error:
-        check(Artifact("", 1, 1), options(), Bucket(place))
+        check(Artifact("", 1, 1), options(), located(place))
     assert error.value.message == (
         f"the bucket is in {place.lower()} and the endpoint in europe-west4"
     )
@@ -84,7 +62,7 @@ def test_a_region_passes_where_it_is_known_or_none_is():
     check_region("europe-west99", frozenset(), "")
 
 
-def test_a_target_in_no_region_is_refused_by_its_line():
+def test_a_target_in_no_region_is_refused_by_its_line(refusal):
     error = refusal(region="europe-west99")
     assert error.message == "Vertex AI has no region `europe-west99`"
     assert error.where == "f:1.region"
