@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.ledger import Release
-    from cloudserve.release.nouns import Action, Deployment, Plan, Revision
+    from cloudserve.release.nouns import Action, Deployed, Deployment, Plan, Revision
     from cloudserve.release.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
@@ -34,6 +34,7 @@ _NAMES = {
     "BatchResult": "cloudserve.predict.batch:BatchResult",
     "Client": "cloudserve.predict.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
+    "Deployed": "cloudserve.release.nouns:Deployed",
     "Deployment": "cloudserve.release.nouns:Deployment",
     "Model": "cloudserve.project:Model",
     "Outcome": "cloudserve.release.service:Outcome",
@@ -64,6 +65,7 @@ __all__ = [
     "BatchResult",
     "Client",
     "CloudserveError",
+    "Deployed",
     "Deployment",
     "Model",
     "Outcome",

@@ -77,7 +77,7 @@ def plan(  # noqa: PLR0913 - keywords, each with its default
     project: Project,
     model: str,
     target: str,
-    operation: Operation | str = Operation.DEPLOY,
+    operation: str = "deploy",
     *,
     version: str | int | None = None,
     percent: int = 100,

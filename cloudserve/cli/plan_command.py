@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -49,13 +48,12 @@ def command(  # noqa: PLR0913 - a parameter an option
     """
     from cloudserve.api import plan
     from cloudserve.cli.plan_report import plan_report
-    from cloudserve.release.ledger import actor
     from cloudserve.release.plan_file import write_plan
 
     project = subject.project()
     made = plan(project, subject.model, subject.target, operation, version=version, percent=percent)
     if out is not None:
-        write_plan(made, out, actor(os.environ))
+        write_plan(made, out)
         click.echo(f"wrote {out}; to do it:\n  cloudserve apply {out}", err=True)
     show(plan_report(made), output)
     if exit_code and made.actions:

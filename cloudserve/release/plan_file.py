@@ -18,6 +18,7 @@ import msgspec
 from cloudserve._version import __version__
 from cloudserve.errors import UserError
 from cloudserve.names import utf8
+from cloudserve.release.ledger import actor
 from cloudserve.release.nouns import Plan
 
 SCHEMA = 1
@@ -34,10 +35,13 @@ class PlanFile(msgspec.Struct, frozen=True):
     schema: int = SCHEMA
 
 
-def write_plan(plan: Plan, path: Path | str, who: str) -> None:
-    """Write a plan to a file, whole or not at all; raises UserError when it cannot be written."""
+def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
+    """Write a plan to a file, whole or not at all; raises UserError when it cannot be written.
+
+    `who` made it: by default `CLOUDSERVE_ACTOR`, the CI's name for its user, or user@host.
+    """
     path = Path(path)
-    content = PlanFile(plan, who, datetime.now(UTC))
+    content = PlanFile(plan, who or actor(os.environ), datetime.now(UTC))
     data = msgspec.json.format(msgspec.json.encode(content, enc_hook=_encode_path), indent=2)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
