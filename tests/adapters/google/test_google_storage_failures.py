@@ -6,6 +6,7 @@ import json
 
 import pytest
 from cloudserve.adapters.google.ai_platform import create
+from cloudserve.adapters.google.vertex.provider import create as create_vertex
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
@@ -44,14 +45,13 @@ def test_a_conditional_write_whose_answer_was_lost_knows_its_own_bytes(scripted,
             blobs.write("a", b"mine", Expect.ABSENT)
 
 
-def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path, lines):
+def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path):
     text = "a@p.iam does not have storage.objects.get access to the Google Cloud Storage object."
     server = scripted(lambda asked: answer(403, {"error": {"code": 403, "message": text}}))
     blobs = gcs_at(server.url)
     file = tmp_path / "file"
     file.write_bytes(b"x")
     for call in (
-        lambda: blobs.ensure(lines.append),
         lambda: blobs.head("a"),
         lambda: blobs.read("a"),
         lambda: blobs.write("a", b"x"),
@@ -64,6 +64,16 @@ def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path, lines):
         assert error.value.message.endswith(f": {text}")
         assert error.value.status == 403
         assert error.value.hint.startswith("grant the account the permission")
+
+
+def test_a_bucket_that_may_not_be_looked_at_is_taken_to_be_there_somewhere(scripted, clouds, lines):
+    server = scripted(lambda asked: answer(403, {"error": {"code": 403, "message": "no"}}))
+    environ = {**clouds, "STORAGE_EMULATOR_HOST": server.url}
+    fields = {"bucket": "gs://some-bucket", "project": "p"}
+    blobs = create_vertex(Target("gcp", "vertex", fields), environ).blobs
+    blobs.ensure(lines.append)
+    assert lines == []
+    assert blobs.location() is None
 
 
 def test_a_bucket_name_that_is_taken_says_to_choose_another(scripted, lines):
