@@ -154,7 +154,7 @@ def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
     raise UserError(
         f"there is no earlier revision of {seen.model} to go back to",
         where=f"{seen.model} on {seen.target}",
-        hint="name one with --to; `cloudserve status` lists what is deployed",
+        hint="name the one to go back to; `cloudserve status` lists what is deployed",
     )
 
 

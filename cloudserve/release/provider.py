@@ -105,7 +105,8 @@ class Provider(Protocol):
         """Return the actions that put a revision beside what was seen; () when it is there.
 
         The first revision of a model gets all traffic, later ones none. Reads, never changes.
-        A revision that is there but failed is replaced.
+        A revision that is there but failed is replaced. The same is planned again while nothing
+        changed: a plan that was approved is compared with one made anew.
         """
         ...
 

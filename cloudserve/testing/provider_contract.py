@@ -225,6 +225,20 @@ class ProviderContract:
         promote(provider, MODEL, one)
         assert live(provider.describe(MODEL)) == {one.id: 1.0}
 
+    def test_a_plan_that_is_made_twice_is_the_same(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
+        assert plan(provider, MODEL, one) == plan(provider, MODEL, one)
+        perform(provider, plan(provider, MODEL, one))
+        assert plan(provider, MODEL, two) == plan(provider, MODEL, two)
+        before = provider.describe(MODEL)
+        perform(provider, plan(provider, MODEL, two))
+        seen, again = provider.describe(MODEL), provider.describe(MODEL)
+        assert before.fingerprint != seen.fingerprint == again.fingerprint
+        traffic = provider.plan_traffic(MODEL, two.id, seen)
+        assert traffic == provider.plan_traffic(MODEL, two.id, again)
+
     def test_a_revision_that_is_there_needs_nothing(self, provider: Provider, first: Path) -> None:
         revision = put(provider, MODEL, 1, first)
         perform(provider, plan(provider, MODEL, revision))
