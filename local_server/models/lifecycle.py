@@ -52,6 +52,8 @@ class _Stream:
     aspired: Mapping[int, Path] = field(default_factory=dict)
     moving: dict[int, State] = field(default_factory=dict)
     failed: dict[int, Failure] = field(default_factory=dict)
+    pausing: dict[int, Failure] = field(default_factory=dict)
+    """Those whose load failed, until it is tried again."""
 
 
 class Lifecycle:
@@ -81,13 +83,17 @@ class Lifecycle:
         self._step(name, stream)
 
     async def recheck(self) -> None:
-        """Try versions again that failed and whose files have changed since."""
+        """Try versions again that failed and whose files have changed since.
+
+        A version that was seen while it was copied need not wait for the next attempt in its turn.
+        """
         for name, stream in tuple(self._streams.items()):
-            failures = tuple(stream.failed.values())
+            failures = (*stream.failed.values(), *stream.pausing.values())
             changed = await asyncio.to_thread(_changed, failures) if failures else ()
             for failure in changed:
-                if stream.failed.get(failure.version) is failure:
-                    del stream.failed[failure.version]
+                for kept in (stream.failed, stream.pausing):
+                    if kept.get(failure.version) is failure:
+                        del kept[failure.version]
             if changed:
                 self._step(name, stream)
 
@@ -164,18 +170,19 @@ class Lifecycle:
         files = await asyncio.to_thread(fingerprint, path)
         stream = self._streams[name]
         try:
-            await self._manager.load(name, version, path, self._again(name, version, stream))
+            await self._manager.load(name, version, path, self._again(name, version, path, files))
         except Exception as error:
             # Where it is not aspired meanwhile it may come back, and shall then be tried.
             if stream.aspired.get(version) == path:
                 stream.failed[version] = Failure(version, path, error, files)
             raise
 
-    def _again(self, name: str, version: int, stream: _Stream) -> Again:
-        left = self._retry.times
+    def _again(self, name: str, version: int, path: Path, files: Fingerprint) -> Again:
+        """Return what waits between attempts; those after a change of the files do not count."""
+        left, stream = self._retry.times, self._streams[name]
 
         async def again(failure: ModelError) -> bool:
-            nonlocal left
+            nonlocal left, files
             left -= 1
             if left < 0 or version not in stream.aspired:
                 return False
@@ -183,7 +190,13 @@ class Lifecycle:
                 "version %d of model %s did not load, %d attempts are left: %s",
                 version, name, left + 1, failure.message,
             )  # fmt: skip
-            await self._pause(lambda: version not in stream.aspired)
+            stream.pausing[version] = Failure(version, path, failure, files)
+            await self._pause(
+                lambda: version not in stream.aspired or version not in stream.pausing
+            )
+            if stream.pausing.pop(version, None) is None:
+                left += 1
+                files = await asyncio.to_thread(fingerprint, path)
             if version not in stream.aspired:
                 _logger.info("loading version %d of model %s was cancelled", version, name)
             return version in stream.aspired

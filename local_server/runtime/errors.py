@@ -49,7 +49,7 @@ def load_error(error: Exception, path: object) -> LoadError:
         return LoadError(Code.NOT_FOUND, missing, where=str(path))
     ops = [cause for cause in _causes(error) if hasattr(cause, "error_code")]
     inner = ops[-1] if ops else error
-    code, reason = _code(inner), _first_line(str(getattr(inner, "message", inner)))
+    code, reason = _code(inner), _first_line(_text(inner))
     if code in _DAMAGED and str(path) not in reason:
         reason = f"{path}/variables: {reason}"
     return LoadError(code, reason, where=str(path))
@@ -78,7 +78,15 @@ def _code(error: Exception) -> Code:
     number = getattr(error, "error_code", None)
     if isinstance(number, int) and number in Code.__members__.values():
         return Code(number)
-    return Code.INVALID_ARGUMENT if isinstance(error, (TypeError, ValueError)) else Code.UNKNOWN
+    is_invalid = isinstance(error, (KeyError, TypeError, ValueError))
+    return Code.INVALID_ARGUMENT if is_invalid else Code.UNKNOWN
+
+
+def _text(error: Exception) -> str:
+    """Return an error's text; a KeyError's own is quoted like a name."""
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    return str(getattr(error, "message", error))
 
 
 def _first_line(text: str) -> str:

@@ -161,6 +161,32 @@ def test_a_failed_version_is_tried_again_when_its_files_change_and_not_before(ba
     run(main())
 
 
+def test_a_version_that_is_still_copied_is_tried_again_once_its_files_change(base, m):
+    """Attempts that a change brings on do not count: the next one may find the copy whole."""
+    pauses = asyncio.Semaphore(0)
+
+    async def forever(seconds):
+        pauses.release()
+        await asyncio.Event().wait()
+
+    async def main():
+        server = Server(Retry(1, 60.0), pause=forever)
+        path = base(1, broken=True)
+        server.core.apply(ModelServerConfig((m(),)))
+        for number in range(3):
+            await server.core.poll()
+            await pauses.acquire()
+            await server.core.poll()
+            (path / f"part{number}").touch()
+        assert server.load.attempts == ["1"] * 3
+        base(1)
+        await server.core.poll()
+        await server.available("m", 1)
+        await server.core.close()
+
+    run(main())
+
+
 def test_the_retries_of_a_version_that_goes_away_stop(base, m, caplog):
     caplog.set_level(logging.INFO)
     waiting = asyncio.Event()

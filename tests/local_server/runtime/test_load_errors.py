@@ -173,3 +173,9 @@ def test_the_first_of_several_errors_is_told():
 def test_a_long_reason_is_cut():
     error = load_error(ValueError("x" * 1000), "/m")
     assert error.message == "x" * 300 + "…"
+
+
+def test_a_missing_name_is_told_without_pythons_quotes():
+    error = load_error(KeyError("The name 'x:0' refers to a Tensor which does not exist."), "m")
+    assert error.code is Code.INVALID_ARGUMENT
+    assert error.message == "The name 'x:0' refers to a Tensor which does not exist."
