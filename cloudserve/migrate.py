@@ -117,7 +117,7 @@ def _check(path: Path, text: str, wanted: Target) -> None:
         _write(draft, text, path)
         old, new = load_project(path, environ={}), load_project(draft, environ={})
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(draft)
     there = new.targets.get(wanted.name)
     same = all(
         (new.targets[name].provider, new.targets[name].fields) == (target.provider, target.fields)
@@ -147,6 +147,11 @@ def _replace(path: Path, text: str) -> None:
             draft.chmod(path.stat().st_mode)
         draft.replace(path.resolve())
     finally:
+        _remove(draft)
+
+
+def _remove(draft: Path) -> None:
+    with suppress(OSError):  # a read-only file system refuses even what is not there
         draft.unlink(missing_ok=True)
 
 

@@ -135,6 +135,18 @@ def test_the_text_to_add_by_hand_is_told(project):
     assert error.value.where.endswith("cloudserve.yaml:5: targets")
 
 
+def test_a_read_only_file_system_is_told(project, monkeypatch):
+    path = project(HEAD + BLOCK)
+
+    def refuse(self, *arguments, **options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(UserError, match="cannot be written: Read-only file system"):
+        migrate(path, "gcp")
+
+
 def test_a_folder_that_cannot_be_written_is_told(project, tmp_path, monkeypatch):
     path = project(HEAD + BLOCK)
 
