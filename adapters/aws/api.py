@@ -201,8 +201,7 @@ class SageMaker:
                     EndpointName=endpoint, ContentType=JSON, Body=b"{}", TargetModel=model
                 )
             except ClientError as error:
-                status = error.response.get("OriginalStatusCode")
-                if code_of(error) == "ModelError" and status not in NOT_LOADED:
+                if code_of(error) == "ModelError" and _is_loaded(error.response):
                     return ""
                 if code_of(error) in {"ModelError", "ValidationError"}:
                     return str(error.response.get("OriginalMessage") or message_of(error))
@@ -270,6 +269,17 @@ def region_of(answer: Mapping[str, Any]) -> str | None:
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     found = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
     return str(found) if found else None
+
+
+def _is_loaded(answer: Mapping[str, Any]) -> bool:
+    """Say whether a container's refusal is that of a model that it has loaded.
+
+    A script's own failure is a 500 with `{"error": …}`; one that cannot be imported has no such.
+    """
+    status, said = answer.get("OriginalStatusCode"), str(answer.get("OriginalMessage", ""))
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return said.lstrip().startswith('{"error"')
+    return status not in NOT_LOADED
 
 
 def _is_not_found(error: ClientError) -> bool:

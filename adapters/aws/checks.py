@@ -271,10 +271,15 @@ def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) ->
     _check_memory(artifact, options, place)
     _check_region(options.region, place.bucket, api)
     _check_alarms(options, place, api)
-    # Which code another container looks for is its own affair.
-    code = check_code(artifact.path) if artifact.path and tensorflow_of(place.image) else ()
     old = too_old(place.image, tensorflow_of(place.image), artifact.tensorflow_version)
-    return (*old, *code, *_idle_gpu(options, place.image))
+    return (*old, *_check_code(artifact, options, place), *_idle_gpu(options, place.image))
+
+
+def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str, ...]:
+    # Which code another container looks for is its own affair.
+    if artifact.path is None or not tensorflow_of(place.image):
+        return ()
+    return check_code(artifact.path, many=bool(options.multi_model))
 
 
 def _check_instances(options: Options, place: Place, api: SageMaker) -> None:

@@ -29,7 +29,7 @@ from cloudserve.storage.contract import PartStore
 
 from ..polling import Poller
 from .archive import MAKE, Archives
-from .catalog import Catalogs
+from .catalog import Catalogs, Entry
 from .checks import Place, check, check_body
 from .endpoint import FAILED, MODEL, Endpoint
 from .multi_model_planner import OWNER, MultiModelPlanner
@@ -86,7 +86,7 @@ class MultiModelEndpoint:
                 datetime.fromtimestamp(entry.tried, UTC),
                 entry.reason or None,
             )
-            for name, entry in sorted(catalog.revisions.items())
+            for name, entry in sorted(catalog.revisions.items(), key=_by_number)
         )
         if endpoint is None:
             return Deployment(model, self._target, revisions)
@@ -224,6 +224,10 @@ class MultiModelEndpoint:
                 hint="run the same command again: the plan is out of date",
             )
         self._catalogs.change(model, lambda catalog: catalog.promoted(revision_id))
+
+
+def _by_number(named: tuple[str, Entry]) -> tuple[int, str]:
+    return named[1].number, named[0]
 
 
 def _target(model: str, revision_id: str) -> str:

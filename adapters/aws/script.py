@@ -25,10 +25,11 @@ Node = ast.stmt | ast.Name
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
-def check_code(model: Path) -> tuple[str, ...]:
+def check_code(model: Path, *, many: bool = False) -> tuple[str, ...]:
     """Return what to know of a SavedModel directory's `code/`, a sentence each.
 
-    Raises ModelError for one that the container could not use.
+    `many` is for a container that serves many models. Raises ModelError for a `code/` that the
+    container could not use.
     """
     folder = model / "code"
     if not folder.is_dir():
@@ -47,6 +48,9 @@ def check_code(model: Path) -> tuple[str, ...]:
         return ()
     if has_lib:
         return (f"code/{REQUIREMENTS} is not installed: code/{LIB} goes before it",)
+    if many:
+        told = "is not installed on an endpoint of many models"
+        return (f"code/{REQUIREMENTS} {told}: put modules into code/{LIB}",)
     told = "is installed by each instance as it starts, from where pip looks"
     return (f"code/{REQUIREMENTS} {told}: modules in code/{LIB} need no network",)
 

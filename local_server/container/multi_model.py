@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,12 @@ from .nouns import Answer, error_answer
 from .settings import Settings
 from .upstream import Upstream
 
+logger = logging.getLogger(__name__)
 StartHandlers = Callable[[UserCode, str], Awaitable[Handlers | None]]
+
+
+class _ScriptError(ModelError):
+    """A model's own `inference.py` cannot be imported."""
 
 
 @dataclass(slots=True)
@@ -67,6 +73,10 @@ class MultiModel:
             return error_answer(404, text)
         try:
             self._loaded[name] = await self._take(name, url, bundles)
+        except _ScriptError as error:
+            # The image does not catch what an import raises; falcon answers for it.
+            logger.warning("model %s: %s", name, error.message)
+            return Answer(500, b'{"title": "500 Internal Server Error"}')
         except ModelError as error:
             # The image finds out by waiting, and answers without the reason.
             waited = f"Timed out after {self._settings.wait_seconds} seconds"
@@ -83,10 +93,19 @@ class MultiModel:
         await self._upstream.load(bundles)
         try:
             code = await asyncio.to_thread(read_code, Path(url) / "code")
-            return LoadedModel(url, await self._start_handlers(code, name))
+            if code.requirements is not None:
+                # Only those of the code that all models share are installed, as it starts.
+                logger.warning("model %s: its code/requirements.txt is not installed", name)
+            return LoadedModel(url, await self._start(replace(code, requirements=None), name))
         except BaseException:
             await self._upstream.unload(name)
             raise
+
+    async def _start(self, code: UserCode, name: str) -> Handlers | None:
+        try:
+            return await self._start_handlers(code, name)
+        except ModelError as error:
+            raise _ScriptError(error.message) from error
 
     async def unload(self, name: str) -> Answer:
         """Answer `DELETE /models/{name}`; requests under way end first."""

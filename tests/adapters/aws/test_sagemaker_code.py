@@ -137,6 +137,15 @@ def test_what_beside_the_script_is_worth_a_sentence(tmp_path, names, warning):
     assert [warning in sentence for sentence in found] == ([True] if warning else [])
 
 
+def test_an_endpoint_of_many_models_installs_nothing(target, tmp_path, half_plus_two):
+    model = Artifact("2.20.0", 1000, 3, with_code(tmp_path, half_plus_two))
+    (model.path / "code" / "requirements.txt").write_text("numpy")
+    (warning,) = target(multi_model="all").check(model)
+    assert warning.startswith("code/requirements.txt is not installed on an endpoint of many mod")
+    (warning,) = target().check(model)
+    assert "is installed by each instance" in warning
+
+
 def test_a_folder_of_code_without_a_script_is_refused(tmp_path):
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "predict.py").write_text(SCRIPT)

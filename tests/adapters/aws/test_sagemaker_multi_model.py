@@ -19,6 +19,7 @@ from cloudserve.testing.provider_contract import live, perform, plan, promote, p
 from tests.adapters.aws.conftest import deploy
 
 BODY = b'{"instances": [1.0]}'
+HANDLER = "def handler(data, context):\n    raise ValueError('no instances')\n"
 ONE, TWO = Revision(1, "1" * 64), Revision(2, "2" * 64)
 
 
@@ -150,6 +151,30 @@ def test_a_model_that_does_not_load_is_told_and_not_live(shared, tmp_path, half_
     failed = seen.revisions[1].revision
     with pytest.raises(ConflictError, match="is not on the endpoint all any more"):
         perform(provider, provider.plan_traffic("half", failed.id, seen))
+
+
+@pytest.mark.parametrize(
+    ("script", "loads"),
+    [
+        ("import no_such_module_at_all\n" + HANDLER, False),
+        (HANDLER, True),
+    ],
+)
+def test_a_script_that_raises_is_loaded_and_one_that_is_not_imported_is_not(
+    shared, tmp_path, half_plus_two, script, loads
+):
+    folder = tmp_path / "model"
+    shutil.copytree(half_plus_two, folder)
+    (folder / "code").mkdir()
+    (folder / "code" / "inference.py").write_text(script)
+    provider = shared()
+    if loads:
+        one = deploy(provider, 1, folder)
+        assert live(provider.describe("half")) == {one.id: 1.0}
+        return
+    with pytest.raises(RemoteError, match="does not load half/v1-"):
+        deploy(provider, 1, folder)
+    assert live(provider.describe("half")) == {}
 
 
 def test_an_endpoint_of_that_name_that_is_not_ours_is_a_conflict(target, shared, half_plus_two):

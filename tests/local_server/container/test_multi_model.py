@@ -153,6 +153,25 @@ class TestManyModels:
         asked = many.send("POST", "/models/plain/invoke", {"instances": [1.0]})
         assert asked == (200, {"predictions": [3.5]})
 
+    def test_a_script_that_cannot_be_imported_leaves_nothing(self, many, url, tmp_path):
+        own = tmp_path / "own"
+        shutil.copytree(url, own)
+        (own / "code").mkdir()
+        (own / "code" / "inference.py").write_text("import no_such_module_at_all")
+        assert load(many, "own", str(own)) == (500, {"title": "500 Internal Server Error"})
+        assert many.send("GET", "/models") == (200, {})
+
+    def test_a_models_own_requirements_are_not_installed(self, serve, url, tmp_path, caplog):
+        own = tmp_path / "own"
+        shutil.copytree(url, own)
+        (own / "code").mkdir()
+        (own / "code" / "requirements.txt").write_text("no-such-package-anywhere==1")
+        (tmp_path / "ml").mkdir()
+        environment = {"SAGEMAKER_MULTI_MODEL": "true"}
+        port = serve(tmp_path / "ml", environment=environment, install_requirements=True)
+        assert load(port, "own", str(own))[0] == 200
+        assert "its code/requirements.txt is not installed" in caplog.text
+
     def test_a_method_that_no_route_has(self, many):
         assert many.send("PUT", "/models/a")[0] == 405
         assert many.send("POST", "/ping")[0] == 405
