@@ -122,19 +122,36 @@ def publish(
         )
     if isinstance(store, RenamingStore):
         staging = f"{base}.partial-{number}-{tree.digest[:12]}/"
-        _send_all(store, staging, source, tree, observe)
-        _check_same(source, tree)
+        _send_same(store, staging, source, tree, observe)
         store.rename_tree(staging, target)
     else:
-        _send_all(store, target, source, tree, observe)
-        _check_same(source, tree)
+        _send_same(store, target, source, tree, observe)
         manifest = manifest_of(tree, origin)
         key = f"{base}{MANIFESTS}{number}.json"
         store.write(key, msgspec.json.encode(manifest), Expect.ABSENT)
     return find_versions(store, base)[number]
 
 
-def _send_all(store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe) -> None:
+def _send_same(store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe) -> None:
+    """Send a tree that does not change meanwhile; else what was sent is deleted again.
+
+    Its objects say the digests of other bytes then, and would be taken for them.
+    """
+    sent: list[str] = []
+    try:
+        _send_all(store, prefix, source, tree, observe, sent)
+    finally:
+        try:
+            _check_same(source, tree)
+        except ModelError:
+            for key in reversed(sent):  # the model file first: without it there is no version
+                store.delete(key)
+            raise
+
+
+def _send_all(
+    store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe, sent: list[str]
+) -> None:
     """Send a tree, its model file last, over what an interrupted publication left."""
     observe = serialized(observe)
     observe(Started(Direction.UPLOAD, len(tree.files), tree.size))
@@ -146,8 +163,10 @@ def _send_all(store: PartStore, prefix: str, source: Path, tree: Tree, observe: 
     for key in there.keys() - {file.key for file in files}:
         store.delete(key)
     for last in (False, True):
+        if last:
+            _check_same(source, tree)
         chosen = [file for file in files if (file.name in MODEL_FILES) is last]
-        Sender(store, observe).send(chosen, there)
+        Sender(store, observe, sent=sent).send(chosen, there)
     observe(Ended())
 
 

@@ -15,7 +15,7 @@ from cloudserve.storage.outgoing import Outgoing
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.send import Sender
 from cloudserve.storage.spans import spans
-from cloudserve.storage.stream import Sink, send_stream
+from cloudserve.storage.stream import AT_ONCE, Sink, send_stream
 from cloudserve.storage.window import Window
 
 MIB = 1 << 20
@@ -118,6 +118,23 @@ def test_a_stream_whose_upload_is_taken_away_each_time_is_an_error(store, monkey
     monkeypatch.setattr(store, "send_part", gone)
     with pytest.raises(RemoteError, match="taken away 4 times"):
         send_stream(store, "key", {}, lambda sink: sink.write(b"x"))
+
+
+def test_a_part_that_fails_ends_the_making_of_a_stream(store, monkeypatch):
+    made = []
+
+    def make(sink):
+        for number in range(100):
+            made.append(number)
+            sink.write(bytes(1000))
+
+    def refuse(*arguments):
+        raise RemoteError("no")
+
+    monkeypatch.setattr(store, "send_part", refuse)
+    with pytest.raises(RemoteError, match="no"):
+        send_stream(store, "key", {}, make, part=1000)
+    assert len(made) <= AT_ONCE + 1
 
 
 def test_what_gcs_joined_of_other_bytes_than_were_sent_is_deleted(faces, gcs_at, bucket, big):

@@ -14,6 +14,7 @@ from cloudserve.savedmodel import read_tree
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.model_cache import ModelCache
 from cloudserve.storage.versions import find_versions, publish
+from cloudserve.storage.window import Window
 
 ORIGIN = Origin("ada")
 
@@ -82,6 +83,34 @@ def test_in_a_bucket_the_model_file_is_the_last_of_the_files(store, model, monke
     monkeypatch.setattr(store, "put", lambda key, *rest: (real(key, *rest), keys.append(key)))
     publish(store, "", 3, model, origin=ORIGIN)
     assert keys[-1] == "3/saved_model.pb"
+
+
+@pytest.mark.parametrize("changed", ["variables/variables.index", "saved_model.pb"])
+def test_a_model_that_changes_while_it_is_published_is_no_version(
+    place, model, monkeypatch, changed
+):
+    path, real = model / changed, place.put
+    before = path.read_bytes()
+    keys = []
+
+    def put(key, body, metadata):
+        keys.append(key)
+        if key.endswith(changed):
+            body.close()
+            path.write_bytes(b"other" + before)
+            with Window(path) as other:
+                return real(key, other, metadata)
+        return real(key, body, metadata)
+
+    monkeypatch.setattr(place, "put", put)
+    with pytest.raises(ModelError, match="changed while it was published"):
+        publish(place, "", 3, model, origin=ORIGIN)
+    assert ("saved_model.pb" in keys[-1]) is (changed == "saved_model.pb")
+    assert find_versions(place, "") == {}
+    monkeypatch.undo()
+    path.write_bytes(before)
+    version = publish(place, "", 3, model, origin=ORIGIN)
+    assert place.read(f"{version.prefix}{changed}")[0] == before
 
 
 def test_what_an_interrupted_publication_left_is_no_version_and_is_cleared(store, model):

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -14,7 +15,7 @@ from cloudserve.adapters.directory.storage import DirectoryBlobs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Expect
 
 ROOT = Path("/bucket")
@@ -95,6 +96,28 @@ def test_a_full_disk_is_told_with_what_to_do_and_leaves_nothing(tmp_path):
     assert error.value.hint.startswith("make room there")
     assert store.read("key")[0] == b"before"
     assert list((tmp_path / OWN / "staging").iterdir()) == []
+
+
+def test_of_threads_that_create_one_object_at_once_exactly_one_wins(tmp_path):
+    stores = [DirectoryBlobs(tmp_path) for _ in range(4)]
+    met = threading.Barrier(len(stores))
+    won = []
+
+    def create(store):
+        for number in range(50):
+            met.wait(20)
+            try:
+                store.write(f"key{number}", b"", Expect.ABSENT)
+            except ConflictError:
+                continue
+            won.append(number)
+
+    threads = [threading.Thread(target=create, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == list(range(50))
 
 
 CREATORS = """

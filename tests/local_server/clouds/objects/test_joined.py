@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from cloudserve.local_server.clouds.objects.blobs import BlobDirectory
 from cloudserve.local_server.clouds.objects.errors import NoSuchKeyError
 from cloudserve.local_server.clouds.objects.nouns import About
 from cloudserve.local_server.clouds.objects.rows import GRACE_SECONDS
@@ -131,19 +132,34 @@ def test_a_source_that_is_deleted_while_it_is_composed_is_kept_for_the_whole(sto
     assert store.path(store.get("bkt", "k")).read_bytes() == b"onetwo"
 
 
-def test_many_who_read_at_once_get_the_one_file(store):
+def test_many_who_read_at_once_get_the_one_file(store, monkeypatch):
+    begun, concatenate = threading.Semaphore(0), BlobDirectory.concatenate
+    made = []
+
+    def concatenate_late(*arguments):
+        for _ in range(8):  # the others are on their way here, too
+            assert begun.acquire(timeout=20)
+        made.append(arguments)
+        begun.release(8)
+        return concatenate(*arguments)
+
+    monkeypatch.setattr(BlobDirectory, "concatenate", concatenate_late)
+
     parts = [bytes([number]) * 100_000 for number in range(20)]
     info = complete(store, "k", *parts)
     read: list[bytes] = []
-    threads = [
-        threading.Thread(target=lambda: read.append(store.path(info).read_bytes()))
-        for _ in range(8)
-    ]
+
+    def look():
+        begun.release()
+        read.append(store.path(info).read_bytes())
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert read == [b"".join(parts)] * 8
+    assert len(made) == 1
     assert list((store.root / "staging").iterdir()) == []
 
 
