@@ -101,7 +101,7 @@ class _Watch:
         """Return the operation when it is done."""
         now = self._api.operation(self._name)
         stage = str(now.get("metadata", {}).get("deploymentStage", ""))
-        if stage and stage != self._told:
+        if stage != self._told and not now.get("done"):
             self._told = stage
             self._notify(f"{self._what}: {stage.lower().replace('_', ' ')}")
         return now if now.get("done") else None

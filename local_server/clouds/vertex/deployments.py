@@ -32,7 +32,18 @@ from .traffic import NEW, check_split, with_new
 
 logger = logging.getLogger(__name__)
 
-_ID_DIGITS = 19
+_STAGES = (
+    "STARTING_DEPLOYMENT",
+    "PREPARING_MODEL",
+    "CREATING_SERVING_CLUSTER",
+    "ADDING_NODES_TO_CLUSTER",
+    "GETTING_CONTAINER_IMAGE",
+    "STARTING_MODEL_SERVER",
+    "FINISHING_UP",
+    "SUCCESSFULLY_DEPLOYED",
+    "FAILED_TO_DEPLOY",
+)
+"""Of DeployModelOperationMetadata.deploymentStage, those that a deployment goes through."""
 
 
 def serving_key(endpoint: str, deployed_id: str) -> str:
@@ -57,7 +68,7 @@ class Deployments:
         self._serving = serving
         self._work = work
         for kind, runner in {
-            "deploy": Runner("DeployModelOperationMetadata", Step.DEPLOY, self._deploy),
+            "deploy": Runner("DeployModelOperationMetadata", Step.DEPLOY, self._deploy, _STAGES),
             "undeploy": Runner("UndeployModelOperationMetadata", Step.UNDEPLOY, self._undeploy),
             "mutate": Runner("MutateDeployedModelOperationMetadata", Step.MUTATE, self._mutate),
         }.items():

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -56,6 +57,8 @@ class Runner:
     metadata: str
     step: Step
     perform: Perform
+    stages: tuple[str, ...] = ()
+    """What its metadata's `deploymentStage` says one after the other, done and failed at last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Operations:
         task = self._stored(name)["_task"]
         runner, signals = self._runners[task["kind"]], self._running[name]
         try:
-            await self._pause(runner.step, signals)
+            await self._pause(name, runner, signals)
             fail_if_planned()
             outcome = await runner.perform(task)
             await self._settle(name, outcome, signals)
@@ -158,12 +161,24 @@ class Operations:
                 await outcome.undo()
             raise
 
-    async def _pause(self, step: Step, signals: _Signals) -> None:
-        """Let the step's time pass, unless the operation is cancelled meanwhile."""
-        seconds = self._latency.seconds(step)
-        if seconds:
-            await either(self._latency.clock.sleep(seconds), signals.cancelled.wait())
+    async def _pause(self, name: str, runner: Runner, signals: _Signals) -> None:
+        """Let the step's time pass, stage by stage, unless the operation is cancelled meanwhile."""
+        seconds, clock = self._latency.seconds(runner.step), self._latency.clock
+        stages = runner.stages[:-2] or ("",)
+        begun = clock.now()
+        for number, stage in enumerate(stages if seconds else (), 1):
+            self._tell(name, stage)
+            until = begun + timedelta(seconds=seconds * number / len(stages))
+            left = (until - clock.now()).total_seconds()
+            await either(clock.sleep(left), signals.cancelled.wait())
+            _refuse_cancelled(signals)
         _refuse_cancelled(signals)
+
+    def _tell(self, name: str, stage: str) -> None:
+        if stage:
+            operation = self._stored(name)
+            operation["metadata"]["deploymentStage"] = stage
+            self._records.resources.put(OPERATION, name, operation)
 
     def _fail(self, name: str, code: Code, message: str) -> None:
         self._end(name, {"error": {"code": int(code), "message": message}})
@@ -171,6 +186,9 @@ class Operations:
     def _end(self, name: str, outcome: Mapping[str, Any]) -> None:
         operation = self._stored(name)
         operation["metadata"]["genericMetadata"]["updateTime"] = self._records.now()
+        stages = self._runners[operation["_task"]["kind"]].stages
+        if stages:
+            operation["metadata"]["deploymentStage"] = stages[-1 if "error" in outcome else -2]
         self._records.resources.put(OPERATION, name, {**operation, "done": True, **outcome})
 
     def _stored(self, name: str) -> Document:

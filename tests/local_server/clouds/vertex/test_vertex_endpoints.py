@@ -158,7 +158,9 @@ class TestDeployments:
         endpoint = vertex.create_endpoint()
         body = {"deployedModel": {"model": model, "dedicatedResources": MACHINE}}
         request = vertex.endpoints.deployModel(endpoint=endpoint, body=body)
-        error = vertex.finish(request.execute())["error"]
+        ended = vertex.finish(request.execute())
+        assert ended["metadata"]["deploymentStage"] == "FAILED_TO_DEPLOY"
+        error = ended["error"]
         assert error["code"] == 9
         assert error["message"].startswith(
             "Model server exited unexpectedly. Model server logs, kept offline: "

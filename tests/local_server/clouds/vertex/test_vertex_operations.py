@@ -83,6 +83,32 @@ class TestLatency:
         )
         assert taken == timedelta(seconds=300)
 
+    def test_a_deployment_tells_its_stages(self, slow, poll_until):
+        vertex = slow.vertex
+        model = slow.finish(upload(vertex), 15)["response"]["model"]
+        endpoint = slow.finish(create_endpoint(vertex), 5)["response"]["name"]
+        body = {"deployedModel": {"model": model, "dedicatedResources": MACHINE}}
+        operation = vertex.endpoints.deployModel(endpoint=endpoint, body=body).execute()
+
+        def stage(wanted: str) -> dict:
+            return poll_until(
+                lambda: vertex.operation(operation["name"]),
+                lambda now: now["metadata"].get("deploymentStage") == wanted,
+            )
+
+        for name in (
+            "STARTING_DEPLOYMENT",
+            "PREPARING_MODEL",
+            "CREATING_SERVING_CLUSTER",
+            "ADDING_NODES_TO_CLUSTER",
+            "GETTING_CONTAINER_IMAGE",
+            "STARTING_MODEL_SERVER",
+            "FINISHING_UP",
+        ):
+            assert "done" not in stage(name)
+            slow.advance(300 / 7 + 0.001)
+        assert stage("SUCCESSFULLY_DEPLOYED")["done"] is True
+
     def test_ai_platform_takes_its_time_too(self, slow_emulator, slow, poll_until):
         running, _ = slow_emulator
         ml = running.ml()
