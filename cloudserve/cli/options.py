@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cloudserve.errors import CloudserveError
 from cloudserve.storage.events import ignore
 
 if TYPE_CHECKING:
@@ -25,6 +26,21 @@ class Number(click.IntRange):
     """A whole number in a range, called so in help and errors."""
 
     name = "number"
+
+
+def names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return what completes the names of a project's `models` or `targets` in a shell."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+        from cloudserve.project import DEFAULT_FILE, load_project
+
+        try:
+            project = load_project(context.params.get("project_file") or DEFAULT_FILE, environ={})
+        except CloudserveError:  # a shell that completes is no place for errors
+            return []
+        return [name for name in getattr(project, kind) if name.startswith(begun)]
+
+    return complete
 
 
 project_option = click.option(
@@ -43,6 +59,7 @@ target_option = click.option(
     required=True,
     envvar="CLOUDSERVE_TARGET",
     show_envvar=True,
+    shell_complete=names_of("targets"),
     help="A target of the project file.",
 )
 set_option = click.option(
@@ -94,7 +111,8 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         command(subject=Subject(model, target, project_file, settings), **rest)
 
-    for option in (set_option, project_option, target_option, click.argument("model")):
+    model_argument = click.argument("model", shell_complete=names_of("models"))
+    for option in (set_option, project_option, target_option, model_argument):
         packed = option(packed)
     return packed
 

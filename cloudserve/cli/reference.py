@@ -13,7 +13,11 @@ HEAD = """\
 Written by `make docs` from the commands' own help; a test compares the two.
 
 Results go to standard output, progress and errors to standard error. Exit codes:
-[exit-codes.md](exit-codes.md).
+[exit-codes.md](exit-codes.md). What `--output json` prints: [json-output.md](json-output.md).
+
+Commands, options, and the names of a project's models and targets complete in a shell that was
+told so; for bash in `~/.bashrc`: `eval "$(_CLOUDSERVE_COMPLETE=bash_source cloudserve)"`. For zsh
+and fish write their name in the place of `bash`.
 """
 
 

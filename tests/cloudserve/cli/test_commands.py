@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from cloudserve.cli.border import run
 from cloudserve.cli.commands import COMMANDS, cli
@@ -278,6 +279,19 @@ def test_a_release_without_an_end_is_told_with_the_steps_it_did(project, platfor
     capsys.readouterr()
     on_target("history")
     assert "  unfinished, 1 step done  " in capsys.readouterr().out
+
+
+def completed(*arguments, begun=""):
+    shell = ShellComplete(cli, {}, "cloudserve", "_CLOUDSERVE_COMPLETE")
+    return [item.value for item in shell.get_completions([*arguments], begun)]
+
+
+def test_a_shell_completes_commands_options_and_the_projects_names(project):
+    assert completed(begun="de") == ["deploy"]
+    assert completed("deploy", begun="--ver") == ["--version"]
+    assert completed("deploy", begun="h") == ["half"]
+    assert completed("promote", "half", "--target") == ["here"]
+    assert completed("status", "--project", "nowhere.yaml", begun="h") == []
 
 
 # Plans.
