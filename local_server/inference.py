@@ -164,7 +164,10 @@ class Inference:
     async def _in_batch(
         self, begin: Callable[[_Wait], Coroutine[Any, Any, _T]], within: float | None
     ) -> _T:
-        """Wait for a request on its way through a queue, which goes on where who waits is gone."""
+        """Wait for a request on its way through a queue.
+
+        Where who waits is gone, one that a batch thread has begun with goes on to its end.
+        """
         wait = _Wait(None if within is None else monotonic() + within)
         task = asyncio.ensure_future(begin(wait))
         self._waiting.add(task)
@@ -176,6 +179,9 @@ class Inference:
             if wait.is_cut_short():
                 return await task
             raise _too_late() from error
+        except asyncio.CancelledError:
+            wait.leave()
+            raise
 
     async def _predict_in_batch(
         self, spec: ModelSpec, decode: Decode, wanted: Sequence[str], small: bool, wait: _Wait
@@ -311,6 +317,11 @@ class _Wait:
     def is_cut_short(self) -> bool:
         """Give the place up if the request still waits for its turn; return whether it did."""
         return self.ticket is not None and self.ticket.expire()
+
+    def leave(self) -> None:
+        """Give the place up, if there is one, with nobody to tell."""
+        if self.ticket is not None and self.ticket.is_queued:
+            self.ticket.future.cancel()
 
 
 async def _in_time(running: Awaitable[_T], within: float | None) -> _T:

@@ -204,6 +204,29 @@ def test_a_prediction_whose_time_ends_while_its_batch_runs_is_told_the_other_thi
     assert told == (Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
+def test_a_prediction_that_is_given_up_in_its_queue_is_not_run(batching):
+    manager, sizes = batching
+
+    async def main(inference):
+        decoded = asyncio.Event()  # and queued in the same step
+
+        def decode(signature):
+            decoded.set()
+            return one(signature)
+
+        first = asyncio.ensure_future(inference.predict(ModelSpec("m"), decode, small=True))
+        await decoded.wait()
+        first.cancel()
+        waiting = (inference.predict(ModelSpec("m"), one) for _ in range(TOGETHER - 1))
+        await asyncio.gather(*waiting)
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    with ThreadPoolExecutor(1) as executor:
+        asyncio.run(main(Inference(manager, executor)))
+    assert sizes == [TOGETHER - 1]
+
+
 class Values(Echo):
     """A model that classifies, regresses and says how many examples it was given at a time."""
 
@@ -211,7 +234,11 @@ class Values(Echo):
         super().__init__(path)
         text, value, scores = (
             TensorSpec(alias, f"{alias}:0", dtype, None)
-            for alias, dtype in (("inputs", "string"), ("outputs", "float32"), ("scores", "float32"))
+            for alias, dtype in (
+                ("inputs", "string"),
+                ("outputs", "float32"),
+                ("scores", "float32"),
+            )
         )
         self.signatures = self.all_signatures = {
             "regress": Signature("regress", "", (text,), (value,)),
