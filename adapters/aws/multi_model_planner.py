@@ -16,6 +16,8 @@ from .steps import Args, await_endpoint, create_endpoint, delete_failed, update_
 if TYPE_CHECKING:
     from .api import SageMaker
 
+SWITCH = "SAGEMAKER_MULTI_MODEL"
+"""What tells AWS's image of it (Deep Learning Containers, "Multi-Model Endpoints")."""
 OWNER = "multi-model"
 """What its resources are tagged with in the place of a model's name: no model has such a one."""
 
@@ -65,7 +67,7 @@ class MultiModelPlanner:
             "image": self._image,
             "source": self._prefix,
             "role_arn": self._options.role_arn,
-            "env": as_text(self._options.env),
+            "env": as_text(self._env),
             "many": 1,
         }
         sentence = f"create the model {self._model} of what lies below {self._prefix}"
@@ -95,7 +97,11 @@ class MultiModelPlanner:
         return f"{self._name}-{self._digest[:DIGITS_IN_ID]}"
 
     @property
+    def _env(self) -> dict[str, str]:
+        return {SWITCH: "true", **self._options.env}
+
+    @property
     def _digest(self) -> str:
         options = self._options
-        parts = (self._image, self._prefix, options.role_arn, as_text(options.env))
+        parts = (self._image, self._prefix, options.role_arn, as_text(self._env))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

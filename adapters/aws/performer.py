@@ -13,6 +13,7 @@ from cloudserve.release.provider import BlobStore, Notify
 from cloudserve.release.traffic import ALL
 
 from ..polling import Poller
+from .code_files import place_code
 from .endpoint import (
     DIGEST,
     FAILED,
@@ -24,7 +25,6 @@ from .endpoint import (
     tag_list,
 )
 from .hosting import as_mapping
-from .script import place_code
 from .watch import Watch
 
 if TYPE_CHECKING:

@@ -1,26 +1,27 @@
-"""A model's own `code/`: looked at before anything is sent, and put where the container looks.
+"""A model's own `code/`, looked at before anything is sent: a script is read, and never run.
 
-A SavedModel directory may hold `code/inference.py`, `code/requirements.txt` and `code/lib/`. The
-container wants `code/` at the root of the model data, beside `MODEL/NUMBER/` (AWS Deep Learning
-Containers, TensorFlow inference, "Pre/Post-Processing"). A script is read as text, never run.
+A SavedModel directory may hold `code/inference.py`, `code/requirements.txt` and `code/lib/`. What
+the container makes of them: AWS Deep Learning Containers, TensorFlow inference, "Custom
+Pre/Post-Processing" and "Notes".
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from cloudserve.errors import ModelError
-from cloudserve.release.provider import BlobStore, Notify
-from cloudserve.storage.contract import PartStore
 
 SCRIPT, LIB, REQUIREMENTS = "inference.py", "lib", "requirements.txt"
 ALONE, PAIR = frozenset({"handler"}), frozenset({"input_handler", "output_handler"})
 TAKEN = 2
 """What the container passes to each of them: the data or the response, and the context."""
+TENSORFLOW = "tensorflow"
+NAMES_IT = re.compile(rb"^\s*tensorflow(?![-_]serving)", re.MULTILINE | re.IGNORECASE)
 Node = ast.stmt | ast.Name
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -34,19 +35,23 @@ def check_code(model: Path, *, many: bool = False) -> tuple[str, ...]:
     folder = model / "code"
     if not folder.is_dir():
         return ()
-    script, has_lib = folder / SCRIPT, (folder / LIB).is_dir()
-    has_requirements = (folder / REQUIREMENTS).is_file()
+    script, about = folder / SCRIPT, _about_requirements(folder, many=many)
     if script.is_file():
-        check_script(_read(script), str(script))
-    elif not (has_lib or has_requirements):
+        tree = check_script(_read(script), str(script))
+        return (*about, *_about_both(tree), *_about_tensorflow(tree, folder, many=many))
+    if not ((folder / LIB).is_dir() or (folder / REQUIREMENTS).is_file()):
         raise ModelError(
             f"the model's code/ has no {SCRIPT}",
             where=str(folder),
             hint=f"add code/{SCRIPT}, or take code/ out of the model's directory",
         )
-    if not has_requirements:
+    return about
+
+
+def _about_requirements(folder: Path, *, many: bool) -> tuple[str, ...]:
+    if not (folder / REQUIREMENTS).is_file():
         return ()
-    if has_lib:
+    if (folder / LIB).is_dir():
         return (f"code/{REQUIREMENTS} is not installed: code/{LIB} goes before it",)
     if many:
         told = "is not installed on an endpoint of many models"
@@ -55,8 +60,40 @@ def check_code(model: Path, *, many: bool = False) -> tuple[str, ...]:
     return (f"code/{REQUIREMENTS} {told}: modules in code/{LIB} need no network",)
 
 
-def check_script(text: bytes, where: str) -> None:
-    """Raise ModelError for a script without the functions that the container calls."""
+def _about_both(tree: ast.Module) -> tuple[str, ...]:
+    # Its documentation calls it an error; its code takes `handler`.
+    if dict(_defined(tree)).keys() >= ALONE | PAIR:
+        return (f"code/{SCRIPT} has `handler` and the pair: the container calls `handler` alone",)
+    return ()
+
+
+def _about_tensorflow(tree: ast.Module, folder: Path, *, many: bool) -> tuple[str, ...]:
+    """Tell of an import that works here and not there: the image has no Python TensorFlow."""
+    if TENSORFLOW not in _packages(tree) or (folder / LIB / TENSORFLOW).is_dir():
+        return ()
+    requirements = folder / REQUIREMENTS
+    if not many and requirements.is_file() and NAMES_IT.search(_read(requirements)):
+        return ()
+    told = f"code/{SCRIPT} imports {TENSORFLOW}, which AWS's image does not have"
+    return (f"{told}: " + (f"put it into code/{LIB}" if many else f"name it in {REQUIREMENTS}"),)
+
+
+def _packages(tree: ast.Module) -> set[str]:
+    """Return the packages that a script imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def check_script(text: bytes, where: str) -> ast.Module:
+    """Return a script as it was read.
+
+    Raises ModelError for one without the functions that the container calls.
+    """
     tree = _parse(text, where)
     defined = dict(_defined(tree))
     # What `from x import *` brings is known only when it runs.
@@ -69,6 +106,7 @@ def check_script(text: bytes, where: str) -> None:
         )
     for name in sorted((ALONE if "handler" in defined else PAIR) & defined.keys()):
         _check_handler(name, defined[name], where)
+    return tree
 
 
 def _check_handler(name: str, node: Node, where: str) -> None:
@@ -126,32 +164,10 @@ def _takes(node: Node, count: int) -> bool:
     return most - len(given.defaults) <= count and enough and not required
 
 
-def _read(script: Path) -> bytes:
+def _read(file: Path) -> bytes:
     try:
-        return script.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"code/{SCRIPT} cannot be read: {error.strerror}", where=str(script)
+            f"code/{file.name} cannot be read: {error.strerror}", where=str(file)
         ) from error
-
-
-def place_code(blobs: BlobStore, source: str, destination: str, notify: Notify) -> None:
-    """Copy what lies under one key prefix to another; nothing where there is no code.
-
-    Copies what is missing or has another size, so that it goes on where it was cut off.
-    """
-    files = list(blobs.list(source))
-    if not files:
-        return
-    there = {blob.key: blob.size for blob in blobs.list(destination)}
-    for blob in files:
-        key = destination + blob.key.removeprefix(source)
-        if there.get(key) == blob.size:
-            continue
-        if isinstance(blobs, PartStore):
-            blobs.copy(blob, key, {})
-            continue
-        found = blobs.read(blob.key)
-        if found is not None:
-            blobs.write(key, found[0])
-    notify(f"{len(files)} files of code/ are at {blobs.url}/{destination}")

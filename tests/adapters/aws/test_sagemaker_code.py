@@ -137,6 +137,35 @@ def test_what_beside_the_script_is_worth_a_sentence(tmp_path, names, warning):
     assert [warning in sentence for sentence in found] == ([True] if warning else [])
 
 
+@pytest.mark.parametrize(
+    ("text", "beside", "is_told"),
+    [
+        ("import tensorflow as tf", {}, True),
+        ("def f():\n    from tensorflow.io import parse_example", {}, True),
+        ("import tensorflow_serving", {}, False),
+        ("from . import tensorflow", {}, False),
+        ("import tensorflow", {"requirements.txt": "numpy\ntensorflow==2.20.0\n"}, False),
+        ("import tensorflow", {"requirements.txt": "tensorflow-serving-api\n"}, True),
+        ("import tensorflow", {"lib/tensorflow/__init__.py": ""}, False),
+    ],
+)
+def test_an_import_that_works_here_and_not_there_is_told(tmp_path, text, beside, is_told):
+    for name, content in {"inference.py": f"{text}\n{SCRIPT}", **beside}.items():
+        file = tmp_path / "code" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    told = [line for line in check_code(tmp_path) if "which AWS's image does not have" in line]
+    assert len(told) == is_told
+
+
+def test_a_script_with_both_kinds_of_handlers_is_told_which_counts(tmp_path):
+    (tmp_path / "code").mkdir()
+    script = f"{SCRIPT}\ndef handler(data, context): ...\n"
+    (tmp_path / "code" / "inference.py").write_text(script)
+    (warning,) = check_code(tmp_path)
+    assert warning.endswith("the container calls `handler` alone")
+
+
 def test_an_endpoint_of_many_models_installs_nothing(target, tmp_path, half_plus_two):
     model = Artifact("2.20.0", 1000, 3, with_code(tmp_path, half_plus_two))
     (model.path / "code" / "requirements.txt").write_text("numpy")

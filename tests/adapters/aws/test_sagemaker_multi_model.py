@@ -59,6 +59,7 @@ def test_the_second_model_adds_its_archive_and_changes_nothing_else(
     container = sagemaker.describe_model(ModelName=name)["PrimaryContainer"]
     prefix = f"{provider.blobs.url}/cloudserve-multi/all/models/"
     assert (container["Mode"], container["ModelDataUrl"]) == ("MultiModel", prefix)
+    assert container["Environment"] == {"SAGEMAKER_MULTI_MODEL": "true"}
     # A program names the revision itself.
     asked = client("sagemaker-runtime").invoke_endpoint(
         EndpointName="all",

@@ -1,0 +1,28 @@
+"""A model's own `code/`, put where the container looks: at the root, beside `MODEL/NUMBER/`."""
+
+from __future__ import annotations
+
+from cloudserve.release.provider import BlobStore, Notify
+from cloudserve.storage.contract import PartStore
+
+
+def place_code(blobs: BlobStore, source: str, destination: str, notify: Notify) -> None:
+    """Copy what lies under one key prefix to another; nothing where there is no code.
+
+    Copies what is missing or has another size, so that it goes on where it was cut off.
+    """
+    files = list(blobs.list(source))
+    if not files:
+        return
+    there = {blob.key: blob.size for blob in blobs.list(destination)}
+    for blob in files:
+        key = destination + blob.key.removeprefix(source)
+        if there.get(key) == blob.size:
+            continue
+        if isinstance(blobs, PartStore):
+            blobs.copy(blob, key, {})
+            continue
+        found = blobs.read(blob.key)
+        if found is not None:
+            blobs.write(key, found[0])
+    notify(f"{len(files)} files of code/ are at {blobs.url}/{destination}")
