@@ -6,6 +6,7 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 
 from cloudserve import registry
 from cloudserve.release.layout import Layout
@@ -118,6 +119,20 @@ def test_an_interrupted_deploy_says_what_exists_and_goes_on_when_run_again(
     assert [release["outcome"] for release in history] == ["stopped", "finished"]
 
 
+@pytest.fixture
+def slow_models(clouds):
+    """Let the next model take its time, so that a deploy can be met while it makes one."""
+    url = f"{clouds.environment['AWS_ENDPOINT_URL']}/_cloudserve/faults"
+    rules = [
+        {"route": route, "latency": 5, "times": 1}
+        for route in ("POST /v1/projects/*/models", "SageMaker.CreateModel")
+    ]
+    requests.post(url, json={"faults": rules}, timeout=60).raise_for_status()
+    yield
+    requests.delete(url, timeout=60).raise_for_status()
+
+
+@pytest.mark.usefixtures("slow_models")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
     code, _ = stop_at(terminal, clouds, target, "create ", signal.SIGKILL)
@@ -131,6 +146,7 @@ def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
     )
 
 
+@pytest.mark.usefixtures("slow_models")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_suspended_deploy_whose_lock_was_taken_over_stops_before_its_next_step(terminal, target):
     scheme = {"gcp": "gs", "aws": "s3"}[target]
@@ -138,7 +154,7 @@ def test_a_suspended_deploy_whose_lock_was_taken_over_stops_before_its_next_step
     layout = Layout(blobs.url, terminal.model, target)
     process = terminal.start("deploy", terminal.model, "-t", target, "--version", "1")
     for line in process.stderr:
-        if line.startswith("upload "):
+        if line.startswith("create the model "):
             break
     process.send_signal(signal.SIGSTOP)
     later = datetime.now(UTC) + timedelta(hours=1)
@@ -148,6 +164,7 @@ def test_a_suspended_deploy_whose_lock_was_taken_over_stops_before_its_next_step
     assert process.returncode == 5
     assert "error: this release has lost its lock: another release has taken" in err
     assert "bob, process" in err
+    assert "  done: create the model " in err
     assert "  not done: create " in err
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
 
