@@ -22,6 +22,9 @@ MOST_LISTS = 2**21
 """Lists and objects of a request: as Python's they take 200 MB, and far longer than a run."""
 _MOST_VALUES = 2**22
 _MOST_DIMENSIONS = 64  # numpy's own limit
+# A list becomes a Python object in the time that so many bytes are looked at.
+_BYTES_A_LIST = 192
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 
 
 def is_too_much(body: bytes) -> bool:
@@ -74,6 +77,8 @@ def read_numbers(
     Raises ValueError or TypeError unless they are numbers of these dtypes, in regular shapes.
     """
     openings = body.count(b"[")
+    if len(values) == 1 and openings * _BYTES_A_LIST > len(body):
+        return _read_one(values, dtypes, body)
     if openings > MOST_LISTS:
         raise ValueError("too many lists")
     shapes = {name: _shape_of(value) for name, value in values.items()}
@@ -84,6 +89,53 @@ def read_numbers(
         name: _read(value, shapes[name], _KIND_OF.get(dtypes[name]))
         for name, value in values.items()
     }
+
+
+def _read_one(
+    values: Mapping[str, Any], dtypes: Mapping[str, str], body: bytes
+) -> dict[str, Tensor]:
+    """Do the same for one array of many lists, none of which becomes a Python object.
+
+    Its brackets and commas are those of a regular array, and no others are between the first and
+    the last of the body's. That a list is empty where others have one element, they do not tell:
+    then the elements are too few for the shape.
+    """
+    ((name, value),) = values.items()
+    shape = _first_shape(value)
+    start, end = body.find(b"["), body.rfind(b"]") + 1
+    structure = body[start:end].translate(None, _NOT_STRUCTURE)
+    # A long first list among short ones promises more than there is, gigabytes perhaps.
+    if len(structure) != _structure_size(shape) or structure != _structure(shape):
+        raise ValueError("an irregular shape, or more than one array")
+    return {name: _read(value, shape, _KIND_OF.get(dtypes[name]))}
+
+
+def _first_shape(value: Any) -> tuple[int, ...]:
+    """Return an array's shape by its first elements."""
+    shape: list[int] = []
+    while isinstance(value, simdjson.Array):
+        if len(shape) == _MOST_DIMENSIONS:
+            raise ValueError("too many dimensions")
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return tuple(shape)
+
+
+def _structure_size(shape: Sequence[int]) -> int:
+    size = 0
+    for count in reversed(shape):
+        size = 2 + count * size + max(0, count - 1)
+    return size
+
+
+def _structure(shape: Sequence[int]) -> bytes:
+    """Return the brackets and commas of a regular array."""
+    text = b""
+    for size in reversed(shape):
+        text = b"[%b]" % ((text + b",") * (size - 1) + text)
+    return text
 
 
 def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cloudserve.local_server.codecs import scan
 from cloudserve.local_server.codecs.request import _parse_exactly, parse_request, scan_request
 from cloudserve.local_server.status import StatusError
 from hypothesis import example, given
@@ -185,12 +186,40 @@ def test_plain_numbers_do_take_the_quick_road(rows):
         assert scan_request(json.dumps({"instances": rows}).encode()) is not None
 
 
-def test_any_count_of_plain_numbers_is_read():
-    body = b'{"instances": [%b1]}' % (b"1," * 2**22)
-    assert parse_request(body).decode(signature("float32"))["x"].shape == (2**22 + 1,)
+@pytest.mark.parametrize(("row", "shape"), [(b"1", ()), (b"[1]", (1,)), (b"[[],[]]", (2, 0))])
+def test_any_count_of_plain_numbers_is_read(row, shape):
+    body = b'{"instances": [%b%b]}' % ((row + b",") * 2**22, row)
+    assert parse_request(body).decode(signature("float32"))["x"].shape == (2**22 + 1, *shape)
 
 
-@pytest.mark.parametrize("row", [b"[],", b"[[1]],", b'{"x": [1]},', b'"",'])
+@pytest.mark.parametrize(
+    "instances",
+    [
+        "[[1, 2], [3], [4, 5, 6]]",
+        "[[1], []]",
+        "[[], [1]]",
+        "[[1], 2]",
+        "[1, [2]]",
+        "[[[1]], [[]]]",
+        "[[1, 2], [3, [4]]]",
+        f"[{[1] * 1000}, {', '.join(['[1]'] * 1000)}]",
+    ],
+)
+@pytest.mark.parametrize("rest", ["", ', "signature_name": "],["', ', "other": [1]'])
+def test_ragged_lists_are_taken_alike(instances, rest):
+    assert_same(f'{{"instances": {instances}{rest}}}'.encode(), signature("float32"))
+
+
+def test_a_long_first_list_makes_nothing_of_its_length_times_the_others(monkeypatch):
+    asked = []
+    monkeypatch.setattr(scan, "_structure", asked.append)
+    body = json.dumps({"instances": [[1] * 10_000] + [[1]] * 10_000}).encode()
+    with pytest.raises(StatusError):
+        parse_request(body).decode(signature("float32"))
+    assert asked == []
+
+
+@pytest.mark.parametrize("row", [b"[],[1],", b"[[null]],", b'{"x": [1]},', b'"",'])
 def test_values_that_would_take_gigabytes_are_refused_before_they_are_made(row):
     body = b'{"instances": [%b%b]}' % (row * (2**22 + 1), row[:-1])
     with pytest.raises(StatusError) as caught:
