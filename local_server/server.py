@@ -26,7 +26,7 @@ from .protocols.tfserving_grpc import TfServingGrpc
 from .protocols.tfserving_rest import TfServingRest
 from .protocols.tokens import Tokens
 from .protocols.vertex_container import VertexContainer
-from .status import Code, StatusError
+from .status import Code, FileStatusError, StatusError
 from .transport.certificates import Certificates
 from .transport.grpc_server import GrpcOptions as GrpcExtras
 from .transport.grpc_server import GrpcServer
@@ -178,7 +178,7 @@ class ModelServer:
             if failure:
                 raise failure.error
         for problem in self._core.unsettled().values():
-            raise StatusError(Code.NOT_FOUND, problem)
+            raise FileStatusError(Code.NOT_FOUND, problem)
 
     async def _release(self) -> None:
         for task in self._tasks:

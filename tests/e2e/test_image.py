@@ -108,14 +108,18 @@ def test_no_port_and_no_route_are_refused(script, terminal):
     assert "the route in AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
 
 
-def test_a_container_without_a_model_ends_with_the_reason(script):
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [("", "Directory '/model' does not exist"), ("gs://no-such/half", "nothing at gs://no-such/")],
+)
+def test_a_container_without_a_model_ends_with_the_reason(script, terminal, uri, reason):
     done = subprocess.run(
         [script],
-        env=os.environ | ROUTES | {"PATH": PATH, "AIP_STORAGE_URI": ""},
+        env=os.environ | terminal.environment | ROUTES | {"PATH": PATH, "AIP_STORAGE_URI": uri},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 2
-    assert "/model" in done.stderr
+    assert reason in done.stderr
