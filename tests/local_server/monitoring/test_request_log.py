@@ -12,11 +12,14 @@ from cloudserve.local_server.config import LoggingConfig, ModelConfig
 from cloudserve.local_server.inference import Inference
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.monitoring.log_options import LogLimits, RequestLogOptions
+from cloudserve.local_server.monitoring.log_records import Entry, to_record
 from cloudserve.local_server.monitoring.request_log import RequestLog
-from cloudserve.local_server.nouns import ModelSpec, Task
+from cloudserve.local_server.nouns import ModelSpec, Prediction, Task
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.warmup import WARMUP_FILE, warmed
+
+from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 NAME = "half"
 
@@ -298,3 +301,16 @@ def test_a_file_holds_no_more_records_than_a_warm_up_takes(start, tmp_path):
         inference.predict_here(ModelSpec(NAME), x(1))
     log.close(20)
     assert [len(raw(path)) for path in sorted(tmp_path.iterdir())] == [1000, 1]
+
+
+@pytest.mark.parametrize(("answered", "asked"), [(("y", "z"), []), (("z",), ["z"])])
+def test_outputs_that_were_not_asked_for_are_not_asked_for_by_the_record(answered, asked):
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    both = tuple(TensorSpec(alias, f"{alias}:0", "float32", None) for alias in "yz")
+    outputs = {alias: np.float32([1]) for alias in answered}
+    prediction = Prediction(ModelSpec("m", 1), Signature("s", "", (), both), outputs)
+    record = to_record(Entry("m", prediction, {}, (), (), 1.0))
+    log = PredictionLog.FromString(record).predict_log
+    assert list(log.request.output_filter) == asked
+    assert set(log.response.outputs) == set(answered)
