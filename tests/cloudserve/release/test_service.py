@@ -306,7 +306,7 @@ def test_who_stops_waiting_is_told_that_the_platform_may_go_on(releases, platfor
     with pytest.raises(type(error)) as caught:
         releases().deploy(123)
     told = (
-        "\nThe platform may go on with the first step that is not done: "
+        "\nThe platform may go on with the first that is not done: "
         "see `cloudserve status half --target here`.\n"
     )
     assert (told in caught.value.__notes__[0]) == goes_on
