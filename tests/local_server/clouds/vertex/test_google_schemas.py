@@ -117,16 +117,24 @@ OFFLINE = [
 BY_ID = {method["id"].removeprefix(PREFIX): method for method in OFFLINE}
 JUDGED = [
     "models.upload",
+    "models.copy",
+    "models.export",
     "models.patch",
     "models.mergeVersionAliases",
     "endpoints.create",
     "endpoints.patch",
+    "endpoints.update",
     "endpoints.deployModel",
     "endpoints.undeployModel",
     "endpoints.mutateDeployedModel",
     "endpoints.predict",
+    "endpoints.directRawPredict",
     "batchPredictionJobs.create",
 ]
+
+ML_PREFIX = "ml.projects.models."
+ML_BY_ID = {method["id"].removeprefix(ML_PREFIX): method for method in ML.methods()}
+ML_JUDGED = ["create", "patch", "versions.create", "versions.patch"]
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +165,16 @@ def test_no_method_of_the_documents_breaks_or_pretends(clouds, session, document
             assert answer.status_code in {400, 404, 501}, (method["id"], answer.text)
 
 
-@pytest.mark.parametrize("name", JUDGED)
-def test_each_field_refuses_what_its_schema_refuses(clouds, session, name):
-    method = BY_ID[name]
-    for body in AIPLATFORM.wrong_fields(method["request"]["$ref"]):
-        answer = send(session, clouds.url, method, AIPLATFORM.path(method), json=body)
+@pytest.mark.parametrize(
+    ("document", "method"),
+    [
+        *(pytest.param(AIPLATFORM, BY_ID[name], id=name) for name in JUDGED),
+        *(pytest.param(ML, ML_BY_ID[name], id=f"ml.{name}") for name in ML_JUDGED),
+    ],
+)
+def test_each_field_refuses_what_its_schema_refuses(clouds, session, document, method):
+    for body in document.wrong_fields(method["request"]["$ref"]):
+        answer = send(session, clouds.url, method, document.path(method), json=body)
         error = answer.json()["error"]
         assert (answer.status_code, error["status"]) == (400, "INVALID_ARGUMENT"), body
         assert error["details"][0]["fieldViolations"], body
@@ -193,7 +206,17 @@ class Lived:
         deployed = {"model": self.model, "dedicatedResources": machines, "id": self.deployed}
         return {
             "models.upload": {"model": model},
+            "models.copy": {"sourceModel": self.model},
+            "models.export": {
+                "outputConfig": {"artifactDestination": {"outputUriPrefix": "gs://models/out"}}
+            },
             "endpoints.create": {"displayName": "e"},
+            "endpoints.update": {
+                "endpoint": {"clientConnectionConfig": {"inferenceTimeout": "9s"}}
+            },
+            "endpoints.directRawPredict": {
+                "methodName": "/tensorflow.serving.PredictionService/Predict"
+            },
             "endpoints.deployModel": {"deployedModel": deployed | {"id": ""}},
             "endpoints.undeployModel": {"deployedModelId": self.deployed},
             "endpoints.mutateDeployedModel": {"deployedModel": deployed},
@@ -240,6 +263,37 @@ def test_what_the_schema_allows_is_answered_by_the_services_rules(clouds, sessio
             ended = session.post(url, timeout=60).json()
             assert ended["done"] is True
             assert ("error" in ended) != ("response" in ended)
+
+    answered()
+
+
+@pytest.mark.parametrize("name", ML_JUDGED)
+def test_what_ml_v1s_schema_allows_is_answered_by_ai_platforms_rules(clouds, session, name):
+    method = ML_BY_ID[name]
+    schema = method["request"]["$ref"]
+    fields = [*sorted(ML.schemas[schema]["properties"]), "autoScaling.minNodes", "labels.a"]
+    masks = st.lists(st.sampled_from(fields), max_size=3).map(",".join)
+    url = f"{clouds.url}/v1/projects/schemas/models"
+    required = {
+        "name": "v1",
+        "deploymentUri": "gs://models/double/1",
+        "runtimeVersion": "2.11",
+        "pythonVersion": "3.7",
+    }
+    session.post(url, json={"name": "m"}, timeout=60)
+    session.post(f"{url}/m/versions", json=required, timeout=60)
+    names = {"parent": "projects/schemas", "name": "projects/schemas/models/m"}
+    if name.startswith("versions."):
+        names = {"parent": names["name"], "name": f"{names['name']}/versions/v1"}
+    path = re.sub(r"\{\+?(\w+)\}", lambda match: names[match[1]], method["path"])
+
+    @FEW
+    @given(ML.message(schema), masks)
+    def answered(given_body: dict, mask: str) -> None:
+        body = merged(given_body, required if name == "versions.create" else {})
+        query = {"updateMask": mask} if method["httpMethod"] == "PATCH" else {}
+        answer = send(session, clouds.url, method, path, json=body, params=query)
+        assert answer.status_code in {200, 400, 409, 501}
 
     answered()
 
