@@ -5,8 +5,11 @@ import json
 import shutil
 import socket
 import urllib.request
+from dataclasses import replace
 
 import pytest
+from cloudserve.local_server.monitoring.monitoring_config import DEFAULT_PATH
+from cloudserve.local_server.options import BatchingOptions
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.serve_options import serve_options
 from cloudserve.local_server.server import ModelServer
@@ -119,3 +122,28 @@ def test_a_real_model_is_served_with_nothing_else_around_it(tmp_path, shared_mod
         await server.stop()
 
     asyncio.run(main())
+
+
+def test_a_stop_runs_at_once_what_waits_in_a_batch_for_an_hour(tmp_path, shared_models):
+    file = tmp_path / "batching"
+    file.write_text("batch_timeout_micros { value: 3600000000 }")
+    models = shared_models / "tfs_half_plus_two_cpu"
+    options = replace(serve_options(models, name="m"), batching=BatchingOptions(file))
+
+    def ask(server, path, body=None):
+        request = urllib.request.Request(f"{server.address}{path}", body)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
+
+    async def main():
+        server = ModelServer(options)
+        await server.start()
+        body = b'{"instances": [1, 2, 5]}'
+        asking = asyncio.create_task(asyncio.to_thread(ask, server, "/v1/models/m:predict", body))
+        waiting = b'cloudserve_batch_queue_depth{model_name="m",version="123"} 1'
+        while waiting not in await asyncio.to_thread(ask, server, DEFAULT_PATH):
+            assert not asking.done()
+        await server.stop()
+        return json.loads(await asking)
+
+    assert asyncio.run(main()) == {"predictions": [2.5, 3.0, 4.5]}
