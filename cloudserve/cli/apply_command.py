@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Subject, progress, project_option, set_option
+from cloudserve.cli.options import Subject, progress, project_options
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path))
-@set_option
-@project_option
+@project_options
 @output_option
 def command(*, file: Path, project_file: Path, settings: tuple[str, ...], output: str) -> None:
     """Do what a plan in a file says.

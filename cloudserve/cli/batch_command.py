@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.options import Number, Subject, progress, target_options
+from cloudserve.cli.options import Number, Subject, progress, project_options, target_options
 from cloudserve.cli.report import Report, Table, output_option, show
 
 FORMATS = ("jsonl", "csv", "tf-record", "tf-record-gzip")
@@ -17,11 +17,16 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
     "--input",
     "files",
     multiple=True,
+    metavar="FILE",
     required=True,
     help="A file of instances, local or by its bucket URL (may be repeated).",
 )
-@click.option("--to", help="The bucket URL that the answers go below; the target's bucket.")
-@click.option("--version", help="A number, revision id or digest; the live one by default.")
+@click.option(
+    "--to", metavar="URL", help="The bucket URL that the answers go below; the target's bucket."
+)
+@click.option(
+    "--version", metavar="VERSION", help="A number, revision id or digest; the live one by default."
+)
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True,
     help="What the files hold.",
@@ -30,6 +35,7 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
     "--batch-size", type=Number(min=0), default=0, show_default=True,
     help="Instances a request to the container; 0 leaves it to the platform.",
 )  # fmt: skip
+@project_options
 @output_option
 def command(  # noqa: PLR0913 - a parameter an option
     *,

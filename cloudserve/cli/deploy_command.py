@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.options import Number, Subject, dry_run_option, progress, target_options
+from cloudserve.cli.options import (
+    Number,
+    Subject,
+    dry_run_option,
+    progress,
+    project_options,
+    target_options,
+)
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
@@ -13,6 +20,7 @@ from cloudserve.cli.report import output_option, show
 @target_options
 @click.option("--version", type=Number(min=0), help="The version directory to deploy.")
 @dry_run_option
+@project_options
 @output_option
 def command(
     *,

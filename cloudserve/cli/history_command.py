@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudserve.cli.options import Number, Subject, target_options
+from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.report import Report, Table, counted, output_option, show
 from cloudserve.release.traffic import ALL
 
@@ -25,6 +25,7 @@ COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST"
     show_default=True,
     help="How many of the last releases are shown; 0 for all.",
 )
+@project_options
 @output_option
 def command(
     *,

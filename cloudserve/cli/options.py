@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cloudserve.cli.progress import View
     from cloudserve.project import Project
     from cloudserve.release.service import Releases
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Number(click.IntRange):
@@ -47,6 +49,7 @@ project_option = click.option(
     "--project",
     "project_file",
     type=click.Path(path_type=Path),
+    metavar="FILE",
     default=Path("cloudserve.yaml"),
     envvar="CLOUDSERVE_PROJECT",
     show_envvar=True,
@@ -57,6 +60,7 @@ target_option = click.option(
     "--target",
     "-t",
     required=True,
+    metavar="NAME",
     envvar="CLOUDSERVE_TARGET",
     show_envvar=True,
     shell_complete=names_of("targets"),
@@ -103,7 +107,10 @@ class Subject:
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the arguments of every command about a target, and give it them as one `subject`."""
+    """Add the model and the target, and give them to a command as one `subject`.
+
+    It also takes what `project_options` add, which stand below the command's own in its help.
+    """
 
     @wraps(command)
     def packed(
@@ -112,9 +119,12 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
         command(subject=Subject(model, target, project_file, settings), **rest)
 
     model_argument = click.argument("model", shell_complete=names_of("models"))
-    for option in (set_option, project_option, target_option, model_argument):
-        packed = option(packed)
-    return packed
+    return model_argument(target_option(packed))
+
+
+def project_options(command: Function) -> Function:
+    """Add the project file, and the overrides of a target's fields."""
+    return project_option(set_option(command))
 
 
 def load(project_file: Path, settings: tuple[str, ...]) -> Project:

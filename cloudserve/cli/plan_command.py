@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Number, Subject, target_options
+from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.report import output_option, show
 
 PENDING = 10
@@ -14,9 +14,13 @@ PENDING = 10
 
 
 @click.command("plan")
-@click.argument("operation", type=click.Choice(["deploy", "promote", "rollback"]))
+@click.argument(
+    "operation", type=click.Choice(["deploy", "promote", "rollback"]), metavar="OPERATION"
+)
 @target_options
-@click.option("--version", help="The version to deploy, to promote or to go back to.")
+@click.option(
+    "--version", metavar="VERSION", help="The version to deploy, to promote or to go back to."
+)
 @click.option(
     "--percent",
     type=Number(1, 100),
@@ -30,6 +34,7 @@ PENDING = 10
     help="Write the plan to a file, for `cloudserve apply`.",
 )
 @click.option("--exit-code", is_flag=True, help=f"Exit with {PENDING} when something is to do.")
+@project_options
 @output_option
 def command(  # noqa: PLR0913 - a parameter an option
     *,

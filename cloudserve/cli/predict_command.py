@@ -7,20 +7,26 @@ from typing import Any, BinaryIO
 
 import click
 
-from cloudserve.cli.options import Subject, target_options
+from cloudserve.cli.options import Subject, project_options, target_options
 from cloudserve.cli.report import Report, Table, output_like, put, show
 
 
 @click.command("predict")
 @target_options
-@click.option("--version", help="Ask this deployed version, whatever the traffic rules say.")
+@click.option(
+    "--version",
+    metavar="VERSION",
+    help="Ask this deployed version, whatever the traffic rules say.",
+)
 @click.option(
     "--input",
     "source",
     type=click.File("rb"),
+    metavar="FILE",
     default="-",
     help='A file with the JSON request, {"instances": [...]}; standard input by default.',
 )
+@project_options
 @output_like("json")
 def command(
     *,

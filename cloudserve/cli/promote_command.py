@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.options import Number, Subject, dry_run_option, target_options
+from cloudserve.cli.options import Number, Subject, dry_run_option, project_options, target_options
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("promote")
 @target_options
-@click.option("--version", help="A number, revision id or digest; the newest by default.")
+@click.option(
+    "--version", metavar="VERSION", help="A number, revision id or digest; the newest by default."
+)
 @click.option(
     "--percent",
     type=Number(1, 100),
@@ -19,6 +21,7 @@ from cloudserve.cli.report import output_option, show
     help="The share of the traffic; the others keep the rest.",
 )
 @dry_run_option
+@project_options
 @output_option
 def command(
     *,

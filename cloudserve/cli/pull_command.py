@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Subject, progress, target_options
+from cloudserve.cli.options import Subject, progress, project_options, target_options
 from cloudserve.cli.progress import human, showing
 from cloudserve.cli.report import Report, Table, counted, output_option, show
 from cloudserve.names import utf8
@@ -14,13 +14,16 @@ from cloudserve.names import utf8
 
 @click.command("pull")
 @target_options
-@click.option("--version", help="A number, revision id or digest; the live one by default.")
+@click.option(
+    "--version", metavar="VERSION", help="A number, revision id or digest; the live one by default."
+)
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     help="The directory to make.",
 )
+@project_options
 @output_option
 def command(*, subject: Subject, version: str | None, into: Path, output: str) -> None:
     """Fetch a released model's files from its bucket.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.options import Subject, dry_run_option, target_options
+from cloudserve.cli.options import Subject, dry_run_option, project_options, target_options
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("rollback")
 @target_options
-@click.option("--to", help="A number, revision id or digest; the one before by default.")
+@click.option(
+    "--to", metavar="VERSION", help="A number, revision id or digest; the one before by default."
+)
 @dry_run_option
+@project_options
 @output_option
 def command(
     *,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.options import Subject, target_options
+from cloudserve.cli.options import Subject, project_options, target_options
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("status")
 @target_options
+@project_options
 @output_option
 def command(*, subject: Subject, output: str) -> None:
     """Show what a target has of a model."""
