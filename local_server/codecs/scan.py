@@ -22,6 +22,7 @@ MOST_LISTS = 2**21
 """Lists and objects of a request: as Python's they take 200 MB, and far longer than a run."""
 _MOST_VALUES = 2**22
 _MOST_DIMENSIONS = 64  # numpy's own limit
+_MOST_COUNTED = 2**24 - 1  # simdjson counts no further, and says so many of what has more
 # A list becomes a Python object in the time that so many bytes are looked at.
 _BYTES_A_LIST = 192
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
@@ -116,11 +117,16 @@ def _first_shape(value: Any) -> tuple[int, ...]:
     while isinstance(value, simdjson.Array):
         if len(shape) == _MOST_DIMENSIONS:
             raise ValueError("too many dimensions")
-        shape.append(len(value))
+        shape.append(_length(value))
         if not value:
             break
         value = value[0]
     return tuple(shape)
+
+
+def _length(value: simdjson.Array) -> int:
+    size = len(value)
+    return size if size < _MOST_COUNTED else sum(1 for _ in value)
 
 
 def _structure_size(shape: Sequence[int]) -> int:
@@ -181,6 +187,8 @@ def _shape_of(value: Any) -> tuple[int, ...]:
     level, first = [value], value
     while isinstance(first, simdjson.Array):
         sizes = {*map(len, level)}
+        if _MOST_COUNTED in sizes:
+            sizes = {*map(_length, level)}
         if len(sizes) != 1 or len(shape) == _MOST_DIMENSIONS:
             raise ValueError("an irregular shape")
         shape += sizes

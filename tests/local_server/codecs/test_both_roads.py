@@ -192,6 +192,11 @@ def test_any_count_of_plain_numbers_is_read(row, shape):
     assert parse_request(body).decode(signature("float32"))["x"].shape == (2**22 + 1, *shape)
 
 
+def test_a_list_of_more_than_simdjson_counts_is_read():
+    body = b'{"instances": [%b1]}' % (b"1," * 2**24)
+    assert parse_request(body).decode(signature("uint8"))["x"].shape == (2**24 + 1,)
+
+
 @pytest.mark.parametrize(
     "instances",
     [

@@ -194,7 +194,9 @@ def test_a_model_that_only_the_eager_loader_restores_has_one_replica(tmp_path, c
     layers = [tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2, kernel_initializer="ones")]
     tf.saved_model.save(tf.keras.Sequential(layers), str(tmp_path / "1"))
     model = load_model(tmp_path / "1", options=ON_BOTH)
-    assert caplog.messages == [
+    # What is of no concern to an operator may be logged too: commands run before have it so.
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
         f"{tmp_path / '1'}: loaded eagerly it has one replica, where TensorFlow puts it"
     ]
     outputs = model.run("serving_default", {"inputs": np.ones((1, 3), np.float32)})
