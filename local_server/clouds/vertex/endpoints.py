@@ -11,6 +11,8 @@ from ..google.discovery import snake
 from ..google.errors import ApiError
 from ..latency import Step
 from ..resources import Document
+from ..serving import Serving
+from .deployments import serving_key
 from .listing import Listing
 from .masks import update
 from .operations import EMPTY, Operations, Outcome, Runner
@@ -52,9 +54,10 @@ _NOT_OFFLINE = (
 class Endpoints:
     """The methods of `projects.locations.endpoints`, but for deployments and predictions."""
 
-    def __init__(self, records: Records, operations: Operations) -> None:
+    def __init__(self, records: Records, operations: Operations, serving: Serving) -> None:
         self._records = records
         self._operations = operations
+        self._serving = serving
         operations.register(
             "create-endpoint",
             Runner("CreateEndpointOperationMetadata", Step.CREATE_ENDPOINT, self._create),
@@ -102,12 +105,26 @@ class Endpoints:
 
     def get(self, name: str) -> Document:
         """Return an endpoint."""
-        return shown(self._records.endpoint(name))
+        return self._shown(self._records.endpoint(name))
+
+    def _shown(self, endpoint: Document) -> Document:
+        """Return an endpoint as the API shows it, with what became of its deployments."""
+        deployed = [
+            model | {"status": self._status(endpoint["name"], model)}
+            for model in endpoint.get("deployedModels", ())
+        ]
+        return shown(endpoint) | ({"deployedModels": deployed} if deployed else {})
+
+    def _status(self, endpoint: str, deployed: Mapping[str, Any]) -> Document:
+        if self._serving.loaded(serving_key(endpoint, deployed["id"])):
+            return {"availableReplicaCount": deployed["dedicatedResources"]["minReplicaCount"]}
+        # After a restart of the emulator it is loading, or does not load any more.
+        return {"availableReplicaCount": 0, "message": "The model server is not ready."}
 
     def list(self, parent: str, query: Mapping[str, Any]) -> Document:
         """Return a page of a location's endpoints, newest first."""
         stored = self._records.resources.list(ENDPOINT, f"{parent}/endpoints/")
-        items = [(name, shown(endpoint)) for name, endpoint in stored]
+        items = [(name, self._shown(endpoint)) for name, endpoint in stored]
         items.sort(key=lambda item: item[1]["createTime"], reverse=True)
         return _LISTED.answer(items, query)
 

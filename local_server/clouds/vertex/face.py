@@ -85,7 +85,7 @@ class VertexAi:
         self._models = Models(records, self._operations, self._artifacts)
         self._uploads = Uploads(records, self._operations, self._artifacts)
         self._exports = Exports(records, self._operations, self._artifacts)
-        self._endpoints = Endpoints(records, self._operations)
+        self._endpoints = Endpoints(records, self._operations, parts.serving)
         self._deployments = Deployments(
             records, self._operations, self._artifacts, parts.serving, parts.work
         )

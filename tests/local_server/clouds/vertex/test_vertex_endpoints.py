@@ -68,6 +68,7 @@ class TestDeployments:
         assert deployed["modelVersionId"] == "1"
         assert deployed["displayName"] == "m"
         assert deployed["dedicatedResources"] == MACHINE | {"maxReplicaCount": 1}
+        assert deployed["status"] == {"availableReplicaCount": 1}
         assert split_of(vertex, endpoint) == {"77": 100}
 
     def test_without_a_split_a_deployment_gets_no_traffic(self, vertex, model):

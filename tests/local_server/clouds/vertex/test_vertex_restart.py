@@ -53,7 +53,9 @@ def bucket_of(clouds, models):
     return fill
 
 
-def test_what_is_deployed_serves_again_after_a_kill(tmp_path, connect, bucket_of, start_emulator):
+def test_what_is_deployed_serves_again_after_a_kill(
+    tmp_path, connect, bucket_of, start_emulator, poll_until
+):
     first = Killed(tmp_path)
     bucket_of(first.url)
     before = connect(first.url)
@@ -67,7 +69,8 @@ def test_what_is_deployed_serves_again_after_a_kill(tmp_path, connect, bucket_of
     first.kill()
 
     after = connect(start_emulator(tmp_path).url)
-    assert after.endpoints.get(name=endpoint).execute() == shown
+    # Until they are loaded, the deployments say that no replica is available.
+    poll_until(after.endpoints.get(name=endpoint).execute, lambda found: found == shown)
     assert after.models.listVersions(name=model).execute() == listed
     predict = after.endpoints.predict(endpoint=endpoint, body={"instances": [1.0]})
     assert predict.execute()["predictions"] == [2.0]
