@@ -14,7 +14,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import ModelError, RemoteError
+from cloudserve.savedmodel.tree_cache import State
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
 from cloudserve.storage.events import Meter, Skipped
 from cloudserve.storage.outgoing import Attempt, Outgoing
@@ -22,7 +23,7 @@ from cloudserve.storage.pool import Task
 from cloudserve.storage.spans import Span, spans
 from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.whole import WholeFiles
-from cloudserve.storage.window import Window
+from cloudserve.storage.window import Window, unreadable
 
 RESTARTS = 3
 """How often a file is begun anew when others take its upload away."""
@@ -48,6 +49,13 @@ def taken_over(store: PartStore, part: Part | None, body: Window) -> Part | None
     return store.take_over(part, body) if part and part.size == body.size else None
 
 
+def _state_of(file: Outgoing) -> State:
+    try:
+        return State.of(file.path.stat())
+    except OSError as error:
+        raise unreadable(file.path, error) from error
+
+
 def taken_away(store: PartStore, name: str, key: str) -> RemoteError:
     """Return the error of an upload that others have ended each time it was begun."""
     return RemoteError(
@@ -70,6 +78,7 @@ class Multipart:
 
         `number` counts the attempts that were lost before.
         """
+        state = _state_of(file)
         # A second attempt takes over nothing: what was there may be what went wrong.
         upload, there = self._find(file) if number == 0 else (None, {})
         if upload is None:
@@ -79,7 +88,8 @@ class Multipart:
         if upload is None:
             self._files.put(file)
             return ()
-        attempt = Attempt(file, upload, spans(file.size, self._transfer.part), there, number)
+        pieces = spans(file.size, self._transfer.part)
+        attempt = Attempt(file, upload, pieces, there, state, number)
         return [partial(self._part_of, attempt, span) for span in attempt.spans]
 
     def _find(self, file: Outgoing) -> tuple[str | None, Mapping[int, Part]]:
@@ -116,6 +126,12 @@ class Multipart:
 
     def _complete(self, attempt: Attempt) -> Sequence[Task]:
         file = attempt.file
+        if _state_of(file) != attempt.state:
+            raise ModelError(
+                "the file was written while it was sent",
+                where=str(file.path),
+                hint="let the export finish, then try again",
+            )
         self._transfer.attempt(
             file.name, lambda: self._store.complete(file.key, attempt.upload, attempt.parts)
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudserve.release.provider import Blob
+from cloudserve.savedmodel.tree_cache import State
 from cloudserve.storage.contract import Part
 from cloudserve.storage.spans import Span
 
@@ -41,6 +42,8 @@ class Attempt:
     spans: tuple[Span, ...]
     there: Mapping[int, Part]
     """What an earlier run left of this upload."""
+    state: State
+    """The file's when the attempt began: its parts are of one content if it still has that."""
     number: int = 0
     """How many attempts at this file were lost before."""
     over: bool = False

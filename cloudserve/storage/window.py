@@ -40,7 +40,7 @@ class Window(io.RawIOBase):
         try:
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         self.size = os.fstat(self._file).st_size - offset if size is None else size
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class Window(io.RawIOBase):
         try:
             data = os.pread(self._file, wanted, self.offset + position) if wanted > 0 else b""
         except OSError as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
         if wanted > 0 and not data:
             raise ModelError(
                 "the file became shorter while it was read",
@@ -151,5 +151,6 @@ class Blocks:
         return self._body.seek(offset)
 
 
-def _unreadable(path: Path, error: OSError) -> ModelError:
+def unreadable(path: Path, error: OSError) -> ModelError:
+    """Return the error of a file that the system does not let read."""
     return ModelError(f"the file cannot be read: {error.strerror or error}", where=str(path))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from dataclasses import replace
 
 import pytest
 
-from cloudserve.errors import RemoteError, UserError
+from cloudserve.errors import ModelError, RemoteError, UserError
 from cloudserve.storage.contract import UploadGoneError
 from cloudserve.storage.events import Moved, Skipped
 from cloudserve.storage.outgoing import Outgoing
@@ -83,6 +84,25 @@ def test_an_upload_that_another_completed_is_not_begun_again(store, big, monkeyp
     monkeypatch.setattr(store, "complete", complete_second)
     Sender(store, lambda event: None, part=PART).send([big], {})
     assert len(begun) == 1
+    assert store.read("big")[0] == big.path.read_bytes()
+
+
+def test_a_file_that_is_written_while_it_is_sent_makes_no_object(store, big, monkeypatch):
+    send_part = store.send_part
+
+    def write_after(*arguments):
+        with big.path.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"?")
+        return send_part(*arguments)
+
+    monkeypatch.setattr(store, "send_part", write_after)
+    with pytest.raises(ModelError, match="written while it was sent") as error:
+        store.upload("big", big.path, {})
+    assert error.value.where == str(big.path)
+    assert store.head("big") is None
+    monkeypatch.undo()
+    store.upload("big", big.path, {})
     assert store.read("big")[0] == big.path.read_bytes()
 
 
