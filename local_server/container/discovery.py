@@ -44,7 +44,10 @@ def versions_below(base_path: Path, model: str) -> tuple[Bundled, ...]:
     They are found at any depth (`validate_model_dir`), and served from the top alone: with those
     below, and none at the top, TensorFlow Serving would have nothing to load.
     """
-    found = (entry for entry in base_path.iterdir()) if base_path.is_dir() else ()
+    try:
+        found = list(base_path.iterdir())
+    except (OSError, ValueError):  # none there, too long a name, a NUL in it
+        return ()
     versions = (entry for entry in found if entry.is_dir() and _is_version(entry.name))
     return tuple(Bundled(model, int(entry.name), entry) for entry in sorted(versions))
 

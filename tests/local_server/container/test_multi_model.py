@@ -118,6 +118,12 @@ class TestManyModels:
         text = f"Could not find valid base path {tmp_path}/no for servable a"
         assert load(many, "a", f"{tmp_path}/no") == (404, {"error": text})
 
+    @pytest.mark.parametrize("url", ["/nowhere/at/all", "x" * 5000, "a\0b", "/dev/null", ""])
+    def test_a_place_that_is_no_folder_of_models(self, many, url):
+        status, answer = load(many, "m", url)
+        assert status == 404
+        assert answer["error"].startswith("Could not find valid base path")
+
     def test_a_model_that_does_not_load_leaves_nothing(self, many, tmp_path):
         (tmp_path / "bad" / "1").mkdir(parents=True)
         (tmp_path / "bad" / "1" / "saved_model.pb").write_bytes(b"no protobuf")
