@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cloudserve.errors import RemoteError, UnreachableError
+from cloudserve.storage.contract import Part, UploadGoneError
 from cloudserve.storage.window import Window
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -196,6 +197,29 @@ def test_gcs_tells_how_long_it_wants_to_be_left_alone(scripted):
     answer = xml("SlowDown", 429, "Slow down", **{"Retry-After": "7"})
     error = refused(lambda: gcs(scripted(answer).url).begin("k", {}))
     assert (error.retry_after, error.retryable) == (7.0, True)
+
+
+@pytest.mark.parametrize(("generation", "deleted"), [("1", True), ("2", False)])
+def test_gcs_deletes_what_it_joined_wrongly_and_nothing_of_anybody_else(
+    scripted, generation, deleted
+):
+    found = {"name": "k", "size": "3", "generation": generation, "crc32c": "AAAAAA=="}
+
+    def answer(asked):
+        if asked.method == "POST":
+            return 200, {"x-goog-generation": "1"}, b"<CompleteMultipartUploadResult/>"
+        document = json.dumps(found).encode() if asked.method == "GET" else b""
+        return 200 if document else 204, {"Content-Type": "application/json"}, document
+
+    server = scripted(answer)
+    part = Part(1, 3, "etag", "NhCmhg==")
+    if deleted:
+        assert isinstance(
+            refused(lambda: gcs(server.url).complete("k", "u", [part])), UploadGoneError
+        )
+    else:
+        gcs(server.url).complete("k", "u", [part])
+    assert ("DELETE" in {asked.method for asked in server.asked}) is deleted
 
 
 def test_gcs_without_multipart_uploads_begins_none(scripted):
