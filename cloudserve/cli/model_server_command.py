@@ -51,8 +51,8 @@ def command(*, arguments: tuple[str, ...]) -> None:
         return
     if flags.unknown:
         click.echo(f"unknown argument: {flags.unknown[0]}\n{usage}", nl=False)
-    log_to_stderr(flags.text("log_format"))
     try:
+        log_to_stderr(flags.text("log_format"))
         _serve(registry.server("model-server-options")(flags))
     except CloudserveError as error:
         click.echo(f"Failed to start server. Error: {_status(error)}")

@@ -289,6 +289,11 @@ def test_a_wrong_value_shows_the_usage():
     assert out.startswith("usage: cloudserve model-server\nFlags:\n\t--port=8500")
 
 
+def test_a_log_format_that_is_none_ends_the_start_like_any_other_failure():
+    text = "Failed to start server. Error: UNKNOWN: `xml` is not a log format. text or json\n"
+    assert ended("--log_format=xml") == (255, text, "")
+
+
 def test_an_unknown_argument_is_told_and_the_start_goes_on():
     code, out, _ = ended("--nonsense=1")
     assert code == 255
