@@ -18,7 +18,7 @@ import simdjson
 
 from ..runtime.types import Tensor
 
-MOST_LISTS = 2**21
+_MOST_LISTS = 2**21
 """Lists and objects of a request: as Python's they take 200 MB, and far longer than a run."""
 _MOST_VALUES = 2**22
 _MOST_DIMENSIONS = 64  # numpy's own limit
@@ -34,9 +34,9 @@ def is_too_much(body: bytes) -> bool:
     It is counted by its commas and brackets, those in strings among them: 100 MB of empty lists are
     100 KB of gzip, and would hold up every other request for half a minute.
     """
-    if len(body) <= MOST_LISTS:
+    if len(body) <= _MOST_LISTS:
         return False
-    return body.count(b"[") + body.count(b"{") > MOST_LISTS or body.count(b",") > _MOST_VALUES
+    return body.count(b"[") + body.count(b"{") > _MOST_LISTS or body.count(b",") > _MOST_VALUES
 
 
 def scan(body: bytes) -> Any:
@@ -80,7 +80,7 @@ def read_numbers(
     openings = body.count(b"[")
     if len(values) == 1 and openings * _BYTES_A_LIST > len(body):
         return _read_one(values, dtypes, body)
-    if openings > MOST_LISTS:
+    if openings > _MOST_LISTS:
         raise ValueError("too many lists")
     shapes = {name: _shape_of(value) for name, value in values.items()}
     # A list among the numbers adds an opening bracket, however the leaves add up.
@@ -150,7 +150,7 @@ def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -
     Raises ValueError, TypeError or KeyError unless each object has a list of numbers of one shape
     for each of the dtypes, and no more.
     """
-    if len(rows) > MOST_LISTS:
+    if len(rows) > _MOST_LISTS:
         raise ValueError("too many objects")
     columns: dict[str, list[simdjson.Array]] = {name: [] for name in dtypes}
     for row in rows:
