@@ -29,7 +29,7 @@ from .machines import check_replicas, with_accelerator
 from .options import Options
 from .performer import Performer
 from .planner import Planner
-from .records import deployed, resource_id
+from .records import deployed, last_part, resource_id
 from .regions import check_region, known_regions
 from .state import look
 
@@ -98,14 +98,21 @@ class Vertex:
         revisions = tuple(deployed(version, seen.endpoint) for version in seen.versions)
         if seen.endpoint is None:
             return Deployment(model, self._target, revisions)
+        under_way = self._operations_under_way(seen.model_id)
         return Deployment(
             model,
             self._target,
             revisions,
             seen.endpoint.shares,
-            State.READY,
+            State.UPDATING if under_way else State.READY,
+            f"operation {', '.join(under_way)} is running" if under_way else None,
             endpoint=seen.endpoint.name,
         )
+
+    def _operations_under_way(self, model_id: str) -> list[str]:
+        """Return the operations on the endpoint that are not done: of a run that was cut off."""
+        operations = self._api.operations(self._api.endpoint_name(model_id))
+        return [last_part(str(op["name"])) for op in operations if not op.get("done")]
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model with the image's version, the platform's limits and the bucket's place.

@@ -14,7 +14,7 @@ from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Location, Revision
+from cloudserve.release.nouns import Action, Location, Revision, State
 
 PARENT = "projects/p/locations/us-central1"
 # The platform names the project by its number in what it answers.
@@ -135,6 +135,13 @@ def test_projects_named_by_number_are_understood(answering):
     assert [d.revision for d in seen.revisions] == [ONE]
     assert dict(seen.traffic) == {ONE.id: 1.0}
     assert seen.revisions[0].reason is None
+
+
+def test_an_operation_that_an_earlier_run_left_is_told(answering):
+    listed = {"operations": [operation(ENDPOINT, done=True), operation(ENDPOINT, "deploying")]}
+    answers = {**state([], endpoint()), f"GET {ENDPOINT}/operations": answer(200, listed)}
+    seen = answering(answers)[0].describe("half-plus")
+    assert (seen.state, seen.reason) == (State.UPDATING, "operation deploying is running")
 
 
 def test_versions_over_several_pages_are_all_read(answering):

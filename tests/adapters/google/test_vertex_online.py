@@ -44,6 +44,7 @@ def answering(scripted, clouds):
         answers = {
             f"GET {MODEL}:listVersions": json.dumps({"models": [VERSION]}).encode(),
             f"GET {ENDPOINT}": json.dumps(there).encode(),
+            f"GET {ENDPOINT}/operations": b"{}",
         }
 
         def answer_to(asked):
