@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from importlib.resources import files
@@ -55,7 +54,7 @@ def _contents() -> list[tuple[str, str, int]]:
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
-        f"the folder cannot be written: {error.strerror or os.strerror(error.errno or 0)}",
+        f"the folder cannot be written: {error.strerror}",
         where=str(folder),
         hint="name a folder that you may write to",
     )

@@ -60,9 +60,9 @@ class VersionSteps:
             operation = self._api.upload({key: value, **body})
             self._operations.finish(operation, "upload the model version", where, notify)
         except RemoteError as error:
-            if not is_conflict(error) or not self._is_uploaded(
-                look(self._api, model), args, notify
-            ):
+            # An earlier run's request arrived after all.
+            is_ours = is_conflict(error) and self._is_uploaded(look(self._api, model), args, notify)
+            if not is_ours:
                 raise
 
     def _is_uploaded(self, seen: Seen, args: Args, notify: Notify) -> bool:
