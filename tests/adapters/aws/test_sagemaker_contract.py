@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from cloudserve.adapters.aws.sagemaker import create
 from moto.server import ThreadedMotoServer
@@ -13,7 +15,7 @@ from cloudserve.testing.provider_contract import ProviderContract
 # The emulator is shared and SageMaker's names are an account's: a region each keeps tests apart.
 REGIONS = iter(
     f"{area}-{number}"
-    for number in range(1, 9)
+    for number in itertools.count(1)
     for area in (
         "us-east",
         "us-west",
