@@ -115,5 +115,7 @@ def _refuse_unknown(target: Target, known: Iterable[str]) -> None:
             raise ProjectError(
                 f"`{target.provider}` has no field `{name}`",
                 where=f"{target.where}.{name}",
-                hint=f"did you mean `{close[0]}`?" if close else f"fields: {', '.join(known)}",
+                hint=f"did you mean `{close[0]}`?"
+                if close
+                else f"name one of these: {', '.join(known)}",
             )

@@ -55,7 +55,10 @@ THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
-LOG_IN = "run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and its secret"
+LOG_IN = (
+    "run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and its secret; "
+    "to rehearse, paste what `cloudserve emulate` prints"
+)
 SERVER_ERROR = 500
 
 

@@ -105,7 +105,7 @@ def _unauthenticated(what: str, where: str, error: GoogleAuthError) -> RemoteErr
 
 _LOG_IN = (
     "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS "
-    "to a service account's file"
+    "to a service account's file; to rehearse, paste what `cloudserve emulate` prints"
 )
 
 

@@ -30,7 +30,9 @@ class DataFolder:
             self._lock = (self.path / ".lock").open("ab")
         except OSError as error:
             raise UserError(
-                f"the data directory cannot be used: {error.strerror}", where=str(self.path)
+                f"the data directory cannot be used: {error.strerror}",
+                where=str(self.path),
+                hint="give --data a directory that you may write to",
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -73,7 +73,7 @@ def test_an_unknown_field_is_refused_with_the_near_one():
 
 def test_an_unknown_field_like_no_other_is_refused_with_all_there_are():
     hint = refusal(bucket="b", project="p", xyz="1").hint
-    assert hint == "fields: bucket, project, endpoint, version, nodes, labels"
+    assert hint == "name one of these: bucket, project, endpoint, version, nodes, labels"
 
 
 def test_a_missing_field_is_told_with_the_variables_that_could_set_it():
