@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
 
+from ..versions import MODEL
 from .records import Endpoint, Version, endpoint_of, owner_of, resource_id, version_of
 
 if TYPE_CHECKING:
@@ -93,5 +94,6 @@ def _check_owner(model: str, owner: str, what: str, where: str) -> None:
     raise ConflictError(
         f"the {what} {resource_id(model)} is there and is {whose}",
         where=where,
-        hint="release the model under another name",
+        hint="release the model under another name; "
+        f"if it is this model's and lost its label, give it {MODEL}={model.lower()}",
     )

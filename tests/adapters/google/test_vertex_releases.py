@@ -128,7 +128,10 @@ def test_an_endpoint_of_somebody_elses_is_left_alone(make, api):
     with pytest.raises(ConflictError, match="is there and is not cloudserve's") as error:
         make().describe(MODEL)
     assert error.value.where.endswith(f"/endpoints/{MODEL}")
-    assert error.value.hint
+    assert error.value.hint == (
+        "release the model under another name; if it is this model's and lost its label, "
+        f"give it cloudserve-model={MODEL}"
+    )
 
 
 # What is undeployed, and deployed again.
