@@ -9,8 +9,10 @@ from .s3_call import S3Call, about_from, number_in
 from .s3_checksums import COMPOSITE, FULL
 from .s3_errors import XML, S3Error, not_implemented
 from .s3_xml import document, element, group, initiated, quoted
-from .uploads import MAX_PARTS
+from .uploads import MAX_PARTS, after_marker
 from .wire import iso_time, number
+
+MAX_UPLOADS = 1000
 
 
 def create_upload(call: S3Call) -> Response:
@@ -106,8 +108,13 @@ def _part_element(part: Part) -> str:
 
 
 def list_uploads(call: S3Call) -> Response:
-    """ListMultipartUploads: all of a bucket's, on one page."""
-    prefix = call.query.get("prefix", "")
+    """ListMultipartUploads: by key and age, in pages."""
+    query = call.query
+    prefix, key = query.get("prefix", ""), query.get("key-marker", "")
+    most = number_in(query, "max-uploads", MAX_UPLOADS, MAX_UPLOADS) or MAX_UPLOADS
+    found = call.store.uploads.list(call.bucket, prefix)
+    left = after_marker(found, key, query.get("upload-id-marker", "")) if key else found
+    page = left[:most]
     uploads = [
         group(
             "Upload",
@@ -116,14 +123,19 @@ def list_uploads(call: S3Call) -> Response:
             element("Initiated", iso_time(each.created)),
             element("StorageClass", "STANDARD"),
         )
-        for each in call.store.uploads.list(call.bucket, prefix)
+        for each in page
     ]
+    last = page[-1] if page else None
     body = document(
         "ListMultipartUploadsResult",
         element("Bucket", call.bucket),
         element("Prefix", prefix),
-        element("MaxUploads", len(uploads)),
-        element("IsTruncated", content=False),
+        element("KeyMarker", key),
+        element("UploadIdMarker", query.get("upload-id-marker", "")),
+        element("NextKeyMarker", last.key if last else ""),
+        element("NextUploadIdMarker", last.id if last else ""),
+        element("MaxUploads", most),
+        element("IsTruncated", len(left) > most),
         *uploads,
     )
     return Response(200, body, XML)

@@ -160,6 +160,18 @@ def choose(
     return chosen
 
 
+def after_marker(uploads: Sequence[Upload], key: str, upload: str) -> list[Upload]:
+    """Return the uploads of a listing that come after a marker: a key, or one upload of it.
+
+    As S3's ListMultipartUploads has it: without an upload, all of the marker's key are passed over.
+    """
+    if not upload:
+        return [each for each in uploads if each.key > key]
+    same = [each for each in uploads if each.key == key]
+    marks = [position for position, each in enumerate(same, 1) if each.id == upload]
+    return same[marks[0] if marks else len(same) :] + [e for e in uploads if e.key > key]
+
+
 def multipart_about(about: About, chosen: Sequence[Part]) -> About:
     """Add a multipart object's ETag: the MD5 of the parts' MD5s, and how many there were."""
     joined = hashlib.md5(b"".join(part.md5 for part in chosen), usedforsecurity=False)

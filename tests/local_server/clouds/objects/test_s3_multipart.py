@@ -93,6 +93,27 @@ def test_a_small_part_that_is_not_the_last_is_refused(s3):
     assert code_of(ended) == (404, "NoSuchUpload")
 
 
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_uploads_under_way_are_listed_in_pages(s3, size):
+    s3.create_bucket(Bucket="under-way")
+    begun = set()
+    for key in ("k/a", "k/b", "k/b", "k/b", "k/c", "other"):
+        upload = s3.create_multipart_upload(Bucket="under-way", Key=key)
+        begun.add((key, upload["UploadId"]))
+    pages = list(
+        s3.get_paginator("list_multipart_uploads").paginate(
+            Bucket="under-way", Prefix="k/", PaginationConfig={"PageSize": size}
+        )
+    )
+    listed = [(each["Key"], each["UploadId"]) for page in pages for each in page["Uploads"]]
+    assert sorted(listed) == sorted(each for each in begun if each[0] != "other")
+    assert [key for key, _ in listed] == ["k/a", "k/b", "k/b", "k/b", "k/c"]
+    assert len(pages) == -(-5 // size)
+    by_key = s3.list_multipart_uploads(Bucket="under-way", KeyMarker="k/b")["Uploads"]
+    assert [each["Key"] for each in by_key] == ["k/c", "other"]
+    s3.delete_bucket(Bucket="under-way")
+
+
 @pytest.fixture
 def upload(s3):
     """Give the name of an upload of two parts, and those as a completion names them."""
