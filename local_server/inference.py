@@ -192,8 +192,9 @@ class Inference:
                 seen.inputs = decode(signature)
             else:
                 seen.inputs = await self.submit(lambda: decode(signature))
-            ask = signature.name, seen.inputs, wanted
-            outputs = await self._run_in_batch(seen, servable, wait, *ask)
+            outputs = await self._run_in_batch(
+                seen, servable, wait, signature.name, seen.inputs, wanted
+            )
             seen.answer = prediction = _prediction(spec, servable, signature, outputs)
             return prediction
 

@@ -22,8 +22,11 @@ from ..runtime.types import Tensor
 from ..status import Code, StatusError
 
 _MOST_DIMENSIONS = 64  # numpy's own limit; TensorFlow's is 254
-# A request of a few bytes may state any shape; what it unfolds to is no larger than a message.
+# A message has no more bytes.
 _MOST_BYTES = 2**31 - 1
+# A request of a few bytes may state any shape. The model's outputs come on top of what it unfolds
+# to, and their message.
+_MOST_UNFOLDED_BYTES = 2**28
 
 _DType = np.dtype[Any]
 
@@ -125,7 +128,7 @@ def _fit(values: Tensor, size: int) -> Tensor:
     given = len(values)
     if given >= size:
         return values[:size]
-    if size * values.dtype.itemsize > _MOST_BYTES:
+    if size * values.dtype.itemsize > _MOST_UNFOLDED_BYTES:
         raise TensorProtoError(f"{given} values cannot stand for {size}")
     whole: Tensor = np.empty(size, values.dtype)
     whole[:given] = values

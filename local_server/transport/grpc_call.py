@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
 from ..status import Code, StatusError
 from .grpc_types import Call, Message, Method
@@ -75,8 +75,12 @@ async def _decode(request: Message, body: bytes) -> Message:
 
 async def _encode(response: Message) -> bytes:
     data: bytes
-    if response.ByteSize() < _LARGE:
-        data = response.SerializeToString()
-    else:
-        data = await asyncio.to_thread(response.SerializeToString)
+    try:
+        if response.ByteSize() < _LARGE:
+            data = response.SerializeToString()
+        else:
+            data = await asyncio.to_thread(response.SerializeToString)
+    except EncodeError as error:
+        text = "the response is larger than a message may be, 2 GiB"
+        raise StatusError(Code.RESOURCE_EXHAUSTED, text) from error
     return data

@@ -10,6 +10,7 @@ import pytest
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_call import answer, cut_text
 from cloudserve.local_server.transport.grpc_types import Call, Method
+from google.protobuf.message import EncodeError
 from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,21 @@ def test_a_large_message_is_read_and_written_off_the_loop():
         return await answer(Method(StringValue, echo), Call("/s/M"), body)
 
     assert StringValue.FromString(asyncio.run(main())).value == text
+
+
+class TooLarge:
+    """Stands for a response of more than 2 GiB, of which protobuf does not even tell the size."""
+
+    def ByteSize(self):  # noqa: N802  protobuf's name
+        raise EncodeError("Failed to serialize proto")
+
+
+def test_a_response_larger_than_a_message_may_be_is_told_as_such():
+    async def much(call, request):
+        return TooLarge()
+
+    text = "the response is larger than a message may be, 2 GiB"
+    assert refused(much) == (Code.RESOURCE_EXHAUSTED, text)
 
 
 @given(st.text(max_size=700))
