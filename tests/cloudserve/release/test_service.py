@@ -229,37 +229,6 @@ def test_a_path_that_is_not_utf_8_is_no_harm(releases, base, tmp_path):
     assert "m\ufffd" in releases().history()[0].steps[0]
 
 
-def test_history_tells_who_did_what_from_which_digest(releases):
-    first = releases().deploy(123).plan.revision
-    second = releases().deploy(124).plan.revision
-    releases().promote()
-    releases().rollback()
-    told = [(r.who, r.operation, r.revision, r.previous, r.outcome) for r in releases().history()]
-    assert told == [
-        ("ada", "deploy", first.id, None, Event.FINISHED),
-        ("ada", "deploy", second.id, first.id, Event.FINISHED),
-        ("ada", "promote", second.id, first.id, Event.FINISHED),
-        ("ada", "rollback", first.id, second.id, Event.FINISHED),
-    ]
-    assert releases().history()[1].digest == second.digest
-
-
-def test_history_tells_of_a_release_that_stopped(releases, platform):
-    platform.before = stopping("create", RemoteError("quota exceeded"))
-    with pytest.raises(RemoteError):
-        releases().deploy(123)
-    release = releases().history()[0]
-    assert (release.outcome, release.error) == (Event.STOPPED, "quota exceeded")
-    assert [step.split()[0] for step in release.steps] == ["upload"]
-
-
-def test_history_tells_of_an_interrupt_in_words(releases, platform):
-    platform.before = stopping("create", KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        releases().deploy(123)
-    assert releases().history()[0].error == "interrupted"
-
-
 def test_a_second_release_at_the_same_time_is_refused_and_told_who_holds_the_lock(
     releases, platform
 ):
@@ -364,42 +333,6 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(releases, p
 # A part of the traffic.
 
 
-def test_a_canary_gets_its_percent_and_the_history_says_so(releases, platform):
-    releases().deploy(123)
-    releases().deploy(124)
-    outcome = releases().promote("124", percent=10)
-    assert outcome.plan.percent == 10
-    shares = {name.partition("-")[0]: share for name, share in platform.traffic.items()}
-    assert shares == {"v123": 0.9, "v124": 0.1}
-    assert not releases().promote("124", percent=10).changed
-    assert releases().history()[-1].percent == 10
-
-
-@pytest.mark.parametrize("percents", [(10,), (10, 60), (60, 90), (50,)])
-def test_rolling_back_a_canary_gives_all_traffic_to_the_version_before_it(
-    releases, platform, percents
-):
-    releases().deploy(123)
-    releases().deploy(124)
-    for percent in percents:
-        releases().promote("124", percent=percent)
-    outcome = releases().rollback()
-    assert outcome.plan.revision.number == 123
-    assert platform.traffic == {outcome.plan.revision.id: 1.0}
-
-
-def test_a_canary_without_anybody_for_the_rest_is_refused(releases):
-    releases().deploy(123)
-    with pytest.raises(UserError, match="nobody would take the other 90 %"):
-        releases().promote("123", percent=10)
-
-
-@pytest.mark.parametrize("percent", [0, 101, -1])
-def test_what_is_no_percentage_is_refused(releases, percent):
-    with pytest.raises(UserError, match="is not a percentage of the traffic"):
-        releases().promote("123", percent=percent)
-
-
 def test_what_the_platform_warns_of_is_told_before_anything_is_sent(releases, platform):
     lines = []
     platform.warnings = ("the image goes away",)
@@ -408,3 +341,34 @@ def test_what_the_platform_warns_of_is_told_before_anything_is_sent(releases, pl
     lines.clear()
     releases(lines).deploy(123)
     assert lines == []
+
+
+def test_history_tells_who_did_what_from_which_digest(releases):
+    first = releases().deploy(123).plan.revision
+    second = releases().deploy(124).plan.revision
+    releases().promote()
+    releases().rollback()
+    told = [(r.who, r.operation, r.revision, r.previous, r.outcome) for r in releases().history()]
+    assert told == [
+        ("ada", "deploy", first.id, None, Event.FINISHED),
+        ("ada", "deploy", second.id, first.id, Event.FINISHED),
+        ("ada", "promote", second.id, first.id, Event.FINISHED),
+        ("ada", "rollback", first.id, second.id, Event.FINISHED),
+    ]
+    assert releases().history()[1].digest == second.digest
+
+
+def test_history_tells_of_a_release_that_stopped(releases, platform):
+    platform.before = stopping("create", RemoteError("quota exceeded"))
+    with pytest.raises(RemoteError):
+        releases().deploy(123)
+    release = releases().history()[0]
+    assert (release.outcome, release.error) == (Event.STOPPED, "quota exceeded")
+    assert [step.split()[0] for step in release.steps] == ["upload"]
+
+
+def test_history_tells_of_an_interrupt_in_words(releases, platform):
+    platform.before = stopping("create", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        releases().deploy(123)
+    assert releases().history()[0].error == "interrupted"

@@ -1,0 +1,151 @@
+"""What goes wrong: an exit code, and what, where, what to do on stderr."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloudserve.cli.border import run
+from cloudserve.errors import RemoteError
+
+CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
+
+
+def on_target(command, *arguments):
+    return run([command, "half", "--target", "here", *arguments])
+
+
+def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
+    assert run(["deploy", "half", "--target", "hare"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the project has no target `hare`\n"
+        "  where: cloudserve.yaml\n"
+        "  to do: did you mean `here`?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "where"),
+    [
+        ("inspct", "no such command 'inspct'. Did you mean 'inspect'?", "cloudserve"),
+        ("deploy", "missing argument 'MODEL'.", "cloudserve deploy"),
+        (
+            "deploy m -t t --vresion 1",
+            "no such option '--vresion'. Did you mean '--version'?",
+            "cloudserve deploy",
+        ),
+        (
+            "promote m -t t --percent x",
+            "invalid value for '--percent': 'x' is not a valid number.",
+            "cloudserve promote",
+        ),
+    ],
+)
+def test_a_wrong_use_is_told_in_the_same_three_lines(capsys, arguments, message, where):
+    assert run(arguments.split()) == 2
+    assert capsys.readouterr() == (
+        "", f"error: {message}\n  where: {where}\n  to do: {where} --help\n"
+    )  # fmt: skip
+
+
+def test_a_result_that_cannot_be_written_is_told(shared_models):
+    command = [CLOUDSERVE, "inspect", str(shared_models / "tfs_half_plus_two_tf2")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the result cannot be written: No space left on device\n")
+
+
+def test_a_remote_failure_has_its_own_exit_code_and_tells_what_is_done(project, platform, capsys):
+    def refuse(action):
+        raise RemoteError("quota exceeded", where="here", request_id="r-1")
+
+    platform.before = refuse
+    assert on_target("deploy", "--version", "123") == 4
+    err = capsys.readouterr().err
+    assert "error: quota exceeded\n  where: here\n  request: r-1\n" in err
+    assert "  done: upload " in err
+    assert "Traceback" not in err
+
+
+def test_an_interrupt_has_exit_code_130_and_tells_what_is_done(project, platform, capsys):
+    def interrupt(action):
+        raise KeyboardInterrupt
+
+    platform.before = interrupt
+    assert on_target("deploy") == 130
+    assert "interrupted\n  done: upload " in capsys.readouterr().err
+
+
+def test_a_second_ctrl_c_does_not_hide_what_the_first_left(project, platform, capsys):
+    def twice(action):
+        platform.blobs.delete = interrupt
+        raise KeyboardInterrupt
+
+    def interrupt(key):
+        raise KeyboardInterrupt
+
+    platform.before = twice
+    assert on_target("deploy") == 130
+    assert "interrupted\n  done: upload " in capsys.readouterr().err
+
+
+def test_a_bug_is_told_without_a_traceback_unless_asked(project, platform, capsys):
+    def bug(action):
+        raise ZeroDivisionError("division by zero")
+
+    platform.before = bug
+    assert on_target("deploy") == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(["--debug", "deploy", "half", "--target", "here"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_broken_model_has_exit_code_3(tmp_path, capsys):
+    (tmp_path / "saved_model.pb").write_bytes(b"no protobuf")
+    assert run(["inspect", str(tmp_path)]) == 3
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_lock_in_the_way_has_exit_code_5(project, platform, capsys):
+    codes = []
+    platform.before = lambda action: codes.append(on_target("deploy", "--version", "124"))
+    assert on_target("deploy", "--version", "123") == 0
+    assert codes == [5]
+
+
+def test_a_setting_that_is_none_is_refused(project, capsys):
+    assert on_target("status", "--set", "bucket") == 2
+    assert "`bucket` is not FIELD=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [(b"", "the request is empty"), (b'{"instances": [', "the request is not JSON: ")],
+)
+def test_a_request_that_is_no_json_is_not_sent(project, platform, capsys, request_, message):
+    platform.predict = None
+    (project / "request").write_bytes(request_)
+    assert on_target("predict", "--input", "request") == 2
+    assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_a_reader_who_goes_away_is_no_failure(shared_models):
+    command = [CLOUDSERVE, "inspect", str(shared_models / "tfs_half_plus_two_tf2")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path):
+    project = tmp_path / "cloudserve.yaml"
+    os.mkfifo(project)
+    command = [CLOUDSERVE, "status", "half", "-t", "here", "--project", str(project)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with process, project.open("w"):  # opened: the command reads, and waits for the end
+        process.terminate()
+        assert process.stderr.read().strip() == "interrupted"
+    assert process.returncode == 130

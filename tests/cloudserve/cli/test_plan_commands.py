@@ -1,0 +1,74 @@
+"""Plans: shown, kept in a file, applied."""
+
+import re
+
+import pytest
+
+from cloudserve.cli.border import run
+
+
+def on_target(command, *arguments):
+    return run([command, "half", "--target", "here", *arguments])
+
+
+def plan(*arguments):
+    return run(["plan", "deploy", "half", "--target", "here", *arguments])
+
+
+def test_a_plan_is_shown_step_by_step_and_nothing_is_done(project, platform, capsys):
+    assert plan() == 0
+    title, header, upload, create = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"deploy half v124-\w+ on here: 2 steps; nothing is live, nothing was done", title
+    )
+    assert header == "STEP  WHAT IT DOES"
+    assert upload.startswith("   1  upload ")
+    assert create.startswith("   2  create v124-")
+    assert platform.blobs.objects == {}
+
+
+@pytest.mark.parametrize("command", ["deploy", "promote", "rollback"])
+def test_a_dry_run_shows_the_plan(project, platform, capsys, command):
+    on_target("deploy", "--version", "123")
+    if command != "deploy":
+        on_target("deploy")
+        on_target("promote")
+    if command == "promote":
+        on_target("rollback")
+    before = dict(platform.blobs.objects)
+    capsys.readouterr()
+    assert on_target(command, "--dry-run") == 0
+    dry = capsys.readouterr().out
+    assert re.match(rf"{command} half v\d+-\w+ on here: ", dry)
+    assert platform.blobs.objects == before
+    assert run(["plan", command, "half", "--target", "here"]) == 0
+    assert capsys.readouterr().out == dry
+
+
+def test_a_plan_in_a_file_is_applied(project, platform, capsys):
+    assert plan("--out", "plan.json", "--version", "123") == 0
+    assert "to do it:\n  cloudserve apply plan.json\n" in capsys.readouterr().err
+    assert run(["apply", "plan.json"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(" on here: deployed, live")
+    assert platform.performed == ["create"]
+
+
+def test_a_plan_that_does_not_fit_any_more_has_exit_code_5(project, platform, capsys):
+    plan("--out", "plan.json", "--version", "123")
+    on_target("deploy")
+    capsys.readouterr()
+    assert run(["apply", "plan.json"]) == 5
+    assert "error: the plan does not fit any more: nothing was live, v124-" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_exit_code_of_a_plan_tells_whether_something_is_to_do(project):
+    assert plan("--exit-code") == 10
+    on_target("deploy")
+    assert plan("--exit-code") == 0
+
+
+def test_a_version_to_deploy_is_a_number(project, capsys):
+    assert plan("--version", "v123") == 2
+    assert "`v123` is not a version to deploy" in capsys.readouterr().err
