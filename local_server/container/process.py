@@ -153,13 +153,14 @@ class HandlerProcess:
 
     def _said(self) -> str:
         """Return the last line the process wrote, as the end of a sentence."""
-        if self._reader is not None:
-            self._reader.join(_LAST_WORDS_SECONDS)
         last = next((line for line in reversed(self._lines) if line.strip()), "")
         return f"; it last wrote: {last}" if last else ""
 
     def kill(self) -> None:
-        """End the process and all it started; the next call starts another."""
+        """End the process and all it started; the next call starts another.
+
+        What it wrote before is in the log then, unless something that it started keeps on writing.
+        """
         with self._guard:
             process, self._process = self._process, None
             frames, self._frames = self._frames, None
@@ -168,6 +169,8 @@ class HandlerProcess:
         _kill_group(process)
         process.wait()
         frames.close()
+        if self._reader is not None:
+            self._reader.join(_LAST_WORDS_SECONDS)
 
     def interrupt(self) -> None:
         """End the process for good, for any thread: who waits for its answer gets an error."""
