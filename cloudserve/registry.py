@@ -28,11 +28,11 @@ Create = Callable[[Target, Mapping[str, str]], Provider]
 SERVERS = {
     "emulator": ("cloudserve.local_server.clouds.emulator:Emulator", "all"),
     "model-server": ("cloudserve.local_server.server:ModelServer", "server"),
-    "model-server-flags": ("cloudserve.local_server.flags:parse_flags", "server"),
-    "model-server-options": ("cloudserve.local_server.flag_options:flag_options", "server"),
-    "model-server-usage": ("cloudserve.local_server.flags:usage", "server"),
+    "model-server-flags": ("cloudserve.local_server.options.flags:parse_flags", "server"),
+    "model-server-options": ("cloudserve.local_server.options.flag_options:flag_options", "server"),
+    "model-server-usage": ("cloudserve.local_server.options.flags:usage", "server"),
     "sagemaker-container": ("cloudserve.local_server.container.server:ContainerServer", "server"),
-    "serve-options": ("cloudserve.local_server.serve_options:serve_options", "server"),
+    "serve-options": ("cloudserve.local_server.options.serve_options:serve_options", "server"),
     "run": ("cloudserve.local_server.transport.loop:run", "server"),
 }
 # What the server's extras bring: one of these missing is the user's to install, others are bugs.

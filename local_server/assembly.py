@@ -12,7 +12,7 @@ from .models.discovery import find_versions, find_versions_or_model
 from .models.remote import RemoteBases
 from .monitoring.monitor import Monitor
 from .monitoring.monitoring_config import MonitoringConfig, read_monitoring_config
-from .options import BatchingOptions, ServerOptions, Startup
+from .options.server_options import BatchingOptions, ServerOptions, Startup
 from .runtime.session import session_loader
 from .warmup import measured, warmed
 

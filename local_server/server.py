@@ -19,7 +19,7 @@ from .batching import BatchedModel
 from .config import ModelServerConfig, model_server_config, parse_text_file, read_config
 from .inference import Inference
 from .models import Loader, Manager
-from .options import GrpcOptions, RestOptions, ServerOptions, Startup
+from .options.server_options import GrpcOptions, RestOptions, ServerOptions, Startup
 from .protocols.auth import AuthorizedGrpc, AuthorizedHttp
 from .protocols.health import Health
 from .protocols.tfserving_grpc import TfServingGrpc

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..codecs.tensor_proto import to_tensor_proto
-from ..nouns import Classifications, ModelSpec, Prediction, Regressions, Task
+from ..inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..protocols.grpc_examples import write_classifications, write_regressions
 from ..protocols.grpc_spec import write_spec
 from ..runtime.tensorflow import import_tensorflow
@@ -19,7 +19,7 @@ from ..runtime.types import Tensor
 from ..transport.grpc_types import Message
 
 if TYPE_CHECKING:
-    from ..observing import Answer, Observation
+    from ..inference.observing import Answer, Observation
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ..batching import BatchedModel, BatchObserver
 from ..config import ModelServerConfig
+from ..inference.observing import Observer, together
 from ..models import Manager
-from ..observing import Observer, together
 from ..runtime.types import Ran
 from ..transport.grpc_types import GrpcApplication
 from ..transport.types import Application

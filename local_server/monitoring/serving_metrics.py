@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..inference.observing import Method, Observation
 from ..models import Version
-from ..observing import Method, Observation
 from ..status import Code
 from .exposition import expose
 from .instruments import Counter, Gauge, Histogram, Labels, Metric, exponential

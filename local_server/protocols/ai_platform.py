@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from ..inference import Inference
-from ..nouns import ModelSpec
+from ..inference.nouns import ModelSpec
 from ..status import StatusError
 from .predict_json import predict_json
 

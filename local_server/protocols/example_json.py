@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..codecs.examples import ExamplesRequest, parse_examples
 from ..codecs.layout import COMPACT, Layout
 from ..inference import Inference
-from ..nouns import ModelSpec
+from ..inference.nouns import ModelSpec
 
 
 async def classify_json(

@@ -5,7 +5,7 @@ Source: tensorflow_serving/apis/{input,classification,regression}.proto; tfservi
 
 from __future__ import annotations
 
-from ..nouns import Classifications, Regressions
+from ..inference.nouns import Classifications, Regressions
 from ..transport.grpc_types import Message
 
 

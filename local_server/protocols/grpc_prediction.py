@@ -26,7 +26,7 @@ from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tensor_proto import to_tensor_proto
 from ..inference import Inference, UnknownSignatureError
-from ..nouns import Classifications, ModelSpec, Prediction, Regressions, Task
+from ..inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from ..transport.grpc_types import Call, Message, Method, Service

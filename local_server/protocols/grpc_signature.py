@@ -7,7 +7,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
-from ..nouns import Metadata
+from ..inference.nouns import Metadata
 from ..transport.grpc_types import Message
 
 _NUMBERS = {dtype_name(number): number for number in PROTO_NAMES}

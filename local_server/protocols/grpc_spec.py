@@ -5,7 +5,7 @@ Source: tensorflow_serving/apis/model.proto; tfserving.md 3.2.
 
 from __future__ import annotations
 
-from ..nouns import ModelSpec
+from ..inference.nouns import ModelSpec
 from ..status import Code, StatusError
 from ..transport.grpc_types import Message
 

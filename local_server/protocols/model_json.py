@@ -15,8 +15,8 @@ from google.protobuf import json_format
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
+from ..inference.nouns import Metadata
 from ..models import VersionState
-from ..nouns import Metadata
 
 _PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()}
 _ANY_SIZE = -1

@@ -10,8 +10,8 @@ from time import perf_counter
 from ..codecs.layout import COMPACT, Layout
 from ..codecs.request import PredictRequest, parse_request, scan_request
 from ..inference import Inference, Way
-from ..nouns import ModelSpec, Prediction
-from ..pace import Pace, Stopwatch
+from ..inference.nouns import ModelSpec, Prediction
+from ..inference.pace import Pace, Stopwatch
 from ..status import StatusError
 from .errors import error_body, http_status
 

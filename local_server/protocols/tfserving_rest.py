@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..codecs.layout import COMPACT, PRETTY, Layout
 from ..inference import Inference
-from ..nouns import ModelSpec
+from ..inference.nouns import ModelSpec
 from ..status import Code, StatusError
 from ..transport.types import Head, Request, Response
 from .errors import ErrorResponse, error_body, http_status

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..inference import Inference
-from ..nouns import ModelSpec
+from ..inference.nouns import ModelSpec
 from ..status import Code, StatusError
 from .predict_json import error_body, http_status, predict_json_here
 

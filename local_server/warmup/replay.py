@@ -19,8 +19,8 @@ from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tfrecord import RecordError, read_records
 from ..inference import Inference, UnknownSignatureError
+from ..inference.nouns import ModelSpec, Task
 from ..models import Servable, VersionState
-from ..nouns import ModelSpec, Task
 from ..protocols.grpc_examples import read_examples
 from ..protocols.grpc_inputs import check_filter, read_inputs
 from ..protocols.grpc_spec import to_spec

@@ -9,7 +9,7 @@ import urllib.request
 import grpc
 import grpc.aio
 import pytest
-from cloudserve.local_server.serve_options import serve_options
+from cloudserve.local_server.options.serve_options import serve_options
 from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import StatusError
 

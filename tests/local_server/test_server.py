@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 from cloudserve.local_server.monitoring.monitoring_config import DEFAULT_PATH
-from cloudserve.local_server.options import BatchingOptions
+from cloudserve.local_server.options.serve_options import serve_options
+from cloudserve.local_server.options.server_options import BatchingOptions
 from cloudserve.local_server.runtime.types import LoadError
-from cloudserve.local_server.serve_options import serve_options
 from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import Code
 

@@ -16,10 +16,10 @@ from dataclasses import replace
 import grpc
 import pytest
 from cloudserve.local_server.codecs.tfrecord import RecordError, frame, read_records
-from cloudserve.local_server.flag_options import flag_options
-from cloudserve.local_server.flags import parse_flags
-from cloudserve.local_server.options import Address, BatchingOptions, GrpcOptions
-from cloudserve.local_server.serve_options import serve_options
+from cloudserve.local_server.options.flag_options import flag_options
+from cloudserve.local_server.options.flags import parse_flags
+from cloudserve.local_server.options.serve_options import serve_options
+from cloudserve.local_server.options.server_options import Address, BatchingOptions, GrpcOptions
 from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import StatusError
 from cloudserve.local_server.warmup import WARMUP_FILE

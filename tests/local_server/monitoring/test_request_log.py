@@ -10,11 +10,11 @@ import pytest
 from cloudserve.local_server.codecs.tfrecord import read_records
 from cloudserve.local_server.config import LoggingConfig, ModelConfig
 from cloudserve.local_server.inference import Inference
+from cloudserve.local_server.inference.nouns import ModelSpec, Prediction, Task
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.monitoring.log_options import LogLimits, RequestLogOptions
 from cloudserve.local_server.monitoring.log_records import Entry, to_record
 from cloudserve.local_server.monitoring.request_log import RequestLog
-from cloudserve.local_server.nouns import ModelSpec, Prediction, Task
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.warmup import WARMUP_FILE, warmed

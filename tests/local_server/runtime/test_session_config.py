@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cloudserve.local_server.assembly import make_loader
-from cloudserve.local_server.flag_options import flag_options
-from cloudserve.local_server.flags import parse_flags
+from cloudserve.local_server.options.flag_options import flag_options
+from cloudserve.local_server.options.flags import parse_flags
 from cloudserve.local_server.runtime.config import read_config, session_config
 from cloudserve.local_server.runtime.devices import Device
 from cloudserve.local_server.runtime.options import SessionOptions

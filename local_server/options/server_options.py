@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from .config import ModelServerConfig
-from .models import Retry
-from .monitoring.log_options import RequestLogOptions
-from .protocols.vertex_container import ContainerRoutes
-from .runtime.options import SessionOptions
+from ..config import ModelServerConfig
+from ..models import Retry
+from ..monitoring.log_options import RequestLogOptions
+from ..protocols.vertex_container import ContainerRoutes
+from ..runtime.options import SessionOptions
 
 
 class Startup(Enum):

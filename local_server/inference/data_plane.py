@@ -22,15 +22,15 @@ from typing import Any, Protocol, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
+from ..batching import BatchedModel, LoopTicket
+from ..models import Servable, VersionState
+from ..runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of, steady_of
+from ..status import Code, StatusError
 from . import example_methods as methods
-from .batching import BatchedModel, LoopTicket
 from .example_jobs import Job, Jobs, Result, finish
-from .models import Servable, VersionState
 from .nouns import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
 from .observing import Method, Observation, Observer, unobserved
 from .pace import Pace, Paces
-from .runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of, steady_of
-from .status import Code, StatusError
 
 _T = TypeVar("_T")
 _Answer = TypeVar("_Answer", Classifications, Regressions, tuple[Result, ...])

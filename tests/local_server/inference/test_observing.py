@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.inference import Inference
+from cloudserve.local_server.inference.nouns import ModelSpec, Task
+from cloudserve.local_server.inference.observing import Method, Observation, together, unobserved
 from cloudserve.local_server.models import Manager
-from cloudserve.local_server.nouns import ModelSpec, Task
-from cloudserve.local_server.observing import Method, Observation, together, unobserved
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
-from cloudserve.local_server.example_methods import CLASSIFY, REGRESS
 from cloudserve.local_server.inference import Inference, Way
+from cloudserve.local_server.inference.example_methods import CLASSIFY, REGRESS
+from cloudserve.local_server.inference.nouns import ModelSpec, Task
 from cloudserve.local_server.models import Manager, State
-from cloudserve.local_server.nouns import ModelSpec, Task
 from cloudserve.local_server.protocols.predict_json import begin_predict_json
 from cloudserve.local_server.status import Code, StatusError
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from .config import ModelConfig, ModelServerConfig
+from ..config import ModelConfig, ModelServerConfig
+from ..models import Retry
+from ..monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
+from ..runtime.options import SessionOptions
+from ..status import Code, StatusError
 from .flags import FlagValues
-from .models import Retry
-from .monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
-from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
-from .runtime.options import SessionOptions
-from .status import Code, StatusError
+from .server_options import (
+    Address,
+    BatchingOptions,
+    GrpcOptions,
+    RestOptions,
+    ServerOptions,
+    Startup,
+)
 
 _logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from .models import Servable
+from ..models import Servable
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
 from .nouns import Classifications, ModelSpec, Prediction, Regressions, Task
-from .runtime.types import Tensor
-from .status import Code, StatusError
 
 Answer: TypeAlias = (
     Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]

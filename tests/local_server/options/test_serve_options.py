@@ -1,7 +1,7 @@
 """What `cloudserve serve PATH` finds at a path, and how it serves it."""
 
 import pytest
-from cloudserve.local_server.serve_options import find_models, serve_options
+from cloudserve.local_server.options.serve_options import find_models, serve_options
 
 from cloudserve.errors import ModelError, UserError
 

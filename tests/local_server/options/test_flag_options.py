@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.flag_options import flag_options
-from cloudserve.local_server.flags import parse_flags
-from cloudserve.local_server.options import Address, BatchingOptions, Startup
+from cloudserve.local_server.options.flag_options import flag_options
+from cloudserve.local_server.options.flags import parse_flags
+from cloudserve.local_server.options.server_options import Address, BatchingOptions, Startup
 from cloudserve.local_server.status import Code, StatusError
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from cloudserve.savedmodel.signature import Signature
 
-from .runtime.types import Tensor
+from ..runtime.types import Tensor
+from ..status import Code, StatusError
 from .signature_text import PROTO_DTYPES, signature_text
-from .status import Code, StatusError
 
 CLASSIFY = "tensorflow/serving/classify"
 """The `method_name` of a signature made for classification."""

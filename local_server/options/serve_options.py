@@ -8,12 +8,19 @@ from pathlib import Path
 from cloudserve.errors import UserError
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
-from .config import ModelConfig, ModelServerConfig
-from .monitoring.log_options import RequestLogOptions
-from .monitoring.monitoring_config import DEFAULT_PATH
-from .options import Address, BatchingOptions, GrpcOptions, RestOptions, ServerOptions, Startup
-from .protocols.vertex_container import ContainerRoutes
-from .runtime.options import SessionOptions
+from ..config import ModelConfig, ModelServerConfig
+from ..monitoring.log_options import RequestLogOptions
+from ..monitoring.monitoring_config import DEFAULT_PATH
+from ..protocols.vertex_container import ContainerRoutes
+from ..runtime.options import SessionOptions
+from .server_options import (
+    Address,
+    BatchingOptions,
+    GrpcOptions,
+    RestOptions,
+    ServerOptions,
+    Startup,
+)
 
 _POLL_SECONDS = 1.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cloudserve.savedmodel.signature import Signature
 
-from .runtime.types import Tensor
+from ..runtime.types import Tensor
 
 
 @dataclass(frozen=True, slots=True)

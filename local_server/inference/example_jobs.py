@@ -13,12 +13,12 @@ from typing import Generic, TypeAlias, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
+from ..models import Servable
+from ..runtime.types import DEFAULT_SIGNATURE, Tensor
+from ..status import Code, StatusError
 from . import example_methods as methods
-from .models import Servable
 from .nouns import Classifications, ModelSpec, Regressions, Task
 from .observing import Method
-from .runtime.types import DEFAULT_SIGNATURE, Tensor
-from .status import Code, StatusError
 
 Result: TypeAlias = Classifications | Regressions
 _T = TypeVar("_T")

@@ -83,9 +83,7 @@ def parse_flags(arguments: Sequence[str], flags: Iterable[Flag] = FLAGS) -> Flag
             line.unknown.append(argument)
         else:
             _take(line, flag, equals + value)
-    return FlagValues(
-        line.values, tuple(line.unknown), tuple(line.problems), frozenset(line.given)
-    )
+    return FlagValues(line.values, tuple(line.unknown), tuple(line.problems), frozenset(line.given))
 
 
 def usage(program: str, flags: Iterable[Flag] = FLAGS) -> str:

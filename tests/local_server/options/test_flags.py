@@ -1,8 +1,8 @@
 """tensorflow_model_server's command line: what parses, what does not, what is unknown."""
 
 import pytest
-from cloudserve.local_server.flag_table import FLAGS
-from cloudserve.local_server.flags import parse_flags, usage
+from cloudserve.local_server.options.flag_table import FLAGS
+from cloudserve.local_server.options.flags import parse_flags, usage
 from hypothesis import given
 from hypothesis import strategies as st
 
