@@ -1,14 +1,18 @@
 """Models of a few lines that know how they were called, and a batcher around them."""
 
+import asyncio
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchedModel, BatchingParameters
 from cloudserve.local_server.batching.scheduler import Scheduler
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+
+NEVER = 10**12  # microseconds: the batch has to be full
 
 X = TensorSpec("x", "x:0", "float32", None)
 Y = TensorSpec("y", "y:0", "float32", None)
@@ -84,3 +88,35 @@ def batch(model):
     for one in wrapped:
         if not one._model.closed:
             one.close()
+
+
+def x(*values):
+    return {"x": np.array(values, np.float32)}
+
+
+async def outcome(awaitable):
+    try:
+        return (await awaitable)["y"].tolist()
+    except StatusError as error:
+        return error.code, error.message
+
+
+def gathered(wrapped, *requests, signature="serving_default", before=None):
+    """Submit requests together, behind one that keeps the only thread busy until all wait."""
+    model = wrapped._model
+
+    async def main():
+        model.go_on.clear()
+        first = asyncio.create_task(wrapped.submit("serving_default", x(0)))
+        await asyncio.to_thread(model.wait_until_busy)
+        tasks = [asyncio.create_task(outcome(wrapped.submit(signature, r))) for r in requests]
+        await asyncio.sleep(0)  # lets each task queue its request
+        if before:
+            await before(tasks)
+        model.go_on.set()
+        await first
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = asyncio.run(main())
+    del model.calls[0]
+    return results

@@ -20,6 +20,8 @@ from cloudserve.local_server.transport.server import HttpServer
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
+HALF = "/v1/models/tfs_half_plus_two_cpu"
+
 
 def spec(alias, dtype):
     return TensorSpec(alias, f"{alias}:0", dtype, None)

@@ -23,6 +23,7 @@ from cloudserve.local_server.transport.grpc_server import GrpcServer
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 PATIENCE = 60.0  # for what must come; nothing waits for it that passes
+X = np.array([1.0, 2.0, 5.0], np.float32)
 
 
 def spec(alias, dtype="float32"):
@@ -255,6 +256,39 @@ def model_service(channel):
     from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 
     return ModelServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def tf():
+    from cloudserve.local_server.runtime.tensorflow import import_tensorflow
+
+    return import_tensorflow()
+
+
+@pytest.fixture(scope="module")
+def request_class():
+    from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+    return PredictRequest
+
+
+@pytest.fixture(scope="module")
+def ask(tf, request_class):
+    """Make a request of a model's name and its inputs as arrays."""
+
+    def make(name="half", output_filter=(), version=None, label="", signature="", **inputs):
+        request = request_class(output_filter=output_filter)
+        request.model_spec.name = name
+        request.model_spec.signature_name = signature
+        if version is not None:
+            request.model_spec.version.value = version
+        if label:
+            request.model_spec.version_label = label
+        for alias, value in inputs.items():
+            request.inputs[alias].CopyFrom(tf.make_tensor_proto(value))
+        return request
+
+    return make
 
 
 def refusal(call, *arguments, **options):
