@@ -267,9 +267,11 @@ def test_a_killed_upload_goes_on_by_parts_in_another_process(
     events = []
     with fault_proxy.FaultProxy(upstream(faces[kind])) as proxy:
         send(open_store(proxy.url, bucket), [big], events)
-    assert moved(events, Skipped) == kept
-    assert moved(events) == big.size - kept
-    assert big.size - kept <= proxy.sent < big.size - kept + MIB
+    # What had come whole before the kill may have become a part since the look at them.
+    skipped = moved(events, Skipped)
+    assert skipped >= kept
+    assert moved(events) == big.size - skipped
+    assert big.size - skipped <= proxy.sent < big.size - skipped + MIB
     assert holds(store, big)
     assert store.open_uploads(big.key) == ()
 
