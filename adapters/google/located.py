@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from cloudserve.errors import RemoteError
 
-from .bucket import RETRY
 from .parts import DENIED
 from .storage import GcsBlobs
-from .xml_api import TIMEOUT
 
 
 class LocatedBlobs(GcsBlobs):
@@ -19,8 +17,7 @@ class LocatedBlobs(GcsBlobs):
         To use objects one need not be allowed `storage.buckets.get`.
         """
         try:
-            with self._translated(f"look for the bucket {self.url}"):
-                found = self._client.lookup_bucket(self._name, timeout=TIMEOUT, retry=RETRY)
+            found = self._look_up()
         except RemoteError as error:
             if error.status == DENIED:
                 return None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from google.api_core.exceptions import Conflict, NotFound, PreconditionFailed
 from google.api_core.retry import Retry
+from google.cloud.storage import Bucket
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob, Expect, Notify
@@ -104,13 +105,18 @@ class GcsBlobs(GcsParts):
         To use objects one need not be allowed `storage.buckets.get`.
         """
         try:
-            with self._translated(f"look for the bucket {self.url}"):
-                found = self._client.lookup_bucket(self._name, timeout=TIMEOUT, retry=RETRY)
+            return self._look_up() is not None
         except RemoteError as error:
             if error.status == DENIED:
                 return True
             raise
-        return found is not None
+
+    def _look_up(self) -> Bucket | None:
+        with self._translated(f"look for the bucket {self.url}"):
+            found: Bucket | None = self._client.lookup_bucket(
+                self._name, timeout=TIMEOUT, retry=RETRY
+            )
+            return found
 
 
 def _generation(expect: Expect | str) -> int | None:
