@@ -2,8 +2,7 @@
 
 One request of a connection is in flight at a time. What comes behind it waits unread, so that
 pipelined requests are answered in order and cost no memory. A small request that the application
-answers at once is read, answered and written within one call of `data_received`: no task, no
-future, no copy of the body.
+answers at once takes no task, no future, and no copy of the body.
 
 A client that leaves does not cancel its request: a prediction cannot be stopped half-way, and an
 operation on the offline clouds must not be. The application learns of it where it matters, as
@@ -18,7 +17,7 @@ from typing import cast
 from .body import BodyStream, Gathered
 from .framing import Chunked, Counted, Framing
 from .head import HeadReader, Message
-from .hub import Hub
+from .hub import Answer, Hub
 from .inlet import Inlet, Watch
 from .outlet import OpenSlice, Outlet
 from .phase import Phase, patience
@@ -52,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._gathered: Gathered | None = None
         self._stream: BodyStream | None = None
         self._to_drain = 0
-        self._answer: asyncio.Future[Response] | None = None
+        self._asked: Request | None = None
         self._sending = False
         self._watch = Watch()
 
@@ -94,6 +93,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Tell the reader of a body; leave a handler to finish."""
         self._phase = Phase.CLOSED
+        self._asked = None
         self._end_stream(ClientGoneError("the client closed the connection within a body"))
         self._out.resume()
         self._reader.close()
@@ -200,33 +200,33 @@ class Connection(asyncio.Protocol):
         else:
             self._stream = stream
             self._phase = Phase.STREAM
-        self._ask(Request(self._head, stream=stream))
+        request = self._asked = Request(self._head, stream=stream)
+        self.take(request, self._hub.answer(request))
 
     def _ask(self, request: Request) -> None:
-        try:
-            answer = self._app.handle(request)
-        except Exception as error:  # noqa: BLE001 - whatever the application raises is a 500
-            self._fail(error)
-            return
-        if isinstance(answer, Response):
-            self._respond(answer)
+        self._asked = request
+        self._hub.ask(self, request)
+
+    def take(self, request: Request, answer: Answer) -> None:
+        """Take what the application answers, or what will."""
+        if isinstance(answer, Response | Exception):
+            self._settle(request, answer)
             return
         future = asyncio.ensure_future(answer, loop=self._hub.loop)
-        self._answer = future
-        future.add_done_callback(self._answered)
+        future.add_done_callback(lambda done: self._settle(request, _outcome(done)))
         self._hub.run(future)
 
-    def _answered(self, future: asyncio.Future[Response]) -> None:
-        error = _error_of(future)
-        if self._answer is not future or self._phase is Phase.CLOSED:
-            if error is not None and not isinstance(error, _GONE):
-                log_failure(self._head, error)
+    def _settle(self, request: Request, outcome: Response | BaseException) -> None:
+        """Answer a request, unless it was refused meanwhile or its client is gone."""
+        if self._asked is not request:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, _GONE):
+                log_failure(request.head, outcome)
             return
-        self._answer = None
-        if error is None:
-            self._respond(future.result())
+        self._asked = None
+        if isinstance(outcome, Response):
+            self._respond(outcome)
         else:
-            self._fail(error)
+            self._fail(outcome)
         self._proceed()
 
     def _fail(self, error: BaseException) -> None:
@@ -244,7 +244,7 @@ class Connection(asyncio.Protocol):
         if self._phase is Phase.DRAIN:
             self._stop_draining()
             return
-        self._answer = None
+        self._asked = None
         self._end_stream(ClientGoneError(refusal.message))
         self._gathered = None
         self._keep = False
@@ -394,5 +394,7 @@ class Connection(asyncio.Protocol):
     )
 
 
-def _error_of(future: asyncio.Future[Response]) -> BaseException | None:
-    return asyncio.CancelledError() if future.cancelled() else future.exception()
+def _outcome(future: asyncio.Future[Response]) -> Response | BaseException:
+    if future.cancelled():
+        return asyncio.CancelledError()
+    return future.exception() or future.result()

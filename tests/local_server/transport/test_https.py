@@ -107,13 +107,11 @@ def test_bodies_of_megabytes_go_there_and_back(serve, tls, trust):
 
     body = bytes(range(256)) * (5 << 12)
     wire = secure(serve(App(mirror, limit=None), tls=tls), trust())
-    wire.send(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body))
-    sender = threading.Thread(target=wire.send, args=(body,))
-    sender.start()
+    # From one thread: Python 3.11's TLS sockets bear no two at once.
+    wire.send(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     head = wire.read_until(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert wire.read_exactly(len(body)) == body
-    sender.join()
 
 
 def test_files_are_streamed(serve, tls, trust, tmp_path):
