@@ -124,7 +124,7 @@ def load(folder: Path, port: int, body: bytes, connections: int) -> tuple[float,
         assert found is not None, out
         return found[1]
 
-    return float(read(r"Requests/sec:\s+(\S+)")), read(r"50%\s+(\S+)"), read(r"99%\s+(\S+)")
+    return float(read(r"Requests/sec:\s+(\S+)")), read(r"\n +50%\s+(\S+)"), read(r"\n +99%\s+(\S+)")
 
 
 def in_process(path: Path, row: np.ndarray) -> float:

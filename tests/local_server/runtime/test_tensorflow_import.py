@@ -20,6 +20,16 @@ def test_the_import_writes_nothing(level):
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
+def test_the_garbage_collector_does_not_look_at_what_was_imported():
+    code = (
+        "import gc; from cloudserve.local_server.runtime.tensorflow import *; "
+        "import_tensorflow(); print(gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    frozen, seen = map(int, done.stdout.split())
+    assert frozen > 100_000 > 100 * seen
+
+
 def test_what_is_not_chatter_is_let_through_in_order(capfd):
     with tensorflow.without_chatter():
         os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\n")
