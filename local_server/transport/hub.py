@@ -96,7 +96,7 @@ class Hub:
         self._look()
 
     def answer(self, request: Request) -> Answer:
-        """Ask the application at once."""
+        """Ask the application at once: the fate of a body that streams in hangs on it."""
         try:
             return self.app.handle(request)
         except Exception as error:  # noqa: BLE001 - whatever the application raises is a 500
