@@ -60,9 +60,11 @@ class Uploads:
         return tuple(_to_upload(row) for row in rows if row[2].startswith(prefix))
 
     def parts(self, upload: Upload) -> tuple[Part, ...]:
-        """Return the parts that have come, by number."""
+        """Return the parts that have come, by number; raises NoSuchUploadError where it ended."""
         with self._database.read() as connection:
-            return tuple(_parts(connection, upload.id).values())
+            parts = tuple(_parts(connection, upload.id).values())
+            _require(connection, upload.id, upload.bucket, upload.key)
+        return parts
 
     def put_part(self, upload: Upload, number: int, blob: Blob, checksum: str = "") -> Part:
         """Make a blob a part, in place of the one of this number; the blob is used up.

@@ -15,6 +15,7 @@ from cloudserve.local_server.clouds.objects.errors import (
     BucketNotEmptyError,
     NoSuchBucketError,
     NoSuchKeyError,
+    NoSuchUploadError,
     PreconditionFailedError,
 )
 from cloudserve.local_server.clouds.objects.listing import beyond
@@ -275,3 +276,12 @@ def test_usage_counts_what_is_under_a_prefix(store, put):
     assert store.usage("bkt", "m/1/") == (2, 5)
     assert store.usage("bkt") == (3, 9)
     assert store.usage("bkt", "none") == (0, 0)
+
+
+def test_an_upload_that_another_request_ended_has_no_parts_but_is_gone(store, put):
+    put("a", b"for the bucket")
+    upload = store.uploads.create("bkt", "key", About())
+    assert store.uploads.parts(upload) == ()
+    store.uploads.abort(upload.id, "bkt", "key")
+    with pytest.raises(NoSuchUploadError):
+        store.uploads.parts(upload)
