@@ -48,3 +48,9 @@ def test_every_page_can_be_reached_from_the_readme():
         seen |= new
         new = {p for page in new for p, _ in links(page) if p.suffix == ".md"} - seen
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= seen
+
+
+def test_the_proofs_that_the_architecture_names_are_there():
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "ARCHITECTURE.md").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
