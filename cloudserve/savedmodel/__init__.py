@@ -3,10 +3,12 @@
     resolve(path)            which version directory is meant, and its number
     read_saved_model(path)   signatures, tags, ops; whether all its files are there
     read_tree(path)          its files with sizes and digests, and one digest over all
+    compare(live, new)       whether a new version answers the requests of the live one
 
 Whatever is wrong with the files is raised as one `cloudserve.errors.ModelError`.
 """
 
+from cloudserve.savedmodel.contract import Contract, Difference, compare
 from cloudserve.savedmodel.model import SavedModel
 from cloudserve.savedmodel.reader import read_saved_model
 from cloudserve.savedmodel.signature import Shape, Signature, TensorSpec
@@ -15,6 +17,8 @@ from cloudserve.savedmodel.tree_cache import DigestCache
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 __all__ = [
+    "Contract",
+    "Difference",
     "DigestCache",
     "FileEntry",
     "SavedModel",
@@ -22,6 +26,7 @@ __all__ = [
     "Signature",
     "TensorSpec",
     "Tree",
+    "compare",
     "is_saved_model",
     "list_versions",
     "read_saved_model",
