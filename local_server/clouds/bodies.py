@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -10,6 +11,9 @@ from ..transport.types import BodyTooLargeError, Head, Request
 
 DRAINED = 16
 """How many times its limit an oversize body is read off the wire before it is given up."""
+
+MAX_DEPTH = 100
+"""How deep JSON may be nested: protobuf's default, which Google's services keep."""
 
 
 def collect_limit(head: Head, limit: int) -> int | None:
@@ -44,13 +48,34 @@ async def collect(request: Request, limit: int) -> bytes:
 def read_json(body: bytes) -> Any:
     """Return the value of a JSON text (RFC 8259); raises ValueError for anything else.
 
-    That goes for what Python's own reader lets pass: NaN, and half a surrogate pair, which no
-    answer and no database can hold.
+    That includes bytes that are not UTF-8, and what Python's own reader accepts: NaN, and half a
+    surrogate pair, which no answer and no database can hold. Nested values are limited to
+    MAX_DEPTH, so that code which walks a value does not exhaust the stack.
     """
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+    # A text with fewer brackets than that cannot be nested deeper.
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise ValueError("the JSON is nested too deeply")
+    return value
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Tell whether lists and objects are nested more than `limit` deep."""
+    level = _containers([value])
+    for _ in range(limit):
+        level = _containers(
+            item for each in level for item in (each.values() if isinstance(each, dict) else each)
+        )
+        if not level:
+            return False
+    return True
+
+
+def _containers(values: Iterable[Any]) -> list[dict[str, Any] | list[Any]]:
+    return [each for each in values if isinstance(each, dict | list)]
 
 
 def _within(content: bytes, limit: int) -> bytes:

@@ -103,7 +103,7 @@ def read_invocation(head: Head, body: bytes) -> Invocation:
 def _read_object(body: bytes) -> dict[str, Any]:
     try:
         asked = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return asked if isinstance(asked, dict) else {}
 

@@ -105,7 +105,7 @@ def predict_batch(
     answer = _run(inference, deployed, container_body(instances, parameters))
     try:
         predictions = msgspec.json.decode(answer, type=_Predictions).predictions
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         text = f"The model's answer holds no predictions as JSON: {error}"
         raise StatusError(Code.INTERNAL, text) from error
     if len(predictions) != count:
@@ -152,7 +152,7 @@ def _enveloped(answer: bytes, deployed: DeployedModel) -> bytes:
 def _check_json(answer: bytes) -> None:
     try:
         msgspec.json.decode(answer, type=msgspec.Raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         text = "The model's answer is not JSON: it holds NaN or Infinity, which JSON lacks."
         raise StatusError(Code.FAILED_PRECONDITION, text) from error
 

@@ -117,7 +117,7 @@ def join(payload: Payload, answer: bytes, content_type: str) -> bytes:
 def _join_json(record: bytes, answer: bytes) -> bytes:
     try:
         given, output = json.loads(record), json.loads(answer)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"a record or its answer is not JSON: {error}") from error
     own = given if isinstance(given, dict) else {"SageMakerInput": given}
     return json.dumps(own | {"SageMakerOutput": output}).encode()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ...transport.types import Head, Response
+from ..bodies import read_json
 from .checksums import from_base64
 from .errors import NoSuchKeyError, PreconditionFailedError
 from .gcs_errors import JSON, GcsError, invalid, not_implemented
@@ -85,9 +86,12 @@ def parse_json(content: bytes) -> dict[str, Any]:
     if not content.strip():
         return {}
     try:
-        return msgspec.json.decode(content, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+        value = read_json(content)
+    except ValueError as error:
         raise GcsError(400, "parseError", f"Parse Error: {error}") from error
+    if not isinstance(value, dict):
+        raise GcsError(400, "parseError", "Parse Error: the body is not a JSON object")
+    return value
 
 
 def mapping(value: Any, name: str) -> Mapping[str, Any]:

@@ -174,7 +174,7 @@ def _http_body(body: bytes) -> bytes:
     """Return the container's bytes: a raw body, or what Google's clients transcode it to."""
     try:
         transcoded = msgspec.json.decode(body, type=_Transcoded)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     try:
         return base64.b64decode(transcoded.http_body.data, validate=True)
