@@ -87,13 +87,15 @@ class S3Blobs(S3Parts):
         send_file(self, key, path, metadata)
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order."""
+        """Yield the entries under a prefix in key order, without folders."""
         with self._translated(f"list {self.url}/{prefix}"):
             pages = self._client.get_paginator("list_objects_v2")
             try:
                 for page in pages.paginate(Bucket=self._name, Prefix=prefix):
                     for found in page.get("Contents", ()):
-                        yield Blob(found["Key"], found["Size"], found["ETag"])
+                        blob = Blob(found["Key"], found["Size"], found["ETag"])
+                        if not blob.is_folder:
+                            yield blob
             except ClientError as error:
                 if code_of(error) not in MISSING:
                     raise

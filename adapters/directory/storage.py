@@ -105,7 +105,8 @@ class DirectoryBlobs(NoParts):
         """Yield the entries under a prefix in key order; nothing when the directory is missing."""
         with self._system(f"list {self.url}/{prefix}"):
             found = [blob for blob in self._walk() if blob.key.startswith(prefix)]
-        yield from sorted(found, key=lambda blob: blob.key.encode())
+        files = [blob for blob in found if not blob.is_folder]
+        yield from sorted(files, key=lambda blob: blob.key.encode())
 
     def delete(self, key: str) -> None:
         """Delete an object, and the directories that it leaves empty."""

@@ -81,13 +81,15 @@ class GcsBlobs(GcsParts):
         send_file(self, key, path, metadata)
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order."""
+        """Yield the entries under a prefix in key order, without folders."""
         with self._translated(f"list {self.url}/{prefix}"):
             try:
                 for found in self._client.list_blobs(
                     self._name, prefix=prefix, timeout=TIMEOUT, retry=RETRY
                 ):
-                    yield Blob(found.name, int(found.size), str(found.generation))
+                    blob = Blob(found.name, int(found.size), str(found.generation))
+                    if not blob.is_folder:
+                        yield blob
             except NotFound:
                 return
 

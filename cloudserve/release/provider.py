@@ -37,6 +37,14 @@ class Blob:
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The user metadata; empty in listings, which do not carry it."""
 
+    @property
+    def is_folder(self) -> bool:
+        """Say whether this is no file but a "folder" of a console or of TensorFlow's GCS writer.
+
+        Buckets have no folders: such tools write an empty object whose key ends with a slash.
+        """
+        return self.key.endswith("/") and self.size == 0
+
 
 class BlobStore(Protocol):
     """One bucket. All methods raise RemoteError (status, what, where) when the service refuses."""
@@ -71,7 +79,10 @@ class BlobStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order; nothing when the bucket is missing."""
+        """Yield the entries under a prefix in key order; nothing when the bucket is missing.
+
+        Folders (`Blob.is_folder`) are left out.
+        """
         ...
 
     def delete(self, key: str) -> None:

@@ -66,7 +66,7 @@ def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
     folders: dict[str, list[Blob]] = {}
     for blob in store.list(base):
         folder, slash, _ = blob.key.removeprefix(base).partition("/")
-        if slash:
+        if slash and not blob.is_folder:
             folders.setdefault(folder, []).append(blob)
     manifests = {blob.key for blob in folders.get(MANIFESTS.rstrip("/"), ())}
     found: dict[int, RemoteVersion] = {}
@@ -86,7 +86,7 @@ def find_versions_or_model(store: BlobStore, base: str) -> dict[int, RemoteVersi
 
     A SavedModel's number is its folder's name, or 1. Raises as above.
     """
-    blobs = tuple(store.list(base))
+    blobs = tuple(blob for blob in store.list(base) if not blob.is_folder)
     if not any(blob.key == f"{base}{name}" for name in MODEL_FILES for blob in blobs):
         return find_versions(store, base)
     name = base.rstrip("/").rpartition("/")[2]

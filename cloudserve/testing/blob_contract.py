@@ -112,6 +112,14 @@ class BlobStoreContract:
             ("b/2", 3),
         ]
 
+    def test_a_listing_leaves_out_the_empty_folders_of_consoles(self, blobs: BlobStore) -> None:
+        for key in ("m/", "m/1/", "m/1/variables/"):
+            blobs.write(key, b"")
+        for key in ("m/1/empty", "m/1/kept/"):
+            blobs.write(key, b"" if key.endswith("y") else b"x")
+        assert [blob.key for blob in blobs.list("m/")] == ["m/1/empty", "m/1/kept/"]
+        assert blobs.head("m/1/variables/") is not None
+
     def test_listings_and_heads_have_the_token(self, blobs: BlobStore) -> None:
         token = blobs.write("key", b"x")
         head = blobs.head("key")

@@ -129,5 +129,6 @@ class RemoteBases:
 
 def _check_there(store: BlobStore, base: str, url: str) -> None:
     """Tell a base path that is missing from one without versions, as for directories."""
-    if next(iter(store.list(base)), None) is None:
+    is_there = next(iter(store.list(base)), None) is not None
+    if not is_there and store.head(base) is None:  # an empty folder is no entry of a listing
         raise RemoteError(f"there is nothing at {url}", where=store.url)

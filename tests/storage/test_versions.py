@@ -10,10 +10,11 @@ from cloudserve.adapters.directory.storage import DirectoryBlobs
 
 from cloudserve import registry
 from cloudserve.errors import ConflictError, ModelError, UserError
+from cloudserve.release.provider import Blob
 from cloudserve.savedmodel import read_tree
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.model_cache import ModelCache
-from cloudserve.storage.versions import find_versions, publish
+from cloudserve.storage.versions import find_versions, find_versions_or_model, publish
 from cloudserve.storage.window import Window
 
 ORIGIN = Origin("ada")
@@ -225,3 +226,40 @@ def test_what_is_no_bucket_is_said_to_be_none(url):
         registry.bucket(url, {})
     assert url in error.value.message
     assert error.value.hint is not None
+
+
+FOLDERS = ("", "5/", "5/variables/", "5/assets/", "5/assets.extra/", "6/", ".cloudserve/")
+
+
+def copy_by_hand(place, model, number):
+    """Put a model's files under a number, as a console or another program does."""
+    for name in names(model):
+        place.write(f"base/{number}/{name}", (model / name).read_bytes())
+
+
+def test_the_empty_folders_of_consoles_hide_no_version(place, model, tmp_path):
+    copy_by_hand(place, model, 5)
+    before = find_versions(place, "base/")[5]
+    for folder in FOLDERS:
+        place.write(f"base/{folder}", b"")
+    found = find_versions(place, "base/")
+    assert found == {5: before}
+    path = ModelCache(tmp_path / "cache", 1 << 30).get(place, "base/", found[5])
+    assert read_tree(path).digest == read_tree(model).digest
+    assert find_versions_or_model(place, "base/5/")[5].fingerprint == before.fingerprint
+
+
+def test_a_bucket_that_lists_folders_hides_no_version_either(place, model, monkeypatch, tmp_path):
+    copy_by_hand(place, model, 5)
+    before = find_versions(place, "base/")
+    listed = list(place.list("base/"))
+    folders = [Blob(f"base/{folder}", 0, "token") for folder in FOLDERS]
+    monkeypatch.setattr(type(place), "list", lambda self, prefix: iter([*folders, *listed]))
+    assert find_versions(place, "base/") == before
+
+
+def test_a_published_number_is_the_same_when_folders_were_made_in_it(place, model):
+    version = publish(place, "base/", 5, model, origin=ORIGIN)
+    for folder in FOLDERS:
+        place.write(f"base/{folder}", b"")
+    assert publish(place, "base/", 5, model, origin=ORIGIN) == version

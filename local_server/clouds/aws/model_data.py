@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cloudserve.errors import ModelError
+
 from ...container.archive import unpack
 from ..objects.store import ObjectStore
+from ..serving import Source
 from .sagemaker_models import is_folder, source_of
 
 _BUCKET = "SAGEMAKER_MULTI_MODEL_UNIVERSAL_BUCKET"
@@ -32,10 +35,25 @@ def lay_model(
         store.checkout(environment[_BUCKET], environment[_PREFIX], tree / "code")
 
 
+def _refuse_folders(store: ObjectStore, source: Source) -> None:
+    """Raise ModelError where a prefix holds a folder that a console made, as SageMaker does.
+
+    Source: API reference, `S3ModelDataSource.S3Uri`; the words are our own.
+    """
+    for info in store.walk(source.bucket, source.key):
+        if info.is_folder:
+            raise ModelError(
+                f"s3://{info.bucket}/{info.key} is an empty object whose key ends with a slash,"
+                " which SageMaker does not take as the name of a model's file",
+                hint="delete it: the S3 console's Create folder makes such objects",
+            )
+
+
 def lay_data(store: ObjectStore, definition: Mapping[str, Any], tree: Path) -> None:
     """Put a definition's model data into an empty folder."""
     source = source_of(definition)
     if is_folder(source):
+        _refuse_folders(store, source)
         tree.rmdir()
         store.checkout(source.bucket, source.key, tree)
     else:

@@ -174,7 +174,7 @@ class TransformJobs:
             found = list(self._files.store.walk(bucket, prefix))
         except NoSuchBucketError:
             return []
-        return [info for info in found if not info.key.endswith("/")]
+        return [info for info in found if not info.is_folder]
 
     async def _answer_object(
         self, container: Container, job: Mapping[str, Any], info: ObjectInfo

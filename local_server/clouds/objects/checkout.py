@@ -22,8 +22,8 @@ def lay_out(
     """Make `into` a directory of these objects, named by their keys below a prefix.
 
     `path_of` gives an object's bytes. Files are hard links where the file system allows it, else
-    copies; they are read-only. A key that ends in "/" and holds nothing is a folder marker and
-    becomes a directory. Returns files and bytes.
+    copies; they are read-only. Folders (`ObjectInfo.is_folder`) are left out: an empty directory
+    could be taken for a version. Returns files and bytes.
     Raises CheckoutError when `into` exists, there is nothing to lay out, or a key cannot be a path
     below it; then nothing is left behind.
     """
@@ -46,7 +46,10 @@ def _fill(
 ) -> tuple[int, int]:
     files = size = 0
     for info in objects:
-        files += _place(info, draft, _relative(info, prefix), path_of)
+        if info.is_folder:
+            continue
+        _place(info, draft, _relative(info, prefix), path_of)
+        files += 1
         size += info.size
     if not files:
         raise CheckoutError("There are no objects under this prefix", where=prefix)
@@ -55,9 +58,7 @@ def _fill(
 
 def _relative(info: ObjectInfo, prefix: str) -> str:
     relative = info.key.removeprefix(prefix)
-    marker = relative.endswith("/") and info.size == 0
-    parts = (relative.removesuffix("/") if marker else relative).split("/")
-    if relative and any(part in {"", ".", ".."} or "\0" in part for part in parts):
+    if any(part in {"", ".", ".."} or "\0" in part for part in relative.split("/")):
         raise CheckoutError(
             f"The key {info.key!r} cannot be a file below {prefix!r}",
             where=f"{info.bucket}/{info.key}",
@@ -66,13 +67,10 @@ def _relative(info: ObjectInfo, prefix: str) -> str:
     return relative
 
 
-def _place(info: ObjectInfo, draft: Path, relative: str, path_of: PathOf) -> int:
-    """Put one object into the draft and return how many files that made."""
+def _place(info: ObjectInfo, draft: Path, relative: str, path_of: PathOf) -> None:
+    """Put one object into the draft."""
     target = draft / PurePosixPath(relative)
     try:
-        if relative.endswith("/") or not relative:
-            target.mkdir(parents=True, exist_ok=True)
-            return 0
         target.parent.mkdir(parents=True, exist_ok=True)
         _link_or_copy(path_of(info), target)
     except (FileExistsError, NotADirectoryError) as error:
@@ -85,7 +83,6 @@ def _place(info: ObjectInfo, draft: Path, relative: str, path_of: PathOf) -> int
             where=f"{info.bucket}/{info.key}",
             hint="try again",
         ) from error
-    return 1
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

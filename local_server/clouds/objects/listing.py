@@ -62,11 +62,15 @@ def list_objects(
 
 
 def usage(connection: sqlite3.Connection, bucket: str, prefix: str) -> tuple[int, int]:
-    """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError."""
+    """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError.
+
+    Folders (`ObjectInfo.is_folder`) do not count.
+    """
     require_bucket(connection, bucket)
     bound, values = _between(prefix, beyond(prefix))
     files, size = connection.execute(
-        f"SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE bucket = ? {bound}",  # noqa: S608 constants
+        "SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE bucket = ? "  # noqa: S608 constants
+        f"AND NOT (size = 0 AND key LIKE '%/') {bound}",
         (bucket, *values),
     ).fetchone()
     return files, size

@@ -86,6 +86,11 @@ class ObjectInfo:
     updated: float
 
     @property
+    def is_folder(self) -> bool:
+        """Say whether this is an empty object that a console or TensorFlow made as a folder."""
+        return self.key.endswith("/") and self.size == 0
+
+    @property
     def etag(self) -> str:
         """Return S3's ETag without its quotes."""
         return self.about.etag or self.md5.hex()

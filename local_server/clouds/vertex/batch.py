@@ -136,7 +136,11 @@ class Run:
         literal = min((pattern.partition(mark)[0] for mark in "*?["), key=len)
         try:
             walked = self._store.walk(bucket, literal)
-            found = [info for info in walked if info.key == pattern or _fits(info.key, pattern)]
+            found = [
+                info
+                for info in walked
+                if not info.is_folder and (info.key == pattern or _fits(info.key, pattern))
+            ]
         except NoSuchBucketError:
             found = []
         if not found:

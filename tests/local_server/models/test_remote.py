@@ -76,6 +76,18 @@ def test_a_version_named_by_the_policy_is_fetched(bases, bucket, model):
     assert not found[2].exists()
 
 
+def test_a_base_path_that_is_an_empty_folder_of_a_console_is_there(bases, bucket):
+    bucket.write("base/", b"")
+    assert bases.find(ModelConfig("half", URL)) == {}
+
+
+def test_folders_of_consoles_hide_no_version(bases, bucket, model):
+    put(bucket, 1, model)
+    for folder in ("base/", "base/1/", "base/1/variables/", "base/2/"):
+        bucket.write(folder, b"")
+    assert read_tree(bases.find(ModelConfig("half", URL))[1]).digest == read_tree(model).digest
+
+
 def test_a_version_that_is_not_whole_is_passed_over_for_the_one_before(bases, bucket, model):
     put(bucket, 1, model)
     before = bases.find(ModelConfig("half", URL))

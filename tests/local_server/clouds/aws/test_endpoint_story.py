@@ -196,6 +196,23 @@ class TestModelsThatDoNotLoad:
         assert "Cannot update failed endpoint" in refusal(sm.update_endpoint, **update)[1]
         sm.delete_endpoint(EndpointName=fresh)
 
+    def test_a_folder_that_the_console_made_fails_the_endpoint(
+        self, aws, sm, models, fresh, add_model, add_config, settled
+    ):
+        aws.s3.create_bucket(Bucket=fresh)
+        for path in (models / "double").rglob("*"):
+            if path.is_file():
+                key = f"m/{path.relative_to(models / 'double')}"
+                aws.s3.upload_file(str(path), fresh, key)
+        aws.s3.put_object(Bucket=fresh, Key="m/1/variables/")
+        add_model(fresh, f"s3://{fresh}/m/")
+        add_config(fresh, ("main", fresh, 1))
+        sm.create_endpoint(EndpointName=fresh, EndpointConfigName=fresh)
+        failed = settled(fresh)
+        assert failed["EndpointStatus"] == "Failed"
+        assert f"s3://{fresh}/m/1/variables/ is an empty object" in failed["FailureReason"]
+        sm.delete_endpoint(EndpointName=fresh)
+
     def test_a_tree_without_numbered_folders_holds_no_bundles(
         self, sm, fresh, add_model, add_config, settled
     ):

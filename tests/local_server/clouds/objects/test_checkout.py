@@ -22,12 +22,20 @@ def test_a_prefix_is_taken_as_a_folder_with_or_without_its_slash(store, put, tmp
     assert store.checkout("bkt", prefix, tmp_path / "out") == (1, 1)
 
 
-def test_folder_markers_become_directories(store, put, tmp_path):
-    put("m/", b"")
-    put("m/assets/", b"")
+def test_the_empty_folders_of_consoles_are_left_out(store, put, tmp_path):
+    for folder in ("m/", "m/assets/", "m/2/", "m//"):
+        put(folder, b"")
     put("m/a", b"1")
     assert store.checkout("bkt", "m", tmp_path / "out") == (1, 1)
-    assert (tmp_path / "out/assets").is_dir()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+    assert store.usage("bkt", "m/") == (1, 1)
+
+
+def test_a_key_that_ends_with_a_slash_and_has_content_is_no_folder(store, put, tmp_path):
+    put("m/a/", b"1")
+    assert store.usage("bkt", "m/") == (1, 1)
+    with pytest.raises(CheckoutError, match="cannot be a file below 'm/'"):
+        store.checkout("bkt", "m", tmp_path / "out")
 
 
 def test_the_files_cannot_be_written_through_into_the_store(store, put, tmp_path):

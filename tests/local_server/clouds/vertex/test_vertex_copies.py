@@ -48,6 +48,27 @@ class TestCopies:
         answer = requests.post(url, json={"instances": [2.0]}, timeout=60).json()
         assert answer["predictions"] == [4.0]
 
+    def test_folders_that_tensorflow_made_are_no_files_of_a_model(self, vertex, clouds, models):
+        with clouds.gcs() as client:
+            bucket = client.create_bucket("with-folders")
+            for name in ("m/", "m/variables/", "m/assets/", "empty/", "empty/variables/"):
+                bucket.blob(name).upload_from_string(b"")
+            for path in (models / "double" / "1").rglob("*"):
+                if path.is_file():
+                    name = f"m/{path.relative_to(models / 'double' / '1')}"
+                    bucket.blob(name).upload_from_filename(str(path))
+        uploaded = vertex.upload("gs://with-folders/m")["name"]
+        endpoint = vertex.done(
+            vertex.endpoints.create(parent=vertex.parent, body={"displayName": "e"})
+        )["name"]
+        vertex.deploy(endpoint, uploaded, {"0": 100})
+        answer = requests.post(
+            f"{vertex.url}/v1/{endpoint}:predict", json={"instances": [2.0]}, timeout=60
+        ).json()
+        assert answer["predictions"] == [4.0]
+        with pytest.raises(Exception, match="There are no files under"):
+            vertex.upload("gs://with-folders/empty")
+
     def test_a_version_is_copied_as_a_version_of_another_model(self, vertex, copy):
         source = vertex.upload()["name"]
         vertex.upload("gs://models/triple/2", parent=source)
