@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit oracle-aws search format docs bench-batching bench-codecs bench-storage bench-serving bench-grpc bench-loads soak clean
+.PHONY: demo test lint types unit oracle-aws search fuzz format docs bench-batching bench-codecs bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -31,6 +31,14 @@ oracle-aws: $(ORACLES)/done $(VENV)/test.done
 # The properties on new examples, and many more of them.
 search: $(VENV)/test.done
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -m hypothesis
+
+# Changed recordings of the SDKs' traffic against the offline clouds; fails for a 5xx, a traceback
+# or memory that grows. REQUESTS and SECONDS bound it.
+REQUESTS ?= 100000
+SECONDS ?= 600
+
+fuzz: $(VENV)/test.done
+	$(BIN)/python -m tests.fuzz.clouds --requests $(REQUESTS) --seconds $(SECONDS)
 
 format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
