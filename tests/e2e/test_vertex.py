@@ -6,11 +6,13 @@ import signal
 import pytest
 import requests
 
+# A container of one's own: Google's prebuilt TensorFlow images end on 14 January 2027.
 TARGET = """\
   vertex:
     provider: vertex
     project: rehearsal
     bucket: gs://{bucket}
+    image: us-docker.pkg.dev/rehearsal/serving/tensorflow-serving:2.19
     labels: {{team: vision}}
 """
 

@@ -7,9 +7,11 @@ prebuilt containers and the framework support policy for the dates (read in Nove
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -29,6 +31,46 @@ ENDS = {
 """When an image is taken away. Those before 2.13 went before it."""
 OLDEST_MINOR = 1
 DIGITS = 12
+PREBUILT = re.compile(
+    r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai/prediction/tf2-[cg]pu\.(2-\d+):.*"
+)
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
+
+
+def end_of(version: str) -> date:
+    """Return the day from which Google no longer offers the image of a TensorFlow version."""
+    return ENDS.get(version, min(ENDS.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Refuses what needs a prebuilt image that Google no longer offers.
+
+    Commands that need no image, on what is deployed, are not its business: machines that run keep
+    their image.
+    """
+
+    where: str = ""
+    clock: Clock = utc_now
+
+    def check(self, image: str) -> None:
+        """Raise UserError for a prebuilt TensorFlow image whose availability has ended."""
+        prebuilt = PREBUILT.fullmatch(image)
+        if prebuilt is None:
+            return
+        version = prebuilt[1].replace("-", ".")
+        if end_of(version) <= self.clock().date():
+            raise UserError(
+                f"Google took the prebuilt image of TensorFlow {version} away by {end_of(version)}",
+                where=self.where,
+                hint="name a container of your own with `image` and deploy again; "
+                "`cloudserve image` writes one",
+            )
 
 
 def served_version(options: Options) -> str | None:
@@ -51,8 +93,8 @@ def multi_region(region: str) -> str:
     return "asia" if continent in {"asia", "australia"} else "us"
 
 
-def check_image(options: Options, where: str, today: date) -> None:
-    """Raise UserError for a prebuilt image that never was, or is no more."""
+def check_image(options: Options, where: str) -> None:
+    """Raise UserError for a prebuilt image that never existed."""
     version = served_version(options)
     if version is None:
         return
@@ -63,13 +105,6 @@ def check_image(options: Options, where: str, today: date) -> None:
             where=where,
             hint=f'write tensorflow_version: "{NEWEST}", or name a container with `image`',
         )
-    end = ENDS.get(version, min(ENDS.values()))
-    if end <= today:
-        raise UserError(
-            f"Google took the prebuilt image of TensorFlow {version} away by {end}",
-            where=where,
-            hint="name a container of your own with `image`; `cloudserve image` writes one",
-        )
 
 
 def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
@@ -77,9 +112,8 @@ def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
     version = served_version(options)
     if version is None:
         return ()
-    end = ENDS.get(version, min(ENDS.values()))
     leaving = (
-        f"Google takes the prebuilt image of TensorFlow {version} away on {end}; "
+        f"Google takes the prebuilt image of TensorFlow {version} away on {end_of(version)}; "
         "`image` names a container of your own, `cloudserve image` writes one"
     )
     return (leaving, *too_old("the prebuilt image", version, written_by))

@@ -11,7 +11,7 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.traffic import percents, split
 
-from .images import artifact_uri, container_spec, fingerprint
+from .images import Availability, artifact_uri, container_spec, fingerprint
 from .machines import holds, machine_spec, scaling
 from .options import Options
 from .placement import fits
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 class Planner:
     """Plans for one target; its performer carries the actions out."""
 
-    def __init__(self, target: str, options: Options, api: VertexApi) -> None:
+    def __init__(
+        self, target: str, options: Options, api: VertexApi, available: Availability
+    ) -> None:
         self._target = target
         self._options = options
         self._api = api
+        self._available = available
 
     def deploy(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
         """Plan a model version and a deployment of it beside what is live.
@@ -66,6 +69,7 @@ class Planner:
             )
         actions: list[Action] = []
         if not now.endpoint.placements(revision_id):
+            self._available.check(version.image)
             actions.append(self._deploy_model(model, revision_id))
         wanted = split(seen.traffic, revision_id, percent)
         if wanted != percents(seen.traffic):
@@ -105,6 +109,7 @@ class Planner:
         if version and not version.failed and version.container in {container, None}:
             return []
         name, image = resource_id(model), spec["imageUri"]
+        self._available.check(image)
         why = " anew" if version else ""
         return [
             Action(
@@ -134,6 +139,8 @@ class Planner:
         good = [p for p in there if version and p.version == version.number and fits(p, wanted)]
         actions: list[Action] = []
         if not good:
+            if version:
+                self._available.check(version.image)
             actions.append(self._deploy_model(model, revision_id))
         elif not holds(good[0].resources, scaling(self._options)):
             actions.append(self._scale(model, revision_id, good[0]))

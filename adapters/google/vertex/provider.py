@@ -9,7 +9,6 @@ registry and is deployed again when it is promoted, without an upload.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
@@ -24,7 +23,7 @@ from ...polling import Poller
 from ..labels import check_labels
 from .batch import Batches
 from .checks import check
-from .images import check_image
+from .images import Availability, Clock, check_image, utc_now
 from .machines import check_replicas, with_accelerator
 from .options import Options
 from .performer import Performer
@@ -38,15 +37,16 @@ if TYPE_CHECKING:
     from .api import VertexApi
 
 
-def create(target: Target, environ: Mapping[str, str]) -> Provider:
+def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -> Provider:
     """Make the provider of a target: the entry point `vertex`. Reaches no network.
 
-    Raises ProjectError for a wrong field, UserError for a region, a machine or an image that
-    Vertex AI does not have, MissingExtraError without `cloudserve[gcp]`.
+    `clock` decides whether a prebuilt image is still available. Raises ProjectError for a wrong
+    field, UserError for a region, a machine or an image that Vertex AI does not have,
+    MissingExtraError without `cloudserve[gcp]`.
     """
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "gs")
-    check_image(options, f"{target.where}.tensorflow_version", datetime.now(UTC).date())
+    check_image(options, f"{target.where}.tensorflow_version")
     check_replicas(options, target.where)
     check_labels(options.labels, target.where)
     options = with_accelerator(options, target.where)
@@ -65,20 +65,29 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     )
     api = VertexApi(options.project, options.region, options.api_endpoint, access)
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
-    return Vertex(target.name, options, api, blobs, Poller(options.timeout_seconds, first=0.05))
+    poller = Poller(options.timeout_seconds, first=0.05)
+    available = Availability(f"{target.where}.tensorflow_version", clock)
+    return Vertex(target.name, options, api, blobs, poller, available)
 
 
 class Vertex:
     """One target on Vertex AI."""
 
     def __init__(
-        self, target: str, options: Options, api: VertexApi, blobs: LocatedBlobs, poller: Poller
+        self,
+        target: str,
+        options: Options,
+        api: VertexApi,
+        blobs: LocatedBlobs,
+        poller: Poller,
+        available: Availability,
     ) -> None:
         self._target = target
         self._options = options
         self._api = api
         self._blobs = blobs
-        self._planner = Planner(target, options, api)
+        self._available = available
+        self._planner = Planner(target, options, api, available)
         self._performer = Performer(api, poller, options.labels)
         self._batches = Batches(api, options, poller)
         self._hosts: dict[str, str] = {}
@@ -157,6 +166,7 @@ class Vertex:
                 where=f"{model} on {self._target}",
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
+        self._available.check(version.image)
         name = self._api.model_name(resource_id(model), version.number)
         return self._batches.run(model, name, revision_id, batch, notify)
 

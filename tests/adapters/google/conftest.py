@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import UTC, date, datetime
 
 import pytest
 from cloudserve.adapters.google.vertex.options import Options
@@ -15,6 +16,20 @@ with warnings.catch_warnings():
     # TensorFlow brings grpc, and then api_core asks for a package that only gRPC errors need.
     warnings.filterwarnings("ignore", "Please install grpcio-status", ImportWarning)
     import google.api_core.exceptions  # noqa: F401 - imported for its warning, in quiet
+
+
+TODAY = date(2026, 11, 21)
+"""A day on which Google offers its newest TensorFlow images; they end on 14 January 2027."""
+
+
+@pytest.fixture
+def vertex(clouds):
+    """Give what makes the provider of a Vertex AI target as it is on a day."""
+
+    def make(target, environ=clouds, day=TODAY):
+        return create(target, environ, lambda: datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,10 @@ from cloudserve.testing.provider_contract import MODEL, perform, plan, put
 
 @pytest.fixture
 def target(bucket):
-    return Target("gcp", "vertex", {"bucket": f"gs://{bucket}", "project": f"p-{bucket}"})
+    # A container of one's own: a batch finds its provider by name, with today's clock.
+    image = "us-docker.pkg.dev/p/r/tensorflow-serving:2.19"
+    fields = {"bucket": f"gs://{bucket}", "project": f"p-{bucket}", "image": image}
+    return Target("gcp", "vertex", fields)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.project import Target
 from cloudserve.testing.provider_contract import ProviderContract
@@ -13,10 +12,10 @@ class TestVertex(ProviderContract):
     asks_any_revision = False
 
     @pytest.fixture
-    def provider(self, bucket, clouds):
+    def provider(self, bucket, vertex):
         # A project of its own for each test: the emulator is shared.
         fields = {"bucket": f"gs://{bucket}", "project": f"p-{bucket}"}
-        return create(Target("gcp", "vertex", fields), clouds)
+        return vertex(Target("gcp", "vertex", fields))
 
     @pytest.fixture
     def first(self, half_plus_two):

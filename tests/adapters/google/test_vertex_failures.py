@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from cloudserve.adapters.google.versions import model_labels, version_labels
 from cloudserve.adapters.google.vertex.api import VertexApi
+from cloudserve.adapters.google.vertex.images import Availability
 from cloudserve.adapters.google.vertex.options import Options
 from cloudserve.adapters.google.vertex.provider import Vertex, create
 from cloudserve.adapters.google.vertex.records import description
@@ -26,6 +28,7 @@ DEPLOYED = {
     "displayName": ONE.id,
     "dedicatedResources": {"machineSpec": {"machineType": "n1-standard-2"}},
 }
+TODAY = datetime(2026, 11, 21, tzinfo=UTC)
 ARGS = {"model": "half-plus", "revision": ONE.id}
 
 
@@ -50,7 +53,8 @@ def status_of(code, message, name="FAILED_PRECONDITION"):
 def provider_at(url, timeout=5.0, **fields):
     options = Options(bucket="gs://bucket", project="p", region="us-central1", **fields)
     api = VertexApi("p", "us-central1", url, Anonymous(), retries=0)
-    return Vertex("gcp", options, api, None, Poller(timeout, first=0.001, longest=0.01))
+    poller = Poller(timeout, first=0.001, longest=0.01)
+    return Vertex("gcp", options, api, None, poller, Availability(clock=lambda: TODAY))
 
 
 def version(number="1", **fields):

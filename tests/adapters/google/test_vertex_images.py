@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from cloudserve.adapters.google.vertex.checks import check
 from cloudserve.adapters.google.vertex.images import (
+    Availability,
     artifact_uri,
     check_image,
     container_spec,
@@ -75,15 +76,24 @@ def test_a_version_without_an_image_is_refused(version, refusal):
         ("", date(2027, 1, 14), True),
     ],
 )
-def test_an_image_that_was_taken_away_is_refused(version, today, gone, options):
-    given = options(tensorflow_version=version)
+def test_an_image_is_available_until_the_day_that_google_takes_it_away(
+    version, today, gone, options
+):
+    available = Availability(
+        "f:1", lambda: datetime(today.year, today.month, today.day, tzinfo=UTC)
+    )
+    image = container_spec(options(tensorflow_version=version), "m")["imageUri"]
     if gone:
         with pytest.raises(UserError, match="took the prebuilt image") as error:
-            check_image(given, "f:1", today)
-        assert "`image`" in error.value.hint
+            available.check(image)
+        assert (error.value.where, "`image`" in error.value.hint) == ("f:1", True)
     else:
-        check_image(given, "f:1", today)
-    check_image(options(tensorflow_version=version, image="europe-docker.pkg.dev/p/r/i"), "", today)
+        available.check(image)
+    available.check("europe-docker.pkg.dev/p/r/tf2-cpu.2-15:latest")
+
+
+def test_a_target_is_made_whether_or_not_its_image_is_still_available(options):
+    check_image(options(tensorflow_version="2.1"), "f:1")
 
 
 def test_accelerators_get_the_image_for_them(options):

@@ -7,7 +7,6 @@ import json
 import pytest
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.vertex.api import VertexApi
-from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.project import Target
@@ -16,12 +15,12 @@ from cloudserve.testing.provider_contract import MODEL, live, perform, plan, pro
 
 
 @pytest.fixture
-def make(bucket, clouds):
+def make(bucket, vertex):
     """Give what makes the provider of one project with other fields."""
 
     def make(**fields):
         common = {"bucket": f"gs://{bucket}", "project": f"p-{bucket}", "labels": {"team": "x"}}
-        return create(Target("gcp", "vertex", {**common, **fields}), clouds)
+        return vertex(Target("gcp", "vertex", {**common, **fields}))
 
     return make
 
