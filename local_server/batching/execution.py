@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..runtime.types import Tensor
-from .padding import merge
+from .padding import PaddingError, merge
 from .parameters import BatchingParameters
 from .splitting import split_outputs
 from .tasks import Outcome, Task, Tensors, own_copy, settle, timed_out
@@ -22,7 +22,8 @@ def execute(
 ) -> None:
     """Run tasks as one batch and settle each of them; an error is every task's, and no other's.
 
-    Tasks that nobody waits for any more are left out.
+    Tasks that nobody waits for any more are left out. Where one is so long that padding the others
+    to it takes too much memory, each runs alone.
     """
     wanted = [task for task in tasks if not task.ticket.gone]
     if not wanted:
@@ -30,6 +31,12 @@ def execute(
     outcomes: Sequence[Outcome]
     try:
         outcomes = _run(wanted, run, parameters, now, tell)
+    except PaddingError as error:
+        if len(wanted) > 1:
+            for task in wanted:
+                execute([task], run, parameters, now, tell)
+            return
+        outcomes = [error]
     except Exception as error:  # noqa: BLE001 - the thread has other models' batches to run
         outcomes = [own_copy(error) for _ in wanted]
     settle(zip((task.ticket for task in wanted), outcomes, strict=True))

@@ -6,16 +6,29 @@ Source: tensorflow_serving/batching/batching_session.cc (`MergeInputTensors`), b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from ..codecs.room import MOST_UNFOLDED_BYTES, STRING_BYTES
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from .parameters import BatchingParameters
 from .tasks import Task, Tensors
 
 _HIGHEST_PADDED_RANK = 6
+
+
+class PaddingError(StatusError):
+    """A batch whose padding takes too much memory; its tasks may fit one by one."""
+
+    def __init__(self, tasks: int, added: int) -> None:
+        super().__init__(
+            Code.RESOURCE_EXHAUSTED,
+            f"Padding a batch of {tasks} tasks would add {added} bytes; "
+            f"at most {MOST_UNFOLDED_BYTES} may be added",
+        )
 
 
 def batch_size(arrays: Sequence[Tensor]) -> int:
@@ -43,12 +56,14 @@ def merge(tasks: Sequence[Task], parameters: BatchingParameters) -> tuple[Tensor
 
     Padding repeats the first row of the last task that has one: a valid row of the model's input.
     Raises StatusError for shapes that do not go together; it is every task's then, as upstream.
+    PaddingError is raised before the padding is made.
     """
     size = sum(task.size for task in tasks)
     last = next((task for task in reversed(tasks) if task.size), None)
     padding = padding_rows(size, parameters.allowed_batch_sizes) if last else 0
     if len(tasks) == 1 and not padding and not parameters.pad_variable_length_inputs:
         return tasks[0].inputs, 0
+    _check_padding(tasks, parameters)
     merged = {}
     for name in tasks[0].inputs:
         arrays = [task.inputs[name] for task in tasks]
@@ -88,6 +103,42 @@ def _pad_array(array: Tensor, shape: tuple[int, ...]) -> Tensor:
     padded[...] = array.flat[0]
     padded[tuple(map(slice, array.shape))] = array
     return padded
+
+
+def _check_padding(tasks: Sequence[Task], parameters: BatchingParameters) -> None:
+    added = _added_bytes(tasks, parameters)
+    if added > MOST_UNFOLDED_BYTES:
+        raise PaddingError(len(tasks), added)
+
+
+def _added_bytes(tasks: Sequence[Task], parameters: BatchingParameters) -> int:
+    """Return how many bytes padding adds to tasks that make a batch.
+
+    Strings count by the largest that is repeated. Inputs that do not go together count as none:
+    `merge` refuses them.
+    """
+    size = sum(task.size for task in tasks)
+    rows = size + padding_rows(size, parameters.allowed_batch_sizes)
+    names = tasks[0].inputs if rows else ()
+    return sum(_added([task.inputs[name] for task in tasks], rows, parameters) for name in names)
+
+
+def _added(arrays: Sequence[Tensor], rows: int, parameters: BatchingParameters) -> int:
+    if len({array.ndim for array in arrays}) > 1:
+        return 0
+    lengths = tuple(map(max, zip(*(array.shape[1:] for array in arrays), strict=True)))
+    if not parameters.pad_variable_length_inputs:
+        lengths = arrays[-1].shape[1:]
+    elements: int = rows * math.prod(lengths) - sum(array.size for array in arrays)
+    return max(elements, 0) * _element_bytes(arrays)
+
+
+def _element_bytes(arrays: Sequence[Tensor]) -> int:
+    """Return the bytes of an element that padding repeats: one of each array's first row."""
+    if not arrays[0].dtype.hasobject:
+        return max(array.itemsize for array in arrays)
+    first_rows = (array[:1].flat for array in arrays)
+    return STRING_BYTES + max((len(item) for row in first_rows for item in row), default=0)
 
 
 def _check_shapes(name: str, arrays: Sequence[Tensor]) -> None:

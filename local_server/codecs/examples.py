@@ -19,6 +19,7 @@ from ..status import Code, StatusError
 from .json_reader import parse_json
 from .json_text import json_text, type_name
 from .request import signature_name
+from .room import EXAMPLE_BYTES, Room
 from .tensors import decode_string, is_base64
 
 _MOST_INT64 = 2**63 - 1
@@ -42,8 +43,19 @@ def parse_examples(body: bytes) -> ExamplesRequest:
     name = signature_name(document)
     # Parsing serialized messages that stand one after the other merges them.
     context = encode_example(document["context"]) if "context" in document else b""
-    examples = [context + encode_example(example) for example in _examples(document)]
-    return ExamplesRequest(examples, name)
+    given = _examples(document)
+    check_examples(len(given), len(context))
+    return ExamplesRequest([context + encode_example(example) for example in given], name)
+
+
+def check_examples(count: int, context_size: int) -> None:
+    """Refuse so many Examples, each with a copy of a context of so many bytes.
+
+    Raises StatusError: RESOURCE_EXHAUSTED.
+    """
+    if not Room().take(count * (EXAMPLE_BYTES + context_size)):
+        text = f"{count} examples with a context of {context_size} bytes each take too much memory"
+        raise StatusError(Code.RESOURCE_EXHAUSTED, text)
 
 
 def encode_example(features: Any) -> bytes:

@@ -9,7 +9,7 @@ Source: tensorflow/core/framework/tensor.proto, tensor.cc (`FromProto`, `AsProto
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,15 @@ from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
+from .room import STRING_BYTES, Room
 
 _MOST_DIMENSIONS = 64  # numpy's own limit; TensorFlow's is 254
 # A message has no more bytes.
 _MOST_BYTES = 2**31 - 1
-# A request of a few bytes may state any shape. The model's outputs come on top of what it unfolds
-# to, and their message.
-_MOST_UNFOLDED_BYTES = 2**28
+# A tensor without elements may state rows: a model answers each of them, with eight bytes or so.
+_EMPTY_ROW_BYTES = 8
+# A repeated field's numbers become Python objects on their way: so many at once.
+_NUMBERS_AT_ONCE = 2**16
 
 _DType = np.dtype[Any]
 
@@ -48,23 +50,41 @@ class _Kind:
     dtype: _DType
 
 
-def from_tensor_proto(proto: Any) -> Tensor:
+def from_tensor_proto(proto: Any, room: Room | None = None) -> Tensor:
     """Return a TensorProto's array; strings as an object array of bytes.
 
-    It may be read-only. Raises TensorProtoError where TensorFlow's `FromProto` fails, and for
-    resources, variants and 4-bit numbers.
+    It may be read-only. `room` is what all tensors of a request may add to its bytes. Raises
+    TensorProtoError where TensorFlow's `FromProto` fails, for resources, variants and 4-bit
+    numbers, and where the tensor takes more than the room that is left.
     """
+    room = room or Room()
     kind = _BY_NUMBER.get(proto.dtype)
     if kind is None:
         raise TensorProtoError(f"elements of type {dtype_name(proto.dtype)} cannot be sent")
     shape = _read_shape(proto.tensor_shape)
     size = math.prod(shape)
     if size == 0:
+        _take(room, _EMPTY_ROW_BYTES * math.prod(filter(None, shape)), 0, size)
         return np.empty(shape, kind.dtype)
+    if kind is _STRING:
+        return _read_strings(proto, size, room).reshape(shape)
     values = _read_content(proto.tensor_content, kind, size)
     if values is None:
-        values = _fit(_read_field(getattr(proto, kind.field), kind), size)
+        values = _fit(_read_field(getattr(proto, kind.field), kind, size), size, room)
     return values.reshape(shape)
+
+
+def stated_bytes(proto: Any) -> int:
+    """Return how many bytes a TensorProto's shape asks for, without making them.
+
+    Strings count with the last one, which may be repeated.
+    """
+    kind = _BY_NUMBER.get(proto.dtype)
+    size: int = math.prod(max(dim.size, 0) for dim in proto.tensor_shape.dim)
+    if kind is not _STRING:
+        return size * (kind.dtype.itemsize if kind else 0)
+    last = len(proto.string_val[-1]) if proto.string_val else 0
+    return size * (STRING_BYTES + last)
 
 
 def to_tensor_proto(array: Tensor, proto: Any, *, as_content: bool = False) -> None:
@@ -101,8 +121,6 @@ def _read_content(content: bytes, kind: _Kind, size: int) -> Tensor | None:
     """Return the elements that `tensor_content` holds; None where it is empty."""
     if not content:
         return None
-    if kind is _STRING:
-        return _as_objects(_split_strings(content, size))
     if len(content) != size * kind.dtype.itemsize:
         raise TensorProtoError(f"{len(content)} bytes are not {size} {kind.dtype.name}")
     if kind.dtype == np.bool_:
@@ -111,39 +129,58 @@ def _read_content(content: bytes, kind: _Kind, size: int) -> Tensor | None:
     return np.frombuffer(content, kind.dtype)
 
 
-def _read_field(values: Any, kind: _Kind) -> Tensor:
-    if kind is _STRING:
-        return _as_objects(values)
+def _read_strings(proto: Any, size: int, room: Room) -> Tensor:
+    if proto.tensor_content:
+        content = proto.tensor_content
+        if len(content) < size:  # each string's length takes a byte
+            raise TensorProtoError(f"the bytes are not {size} strings")
+        _take(room, STRING_BYTES * size, size, size)
+        return _as_objects(_split_strings(content, size), size)
+    given = min(len(proto.string_val), size)
+    last = proto.string_val[given - 1] if given else b""
+    _take(room, STRING_BYTES * size + len(last) * (size - given), given, size)
+    strings = _as_objects(proto.string_val[:given], size)
+    strings[given:] = last
+    return strings
+
+
+def _read_field(values: Any, kind: _Kind, size: int) -> Tensor:
+    """Return the numbers of a typed field, no more than `size` elements of them."""
     if isinstance(values, bytes):  # float8_val
         return np.frombuffer(values, kind.dtype)
-    # Numbers beyond a narrow type wrap around, as C++ casts them.
-    bits: Tensor = np.array(values).astype(kind.wire, copy=False)
-    if bits.nbytes % kind.dtype.itemsize:
+    parts = kind.dtype.itemsize // kind.wire.itemsize
+    if len(values) % parts:
         raise TensorProtoError("a complex number lacks its imaginary part")
+    count = min(len(values), size * parts)
+    bits: Tensor = np.empty(count, kind.wire)
+    for start in range(0, count, _NUMBERS_AT_ONCE):
+        end = min(start + _NUMBERS_AT_ONCE, count)
+        # Numbers beyond a narrow type wrap around, as C++ casts them.
+        bits[start:end] = np.array(values[start:end]).astype(kind.wire, copy=False)
     return bits.view(kind.dtype)
 
 
-def _fit(values: Tensor, size: int) -> Tensor:
+def _fit(values: Tensor, size: int, room: Room) -> Tensor:
     """Return `size` values: the first ones, or all and the last one repeated; of none, zeros."""
     given = len(values)
     if given >= size:
         return values[:size]
-    if size * values.dtype.itemsize > _MOST_UNFOLDED_BYTES:
-        raise TensorProtoError(f"{given} values cannot stand for {size}")
+    _take(room, size * values.dtype.itemsize, given, size)
     whole: Tensor = np.empty(size, values.dtype)
     whole[:given] = values
-    whole[given:] = values[-1] if given else _zero(values.dtype)
+    whole[given:] = values[-1] if given else np.zeros((), values.dtype)
     return whole
 
 
-def _zero(dtype: _DType) -> Any:
-    return b"" if dtype.hasobject else np.zeros((), dtype)
+def _take(room: Room, needed: int, given: int, size: int) -> None:
+    if not room.take(needed):
+        raise TensorProtoError(f"{given} values cannot stand for {size}")
 
 
-def _as_objects(values: Iterable[bytes]) -> Tensor:
-    strings = list(values)
-    array: Tensor = np.empty(len(strings), object)
-    array[:] = strings
+def _as_objects(strings: Sequence[bytes], size: int) -> Tensor:
+    """Return an array of `size` objects that begins with these."""
+    array: Tensor = np.empty(size, object)
+    array[: len(strings)] = strings
     return array
 
 

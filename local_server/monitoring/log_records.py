@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..codecs.room import EXAMPLE_BYTES, STRING_BYTES
 from ..codecs.tensor_proto import to_tensor_proto
 from ..inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..protocols.grpc_examples import write_classifications, write_regressions
@@ -37,7 +38,9 @@ class Entry:
     def size(self) -> int:
         """Return about how many bytes it holds in memory."""
         arrays = [*self.inputs.values(), *_arrays(self.answer)]
-        return sum(map(_array_size, arrays)) + sum(map(len, self.examples))
+        return sum(map(_array_size, arrays)) + sum(
+            EXAMPLE_BYTES + len(example) for example in self.examples
+        )
 
 
 def to_entry(observation: Observation, answer: Answer, sampling_rate: float) -> Entry:
@@ -141,4 +144,6 @@ def _arrays(answer: Answer) -> list[Tensor]:
 
 
 def _array_size(array: Tensor) -> int:
-    return sum(map(len, array.flat)) if array.dtype.hasobject else array.nbytes
+    if not array.dtype.hasobject:
+        return array.nbytes
+    return STRING_BYTES * array.size + sum(map(len, array.flat))

@@ -5,6 +5,7 @@ Source: tensorflow_serving/apis/{input,classification,regression}.proto; tfservi
 
 from __future__ import annotations
 
+from ..codecs.examples import check_examples
 from ..inference.nouns import Classifications, Regressions
 from ..transport.grpc_types import Message
 
@@ -13,13 +14,14 @@ def read_examples(request: Message) -> list[bytes]:
     """Return the serialized Examples of a request's `input`, each with the context before it.
 
     Messages join by their bytes (protobuf, "Last one wins"), so an example's features go before
-    its context's.
+    its context's. Raises StatusError (RESOURCE_EXHAUSTED) for more memory than `Room` has.
     """
     if request.input.WhichOneof("kind") == "example_list_with_context":
         listed = request.input.example_list_with_context
         context = listed.context.SerializeToString()
     else:
         listed, context = request.input.example_list, b""
+    check_examples(len(listed.examples), len(context))
     return [context + example.SerializeToString() for example in listed.examples]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cloudserve.savedmodel.signature import Signature
 
+from ..codecs.room import Room
 from ..codecs.tensor_proto import TensorProtoError, from_tensor_proto
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
@@ -19,14 +20,15 @@ from ..transport.grpc_types import Message
 def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str, Tensor]:
     """Return the arrays that a signature wants, by alias, but for those it has defaults for.
 
-    Raises StatusError (INVALID_ARGUMENT) for names that are missing or not known, and for a
-    TensorProto that is none.
+    Raises StatusError (INVALID_ARGUMENT) for names that are missing or not known, for a
+    TensorProto that is none, and for tensors that together take too much memory (`Room`).
     """
     _check_count(signature, inputs)
     arrays: dict[str, Tensor] = {}
+    room = Room()
     for spec in signature.inputs:
         if spec.alias in inputs:
-            arrays[spec.alias] = _read_tensor(spec.alias, inputs[spec.alias])
+            arrays[spec.alias] = _read_tensor(spec.alias, inputs[spec.alias], room)
         elif spec.alias not in signature.defaults:
             raise _invalid(
                 f"Signature input alias: {spec.alias}(feed name: {spec.tensor_name}) not found in "
@@ -68,9 +70,9 @@ def _check_count(signature: Signature, inputs: Mapping[str, Message]) -> None:
         )
 
 
-def _read_tensor(alias: str, proto: Message) -> Tensor:
+def _read_tensor(alias: str, proto: Message, room: Room) -> Tensor:
     try:
-        return from_tensor_proto(proto)
+        return from_tensor_proto(proto, room)
     except (TensorProtoError, MemoryError) as error:
         raise _invalid(f"tensor parsing error: {alias}") from error
 

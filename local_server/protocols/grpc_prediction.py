@@ -24,7 +24,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 
 from cloudserve.savedmodel.signature import Signature
 
-from ..codecs.tensor_proto import to_tensor_proto
+from ..codecs.tensor_proto import stated_bytes, to_tensor_proto
 from ..inference import Inference, UnknownSignatureError
 from ..inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..runtime.types import Tensor
@@ -63,7 +63,7 @@ class PredictionService:
         spec = read_spec(request)
         if not self._inference.batches(spec):
             return await self._inference.submit(lambda: self._predict(spec, request))
-        small = request.ByteSize() <= _SMALL
+        small = _is_small(request)
         decode, wanted = partial(_decode, request), tuple(request.output_filter)
         with _named_as_upstream():
             prediction = await self._inference.predict(
@@ -129,6 +129,13 @@ class PredictionService:
         write_spec(response.model_spec, replace(metadata.spec, signature=""))
         response.metadata[_SIGNATURES].Pack(signature_map(metadata))
         return response
+
+
+def _is_small(request: Message) -> bool:
+    """Say whether a request and the tensors that it states are both small."""
+    if request.ByteSize() > _SMALL:
+        return False
+    return sum(map(stated_bytes, request.inputs.values())) <= _SMALL
 
 
 def _decode(request: Message, signature: Signature) -> Mapping[str, Tensor]:

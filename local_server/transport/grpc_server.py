@@ -25,10 +25,13 @@ from .grpc_types import Admit, GrpcApplication, Method, Service
 from .tls import Tls, TlsSource, server_context
 
 _UNLIMITED = -1
+# TensorFlow Serving takes int32's 2 GiB. A message that is compressed in transit unfolds a thousand
+# times, and grpcio holds it twice: `--grpc_channel_arguments` raises it for who sends more.
+_MOST_RECEIVED = 2**29
 _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
     {
+        "grpc.max_receive_message_length": _MOST_RECEIVED,
         # grpcio's unlimited is its int32: 2 GiB, as TensorFlow Serving's `SetMaxMessageSize`.
-        "grpc.max_receive_message_length": _UNLIMITED,
         "grpc.max_send_message_length": _UNLIMITED,
         # Otherwise a second server would share the port, and calls go to either.
         "grpc.so_reuseport": 0,

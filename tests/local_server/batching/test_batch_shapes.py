@@ -1,9 +1,18 @@
 """Inputs put together and outputs taken apart: padding, joining, and what is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters
-from cloudserve.local_server.batching.padding import batch_size, merge, pad_lengths, padding_rows
+from cloudserve.local_server.batching.execution import execute
+from cloudserve.local_server.batching.padding import (
+    PaddingError,
+    batch_size,
+    merge,
+    pad_lengths,
+    padding_rows,
+)
 from cloudserve.local_server.batching.splitting import split_outputs, split_task
 from cloudserve.local_server.batching.tasks import Task, ThreadTicket
 from cloudserve.local_server.status import Code, StatusError
@@ -246,3 +255,74 @@ def test_pieces_whose_outputs_differ_in_length_cannot_be_joined():
         Code.FAILED_PRECONDITION,
         "Tensor concat operation failed",
     )
+
+
+# What padding may add.
+
+
+def arrays_task(**arrays):
+    named = {f"{name}:0": array for name, array in arrays.items()}
+    return Task(named, len(next(iter(arrays.values()))), ThreadTicket())
+
+
+def strings(shape, item):
+    return np.full(shape, item, object)
+
+
+TOO_LONG = [
+    ([np.zeros((1, 20_000, 1), np.int8), np.zeros((1, 1, 20_000), np.int8)], {}),
+    ([strings((1, 1), b"x" * 2**20), strings((1, 1000), b"")], {}),
+    ([np.zeros((1, 2**20), np.int8)], {"allowed_batch_sizes": (512,), "max_batch_size": 512}),
+    ([strings((1, 1), b"x" * 2**20)], {"allowed_batch_sizes": (512,), "max_batch_size": 512}),
+]
+
+
+@pytest.mark.parametrize(("arrays", "parameters"), TOO_LONG)
+def test_padding_that_takes_too_much_memory_is_refused_before_it_is_made(arrays, parameters):
+    chosen = BatchingParameters(pad_variable_length_inputs=True, **parameters)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PaddingError) as caught:
+            merge([arrays_task(x=array) for array in arrays], chosen)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+    assert peak < 2**20
+
+
+def test_the_refusal_says_how_much_padding_would_add():
+    tasks = [arrays_task(x=np.zeros((1, 2**14), np.int8)) for _ in range(2)]
+    tasks.append(arrays_task(x=np.zeros((1, 2**29), np.int8)))
+    code, text = refusal(merge, tasks, BatchingParameters(pad_variable_length_inputs=True))
+    added = 2 * (2**29 - 2**14)
+    assert code is Code.RESOURCE_EXHAUSTED
+    assert text == (
+        f"Padding a batch of 3 tasks would add {added} bytes; at most {2**28} may be added"
+    )
+
+
+def test_a_request_too_long_for_its_batch_fails_no_other_of_it():
+    wide, tall = np.ones((1, 20_000, 1), np.int8), np.ones((1, 1, 20_000), np.int8)
+    tasks = [arrays_task(x=wide), arrays_task(x=tall)]
+    batches = []
+
+    def run(tensors):
+        batches.append(tensors["x:0"].shape)
+        return {"y:0": tensors["x:0"].sum(axis=(1, 2))}
+
+    parameters = BatchingParameters(pad_variable_length_inputs=True)
+    execute(tasks, run, parameters, 0.0, lambda tasks, padding: None)
+    assert batches == [wide.shape, tall.shape]
+    assert [task.ticket.wait()["y:0"].tolist() for task in tasks] == [[20_000], [20_000]]
+
+
+def test_a_request_that_cannot_be_padded_alone_fails_alone():
+    tasks = [arrays_task(x=np.zeros((1, 2**20), np.int8)), arrays_task(x=np.ones((1, 1), np.int8))]
+    parameters = BatchingParameters(
+        pad_variable_length_inputs=True, allowed_batch_sizes=(512,), max_batch_size=512
+    )
+    execute(tasks, lambda x: {"y:0": x["x:0"][:, 0]}, parameters, 0.0, lambda *_: None)
+    with pytest.raises(PaddingError):
+        tasks[0].ticket.wait()
+    assert tasks[1].ticket.wait()["y:0"].tolist() == [1]

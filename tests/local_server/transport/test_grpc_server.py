@@ -8,6 +8,7 @@ import threading
 import grpc
 import pytest
 from cloudserve.local_server.status import Code, StatusError
+from cloudserve.local_server.transport import grpc_server
 from cloudserve.local_server.transport.grpc_server import GrpcOptions, GrpcServer
 
 from cloudserve.errors import UserError
@@ -356,3 +357,17 @@ async def test_channel_arguments_go_before_the_servers_own():
         assert await ask(channel, "Say", "short") == "short"
         code, _ = await refusal(channel, "Say", "longer than ten bytes")
     assert code == "RESOURCE_EXHAUSTED"
+
+
+def test_a_message_has_512_mib_at_most_where_no_argument_says_otherwise():
+    assert grpc_server._ARGUMENTS["grpc.max_receive_message_length"] == 512 * 2**20
+
+
+@in_loop
+async def test_a_message_compressed_in_transit_is_not_unfolded_beyond_the_limit():
+    options = GrpcOptions(channel_arguments={"grpc.max_receive_message_length": 2**20})
+    async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
+        gzip = grpc.Compression.Gzip
+        assert await ask(channel, "Say", "x" * 2**19, compression=gzip) == "x" * 2**19
+        refused = await refusal(channel, "Say", "x" * 2**24, compression=gzip)
+    assert refused == ("RESOURCE_EXHAUSTED", "Decompressed message larger than max")
