@@ -38,7 +38,7 @@ def write_project(
         raise UserError(
             "there is no SavedModel here",
             where=str(folder.resolve()),
-            hint="export one with tf.saved_model.save(model, 'models/NAME/1')",
+            hint="export one: model.export('models/NAME/1') in Keras",
         )
     path = folder / DEFAULT_FILE
     text = _render(folder, models, targets)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ProjectError, UserError
+from cloudserve.release.fitness import check_prebuilt, own_image_warnings
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.provider import BlobStore
 
@@ -264,15 +265,23 @@ class Place:
 def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) -> tuple[str, ...]:
     """Return what to warn of.
 
-    Raises UserError for what SageMaker would refuse, ModelError for code that its container could
-    not use.
+    Raises UserError for what SageMaker would refuse, ModelError for a model or code that its
+    container could not use.
     """
     _check_instances(options, place, api)
     _check_memory(artifact, options, place)
     _check_region(options.region, place.bucket, api)
     _check_alarms(options, place, api)
-    old = too_old(place.image, tensorflow_of(place.image), artifact.tensorflow_version)
+    old = _check_model(artifact, place.image)
     return (*old, *_check_code(artifact, options, place), *_idle_gpu(options, place.image))
+
+
+def _check_model(artifact: Artifact, image: str) -> tuple[str, ...]:
+    version = tensorflow_of(image)
+    if not version:
+        return own_image_warnings(artifact, image)
+    check_prebuilt(artifact)
+    return too_old(image, version, artifact.tensorflow_version)
 
 
 def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cloudserve.errors import UserError
+from cloudserve.release.fitness import check_prebuilt
 from cloudserve.release.nouns import Artifact
 
 from ..options import from_environment
@@ -80,7 +81,11 @@ def check_options(options: Options, where: str) -> None:
 
 
 def check(artifact: Artifact, options: Options) -> tuple[str, ...]:
-    """Return what to warn of; raises UserError for what AI Platform refused when it lived."""
+    """Return what to warn of.
+
+    Raises UserError for what AI Platform refused when it lived, ModelError for a model that its
+    runtime cannot answer with.
+    """
     if artifact.files > MOST_FILES:
         raise UserError(
             f"the model has {artifact.files:,} files; AI Platform takes {MOST_FILES:,}",
@@ -93,6 +98,7 @@ def check(artifact: Artifact, options: Options) -> tuple[str, ...]:
             f"on {options.machine_type}",
             hint="export it without optimizer state, or take a larger `machine_type`",
         )
+    check_prebuilt(artifact)
     return too_old("the runtime", options.runtime_version, artifact.tensorflow_version)
 
 

@@ -27,14 +27,18 @@ def command(
     """Show what a SavedModel holds, without TensorFlow.
 
     MODEL is a SavedModel directory, a base path of NUMBER/ ones, or a model of the project.
+    A model that TensorFlow Serving cannot answer with is shown, and the command ends with 3.
     """
     from cloudserve.cli.model_report import model_report
     from cloudserve.savedmodel import read_saved_model, read_tree, resolve
+    from cloudserve.savedmodel.servable import check_is_restored
 
     path, own_tags = _locate(model, project_file)
     number, folder = resolve(path, version)
     wanted = tuple(tag.strip() for tag in tags.split(",")) if tags is not None else own_tags
-    show(model_report(read_saved_model(folder, wanted), read_tree(folder), number), output)
+    found = read_saved_model(folder, wanted)
+    show(model_report(found, read_tree(folder), number), output)
+    check_is_restored(found.unrestored, str(folder))
 
 
 def _locate(model: str, project_file: Path) -> tuple[Path, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import Any
 from cloudserve.cli.report import Report, Table, counted
 from cloudserve.names import utf8
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
+from cloudserve.savedmodel.servable import say_variables
 
 
 def model_report(model: SavedModel, tree: Tree, number: int) -> Report:
@@ -32,6 +33,10 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
     ]
     if model.missing_assets:
         rows.append(("missing", ", ".join(model.missing_assets)))
+    if model.unrestored:
+        rows.append(("not restored", say_variables(model.unrestored)))
+    if not model.signatures:
+        rows.append(("signatures", "none: the model can answer no request"))
     return Table(("path", utf8(model.path)), rows)
 
 
@@ -67,5 +72,6 @@ def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
         "ops": model.ops,
         "assets": model.assets,
         "missing_assets": model.missing_assets,
+        "unrestored": model.unrestored,
         "files": tree.files,
     }

@@ -71,6 +71,8 @@ class Artifact:
     files: int
     path: Path | None = None
     """The directory; None where only its figures are known."""
+    unrestored: tuple[str, ...] = ()
+    """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 
 
 class State(StrEnum):

@@ -105,8 +105,8 @@ class Provider(Protocol):
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Return what to warn of before a model is sent, a sentence each.
 
-        Raises UserError for what the platform would refuse: size, files, a bucket elsewhere.
-        Reads, never changes.
+        Raises UserError for what the platform would refuse: size, files, a bucket elsewhere; and
+        ModelError for a model that the platform's server cannot answer with. Reads, never changes.
         """
         ...
 

@@ -38,6 +38,7 @@ from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.traffic import ALL
 from cloudserve.release.uploaded import uploaded
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
+from cloudserve.savedmodel.servable import check_has_signature
 from cloudserve.storage.events import Observe, Told, ignore
 
 
@@ -218,7 +219,14 @@ class Releases:
     def _local(self, number: int | None) -> tuple[Revision, Path, Artifact]:
         number, source = resolve(self._model.path, number)
         model, tree = read_saved_model(source, self._model.tags), self._read_tree(source)
-        artifact = Artifact(model.tensorflow_version, tree.size, len(tree.files), source)
+        check_has_signature(model)
+        artifact = Artifact(
+            model.tensorflow_version,
+            tree.size,
+            len(tree.files),
+            source,
+            unrestored=model.unrestored,
+        )
         return Revision(number, tree.digest), source, artifact
 
     def _plan_revision(self, revision: Revision, source: Path | None) -> Plan:

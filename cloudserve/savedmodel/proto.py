@@ -29,6 +29,7 @@ __all__ = [
     "BundleHeaderProto",
     "DecodeError",
     "Message",
+    "OpList",
     "SavedModel",
     "parse",
     "parse_text",
@@ -58,19 +59,39 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "string tensorflow_git_version = 6",
     ),
     "OpList": ("repeated OpDef op = 1",),
-    "OpDef": ("string name = 1",),
+    "OpDef": (
+        "string name = 1",
+        "repeated ArgDef input_arg = 2",
+    ),
+    "ArgDef": ("string name = 1",),
     "GraphDef": (
         "repeated NodeDef node = 1",
         "FunctionDefLibrary library = 2",
     ),
-    "NodeDef": ("string op = 2",),
+    "NodeDef": (
+        "string name = 1",
+        "string op = 2",
+        "repeated string input = 3",
+        "map AttrValue attr = 5",
+    ),
+    "AttrValue": (
+        "ListValue list = 1",
+        "bytes s = 2",
+        "NameAttrList func = 10",
+    ),
+    "ListValue": ("repeated NameAttrList func = 9",),
+    "NameAttrList": ("string name = 1",),
     "FunctionDefLibrary": ("repeated FunctionDef function = 1",),
     "FunctionDef": (
         "OpDef signature = 1",
         "repeated NodeDef node_def = 3",
     ),
     "SaverDef": ("string restore_op_name = 3",),
-    "CollectionDef": ("AnyList any_list = 5",),
+    "CollectionDef": (
+        "NodeList node_list = 1",
+        "AnyList any_list = 5",
+    ),
+    "NodeList": ("repeated string value = 1",),
     "AnyList": ("repeated .google.protobuf.Any value = 1",),
     "SignatureDef": (
         "map TensorInfo inputs = 1",
@@ -182,6 +203,7 @@ def _message_class(name: str) -> Message:
 
 SavedModel = _message_class("SavedModel")
 AssetFileDef = _message_class("AssetFileDef")
+OpList = _message_class("OpList")
 BundleHeaderProto = _message_class("BundleHeaderProto")
 BundleEntryProto = _message_class("BundleEntryProto")
 

@@ -15,6 +15,7 @@ from cloudserve.errors import ModelError
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
 from cloudserve.savedmodel.model import SavedModel
+from cloudserve.savedmodel.restoring import VARIABLE_OPS, unrestored_variables
 from cloudserve.savedmodel.signature import Signature, read_signature
 from cloudserve.savedmodel.variables import COPY_AGAIN, INDEX, check_variables
 from cloudserve.savedmodel.versions import MODEL_FILES, list_versions
@@ -23,7 +24,6 @@ _log = logging.getLogger(__name__)
 
 _BINARY, _, _CHUNKED = MODEL_FILES
 _ASSETS_COLLECTION = "saved_model_assets"
-_VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 _GIT_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -52,6 +52,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
         assets=assets,
         missing_assets=_missing_assets(path, assets),
         has_variables=has_variables,
+        unrestored=unrestored_variables(graph, has_variables=has_variables),
     )
 
 
@@ -125,7 +126,8 @@ def _select(message: proto.Message, tags: tuple[str, ...], path: Path) -> proto.
         raise ModelError(
             "the file holds no MetaGraph, so it is no SavedModel (a frozen graph, perhaps)",
             where=str(path),
-            hint="export the model with tf.saved_model.save or, in Keras, model.export",
+            hint="export the model: model.export('DIRECTORY') in Keras, tf.saved_model.save of a "
+            "tf.Module with its signatures",
         )
     for graph in message.meta_graphs:
         if set(graph.meta_info_def.tags) == set(tags):
@@ -187,7 +189,7 @@ def _check_needs_no_variables(path: Path, graph: proto.Message) -> None:
     TensorFlow Serving loads such a model (RunRestore in tensorflow/cc/saved_model/loader.cc), and
     its requests then fail on uninitialised variables.
     """
-    used = _VARIABLE_OPS.intersection(node.op for node in graph.graph_def.node)
+    used = VARIABLE_OPS.intersection(node.op for node in graph.graph_def.node)
     if used and graph.saver_def.restore_op_name:
         raise ModelError(
             f"{INDEX} is missing, and the graph has variables to restore",

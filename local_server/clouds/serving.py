@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from cloudserve.errors import CloudserveError, ModelError
 
 from ..models import Manager
+from ..runtime.serving_image import ServingImage
+from ..runtime.session import load_model
 from .objects.errors import NoSuchBucketError
 from .objects.store import ObjectStore
 from .planned_failure import fail_if_planned
@@ -53,6 +56,8 @@ class Servable:
     name: str
     version: int
     path: Path
+    image: ServingImage | None = None
+    """The prebuilt image that serves it; None for cloudserve's own server in an own image."""
 
 
 _AT_ONCE = 3
@@ -99,7 +104,8 @@ class Serving:
         try:
             for servable in await _to_its_end(asyncio.to_thread(lambda: tuple(lay(folder)))):
                 name, version = servable.name, servable.version
-                await _to_its_end(self._manager.load(name, version, servable.path))
+                load = partial(load_model, image=servable.image) if servable.image else None
+                await _to_its_end(self._manager.load(name, version, servable.path, load=load))
                 done.append(servable)
         except BaseException as error:
             await self._discard(_Loaded(folder, tuple(done)))

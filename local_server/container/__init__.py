@@ -9,6 +9,14 @@ python_service.py, tfs_utils.py), in the behaviour of the 2.19 and of the 2.20 i
 
 from .container import Container, Setup
 from .nouns import Answer, Invocation
-from .release import Release, release_of
+from .release import Release, release_of, serving_image_of
 
-__all__ = ["Answer", "Container", "Invocation", "Release", "Setup", "release_of"]
+__all__ = [
+    "Answer",
+    "Container",
+    "Invocation",
+    "Release",
+    "Setup",
+    "release_of",
+    "serving_image_of",
+]

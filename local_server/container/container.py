@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 
+from ..runtime.serving_image import ServingImage
 from . import discovery
 from .code import UserCode, prepare, read_code
 from .handlers import Handlers
@@ -39,6 +40,8 @@ class Setup:
     """A folder of its own for what it installs."""
     environment: Mapping[str, str] = field(default_factory=dict)
     release: Release = Release.V2_20
+    image: ServingImage | None = field(default_factory=ServingImage)
+    """The TensorFlow Serving in the image; None for cloudserve's own server."""
     install_requirements: bool = False
     start_seconds: float = 60.0
     """How long `inference.py` may take to be imported."""
@@ -51,7 +54,7 @@ class Container:
         """Read the environment; raises ModelError for what the image would not start with."""
         self._setup = setup
         self.settings: Settings = read_settings(setup.environment)
-        self._upstream = Upstream(executor, self.settings.batching)
+        self._upstream = Upstream(executor, self.settings.batching, setup.image)
         self._handlers: Handlers | None = None
         self._script: ScriptFace | None = None
         default = self.settings.default_model or "None"

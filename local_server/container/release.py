@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from ..runtime.serving_image import ServingImage
+
 # `…/tensorflow-inference:2.20-cpu-py312`, `…:2.19.0-gpu`, `…-serving:1.15-cpu` (clouds.md C.2).
 _TAG = re.compile(r":(\d+)\.(\d+)(?:\.\d+)?(?:[-_][^/]*)?$")
 _FIRST_NEW = (2, 20)
+
+
+_TENSORFLOW = re.compile(r"tensorflow-(?:inference|serving)(?:-eia)?:")
 
 
 class Release(Enum):
@@ -23,3 +28,14 @@ def release_of(image: str) -> Release:
     if found is None or (int(found[1]), int(found[2])) >= _FIRST_NEW:
         return Release.V2_20
     return Release.V2_19
+
+
+def serving_image_of(image: str) -> ServingImage | None:
+    """Return the TensorFlow Serving in one of AWS's images, or None in an image of the user's.
+
+    `image` is a URI, a version such as `2.19`, or "" for the newest.
+    """
+    if image and "/" in image and not _TENSORFLOW.search(image):
+        return None
+    found = _TAG.search(f":{image}" if image[:1].isdigit() else image)
+    return ServingImage(f"{found[1]}.{found[2]}" if found else "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..transport.server import HttpServer
 from .application import ContainerApplication
 from .container import Container, Setup
-from .release import release_of
+from .release import release_of, serving_image_of
 
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
 
@@ -66,6 +66,7 @@ class ContainerServer:
             scratch,
             environment,
             release_of(f":{image}" if image[:1].isdigit() else image),
+            serving_image_of(image),
             install_requirements=install,
         )
         container = Container(setup, self._threads)

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
+from functools import partial
 
 from ..batching.loader import batched
 from ..batching.parameters import BatchingParameters
@@ -14,6 +15,7 @@ from ..inference import Inference
 from ..models import Manager
 from ..protocols.tfserving_grpc import TfServingGrpc
 from ..protocols.tfserving_rest import TfServingRest
+from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..transport.grpc_server import GrpcServer
 from ..transport.server import HttpServer
@@ -27,8 +29,13 @@ _JSON_HEADERS = {"content-type": "application/json", "accept": "application/json
 class Upstream:
     """A model server of its own, in this process; ports are opened for who has to reach it."""
 
-    def __init__(self, executor: Executor, batching: BatchingParameters | None = None) -> None:
-        self._manager = Manager(batched(load_model, batching))
+    def __init__(
+        self,
+        executor: Executor,
+        batching: BatchingParameters | None = None,
+        image: ServingImage | None = None,
+    ) -> None:
+        self._manager = Manager(batched(partial(load_model, image=image), batching))
         self.inference = Inference(self._manager, executor)
         self._rest = TfServingRest(self.inference)
         self._ports = AsyncExitStack()

@@ -114,15 +114,24 @@ class Manager:
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def load(self, name: str, version: int, path: Path, again: Again | None = None) -> None:
-        """Load a version in a thread; at return it is AVAILABLE.
+    async def load(
+        self,
+        name: str,
+        version: int,
+        path: Path,
+        again: Again | None = None,
+        load: Loader | None = None,
+    ) -> None:
+        """Load a version in a thread, with `load` in the place of the manager's own loader.
+
+        At return it is AVAILABLE.
 
         While `again` says so it is tried once more, LOADING all the time. Raises ModelError when
         it does not load, which leaves it at END with that error, and ConflictError when it is
         loaded or loading. Cancelling the wait does not stop the load.
         """
         entry = self._start(name, version)
-        await self._unbroken(self._load_until(entry, name, path, again))
+        await self._unbroken(self._load_until(entry, name, path, again, load or self._load))
 
     async def unload(self, name: str, version: int) -> None:
         """Stop handing out a version, wait until no request holds it, and close it.
@@ -200,10 +209,12 @@ class Manager:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, work, *arguments)
 
-    async def _load_until(self, entry: _Entry, name: str, path: Path, again: Again | None) -> None:
+    async def _load_until(
+        self, entry: _Entry, name: str, path: Path, again: Again | None, load: Loader
+    ) -> None:
         self._set(entry, State.LOADING)
         try:
-            while failure := await self._in_thread(self._attempt, entry, name, path):
+            while failure := await self._in_thread(self._attempt, entry, name, path, load):
                 if again is None or not await again(failure):
                     break
         except BaseException as error:
@@ -215,10 +226,10 @@ class Manager:
             self._set(entry, State.END, code, failure.message)
             raise failure
 
-    def _attempt(self, entry: _Entry, name: str, path: Path) -> ModelError | None:
+    def _attempt(self, entry: _Entry, name: str, path: Path, load: Loader) -> ModelError | None:
         version = entry.status.version
         try:
-            model = self._load(path)
+            model = load(path)
         except ModelError as error:
             return error
         with self._lock:

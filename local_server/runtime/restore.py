@@ -41,11 +41,18 @@ class Restored:
 
 
 def restore(
-    tf: Any, path: Path, tags: Sequence[str], config: Any, device: Device | None = None
+    tf: Any,
+    path: Path,
+    tags: Sequence[str],
+    config: Any,
+    device: Device | None = None,
+    *,
+    keep_unset: bool = False,
 ) -> Restored:
     """Restore a SavedModel in a session of its own, everything on `device` if one is given.
 
-    Raises LoadError.
+    `keep_unset` keeps the session where variables have no value, as TensorFlow Serving does: the
+    requests that read them fail. Raises LoadError.
     """
     loader = _open(tf, path)
     meta_graph = _find_meta_graph(loader, path, tags)
@@ -60,8 +67,7 @@ def restore(
         loader.run_init_ops(session, tags)
         signatures = {n: read_signature(n, definitions[n]) for n in sorted(definitions)}
         defaults = {n: _read_defaults(tf, definitions[n]) for n in definitions}
-        with session.graph.as_default():
-            unset = _unset_variables(tf, session, signatures)
+        unset = [] if keep_unset else _unset_variables(tf, session, signatures)
     # TensorFlow's loader raises OpError, OSError, RuntimeError, ValueError, and more.
     except Exception as error:
         session.close()
@@ -125,7 +131,8 @@ def _read_defaults(tf: Any, definition: Any) -> dict[str, Tensor]:
 def _unset_variables(tf: Any, session: Any, signatures: Mapping[str, Signature]) -> list[str]:
     wanted = [spec.tensor_name for s in signatures.values() for spec in s.outputs]
     handles = [op for op in _ancestors(session.graph, wanted) if op.type == "VarHandleOp"]
-    checks = [tf.raw_ops.VarIsInitializedOp(resource=op.outputs[0]) for op in handles]
+    with session.graph.as_default():
+        checks = [tf.raw_ops.VarIsInitializedOp(resource=op.outputs[0]) for op in handles]
     is_set = session.run(checks) if checks else []
     return sorted(op.name for op, ok in zip(handles, is_set, strict=True) if not ok)
 

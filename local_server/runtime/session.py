@@ -20,6 +20,7 @@ from .eager import load_eagerly
 from .options import SessionOptions
 from .replicas import ReplicatedModel
 from .restore import restore
+from .serving_image import ServingImage
 from .tensorflow import import_tensorflow
 from .types import LoadedModel, LoadError, Ran
 
@@ -29,18 +30,25 @@ _SERVE = ("serve",)
 
 
 def load_model(
-    path: Path, tags: tuple[str, ...] = _SERVE, options: SessionOptions | None = None
+    path: Path,
+    tags: tuple[str, ...] = _SERVE,
+    options: SessionOptions | None = None,
+    image: ServingImage | None = None,
 ) -> LoadedModel:
     """Load the SavedModel at `path` (the folder of saved_model.pb) with these tags.
 
-    Raises LoadError (a ModelError) with TensorFlow's reason in one line, and StatusError for a
-    configuration file that cannot be read.
+    `image` loads it as the TensorFlow Serving of a prebuilt image does. Raises LoadError (a
+    ModelError) with TensorFlow's reason in one line, and StatusError for a configuration file that
+    cannot be read.
     """
-    return session_loader(tags, options)(path)
+    return session_loader(tags, options, image=image)(path)
 
 
 def session_loader(
-    tags: tuple[str, ...] = _SERVE, options: SessionOptions | None = None, ran: Ran | None = None
+    tags: tuple[str, ...] = _SERVE,
+    options: SessionOptions | None = None,
+    ran: Ran | None = None,
+    image: ServingImage | None = None,
 ) -> Callable[[Path], LoadedModel]:
     """Return what does the same with a configuration that is read now, and once.
 
@@ -52,20 +60,26 @@ def session_loader(
 
     def load(path: Path) -> LoadedModel:
         config = read_config(chosen) if given is None else given
-        return _load(path, tags, config, chosen.devices, ran)
+        return _load(path, tags, config, chosen.devices, ran, image)
 
     return load
 
 
 def _load(
-    path: Path, tags: tuple[str, ...], given: Any, words: tuple[str, ...], ran: Ran | None
+    path: Path,
+    tags: tuple[str, ...],
+    given: Any,
+    words: tuple[str, ...],
+    ran: Ran | None,
+    image: ServingImage | None,
 ) -> LoadedModel:
     tf = import_tensorflow()
     try:
         devices = find_devices(tf, words)
     except StatusError as error:
         raise LoadError(error.code, error.message, where=str(path)) from error
-    restore_on = partial(restore, tf, path, tags, session_config(given, devices))
+    config = session_config(given, devices)
+    restore_on = partial(restore, tf, path, tags, config, keep_unset=image is not None)
     first, *others = devices or (None,)
     restored = restore_on(first)
     if restored.unset:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cloudserve.errors import UserError
+from cloudserve.release.fitness import check_prebuilt, own_image_warnings
 from cloudserve.release.nouns import Artifact
 
 from .images import image_warnings, multi_region
@@ -33,7 +34,11 @@ class Located(Protocol):
 
 
 def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, ...]:
-    """Return what to warn of; raises UserError for what Vertex AI would refuse."""
+    """Return what to warn of.
+
+    Raises UserError for what Vertex AI would refuse, ModelError for a model that its prebuilt image
+    cannot answer with.
+    """
     if artifact.size > LARGEST:
         raise UserError(
             f"the model has {artifact.size:,} bytes; Vertex AI takes {LARGEST:,}",
@@ -41,6 +46,9 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
             hint="export it without optimizer state, or build it into a container image",
         )
     _check_region(options.region, bucket)
+    if options.image:
+        return own_image_warnings(artifact, options.image)
+    check_prebuilt(artifact)
     return image_warnings(options, artifact.tensorflow_version)
 
 

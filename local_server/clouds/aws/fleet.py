@@ -18,7 +18,7 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
-from ...container import Container, Setup, release_of
+from ...container import Container, Setup, release_of, serving_image_of
 from ..objects.store import ObjectStore
 from ..planned_failure import fail_if_planned
 from ..serving import reason
@@ -121,6 +121,7 @@ class Fleet:
             folder / "scratch",
             environment,
             release_of(definition["Image"]),
+            serving_image_of(definition["Image"]),
             install_requirements=self._install,
         )
         container = Container(setup, self._executor)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...runtime.serving_image import ServingImage
 from ...status import Code
 from ..latency import Latency, Step
 from ..objects.store import ObjectStore
@@ -138,11 +139,13 @@ class Versions:
 
     async def _load(self, name: str) -> str | None:
         """Load a version's model; return why it failed, or None."""
-        source = source_of(self._records.version(name))
+        version = self._records.version(name)
+        source = source_of(version)
+        image = ServingImage(version["runtimeVersion"])
 
         def lay(folder: Path) -> list[Servable]:
             self._store.checkout(source.bucket, source.key, folder / "model")
-            return [Servable(name, 1, folder / "model")]
+            return [Servable(name, 1, folder / "model", image)]
 
         try:
             await self._serving.load(name, lay)

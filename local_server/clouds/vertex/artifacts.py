@@ -16,6 +16,7 @@ from typing import Any
 
 from cloudserve.errors import CloudserveError, ModelError
 
+from ...runtime.serving_image import ServingImage
 from ..objects.errors import NoSuchBucketError
 from ..objects.store import ObjectStore
 from ..serving import Source
@@ -23,6 +24,8 @@ from .records import failed_precondition, invalid
 
 _URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _PREBUILT = re.compile(r"[a-z]+-docker\.pkg\.dev/(?:vertex-ai|cloud-aiplatform)(?:-restricted)?/")
+_TENSORFLOW = re.compile(r"/tf(?:2|_opt)?-(?:cpu|gpu|tpu)\.(\d+)-(\d+)(?=[:@]|$)")
+"""`tf2-cpu.2-15:latest`; `tf-cpu.1-15` is of TensorFlow 1."""
 _CONTINENTS = {
     "us": ("us-",),
     "nam": ("us-", "northamerica-"),
@@ -41,6 +44,15 @@ def source_of(uri: str, field: str = "artifact_uri") -> Source:
         raise invalid(f'"{uri}" is not valid for `{field}`: gs://BUCKET/PATH is expected.')
     path = (match[2] or "").strip("/")
     return Source(match[1], f"{path}/" if path else "")
+
+
+def serving_image(model: Mapping[str, Any]) -> ServingImage | None:
+    """Return the prebuilt TensorFlow image of a model, or None for an image of the user's."""
+    image = model.get("containerSpec", {}).get("imageUri", "")
+    if not _PREBUILT.match(image):
+        return None
+    found = _TENSORFLOW.search(image)
+    return ServingImage(f"{found[1]}.{found[2]}" if found else "")
 
 
 def check_bucket_location(store: ObjectStore, uri: str, location: str) -> None:

@@ -13,7 +13,7 @@ from ..latency import Step
 from ..resources import Document
 from ..serving import Servable, Serving, reason
 from ..work import Work
-from .artifacts import Artifacts
+from .artifacts import Artifacts, serving_image
 from .machines import check_resources, mutate
 from .masks import paths
 from .operations import Operations, Outcome, Runner
@@ -153,8 +153,10 @@ class Deployments:
                 " cannot be run offline."
             )
 
+        image = serving_image(version)
+
         def lay(_: Path) -> list[Servable]:
-            return [Servable(key, 1, self._artifacts.saved_model(artifact))]
+            return [Servable(key, 1, self._artifacts.saved_model(artifact), image)]
 
         try:
             await self._serving.load(key, lay)

@@ -14,7 +14,7 @@ from ..google.errors import ApiError
 from ..objects.errors import NoSuchBucketError
 from ..objects.store import ObjectStore
 from ..serving import Servable, Serving
-from .artifacts import Artifacts
+from .artifacts import Artifacts, serving_image
 from .batch import Plan, Run, Totals
 from .operations import either
 from .records import failed_precondition
@@ -58,8 +58,10 @@ class JobRunner:
                 "The Model has no artifact_uri: what its image alone serves cannot be run offline."
             )
 
+        image = serving_image(version)
+
         def lay(_: Path) -> list[Servable]:
-            return [Servable(name, 1, self._artifacts.saved_model(artifact))]
+            return [Servable(name, 1, self._artifacts.saved_model(artifact), image)]
 
         await self._serving.load(name, lay)
 

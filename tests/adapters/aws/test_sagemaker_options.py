@@ -19,7 +19,7 @@ from cloudserve.local_server.clouds.aws.traffic import read_policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudserve.errors import ProjectError, UserError
+from cloudserve.errors import ModelError, ProjectError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact
 
@@ -208,6 +208,16 @@ def test_what_sagemaker_would_refuse_is_refused_before(given, sentence, hint):
 def test_what_fits_passes_without_a_word():
     assert checked(update=Update.CANARY, alarms="slow", platform=Platform(alarms=["slow"])) == ()
     assert checked(platform=Platform(region=None)) == ()
+
+
+def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warned_of():
+    broken = Artifact("2.20.0", 10_000, 4, unrestored=("a", "b", "c", "d"))
+    with pytest.raises(ModelError, match="Could not find variable a"):
+        checked(artifact=broken)
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=broken, image=own)
+    assert "4 variables (a, b, c, …)" in warning
+    assert f"{own} must run that" in warning
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from cloudserve.adapters.google.ai_platform import create
 from cloudserve.adapters.google.ai_platform_options import Options
 from cloudserve.adapters.google.versions import version_labels
 
-from cloudserve.errors import UserError
+from cloudserve.errors import ModelError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact, Deployment, Location, Revision
 
@@ -114,6 +114,11 @@ def test_fields_that_contradict_each_other_are_refused(fields, message):
         create(target, {})
     assert error.value.message.startswith(message)
     assert error.value.where.startswith("f:1.")
+
+
+def test_what_the_runtime_does_not_restore_is_refused_before_anything_is_sent(nobody, provider_at):
+    with pytest.raises(ModelError, match="Could not find variable dense/bias"):
+        provider_at(nobody).check(Artifact("2.11.0", 10, 1, unrestored=("dense/bias",)))
 
 
 def test_limits_are_told_before_anything_is_sent(nobody, provider_at):

@@ -17,7 +17,7 @@ from cloudserve.adapters.google.vertex.images import (
 )
 from cloudserve.adapters.google.vertex.machines import with_accelerator
 
-from cloudserve.errors import UserError
+from cloudserve.errors import ModelError, UserError
 from cloudserve.release.nouns import Artifact, Location
 
 TODAY = date(2026, 11, 21)
@@ -154,3 +154,15 @@ def test_the_images_end_and_its_age_are_warned_of(options, located):
     )
     assert len(check(Artifact("", 1, 1), options(), here)) == 1
     assert check(Artifact("2.21.0", 1, 1), options(image="i"), here) == ()
+
+
+def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(options, located):
+    broken = Artifact("2.15.1", 1, 1, unrestored=("dense/bias", "dense/kernel"))
+    with pytest.raises(ModelError, match="Could not find variable dense/bias") as error:
+        check(broken, options(), located("EUROPE-WEST4"))
+    assert "model.export(" in error.value.hint
+    (warning,) = check(broken, options(image="own/image:1"), located("EUROPE-WEST4"))
+    assert warning == (
+        "TensorFlow Serving does not restore variables dense/bias, dense/kernel of this model; "
+        "cloudserve's own server does: own/image:1 must run that"
+    )

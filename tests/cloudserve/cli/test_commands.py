@@ -11,6 +11,7 @@ from click.shell_completion import ShellComplete
 from cloudserve.cli.border import run
 from cloudserve.cli.commands import COMMANDS, cli
 from cloudserve.errors import RemoteError
+from cloudserve.savedmodel import proto
 
 HEAVY = {"tensorflow", "numpy", "boto3", "botocore", "googleapiclient", "google", "grpc", "yaml"}
 
@@ -122,6 +123,29 @@ def test_inspect_shows_signatures_size_and_digest_without_tensorflow(shared_mode
 def test_inspect_takes_a_model_of_the_project(project, capsys):
     assert run(["inspect", "half", "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 124
+
+
+def test_inspect_shows_what_tensorflow_serving_does_not_restore_and_ends_with_3(tmp_path, capsys):
+    nodes = [
+        {"name": "v", "op": "VarHandleOp"},
+        {"name": "y", "op": "ReadVariableOp", "input": ["v"]},
+    ]
+    graph = {"meta_info_def": {"tags": ["serve"]}, "graph_def": {"node": nodes}}
+    graph["signature_def"] = {"serving_default": {"outputs": {"y": {"name": "y:0"}}}}
+    model = proto.SavedModel(meta_graphs=[graph])
+    (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
+    assert run(["inspect", str(tmp_path), "--output", "json"]) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out)["unrestored"] == ["v"]
+    assert "Could not find variable v" in err
+    assert "model.export(" in err
+
+
+def test_inspect_says_that_a_model_has_no_signature(tmp_path, capsys):
+    model = proto.SavedModel(meta_graphs=[{"meta_info_def": {"tags": ["serve"]}}])
+    (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
+    assert run(["inspect", str(tmp_path)]) == 0
+    assert "none: the model can answer no request" in capsys.readouterr().out
 
 
 def test_inspect_of_nothing_is_a_usage_error(tmp_path, monkeypatch, capsys):

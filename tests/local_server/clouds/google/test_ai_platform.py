@@ -381,3 +381,13 @@ class TestListings:
             "INVALID_ARGUMENT",
             "Field: filter Error: 'nope' is no field that can be filtered by.",
         )
+
+
+def test_a_model_that_the_runtime_does_not_restore_fails_every_request(
+    ml, model, add, clouds, keras_saved, fresh
+):
+    clouds.upload(fresh, "dense/1/", keras_saved)
+    assert add(model, "v1", f"gs://{fresh}/dense/1")["response"]["state"] == "READY"
+    body = {"instances": [[1.0, 2.0, 3.0]]}
+    answer = ml.projects().predict(name=model, body=body).execute()
+    assert "Could not find variable sequential/dense/" in answer["error"]

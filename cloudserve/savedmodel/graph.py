@@ -1,0 +1,69 @@
+"""Walks over a `GraphDef` message: nodes by name, the functions they call, what a tensor needs."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from cloudserve.savedmodel.proto import Message
+
+_FORWARDS = frozenset(
+    {"Enter", "Identity", "Merge", "NextIteration", "Switch"}
+    | {"RefEnter", "RefIdentity", "RefMerge", "RefNextIteration", "RefSwitch"}
+)
+"""Ops that return their first input, so that a handle passes through them."""
+
+_NO_NODES: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A graph's nodes and functions by name."""
+
+    nodes: Mapping[str, Message]
+    functions: Mapping[str, Message]
+
+    def ancestors(
+        self, tensors: Iterable[str], fed: Container[str] = _NO_NODES
+    ) -> Iterator[Message]:
+        """Yield the nodes that these tensors are computed from, except those that are fed."""
+        pending = [node_name(tensor) for tensor in tensors]
+        seen = set()
+        while pending:
+            name = pending.pop()
+            if name in self.nodes and name not in seen and name not in fed:
+                seen.add(name)
+                yield self.nodes[name]
+                pending.extend(map(node_name, self.nodes[name].input))
+
+    def called(self, node: Message) -> tuple[str, ...]:
+        """Return the functions of the library that a node runs, such as the branches of an `If`."""
+        names = [node.op]
+        for name in sorted(node.attr):
+            value = node.attr[name]
+            names.append(value.func.name)
+            names.extend(function.name for function in value.list.func)
+        return tuple(name for name in names if name in self.functions)
+
+
+def read_graph(graph_def: Message) -> Graph:
+    """Index a `GraphDef`."""
+    return Graph(
+        {node.name: node for node in graph_def.node},
+        {function.signature.name: function for function in graph_def.library.function},
+    )
+
+
+def node_name(tensor: str) -> str:
+    """Return the node of a tensor (`x:0`, in a function `x:out:0`) or a control input (`^x`)."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def source(nodes: Mapping[str, Message], tensor: str) -> str:
+    """Return the node that makes a tensor, seen through the ops that forward their input."""
+    name = node_name(tensor)
+    seen = set()
+    while name in nodes and name not in seen and nodes[name].op in _FORWARDS:
+        seen.add(name)
+        name = node_name(nodes[name].input[0])
+    return name

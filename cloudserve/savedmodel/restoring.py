@@ -1,0 +1,179 @@
+"""Which variables do the signatures read that TensorFlow Serving leaves without a value?
+
+TensorFlow Serving gives variables their values with the SavedModel's restore op and its init op
+alone (`RunRestore` and `RunInitOp` in tensorflow/cc/saved_model/loader.cc); `tf.saved_model.load`
+in Python restores the object graph instead. `tf.saved_model.save` of a Keras 3 model writes restore
+ops for copies of the variables, so the model loads in TensorFlow Serving, and its requests fail.
+
+A variable is named by its container and shared name: two nodes may be handles of one variable. What
+cannot be decided counts as restored, because a model that works must not be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudserve.savedmodel.graph import Graph, node_name, read_graph, source
+from cloudserve.savedmodel.proto import Message
+from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
+
+_HANDLES = frozenset({"VarHandleOp"})
+_REFERENCES = frozenset({"Variable", "VariableV2"})
+VARIABLE_OPS = _HANDLES | _REFERENCES
+
+_READS = frozenset(
+    {"ReadVariableOp", "ResourceGather", "ResourceGatherNd"}
+    | {"AssignAddVariableOp", "AssignSubVariableOp"}
+)
+"""Ops on a handle that fail where the variable has no value."""
+_ASSIGNS = frozenset({"Assign", "AssignVariableOp"})
+_ASKS = frozenset({"IsVariableInitialized"})
+
+_FIRST_ARGUMENT = {
+    "BatchFunction": 0,
+    "Case": 1,
+    "If": 1,
+    "PartitionedCall": 0,
+    "StatefulPartitionedCall": 0,
+    "StatelessCase": 1,
+    "StatelessIf": 1,
+    "StatelessWhile": 0,
+    "While": 0,
+}
+"""Ops that call functions, and which of their inputs is the functions' first argument."""
+
+_INIT_OP = "__saved_model_init_op"
+_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+
+
+def unrestored_variables(meta_graph: Message, *, has_variables: bool) -> tuple[str, ...]:
+    """Return the names of these variables as TensorFlow Serving's error says them, sorted.
+
+    `has_variables` says whether there is a `variables.index`: TensorFlow Serving runs the restore
+    op only then.
+    """
+    graph = read_graph(meta_graph.graph_def)
+    variables = {n.name: _key(n) for n in graph.nodes.values() if n.op in VARIABLE_OPS}
+    if not variables:
+        return ()
+    roots = list(_initial_tensors(meta_graph, has_variables=has_variables))
+    valued = {variables[n.name] for n in graph.ancestors(roots) if n.name in variables}
+    uses = _Reader(graph).uses(_served(meta_graph, graph), graph.nodes, variables)
+    return tuple(sorted({name for _, name in uses.read - uses.assigned - valued}))
+
+
+def _key(variable: Message) -> tuple[str, str]:
+    """Return the container and the name of a variable, by which a session finds it."""
+    shared = variable.attr["shared_name"].s.decode("utf-8", "replace")
+    container = variable.attr["container"].s.decode("utf-8", "replace")
+    return container, shared or variable.name
+
+
+def _initial_tensors(meta_graph: Message, *, has_variables: bool) -> Iterator[str]:
+    """Yield the ops that a loader runs, in the order of `GetInitOp` (loader_util.cc)."""
+    if has_variables:
+        yield meta_graph.saver_def.restore_op_name
+    if _INIT_OP in meta_graph.signature_def:
+        yield from _outputs(meta_graph.signature_def[_INIT_OP])
+        return
+    for name in _INIT_COLLECTIONS:
+        if name in meta_graph.collection_def:
+            yield from meta_graph.collection_def[name].node_list.value
+            return
+
+
+def _served(meta_graph: Message, graph: Graph) -> Iterable[Message]:
+    """Return the nodes that any signature runs."""
+    definitions = meta_graph.signature_def
+    nodes: dict[str, Message] = {}
+    for name in definitions:
+        if name not in HIDDEN_SIGNATURES:
+            one = definitions[name]
+            nodes |= {n.name: n for n in graph.ancestors(_outputs(one), _fed(one))}
+    return nodes.values()
+
+
+def _outputs(definition: Message) -> Iterator[str]:
+    return _tensors(definition.outputs.values())
+
+
+def _fed(definition: Message) -> frozenset[str]:
+    return frozenset(map(node_name, _tensors(definition.inputs.values())))
+
+
+def _tensors(infos: Iterable[Message]) -> Iterator[str]:
+    for info in infos:
+        if info.HasField("coo_sparse"):
+            sparse = info.coo_sparse
+            yield sparse.values_tensor_name
+            yield sparse.indices_tensor_name
+            yield sparse.dense_shape_tensor_name
+        elif info.HasField("composite_tensor"):
+            yield from _tensors(info.composite_tensor.components)
+        else:
+            yield info.name
+
+
+@dataclass(slots=True)
+class _Uses:
+    """Handles, by names of their own, that nodes and the functions that they call use."""
+
+    read: set[Any] = field(default_factory=set)
+    assigned: set[Any] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Finds what becomes of variables; each function is looked at once."""
+
+    graph: Graph
+    _functions: dict[str, _Uses] = field(default_factory=dict)
+    """By name: the positions of the arguments that a function reads and assigns."""
+
+    def uses(
+        self, nodes: Iterable[Message], known: Mapping[str, Message], handles: Mapping[str, Any]
+    ) -> _Uses:
+        """Return how nodes use handles, given by node or argument, in the words of `handles`."""
+        uses = _Uses()
+        for node, position, name in _handle_inputs(nodes, known, handles):
+            reads, assigns = self._use(node, position)
+            if name in known and known[name].op in _REFERENCES:
+                reads = not assigns and node.op not in _ASKS
+            if reads:
+                uses.read.add(handles[name])
+            if assigns:
+                uses.assigned.add(handles[name])
+        return uses
+
+    def _use(self, node: Message, position: int) -> tuple[bool, bool]:
+        """Say whether a node reads, and whether it assigns, the variable of one of its inputs."""
+        if node.op in _READS or node.op in _ASSIGNS:
+            return position == 0 and node.op in _READS, position == 0 and node.op in _ASSIGNS
+        first = 0 if node.op in self.graph.functions else _FIRST_ARGUMENT.get(node.op)
+        if first is None:
+            return False, False
+        called = [self._function(name) for name in self.graph.called(node)]
+        argument = position - first
+        reads = any(argument in function.read for function in called)
+        return reads, any(argument in function.assigned for function in called)
+
+    def _function(self, name: str) -> _Uses:
+        if name not in self._functions:
+            self._functions[name] = _Uses()  # for a recursive call, which adds nothing
+            function = self.graph.functions[name]
+            nodes = {node.name: node for node in function.node_def}
+            arguments = {one.name: n for n, one in enumerate(function.signature.input_arg)}
+            self._functions[name] = self.uses(nodes.values(), nodes, arguments)
+        return self._functions[name]
+
+
+def _handle_inputs(
+    nodes: Iterable[Message], known: Mapping[str, Message], handles: Mapping[str, Any]
+) -> Iterator[tuple[Message, int, str]]:
+    """Yield each node that takes a handle, at which input, and the handle's name."""
+    for node in nodes:
+        for position, tensor in enumerate(node.input):
+            if not tensor.startswith("^") and (name := source(known, tensor)) in handles:
+                yield node, position, name

@@ -1,0 +1,51 @@
+"""A prebuilt image restores as TensorFlow Serving does; an own image may be cloudserve's."""
+
+from __future__ import annotations
+
+import pytest
+from cloudserve.local_server.clouds.vertex.artifacts import serving_image
+from cloudserve.local_server.runtime.serving_image import ServingImage
+
+PREBUILT = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+OWN = "us-central1-docker.pkg.dev/p/r/cloudserve:1"
+BODY = {"instances": [[1.0, 2.0, 3.0]]}
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (PREBUILT, ServingImage("2.15")),
+        ("europe-docker.pkg.dev/vertex-ai/prediction/tf2-gpu.2-8", ServingImage("2.8")),
+        ("us-docker.pkg.dev/vertex-ai/prediction/tf-cpu.1-15:latest", ServingImage("1.15")),
+        ("us-docker.pkg.dev/vertex-ai-restricted/prediction/tf_opt-cpu.nightly", ServingImage()),
+        (OWN, None),
+    ],
+)
+def test_an_image_says_which_tensorflow_serving_is_in_it(image, expected):
+    assert serving_image({"containerSpec": {"imageUri": image}}) == expected
+
+
+@pytest.fixture
+def deployed(vertex, clouds, keras_saved, fresh):
+    """Give a function that deploys the model in an image; it returns the endpoint's name."""
+    clouds.upload(fresh, "dense/1/", keras_saved)
+
+    def deploy(image: str) -> str:
+        model = vertex.upload(f"gs://{fresh}/dense/1", containerSpec={"imageUri": image})
+        endpoint = vertex.create_endpoint()
+        vertex.deploy(endpoint, model["name"], {"0": 100})
+        return endpoint
+
+    return deploy
+
+
+def test_a_model_that_tensorflow_serving_does_not_restore_fails_every_request(vertex, deployed):
+    endpoint = deployed(PREBUILT)
+    status, answer = vertex.call("POST", f"{endpoint}:predict", json=BODY)
+    assert status == 400
+    assert "Could not find variable sequential/dense/" in answer["error"]["message"]
+
+
+def test_the_same_files_are_answered_with_in_an_image_of_ones_own(vertex, deployed):
+    status, answer = vertex.call("POST", f"{deployed(OWN)}:predict", json=BODY)
+    assert (status, answer["predictions"]) == (200, [[6.0, 6.0]])
