@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from .checksums import ALWAYS, Digests
@@ -109,6 +111,38 @@ class BlobDirectory:
         """Return the file of a resumable session."""
         return self._sessions / session
 
+    def shared(self, blob: Blob) -> Blob:
+        """Return a finished blob whose file has a second name, which a put may use up."""
+        assert blob.staged is not None
+        path = self._new()
+        try:
+            path.hardlink_to(blob.staged)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(blob.staged, path)
+            sync_file(path)
+        return replace(blob, staged=path)
+
+    def own(self, path: Path, size: int) -> None:
+        """Make a file that can be written of the first bytes of one that a blob may share.
+
+        A process that was killed in `place` leaves a file that is read-only or has two names.
+        Raises FileNotFoundError.
+        """
+        status = path.stat()
+        if status.st_nlink == 1 and status.st_mode & stat.S_IWUSR:
+            return
+        copy = self._new()
+        with path.open("rb") as source, copy.open("xb") as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)
+            target.truncate(size)
+        sync_file(copy)
+        copy.rename(path)
+
+    def discard(self, blob: Blob) -> None:
+        """Remove the file of a blob that was not put."""
+        if blob.staged is not None:
+            blob.staged.unlink(missing_ok=True)
+
     def place(self, staged: Path, address: bytes) -> None:
         """Give a staged file its address, or drop it where there is such a file already."""
         target = self.path(address)
@@ -152,6 +186,12 @@ class BlobDirectory:
         for path in self._sessions.iterdir():
             if path.name not in sessions:
                 path.unlink()
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes safe on disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:

@@ -26,6 +26,9 @@ from .rows import Clock, Objects, require_bucket
 WEEK_SECONDS = 7 * 24 * 3600.0
 """How long a session lives (Cloud Storage documentation, "Resumable uploads")."""
 
+MOST_OPEN = 32
+"""How many idle sessions keep their file open; those of the others are read again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -97,13 +100,22 @@ class Sessions:
         try:
             now = self._unfinished(session)
             if writer is None:
-                writer = BlobWriter(self._blobs.session(session), resume_at=now.received)
+                writer = self._reopen(now)
         except BaseException:
             self._busy.discard(session)
             if writer is not None:
                 writer.close()
             raise
         return Chunk(now, writer)
+
+    def _reopen(self, session: Session) -> BlobWriter:
+        """Return a writer that goes on behind what was acknowledged; raises NoSuchUploadError."""
+        path = self._blobs.session(session.id)
+        try:
+            self._blobs.own(path, session.received)
+            return BlobWriter(path, resume_at=session.received)
+        except FileNotFoundError as error:
+            raise NoSuchUploadError(session.id) from error
 
     def _unfinished(self, session: str) -> Session:
         now = self.get(session)
@@ -117,22 +129,32 @@ class Sessions:
             session = replace(chunk.session, received=chunk.writer.sync())
             with self._database.write() as connection:
                 _write(connection, session)
-            self._idle[session.id] = chunk.writer
         except BaseException:
             chunk.writer.close()
             raise
+        else:
+            self._keep_open(session.id, chunk.writer)
         finally:
             self._busy.discard(chunk.session.id)
         return session
 
+    def _keep_open(self, session: str, writer: BlobWriter) -> None:
+        """Keep a session's file open until its next request, unless many others come first."""
+        with self._lock:
+            self._idle[session] = writer
+            if len(self._idle) > MOST_OPEN:
+                self._idle.pop(next(iter(self._idle))).close()
+
     def finish(self, chunk: Chunk, expected: Mapping[str, bytes]) -> ObjectInfo:
         """Make the session's bytes the object, in one transaction with the session's end.
 
+        The session keeps its file until the transaction has ended: a process that is killed before
+        leaves what was acknowledged, and the rest can be sent again.
         `expected` are digests announced by the last request, beside those of the first. Raises
         DigestMismatchError, PreconditionFailedError, NoSuchBucketError; the session is over then.
         """
         session = chunk.session
-        blob = chunk.writer.finish()
+        blob = self._blobs.shared(chunk.writer.finish())
         try:
             verify(blob, {**session.expected, **expected})
             with self._database.write() as connection:
@@ -146,7 +168,9 @@ class Sessions:
             self._end(session.id)
             raise
         finally:
+            self._blobs.discard(blob)
             self._busy.discard(session.id)
+        self._blobs.session(session.id).unlink(missing_ok=True)
         return info
 
     def drop(self, chunk: Chunk) -> None:

@@ -60,7 +60,7 @@ class ObjectStore:
         self._objects = Objects(self._blobs, clock)
         self._joined = Joined(self._database, self._blobs, self._objects)
         self.copies = Copies(self._database, self._blobs, self._joined, self._objects)
-        self.uploads = Uploads(self._database, self._joined, self._objects, clock)
+        self.uploads = Uploads(self._database, self._blobs, self._joined, self._objects, clock)
         self.sessions = Sessions(self._database, self._blobs, self._objects, clock)
         if alone:
             self._sweep()
@@ -135,8 +135,7 @@ class ObjectStore:
 
     def discard(self, blob: Blob) -> None:
         """Forget a blob that was not put."""
-        if blob.staged is not None:
-            blob.staged.unlink(missing_ok=True)
+        self._blobs.discard(blob)
 
     def put(
         self,

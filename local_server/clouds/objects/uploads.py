@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from .blobs import BlobDirectory
 from .database import Database
 from .errors import InvalidPartError, NoSuchUploadError
 from .joined import Joined
@@ -28,8 +29,16 @@ MAX_PARTS = 10_000
 class Uploads:
     """The multipart uploads of a store. They survive a restart."""
 
-    def __init__(self, database: Database, joined: Joined, objects: Objects, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobDirectory,
+        joined: Joined,
+        objects: Objects,
+        clock: Clock,
+    ) -> None:
         self._database = database
+        self._blobs = blobs
         self._joined = joined
         self._objects = objects
         self._clock = clock
@@ -84,8 +93,7 @@ class Uploads:
                 )
                 self._objects.release(connection, [before.sha256] if before else [])
         finally:
-            if blob.staged is not None:
-                blob.staged.unlink(missing_ok=True)
+            self._blobs.discard(blob)
         return _to_part(row)
 
     def join(self, upload: Upload, chosen: Sequence[Part], wanted: tuple[str, ...] = ()) -> Blob:
