@@ -49,6 +49,11 @@ class About:
     """S3's ETag, unquoted, where it is not the MD5: that of a multipart upload."""
     components: int = 0
     """Of how many pieces it was composed; 0 when it was written in one."""
+    storage_class: str = "STANDARD"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """S3's tags."""
+    custom_time: str = ""
+    """Cloud Storage's `customTime`, as it was given; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

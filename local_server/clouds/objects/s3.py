@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect_limit
-from . import s3_buckets, s3_completion, s3_copies, s3_listing, s3_objects, s3_uploads
+from . import s3_buckets, s3_completion, s3_copies, s3_listing, s3_objects, s3_tags, s3_uploads
 from .errors import FULL, ObjectStoreError, StoreFullError
 from .s3_body import receive, verify_content
 from .s3_call import S3Call, take_apart
 from .s3_errors import S3Error, from_store, not_implemented, render
+from .s3_fields import check_fields
 from .store import ObjectStore
 from .wire import SMALL_BODY, small_body
 
@@ -40,8 +41,12 @@ SUBRESOURCES = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What answers a call. With `before`, its body is an object's: checked first, then stored."""
+    """What answers a call. With `before`, its body is an object's: checked first, then stored.
 
+    `name` is that of botocore's service model.
+    """
+
+    name: str
     run: Callable[[S3Call], Response]
     before: Callable[[S3Call], None] | None = None
 
@@ -57,28 +62,37 @@ def _key(level: str, method: str, *names: str) -> Route:
 
 
 ROUTES: Mapping[Route, Operation] = {
-    _key("service", "GET"): Operation(s3_buckets.list_buckets),
-    _key("bucket", "PUT"): Operation(s3_buckets.create_bucket),
-    _key("bucket", "HEAD"): Operation(s3_buckets.head_bucket),
-    _key("bucket", "DELETE"): Operation(s3_buckets.delete_bucket),
-    _key("bucket", "GET", "location"): Operation(s3_buckets.get_location),
-    _key("bucket", "GET"): Operation(s3_listing.list_objects_v1),
-    _key("bucket", "GET", "list-type"): Operation(s3_listing.list_objects_v2),
-    _key("bucket", "GET", "uploads"): Operation(s3_uploads.list_uploads),
-    _key("bucket", "POST", "delete"): Operation(s3_objects.delete_objects),
-    _key("object", "GET"): Operation(s3_objects.get_object),
-    _key("object", "HEAD"): Operation(s3_objects.get_object),
-    _key("object", "PUT"): Operation(s3_objects.put_object, s3_objects.before_put),
-    _key("object", "DELETE"): Operation(s3_objects.delete_object),
-    _key("copy", "PUT"): Operation(s3_copies.copy_object),
-    _key("object", "POST", "uploads"): Operation(s3_uploads.create_upload),
+    _key("service", "GET"): Operation("ListBuckets", s3_buckets.list_buckets),
+    _key("bucket", "PUT"): Operation("CreateBucket", s3_buckets.create_bucket),
+    _key("bucket", "HEAD"): Operation("HeadBucket", s3_buckets.head_bucket),
+    _key("bucket", "DELETE"): Operation("DeleteBucket", s3_buckets.delete_bucket),
+    _key("bucket", "GET", "location"): Operation("GetBucketLocation", s3_buckets.get_location),
+    _key("bucket", "GET"): Operation("ListObjects", s3_listing.list_objects_v1),
+    _key("bucket", "GET", "list-type"): Operation("ListObjectsV2", s3_listing.list_objects_v2),
+    _key("bucket", "GET", "uploads"): Operation("ListMultipartUploads", s3_uploads.list_uploads),
+    _key("bucket", "POST", "delete"): Operation("DeleteObjects", s3_objects.delete_objects),
+    _key("object", "GET"): Operation("GetObject", s3_objects.get_object),
+    _key("object", "HEAD"): Operation("HeadObject", s3_objects.get_object),
+    _key("object", "PUT"): Operation("PutObject", s3_objects.put_object, s3_objects.before_put),
+    _key("object", "DELETE"): Operation("DeleteObject", s3_objects.delete_object),
+    _key("copy", "PUT"): Operation("CopyObject", s3_copies.copy_object),
+    _key("object", "POST", "uploads"): Operation("CreateMultipartUpload", s3_uploads.create_upload),
     _key("object", "PUT", "uploadId", "partNumber"): Operation(
-        s3_uploads.upload_part, s3_uploads.before_part
+        "UploadPart", s3_uploads.upload_part, s3_uploads.before_part
     ),
-    _key("copy", "PUT", "uploadId", "partNumber"): Operation(s3_copies.upload_part_copy),
-    _key("object", "POST", "uploadId"): Operation(s3_completion.complete_upload),
-    _key("object", "DELETE", "uploadId"): Operation(s3_uploads.abort_upload),
-    _key("object", "GET", "uploadId"): Operation(s3_uploads.list_parts),
+    _key("copy", "PUT", "uploadId", "partNumber"): Operation(
+        "UploadPartCopy", s3_copies.upload_part_copy
+    ),
+    _key("object", "POST", "uploadId"): Operation(
+        "CompleteMultipartUpload", s3_completion.complete_upload
+    ),
+    _key("object", "DELETE", "uploadId"): Operation(
+        "AbortMultipartUpload", s3_uploads.abort_upload
+    ),
+    _key("object", "GET", "tagging"): Operation("GetObjectTagging", s3_tags.get_tagging),
+    _key("object", "PUT", "tagging"): Operation("PutObjectTagging", s3_tags.put_tagging),
+    _key("object", "DELETE", "tagging"): Operation("DeleteObjectTagging", s3_tags.delete_tagging),
+    _key("object", "GET", "uploadId"): Operation("ListParts", s3_uploads.list_parts),
 }
 
 
@@ -115,6 +129,7 @@ class S3Face:
     async def _answer(self, request: Request) -> Response:
         call = take_apart(self._store, self._region, self._account, request.head)
         operation = _choose(call)
+        await asyncio.to_thread(check_fields, call, operation.name)
         if operation.before is None:
             content = await small_body(request)
             verify_content(content, request.head.headers, None)

@@ -6,24 +6,51 @@ import re
 
 from ...transport.types import Response
 from .errors import BucketExistsError
-from .s3_call import S3Call, signed_region
-from .s3_errors import XML, S3Error
+from .nouns import BucketInfo
+from .s3_call import S3Call, from_token, number_in, signed_region, to_token
+from .s3_errors import XML, S3Error, not_implemented
 from .s3_xml import MalformedError, document, element, group, parse
 from .wire import iso_time
 
 DEFAULT_REGION = "us-east-1"
+MOST_BUCKETS = 10_000
 BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
 def list_buckets(call: S3Call) -> Response:
-    """ListBuckets: all of them, on one page."""
-    buckets = [
-        group("Bucket", element("Name", each.name), element("CreationDate", iso_time(each.created)))
+    """ListBuckets: by name, filtered by prefix and region, in pages where one asks for them."""
+    query = call.query
+    prefix, region = query.get("prefix", ""), query.get("bucket-region", "")
+    most = number_in(query, "max-buckets", MOST_BUCKETS, MOST_BUCKETS) or MOST_BUCKETS
+    start = from_token(query.get("continuation-token", ""))
+    found = [
+        each
         for each in call.store.list_buckets()
+        if each.name >= start and each.name.startswith(prefix) and region in {"", each.region}
     ]
-    owner = group("Owner", element("ID", call.account), element("DisplayName", call.account))
-    body = document("ListAllMyBucketsResult", owner, group("Buckets", *buckets))
+    page, more = found[:most], found[most:]
+    body = document(
+        "ListAllMyBucketsResult",
+        owner_of(call),
+        group("Buckets", *(_bucket(each, told=bool(query)) for each in page)),
+        element("Prefix", prefix) if "prefix" in query else "",
+        element("ContinuationToken", to_token(more[0].name)) if more else "",
+    )
     return Response(200, body, XML)
+
+
+def owner_of(call: S3Call) -> str:
+    """Return the element that names the owner of all there is."""
+    return group("Owner", element("ID", call.account), element("DisplayName", call.account))
+
+
+def _bucket(bucket: BucketInfo, *, told: bool) -> str:
+    return group(
+        "Bucket",
+        element("Name", bucket.name),
+        element("CreationDate", iso_time(bucket.created)),
+        element("BucketRegion", bucket.region) if told else "",
+    )
 
 
 def create_bucket(call: S3Call) -> Response:
@@ -64,6 +91,9 @@ def _location_constraint(content: bytes) -> str:
         root = parse(content, "CreateBucketConfiguration")
     except MalformedError as error:
         raise malformed(error) from error
+    for child in root:
+        if child.tag != "LocationConstraint":
+            raise not_implemented(child.tag)
     return root.findtext("LocationConstraint", "")
 
 

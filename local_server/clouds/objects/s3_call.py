@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -24,15 +26,18 @@ STORED_HEADERS = (
     "expires",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
 )
-REFUSED_HEADERS = (
-    "x-amz-object-lock-mode",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-tagging",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-)
-"""What would be promised and not kept."""
+ENCRYPTION = "x-amz-server-side-encryption"
+"""What the headers begin with that say how an object is encrypted."""
+ENCRYPTIONS = frozenset({"AES256", "aws:kms", "aws:kms:dsse"})
+"""What objects may say that they are encrypted with; here no bytes are."""
+STORAGE_CLASSES = frozenset({
+    "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY",
+    "GLACIER_IR",
+})  # fmt: skip
+"""Those whose objects can be read at once."""
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE"})
 SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
 
 
@@ -100,8 +105,9 @@ def signed_region(head: Head) -> str | None:
 
 
 def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
-    """Return what an upload's headers say of its object; raises S3Error."""
-    _refuse_unkept(headers)
+    """Return what an upload's headers say of its object, without its tags; raises S3Error."""
+    if headers.get("x-amz-server-side-encryption", "AES256") not in ENCRYPTIONS:
+        raise S3Error("InvalidArgument", "The encryption method specified is not supported")
     metadata = {
         name.removeprefix("x-amz-meta-"): value
         for name, value in headers.items()
@@ -115,15 +121,23 @@ def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
     encoding = ", ".join(each for each in encodings if each and each != "aws-chunked")
     if encoding:
         stored["content-encoding"] = encoding
-    return About(headers.get("content-type", DEFAULT_TYPE), metadata, stored, checksum)
+    return About(
+        headers.get("content-type", DEFAULT_TYPE),
+        metadata,
+        stored,
+        checksum,
+        storage_class=storage_class(headers),
+    )
 
 
-def _refuse_unkept(headers: Mapping[str, str]) -> None:
-    for name in REFUSED_HEADERS:
-        if name in headers:
-            raise not_implemented(name)
-    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
-        raise not_implemented("storage classes other than STANDARD")
+def storage_class(headers: Mapping[str, str]) -> str:
+    """Return the storage class that a new object is to have; raises S3Error."""
+    name = headers.get("x-amz-storage-class", "STANDARD")
+    if name in ARCHIVES:
+        raise not_implemented(f"x-amz-storage-class: {name}")
+    if name not in STORAGE_CLASSES:
+        raise S3Error("InvalidStorageClass", "The storage class you specified is not valid")
+    return name
 
 
 def write_condition(headers: Mapping[str, str]) -> Precondition:
@@ -138,6 +152,19 @@ def write_condition(headers: Mapping[str, str]) -> Precondition:
     return Precondition(match=headers.get("if-match"), none_match=none_match)
 
 
+Encode = Callable[[str], str]
+
+
+def encoding(call: S3Call) -> Encode:
+    """Return how keys are written in a listing's XML; raises S3Error."""
+    kind = call.query.get("encoding-type")
+    if kind is None:
+        return str
+    if kind != "url":
+        raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
+    return quote
+
+
 def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> int:
     """Return a number of the query, 0 to `most`; raises S3Error."""
     text = query.get(name, str(default))
@@ -146,3 +173,17 @@ def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> i
         message = f"Provided {name} not an integer or within integer range"
         raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
     return min(value, most)
+
+
+def to_token(start: str) -> str:
+    """Return the token of the page that begins at a name."""
+    return base64.urlsafe_b64encode(start.encode()).decode()
+
+
+def from_token(token: str) -> str:
+    """Return the name that a page begins at; raises S3Error."""
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        message = "The continuation token provided is incorrect"
+        raise S3Error("InvalidArgument", message, ArgumentName="continuation-token") from error

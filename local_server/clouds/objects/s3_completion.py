@@ -25,6 +25,7 @@ def complete_upload(call: S3Call) -> Response:
     condition = write_condition(call.head.headers)
     chosen = _chosen(call, upload)
     algorithm, _, kind = upload.about.checksum.partition(":")
+    _check_type(call, algorithm, kind)
     _check_size(call, sum(part.size for part in chosen))
     blob = call.store.uploads.join(upload, chosen, (algorithm,) if kind == FULL else ())
     checksum = _checksum(call, blob, chosen, algorithm, kind)
@@ -39,6 +40,21 @@ def complete_upload(call: S3Call) -> Response:
         *_checksum_elements(info.about),
     )
     return Response(200, body, XML)
+
+
+def _check_type(call: S3Call, algorithm: str, kind: str) -> None:
+    """Refuse a checksum of another kind than the upload was begun with."""
+    for name in ALGORITHMS:
+        if name != algorithm and f"x-amz-checksum-{name}" in call.head.headers:
+            message = (
+                f"Checksum Type mismatch occurred, expected checksum Type: {algorithm or 'null'},"
+                f" actual checksum Type: {name}"
+            )
+            raise S3Error("InvalidRequest", message)
+    announced = call.header("x-amz-checksum-type")
+    if announced is not None and kind and announced.upper() != kind:
+        message = f"The upload was created using the {kind} checksum mode"
+        raise S3Error("InvalidRequest", message)
 
 
 def _check_size(call: S3Call, size: int) -> None:

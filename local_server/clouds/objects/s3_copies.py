@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 
 from ...transport.types import Response
-from .nouns import ObjectInfo
-from .s3_call import S3Call, about_from, write_condition
+from .nouns import About, ObjectInfo
+from .s3_call import ENCRYPTION, S3Call, write_condition
 from .s3_conditions import check_unchanged, failed, is_seen
 from .s3_errors import XML, S3Error, not_implemented
+from .s3_tags import about_of
 from .s3_uploads import part_number, upload_of
 from .s3_xml import document, element, quoted
 from .wire import UndecodableError, decode, iso_time, number
@@ -32,7 +33,7 @@ def copy_object(call: S3Call) -> Response:
         raise S3Error("InvalidRequest", message)
     of_parts = source.about.components > 0
     checksum = "" if of_parts else source.about.checksum  # a checksum of the parts' checksums
-    about = about_from(call.head.headers) if replaced else source.about
+    about = _about(call, source.about, replaced=replaced)
     about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
     condition = write_condition(call.head.headers)
     info = call.store.copies.copy(source, (call.bucket, call.key), about, condition)
@@ -42,6 +43,25 @@ def copy_object(call: S3Call) -> Response:
         element("ETag", quoted(info.etag)),
     )
     return Response(200, body, XML)
+
+
+def _about(call: S3Call, source: About, *, replaced: bool) -> About:
+    """Return what is said of a copy: encryption and class are its own, the rest as directed."""
+    headers = call.head.headers
+    own = about_of(headers)
+    directive = (call.header("x-amz-tagging-directive") or "COPY").upper()
+    if directive not in {"COPY", "REPLACE"}:
+        raise S3Error("InvalidArgument", "Unknown tagging directive.")
+    if directive == "COPY" and own.tags:
+        raise not_implemented("x-amz-tagging without x-amz-tagging-directive: REPLACE")
+    tags = own.tags if directive == "REPLACE" else source.tags
+    if replaced:
+        return replace(own, tags=tags)
+    encryption = {name: value for name, value in own.headers.items() if name.startswith(ENCRYPTION)}
+    kept = {
+        name: value for name, value in source.headers.items() if not name.startswith(ENCRYPTION)
+    }
+    return replace(source, headers=kept | encryption, tags=tags, storage_class=own.storage_class)
 
 
 def upload_part_copy(call: S3Call) -> Response:

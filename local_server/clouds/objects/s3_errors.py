@@ -21,7 +21,10 @@ from .s3_xml import document, element
 XML = "application/xml"
 
 STATUS: Mapping[str, int] = {
+    "AccessControlListNotSupported": 400,
+    "AccessDenied": 403,
     "BadDigest": 400,
+    "BadRequest": 400,
     "BucketAlreadyOwnedByYou": 409,
     "BucketNotEmpty": 409,
     "EntityTooSmall": 400,
@@ -30,13 +33,17 @@ STATUS: Mapping[str, int] = {
     "InsufficientStorage": 507,
     "InternalError": 500,
     "InvalidArgument": 400,
+    "InvalidBucketAclWithObjectOwnership": 400,
     "InvalidBucketName": 400,
+    "InvalidBucketOwnerAWSAccountID": 400,
     "InvalidDigest": 400,
     "InvalidLocationConstraint": 400,
     "InvalidPart": 400,
     "InvalidPartOrder": 400,
     "InvalidRange": 416,
     "InvalidRequest": 400,
+    "InvalidStorageClass": 400,
+    "InvalidTag": 400,
     "InvalidURI": 400,
     "KeyTooLongError": 400,
     "MalformedXML": 400,

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable
-from urllib.parse import quote
-
 from ...transport.types import Response
 from .listing import after, beyond
 from .nouns import Listing, ObjectInfo
-from .s3_call import S3Call, number_in
-from .s3_errors import XML, S3Error
+from .s3_buckets import owner_of
+from .s3_call import Encode, S3Call, encoding, from_token, number_in, to_token
+from .s3_errors import XML
 from .s3_xml import document, element, group, quoted
 from .wire import iso_time
 
 MAX_KEYS = 1000
-Encode = Callable[[str], str]
 
 
 def list_objects_v2(call: S3Call) -> Response:
     """ListObjectsV2: pages by continuation token, or from `start-after`."""
     query = call.query
     token, start_after = query.get("continuation-token"), query.get("start-after", "")
-    start = _from_token(token) if token is not None else after(start_after) if start_after else ""
+    start = from_token(token) if token is not None else after(start_after) if start_after else ""
     page = _page(call, start)
-    encode = _encoding(call)
+    encode = encoding(call)
     body = document(
         "ListBucketResult",
         *_shared(call, page, encode),
         element("KeyCount", len(page.objects) + len(page.prefixes)),
         element("StartAfter", encode(start_after)) if start_after else "",
         element("ContinuationToken", token) if token is not None else "",
-        element("NextContinuationToken", _to_token(page.next)) if page.next is not None else "",
-        *_entries(page, encode),
+        element("NextContinuationToken", to_token(page.next)) if page.next is not None else "",
+        *_entries(page, encode, owner_of(call) if query.get("fetch-owner") == "true" else ""),
     )
     return Response(200, body, XML)
 
@@ -45,14 +40,14 @@ def list_objects_v1(call: S3Call) -> Response:
     if marker and delimiter and marker.endswith(delimiter):
         start = beyond(marker)
     page = _page(call, start) if start is not None else Listing((), ())
-    encode = _encoding(call)
+    encode = encoding(call)
     last = max((*(each.key for each in page.objects), *page.prefixes), default="")
     body = document(
         "ListBucketResult",
         *_shared(call, page, encode),
         element("Marker", encode(marker)),
         element("NextMarker", encode(last)) if page.next is not None else "",
-        *_entries(page, encode),
+        *_entries(page, encode, owner_of(call)),
     )
     return Response(200, body, XML)
 
@@ -69,15 +64,6 @@ def _page(call: S3Call, start: str) -> Listing:
     return page if limit else Listing((), ())
 
 
-def _encoding(call: S3Call) -> Encode:
-    kind = call.query.get("encoding-type")
-    if kind is None:
-        return str
-    if kind != "url":
-        raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
-    return quote
-
-
 def _shared(call: S3Call, page: Listing, encode: Encode) -> list[str]:
     query = call.query
     return [
@@ -90,14 +76,14 @@ def _shared(call: S3Call, page: Listing, encode: Encode) -> list[str]:
     ]
 
 
-def _entries(page: Listing, encode: Encode) -> list[str]:
+def _entries(page: Listing, encode: Encode, owner: str) -> list[str]:
     return [
-        *(_contents(each, encode) for each in page.objects),
+        *(_contents(each, encode, owner) for each in page.objects),
         *(group("CommonPrefixes", element("Prefix", encode(each))) for each in page.prefixes),
     ]
 
 
-def _contents(info: ObjectInfo, encode: Encode) -> str:
+def _contents(info: ObjectInfo, encode: Encode, owner: str) -> str:
     algorithm = info.about.checksum.partition(":")[0]
     return group(
         "Contents",
@@ -106,17 +92,6 @@ def _contents(info: ObjectInfo, encode: Encode) -> str:
         element("ETag", quoted(info.etag)),
         element("ChecksumAlgorithm", algorithm.upper()) if algorithm else "",
         element("Size", info.size),
-        element("StorageClass", "STANDARD"),
+        element("StorageClass", info.about.storage_class),
+        owner,
     )
-
-
-def _to_token(start: str) -> str:
-    return base64.urlsafe_b64encode(start.encode()).decode()
-
-
-def _from_token(token: str) -> str:
-    try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        message = "The continuation token provided is incorrect"
-        raise S3Error("InvalidArgument", message, ArgumentName="continuation-token") from error

@@ -6,13 +6,14 @@ from xml.etree import ElementTree as ET
 
 from ...transport.types import Response
 from .errors import NoSuchKeyError, ObjectStoreError
-from .nouns import ObjectInfo, Precondition
+from .nouns import About, ObjectInfo, Precondition
 from .s3_body import announced_algorithm, verify_content
 from .s3_buckets import malformed
-from .s3_call import S3Call, about_from, write_condition
+from .s3_call import S3Call, write_condition
 from .s3_checksums import checksum_headers
 from .s3_conditions import check, check_unchanged, is_seen
 from .s3_errors import XML, S3Error, from_store, not_implemented
+from .s3_tags import about_of
 from .s3_xml import MalformedError, document, element, group, parse, quoted
 from .wire import UnsatisfiableRangeError, header_value, http_date, parse_range, serve
 
@@ -32,13 +33,13 @@ def before_put(call: S3Call) -> None:
     """Refuse a PutObject that cannot succeed before its body is taken."""
     present = call.store.find(call.bucket, call.key)
     check(present, call, write_condition(call.head.headers))
-    about_from(call.head.headers)
+    about_of(call.head.headers)
 
 
 def put_object(call: S3Call) -> Response:
     """PutObject, with If-None-Match: * and If-Match."""
     assert call.received is not None
-    about = about_from(call.head.headers, call.received.checksum)
+    about = about_of(call.head.headers, call.received.checksum)
     condition = write_condition(call.head.headers)
     info = call.store.put(call.bucket, call.key, call.blob, about, condition)
     return Response(200, b"", headers={"etag": quoted(info.etag), **checksum_headers(info)})
@@ -75,9 +76,18 @@ def _describe(info: ObjectInfo) -> dict[str, str]:
         "etag": quoted(info.etag),
         "last-modified": http_date(info.updated),
         "x-amz-server-side-encryption": "AES256",
+        **_optional(info.about),
         **info.about.headers,
         **{f"x-amz-meta-{name}": value for name, value in info.about.metadata.items()},
     }
+
+
+def _optional(about: About) -> dict[str, str]:
+    told = {
+        "x-amz-storage-class": about.storage_class if about.storage_class != "STANDARD" else "",
+        "x-amz-tagging-count": str(len(about.tags)) if about.tags else "",
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _overrides(call: S3Call) -> dict[str, str]:
@@ -122,8 +132,9 @@ def delete_objects(call: S3Call) -> Response:
 def _delete_one(call: S3Call, entry: ET.Element, *, quiet: bool) -> str:
     key = entry.findtext("Key", "")
     try:
-        if entry.findtext("VersionId"):
-            raise not_implemented("VersionId")
+        for child in entry:
+            if child.tag not in {"Key", "ETag"}:
+                raise not_implemented(child.tag)
         _delete(call, key, Precondition(match=entry.findtext("ETag")))
     except ObjectStoreError as error:
         refusal = from_store(error)

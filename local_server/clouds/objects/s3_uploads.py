@@ -5,9 +5,10 @@ from __future__ import annotations
 from ...transport.types import Response
 from .checksums import ALGORITHMS
 from .nouns import Part, Upload
-from .s3_call import S3Call, about_from, number_in
+from .s3_call import S3Call, encoding, number_in
 from .s3_checksums import COMPOSITE, FULL
 from .s3_errors import XML, S3Error, not_implemented
+from .s3_tags import about_of
 from .s3_xml import document, element, group, initiated, quoted
 from .uploads import MAX_PARTS, after_marker
 from .wire import iso_time, number
@@ -21,7 +22,7 @@ def create_upload(call: S3Call) -> Response:
     if algorithm and algorithm not in ALGORITHMS:
         raise not_implemented(f"the checksum algorithm {algorithm}")
     kind = call.header("x-amz-checksum-type") or _default_type(algorithm)
-    about = about_from(call.head.headers, f"{algorithm}:{kind}" if algorithm else "")
+    about = about_of(call.head.headers, f"{algorithm}:{kind}" if algorithm else "")
     upload = call.store.uploads.create(call.bucket, call.key, about)
     body = initiated(call.bucket, call.key, upload.id)
     headers = {
@@ -90,6 +91,7 @@ def list_parts(call: S3Call) -> Response:
         element("NextPartNumberMarker", page[-1].number if page else first),
         element("MaxParts", most),
         element("IsTruncated", more),
+        element("StorageClass", upload.about.storage_class),
         *(_part_element(part) for part in page),
     )
     return Response(200, body, XML)
@@ -111,6 +113,7 @@ def list_uploads(call: S3Call) -> Response:
     """ListMultipartUploads: by key and age, in pages."""
     query = call.query
     prefix, key = query.get("prefix", ""), query.get("key-marker", "")
+    encode = encoding(call)
     most = number_in(query, "max-uploads", MAX_UPLOADS, MAX_UPLOADS) or MAX_UPLOADS
     found = call.store.uploads.list(call.bucket, prefix)
     left = after_marker(found, key, query.get("upload-id-marker", "")) if key else found
@@ -118,10 +121,10 @@ def list_uploads(call: S3Call) -> Response:
     uploads = [
         group(
             "Upload",
-            element("Key", each.key),
+            element("Key", encode(each.key)),
             element("UploadId", each.id),
             element("Initiated", iso_time(each.created)),
-            element("StorageClass", "STANDARD"),
+            element("StorageClass", each.about.storage_class),
         )
         for each in page
     ]
@@ -129,10 +132,11 @@ def list_uploads(call: S3Call) -> Response:
     body = document(
         "ListMultipartUploadsResult",
         element("Bucket", call.bucket),
-        element("Prefix", prefix),
-        element("KeyMarker", key),
+        element("Prefix", encode(prefix)),
+        element("EncodingType", query["encoding-type"]) if "encoding-type" in query else "",
+        element("KeyMarker", encode(key)),
         element("UploadIdMarker", query.get("upload-id-marker", "")),
-        element("NextKeyMarker", last.key if last else ""),
+        element("NextKeyMarker", encode(last.key) if last else ""),
         element("NextUploadIdMarker", last.id if last else ""),
         element("MaxUploads", most),
         element("IsTruncated", len(left) > most),

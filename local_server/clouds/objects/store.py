@@ -162,9 +162,12 @@ class ObjectStore:
         key: str,
         change: Callable[[About], About],
         precondition: Precondition = ANYTHING,
+        *,
+        dated: bool = True,
     ) -> ObjectInfo:
         """Change what is said of an object by a function, and count its metageneration up.
 
+        `dated` makes now the time of its last change, as GCS does for metadata and S3 not for tags.
         Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
         with self._database.write() as connection:
@@ -174,7 +177,7 @@ class ObjectStore:
                 before,
                 about=change(before.about),
                 metageneration=before.metageneration + 1,
-                updated=self._clock(),
+                updated=self._clock() if dated else before.updated,
             )
             write_row(connection, info)
         return info

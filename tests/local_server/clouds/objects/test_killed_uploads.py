@@ -1,4 +1,4 @@
-"""A process killed at any point of an upload: what was acknowledged is kept, the rest can be sent."""
+"""A process killed at any point of an upload: acknowledged bytes stay, the rest can be sent."""
 
 from __future__ import annotations
 
