@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloudserve.errors import UserError
 from cloudserve.project import Project
 from cloudserve.release.ledger import Release
-from cloudserve.release.nouns import Deployment, Operation, Plan
+from cloudserve.release.nouns import Deployment, Plan
 from cloudserve.release.provider import Notify
 from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Outcome, Releases, quiet
@@ -88,15 +87,8 @@ def plan(  # noqa: PLR0913 - keywords, each with its default
     `version` is what the verb takes as `version` or `to`, `percent` counts for `promote`. The
     plan's `actions` say what would be done, none when nothing is to do; `apply` carries it out.
     """
-    releases = Releases(project, model, target, environ=environ)
     name = None if version is None else str(version)
-    match _operation(operation):
-        case Operation.DEPLOY:
-            return releases.plan_deploy(None if name is None else _number(name))
-        case Operation.PROMOTE:
-            return releases.plan_promote(name, percent=percent)
-        case Operation.ROLLBACK:
-            return releases.plan_rollback(name)
+    return Releases(project, model, target, environ=environ).plan(operation, name, percent)
 
 
 def apply(
@@ -115,20 +107,6 @@ def apply(
     return Releases(
         project, plan.model, plan.target, environ=environ, notify=notify, observe=observe
     ).apply(plan)
-
-
-def _operation(name: str) -> Operation:
-    if name not in set(Operation):
-        raise UserError(f"`{name}` cannot be planned", hint=f"plan {', '.join(Operation)}")
-    return Operation(name)
-
-
-def _number(name: str) -> int:
-    if not name.isdecimal():
-        raise UserError(
-            f"`{name}` is not a version to deploy", hint="give the number of a version directory"
-        )
-    return int(name)
 
 
 def pull(  # noqa: PLR0913 - a release, and who is told

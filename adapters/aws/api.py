@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from cloudserve.release.destination import Destination
+
+from .destination import aws_destination
 from .endpoint import Endpoint
 from .errors import code_of, message_of, status_of, translated
 from .logs import Logs
@@ -43,6 +46,10 @@ class SageMaker:
     def where(self) -> str:
         """Return what calls are sent to, for errors."""
         return self._access.where("sagemaker")
+
+    def destination(self, region: str) -> Destination:
+        """Return the AWS account that the calls reach, or the offline clouds."""
+        return aws_destination(self._access, region)
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Read an endpoint and its configuration, or None."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import (
     Action,
     Artifact,
@@ -71,6 +72,10 @@ class MultiModelEndpoint:
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
         return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the AWS account that the calls reach, or the offline clouds."""
+        return self._api.destination(self._options.region)
 
     def describe(self, model: str) -> Deployment:
         """Read the endpoint and the model's catalog.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
+from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import (
     Action,
     Artifact,
@@ -103,6 +104,10 @@ class SageMakerEndpoints:
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
         return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the AWS account that the calls reach, or the offline clouds."""
+        return self._api.destination(self._options.region)
 
     def describe(self, model: str) -> Deployment:
         """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.

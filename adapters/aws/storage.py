@@ -28,7 +28,7 @@ class S3Blobs(S3Parts):
 
     def ensure(self, notify: Notify) -> None:
         """Make the bucket, in the target's region, if it is not there."""
-        if self._exists():
+        if self.exists():
             return
         notify(f"make the bucket {self.url} in {self._region}")
         place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
@@ -113,7 +113,8 @@ class S3Blobs(S3Parts):
     def _client(self) -> Any:
         return self._access.client("s3")
 
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
+        """Return whether the bucket is there."""
         with self._translated(f"look for the bucket {self.url}"):
             try:
                 self._client.head_bucket(Bucket=self._name)

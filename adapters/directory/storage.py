@@ -42,9 +42,13 @@ class DirectoryBlobs(NoParts):
         """Return `file:///PATH`."""
         return f"file://{self._root}"
 
+    def exists(self) -> bool:
+        """Return whether the directory is there."""
+        return self._root.is_dir()
+
     def ensure(self, notify: Notify) -> None:
         """Make the directory if it is not there."""
-        if self._root.is_dir():
+        if self.exists():
             return
         notify(f"make the directory {self.url}")
         with self._system(f"make the directory {self.url}"):

@@ -14,6 +14,7 @@ import msgspec
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
+from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
 from cloudserve.release.traffic import ALL
@@ -28,6 +29,7 @@ from .versions import deployed, platform_name, traffic
 
 if TYPE_CHECKING:
     from .ml import MlClient
+    from .storage import GcsBlobs
 
 
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
@@ -60,7 +62,7 @@ class AiPlatform:
     """One target on AI Platform."""
 
     def __init__(
-        self, target: str, options: Options, ml: MlClient, blobs: BlobStore, poller: Poller
+        self, target: str, options: Options, ml: MlClient, blobs: GcsBlobs, poller: Poller
     ) -> None:
         self._target = target
         self._options = options
@@ -72,6 +74,11 @@ class AiPlatform:
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
         return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the Google Cloud project that the calls reach, or the offline clouds."""
+        options, storage = self._options, self._blobs.endpoint
+        return self._ml.destination(storage, options.project, options.region)
 
     def describe(self, model: str) -> Deployment:
         """Read the model, its versions and its default version.

@@ -42,8 +42,13 @@ class GcsBucket:
         return f"gs://{self._name}"
 
     @property
-    def _where(self) -> str:
+    def endpoint(self) -> str:
+        """Return the URL of the storage service that the calls are sent to."""
         return self._emulator or ENDPOINT
+
+    @property
+    def _where(self) -> str:
+        return self.endpoint
 
     @property
     def _client(self) -> Any:

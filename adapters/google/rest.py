@@ -21,9 +21,11 @@ from googleapiclient import discovery
 from googleapiclient.errors import UnknownApiNameOrVersion
 
 from cloudserve.errors import RemoteError, UserError
+from cloudserve.release.destination import Destination
 
 from .container import container_reason
 from .credentials import Access
+from .destination import google_destination
 from .errors import refused, translated
 
 Record = Mapping[str, Any]
@@ -50,6 +52,10 @@ class GoogleApi:
         self._endpoint = endpoint.rstrip("/")
         self._access = access
         self._retries = retries
+
+    def destination(self, storage: str, project: str, region: str) -> Destination:
+        """Return the project that this API's and a storage endpoint's calls reach."""
+        return google_destination(self._api, self._endpoint, storage, project, region, self._access)
 
     def _find(self, request: Any, what: str, where: str) -> Record | None:
         """Execute a request; None when what it names is not there."""

@@ -23,7 +23,7 @@ class GcsBlobs(GcsParts):
 
     def ensure(self, notify: Notify) -> None:
         """Make the bucket, in the target's region, if it is not there."""
-        if self._exists():
+        if self.exists():
             return
         notify(f"make the bucket {self.url} in {self._region}")
         with self._translated(f"make the bucket {self.url}"):
@@ -101,10 +101,10 @@ class GcsBlobs(GcsParts):
             except NotFound:
                 return
 
-    def _exists(self) -> bool:
-        """Say whether the bucket is there: who may not look at it is not told that it is missing.
+    def exists(self) -> bool:
+        """Return whether the bucket is there, which is assumed when the caller may not look at it.
 
-        To use objects one need not be allowed `storage.buckets.get`.
+        The use of objects does not need the permission `storage.buckets.get`.
         """
         try:
             return self._look_up() is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import Subject, progress, project_options
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
@@ -13,9 +14,12 @@ from cloudserve.cli.report import output_option, show
 
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path))
+@yes_option
 @project_options
 @output_option
-def command(*, file: Path, project_file: Path, settings: tuple[str, ...], output: str) -> None:
+def command(
+    *, file: Path, project_file: Path, settings: tuple[str, ...], yes: bool, output: str
+) -> None:
     """Do what a plan in a file says.
 
     FILE is what `cloudserve plan --out` wrote. It is refused, before anything is done, when the
@@ -28,5 +32,5 @@ def command(*, file: Path, project_file: Path, settings: tuple[str, ...], output
     plan = read_plan(file)
     subject = Subject(plan.model, plan.target, project_file, settings)
     with showing(progress) as view:
-        outcome = subject.releases(view).apply(plan)
+        outcome = subject.releases(view, yes=yes).apply(plan)
     show(outcome_report(outcome), output)

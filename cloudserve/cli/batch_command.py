@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cloudserve.cli.consent import asking_of_job, yes_option
 from cloudserve.cli.options import Number, Subject, progress, project_options, target_options
 from cloudserve.cli.report import Report, Table, output_option, show
 
@@ -35,6 +36,7 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
     "--batch-size", type=Number(min=0), default=0, show_default=True,
     help="Instances a request to the container; 0 leaves it to the platform.",
 )  # fmt: skip
+@yes_option
 @project_options
 @output_option
 def command(  # noqa: PLR0913 - a parameter an option
@@ -45,6 +47,7 @@ def command(  # noqa: PLR0913 - a parameter an option
     version: str | None,
     form: str,
     batch_size: int,
+    yes: bool,
     output: str,
 ) -> None:
     """Predict for files of instances, in a job.
@@ -64,6 +67,7 @@ def command(  # noqa: PLR0913 - a parameter an option
         form=form,
         batch_size=batch_size,
         notify=progress,
+        begin=asking_of_job(f"a batch job of {subject}", yes=yes),
     )
     row = (result.revision, f"{result.succeeded:,}", f"{result.failed:,}", result.output)
     table = Table(COLUMNS, [row], f"{subject}: {result.job}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import (
     Number,
     Subject,
@@ -20,6 +21,7 @@ from cloudserve.cli.report import output_option, show
 @target_options
 @click.option("--version", type=Number(min=0), help="The version directory to deploy.")
 @dry_run_option
+@yes_option
 @project_options
 @output_option
 def command(
@@ -27,6 +29,7 @@ def command(
     subject: Subject,
     version: int | None,
     dry_run: bool,
+    yes: bool,
     output: str,
 ) -> None:
     """Put a model version on a target, beside what is live.
@@ -45,5 +48,5 @@ def command(
         show(plan_report(plan), output)
         return
     with showing(progress) as view:
-        outcome = subject.releases(view).deploy(version)
+        outcome = subject.releases(view, yes=yes).deploy(version)
     show(outcome_report(outcome), output)

@@ -95,15 +95,25 @@ class Subject:
         """Load the project with the environment's and the flags' overrides."""
         return load(self.project_file, self.settings)
 
-    def releases(self, view: View | None = None) -> Releases:
-        """Make the library's verbs, telling progress on stderr.
+    def releases(self, view: View | None = None, *, yes: bool = False) -> Releases:
+        """Make the library's verbs, print where they go and their progress on stderr.
 
-        Transfers are shown in `view`, and lines above them.
+        Transfers are shown in `view`, and lines above them. `yes` confirms every change.
         """
+        from cloudserve.cli.consent import announce, asking
         from cloudserve.release.service import Releases
 
         notify, observe = (view.line, view.observe) if view else (progress, ignore)
-        return Releases(self.project(), self.model, self.target, notify=notify, observe=observe)
+        releases = Releases(
+            self.project(),
+            self.model,
+            self.target,
+            notify=notify,
+            observe=observe,
+            confirm=asking(yes=yes),
+        )
+        announce(releases.destination)
+        return releases
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -51,12 +51,10 @@ def command(  # noqa: PLR0913 - a parameter an option
     OPERATION is deploy, promote or rollback. With --out the plan is kept in a file that can be
     reviewed; `cloudserve apply` then does what it says, or refuses when something changed since.
     """
-    from cloudserve.api import plan
     from cloudserve.cli.plan_report import plan_report
     from cloudserve.release.plan_file import write_plan
 
-    project = subject.project()
-    made = plan(project, subject.model, subject.target, operation, version=version, percent=percent)
+    made = subject.releases().plan(operation, version, percent)
     if out is not None:
         write_plan(made, out)
         click.echo(f"wrote {out}; to do it:\n  cloudserve apply {out}", err=True)

@@ -41,6 +41,7 @@ def _document(plan: Plan) -> dict[str, Any]:
         "percent": plan.percent,
         "live": plan.previous,
         "state": plan.state,
+        "destination": str(plan.destination),
         "warnings": plan.warnings,
         "steps": [
             {"id": a.id, "kind": a.kind, "sentence": a.sentence, "args": a.args, "undo": a.undo}

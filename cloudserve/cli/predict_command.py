@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from cloudserve.cli.consent import announce
 from cloudserve.cli.options import Subject, project_options, target_options
 from cloudserve.cli.report import Report, Table, output_like, put, show
 
@@ -43,6 +44,7 @@ def command(
     from cloudserve.predict import Client
 
     client = Client(subject.project(), subject.model, subject.target, version=version)
+    announce(client.destination)
     if source.isatty():
         click.echo("reading the request from the terminal; Ctrl-D ends it", err=True)
     answer = client.send(source.read())

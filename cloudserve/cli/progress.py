@@ -128,6 +128,8 @@ class Bars:
         """Move the bar; it goes when all has moved, since a release waits for other things then."""
         self._tally.take(event, time.monotonic())
         if isinstance(event, Started):
+            # Not before: a question must have the terminal to itself.
+            self._progress.start()
             self._task = self._progress.add_task(event.direction, total=event.size, files="")
         if self._task is not None:
             tally = self._tally
@@ -164,8 +166,11 @@ def showing(tell: Tell) -> Iterator[View]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[files]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    try:
         yield Bars(progress)
+    finally:
+        progress.stop()
 
 
 def human(size: float) -> str:

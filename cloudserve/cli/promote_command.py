@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import Number, Subject, dry_run_option, project_options, target_options
 from cloudserve.cli.report import output_option, show
 
@@ -21,6 +22,7 @@ from cloudserve.cli.report import output_option, show
     help="The share of the traffic; the others keep the rest.",
 )
 @dry_run_option
+@yes_option
 @project_options
 @output_option
 def command(
@@ -29,6 +31,7 @@ def command(
     version: str | None,
     percent: int,
     dry_run: bool,
+    yes: bool,
     output: str,
 ) -> None:
     """Give a deployed version all traffic, or a part.
@@ -39,7 +42,7 @@ def command(
     from cloudserve.cli.deployment_report import outcome_report
     from cloudserve.cli.plan_report import plan_report
 
-    verbs = subject.releases()
+    verbs = subject.releases(yes=yes)
     if dry_run:
         show(plan_report(verbs.plan_promote(version, percent=percent)), output)
         return

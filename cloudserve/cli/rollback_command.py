@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import Subject, dry_run_option, project_options, target_options
 from cloudserve.cli.report import output_option, show
 
@@ -14,6 +15,7 @@ from cloudserve.cli.report import output_option, show
     "--to", metavar="VERSION", help="A number, revision id or digest; the one before by default."
 )
 @dry_run_option
+@yes_option
 @project_options
 @output_option
 def command(
@@ -21,6 +23,7 @@ def command(
     subject: Subject,
     to: str | None,
     dry_run: bool,
+    yes: bool,
     output: str,
 ) -> None:
     """Give the traffic back to the version before.
@@ -31,7 +34,7 @@ def command(
     from cloudserve.cli.deployment_report import outcome_report
     from cloudserve.cli.plan_report import plan_report
 
-    verbs = subject.releases()
+    verbs = subject.releases(yes=yes)
     if dry_run:
         show(plan_report(verbs.plan_rollback(to)), output)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,10 +12,11 @@ from typing import Protocol, runtime_checkable
 from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import Project
+from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.layout import ROOT
 from cloudserve.release.nouns import Deployment
 from cloudserve.release.planner import choose
-from cloudserve.release.provider import BlobStore, Notify
+from cloudserve.release.provider import BlobStore, Notify, Provider
 from cloudserve.release.service import quiet
 
 BLOCK = 1 << 20
@@ -50,8 +51,8 @@ class BatchResult:
 
 
 @runtime_checkable
-class BatchProvider(Protocol):
-    """What a Provider also has where its platform runs such jobs."""
+class BatchProvider(Provider, Protocol):
+    """A Provider whose platform runs such jobs."""
 
     def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
         """Run a job with a revision, deployed or not, and wait for its end.
@@ -59,6 +60,10 @@ class BatchProvider(Protocol):
         Raises RemoteError with the job's reason when it fails; at the deadline it goes on.
         """
         ...
+
+
+def anywhere(destination: Destination) -> None:
+    """Let a job start wherever it runs: the default for programs."""
 
 
 def run_batch(  # noqa: PLR0913 - keywords, each with its default
@@ -73,11 +78,13 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
     batch_size: int = 0,
     environ: Mapping[str, str] | None = None,
     notify: Notify = quiet,
+    begin: Callable[[Destination], None] = anywhere,
 ) -> BatchResult:
     """Predict for files of instances: local paths, which are uploaded, or bucket URLs.
 
-    The live revision answers unless `version` names one. Raises UserError where the target's
-    platform has no such jobs, or a file is not there.
+    The live revision answers unless `version` names one. `begin` is called with the destination
+    before anything is uploaded or started, and raises to stop it. Raises UserError where the
+    target's platform has no such jobs, or a file is not there.
     """
     name = project.model(model).name
     place = project.target(target)
@@ -89,6 +96,9 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
             hint="targets of `vertex` and `sagemaker` have; others answer `cloudserve predict`",
         )
     _check_local(files)
+    destination = provider.destination()
+    check_placeholders(place, destination)
+    begin(destination)
     revision = _chosen(provider.describe(name), version)
     prefix = f"{ROOT}/{name}/batch/"
     inputs = tuple(

@@ -6,12 +6,14 @@ import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
 from cloudserve import registry
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.project import Project
+from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.planner import choose
 
 
@@ -32,12 +34,22 @@ class Client:
         Raises UserError for an unknown model, target or version.
         """
         self._model = project.model(model).name
-        self._target = target
-        place = project.target(target)
-        self._provider = registry.provider(place, os.environ if environ is None else environ)
+        self._target = project.target(target)
+        environ = os.environ if environ is None else environ
+        self._provider = registry.provider(self._target, environ)
         self._revision: str | None = None
         if version is not None:
             self._revision = choose(self._provider.describe(self._model), version).revision.id
+
+    @cached_property
+    def destination(self) -> Destination:
+        """The offline clouds, or the account of a cloud, that the requests reach; read once.
+
+        Raises ProjectError when it is an account and the target has placeholders of `init`.
+        """
+        found = self._provider.destination()
+        check_placeholders(self._target, found)
+        return found
 
     def predict(self, instances: Sequence[Any] | Any, *, signature: str | None = None) -> list[Any]:
         """Return one prediction for each instance.
@@ -67,7 +79,7 @@ class Client:
     def _advice(self, error: RemoteError) -> str | None:
         """Say what to do about a platform's refusal where the adapter has no better idea."""
         if error.status == HTTPStatus.NOT_FOUND:
-            return f"deploy it first: cloudserve deploy {self._model} --target {self._target}"
+            return f"deploy it first: cloudserve deploy {self._model} --target {self._target.name}"
         if error.retryable:
             return "run the same command again"
         return f"`cloudserve inspect {self._model}` shows what its signatures take"

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cloudserve.errors import ConflictError
+from cloudserve.release.destination import Destination
 from cloudserve.release.ledger import Event, Release
-from cloudserve.release.nouns import Action, Plan
+from cloudserve.release.nouns import CREATE_BUCKET, Action, Plan
 from cloudserve.release.plan_file import plan_id
+
+Essence = tuple[str, str, dict[str, str | int | float]]
+"""What an action does, as far as two plans are compared."""
 
 
 def check_approved(approved: Plan, present: Plan, newest: Iterable[Release]) -> None:
@@ -40,13 +44,28 @@ def outdated(approved: Plan, why: str) -> ConflictError:
     )
 
 
+def check_destination(approved: Plan, here: Destination) -> None:
+    """Raise ConflictError when a plan was made for another account, or for the offline clouds."""
+    made_for = approved.destination
+    if made_for is not None and not made_for.is_same(here):
+        raise ConflictError(
+            f"the plan was made for {made_for}, and this is {here}",
+            where=f"{approved.model} on {approved.target}",
+            hint="plan again here, or apply it where it was made",
+        )
+
+
 def _is_same(approved: Plan, present: Plan) -> bool:
-    return approved.state == present.state and [*map(_essence, approved.actions)] == [
-        *map(_essence, present.actions)
-    ]
+    return approved.state == present.state and _steps(approved) == _steps(present)
 
 
-def _essence(action: Action) -> tuple[str, str, dict[str, str | int | float]]:
+def _steps(plan: Plan) -> list[Essence]:
+    # The bucket is made before the lock, which lies in it: a plan made under the lock has no
+    # step for it any more.
+    return [_essence(action) for action in plan.actions if action.kind != CREATE_BUCKET]
+
+
+def _essence(action: Action) -> Essence:
     """Return what an action does. A sentence may name a local path, which is another elsewhere."""
     return action.id, action.kind, dict(action.args)
 

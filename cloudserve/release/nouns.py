@@ -9,9 +9,12 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from cloudserve.release.destination import Destination
+
 DIGITS_IN_ID = 12
 UPLOAD = "upload"
-"""The kind of the one action that is the engine's own; all others are the provider's."""
+CREATE_BUCKET = "create-bucket"
+"""The kinds of the actions that are the engine's own; all others are the provider's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +179,5 @@ class Plan:
     """The fingerprint of what the platform had when the plan was made."""
     warnings: tuple[str, ...] = ()
     """What the platform would do that may surprise, a sentence each."""
+    destination: Destination | None = None
+    """Where the calls go that the plan was made by."""

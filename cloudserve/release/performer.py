@@ -1,4 +1,4 @@
-"""Perform a plan's actions: uploads are the engine's own, all others the provider's."""
+"""Perform a plan's actions: the bucket and uploads are the engine's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudserve.project import Model
 from cloudserve.release.layout import Layout
-from cloudserve.release.nouns import UPLOAD, Action, Plan
+from cloudserve.release.nouns import CREATE_BUCKET, UPLOAD, Action, Plan
 from cloudserve.release.provider import Notify, Provider
 from cloudserve.release.upload import ReadTree, upload
 from cloudserve.savedmodel import read_saved_model
@@ -32,6 +32,9 @@ class Performer:
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Perform one action and wait for its end."""
+        if action.kind == CREATE_BUCKET:
+            self.provider.blobs.ensure(notify)
+            return
         if action.kind != UPLOAD or self.plan.source is None:
             self.provider.perform(action, notify)
             return

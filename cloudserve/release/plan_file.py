@@ -21,7 +21,7 @@ from cloudserve.names import utf8
 from cloudserve.release.ledger import actor
 from cloudserve.release.nouns import Plan
 
-SCHEMA = 1
+SCHEMA = 2
 PLAN_AGAIN = "make it again with `cloudserve plan … --out FILE`"
 
 

@@ -12,6 +12,7 @@ from cloudserve.release.choice import meant
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Release
 from cloudserve.release.nouns import (
+    CREATE_BUCKET,
     UPLOAD,
     Action,
     Deployed,
@@ -37,6 +38,8 @@ def plan_deploy(
     layout = Layout(provider.blobs.url, model, target)
     location = layout.location(revision)
     actions: list[Action] = []
+    if not provider.blobs.exists():
+        actions.append(create_bucket(provider.blobs.url))
     if not is_uploaded(provider.blobs, layout, revision):
         actions.append(
             Action(
@@ -56,6 +59,13 @@ def plan_deploy(
         source=source,
         previous=seen.live,
         state=seen.fingerprint,
+    )
+
+
+def create_bucket(url: str) -> Action:
+    """Return the action that makes a bucket; repeated it changes nothing."""
+    return Action(
+        CREATE_BUCKET, CREATE_BUCKET, f"create the bucket {url}", undo=f"delete the bucket {url}"
     )
 
 

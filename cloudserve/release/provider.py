@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision
 
 Notify = Callable[[str], None]
@@ -52,6 +53,10 @@ class BlobStore(Protocol):
     @property
     def url(self) -> str:
         """Return the bucket as a URL without a trailing slash: `gs://bucket`."""
+        ...
+
+    def exists(self) -> bool:
+        """Return whether the bucket is there."""
         ...
 
     def ensure(self, notify: Notify) -> None:
@@ -96,6 +101,14 @@ class Provider(Protocol):
     @property
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
+        ...
+
+    def destination(self) -> Destination:
+        """Return where the calls go: the offline clouds, or which account, as whom.
+
+        Raises UserError when some of the calls would reach a cloud and others would not. An
+        account that cannot be found out is "": the calls that need it say why.
+        """
         ...
 
     def describe(self, model: str) -> Deployment:

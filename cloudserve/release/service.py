@@ -11,18 +11,21 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
 from cloudserve.release import planner
-from cloudserve.release.approval import check_approved, outdated
+from cloudserve.release.approval import check_approved, check_destination, outdated
+from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import execute
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import (
+    CREATE_BUCKET,
     UPLOAD,
     Artifact,
     Deployed,
@@ -55,20 +58,28 @@ class Outcome:
         return bool(self.plan.actions)
 
 
+Confirm = Callable[[Plan], None]
+"""Is called with a plan before its first change, and raises to stop the release."""
+
+
 def quiet(line: str) -> None:
     """Take a line of progress and drop it: the default for programs."""
+
+
+def agree(plan: Plan) -> None:
+    """Let a plan be carried out: the default for programs."""
 
 
 class Releases:
     """The verbs for one model on one target.
 
     `environ` is where credentials and endpoints are looked up (the process's own by default);
-    `notify` takes lines of progress for people, `observe` the events of uploads. Making one
-    reaches no network; raises UserError for an unknown model or target, ProjectError for wrong
-    fields, MissingExtraError.
+    `notify` takes lines of progress for people, `observe` the events of uploads, `confirm` a plan
+    before its first change. Making one reaches no network; raises UserError for an unknown model
+    or target, ProjectError for wrong fields, MissingExtraError.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each with its default
         self,
         project: Project,
         model: str,
@@ -77,10 +88,12 @@ class Releases:
         environ: Mapping[str, str] | None = None,
         notify: Notify = quiet,
         observe: Observe = ignore,
+        confirm: Confirm = agree,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._notify = notify
         self._observe = observe
+        self._confirm = confirm
         self._folder = project.path.absolute().parent
         self._digests = DigestCache.from_environment(self._environ)
         self._model = project.model(model)
@@ -92,6 +105,16 @@ class Releases:
     def provider(self) -> Provider:
         """Return the platform's provider."""
         return self._provider
+
+    @cached_property
+    def destination(self) -> Destination:
+        """The offline clouds, or the account of a cloud, that the calls reach; read once.
+
+        Raises ProjectError when it is an account and the target has placeholders of `init`.
+        """
+        found = self._provider.destination()
+        check_placeholders(self._target, found)
+        return found
 
     def status(self) -> Deployment:
         """Read what the platform has of the model."""
@@ -111,6 +134,22 @@ class Releases:
             wanted = self.status().live or (names[-1] if names else "")
         told = Told(self._notify, self._observe)
         return pull(self._provider.blobs, self._layout, wanted, into, told.both)
+
+    def plan(self, operation: str, version: str | None = None, percent: int = ALL) -> Plan:
+        """Plan what the verb named `operation` would do; changes nothing.
+
+        `version` is what the verb takes as `number`, `version` or `to`. Raises UserError for
+        another verb.
+        """
+        if operation not in set(Operation):
+            raise UserError(f"`{operation}` cannot be planned", hint=f"plan {', '.join(Operation)}")
+        match Operation(operation):
+            case Operation.DEPLOY:
+                return self.plan_deploy(None if version is None else _number(version))
+            case Operation.PROMOTE:
+                return self.plan_promote(version, percent=percent)
+            case Operation.ROLLBACK:
+                return self.plan_rollback(version)
 
     def plan_deploy(self, number: int | None = None) -> Plan:
         """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
@@ -144,7 +183,6 @@ class Releases:
         def prepare() -> None:
             for warning in self._provider.check(artifact):
                 self._notify(f"warning: {warning}")
-            self._provider.blobs.ensure(self._notify)
 
         return self._carry_out(lambda: self._plan_revision(revision, source), prepare)
 
@@ -176,8 +214,10 @@ class Releases:
         """Carry out a plan that was made before, if it is still what has to be done.
 
         Raises ConflictError when the platform, the target's fields or the model's files were
-        changed since. Applied again after it was stopped, it goes on.
+        changed since, or when it was made for another account. Applied again after it was
+        stopped, it goes on.
         """
+        check_destination(approved, self.destination)
 
         def plan() -> Plan:
             present = self._plan_again(approved)
@@ -188,8 +228,6 @@ class Releases:
         def prepare() -> None:
             for warning in approved.warnings:
                 self._notify(f"warning: {warning}")
-            if approved.operation is Operation.DEPLOY:
-                self._provider.blobs.ensure(self._notify)
 
         return self._carry_out(plan, prepare, plan_id(approved))
 
@@ -230,9 +268,10 @@ class Releases:
         return Revision(number, tree.digest), source, artifact
 
     def _plan_revision(self, revision: Revision, source: Path | None) -> Plan:
-        return planner.plan_deploy(
+        plan = planner.plan_deploy(
             self._provider, self._target.name, self._model.name, revision, source
         )
+        return replace(plan, destination=self.destination)
 
     def _plan_back(self, seen: Deployment, to: str | None) -> Plan:
         if to is not None:
@@ -245,9 +284,10 @@ class Releases:
     def _plan_traffic(
         self, operation: Operation, chosen: Deployed, seen: Deployment, percent: int = ALL
     ) -> Plan:
-        return planner.plan_traffic(
+        plan = planner.plan_traffic(
             self._provider, self._target.name, operation, chosen, seen, percent
         )
+        return replace(plan, destination=self.destination)
 
     def _carry_out(
         self,
@@ -258,11 +298,17 @@ class Releases:
         plan = make_plan()
         if not plan.actions:
             return Outcome(plan, self.status())
+        self._confirm(plan)
         if prepare is not None:
             prepare()
+        buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
+        if buckets:  # the lock lies in it
+            self._provider.blobs.ensure(self._notify)
         release, who = uuid.uuid4().hex, actor(self._environ)
         with lock(self._provider.blobs, self._layout.lock, release=release, who=who) as held:
             plan = make_plan()
+            # The new bucket is a step of this release, though a plan made now does not have it.
+            plan = replace(plan, actions=(*buckets, *plan.actions)) if plan.actions else plan
             if plan.actions:  # another release may have done it before the lock was free
                 recorder = Recorder(self._ledger(), plan, release, who, approved)
                 perform = self._performer(plan, who).perform
@@ -290,3 +336,11 @@ class Releases:
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)
+
+
+def _number(version: str) -> int:
+    if not version.isdecimal():
+        raise UserError(
+            f"`{version}` is not a version to deploy", hint="give the number of a version directory"
+        )
+    return int(version)

@@ -42,6 +42,11 @@ class BlobStoreContract:
         assert len(lines) == 1
         assert missing.url in lines[0]
 
+    def test_a_bucket_exists_once_it_is_made(self, missing: BlobStore) -> None:
+        assert not missing.exists()
+        missing.ensure(_no_lines)
+        assert missing.exists()
+
     def test_reading_a_missing_bucket_finds_nothing(self, missing: BlobStore) -> None:
         assert missing.read("a") is None
         assert missing.head("a") is None

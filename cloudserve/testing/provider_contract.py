@@ -97,6 +97,11 @@ class ProviderContract:
         (folder / "saved_model.pb").write_bytes(b"\x08\x01 not a model")
         return folder
 
+    def test_the_destination_names_the_cloud_and_stays_the_same(self, provider: Provider) -> None:
+        found = provider.destination()
+        assert str(found).startswith(f"{found.cloud} · ")
+        assert provider.destination().is_same(found)
+
     def test_a_model_that_is_not_there_is_an_empty_deployment(self, provider: Provider) -> None:
         seen = provider.describe(MODEL)
         assert (seen.model, seen.revisions, dict(seen.traffic)) == (MODEL, (), {})

@@ -13,10 +13,13 @@ import pytest
 from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Model, Project, Target
+from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Deployed, Deployment, Revision, State
 from cloudserve.release.provider import Blob, Expect
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
+
+OFFLINE = Destination("memory", "http://127.0.0.1:8900")
 
 
 class MemoryBlobs:
@@ -27,12 +30,16 @@ class MemoryBlobs:
     def __init__(self):
         self.objects: dict[str, tuple[bytes, str, Mapping[str, str]]] = {}
         self.uploads: list[str] = []
+        self.is_made = True
         self.before_write: Callable[[str], None] = lambda key: None
         self._tokens = itertools.count(1)
         self._lock = threading.Lock()
 
+    def exists(self):
+        return self.is_made
+
     def ensure(self, notify):
-        pass
+        self.is_made = True
 
     def head(self, key):
         found = self.objects.get(key)
@@ -78,6 +85,10 @@ class MemoryPlatform:
     before: Callable[[Action], None] = lambda action: None
     performed: list[str] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
+    place: Destination = OFFLINE
+
+    def destination(self):
+        return self.place
 
     def describe(self, model):
         return Deployment(model, "here", tuple(self.deployed.values()), dict(self.traffic))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
+from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
 from cloudserve.release.provider import BlobStore, Notify, Provider
 
@@ -96,6 +97,11 @@ class Vertex:
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
         return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the Google Cloud project that the calls reach, or the offline clouds."""
+        options, storage = self._options, self._blobs.endpoint
+        return self._api.destination(storage, options.project, options.region)
 
     def describe(self, model: str) -> Deployment:
         """Read the model's versions and its endpoint.

@@ -59,7 +59,7 @@ def test_deploy_tells_progress_on_stderr_and_the_result_on_stdout(project, capsy
     assert lines[0].startswith("half v123-")
     assert lines[0].endswith("on here: deployed, live")
     assert lines[1].split() == ["REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST"]
-    assert err.startswith("upload ")
+    assert err.startswith("memory · offline http://127.0.0.1:8900\nupload ")
 
 
 def test_deploying_again_says_that_nothing_is_to_do(project, capsys):
@@ -68,7 +68,7 @@ def test_deploying_again_says_that_nothing_is_to_do(project, capsys):
     assert on_target("deploy") == 0
     out, err = capsys.readouterr()
     assert "is deployed already, nothing to do" in out
-    assert err == ""
+    assert err == "memory · offline http://127.0.0.1:8900\n"
 
 
 def test_json_holds_the_same_facts(project, capsys):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.release.destination import Destination
 from cloudserve.release.ledger import Event
 from cloudserve.release.nouns import Action, Operation, Plan, Revision
 from cloudserve.release.plan_file import plan_id, read_plan, write_plan
@@ -211,6 +212,7 @@ plans = st.builds(
     st.integers(1, 100),
     texts,
     st.lists(texts, max_size=2).map(tuple),
+    st.none() | st.builds(Destination, texts, texts, texts, texts, texts),
 )
 
 
@@ -243,8 +245,8 @@ def test_what_is_no_plan_is_refused_with_what_to_do(tmp_path, text, message):
 def test_a_plan_of_a_later_schema_is_refused(tmp_path, releases):
     file = tmp_path / "plan.json"
     write_plan(releases().plan_deploy(123), file, "ada")
-    file.write_text(file.read_text().replace('"schema": 1', '"schema": 2'))
-    with pytest.raises(UserError, match="the plan has schema 2, and this version reads 1"):
+    file.write_text(file.read_text().replace('"schema": 2', '"schema": 3'))
+    with pytest.raises(UserError, match="the plan has schema 3, and this version reads 2"):
         read_plan(file)
 
 

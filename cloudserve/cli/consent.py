@@ -1,0 +1,70 @@
+"""Tell where a command goes, and ask before it changes a real account."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from cloudserve.cli.options import progress
+from cloudserve.errors import UserError
+from cloudserve.release.destination import Destination
+from cloudserve.release.nouns import Plan
+
+yes_option = click.option(
+    "--yes",
+    "-y",
+    is_flag=True,
+    envvar="CLOUDSERVE_YES",
+    show_envvar=True,
+    help="Change a real account without a question; the offline clouds never ask.",
+)
+
+
+def announce(destination: Destination) -> None:
+    """Print where the calls go, on stderr: `aws · offline http://127.0.0.1:8900`."""
+    progress(str(destination))
+
+
+def asking(*, yes: bool) -> Callable[[Plan], None]:
+    """Return what confirms a plan before its first change."""
+
+    def confirm(plan: Plan) -> None:
+        if plan.destination is not None and not yes:
+            what = f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
+            _confirm(what, [action.sentence for action in plan.actions], plan.destination)
+
+    return confirm
+
+
+def asking_of_job(what: str, *, yes: bool) -> Callable[[Destination], None]:
+    """Return what announces and confirms a job before anything is sent for it."""
+
+    def begin(destination: Destination) -> None:
+        announce(destination)
+        if not yes:
+            _confirm(what, [], destination)
+
+    return begin
+
+
+def _confirm(what: str, steps: list[str], destination: Destination) -> None:
+    if destination.is_offline:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError(
+            f"this changes a real account, and there is no terminal to ask on: {what}",
+            where=str(destination),
+            hint="--yes (or CLOUDSERVE_YES=1) does it without a question; "
+            "`cloudserve emulate` rehearses it",
+        )
+    lines = [f"  {number}. {step}" for number, step in enumerate(steps, start=1)]
+    for line in (f"{what}:", *lines):
+        click.echo(line, err=True)
+    if not click.confirm(f"Do this on {destination}?", err=True):
+        raise UserError(
+            "not confirmed: nothing was changed",
+            where=str(destination),
+            hint="answer y to do it, or rehearse it first: `cloudserve emulate`",
+        )

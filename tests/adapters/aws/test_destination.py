@@ -1,0 +1,71 @@
+"""Which AWS account the calls reach, as the clients themselves resolve it."""
+
+import pytest
+from cloudserve.adapters.aws.destination import _principal, aws_destination
+from cloudserve.adapters.aws.session import Access
+
+from cloudserve.errors import UserError
+from cloudserve.release.destination import Destination
+
+REGION = "us-east-1"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch, tmp_path):
+    """Keep the machine's own AWS configuration out of it."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", *KEYS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def test_the_offline_clouds_are_known_by_their_url_and_sts_is_not_asked(clouds):
+    found = aws_destination(Access(clouds, REGION), REGION)
+    assert found == Destination("aws", clouds["AWS_ENDPOINT_URL"], region=REGION)
+    assert str(found) == f"aws · offline {clouds['AWS_ENDPOINT_URL']}"
+
+
+def test_sts_tells_the_account_and_the_user(clouds):
+    environ = {**KEYS, "AWS_ENDPOINT_URL_STS": clouds["AWS_ENDPOINT_URL"]}
+    found = aws_destination(Access(environ, REGION), REGION)
+    assert str(found) == "aws · account 000000000000 · us-east-1 · user cloudserve"
+
+
+def test_an_account_without_credentials_is_unknown_and_no_error():
+    found = aws_destination(Access({}, REGION), REGION)
+    assert str(found) == "aws · account unknown · us-east-1"
+
+
+def test_a_profile_that_is_not_there_is_left_to_the_first_call():
+    assert str(aws_destination(Access({}, REGION, "nobody"), REGION)) == (
+        "aws · account unknown · us-east-1"
+    )
+
+
+def test_one_service_offline_and_another_not_is_refused(clouds):
+    environ = {**KEYS, "AWS_ENDPOINT_URL_SAGEMAKER": clouds["AWS_ENDPOINT_URL"]}
+    with pytest.raises(UserError, match="the calls of sagemaker stay on this machine, and those"):
+        aws_destination(Access(environ, REGION), REGION)
+
+
+def test_an_endpoint_that_a_profile_sets_counts(clouds, tmp_path):
+    (tmp_path / "config").write_text(
+        f"[profile offline]\nregion = us-east-1\nendpoint_url = {clouds['AWS_ENDPOINT_URL']}\n"
+        "aws_access_key_id = a\naws_secret_access_key = b\n"
+    )
+    assert aws_destination(Access({}, REGION, "offline"), REGION).is_offline
+
+
+@pytest.mark.parametrize(
+    ("arn", "principal"),
+    [
+        ("arn:aws:sts::1:assumed-role/Deployer/session", "role Deployer"),
+        ("arn:aws:iam::1:user/team/ada", "user ada"),
+        ("arn:aws:iam::1:root", "root"),
+        ("arn:aws-cn:sts::1:federated-user/ada", "federated-user ada"),
+    ],
+)
+def test_a_principal_is_named_as_people_name_it(arn, principal):
+    assert _principal(arn) == principal
