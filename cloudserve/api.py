@@ -1,9 +1,11 @@
 """The verbs as functions, for programs: each takes a project, a model and a target by name.
 
 All raise CloudserveError's subclasses (`cloudserve.errors`): UserError for unknown names,
-ModelError for a broken SavedModel, RemoteError with the platform's reason, ConflictError when
-another release is running. `environ` replaces the process's environment for credentials and
-endpoints; `notify` takes lines of progress, `observe` the events of uploads and downloads.
+ModelError for a broken SavedModel, CheckFailedError for a version whose signatures do not answer
+the requests of the live one (`allow_breaking=True` releases it), RemoteError with the platform's
+reason, ConflictError when another release is running. `environ` replaces the process's environment
+for credentials and endpoints; `notify` takes lines of progress, `observe` the events of uploads
+and downloads.
 """
 
 from __future__ import annotations
@@ -31,14 +33,22 @@ def deploy(  # noqa: PLR0913 - a release, and who is told
     environ: Environ = None,
     notify: Notify = quiet,
     observe: Observe = ignore,
+    allow_breaking: bool = False,
 ) -> Outcome:
     """Put a version of a model (the newest by default) on a target, beside what is live.
 
     The first revision takes all traffic, later ones none until `promote`. Deploying a digest that
     is there changes nothing: `Outcome.changed` is False.
     """
-    releases = Releases(project, model, target, environ=environ, notify=notify, observe=observe)
-    return releases.deploy(version)
+    return Releases(
+        project,
+        model,
+        target,
+        environ=environ,
+        notify=notify,
+        observe=observe,
+        allow_breaking=allow_breaking,
+    ).deploy(version)
 
 
 def promote(  # noqa: PLR0913 - keywords, each with its default
@@ -50,12 +60,15 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
     percent: int = 100,
     environ: Environ = None,
     notify: Notify = quiet,
+    allow_breaking: bool = False,
 ) -> Outcome:
     """Give a deployed version all traffic, or `percent` of it.
 
     `version` is a number (`2`, `v2`), a revision id or a digest's beginning; the newest by default.
     """
-    releases = Releases(project, model, target, environ=environ, notify=notify)
+    releases = Releases(
+        project, model, target, environ=environ, notify=notify, allow_breaking=allow_breaking
+    )
     return releases.promote(version, percent=percent)
 
 
@@ -98,6 +111,7 @@ def apply(
     environ: Environ = None,
     notify: Notify = quiet,
     observe: Observe = ignore,
+    allow_breaking: bool = False,
 ) -> Outcome:
     """Carry out a plan, if it is still what has to be done.
 
@@ -105,7 +119,13 @@ def apply(
     model's files were changed since it was made. Applied again after it was stopped, it goes on.
     """
     return Releases(
-        project, plan.model, plan.target, environ=environ, notify=notify, observe=observe
+        project,
+        plan.model,
+        plan.target,
+        environ=environ,
+        notify=notify,
+        observe=observe,
+        allow_breaking=allow_breaking,
     ).apply(plan)
 
 

@@ -7,18 +7,25 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.consent import yes_option
-from cloudserve.cli.options import Subject, progress, project_options
+from cloudserve.cli.options import Subject, allow_breaking_option, progress, project_options
 from cloudserve.cli.progress import showing
 from cloudserve.cli.report import output_option, show
 
 
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path))
+@allow_breaking_option
 @yes_option
 @project_options
 @output_option
 def command(
-    *, file: Path, project_file: Path, settings: tuple[str, ...], yes: bool, output: str
+    *,
+    file: Path,
+    project_file: Path,
+    settings: tuple[str, ...],
+    allow_breaking: bool,
+    yes: bool,
+    output: str,
 ) -> None:
     """Do what a plan in a file says.
 
@@ -32,5 +39,5 @@ def command(
     plan = read_plan(file)
     subject = Subject(plan.model, plan.target, project_file, settings)
     with showing(progress) as view:
-        outcome = subject.releases(view, yes=yes).apply(plan)
+        outcome = subject.releases(view, yes=yes, allow_breaking=allow_breaking).apply(plan)
     show(outcome_report(outcome), output)

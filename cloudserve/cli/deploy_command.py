@@ -8,6 +8,7 @@ from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import (
     Number,
     Subject,
+    allow_breaking_option,
     dry_run_option,
     progress,
     project_options,
@@ -20,6 +21,7 @@ from cloudserve.cli.report import output_option, show
 @click.command("deploy")
 @target_options
 @click.option("--version", type=Number(min=0), help="The version directory to deploy.")
+@allow_breaking_option
 @dry_run_option
 @yes_option
 @project_options
@@ -28,6 +30,7 @@ def command(
     *,
     subject: Subject,
     version: int | None,
+    allow_breaking: bool,
     dry_run: bool,
     yes: bool,
     output: str,
@@ -48,5 +51,5 @@ def command(
         show(plan_report(plan), output)
         return
     with showing(progress) as view:
-        outcome = subject.releases(view, yes=yes).deploy(version)
+        outcome = subject.releases(view, yes=yes, allow_breaking=allow_breaking).deploy(version)
     show(outcome_report(outcome), output)

@@ -74,6 +74,11 @@ set_option = click.option(
     help="Override a field of the target (may be repeated).  "
     "[env var: CLOUDSERVE_<TARGET>_<FIELD>]",
 )
+allow_breaking_option = click.option(
+    "--allow-breaking",
+    is_flag=True,
+    help="Release it although its signatures do not answer all requests of the live version.",
+)
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show the plan, as `cloudserve plan` does, and do nothing."
 )
@@ -95,10 +100,13 @@ class Subject:
         """Load the project with the environment's and the flags' overrides."""
         return load(self.project_file, self.settings)
 
-    def releases(self, view: View | None = None, *, yes: bool = False) -> Releases:
+    def releases(
+        self, view: View | None = None, *, yes: bool = False, allow_breaking: bool = False
+    ) -> Releases:
         """Make the library's verbs, print where they go and their progress on stderr.
 
-        Transfers are shown in `view`, and lines above them. `yes` confirms every change.
+        Transfers are shown in `view`, and lines above them. `yes` confirms every change,
+        `allow_breaking` lets incompatible signatures pass.
         """
         from cloudserve.cli.consent import announce, asking
         from cloudserve.release.service import Releases
@@ -111,6 +119,7 @@ class Subject:
             notify=notify,
             observe=observe,
             confirm=asking(yes=yes),
+            allow_breaking=allow_breaking,
         )
         announce(releases.destination)
         return releases

@@ -15,6 +15,7 @@ def plan_report(plan: Plan) -> Report:
     """Render a plan: a line a step."""
     rows = [(f"{number:>4}", a.sentence) for number, a in enumerate(plan.actions, start=1)]
     warnings = [f"warning: {warning}" for warning in plan.warnings]
+    warnings += [f"breaking: {difference}" for difference in plan.breaking]
     title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
     return Report(_document(plan), (Table(COLUMNS, rows, title),))
 
@@ -43,6 +44,7 @@ def _document(plan: Plan) -> dict[str, Any]:
         "state": plan.state,
         "destination": str(plan.destination),
         "warnings": plan.warnings,
+        "breaking": plan.breaking,
         "steps": [
             {"id": a.id, "kind": a.kind, "sentence": a.sentence, "args": a.args, "undo": a.undo}
             for a in plan.actions

@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.consent import yes_option
-from cloudserve.cli.options import Number, Subject, dry_run_option, project_options, target_options
+from cloudserve.cli.options import (
+    Number,
+    Subject,
+    allow_breaking_option,
+    dry_run_option,
+    project_options,
+    target_options,
+)
 from cloudserve.cli.report import output_option, show
 
 
@@ -21,15 +28,17 @@ from cloudserve.cli.report import output_option, show
     show_default=True,
     help="The share of the traffic; the others keep the rest.",
 )
+@allow_breaking_option
 @dry_run_option
 @yes_option
 @project_options
 @output_option
-def command(
+def command(  # noqa: PLR0913 - a parameter an option
     *,
     subject: Subject,
     version: str | None,
     percent: int,
+    allow_breaking: bool,
     dry_run: bool,
     yes: bool,
     output: str,
@@ -42,7 +51,7 @@ def command(
     from cloudserve.cli.deployment_report import outcome_report
     from cloudserve.cli.plan_report import plan_report
 
-    verbs = subject.releases(yes=yes)
+    verbs = subject.releases(yes=yes, allow_breaking=allow_breaking)
     if dry_run:
         show(plan_report(verbs.plan_promote(version, percent=percent)), output)
         return

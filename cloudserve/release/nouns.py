@@ -181,3 +181,5 @@ class Plan:
     """What the platform would do that may surprise, a sentence each."""
     destination: Destination | None = None
     """Where the calls go that the plan was made by."""
+    breaking: tuple[str, ...] = ()
+    """What clients of the live revision cannot do with this one, a sentence each."""

@@ -19,6 +19,7 @@ from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
 from cloudserve.release import planner
 from cloudserve.release.approval import check_approved, check_destination, outdated
+from cloudserve.release.compatibility import Compatibility, check_compatible
 from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import execute
 from cloudserve.release.layout import Layout
@@ -75,8 +76,9 @@ class Releases:
 
     `environ` is where credentials and endpoints are looked up (the process's own by default);
     `notify` takes lines of progress for people, `observe` the events of uploads, `confirm` a plan
-    before its first change. Making one reaches no network; raises UserError for an unknown model
-    or target, ProjectError for wrong fields, MissingExtraError.
+    before its first change. `allow_breaking` releases a revision whose signatures do not answer
+    the requests of the live one. Making one reaches no network; raises UserError for an unknown
+    model or target, ProjectError for wrong fields, MissingExtraError.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each with its default
@@ -89,17 +91,20 @@ class Releases:
         notify: Notify = quiet,
         observe: Observe = ignore,
         confirm: Confirm = agree,
+        allow_breaking: bool = False,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._notify = notify
         self._observe = observe
         self._confirm = confirm
+        self._allow_breaking = allow_breaking
         self._folder = project.path.absolute().parent
         self._digests = DigestCache.from_environment(self._environ)
         self._model = project.model(model)
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
         self._layout = Layout(self._provider.blobs.url, model, target)
+        self._compatibility = Compatibility(self._provider.blobs, self._layout, self._model.tags)
 
     @property
     def provider(self) -> Provider:
@@ -155,7 +160,9 @@ class Releases:
         """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
         revision, source, artifact = self._local(number)
         plan = self._plan_revision(revision, source)
-        return replace(plan, warnings=self._provider.check(artifact)) if plan.actions else plan
+        if not plan.actions:
+            return plan
+        return replace(plan, warnings=(*self._provider.check(artifact), *plan.warnings))
 
     def plan_promote(self, version: str | None = None, *, percent: int = ALL) -> Plan:
         """Plan what `promote` would do; changes nothing."""
@@ -223,13 +230,9 @@ class Releases:
             present = self._plan_again(approved)
             with closing(self._ledger().newest()) as newest:
                 check_approved(approved, present, newest)
-            return present
+            return replace(present, warnings=approved.warnings)
 
-        def prepare() -> None:
-            for warning in approved.warnings:
-                self._notify(f"warning: {warning}")
-
-        return self._carry_out(plan, prepare, plan_id(approved))
+        return self._carry_out(plan, approved=plan_id(approved))
 
     def _plan_again(self, approved: Plan) -> Plan:
         revision = approved.revision
@@ -271,7 +274,7 @@ class Releases:
         plan = planner.plan_deploy(
             self._provider, self._target.name, self._model.name, revision, source
         )
-        return replace(plan, destination=self.destination)
+        return self._compatibility.check(replace(plan, destination=self.destination), source)
 
     def _plan_back(self, seen: Deployment, to: str | None) -> Plan:
         if to is not None:
@@ -287,7 +290,9 @@ class Releases:
         plan = planner.plan_traffic(
             self._provider, self._target.name, operation, chosen, seen, percent
         )
-        return replace(plan, destination=self.destination)
+        plan = replace(plan, destination=self.destination)
+        # A rollback goes back to what clients used before.
+        return self._compatibility.check(plan) if operation is Operation.PROMOTE else plan
 
     def _carry_out(
         self,
@@ -298,6 +303,10 @@ class Releases:
         plan = make_plan()
         if not plan.actions:
             return Outcome(plan, self.status())
+        for warning in plan.warnings:
+            self._notify(f"warning: {warning}")
+        if not self._allow_breaking:
+            check_compatible(plan)
         self._confirm(plan)
         if prepare is not None:
             prepare()

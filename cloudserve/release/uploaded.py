@@ -40,6 +40,11 @@ def read_named(blobs: BlobStore, layout: Layout, name: str) -> Manifest | None:
     return read_manifest(found[0], f"{blobs.url}/{key}") if found else None
 
 
+def revision_of(name: str) -> Revision:
+    """Return the revision of an id; its digest is as long as the id has it."""
+    return Revision(number_of(name), name.partition("-")[2])
+
+
 def number_of(name: str) -> int:
     """Return the number in a revision's id."""
     match = _ID.fullmatch(name)

@@ -10,7 +10,7 @@ Whatever is wrong with the files is raised as one `cloudserve.errors.ModelError`
 
 from cloudserve.savedmodel.contract import Contract, Difference, compare
 from cloudserve.savedmodel.model import SavedModel
-from cloudserve.savedmodel.reader import read_saved_model
+from cloudserve.savedmodel.reader import parse_signatures, read_saved_model
 from cloudserve.savedmodel.signature import Shape, Signature, TensorSpec
 from cloudserve.savedmodel.tree import FileEntry, Tree, read_tree
 from cloudserve.savedmodel.tree_cache import DigestCache
@@ -29,6 +29,7 @@ __all__ = [
     "compare",
     "is_saved_model",
     "list_versions",
+    "parse_signatures",
     "read_saved_model",
     "read_tree",
     "resolve",

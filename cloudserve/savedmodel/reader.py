@@ -56,6 +56,17 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
     )
 
 
+def parse_signatures(
+    data: bytes, name: str, tags: tuple[str, ...], where: str
+) -> tuple[Signature, ...]:
+    """Return all signatures of the MetaGraph with these tags, sorted by name.
+
+    `data` is the content of the model file `name` (`MODEL_FILES`), wherever it lies. Raises
+    ModelError as `read_saved_model` does.
+    """
+    return _signatures(_select(_parse(data, name, where), tags, where))
+
+
 def _check_directory(path: Path) -> None:
     if is_directory(path):
         return
@@ -82,7 +93,10 @@ def _read_message(path: Path) -> proto.Message:
             where=str(path),
             hint="export the model in one file, without experimental_image_format",
         )
-    data = read_file(path, name)
+    return _parse(read_file(path, name), name, path)
+
+
+def _parse(data: bytes, name: str, path: Path | str) -> proto.Message:
     _check_is_content(data, name, path)
     parse = proto.parse if name == _BINARY else proto.parse_text
     try:
@@ -110,7 +124,7 @@ def _no_saved_model(path: Path) -> ModelError:
     )
 
 
-def _check_is_content(data: bytes, name: str, path: Path) -> None:
+def _check_is_content(data: bytes, name: str, path: Path | str) -> None:
     if not data:
         raise ModelError(f"{name} is empty", where=str(path), hint="copy or export the model again")
     if data.startswith(_GIT_LFS_POINTER):
@@ -121,7 +135,7 @@ def _check_is_content(data: bytes, name: str, path: Path) -> None:
         )
 
 
-def _select(message: proto.Message, tags: tuple[str, ...], path: Path) -> proto.Message:
+def _select(message: proto.Message, tags: tuple[str, ...], path: Path | str) -> proto.Message:
     if not message.meta_graphs:
         raise ModelError(
             "the file holds no MetaGraph, so it is no SavedModel (a frozen graph, perhaps)",

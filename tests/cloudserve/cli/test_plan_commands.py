@@ -72,3 +72,20 @@ def test_the_exit_code_of_a_plan_tells_whether_something_is_to_do(project):
 def test_a_version_to_deploy_is_a_number(project, capsys):
     assert plan("--version", "v123") == 2
     assert "`v123` is not a version to deploy" in capsys.readouterr().err
+
+
+def test_a_version_that_breaks_clients_ends_with_the_exit_code_of_a_check(
+    project, base, shared_models, capsys
+):
+    models, other = project / "models", shared_models / "tfs_counter"
+    models.mkdir()
+    (models / "1").symlink_to(base / "123")
+    (models / "2").symlink_to(next(p for p in sorted(other.iterdir()) if p.is_dir()))
+    text = (project / "cloudserve.yaml").read_text()
+    (project / "cloudserve.yaml").write_text(text.replace(str(base), str(models)))
+    assert on_target("deploy", "--version", "1") == 0
+    assert plan("--version", "2") == 0
+    assert "\nbreaking: signature " in capsys.readouterr().out
+    for command in ("deploy", "promote"):
+        assert on_target(command, "--version", "2") == 6
+        assert on_target(command, "--version", "2", "--allow-breaking") == 0
