@@ -65,7 +65,7 @@ def plan_deploy(
 def create_bucket(url: str) -> Action:
     """Return the action that makes a bucket; repeated it changes nothing."""
     return Action(
-        CREATE_BUCKET, CREATE_BUCKET, f"create the bucket {url}", undo=f"delete the bucket {url}"
+        CREATE_BUCKET, CREATE_BUCKET, f"make the bucket {url}", undo=f"delete the bucket {url}"
     )
 
 

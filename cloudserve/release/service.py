@@ -312,7 +312,7 @@ class Releases:
             prepare()
         buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
         if buckets:  # the lock lies in it
-            self._provider.blobs.ensure(self._notify)
+            self._provider.blobs.ensure(quiet)
         release, who = uuid.uuid4().hex, actor(self._environ)
         with lock(self._provider.blobs, self._layout.lock, release=release, who=who) as held:
             plan = make_plan()

@@ -55,8 +55,8 @@ def shares(run):
 
 def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run, ask):
     assert "deployed, live" in run("deploy", "--version", "1")
-    assert "v1-" in run("deploy")
-    assert "has 10 % of the traffic" in run("promote", "--percent", "10")
+    assert "v1-" in run("deploy", "--allow-breaking")
+    assert "has 10 % of the traffic" in run("promote", "--percent", "10", "--allow-breaking")
     assert shares(run) == {1: 0.9, 2: 0.1}
     asked = ("predict", terminal.model, "-t", "vertex", "--version", "2")
     code, out, err = terminal.run(*asked, given='{"instances": [1.0]}')
@@ -65,7 +65,7 @@ def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run,
     assert "to do: cloudserve promote" in err
     assert "has all traffic again" in run("rollback")
     assert ask() == [2.5, 4.5]
-    run("promote")
+    run("promote", "--allow-breaking")
     given = '{"instances": [1.0, 5.0]}'
     assert json.loads(run("predict", "--version", "2", given=given))["predictions"] == [3.5, 5.5]
     run("rollback")
@@ -79,7 +79,7 @@ def test_a_model_that_does_not_load_says_why_and_where_its_log_is(
     run("deploy", "--version", "1")
     gone = next((shared_models / "tfx_pusher").iterdir())
     (terminal.folder / "model" / "3").symlink_to(gone)
-    code, _, err = terminal.run("deploy", terminal.model, "-t", "vertex")
+    code, _, err = terminal.run("deploy", terminal.model, "-t", "vertex", "--allow-breaking")
     assert code == 4
     assert "BoostedTreesBucketize" in err
     assert "https://console.cloud.google.com/logs/query" in err

@@ -133,11 +133,11 @@ def test_a_bucket_that_is_missing_is_the_first_step_of_a_plan_and_of_the_ledger(
     platform.blobs.is_made = False
     plan = releases().plan_deploy(123)
     assert plan.actions[0].kind == CREATE_BUCKET
-    assert plan.actions[0].sentence == "create the bucket mem://bucket"
+    assert plan.actions[0].sentence == "make the bucket mem://bucket"
     assert releases().apply(plan).changed
     assert platform.blobs.is_made
     (release,) = releases().history()
-    assert release.steps[0] == "create the bucket mem://bucket"
+    assert release.steps[0] == "make the bucket mem://bucket"
     assert releases().plan_deploy(123).actions == ()
 
 
