@@ -57,7 +57,7 @@ def test_a_guarded_release_waits_for_its_approval_and_goes_back(terminal):
         return terminal.ok(command, terminal.model, "-t", "guarded", *arguments)
 
     assert "deployed, live" in run("deploy", "--version", "1")
-    run("deploy")
+    run("deploy", "--allow-breaking")
     assert "nothing to do" in run("deploy")
     assert ask(terminal, "guarded") == [2.5, 4.5]
     assert ask(terminal, "guarded", "--version", "2") == [3.5, 5.5]
@@ -67,7 +67,7 @@ def test_a_guarded_release_waits_for_its_approval_and_goes_back(terminal):
     assert "waits for its approval (PendingManualApproval)" in err
     arn = next(word for word in err.split() if word.startswith("arn:"))
     approve(terminal, arn)
-    run("promote")
+    run("promote", "--allow-breaking")
     assert ask(terminal, "guarded") == [3.5, 5.5]
     assert "nothing to do" in run("promote")
     run("rollback")
@@ -109,8 +109,9 @@ def cut(terminal, clouds, arguments, line_start):
 )
 def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
     for number in ("1", "2"):
-        terminal.ok("deploy", terminal.model, "-t", "serverless", "--version", number)
-    promote = ("promote", terminal.model, "-t", "serverless")
+        deploy = ("deploy", terminal.model, "-t", "serverless", "--version", number)
+        terminal.ok(*deploy, "--allow-breaking")
+    promote = ("promote", terminal.model, "-t", "serverless", "--allow-breaking")
     assert cut(terminal, clouds, promote, step) == -signal.SIGKILL
     terminal.ok(*promote)
     assert "nothing to do" in terminal.ok(*promote)
@@ -134,9 +135,9 @@ def test_a_version_on_an_endpoint_of_many_models_is_promoted_and_taken_back(term
         return terminal.ok(command, terminal.model, "-t", "many", *arguments)
 
     run("deploy", "--version", "1")
-    run("deploy")
+    run("deploy", "--allow-breaking")
     assert ask(terminal, "many", "--version", "2") == [3.5, 5.5]
-    run("promote")
+    run("promote", "--allow-breaking")
     assert ask(terminal, "many") == [3.5, 5.5]
     run("rollback")
     assert ask(terminal, "many") == [2.5, 4.5]
