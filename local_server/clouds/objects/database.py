@@ -13,11 +13,12 @@ from pathlib import Path
 
 from ..sqlite import open_database
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
 CREATE TABLE buckets (
-    name TEXT PRIMARY KEY, project TEXT NOT NULL, region TEXT NOT NULL, created REAL NOT NULL
+    name TEXT PRIMARY KEY, project TEXT NOT NULL, region TEXT NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, metageneration INTEGER NOT NULL, settings BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE objects (
     bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,

@@ -17,6 +17,7 @@ from . import gcs_buckets, gcs_objects, gcs_uploads, gcs_xml
 from .errors import FULL, ObjectStoreError, StoreFullError
 from .gcs_call import GcsCall
 from .gcs_errors import GcsError, from_store, invalid, not_implemented, render
+from .gcs_fields import check_head
 from .store import ObjectStore
 from .wire import SMALL_BODY, UndecodableError, decode, query_of, small_body
 
@@ -28,22 +29,24 @@ Run = Callable[[GcsCall], Response]
 BUCKET = "/storage/v1/b/([^/]+)"
 OBJECT = f"{BUCKET}/o/([^/]+)"
 
-ROUTES: tuple[tuple[str, re.Pattern[str], Run], ...] = tuple(
-    (method, re.compile(pattern), run)
-    for method, pattern, run in (
-        ("GET", "/storage/v1/b", gcs_buckets.list_buckets),
-        ("POST", "/storage/v1/b", gcs_buckets.insert),
-        ("GET", BUCKET, gcs_buckets.get),
-        ("DELETE", BUCKET, gcs_buckets.delete),
-        ("GET", f"{BUCKET}/o", gcs_buckets.list_objects),
-        ("GET", OBJECT, gcs_objects.get),
-        ("GET", f"/download{OBJECT}", gcs_objects.get),
-        ("PATCH", OBJECT, gcs_objects.patch),
-        ("PUT", OBJECT, gcs_objects.update),
-        ("DELETE", OBJECT, gcs_objects.delete),
-        ("POST", f"{OBJECT}/compose", gcs_objects.compose),
-        ("POST", f"{OBJECT}/rewriteTo/b/([^/]+)/o/([^/]+)", gcs_objects.rewrite),
-        ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", gcs_objects.copy),
+ROUTES: tuple[tuple[str, re.Pattern[str], str, Run], ...] = tuple(
+    (method, re.compile(pattern), name, run)
+    for method, pattern, name, run in (
+        ("GET", "/storage/v1/b", "buckets.list", gcs_buckets.list_buckets),
+        ("POST", "/storage/v1/b", "buckets.insert", gcs_buckets.insert),
+        ("GET", BUCKET, "buckets.get", gcs_buckets.get),
+        ("PATCH", BUCKET, "buckets.patch", gcs_buckets.patch),
+        ("PUT", BUCKET, "buckets.update", gcs_buckets.update),
+        ("DELETE", BUCKET, "buckets.delete", gcs_buckets.delete),
+        ("GET", f"{BUCKET}/o", "objects.list", gcs_buckets.list_objects),
+        ("GET", OBJECT, "objects.get", gcs_objects.get),
+        ("GET", f"/download{OBJECT}", "objects.get", gcs_objects.get),
+        ("PATCH", OBJECT, "objects.patch", gcs_objects.patch),
+        ("PUT", OBJECT, "objects.update", gcs_objects.update),
+        ("DELETE", OBJECT, "objects.delete", gcs_objects.delete),
+        ("POST", f"{OBJECT}/compose", "objects.compose", gcs_objects.compose),
+        ("POST", f"{OBJECT}/rewriteTo/b/([^/]+)/o/([^/]+)", "objects.rewrite", gcs_objects.rewrite),
+        ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", "objects.copy", gcs_objects.copy),
     )
 )
 UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
@@ -83,10 +86,13 @@ class GcsFace:
         uploading = UPLOAD.fullmatch(head.path)
         if uploading:
             call = replace(call, names=(decode(uploading[1]),))
+            check_head(head, call.query, "objects.insert")
             return await gcs_uploads.upload(call, request)
         if not JSON_API.match(head.path):
+            check_head(head, call.query)
             return await gcs_xml.answer(call, request)
-        run, names = _route(head)
+        method, run, names = _route(head)
+        check_head(head, call.query, method)
         content = await small_body(request)
         return await asyncio.to_thread(run, replace(call, names=names, content=content))
 
@@ -101,9 +107,9 @@ class GcsFace:
         return render(error)
 
 
-def _route(head: Head) -> tuple[Run, tuple[str, ...]]:
-    for method, pattern, run in ROUTES:
+def _route(head: Head) -> tuple[str, Run, tuple[str, ...]]:
+    for method, pattern, name, run in ROUTES:
         match = pattern.fullmatch(head.path) if method == head.method else None
         if match:
-            return run, tuple(decode(each) for each in match.groups())
+            return name, run, tuple(decode(each) for each in match.groups())
     raise not_implemented(f"{head.method} {head.path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +13,8 @@ from ...transport.types import Head, Response
 from ..bodies import read_json
 from .checksums import from_base64
 from .errors import NoSuchKeyError, PreconditionFailedError
-from .gcs_errors import JSON, GcsError, invalid, not_implemented
+from .gcs_errors import JSON, GcsError, invalid
+from .gcs_fields import check_class, check_object
 from .nouns import OCTETS, About, ObjectInfo, Precondition
 from .store import ObjectStore
 from .wire import header_value, number
@@ -118,15 +120,26 @@ def check_name(name: str | None) -> str:
     return name
 
 
-def about_from(resource: Mapping[str, Any], content_type: str = "") -> About:
-    """Return what a resource says of an object; `content_type` where it says none itself."""
-    return revise(About(_checked(content_type, "contentType") or OCTETS), resource)
+def about_from(
+    resource: Mapping[str, Any], content_type: str = "", storage_class: str = STORAGE_CLASS
+) -> About:
+    """Return what a resource says of an object; the others where it says nothing itself."""
+    named = resource.get("storageClass")
+    chosen = storage_class if named is None else check_class(named)
+    about = About(_checked(content_type, "contentType") or OCTETS, storage_class=chosen)
+    return revise(about, {**resource, "storageClass": chosen})
+
+
+def default_class(call: GcsCall, bucket: str) -> str:
+    """Return the storage class of a bucket's new objects; raises NoSuchBucketError."""
+    return str(call.store.get_bucket(bucket).settings.get("storageClass", STORAGE_CLASS))
 
 
 def revise(about: About, changes: Mapping[str, Any]) -> About:
     """Return `about` with a patch merged in (JSON merge patch: null removes); raises GcsError."""
-    if changes.get("storageClass", STORAGE_CLASS) != STORAGE_CLASS:
-        raise not_implemented(f"storage classes other than {STORAGE_CLASS}")
+    check_object(changes)
+    if changes.get("storageClass", about.storage_class) != about.storage_class:
+        raise invalid("storageClass is changed by rewriting the object")
     headers = dict(about.headers)
     for name, header in HEADERS.items():
         if name in changes:
@@ -134,7 +147,27 @@ def revise(about: About, changes: Mapping[str, Any]) -> About:
     metadata = dict(about.metadata) if changes.get("metadata", "") is not None else {}
     _merge(metadata, changes.get("metadata") or {}, "metadata")
     content_type = _checked(changes.get("contentType", about.content_type), "contentType")
-    return replace(about, content_type=content_type or OCTETS, metadata=metadata, headers=headers)
+    return replace(
+        about,
+        content_type=content_type or OCTETS,
+        metadata=metadata,
+        headers=headers,
+        custom_time=_custom_time(changes.get("customTime", about.custom_time), about.custom_time),
+    )
+
+
+def _custom_time(value: Any, before: str) -> str:
+    """Return a custom time, which once set is neither removed nor earlier; raises GcsError."""
+    if not before and value in {None, ""}:
+        return ""
+    try:
+        moment = datetime.fromisoformat(value)
+        earlier = bool(before) and moment < datetime.fromisoformat(before)
+    except (TypeError, ValueError) as error:
+        raise invalid("Invalid value for customTime") from error
+    if earlier:
+        raise invalid("Invalid value for customTime: it cannot be earlier than before")
+    return str(value)
 
 
 def _checked(value: Any, name: str) -> str | None:

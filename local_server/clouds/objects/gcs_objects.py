@@ -8,8 +8,18 @@ from typing import Any
 
 from ...transport.types import Response
 from .errors import PreconditionFailedError
-from .gcs_call import GcsCall, about_from, answer, check_name, live, mapping, revise
+from .gcs_call import (
+    GcsCall,
+    about_from,
+    answer,
+    check_name,
+    default_class,
+    live,
+    mapping,
+    revise,
+)
 from .gcs_errors import GcsError, invalid
+from .gcs_fields import check_compose
 from .gcs_resources import etag_of, object_resource
 from .nouns import About, ObjectInfo, Precondition
 from .wire import UnsatisfiableRangeError, header_value, http_date, number, parse_range, serve
@@ -65,7 +75,7 @@ def _describe(info: ObjectInfo) -> dict[str, str]:
         "x-goog-generation": str(info.generation),
         "x-goog-metageneration": str(info.metageneration),
         "x-goog-hash": f"crc32c={info.crc32c_base64}{md5}",
-        "x-goog-storage-class": "STANDARD",
+        "x-goog-storage-class": info.about.storage_class,
         "x-goog-stored-content-encoding": encoding,
         "x-goog-stored-content-length": str(info.size),
         **info.about.headers,
@@ -81,7 +91,12 @@ def patch(call: GcsCall) -> Response:
 def update(call: GcsCall) -> Response:
     """objects.update: replaces all fields that can be written."""
     resource = call.json()
-    return _update(call, lambda about: _of_content(about_from(resource), about))
+
+    def change(about: About) -> About:
+        fresh = about_from(resource, storage_class=about.storage_class)
+        return revise(_of_content(fresh, about), {})
+
+    return _update(call, change)
 
 
 def _update(call: GcsCall, change: Callable[[About], About]) -> Response:
@@ -138,22 +153,24 @@ def _copy(call: GcsCall) -> ObjectInfo:
     failing = call.condition("ifSource").failing(source)
     if failing:
         raise PreconditionFailedError(source_bucket, source_key, failing)
-    resource = call.json()
-    about = source.about
+    resource, default = call.json(), default_class(call, bucket)
+    about = replace(source.about, storage_class=default)
     if resource:
-        about = _of_content(about_from(resource, about.content_type), about)
+        about = _of_content(about_from(resource, about.content_type, default), about)
     return call.store.copies.copy(source, (bucket, check_name(key)), about, call.condition())
 
 
 def compose(call: GcsCall) -> Response:
     """objects.compose: 1 to 32 sources of the same bucket, in order."""
     body = call.json()
+    check_compose(body)
     entries = body.get("sourceObjects")
     if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_SOURCES:
         raise invalid(f"The number of source components must be between 1 and {MAX_SOURCES}")
     sources = tuple(_source(call, entry) for entry in entries)
     destination = mapping(body.get("destination"), "destination")
-    about = about_from(destination, sources[0].about.content_type)
+    default = default_class(call, call.bucket)
+    about = about_from(destination, sources[0].about.content_type, default)
     name = (call.bucket, check_name(call.key))
     info = call.store.copies.compose(sources, name, about, call.condition())
     return answer(object_resource(info, call.base))

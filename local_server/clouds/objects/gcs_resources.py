@@ -26,13 +26,14 @@ def bucket_resource(bucket: BucketInfo, base: str) -> dict[str, Any]:
         "name": bucket.name,
         "projectNumber": "0",
         "generation": str(int(bucket.created * 1_000_000)),
-        "metageneration": "1",
+        "metageneration": str(bucket.metageneration),
         "location": bucket.region or "US",
         "locationType": "region" if "-" in bucket.region else "multi-region",
         "storageClass": STORAGE_CLASS,
-        "etag": "CAE=",
+        "etag": base64.b64encode(str(bucket.metageneration).encode()).decode(),
         "timeCreated": created,
-        "updated": created,
+        "updated": iso_time(bucket.updated),
+        **bucket.settings,
     }
 
 
@@ -50,7 +51,7 @@ def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
         "generation": str(info.generation),
         "metageneration": str(info.metageneration),
         "contentType": about.content_type,
-        "storageClass": STORAGE_CLASS,
+        "storageClass": about.storage_class,
         "size": str(info.size),
         "crc32c": info.crc32c_base64,
         "etag": etag_of(info),
@@ -65,6 +66,8 @@ def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
     resource |= {
         name: about.headers[header] for name, header in HEADERS.items() if header in about.headers
     }
+    if about.custom_time:
+        resource["customTime"] = about.custom_time
     if about.metadata:
         resource["metadata"] = dict(about.metadata)
     return resource

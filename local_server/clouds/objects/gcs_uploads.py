@@ -22,12 +22,13 @@ from .gcs_call import (
     answer,
     check_name,
     check_write,
+    default_class,
     expected_digests,
     parse_json,
 )
 from .gcs_errors import GcsError, invalid
 from .gcs_resources import object_resource
-from .nouns import ObjectInfo, Session
+from .nouns import About, ObjectInfo, Session
 from .related import RelatedDecoder, RelatedError
 from .sessions import Chunk, verify
 from .spooling import pour, spool
@@ -94,12 +95,19 @@ def _insert(
     blob = writer.finish()
     try:
         name = _name(call, resource)
-        about = about_from(resource, content_type)
+        about = _about(call, resource, content_type)
         verify(blob, expected_digests(resource, call.head.headers))
         info = call.store.put(call.bucket, name, blob, about, call.condition())
     finally:
         call.store.discard(blob)
     return answer(object_resource(info, call.base))
+
+
+def _about(call: GcsCall, resource: Mapping[str, Any], content_type: str) -> About:
+    """Return what a new object's resource and the query say of it; raises GcsError."""
+    encoding = call.query.get("contentEncoding")
+    given = {"contentEncoding": encoding} if encoding else {}
+    return about_from({**resource, **given}, content_type, default_class(call, call.bucket))
 
 
 def _name(call: GcsCall, resource: Mapping[str, Any]) -> str:
@@ -125,7 +133,7 @@ def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
     total = headers.get("x-upload-content-length", "")
     session = call.store.sessions.create(
         name,
-        about_from(resource, headers.get("x-upload-content-type", "")),
+        _about(call, resource, headers.get("x-upload-content-type", "")),
         call.condition(),
         expected_digests(resource, headers),
         number(total),

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ...transport.types import Request, Response
 from .checksums import to_base64
 from .errors import InvalidPartError
-from .gcs_call import GcsCall, about_from, check_name, expected_digests
+from .gcs_call import GcsCall, about_from, check_name, default_class, expected_digests
 from .gcs_errors import GcsError, invalid, not_implemented
+from .gcs_fields import META
 from .gcs_resources import etag_of
 from .nouns import Blob, Part, Upload
 from .s3_xml import MalformedError, document, element, group, initiated, parse
@@ -24,7 +26,6 @@ from .uploads import MAX_PARTS, choose
 from .wire import chunks, decode, iso_time, small_body
 
 XML = "application/xml; charset=UTF-8"
-META = "x-goog-meta-"
 PAGE = 1000
 
 
@@ -59,7 +60,11 @@ def _initiate(call: GcsCall) -> Response:
     metadata = {
         name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)
     }
-    about = about_from({"metadata": metadata}, headers.get("content-type", ""))
+    given: dict[str, Any] = {"metadata": metadata}
+    if "x-goog-storage-class" in headers:
+        given["storageClass"] = headers["x-goog-storage-class"]
+    default = default_class(call, call.bucket)
+    about = about_from(given, headers.get("content-type", ""), default)
     upload = call.store.uploads.create(call.bucket, call.key, about)
     return Response(200, initiated(call.bucket, call.key, upload.id), XML)
 
@@ -138,7 +143,7 @@ def _list_uploads(call: GcsCall) -> Response:
             "Upload",
             element("Key", each.key),
             element("UploadId", each.id),
-            element("StorageClass", "STANDARD"),
+            element("StorageClass", each.about.storage_class),
             element("Initiated", iso_time(each.created)),
         )
         for each in call.store.uploads.list(call.bucket, call.query.get("prefix", ""))
@@ -166,7 +171,7 @@ def _list_parts(call: GcsCall) -> Response:
         element("Bucket", call.bucket),
         element("Key", call.key),
         element("UploadId", upload.id),
-        element("StorageClass", "STANDARD"),
+        element("StorageClass", upload.about.storage_class),
         element("PartNumberMarker", first),
         element("NextPartNumberMarker", page[-1].number if page else first),
         element("MaxParts", most),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .checksums import to_base64
 
@@ -58,12 +59,19 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class BucketInfo:
-    """A bucket. Times are seconds since the epoch."""
+    """A bucket. Times are seconds since the epoch.
+
+    `metageneration` counts the changes of its `settings`, from 1; those are a JSON object whose
+    members the face knows.
+    """
 
     name: str
     project: str
     region: str
     created: float
+    updated: float
+    metageneration: int
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import msgspec
 
 from .blobs import BlobDirectory
 from .errors import NoSuchBucketError, NoSuchKeyError, PreconditionFailedError
-from .nouns import About, Blob, ObjectInfo, Precondition
+from .nouns import About, Blob, BucketInfo, ObjectInfo, Precondition
 
 Clock = Callable[[], float]
 
@@ -37,6 +37,36 @@ def require_bucket(connection: sqlite3.Connection, bucket: str) -> None:
     """Raise NoSuchBucketError unless the bucket is there."""
     if not connection.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone():
         raise NoSuchBucketError(bucket)
+
+
+def find_bucket(connection: sqlite3.Connection, bucket: str) -> BucketInfo:
+    """Return a bucket; raises NoSuchBucketError."""
+    row = connection.execute("SELECT * FROM buckets WHERE name = ?", (bucket,)).fetchone()
+    if row is None:
+        raise NoSuchBucketError(bucket)
+    return to_bucket(row)
+
+
+def to_bucket(row: tuple[Any, ...]) -> BucketInfo:
+    """Build a bucket from its row."""
+    *values, settings = row
+    return BucketInfo(*values, settings=msgspec.json.decode(settings))
+
+
+def write_bucket(connection: sqlite3.Connection, bucket: BucketInfo) -> None:
+    """Insert or replace a bucket's row."""
+    connection.execute(
+        "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            bucket.name,
+            bucket.project,
+            bucket.region,
+            bucket.created,
+            bucket.updated,
+            bucket.metageneration,
+            msgspec.json.encode(dict(bucket.settings)),
+        ),
+    )
 
 
 def find(connection: sqlite3.Connection, bucket: str, key: str) -> ObjectInfo | None:

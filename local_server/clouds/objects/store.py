@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 from . import checkout
 from .blobs import BlobDirectory, BlobWriter
 from .copies import Copies
 from .database import Database
-from .errors import BucketExistsError, BucketNotEmptyError, NoSuchBucketError, NoSuchKeyError
+from .errors import BucketExistsError, BucketNotEmptyError, NoSuchKeyError
 from .joined import Joined
 from .listing import list_objects, usage
 from .nouns import (
@@ -30,12 +31,24 @@ from .nouns import (
     ObjectInfo,
     Precondition,
 )
-from .rows import Clock, Objects, check, find, orphans, require_bucket, write_row
+from .rows import (
+    Clock,
+    Objects,
+    check,
+    find,
+    find_bucket,
+    orphans,
+    require_bucket,
+    to_bucket,
+    write_bucket,
+    write_row,
+)
 from .sessions import Sessions
 from .uploads import Uploads
 
 PAGE = 1000
 DEFAULT_ABOUT = About()
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class ObjectStore:
@@ -87,31 +100,48 @@ class ObjectStore:
 
     # Buckets
 
-    def create_bucket(self, name: str, *, project: str = "", region: str = "") -> BucketInfo:
+    def create_bucket(
+        self,
+        name: str,
+        *,
+        project: str = "",
+        region: str = "",
+        settings: Mapping[str, Any] = NO_SETTINGS,
+    ) -> BucketInfo:
         """Make a bucket; raises BucketExistsError."""
-        bucket = BucketInfo(name, project, region, self._clock())
+        now = self._clock()
+        bucket = BucketInfo(name, project, region, now, now, 1, settings)
         with self._database.write() as connection:
             if connection.execute("SELECT 1 FROM buckets WHERE name = ?", (name,)).fetchone():
                 raise BucketExistsError(name)
-            connection.execute(
-                "INSERT INTO buckets VALUES (?, ?, ?, ?)",
-                (bucket.name, bucket.project, bucket.region, bucket.created),
-            )
+            write_bucket(connection, bucket)
         return bucket
 
     def get_bucket(self, name: str) -> BucketInfo:
         """Return a bucket; raises NoSuchBucketError."""
         with self._database.read() as connection:
-            row = connection.execute("SELECT * FROM buckets WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            raise NoSuchBucketError(name)
-        return BucketInfo(*row)
+            return find_bucket(connection, name)
+
+    def update_bucket(
+        self, name: str, change: Callable[[BucketInfo], Mapping[str, Any]]
+    ) -> BucketInfo:
+        """Give a bucket the settings that a function returns; raises NoSuchBucketError."""
+        with self._database.write() as connection:
+            before = find_bucket(connection, name)
+            changed = replace(
+                before,
+                settings=change(before),
+                metageneration=before.metageneration + 1,
+                updated=self._clock(),
+            )
+            write_bucket(connection, changed)
+        return changed
 
     def list_buckets(self) -> tuple[BucketInfo, ...]:
         """Return all buckets by name."""
         with self._database.read() as connection:
             rows = connection.execute("SELECT * FROM buckets ORDER BY name").fetchall()
-        return tuple(BucketInfo(*row) for row in rows)
+        return tuple(to_bucket(row) for row in rows)
 
     def delete_bucket(self, name: str) -> None:
         """Delete an empty bucket and the uploads under way in it.
