@@ -49,8 +49,8 @@ def find_bucket(connection: sqlite3.Connection, bucket: str) -> BucketInfo:
 
 def to_bucket(row: tuple[Any, ...]) -> BucketInfo:
     """Build a bucket from its row."""
-    *values, settings = row
-    return BucketInfo(*values, settings=msgspec.json.decode(settings))
+    values: tuple[Any, ...] = (*row[:-1], msgspec.json.decode(row[-1], type=dict[str, Any]))
+    return BucketInfo(*values)
 
 
 def write_bucket(connection: sqlite3.Connection, bucket: BucketInfo) -> None:
