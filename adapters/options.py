@@ -51,6 +51,17 @@ def parse_options(target: Target, kind: type[Options], environ: Mapping[str, str
     return kind(**values)
 
 
+def value_of(
+    target: Target, kind: type[DataclassInstance], name: str, environ: Mapping[str, str]
+) -> str:
+    """Return one field's value as text, unchecked: for a look at other targets of the project."""
+    field = next(field for field in dataclasses.fields(kind) if field.name == name)
+    given = _given(target, field, environ)
+    if given is not None:
+        return str(given)
+    return "" if field.default is dataclasses.MISSING else str(field.default)
+
+
 def bucket_name(target: Target, url: str, scheme: str) -> str:
     """Return the name in `gs://NAME` or `s3://NAME`; raises ProjectError for anything else."""
     name = url.removeprefix(f"{scheme}://").removesuffix("/")

@@ -1,4 +1,4 @@
-"""The project file: `cloudserve.yaml` -> a frozen Project(models, targets).
+"""The project file: `cloudserve.yaml` -> a frozen Project(models, targets, name).
 
 A target's fields can come from three places, the first wins: a flag (`--set FIELD=VALUE`), the
 environment (`CLOUDSERVE_<TARGET>_<FIELD>`), the file. Which fields a target has is its adapter's
@@ -30,6 +30,8 @@ DEFAULT_FILE = "cloudserve.yaml"
 MODEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 MODEL_NAME_LIMIT = 40
 TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
+PROJECT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+PROJECT_NAME_LIMIT = 40
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 FIELD_DEPTH = 3
 """The length of a field's path: `targets`, the target's name, the field's."""
@@ -55,6 +57,10 @@ class Target:
     fields: Mapping[str, Field] = field(default_factory=dict)
     where: str = ""
     """The path in the project file, for errors: `cloudserve.yaml:9: targets.gcp`."""
+    project: str = ""
+    """The project's name; "" where the file gives none."""
+    siblings: tuple[Target, ...] = ()
+    """The project's other targets, from `Project.target`: they may be in the same account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class Project:
     path: Path
     models: Mapping[str, Model]
     targets: Mapping[str, Target]
+    name: str = ""
+    """What tells the project from others in its buckets; "" for the bucket's only one."""
 
     def model(self, name: str) -> Model:
         """Return the model of this name; raises UserError with what there is."""
@@ -71,7 +79,9 @@ class Project:
 
     def target(self, name: str) -> Target:
         """Return the target of this name; raises UserError with what there is."""
-        return _find("target", name, self.targets, self.path)
+        found = _find("target", name, self.targets, self.path)
+        siblings = tuple(other for other in self.targets.values() if other.name != name)
+        return replace(found, project=self.name, siblings=siblings)
 
 
 def load_project(
@@ -88,11 +98,28 @@ def load_project(
     Raises ProjectError, whose `where` names the file, the line and the path of what is wrong.
     """
     document = load_document(Path(path))
-    top = _mapping(document, (), document.value, ("models", "targets"))
+    top = _mapping(document, (), document.value, ("models", "targets", "name"))
     models = _models(document, top.get("models"))
     targets = _targets(document, top.get("targets") or {})
-    project = Project(document.path, models, targets)
+    project = Project(document.path, models, targets, _project_name(document, top.get("name")))
     return _with_environment(project, os.environ if environ is None else environ, overrides or {})
+
+
+def _project_name(document: Document, value: Any) -> str:
+    if value is None:
+        return ""
+    if (
+        not isinstance(value, str)
+        or not PROJECT_NAME.fullmatch(value)
+        or len(value) > PROJECT_NAME_LIMIT
+    ):
+        raise ProjectError(
+            f"`{value}` is not a project name",
+            where=document.where(("name",)),
+            hint="lower-case letters and digits with single - between, "
+            f"at most {PROJECT_NAME_LIMIT}",
+        )
+    return value
 
 
 def _models(document: Document, value: Any) -> dict[str, Model]:

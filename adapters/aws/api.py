@@ -134,9 +134,14 @@ class SageMaker:
                     for package in page["ModelPackageSummaryList"]
                 )
             except ClientError as error:
-                if _is_not_found(error) or NO_GROUP in message_of(error):
+                if _is_not_found(error):
                     return ()
                 raise
+
+    def package_group(self, group: str) -> Record | None:
+        """Read a model package group, or None."""
+        what = f"read the model package group {group}"
+        return self._find(what, "describe_model_package_group", ModelPackageGroupName=group)
 
     def package(self, arn: str) -> Record:
         """Read a model package."""
@@ -290,4 +295,6 @@ def _is_loaded(answer: Mapping[str, Any]) -> bool:
 
 
 def _is_not_found(error: ClientError) -> bool:
-    return code_of(error) == "ValidationException" and message_of(error).startswith(NOT_FOUND)
+    if code_of(error) != "ValidationException":
+        return False
+    return message_of(error).startswith(NOT_FOUND) or NO_GROUP in message_of(error)

@@ -136,6 +136,11 @@ def _multi_model(options: Options) -> tuple[Rule, ...]:
             f"{one} is of no model package",
         ),
         Rule(
+            alone or not options.endpoint_name,
+            "endpoint_name",
+            f"{one} is named by `multi_model`",
+        ),
+        Rule(
             alone or options.image != "" or not GPU.match(options.instance_type),
             "instance_type",
             f"{one} runs AWS's TensorFlow image on CPUs alone",

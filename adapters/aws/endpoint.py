@@ -1,6 +1,6 @@
 """SageMaker's names and records <-> the core's nouns. Pure functions.
 
-A revision is a SageMaker Model (`MODEL-REVISION`) and, while it is on the endpoint, a variant
+A revision is a SageMaker Model (`ENDPOINT-REVISION`) and, while it is on the endpoint, a variant
 named by its id; on a staged endpoint it is the one variant `AllTraffic`. An endpoint configuration
 is named by its content, so that making one twice is making it once.
 """
@@ -21,7 +21,7 @@ from cloudserve.release.nouns import DIGITS_IN_ID, Revision, State
 
 Spec = Mapping[str, Any]
 """A ProductionVariant as CreateEndpointConfig takes it."""
-MODEL, NUMBER, DIGEST = "cloudserve-model", "cloudserve-number", "cloudserve-digest"
+NUMBER, DIGEST = "cloudserve-number", "cloudserve-digest"
 ONLY = "AllTraffic"
 """The variant of an endpoint that serves one revision at a time, whichever it is."""
 NAME_LIMIT = 63
@@ -85,48 +85,52 @@ class Endpoint:
         """Say whether it serves one revision at a time, in a variant of a fixed name."""
         return [spec["VariantName"] for spec in self.variants] == [ONLY]
 
-    def revision(self, variant: str, model: str) -> str:
+    def revision(self, variant: str, base: str) -> str:
         """Return the revision that a variant serves; of a stranger's, the variant's name."""
-        return _served(self.variants, variant, model) or variant
+        return _served(self.variants, variant, base) or variant
 
-    def shadowed_by(self, revision_id: str, model: str) -> bool:
+    def shadowed_by(self, revision_id: str, base: str) -> bool:
         """Say whether a shadow variant of the endpoint is a revision."""
-        return carries(self.shadows, revision_id, model)
+        return carries(self.shadows, revision_id, base)
 
-    def serves(self, revision_id: str, model: str) -> bool:
+    def serves(self, revision_id: str, base: str) -> bool:
         """Say whether a variant of the endpoint's configuration serves a revision."""
-        return carries(self.variants, revision_id, model)
+        return carries(self.variants, revision_id, base)
 
 
-def carries(variants: Sequence[Spec], revision_id: str, model: str) -> bool:
-    """Say whether one of these variants serves a revision."""
-    return any(_served(variants, str(v["VariantName"]), model) == revision_id for v in variants)
+def carries(variants: Sequence[Spec], revision_id: str, base: str) -> bool:
+    """Say whether one of these variants serves a revision.
+
+    `base` is the name of the model's endpoint here and below: SageMaker Models are named after it.
+    """
+    return any(_served(variants, str(v["VariantName"]), base) == revision_id for v in variants)
 
 
-def _served(variants: Sequence[Spec], variant: str, model: str) -> str | None:
+def _served(variants: Sequence[Spec], variant: str, base: str) -> str | None:
     names = (str(s.get("ModelName", "")) for s in variants if s["VariantName"] == variant)
-    return next((revision_id_of(name, model) for name in names), None)
+    return next((revision_id_of(name, base) for name in names), None)
 
 
-def endpoint_name(model: str) -> str:
-    """Return the endpoint of a model: SageMaker's names have no "_"."""
-    return model.replace("_", "-")
+def without_underscores(name: str) -> str:
+    """Return a name as SageMaker takes it."""
+    return name.replace("_", "-")
 
 
-def model_name(model: str, revision_id: str) -> str:
+def model_name(base: str, revision_id: str) -> str:
     """Return the SageMaker Model of a revision; raises UserError if it is longer than allowed."""
-    name = f"{endpoint_name(model)}-{revision_id}"
+    name = f"{base}-{revision_id}"
     if len(name) > NAME_LIMIT:
         raise UserError(
             f"`{name}` is longer than the {NAME_LIMIT} characters that SageMaker allows",
-            hint=f"shorten the model's name by {len(name) - NAME_LIMIT}",
+            hint=f"shorten the model's name, or the target's `endpoint_name`, "
+            f"by {len(name) - NAME_LIMIT}",
         )
     return name
 
 
-def revision_id_of(name: str, model: str) -> str | None:
-    """Return the revision that a SageMaker Model's name tells, if it is one of this model's."""
-    prefix = f"{endpoint_name(model)}-"
+def revision_id_of(name: str, base: str) -> str | None:
+    """Return the revision that a SageMaker Model's name tells, if it is one of this endpoint's."""
+    prefix = f"{base}-"
     found = name.removeprefix(prefix)
     return found if name.startswith(prefix) and REVISION_ID.fullmatch(found) else None
 
@@ -137,9 +141,9 @@ def revision_of(tags: Mapping[str, str]) -> Revision | None:
     return Revision(int(number), digest) if number.isdecimal() and digest else None
 
 
-def tag_list(model: str, **more: str | float) -> list[dict[str, str]]:
-    """Return the tags of a resource of a model; `more` are `number` and `digest`."""
-    values = {MODEL: model} | {f"cloudserve-{key}": str(value) for key, value in more.items()}
+def tag_list(own: Mapping[str, str], **more: str | float) -> list[dict[str, str]]:
+    """Return tags as SageMaker takes them; `more` are `number` and `digest`."""
+    values = {**own} | {f"cloudserve-{key}": str(value) for key, value in more.items()}
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
@@ -163,9 +167,13 @@ def container(
 
 def source_of(model: Mapping[str, Any]) -> str:
     """Return the URL that a SageMaker Model reads."""
-    primary = model.get("PrimaryContainer", {})
-    data = primary.get("ModelDataSource", {}).get("S3DataSource", {})
-    return str(data.get("S3Uri") or primary.get("ModelDataUrl", ""))
+    return data_url(model.get("PrimaryContainer", {}))
+
+
+def data_url(container: Mapping[str, Any]) -> str:
+    """Return the URL that a container's model is read from."""
+    data = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(data.get("S3Uri") or container.get("ModelDataUrl", ""))
 
 
 def new_variant(name: str, model: str, kind: str, count: int) -> Spec:
@@ -192,7 +200,12 @@ def canonical(variants: Sequence[Spec]) -> str:
     return msgspec.json.encode(ordered, order="sorted").decode()
 
 
-def config_name(model: str, *content: str) -> str:
+def bucket_of(url: str) -> str:
+    """Return the bucket in `s3://NAME/…`."""
+    return url.removeprefix("s3://").partition("/")[0]
+
+
+def config_name(base: str, *content: str) -> str:
     """Return the name of the endpoint configuration with this content (canonical JSON each)."""
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()
-    return f"{endpoint_name(model)}-{digest[:DIGITS_IN_ID]}"
+    return f"{base}-{digest[:DIGITS_IN_ID]}"

@@ -28,13 +28,15 @@ from cloudserve.release.provider import BlobStore, Notify
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import PartStore
 
+from ..ownership import Ownership
 from ..polling import Poller
 from .archive import MAKE, Archives
 from .catalog import Catalogs, Entry
 from .checks import Place, check, check_body
-from .endpoint import FAILED, MODEL, Endpoint
+from .endpoint import FAILED
 from .multi_model_planner import OWNER, MultiModelPlanner
 from .options import Options
+from .owned import Owned
 from .performer import Performer
 
 if TYPE_CHECKING:
@@ -48,14 +50,14 @@ class MultiModelEndpoint:
 
     def __init__(
         self,
-        target: str,
+        names: Ownership,
         options: Options,
         image: str,
         api: SageMaker,
         blobs: PartStore,
         poller: Poller,
     ) -> None:
-        self._target = target
+        self._target = names.target
         self._options = options
         self._image = image
         self._name = options.multi_model
@@ -66,7 +68,8 @@ class MultiModelEndpoint:
         self._archives = Archives(blobs)
         prefix = f"{blobs.url}/{self._catalogs.prefix}"
         self._planner = MultiModelPlanner(options, image, prefix, api)
-        self._performer = Performer(api, poller, blobs)
+        self._owned = Owned(api, names)
+        self._performer = Performer(api, poller, blobs, self._owned)
 
     @property
     def blobs(self) -> BlobStore:
@@ -77,12 +80,17 @@ class MultiModelEndpoint:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return self._api.destination(self._options.region)
 
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: one model on the endpoint in its region."""
+        return f"sagemaker/{self._options.region}/{self._name.lower()}/{model}"
+
     def describe(self, model: str) -> Deployment:
         """Read the endpoint and the model's catalog.
 
-        Raises ConflictError for an endpoint of that name that is not one of many models.
+        Raises ConflictError for an endpoint of that name that is another owner's, or not one of
+        many models.
         """
-        endpoint, catalog = self._endpoint(), self._catalogs.read(model)
+        endpoint, catalog = self._owned.endpoint(OWNER), self._catalogs.read(model)
         revisions = tuple(
             Deployed(
                 entry.revision,
@@ -119,7 +127,7 @@ class MultiModelEndpoint:
         seen: Deployment,  # noqa: ARG002 - the catalog says it, too
     ) -> tuple[Action, ...]:
         """Plan the endpoint where it is not as wanted, the archive, and that it is loaded once."""
-        before = self._planner.endpoint(self._endpoint())
+        before = self._planner.endpoint(self._owned.endpoint(OWNER))
         target = _target(model, revision.id)
         # The container looks for NUMBER/ at the top of each archive (python_service.py).
         archive = self._archives.plan(location, self._catalogs.prefix + target, alone=True)
@@ -191,16 +199,6 @@ class MultiModelEndpoint:
             where=f"{model} on {self._target}",
             hint="add a target without `multi_model`, with `archive: true`",
         )
-
-    def _endpoint(self) -> Endpoint | None:
-        endpoint = self._api.endpoint(self._name)
-        if endpoint is not None and self._api.tags(endpoint.arn).get(MODEL) != OWNER:
-            raise ConflictError(
-                f"the endpoint {self._name} is there and is not cloudserve's for many models",
-                where=self._api.where,
-                hint="give `multi_model` another name",
-            )
-        return endpoint
 
     def _load(self, args: Mapping[str, str | int | float], notify: Notify) -> None:
         model = str(args["model"])

@@ -39,7 +39,7 @@ class MultiModelPlanner:
         if there is None:
             return (create, config, self._create(config))
         if there.status == FAILED:
-            return (delete_failed(there), create, config, self._create(config))
+            return (delete_failed(OWNER, there), create, config, self._create(config))
         if there.status in CHANGING:
             return (self._wait(there, name),)
         if there.config == name:

@@ -39,6 +39,8 @@ class Options:
     role_arn: Annotated[str, msgspec.Meta(pattern=ROLE)]
     """The role that SageMaker reads the bucket as."""
     region: str = from_environment("AWS_REGION", "AWS_DEFAULT_REGION")
+    endpoint_name: str = ""
+    """The endpoint; `{model}` stands for the model. By default that, with the target if needed."""
 
     instance_type: str = "ml.m5.large"
     instance_count: Count = 1

@@ -10,14 +10,16 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.errors import CheckFailedError, UserError
+from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.owner import owned_by
 from cloudserve.release.provider import Notify
 
 from .archive import source_url
-from .endpoint import container, tag_list
+from .endpoint import bucket_of, container, data_url
 from .hosting import as_mapping, as_text
 from .options import Options
+from .owned import Owned
 from .staged import is_forward
 
 if TYPE_CHECKING:
@@ -30,20 +32,29 @@ TYPES = {
     "SupportedResponseMIMETypes": ["application/json"],
 }
 DIGITS_IN_TOKEN = 32
+WROTE = "cloudserve"
+"""What the description of a package of cloudserve's begins with."""
 
 
 class Packages:
     """The packages of one target's group; without a group nothing is registered or asked."""
 
-    def __init__(self, options: Options, image: str, api: SageMaker) -> None:
+    def __init__(self, options: Options, image: str, api: SageMaker, owned: Owned) -> None:
+        self._owned = owned
         self._group = options.package_group
         self._options = options
         self._image = image
         self._api = api
 
     def plan(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
-        """Plan to register a revision that is not in the group; () when it is."""
-        if not self._group or self._find(model, revision) is not None:
+        """Plan to register a revision that is not in the group; () when it is.
+
+        Raises ConflictError for a group of another owner.
+        """
+        if not self._group:
+            return ()
+        self._check_group()
+        if self._find(model, revision) is not None:
             return ()
         args: dict[str, str | int | float] = {
             "model": model,
@@ -67,12 +78,16 @@ class Packages:
             notify(f"model package of {revision.id}: there already")
             return
         env = as_mapping(args["env"])
-        self._api.create(
+        tags = self._owned.tags(model)
+        made = self._api.create(
             f"create the model package group {group}",
             "create_model_package_group",
             ModelPackageGroupName=group,
-            Tags=tag_list(model),
+            Tags=tags,
         )
+        arn = None if made else self._check_group()
+        if arn:
+            self._api.change(f"tag {group}", "add_tags", ResourceArn=arn, Tags=tags)
         told = _told(model, revision)
         self._api.change(
             f"register {revision.id} in {group}",
@@ -86,7 +101,7 @@ class Packages:
             ModelApprovalStatus=PENDING,
             CustomerMetadataProperties={
                 tag["Key"]: tag["Value"]
-                for tag in tag_list(model, number=revision.number, digest=revision.digest)
+                for tag in self._owned.tags(model, number=revision.number, digest=revision.digest)
             },
             ClientToken=hashlib.sha256(told.encode()).hexdigest()[:DIGITS_IN_TOKEN],
         )
@@ -94,11 +109,13 @@ class Packages:
     def check(self, model: str, revision_id: str, seen: Deployment) -> None:
         """Raise CheckFailedError for a revision that is not approved, or was rejected.
 
-        What goes back has been live: it needs no approval, but a rejection holds.
+        What goes back has been live: it needs no approval, but a rejection holds. Raises
+        ConflictError for a group of another owner.
         """
         chosen = seen.find(revision_id)
         if not self._group or chosen is None:
             return
+        self._check_group()
         found = self._find(model, chosen.revision)
         status = found["ModelApprovalStatus"] if found else None
         if status == APPROVED or (status != REJECTED and not is_forward(seen, revision_id)):
@@ -123,6 +140,35 @@ class Packages:
             f"--model-package-arn {arn} --model-approval-status {APPROVED}",
         )
 
+    def _check_group(self) -> str | None:
+        """Return the ARN of a group without an owner; raise ConflictError for one of another."""
+        group = self._api.package_group(self._group)
+        if group is None:
+            return None
+        arn, what = str(group["ModelPackageGroupArn"]), f"the model package group {self._group}"
+        owner = self._owned.other_owner(arn)
+        if owner is not None:
+            raise owned_by(what, owner, where=arn, field="package_group")
+        if self._owned.is_tagged(arn):
+            return None
+        buckets = self._buckets()
+        if buckets and not self._owned.inherits(buckets):
+            raise ConflictError(
+                f"{what} has models of the bucket {' and '.join(sorted(buckets))}",
+                where=arn,
+                hint="give this target a `package_group` of its own",
+            )
+        return arn
+
+    def _buckets(self) -> set[str]:
+        """Return the bucket of the newest package that cloudserve registered, if there is one."""
+        for package in self._api.packages(self._group):
+            if str(package.get("ModelPackageDescription", "")).startswith(f"{WROTE} "):
+                found = self._api.package(str(package["ModelPackageArn"]))
+                containers = found.get("InferenceSpecification", {}).get("Containers", ())
+                return {bucket_of(data_url(container)) for container in containers}
+        return set()
+
     def _find(self, model: str, revision: Revision) -> Mapping[str, Any] | None:
         told = _told(model, revision)
         return next(
@@ -140,4 +186,4 @@ class Packages:
 
 
 def _told(model: str, revision: Revision) -> str:
-    return f"cloudserve {model} v{revision.number} sha256:{revision.digest}"
+    return f"{WROTE} {model} v{revision.number} sha256:{revision.digest}"

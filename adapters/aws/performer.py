@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,17 +14,9 @@ from cloudserve.release.traffic import ALL
 
 from ..polling import Poller
 from .code_files import place_code
-from .endpoint import (
-    DIGEST,
-    FAILED,
-    MODEL,
-    Endpoint,
-    Spec,
-    container,
-    source_of,
-    tag_list,
-)
+from .endpoint import DIGEST, FAILED, Endpoint, Spec, container, source_of
 from .hosting import as_mapping
+from .owned import Owned
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -38,8 +30,9 @@ PLANNED = ("DesiredWeight", "DataCaptureConfig")
 class Performer:
     """Performs the actions that `sagemaker.py` plans."""
 
-    def __init__(self, api: SageMaker, poller: Poller, blobs: BlobStore) -> None:
+    def __init__(self, api: SageMaker, poller: Poller, blobs: BlobStore, owned: Owned) -> None:
         self._api = api
+        self._owned = owned
         self._blobs = blobs
         self._poller = poller
 
@@ -80,14 +73,13 @@ class Performer:
             ModelName=name,
             PrimaryContainer=container(str(args["image"]), str(args["source"]), env, many=many),
             ExecutionRoleArn=args["role_arn"],
-            Tags=tag_list(str(args["model"]), number=args["number"], digest=digest),
+            Tags=self._owned.tags(str(args["model"]), number=args["number"], digest=digest),
         )
         if made:
             return
-        found = self._api.model(name) or {}
-        tags = self._api.tags(found["ModelArn"]) if found else {}
-        if tags.get(DIGEST) != digest or source_of(found) != args["source"]:
-            raise self._taken(f"model {name}")
+        found = self._api.model(name)
+        if found is None or not self._is_ours(found, args) or source_of(found) != args["source"]:
+            raise self._owned.taken(f"model {name}")
         notify(f"model {name}: there already")
 
     def _delete_model(self, args: Args) -> None:
@@ -95,9 +87,14 @@ class Performer:
         found = self._api.model(name)
         if found is None:
             return
-        if self._api.tags(found["ModelArn"]).get(DIGEST) != args["digest"]:
-            raise self._taken(f"model {name}")
+        if not self._is_ours(found, args):
+            raise self._owned.taken(f"model {name}")
         self._api.delete(f"delete the model {name}", "delete_model", ModelName=name)
+
+    def _is_ours(self, found: Mapping[str, Any], args: Args) -> bool:
+        tags = self._api.tags(found["ModelArn"])
+        same = tags.get(DIGEST) == args["digest"]
+        return same and self._owned.is_own(str(args["model"]), found, tags)
 
     def _create_config(self, args: Args, notify: Notify) -> None:
         name = str(args["config"])
@@ -108,14 +105,19 @@ class Performer:
             "create_endpoint_config",
             EndpointConfigName=name,
             ProductionVariants=wanted,
-            Tags=tag_list(str(args["model"])),
+            Tags=self._owned.tags(str(args["model"])),
             **more,
         )
         if made:
             return
         shadows = more.get("ShadowProductionVariants", [])
-        if not _same([*wanted, *shadows], self._api.variants(name)):
-            raise self._taken(f"endpoint configuration {name}")
+        arn = (self._api.config(name) or {}).get("EndpointConfigArn")
+        if (
+            not arn
+            or self._owned.other_owner(arn) is not None
+            or not _same([*wanted, *shadows], self._api.variants(name))
+        ):
+            raise self._owned.taken(f"endpoint configuration {name}")
         notify(f"endpoint configuration {name}: there already")
 
     def _create_endpoint(self, args: Args, notify: Notify) -> None:
@@ -125,21 +127,20 @@ class Performer:
             "create_endpoint",
             EndpointName=name,
             EndpointConfigName=config,
-            Tags=tag_list(model),
+            Tags=self._owned.tags(model),
         )
         if not made:
             found = self._api.endpoint(name)
-            if (
-                found is None
-                or found.config != config
-                or self._api.tags(found.arn).get(MODEL) != model
-            ):
-                raise self._taken(f"endpoint {name}")
+            if found is None or found.config != config:
+                raise self._owned.taken(f"endpoint {name}")
+            self._owned.take(found, model, notify)
         self._await(name, notify, config=config, variant=str(args.get("variant", "")))
 
     def _update_endpoint(self, args: Args, notify: Notify) -> None:
         name, config = str(args["endpoint"]), str(args["config"])
         found = self._api.endpoint(name)
+        if found is not None:
+            self._owned.take(found, str(args["model"]), notify)
         if found is None or config not in {found.config, found.pending}:
             policy = as_mapping(args.get("policy"))
             self._api.change(
@@ -171,10 +172,8 @@ class Performer:
         found = self._api.endpoint(name)
         if found is None:
             return
-        if "idle" in args:
-            if self._api.tags(found.arn).get(MODEL) != args["model"]:
-                raise self._taken(f"endpoint {name}")
-        elif found.status not in {FAILED, "Deleting"}:
+        self._owned.check(found, str(args["model"]))
+        if "idle" not in args and found.status not in {FAILED, "Deleting"}:
             raise ConflictError(
                 f"the endpoint {name} is {found.status}, no longer {FAILED}",
                 where=self._api.where,
@@ -200,6 +199,7 @@ class Performer:
                 where=self._api.where,
                 hint="run the same command again: the plan is out of date",
             )
+        self._owned.take(found, str(args["model"]), notify)
         weights = {
             spec["VariantName"]: wanted.get(spec["VariantName"], 0) / ALL for spec in found.variants
         }
@@ -227,13 +227,6 @@ class Performer:
         watch = Watch(self._api, name, notify, config=config, weights=weights, variant=variant)
         self._poller.until(
             watch.look, what=f"the endpoint {name}", where=self._api.where, notify=notify
-        )
-
-    def _taken(self, what: str) -> ConflictError:
-        return ConflictError(
-            f"the {what} is there and is not this release's",
-            where=self._api.where,
-            hint=f"delete the {what}, or release the model under another name",
         )
 
 

@@ -14,6 +14,7 @@ from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.traffic import ALL, percents, split
 
+from ..ownership import Ownership
 from .endpoint import (
     CHANGING,
     FAILED,
@@ -22,7 +23,6 @@ from .endpoint import (
     Endpoint,
     Spec,
     carries,
-    endpoint_name,
     model_name,
     weighted,
 )
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 class Planner:
     """Plans for one target; its performer carries the actions out."""
 
-    def __init__(self, target: str, options: Options, image: str, api: SageMaker) -> None:
-        self._target = target
+    def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
+        self._target = names.target
         self._options = options
-        self._steps = Steps(options, image)
+        self._steps = Steps(options, image, names)
+        self._names = names
         self._api = api
 
     def deploy(
@@ -54,12 +55,12 @@ class Planner:
         """
         endpoint = self._read(model)
         if endpoint is not None and endpoint.status in CHANGING:
-            return (self._plan_wait(endpoint, revision.id, model),)
+            return (self._plan_wait(endpoint, revision.id),)
         if endpoint is not None and endpoint.has(revision.id) and endpoint.status != FAILED:
             return self._plan_change(model, revision, location, endpoint)
         actions = []
         if endpoint is not None and endpoint.status == FAILED:
-            actions, endpoint = [delete_failed(endpoint)], None
+            actions, endpoint = [delete_failed(model, endpoint)], None
         there = self._there(model, revision.id, seen)
         actions += self._steps.model(model, revision, location, there)
         shares = endpoint.shares if endpoint else {}
@@ -76,7 +77,7 @@ class Planner:
         endpoint = self._read(model)
         if endpoint is None or endpoint.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {endpoint_name(model)}",
+                f"there is no working endpoint {self._names.endpoint(model)}",
                 where=self._api.where,
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
@@ -90,6 +91,7 @@ class Planner:
                 "set-weights",
                 f"give {revision_id} {share} of the endpoint {endpoint.name}",
                 {
+                    "model": model,
                     "endpoint": endpoint.name,
                     "revision": revision_id,
                     "weights": msgspec.json.encode(wanted, order="deterministic").decode(),
@@ -99,7 +101,7 @@ class Planner:
         )
 
     def _read(self, model: str) -> Endpoint | None:
-        endpoint = self._api.endpoint(endpoint_name(model))
+        endpoint = self._api.endpoint(self._names.endpoint(model))
         if endpoint is not None and endpoint.staged and endpoint.status != FAILED:
             raise ConflictError(
                 f"the endpoint {endpoint.name} serves one revision at a time, in the variant "
@@ -112,11 +114,14 @@ class Planner:
 
     def _there(self, model: str, revision_id: str, seen: Deployment) -> Mapping[str, Any] | None:
         known = seen.find(revision_id) is not None
-        return self._api.model(model_name(model, revision_id)) if known else None
+        return self._api.model(self._model(model, revision_id)) if known else None
 
-    def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
+    def _model(self, model: str, revision_id: str) -> str:
+        return model_name(self._names.endpoint(model), revision_id)
+
+    def _plan_wait(self, endpoint: Endpoint, revision_id: str) -> Action:
         coming = self._api.variants(endpoint.pending) if endpoint.pending else ()
-        on_it = carries((*endpoint.variants, *coming), revision_id, model)
+        on_it = carries((*endpoint.variants, *coming), revision_id, endpoint.name)
         if not on_it or endpoint.status == "Deleting":
             raise ConflictError(
                 f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
@@ -129,7 +134,7 @@ class Planner:
         self, model: str, revision: Revision, location: Location, endpoint: Endpoint
     ) -> tuple[Action, ...]:
         """Plan the same revision on the target's machines; () where it is on them."""
-        name = model_name(model, revision.id)
+        name = self._model(model, revision.id)
         there = self._api.model(name)
         actions = self._steps.model(model, revision, location, there)
         wanted = variant(self._options, revision.id, name)
@@ -151,13 +156,13 @@ class Planner:
         self, model: str, added: str, endpoint: Endpoint | None, shares: Mapping[str, float]
     ) -> list[Action]:
         """Plan an endpoint with one more variant, with these shares of the traffic."""
-        new = variant(self._options, added, model_name(model, added))
+        new = variant(self._options, added, self._model(model, added))
         kept, idle = _sort_out(endpoint)
         variants = weighted((*kept, new), shares)
         config = self._steps.config(model, variants, _told(kept, added, shares))
         sentence = f"{told(new)} for {added}"
         if endpoint is None:
-            return [config, create_endpoint(config, endpoint_name(model), added, sentence)]
+            return [config, create_endpoint(config, self._names.endpoint(model), added, sentence)]
         if idle:
             sentence += f"; this takes the idle {', '.join(idle)} off it"
         return [config, update_endpoint(config, endpoint, added, sentence)]

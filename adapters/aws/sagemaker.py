@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cloudserve.errors import ConflictError, UserError
+from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
@@ -29,24 +29,25 @@ from cloudserve.release.provider import BlobStore, Notify, Provider
 from cloudserve.storage.contract import PartStore
 
 from ..extras import extra
-from ..options import bucket_name, parse_options
+from ..options import bucket_name, parse_options, value_of
+from ..ownership import FIELD, Ownership, ownership
 from ..polling import Poller
 from .archive import MAKE, Archives, archive_key
 from .checks import Place, check, check_body, check_options
 from .endpoint import (
     CHANGING,
-    MODEL,
     ONLY,
     Endpoint,
-    endpoint_name,
     model_name,
     revision_id_of,
     revision_of,
     source_of,
+    without_underscores,
 )
 from .later import Later
 from .multi_model import MultiModelEndpoint
 from .options import Options
+from .owned import Owned
 from .packages import REGISTER, Packages
 from .performer import Performer
 from .planner import Planner
@@ -55,6 +56,9 @@ from .transform import Transforms
 
 if TYPE_CHECKING:
     from .api import SageMaker
+
+ARN_COLONS = 5
+"""`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
 
 
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
@@ -73,7 +77,26 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     blobs = S3Blobs(name, region=options.region, access=access)
     poller = Poller(options.timeout_seconds)
     kind = MultiModelEndpoint if options.multi_model else SageMakerEndpoints
-    return kind(target.name, options, image, SageMaker(access), blobs, poller)
+    names = _names(target, options, name, environ)
+    return kind(names, options, image, SageMaker(access), blobs, poller)
+
+
+def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Ownership:
+    """Return what the target owns; its account is that of its role, which is passed within one."""
+
+    def place(of: Target) -> tuple[str, ...]:
+        fields = ("region", "role_arn", "multi_model")
+        region, role, many = (value_of(of, Options, name, environ) for name in fields)
+        account = role.split(":")[4] if role.count(":") >= ARN_COLONS else ""
+        return region, account, many
+
+    if options.multi_model:
+        given, field = options.multi_model, "multi_model"
+    else:
+        given, field = options.endpoint_name, FIELD
+    return ownership(
+        target, bucket, given, field=field, place=place, fold=without_underscores, encode=str
+    )
 
 
 class SageMakerEndpoints:
@@ -81,22 +104,24 @@ class SageMakerEndpoints:
 
     def __init__(
         self,
-        target: str,
+        names: Ownership,
         options: Options,
         image: str,
         api: SageMaker,
         blobs: PartStore,
         poller: Poller,
     ) -> None:
-        self._target = target
+        self._target = names.target
+        self._names = names
+        self._owned = Owned(api, names)
         self._api = api
         self._blobs = blobs
         self._image = image
         kind = StagedPlanner if options.staged else Planner
         self._options = options
-        self._planner = kind(target, options, image, api)
-        self._performer = Performer(api, poller, blobs)
-        self._packages = Packages(options, image, api)
+        self._planner = kind(options, image, api, names)
+        self._performer = Performer(api, poller, blobs, self._owned)
+        self._packages = Packages(options, image, api, self._owned)
         self._archives = Archives(blobs)
         self._poller = poller
 
@@ -109,25 +134,23 @@ class SageMakerEndpoints:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return self._api.destination(self._options.region)
 
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: the endpoint in its region."""
+        return f"sagemaker/{self._options.region}/{self._names.endpoint(model).lower()}"
+
     def describe(self, model: str) -> Deployment:
         """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.
 
         `traffic` has an entry for each variant, 0 for those that only stand by. Raises
-        ConflictError for an endpoint of that name that is not this model's.
+        ConflictError for an endpoint of that name that is another owner's, or another model's.
         """
-        name = endpoint_name(model)
-        endpoint = self._api.endpoint(name)
-        if endpoint is not None and self._api.tags(endpoint.arn).get(MODEL) != model:
-            raise ConflictError(
-                f"the endpoint {name} is there and is not cloudserve's for {model}",
-                where=self._api.where,
-                hint="release the model under another name",
-            )
+        name = self._names.endpoint(model)
+        endpoint = self._owned.endpoint(model)
         if endpoint is None:
             return Deployment(model, self._target, self._revisions(model, None, {}))
         shares: dict[str, float] = {}
         for variant, share in endpoint.shares.items():
-            revision = endpoint.revision(variant, model)
+            revision = endpoint.revision(variant, name)
             shares[revision] = shares.get(revision, 0.0) + share
         revisions = self._revisions(model, endpoint, shares)
         return Deployment(
@@ -151,7 +174,12 @@ class SageMakerEndpoints:
     def plan_deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment
     ) -> tuple[Action, ...]:
-        """Plan a SageMaker Model, of an archive where it needs one, and an endpoint with it."""
+        """Plan a SageMaker Model, of an archive where it needs one, and an endpoint with it.
+
+        Raises ConflictError where another owner has a SageMaker Model of its name.
+        """
+        if seen.find(revision.id) is None:
+            self._owned.check_name(model, model_name(self._names.endpoint(model), revision.id))
         actions = self._planner.deploy(model, revision, location, seen)
         archived, key = self._options.archived, archive_key(location)
         archive = self._archives.plan(location, key) if archived else ()
@@ -183,7 +211,7 @@ class SageMakerEndpoints:
         UserError for a request that is too large, or a revision without an endpoint.
         """
         check_body(body, self._options)
-        name, variant = endpoint_name(model), revision_id
+        name, variant = self._names.endpoint(model), revision_id
         if self._options.staged:
             name, variant = self._staging(model, revision_id), None
         if self._options.async_output:
@@ -192,24 +220,23 @@ class SageMakerEndpoints:
 
     def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
-        return Transforms(self._api, self._options, self._poller).run(
-            model, revision_id, batch, notify
-        )
+        transforms = Transforms(self._api, self._options, self._poller, self._names, self._owned)
+        return transforms.run(model, revision_id, batch, notify)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that answers for a revision."""
-        main = endpoint_name(model)
+        main = self._names.endpoint(model)
         if revision_id is None:
             return main
         endpoint = self._api.endpoint(main)
         if (
             endpoint is not None
             and endpoint.shares.get(ONLY)
-            and endpoint.serves(revision_id, model)
+            and endpoint.serves(revision_id, main)
         ):
             return main
-        name, where = model_name(model, revision_id), f"{model} on {self._target}"
-        if endpoint is not None and endpoint.shadowed_by(revision_id, model):
+        name, where = model_name(main, revision_id), f"{model} on {self._target}"
+        if endpoint is not None and endpoint.shadowed_by(revision_id, main):
             raise UserError(
                 f"{revision_id} gets copies of requests, and nobody gets its answers",
                 where=where,
@@ -227,7 +254,7 @@ class SageMakerEndpoints:
         self, model: str, endpoint: Endpoint | None, shares: dict[str, float]
     ) -> tuple[Deployed, ...]:
         """Read the model's revisions; those with an endpoint of their own get a share of 0."""
-        names = self._api.model_names(f"{endpoint_name(model)}-v")
+        names = self._api.model_names(f"{self._names.endpoint(model)}-v")
         found = (self._deployed(model, name, endpoint, shares) for name in names)
         return tuple(deployed for deployed in found if deployed)
 
@@ -235,30 +262,33 @@ class SageMakerEndpoints:
         self, model: str, name: str, endpoint: Endpoint | None, shares: dict[str, float]
     ) -> Deployed | None:
         """Return the revision that a SageMaker Model is, or None when it is not ours."""
-        revision_id = revision_id_of(name, model)
+        base = self._names.endpoint(model)
+        revision_id = revision_id_of(name, base)
         record = self._api.model(name) if revision_id else None
         if record is None:
             return None
         tags = self._api.tags(record["ModelArn"])
         revision = revision_of(tags)
-        if revision is None or revision.id != revision_id or tags.get(MODEL) != model:
+        if revision is None or revision.id != revision_id:
+            return None
+        if not self._owned.is_own(model, record, tags):
             return None
         source, created = source_of(record), record["CreationTime"]
-        if endpoint and endpoint.shadowed_by(revision.id, model):
+        if endpoint and endpoint.shadowed_by(revision.id, base):
             shares.setdefault(revision.id, 0.0)
             return Deployed(revision, State.READY, source, created)
-        if self._options.staged and endpoint and not endpoint.serves(revision.id, model):
+        if self._options.staged and endpoint and not endpoint.serves(revision.id, base):
             endpoint = self._api.endpoint(name)
             if endpoint is not None:
                 shares.setdefault(revision.id, 0.0)
-        if endpoint is None or not _concerns(endpoint, revision.id, model):
+        if endpoint is None or not _concerns(endpoint, revision.id, base):
             return Deployed(revision, State.READY, source, created)
         reason = endpoint.reason if endpoint.state is State.FAILED else None
         return Deployed(revision, endpoint.state, source, created, reason)
 
 
-def _concerns(endpoint: Endpoint, revision_id: str, model: str) -> bool:
+def _concerns(endpoint: Endpoint, revision_id: str, base: str) -> bool:
     """Say whether an endpoint's state is a revision's: it is on it, or may be on its way."""
-    return endpoint.serves(revision_id, model) or (
+    return endpoint.serves(revision_id, base) or (
         endpoint.status in CHANGING and not endpoint.staged
     )

@@ -16,7 +16,8 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision
 from cloudserve.release.traffic import ALL
 
-from .endpoint import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, endpoint_name, model_name
+from ..ownership import Ownership
+from .endpoint import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, model_name
 from .hosting import policy, same_machines, same_settings, settings, shadow, told, variant
 from .options import Options
 from .planner import newer
@@ -36,32 +37,34 @@ if TYPE_CHECKING:
 class StagedPlanner:
     """Plans for one target; its performer carries the actions out."""
 
-    def __init__(self, target: str, options: Options, image: str, api: SageMaker) -> None:
-        self._target = target
+    def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
+        self._target = names.target
         self._options = options
-        self._steps = Steps(options, image)
+        self._steps = Steps(options, image, names)
+        self._names = names
         self._api = api
 
     def deploy(
         self, model: str, revision: Revision, location: Location, seen: Deployment
     ) -> tuple[Action, ...]:
         """Plan the SageMaker Model, and the endpoint that the revision is for now."""
-        main = self._api.endpoint(endpoint_name(model))
+        main = self._api.endpoint(self._names.endpoint(model))
         if main is not None and main.status in CHANGING:
             return (self._plan_wait(main, revision.id, model),)
         is_first = main is None or main.status == FAILED
-        if is_first or (main is not None and main.serves(revision.id, model)):
-            endpoint, name = main, endpoint_name(model)
+        if is_first or (main is not None and main.serves(revision.id, main.name)):
+            endpoint, name = main, self._names.endpoint(model)
         elif self._options.shadow_percent and main is not None and main.staged:
             return self._plan_shadow(model, revision, location, main)
         else:
-            name = model_name(model, revision.id)
+            name = self._model(model, revision.id)
             endpoint = self._api.endpoint(name)
             if endpoint is not None and endpoint.status in CHANGING:
                 return (self._plan_wait(endpoint, revision.id, model),)
         known = endpoint is not None or seen.find(revision.id) is not None
-        there = self._api.model(model_name(model, revision.id)) if known else None
-        before = [] if endpoint is None or endpoint.status != FAILED else [delete_failed(endpoint)]
+        there = self._api.model(self._model(model, revision.id)) if known else None
+        has_failed = endpoint is not None and endpoint.status == FAILED
+        before = [delete_failed(model, endpoint)] if endpoint and has_failed else []
         actions = self._steps.model(model, revision, location, there)
         stale = bool(actions) or (endpoint is not None and newer(there, endpoint))
         if before:
@@ -72,7 +75,7 @@ class StagedPlanner:
         self, model: str, revision: Revision, location: Location, main: Endpoint
     ) -> tuple[Action, ...]:
         """Plan to send copies of the live revision's requests to one that waits."""
-        name = model_name(model, revision.id)
+        name = self._model(model, revision.id)
         there = self._api.model(name)
         wanted = shadow(self._options, revision.id, name)
         actions = self._steps.model(model, revision, location, there)
@@ -104,10 +107,10 @@ class StagedPlanner:
                 hint="promote without --percent: `update: canary` tries a part of the traffic "
                 "first, and goes back when an alarm goes off",
             )
-        main = self._api.endpoint(endpoint_name(model))
+        main = self._api.endpoint(self._names.endpoint(model))
         if main is None or main.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {endpoint_name(model)}",
+                f"there is no working endpoint {self._names.endpoint(model)}",
                 where=self._api.where,
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
@@ -123,7 +126,7 @@ class StagedPlanner:
         """Plan to delete the endpoints of this revision and of older ones: they cost money."""
         chosen = seen.find(revision_id)
         names = [
-            model_name(model, deployed.revision.id)
+            self._model(model, deployed.revision.id)
             for deployed in seen.revisions
             if chosen is not None and _age(deployed) <= _age(chosen)
             if seen.traffic.get(deployed.revision.id) == 0.0
@@ -135,7 +138,7 @@ class StagedPlanner:
         self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
     ) -> list[Action]:
         """Plan an endpoint for one revision, or a change of one that is not as wanted."""
-        main = name == endpoint_name(model)
+        main = name == self._names.endpoint(model)
         wanted = self._variant(model, revision_id, idle=not main)
         if endpoint is None:
             config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
@@ -169,8 +172,11 @@ class StagedPlanner:
         return [config, update_endpoint(config, endpoint, ONLY, sentence, guards)]
 
     def _variant(self, model: str, revision_id: str, *, idle: bool) -> Spec:
-        spec = variant(self._options, ONLY, model_name(model, revision_id), idle=idle)
+        spec = variant(self._options, ONLY, self._model(model, revision_id), idle=idle)
         return {**spec, "InitialVariantWeight": 1.0}
+
+    def _model(self, model: str, revision_id: str) -> str:
+        return model_name(self._names.endpoint(model), revision_id)
 
     def _told_policy(self) -> str:
         options = self._options
@@ -186,7 +192,7 @@ class StagedPlanner:
     def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
         now = (*endpoint.variants, *endpoint.shadows)
         coming = self._api.variants(endpoint.pending) if endpoint.pending else now
-        if not carries(coming, revision_id, model) or endpoint.status in {
+        if not carries(coming, revision_id, self._names.endpoint(model)) or endpoint.status in {
             "Deleting",
             "RollingBack",
         }:

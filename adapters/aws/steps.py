@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudserve.release.nouns import Action, Location, Revision
 
+from ..ownership import Ownership
 from .archive import source_url
 from .endpoint import Endpoint, Spec, canonical, config_name, model_name, source_of
 from .hosting import as_text, settings
@@ -18,8 +19,9 @@ Args = dict[str, str | int | float]
 class Steps:
     """Makes actions for one target."""
 
-    def __init__(self, options: Options, image: str) -> None:
+    def __init__(self, options: Options, image: str, names: Ownership) -> None:
         self._options = options
+        self._names = names
         self._image = image
 
     def model(
@@ -30,7 +32,8 @@ class Steps:
         there: Mapping[str, Any] | None,
     ) -> list[Action]:
         """Return what makes the SageMaker Model; one with another image, role or source goes."""
-        name, archived = model_name(model, revision.id), self._options.archived
+        name = model_name(self._names.endpoint(model), revision.id)
+        archived = self._options.archived
         source = source_url(location, archived=archived)
         args: Args = {
             "model": model,
@@ -80,7 +83,8 @@ class Steps:
         container = as_text({"image": self._image, "env": self._options.env, **archived})
         # The container is in no configuration; another one makes another name, so that the
         # endpoint is updated to it.
-        config = config_name(model, body, as_text(more), container, self._options.role_arn)
+        base = self._names.endpoint(model)
+        config = config_name(base, body, as_text(more), container, self._options.role_arn)
         args: Args = {"model": model, "config": config, "variants": body}
         if more:
             args["settings"] = as_text(more)
@@ -147,14 +151,14 @@ def await_endpoint(endpoint: Endpoint, variant: str) -> Action:
     )
 
 
-def delete_failed(endpoint: Endpoint) -> Action:
+def delete_failed(model: str, endpoint: Endpoint) -> Action:
     """Return what deletes an endpoint that takes no other call."""
     why = endpoint.reason or "no reason given"
     return Action(
         "delete-endpoint",
         "delete-endpoint",
         f"delete the endpoint {endpoint.name}, which failed ({why}) and takes no update",
-        {"endpoint": endpoint.name},
+        {"endpoint": endpoint.name, "model": model},
     )
 
 

@@ -16,10 +16,12 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.provider import Notify
 
+from ..ownership import Ownership
 from ..polling import Poller
 from .advice import for_reason
-from .endpoint import NAME_LIMIT, endpoint_name, model_name, source_of, tag_list
+from .endpoint import NAME_LIMIT, model_name, source_of
 from .options import Options
+from .owned import Owned
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -35,8 +37,12 @@ ENDED = VERBS.keys() | {COMPLETED}
 class Transforms:
     """Runs jobs on one target's machines."""
 
-    def __init__(self, api: SageMaker, options: Options, poller: Poller) -> None:
+    def __init__(
+        self, api: SageMaker, options: Options, poller: Poller, names: Ownership, owned: Owned
+    ) -> None:
         self._api = api
+        self._names = names
+        self._owned = owned
         self._options = options
         self._poller = poller
 
@@ -47,13 +53,16 @@ class Transforms:
         for a model that is not of an archive.
         """
         _check(batch)
-        self._check_source(model_name(model, revision_id))
-        run = endpoint_name(model)[: NAME_LIMIT - DIGITS - 5] + f"-{uuid.uuid4().hex[:DIGITS]}"
+        base = self._names.endpoint(model)
+        name = model_name(base, revision_id)
+        self._owned.check_name(model, name)
+        self._check_source(name)
+        run = base[: NAME_LIMIT - DIGITS - 5] + f"-{uuid.uuid4().hex[:DIGITS]}"
         output = f"{batch.output.rstrip('/')}/{run}"
         jobs = [f"{run}-{number}" for number in range(len(batch.inputs))]
         succeeded = 0
         for job, url in zip(jobs, batch.inputs, strict=True):
-            self._start(job, model, revision_id, batch, url, output)
+            self._start(job, model, name, batch, url, output)
             notify(f"transform job {job} answers {url}")
             self._wait(job, notify)
             succeeded += self._count(f"{output}/{url.rpartition('/')[2]}.out")
@@ -70,9 +79,7 @@ class Transforms:
                 "one in the bucket",
             )
 
-    def _start(
-        self, job: str, model: str, revision_id: str, batch: Batch, url: str, output: str
-    ) -> None:
+    def _start(self, job: str, model: str, name: str, batch: Batch, url: str, output: str) -> None:
         options = self._options
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": url}}
         alone = batch.batch_size == ONE_BY_ONE
@@ -80,7 +87,7 @@ class Transforms:
             f"create the transform job {job}",
             "create_transform_job",
             TransformJobName=job,
-            ModelName=model_name(model, revision_id),
+            ModelName=name,
             BatchStrategy="SingleRecord" if alone else "MultiRecord",
             TransformInput={
                 "DataSource": source,
@@ -96,7 +103,7 @@ class Transforms:
                 "InstanceType": options.instance_type,
                 "InstanceCount": 1,
             },
-            Tags=tag_list(model),
+            Tags=self._owned.tags(model),
         )
 
     def _wait(self, job: str, notify: Notify) -> None:

@@ -20,11 +20,13 @@ from cloudserve.release.provider import BlobStore, Notify, Provider
 from cloudserve.release.traffic import ALL
 
 from ..extras import extra
-from ..options import bucket_name, parse_options
+from ..options import bucket_name, parse_options, value_of
+from ..ownership import ownership
 from ..polling import Poller
 from .ai_platform_options import Options, check, check_options, version_settings
-from .labels import check_labels
-from .performer import Args, Performer, check_owner
+from .labels import check_labels, label_value
+from .names import Names
+from .performer import Args, Performer
 from .versions import deployed, platform_name, traffic
 
 if TYPE_CHECKING:
@@ -55,20 +57,32 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
         emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
     )
     ml = MlClient(options.project, options.api_endpoint, access)
-    return AiPlatform(target.name, options, ml, blobs, Poller(options.timeout_seconds))
+    names = _names(target, options, name, environ)
+    return AiPlatform(names, options, ml, blobs, Poller(options.timeout_seconds))
+
+
+def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Names:
+    def place(of: Target) -> str:
+        return value_of(of, Options, "project", environ)  # a name is taken in all regions
+
+    given = options.endpoint_name
+    return Names(
+        ownership(target, bucket, given, place=place, fold=platform_name, encode=label_value)
+    )
 
 
 class AiPlatform:
     """One target on AI Platform."""
 
     def __init__(
-        self, target: str, options: Options, ml: MlClient, blobs: GcsBlobs, poller: Poller
+        self, names: Names, options: Options, ml: MlClient, blobs: GcsBlobs, poller: Poller
     ) -> None:
-        self._target = target
+        self._target = names.own.target
+        self._names = names
         self._options = options
         self._ml = ml
         self._blobs = blobs
-        self._performer = Performer(ml, poller)
+        self._performer = Performer(ml, poller, names)
 
     @property
     def blobs(self) -> BlobStore:
@@ -80,16 +94,19 @@ class AiPlatform:
         options, storage = self._options, self._blobs.endpoint
         return self._ml.destination(storage, options.project, options.region)
 
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: the model in its project."""
+        return f"ai-platform/{self._options.project}/{self._names.model(model)}"
+
     def describe(self, model: str) -> Deployment:
         """Read the model, its versions and its default version.
 
-        Raises ConflictError when the platform's name belongs to another cloudserve model.
+        Raises ConflictError when the platform's name belongs to another owner or model.
         """
-        name = platform_name(model)
-        found = self._ml.get_model(name)
+        found = self._names.check(self._ml, model)
         if found is None:
             return Deployment(model, self._target)
-        check_owner(model, found, self._ml.url(name))
+        name = self._names.model(model)
         revisions = (deployed(version) for version in self._ml.list_versions(name))
         return Deployment(
             model,
@@ -122,7 +139,7 @@ class AiPlatform:
             case State.DELETING:
                 raise ConflictError(
                     f"version {platform_name(revision.id)} is being deleted",
-                    where=self._ml.url(platform_name(model), platform_name(revision.id)),
+                    where=self._ml.url(self._names.model(model), platform_name(revision.id)),
                     hint="run the same command again when it is gone",
                 )
         actions = [] if seen.endpoint else [self._plan_model(model)]
@@ -148,7 +165,7 @@ class AiPlatform:
             )
         if seen.traffic.get(revision_id) == 1.0:
             return ()
-        name = platform_name(model)
+        name = self._names.model(model)
         undo = f"set {platform_name(seen.live)} as the default version" if seen.live else ""
         return (
             Action(
@@ -167,10 +184,10 @@ class AiPlatform:
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Send a prediction to the default version, or to one revision's."""
         version = platform_name(revision_id) if revision_id else None
-        return self._ml.predict(platform_name(model), version, body)
+        return self._ml.predict(self._names.model(model), version, body)
 
     def _plan_model(self, model: str) -> Action:
-        name = platform_name(model)
+        name = self._names.model(model)
         return Action(
             "create-model",
             "create-model",
@@ -181,7 +198,7 @@ class AiPlatform:
 
     def _plan_version(self, model: str, revision: Revision, location: Location) -> Action:
         options = self._options
-        name = f"{platform_name(model)}/{platform_name(revision.id)}"
+        name = f"{self._names.model(model)}/{platform_name(revision.id)}"
         args: Args = {
             "model": model,
             "revision": revision.id,

@@ -35,6 +35,9 @@ class Options:
     bucket: str
     project: str = from_environment("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
     region: str = "us-central1"
+    endpoint_name: str = ""
+    """The model's name there; `{model}` stands for the model. By default that, with the target if
+    the project has several there."""
     runtime_version: str = "2.11"
     python_version: str = "3.7"
     framework: Literal["TENSORFLOW"] = "TENSORFLOW"

@@ -106,6 +106,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(
         (
             "bucket",
+            "endpoint_name",
             "project",
             "region",
             "accelerator_type",

@@ -14,7 +14,8 @@ from cloudserve.release.provider import Notify
 
 from ..polling import Poller
 from .console import version_log
-from .versions import MODEL, model_labels, platform_name, revision_of, version_labels
+from .names import Names
+from .versions import platform_name, revision_of, version_labels
 
 if TYPE_CHECKING:
     from .ml import MlClient
@@ -25,8 +26,9 @@ Args = Mapping[str, str | int | float]
 class Performer:
     """Performs the actions that `ai_platform.py` plans."""
 
-    def __init__(self, ml: MlClient, poller: Poller) -> None:
+    def __init__(self, ml: MlClient, poller: Poller, names: Names) -> None:
         self._ml = ml
+        self._names = names
         self._poller = poller
 
     def perform(self, action: Action, notify: Notify) -> None:
@@ -38,11 +40,11 @@ class Performer:
             case "create-version":
                 self._create_version(args, notify)
             case "await-version":
-                self._await_version(*_names(args), notify)
+                self._await_version(*self._named(args), notify)
             case "delete-version":
                 self._delete_version(args, notify)
             case "set-default":
-                self._ml.set_default(*_names(args))
+                self._ml.set_default(*self._named(args))
             case kind:
                 raise UserError(
                     f"ai-platform does not know the action `{kind}`", hint="make the plan again"
@@ -50,20 +52,21 @@ class Performer:
 
     def _create_model(self, args: Args, notify: Notify) -> None:
         model = str(args["model"])
-        name = platform_name(model)
-        body = {"name": name, "regions": [args["region"]], "labels": model_labels(model)}
+        name = self._names.model(model)
+        labels = self._names.labels(model)
+        body = {"name": name, "regions": [args["region"]], "labels": labels}
         try:
             self._ml.create_model(body)
         except RemoteError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            check_owner(model, self._ml.get_model(name) or {}, self._ml.url(name))
+            self._names.check(self._ml, model)
             notify(f"model {name}: there already")
 
     def _create_version(self, args: Args, notify: Notify) -> None:
-        model, version = _names(args)
+        model, version = self._named(args)
         try:
-            operation = self._ml.create_version(model, _version_body(args))
+            operation = self._ml.create_version(model, self._version_body(args))
         except RemoteError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
@@ -72,7 +75,7 @@ class Performer:
             self._await_operation(operation, model, version, notify)
 
     def _adopt(self, args: Args, notify: Notify) -> None:
-        model, version = _names(args)
+        model, version = self._named(args)
         found = self._ml.get_version(model, version) or {}
         revision = revision_of(found) if found else None
         if revision is None or revision.digest != args["digest"]:
@@ -85,7 +88,7 @@ class Performer:
         self._await_version(model, version, notify)
 
     def _delete_version(self, args: Args, notify: Notify) -> None:
-        model, version = _names(args)
+        model, version = self._named(args)
         found = self._ml.get_version(model, version)
         if found is None:
             return
@@ -146,29 +149,17 @@ class Performer:
             request_id=operation,
         )
 
+    def _named(self, args: Args) -> tuple[str, str]:
+        return self._names.model(str(args["model"])), platform_name(str(args["revision"]))
 
-def check_owner(model: str, found: Mapping[str, Any], where: str) -> None:
-    """Raise ConflictError if a platform model's label names another of cloudserve's models."""
-    owner = found.get("labels", {}).get(MODEL, model.lower())
-    if owner != model.lower():
-        raise ConflictError(
-            f"{platform_name(model)} on the platform is the model `{owner}`",
-            where=where,
-            hint="names must differ in more than - and _; rename one of the models",
-        )
-
-
-def _names(args: Args) -> tuple[str, str]:
-    return platform_name(str(args["model"])), platform_name(str(args["revision"]))
-
-
-def _version_body(args: Args) -> dict[str, Any]:
-    """Return a Version (ml v1) for the arguments of `create-version`."""
-    labels = msgspec.json.decode(str(args["labels"]), type=dict[str, str])
-    revision = Revision(int(args["number"]), str(args["digest"]))
-    return {
-        "name": platform_name(str(args["revision"])),
-        "deploymentUri": args["source"],
-        "labels": {**labels, **version_labels(revision)},
-        **msgspec.json.decode(str(args["settings"]), type=dict[str, Any]),
-    }
+    def _version_body(self, args: Args) -> dict[str, Any]:
+        """Return a Version (ml v1) for the arguments of `create-version`."""
+        labels = msgspec.json.decode(str(args["labels"]), type=dict[str, str])
+        revision = Revision(int(args["number"]), str(args["digest"]))
+        own = self._names.labels(str(args["model"]))
+        return {
+            "name": platform_name(str(args["revision"])),
+            "deploymentUri": args["source"],
+            "labels": {**labels, **own, **version_labels(revision)},
+            **msgspec.json.decode(str(args["settings"]), type=dict[str, Any]),
+        }

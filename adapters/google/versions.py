@@ -13,7 +13,6 @@ from typing import Any
 
 from cloudserve.release.nouns import Deployed, Revision, State
 
-MODEL = "cloudserve-model"
 NUMBER = "cloudserve-number"
 DIGEST = ("cloudserve-digest-1", "cloudserve-digest-2")
 HALF = 32
@@ -37,11 +36,6 @@ def short_name(resource: Mapping[str, Any]) -> str:
     return str(resource["name"]).rpartition("/")[2]
 
 
-def model_labels(model: str) -> dict[str, str]:
-    """Return the labels that say which model a platform model is."""
-    return {MODEL: model.lower()}
-
-
 def version_labels(revision: Revision) -> dict[str, str]:
     """Return the labels that say which revision a platform version is."""
     return {
@@ -59,6 +53,11 @@ def revision_of(version: Mapping[str, Any]) -> Revision | None:
         return None
     revision = Revision(int(number), "".join(labels.get(label, "") for label in DIGEST))
     return revision if platform_name(revision.id) == short_name(version) else None
+
+
+def is_own(version: Mapping[str, Any]) -> bool:
+    """Say whether cloudserve made a version, for whatever target."""
+    return revision_of(version) is not None
 
 
 def deployed(version: Mapping[str, Any]) -> Deployed | None:

@@ -3,7 +3,12 @@
 cloudserve/MODEL/revisions/REVISION/MODEL/NUMBER/…   the SavedModel's files
 cloudserve/MODEL/manifests/REVISION.json             written last: the files are whole
 cloudserve/MODEL/targets/TARGET/ledger/0000000001.json …  one object an event, create-only
-cloudserve/MODEL/targets/TARGET/lock.json            who is changing the target now
+cloudserve/lock.PLATFORM/PLACE/ENDPOINT.json         who is changing the endpoint now
+cloudserve/MODEL/targets/TARGET/lock.json            the same, for adapters without `lock_name`
+
+A project with a name has its models under `cloudserve/project.NAME/` instead: no model's name has
+a dot, so that projects which share a bucket never share a file. The lock is not below it: an
+endpoint has one lock in the bucket, whichever target or project wants it.
 """
 
 from __future__ import annotations
@@ -22,10 +27,14 @@ class Layout:
     bucket: str
     model: str
     target: str
+    project: str = ""
+    """The project's name; "" where it has none."""
+    endpoint: str = ""
+    """What the provider calls the endpoint, from `Locking.lock_name`; "" where it does not say."""
 
     def location(self, revision: Revision) -> Location:
         """Return where a revision's SavedModel lies."""
-        root = f"{ROOT}/{self.model}/revisions/{revision.id}/"
+        root = f"{self._root}/revisions/{revision.id}/"
         return Location(self.bucket, root, self.model, revision.number)
 
     def manifest(self, revision: Revision) -> str:
@@ -35,14 +44,21 @@ class Layout:
     @property
     def manifests(self) -> str:
         """Return the prefix of the manifests."""
-        return f"{ROOT}/{self.model}/manifests/"
+        return f"{self._root}/manifests/"
 
     @property
     def ledger(self) -> str:
         """Return the prefix of the ledger's entries."""
-        return f"{ROOT}/{self.model}/targets/{self.target}/ledger/"
+        return f"{self._root}/targets/{self.target}/ledger/"
 
     @property
     def lock(self) -> str:
         """Return the key of the lock."""
-        return f"{ROOT}/{self.model}/targets/{self.target}/lock.json"
+        if self.endpoint:
+            return f"{ROOT}/lock.{self.endpoint}.json"
+        return f"{self._root}/targets/{self.target}/lock.json"
+
+    @property
+    def _root(self) -> str:
+        project = f"project.{self.project}/" if self.project else ""
+        return f"{ROOT}/{project}{self.model}"

@@ -28,14 +28,14 @@ from cloudserve.release.uploaded import is_uploaded
 
 
 def plan_deploy(
-    provider: Provider, target: str, model: str, revision: Revision, source: Path | None
+    provider: Provider, layout: Layout, revision: Revision, source: Path | None
 ) -> Plan:
     """Plan to put a revision beside what is there; no actions when it is there already.
 
     `source` is its local directory; None where that is not at hand, because it was uploaded before.
     """
+    model = layout.model
     seen = provider.describe(model)
-    layout = Layout(provider.blobs.url, model, target)
     location = layout.location(revision)
     actions: list[Action] = []
     if not provider.blobs.exists():
@@ -52,7 +52,7 @@ def plan_deploy(
     actions.extend(provider.plan_deploy(model, revision, location, seen))
     return Plan(
         Operation.DEPLOY,
-        target,
+        layout.target,
         model,
         revision,
         tuple(actions),

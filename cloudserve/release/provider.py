@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision
@@ -96,7 +96,12 @@ class BlobStore(Protocol):
 
 
 class Provider(Protocol):
-    """A platform that serves models. One instance speaks for one target."""
+    """A platform that serves models. One instance speaks for one target.
+
+    What a target makes is its own (`cloudserve.release.owner`): `describe` raises ConflictError,
+    naming the owner, for an endpoint of another target, project or bucket, and shows no revision
+    of another. No action touches anything that is not the target's.
+    """
 
     @property
     def blobs(self) -> BlobStore:
@@ -157,5 +162,17 @@ class Provider(Protocol):
         Without `revision_id` the platform's traffic rules choose. Raises UserError for one that
         the platform gives no way to ask while others have traffic too. A failure that a platform
         reports inside a successful HTTP answer is raised as RemoteError all the same.
+        """
+        ...
+
+
+@runtime_checkable
+class Locking(Protocol):
+    """A provider that says what a release's lock protects: one lock for each endpoint."""
+
+    def lock_name(self, model: str) -> str:
+        """Return a model's endpoint as `PLATFORM/PLACE/ENDPOINT`, of [a-zA-Z0-9._-] parts.
+
+        Two targets that would change the same endpoint return the same name. Reaches no network.
         """
         ...

@@ -37,7 +37,7 @@ from cloudserve.release.nouns import (
 )
 from cloudserve.release.performer import Performer
 from cloudserve.release.plan_file import plan_id
-from cloudserve.release.provider import Notify, Provider
+from cloudserve.release.provider import Locking, Notify, Provider
 from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.traffic import ALL
 from cloudserve.release.uploaded import uploaded
@@ -103,7 +103,8 @@ class Releases:
         self._model = project.model(model)
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
-        self._layout = Layout(self._provider.blobs.url, model, target)
+        endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
+        self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
         self._compatibility = Compatibility(self._provider.blobs, self._layout, self._model.tags)
 
     @property
@@ -271,9 +272,7 @@ class Releases:
         return Revision(number, tree.digest), source, artifact
 
     def _plan_revision(self, revision: Revision, source: Path | None) -> Plan:
-        plan = planner.plan_deploy(
-            self._provider, self._target.name, self._model.name, revision, source
-        )
+        plan = planner.plan_deploy(self._provider, self._layout, revision, source)
         return self._compatibility.check(replace(plan, destination=self.destination), source)
 
     def _plan_back(self, seen: Deployment, to: str | None) -> Plan:

@@ -40,6 +40,28 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert project.target("gcp").provider == "ai-platform"
 
 
+def test_a_target_knows_its_project_and_its_siblings(tmp_path):
+    project = load_project(written(tmp_path, f"name: shop\n{GOOD}"), environ={})
+    target = project.target("gcp")
+    assert (project.name, target.project) == ("shop", "shop")
+    assert [sibling.name for sibling in target.siblings] == ["gcp-eu"]
+
+
+def test_a_sibling_has_what_the_environment_gives_it(tmp_path):
+    environ = {"CLOUDSERVE_GCP_EU_REGION": "europe-west4"}
+    project = load_project(written(tmp_path, GOOD), environ=environ)
+    (sibling,) = project.target("gcp").siblings
+    assert sibling.fields["region"] == "europe-west4"
+    assert (project.name, project.target("gcp").project) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["Shop", "shop.a", "3", "a--b", "[a]", '""', "a" * 41])
+def test_what_is_no_project_name_is_refused(tmp_path, name):
+    with pytest.raises(ProjectError, match="is not a project name") as error:
+        load_project(written(tmp_path, f"name: {name}\n{GOOD}"))
+    assert error.value.where.endswith(":1: name")
+
+
 def test_a_field_may_hold_values_by_name(tmp_path):
     text = GOOD + "    labels:\n      team: vision\n      stage: 1\n"
     fields = load_project(written(tmp_path, text), environ={}).target("gcp-eu").fields

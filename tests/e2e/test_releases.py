@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from cloudserve import registry
+from cloudserve.project import load_project
 from cloudserve.release.layout import Layout
 from cloudserve.release.lock import lock
 
@@ -149,9 +150,10 @@ def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
 @pytest.mark.usefixtures("slow_models")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_suspended_deploy_whose_lock_was_taken_over_stops_before_its_next_step(terminal, target):
-    scheme = {"gcp": "gs", "aws": "s3"}[target]
-    blobs, _ = registry.bucket(f"{scheme}://{terminal.model}-models", terminal.environment)
-    layout = Layout(blobs.url, terminal.model, target)
+    project = load_project(terminal.folder / "cloudserve.yaml", environ={})
+    provider = registry.provider(project.target(target), terminal.environment)
+    blobs, endpoint = provider.blobs, provider.lock_name(terminal.model)
+    layout = Layout(blobs.url, terminal.model, target, endpoint=endpoint)
     process = terminal.start("deploy", terminal.model, "-t", target, "--version", "1")
     for line in process.stderr:
         if line.startswith("create the model "):

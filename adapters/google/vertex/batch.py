@@ -15,8 +15,8 @@ from cloudserve.release.provider import Notify
 from ...polling import Poller
 from ..container import container_reason
 from .machines import machine_spec
+from .names import Names
 from .options import Options
-from .records import labels_of
 
 if TYPE_CHECKING:
     from ..rest import Record
@@ -31,8 +31,9 @@ ENDED = GOOD | VERBS.keys()
 class Batches:
     """Runs jobs on one target's machines."""
 
-    def __init__(self, api: VertexApi, options: Options, poller: Poller) -> None:
+    def __init__(self, api: VertexApi, options: Options, poller: Poller, names: Names) -> None:
         self._api = api
+        self._names = names
         self._options = options
         self._poller = poller
 
@@ -62,7 +63,7 @@ class Batches:
         body: dict[str, Any] = {
             "displayName": f"cloudserve-{model}",
             "model": version,
-            "labels": labels_of(model, None, options.labels),
+            "labels": self._names.labels(model),
             "inputConfig": {
                 "instancesFormat": batch.form,
                 "gcsSource": {"uris": list(batch.inputs)},

@@ -10,10 +10,11 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Notify
 
 from ..console import endpoint_log
+from .names import Names
 from .operations import NOT_THE_MODELS_FAULT, OperationFailedError, Operations
 from .placement import current, split_with_new, to_take_off
-from .records import Args, Endpoint, Version, labels_of, resource_id
-from .state import OUT_OF_DATE, look, require_endpoint, require_version
+from .records import Args, Endpoint, Version
+from .state import OUT_OF_DATE, Seen, look, require_endpoint, require_version
 from .version_steps import VersionSteps, is_conflict
 
 if TYPE_CHECKING:
@@ -30,23 +31,23 @@ class EndpointSteps:
         api: VertexApi,
         operations: Operations,
         versions: VersionSteps,
-        labels: Mapping[str, str],
+        names: Names,
     ) -> None:
         self._api = api
         self._operations = operations
         self._versions = versions
-        self._labels = labels
+        self._names = names
 
     def create(self, args: Args, notify: Notify) -> None:
         """Make the endpoint, if it is not there."""
         model = str(args["model"])
-        endpoint_id = resource_id(model)
-        if look(self._api, model).endpoint is not None:
+        endpoint_id = self._names.endpoint(model)
+        if self._look(model, notify).endpoint is not None:
             notify(f"endpoint {endpoint_id}: there already")
             return
         body: dict[str, Any] = {
             "displayName": model,
-            "labels": labels_of(model, None, self._labels),
+            "labels": self._names.labels(model),
         }
         if args["dedicated"]:
             body["dedicatedEndpointEnabled"] = True
@@ -56,15 +57,15 @@ class EndpointSteps:
             self._operations.finish(operation, "create the endpoint", where, notify)
         except RemoteError as error:
             # An earlier run's request arrived after all.
-            if not is_conflict(error) or look(self._api, model).endpoint is None:
+            if not is_conflict(error) or self._look(model, notify).endpoint is None:
                 raise
 
     def deploy(self, args: Args, notify: Notify) -> None:
         """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
         model, revision_id = str(args["model"]), str(args["revision"])
-        owner = self._api.endpoint_name(resource_id(model))
-        self._operations.settle(owner, self._api.url(owner), notify)
-        seen = look(self._api, model)
+        there = self._api.endpoint_name(self._names.endpoint(model))
+        self._operations.settle(there, self._api.url(there), notify)
+        seen = self._look(model, notify)
         version = require_version(self._api, seen, revision_id)
         endpoint = require_endpoint(self._api, seen)
         wanted = msgspec.json.decode(str(args["deployed"]), type=dict[str, Any])
@@ -81,15 +82,16 @@ class EndpointSteps:
     def _finish_deployment(
         self, body: Mapping[str, Any], model: str, version: Version, notify: Notify
     ) -> None:
-        model_id = resource_id(model)
-        where = self._api.url(self._api.endpoint_name(model_id))
+        endpoint_id = self._names.endpoint(model)
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
         revision_id = version.revision.id
         try:
-            operation = self._api.deploy(model_id, body)
+            operation = self._api.deploy(endpoint_id, body)
             self._operations.finish(operation, f"deploy {revision_id}", where, notify)
         except OperationFailedError as error:
-            error.hint = f"{error.hint}; its log: {endpoint_log(self._api.project, model_id)}"
-            error.add_note(f"model version {model_id}@{version.number} stays in the registry")
+            error.hint = f"{error.hint}; its log: {endpoint_log(self._api.project, endpoint_id)}"
+            name = f"{self._names.model(model)}@{version.number}"
+            error.add_note(f"model version {name} stays in the registry")
             if error.code not in NOT_THE_MODELS_FAULT:
                 self._versions.mark_failed(model, version, error.message)
             raise
@@ -107,34 +109,45 @@ class EndpointSteps:
                 for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
             ),
         }
-        model_id = resource_id(model)
-        where = self._api.url(self._api.endpoint_name(model_id))
-        operation = self._api.mutate(model_id, body)
+        endpoint_id = self._look(model, notify).endpoint_id
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        operation = self._api.mutate(endpoint_id, body)
         self._operations.finish(operation, f"scale {args['revision']}", where, notify)
 
     def undeploy(self, args: Args, notify: Notify) -> None:
         """Take a revision's deployments off; raises ConflictError for one with traffic."""
         model, wanted = str(args["model"]), str(args["revision"])
-        seen = look(self._api, model)
-        model_id = seen.model_id
-        where = self._api.url(self._api.endpoint_name(model_id))
+        seen = self._look(model, notify)
+        endpoint_id = seen.endpoint_id
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
         for placed in to_take_off(seen, wanted, str(args["deployment"])):
             if seen.endpoint is not None and seen.endpoint.split.get(placed.id):
                 raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
-            operation = self._api.undeploy(model_id, {"deployedModelId": placed.id})
+            operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
             self._operations.finish(operation, f"undeploy {wanted}", where, notify)
 
-    def set_traffic(self, args: Args) -> None:
+    def set_traffic(self, args: Args, notify: Notify) -> None:
         """Give revisions their shares, unless the endpoint was changed since it was read."""
         model = str(args["model"])
-        seen = look(self._api, model)
+        seen = self._look(model, notify)
         endpoint = require_endpoint(self._api, seen)
         wanted = msgspec.json.decode(str(args["split"]), type=dict[str, int])
         split = {self._deployment(endpoint, name): percent for name, percent in wanted.items()}
         if {key: share for key, share in endpoint.split.items() if share} == split:
             return
         body = {"trafficSplit": split, "etag": endpoint.etag}
-        self._api.patch_endpoint(seen.model_id, "trafficSplit", body)
+        self._api.patch_endpoint(seen.endpoint_id, "trafficSplit", body)
+
+    def _look(self, model: str, notify: Notify) -> Seen:
+        """Read the endpoint before it is changed; one without an owner gets the target's labels."""
+        seen = look(self._api, self._names, model)
+        if seen.endpoint is None or seen.is_claimed:
+            return seen
+        labels = {**seen.endpoint.labels, **self._names.own.tags(model)}
+        body = {"labels": labels, "etag": seen.endpoint.etag}
+        self._api.patch_endpoint(seen.endpoint_id, "labels", body)
+        notify(f"endpoint {seen.endpoint_id}: it belongs to {self._names.own.owner} from now on")
+        return look(self._api, self._names, model)
 
     def _deployment(self, endpoint: Endpoint, name: str) -> str:
         """Return the id of a revision's deployment, or of a stranger's that has this id."""

@@ -22,6 +22,8 @@ class Options:
     bucket: str
     project: str = from_environment("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
     region: str = from_environment("CLOUDSDK_AI_REGION", default="us-central1")
+    endpoint_name: str = ""
+    """The endpoint; `{model}` stands for the model. By default that, with the target if needed."""
 
     tensorflow_version: str = ""
     """Which of Google's prebuilt TensorFlow images serves; the newest where it is not given."""

@@ -6,7 +6,6 @@ is taken. What fails half way says what of it stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
@@ -15,6 +14,7 @@ from cloudserve.release.provider import Notify
 
 from ...polling import Poller
 from .endpoint_steps import EndpointSteps
+from .names import Names
 from .operations import Operations
 from .version_steps import VersionSteps
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class Performer:
     """Performs the actions that `planner` plans."""
 
-    def __init__(self, api: VertexApi, poller: Poller, labels: Mapping[str, str]) -> None:
+    def __init__(self, api: VertexApi, poller: Poller, names: Names) -> None:
         operations = Operations(api, poller)
-        self._versions = VersionSteps(api, operations, labels)
-        self._endpoints = EndpointSteps(api, operations, self._versions, labels)
+        self._versions = VersionSteps(api, operations, names)
+        self._endpoints = EndpointSteps(api, operations, self._versions, names)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action; raises UserError for a kind that is not Vertex AI's."""
@@ -47,7 +47,7 @@ class Performer:
             case "undeploy-model":
                 self._endpoints.undeploy(args, notify)
             case "set-traffic":
-                self._endpoints.set_traffic(args)
+                self._endpoints.set_traffic(args, notify)
             case "set-aliases":
                 self._versions.set_aliases(args)
             case kind:

@@ -13,9 +13,10 @@ from cloudserve.release.traffic import percents, split
 
 from .images import Availability, artifact_uri, container_spec, fingerprint
 from .machines import holds, machine_spec, scaling
+from .names import Names
 from .options import Options
 from .placement import fits
-from .records import DEFAULT, LIVE, PREVIOUS, Placed, Version, resource_id
+from .records import DEFAULT, LIVE, PREVIOUS, Placed, Version
 from .state import Seen, look
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ class Planner:
     """Plans for one target; its performer carries the actions out."""
 
     def __init__(
-        self, target: str, options: Options, api: VertexApi, available: Availability
+        self, names: Names, options: Options, api: VertexApi, available: Availability
     ) -> None:
-        self._target = target
+        self._target = names.own.target
+        self._names = names
         self._options = options
         self._api = api
         self._available = available
@@ -39,7 +41,7 @@ class Planner:
         A version that failed, or that another container should serve, is uploaded anew under the
         same revision; a deployment on other machines is replaced, with the share it had.
         """
-        seen = look(self._api, model)
+        seen = look(self._api, self._names, model)
         self._check_endpoint(seen)
         actions = [] if seen.endpoint else [self._create_endpoint(model)]
         version = seen.version(revision.id)
@@ -49,22 +51,22 @@ class Planner:
         actions += self._place(model, revision.id, now, seen)
         actions += self._first_traffic(model, revision.id, now, seen)
         if version and uploads:
-            actions.append(_delete_version(model, revision.id, version))
+            actions.append(self._delete_version(model, revision.id, version))
         for old in seen.superseded:
             if old.revision == revision:
-                actions.append(_delete_version(model, revision.id, old))
+                actions.append(self._delete_version(model, revision.id, old))
         return (*actions, *self._prune(model, seen, {revision.id, *_with_traffic(seen)}))
 
     def traffic(
         self, model: str, revision_id: str, seen: Deployment, percent: int
     ) -> tuple[Action, ...]:
         """Plan shares of the traffic; a revision that was undeployed is deployed again first."""
-        now = look(self._api, model)
+        now = look(self._api, self._names, model)
         version = now.version(revision_id)
         if now.endpoint is None or version is None:
             raise ConflictError(
-                f"there is no endpoint {now.model_id} with {revision_id}",
-                where=self._api.url(self._api.endpoint_name(now.model_id)),
+                f"there is no endpoint {now.endpoint_id} with {revision_id}",
+                where=self._api.url(self._api.endpoint_name(now.endpoint_id)),
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
         actions: list[Action] = []
@@ -73,9 +75,9 @@ class Planner:
             actions.append(self._deploy_model(model, revision_id))
         wanted = split(seen.traffic, revision_id, percent)
         if wanted != percents(seen.traffic):
-            actions.append(_set_traffic(model, wanted, seen.live))
+            actions.append(self._set_traffic(model, wanted, seen.live))
         if wanted == {revision_id: 100}:
-            actions += _aliases(model, revision_id, version)
+            actions += self._aliases(model, revision_id, version)
         return (*actions, *self._prune(model, now, set(wanted), before=seen.live))
 
     def _check_endpoint(self, seen: Seen) -> None:
@@ -84,14 +86,14 @@ class Planner:
             return
         word = "a dedicated" if endpoint.dedicated else "a shared"
         raise UserError(
-            f"the endpoint {seen.model_id} is there as {word} one, and stays so",
+            f"the endpoint {seen.endpoint_id} is there as {word} one, and stays so",
             where=self._api.url(endpoint.name),
             hint=f"set dedicated_endpoint: {str(endpoint.dedicated).lower()}, "
             "or release the model under another name",
         )
 
     def _create_endpoint(self, model: str) -> Action:
-        options, name = self._options, resource_id(model)
+        options, name = self._options, self._names.endpoint(model)
         return Action(
             "create-endpoint",
             "create-endpoint",
@@ -108,7 +110,7 @@ class Planner:
         container = fingerprint(spec, uri)
         if version and not version.failed and version.container in {container, None}:
             return []
-        name, image = resource_id(model), spec["imageUri"]
+        name, image = self._names.model(model), spec["imageUri"]
         self._available.check(image)
         why = " anew" if version else ""
         return [
@@ -144,11 +146,11 @@ class Planner:
             actions.append(self._deploy_model(model, revision_id))
         elif not holds(good[0].resources, scaling(self._options)):
             actions.append(self._scale(model, revision_id, good[0]))
-        actions += [_undeploy(model, revision_id, p) for p in there if p not in good[:1]]
+        actions += [self._undeploy(model, revision_id, p) for p in there if p not in good[:1]]
         return actions
 
     def _deploy_model(self, model: str, revision_id: str) -> Action:
-        name = resource_id(model)
+        name = self._names.endpoint(model)
         sentence = f"deploy {revision_id} on the endpoint {name}, {self._machines()}"
         args: dict[str, str | int | float] = {
             "model": model,
@@ -199,10 +201,14 @@ class Planner:
         """Plan the names of a revision that is live, or is by being the first on the endpoint."""
         shares = seen.endpoint.shares if seen.endpoint else {}
         if any(shares.values()):
-            return _aliases(model, revision_id, version) if shares.get(revision_id) == 1.0 else []
+            return (
+                self._aliases(model, revision_id, version) if shares.get(revision_id) == 1.0 else []
+            )
         # A deployment where nothing is live brings all traffic with it.
-        actions = [_set_traffic(model, {revision_id: 100}, None)] if revision_id in shares else []
-        return [*actions, *_aliases(model, revision_id, version)]
+        actions = (
+            [self._set_traffic(model, {revision_id: 100}, None)] if revision_id in shares else []
+        )
+        return [*actions, *self._aliases(model, revision_id, version)]
 
     def _prune(
         self, model: str, seen: Seen, kept: set[str], *, before: str | None = None
@@ -218,59 +224,55 @@ class Planner:
             reverse=True,
         )
         there = [v for v in idle if seen.endpoint.placements(v.revision.id)]
-        return [_undeploy(model, v.revision.id) for v in there[self._options.keep_idle :]]
+        return [self._undeploy(model, v.revision.id) for v in there[self._options.keep_idle :]]
+
+    def _set_traffic(self, model: str, wanted: Mapping[str, int], live: str | None) -> Action:
+        shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(wanted.items()))
+        return Action(
+            "set-traffic",
+            "set-traffic",
+            f"give the traffic of the endpoint {self._names.endpoint(model)}: {shares}",
+            {"model": model, "split": msgspec.json.encode(wanted, order="deterministic").decode()},
+            f"give it back to {live}" if live else "",
+        )
+
+    def _delete_version(self, model: str, revision_id: str, version: Version) -> Action:
+        name = self._names.model(model)
+        why = "which failed" if version.failed else "which another container served"
+        return Action(
+            f"delete-version-{version.number}",
+            "delete-version",
+            f"delete the older version {version.number} of the model {name}, {why}",
+            {"model": model, "revision": revision_id, "version": version.number},
+        )
+
+    def _aliases(self, model: str, revision_id: str, version: Version | None) -> list[Action]:
+        if version and {LIVE, DEFAULT} <= version.aliases:
+            return []
+        return [self._set_aliases(model, revision_id)]
+
+    def _set_aliases(self, model: str, revision_id: str) -> Action:
+        name = self._names.model(model)
+        return Action(
+            "set-aliases",
+            "set-aliases",
+            f"give {revision_id} the aliases {LIVE} and {DEFAULT} of the model {name}",
+            {"model": model, "revision": revision_id},
+        )
+
+    def _undeploy(self, model: str, revision_id: str, placed: Placed | None = None) -> Action:
+        deployment, name = placed.id if placed else "", self._names.endpoint(model)
+        return Action(
+            f"undeploy-{deployment or revision_id}",
+            "undeploy-model",
+            f"undeploy {revision_id}, which has no traffic, from the endpoint {name}"
+            if placed is None
+            else f"undeploy the older deployment {deployment} of {revision_id}",
+            {"model": model, "revision": revision_id, "deployment": deployment},
+            f"promote {revision_id}: it is deployed again then",
+        )
 
 
 def _with_traffic(seen: Seen) -> set[str]:
     shares = seen.endpoint.shares if seen.endpoint else {}
     return {name for name, share in shares.items() if share}
-
-
-def _set_traffic(model: str, wanted: Mapping[str, int], live: str | None) -> Action:
-    shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(wanted.items()))
-    return Action(
-        "set-traffic",
-        "set-traffic",
-        f"give the traffic of the endpoint {resource_id(model)}: {shares}",
-        {"model": model, "split": msgspec.json.encode(wanted, order="deterministic").decode()},
-        f"give it back to {live}" if live else "",
-    )
-
-
-def _delete_version(model: str, revision_id: str, version: Version) -> Action:
-    name = resource_id(model)
-    why = "which failed" if version.failed else "which another container served"
-    return Action(
-        f"delete-version-{version.number}",
-        "delete-version",
-        f"delete the older version {version.number} of the model {name}, {why}",
-        {"model": model, "revision": revision_id, "version": version.number},
-    )
-
-
-def _aliases(model: str, revision_id: str, version: Version | None) -> list[Action]:
-    if version and {LIVE, DEFAULT} <= version.aliases:
-        return []
-    return [_set_aliases(model, revision_id)]
-
-
-def _set_aliases(model: str, revision_id: str) -> Action:
-    return Action(
-        "set-aliases",
-        "set-aliases",
-        f"give {revision_id} the aliases {LIVE} and {DEFAULT} of the model {resource_id(model)}",
-        {"model": model, "revision": revision_id},
-    )
-
-
-def _undeploy(model: str, revision_id: str, placed: Placed | None = None) -> Action:
-    deployment = placed.id if placed else ""
-    return Action(
-        f"undeploy-{deployment or revision_id}",
-        "undeploy-model",
-        f"undeploy {revision_id}, which has no traffic, from the endpoint {resource_id(model)}"
-        if placed is None
-        else f"undeploy the older deployment {deployment} of {revision_id}",
-        {"model": model, "revision": revision_id, "deployment": deployment},
-        f"promote {revision_id}: it is deployed again then",
-    )

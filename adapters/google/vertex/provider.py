@@ -19,17 +19,19 @@ from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Rev
 from cloudserve.release.provider import BlobStore, Notify, Provider
 
 from ...extras import extra
-from ...options import bucket_name, parse_options
+from ...options import bucket_name, parse_options, value_of
+from ...ownership import ownership
 from ...polling import Poller
-from ..labels import check_labels
+from ..labels import check_labels, label_value
 from .batch import Batches
 from .checks import check
 from .images import Availability, Clock, check_image, utc_now
 from .machines import check_replicas, with_accelerator
+from .names import Names, resource_id
 from .options import Options
 from .performer import Performer
 from .planner import Planner
-from .records import deployed, last_part, resource_id
+from .records import deployed, last_part
 from .regions import check_region, known_regions
 from .state import look
 
@@ -68,7 +70,17 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
     poller = Poller(options.timeout_seconds, first=0.05)
     available = Availability(f"{target.where}.tensorflow_version", clock)
-    return Vertex(target.name, options, api, blobs, poller, available)
+    names = _names(target, options, name, environ)
+    return Vertex(names, options, api, blobs, poller, available)
+
+
+def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Names:
+    def place(of: Target) -> tuple[str, ...]:
+        return tuple(value_of(of, Options, name, environ) for name in ("project", "region"))
+
+    given = options.endpoint_name
+    own = ownership(target, bucket, given, place=place, fold=resource_id, encode=label_value)
+    return Names(own, options.labels)
 
 
 class Vertex:
@@ -76,21 +88,22 @@ class Vertex:
 
     def __init__(
         self,
-        target: str,
+        names: Names,
         options: Options,
         api: VertexApi,
         blobs: LocatedBlobs,
         poller: Poller,
         available: Availability,
     ) -> None:
-        self._target = target
+        self._target = names.own.target
+        self._names = names
         self._options = options
         self._api = api
         self._blobs = blobs
         self._available = available
-        self._planner = Planner(target, options, api, available)
-        self._performer = Performer(api, poller, options.labels)
-        self._batches = Batches(api, options, poller)
+        self._planner = Planner(names, options, api, available)
+        self._performer = Performer(api, poller, names)
+        self._batches = Batches(api, options, poller, names)
         self._hosts: dict[str, str] = {}
 
     @property
@@ -103,17 +116,22 @@ class Vertex:
         options, storage = self._options, self._blobs.endpoint
         return self._api.destination(storage, options.project, options.region)
 
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: the endpoint in its project and region."""
+        place = f"{self._options.project}.{self._options.region}"
+        return f"vertex/{place}/{self._names.endpoint(model)}"
+
     def describe(self, model: str) -> Deployment:
         """Read the model's versions and its endpoint.
 
         `traffic` has an entry for each deployment, 0 for idle ones. Raises ConflictError when the
-        platform's names belong to another model.
+        platform's names belong to another owner or model.
         """
-        seen = look(self._api, model)
+        seen = look(self._api, self._names, model)
         revisions = tuple(deployed(version, seen.endpoint) for version in seen.versions)
         if seen.endpoint is None:
             return Deployment(model, self._target, revisions)
-        under_way = self._operations_under_way(seen.model_id)
+        under_way = self._operations_under_way(seen.endpoint_id)
         return Deployment(
             model,
             self._target,
@@ -124,9 +142,9 @@ class Vertex:
             endpoint=seen.endpoint.name,
         )
 
-    def _operations_under_way(self, model_id: str) -> list[str]:
+    def _operations_under_way(self, endpoint_id: str) -> list[str]:
         """Return the operations on the endpoint that are not done: of a run that was cut off."""
-        operations = self._api.operations(self._api.endpoint_name(model_id))
+        operations = self._api.operations(self._api.endpoint_name(endpoint_id))
         return [last_part(str(op["name"])) for op in operations if not op.get("done")]
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
@@ -161,11 +179,11 @@ class Vertex:
         """
         if revision_id is not None:
             self._check_alone(model, revision_id)
-        return self._api.raw_predict(resource_id(model), self._host(model), body)
+        return self._api.raw_predict(self._names.endpoint(model), self._host(model), body)
 
     def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
-        version = look(self._api, model).version(revision_id)
+        version = look(self._api, self._names, model).version(revision_id)
         if version is None or version.failed:
             raise UserError(
                 f"{revision_id} has no model version that works",
@@ -173,7 +191,7 @@ class Vertex:
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
         self._available.check(version.image)
-        name = self._api.model_name(resource_id(model), version.number)
+        name = self._api.model_name(self._names.model(model), version.number)
         return self._batches.run(model, name, revision_id, batch, notify)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
@@ -189,6 +207,6 @@ class Vertex:
     def _host(self, model: str) -> str:
         """Return the endpoint's own host, "" for the shared one; it is read once."""
         if model not in self._hosts:
-            record = self._api.endpoint(resource_id(model)) or {}
+            record = self._api.endpoint(self._names.endpoint(model)) or {}
             self._hosts[model] = str(record.get("dedicatedEndpointDns", ""))
         return self._hosts[model]

@@ -18,7 +18,7 @@ from typing import Any
 
 from cloudserve.release.nouns import DIGITS_IN_ID, Deployed, Revision, State
 
-from ..versions import DIGEST, HALF, MODEL, NUMBER, model_labels, version_labels
+from ..versions import DIGEST, HALF, NUMBER
 
 REVISION_ID = re.compile(rf"v(\d+)-[0-9a-f]{{{DIGITS_IN_ID}}}")
 DESCRIPTION = re.compile(
@@ -83,8 +83,7 @@ class Endpoint:
     """The endpoint's own host; "" for one on the shared host."""
     dedicated: bool = False
     etag: str = ""
-    model: str = ""
-    """Whose it is, by its label."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def placements(self, revision_id: str) -> tuple[Placed, ...]:
         """Return a revision's deployments, the newest first."""
@@ -101,19 +100,9 @@ class Endpoint:
         return shares
 
 
-def resource_id(model: str) -> str:
-    """Return the id of a model and its endpoint: Vertex AI's take lower case and "-"."""
-    return model.lower().replace("_", "-")
-
-
 def last_part(name: str) -> str:
     """Return what stands after the last "/": the platform may name a project by its number."""
     return name.rpartition("/")[2]
-
-
-def owner_of(record: Mapping[str, Any]) -> str:
-    """Return which of cloudserve's models a record's label names; "" for somebody else's."""
-    return str(record.get("labels", {}).get(MODEL, ""))
 
 
 def version_of(record: Mapping[str, Any]) -> Version | None:
@@ -158,7 +147,7 @@ def endpoint_of(record: Mapping[str, Any], versions: Iterable[Version], model_id
         str(record.get("dedicatedEndpointDns", "")),
         bool(record.get("dedicatedEndpointEnabled")),
         str(record.get("etag", "")),
-        owner_of(record),
+        dict(record.get("labels", {})),
     )
 
 
@@ -181,12 +170,6 @@ def deployed(version: Version, endpoint: Endpoint | None) -> Deployed:
     state = State.FAILED if version.failed and not on else State.READY
     reason = version.reason if state is State.FAILED else None if on else "not on the endpoint"
     return Deployed(version.revision, state, version.source, version.created, reason)
-
-
-def labels_of(model: str, revision: Revision | None, more: Mapping[str, str]) -> dict[str, str]:
-    """Return the labels of a resource: those of the target's, and cloudserve's own."""
-    own = version_labels(revision) if revision else {}
-    return {**more, **model_labels(model), **own}
 
 
 def description(revision: Revision, container: str, reason: str = "") -> str:

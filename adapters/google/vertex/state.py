@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
 
-from ..versions import MODEL
-from .records import Endpoint, Version, endpoint_of, owner_of, resource_id, version_of
+from .names import Names
+from .records import Endpoint, Version, endpoint_of, version_of
 
 if TYPE_CHECKING:
     from .api import VertexApi
@@ -21,6 +21,7 @@ class Seen:
     """A model's versions that are revisions of ours, and its endpoint."""
 
     model_id: str
+    endpoint_id: str
     exists: bool = False
     """Whether there is a model of that id, with versions of ours or not."""
     versions: tuple[Version, ...] = ()
@@ -28,6 +29,8 @@ class Seen:
     superseded: tuple[Version, ...] = ()
     """Versions that were revisions, before these were uploaded anew."""
     endpoint: Endpoint | None = None
+    is_claimed: bool = True
+    """Whether the endpoint's labels tell its owner; False for one from before there were such."""
 
     def version(self, revision_id: str) -> Version | None:
         """Return the version that is a revision now."""
@@ -38,30 +41,42 @@ class Seen:
         return next((v for v in self.versions if alias in v.aliases), None)
 
 
-def look(api: VertexApi, model: str) -> Seen:
+def look(api: VertexApi, names: Names, model: str) -> Seen:
     """Read a model and its endpoint.
 
-    Raises ConflictError when either is there under this name and belongs to another model.
+    Raises ConflictError when either is there under this name and belongs to another owner or model.
     """
-    model_id = resource_id(model)
+    model_id, endpoint_id = names.model(model), names.endpoint(model)
     records = api.versions(model_id)
-    owners = {owner_of(record) for record in records or ()}
-    if owners:
-        # Versions that somebody adds by hand have no label; they are passed over.
-        owner = model.lower() if model.lower() in owners else max(owners)
-        _check_owner(model, owner, "model", api.url(api.model_name(model_id)))
+    found = api.endpoint(endpoint_id)
+    claimed = True
+    if found is None:
+        _check_former(api, names, model)
+    else:
+        where = api.url(api.endpoint_name(endpoint_id))
+        there = names.found_endpoint(endpoint_id, found, records or (), where)
+        claimed = names.own.claims(model, there)
+    names.check_versions(model, records or (), api.url(api.model_name(model_id)))
     versions = tuple(filter(None, map(version_of, records or ())))
-    found = api.endpoint(model_id)
-    endpoint = endpoint_of(found, versions, model_id) if found else None
-    if endpoint is not None:
-        _check_owner(model, endpoint.model, "endpoint", api.url(endpoint.name))
     return Seen(
         model_id,
+        endpoint_id,
         records is not None,
         tuple(version for version in versions if version.current),
         tuple(version for version in versions if not version.current),
-        endpoint,
+        endpoint_of(found, versions, model_id) if found else None,
+        claimed,
     )
+
+
+def _check_former(api: VertexApi, names: Names, model: str) -> None:
+    """Refuse while the endpoint from when the target was the only one here may be its own."""
+    former = names.own.former(model)
+    record = api.endpoint(former) if former else None
+    if record is not None:
+        where = api.url(api.endpoint_name(former))
+        there = names.found_endpoint(former, record, api.versions(former) or (), where)
+        names.own.check_former(model, there)
 
 
 def require_version(api: VertexApi, seen: Seen, revision_id: str) -> Version:
@@ -80,20 +95,8 @@ def require_endpoint(api: VertexApi, seen: Seen) -> Endpoint:
     """Return the endpoint; raises ConflictError where there is none."""
     if seen.endpoint is None:
         raise ConflictError(
-            f"there is no endpoint {seen.model_id}",
-            where=api.url(api.endpoint_name(seen.model_id)),
+            f"there is no endpoint {seen.endpoint_id}",
+            where=api.url(api.endpoint_name(seen.endpoint_id)),
             hint=OUT_OF_DATE,
         )
     return seen.endpoint
-
-
-def _check_owner(model: str, owner: str, what: str, where: str) -> None:
-    if owner == model.lower():
-        return
-    whose = f"the model `{owner}`'s" if owner else "not cloudserve's"
-    raise ConflictError(
-        f"the {what} {resource_id(model)} is there and is {whose}",
-        where=where,
-        hint="release the model under another name; "
-        f"if it is this model's and lost its label, give it {MODEL}={model.lower()}",
-    )

@@ -12,6 +12,7 @@ from cloudserve.errors import CloudserveError, ConflictError, RemoteError
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import Notify
 
+from .names import Names
 from .operations import ALREADY_EXISTS, OperationFailedError, Operations
 from .records import (
     DEFAULT,
@@ -22,14 +23,10 @@ from .records import (
     Args,
     Version,
     description,
-    labels_of,
-    resource_id,
 )
 from .state import OUT_OF_DATE, Seen, look, require_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .api import VertexApi
 
 log = logging.getLogger(__name__)
@@ -38,18 +35,18 @@ log = logging.getLogger(__name__)
 class VersionSteps:
     """What is done to the versions of a model. Each may be done twice: it changes once."""
 
-    def __init__(self, api: VertexApi, operations: Operations, labels: Mapping[str, str]) -> None:
+    def __init__(self, api: VertexApi, operations: Operations, names: Names) -> None:
         self._api = api
         self._operations = operations
-        self._labels = labels
+        self._names = names
 
     def upload(self, args: Args, notify: Notify) -> None:
         """Upload a revision as a version, unless it is there; one that failed is replaced."""
         model = str(args["model"])
-        model_id = resource_id(model)
+        model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id))
         self._operations.settle(self._api.model_name(model_id), where, notify)
-        seen = look(self._api, model)
+        seen = look(self._api, self._names, model)
         if self._is_uploaded(seen, args, notify):
             return
         body: dict[str, Any] = {"model": self._version_body(args)}
@@ -61,7 +58,9 @@ class VersionSteps:
             self._operations.finish(operation, "upload the model version", where, notify)
         except RemoteError as error:
             # An earlier run's request arrived after all.
-            is_ours = is_conflict(error) and self._is_uploaded(look(self._api, model), args, notify)
+            is_ours = is_conflict(error) and self._is_uploaded(
+                look(self._api, self._names, model), args, notify
+            )
             if not is_ours:
                 raise
 
@@ -80,15 +79,16 @@ class VersionSteps:
             "displayName": model,
             "artifactUri": args["source"],
             "containerSpec": msgspec.json.decode(str(args["spec"])),
-            "labels": labels_of(model, revision, self._labels),
+            "labels": self._names.labels(model, revision),
             "versionAliases": [revision.id],
             "versionDescription": description(revision, str(args["container"])),
         }
 
     def delete(self, args: Args, notify: Notify) -> None:
         """Delete a version that is no revision any more; raises ConflictError for one that is."""
-        model_id, number = resource_id(str(args["model"])), str(args["version"])
-        current = look(self._api, str(args["model"])).version(str(args["revision"]))
+        model, number = str(args["model"]), str(args["version"])
+        model_id = self._names.model(model)
+        current = look(self._api, self._names, model).version(str(args["revision"]))
         if current is not None and current.number == number:
             raise ConflictError(
                 f"version {number} of {model_id} is {args['revision']} again",
@@ -103,7 +103,7 @@ class VersionSteps:
     def set_aliases(self, args: Args) -> None:
         """Give a revision's version the aliases of the live one, and the one before `previous`."""
         model, revision_id = str(args["model"]), str(args["revision"])
-        seen = look(self._api, model)
+        seen = look(self._api, self._names, model)
         version = require_version(self._api, seen, revision_id)
         before = seen.holder(LIVE)
         if before is not None and before.number != version.number:
@@ -114,11 +114,11 @@ class VersionSteps:
     def mark_failed(self, model: str, version: Version, reason: str) -> None:
         """Write the failure on the version, so that every later run sees it."""
         revision = version.revision
-        labels = {**labels_of(model, revision, self._labels), STATE: FAILED}
+        labels = {**self._names.labels(model, revision), STATE: FAILED}
         text = description(revision, version.container or "0", reason)
         try:
             self._api.patch_version(
-                resource_id(model),
+                self._names.model(model),
                 version.number,
                 "labels,versionDescription",
                 {"labels": labels, "versionDescription": text},

@@ -9,8 +9,10 @@ from cloudserve.adapters.aws.sagemaker import create
 
 from cloudserve.project import Target
 from cloudserve.testing.provider_contract import perform, plan, put
-from tests.adapters.aws.scripted import LOGS, provider_at, refused
+from tests.adapters.aws.scripted import LOGS, NO_MODEL, provider_at, refused, tagged
 
+BY_DEFAULT = {"ListTags": tagged(), "DescribeModel": refused("ValidationException", NO_MODEL)}
+"""What the scripted service answers where a test does not say: all is the target's own."""
 ROLE = "arn:aws:iam::000000000000:role/serving"
 
 
@@ -67,6 +69,8 @@ def sagemaker(scripted):
             service, _, operation = asked.headers["X-Amz-Target"].partition(".")
             if service == LOGS and operation not in answers:
                 return refused("ResourceNotFoundException", "The specified log group is not there.")
+            if operation not in answers and operation in BY_DEFAULT:
+                return BY_DEFAULT[operation]
             found = answers[operation]
             if not isinstance(found, list):
                 return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 
 from cloudserve.adapters.aws.api import SageMaker
-from cloudserve.adapters.aws.endpoint import new_variant
+from cloudserve.adapters.aws.endpoint import new_variant, without_underscores
 from cloudserve.adapters.aws.options import Options
 from cloudserve.adapters.aws.sagemaker import SageMakerEndpoints
 from cloudserve.adapters.aws.session import Access
+from cloudserve.adapters.ownership import Ownership
 from cloudserve.adapters.polling import Poller
 
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.owner import Owner
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -20,7 +22,11 @@ ONE, TWO, THREE = (Revision(n, f"{n}" * 64) for n in (1, 2, 3))
 LOCATION = Location("s3://some-bucket", "cloudserve/x/", "half", 2)
 ARN = "arn:aws:sagemaker:eu-west-1:000000000000:endpoint/half"
 NOT_FOUND = f'Could not find endpoint "{ARN}".'
+NO_MODEL = 'Could not find model "arn:aws:sagemaker:eu-west-1:0:model/m".'
 EMPTY = Deployment("half", "aws")
+NAMES = Ownership(
+    "aws", Owner("some-bucket", "aws", "some-bucket"), "{model}", without_underscores, str, True
+)
 LOGS = "Logs_20140328"
 NO_LOG = (
     "no log to show: read the log /aws/sagemaker/Endpoints/half: "
@@ -35,6 +41,12 @@ def ok(body):
 def refused(code, message, status=400):
     body = json.dumps({"__type": code, "message": message}).encode()
     return status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": "r-1"}, body
+
+
+def tagged(**more):
+    """Return ListTags' answer for a resource of the target's."""
+    tags = NAMES.tags("half") | {f"cloudserve-{key}": value for key, value in more.items()}
+    return ok({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]})
 
 
 def variants(**weights):
@@ -72,7 +84,7 @@ def provider_at(url, timeout=5.0):
     access = Access({**KEYS, "AWS_ENDPOINT_URL": url}, "eu-west-1")
     options = Options(bucket="s3://some-bucket", role_arn=ROLE, region="eu-west-1")
     poller = Poller(timeout, first=0.001, longest=0.01)
-    return SageMakerEndpoints("aws", options, "image:1", SageMaker(access), None, poller)
+    return SageMakerEndpoints(NAMES, options, "image:1", SageMaker(access), None, poller)
 
 
 def bodies(server, operation):
@@ -84,4 +96,4 @@ def bodies(server, operation):
 
 
 def action(kind, **args):
-    return Action(kind, kind, "do it", args)
+    return Action(kind, kind, "do it", {"model": "half", **args})

@@ -9,13 +9,13 @@ from cloudserve.adapters.aws.endpoint import (
     Endpoint,
     canonical,
     config_name,
-    endpoint_name,
     model_name,
     new_variant,
     revision_id_of,
     revision_of,
     tag_list,
     weighted,
+    without_underscores,
 )
 from cloudserve.adapters.aws.images import ACCOUNTS, default_image
 from hypothesis import given, settings
@@ -45,23 +45,24 @@ def endpoint(status="InService", weights=None, names=("a", "b")):
 
 @given(MODELS, REVISIONS)
 def test_names_keep_sagemakers_rules_and_lead_back(model, revision):
-    name = model_name(model, revision.id)
+    base = without_underscores(model)
+    name = model_name(base, revision.id)
     assert NAME.fullmatch(name)
-    assert NAME.fullmatch(endpoint_name(model))
-    assert NAME.fullmatch(config_name(model, "[]"))
-    assert revision_id_of(name, model) == revision.id
+    assert NAME.fullmatch(base)
+    assert NAME.fullmatch(config_name(base, "[]"))
+    assert revision_id_of(name, base) == revision.id
 
 
 @given(MODELS, REVISIONS)
 def test_tags_carry_a_revision_there_and_back(model, revision):
-    tags = tag_list(model, number=revision.number, digest=revision.digest)
+    tags = tag_list({"cloudserve-model": model}, number=revision.number, digest=revision.digest)
     assert revision_of({tag["Key"]: tag["Value"] for tag in tags}) == revision
 
 
 def test_a_name_that_is_too_long_says_by_how_much():
     with pytest.raises(UserError, match="longer than the 63") as error:
         model_name("m" * 40, "v1700000000-0f3c5a9b7d21")
-    assert error.value.hint == "shorten the model's name by 2"
+    assert error.value.hint == "shorten the model's name, or the target's `endpoint_name`, by 2"
 
 
 @pytest.mark.parametrize(

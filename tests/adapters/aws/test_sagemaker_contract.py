@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from cloudserve.adapters.aws.sagemaker import create
@@ -10,6 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from cloudserve.project import Target
 from cloudserve.testing.blob_contract import BlobStoreContract
+from cloudserve.testing.ownership_contract import OwnershipContract
 from cloudserve.testing.provider_contract import ProviderContract
 
 # The emulator is shared and SageMaker's names are an account's: a region each keeps tests apart.
@@ -97,6 +99,52 @@ class TestMultiModelSageMaker(TestSageMaker):
     @pytest.fixture
     def provider(self, bucket, clouds):
         return create(target_of(bucket, next(REGIONS), multi_model="all-of-them"), clouds)
+
+
+class TestSageMakerOwners(OwnershipContract):
+    @pytest.fixture
+    def made(self, bucket, clouds):
+        """Give what makes the provider of a target in one region."""
+        region = next(REGIONS)
+
+        def make(name, suffix, **more):
+            target = target_of(f"{bucket}-{suffix}", region, **more)
+            return create(replace(target, name=name), clouds)
+
+        return make
+
+    @pytest.fixture
+    def mine(self, made):
+        return made("mine", "mine")
+
+    @pytest.fixture
+    def theirs(self, made):
+        return made("theirs", "theirs")
+
+    @pytest.fixture
+    def apart(self, made):
+        return made("theirs", "theirs", endpoint_name="{model}-theirs")
+
+    @pytest.fixture
+    def first(self, half_plus_two):
+        return half_plus_two
+
+    @pytest.fixture
+    def second(self, half_plus_three):
+        return half_plus_three
+
+
+class TestServerlessOwners(TestSageMakerOwners):
+    @pytest.fixture
+    def made(self, bucket, clouds):
+        """Give what makes the provider of a serverless target in one region."""
+        region = next(REGIONS)
+
+        def make(name, suffix, **more):
+            target = target_of(f"{bucket}-{suffix}", region, serverless_memory_mb=2048, **more)
+            return create(replace(target, name=name), clouds)
+
+        return make
 
 
 class TestS3Blobs(BlobStoreContract):

@@ -180,7 +180,7 @@ def test_a_script_that_raises_is_loaded_and_one_that_is_not_imported_is_not(
 
 def test_an_endpoint_of_that_name_that_is_not_ours_is_a_conflict(target, shared, half_plus_two):
     deploy(target(), 1, half_plus_two, "all")
-    with pytest.raises(ConflictError, match="is not cloudserve's for many models"):
+    with pytest.raises(ConflictError, match="the endpoint all belongs to the model `all`"):
         shared().describe("half")
 
 

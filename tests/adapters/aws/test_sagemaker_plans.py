@@ -24,6 +24,7 @@ from tests.adapters.aws.scripted import (
     described,
     ok,
     refused,
+    tagged,
     variants,
 )
 
@@ -36,7 +37,9 @@ def test_an_endpoint_that_is_not_ours_is_a_conflict(sagemaker):
             "ListTags": ok({"Tags": [{"Key": "team", "Value": "x"}]}),
         }
     )
-    with pytest.raises(ConflictError, match="is not cloudserve's for half"):
+    with pytest.raises(
+        ConflictError, match="the endpoint half is there, and nothing says that it is"
+    ):
         provider.describe("half")
 
 
@@ -208,7 +211,7 @@ def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines)
     answers = {
         "CreateModel": taken("model"),
         "DescribeModel": ok(found),
-        "ListTags": ok({"Tags": [{"Key": "cloudserve-digest", "Value": TWO.digest}]}),
+        "ListTags": tagged(digest=TWO.digest),
     }
     provider, _ = sagemaker(answers)
     with pytest.raises(ConflictError, match="model m is there and is not this release's"):
@@ -216,7 +219,7 @@ def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines)
     with pytest.raises(ConflictError):
         provider.perform(action("delete-model", **args), lines.append)
 
-    answers["ListTags"] = ok({"Tags": [{"Key": "cloudserve-digest", "Value": ONE.digest}]})
+    answers["ListTags"] = tagged(digest=ONE.digest)
     provider.perform(action("create-model", **args), lines.append)
     assert lines == ["model m: there already"]
 

@@ -42,7 +42,7 @@ def moves(provider, revision, model="half"):
 
 
 def test_tags_carry_model_number_and_digest_and_the_names_are_the_contents(
-    target, client, half_plus_two
+    target, client, bucket, half_plus_two
 ):
     one = deploy(target(), 1, half_plus_two)
     sagemaker = client("sagemaker")
@@ -50,6 +50,9 @@ def test_tags_carry_model_number_and_digest_and_the_names_are_the_contents(
     tags = sagemaker.list_tags(ResourceArn=found["ModelArn"])["Tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {
         "cloudserve-model": "half",
+        "cloudserve-project": bucket,
+        "cloudserve-target": "aws",
+        "cloudserve-bucket": bucket,
         "cloudserve-number": "1",
         "cloudserve-digest": hashlib.sha256(b"1 ").hexdigest(),
     }

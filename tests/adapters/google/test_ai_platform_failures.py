@@ -8,7 +8,7 @@ import pytest
 from cloudserve.adapters.google.ai_platform import AiPlatform, create
 from cloudserve.adapters.google.ai_platform_options import Options
 from cloudserve.adapters.google.ml import MlClient
-from cloudserve.adapters.google.versions import model_labels, version_labels
+from cloudserve.adapters.google.versions import version_labels
 from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
@@ -21,11 +21,13 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
+from tests.adapters.google.owned import AI_PLATFORM, model_labels
 
 MODEL = "projects/p/models/half_plus"
 REVISION = Revision(1, "0f3c5a9b7d21" + "e" * 52)
 VERSION = f"{MODEL}/versions/v1_0f3c5a9b7d21"
 LOCATION = Location("gs://bucket", "cloudserve/x/", "half-plus", 1)
+OURS = {"name": MODEL, "labels": model_labels("half-plus")}
 ARGS = {"model": "half-plus", "revision": REVISION.id}
 SHUT_DOWN = (
     "Cloud AI Platform has been deprecated. Please use Vertex AI "
@@ -54,7 +56,7 @@ def status_of(code, message, name="FAILED_PRECONDITION"):
 def provider_at(url, timeout=5.0, **fields):
     options = Options(bucket="gs://bucket", project="p", endpoint=url, **fields)
     ml = MlClient("p", url, Anonymous(), retries=0)
-    return AiPlatform("gcp", options, ml, None, Poller(timeout, first=0.001, longest=0.01))
+    return AiPlatform(AI_PLATFORM, options, ml, None, Poller(timeout, first=0.001, longest=0.01))
 
 
 @pytest.fixture
@@ -229,7 +231,7 @@ def test_a_version_that_works_is_never_deleted(answering, lines):
 def test_a_platform_model_of_another_name_is_a_conflict(answering):
     found = {"name": MODEL, "labels": model_labels("half_plus")}
     provider = answering({f"GET {MODEL}": answer(200, found)})
-    with pytest.raises(ConflictError, match="is the model `half_plus`"):
+    with pytest.raises(ConflictError, match="the model half_plus belongs to the model `half_plus`"):
         provider.describe("half-plus")
 
 
@@ -238,7 +240,7 @@ def test_versions_that_are_not_ours_are_passed_over(answering):
     ours = {"name": VERSION, "labels": version_labels(REVISION), "state": "READY"}
     provider = answering(
         {
-            f"GET {MODEL}": answer(200, {"name": MODEL, "defaultVersion": stranger}),
+            f"GET {MODEL}": answer(200, OURS | {"defaultVersion": stranger}),
             f"GET {MODEL}/versions": [
                 answer(200, {"versions": [stranger], "nextPageToken": "2"}),
                 answer(200, {"versions": [ours]}),

@@ -12,6 +12,7 @@ from cloudserve.adapters.google.versions import version_labels
 from cloudserve.errors import ModelError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact, Deployment, Location, Revision
+from tests.adapters.google.owned import model_labels
 
 MODEL = "projects/p/models/half_plus"
 REVISION = Revision(1, "0f3c5a9b7d21" + "e" * 52)
@@ -78,7 +79,8 @@ def test_the_targets_fields_reach_the_platform(scripted, provider_at, lines, fie
     seen = Deployment("half-plus", "gcp", endpoint=MODEL)
     (action,) = provider.plan_deploy("half-plus", REVISION, LOCATION, seen)
     provider.perform(action, lines.append)
-    labels = {**wanted.get("labels", {}), **version_labels(REVISION)}
+    own = model_labels("half-plus") | version_labels(REVISION)
+    labels = {**wanted.get("labels", {}), **own}
     assert json.loads(server.asked[0].body) == {
         "name": "v1_0f3c5a9b7d21",
         "deploymentUri": "gs://bucket/cloudserve/x/half-plus/1/",

@@ -14,6 +14,7 @@ from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.release.nouns import Action, Revision
+from tests.adapters.google.owned import AI_PLATFORM
 
 ONE = Revision(1, "0f3c5a9b7d21" + "e" * 52)
 VERTEX = "projects/p/locations/us-central1/endpoints/half/operations/7"
@@ -49,7 +50,7 @@ def wait(request, silent, clouds):
         api = VertexApi("p", "us-central1", silent, Access(clouds), retries=0)
         operations = Operations(api, POLLER)
         return VERTEX, lambda notify: operations.finish({"name": VERTEX}, "deploy", "", notify)
-    performer = Performer(MlClient("p", silent, Access(clouds), retries=0), POLLER)
+    performer = Performer(MlClient("p", silent, Access(clouds), retries=0), POLLER, AI_PLATFORM)
     action = Action("create-version", "create-version", "create", ARGS)
     return ML, lambda notify: performer.perform(action, notify)
 
@@ -77,7 +78,7 @@ def test_a_version_that_failed_is_told_with_its_operation_and_its_log(scripted, 
     failed = {"name": ML, "done": True, "error": {"code": 3, "message": "Bad model detected"}}
     content = json.dumps(failed).encode()
     url = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content)).url
-    performer = Performer(MlClient("p", url, Access(clouds)), POLLER)
+    performer = Performer(MlClient("p", url, Access(clouds)), POLLER, AI_PLATFORM)
     with pytest.raises(RemoteError, match="Bad model detected") as error:
         performer.perform(Action("create-version", "create-version", "create", ARGS), lines.append)
     assert error.value.request_id == ML

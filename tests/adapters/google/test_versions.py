@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from cloudserve.adapters.google.versions import (
     deployed,
-    model_labels,
     platform_name,
     revision_of,
     traffic,
@@ -18,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.release.nouns import Revision, State
+from tests.adapters.google.owned import model_labels
 
 DIGEST = "0f3c5a9b7d21" + "e" * 52
 REVISION = Revision(2, DIGEST)
@@ -41,7 +41,9 @@ def test_labels_carry_a_revision_there_and_back(revision):
 @given(REVISIONS)
 def test_names_and_labels_keep_the_platforms_rules(revision):
     assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", platform_name(revision.id))
-    for key, value in (version_labels(revision) | model_labels("My-model_2")).items():
+    for key, value in (
+        version_labels(revision) | model_labels("My-model_2", "a.bucket_with-dots")
+    ).items():
         assert re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key)
         assert re.fullmatch(r"[a-z0-9_-]{1,63}", value)
 

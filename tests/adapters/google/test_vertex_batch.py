@@ -11,6 +11,7 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, run_batch
 from cloudserve.project import Model, Project, Target
 from cloudserve.testing.provider_contract import MODEL, perform, plan, put
+from tests.adapters.google.owned import VERTEX
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
     server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, job))
     options = Options(bucket="gs://b", project="p", region="us-central1", service_account="a@p")
     api = VertexApi("p", "us-central1", server.url, Anonymous(), retries=0)
-    batches = Batches(api, options, Poller(0.02, first=0.001))
+    batches = Batches(api, options, Poller(0.02, first=0.001), VERTEX)
     with pytest.raises(RemoteError, match="is not done after") as error:
         batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), lines.append)
     assert error.value.__notes__ == [f"the job goes on unless it is cancelled: {name}"]
@@ -160,7 +161,7 @@ def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
     assert json.loads(server.asked[0].body) == {
         "displayName": "cloudserve-m",
         "model": "M@1",
-        "labels": {"cloudserve-model": "m"},
+        "labels": VERTEX.labels("m"),
         "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/x"]}},
         "outputConfig": {
             "predictionsFormat": "jsonl",

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from cloudserve.adapters.google.versions import model_labels, version_labels
+from cloudserve.adapters.google.versions import version_labels
 from cloudserve.adapters.google.vertex.api import VertexApi
 from cloudserve.adapters.google.vertex.images import Availability
 from cloudserve.adapters.google.vertex.options import Options
@@ -17,6 +17,7 @@ from cloudserve.adapters.polling import Poller
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Location, Revision, State
+from tests.adapters.google.owned import VERTEX, model_labels
 
 PARENT = "projects/p/locations/us-central1"
 # The platform names the project by its number in what it answers.
@@ -54,7 +55,7 @@ def provider_at(url, timeout=5.0, **fields):
     options = Options(bucket="gs://bucket", project="p", region="us-central1", **fields)
     api = VertexApi("p", "us-central1", url, Anonymous(), retries=0)
     poller = Poller(timeout, first=0.001, longest=0.01)
-    return Vertex("gcp", options, api, None, poller, Availability(clock=lambda: TODAY))
+    return Vertex(VERTEX, options, api, None, poller, Availability(clock=lambda: TODAY))
 
 
 def version(number="1", **fields):
@@ -171,7 +172,7 @@ def test_a_version_that_somebody_adds_by_hand_is_passed_over(answering):
 def test_a_model_without_any_version_of_ours_is_a_conflict(answering):
     theirs = version(versionAliases=["mine"], versionDescription="by hand", labels={})
     provider, _ = answering(state([theirs]))
-    with pytest.raises(ConflictError, match="the model half-plus is there and is not cloudserve's"):
+    with pytest.raises(ConflictError, match="the model half-plus is there, and nothing says"):
         provider.describe("half-plus")
 
 

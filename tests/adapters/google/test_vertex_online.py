@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloudserve.adapters.google.versions import model_labels, version_labels
+from cloudserve.adapters.google.versions import version_labels
 from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import RemoteError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Revision
+from tests.adapters.google.owned import model_labels
 
 PARENT = "projects/p/locations/us-central1"
 MODEL, ENDPOINT = f"{PARENT}/models/half-plus", f"{PARENT}/endpoints/half-plus"
@@ -19,7 +20,7 @@ VERSION = {
     "name": MODEL,
     "versionId": "1",
     "versionAliases": [ONE.id],
-    "labels": {**model_labels("half-plus"), **version_labels(ONE)},
+    "labels": {**model_labels("half-plus", "some-bucket"), **version_labels(ONE)},
 }
 DEPLOYED = {"id": "77", "model": MODEL, "modelVersionId": "1"}
 JSON = {"Content-Type": "application/json"}
@@ -36,7 +37,7 @@ def answering(scripted, clouds):
     def make(status, content, **endpoint):
         there = {
             "name": ENDPOINT,
-            "labels": model_labels("half-plus"),
+            "labels": model_labels("half-plus", "some-bucket"),
             "deployedModels": [DEPLOYED],
             "trafficSplit": {"77": 100},
             **endpoint,

@@ -67,19 +67,27 @@ def kinds(actions):
 # Names.
 
 
-def test_a_version_carries_its_revision_in_alias_labels_and_description(make, api, deploy):
+def test_a_version_carries_revision_and_owner_in_alias_labels_and_description(
+    make, api, bucket, deploy
+):
     (one,) = deploy(make(), 1)
     found = version(api, one.id)
     assert set(found["versionAliases"]) == {one.id, "live", "default"}
-    assert found["labels"] == {
+    owner = {
         "team": "x",
         "cloudserve-model": MODEL,
+        "cloudserve-project": bucket,
+        "cloudserve-target": "gcp",
+        "cloudserve-bucket": bucket,
+    }
+    assert found["labels"] == {
+        **owner,
         "cloudserve-number": "1",
         "cloudserve-digest-1": one.digest[:32],
         "cloudserve-digest-2": one.digest[32:],
     }
     assert found["versionDescription"].startswith(f"cloudserve v1 sha256:{one.digest} container:")
-    assert api.endpoint(MODEL)["labels"] == {"team": "x", "cloudserve-model": MODEL}
+    assert api.endpoint(MODEL)["labels"] == owner
 
 
 def test_aliases_move_with_all_traffic_and_not_with_a_part(make, api, deploy):
@@ -116,20 +124,26 @@ def test_model_names_become_ids_that_vertex_takes(make, half_plus_two):
     revision = put(provider, "My_Model", 1, half_plus_two)
     perform(provider, plan(provider, "My_Model", revision))
     assert provider.describe("My_Model").endpoint.endswith("/endpoints/my-model")
-    with pytest.raises(ConflictError, match="my-model is there and is the model `my_model`"):
+    with pytest.raises(
+        ConflictError, match="the endpoint my-model belongs to the model `my_model`"
+    ):
         provider.describe("my-model")
 
 
-def test_an_endpoint_of_somebody_elses_is_left_alone(make, api):
+def test_an_endpoint_of_somebody_elses_is_left_alone(make, api, bucket):
     operation = api.create_endpoint(MODEL, {"displayName": "theirs"})
     while not operation.get("done"):
         operation = api.operation(operation["name"])
-    with pytest.raises(ConflictError, match="is there and is not cloudserve's") as error:
+    with pytest.raises(
+        ConflictError, match="is there, and nothing says that it is this target's"
+    ) as error:
         make().describe(MODEL)
     assert error.value.where.endswith(f"/endpoints/{MODEL}")
     assert error.value.hint == (
-        "release the model under another name; if it is this model's and lost its label, "
-        f"give it cloudserve-model={MODEL}"
+        "give this target a name of its own with `endpoint_name`, or adopt it: "
+        f"gcloud ai endpoints update {api.endpoint(MODEL)['name']} "
+        f"--update-labels=cloudserve-model={MODEL},cloudserve-project={bucket},"
+        f"cloudserve-target=gcp,cloudserve-bucket={bucket}"
     )
 
 

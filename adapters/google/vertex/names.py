@@ -1,0 +1,112 @@
+"""What a target's models and endpoints are called on Vertex AI, and which are its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudserve.errors import UserError
+from cloudserve.release.nouns import Revision
+
+from ...ownership import Found, Ownership
+from ..labels import bucket_label
+from ..versions import version_labels
+
+ENDPOINT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[0-9]+")
+"""Source: aiplatform v1, `endpoints.create`, endpointId; the service's own are numbers."""
+Record = Mapping[str, Any]
+
+
+def resource_id(name: str) -> str:
+    """Return a name as Vertex AI takes it for models and endpoints: lower case and "-"."""
+    return name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names and labels of one target."""
+
+    own: Ownership
+    more: Mapping[str, str] = field(default_factory=dict)
+    """The target's labels, beside cloudserve's own."""
+
+    def endpoint(self, model: str) -> str:
+        """Return the id of a model's endpoint; raises UserError for one that there cannot be."""
+        name = self.own.endpoint(model)
+        if not ENDPOINT.fullmatch(name):
+            raise UserError(
+                f"`{name}` is not an endpoint's id on Vertex AI",
+                where=f"{model} on {self.own.target}",
+                hint="set `endpoint_name`: at most 63 letters, digits and -, a letter first; "
+                "or the number of an endpoint that is there",
+            )
+        return name
+
+    def model(self, model: str) -> str:
+        """Return the id of a model in the registry: the endpoint's, unless that is a number."""
+        endpoint = self.endpoint(model)
+        return endpoint if endpoint[0].isalpha() else resource_id(f"{model}-{self.own.target}")
+
+    def labels(self, model: str, revision: Revision | None = None) -> dict[str, str]:
+        """Return the labels of a resource: the target's, and cloudserve's own."""
+        of_revision = version_labels(revision) if revision else {}
+        return {**self.more, **self.own.tags(model), **of_revision}
+
+    def check_versions(self, model: str, records: Iterable[Record], where: str) -> None:
+        """Raise ConflictError for a model in the registry that is another owner's, or has versions.
+
+        Versions without cloudserve's labels, which somebody added by hand, belong to nobody.
+        """
+        every = [self._version(model, record, where) for record in records]
+        labelled = [found for found in every if self.own.tags(model).keys() & found.tags.keys()]
+        for found in labelled or every[:1]:
+            self.own.claims(model, found)
+
+    def _version(self, model: str, record: Record, where: str) -> Found:
+        bucket = bucket_label(str(record.get("artifactUri", "")))
+        return Found(
+            f"the model {self.model(model)}",
+            where,
+            record.get("labels", {}),
+            lambda: [bucket],
+            lambda tags: f"give its versions the labels {_pairs(tags)}",
+        )
+
+    def found_endpoint(
+        self, endpoint: str, record: Record, versions: Iterable[Record], where: str
+    ) -> Found:
+        """Return an endpoint with the buckets of what is deployed on it, or would be."""
+        return Found(
+            f"the endpoint {endpoint}",
+            where,
+            record.get("labels", {}),
+            lambda: _buckets(record, list(versions)),
+            lambda tags: (
+                f"gcloud ai endpoints update {record['name']} --update-labels={_pairs(tags)}"
+            ),
+            is_endpoint=True,
+        )
+
+
+def _buckets(endpoint: Record, versions: list[Record]) -> set[str]:
+    """Return the buckets of the versions that are on an endpoint; of all where none is."""
+    placed = {
+        (_model(name := str(on.get("model", ""))), on.get("modelVersionId") or _number(name))
+        for on in endpoint.get("deployedModels", ())
+    }
+    there = [v for v in versions if (_model(str(v["name"])), v.get("versionId")) in placed]
+    return {bucket_label(str(v.get("artifactUri", ""))) for v in there or versions}
+
+
+def _model(name: str) -> str:
+    return name.rpartition("/")[2].partition("@")[0]
+
+
+def _number(name: str) -> str:
+    return name.partition("@")[2]
+
+
+def _pairs(tags: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in tags.items())

@@ -1,0 +1,157 @@
+"""What a target calls its endpoints, and which of those that are there are its own.
+
+A name comes from the target's field `endpoint_name`, in which `{model}` stands for the model. By
+default it is the model's name, and `MODEL-TARGET` where the project has several targets of the
+platform in one place (account and region). Whatever else is made is named after the endpoint, so
+that no two targets share a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+from cloudserve.errors import ConflictError, ProjectError
+from cloudserve.project import Target
+from cloudserve.release.owner import Owner, contested, left_behind, not_owned, owned_by
+
+MODEL = "cloudserve-model"
+"""The tag or label that tells which model a resource is of."""
+FIELD = "endpoint_name"
+ANY = "{model}"
+PATTERN = re.compile(r"([a-zA-Z0-9]|\{model\})([a-zA-Z0-9_-]|\{model\})*")
+Fold = Callable[[str], str]
+"""Makes a name that the platform takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resource of the platform that may be the target's."""
+
+    what: str
+    """Such as `the endpoint half`."""
+    where: str
+    tags: Mapping[str, str]
+    buckets: Callable[[], Iterable[str]]
+    """Read the buckets of the files that it serves; asked where no tag tells an owner."""
+    adopt: Callable[[Mapping[str, str]], str]
+    """Return what writes these tags on it: the platform's own command."""
+    is_endpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The names of one target, and its claim to what stands under them."""
+
+    target: str
+    owner: Owner
+    pattern: str
+    fold: Fold
+    encode: Fold
+    """Makes a value that the platform's tags take."""
+    is_default: bool
+    """Whether the project file does not give the pattern."""
+    siblings: tuple[str, ...] = ()
+    """The project's other targets of the platform in the same place."""
+    rivals: tuple[str, ...] = ()
+    """Those of them that are given the same pattern."""
+
+    def endpoint(self, model: str) -> str:
+        """Return the name of a model's endpoint."""
+        return self.fold(self.pattern.replace(ANY, model))
+
+    def former(self, model: str) -> str:
+        """Return the name that the endpoint had while the target was alone; "" if the same."""
+        return self.fold(model) if self.is_default and self.siblings else ""
+
+    def tags(self, model: str) -> dict[str, str]:
+        """Return the tags of everything that is made for a model."""
+        return {MODEL: self.encode(model), **self.owner.tags}
+
+    def claims(self, model: str, found: Found) -> bool:
+        """Say whether a resource has the owner's tags; False if they are still to be written.
+
+        Raises ConflictError for one of another owner or model, and for one that cloudserve did not
+        make.
+        """
+        owner, whose = Owner.read(found.tags), found.tags.get(MODEL, "")
+        if owner not in {None, self.owner}:
+            raise owned_by(found.what, owner, where=found.where)
+        if whose != self.encode(model):
+            raise self._not_the_models(model, whose, found)
+        if owner is not None:
+            return True
+        self._check_inheritance(model, found)
+        return False
+
+    def is_own(self, model: str, found: Found) -> bool:
+        """Say whether a resource is the target's, written on it or inherited by its bucket."""
+        try:
+            self.claims(model, found)
+        except ConflictError:
+            return False
+        return True
+
+    def check_former(self, model: str, found: Found) -> None:
+        """Raise ConflictError if the endpoint of the former name may be this target's."""
+        owner = Owner.read(found.tags)
+        if found.tags.get(MODEL) != self.encode(model):
+            return
+        if owner == self.owner or (owner is None and self.owner.may_inherit(found.buckets())):
+            others = () if owner else self.siblings
+            raise left_behind(self.former(model), self.target, others, where=found.where)
+
+    def _check_inheritance(self, model: str, found: Found) -> None:
+        buckets = set(found.buckets())
+        if not self.owner.may_inherit(buckets):
+            adopt = found.adopt(self.tags(model))
+            raise not_owned(found.what, where=found.where, adopt=adopt, buckets=buckets)
+        if found.is_endpoint and self.rivals:
+            raise contested(found.what, self.rivals, where=found.where)
+
+    def _not_the_models(self, model: str, whose: str, found: Found) -> ConflictError:
+        if not whose:
+            adopt = found.adopt(self.tags(model))
+            return not_owned(found.what, where=found.where, adopt=adopt)
+        return ConflictError(
+            f"{found.what} belongs to the model `{whose}`",
+            where=found.where,
+            hint=f"release this model under another name, or put `{ANY}` into `{FIELD}`",
+        )
+
+
+def ownership(  # noqa: PLR0913 - what a platform's names and places are
+    target: Target,
+    bucket: str,
+    given: str,
+    *,
+    field: str = FIELD,
+    place: Callable[[Target], Hashable],
+    fold: Fold,
+    encode: Fold,
+) -> Ownership:
+    """Return what a target owns; `given` is its field `endpoint_name`, "" where it has none.
+
+    `place` says where a target of the same provider has its endpoints, None for one whose
+    endpoints are named otherwise. Raises ProjectError for a pattern that makes no names.
+    """
+    if given and not PATTERN.fullmatch(given):
+        raise ProjectError(
+            f"`{given}` is not an endpoint's name",
+            where=f"{target.where}.{field}",
+            hint=f"letters, digits, - and _; `{ANY}` stands for the model's name",
+        )
+    here = place(target)
+    beside = [s for s in target.siblings if s.provider == target.provider and place(s) == here]
+    same = [s.name for s in beside if given and s.fields.get(field) == given]
+    return Ownership(
+        target.name,
+        Owner.of(target, bucket, encode),
+        given or (f"{ANY}-{target.name}" if beside else ANY),
+        fold,
+        encode,
+        is_default=not given,
+        siblings=tuple(s.name for s in beside),
+        rivals=tuple(same),
+    )

@@ -1,0 +1,160 @@
+"""What a target calls its endpoints, and which of those that are there it may change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from cloudserve.adapters.google.labels import VALUE, bucket_label, label_value
+from cloudserve.adapters.ownership import Found, ownership
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.errors import ConflictError, ProjectError
+from cloudserve.project import Target
+from cloudserve.release.owner import Owner
+
+PROD = Target("prod", "sagemaker", {"region": "r"}, "cloudserve.yaml:5: targets.prod")
+STAGING = Target("staging", "sagemaker", {"region": "r"})
+MINE = {
+    "cloudserve-model": "half",
+    "cloudserve-project": "models",
+    "cloudserve-target": "prod",
+    "cloudserve-bucket": "models",
+}
+BEFORE = {"cloudserve-model": "half"}
+"""The tags of an endpoint from before there were owners."""
+
+
+def owning(*siblings, target=PROD, given="", bucket="models"):
+    return ownership(
+        replace(target, siblings=siblings),
+        bucket,
+        given,
+        place=lambda of: of.fields.get("region"),
+        fold=lambda name: name.replace("_", "-"),
+        encode=str,
+    )
+
+
+def found(tags, *buckets):
+    def adopt(wanted):
+        return "tag " + " ".join(f"{key}={value}" for key, value in wanted.items())
+
+    return Found("the endpoint half", "here", tags, lambda: buckets, adopt, is_endpoint=True)
+
+
+def refusal(own, there):
+    with pytest.raises(ConflictError) as error:
+        own.claims("half", there)
+    return error.value
+
+
+class TestNames:
+    def test_a_target_that_is_alone_has_the_models_name(self):
+        assert owning().endpoint("my_model") == "my-model"
+
+    def test_of_several_in_one_place_each_has_its_own(self):
+        assert owning(STAGING).endpoint("half") == "half-prod"
+
+    @pytest.mark.parametrize(
+        "other",
+        [replace(STAGING, provider="vertex"), replace(STAGING, fields={"region": "elsewhere"})],
+        ids=["of another platform", "in another region"],
+    )
+    def test_a_target_elsewhere_does_not_count(self, other):
+        assert owning(other).endpoint("half") == "half"
+
+    def test_the_field_wins_and_has_a_place_for_the_model(self):
+        assert owning(STAGING, given="half").endpoint("half") == "half"
+        assert owning(given="{model}-eu").endpoint("half") == "half-eu"
+
+    @pytest.mark.parametrize("name", ["a b", "{target}", "-half", "{model", "a/b"])
+    def test_what_makes_no_name_is_refused_with_its_place(self, name):
+        with pytest.raises(ProjectError, match="is not an endpoint's name") as error:
+            owning(given=name)
+        assert error.value.where == "cloudserve.yaml:5: targets.prod.endpoint_name"
+        assert "{model}" in error.value.hint
+
+
+class TestClaims:
+    def test_what_carries_the_owner_is_the_targets(self):
+        assert owning().claims("half", found(MINE))
+
+    @pytest.mark.parametrize(
+        "key", ["cloudserve-project", "cloudserve-target", "cloudserve-bucket"]
+    )
+    def test_another_owner_is_refused_and_named(self, key):
+        error = refusal(owning(), found(MINE | {key: "other"}, "models"))
+        assert error.message.startswith("the endpoint half belongs to the target ")
+        assert "other" in error.message
+        assert "`endpoint_name`" in error.hint
+
+    def test_the_owner_is_told_in_words(self):
+        assert str(Owner("shop", "prod", "b")) == "the target prod of the project shop, bucket b"
+        assert str(Owner("b", "prod", "b")) == "the target prod, bucket b"
+
+    def test_another_model_is_refused_and_named(self):
+        error = refusal(owning(), found(MINE | {"cloudserve-model": "other"}))
+        assert error.message == "the endpoint half belongs to the model `other`"
+
+    @pytest.mark.parametrize("tags", [{}, {"team": "x"}])
+    def test_what_cloudserve_did_not_make_is_refused_with_the_command_that_adopts_it(self, tags):
+        error = refusal(owning(), found(tags, "models"))
+        assert "nothing says that it is this target's" in error.message
+        assert error.hint.endswith(
+            "tag cloudserve-model=half cloudserve-project=models cloudserve-target=prod "
+            "cloudserve-bucket=models"
+        )
+        assert owning().claims("half", found(tags | MINE))
+
+
+class TestWhatIsOlderThanOwners:
+    def test_it_belongs_to_the_bucket_that_its_files_are_in(self):
+        assert not owning().claims("half", found(BEFORE, "models"))
+
+    @pytest.mark.parametrize("buckets", [("other",), ("models", "other"), ()])
+    def test_files_of_another_bucket_or_of_none_are_refused(self, buckets):
+        error = refusal(owning(), found(BEFORE, *buckets))
+        assert all(bucket in error.message for bucket in buckets)
+
+    def test_it_never_belongs_to_a_project_with_a_name(self):
+        named = owning(target=replace(PROD, project="shop"))
+        assert "nothing says" in refusal(named, found(BEFORE, "models")).message
+
+    def test_one_that_two_targets_name_is_refused(self):
+        rival = replace(STAGING, fields={"region": "r", "endpoint_name": "half"})
+        error = refusal(owning(rival, given="half"), found(BEFORE, "models"))
+        assert "staging names it too" in error.message
+
+    def test_the_former_endpoint_of_a_target_that_was_alone_is_not_left_behind(self):
+        own = owning(STAGING)
+        assert own.former("half") == "half"
+        with pytest.raises(ConflictError, match="it may belong to prod or staging") as error:
+            own.check_former("half", found(BEFORE, "models"))
+        assert "`endpoint_name: half`" in error.value.hint
+        with pytest.raises(ConflictError, match=r"it may belong to prod$"):
+            own.check_former("half", found(MINE))
+
+    @pytest.mark.parametrize(
+        ("tags", "bucket"),
+        [(MINE | {"cloudserve-target": "staging"}, "models"), (BEFORE, "other"), ({}, "models")],
+        ids=["of the other target", "of another bucket", "of nobody"],
+    )
+    def test_one_that_cannot_be_the_targets_is_no_concern(self, tags, bucket):
+        owning(STAGING).check_former("half", found(tags, bucket))
+
+    def test_a_target_with_a_name_of_its_own_has_no_former_endpoint(self):
+        assert owning(STAGING, given="half-prod").former("half") == ""
+        assert owning().former("half") == ""
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_labels_tell_texts_apart_but_for_their_case(one, other):
+    assert VALUE.fullmatch(label_value(one))
+    assert (label_value(one) == label_value(other)) == (one.lower() == other.lower())
+
+
+def test_the_bucket_of_a_url_is_a_label():
+    assert bucket_label("gs://my_models/a/b") == "my_models"
+    assert bucket_label("gs://models.example.com/a").startswith("models-example-com-")
