@@ -57,6 +57,8 @@ from .transform import Transforms
 if TYPE_CHECKING:
     from .api import SageMaker
 
+NOT_THERE = "not on the endpoint"
+"""Why nobody gets the answers of a revision whose SageMaker Model alone is there."""
 ARN_COLONS = 5
 """`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
 
@@ -282,7 +284,7 @@ class SageMakerEndpoints:
             if endpoint is not None:
                 shares.setdefault(revision.id, 0.0)
         if endpoint is None or not _concerns(endpoint, revision.id, base):
-            return Deployed(revision, State.READY, source, created)
+            return Deployed(revision, State.READY, source, created, NOT_THERE)
         reason = endpoint.reason if endpoint.state is State.FAILED else None
         return Deployed(revision, endpoint.state, source, created, reason)
 

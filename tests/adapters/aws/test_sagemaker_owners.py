@@ -8,10 +8,11 @@ from cloudserve.adapters.aws.sagemaker import create
 from cloudserve.errors import ConflictError
 from cloudserve.predict.batch import Batch
 from cloudserve.project import Target
-from cloudserve.testing.provider_contract import plan, put
+from cloudserve.testing.provider_contract import locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import ROLE, deploy
 
 OWN = ["cloudserve-project", "cloudserve-target", "cloudserve-bucket"]
+HERE = "not on the endpoint"
 
 
 @pytest.fixture
@@ -105,3 +106,24 @@ def test_a_batch_runs_no_model_of_another_owner(make, client, half_plus_two):
     with pytest.raises(ConflictError, match="belongs to the target staging"):
         make("prod", archive=True).batch("half", one.id, jobs, print)
     assert client("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []
+
+
+def test_a_revision_that_left_the_endpoint_says_so(make, half_plus_two, half_plus_three):
+    provider = make("prod")
+    one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
+    promote(provider, "half", two)
+    deploy(provider, 3, half_plus_two)
+    told = {d.revision.number: d.reason for d in provider.describe("half").revisions}
+    assert told == {1: HERE, 2: None, 3: None}
+    promote(provider, "half", one)
+    assert provider.describe("half").find(one.id).reason is None
+
+
+def test_a_revision_without_an_endpoint_says_so(make, client, half_plus_two):
+    provider = make("prod", serverless_memory_mb=2048)
+    one = deploy(provider, 1, half_plus_two)
+    take_down(client("sagemaker"))
+    assert provider.describe("half").find(one.id).reason == HERE
+    perform(provider, plan(provider, "half", one))
+    assert provider.describe("half").find(one.id).reason is None
+    assert locate(provider, "half", one).bucket == provider.blobs.url
