@@ -71,9 +71,11 @@ bench-serving: $(VENV)/test.done
 	$(PIP) gunicorn
 	$(BIN)/python tests/bench/bench_serving.py
 
-# Versions swapped under load for a minute; fails when a request does, or memory grows.
+# Versions swapped under load, small and large ones; fails when a request does, or memory grows.
 soak: $(VENV)/test.done
 	$(BIN)/python tests/bench/soak.py 60
+	$(BIN)/python tests/bench/soak.py 120 variables
+	$(BIN)/python tests/bench/soak.py 120 frozen
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'

@@ -12,10 +12,17 @@ from .types import Tensor
 
 # What TensorFlow's C++ calls a dtype in its error texts (`DataTypeString`), where numpy differs.
 _WORDS = {"float32": "float", "float64": "double", "float16": "half", "object": "string"}
+_NO_VALUES = frozenset({"resource", "variant"})
 
 
-def as_array(value: Any) -> Tensor:
-    """Return a fetched value as an array: TensorFlow hands out scalars as numpy's or as bytes."""
+def as_array(value: Any, dtype: np.dtype[Any] | None = None) -> Tensor:
+    """Return a fetched value as an array: TensorFlow hands out scalars as numpy's or as bytes.
+
+    `dtype` is that of a quantized tensor, which TensorFlow hands out as plain integers.
+    """
+    if dtype is not None:
+        quantized: Tensor = np.asarray(value).view(dtype)
+        return quantized
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, bytes):
@@ -25,8 +32,22 @@ def as_array(value: Any) -> Tensor:
     return np.asarray(value)
 
 
+def fetched_as(output: str, dtype: Any) -> np.dtype[Any] | None:
+    """Return the dtype that `as_array` gives a fetched tensor of this TensorFlow type.
+
+    Raises StatusError (INVALID_ARGUMENT) for a resource and a variant: they live in the process.
+    """
+    base = dtype.base_dtype
+    if base.name in _NO_VALUES:
+        text = f"The output {output} is a {base.name}, which cannot be sent in a response"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
+    return np.dtype(base.as_numpy_dtype) if base.is_quantized else None
+
+
 def dtype_word(dtype: np.dtype[Any]) -> str:
     """Return TensorFlow's C++ word for an element type: float32 is "float", object "string"."""
+    if dtype.names:
+        return dtype.names[0]  # TensorFlow's quantized types are records of one field
     return "string" if dtype.kind in "SU" else _WORDS.get(dtype.name, dtype.name)
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 from ..status import StatusError
-from .arrays import as_array, check_dtypes
+from .arrays import as_array, check_dtypes, fetched_as
 from .errors import closed, status_error
-from .memory import give_memory_back
+from .memory import close_session, give_memory_back
 from .restore import Restored
 from .types import Ran, Tensor
 
@@ -53,12 +53,15 @@ def make_callable(
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A signature made callable: arrays in the order of `aliases`, results as `fetches` counts."""
+    """A signature made callable: arrays in the order of `aliases`, results as `fetches` counts.
+
+    A result has the dtype beside its number, if there is one (`fetched_as`).
+    """
 
     run: _Callable
     aliases: tuple[str, ...]
     dtypes: tuple[np.dtype[Any], ...]
-    fetches: Mapping[str, int]
+    fetches: Mapping[str, tuple[int, np.dtype[Any] | None]]
 
 
 def _timed(call: _Call, arrays: Sequence[Tensor], ran: Ran) -> Sequence[Any]:
@@ -107,15 +110,15 @@ class SessionModel:
             raise
         # OpError, UnicodeDecodeError, and whatever converting an odd array raises.
         except Exception as error:
-            raise status_error(error) from error
-        return {alias: as_array(results[index]) for alias, index in call.fetches.items()}
+            raise (closed() if self._session is None else status_error(error)) from error
+        return {alias: as_array(results[i], dtype) for alias, (i, dtype) in call.fetches.items()}
 
     def close(self) -> None:
         """Close the session, and let it go: only then do its variables."""
         session, self._session = self._session, None
         self._calls.clear()
         if session is not None:
-            session.close()
+            close_session(session)
             del session
             give_memory_back()
 
@@ -155,10 +158,12 @@ class SessionModel:
         feeds = [spec.tensor_name for spec in specs]
         fetches = [spec.tensor_name for spec in outputs]
         run = make_callable(session, feeds, fetches, in_pool=self._in_pool)
-        tensors = map(session.graph.get_tensor_by_name, feeds)
+        find = session.graph.get_tensor_by_name
+        given_as = [fetched_as(spec.alias, find(spec.tensor_name).dtype) for spec in outputs]
+        tensors = map(find, feeds)
         return _Call(
             run,
             tuple(spec.alias for spec in specs),
             tuple(np.dtype(tensor.dtype.as_numpy_dtype) for tensor in tensors),
-            {spec.alias: index for index, spec in enumerate(outputs)},
+            {spec.alias: (i, given_as[i]) for i, spec in enumerate(outputs)},
         )

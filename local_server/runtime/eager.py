@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
@@ -13,9 +13,9 @@ import numpy as np
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, TensorSpec
 
 from ..status import Code, StatusError
-from .arrays import as_array, check_dtypes, dtype_word
-from .errors import closed, forget_frames, load_error, status_error
-from .memory import give_memory_back
+from .arrays import as_array, check_dtypes, dtype_word, fetched_as
+from .errors import closed, load_error, status_error
+from .memory import collect
 from .restore import Restored
 from .types import Ran, Tensor
 
@@ -28,7 +28,6 @@ def load_eagerly(
         return EagerModel(tf, tf.saved_model.load(str(path), tags=list(tags)), restored, ran)
     # The loader raises whatever the objects of the model raise while they are restored.
     except Exception as error:
-        forget_frames(error)
         raise load_error(error, path) from error
 
 
@@ -59,7 +58,9 @@ class EagerModel:
         began = perf_counter()
         try:
             results = loaded.signatures[signature](**feeds)
-            outputs = {alias: as_array(tensor.numpy()) for alias, tensor in results.items()}
+            outputs = {alias: _to_array(alias, tensor) for alias, tensor in results.items()}
+        except StatusError:
+            raise
         # OpError, and TypeError or ValueError of a function refusing its arguments.
         except Exception as error:
             raise (closed() if self._loaded is None else status_error(error)) from error
@@ -73,15 +74,19 @@ class EagerModel:
     def close(self) -> None:
         """Let the variables go.
 
-        The functions that hold them are cyclic garbage, which may lie for long: they are emptied.
+        They are emptied first: a call that is running holds the functions. The functions and their
+        constants refer to each other, in more places than could be taken apart.
         """
         loaded, self._loaded = self._loaded, None
         if loaded is not None:
-            functions = loaded.signatures.values()
-            for variable in (one for function in functions for one in function.variables):
-                nothing = self._tf.constant([], dtype=variable.dtype)
-                self._tf.raw_ops.AssignVariableOp(resource=variable.handle, value=nothing)
-            give_memory_back()
+            self._empty(loaded.signatures.values())
+            del loaded
+            collect()
+
+    def _empty(self, functions: Iterable[Any]) -> None:
+        for variable in (one for function in functions for one in function.variables):
+            nothing = self._tf.constant([], dtype=variable.dtype)
+            self._tf.raw_ops.AssignVariableOp(resource=variable.handle, value=nothing)
 
     def _feeds(self, specs: tuple[TensorSpec, ...], given: Mapping[str, Tensor]) -> dict[str, Any]:
         """Return the arguments of a function. Refuses what is missing and what is of another type.
@@ -100,6 +105,11 @@ class EagerModel:
             }
         except (TypeError, ValueError) as error:
             raise status_error(error) from error
+
+
+def _to_array(alias: str, tensor: Any) -> Tensor:
+    dtype = fetched_as(alias, tensor.dtype)
+    return as_array(tensor.numpy(), dtype)
 
 
 def _numpy_dtype(tf: Any, spec: TensorSpec) -> np.dtype[Any]:

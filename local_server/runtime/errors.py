@@ -55,8 +55,11 @@ def load_error(error: Exception, path: object) -> LoadError:
     return LoadError(code, reason, where=str(path))
 
 
-def forget_frames(error: Exception) -> None:
-    """Let go the functions that an error and its causes came through, and so what they hold."""
+def release(error: BaseException) -> None:
+    """Drop what an error and its causes keep in memory: the frames they passed, and the graph.
+
+    TensorFlow's errors refer to the op that failed, and so to all ops of its graph.
+    """
     seen: list[BaseException] = []
     pending: list[BaseException | None] = [error]
     while pending:
@@ -64,6 +67,9 @@ def forget_frames(error: Exception) -> None:
         if one is not None and one not in seen:
             seen.append(one)
             one.__traceback__ = None
+            if getattr(one, "op", None) is not None:
+                # OpError's; there is no public way to drop it.
+                one._op = None  # type: ignore[attr-defined]  # noqa: SLF001
             pending += [one.__cause__, one.__context__]
 
 

@@ -17,7 +17,8 @@ from cloudserve.savedmodel.signature import Signature, read_signature
 
 from ..status import Code
 from .devices import Device, is_on_cpu
-from .errors import forget_frames, load_error
+from .errors import load_error
+from .memory import close_session
 from .steady import steady_signatures
 from .types import LoadError, Tensor
 
@@ -70,14 +71,10 @@ def restore(
         unset = [] if keep_unset else _unset_variables(tf, session, signatures)
     # TensorFlow's loader raises OpError, OSError, RuntimeError, ValueError, and more.
     except Exception as error:
-        session.close()
-        # The error is kept as long as the version is listed; with its frames, and this one, it
-        # would keep the session and its variables.
-        forget_frames(error)
-        del session
+        close_session(session)
         raise load_error(error, path) from error
     if unset:
-        session.close()
+        close_session(session)
         return Restored(None, signatures, defaults, definitions, unset=tuple(unset))
     steady = steady_signatures(meta_graph.graph_def, signatures)
     return Restored(session, signatures, defaults, definitions, steady)

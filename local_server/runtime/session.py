@@ -17,6 +17,8 @@ from .callables import SessionModel
 from .config import read_config, session_config
 from .devices import find_devices
 from .eager import load_eagerly
+from .errors import release
+from .memory import collect
 from .options import SessionOptions
 from .replicas import ReplicatedModel
 from .restore import restore
@@ -60,7 +62,13 @@ def session_loader(
 
     def load(path: Path) -> LoadedModel:
         config = read_config(chosen) if given is None else given
-        return _load(path, tags, config, chosen.devices, ran, image)
+        try:
+            return _load(path, tags, config, chosen.devices, ran, image)
+        except LoadError as error:
+            # The error is kept as long as the version is listed.
+            release(error)
+            collect()
+            raise
 
     return load
 

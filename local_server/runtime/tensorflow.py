@@ -16,8 +16,14 @@ from typing import Any
 
 from cloudserve.errors import MissingExtraError
 
+from .memory import keep_activations
+
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _FATAL_ONLY = "3"
+# "0" is TensorFlow's own choice: oneDNN's pool. It waits 10 s under its lock, and every model with
+# it, when a request makes one model ask for more memory than there is; and it returns none to the
+# system. Read at the first allocation.
+_SYSTEM_ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
 
 _STDERR = 2
 # What TensorFlow's C++ logs before it has read its log level; no variable silences it.
@@ -28,13 +34,16 @@ _one_at_a_time = threading.Lock()
 def import_tensorflow() -> Any:
     """Return the `tensorflow` module, imported without its chatter unless the user asked for it.
 
-    A log level below 3 in the environment asks for it.
+    A log level below 3 in the environment asks for it. Memory comes from the C library unless the
+    environment says otherwise (TF_ONEDNN_USE_SYSTEM_ALLOCATOR=0).
 
     Raises MissingExtraError where it is not installed.
     """
     with _one_at_a_time:
         if "tensorflow" in sys.modules:
             return _import()
+        if os.environ.setdefault(_SYSTEM_ALLOCATOR, "1") == "1":
+            keep_activations()
         # Read while TensorFlow is imported. What is an error to a request comes as an exception.
         level = os.environ.setdefault(_LOG_LEVEL, _FATAL_ONLY)
         if level != _FATAL_ONLY:

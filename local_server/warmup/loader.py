@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ..models import Loader
+from ..runtime.errors import release
 from ..runtime.replicas import replicas_of
 from ..runtime.types import LoadedModel, LoadError
 from ..status import Code, StatusError
@@ -26,6 +27,11 @@ def warmed(load: Loader, iterations: int = 1, observer: WarmupObserver | None = 
         model = load(path)
         try:
             _warm_up(model, path, max(iterations, 1) * len(replicas_of(model)), observer)
+        except LoadError as error:
+            # Its frames hold the session, and close() returns the memory.
+            release(error)
+            model.close()
+            raise
         except BaseException:
             model.close()
             raise

@@ -38,12 +38,12 @@ def write_model(path: Path) -> None:
 
 def load_often(path: Path, count: int, devices: tuple[str, ...]) -> None:
     """Load the model and print, so many times."""
-    x = np.ones((1, WIDTH), np.float32)
     for number in range(1, count + 1):
         began = time.perf_counter()
         model = load_model(path, options=SessionOptions(devices=devices))
         millis = (time.perf_counter() - began) * 1e3
         (spec,) = model.signatures["serving_default"].inputs
+        x = np.ones((1, *(spec.shape or (1, WIDTH))[1:]), np.float32)
         model.run("serving_default", {spec.alias: x})
         model.close()
         print(json.dumps({"load": number, "ms": round(millis), "resident": resident()}))

@@ -1,8 +1,11 @@
-"""Swap versions under load and watch the server: `make soak`, or `python tests/bench/soak.py 60`.
+"""Swap versions under load and watch the server: `make soak`, or `soak.py 60 frozen`.
 
 A `cloudserve model-server` process serves a real model to REST and gRPC clients, broken requests
 among them, while versions come and go. Prints what was asked and answered, how long it took, and
 what the process held; ends with 1 when a request failed or its memory, handles or threads grew.
+
+`frozen` and `variables` are models of 96 MB, in constants or not; before each second swap a version
+that does not load is put there.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import numpy as np
 from cloudserve.local_server.runtime.tensorflow import import_tensorflow
 
 import_tensorflow()  # quietly, before the messages import it
@@ -35,6 +39,7 @@ ANSWERS = {2.5, 3.5}
 BROKEN = (b'{"instances": [1.0', b"[" * 10_000, b'{"instances": ["x"]}', b"", b'{"inputs": {}}')
 REST_CLIENTS, GRPC_CLIENTS = 3, 2
 GROWTH = 1.10
+LARGEST = 2**62
 MIB = 2**20
 
 
@@ -64,6 +69,7 @@ def server(folder: Path):
         f"--rest_api_port={port}",
         f"--model_base_path={folder / 'm'}",
         "--model_name=m",
+        "--max_num_load_retries=0",
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         ready = threading.Event()
@@ -135,13 +141,55 @@ def ask_grpc(path: Path, tally: Tally, over: threading.Event) -> None:
                 tally.failed.append(f"gRPC answered {answer.outputs['y'].float_val}")
 
 
-def swap(folder: Path, port: int, tally: Tally, over: threading.Event) -> None:
+def write_large(path: Path, added: float, *, frozen: bool) -> None:
+    """Write a SavedModel of x / 2 + added that reads 96 MB for it."""
+    tf = import_tensorflow()
+    module, ballast = tf.Module(), np.zeros((24, MIB), np.float32)
+    module.ballast = None if frozen else tf.Variable(ballast)
+
+    def answer(x):
+        held = tf.constant(ballast) if frozen else module.ballast
+        return {"y": x / 2 + added + tf.gather(held, 0)[0]}
+
+    x = tf.TensorSpec([None], tf.float32, name="x")
+    tf.saved_model.save(module, str(path), signatures=tf.function(answer, input_signature=[x]))
+
+
+def prepare(folder: Path, kind: str) -> tuple[Path, Path]:
+    """Return the two models that take turns."""
+    if not kind:
+        return VERSIONS
+    paths = folder / "two", folder / "three"
+    for path, added in zip(paths, (2.0, 3.0), strict=True):
+        write_large(path, added, frozen=kind == "frozen")
+    return paths
+
+
+def fail(folder: Path, number: int, port: int, over: threading.Event) -> None:
+    """Put a version that does not load in place, wait until it has failed, delete it."""
+    coming = folder / "coming"
+    coming.mkdir()
+    # The graph is whole, the index is not there.
+    shutil.copy(folder / "broken" / "saved_model.pb", coming)
+    (coming / "variables").mkdir()
+    coming.rename(folder / "m" / str(number))
+    while states(port).get(str(number)) != "END" and not over.is_set():
+        over.wait(0.05)
+    shutil.rmtree(folder / "m" / str(number))
+
+
+def swap(
+    folder: Path, port: int, models: tuple[Path, Path], tally: Tally, over: threading.Event
+) -> None:
     """Put a new version in place, wait until it serves alone, delete the one before."""
+    broken = (folder / "broken").exists()
     number = 1
     while not over.is_set():
         number += 1
+        if broken and number % 2:
+            fail(folder, LARGEST - number, port, over)
         coming = folder / "coming"
-        shutil.copytree(VERSIONS[number % 2], coming)
+        shutil.copytree(models[number % 2], coming)
         coming.rename(folder / "m" / str(number))
         while available(port) != [str(number)] and not over.is_set():
             over.wait(0.05)
@@ -151,11 +199,16 @@ def swap(folder: Path, port: int, tally: Tally, over: threading.Event) -> None:
 
 def available(port: int) -> list[str]:
     """Return the versions that are served."""
+    return [version for version, state in states(port).items() if state == "AVAILABLE"]
+
+
+def states(port: int) -> dict[str, str]:
+    """Return the versions' states."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/v1/models/m")
     listed = json.loads(connection.getresponse().read())["model_version_status"]
     connection.close()
-    return [version["version"] for version in listed if version["state"] == "AVAILABLE"]
+    return {version["version"]: version["state"] for version in listed}
 
 
 def watch(pid: int, tally: Tally, over: threading.Event) -> None:
@@ -168,16 +221,20 @@ def watch(pid: int, tally: Tally, over: threading.Event) -> None:
         tally.handles.append(len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
 
-def soak(seconds: float) -> Tally:
+def soak(seconds: float, kind: str = "") -> Tally:
     """Run everything for so many seconds."""
     tally, over = Tally(), threading.Event()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(VERSIONS[1], folder / "m" / "1")
+        models = prepare(folder, kind)
+        if kind:
+            (folder / "broken").mkdir()
+            shutil.copy(models[0] / "saved_model.pb", folder / "broken")
+        shutil.copytree(models[1], folder / "m" / "1")
         with server(folder) as (process, port):
             rest = [(ask_rest, port, tally, over)] * REST_CLIENTS
             calls = [(ask_grpc, folder / "grpc", tally, over)] * GRPC_CLIENTS
-            others = [(swap, folder, port, tally, over), (watch, process.pid, tally, over)]
+            others = [(swap, folder, port, models, tally, over), (watch, process.pid, tally, over)]
             threads = [threading.Thread(target=f, args=a) for f, *a in [*rest, *calls, *others]]
             for thread in threads:
                 thread.start()
@@ -213,4 +270,4 @@ def is_flat(name: str, values: list[int]) -> bool:
 
 if __name__ == "__main__":
     duration = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    sys.exit(0 if report(soak(duration), duration) else 1)
+    sys.exit(0 if report(soak(duration, *sys.argv[2:]), duration) else 1)

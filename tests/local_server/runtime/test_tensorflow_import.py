@@ -9,6 +9,8 @@ from cloudserve.local_server.runtime import tensorflow
 
 from cloudserve.errors import MissingExtraError
 
+ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
+
 
 @pytest.mark.parametrize("level", [{}, {"TF_CPP_MIN_LOG_LEVEL": "3"}])
 def test_the_import_writes_nothing(level):
@@ -28,6 +30,19 @@ def test_the_garbage_collector_does_not_look_at_what_was_imported():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     frozen, seen = map(int, done.stdout.split())
     assert frozen > 100_000 > 100 * seen
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "1"), ({ALLOCATOR: "0"}, "0")])
+def test_memory_comes_from_the_c_library_unless_the_user_says_otherwise(given, used):
+    code = (
+        "import os; from cloudserve.local_server.runtime.tensorflow import *; "
+        f"import_tensorflow(); print(os.environ[{ALLOCATOR!r}])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != ALLOCATOR} | given
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == used
 
 
 def test_what_is_not_chatter_is_let_through_in_order(capfd):
