@@ -3,6 +3,10 @@
 Level-triggered: whenever the aspired versions change or a load or unload ends, the policy of
 `transitions` is asked again. Loads and their retries run beside each other, so a version that
 does not load holds up no other (in TensorFlow Serving it does by default: `num_load_threads`).
+
+A version whose files or path change while it is served is loaded again, and its old model serves
+until then. In TensorFlow Serving a version never changes: one that was read while an asset was
+copied stays as it was read.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from cloudserve.errors import CloudserveError, ModelError
+from cloudserve.savedmodel.versions import is_saved_model
 
 from .discovery import Fingerprint, fingerprint
 from .manager import Again, Manager
@@ -45,6 +50,14 @@ class Failure:
     files: Fingerprint
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a version was loaded from, or would be."""
+
+    path: Path
+    files: Fingerprint
+
+
 @dataclass(slots=True)
 class _Stream:
     """A model's versions: those aspired, those in transition, those that failed."""
@@ -54,6 +67,11 @@ class _Stream:
     failed: dict[int, Failure] = field(default_factory=dict)
     pausing: dict[int, Failure] = field(default_factory=dict)
     """Those whose load failed, until it is tried again."""
+    tried: dict[int, _Source] = field(default_factory=dict)
+    """What the last load of a version began with."""
+    seen: dict[int, _Source] = field(default_factory=dict)
+    """What a served version was changed to, as the last look at it found it."""
+    reloading: set[int] = field(default_factory=set)
 
 
 class Lifecycle:
@@ -80,14 +98,18 @@ class Lifecycle:
         for failure in tuple(stream.failed.values()):
             if versions.get(failure.version) != failure.path:
                 del stream.failed[failure.version]
+        kept = versions.keys() | stream.moving.keys() | stream.reloading
+        stream.tried = {version: one for version, one in stream.tried.items() if version in kept}
         self._step(name, stream)
 
     async def recheck(self) -> None:
-        """Try versions again that failed and whose files have changed since.
+        """Load versions again whose files have changed since they failed, or were loaded.
 
         A version that was seen while it was copied need not wait for the next attempt in its turn.
+        A change to what is served is waited out: it is loaded when two looks find the same files.
         """
         for name, stream in tuple(self._streams.items()):
+            await self._reload_changed(name, stream)
             failures = (*stream.failed.values(), *stream.pausing.values())
             changed = await asyncio.to_thread(_changed, failures) if failures else ()
             for failure in changed:
@@ -161,45 +183,82 @@ class Lifecycle:
             _logger.exception("version %d of model %s", version, name)
         finally:
             del stream.moving[version]
-            task = asyncio.current_task()
-            assert task is not None
-            self._tasks.discard(task)
-            self._step(name, stream)
+            self._end_task(name, stream)
+
+    def _end_task(self, name: str, stream: _Stream) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.discard(task)
+        self._step(name, stream)
+
+    async def _reload_changed(self, name: str, stream: _Stream) -> None:
+        available = {s.version for s in self._manager.states(name) if s.state is State.AVAILABLE}
+        watched = available & stream.aspired.keys() & stream.tried.keys() - stream.reloading
+        paths = {version: stream.aspired[version] for version in watched}
+        now = await asyncio.to_thread(_look, paths) if paths else {}
+        for version, source in now.items():
+            is_changed = source != stream.tried[version]
+            if is_changed and source == stream.seen.get(version):
+                self._tasks.add(asyncio.ensure_future(self._reload(name, stream, version, source)))
+                stream.reloading.add(version)
+        stream.seen = now
+
+    async def _reload(self, name: str, stream: _Stream, version: int, source: _Source) -> None:
+        stream.tried[version] = source
+        try:
+            await self._manager.replace(name, version, source.path)
+        except CloudserveError as error:
+            _logger.warning(
+                "the files of version %d of model %s changed and cannot be loaded, it is served as "
+                "it was: %s", version, name, error.message,
+            )  # fmt: skip
+        except Exception:
+            _logger.exception("version %d of model %s", version, name)
+        finally:
+            stream.reloading.discard(version)
+            self._end_task(name, stream)
 
     async def _load(self, name: str, version: int, path: Path) -> None:
-        files = await asyncio.to_thread(fingerprint, path)
         stream = self._streams[name]
+        stream.tried[version] = _Source(path, await asyncio.to_thread(fingerprint, path))
         try:
-            await self._manager.load(name, version, path, self._again(name, version, path, files))
+            await self._manager.load(name, version, path, self._again(name, version, path))
         except Exception as error:
             # Where it is not aspired meanwhile it may come back, and shall then be tried.
             if stream.aspired.get(version) == path:
+                files = stream.tried[version].files
                 stream.failed[version] = Failure(version, path, error, files)
             raise
 
-    def _again(self, name: str, version: int, path: Path, files: Fingerprint) -> Again:
-        """Return what waits between attempts; those after a change of the files do not count."""
-        left, stream = self._retry.times, self._streams[name]
+    def _again(self, name: str, version: int, path: Path) -> Again:
+        """Return what waits between attempts; those after a change of the files do not count.
+
+        A version that is aspired at another path meanwhile is not tried at this one again.
+        """
+        left, stream, told = self._retry.times, self._streams[name], ""
+
+        def is_aspired() -> bool:
+            return stream.aspired.get(version) == path
 
         async def again(failure: ModelError) -> bool:
-            nonlocal left, files
+            nonlocal left, told
             left -= 1
-            if left < 0 or version not in stream.aspired:
+            if left < 0 or not is_aspired():
                 return False
-            _logger.warning(
+            _logger.log(
+                logging.DEBUG if failure.message == told else logging.WARNING,
                 "version %d of model %s did not load, %d attempts are left: %s",
                 version, name, left + 1, failure.message,
             )  # fmt: skip
-            stream.pausing[version] = Failure(version, path, failure, files)
-            await self._pause(
-                lambda: version not in stream.aspired or version not in stream.pausing
-            )
+            told = failure.message
+            stream.pausing[version] = Failure(version, path, failure, stream.tried[version].files)
+            await self._pause(lambda: not is_aspired() or version not in stream.pausing)
             if stream.pausing.pop(version, None) is None:
                 left += 1
-                files = await asyncio.to_thread(fingerprint, path)
-            if version not in stream.aspired:
+                stream.tried[version] = _Source(path, await asyncio.to_thread(fingerprint, path))
+            if not is_aspired():
                 _logger.info("loading version %d of model %s was cancelled", version, name)
-            return version in stream.aspired
+            return is_aspired()
 
         return again
 
@@ -214,6 +273,15 @@ class Lifecycle:
         finally:
             for wait in waits:
                 wait.cancel()
+
+
+def _look(paths: Mapping[int, Path]) -> dict[int, _Source]:
+    """Return what versions would be loaded from, those without a SavedModel left out."""
+    return {
+        version: _Source(path, fingerprint(path))
+        for version, path in paths.items()
+        if is_saved_model(path)
+    }
 
 
 def _changed(failures: Iterable[Failure]) -> tuple[Failure, ...]:

@@ -54,6 +54,7 @@ class Version:
     model: LoadedModel | None
     """None while it is not in memory."""
     handles: int
+    path: Path | None = None
 
 
 def _running() -> Future[None]:
@@ -70,6 +71,7 @@ class _Entry:
     status: VersionState
     servable: Servable | None = None
     handles: int = 0
+    path: Path | None = None
     drained: Future[None] = field(default_factory=_running)
 
 
@@ -130,7 +132,7 @@ class Manager:
         it does not load, which leaves it at END with that error, and ConflictError when it is
         loaded or loading. Cancelling the wait does not stop the load.
         """
-        entry = self._start(name, version)
+        entry = self._start(name, version, path)
         await self._unbroken(self._load_until(entry, name, path, again, load or self._load))
 
     async def unload(self, name: str, version: int) -> None:
@@ -139,7 +141,17 @@ class Manager:
         Raises StatusError (NOT_FOUND) when it is not AVAILABLE. Cancelling the wait does not stop
         the unload.
         """
-        await self._unbroken(self._drain(self._stop(name, version)))
+        await self._unbroken(self._drain(name, self._stop(name, version)))
+
+    async def replace(self, name: str, version: int, path: Path) -> None:
+        """Load an AVAILABLE version again with the manager's loader, and hand out the new model then.
+
+        The version is AVAILABLE all the time; its old model is closed when no request holds it. An
+        unload that is asked for meanwhile has its way.
+        Raises ModelError when it does not load, which leaves the old model, and StatusError
+        (NOT_FOUND) when the version is not AVAILABLE. Cancelling the wait does not stop the load.
+        """
+        await self._unbroken(self._replace(name, version, path))
 
     async def unload_all(self) -> None:
         """Unload every version that is AVAILABLE."""
@@ -167,7 +179,7 @@ class Manager:
         """Return every version ever asked for, of every model."""
         with self._lock:
             return tuple(
-                Version(name, e.status, e.servable.model if e.servable else None, e.handles)
+                Version(name, e.status, e.servable.model if e.servable else None, e.handles, e.path)
                 for name, entries in self._models.items()
                 for e in entries.values()
             )
@@ -186,7 +198,7 @@ class Manager:
             models = self._models.items()
             return tuple(sorted(n for n, vs in models if any(map(_is_ready, vs.values()))))
 
-    def _start(self, name: str, version: int) -> _Entry:
+    def _start(self, name: str, version: int, path: Path) -> _Entry:
         with self._lock:
             versions = self._models.setdefault(name, {})
             old = versions.get(version)
@@ -195,7 +207,7 @@ class Manager:
                     f"version {version} of model {name} is {old.status.state.name} already",
                     hint="unload it first",
                 )
-            entry = versions[version] = _Entry(VersionState(version, State.START))
+            entry = versions[version] = _Entry(VersionState(version, State.START), path=path)
             return entry
 
     async def _unbroken(self, work: Coroutine[None, None, None]) -> None:
@@ -238,6 +250,33 @@ class Manager:
             self._find_latest(name)
         _logger.info("version %d of model %s is available", version, name)
         return None
+
+    async def _replace(self, name: str, version: int, path: Path) -> None:
+        with self._lock:
+            old = self._find(name, version)
+        if old is None:
+            raise _not_found(name, version)
+        model = await self._in_thread(self._load, path)
+        if not self._exchange(old, _Entry(old.status, Servable(name, version, model), path=path)):
+            await self._in_thread(model.close)
+        else:
+            await self._close(old)
+
+    def _exchange(self, old: _Entry, new: _Entry) -> bool:
+        """Put an entry in the place of another; False if that was unloaded meanwhile."""
+        assert new.servable is not None
+        name, version = new.servable.name, new.servable.version
+        with self._lock:
+            if not _is_ready(old):
+                return False
+            self._models[name][version] = new
+            self._find_latest(name)
+            old.status = VersionState(version, State.UNLOADING)
+            idle = old.handles == 0
+        _logger.info("version %d of model %s was loaded again", version, name)
+        if idle:
+            old.drained.set_result(None)
+        return True
 
     def _set(self, entry: _Entry, state: State, code: Code = Code.OK, message: str = "") -> None:
         with self._lock:
@@ -293,7 +332,12 @@ class Manager:
             entry.drained.set_result(None)
         return entry
 
-    async def _drain(self, entry: _Entry) -> None:
+    async def _drain(self, name: str, entry: _Entry) -> None:
+        await self._close(entry)
+        _logger.info("version %d of model %s is unloaded", entry.status.version, name)
+
+    async def _close(self, entry: _Entry) -> None:
+        """Close an entry's model once no request holds it."""
         await asyncio.wrap_future(entry.drained)
         servable, entry.servable = entry.servable, None
         assert servable is not None
@@ -301,7 +345,6 @@ class Manager:
             await self._in_thread(servable.model.close)
         finally:
             self._set(entry, State.END)
-        _logger.info("version %d of model %s is unloaded", servable.version, servable.name)
 
 
 def _is_ready(entry: _Entry) -> bool:

@@ -16,30 +16,37 @@ class Model:
 
     def __init__(self):
         self.signatures = self.all_signatures = {}
+        self.is_closed = False
 
     def run(self, signature, inputs, wanted=()):
         raise NotImplementedError
 
     def close(self):
-        pass
+        self.is_closed = True
 
 
 class Loader:
-    """Loads what is not broken, and remembers its attempts; `held` versions wait in the thread."""
+    """Loads what is not broken, and remembers its attempts; `held` versions wait in the thread.
+
+    Versions in `broken` fail whatever their files are.
+    """
 
     def __init__(self):
-        self.attempts = []
+        self.attempts, self.paths, self.loaded = [], [], []
+        self.broken = set()
         self.held = {}
         self.is_loading = threading.Event()
 
     def __call__(self, path):
         self.attempts.append(path.name)
+        self.paths.append(path)
         if path.name in self.held:
             self.is_loading.set()
             assert self.held[path.name].wait(20)
-        if not (path / "saved_model.pb").exists():
+        if path.name in self.broken or not (path / "saved_model.pb").exists():
             raise LoadError(Code.NOT_FOUND, f"no model in {path.name}")
-        return Model()
+        self.loaded.append(Model())
+        return self.loaded[-1]
 
 
 class Pause:
@@ -75,6 +82,14 @@ class Server:
     async def available(self, name="m", *versions):
         """Wait until these are a model's available versions, and no other."""
         await self.lifecycle.changed.until(lambda: self.now(name) == set(versions))
+
+    async def poll_until(self, holds):
+        while not holds():
+            await self.core.poll()
+
+    def model(self, name="m"):
+        with self.manager.handle(name) as servable:
+            return servable.model
 
     def now(self, name="m"):
         states = self.manager.states(name)
