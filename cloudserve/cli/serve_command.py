@@ -20,9 +20,11 @@ class _Place(click.Path):
     """A directory of this machine, or a bucket's URL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Leave a URL as it is."""
-        is_url = "://" in str(value)
-        return str(value) if is_url else Path(str(super().convert(value, param, ctx)))
+        """Leave a bucket's URL as it is; that of a directory is its path."""
+        text = str(value)
+        if text.startswith("file:///"):
+            text = text.removeprefix("file://")
+        return text if "://" in text else Path(str(super().convert(text, param, ctx)))
 
 
 @click.command("serve")

@@ -56,6 +56,8 @@ def from_tensor_proto(proto: Any, room: Room | None = None) -> Tensor:
     It may be read-only. `room` is what all tensors of a request may add to its bytes. Raises
     TensorProtoError where TensorFlow's `FromProto` fails, for resources, variants and 4-bit
     numbers, and where the tensor takes more than the room that is left.
+    It may be read-only. Raises TensorProtoError where TensorFlow's `FromProto` fails, and for
+    resources and variants.
     """
     room = room or Room()
     kind = _BY_NUMBER.get(proto.dtype)
@@ -100,10 +102,10 @@ def to_tensor_proto(array: Tensor, proto: Any, *, as_content: bool = False) -> N
         proto.tensor_shape.dim.add(size=size)
     if kind is _STRING:
         proto.string_val.extend(map(_as_bytes, array.ravel().tolist()))
-    elif as_content:
+    elif as_content and kind not in _NARROW:
         proto.tensor_content = array.tobytes()
     else:
-        _write_field(proto, kind, array.ravel().view(kind.wire))
+        _write_field(proto, kind, _to_wire(array.ravel(), kind))
 
 
 def _read_shape(shape: Any) -> tuple[int, ...]:
@@ -126,7 +128,8 @@ def _read_content(content: bytes, kind: _Kind, size: int) -> Tensor | None:
     if kind.dtype == np.bool_:
         # A byte other than 0 and 1 would be a bool that equals neither.
         return np.frombuffer(content, np.uint8).astype(np.bool_)
-    return np.frombuffer(content, kind.dtype)
+    elements: Tensor = np.frombuffer(content, kind.wire if kind in _NARROW else kind.dtype)
+    return elements.astype(kind.dtype) if kind in _NARROW else elements
 
 
 def _read_strings(proto: Any, size: int, room: Room) -> Tensor:
@@ -157,7 +160,11 @@ def _read_field(values: Any, kind: _Kind, size: int) -> Tensor:
         end = min(start + _NUMBERS_AT_ONCE, count)
         # Numbers beyond a narrow type wrap around, as C++ casts them.
         bits[start:end] = np.array(values[start:end]).astype(kind.wire, copy=False)
-    return bits.view(kind.dtype)
+    return bits.astype(kind.dtype) if kind in _NARROW else bits.view(kind.dtype)
+
+
+def _to_wire(values: Tensor, kind: _Kind) -> Tensor:
+    return values.astype(kind.wire) if kind in _NARROW else values.view(kind.wire)
 
 
 def _fit(values: Tensor, size: int, room: Room) -> Tensor:
@@ -256,7 +263,17 @@ def _quantized(name: str, wire: str) -> _Kind:
 
 _NUMBERS = {dtype_name(number): number for number in PROTO_NAMES}
 _STRING = _Kind(_NUMBERS["string"], "string_val", np.dtype(object), np.dtype(object))
-_FLOAT8 = [name for name in _NUMBERS if name.startswith("float8_") and not name.endswith("_ref")]
+_FLOAT8 = [
+    name
+    for name in _NUMBERS
+    if name.startswith(("float8_", "float4_")) and not name.endswith("_ref")
+]
+# Each is one byte in memory and in a message. Not every ml_dtypes has them all.
+_NARROW = _numbers(
+    "int_val",
+    *(n for n in ("int4", "uint4", "int2", "uint2") if n in _NUMBERS and hasattr(ml_dtypes, n)),
+    wire="int8",
+)
 _KINDS = [
     *_numbers("float_val", "float32"),
     *_numbers("double_val", "float64"),
@@ -274,6 +291,7 @@ _KINDS = [
     _quantized("qint16", "int16"),
     _quantized("quint16", "uint16"),
     _quantized("qint32", "int32"),
+    *_NARROW,
     _STRING,
 ]
 _BY_NUMBER = {kind.number: kind for kind in _KINDS}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from ..status import Code, StatusError
@@ -19,6 +20,7 @@ TENSORFLOW = "tensorflow"
 _URI = "://"
 SCHEMES = ("gs://", "s3://")
 """The buckets that base paths may lie in."""
+_FILE = "file://"
 _NO_TYPE, _TENSORFLOW_TYPE = 0, 1
 _NO_TRANSITION = (
     "Cannot transition to requested config. It is only legal to transition from one "
@@ -45,6 +47,15 @@ class ModelConfig:
     policy: VersionPolicy = field(default_factory=Latest)
     labels: Mapping[str, int] = field(default_factory=dict)
     logging: LoggingConfig | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the base path as a folder of this machine; None for one in a bucket.
+
+        Of `file:///PATH` it is /PATH, without any decoding, as in TensorFlow (`ParseURI`).
+        """
+        path = self.base_path.removeprefix(_FILE)
+        return None if _URI in path else Path(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +175,9 @@ def _check_base_path(model: ModelConfig) -> None:
         f"got base_path()={model.base_path}",
     )
     _require(
-        model.base_path.startswith(("/", *SCHEMES)),
+        model.base_path.startswith(("/", f"{_FILE}/", *SCHEMES)),
         f"Model {model.name} has the base path {model.base_path}; "
-        "served are folders of this machine, gs:// and s3://",
+        "served are folders of this machine (/ and file:///), gs:// and s3://",
     )
 
 

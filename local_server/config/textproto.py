@@ -33,9 +33,12 @@ def parse_text_file(path: Path, message_class: Message) -> Message:
 
 
 def parse_text_proto(text: bytes, message_class: Message) -> Message:
-    """Parse a message in text form; raises ValueError with `LINE:COLUMN: what is wrong`."""
+    """Parse a message in text form; raises ValueError with `LINE:COLUMN: what is wrong`.
+
+    The UTF-8 byte order mark that editors of Windows write first is skipped.
+    """
     try:
-        return text_format.Parse(text.decode(), message_class())
+        return text_format.Parse(text.decode("utf-8-sig"), message_class())
     except text_format.ParseError as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:

@@ -144,7 +144,7 @@ class Manager:
         await self._unbroken(self._drain(name, self._stop(name, version)))
 
     async def replace(self, name: str, version: int, path: Path) -> None:
-        """Load an AVAILABLE version again with the manager's loader, and hand out the new model then.
+        """Load an AVAILABLE version again, with the manager's loader, and hand it out from then on.
 
         The version is AVAILABLE all the time; its old model is closed when no request holds it. An
         unload that is asked for meanwhile has its way.

@@ -121,7 +121,7 @@ def _load_identity(context: ssl.SSLContext, tls: Tls) -> None:
 
 def _parse(path: Path) -> Any:
     try:
-        return text_format.Parse(path.read_bytes().decode(), _ssl_config_class()())
+        return text_format.Parse(path.read_bytes().decode("utf-8-sig"), _ssl_config_class()())
     except OSError as error:
         raise StatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
     # The cause stays out: a parser quotes the line it stumbled on, which may be the key.

@@ -138,6 +138,19 @@ def test_quantized_types_go_there_and_back(tf, tensor_proto, name):
     same(from_tensor_proto(proto), array)
 
 
+@pytest.mark.parametrize("as_content", [False, True])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("int4", [-8, 0, 7]), ("uint4", [0, 15, 8]), ("int2", [-2, 1]), ("uint2", [0, 3])],
+)
+def test_integers_of_less_than_a_byte_go_there_and_back(tf, tensor_proto, name, values, as_content):
+    dtype = tf.dtypes.as_dtype(name)
+    array = np.array(values, np.int8).astype(dtype.as_numpy_dtype)
+    proto = written(tensor_proto, array, as_content=as_content)
+    assert proto == tf.make_tensor_proto(array)
+    same(from_tensor_proto(proto), array)
+
+
 @pytest.mark.parametrize("dtype", [np.dtype("datetime64[s]"), np.dtype([("a", int)])])
 def test_an_array_that_no_field_takes_is_told(tensor_proto, dtype):
     with pytest.raises(StatusError) as caught:

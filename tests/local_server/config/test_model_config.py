@@ -1,5 +1,8 @@
 """ModelServerConfig in its text form: what is taken, and what is refused in which words."""
 
+import codecs
+from pathlib import Path
+
 import pytest
 from cloudserve.local_server.config import (
     All,
@@ -122,6 +125,20 @@ def test_a_base_path_is_absolute():
     )
 
 
+def test_a_folder_may_be_written_as_a_url_and_no_other_machine_has_one():
+    ModelServerConfig((ModelConfig("m", "file:///models/a%20b"),)).check()
+    assert ModelConfig("m", "file:///models/a%20b").folder == Path("/models/a%20b")
+    assert ModelConfig("m", "/models/m").folder == Path("/models/m")
+    assert ModelConfig("m", "gs://bucket/m").folder is None
+    assert refused(ModelServerConfig((ModelConfig("m", "file://host/m"),))) == (
+        Code.INVALID_ARGUMENT,
+        (
+            "Model m has the base path file://host/m; served are folders of this machine (/ and "
+            "file:///), gs:// and s3://"
+        ),
+    )
+
+
 def test_other_platforms_are_refused_and_a_platform_does_not_change():
     other = ModelServerConfig((ModelConfig("m", "/m", platform="caffe"),))
     assert refused(other) == (
@@ -159,6 +176,16 @@ def test_a_file_that_is_not_a_configuration_is_told_by_its_path_and_place(tmp_pa
     assert caught.value.message == f"Invalid protobuf file: '{path}'"
     # Upstream's own test looks for this in the log.
     assert "Error parsing text-format tensorflow.serving.ModelServerConfig: 1:21" in caplog.text
+
+
+def test_the_byte_order_mark_of_an_editor_is_skipped_once(tmp_path):
+    path, mark = tmp_path / "models.config", codecs.BOM_UTF8
+    path.write_bytes(mark + b'model_config_list { config { name: "\xc3\xa9" } }')
+    message = parse_text_file(path, model_server_config())
+    assert message.model_config_list.config[0].name == "é"
+    path.write_bytes(mark + mark + b"model_config_list {}")
+    with pytest.raises(StatusError):
+        parse_text_file(path, model_server_config())
 
 
 def test_a_file_that_is_not_there_is_not_found(tmp_path):

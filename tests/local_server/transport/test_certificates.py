@@ -1,6 +1,7 @@
 """Certificates that are renewed while the server runs, over HTTPS and gRPC."""
 
 import asyncio
+import codecs
 import itertools
 import ssl
 
@@ -127,6 +128,11 @@ def test_who_has_to_show_a_certificate_does_not_change(file, first, second, auth
     write(file, second, custom_ca=authority.certificate, client_verify=True)
     assert certificates.current().certificate == first.certificate.encode()
     assert f"{file} changes client_verify, which takes a restart" in caplog.text
+
+
+def test_the_byte_order_mark_of_an_editor_is_skipped(file, first):
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    assert Certificates(file).current().certificate == first.certificate.encode()
 
 
 def test_certificates_that_do_not_fit_are_told_at_the_start(tmp_path, first, second):

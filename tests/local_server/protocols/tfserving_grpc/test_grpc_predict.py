@@ -86,6 +86,10 @@ DTYPES = [
     "bool",
     "complex64",
     "complex128",
+    "float8_e5m2",
+    "float8_e4m3fn",
+    "int4",
+    "uint4",
 ]
 
 
