@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
 from ..models import Servable
-from ..runtime.types import DEFAULT_SIGNATURE, Tensor
+from ..runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of
 from ..status import Code, StatusError
 from . import example_methods as methods
 from .nouns import Classifications, ModelSpec, Regressions, Task
@@ -81,7 +81,7 @@ class Jobs:
         self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
     ) -> Steps[Classifications]:
         signature = self._find_signature(spec, servable, methods.CLASSIFY)
-        methods.check_classification(signature)
+        methods.check_classification(signature, _definition(servable, signature))
         outputs = yield signature.name, methods.to_input(examples)
         labels, scores = methods.read_classes(outputs, len(examples))
         return Classifications(_resolved(spec, servable, signature), labels, scores)
@@ -90,7 +90,7 @@ class Jobs:
         self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
     ) -> Steps[Regressions]:
         signature = self._find_signature(spec, servable, methods.REGRESS)
-        methods.check_regression(signature)
+        methods.check_regression(signature, _definition(servable, signature))
         outputs = yield signature.name, methods.to_input(examples)
         values = methods.read_values(outputs, len(examples))
         return Regressions(_resolved(spec, servable, signature), values)
@@ -151,6 +151,10 @@ def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
             seen.add(name)
             continue
         raise StatusError(Code.INVALID_ARGUMENT, text)
+
+
+def _definition(servable: Servable, signature: Signature) -> Any:
+    return definitions_of(servable.model).get(signature.name)
 
 
 def _resolved(spec: ModelSpec, servable: Servable, signature: Signature) -> ModelSpec:

@@ -8,6 +8,7 @@ tfserving.md 3.4.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,28 +58,32 @@ def check_predict_method(signature: Signature) -> None:
         )
 
 
-def check_classification(signature: Signature) -> None:
-    """Refuse a signature whose inputs and outputs are not those of a classifier."""
+def check_classification(signature: Signature, definition: Any = None) -> None:
+    """Refuse a signature whose inputs and outputs are not those of a classifier.
+
+    `definition` is its `SignatureDef`, which the text of an error quotes.
+    """
     _check_one_input(signature)
     aliases = {spec.alias for spec in signature.outputs}
     if len(aliases) not in {1, 2}:
         raise _invalid(f"Expected one or two output Tensors, found {len(aliases)}")
-    _check_input_alias(signature, "classification")
+    _check_input_alias(signature, "classification", definition)
     if not aliases & {_CLASSES, _SCORES}:
         raise _invalid(
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" '
-            f'or "{_SCORES}". Signature was: {signature_text(signature)}'
+            f'or "{_SCORES}". Signature was: {signature_text(signature, definition)}'
         )
 
 
-def check_regression(signature: Signature) -> None:
-    """Refuse a signature whose inputs and outputs are not those of a regressor."""
+def check_regression(signature: Signature, definition: Any = None) -> None:
+    """Refuse a signature whose inputs and outputs are not those of a regressor, likewise."""
     _check_one_input(signature)
     if len(signature.outputs) != 1:
         raise _invalid("Expected one output Tensor.")
-    _check_input_alias(signature, "regression")
+    _check_input_alias(signature, "regression", definition)
     if signature.outputs[0].alias != _OUTPUTS:
-        raise _invalid(f"No regression outputs found in SignatureDef: {signature_text(signature)}")
+        text = signature_text(signature, definition)
+        raise _invalid(f"No regression outputs found in SignatureDef: {text}")
 
 
 def read_classes(outputs: Mapping[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
@@ -126,9 +131,10 @@ def _check_one_input(signature: Signature) -> None:
         raise _invalid("Expected one input Tensor.")
 
 
-def _check_input_alias(signature: Signature, kind: str) -> None:
+def _check_input_alias(signature: Signature, kind: str, definition: Any) -> None:
     if signature.inputs[0].alias != _INPUTS:
-        raise _invalid(f"No {kind} inputs found in SignatureDef: {signature_text(signature)}")
+        text = signature_text(signature, definition)
+        raise _invalid(f"No {kind} inputs found in SignatureDef: {text}")
 
 
 def _check_classes(alias: str, tensor: Tensor, dtype: str, count: int) -> None:

@@ -1,11 +1,14 @@
 """A signature as protobuf's text form prints its SignatureDef: what some error texts quote.
 
-Only what a Signature keeps is printed; the values of `defaults` are not.
+Of a model without definitions only what a Signature keeps is printed: no default values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import text_format
 
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
@@ -16,8 +19,11 @@ PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()
 _INDENT = "  "
 
 
-def signature_text(signature: Signature) -> str:
-    """Return the SignatureDef in text form (`DebugString`)."""
+def signature_text(signature: Signature, definition: Any = None) -> str:
+    """Return the `SignatureDef` of the model's file in text form (`DebugString`)."""
+    if definition is not None:
+        text: str = text_format.MessageToString(definition)
+        return text
     lines = [line for spec in signature.inputs for line in _entry("inputs", spec)]
     lines += [line for spec in signature.outputs for line in _entry("outputs", spec)]
     if signature.method_name:

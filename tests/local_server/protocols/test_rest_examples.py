@@ -4,6 +4,28 @@ import pytest
 
 HALF = "/v1/models/tfs_half_plus_two_cpu"
 TAXI = "/v1/models/tfx_taxi_estimator"
+_TENSOR = """\
+{word} {{
+  key: "{alias}"
+  value {{
+    name: "{alias}:0"
+    dtype: DT_FLOAT
+    tensor_shape {{
+      dim {{
+        size: -1
+      }}
+      dim {{
+        size: 1
+      }}
+    }}
+  }}
+}}
+"""
+IN_FILE = (
+    _TENSOR.format(word="inputs", alias="x")
+    + _TENSOR.format(word="outputs", alias="y")
+    + 'method_name: "tensorflow/serving/predict"\n'
+)
 
 
 def regress(client, document, signature="regress_x_to_y"):
@@ -73,7 +95,7 @@ def test_examples_that_do_not_do_are_told_in_tensorflows_words(client, document,
 @pytest.mark.parametrize(
     ("verb", "signature", "text"),
     [
-        ("regress", "serving_default", "No regression inputs found in SignatureDef: inputs {"),
+        ("regress", "serving_default", f"No regression inputs found in SignatureDef: {IN_FILE}"),
         (
             "classify",
             "regress_x_to_y",
