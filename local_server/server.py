@@ -16,7 +16,8 @@ from typing import Any
 
 from .assembly import make_core, make_loader, make_monitor
 from .batching import BatchedModel
-from .config import ModelServerConfig, model_server_config, parse_text_file, read_config
+from .config import ModelServerConfig
+from .config.file import ConfigFile
 from .inference import Inference
 from .models import Loader, Manager
 from .options.server_options import GrpcOptions, RestOptions, ServerOptions, Startup
@@ -56,6 +57,7 @@ class ModelServer:
         parameters, certificates and a monitoring configuration that cannot be taken.
         """
         self._options = options
+        self._config_file = ConfigFile(options.config_file) if options.config_file else None
         self._loading = ThreadPoolExecutor(options.load_threads or _LOAD_THREADS, "load")
         self._running = ThreadPoolExecutor(options.request_threads or _REQUEST_THREADS, "request")
         self._monitor = make_monitor(options)
@@ -145,9 +147,7 @@ class ModelServer:
             self._spawn(self._core.follow(self._read_config, options.config_poll_seconds))
 
     def _read_config(self) -> ModelServerConfig:
-        if self._options.config_file is None:
-            return self._options.config
-        return read_config(parse_text_file(self._options.config_file, model_server_config()))
+        return self._config_file.read() if self._config_file else self._options.config
 
     async def _wait_for_models(self) -> None:
         names = [model.name for model in self._core.config.models]

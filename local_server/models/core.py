@@ -16,6 +16,7 @@ from ..config import ModelConfig, ModelServerConfig
 from ..status import Code, StatusError
 from .lifecycle import Failure, Lifecycle, Sleep
 from .manager import Manager
+from .rounds import Rounds
 from .source import FileSystemSource
 from .states import State, VersionState
 
@@ -99,15 +100,17 @@ class ServerCore:
     ) -> None:
         """Reload what `read` returns every so many seconds until cancelled.
 
-        What cannot be read or taken is logged and leaves things as they are.
+        What cannot be read or taken is logged, once, and leaves things as they are.
         """
+        rounds = Rounds(_logger, logging.ERROR)
         while True:
             await sleep(seconds)
             try:
                 self.apply(await asyncio.to_thread(read))
             except CloudserveError as error:
-                _logger.error("the configuration is not taken: %s", error.message)  # noqa: TRY400  no defect
+                rounds.tell([f"the configuration is not taken: {error.message}"])
             else:
+                rounds.tell(())
                 await self._source.poll()
 
     async def settle(self, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from cloudserve.savedmodel.versions import is_saved_model
@@ -33,7 +34,7 @@ def find_versions(base_path: Path) -> dict[int, Path]:
         if number is None:
             continue
         if number in found:
-            _logger.warning("%s: %s/ replaces %s/", base_path, name, found[number].name)
+            _tell_of_twins(base_path, name, found[number].name)
         found[number] = base_path / name
     return found
 
@@ -61,6 +62,11 @@ def fingerprint(path: Path) -> Fingerprint:
                 status = file.stat()
                 found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
     return tuple(sorted(found))
+
+
+@lru_cache(maxsize=256)  # a base path is read every second
+def _tell_of_twins(base_path: Path, taken: str, left: str) -> None:
+    _logger.warning("%s: %s/ replaces %s/", base_path, taken, left)
 
 
 def _number(name: str) -> int | None:

@@ -23,6 +23,7 @@ from cloudserve.storage.model_cache import ModelCache
 from cloudserve.storage.versions import RemoteVersion, find_versions
 
 from ..config import ModelConfig
+from .rounds import Rounds
 
 SECONDS_BETWEEN_LISTINGS = 10.0
 LIMIT = 20 << 30
@@ -32,11 +33,6 @@ _SLOTS = 100
 _logger = logging.getLogger(__name__)
 OpenBucket = Callable[[str, Mapping[str, str]], tuple[BlobStore, str]]
 Find = Callable[[BlobStore, str], Mapping[int, RemoteVersion]]
-
-
-def is_remote(base_path: str) -> bool:
-    """Say whether a base path is a bucket's URL."""
-    return "://" in base_path
 
 
 class RemoteBases:
@@ -59,6 +55,7 @@ class RemoteBases:
         self._stores: dict[str, tuple[BlobStore, str]] = {}
         self._listed: dict[str, tuple[float, Mapping[int, RemoteVersion]]] = {}
         self._served: dict[str, frozenset[Path]] = {}
+        self._rounds: dict[str, Rounds] = {}
 
     def find(self, model: ModelConfig) -> dict[int, Path]:
         """Return the versions below a model's base path; those that its policy chooses are there.
@@ -70,13 +67,15 @@ class RemoteBases:
         except CloudserveError as error:
             raise OSError(errno.EIO, str(error), model.base_path) from error
         paths: dict[int, Path] = {}
+        problems: list[str] = []
         while missing := model.policy.choose(versions) - paths.keys():
             number = max(missing)
             try:
                 paths[number] = self._get(model.base_path, versions[number])
             except CloudserveError as error:
-                _logger.warning("version %d of %s is passed over: %s", number, model.name, error)
+                problems.append(f"version {number} of {model.name} is not fetched: {error}")
                 del versions[number]
+        self._rounds.setdefault(model.name, Rounds(_logger)).tell(problems)
         self._served[model.name] = frozenset(paths.values())
         return {number: paths.get(number, Path(v.prefix)) for number, v in versions.items()}
 

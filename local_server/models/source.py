@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..config import ModelConfig, Specific
 from .discovery import find_versions
-from .remote import RemoteBases, is_remote
+from .remote import RemoteBases
+from .rounds import Rounds
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class FileSystemSource:
         self._independent = independent
         self._models: tuple[ModelConfig, ...] = ()
         self._polling = asyncio.Lock()
-        self._told: frozenset[str] = frozenset()
+        self._rounds = Rounds(_logger)
         self.problems: Mapping[str, str] = {}
         """What kept models from being read in the last round, by name."""
 
@@ -65,7 +66,7 @@ class FileSystemSource:
             self.problems = problems
             readable = [model for model in models if model.name in found]
             remarks = (_remarks(model, found[model.name]) for model in readable)
-            self._tell([*problems.values(), *chain.from_iterable(remarks)])
+            self._rounds.tell([*problems.values(), *chain.from_iterable(remarks)])
             if problems and not self._independent:
                 return
             for model in readable:
@@ -87,19 +88,12 @@ class FileSystemSource:
         return found, problems
 
     def _find(self, model: ModelConfig) -> Mapping[int, Path]:
-        if is_remote(model.base_path):
-            return self._remote(model)
-        return self._discover(Path(model.base_path))
+        folder = model.folder
+        return self._remote(model) if folder is None else self._discover(folder)
 
     def _take(self, model: ModelConfig, found: Mapping[int, Path]) -> None:
         chosen = model.policy.choose(found)
         self._aspire(model.name, {version: found[version] for version in chosen})
-
-    def _tell(self, lines: Iterable[str]) -> None:
-        """Log what is new, not the same line every second."""
-        before, self._told = self._told, frozenset(lines)
-        for line in sorted(self._told - before):
-            _logger.warning("%s", line)
 
 
 def _remarks(model: ModelConfig, found: Mapping[int, Path]) -> Iterator[str]:

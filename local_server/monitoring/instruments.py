@@ -12,13 +12,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 Labels: TypeAlias = "tuple[object, ...]"
 """The values of a metric's labels, in their order; written as `str` writes them."""
 
 MOST_SERIES = 10_000
-_OTHER = "other"
+OTHER = "other"
+"""The label of what has no series of its own."""
 _INFINITY = "+Inf"
 
 
@@ -79,6 +80,11 @@ class Counter:
             values = tuple(self._values.items())
         for labels, value in values:
             yield Sample(tuple(zip(self._labels, labels, strict=True)), value)
+
+    def retain(self, wanted: Callable[[Labels], bool]) -> None:
+        """Drop the series whose labels are not wanted; those put together as "other" stay."""
+        with self._lock:
+            _retain(self._values, wanted)
 
 
 class _Series:
@@ -141,6 +147,11 @@ class Histogram:
             yield Sample(labels, total, "_sum")
             yield Sample(labels, sum(counts), "_count")
 
+    def retain(self, wanted: Callable[[Labels], bool]) -> None:
+        """Drop series as a Counter does."""
+        with self._lock:
+            _retain(self._series, wanted)
+
     def _new(self) -> _Series:
         return _Series(len(self._bounds) + 1)
 
@@ -170,6 +181,11 @@ def format_bound(bound: float) -> str:
     return f"{bound:g}"
 
 
+def _retain(series: dict[Labels, Any], wanted: Callable[[Labels], bool]) -> None:
+    for labels in [one for one in series if one and one[0] != OTHER and not wanted(one)]:
+        del series[labels]
+
+
 def _bounded(labels: Labels, count: int, most: int) -> Labels:
     """Return the labels of a new series: its own, while there is room."""
-    return labels if count < most else (_OTHER,) * len(labels)
+    return labels if count < most else (OTHER,) * len(labels)

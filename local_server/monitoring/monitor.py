@@ -61,7 +61,9 @@ class Monitor:
         return CountedGrpc(self._metrics, face) if self._metrics else face
 
     def configure(self, config: ModelServerConfig) -> None:
-        """Log requests as a configuration of models says."""
+        """Log requests as a configuration of models says, and count those for its models."""
+        if self._metrics:
+            self._metrics.configure(model.name for model in config.models)
         self._log.configure(config.models)
 
     def close(self, seconds: float) -> None:

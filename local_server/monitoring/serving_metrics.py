@@ -7,14 +7,14 @@ What goes beyond is called `cloudserve_…` and is in seconds, as Prometheus wou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..inference.observing import Method, Observation
-from ..models import Version
+from ..models import State, Version
 from ..status import Code
 from .exposition import expose
-from .instruments import Counter, Gauge, Histogram, Labels, Metric, exponential
+from .instruments import OTHER, Counter, Gauge, Histogram, Labels, Metric, exponential
 
 _SERVING = ":tensorflow:serving:"
 _SAVED_MODEL = ":tensorflow:cc:saved_model:"
@@ -58,6 +58,8 @@ class ServingMetrics:
             ("model_name", "version", "signature", "method"),
             bounds=_SECONDS,
         )
+        self._models: frozenset[str] | None = None
+        self._versions: Versions | None = None
         self.batches = BatchMetrics()
         self.loads = LoadMetrics()
         self.graphs = GraphMetrics()
@@ -70,14 +72,28 @@ class ServingMetrics:
         ]
 
     def page(self) -> bytes:
-        """Return everything in Prometheus' text form."""
-        return expose(self._metrics)
+        """Return everything in Prometheus' text form.
+
+        What belongs to versions that have ended, and to models that are no longer configured, is
+        told for the last time.
+        """
+        page = expose(self._metrics)
+        self._forget_ended()
+        return page
+
+    def configure(self, models: Iterable[str]) -> None:
+        """Take the names of the models; requests for any other are counted as for "other"."""
+        self._models = frozenset(models)
 
     def watch(self, versions: Versions) -> None:
-        """Tell of the versions in memory too: their states, and how many requests hold them."""
+        """Tell of the versions in memory too: their states, and how many requests hold them.
+
+        Those that have ended are not told of, unless they failed and no later one is served.
+        """
+        self._versions = versions
 
         def states() -> Iterator[tuple[Labels, float]]:
-            for each in versions():
+            for each in _current(versions()):
                 yield (each.name, each.status.version, each.status.state.name), 1
 
         def in_flight() -> Iterator[tuple[Labels, float]]:
@@ -97,6 +113,8 @@ class ServingMetrics:
 
     def answered(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
         """Count a request of a face: `api` as TensorFlow Serving writes it there."""
+        if self._models is not None and model and model not in self._models:
+            model = OTHER  # a name that a client made up is worth no series
         self._requests.add((model, _CODE_NAMES[code]))
         if code is Code.OK:
             self._latency.observe((model, api, entrypoint), seconds * _MICROS)
@@ -122,6 +140,37 @@ class ServingMetrics:
         else:
             run = observation.run_seconds * _MICROS
             self._runtime.observe((servable.name, method, "TF1"), run)
+
+    def _forget_ended(self) -> None:
+        if self._versions is not None:
+            current = _current(self._versions())
+            versions = {(each.name, each.status.version) for each in current}
+            for metric in (self._answered, self._seconds):
+                metric.retain(lambda labels: labels[:2] in versions)
+            self.loads.retain({each.path for each in current})
+        models = self._models
+        if models is not None:
+            for metric in (self._requests, self._latency, self._runtime, self._logs):
+                metric.retain(lambda labels: labels[0] in models or not labels[0])
+            for metric in (self._examples, self._all_examples):
+                metric.retain(lambda labels: labels[0] in models)
+
+
+def _current(versions: Iterable[Version]) -> list[Version]:
+    """Leave out versions that have ended, but for a failure that no later version has replaced."""
+    listed = list(versions)
+    served: dict[str, int] = {}
+    for each in listed:
+        if each.status.state is State.AVAILABLE:
+            served[each.name] = max(each.status.version, served.get(each.name, 0))
+    return [each for each in listed if not _is_over(each, served.get(each.name))]
+
+
+def _is_over(version: Version, served: int | None) -> bool:
+    status = version.status
+    if status.state is not State.END:
+        return False
+    return status.code is Code.OK or (served is not None and status.version < served)
 
 
 class BatchMetrics:
@@ -197,6 +246,11 @@ class LoadMetrics:
     def metrics(self) -> Sequence[Metric]:
         """Return what can be exposed."""
         return self._attempts, self._load, self._warmup, self._records
+
+    def retain(self, paths: Container[Path | None]) -> None:
+        """Drop the series of other paths than these."""
+        for metric in (self._attempts, self._load, self._warmup, self._records):
+            metric.retain(lambda labels: labels[0] in paths)
 
     def loaded(self, path: Path, seconds: float, *, succeeded: bool) -> None:
         """Count an attempt to load (tensorflow/cc/saved_model/loader.cc)."""

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from cloudserve.local_server.config import ModelServerConfig
+from cloudserve.local_server.config.file import ConfigFile
 from cloudserve.local_server.status import Code, StatusError
 
 from .conftest import Server, run
@@ -122,10 +123,9 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
         base(1)
         base(1, "other")
         await server.serve(m())
-        answers = [
-            StatusError(Code.INVALID_ARGUMENT, "Invalid protobuf file: 'x'"),
-            ModelServerConfig((m(), m("other"))),
-        ]
+        refusal = StatusError(Code.INVALID_ARGUMENT, "Invalid protobuf file: 'x'")
+        good = ModelServerConfig((m(), m("other")))
+        answers = [refusal, refusal, refusal, good, refusal, refusal, good]
         seen = asyncio.Event()
 
         def read():
@@ -147,7 +147,26 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
         await server.core.close()
 
     run(main())
-    assert "the configuration is not taken: Invalid protobuf file: 'x'" in caplog.messages
+    # Once for each time that it became wrong, not at every look.
+    told = "the configuration is not taken: Invalid protobuf file: 'x'"
+    assert caplog.messages.count(told) == 2
+
+
+def test_a_file_that_cannot_be_parsed_is_told_once_for_each_state_of_it(tmp_path, caplog):
+    path = tmp_path / "models.config"
+    file = ConfigFile(path)
+    for text in ("nonsense", "more nonsense"):
+        path.write_text(text)
+        for _ in range(3):
+            with pytest.raises(StatusError, match="Invalid protobuf file"):
+                file.read()
+    assert len([line for line in caplog.messages if "Error parsing text-format" in line]) == 2
+    path.write_text("model_config_list {}")
+    assert file.read() == file.read() == ModelServerConfig()
+    path.unlink()
+    with pytest.raises(StatusError) as caught:
+        file.read()
+    assert caught.value.code is Code.NOT_FOUND
 
 
 def test_a_reload_does_not_wait_for_what_a_later_configuration_leaves_out(base, m):

@@ -57,8 +57,8 @@ def test_every_version_is_told_with_the_requests_that_hold_it():
     asyncio.run(manager.unload("m", 1))
     with manager.handle("m") as servable, manager.handle("m"):
         assert manager.versions() == (
-            Version("m", VersionState(1, State.END), None, 0),
-            Version("m", VersionState(2, State.AVAILABLE), servable.model, 2),
+            Version("m", VersionState(1, State.END), None, 0, PATH),
+            Version("m", VersionState(2, State.AVAILABLE), servable.model, 2, PATH),
         )
 
 
