@@ -19,8 +19,9 @@ KEYS = {
 class Access:
     """Makes clients when they are first needed: making a provider reaches no network.
 
-    Credentials are, in this order: the target's profile, the environment's keys, the
-    environment's profile, and boto3's own chain.
+    Credentials are, in this order: the environment's keys where it names an endpoint as well (they
+    belong together, and a real account's are not sent there), the target's profile, the
+    environment's keys, the environment's profile, and boto3's own chain.
     """
 
     def __init__(self, environ: Mapping[str, str], region: str, profile: str = "") -> None:
@@ -58,7 +59,8 @@ class Access:
     @cached_property
     def _session(self) -> Any:
         given = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
-        if self._profile:
+        is_elsewhere = bool(given and self._environ.get("AWS_ENDPOINT_URL"))
+        if self._profile and not is_elsewhere:
             return boto3.Session(profile_name=self._profile, region_name=self._region)
         if "aws_access_key_id" in given:
             return boto3.Session(region_name=self._region, **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import click
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number
 from cloudserve.cli.running import run_until_stopped
+from cloudserve.cli.variables import STRAYING, container_env_option, forget_accounts
 
 
 @click.command("emulate")
@@ -53,8 +55,16 @@ from cloudserve.cli.running import run_until_stopped
     is_flag=True,
     help="Install the code/requirements.txt of SageMaker's models, each into a folder of its own.",
 )
+@container_env_option()
 @click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
-def command(*, port: int, data: Path | None, as_exports: bool, **options: object) -> None:
+def command(
+    *,
+    port: int,
+    data: Path | None,
+    as_exports: bool,
+    container_env: Mapping[str, str],
+    **options: object,
+) -> None:
     """Run the offline clouds on one loopback port.
 
     It runs real models for unmodified AWS and Google clients until it is stopped (Ctrl-C). What
@@ -63,11 +73,14 @@ def command(*, port: int, data: Path | None, as_exports: bool, **options: object
     from cloudserve import registry
 
     log_to_stderr(FORMS[0])
+    forget_accounts(os.environ)
     make = registry.server("emulator")
-    emulator = make(data, "127.0.0.1", port, **options)
+    emulator = make(data, "127.0.0.1", port, container_variables=container_env, **options)
 
     def announce() -> None:
-        _announce(emulator.port, emulator.environment(), as_exports=as_exports)
+        environment = emulator.environment()
+        os.environ.update(environment)
+        _announce(emulator.port, environment, as_exports=as_exports)
 
     registry.server("run")(run_until_stopped(emulator, announce))
 
@@ -77,6 +90,7 @@ def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) ->
     if not as_exports:
         click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
         click.echo("Point any client at them, in another shell:\n")
+    click.echo(f"unset {' '.join(STRAYING)}")
     for name, value in environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     if as_exports:

@@ -11,6 +11,7 @@ from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.running import end_well_on_sigterm, run_model_server
 from cloudserve.cli.serve_container import serve_container, tfserving_options
 from cloudserve.cli.serve_vertex import vertex_options
+from cloudserve.cli.variables import container_env_option
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -97,6 +98,7 @@ class _Place(click.Path):
     is_flag=True,
     help="With --as sagemaker: install code/requirements.txt, into a folder of its own.",
 )
+@container_env_option("With --as sagemaker: ")
 @click.option(
     "--drain-seconds",
     type=click.FloatRange(0),

@@ -18,7 +18,7 @@ _FOREIGN = (
     *("name", "grpc_port", "no_grpc", "batching", "batching_parameters", "devices", "pretty_json"),
     *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
 )
-_OWN = ("image", "install_requirements")
+_OWN = ("image", "install_requirements", "container_env")
 
 
 def serve_container(context: click.Context, path: Path | str, options: Mapping[str, Any]) -> None:
@@ -32,6 +32,7 @@ def serve_container(context: click.Context, path: Path | str, options: Mapping[s
     if isinstance(path, str):
         raise click.UsageError(f"{path} is in a bucket; --as sagemaker serves a directory", context)
     environment = {name: value for name, value in os.environ.items() if _is_own(name)}
+    environment |= options["container_env"]
     is_chosen = context.get_parameter_source("port") is not ParameterSource.DEFAULT
     port = options["port"] if is_chosen else int(environment.get("SAGEMAKER_BIND_TO_PORT", _PORT))
     server = registry.server("sagemaker-container")(

@@ -134,7 +134,8 @@ def read_exports(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
         if line.startswith("# ready"):
             return environment
         name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
-        environment[name] = "".join(shlex.split(value))
+        if line.startswith("export "):
+            environment[name] = "".join(shlex.split(value))
     raise SystemExit(f"the offline clouds did not start:\n{log.read_text()}")
 
 

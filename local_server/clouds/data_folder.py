@@ -24,7 +24,8 @@ class DataFolder:
 
     def open(self) -> Path:
         """Create and lock the folder; raises UserError when another emulator has it."""
-        self.path = self._wanted or Path(tempfile.mkdtemp(prefix="cloudserve-"))
+        # Absolute: processes that run models' code stand in other directories.
+        self.path = (self._wanted or Path(tempfile.mkdtemp(prefix="cloudserve-"))).absolute()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / ".lock").open("ab")

@@ -11,7 +11,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -26,19 +26,18 @@ from ..runtime.tensorflow import import_tensorflow
 from ..transport.limits import Limits
 from ..transport.server import HttpServer
 from ..transport.types import Head
-from .aws.arns import DEFAULT_REGION
 from .aws.assembly import AwsParts, OfflineAws
 from .data_folder import DataFolder
 from .fault_rules import RuleSet, load_rules
 from .faults import Faults
 from .google.ai_platform import AiPlatform
 from .google.oauth import OAuth
-from .google.service_account import PROJECT, write_service_account
 from .latency import Latency
 from .objects.gcs import GcsFace
 from .objects.routing import is_gcs, is_s3
 from .objects.s3 import S3Face
 from .objects.store import ObjectStore
+from .pointing import KEY, client_variables, container_variables, write_credentials
 from .resources import Resources
 from .router import Route, Router
 from .serving import Serving
@@ -51,8 +50,6 @@ _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].
 # SDKs keep connections and do not all try again on one that was closed: a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
-_KEY = "cloudserve"
-"""Both AWS keys: signatures are checked only where that is asked for, and it opens nothing."""
 
 
 class Emulator:
@@ -64,7 +61,8 @@ class Emulator:
     its clock is everybody's. `faults` is a file of faults on purpose (see `fault_rules`). With
     `auth` "strict" AWS requests have to be signed with the key of `environment`.
     `install_requirements` installs what the code of SageMaker's models asks for, into folders of
-    its own.
+    its own. That code runs in a container's environment: the model's, then `container_variables`,
+    then the emulator's own.
     """
 
     def __init__(  # noqa: PLR0913  a keyword for each option of the command
@@ -78,14 +76,16 @@ class Emulator:
         faults: Path | None = None,
         auth: Literal["ignore", "strict"] = "ignore",
         install_requirements: bool = False,
+        container_variables: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
         self._chance = chance or random.Random()  # noqa: S311 - traffic shares, no secret
         self._latency = Latency.named(latency) if isinstance(latency, str) else latency
         self._rules = load_rules(faults) if faults else RuleSet()
-        self._keys = {_KEY: _KEY} if auth == "strict" else None
+        self._keys = {KEY: KEY} if auth == "strict" else None
         self._install_requirements = install_requirements
+        self._given = dict(container_variables or {})
         self._closing = AsyncExitStack()
         self._server: HttpServer | None = None
 
@@ -126,7 +126,7 @@ class Emulator:
         for restore in restorers:
             restore()
         work.start("tensorflow", _warm())
-        await asyncio.to_thread(write_service_account, self._account, f"{self.url}/token")
+        await asyncio.to_thread(write_credentials, self._credentials, self.url)
 
     def _build(
         self, data: Path, work: Work
@@ -167,6 +167,7 @@ class Emulator:
                 executor,
                 work,
                 self._chance,
+                lambda region: {**self._given, **container_variables(self.url, region)},
                 self._latency.clock,
                 install_requirements=self._install_requirements,
                 keys=self._keys,
@@ -188,24 +189,12 @@ class Emulator:
         self._server = None
 
     @property
-    def _account(self) -> Path:
-        return self._folder.path / "credentials" / "service-account.json"
+    def _credentials(self) -> Path:
+        return self._folder.path / "credentials"
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point unmodified AWS and Google clients at this emulator."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": _KEY,
-            "AWS_SECRET_ACCESS_KEY": _KEY,
-            "AWS_DEFAULT_REGION": DEFAULT_REGION,
-            "AWS_REGION": DEFAULT_REGION,
-            "STORAGE_EMULATOR_HOST": self.url,
-            "GOOGLE_APPLICATION_CREDENTIALS": str(self._account.absolute()),
-            "GOOGLE_CLOUD_PROJECT": PROJECT,
-            # gcloud's own overrides; it wants the trailing slash.
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{self.url}/",
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.url}/",
-        }
+        return dict(client_variables(self._credentials, self.url))
 
 
 async def _warm() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,9 +61,12 @@ def needed(requirements: Path) -> tuple[str, ...]:
     return tuple(line for line in asked if line)
 
 
-def prepare(code: UserCode, into: Path, *, install: bool) -> tuple[Path, ...]:
+def prepare(
+    code: UserCode, into: Path, environment: Mapping[str, str], *, install: bool
+) -> tuple[Path, ...]:
     """Return the folders that `inference.py` imports from; may block for minutes to install.
 
+    Packages are installed with the container's `environment`: their set-up code is users' code too.
     Without `install`, what the requirements ask for is told to the log and taken as it is found
     here. Raises ModelError when pip fails.
     """
@@ -77,17 +81,18 @@ def prepare(code: UserCode, into: Path, *, install: bool) -> tuple[Path, ...]:
             ", ".join(needed(code.installs)) or "nothing",
         )
         return tuple(found)
-    _pip_install(code.installs, into)
+    _pip_install(code.installs, into, environment)
     return (*found, into)
 
 
-def _pip_install(requirements: Path, into: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(into)]
+def _pip_install(requirements: Path, into: Path, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--target", str(into)]
     try:
         done = subprocess.run(  # noqa: S603 - asked for by --install-requirements
             [*command, "-r", str(requirements)],
             capture_output=True,
             text=True,
+            env=environment,
             timeout=_INSTALL_SECONDS,
             check=False,
         )

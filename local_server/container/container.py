@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cloudserve.errors import ModelError
@@ -15,10 +15,11 @@ from cloudserve.errors import ModelError
 from ..runtime.serving_image import ServingImage
 from . import discovery
 from .code import UserCode, prepare, read_code
+from .environment import container_environment
 from .handlers import Handlers
 from .multi_model import MultiModel
 from .nouns import Answer, Invocation, error_answer
-from .process import Script
+from .process import ModelFolder, Script
 from .release import Release
 from .script_face import ScriptFace
 from .service_face import ServiceFace
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 MODEL_FOLDER = "/opt/ml/model"
 """Where the model tree lies in the container: what messages say instead of this machine's path."""
+MODELS_FOLDER = "/opt/ml/models"
+"""Where it lies in a container of many models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class Setup:
     scratch: Path
     """A folder of its own for what it installs."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """The model's own variables."""
+    platform: Mapping[str, str] = field(default_factory=dict)
+    """What the platform sets besides, and a model's variables do not change."""
     release: Release = Release.V2_20
     image: ServingImage | None = field(default_factory=ServingImage)
     """The TensorFlow Serving in the image; None for cloudserve's own server."""
@@ -52,7 +58,9 @@ class Container:
 
     def __init__(self, setup: Setup, executor: Executor) -> None:
         """Read the environment; raises ModelError for what the image would not start with."""
-        self._setup = setup
+        # Absolute: the processes of users' code stand in other directories.
+        tree, scratch = setup.tree.absolute(), setup.scratch.absolute()
+        self._setup = replace(setup, tree=tree, scratch=scratch)
         self.settings: Settings = read_settings(setup.environment)
         self._upstream = Upstream(executor, self.settings.batching, setup.image)
         self._handlers: Handlers | None = None
@@ -100,15 +108,17 @@ class Container:
         """Start the processes of a `code` folder; None for one without `inference.py`."""
         setup = self._setup
         site = setup.scratch / f"site-packages-{model}"
+        environment = await asyncio.to_thread(self._environment)
         folders = await asyncio.to_thread(
-            lambda: prepare(code, site, install=setup.install_requirements)
+            lambda: prepare(code, site, environment, install=setup.install_requirements)
         )
         if code.script is None:
             return None
         script = Script(
             code.script,
             folders,
-            setup.environment,
+            environment,
+            ModelFolder(setup.tree, self._folder, await asyncio.to_thread(self._made, "mount")),
             checks_status=setup.release is not Release.V2_19,
             name=f"{model} inference.py".strip(),
         )
@@ -117,6 +127,20 @@ class Container:
         await handlers.start(setup.start_seconds)
         logger.info("inference.py was imported in %.1f seconds", time.monotonic() - began)
         return handlers
+
+    @property
+    def _folder(self) -> str:
+        return MODELS_FOLDER if self.settings.multi_model else MODEL_FOLDER
+
+    def _environment(self) -> dict[str, str]:
+        setup = self._setup
+        return container_environment(self._made("home"), setup.environment, setup.platform)
+
+    def _made(self, name: str) -> Path:
+        """Return a folder of the container's own."""
+        folder = self._setup.scratch / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     async def ping(self, invocation: Invocation = Invocation()) -> Answer:  # noqa: B008 frozen
         """Answer `/ping`."""

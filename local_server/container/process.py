@@ -16,7 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +30,21 @@ _SCRIPT = Path(__file__).with_name("worker_script.py")
 _KEPT_LINES = 40
 _LONGEST_LINE = 2000
 _LAST_WORDS_SECONDS = 2.0
+_TRANSLATED = (
+    "%s: %s is found by Python's own functions alone, because this system allows no private mount: "
+    "a library in C does not find it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model tree, and where the process finds it."""
+
+    tree: Path
+    at: str
+    """Its path in the image."""
+    staging: Path
+    """An empty folder that the process may mount at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +53,10 @@ class Script:
 
     path: Path
     """`inference.py`."""
-    python_path: tuple[Path, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[Path, ...]
+    environment: Mapping[str, str]
+    """All of its variables: nothing is inherited."""
+    folder: ModelFolder | None = None
     checks_status: bool = True
     """Whether TensorFlow Serving's refusals are answered before `output_handler` (2.20)."""
     name: str = "inference.py"
@@ -77,10 +94,8 @@ class HandlerProcess:
         """
         self._spawn()
         assert self._frames is not None
-        script = self._script
-        options = {"script": str(script.path), "checks_status": script.checks_status}
         try:
-            answer, _ = self._frames.exchange(options, b"", seconds)
+            answer, _ = self._frames.exchange(_options(self._script), b"", seconds)
         except TimeoutError:
             self.kill()
             raise ModelError(
@@ -94,6 +109,8 @@ class HandlerProcess:
             raise ModelError(
                 f"code/inference.py cannot be imported: {answer['error']}{self._said()}"
             )
+        if answer.get("is_mounted") is False and self._script.folder is not None:
+            logger.info(_TRANSLATED, self._script.name, self._script.folder.at)
 
     def call(
         self, head: dict[str, Any], body: bytes, seconds: float
@@ -133,7 +150,7 @@ class HandlerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
-                env=_environment(self._script),
+                env={**self._script.environment, "PYTHONPATH": _joined(self._script.python_path)},
                 cwd=self._script.path.parent,
                 start_new_session=True,
             )
@@ -186,10 +203,15 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(script: Script) -> dict[str, str]:
-    inherited = dict(os.environ)
-    # TensorFlow Serving is on this machine, whatever proxy the shell has.
-    away = ",".join(filter(None, (inherited.get("NO_PROXY"), "localhost", "127.0.0.1")))
-    path = os.pathsep.join(map(str, script.python_path))
-    own = {"PYTHONPATH": path, "NO_PROXY": away, "no_proxy": away, "PYTHONUNBUFFERED": "1"}
-    return inherited | own | dict(script.environment)
+def _joined(folders: tuple[Path, ...]) -> str:
+    return os.pathsep.join(map(str, folders))
+
+
+def _options(script: Script) -> dict[str, Any]:
+    folder = script.folder
+    places = folder and {n: str(getattr(folder, n)) for n in ("tree", "at", "staging")}
+    return {
+        "script": str(script.path),
+        "checks_status": script.checks_status,
+        "folder": places,
+    }

@@ -65,8 +65,8 @@ class ContainerServer:
             tree,
             scratch,
             environment,
-            release_of(f":{image}" if image[:1].isdigit() else image),
-            serving_image_of(image),
+            release=release_of(f":{image}" if image[:1].isdigit() else image),
+            image=serving_image_of(image),
             install_requirements=install,
         )
         container = Container(setup, self._threads)

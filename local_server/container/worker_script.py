@@ -16,6 +16,7 @@ import struct
 import sys
 import traceback
 from collections import namedtuple
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -49,13 +50,15 @@ class Service:
     def __init__(self, options: dict[str, Any]) -> None:
         """Import the script; raises what the import raises."""
         self._options = options
+        folder = options["folder"]
+        self.is_mounted = _beside("model_folder").place(**folder) if folder else None
         fields = (*_CONTEXT, "timeout") if options["checks_status"] else _CONTEXT
         self._context = _context_type(fields)
         self._channel: Any = None
         self._handler = self._import()
 
     def _import(self) -> Any:
-        module = _import_script(self._options["script"])
+        module = _import_file("inference", self._options["script"])
         if hasattr(module, "handler"):
             return module.handler
         if hasattr(module, "input_handler") and hasattr(module, "output_handler"):
@@ -103,8 +106,12 @@ def _context_type(fields: tuple[str, ...]) -> Any:
     return namedtuple("Context", fields)  # noqa: PYI024 - the image's own
 
 
-def _import_script(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("inference", path)
+def _beside(name: str) -> Any:
+    return _import_file(name, str(Path(__file__).with_name(f"{name}.py")))
+
+
+def _import_file(name: str, path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
@@ -161,7 +168,7 @@ def main(descriptor: int) -> None:
             traceback.print_exc()
             _write(stream, {"error": f"{type(error).__name__}: {error}"}, b"")
             return
-        _write(stream, {"ready": True}, b"")
+        _write(stream, {"is_mounted": service.is_mounted}, b"")
         while (request := _read(stream)) is not None:
             _write(stream, *service.answer(*request))
 

@@ -60,7 +60,8 @@ def run_clouds(*arguments: str) -> Iterator[Clouds]:
             if line.startswith("# ready"):
                 break
             name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
-            environment[name] = "".join(shlex.split(value))
+            if line.startswith("export "):
+                environment[name] = "".join(shlex.split(value))
         else:
             pytest.fail("the emulator did not start")
         try:

@@ -31,7 +31,8 @@ def environment() -> Iterator[Mapping[str, str]]:
             if line.startswith("# ready"):
                 break
             name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
-            printed[name] = "".join(shlex.split(value))
+            if line.startswith("export "):
+                printed[name] = "".join(shlex.split(value))
         else:
             pytest.fail("the emulator did not start")
         try:

@@ -19,7 +19,7 @@ from .arns import scope
 from .async_invocations import AsyncInvocations
 from .data_capture import DataCapture
 from .elsewhere import Elsewhere, is_aws
-from .fleet import Fleet
+from .fleet import Fleet, Variables
 from .invoker import Invoker
 from .rollout import Rollout
 from .runtime import Runtime, is_runtime
@@ -46,6 +46,8 @@ class AwsParts:
     executor: Executor
     work: Work
     chance: random.Random
+    variables: Variables
+    """What the platform sets in the containers of a region."""
     clock: Clock = SYSTEM_CLOCK
     """What updates wait by, and what times are told by."""
     patience: Clock = SYSTEM_CLOCK
@@ -65,6 +67,7 @@ class OfflineAws:
             parts.store,
             parts.folder,
             parts.executor,
+            parts.variables,
             install_requirements=parts.install_requirements,
         )
         self._fleet.prepare()

@@ -43,6 +43,7 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Docum
         "weight": variant["InitialVariantWeight"],
         "count": variant.get("InitialInstanceCount", 0),
         "serverless": variant.get("ServerlessConfig"),
+        "region": region,
         "container": container_of(records.stored(MODEL, region, variant["ModelName"])),
     }
 

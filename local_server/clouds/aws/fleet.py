@@ -9,7 +9,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from ..objects.store import ObjectStore
 from ..planned_failure import fail_if_planned
 from ..serving import reason
 from . import deployments
+from .arns import DEFAULT_REGION
 from .deployments import DeploymentError
 from .hosted_models import HostedModels
 from .model_data import lay_model
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 3
 """Starts at the same time: each keeps a thread of asyncio's pool, which has at least five."""
 _MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true"}
+
+Variables = Callable[[str], Mapping[str, str]]
+"""Returns what the platform sets in containers of a region."""
 
 
 @dataclass(slots=True)
@@ -54,10 +58,12 @@ class Fleet:
         store: ObjectStore,
         folder: Path,
         executor: Executor,
+        variables: Variables,
         *,
         install_requirements: bool = False,
     ) -> None:
         self._store = store
+        self._variables = variables
         self._folder = folder
         self._executor = executor
         self._install = install_requirements
@@ -84,7 +90,8 @@ class Fleet:
         key = deployments.key(deployment, variant["name"])
         try:
             fail_if_planned()
-            self._running[key] = await self.start(variant["container"])
+            region = variant.get("region", DEFAULT_REGION)  # not in folders of an older version
+            self._running[key] = await self.start(variant["container"], region)
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)
             raise DeploymentError(
@@ -92,21 +99,21 @@ class Fleet:
                 f" ping health check. {reason(error)}"
             ) from error
 
-    async def start(self, definition: Mapping[str, Any], **extra: str) -> Running:
-        """Start a container as a model defines it, with `extra` variables.
+    async def start(self, definition: Mapping[str, Any], region: str, /, **extra: str) -> Running:
+        """Start a container as a model of a region defines it, with `extra` variables.
 
         Raises ModelError, AwsError, or whatever the object store has to say.
         """
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
             try:
-                return await self._start(definition, folder, extra)
+                return await self._start(definition, region, folder, extra)
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 raise
 
     async def _start(
-        self, definition: Mapping[str, Any], folder: Path, extra: Mapping[str, str]
+        self, definition: Mapping[str, Any], region: str, folder: Path, extra: Mapping[str, str]
     ) -> Running:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
@@ -120,6 +127,7 @@ class Fleet:
             tree,
             folder / "scratch",
             environment,
+            self._variables(region),
             release_of(definition["Image"]),
             serving_image_of(definition["Image"]),
             install_requirements=self._install,
@@ -154,9 +162,11 @@ class Fleet:
             await self.stop(running)
 
     @asynccontextmanager
-    async def once(self, definition: Mapping[str, Any], **extra: str) -> AsyncIterator[Running]:
+    async def once(
+        self, definition: Mapping[str, Any], region: str, /, **extra: str
+    ) -> AsyncIterator[Running]:
         """Run a container that no endpoint has, while the block runs; raises as `start`."""
-        running = await self.start(definition, **extra)
+        running = await self.start(definition, region, **extra)
         try:
             yield running
         finally:

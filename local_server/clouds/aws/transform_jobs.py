@@ -21,6 +21,7 @@ from ..objects.nouns import ObjectInfo
 from ..resources import Document
 from ..serving import reason
 from ..work import Work
+from .arns import DEFAULT_REGION
 from .errors import invalid
 from .fleet import Fleet
 from .s3_files import S3Files, below, split_uri
@@ -63,6 +64,7 @@ class TransformJobs:
         now = self._records.now()
         job |= {"TransformJobStatus": "InProgress", "TransformStartTime": now}
         job["_container"] = container_of(self._records.stored(MODEL, region, body["ModelName"]))
+        job["_region"] = region
         name = body["TransformJobName"]
         arn = self._records.create(TRANSFORM, region, name, job, body.get("Tags", []))
         self._start(region, name)
@@ -155,10 +157,9 @@ class TransformJobs:
         objects = await asyncio.to_thread(self._objects, bucket, prefix)
         if not objects:
             raise ModelError(f"No objects found at {source}.")
-        environment = job.get("Environment", {})
-        async with self._fleet.once(
-            job["_container"], SAGEMAKER_BATCH="true", **environment
-        ) as run:
+        environment = job.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
+        region = job.get("_region", DEFAULT_REGION)  # not in folders of an older version
+        async with self._fleet.once(job["_container"], region, **environment) as run:
             for info in objects:
                 if stop.is_set():
                     return False

@@ -1,0 +1,119 @@
+"""What the code of a model finds behind an endpoint: the offline AWS, and none of the shell's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.local_server.clouds.aws.conftest import Aws
+
+SCRIPT = """
+import json, os
+
+import boto3
+
+def handler(data, context):
+    data = data.read().decode()
+    boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key="written", Body=data)
+    seen = {k: v for k, v in os.environ.items() if k.startswith(("AWS_", "GOOGLE_", "SAGEMAKER_"))}
+    seen["region"] = boto3.Session().region_name
+    seen["words"] = open("/opt/ml/model/code/words.txt").read()
+    return json.dumps(seen), "application/json"
+"""
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    """Set what a shell with real accounts holds."""
+    for name in (
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("AWS_ENDPOINT_URL_S3", "GOOGLE_APPLICATION_CREDENTIALS"),
+    ):
+        monkeypatch.setenv(name, "CANARY")
+
+
+def put_code(aws: Aws, bucket: str, models: Path) -> None:
+    aws.running.upload(bucket, "m/double/", models / "double")
+    aws.s3.put_object(Bucket=bucket, Key="m/code/inference.py", Body=SCRIPT.encode())
+    aws.s3.put_object(Bucket=bucket, Key="m/code/words.txt", Body=b"found")
+
+
+def seen_by(aws: Aws, name: str, models: Path, **environment: str) -> dict[str, str]:
+    put_code(aws, name, models)
+    variables = {"BUCKET": name, **environment}
+    aws.add_model(name, f"s3://{name}/m/", Environment=variables)
+    aws.add_config(name, aws.variant("main", name))
+    aws.add_endpoint(name)
+    seen = json.loads(aws.invoke(name, b"from a container"))
+    assert aws.s3.get_object(Bucket=name, Key="written")["Body"].read() == b"from a container"
+    return seen
+
+
+def expected(url: str, region: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "cloudserve",
+        "AWS_SECRET_ACCESS_KEY": "cloudserve",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "region": region,
+        "words": "found",
+    }
+
+
+def test_boto3_reaches_the_offline_s3_and_nothing_else(aws, fresh, models, shell):
+    seen = seen_by(aws, fresh, models, AWS_ENDPOINT_URL_S3="https://s3.amazonaws.com")
+    assert seen == expected(aws.running.url, "us-east-1")
+
+
+def test_the_region_is_the_endpoints(aws, fresh, models, poll_until):
+    elsewhere = Aws(aws.running, poll_until)
+    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "k", "region_name": "eu-west-1"}
+    elsewhere.sm = boto3.client("sagemaker", endpoint_url=aws.running.url, **keys)
+    elsewhere.runtime = boto3.client("sagemaker-runtime", endpoint_url=aws.running.url, **keys)
+    assert seen_by(elsewhere, fresh, models) == expected(aws.running.url, "eu-west-1")
+
+
+def test_a_transform_job_runs_it_in_the_same_environment(
+    aws, fresh, models, poll_until, shell, tmp_path
+):
+    shutil.copytree(models / "double", tmp_path / "tree" / "double")
+    code = tmp_path / "tree" / "code"
+    code.mkdir()
+    (code / "inference.py").write_text(SCRIPT)
+    (code / "words.txt").write_text("found")
+    aws.running.make_bucket(fresh)
+    aws.s3.put_object(Bucket=fresh, Key="in/a", Body=b"a record")
+    aws.add_model(fresh, aws.add_archive(fresh, "m.tar.gz", tmp_path / "tree"))
+    place = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{fresh}/in/"}}
+    aws.sm.create_transform_job(
+        TransformJobName=fresh,
+        ModelName=fresh,
+        # The service sets SAGEMAKER_BATCH itself, whatever a job says.
+        Environment={"BUCKET": fresh, "SAGEMAKER_BATCH": "mine", "region": "a name like any"},
+        TransformInput={"DataSource": place},
+        TransformOutput={"S3OutputPath": f"s3://{fresh}/out"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    job = poll_until(
+        lambda: aws.sm.describe_transform_job(TransformJobName=fresh),
+        lambda answer: answer["TransformJobStatus"] != "InProgress",
+    )
+    assert job["TransformJobStatus"] == "Completed", job
+    seen = json.loads(aws.s3.get_object(Bucket=fresh, Key="out/a.out")["Body"].read())
+    assert seen == expected(aws.running.url, "us-east-1") | {"SAGEMAKER_BATCH": "true"}
+    assert aws.s3.get_object(Bucket=fresh, Key="written")["Body"].read() == b"a record"
+
+
+def test_it_runs_from_a_data_folder_that_is_named_by_a_relative_path(
+    start_emulator, models, monkeypatch, tmp_path, poll_until, fresh
+):
+    monkeypatch.chdir(tmp_path)
+    aws = Aws(start_emulator(Path("rehearsal")), poll_until)
+    assert seen_by(aws, fresh, models)["words"] == "found"
+    assert (tmp_path / "rehearsal" / "credentials" / "aws-config").is_file()
