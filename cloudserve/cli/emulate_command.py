@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
-from cloudserve.cli.options import Number
+from cloudserve.cli.options import Number, deny_ops_option
 from cloudserve.cli.running import run_until_stopped
 from cloudserve.cli.variables import STRAYING, container_env_option, forget_accounts
 
@@ -54,6 +54,15 @@ from cloudserve.cli.variables import STRAYING, container_env_option, forget_acco
     "--install-requirements",
     is_flag=True,
     help="Install the code/requirements.txt of SageMaker's models, each into a folder of its own.",
+)
+@deny_ops_option("scan")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer requests for this host, and those of its web pages, besides loopback names. "
+    "May be repeated.",
 )
 @container_env_option()
 @click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")

@@ -45,6 +45,18 @@ def names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[
     return complete
 
 
+def deny_ops_option(default: str) -> Callable[[Function], Function]:
+    """Return the option for ops that no model may have."""
+    return click.option(
+        "--deny-ops",
+        metavar="OPS",
+        default=default,
+        show_default=True,
+        help="Do not load models with these ops: names with commas between them, `scan` for those "
+        "of `saved_model_cli scan`, which read and write files, or `none`.",
+    )
+
+
 project_option = click.option(
     "--project",
     "project_file",

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
+from cloudserve.cli.options import deny_ops_option
 from cloudserve.cli.running import end_well_on_sigterm, run_model_server
 from cloudserve.cli.serve_container import serve_container, tfserving_options
 from cloudserve.cli.serve_vertex import vertex_options
@@ -98,6 +99,7 @@ class _Place(click.Path):
     is_flag=True,
     help="With --as sagemaker: install code/requirements.txt, into a folder of its own.",
 )
+@deny_ops_option("none")
 @container_env_option("With --as sagemaker: ")
 @click.option(
     "--drain-seconds",
@@ -119,9 +121,9 @@ def command(
     PATH is a SavedModel directory, a model's base path of NUMBER/ ones, or a folder of base paths;
     or one of the first two in a bucket: gs://BUCKET/PATH, s3://BUCKET/PATH.
     The highest version of each model is served, and a higher one that comes later takes its place.
-    With --as sagemaker it is a model tree as in model.tar.gz, `code/inference.py` included, and
-    SAGEMAKER_ variables count as in the container. With --as vertex the routes and the port are
-    those that Vertex AI sets in AIP_ variables.
+    With --as sagemaker it is a model tree as in model.tar.gz, or a model's directory as `deploy`
+    takes it, `code/inference.py` included, and SAGEMAKER_ variables count as in the container.
+    With --as vertex the routes and the port are those that Vertex AI sets in AIP_ variables.
     """
     from cloudserve import registry
 

@@ -42,6 +42,7 @@ def serve_container(context: click.Context, path: Path | str, options: Mapping[s
         image=options["image"] or "",
         environment=environment,
         install_requirements=options["install_requirements"],
+        deny_ops=options["deny_ops"],
         drain_seconds=options["drain_seconds"],
     )
 

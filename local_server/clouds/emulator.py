@@ -11,9 +11,10 @@ import logging
 import os
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,9 @@ from cloudserve.errors import MissingExtraError
 
 from ..inference import Inference
 from ..models import Manager
+from ..protocols.foreign import SameSite, Sites
+from ..runtime.denied_ops import read_denied_ops
+from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
 from ..runtime.tensorflow import import_tensorflow
 from ..transport.limits import Limits
@@ -28,6 +32,7 @@ from ..transport.server import HttpServer
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
 from .data_folder import DataFolder
+from .fault_answers import refusal
 from .fault_rules import RuleSet, load_rules
 from .faults import Faults
 from .google.ai_platform import AiPlatform
@@ -41,6 +46,7 @@ from .pointing import KEY, client_variables, container_variables, write_credenti
 from .resources import Resources
 from .router import Route, Router
 from .serving import Serving
+from .vertex.endpoints import DEDICATED_DOMAIN
 from .vertex.face import Parts, VertexAi, is_vertex
 from .work import Work
 
@@ -62,7 +68,8 @@ class Emulator:
     `auth` "strict" AWS requests have to be signed with the key of `environment`.
     `install_requirements` installs what the code of SageMaker's models asks for, into folders of
     its own. That code runs in a container's environment: the model's, then `container_variables`,
-    then the emulator's own.
+    then the emulator's own. Requests for other hosts than loopback ones and `allow_hosts`, and
+    those of other sites' web pages, are refused; models with one of `deny_ops` do not load.
     """
 
     def __init__(  # noqa: PLR0913  a keyword for each option of the command
@@ -77,6 +84,8 @@ class Emulator:
         auth: Literal["ignore", "strict"] = "ignore",
         install_requirements: bool = False,
         container_variables: Mapping[str, str] | None = None,
+        allow_hosts: Collection[str] = (),
+        deny_ops: str = "scan",
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
@@ -86,6 +95,8 @@ class Emulator:
         self._keys = {KEY: KEY} if auth == "strict" else None
         self._install_requirements = install_requirements
         self._given = dict(container_variables or {})
+        self._session = SessionOptions(denied_ops=read_denied_ops(deny_ops))
+        self._sites = Sites((*allow_hosts, host, DEDICATED_DOMAIN))
         self._closing = AsyncExitStack()
         self._server: HttpServer | None = None
 
@@ -116,7 +127,8 @@ class Emulator:
         self._closing.callback(self._folder.close)
         work = Work()
         restorers, routes = self._build(data, work)
-        app = Faults(Router(routes), self._latency.clock, self._rules)
+        faulty = Faults(Router(routes), self._latency.clock, self._rules)
+        app = SameSite(faulty, self._sites, refusal)
         server = HttpServer(app, *self._address, Limits(idle_seconds=_IDLE_SECONDS))
         await server.start()
         self._server = server
@@ -139,9 +151,9 @@ class Emulator:
         gcs = self._closing.enter_context(ObjectStore(data / "gcs"))
         executor = ThreadPoolExecutor(os.cpu_count(), "predict")
         self._closing.callback(executor.shutdown)
-        manager = Manager(load_model)
+        manager = Manager(partial(load_model, options=self._session))
         self._closing.push_async_callback(manager.unload_all)
-        serving = Serving(manager, data / "served")
+        serving = Serving(manager, data / "served", self._session)
         serving.prepare()
         inference = Inference(manager, executor)
         google = AiPlatform(resources, gcs, serving, work, inference, self._latency)
@@ -170,6 +182,7 @@ class Emulator:
                 lambda region: {**self._given, **container_variables(self.url, region)},
                 self._latency.clock,
                 install_requirements=self._install_requirements,
+                session=self._session,
                 keys=self._keys,
             )
         )

@@ -16,6 +16,7 @@ from typing import TypeVar
 from cloudserve.errors import CloudserveError, ModelError
 
 from ..models import Manager
+from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
 from .objects.errors import NoSuchBucketError
@@ -81,8 +82,11 @@ class Serving:
     A load is atomic: either every model of the tree serves, or none does and nothing is left.
     """
 
-    def __init__(self, manager: Manager, folder: Path) -> None:
+    def __init__(
+        self, manager: Manager, folder: Path, session: SessionOptions | None = None
+    ) -> None:
         self._manager = manager
+        self._load_model = partial(load_model, options=session)
         self._folder = folder
         self._loaded: dict[str, _Loaded] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -104,7 +108,8 @@ class Serving:
         try:
             for servable in await _to_its_end(asyncio.to_thread(lambda: tuple(lay(folder)))):
                 name, version = servable.name, servable.version
-                load = partial(load_model, image=servable.image) if servable.image else None
+                image = servable.image
+                load = partial(self._load_model, image=image) if image else None
                 await _to_its_end(self._manager.load(name, version, servable.path, load=load))
                 done.append(servable)
         except BaseException as error:

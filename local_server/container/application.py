@@ -40,7 +40,7 @@ class ContainerApplication:
     async def _answer(self, request: Request) -> Answer:
         path, method = unquote(request.head.path), request.head.method
         container, invocation = self._container, read_invocation(request.head, request.content)
-        if path.startswith("/models"):
+        if is_control(path):
             return await self._models(method, path, invocation)
         if path.startswith("/ping"):
             if container.has_script or (path, method) == ("/ping", "GET"):
@@ -90,6 +90,11 @@ class ContainerApplication:
             text = 'the body is not {"model_name": "…", "url": "…"}'
             return error_answer(HTTPStatus.BAD_REQUEST, text)
         return await self._container.models.load(name, url)
+
+
+def is_control(path: str) -> bool:
+    """Say whether a path loads and unloads models."""
+    return unquote(path).startswith("/models")
 
 
 def read_invocation(head: Head, body: bytes) -> Invocation:

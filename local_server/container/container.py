@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 
+from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from . import discovery
 from .code import UserCode, prepare, read_code
@@ -49,6 +50,7 @@ class Setup:
     image: ServingImage | None = field(default_factory=ServingImage)
     """The TensorFlow Serving in the image; None for cloudserve's own server."""
     install_requirements: bool = False
+    session: SessionOptions = field(default_factory=SessionOptions)
     start_seconds: float = 60.0
     """How long `inference.py` may take to be imported."""
 
@@ -62,7 +64,8 @@ class Container:
         tree, scratch = setup.tree.absolute(), setup.scratch.absolute()
         self._setup = replace(setup, tree=tree, scratch=scratch)
         self.settings: Settings = read_settings(setup.environment)
-        self._upstream = Upstream(executor, self.settings.batching, setup.image)
+        batching = self.settings.batching
+        self._upstream = Upstream(executor, batching, setup.image, setup.session)
         self._handlers: Handlers | None = None
         self._script: ScriptFace | None = None
         default = self.settings.default_model or "None"

@@ -10,9 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from ..protocols.foreign import SameSite, Sites, is_loopback
+from ..runtime.denied_ops import read_denied_ops
+from ..runtime.options import SessionOptions
 from ..transport.server import HttpServer
-from .application import ContainerApplication
+from ..transport.types import Head, Response
+from .application import ContainerApplication, is_control
 from .container import Container, Setup
+from .nouns import error_answer
 from .release import release_of, serving_image_of
 
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
@@ -30,15 +35,18 @@ class ContainerServer:
         image: str = "",
         environment: Mapping[str, str] | None = None,
         install_requirements: bool = False,
+        deny_ops: str = "none",
         drain_seconds: float = 10.0,
     ) -> None:
         """Take what to serve; raises ModelError for variables the image does not start with.
 
         `image` is an image's URI or a version of it: what tells 2.19's behaviour from 2.20's.
+        `deny_ops` are ops that no model may have, as `cloudserve serve` takes them.
         """
         self._threads = ThreadPoolExecutor(_REQUEST_THREADS, "request")
         self._closing = AsyncExitStack()
         self._options = (tree.resolve(), image, dict(environment or {}), install_requirements)
+        self._session = SessionOptions(denied_ops=read_denied_ops(deny_ops))
         self._address = (host, port)
         self._drain_seconds = drain_seconds
         self._server: HttpServer | None = None
@@ -68,16 +76,27 @@ class ContainerServer:
             release=release_of(f":{image}" if image[:1].isdigit() else image),
             image=serving_image_of(image),
             install_requirements=install,
+            session=self._session,
         )
         container = Container(setup, self._threads)
         await container.start()
         self._closing.push_async_callback(container.stop)
-        server = HttpServer(ContainerApplication(container), *self._address)
+        server = HttpServer(self._guarded(ContainerApplication(container)), *self._address)
         await server.start()
         self._server = server
         self._closing.push_async_callback(server.stop, self._drain_seconds)
+
+    def _guarded(self, app: ContainerApplication) -> SameSite:
+        """Keep web pages from `/models`, which loads code; predictions are anybody's."""
+        sites = Sites(checks_host=is_loopback(self._address[0]))
+        return SameSite(app, sites, _refuse, lambda head: is_control(head.path))
 
     async def stop(self) -> None:
         """Stop listening, let requests in flight end, stop the container."""
         await self._closing.aclose()
         self._server = None
+
+
+def _refuse(_head: Head, status: int, message: str) -> Response:
+    answer = error_answer(status, message)
+    return Response(answer.status, answer.body, answer.content_type)

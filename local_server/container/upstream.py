@@ -15,6 +15,7 @@ from ..inference import Inference
 from ..models import Manager
 from ..protocols.tfserving_grpc import TfServingGrpc
 from ..protocols.tfserving_rest import TfServingRest
+from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..transport.grpc_server import GrpcServer
@@ -34,8 +35,10 @@ class Upstream:
         executor: Executor,
         batching: BatchingParameters | None = None,
         image: ServingImage | None = None,
+        options: SessionOptions | None = None,
     ) -> None:
-        self._manager = Manager(batched(partial(load_model, image=image), batching))
+        load = partial(load_model, options=options, image=image)
+        self._manager = Manager(batched(load, batching))
         self.inference = Inference(self._manager, executor)
         self._rest = TfServingRest(self.inference)
         self._ports = AsyncExitStack()

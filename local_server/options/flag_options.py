@@ -11,6 +11,7 @@ from pathlib import Path
 from ..config import ModelConfig, ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
+from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..status import Code, StatusError
 from .flags import FlagValues
@@ -154,6 +155,7 @@ def _session(flags: FlagValues) -> SessionOptions:
         config_file=_path(flags, "tensorflow_session_config_file"),
         gpu_memory_fraction=flags.fraction("per_process_gpu_memory_fraction"),
         devices=tuple(words.split(",")) if words else (),
+        denied_ops=read_denied_ops(flags.text("deny_ops")),
     )
 
 

@@ -123,6 +123,12 @@ FLAGS: tuple[Flag, ...] = (
         "Read again when it changes.",
     ),
     Flag(
+        "deny_ops",
+        "none",
+        "Do not load models with these ops: names with commas between them, scan for those of "
+        "saved_model_cli scan, which read and write files, or none.",
+    ),
+    Flag(
         "rest_api_ssl_config_file",
         "",
         "Read an SSLConfig text proto for the HTTP/REST API from this file.",

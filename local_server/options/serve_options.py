@@ -12,6 +12,7 @@ from ..config import ModelConfig, ModelServerConfig
 from ..monitoring.log_options import RequestLogOptions
 from ..monitoring.monitoring_config import DEFAULT_PATH
 from ..protocols.vertex_container import ContainerRoutes
+from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from .server_options import (
     Address,
@@ -35,6 +36,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     batching: bool = False,
     batching_parameters: Path | None = None,
     devices: str = "",
+    deny_ops: str = "none",
     drain_seconds: float = 10.0,
     pretty_json: bool = False,
     auth_token_file: Path | None = None,
@@ -64,7 +66,10 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         startup=Startup.SOME,
         poll_seconds=0.0 if container else _POLL_SECONDS,
         batching=BatchingOptions(batching_parameters) if batching else None,
-        session=SessionOptions(devices=tuple(devices.split(",")) if devices else ()),
+        session=SessionOptions(
+            devices=tuple(devices.split(",")) if devices else (),
+            denied_ops=read_denied_ops(deny_ops),
+        ),
         metrics_path=DEFAULT_PATH,
         request_log=RequestLogOptions(request_log, request_log_rate),
         auth_token_file=auth_token_file,

@@ -96,7 +96,14 @@ class AuthorizedGrpc:
         return replace(service, methods=methods)
 
     def _guard(self, method: Method) -> Method:
-        return replace(method, admit=self.admit)
+        own = method.admit
+
+        def admit(call: Call) -> None:
+            self.admit(call)
+            if own is not None:
+                own(call)
+
+        return replace(method, admit=admit)
 
     def admit(self, call: Call) -> None:
         """Refuse a call without a token (an `Admit`, for what the transport answers itself too)."""

@@ -19,8 +19,12 @@ from ..config import read_config
 from ..inference import Inference
 from ..status import Code, StatusError
 from ..transport.grpc_types import Call, Message, Method, Service
+from .foreign import Sites
 from .grpc_spec import read_any_spec
 from .reloader import Reloader
+
+_ANY_HOST = Sites(checks_host=False)
+"""A load balancer may have any name."""
 
 
 class ModelService:
@@ -37,7 +41,7 @@ class ModelService:
         """Return the service to register."""
         methods = {
             "GetModelStatus": Method(GetModelStatusRequest, self.status),
-            "HandleReloadConfigRequest": Method(ReloadConfigRequest, self.reload),
+            "HandleReloadConfigRequest": Method(ReloadConfigRequest, self.reload, _admit_programs),
         }
         return Service("tensorflow.serving.ModelService", methods)
 
@@ -66,3 +70,10 @@ class ModelService:
         response = ReloadConfigResponse()
         response.status.SetInParent()
         return response
+
+
+def _admit_programs(call: Call) -> None:
+    """Refuse a call that a web page sent."""
+    problem = _ANY_HOST.problem({key: str(value) for key, value in call.metadata})
+    if problem:
+        raise StatusError(Code.PERMISSION_DENIED, problem)

@@ -31,6 +31,8 @@ class SessionOptions:
     devices: tuple[str, ...] = ()
     """Where the replicas of each model stand: `cpu:0`, `gpu:1`, `gpu:all` or `all`; empty leaves
     one replica to TensorFlow, which takes the first GPU, else the CPU."""
+    denied_ops: frozenset[str] = frozenset()
+    """Ops that no model may have; see `denied_ops.read_denied_ops`."""
 
     def __post_init__(self) -> None:
         if self.parallelism > 0 < min(self.intra_op_threads, self.inter_op_threads):

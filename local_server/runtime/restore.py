@@ -16,6 +16,7 @@ from typing import Any
 from cloudserve.savedmodel.signature import Signature, read_signature
 
 from ..status import Code
+from .denied_ops import check_ops
 from .devices import Device, is_on_cpu
 from .errors import load_error
 from .memory import close_session
@@ -41,22 +42,31 @@ class Restored:
     Keras 3 model names them apart ("Could not find variable")."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is restored, and what is not."""
+
+    keep_unset: bool = False
+    """Whether the session is kept where variables have no value, as TensorFlow Serving does: the
+    requests that read them fail."""
+    denied_ops: frozenset[str] = frozenset()
+
+
 def restore(
     tf: Any,
     path: Path,
     tags: Sequence[str],
     config: Any,
     device: Device | None = None,
-    *,
-    keep_unset: bool = False,
+    rules: Rules = Rules(),
 ) -> Restored:
     """Restore a SavedModel in a session of its own, everything on `device` if one is given.
 
-    `keep_unset` keeps the session where variables have no value, as TensorFlow Serving does: the
-    requests that read them fail. Raises LoadError.
+    Raises LoadError; for a model with a denied op before anything of it runs.
     """
     loader = _open(tf, path)
     meta_graph = _find_meta_graph(loader, path, tags)
+    check_ops(meta_graph.graph_def, rules.denied_ops, path)
     if device is not None:
         _pin(meta_graph.graph_def, device)
     # Copies: a part of a message keeps the whole of it in memory, and with it the graph.
@@ -68,7 +78,7 @@ def restore(
         loader.run_init_ops(session, tags)
         signatures = {n: read_signature(n, definitions[n]) for n in sorted(definitions)}
         defaults = {n: _read_defaults(tf, definitions[n]) for n in definitions}
-        unset = [] if keep_unset else _unset_variables(tf, session, signatures)
+        unset = [] if rules.keep_unset else _unset_variables(tf, session, signatures)
     # TensorFlow's loader raises OpError, OSError, RuntimeError, ValueError, and more.
     except Exception as error:
         close_session(session)

@@ -21,7 +21,7 @@ from .errors import release
 from .memory import collect
 from .options import SessionOptions
 from .replicas import ReplicatedModel
-from .restore import restore
+from .restore import Rules, restore
 from .serving_image import ServingImage
 from .tensorflow import import_tensorflow
 from .types import LoadedModel, LoadError, Ran
@@ -63,7 +63,7 @@ def session_loader(
     def load(path: Path) -> LoadedModel:
         config = read_config(chosen) if given is None else given
         try:
-            return _load(path, tags, config, chosen.devices, ran, image)
+            return _load(path, tags, config, chosen, ran, image)
         except LoadError as error:
             # The error is kept as long as the version is listed.
             release(error)
@@ -77,17 +77,18 @@ def _load(
     path: Path,
     tags: tuple[str, ...],
     given: Any,
-    words: tuple[str, ...],
+    options: SessionOptions,
     ran: Ran | None,
     image: ServingImage | None,
 ) -> LoadedModel:
     tf = import_tensorflow()
     try:
-        devices = find_devices(tf, words)
+        devices = find_devices(tf, options.devices)
     except StatusError as error:
         raise LoadError(error.code, error.message, where=str(path)) from error
     config = session_config(given, devices)
-    restore_on = partial(restore, tf, path, tags, config, keep_unset=image is not None)
+    rules = Rules(keep_unset=image is not None, denied_ops=options.denied_ops)
+    restore_on = partial(restore, tf, path, tags, config, rules=rules)
     first, *others = devices or (None,)
     restored = restore_on(first)
     if restored.unset:

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...runtime.options import SessionOptions
 from ...transport.types import Head
 from ..latency import SYSTEM_CLOCK, Clock
 from ..objects.store import ObjectStore
@@ -53,6 +54,7 @@ class AwsParts:
     patience: Clock = SYSTEM_CLOCK
     """What the time limits of requests are measured by: a clock that jumps would cut them off."""
     install_requirements: bool = False
+    session: SessionOptions | None = None
     keys: Mapping[str, str] | None = None
     """The access keys and their secrets that requests have to be signed by; None: any or none."""
 
@@ -68,6 +70,7 @@ class OfflineAws:
             parts.folder,
             parts.executor,
             parts.variables,
+            session=parts.session,
             install_requirements=parts.install_requirements,
         )
         self._fleet.prepare()

@@ -19,6 +19,7 @@ from typing import Any
 from cloudserve.errors import ModelError
 
 from ...container import Container, Setup, release_of, serving_image_of
+from ...runtime.options import SessionOptions
 from ..objects.store import ObjectStore
 from ..planned_failure import fail_if_planned
 from ..serving import reason
@@ -60,10 +61,12 @@ class Fleet:
         executor: Executor,
         variables: Variables,
         *,
+        session: SessionOptions | None = None,
         install_requirements: bool = False,
     ) -> None:
         self._store = store
         self._variables = variables
+        self._session = session or SessionOptions()
         self._folder = folder
         self._executor = executor
         self._install = install_requirements
@@ -131,6 +134,7 @@ class Fleet:
             release_of(definition["Image"]),
             serving_image_of(definition["Image"]),
             install_requirements=self._install,
+            session=self._session,
         )
         container = Container(setup, self._executor)
         await container.start()

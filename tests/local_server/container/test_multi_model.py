@@ -206,3 +206,21 @@ class TestOneModel:
         old = serve(half_plus_three, image="2.19")
         kind = "application/json; charset=utf-8"
         assert old.send("POST", "/invocations", b"[1]", Content_Type=kind)[0] == 415
+
+
+class TestWebPages:
+    def test_a_page_of_another_site_loads_no_model(self, many, url):
+        body = json.dumps({"model_name": "a", "url": url}).encode()
+        page = {"Content_Type": "text/plain", "Origin": "https://evil.example"}
+        status, answer = many.send("POST", "/models", body, **page)
+        assert status == 403
+        assert answer["error"].startswith("A web page of 'https://evil.example', another site,")
+        status, answer = many.send("POST", "/models", body, Host="evil.example")
+        assert status == 403
+        assert answer["error"].startswith("The host 'evil.example' is no name of this server")
+        assert many.send("GET", "/models") == (200, {})
+
+    def test_predictions_are_anybodys(self, many, url):
+        load(many, "a", url)
+        headers = {"Host": "lb.example", "Content_Type": "application/json"}
+        assert many.send("GET", "/ping", **headers) == (200, b"")

@@ -257,3 +257,18 @@ def test_a_server_of_fixed_models_takes_no_configuration(model_folder, apis):
         "UNIMPLEMENTED",
         "The models of this server are fixed: it was started without a configuration",
     )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        (("origin", "https://evil.example"), "A web page of 'https://evil.example', another site,"),
+        (("sec-fetch-site", "cross-site"), "A web page of another site sent this request"),
+    ],
+)
+def test_a_web_page_changes_no_configuration(model_service, apis, metadata, sentence):
+    code, text = refusal(
+        model_service.HandleReloadConfigRequest, apis.reload(), metadata=(metadata,)
+    )
+    assert code == "PERMISSION_DENIED"
+    assert text.startswith(sentence)
