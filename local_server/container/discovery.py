@@ -27,7 +27,7 @@ class Bundled:
 
 def find(folder: Path) -> tuple[Bundled, ...]:
     """Return every SavedModel of a tree, by model and version; raises ModelError for none."""
-    found = sorted(_saved_models(folder), key=lambda bundled: (bundled.model, bundled.version))
+    found = bundles_below(folder)
     if not found:
         raise ModelError("no SavedModel bundles found!")
     taken: dict[tuple[str, int], Path] = {}
@@ -35,7 +35,16 @@ def find(folder: Path) -> tuple[Bundled, ...]:
         first = taken.setdefault((bundled.model, bundled.version), bundled.path)
         if first != bundled.path:
             raise ModelError(f"two SavedModels are version {bundled.version} of {bundled.model}")
-    return tuple(found)
+    return found
+
+
+def bundles_below(folder: Path, root_name: str = _ROOT_NAME) -> tuple[Bundled, ...]:
+    """Return every SavedModel of a tree, by model and version.
+
+    `root_name` is what a model is called whose versions lie at the top.
+    """
+    found = _saved_models(folder, root_name)
+    return tuple(sorted(found, key=lambda bundled: (bundled.model, bundled.version)))
 
 
 def versions_below(base_path: Path, model: str) -> tuple[Bundled, ...]:
@@ -52,12 +61,12 @@ def versions_below(base_path: Path, model: str) -> tuple[Bundled, ...]:
     return tuple(Bundled(model, int(entry.name), entry) for entry in sorted(versions))
 
 
-def _saved_models(folder: Path) -> Iterator[Bundled]:
+def _saved_models(folder: Path, root_name: str) -> Iterator[Bundled]:
     for proto in folder.rglob("saved_model.pb"):
         version = proto.parent
         if version != folder and _is_version(version.name):
             above = version.parent
-            name = _ROOT_NAME if above == folder else above.name
+            name = root_name if above == folder else above.name
             yield Bundled(name, int(version.name), version)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from .application import ContainerApplication, is_control
 from .container import Container, Setup
 from .nouns import error_answer
 from .release import release_of, serving_image_of
+from .tree import container_tree
 
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
 
@@ -70,7 +72,7 @@ class ContainerServer:
         self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
         self._closing.callback(self._threads.shutdown)
         setup = Setup(
-            tree,
+            await asyncio.to_thread(container_tree, tree, scratch),
             scratch,
             environment,
             release=release_of(f":{image}" if image[:1].isdigit() else image),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,3 +85,58 @@ def test_a_tree_without_models_is_told_and_nothing_is_left(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
     assert "no SavedModel bundles found!" in done.stderr
+
+
+class TestAModelsOwnDirectory:
+    """Where `deploy` asks for the code: in the version, `NUMBER/code/`."""
+
+    SCRIPT = "def handler(data, context):\n    return __file__ + ' {}', 'text/plain'\n"
+
+    @pytest.fixture
+    def versions(self, half_plus_three, tmp_path) -> Path:
+        """Give a model's directory: versions 123 and 124, each with code that tells which."""
+        base = tmp_path / "half"
+        shutil.copytree(half_plus_three / "half_plus_three", base)
+        for version in ("123", "124"):
+            (base / version / "code").mkdir()
+            (base / version / "code" / "inference.py").write_text(self.SCRIPT.format(version))
+        return base
+
+    def test_the_highest_versions_code_runs(self, versions):
+        before = sorted(versions.rglob("*"))
+        with served(versions) as url:
+            status, body = post(f"{url}/invocations", b"", "text/plain")
+            assert (status, body.split()[1]) == (200, b"124")
+            assert b"/code/inference.py" in body
+        assert sorted(versions.rglob("*")) == before
+
+    def test_several_models_with_code_are_refused(self, versions):
+        shutil.copytree(versions, versions.parent / "other")
+        command = [CLOUDSERVE, "serve", "--as", "sagemaker", str(versions.parent), "--port", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert "half and other each have a code/, and a container runs one" in done.stderr
+
+
+def test_the_shells_variables_are_passed_by_name_alone(with_code):
+    line = "return json.dumps({k: os.environ.get(k) for k in ('A', 'B', 'C', 'D')}), 'a/b'"
+    tree = with_code({"inference.py": f"import json, os\ndef handler(d, c):\n    {line}\n"})
+    options = ("--container-env", "A", "--container-env", "B=2", "--container-env", "D=")
+    with served(tree, *options, A="1", C="3") as url:
+        seen = json.loads(post(f"{url}/invocations", b"", "text/plain")[1])
+    assert seen == {"A": "1", "B": "2", "C": None, "D": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("CLOUDSERVE_NO_SUCH", "`CLOUDSERVE_NO_SUCH` is not set in this shell"),
+        ("=x", "`=x` has no name"),
+    ],
+)
+def test_a_variable_that_cannot_be_passed_is_refused(tmp_path, given, message):
+    result = CliRunner().invoke(
+        cli, ["serve", str(tmp_path), "--as", "sagemaker", "--container-env", given]
+    )
+    assert result.exit_code == 2
+    assert message in result.output
