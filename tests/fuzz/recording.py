@@ -134,7 +134,7 @@ def _sagemaker(url: str, _: Path) -> None:
         )
         made = client.create_endpoint(EndpointName="e", EndpointConfigName="c")
         client.get_waiter("endpoint_in_service").wait(
-            EndpointName="e", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            EndpointName="e", WaiterConfig={"Delay": 1, "MaxAttempts": 300}
         )
         tags = [{"Key": "k", "Value": "v"}]
         client.add_tags(ResourceArn=made["EndpointArn"], Tags=tags)
