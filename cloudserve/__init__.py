@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 from cloudserve._version import __version__
 
 if TYPE_CHECKING:
-    from cloudserve.api import apply, deploy, history, plan, promote, pull, rollback, status
+    from cloudserve.api import (
+        apply,
+        deploy,
+        history,
+        plan,
+        promote,
+        pull,
+        rollback,
+        status,
+        undeploy,
+    )
     from cloudserve.errors import CloudserveError
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
@@ -57,6 +67,7 @@ _NAMES = {
     "rollback": "cloudserve.api:rollback",
     "run_batch": "cloudserve.predict.batch:run_batch",
     "status": "cloudserve.api:status",
+    "undeploy": "cloudserve.api:undeploy",
     "write_plan": "cloudserve.release.plan_file:write_plan",
 }
 
@@ -89,6 +100,7 @@ __all__ = [
     "rollback",
     "run_batch",
     "status",
+    "undeploy",
     "write_plan",
 ]
 

@@ -85,6 +85,26 @@ def rollback(
     return Releases(project, model, target, environ=environ, notify=notify).rollback(to)
 
 
+def undeploy(  # noqa: PLR0913 - keywords, each with its default
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    version: str | None = None,
+    everything: bool = False,
+    environ: Environ = None,
+    notify: Notify = quiet,
+) -> Outcome:
+    """Remove a version without traffic from a target; all such versions where none is named.
+
+    With `everything` the model as a whole: its versions, those with traffic too, and its endpoint.
+    The files, manifests and the ledger stay in the bucket. Raises ConflictError for a version that
+    has traffic, UserError where the target's adapter cannot take a model down.
+    """
+    releases = Releases(project, model, target, environ=environ, notify=notify)
+    return releases.undeploy(version, everything=everything)
+
+
 def plan(  # noqa: PLR0913 - keywords, each with its default
     project: Project,
     model: str,
@@ -93,15 +113,18 @@ def plan(  # noqa: PLR0913 - keywords, each with its default
     *,
     version: str | int | None = None,
     percent: int = 100,
+    everything: bool = False,
     environ: Environ = None,
 ) -> Plan:
-    """Plan what `deploy`, `promote` or `rollback` would do; changes nothing.
+    """Plan what `deploy`, `promote`, `rollback` or `undeploy` would do; changes nothing.
 
-    `version` is what the verb takes as `version` or `to`, `percent` counts for `promote`. The
+    `version` is what the verb takes as `version` or `to`, `percent` counts for `promote`,
+    `everything` for `undeploy`. The
     plan's `actions` say what would be done, none when nothing is to do; `apply` carries it out.
     """
     name = None if version is None else str(version)
-    return Releases(project, model, target, environ=environ).plan(operation, name, percent)
+    releases = Releases(project, model, target, environ=environ)
+    return releases.plan(operation, name, percent, everything=everything)
 
 
 def apply(

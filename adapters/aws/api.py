@@ -81,6 +81,13 @@ class SageMaker:
             EndpointConfigName=config,
         )
 
+    def config_names(self, containing: str) -> Iterator[str]:
+        """Yield the names of the endpoint configurations that contain a text, over all pages."""
+        with translated("list the endpoint configurations", self.where):
+            pages = self._client.get_paginator("list_endpoint_configs")
+            for page in pages.paginate(NameContains=containing):
+                yield from (config["EndpointConfigName"] for config in page["EndpointConfigs"])
+
     def variants(self, config: str) -> tuple[Record, ...]:
         """Read an endpoint configuration's variants, shadows last; () when it is gone."""
         found = self.config(config) or {}

@@ -60,6 +60,11 @@ class Catalog:
         """Return the catalog with another revision live."""
         return replace(self, live=revision_id)
 
+    def without(self, revision_id: str) -> Catalog:
+        """Return the catalog without a revision."""
+        left = {name: entry for name, entry in self.revisions.items() if name != revision_id}
+        return Catalog("" if self.live == revision_id else self.live, left)
+
 
 class Catalogs:
     """The catalogs of one endpoint, in its bucket."""
@@ -89,6 +94,17 @@ class Catalogs:
                     raise
             else:
                 return
+
+    def models(self) -> tuple[str, ...]:
+        """Return the models that have revisions on the endpoint."""
+        prefix = f"{ROOT}/{self._endpoint}/catalog/"
+        names = (blob.key.removeprefix(prefix) for blob in self._blobs.list(prefix))
+        models = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return tuple(model for model in models if self.read(model).revisions)
+
+    def has(self, model: str) -> bool:
+        """Say whether a model was ever on the endpoint."""
+        return self._read(model)[1] != ""
 
     def _read(self, model: str) -> tuple[Catalog, str]:
         found = self._blobs.read(self._key(model))

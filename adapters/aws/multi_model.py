@@ -9,6 +9,7 @@ the catalog's word, and a promotion moves nothing on the endpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ from .archive import MAKE, Archives
 from .catalog import Catalogs, Entry
 from .checks import Place, check, check_body
 from .endpoint import FAILED
-from .multi_model_planner import OWNER, MultiModelPlanner
+from .multi_model_planner import DELETE_SHARED, OWNER, MultiModelPlanner
 from .options import Options
 from .owned import Owned
 from .performer import Performer
@@ -42,7 +43,7 @@ from .performer import Performer
 if TYPE_CHECKING:
     from .api import SageMaker
 
-LOAD, SET_LIVE = "load-model", "set-live"
+LOAD, SET_LIVE, UNLOAD = "load-model", "set-live", "unload-model"
 
 
 class MultiModelEndpoint:
@@ -159,6 +160,28 @@ class MultiModelEndpoint:
         undo = f"promote {seen.live} again" if seen.live else ""
         return (Action(SET_LIVE, SET_LIVE, sentence, args, undo),)
 
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to delete archives, and the endpoint with its last model."""
+        del seen  # the catalog says it, too
+        there = self._catalogs.read(model).revisions
+        going = [name for name in there if revision_ids is None or name in revision_ids]
+        actions = [self._plan_unload(model, name) for name in sorted(going)]
+        if revision_ids is None and self._is_last(model):
+            actions += self._planner.removal(self._owned.endpoint(OWNER), self._owned)
+        return tuple(actions)
+
+    def _is_last(self, model: str) -> bool:
+        """Say whether a model was on the endpoint, and no other one is."""
+        return self._catalogs.has(model) and not set(self._catalogs.models()) - {model}
+
+    def _plan_unload(self, model: str, revision_id: str) -> Action:
+        target = _target(model, revision_id)
+        args: dict[str, str | int | float] = {"model": model, "revision": revision_id}
+        sentence = f"delete the archive {target} below the prefix of the endpoint {self._name}"
+        return Action(f"unload-{revision_id}", UNLOAD, sentence, args)
+
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait for its end."""
         args = action.args
@@ -167,6 +190,10 @@ class MultiModelEndpoint:
                 self._archives.make(args, notify)
             case kind if kind == LOAD:
                 self._load(args, notify)
+            case kind if kind == UNLOAD:
+                self._unload(str(args["model"]), str(args["revision"]))
+            case kind if kind == DELETE_SHARED:
+                self._delete_shared(action, notify)
             case kind if kind == SET_LIVE:
                 self._set_live(str(args["model"]), str(args["revision"]))
             case _:
@@ -217,6 +244,26 @@ class MultiModelEndpoint:
                 hint="correct the cause; then deploy again: what failed is replaced",
             )
         notify(f"{target} is loaded")
+
+    def _unload(self, model: str, revision_id: str) -> None:
+        """Delete an archive, then its entry: what is in the catalog is found by the next run.
+
+        The endpoint drops what it has loaded of it when it needs the memory.
+        """
+        self._blobs.delete(f"{self._catalogs.prefix}{_target(model, revision_id)}")
+        if revision_id in self._catalogs.read(model).revisions:
+            self._catalogs.change(model, lambda catalog: catalog.without(revision_id))
+
+    def _delete_shared(self, action: Action, notify: Notify) -> None:
+        """Delete the endpoint unless another model came to it since the plan was made."""
+        others = self._catalogs.models()
+        if others:
+            raise ConflictError(
+                f"{', '.join(others)} came to the endpoint {self._name} meanwhile",
+                where=self._api.where,
+                hint="run the same command again: the endpoint stays then",
+            )
+        self._performer.perform(replace(action, kind="delete-endpoint"), notify)
 
     def _set_live(self, model: str, revision_id: str) -> None:
         entry = self._catalogs.read(model).revisions.get(revision_id)

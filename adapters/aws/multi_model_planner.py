@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
@@ -11,13 +13,17 @@ from cloudserve.release.nouns import DIGITS_IN_ID, Action
 from .endpoint import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
 from .hosting import as_text, settings, told, variant
 from .options import Options
+from .owned import Owned
 from .steps import Args, await_endpoint, create_endpoint, delete_failed, update_endpoint
+from .undeploy import delete_configs, delete_endpoint, delete_models
 
 if TYPE_CHECKING:
     from .api import SageMaker
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """What tells AWS's image of it (Deep Learning Containers, "Multi-Model Endpoints")."""
+DELETE_SHARED = "delete-shared-endpoint"
+"""The kind of the action that deletes the endpoint, if it still serves no model."""
 OWNER = "multi-model"
 """What its resources are tagged with in the place of a model's name: no model has such a one."""
 
@@ -45,6 +51,18 @@ class MultiModelPlanner:
         if there.config == name:
             return ()
         return (create, config, update_endpoint(config, there, ONLY, self._told))
+
+    def removal(self, there: Endpoint | None, owned: Owned) -> list[Action]:
+        """Return what deletes the endpoint, its configurations and its SageMaker Models."""
+        actions = delete_endpoint(there, OWNER) if there else []
+        actions = [
+            replace(action, kind=DELETE_SHARED) if action.kind == "delete-endpoint" else action
+            for action in actions
+        ]
+        actions += delete_configs(self._api, owned, self._name, OWNER, None)
+        pattern = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
+        names = filter(pattern.fullmatch, self._api.model_names(f"{self._name}-"))
+        return [*actions, *delete_models(self._api, owned, sorted(names), OWNER)]
 
     def _create(self, config: Action) -> Action:
         return create_endpoint(config, self._name, ONLY, self._told)

@@ -63,6 +63,19 @@ class Owned:
         """Say whether a SageMaker Model is the target's."""
         return self._names.is_own(model, self._as_model(record, tags))
 
+    def owns_config(self, model: str, record: Mapping[str, Any]) -> bool:
+        """Say whether an endpoint configuration is the target's."""
+        arn = str(record["EndpointConfigArn"])
+        variants = (*record["ProductionVariants"], *record.get("ShadowProductionVariants", ()))
+        found = Found(
+            f"the endpoint configuration {arn.rpartition('/')[2]}",
+            self._api.where,
+            self._api.tags(arn),
+            lambda: self._buckets_of(variants),
+            lambda tags: _add_tags(arn, tags),
+        )
+        return self._names.is_own(model, found)
+
     def check_name(self, model: str, name: str) -> None:
         """Raise ConflictError if a SageMaker Model of this name is there and is another's."""
         record = self._api.model(name)
@@ -117,7 +130,10 @@ class Owned:
 
     def _buckets(self, endpoint: Endpoint) -> Iterable[str]:
         """Read which buckets the endpoint's models are in; a model that is gone tells none."""
-        names = {str(spec["ModelName"]) for spec in (*endpoint.variants, *endpoint.shadows)}
+        return self._buckets_of((*endpoint.variants, *endpoint.shadows))
+
+    def _buckets_of(self, variants: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+        names = {str(spec["ModelName"]) for spec in variants if "ModelName" in spec}
         records = (self._api.model(name) for name in sorted(names))
         return {bucket_of(source_of(record)) for record in records if record is not None}
 

@@ -46,6 +46,8 @@ class Performer:
                 self._delete_model(args)
             case "create-endpoint-config":
                 self._create_config(args, notify)
+            case "delete-endpoint-config":
+                self._delete_config(args)
             case "create-endpoint":
                 self._create_endpoint(args, notify)
             case "update-endpoint":
@@ -119,6 +121,16 @@ class Performer:
         ):
             raise self._owned.taken(f"endpoint configuration {name}")
         notify(f"endpoint configuration {name}: there already")
+
+    def _delete_config(self, args: Args) -> None:
+        name = str(args["config"])
+        found = self._api.config(name)
+        if found is None:
+            return
+        if not self._owned.owns_config(str(args["model"]), found):
+            raise self._owned.taken(f"endpoint configuration {name}")
+        what = f"delete the endpoint configuration {name}"
+        self._api.delete(what, "delete_endpoint_config", EndpointConfigName=name)
 
     def _create_endpoint(self, args: Args, notify: Notify) -> None:
         name, config, model = str(args["endpoint"]), str(args["config"]), str(args["model"])

@@ -53,6 +53,7 @@ from .performer import Performer
 from .planner import Planner
 from .staged import StagedPlanner
 from .transform import Transforms
+from .undeploy import Removal
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -124,6 +125,7 @@ class SageMakerEndpoints:
         self._planner = kind(options, image, api, names)
         self._performer = Performer(api, poller, blobs, self._owned)
         self._packages = Packages(options, image, api, self._owned)
+        self._removal = Removal(options, image, api, names, self._owned)
         self._archives = Archives(blobs)
         self._poller = poller
 
@@ -196,6 +198,12 @@ class SageMakerEndpoints:
         """
         self._packages.check(model, revision_id, seen)
         return self._planner.traffic(model, revision_id, seen, percent)
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to take revisions off the endpoint, or to delete all that serves the model."""
+        return self._removal.plan(model, revision_ids, seen)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait until the endpoint is in service."""

@@ -27,7 +27,7 @@ from .ai_platform_options import Options, check, check_options, version_settings
 from .labels import check_labels, label_value
 from .names import Names
 from .performer import Args, Performer
-from .versions import deployed, platform_name, traffic
+from .versions import deployed, platform_name, short_name, traffic
 
 if TYPE_CHECKING:
     from .ml import MlClient
@@ -175,6 +175,43 @@ class AiPlatform:
                 {"model": model, "revision": revision_id},
                 undo,
             ),
+        )
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to delete versions, the default one last, and a model that has no others then.
+
+        Raises ConflictError where the default version is ours and others' versions stay.
+        """
+        if not seen.endpoint:
+            return ()
+        name = self._names.model(model)
+        every = {short_name(version) for version in self._ml.list_versions(name)}
+        ids = [d.revision.id for d in seen.revisions]
+        going = ids if revision_ids is None else [i for i in ids if i in revision_ids]
+        going.sort(key=lambda revision_id: seen.traffic.get(revision_id, 0.0))
+        strangers = sorted(every - {platform_name(revision_id) for revision_id in ids})
+        if strangers and going and seen.traffic.get(going[-1]):
+            raise ConflictError(
+                f"{going[-1]} is the default version, and {', '.join(strangers)} of the model "
+                f"{name} are not cloudserve's",
+                where=self._ml.url(name),
+                hint="make one of them the default version, or delete them, first",
+            )
+        actions = [self._plan_removal(model, revision_id) for revision_id in going]
+        if len(going) == len(every) and (going or revision_ids is None):
+            sentence, args = f"delete the model {name}", {"model": model}
+            actions.append(Action("delete-model", "delete-model", sentence, args))
+        return tuple(actions)
+
+    def _plan_removal(self, model: str, revision_id: str) -> Action:
+        version = platform_name(revision_id)
+        return Action(
+            f"remove-{version}",
+            "remove-version",
+            f"delete the version {self._names.model(model)}/{version}",
+            {"model": model, "revision": revision_id},
         )
 
     def perform(self, action: Action, notify: Notify) -> None:

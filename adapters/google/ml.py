@@ -56,6 +56,11 @@ class MlClient(GoogleApi):
         request = self._versions.delete(name=self._name(model, version))
         return self._find(request, "delete the version", self.url(model, version))
 
+    def delete_model(self, model: str) -> Record | None:
+        """Start to delete a model without versions; return the operation, None if it is gone."""
+        request = self._models.delete(name=self._name(model))
+        return self._find(request, "delete the model", self.url(model))
+
     def set_default(self, model: str, version: str) -> Record:
         """Give a version all of its model's traffic; return the version."""
         request = self._versions.setDefault(name=self._name(model, version), body={})

@@ -43,6 +43,10 @@ class Performer:
                 self._await_version(*self._named(args), notify)
             case "delete-version":
                 self._delete_version(args, notify)
+            case "remove-version":
+                self._remove_version(args, notify)
+            case "delete-model":
+                self._delete_model(args, notify)
             case "set-default":
                 self._ml.set_default(*self._named(args))
             case kind:
@@ -101,6 +105,42 @@ class Performer:
         operation = self._ml.delete_version(model, version)
         if operation is not None:
             self._await_operation(operation, model, version, notify)
+
+    def _remove_version(self, args: Args, notify: Notify) -> None:
+        """Delete a version in whatever state it is, once what is under way on it is done."""
+        model, version = self._named(args)
+        found = self._poller.until(
+            lambda: self._settled(model, version),
+            what=f"version {version}",
+            where=self._ml.url(model, version),
+            notify=notify,
+        )
+        if not found:
+            return
+        revision = revision_of(found)
+        if revision is None or revision.id != args["revision"]:
+            raise ConflictError(
+                f"version {version} is there and is not this model",
+                where=self._ml.url(model, version),
+                hint="delete that version by hand",
+            )
+        operation = self._ml.delete_version(model, version)
+        if operation is not None:
+            self._await_operation(operation, model, version, notify)
+
+    def _settled(self, model: str, version: str) -> Mapping[str, Any] | None:
+        """Return a version in a state that lasts, {} if it is gone, None while it changes."""
+        found = self._ml.get_version(model, version) or {}
+        return None if found.get("state") in {"CREATING", "UPDATING", "DELETING"} else found
+
+    def _delete_model(self, args: Args, notify: Notify) -> None:
+        model = str(args["model"])
+        name = self._names.model(model)
+        if self._names.check(self._ml, model) is None:
+            return
+        operation = self._ml.delete_model(name)
+        if operation is not None:
+            self._await_operation(operation, name, "", notify)
 
     def _await_operation(
         self, operation: Mapping[str, Any], model: str, version: str, notify: Notify

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from importlib import import_module
 
 import click
@@ -23,6 +24,7 @@ GROUPS = {
         "deploy": ("deploy", "Put a model version on a target, beside what is live."),
         "promote": ("promote", "Give a deployed version all traffic, or a part."),
         "rollback": ("rollback", "Give the traffic back to the version before."),
+        "undeploy": ("undeploy", "Take versions, or a whole model, off a target."),
         "status": ("status", "Show what a target has of a model."),
         "history": ("history", "Show who released what, when, from which digest."),
     },
@@ -46,6 +48,12 @@ GROUPS = {
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 
+UNDEPLOY_WORDS = frozenset(
+    {"delete", "remove", "destroy", "teardown", "takedown", "down", "rm", "del", "unpublish"}
+)
+"""What other tools call `undeploy`; by their letters alone some are like `deploy` or `emulate`."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
 
@@ -67,9 +75,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was named, or say which was perhaps meant."""
-        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-        if args[0] not in COMMANDS and close:
-            ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
+        meant = _meant(args[0])
+        if args[0] not in COMMANDS and meant:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -79,6 +87,14 @@ class LazyGroup(click.Group):
         for title, group in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(f"{name:{width}}", line) for name, (_, line) in group.items()])
+
+
+def _meant(name: str) -> str:
+    """Return the command that an unknown name is perhaps meant for, or ""."""
+    word = re.sub(r"[-_]", "", name.lower())
+    if word in UNDEPLOY_WORDS or word.startswith(("undep", "undpl")):
+        return "undeploy"
+    return next(iter(difflib.get_close_matches(name, COMMANDS, n=1)), "")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

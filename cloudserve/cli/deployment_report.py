@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.cli.report import Report, Table
-from cloudserve.release.nouns import Deployed, Deployment, Plan
+from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
 from cloudserve.release.service import Outcome
 from cloudserve.release.traffic import ALL
 
@@ -22,8 +22,11 @@ def outcome_report(outcome: Outcome) -> Report:
     plan, deployment = outcome.plan, outcome.deployment
     document = {
         "operation": plan.operation,
-        "revision": plan.revision.id,
+        "revision": plan.revision.id if plan.revision.digest else None,
         "percent": plan.percent,
+        "removes": plan.removes,
+        "everything": plan.everything,
+        "kept": plan.kept,
         "changed": outcome.changed,
         "steps": [action.sentence for action in plan.actions],
         "deployment": _document(deployment),
@@ -33,11 +36,13 @@ def outcome_report(outcome: Outcome) -> Report:
 
 def _sentence(outcome: Outcome) -> str:
     plan = outcome.plan
+    if plan.operation is Operation.UNDEPLOY:
+        return _undeployed(outcome)
     there = f"{plan.model} {plan.revision.id} on {plan.target}"
     if not outcome.changed:
-        already = "is deployed" if plan.operation == "deploy" else f"has {_share(plan)}"
+        already = "is deployed" if plan.operation is Operation.DEPLOY else f"has {_share(plan)}"
         return f"{there}: {already} already, nothing to do"
-    if plan.operation == "deploy":
+    if plan.operation is Operation.DEPLOY:
         live = outcome.deployment.live
         return f"{there}: deployed, " + (
             "live" if live == plan.revision.id else f"{live or 'nothing'} is live"
@@ -47,6 +52,15 @@ def _sentence(outcome: Outcome) -> str:
     if plan.previous == plan.revision.id:
         return f"{there}: has all traffic again"
     return f"{there}: live, was {plan.previous or 'nothing'}"
+
+
+def _undeployed(outcome: Outcome) -> str:
+    plan = outcome.plan
+    what = "" if plan.everything else f" {', '.join(plan.removes) or 'versions without traffic'}"
+    if not outcome.changed:
+        return f"{plan.model}{what} on {plan.target}: not deployed, nothing to do"
+    stays = f"the files and the ledger stay below {plan.kept}"
+    return f"{plan.model}{what} on {plan.target}: undeployed; {stays}"
 
 
 def _share(plan: Plan) -> str:

@@ -51,18 +51,27 @@ def _row(release: Release) -> tuple[str, ...]:
     return (
         f"{release.started:%Y-%m-%d %H:%M:%S}",
         release.who,
-        release.operation if release.percent == ALL else f"{release.operation} {release.percent} %",
-        release.revision,
+        _verb(release),
+        ", ".join(release.removes) or release.revision or "-",
         release.previous or "-",
         _outcome(release),
         release.digest[:16],
     )
 
 
+def _verb(release: Release) -> str:
+    if release.everything:
+        return f"{release.operation} all"
+    share = "" if release.percent == ALL else f" {release.percent} %"
+    return f"{release.operation}{share}"
+
+
 def _outcome(release: Release) -> str:
     match release.outcome:
         case "finished":
-            return "done"
+            return f"done, found by {release.ended_by}" if release.ended_by else "done"
+        case "superseded":
+            return f"cut off, then {release.superseded_by} by {release.ended_by}"
         case "stopped":
             return f"stopped: {release.error}"
         case _:

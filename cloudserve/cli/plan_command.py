@@ -15,11 +15,13 @@ PENDING = 10
 
 @click.command("plan")
 @click.argument(
-    "operation", type=click.Choice(["deploy", "promote", "rollback"]), metavar="OPERATION"
+    "operation",
+    type=click.Choice(["deploy", "promote", "rollback", "undeploy"]),
+    metavar="OPERATION",
 )
 @target_options
 @click.option(
-    "--version", metavar="VERSION", help="The version to deploy, to promote or to go back to."
+    "--version", metavar="VERSION", help="The version to deploy, promote, go back to or undeploy."
 )
 @click.option(
     "--percent",
@@ -27,6 +29,9 @@ PENDING = 10
     default=100,
     show_default=True,
     help="The share of the traffic that a promotion is for.",
+)
+@click.option(
+    "--all", "everything", is_flag=True, help="Undeploy the model as a whole, with its endpoint."
 )
 @click.option(
     "--out",
@@ -42,19 +47,21 @@ def command(  # noqa: PLR0913 - a parameter an option
     subject: Subject,
     version: str | None,
     percent: int,
+    everything: bool,
     out: Path | None,
     exit_code: bool,
     output: str,
 ) -> None:
     """Show what a release would do, and do nothing.
 
-    OPERATION is deploy, promote or rollback. With --out the plan is kept in a file that can be
-    reviewed; `cloudserve apply` then does what it says, or refuses when something changed since.
+    OPERATION is deploy, promote, rollback or undeploy. With --out the plan is kept in a file that
+    can be reviewed; `cloudserve apply` then does what it says, or refuses when something changed
+    since.
     """
     from cloudserve.cli.plan_report import plan_report
     from cloudserve.release.plan_file import write_plan
 
-    made = subject.releases().plan(operation, version, percent)
+    made = subject.releases().plan(operation, version, percent, everything=everything)
     if out is not None:
         write_plan(made, out)
         click.echo(f"wrote {out}; to do it:\n  cloudserve apply {out}", err=True)

@@ -42,6 +42,11 @@ class Layout:
         return f"{self.manifests}{revision.id}.json"
 
     @property
+    def root(self) -> str:
+        """Return the prefix of all that is kept of the model."""
+        return f"{self._root}/"
+
+    @property
     def manifests(self) -> str:
         """Return the prefix of the manifests."""
         return f"{self._root}/manifests/"

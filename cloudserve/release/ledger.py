@@ -32,6 +32,8 @@ ATTEMPTS = 20
 READERS = 8
 PAGE = 32
 """Entries that are read before the first of them is looked at: some six releases."""
+FIRST_PAGE = 8
+"""Entries that are read first of all: the newest release, most often."""
 ENTRY = re.compile(r"([0-9]{10}|[1-9][0-9]{10,})\.json")
 
 
@@ -42,6 +44,11 @@ class Event(StrEnum):
     STEP = "step"
     FINISHED = "finished"
     STOPPED = "stopped"
+    SUPERSEDED = "superseded"
+    """No entry has it: a release without an end, in the place of which a later one began."""
+
+
+NO_END = (Event.STARTED, Event.STEP)
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,6 +73,14 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The share of the traffic that the release was for."""
     plan: str = ""
     """The id of the approved plan, where one was applied."""
+    removes: tuple[str, ...] = ()
+    """The revisions that an undeploy removes."""
+    everything: bool = False
+    """Whether an undeploy removes the model as a whole."""
+    supersedes: str = ""
+    """The id of a release without an end that this one, which starts, takes the place of."""
+    run: str = ""
+    """The id of the run that wrote another release's end."""
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
 
@@ -91,6 +106,21 @@ class Release:
     """The share of the traffic that it was for."""
     plan: str = ""
     """The id of the approved plan, where one was applied."""
+    removes: tuple[str, ...] = ()
+    """The revisions that an undeploy removes."""
+    everything: bool = False
+    """Whether an undeploy removes the model as a whole."""
+    ended_by: str = ""
+    """Who recorded the end of a release that was cut off before it recorded its own."""
+    superseded_by: str = ""
+    """The release that began in its place, such as `promote v3-0f3c5a9b7d21`."""
+    run: str = ""
+    """The id of the run that recorded its end, where that was a later one."""
+
+    @property
+    def has_end(self) -> bool:
+        """Say whether the ledger tells how it ended."""
+        return self.outcome not in NO_END
 
 
 class Ledger:
@@ -128,13 +158,50 @@ class Ledger:
         They are ordered by their begin: one that was suspended may have ended after a later one.
         """
         groups: dict[str, list[Entry]] = {}
+        later: dict[str, Entry] = {}
         for entry in self._read(sorted(self._numbers(), reverse=True)):
             group = groups.setdefault(entry.release, [])
             group.append(entry)
+            if entry.supersedes:
+                later[entry.supersedes] = entry
             if entry.event is Event.STARTED:
-                yield _fold(groups.pop(entry.release)[::-1])
+                yield _fold(groups.pop(entry.release)[::-1], later.pop(entry.release, None))
         for group in groups.values():  # somebody deleted their begin
-            yield _fold(group[::-1])
+            yield _fold(group[::-1], later.get(group[0].release))
+
+    def unfinished(self) -> Release | None:
+        """Return the release of the last entry if that does not say that it is finished.
+
+        Releases are one at a time, and each that starts supersedes one without an end, so only the
+        last can be without one.
+        """
+        last = next(self._read(sorted(self._numbers())[-1:]), None)
+        if last is None or last.event is Event.FINISHED:
+            return None
+        with closing(self.newest()) as newest:
+            return next((release for release in newest if release.id == last.release), None)
+
+    def finish(self, release: Release, who: str, run: str) -> None:
+        """Record that a release that was cut off has the outcome that it was for."""
+        self.append(
+            Entry(
+                release=release.id,
+                event=Event.FINISHED,
+                operation=release.operation,
+                target=release.target,
+                model=release.model,
+                revision=release.revision,
+                digest=release.digest,
+                time=datetime.now(UTC),
+                who=who,
+                previous=release.previous,
+                percent=release.percent,
+                plan=release.plan,
+                removes=release.removes,
+                everything=release.everything,
+                run=run,
+            )
+        )
 
     def releases(self, limit: int | None = None) -> tuple[Release, ...]:
         """Return the releases, or the last of them, oldest first."""
@@ -144,8 +211,9 @@ class Ledger:
     def _read(self, numbers: Sequence[int]) -> Iterator[Entry]:
         """Yield the entries of these numbers in their order, several requested at once."""
         with ThreadPoolExecutor(READERS, "ledger") as pool:
-            for at in range(0, len(numbers), PAGE):
-                keys = [self._key(number) for number in numbers[at : at + PAGE]]
+            for at in (0, *range(FIRST_PAGE, len(numbers), PAGE)):
+                until = at + PAGE if at else FIRST_PAGE
+                keys = [self._key(number) for number in numbers[at:until]]
                 for key, found in zip(keys, pool.map(self._blobs.read, keys), strict=True):
                     if found is not None:
                         yield self._decode(key, found[0])
@@ -174,13 +242,20 @@ class Recorder:
     """Writes a plan's progress to the ledger, one entry after every step."""
 
     def __init__(
-        self, ledger: Ledger, plan: Plan, release: str, who: str, approved: str = ""
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        release: str,
+        who: str,
+        approved: str = "",
+        supersedes: str = "",
     ) -> None:
         self._ledger = ledger
         self._plan = plan
         self._release = release
         self._who = who
         self._approved = approved
+        self._supersedes = supersedes
 
     def record(
         self, event: Event, *, action: str = "", sentence: str = "", error: str = ""
@@ -194,7 +269,7 @@ class Recorder:
                 operation=plan.operation,
                 target=plan.target,
                 model=plan.model,
-                revision=plan.revision.id,
+                revision=plan.revision.id if plan.revision.digest else "",
                 digest=plan.revision.digest,
                 time=datetime.now(UTC),
                 who=self._who,
@@ -204,6 +279,9 @@ class Recorder:
                 previous=plan.previous,
                 percent=plan.percent,
                 plan=self._approved,
+                removes=plan.removes,
+                everything=plan.everything,
+                supersedes=self._supersedes if event is Event.STARTED else "",
             )
         )
 
@@ -220,8 +298,11 @@ def actor(environ: Mapping[str, str]) -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _fold(entries: list[Entry]) -> Release:
+def _fold(entries: list[Entry], later: Entry | None) -> Release:
+    """Return the release that entries tell of; `later` began in its place if it has no end."""
     first, last = entries[0], entries[-1]
+    if later is not None and last.event not in NO_END:
+        later = None  # it was suspended, and recorded its end after all
     return Release(
         id=first.release,
         operation=first.operation,
@@ -232,9 +313,14 @@ def _fold(entries: list[Entry]) -> Release:
         previous=first.previous,
         started=first.time,
         who=first.who,
-        outcome=last.event,
+        outcome=Event.SUPERSEDED if later else last.event,
         error=last.error,
         steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
         percent=first.percent,
         plan=first.plan,
+        removes=first.removes,
+        everything=first.everything,
+        ended_by=later.who if later else last.who if last.run else "",
+        superseded_by=f"{later.operation} {later.revision}".rstrip() if later else "",
+        run=last.run,
     )

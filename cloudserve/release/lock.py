@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError
-from cloudserve.release.process import birth, machine
+from cloudserve.release.process import ALIVE, birth, machine
 from cloudserve.release.provider import BlobStore, Expect
 
 LEASE = timedelta(minutes=5)
@@ -46,6 +46,8 @@ class Lease(msgspec.Struct, frozen=True):
     expires: datetime
     machine: str = ""
     """What tells machines and containers apart that share a host name."""
+    before: tuple[str, ...] = ()
+    """The releases that left the lock, one after the other, to this one."""
 
 
 def now() -> datetime:
@@ -70,8 +72,11 @@ class Lock:
     def acquire(self) -> None:
         """Take the lock; raises ConflictError that names the holder when somebody has it."""
         token, holder = self._read()
-        if holder and holder.expires >= self._clock() and not _left_behind(holder, self._lease):
+        if holder and not is_left(holder, self._clock):
             raise self._held(holder)
+        if holder:
+            before = (*holder.before, holder.release)
+            self._lease = msgspec.structs.replace(self._lease, before=before)
         try:
             self._write(token or Expect.ABSENT)
         except ConflictError as error:
@@ -170,6 +175,17 @@ class Lock:
         )
 
 
+def holder_of(blobs: BlobStore, key: str) -> Lease | None:
+    """Read who holds the lock at `key`; None where it is free, or what is there is no lock."""
+    found = blobs.read(key)
+    return _decode(found[0]) if found else None
+
+
+def is_left(holder: Lease, clock: Clock = now) -> bool:
+    """Say whether a lock may be taken over: its time is up, or its process here was killed."""
+    return holder.expires < clock() or _is_dead(holder)
+
+
 @contextmanager
 def lock(
     blobs: BlobStore,
@@ -227,6 +243,8 @@ def _decode(data: bytes) -> Lease | None:
         return None
 
 
-def _left_behind(holder: Lease, own: Lease) -> bool:
-    same_machine = (holder.host, holder.machine) == (own.host, own.machine)
-    return same_machine and birth(holder.pid) != holder.boot
+def _is_dead(holder: Lease) -> bool:
+    """Say whether a process of this machine is gone, also where a later one has its number."""
+    if (holder.host, holder.machine) != (socket.gethostname(), machine()):
+        return False
+    return birth(holder.pid) not in {holder.boot, ALIVE}

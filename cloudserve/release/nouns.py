@@ -33,6 +33,10 @@ class Revision:
         return f"v{self.number}-{self.digest[:DIGITS_IN_ID]}"
 
 
+NO_REVISION = Revision(0, "")
+"""What an undeploy is of that finds nothing deployed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where a revision's files lie in its bucket.
@@ -158,6 +162,7 @@ class Operation(StrEnum):
     DEPLOY = "deploy"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    UNDEPLOY = "undeploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ class Plan:
     target: str
     model: str
     revision: Revision
+    """Of an undeploy the live one of those that it removes, else the newest, or NO_REVISION."""
     actions: tuple[Action, ...]
     source: Path | None = None
     """The local SavedModel directory, where the plan uploads one."""
@@ -183,3 +189,9 @@ class Plan:
     """Where the calls go that the plan was made by."""
     breaking: tuple[str, ...] = ()
     """What clients of the live revision cannot do with this one, a sentence each."""
+    removes: tuple[str, ...] = ()
+    """The ids of the revisions that an undeploy removes."""
+    everything: bool = False
+    """Whether an undeploy removes the model as a whole, with its endpoint and its traffic."""
+    kept: str = ""
+    """The URL in the bucket below which an undeploy leaves the files, manifests and ledgers."""

@@ -156,7 +156,7 @@ def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
     taken_over = _taken_over(seen, releases)
     for release in again:
         if (
-            release.operation is not Operation.ROLLBACK
+            release.operation in {Operation.DEPLOY, Operation.PROMOTE}
             and release.revision == taken_over
             and release.previous not in {None, taken_over}
         ):

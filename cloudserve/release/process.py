@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+ALIVE = "alive"
+"""What is known of a process whose start time cannot be read."""
 DEAD = ("Z", "X")
 """States of a process that has ended, and that its parent has not asked about yet."""
 
@@ -19,7 +21,10 @@ def machine() -> str:
 
 
 def birth(pid: int) -> str:
-    """Return what tells a process from a later one with its number, or "" when it is gone."""
+    """Return what tells a process from a later one with its number, or "" when it is gone.
+
+    Where that cannot be read (no /proc, or one that hides the processes of other users) ALIVE.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
@@ -34,5 +39,5 @@ def _alive(pid: int) -> str:
     except ProcessLookupError:
         return ""
     except PermissionError:
-        return "alive"
-    return "alive"
+        return ALIVE
+    return ALIVE

@@ -176,3 +176,21 @@ class Locking(Protocol):
         Two targets that would change the same endpoint return the same name. Reaches no network.
         """
         ...
+
+
+@runtime_checkable
+class UndeployProvider(Protocol):
+    """What a Provider also has where models can be taken down; adapters of old may lack it."""
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Return the actions that remove revisions from the platform; () where nothing is left.
+
+        They have no traffic. With None all that the target owns of the model is removed: its
+        revisions, those with traffic too, and its endpoint. Objects in the bucket stay, except
+        copies that the platform serves from. What was removed in part by an earlier run is planned
+        as far as it is left, so what `describe` tells a revision by is removed last. Reads, never
+        changes. Raises ConflictError for what is not cloudserve's.
+        """
+        ...

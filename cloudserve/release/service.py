@@ -1,7 +1,8 @@
-"""The verbs: plan, deploy, promote, rollback, apply, status, history, for the CLI and programs.
+"""The verbs: plan, deploy, promote, rollback, undeploy, apply, status, history.
 
 Reading verbs reach the platform and change nothing. Changing verbs first plan without the lock:
 when nothing is to be done they write nothing. Otherwise they take the lock, plan again and execute.
+What a killed run left (a release without an end, a lock) is ended by the next changing verb.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import execute
 from cloudserve.release.layout import Layout
 from cloudserve.release.ledger import Ledger, Recorder, Release, actor
+from cloudserve.release.local import LocalModel
 from cloudserve.release.lock import lock
 from cloudserve.release.nouns import (
     CREATE_BUCKET,
     UPLOAD,
-    Artifact,
+    Action,
     Deployed,
     Deployment,
     Operation,
@@ -39,10 +41,11 @@ from cloudserve.release.performer import Performer
 from cloudserve.release.plan_file import plan_id
 from cloudserve.release.provider import Locking, Notify, Provider
 from cloudserve.release.pull import Pulled, pull
+from cloudserve.release.removal import plan_undeploy, to_remove
 from cloudserve.release.traffic import ALL
-from cloudserve.release.uploaded import uploaded
-from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
-from cloudserve.savedmodel.servable import check_has_signature
+from cloudserve.release.unfinished import Unfinished, target_of
+from cloudserve.release.uploaded import number_of, uploaded
+from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import Observe, Told, ignore
 
 
@@ -99,13 +102,14 @@ class Releases:
         self._confirm = confirm
         self._allow_breaking = allow_breaking
         self._folder = project.path.absolute().parent
-        self._digests = DigestCache.from_environment(self._environ)
         self._model = project.model(model)
+        self._local = LocalModel(self._model, DigestCache.from_environment(self._environ))
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
         self._compatibility = Compatibility(self._provider.blobs, self._layout, self._model.tags)
+        self._unfinished = Unfinished(self._provider.blobs, self._layout, self._plan_of, notify)
 
     @property
     def provider(self) -> Provider:
@@ -141,7 +145,14 @@ class Releases:
         told = Told(self._notify, self._observe)
         return pull(self._provider.blobs, self._layout, wanted, into, told.both)
 
-    def plan(self, operation: str, version: str | None = None, percent: int = ALL) -> Plan:
+    def plan(
+        self,
+        operation: str,
+        version: str | None = None,
+        percent: int = ALL,
+        *,
+        everything: bool = False,
+    ) -> Plan:
         """Plan what the verb named `operation` would do; changes nothing.
 
         `version` is what the verb takes as `number`, `version` or `to`. Raises UserError for
@@ -156,10 +167,12 @@ class Releases:
                 return self.plan_promote(version, percent=percent)
             case Operation.ROLLBACK:
                 return self.plan_rollback(version)
+            case Operation.UNDEPLOY:
+                return self.plan_undeploy(version, everything=everything)
 
     def plan_deploy(self, number: int | None = None) -> Plan:
         """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
-        revision, source, artifact = self._local(number)
+        revision, source, artifact = self._local.read(number)
         plan = self._plan_revision(revision, source)
         if not plan.actions:
             return plan
@@ -177,7 +190,13 @@ class Releases:
 
     def plan_rollback(self, to: str | None = None) -> Plan:
         """Plan what `rollback` would do; changes nothing."""
-        return self._plan_back(self.status(), to)
+        return self._plan_back(self.status(), to, self._unfinished.move())
+
+    def plan_undeploy(self, version: str | None = None, *, everything: bool = False) -> Plan:
+        """Plan what `undeploy` would do; changes nothing."""
+        seen = self.status()
+        ids = to_remove(self._provider.blobs, self._layout, seen, version, everything=everything)
+        return self._plan_removal(seen, ids)
 
     def deploy(self, number: int | None = None) -> Outcome:
         """Put a version of the model, the newest by default, beside what is live.
@@ -186,7 +205,7 @@ class Releases:
         is read and checked before anything is sent: raises ModelError when it is broken, UserError
         when the platform would not take it. What the platform warns of is a line of progress.
         """
-        revision, source, artifact = self._local(number)
+        revision, source, artifact = self._local.read(number)
 
         def prepare() -> None:
             for warning in self._provider.check(artifact):
@@ -203,20 +222,35 @@ class Releases:
         return self._carry_out(lambda: self.plan_promote(version, percent=percent))
 
     def rollback(self, to: str | None = None) -> Outcome:
-        """Give all traffic back to the revision before the live one, or to the one named."""
-        left = self.status().live
+        """Give all traffic back to the revision before the live one, or to the one named.
+
+        A rollback that was cut off is continued, however far it came; a promotion that was cut off
+        is taken back.
+        """
+        before, left = self.status().live, self._unfinished.move()
 
         def plan() -> Plan:
             seen = self.status()
-            if seen.live != left:
+            if seen.live != before:
                 raise ConflictError(
                     "another release moved the traffic meanwhile",
                     where=f"{seen.model} on {seen.target}",
                     hint="look at `cloudserve history` and run it again",
                 )
-            return self._plan_back(seen, to)
+            return self._plan_back(seen, to, left)
 
-        return self._carry_out(plan)
+        # Recorded also where nothing had moved: the next rollback goes back from here.
+        is_undoing = left is not None and left.operation is Operation.PROMOTE
+        return self._carry_out(plan, is_recorded=is_undoing)
+
+    def undeploy(self, version: str | None = None, *, everything: bool = False) -> Outcome:
+        """Remove a version without traffic from the platform, or all of them, or everything.
+
+        `everything` is the model as a whole on this target: its versions, those with traffic too,
+        and its endpoint. The files, manifests and the ledger stay in the bucket. Raises
+        ConflictError for a version that has traffic.
+        """
+        return self._carry_out(lambda: self.plan_undeploy(version, everything=everything))
 
     def apply(self, approved: Plan) -> Outcome:
         """Carry out a plan that was made before, if it is still what has to be done.
@@ -239,45 +273,30 @@ class Releases:
         revision = approved.revision
         if approved.operation is Operation.DEPLOY:
             has_upload = any(action.kind == UPLOAD for action in approved.actions)
-            source = self._source_of(revision) if has_upload else None
+            source = self._local.source_of(revision) if has_upload else None
             return self._plan_revision(revision, source)
         seen = self.status()
+        if approved.operation is Operation.UNDEPLOY:
+            return self._plan_removal(seen, None if approved.everything else approved.removes)
         try:
             chosen = planner.choose(seen, revision.id)
             return self._plan_traffic(approved.operation, chosen, seen, approved.percent)
         except UserError as error:
             raise outdated(approved, error.message) from error
 
-    def _source_of(self, revision: Revision) -> Path:
-        found, source, _ = self._local(revision.number)
-        if found != revision:
-            raise ConflictError(
-                f"the model's files are {found.id}, and the plan was made for {revision.id}",
-                where=str(source),
-                hint="plan again, or bring the files back",
-            )
-        return source
-
-    def _local(self, number: int | None) -> tuple[Revision, Path, Artifact]:
-        number, source = resolve(self._model.path, number)
-        model, tree = read_saved_model(source, self._model.tags), self._read_tree(source)
-        check_has_signature(model)
-        artifact = Artifact(
-            model.tensorflow_version,
-            tree.size,
-            len(tree.files),
-            source,
-            unrestored=model.unrestored,
-        )
-        return Revision(number, tree.digest), source, artifact
-
     def _plan_revision(self, revision: Revision, source: Path | None) -> Plan:
         plan = planner.plan_deploy(self._provider, self._layout, revision, source)
         return self._compatibility.check(replace(plan, destination=self.destination), source)
 
-    def _plan_back(self, seen: Deployment, to: str | None) -> Plan:
+    def _plan_removal(self, seen: Deployment, ids: tuple[str, ...] | None) -> Plan:
+        plan = plan_undeploy(self._provider, self._layout, seen, ids)
+        return replace(plan, destination=self.destination)
+
+    def _plan_back(self, seen: Deployment, to: str | None, left: Release | None) -> Plan:
         if to is not None:
             chosen = planner.choose(seen, to)
+        elif left is not None:
+            chosen = target_of(left, seen)
         else:
             with closing(self._ledger().newest()) as newest:
                 chosen = planner.before(seen, newest)
@@ -296,36 +315,58 @@ class Releases:
     def _carry_out(
         self,
         make_plan: Callable[[], Plan],
-        prepare: Callable[[], None] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+        *,
         approved: str = "",
+        is_recorded: bool = False,
     ) -> Outcome:
+        """Carry out a plan; one without actions is recorded only if `is_recorded`."""
         plan = make_plan()
-        if not plan.actions:
+        if not (plan.actions or is_recorded or self._unfinished.is_left(plan.operation)):
             return Outcome(plan, self.status())
+        buckets = self._begin(plan, prepare) if plan.actions else ()
+        run, who, is_done = uuid.uuid4().hex, actor(self._environ), False
+        try:
+            with lock(self._provider.blobs, self._layout.lock, release=run, who=who) as held:
+                plan = make_plan()
+                # The new bucket is a step of this release, though a plan made now has it not.
+                plan = replace(plan, actions=(*buckets, *plan.actions)) if plan.actions else plan
+                is_done = not plan.actions
+                supersedes = self._unfinished.end(run, who)
+                if plan.actions or is_recorded:  # another release may have done it meanwhile
+                    recorder = Recorder(self._ledger(), plan, run, who, approved, supersedes)
+                    perform = self._performer(plan, who).perform
+                    execute(plan, perform, recorder, self._notify, held.check)
+                is_done = True
+                # Before the lock is free: what a killed run did not report is known by its lock.
+                return Outcome(plan, self.status())
+        except (CloudserveError, KeyboardInterrupt) as error:
+            if is_done:
+                error.add_note("Every step is done; only what the platform has now is not known.")
+            raise
+
+    def _begin(self, plan: Plan, prepare: Callable[[], None]) -> tuple[Action, ...]:
+        """Warn, check and ask before the first change; return the actions that made a bucket."""
         for warning in plan.warnings:
             self._notify(f"warning: {warning}")
         if not self._allow_breaking:
             check_compatible(plan)
         self._confirm(plan)
-        if prepare is not None:
-            prepare()
+        prepare()
         buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
         if buckets:  # the lock lies in it
             self._provider.blobs.ensure(quiet)
-        release, who = uuid.uuid4().hex, actor(self._environ)
-        with lock(self._provider.blobs, self._layout.lock, release=release, who=who) as held:
-            plan = make_plan()
-            # The new bucket is a step of this release, though a plan made now does not have it.
-            plan = replace(plan, actions=(*buckets, *plan.actions)) if plan.actions else plan
-            if plan.actions:  # another release may have done it before the lock was free
-                recorder = Recorder(self._ledger(), plan, release, who, approved)
-                perform = self._performer(plan, who).perform
-                execute(plan, perform, recorder, self._notify, held.check)
-        try:
-            return Outcome(plan, self.status())
-        except CloudserveError as error:
-            error.add_note("Every step is done; only what the platform has now could not be read.")
-            raise
+        return buckets
+
+    def _plan_of(self, left: Release) -> Plan:
+        """Plan what an earlier release was for, from what is there now."""
+        if left.operation is Operation.DEPLOY:
+            return self._plan_revision(Revision(number_of(left.revision), left.digest), None)
+        seen = self.status()
+        if left.operation is Operation.UNDEPLOY:
+            return self._plan_removal(seen, None if left.everything else left.removes)
+        chosen = planner.choose(seen, left.revision)
+        return self._plan_traffic(left.operation, chosen, seen, left.percent)
 
     def _performer(self, plan: Plan, who: str) -> Performer:
         return Performer(
@@ -335,12 +376,9 @@ class Releases:
             self._folder,
             plan,
             who,
-            self._read_tree,
+            self._local.tree,
             self._observe,
         )
-
-    def _read_tree(self, source: Path) -> Tree:
-        return read_tree(source, self._digests)
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)

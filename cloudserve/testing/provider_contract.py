@@ -11,7 +11,7 @@ import pytest
 
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
-from cloudserve.release.provider import Provider
+from cloudserve.release.provider import Provider, UndeployProvider
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 MODEL = "half-plus"
@@ -61,6 +61,13 @@ def promote(provider: Provider, model: str, revision: Revision, percent: int = 1
     perform(provider, provider.plan_traffic(model, revision.id, seen, percent))
 
 
+def removal(provider: Provider, model: str, *revisions: Revision) -> tuple[Action, ...]:
+    """Plan to undeploy these revisions, or the model as a whole."""
+    assert isinstance(provider, UndeployProvider)
+    ids = tuple(revision.id for revision in revisions) or None
+    return provider.plan_undeploy(model, ids, provider.describe(model))
+
+
 def live(seen: Deployment) -> dict[str, float]:
     """Return who has traffic, without those that only stand by; hundredths are exact enough."""
     return {name: round(share, 4) for name, share in seen.traffic.items() if share}
@@ -76,6 +83,8 @@ class ProviderContract:
     """Whether the platform can give a revision a part of the traffic."""
     asks_any_revision = True
     """Whether a prediction can name a revision that others share the traffic with."""
+    takes_down = True
+    """Whether the adapter has `plan_undeploy`, which those of old may lack."""
 
     @pytest.fixture
     def provider(self) -> Provider:
@@ -340,6 +349,91 @@ class ProviderContract:
             provider.predict(MODEL, b'{"instances": ["text"]}')
         assert error.value.where
         assert len(error.value.message) > len("predict: ")
+
+    def _skip_unless_it_takes_down(self, provider: Provider) -> None:
+        if not self.takes_down:
+            assert not isinstance(provider, UndeployProvider)
+            pytest.skip("the adapter has no `plan_undeploy`")
+
+    def test_a_revision_without_traffic_is_undeployed_and_can_come_back(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        self._skip_unless_it_takes_down(provider)
+        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
+        for revision in (one, two):
+            perform(provider, plan(provider, MODEL, revision))
+        perform(provider, removal(provider, MODEL, two))
+        seen = provider.describe(MODEL)
+        assert [d.revision for d in seen.revisions] == [one]
+        assert live(seen) == {one.id: 1.0}
+        assert removal(provider, MODEL, two) == ()
+        assert provider.predict(MODEL, b'{"instances": [1.0]}')
+
+        perform(provider, plan(provider, MODEL, two))
+        promote(provider, MODEL, two)
+        assert live(provider.describe(MODEL)) == {two.id: 1.0}
+        perform(provider, removal(provider, MODEL, one))
+        assert [d.revision for d in provider.describe(MODEL).revisions] == [two]
+
+    def test_a_model_is_undeployed_as_a_whole_and_can_come_back(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        self._skip_unless_it_takes_down(provider)
+        other = put(provider, "other", 1, first)
+        perform(provider, plan(provider, "other", other))
+        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
+        for revision in (one, two):
+            perform(provider, plan(provider, MODEL, revision))
+        actions = removal(provider, MODEL)
+        assert actions == removal(provider, MODEL)
+        assert len({action.id for action in actions}) == len(actions)
+        for action in actions:
+            perform(provider, (action, action))
+        seen = provider.describe(MODEL)
+        assert (seen.revisions, dict(seen.traffic)) == ((), {})
+        assert removal(provider, MODEL) == ()
+        with pytest.raises(RemoteError):
+            provider.predict(MODEL, b'{"instances": [1.0]}')
+        assert live(provider.describe("other")) == {other.id: 1.0}
+        assert provider.predict("other", b'{"instances": [1.0]}')
+
+        perform(provider, plan(provider, MODEL, one))
+        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
+        assert answer == {"predictions": [2.5]}
+
+    def test_an_undeployment_that_was_cut_off_goes_on_from_any_step(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        self._skip_unless_it_takes_down(provider)
+        steps, done = 1, 0
+        while done < steps:
+            for number, source in ((1, first), (2, second)):
+                perform(provider, plan(provider, MODEL, put(provider, MODEL, number, source)))
+            actions = removal(provider, MODEL)
+            steps = len(actions)
+            perform(provider, actions[:done])
+            perform(provider, removal(provider, MODEL))
+            assert removal(provider, MODEL) == ()
+            assert provider.describe(MODEL).revisions == ()
+            done += 1
+
+    def test_nothing_is_undeployed_where_nothing_is(self, provider: Provider) -> None:
+        self._skip_unless_it_takes_down(provider)
+        assert removal(provider, MODEL) == ()
+
+    def test_a_revision_that_failed_is_undeployed(
+        self, provider: Provider, first: Path, broken: Path
+    ) -> None:
+        self._skip_unless_it_takes_down(provider)
+        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, broken)
+        perform(provider, plan(provider, MODEL, one))
+        with pytest.raises(RemoteError):
+            perform(provider, plan(provider, MODEL, two))
+        perform(provider, removal(provider, MODEL, two))
+        seen = provider.describe(MODEL)
+        assert [d.revision for d in seen.revisions] == [one]
+        assert live(seen) == {one.id: 1.0}
 
     def test_an_unknown_action_is_refused(self, provider: Provider) -> None:
         with pytest.raises(UserError):

@@ -108,6 +108,14 @@ class MemoryPlatform:
             return ()
         return (Action("move", "move", f"move to {revision_id}", wanted),)
 
+    def plan_undeploy(self, model, revision_ids, seen):
+        ids = [d.revision.id for d in seen.revisions]
+        going = [name for name in ids if revision_ids is None or name in revision_ids]
+        actions = [Action(f"remove-{n}", "remove", f"remove {n}", {"id": n}) for n in going]
+        if revision_ids is None and self.traffic:
+            actions.insert(0, Action("silence", "silence", "take the endpoint down"))
+        return tuple(actions)
+
     def perform(self, action, notify):
         self.before(action)
         self.performed.append(action.id)
@@ -119,6 +127,11 @@ class MemoryPlatform:
                     self.traffic = {revision.id: 1.0}
             case "move":
                 self.traffic = {name: part / 100 for name, part in action.args.items()}
+            case "silence":
+                self.traffic = {}
+            case "remove":
+                self.deployed.pop(action.args["id"], None)
+                self.traffic.pop(action.args["id"], None)
             case other:
                 raise RemoteError(f"no such action: {other}")
 

@@ -58,6 +58,7 @@ def test_every_field_that_is_printed_is_on_the_page_and_the_other_way_round(prin
         "rollback": printed("rollback", *there),
         "status": printed("status", *there),
         "history": printed("history", *there),
+        "undeploy": printed("undeploy", *there),
         "pull": printed("pull", *there, "--into", "back"),
     }
     assert told == shown()

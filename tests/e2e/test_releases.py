@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from cloudserve import registry
+from cloudserve import registry, status
 from cloudserve.project import load_project
 from cloudserve.release.layout import Layout
 from cloudserve.release.lock import lock
@@ -141,10 +141,51 @@ def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     assert ask(terminal, target) == [2.5, 4.5]
     history = json.loads(terminal.ok("history", terminal.model, "-t", target, "-o", "json"))
-    assert [release["outcome"] for release in history] in (
-        ["step", "finished"],
-        ["started", "finished"],
-    )
+    assert [release["outcome"] for release in history] == ["superseded", "finished"]
+    assert history[0]["superseded_by"] == f"deploy {history[1]['revision']}"
+
+
+@pytest.fixture
+def slow_third_write(terminal, clouds):
+    """Hold the third write of a command to the bucket: its lock and its begin go before."""
+    url = f"{clouds.environment['AWS_ENDPOINT_URL']}/_cloudserve/faults"
+
+    def hold():
+        rule = {"route": f"PUT /{terminal.model}-models/*", "latency": 20, "skip": 2, "times": 1}
+        requests.post(url, json={"faults": [rule]}, timeout=60).raise_for_status()
+
+    yield hold
+    requests.delete(url, timeout=60).raise_for_status()
+
+
+def test_a_rollback_that_is_killed_after_the_traffic_moved_goes_back_once(
+    terminal, slow_third_write
+):
+    for number in ("3", "4"):
+        link = terminal.folder / "model" / number
+        link.symlink_to((terminal.folder / "model" / "1").resolve())
+    for number in ("1", "3", "4"):
+        terminal.ok("deploy", terminal.model, "-t", "aws", "--version", number)
+        terminal.ok("promote", terminal.model, "-t", "aws", "--version", number)
+    project = load_project(terminal.folder / "cloudserve.yaml", environ={})
+    slow_third_write()
+    with terminal.start("rollback", terminal.model, "-t", "aws") as process:
+        second = status(project, terminal.model, "aws", environ=terminal.environment).live
+        while second.startswith("v4-"):
+            second = status(project, terminal.model, "aws", environ=terminal.environment).live
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert second.startswith("v3-")
+
+    code, out, err = terminal.run("rollback", terminal.model, "-t", "aws")
+    assert (code, f"{second} on aws: has all traffic already, nothing to do" in out) == (0, True)
+    assert f"recorded as finished: the rollback of {second} that ada began at " in err
+    last = json.loads(terminal.ok("history", terminal.model, "-t", "aws", "-o", "json"))[-1]
+    assert (last["operation"], last["outcome"], last["ended_by"]) == ("rollback", "finished", "ada")
+    terminal.ok("rollback", terminal.model, "-t", "aws")
+    now = status(project, terminal.model, "aws", environ=terminal.environment)
+    assert now.live.startswith("v1-")
 
 
 @pytest.mark.usefixtures("slow_models")

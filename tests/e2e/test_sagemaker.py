@@ -118,6 +118,18 @@ def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
     assert ask(terminal, "serverless") == [3.5, 5.5]
 
 
+@pytest.mark.parametrize("step", ["delete the endpoint", "delete the model"])
+def test_a_killed_undeployment_goes_on_when_run_again(terminal, clouds, step):
+    terminal.ok("deploy", terminal.model, "-t", "serverless", "--version", "1")
+    undeploy = ("undeploy", terminal.model, "-t", "serverless", "--all")
+    assert cut(terminal, clouds, undeploy, step) == -signal.SIGKILL
+    terminal.ok(*undeploy)
+    assert "nothing to do" in terminal.ok(*undeploy)
+    assert "nothing deployed" in terminal.ok("status", terminal.model, "-t", "serverless")
+    history = terminal.ok("history", terminal.model, "-t", "serverless", "-o", "json")
+    assert {release["outcome"] for release in json.loads(history)} <= {"superseded", "finished"}
+
+
 @pytest.mark.parametrize(
     ("target", "step"),
     [("serverless", "make s3://"), ("many", "make s3://"), ("many", "have the endpoint")],

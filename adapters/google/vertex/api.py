@@ -84,6 +84,17 @@ class VertexApi(GoogleApi):
         request = self._models.deleteVersion(name=name)
         return self._find(request, "delete the model version", self.url(name))
 
+    def delete_model(self, model: str) -> Record | None:
+        """Start to delete a model with its versions; return the operation, None if it is gone."""
+        name = self.model_name(model)
+        return self._find(self._models.delete(name=name), "delete the model", self.url(name))
+
+    def delete_endpoint(self, endpoint: str) -> Record | None:
+        """Start to delete an endpoint; return the operation, or None when it is not there."""
+        name = self.endpoint_name(endpoint)
+        request = self._endpoints.delete(name=name)
+        return self._find(request, "delete the endpoint", self.url(name))
+
     def create_endpoint(self, endpoint: str, body: Record) -> Record:
         """Start to create an endpoint of this id; return the operation."""
         request = self._endpoints.create(parent=self._parent, endpointId=endpoint, body=body)

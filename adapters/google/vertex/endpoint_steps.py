@@ -8,6 +8,7 @@ import msgspec
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Notify
+from cloudserve.release.traffic import percents
 
 from ..console import endpoint_log
 from .names import Names
@@ -125,6 +126,36 @@ class EndpointSteps:
                 raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
             operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
             self._operations.finish(operation, f"undeploy {wanted}", where, notify)
+
+    def take_off(self, args: Args, notify: Notify) -> None:
+        """Take a deployment off, with traffic or without; what others serve is shared by them."""
+        model, deployment = str(args["model"]), str(args["deployment"])
+        endpoint_id = self._names.endpoint(model)
+        name = self._api.endpoint_name(endpoint_id)
+        where = self._api.url(name)
+        self._operations.settle(name, where, notify)
+        endpoint = look(self._api, self._names, model).endpoint
+        if endpoint is None or deployment not in {placed.id for placed in endpoint.placed}:
+            notify(f"deployment {deployment}: gone already")
+            return
+        body: dict[str, Any] = {"deployedModelId": deployment}
+        others = {key: share for key, share in endpoint.split.items() if key != deployment}
+        if endpoint.split.get(deployment) and any(others.values()):
+            body["trafficSplit"] = percents(others)
+        operation = self._api.undeploy(endpoint_id, body)
+        self._operations.finish(operation, f"undeploy {deployment}", where, notify)
+
+    def delete(self, args: Args, notify: Notify) -> None:
+        """Delete the endpoint, unless it is gone; raises ConflictError if it is another's."""
+        model = str(args["model"])
+        endpoint_id = self._names.endpoint(model)
+        name = self._api.endpoint_name(endpoint_id)
+        self._operations.settle(name, self._api.url(name), notify)
+        if look(self._api, self._names, model).endpoint is None:
+            return
+        operation = self._api.delete_endpoint(endpoint_id)
+        if operation is not None:
+            self._operations.finish(operation, "delete the endpoint", self._api.url(name), notify)
 
     def set_traffic(self, args: Args, notify: Notify) -> None:
         """Give revisions their shares, unless the endpoint was changed since it was read."""

@@ -6,6 +6,7 @@ is taken. What fails half way says what of it stays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
@@ -16,6 +17,7 @@ from ...polling import Poller
 from .endpoint_steps import EndpointSteps
 from .names import Names
 from .operations import Operations
+from .records import Args
 from .version_steps import VersionSteps
 
 if TYPE_CHECKING:
@@ -27,30 +29,28 @@ class Performer:
 
     def __init__(self, api: VertexApi, poller: Poller, names: Names) -> None:
         operations = Operations(api, poller)
-        self._versions = VersionSteps(api, operations, names)
-        self._endpoints = EndpointSteps(api, operations, self._versions, names)
+        versions = VersionSteps(api, operations, names)
+        endpoints = EndpointSteps(api, operations, versions, names)
+        self._steps: dict[str, Callable[[Args, Notify], None]] = {
+            "create-endpoint": endpoints.create,
+            "upload-version": versions.upload,
+            "delete-version": versions.delete,
+            "deploy-model": endpoints.deploy,
+            "scale-model": endpoints.scale,
+            "undeploy-model": endpoints.undeploy,
+            "set-traffic": endpoints.set_traffic,
+            "set-aliases": lambda args, _: versions.set_aliases(args),
+            "take-off": endpoints.take_off,
+            "delete-endpoint": endpoints.delete,
+            "remove-version": versions.remove,
+            "delete-model": versions.delete_all,
+        }
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action; raises UserError for a kind that is not Vertex AI's."""
-        args = action.args
-        match action.kind:
-            case "create-endpoint":
-                self._endpoints.create(args, notify)
-            case "upload-version":
-                self._versions.upload(args, notify)
-            case "delete-version":
-                self._versions.delete(args, notify)
-            case "deploy-model":
-                self._endpoints.deploy(args, notify)
-            case "scale-model":
-                self._endpoints.scale(args, notify)
-            case "undeploy-model":
-                self._endpoints.undeploy(args, notify)
-            case "set-traffic":
-                self._endpoints.set_traffic(args, notify)
-            case "set-aliases":
-                self._versions.set_aliases(args)
-            case kind:
-                raise UserError(
-                    f"vertex does not know the action `{kind}`", hint="make the plan again"
-                )
+        step = self._steps.get(action.kind)
+        if step is None:
+            raise UserError(
+                f"vertex does not know the action `{action.kind}`", hint="make the plan again"
+            )
+        step(action.args, notify)

@@ -34,6 +34,7 @@ from .planner import Planner
 from .records import deployed, last_part
 from .regions import check_region, known_regions
 from .state import look
+from .undeploy import plan_removal
 
 if TYPE_CHECKING:
     from ..located import LocatedBlobs
@@ -166,6 +167,13 @@ class Vertex:
     ) -> tuple[Action, ...]:
         """Plan a traffic split, the aliases that go with it, and who is undeployed after it."""
         return self._planner.traffic(model, revision_id, seen, percent)
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to undeploy and delete versions, or the endpoint and the model as a whole."""
+        del seen  # more of the platform's state is needed than this
+        return plan_removal(self._api, self._names, model, revision_ids)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait for its operation."""

@@ -31,6 +31,8 @@ class Seen:
     endpoint: Endpoint | None = None
     is_claimed: bool = True
     """Whether the endpoint's labels tell its owner; False for one from before there were such."""
+    records: int = 0
+    """How many versions the model has, ours or not."""
 
     def version(self, revision_id: str) -> Version | None:
         """Return the version that is a revision now."""
@@ -66,6 +68,7 @@ def look(api: VertexApi, names: Names, model: str) -> Seen:
         tuple(version for version in versions if not version.current),
         endpoint_of(found, versions, model_id) if found else None,
         claimed,
+        len(records or ()),
     )
 
 

@@ -84,6 +84,53 @@ class VersionSteps:
             "versionDescription": description(revision, str(args["container"])),
         }
 
+    def remove(self, args: Args, notify: Notify) -> None:
+        """Delete a version that a revision is; the alias `default` goes to another one before.
+
+        Raises ConflictError when the version is another revision's, or is the only one.
+        """
+        model, number = str(args["model"]), str(args["version"])
+        model_id = self._names.model(model)
+        where = self._api.url(self._api.model_name(model_id, number))
+        self._operations.settle(self._api.model_name(model_id), where, notify)
+        seen = look(self._api, self._names, model)
+        every = {version.number: version for version in (*seen.versions, *seen.superseded)}
+        found = every.pop(number, None)
+        if found is None:
+            notify(f"version {number}: gone already")
+            return
+        if found.revision.digest != args["digest"] or (DEFAULT in found.aliases and not every):
+            raise ConflictError(
+                f"version {number} of {model_id} is another revision's, or the last one of ours",
+                where=where,
+                hint=OUT_OF_DATE,
+            )
+        if DEFAULT in found.aliases:
+            self._api.merge_aliases(model_id, max(every, key=int), [DEFAULT])
+        operation = self._api.delete_version(model_id, number)
+        if operation is not None:
+            self._operations.finish(operation, "delete the model version", where, notify)
+
+    def delete_all(self, args: Args, notify: Notify) -> None:
+        """Delete the model with its versions, unless it is gone or has versions of others."""
+        model = str(args["model"])
+        model_id = self._names.model(model)
+        name = self._api.model_name(model_id)
+        where = self._api.url(name)
+        self._operations.settle(name, where, notify)
+        seen = look(self._api, self._names, model)
+        if not seen.exists:
+            return
+        if seen.records != len(seen.versions) + len(seen.superseded):
+            raise ConflictError(
+                f"the model {model_id} has versions that cloudserve did not make",
+                where=where,
+                hint=OUT_OF_DATE,
+            )
+        operation = self._api.delete_model(model_id)
+        if operation is not None:
+            self._operations.finish(operation, "delete the model", where, notify)
+
     def delete(self, args: Args, notify: Notify) -> None:
         """Delete a version that is no revision any more; raises ConflictError for one that is."""
         model, number = str(args["model"]), str(args["version"])

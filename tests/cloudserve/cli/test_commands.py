@@ -102,6 +102,40 @@ def test_the_whole_way_of_a_release(project, capsys):
     ]
 
 
+def test_a_model_is_taken_down(project, capsys):
+    first = released(capsys, "--version", "123")
+    second = released(capsys)
+    assert on_target("undeploy", "--version", "123") == 5
+    assert f"error: {first} has traffic\n" in capsys.readouterr().err
+    assert on_target("undeploy", "--version", "124", "--dry-run") == 0
+    assert capsys.readouterr().out == (
+        f"undeploy half {second} from here: 1 step; {first} is live, nothing was done; "
+        "the files and the ledger stay below mem://bucket/cloudserve/half/\n"
+        f"STEP  WHAT IT DOES\n   1  remove {second}\n"
+    )
+    assert on_target("undeploy", "--version", "124") == 0
+    assert capsys.readouterr().out.startswith(f"half {second} on here: undeployed; the files and")
+    assert on_target("undeploy", "--version", "124") == 0
+    assert capsys.readouterr().out.startswith(
+        f"half {second} on here: not deployed, nothing to do\n"
+    )
+    assert run(["plan", "undeploy", "half", "-t", "here", "--all", "--exit-code"]) == 10
+    assert capsys.readouterr().out.startswith("undeploy half from here: 2 steps; ")
+    assert on_target("undeploy", "--all", "--output", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["revision"], told["removes"], told["everything"]) == (first, [first], True)
+    assert told["kept"] == "mem://bucket/cloudserve/half/"
+    assert on_target("undeploy", "--all") == 0
+    assert capsys.readouterr().out == "half on here: not deployed, nothing to do\n"
+    assert on_target("history") == 0
+    assert "undeploy all" in capsys.readouterr().out
+
+
+def released(capsys, *arguments):
+    assert on_target("deploy", *arguments, "--output", "json") == 0
+    return json.loads(capsys.readouterr().out)["revision"]
+
+
 def test_without_a_command_there_is_help(capsys):
     assert run([]) == 2
     assert "\nRelease:\n  plan " in capsys.readouterr().err

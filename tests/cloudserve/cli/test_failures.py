@@ -30,6 +30,16 @@ def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
     ("arguments", "message", "where"),
     [
         ("inspct", "no such command 'inspct'. Did you mean 'inspect'?", "cloudserve"),
+        ("delete", "no such command 'delete'. Did you mean 'undeploy'?", "cloudserve"),
+        ("remove", "no such command 'remove'. Did you mean 'undeploy'?", "cloudserve"),
+        ("destroy", "no such command 'destroy'. Did you mean 'undeploy'?", "cloudserve"),
+        ("tear-down", "no such command 'tear-down'. Did you mean 'undeploy'?", "cloudserve"),
+        ("undeply", "no such command 'undeply'. Did you mean 'undeploy'?", "cloudserve"),
+        (
+            "undeploy m -t t --all --version 1",
+            "--version and --all exclude each other",
+            "cloudserve undeploy",
+        ),
         ("deploy", "missing argument 'MODEL'.", "cloudserve deploy"),
         (
             "deploy m -t t --vresion 1",

@@ -9,7 +9,7 @@ import pytest
 
 from cloudserve.errors import RemoteError
 from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import PAGE, Entry, Event, Ledger, actor
+from cloudserve.release.ledger import FIRST_PAGE, Entry, Event, Ledger, actor
 from cloudserve.release.nouns import Operation
 
 LAYOUT = Layout("mem://bucket", "m", "t")
@@ -88,7 +88,7 @@ def test_the_last_releases_are_read_without_the_others(platform):
     read, reads = platform.blobs.read, []
     platform.blobs.read = lambda key: reads.append(key) or read(key)
     assert [release.id for release in ledger.releases(2)] == ["r98", "r99"]
-    assert len(reads) <= PAGE
+    assert len(reads) <= FIRST_PAGE
     assert len(ledger.releases()) == 100
     assert len(set(reads)) == 300
 

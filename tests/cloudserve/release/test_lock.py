@@ -13,7 +13,7 @@ from cloudserve.adapters.directory.storage import DirectoryBlobs
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.lock import LEASE, RENEWALS, Lease, lock
-from cloudserve.release.process import birth, machine
+from cloudserve.release.process import ALIVE, birth, machine
 
 KEY = "lock.json"
 
@@ -94,6 +94,21 @@ def test_a_lock_of_a_killed_process_that_nobody_waited_for_is_taken_over(platfor
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still there
         with take(platform.blobs):
             assert b"ada" in platform.blobs.read(KEY)[0]
+
+
+def test_a_lock_of_a_later_process_with_the_same_number_is_taken_over(platform, killed):
+    lease, _ = killed
+    held(platform.blobs, **{**lease, "boot": "1"})
+    with take(platform.blobs):
+        assert b"ada" in platform.blobs.read(KEY)[0]
+
+
+def test_a_lock_of_a_process_that_is_hidden_from_this_user_holds(platform, killed, monkeypatch):
+    lease, _ = killed
+    held(platform.blobs, **lease)
+    monkeypatch.setattr("cloudserve.release.lock.birth", lambda pid: ALIVE)
+    with pytest.raises(ConflictError), take(platform.blobs):
+        pass
 
 
 def test_a_lock_of_another_container_with_the_same_host_name_holds(platform, killed):

@@ -247,6 +247,28 @@ def test_a_second_release_at_the_same_time_is_refused_and_told_who_holds_the_loc
     assert not any(key.endswith("lock.json") for key in platform.blobs.objects)
 
 
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_rollback_while_another_one_is_running_is_refused(releases, platform, is_moved):
+    first = releases().deploy(123).plan.revision.id
+    second = releases().deploy(124).plan.revision.id
+    releases().promote()
+    seen = []
+
+    def try_another(key):
+        moved = platform.traffic == {first: 1.0}
+        if "/ledger/" in key and moved == is_moved and not seen:
+            with pytest.raises(ConflictError) as caught:
+                releases().rollback()
+            seen.append(caught.value.message)
+            assert not releases().promote(first if moved else second).changed
+
+    platform.blobs.before_write = try_another
+    releases().rollback()
+    assert seen[0].startswith("another release of this model is running: ada, process ")
+    assert platform.traffic == {first: 1.0}
+    assert len(releases().history()) == 4
+
+
 def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releases, platform):
     def take_over(key):
         if "/manifests/" in key:  # the end of the upload
