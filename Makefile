@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit oracle-aws search fuzz format docs bench-batching bench-codecs bench-storage bench-serving bench-grpc bench-loads soak clean
+.PHONY: demo test lint types unit oracle-aws search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -55,6 +55,10 @@ bench-batching: $(VENV)/test.done
 
 bench-codecs: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_codecs.py
+
+# Small gzip bodies that unfold to large JSON: CPU, memory, and how long another client waits.
+bench-hostile: $(VENV)/test.done
+	$(BIN)/python tests/bench/bench_hostile.py
 
 bench-storage: $(VENV)/test.done
 	$(BIN)/python tests/bench/bench_storage.py

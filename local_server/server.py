@@ -16,6 +16,7 @@ from typing import Any
 
 from .assembly import make_core, make_loader, make_monitor
 from .batching import BatchedModel
+from .codecs.limits import DEFAULT_LIMITS
 from .config import ModelServerConfig
 from .config.file import ConfigFile
 from .inference import Inference
@@ -69,6 +70,7 @@ class ModelServer:
             self._running,
             check_methods=options.check_methods,
             observer=self._monitor.observer,
+            json_limits=options.rest.limits if options.rest else DEFAULT_LIMITS,
         )
         file = options.auth_token_file
         self._tokens = Tokens(file) if file else None

@@ -15,6 +15,9 @@ DRAINED = 16
 MAX_DEPTH = 100
 """How deep JSON may be nested: protobuf's default, which Google's services keep."""
 
+MAX_CONTAINERS = 2**16
+"""How many lists and objects a message may have: far more than any of a control plane's has."""
+
 
 def collect_limit(head: Head, limit: int) -> int | None:
     """Have a body collected when its declared length allows it, else streamed.
@@ -50,14 +53,19 @@ def read_json(body: bytes) -> Any:
 
     That includes bytes that are not UTF-8, and what Python's own reader accepts: NaN, and half a
     surrogate pair, which no answer and no database can hold. Nested values are limited to
-    MAX_DEPTH, so that code which walks a value does not exhaust the stack.
+    MAX_DEPTH, so that code which walks a value does not exhaust the stack, and to MAX_CONTAINERS
+    lists and objects: a parser makes ten megabytes of empty lists in seconds, and no other request
+    is answered meanwhile.
     """
+    containers = body.count(b"[") + body.count(b"{")
+    if containers > MAX_CONTAINERS:
+        raise ValueError(f"the JSON has more than {MAX_CONTAINERS} lists and objects")
     try:
         value = msgspec.json.decode(body)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
     # A text with fewer brackets than that cannot be nested deeper.
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+    if containers > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ValueError("the JSON is nested too deeply")
     return value
 

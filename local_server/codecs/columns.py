@@ -24,14 +24,24 @@ def decode_inputs(inputs: Any, signature: Signature) -> dict[str, Tensor]:
     if isinstance(inputs, dict) and not is_base64(inputs):
         for spec in specs:
             if spec.alias not in inputs:
-                raise _invalid(f"Missing named input: {spec.alias} in 'inputs' object.")
+                raise missing(spec.alias)
         return {spec.alias: to_tensor(inputs[spec.alias], spec.dtype) for spec in specs}
     if len(specs) > 1:
-        raise _invalid(
-            "inputs is a plain value/list, but expecting an object as multiple input tensors "
-            "required as per tensorinfo_map"
-        )
+        raise wants_object()
     return {specs[0].alias: to_tensor(inputs, specs[0].dtype)}
+
+
+def missing(alias: str) -> StatusError:
+    """Return the refusal of an object that lacks an input."""
+    return _invalid(f"Missing named input: {alias} in 'inputs' object.")
+
+
+def wants_object() -> StatusError:
+    """Return the refusal of a plain value for a signature of several inputs."""
+    return _invalid(
+        "inputs is a plain value/list, but expecting an object as multiple input tensors "
+        "required as per tensorinfo_map"
+    )
 
 
 def _invalid(text: str) -> StatusError:

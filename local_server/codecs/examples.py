@@ -16,12 +16,16 @@ from typing import Any
 import numpy as np
 
 from ..status import Code, StatusError
-from .json_reader import parse_json
+from .document import Document, Node, Run
+from .json_reader import parse_exactly, parse_json
 from .json_text import json_text, type_name
-from .request import signature_name
+from .limits import DEFAULT_LIMITS, JsonLimits
+from .outline import DeepError, read_outline
+from .request import WHOLE_BYTES, signature_name
 from .room import EXAMPLE_BYTES, Room
 from .tensors import decode_string, is_base64
 
+_KEYS = ("examples", "context", "signature_name")
 _MOST_INT64 = 2**63 - 1
 _TWO_TO_64 = 2**64
 
@@ -35,9 +39,22 @@ class ExamplesRequest:
     """What the request names, "" for the default."""
 
 
-def parse_examples(body: bytes) -> ExamplesRequest:
-    """Return a classify or regress request parsed. Raises StatusError: INVALID_ARGUMENT."""
-    document = parse_json(body)
+def parse_examples(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> ExamplesRequest:
+    """Return a classify or regress request parsed.
+
+    Raises StatusError: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more Examples than there is
+    memory for.
+    """
+    if len(body) <= WHOLE_BYTES:
+        return _encode_request(parse_json(body, limits))
+    try:
+        document = read_outline(body, limits, first_counts=False)
+    except DeepError:
+        return _encode_request(parse_exactly(body, limits=limits))
+    return _encode_large(document)
+
+
+def _encode_request(document: Any) -> ExamplesRequest:
     if not isinstance(document, dict):
         raise _invalid(f"JSON Value: {json_text(document)} Is not object")
     name = signature_name(document)
@@ -46,6 +63,28 @@ def parse_examples(body: bytes) -> ExamplesRequest:
     given = _examples(document)
     check_examples(len(given), len(context))
     return ExamplesRequest([context + encode_example(example) for example in given], name)
+
+
+def _encode_large(document: Document) -> ExamplesRequest:
+    """Encode the examples of a large request run by run."""
+    shown = document.shown(document.root)
+    if not isinstance(shown, dict):
+        raise _invalid(f"JSON Value: {json_text(shown)} Is not object")
+    found = document.find(_KEYS)
+    shown |= {name: document.shown(value) for name, value in found.items()}
+    name = signature_name(shown)
+    context = encode_example(document.value(found["context"])) if "context" in found else b""
+    given = _examples(shown)
+    listed = found["examples"]
+    if not isinstance(listed, Node):
+        check_examples(len(given), len(context))
+        return ExamplesRequest([context + encode_example(example) for example in given], name)
+    check_examples(listed.count, len(context))
+    examples: list[bytes] = []
+    for item in listed.items:
+        values = document.values(listed, item) if isinstance(item, Run) else [item[1]]
+        examples += [context + encode_example(document.value(value)) for value in values]
+    return ExamplesRequest(examples, name)
 
 
 def check_examples(count: int, context_size: int) -> None:

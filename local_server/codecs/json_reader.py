@@ -14,13 +14,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NoReturn
 
 import orjson
 
 from ..status import Code, StatusError
-from .scan import is_too_much, scan
+from .limits import DEFAULT_LIMITS, JsonLimits
+from .scan import scan
 
 _EMPTY = "The document is empty."
 _INVALID = "Invalid value."
@@ -37,9 +39,16 @@ _TOO_BIG = "Number too big to be stored in double."
 _NO_FRACTION = "Miss fraction part in number."
 _NO_EXPONENT = "Miss exponent in number."
 
-_SPACE = re.compile(rb"[ \t\n\r]*")
+# No more at once than takes a fraction of a millisecond.
+_SPACE = re.compile(rb"[ \t\n\r]{0,65536}+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_PLAIN_TEXT = re.compile(rb'[^"\\\x00-\x1f]*')
+# As much of a string as is right, escapes among it.
+_RIGHT_TEXT = re.compile(
+    rb'(?:[^"\\\x00-\x1f]++'
+    rb'|\\(?:["\\/bfnrt]|u(?:[0-9A-CEFa-cef][0-9A-Fa-f]{3}|[dD](?:[0-7][0-9A-Fa-f]{2}'
+    rb"|[89ABab][0-9A-Fa-f]{2}\\u[dD][C-Fc-f][0-9A-Fa-f]{2}))))*+"
+)
+_READ_AT_ONCE = 2**16
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?P<real>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 _NUMBERS = re.compile(rb"\[[-+.,0-9eE \t\n\rNaInfity]*+\]")
@@ -60,30 +69,79 @@ _INT_DIGITS = len(str(_MOST_INT)) + 1
 _MOST_NESTED = 2**20
 # Each takes microseconds: what a client may make a thread of the server read.
 _MOST_TOKENS = 3 * 2**19
+# Of a document in pieces most are read by parsers in C.
+_MOST_TOKENS_ON = 2**19
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
     """Return the first JSON value of `body` as Python's dict, list, str, int, float, bool, None.
 
     Integers beyond 64 bits are floats; the last of repeated keys counts. Raises StatusError
     (INVALID_ARGUMENT) with rapidjson's text and offset.
     """
-    if is_too_much(body):
-        return parse_exactly(body)
+    if limits.are_passed_by(body):
+        raise too_many_values()
     try:
         scan(body)
         return orjson.loads(body)
     except ValueError:
-        return parse_exactly(body)
+        return parse_exactly(body, limits=limits)
 
 
-def parse_exactly(body: bytes, *, first_counts: bool = False) -> Any:
+def too_many_values() -> StatusError:
+    """Return the refusal of a document that would take too much memory and time."""
+    return StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: Too many values.")
+
+
+def parse_exactly(
+    body: bytes, *, first_counts: bool = False, limits: JsonLimits = DEFAULT_LIMITS
+) -> Any:
     """Do the same for what is not plain JSON; the first of repeated keys may count everywhere."""
     if not body:
         raise StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: The document is empty")
-    if is_too_much(body):
-        raise StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: Too many values.")
+    if limits.are_passed_by(body):
+        raise too_many_values()
     return _Reader(body, first_counts=first_counts).read()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place between the values of a container, from where a reading can go on.
+
+    `levels` are the brackets and braces around it. It is before a value, the first one of its
+    container or another, or behind one. The reading ends behind the value that `end` is behind.
+    """
+
+    levels: bytes
+    start: int
+    end: int | None = None
+    is_first: bool = False
+    is_behind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from a place on: a list or a dict, up to where, and how many tokens by now."""
+
+    values: Any
+    end: int
+    tokens: int
+
+
+def read_on(body: bytes, place: Place, tokens: int, *, first_counts: bool) -> Reading:
+    """Read values from a place on.
+
+    Raises StatusError (INVALID_ARGUMENT) with the offset in the whole body.
+    """
+    reader = _Reader(body, first_counts=first_counts)
+    return reader.read_from(place, tokens)
+
+
+def skip_space(body: bytes, at: int) -> int:
+    """Return the offset of what is no white space."""
+    while (match := _SPACE.match(body, at)) and match.end() > at:
+        at = match.end()
+    return at
 
 
 class _State(Enum):
@@ -119,6 +177,15 @@ _AFTER_VALUE = {
 }
 
 
+def _state_at(place: Place) -> _State:
+    is_list = place.levels.endswith(b"[")
+    if place.is_behind:
+        return _State.ELEMENT if is_list else _State.MEMBER
+    if place.is_first:
+        return _State.OPEN_ARRAY if is_list else _State.OPEN_OBJECT
+    return _State.ELEMENT_COMMA if is_list else _State.MEMBER_COMMA
+
+
 class _Reader:
     """One reading of one document; `_at` is the offset of the next byte."""
 
@@ -129,17 +196,40 @@ class _Reader:
         self._open: list[dict[str, Any] | list[Any]] = []
         self._names: list[str] = []
         self._result: Any = None
+        self._tokens = 0
+        self._most_tokens = _MOST_TOKENS
 
     def read(self) -> Any:
         state = _State.START
-        tokens = 0
         while state is not _State.FINISH:
-            if tokens == _MOST_TOKENS:
-                self._fail("Too many values.")
-            tokens += 1
-            self._skip(_SPACE)
-            state = self._step(state)
+            state = self._next(state)
         return self._result
+
+    def read_from(self, place: Place, tokens: int) -> Reading:
+        """Read the values of a container from a place in it; see `read_on`."""
+        self._at, self._tokens = place.start, tokens
+        self._most_tokens = _MOST_TOKENS_ON
+        self._open = [[] if level == ord("[") else {} for level in place.levels]
+        self._names = [""] * place.levels[:-1].count(b"{")
+        state = _state_at(place)
+        container, depth = self._open[-1], len(self._open)
+        while not self._is_at(place.end, state, depth):
+            state = self._next(state)
+            if state is _State.FINISH:
+                break
+        return Reading(container, self._at, self._tokens)
+
+    def _is_at(self, end: int | None, state: _State, depth: int) -> bool:
+        if end is None or self._at < end or len(self._open) != depth:
+            return False
+        return state in _AFTER_VALUE
+
+    def _next(self, state: _State) -> _State:
+        if self._tokens >= self._most_tokens:
+            self._fail("Too many values.")
+        self._tokens += 1
+        self._at = skip_space(self._data, self._at)
+        return self._step(state)
 
     def _step(self, state: _State) -> _State:
         """Read one token and return the state after it."""
@@ -266,12 +356,23 @@ class _Reader:
 
     def _read_string(self) -> str:
         self._at += 1
-        parts = bytearray(self._skip(_PLAIN_TEXT))
+        parts = [self._read_right_text()]
         while self._peek() != ord('"'):
-            parts += self._read_escape()
-            parts += self._skip(_PLAIN_TEXT)
+            # What is right was cut off, or is wrong here.
+            parts.append(self._read_right_text() or self._read_escape())
         self._at += 1
-        return parts.decode("utf-8", "surrogateescape")
+        return b"".join(parts).decode("utf-8", "surrogateescape")
+
+    def _read_right_text(self) -> bytes:
+        match = _RIGHT_TEXT.match(self._data, self._at, self._at + _READ_AT_ONCE)
+        assert match is not None
+        self._at = match.end()
+        text = match.group()
+        if b"\\" not in text:
+            return text
+        quoted = f'"{text.decode("utf-8", "surrogateescape")}"'
+        unescaped: str = json.loads(quoted)
+        return unescaped.encode("utf-8", "surrogateescape")
 
     def _read_escape(self) -> bytes:
         start, byte = self._at, self._peek()

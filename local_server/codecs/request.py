@@ -5,6 +5,7 @@ Source: tensorflow_serving/util/json_tensor.cc (`FillPredictRequestFromJson`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,29 @@ from cloudserve.savedmodel.signature import Signature
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from .columns import decode_inputs
-from .json_reader import parse_exactly
+from .document import Document, Node
+from .json_reader import parse_exactly, too_many_values
 from .json_text import json_text
+from .large import decode_large_inputs, decode_large_instances
+from .limits import DEFAULT_LIMITS, JsonLimits
+from .outline import DeepError, read_outline
 from .rows import decode_instances
-from .scan import is_too_much, members, read_numbers, read_objects, repeats_a_key, scan
+from .scan import members, read_numbers, read_objects, repeats_a_key, scan
 
 _KEYS = ("instances", "inputs", "signature_name")
 _MISSING = object()
+WHOLE_BYTES = 2**18
+"""Up to so many bytes a document is read whole on each road."""
+SCANNED_BYTES = 2**22
+"""Up to so many bytes the quick road reads it whole: it holds Python's lock for milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A body in pieces, and its members of known keys: values, or nodes of it."""
+
+    document: Document
+    members: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,9 @@ class PredictRequest:
     """What the request names, "" for the default."""
     is_scanned: bool
     """Whether `document` has simdjson's values, and of the known keys only."""
+    limits: JsonLimits = DEFAULT_LIMITS
+    large: Large | None = None
+    """A large body; `document` then has what an error text shows of it."""
 
     @property
     def by_row(self) -> bool:
@@ -44,30 +64,38 @@ class PredictRequest:
     def decode(self, signature: Signature) -> dict[str, Tensor]:
         """Return arrays by input alias. Raises StatusError."""
         if not self.is_scanned:
-            return _decode(self.document, signature, self.signature_name)
+            return _decode(self.document, signature, self.signature_name, self.large)
         try:
             return _read_numbers(self.document, signature, self.body)
         except (KeyError, TypeError, ValueError):
-            return _decode(self._read_plainly(), signature, self.signature_name)
+            pass
+        if len(self.body) > WHOLE_BYTES:
+            return _parse_in_pieces(self.body, self.limits).decode(signature)
+        return _decode(self._read_plainly(), signature, self.signature_name)
 
     def _read_plainly(self) -> Any:
         """Read a scanned body as Python's values."""
-        if is_too_much(self.body):
-            return parse_exactly(self.body)
+        if self.limits.are_passed_by(self.body):
+            raise too_many_values()
         try:
             if not any(map(repeats_a_key, self.document.values())):
                 return orjson.loads(self.body)
         except orjson.JSONDecodeError:  # nesting that simdjson takes and orjson does not
             pass
-        return parse_exactly(self.body, first_counts=True)
+        return parse_exactly(self.body, first_counts=True, limits=self.limits)
 
 
-def parse_request(body: bytes) -> PredictRequest:
+def parse_request(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictRequest:
     """Return a predict request parsed. Raises StatusError: INVALID_ARGUMENT."""
-    return scan_request(body) or _parse_exactly(body)
+    plain = scan_request(body, limits) if len(body) <= SCANNED_BYTES else None
+    if plain is not None:
+        return plain
+    if len(body) > WHOLE_BYTES:
+        return _parse_in_pieces(body, limits)
+    return _parse_exactly(body, limits)
 
 
-def scan_request(body: bytes) -> PredictRequest | None:
+def scan_request(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictRequest | None:
     """Return a predict request that is plain JSON, None for one that takes the exact road.
 
     It takes time in proportion to the body, and little.
@@ -80,7 +108,9 @@ def scan_request(body: bytes) -> PredictRequest | None:
         return None
     known = members(document, _KEYS)
     name = known.get("signature_name", "")
-    return PredictRequest(body, known, name, is_scanned=True) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    return PredictRequest(body, known, name, is_scanned=True, limits=limits)
 
 
 def signature_name(document: dict[str, Any]) -> str:
@@ -91,8 +121,23 @@ def signature_name(document: dict[str, Any]) -> str:
     raise _wrong(document, "not formatted correctly. 'signature_name' key must be a string value.")
 
 
-def _parse_exactly(body: bytes) -> PredictRequest:
-    document = parse_exactly(body, first_counts=True)
+def _parse_in_pieces(body: bytes, limits: JsonLimits) -> PredictRequest:
+    try:
+        pieces = read_outline(body, limits, first_counts=True)
+    except DeepError:
+        return _parse_exactly(body, limits)
+    root = pieces.root
+    document = pieces.shown(root)
+    if root.is_list:
+        raise _wrong(document, "Is not object")
+    large = Large(pieces, pieces.find(_KEYS))
+    # An error text may show other members alone.
+    document |= {name: pieces.shown(value) for name, value in large.members.items()}
+    return PredictRequest(body, document, signature_name(document), is_scanned=False, large=large)
+
+
+def _parse_exactly(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictRequest:
+    document = parse_exactly(body, first_counts=True, limits=limits)
     if not isinstance(document, dict):
         raise _wrong(document, "Is not object")
     return PredictRequest(body, document, signature_name(document), is_scanned=False)
@@ -123,7 +168,9 @@ def _has_objects(instances: Any) -> bool:
     return is_list and isinstance(instances[0], simdjson.Object)
 
 
-def _decode(document: dict[str, Any], signature: Signature, name: str) -> dict[str, Tensor]:
+def _decode(
+    document: dict[str, Any], signature: Signature, name: str, large: Large | None = None
+) -> dict[str, Tensor]:
     if not signature.inputs:
         raise _invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
     inputs = document.get("inputs", _MISSING)
@@ -134,9 +181,14 @@ def _decode(document: dict[str, Any], signature: Signature, name: str) -> dict[s
                 "Not formatted correctly expecting only one of 'inputs' or 'instances' "
                 "keys to exist ",
             )
-        return decode_instances(_instances(document), signature)
+        instances = _instances(document)
+        if large and isinstance(node := large.members["instances"], Node):
+            return decode_large_instances(large.document, node, signature)
+        return decode_instances(instances, signature)
     if inputs is _MISSING:
         raise _invalid("Missing 'inputs' or 'instances' key")
+    if large and isinstance(node := large.members["inputs"], Node):
+        return decode_large_inputs(large.document, node, signature)
     return decode_inputs(inputs, signature)
 
 

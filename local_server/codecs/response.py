@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -29,6 +29,8 @@ _HALVES = {np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)}  # written as the
 _PLAIN = "int8 int16 int32 int64 uint8 uint32 uint64 float32 float64 bool"
 _WRITABLE = _HALVES | {np.dtype(name) for name in _PLAIN.split()}
 _WORDS = {"nan": b"NaN", "inf": b"Infinity", "-inf": b"-Infinity"}
+# Elements: to write them holds Python's lock, for milliseconds.
+_WRITTEN_AT_ONCE = 2**16
 BYTES_SUFFIX = "_bytes"
 """What the alias of an output ends in whose strings are bytes."""
 
@@ -110,9 +112,25 @@ def _writable(name: str, tensor: Tensor, *, whole: bool = False) -> Any:
         return _strings(tensor, as_bytes=name.endswith(BYTES_SUFFIX))
     if tensor.dtype in _HALVES:
         tensor = tensor.astype(np.float32)
+    if whole and tensor.size > _WRITTEN_AT_ONCE:
+        return orjson.Fragment(b"".join(_pieces(tensor)))
     if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
         return _floats(tensor, whole=whole)
     return np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]
+
+
+def _pieces(tensor: Tensor) -> Iterator[bytes]:
+    """Write a large array row by row, or many rows at once."""
+    row_size = tensor[:1].size
+    at_once = max(1, _WRITTEN_AT_ONCE // max(1, row_size))
+    yield b"["
+    for start in range(0, len(tensor), at_once):
+        yield b"," if start else b""
+        if row_size > _WRITTEN_AT_ONCE:
+            yield from _pieces(tensor[start])
+        else:
+            yield _dump(_writable("", tensor[start : start + at_once], whole=True))[1:-1]
+    yield b"]"
 
 
 def _pairs(labels: Tensor, scores: Tensor) -> list[Any]:

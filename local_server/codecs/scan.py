@@ -7,7 +7,7 @@ numbers in a regular shape goes the exact road, which also words what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -20,23 +20,11 @@ from ..runtime.types import Tensor
 
 _MOST_LISTS = 2**21
 """Lists and objects of a request: as Python's they take 200 MB, and far longer than a run."""
-_MOST_VALUES = 2**22
 _MOST_DIMENSIONS = 64  # numpy's own limit
 _MOST_COUNTED = 2**24 - 1  # simdjson counts no further, and says so many of what has more
 # A list becomes a Python object in the time that so many bytes are looked at.
 _BYTES_A_LIST = 192
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
-
-
-def is_too_much(body: bytes) -> bool:
-    """Say whether a document would take gigabytes as Python's values; numbers in lists do not.
-
-    It is counted by its commas and brackets, those in strings among them: 100 MB of empty lists are
-    100 KB of gzip, and would hold up every other request for half a minute.
-    """
-    if len(body) <= _MOST_LISTS:
-        return False
-    return body.count(b"[") + body.count(b"{") > _MOST_LISTS or body.count(b",") > _MOST_VALUES
 
 
 def scan(body: bytes) -> Any:
@@ -52,6 +40,20 @@ def scan(body: bytes) -> Any:
     if isinstance(value, simdjson.Object) and repeats_a_key(value):
         raise ValueError("a key is named twice")
     return value
+
+
+def cast_doubles(doubles: Tensor, dtype: str) -> Tensor:
+    """Return doubles as a dtype of real numbers. Raises TypeError for any other dtype."""
+    kind = _KIND_OF[dtype]
+    if kind.buffer != "d":
+        raise TypeError("not of real numbers")
+    with np.errstate(over="ignore", under="ignore"):
+        return doubles.astype(kind.dtype)
+
+
+def is_numeric(dtype: str) -> bool:
+    """Say whether lists of a dtype can be read without Python objects between."""
+    return dtype in _KIND_OF
 
 
 def members(value: simdjson.Object, names: Collection[str]) -> dict[str, Any]:
@@ -163,9 +165,7 @@ def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -
     if body.count(b"[") != 1 + lists:
         raise ValueError("a list where others have numbers")
     return {
-        name: np.concatenate(
-            [_read(value, (1, *shapes[name]), _KIND_OF.get(dtypes[name])) for value in column]
-        )
+        name: _KIND_OF[dtypes[name]].read(column).reshape(len(rows), *shapes[name])
         for name, column in columns.items()
     }
 
@@ -210,7 +210,7 @@ def _count_lists(shape: tuple[int, ...]) -> int:
 def _read(value: simdjson.Array, shape: tuple[int, ...], kind: _Kind | None) -> Tensor:
     if kind is None or not shape:
         raise TypeError("not a list, or not of numbers")
-    return kind.read(value).reshape(shape)
+    return kind.read([value]).reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +225,11 @@ class _Kind:
     dtype: Any
     limits: tuple[int, int] | None = None
 
-    def read(self, value: simdjson.Array) -> Tensor:
-        elements: Tensor = np.frombuffer(value.as_buffer(of_type=self.buffer), _WIDE[self.buffer])
+    def read(self, values: Iterable[simdjson.Array]) -> Tensor:
+        """Return the numbers of arrays, one array's behind the other's."""
+        buffers = [value.as_buffer(of_type=self.buffer) for value in values]
+        whole = buffers[0] if len(buffers) == 1 else b"".join(buffers)
+        elements: Tensor = np.frombuffer(whole, _WIDE[self.buffer])
         if self.limits and elements.size:
             least, most = self.limits
             if elements.min() < least or elements.max() > most:

@@ -36,16 +36,28 @@ def to_tensor(value: Any, dtype: str) -> Tensor:
     shape, leaves = _flatten(value)
     kind = _KINDS.get(dtype)
     if kind is None or not kind.types.issuperset(map(type, leaves)):
-        raise _first_error(value, shape, dtype)
+        raise first_error([value], 0, shape, dtype) or unsupported(dtype)
     if len(shape) > _MOST_DIMENSIONS:
-        raise StatusError(
-            Code.INVALID_ARGUMENT,
-            f"A tensor has at most {_MOST_DIMENSIONS} dimensions but the value has {len(shape)}",
-        )
+        raise too_many_dimensions(len(shape))
     try:
         return kind.convert(leaves).reshape(shape)
     except (OverflowError, StatusError) as error:
-        raise _first_error(value, shape, dtype) from error
+        raise first_error([value], 0, shape, dtype) or unsupported(dtype) from error
+
+
+def is_supported(dtype: str) -> bool:
+    """Say whether JSON carries an element type."""
+    return dtype in _KINDS
+
+
+def unsupported(dtype: str) -> StatusError:
+    """Return the refusal of values every part of which passes: they are empty."""
+    return StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: [] to type: {_word(dtype)}")
+
+
+def too_many_dimensions(rank: int) -> StatusError:
+    """Return the refusal of a shape that no array can have."""
+    return _invalid(f"A tensor has at most {_MOST_DIMENSIONS} dimensions but the value has {rank}")
 
 
 def is_base64(value: Any) -> bool:
@@ -137,28 +149,33 @@ def _flatten(value: Any) -> tuple[tuple[int, ...], _Leaves]:
     return tuple(shape), level
 
 
-def _first_error(value: Any, shape: Sequence[int], dtype: str) -> StatusError:
-    """Return what is wrong first in document order with a value that does not convert."""
-    pending = [(value, 0)]
+def first_error(
+    values: Sequence[Any], level: int, shape: Sequence[int], dtype: str
+) -> StatusError | None:
+    """Return what is wrong first, in document order, with values that stand at a level of a shape.
+
+    None where each part passes: a dtype that is not converted, of which there is no element.
+    """
+    pending = [(value, level) for value in reversed(values)]
     while pending:
         item, level = pending.pop()
         if not isinstance(item, list):
             error = _leaf_error(item, level, len(shape), dtype)
         else:
-            error = _list_error(item, level, shape)
+            error = list_error(len(item), level, shape)
             pending.extend((child, level + 1) for child in reversed(item))
         if error is not None:
             return error
-    # Only a dtype that is not converted lets every part of an empty value pass.
-    return StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: [] to type: {_word(dtype)}")
+    return None
 
 
-def _list_error(item: list[Any], level: int, shape: Sequence[int]) -> StatusError | None:
+def list_error(size: int, level: int, shape: Sequence[int]) -> StatusError | None:
+    """Return what is wrong with a list of so many values at a level of a shape."""
     if level >= len(shape):
         return _invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
-    if len(item) != shape[level]:
+    if size != shape[level]:
         return _invalid(
-            f"Encountered list at unexpected size: {len(item)} at level: {level} "
+            f"Encountered list at unexpected size: {size} at level: {level} "
             f"expected size: {shape[level]}"
         )
     return None
@@ -195,6 +212,11 @@ def _decode_base64(value: dict[str, Any]) -> bytes:
     """Decode standard base64; absl needs no padding and passes over white space."""
     if not is_base64(value):
         raise _invalid(f"JSON Value: {json_text(value)} not formatted correctly for base64 data")
+    try:
+        # Most are encoded without white space, and with all of their padding.
+        return binascii.a2b_base64(value["b64"], strict_mode=True)
+    except ValueError:
+        pass
     text = value["b64"].encode("utf-8", "surrogateescape").translate(None, _SPACES)
     if b"=" not in text:
         text += b"=" * (-len(text) % _QUANTUM)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .js import LINE_END, SPACE, WHITE
+from .js import SPACE, WHITE, split_lines
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _LOOKS_READY = re.compile(rf'{SPACE}*(?:"|[0-9.Ee+\-]+)')
@@ -39,7 +39,7 @@ def _escape_first(line: str) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    for line in LINE_END.split(text.strip(WHITE)):
+    for line in split_lines(text.strip(WHITE)):
         stripped = line.strip(WHITE)
         if stripped:
             yield stripped

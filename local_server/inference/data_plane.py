@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 from cloudserve.savedmodel.signature import Signature
 
 from ..batching import BatchedModel, LoopTicket
+from ..codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ..models import Servable, VersionState
 from ..runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of, steady_of
 from ..status import Code, StatusError
@@ -80,13 +81,15 @@ class Inference:
 
     def __init__(
         self, manager: Servables, executor: Executor, *, check_methods: bool = False,
-        observer: Observer = unobserved,
+        observer: Observer = unobserved, json_limits: JsonLimits = DEFAULT_LIMITS,
     ) -> None:  # fmt: skip
         self._manager = manager
         self._executor = executor
         self._check_methods = check_methods
         self._jobs = Jobs(check_methods)
         self._observer = observer
+        self.json_limits = json_limits
+        """What a JSON body may take; who parses keeps to it."""
         self.paces = Paces()
         """How quick requests were; who parses and encodes knows, and notes it."""
         self._waiting: set[asyncio.Task[Any]] = set()

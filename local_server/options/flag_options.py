@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from ..codecs.limits import JsonLimits
 from ..config import ModelConfig, ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
@@ -84,6 +85,8 @@ def _check(flags: FlagValues) -> None:
             flags.is_on("enable_batching") or not flags.text("batching_parameters_file")
         ),
     }
+    for name in ("rest_api_max_inflated_bytes", "rest_api_max_json_values"):
+        checks[f"--{name} must be more than 0"] = flags.number(name) > 0
     # gRPC's library takes a port modulo 65536.
     for name in ("port", "rest_api_port"):
         port = flags.number(name)
@@ -116,6 +119,10 @@ def _rest(flags: FlagValues) -> RestOptions | None:
         cors=flags.is_on("rest_api_enable_cors_support"),
         ssl_config_file=_path(flags, "rest_api_ssl_config_file"),
         pretty=flags.is_on("pretty_json"),
+        limits=JsonLimits(
+            inflated_bytes=flags.number("rest_api_max_inflated_bytes"),
+            values=flags.number("rest_api_max_json_values"),
+        ),
     )
 
 

@@ -134,6 +134,17 @@ FLAGS: tuple[Flag, ...] = (
         "Read an SSLConfig text proto for the HTTP/REST API from this file.",
     ),
     Flag(
+        "rest_api_max_inflated_bytes",
+        100 * 2**20,
+        "How much a gzip body may unfold to; one that is larger counts as empty.",
+    ),
+    Flag(
+        "rest_api_max_json_values",
+        2**22,
+        "How many values a JSON body may have, and half as many lists and objects. Regular "
+        "arrays of plain numbers may have any.",
+    ),
+    Flag(
         "devices",
         "",
         "Comma-separated devices with a replica of each model: cpu:N, gpu:N, gpu:all or all. "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from ..codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ..config import ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import RequestLogOptions
@@ -63,6 +64,8 @@ class RestOptions:
     """Whether answers are laid out as TensorFlow Serving lays them out."""
     container: ContainerRoutes | None = None
     """The routes of a container on Vertex AI, which are answered too."""
+    limits: JsonLimits = DEFAULT_LIMITS
+    """What a body may take."""
 
 
 @dataclass(frozen=True, slots=True)

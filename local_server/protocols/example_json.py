@@ -26,7 +26,9 @@ async def classify_json(
         return await inference.submit(
             lambda: classify_json_here(inference, spec, body, layout), within=within
         )
-    request = await inference.submit(lambda: parse_examples(body), within=within)
+    request = await inference.submit(
+        lambda: parse_examples(body, inference.json_limits), within=within
+    )
     answer = await inference.classify(_named(spec, request), request.examples, within=within)
     return await inference.submit(lambda: layout.classes(answer.labels, answer.scores))
 
@@ -43,7 +45,9 @@ async def regress_json(
         return await inference.submit(
             lambda: regress_json_here(inference, spec, body, layout), within=within
         )
-    request = await inference.submit(lambda: parse_examples(body), within=within)
+    request = await inference.submit(
+        lambda: parse_examples(body, inference.json_limits), within=within
+    )
     answer = await inference.regress(_named(spec, request), request.examples, within=within)
     return await inference.submit(lambda: layout.values(answer.values))
 
@@ -52,7 +56,7 @@ def classify_json_here(
     inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
 ) -> bytes:
     """Answer a classify request's JSON in the calling thread."""
-    request = parse_examples(body)
+    request = parse_examples(body, inference.json_limits)
     answer = inference.classify_here(_named(spec, request), request.examples)
     return layout.classes(answer.labels, answer.scores)
 
@@ -61,7 +65,7 @@ def regress_json_here(
     inference: Inference, spec: ModelSpec, body: bytes, layout: Layout = COMPACT
 ) -> bytes:
     """Answer a regress request's JSON in the calling thread."""
-    request = parse_examples(body)
+    request = parse_examples(body, inference.json_limits)
     answer = inference.regress_here(_named(spec, request), request.examples)
     return layout.values(answer.values)
 

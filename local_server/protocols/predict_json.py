@@ -69,7 +69,8 @@ def predict_json_here(
 ) -> bytes:
     """Answer one in the calling thread; `plain` is the body where it is parsed already."""
     stopwatch = Stopwatch()
-    answer, encoded = _answer(inference, spec, plain or parse_request(body), layout)
+    request = plain or parse_request(body, inference.json_limits)
+    answer, encoded = _answer(inference, spec, request, layout)
     _pace(inference, answer).learn(len(body), *stopwatch.read())
     return encoded
 
@@ -107,7 +108,7 @@ async def _answer_in_batch(
     within: float | None,
 ) -> bytes:
     request = (
-        await inference.submit(lambda: parse_request(given), within=within)
+        await inference.submit(lambda: parse_request(given, inference.json_limits), within=within)
         if isinstance(given, bytes)
         else given
     )

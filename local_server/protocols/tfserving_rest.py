@@ -36,7 +36,7 @@ _LARGEST_VERSION = 2**63 - 1
 _INT64_DIGITS = len(str(_LARGEST_VERSION))
 
 _MOST_BODY = 2**31 - 1  # as much as a gRPC message; TensorFlow Serving itself sets no bound
-_MOST_INFLATED = 100 * 2**20  # net_http's `ZLib::kMaxUncompressedBytes`
+_INFLATED_AT_ONCE = 2**20
 _GZIP = 16 + zlib.MAX_WBITS
 
 _CORS = {
@@ -124,7 +124,8 @@ class TfServingRest:
             return self._refuse(error)
 
     async def _infer_inflated(self, answer: _Answer, spec: ModelSpec, packed: bytes) -> Response:
-        body = await self._inference.submit(lambda: _inflate(packed))
+        limit = self._inference.json_limits.inflated_bytes
+        body = await self._inference.submit(lambda: _inflate(packed, limit))
         try:
             begun = answer(self._inference, spec, body, self._layout, self._within)
             return self._reply(begun if isinstance(begun, bytes) else await begun)
@@ -187,11 +188,16 @@ def _is_beyond_int64(version: str | None) -> bool:
     return len(digits) > _INT64_DIGITS or int(digits or 0) > _LARGEST_VERSION
 
 
-def _inflate(body: bytes) -> bytes:
-    """Return a gzip body's content; one that is broken or too large counts as empty."""
+def _inflate(body: bytes, limit: int) -> bytes:
+    """Return a gzip body's content; one that is broken or larger than a limit counts as empty."""
     inflater = zlib.decompressobj(_GZIP)
+    pieces: list[bytes] = []
+    left = limit + 1
     try:
-        content = inflater.decompress(body, _MOST_INFLATED + 1)
+        while left > 0 and not inflater.eof and (body or pieces[-1:] != [b""]):
+            pieces.append(inflater.decompress(body, min(left, _INFLATED_AT_ONCE)))
+            body = inflater.unconsumed_tail
+            left -= len(pieces[-1])
     except zlib.error:
         return b""
-    return content if inflater.eof and len(content) <= _MOST_INFLATED else b""
+    return b"".join(pieces) if inflater.eof and left > 0 else b""

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from ..codecs.document import Document, Node, Run
+from ..codecs.limits import JsonLimits
+from ..codecs.outline import DeepError, read_outline
+from ..codecs.request import WHOLE_BYTES
 from ..inference import Inference
 from ..inference.nouns import ModelSpec
 from ..status import Code, StatusError
 from .predict_json import error_body, http_status, predict_json_here
 
-_NOT_AS_WRITTEN = re.compile(rb"\.0+[\s,\]}]|[0-9][eE]|[0-9]{16}")
+_NOT_AS_WRITTEN = re.compile(rb"\.0+(?:[\s,\]}]|\Z)|[0-9][eE]|[0-9]{16}")
 """Numbers that a protobuf Value, which holds doubles, may write in another way than they came."""
+_SEARCHED_AT_ONCE, _OVERLAP = 2**16, 32
+_ANY_SIZE = JsonLimits(values=2**31)
+"""The size of a request's body bounds its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +64,8 @@ class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_container(self) -> bytes:
         """Return the body that the container gets; raises StatusError for what is no JSON."""
         instances = bytes(self.instances).strip()
-        if _NOT_AS_WRITTEN.search(instances):
-            instances = msgspec.json.encode(_through_doubles(_decode(instances)))
+        if _is_written_otherwise(instances):
+            instances = _rewritten(instances)
         return container_body(instances, _decode(self.parameters))
 
 
@@ -180,6 +190,40 @@ def _decode(raw: bytes | msgspec.Raw) -> Any:
 def _signature_name(parameters: Any) -> str:
     name = parameters.get("signature_name") if isinstance(parameters, dict) else None
     return name if isinstance(name, str) else ""
+
+
+def _is_written_otherwise(instances: bytes) -> bool:
+    """Say whether a number may be; looked for in stretches, for each holds Python's lock."""
+    starts = range(0, len(instances), _SEARCHED_AT_ONCE)
+    ends = (start + _SEARCHED_AT_ONCE + _OVERLAP for start in starts)
+    return any(map(partial(_NOT_AS_WRITTEN.search, instances), starts, ends))
+
+
+def _rewritten(instances: bytes) -> bytes:
+    """Return a JSON array as a protobuf Value writes it; a large one in pieces."""
+    if len(instances) > WHOLE_BYTES:
+        # It is JSON: what the pieces refuse is what they do not take.
+        with suppress(DeepError, StatusError):
+            document = read_outline(instances, _ANY_SIZE, first_counts=False)
+            return b"".join(_pieces(document, document.root))
+    return msgspec.json.encode(_through_doubles(_decode(instances)))
+
+
+def _pieces(document: Document, value: Any) -> Iterator[bytes]:
+    if not isinstance(value, Node):
+        yield msgspec.json.encode(_through_doubles(value))
+        return
+    yield value.levels[-1:]
+    for index, item in enumerate(value.items):
+        yield b"," if index else b""
+        if isinstance(item, Run):
+            values = document.values(value, item)
+            yield msgspec.json.encode(_through_doubles(values))[1:-1]
+            continue
+        name, large = item
+        yield b"" if value.is_list else msgspec.json.encode(name) + b":"
+        yield from _pieces(document, large)
+    yield b"]" if value.is_list else b"}"
 
 
 def _through_doubles(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from cloudserve.local_server.clouds.bodies import MAX_DEPTH, read_json
+from cloudserve.local_server.clouds.bodies import MAX_CONTAINERS, MAX_DEPTH, read_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +45,13 @@ def test_a_json_text_is_its_value(value):
 def test_what_is_no_json_is_a_value_error(body):
     with pytest.raises(ValueError):
         read_json(body)
+
+
+@pytest.mark.parametrize("unit", [b"[],", b"{},"])
+def test_more_lists_and_objects_than_a_message_has_are_refused_before_they_are_made(unit):
+    assert len(read_json(b"[%b0]" % (unit * (MAX_CONTAINERS - 1)))) == MAX_CONTAINERS
+    with pytest.raises(ValueError, match="the JSON has more than 65536 lists and objects"):
+        read_json(b"[%b0]" % (unit * MAX_CONTAINERS))
 
 
 def test_many_values_beside_each_other_are_not_deep():

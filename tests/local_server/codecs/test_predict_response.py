@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from cloudserve.local_server.codecs import response
 from cloudserve.local_server.codecs.json_reader import parse_json
 from cloudserve.local_server.codecs.request import parse_request
 from cloudserve.local_server.codecs.response import encode_columns, encode_rows
@@ -143,3 +144,19 @@ def test_what_is_written_is_taken_back_as_a_request(data, dtype):
     taken = parse_request(body).decode(Signature("s", "", (spec,), ()))["x"]
     assert taken.shape == array.shape
     assert repr(taken.tolist()) == repr(array.tolist())
+
+
+# Large answers.
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 3), (3, 0), (0, 4), (2, 3, 4), (1, 50), (4, 1, 1, 3)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.bool_])
+@pytest.mark.parametrize("at_once", [1, 2, 5, 13])
+def test_a_large_array_is_written_in_pieces_as_it_is_at_once(monkeypatch, shape, dtype, at_once):
+    array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    if array.dtype.kind == "f" and array.size:
+        array.flat[array.size // 2] = np.inf
+    answers = [{"y": array}, {"y": array, "z": array}]
+    expected = [*map(response.encode_columns, answers)], response.encode_rows(answers[0])
+    monkeypatch.setattr(response, "_WRITTEN_AT_ONCE", at_once)
+    assert ([*map(response.encode_columns, answers)], response.encode_rows(answers[0])) == expected

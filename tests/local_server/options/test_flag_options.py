@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cloudserve.local_server.codecs.limits import JsonLimits
 from cloudserve.local_server.options.flag_options import flag_options
 from cloudserve.local_server.options.flags import parse_flags
 from cloudserve.local_server.options.server_options import Address, BatchingOptions, Startup
@@ -113,3 +114,16 @@ def test_batching_has_its_file_and_its_place():
 def test_flags_without_effect_are_told_in_one_line(caplog):
     options("--prefer_tflite_model", "--mixed_precision=bfloat16")
     assert caplog.messages == ["without effect here: --prefer_tflite_model, --mixed_precision"]
+
+
+def test_what_a_json_body_may_take_is_set_by_flags():
+    assert options("--rest_api_port=1").rest.limits == JsonLimits(100 * 2**20, 2**22)
+    flags = ["--rest_api_port=1", "--rest_api_max_inflated_bytes=7", "--rest_api_max_json_values=9"]
+    assert options(*flags).rest.limits == JsonLimits(inflated_bytes=7, values=9)
+
+
+@pytest.mark.parametrize("name", ["rest_api_max_inflated_bytes", "rest_api_max_json_values"])
+def test_a_bound_of_nothing_is_refused(name):
+    with pytest.raises(StatusError) as caught:
+        options(f"--{name}=0")
+    assert caught.value.message == f"--{name} must be more than 0"

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import tracemalloc
 
 import pytest
+from cloudserve.local_server.protocols.tfserving_rest import _inflate
 
 SAME = "/v1/models/same:predict"
 DEEP = 500_000
@@ -193,3 +195,16 @@ def test_every_body_leaves_the_next_request_good(connect):
     for body in (b"[" * 1000, b"\xff" * 1000, b"{" * 1000, json.dumps([[]] * 1000).encode()):
         assert client.post(SAME, body)[0] == 400
     assert client.post(SAME, typed("float32", b'"inputs": 1')) == (200, {"outputs": 1.0})
+
+
+def test_a_gzip_body_is_unfolded_to_its_bound_and_no_further():
+    packed = gzip.compress(b"0" * 1_000_000)
+    assert len(_inflate(packed, 1_000_000)) == 1_000_000
+    hostile = gzip.compress(b"0" * 50_000_000)
+    tracemalloc.start()
+    try:
+        assert _inflate(hostile, 1_000_000) == b""
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3_000_000
