@@ -44,7 +44,8 @@ def load_error(error: Exception, path: object) -> LoadError:
     The loader wraps what an op said in pages of advice, as often as three times, and loses its code
     on the way; the innermost error has both.
     """
-    if found := _NO_INDEX.search(str(error)):
+    # Not str(error): an OpError reads its op then, and the failed load has freed the graph.
+    if found := _NO_INDEX.search(_text(error)):
         missing = f"{found['prefix']}.index; No such file or directory"
         return LoadError(Code.NOT_FOUND, missing, where=str(path))
     ops = [cause for cause in _causes(error) if hasattr(cause, "error_code")]
