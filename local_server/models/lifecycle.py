@@ -220,6 +220,8 @@ class Lifecycle:
 
     async def _load(self, name: str, version: int, path: Path) -> None:
         stream = self._streams[name]
+        # Status requests list the version at once, not only when its files were looked at.
+        self._manager.announce(name, version, path)
         stream.tried[version] = _Source(path, await asyncio.to_thread(fingerprint, path))
         try:
             await self._manager.load(name, version, path, self._again(name, version, path))

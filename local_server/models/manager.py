@@ -72,6 +72,8 @@ class _Entry:
     servable: Servable | None = None
     handles: int = 0
     path: Path | None = None
+    is_announced: bool = False
+    """Whether it is listed at START, and its load is still to be asked for."""
     drained: Future[None] = field(default_factory=_running)
 
 
@@ -115,6 +117,10 @@ class Manager:
         """The highest AVAILABLE version by model, so that no request looks at all that ended."""
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def announce(self, name: str, version: int, path: Path) -> None:
+        """List a version at START, whose load follows. Raises ConflictError as `load` does."""
+        self._start(name, version, path).is_announced = True
 
     async def load(
         self,
@@ -202,6 +208,9 @@ class Manager:
         with self._lock:
             versions = self._models.setdefault(name, {})
             old = versions.get(version)
+            if old is not None and old.is_announced:
+                old.is_announced = False
+                return old
             if old is not None and old.status.state is not State.END:
                 raise ConflictError(
                     f"version {version} of model {name} is {old.status.state.name} already",
