@@ -71,7 +71,6 @@ class Planner:
             )
         actions: list[Action] = []
         if not now.endpoint.placements(revision_id):
-            self._available.check(version.image)
             actions.append(self._deploy_model(model, revision_id))
         wanted = split(seen.traffic, revision_id, percent)
         if wanted != percents(seen.traffic):
@@ -141,8 +140,6 @@ class Planner:
         good = [p for p in there if version and p.version == version.number and fits(p, wanted)]
         actions: list[Action] = []
         if not good:
-            if version:
-                self._available.check(version.image)
             actions.append(self._deploy_model(model, revision_id))
         elif not holds(good[0].resources, scaling(self._options)):
             actions.append(self._scale(model, revision_id, good[0]))

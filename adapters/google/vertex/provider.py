@@ -101,7 +101,6 @@ class Vertex:
         self._options = options
         self._api = api
         self._blobs = blobs
-        self._available = available
         self._planner = Planner(names, options, api, available)
         self._performer = Performer(api, poller, names)
         self._batches = Batches(api, options, poller, names)
@@ -198,7 +197,6 @@ class Vertex:
                 where=f"{model} on {self._target}",
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
-        self._available.check(version.image)
         name = self._api.model_name(self._names.model(model), version.number)
         return self._batches.run(model, name, revision_id, batch, notify)
 

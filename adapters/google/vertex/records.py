@@ -48,8 +48,6 @@ class Version:
     created: datetime | None = None
     reason: str | None = None
     """Why it failed; None where it did not."""
-    image: str = ""
-    """The container image that serves it."""
 
     @property
     def failed(self) -> bool:
@@ -123,7 +121,6 @@ def version_of(record: Mapping[str, Any]) -> Version | None:
         found[3] if found else None,
         _time(record.get("versionCreateTime") or record.get("createTime")),
         ((found and found[4]) or "no reason given") if failed else None,
-        str(record.get("containerSpec", {}).get("imageUri", "")),
     )
 
 

@@ -8,7 +8,6 @@ from datetime import date
 import pytest
 
 from cloudserve.errors import UserError
-from cloudserve.predict.batch import Batch
 from cloudserve.project import Target
 from cloudserve.testing.provider_contract import MODEL, live, perform, plan, promote, put
 
@@ -68,13 +67,9 @@ def test_a_new_version_is_refused_before_anything_is_sent(on, deployed, half_plu
     assert live(own.describe(MODEL)) == {three.id: 1.0}
 
 
-def test_machines_are_not_started_with_an_image_that_is_gone(on, deployed):
+def test_a_version_of_the_registry_keeps_its_image(on, deployed):
     one, two = deployed
     promote(on(LAST, keep_idle=0), MODEL, two)  # undeploys the first
-    with pytest.raises(UserError, match=REFUSAL):
-        on(GONE).plan_traffic(MODEL, one.id, on(GONE).describe(MODEL), 100)
-    batch = Batch(("gs://b/x",), "gs://b/out")
-    with pytest.raises(UserError, match=REFUSAL):
-        on(GONE).batch(MODEL, two.id, batch, print)
-    with pytest.raises(UserError, match=REFUSAL):  # other machines for what runs
-        plan(on(GONE, machine_type="n1-standard-4"), MODEL, two)
+    provider = on(GONE)
+    promote(provider, MODEL, one)
+    assert (live(provider.describe(MODEL)), ask(provider)) == ({one.id: 1.0}, [2.5])
