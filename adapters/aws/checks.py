@@ -17,6 +17,7 @@ from cloudserve.release.fitness import check_prebuilt, own_image_warnings
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.provider import BlobStore
 
+from ..own_image import not_rehearsed
 from ..tensorflow_versions import too_old
 from .hosting import GRACE, LONGEST, waits
 from .images import (
@@ -225,7 +226,15 @@ def _check_image(options: Options, where: str) -> str:
 
 
 def _own_image(options: Options, where: str) -> str:
-    account, region = registry_of(options.image) or ("", options.region)
+    registry = registry_of(options.image)
+    if registry is None:
+        raise ProjectError(
+            f"the image `{options.image}` is not in ECR",
+            where=f"{where}.image",
+            hint="SageMaker pulls images from ECR: push it to ACCOUNT.dkr.ecr."
+            f"{options.region}.amazonaws.com",
+        )
+    account, region = registry
     if region != options.region:
         raise ProjectError(
             f"the image is in {region} and the endpoint in {options.region}",
@@ -284,7 +293,7 @@ def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) ->
 def _check_model(artifact: Artifact, image: str) -> tuple[str, ...]:
     version = tensorflow_of(image)
     if not version:
-        return own_image_warnings(artifact, image)
+        return (*own_image_warnings(artifact, image), *not_rehearsed(image))
     check_prebuilt(artifact)
     return too_old(image, version, artifact.tensorflow_version)
 

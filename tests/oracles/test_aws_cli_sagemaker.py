@@ -70,7 +70,7 @@ def test_from_a_folder_to_an_answer_and_away_again(aws, run, models, fresh, tmp_
     aws("s3", "cp", "--recursive", str(models["two"]), f"s3://{fresh}/m/half", "--only-show-errors")
     source = {"S3Uri": f"s3://{fresh}/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
     container = {
-        "Image": "tensorflow-inference:2.20-cpu",
+        "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu",
         "ModelDataSource": {"S3DataSource": source},
     }
     created = aws(

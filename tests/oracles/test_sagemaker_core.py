@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     from sagemaker.core.utils.exceptions import FailedStatusError
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
-IMAGE = "tensorflow-inference:2.20-cpu-py312"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
 
 
 @pytest.fixture(scope="module", autouse=True)

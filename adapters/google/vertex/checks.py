@@ -47,7 +47,8 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
         )
     _check_region(options.region, bucket)
     if options.image:
-        return own_image_warnings(artifact, options.image)
+        unrestored = own_image_warnings(artifact, options.image)
+        return (*unrestored, *image_warnings(options, artifact.tensorflow_version))
     check_prebuilt(artifact)
     return image_warnings(options, artifact.tensorflow_version)
 

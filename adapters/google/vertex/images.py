@@ -19,6 +19,7 @@ import msgspec
 from cloudserve.errors import UserError
 from cloudserve.release.nouns import Location
 
+from ...own_image import not_rehearsed
 from ...tensorflow_versions import too_old
 from .options import Options
 
@@ -34,6 +35,7 @@ DIGITS = 12
 PREBUILT = re.compile(
     r"(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai/prediction/tf2-[cg]pu\.(2-\d+):.*"
 )
+REGISTRY = re.compile(r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io)/[\w.-]+/.+")
 Clock = Callable[[], datetime]
 
 
@@ -49,10 +51,11 @@ def end_of(version: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Refuses what needs a prebuilt image that Google no longer offers.
+    """Refuses to upload a version for a prebuilt image that Google no longer offers.
 
-    Commands that need no image, on what is deployed, are not its business: machines that run keep
-    their image.
+    Versions in the registry need no image any more: "The container image is ingested upon
+    ModelService.UploadModel, stored internally, and this original path is afterwards not used"
+    (aiplatform v1, ModelContainerSpec.imageUri).
     """
 
     where: str = ""
@@ -94,9 +97,10 @@ def multi_region(region: str) -> str:
 
 
 def check_image(options: Options, where: str) -> None:
-    """Raise UserError for a prebuilt image that never existed."""
+    """Raise UserError for a prebuilt image that never existed, or is not in Google's registries."""
     version = served_version(options)
     if version is None:
+        _check_own(options.image, where)
         return
     known = {f"2.{minor}" for minor in range(OLDEST_MINOR, int(NEWEST.partition(".")[2]) + 1)}
     if version not in known:
@@ -107,11 +111,21 @@ def check_image(options: Options, where: str) -> None:
         )
 
 
+def _check_own(image: str, where: str) -> None:
+    """Refuse an image elsewhere (aiplatform v1, ModelContainerSpec.imageUri)."""
+    if not REGISTRY.fullmatch(image):
+        raise UserError(
+            f"the image `{image}` is not in Artifact Registry or Container Registry",
+            where=where.replace("tensorflow_version", "image"),
+            hint="push it to REGION-docker.pkg.dev/PROJECT/REPOSITORY",
+        )
+
+
 def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
     """Return what may go wrong with a model that this TensorFlow version wrote ("" unknown)."""
     version = served_version(options)
     if version is None:
-        return ()
+        return not_rehearsed(options.image)
     leaving = (
         f"Google takes the prebuilt image of TensorFlow {version} away on {end_of(version)}; "
         "`image` names a container of your own, `cloudserve image` writes one"

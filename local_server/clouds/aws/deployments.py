@@ -13,6 +13,8 @@ from typing import Any
 from cloudserve.errors import ModelError
 
 from ..resources import Document
+from .images import running_image
+from .model_packages import check_deployable
 from .sagemaker_models import container_of
 from .sagemaker_records import MODEL, Records
 
@@ -24,7 +26,10 @@ class DeploymentError(ModelError):
 
 
 def make(records: Records, region: str, config: Mapping[str, Any]) -> Document:
-    """Copy a configuration and its models; raises AwsError for a missing model."""
+    """Copy a configuration and its models.
+
+    Raises AwsError for a missing model, and for one whose package is not approved.
+    """
     shadows = config.get("ShadowProductionVariants", [])
     # Each deployment runs under keys of its own: the old one serves until the new one does.
     return {
@@ -38,13 +43,16 @@ def make(records: Records, region: str, config: Mapping[str, Any]) -> Document:
 
 
 def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Document:
+    container = container_of(records.stored(MODEL, region, variant["ModelName"]))
+    check_deployable(records, region, container)
     return {
         "name": variant["VariantName"],
         "weight": variant["InitialVariantWeight"],
         "count": variant.get("InitialInstanceCount", 0),
         "serverless": variant.get("ServerlessConfig"),
+        "instance": variant.get("InstanceType"),
         "region": region,
-        "container": container_of(records.stored(MODEL, region, variant["ModelName"])),
+        "container": container,
     }
 
 
@@ -74,7 +82,11 @@ def _summary(variant: Mapping[str, Any], created: float) -> Document:
     summary: Document = {
         "VariantName": variant["name"],
         "DeployedImages": [
-            {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": created}
+            {
+                "SpecifiedImage": image,
+                "ResolvedImage": running_image(image),
+                "ResolutionTime": created,
+            }
         ],
         "CurrentWeight": variant["weight"],
         "DesiredWeight": variant["weight"],

@@ -20,6 +20,7 @@ from cloudserve.errors import ModelError
 
 from ...container import Container, Setup, release_of, serving_image_of
 from ...runtime.options import SessionOptions
+from ...status import Code, StatusError
 from ..objects.store import ObjectStore
 from ..planned_failure import fail_if_planned
 from ..serving import reason
@@ -27,6 +28,7 @@ from . import deployments
 from .arns import DEFAULT_REGION
 from .deployments import DeploymentError
 from .hosted_models import HostedModels
+from .images import check_device
 from .model_data import lay_model
 
 logger = logging.getLogger(__name__)
@@ -93,14 +95,19 @@ class Fleet:
         key = deployments.key(deployment, variant["name"])
         try:
             fail_if_planned()
-            region = variant.get("region", DEFAULT_REGION)  # not in folders of an older version
+        except StatusError as planned:
+            # What lacks is not the container's fault: SageMaker's own words stand alone.
+            is_capacity = planned.code is Code.RESOURCE_EXHAUSTED
+            raise DeploymentError(
+                planned.message if is_capacity else _unhealthy(variant, planned)
+            ) from planned
+        region = variant.get("region", DEFAULT_REGION)  # not in folders of an older version
+        try:
+            check_device(variant["container"]["Image"], variant.get("instance"))
             self._running[key] = await self.start(variant["container"], region)
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)
-            raise DeploymentError(
-                f"The primary container for production variant {variant['name']} did not pass the"
-                f" ping health check. {reason(error)}"
-            ) from error
+            raise DeploymentError(_unhealthy(variant, error)) from error
 
     async def start(self, definition: Mapping[str, Any], region: str, /, **extra: str) -> Running:
         """Start a container as a model of a region defines it, with `extra` variables.
@@ -208,6 +215,13 @@ class Fleet:
         """Say whether every variant runs."""
         keys = (deployments.key(deployment, v["name"]) for v in deployments.variants(deployment))
         return all(key in self._running for key in keys)
+
+
+def _unhealthy(variant: Mapping[str, Any], error: Exception) -> str:
+    return (
+        f"The primary container for production variant {variant['name']} did not pass the ping"
+        f" health check. {reason(error)}"
+    )
 
 
 async def _to_its_end(task: asyncio.Task[None]) -> None:

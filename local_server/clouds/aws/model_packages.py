@@ -31,6 +31,7 @@ _GROUP_LISTED = (
 )  # fmt: skip
 _NOT_OFFLINE = ("SourceAlgorithmSpecification", "ValidationSpecification", "ModelPackageName")
 _PAGE = 10
+_APPROVED = "Approved"
 _CALLER = {"UserProfileArn": f"arn:aws:iam::{ACCOUNT}:user/cloudserve"}
 
 
@@ -140,6 +141,7 @@ class ModelPackages:
     def container(self, region: str, name: str) -> Document:
         """Return the container that a package specifies; raises AwsError for none, or several."""
         package = self._stored(region, name)
+        _check_approved(package)
         containers = package.get("InferenceSpecification", {}).get("Containers", [])
         if len(containers) != 1:
             raise invalid(f"Model package {name} does not specify exactly one container.")
@@ -147,13 +149,42 @@ class ModelPackages:
         return {field: containers[0][field] for field in fields if field in containers[0]}
 
     def _stored(self, region: str, name: str) -> Document:
-        # An ARN, as CreateModelPackage answered it, or its end: GROUP/NUMBER.
-        tail = name.partition(":model-package/")[2] or name
-        return self._records.stored(PACKAGE, region, tail)
+        return self._records.stored(PACKAGE, region, _key(name))
 
     def _versions(self, region: str, group: str) -> Sequence[Document]:
         listed = self._records.resources.list(PACKAGE.table, f"{region}/{group}/")
         return sorted((document for _, document in listed), key=_version)
+
+
+def check_deployable(records: Records, region: str, container: Mapping[str, Any]) -> None:
+    """Refuse to deploy a model whose package is no longer Approved (AwsError).
+
+    A package that was deleted since says nothing: the model keeps what it said.
+    """
+    name = container.get("ModelPackageName")
+    package = records.find(PACKAGE, region, _key(name)) if name else None
+    if package is not None:
+        _check_approved(package)
+
+
+def _check_approved(package: Mapping[str, Any]) -> None:
+    """Refuse a versioned package that is not Approved.
+
+    Source: SageMaker API reference, `CreateModelPackage.ModelApprovalStatus`: "For versioned
+    models, the value of this parameter must be set to Approved to deploy the model."
+    """
+    status = package["ModelApprovalStatus"]
+    if status != _APPROVED:
+        raise invalid(
+            f"Model package {package['ModelPackageArn']} cannot be deployed: its"
+            f" ModelApprovalStatus is {status}, and for versioned models it must be set to"
+            f" {_APPROVED}."
+        )
+
+
+def _key(name: str) -> str:
+    """Return GROUP/NUMBER of a package: the end of its ARN, or what was given instead of one."""
+    return name.partition(":model-package/")[2] or name
 
 
 def _version(package: Mapping[str, Any]) -> int:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..objects.errors import NoSuchBucketError
 from ..objects.store import ObjectStore
 from ..resources import Document
 from ..serving import Source
 from .errors import AwsError, invalid
+from .images import check_image, running_image
 from .model_packages import ModelPackages
 from .sagemaker_records import MODEL, Records
+
+logger = logging.getLogger(__name__)
 
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _NOT_OFFLINE = ("AdditionalModelDataSources",)
@@ -33,15 +38,45 @@ class Models:
         container = self._resolved(region, _container(body))
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
+        check_image(container, body, region)
         source = source_of(container)
+        self._check_region(region, source, body)
         # The prefix of a multi-model container may be filled later.
         if container.get("Mode") != "MultiModel":
             await asyncio.to_thread(self._check_data, source)
         name = body["ModelName"]
+        if running_image(container["Image"]) != container["Image"]:
+            logger.warning(
+                "model %s: the image %s is not run offline; cloudserve's TensorFlow server answers"
+                " in its place",
+                name,
+                container["Image"],
+            )
         model: Document = {"ModelName": name, "PrimaryContainer": container}
         model |= {key: body[key] for key in _KEPT if key in body}
         arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
         return {"ModelArn": arn}
+
+    def _check_region(self, region: str, source: Source, model: Document) -> None:
+        """Refuse model data in a bucket of another region.
+
+        Source: ContainerDefinition.ModelDataUrl; the text is the service's, which does not say
+        which of the causes it was.
+        """
+        try:
+            place = self._store.get_bucket(source.bucket).region
+        except NoSuchBucketError:  # the check of the data says that there are none
+            return
+        if place and place != region:
+            raise invalid(
+                f"Could not access model data at s3://{source.bucket}/{source.key}. Please ensure"
+                f' that the role "{model.get("ExecutionRoleArn", "")}" exists and that its trust'
+                ' relationship policy allows the action "sts:AssumeRole" for the service principal'
+                ' "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject"'
+                f" permissions and that the object is located in {region}. If your Model uses"
+                " multiple models or uncompressed models, please ensure that the role has"
+                ' "s3:ListBucket" permission.'
+            )
 
     def _check_data(self, source: Source) -> None:
         files = source.usage(self._store)[0] if is_folder(source) else source.holds(self._store, "")

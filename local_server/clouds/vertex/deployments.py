@@ -14,6 +14,7 @@ from ..resources import Document
 from ..serving import Servable, Serving, reason
 from ..work import Work
 from .artifacts import Artifacts, serving_image
+from .images import stand_in
 from .machines import check_resources, mutate
 from .masks import paths
 from .operations import Operations, Outcome, Runner
@@ -133,7 +134,10 @@ class Deployments:
 
     def _add(self, task: Document) -> Document:
         endpoint = self._records.endpoint(task["endpoint"])
-        deployed = task["deployedModel"] | {"createTime": self._records.now()}
+        now = self._records.now()
+        deployed = task["deployedModel"] | {"createTime": now}
+        if text := self._stand_in(deployed):
+            deployed["status"] = {"message": text, "lastUpdateTime": now}
         endpoint["deployedModels"] = [*endpoint.get("deployedModels", ()), deployed]
         split = with_new(task["trafficSplit"], deployed["id"])
         if split:
@@ -142,6 +146,10 @@ class Deployments:
             endpoint["trafficSplit"] = split
         self._records.put_endpoint(endpoint)
         return {"@type": f"{TYPE}DeployModelResponse", "deployedModel": deployed}
+
+    def _stand_in(self, deployed: Mapping[str, Any]) -> str:
+        spec = self._records.deployed_version(deployed).get("containerSpec", {})
+        return stand_in(spec.get("imageUri", ""))
 
     async def _load(self, key: str, deployed: Mapping[str, Any]) -> None:
         """Load a deployment's model; raises ApiError as a model server that does not come up."""
@@ -153,6 +161,8 @@ class Deployments:
                 " cannot be run offline."
             )
 
+        if text := self._stand_in(deployed):
+            logger.warning("%s: %s", key, text)
         image = serving_image(version)
 
         def lay(_: Path) -> list[Servable]:

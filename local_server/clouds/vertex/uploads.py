@@ -15,6 +15,7 @@ from ..resources import Document
 from .aliases import move_aliases
 from .artifacts import Artifacts, check_bucket_location, source_of
 from .exports import EXPORT_FORMATS
+from .images import check_image
 from .operations import Operations, Outcome, Runner
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, invalid, new_id
 from .rules import check_aliases, check_display_name, check_labels, check_model_id
@@ -148,5 +149,7 @@ def _check(model: Mapping[str, Any]) -> None:
     check_aliases(model.get("versionAliases", ()))
     if "artifactUri" in model:
         source_of(model["artifactUri"])
-    if not model.get("containerSpec", {}).get("imageUri"):
+    image = model.get("containerSpec", {}).get("imageUri")
+    if not image:
         raise invalid("The field `model.container_spec.image_uri` is required.")
+    check_image(image)

@@ -17,6 +17,8 @@ from cloudserve.release.nouns import Artifact
 from cloudserve.release.service import Releases
 from cloudserve.testing.provider_contract import locate, perform, plan, put
 
+OWN = "000000000000.dkr.ecr.{}.amazonaws.com/my-server:1"
+COPY = "000000000000.dkr.ecr.{}.amazonaws.com/tensorflow-inference:2.20-cpu"
 BODY = b'{"instances": [1.0]}'
 SCRIPT = """
 def input_handler(data, context):
@@ -182,12 +184,16 @@ def test_a_folder_of_code_without_a_script_is_refused(tmp_path):
         check_code(tmp_path)
 
 
-def test_a_container_of_ones_own_looks_for_what_it_likes(target, tmp_path, half_plus_two):
+def test_a_container_of_ones_own_looks_for_what_it_likes(target, region, tmp_path, half_plus_two):
     broken = with_code(tmp_path, half_plus_two, text="def handler(")
     model = Artifact("2.20.0", 1000, 3, broken)
     with pytest.raises(ModelError, match="is not Python"):
         target().check(model)
-    assert target(image="my-registry/my-server:1").check(model) == ()
+    (told,) = target(image=OWN.format(region)).check(model)
+    assert told == (
+        f"the offline clouds do not run the image {OWN.format(region)}: cloudserve's TensorFlow "
+        "server answers in its place, so a rehearsal does not try what is in it"
+    )
 
 
 def test_nothing_is_sent_of_a_model_whose_script_cannot_be_used(
@@ -202,7 +208,7 @@ models:
   half: {{path: half}}
 targets:
   aws: {{provider: sagemaker, bucket: "s3://{bucket}", region: {region},
-    role_arn: "arn:aws:iam::000000000000:role/serving", image: "tensorflow-inference:2.20-cpu"}}
+    role_arn: "arn:aws:iam::000000000000:role/serving", image: "{COPY.format(region)}"}}
 """)
     releases = Releases(load_project(file), "half", "aws", environ=clouds)
     with pytest.raises(ModelError) as error:

@@ -37,7 +37,8 @@ def target_of(bucket, region="us-east-1", **more):
         "bucket": f"s3://{bucket}",
         "role_arn": "arn:aws:iam::000000000000:role/serving",
         "region": region,
-        "image": "tensorflow-inference:2.20-cpu-py312",
+        # A copy of AWS's image: its own registries are in regions that exist.
+        "image": f"000000000000.dkr.ecr.{region}.amazonaws.com/tensorflow-inference:2.20-cpu-py312",
     }
     return Target("aws", "sagemaker", fields | more)
 

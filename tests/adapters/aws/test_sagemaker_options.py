@@ -97,6 +97,11 @@ def options(**fields):
         ({"instance_type": "ml.c7g.large"}, "instance_type", "does not run on ml.c7g.large"),
         ({"instance_type": "ml.inf2.xlarge"}, "instance_type", "does not run on ml.inf2.xlarge"),
         (
+            {"image": "docker.io/tensorflow/serving:2.19.0"},
+            "image",
+            "the image `docker.io/tensorflow/serving:2.19.0` is not in ECR",
+        ),
+        (
             {"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"},
             "image",
             "the image is in us-east-1 and the endpoint in eu-west-1",
@@ -144,7 +149,10 @@ def test_fields_that_do_not_fit_are_refused_by_name(fields, field, sentence):
         ({"tensorflow_version": "2.19"}, f"{DLC}:2.19.0-cpu"),
         ({"tensorflow_version": "2.18", "instance_type": "ml.g5.xlarge"}, f"{DLC}:2.18.0-gpu"),
         ({"serverless_memory_mb": 1024, "instance_type": "ml.g5.xlarge"}, f"{DLC}:2.20-cpu-py312"),
-        ({"image": "registry.example/mine:1"}, "registry.example/mine:1"),
+        (
+            {"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"},
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1",
+        ),
     ],
 )
 def test_the_image_is_that_of_version_region_and_device(fields, image):

@@ -153,7 +153,6 @@ def test_the_images_end_and_its_age_are_warned_of(options, located):
         "it uses an op that is newer"
     )
     assert len(check(Artifact("", 1, 1), options(), here)) == 1
-    assert check(Artifact("2.21.0", 1, 1), options(image="i"), here) == ()
 
 
 def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(options, located):
@@ -161,8 +160,30 @@ def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(
     with pytest.raises(ModelError, match="Could not find variable dense/bias") as error:
         check(broken, options(), located("EUROPE-WEST4"))
     assert "model.export(" in error.value.hint
-    (warning,) = check(broken, options(image="own/image:1"), located("EUROPE-WEST4"))
+    own = options(image="gcr.io/own/cloudserve:1")
+    (warning,) = check(broken, own, located("EUROPE-WEST4"))
     assert warning == (
         "TensorFlow Serving does not restore variables dense/bias, dense/kernel of this model; "
-        "cloudserve's own server does: own/image:1 must run that"
+        "cloudserve's own server does: gcr.io/own/cloudserve:1 must run that"
     )
+
+
+def test_what_a_rehearsal_of_a_container_of_ones_own_does_not_try_is_told(options, located):
+    own = options(image="us-docker.pkg.dev/p/r/serving:2.19")
+    (told,) = check(Artifact("2.21.0", 1, 1), own, located("EUROPE-WEST4"))
+    assert told == (
+        "the offline clouds do not run the image us-docker.pkg.dev/p/r/serving:2.19: cloudserve's "
+        "TensorFlow server answers in its place, so a rehearsal does not try what is in it"
+    )
+    for name in ("cloudserve:1", "cloudserve-gpu", "cloudserve@sha256:0"):
+        ours = options(image=f"us-docker.pkg.dev/p/r/{name}")
+        assert check(Artifact("2.21.0", 1, 1), ours, located("EUROPE-WEST4")) == ()
+
+
+@pytest.mark.parametrize("image", ["tensorflow/serving:2.19", "ghcr.io/me/serving", "serving"])
+def test_an_image_outside_googles_registries_is_refused(image, refusal):
+    error = refusal(image=image)
+    assert error.message == (
+        f"the image `{image}` is not in Artifact Registry or Container Registry"
+    )
+    assert error.where == "f:1.image"

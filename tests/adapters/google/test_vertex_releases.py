@@ -186,7 +186,10 @@ def test_a_revision_that_was_undeployed_is_deployed_again_by_deploy(make, api, d
 def test_what_others_deployed_on_the_endpoint_keeps_its_traffic(make, api, deploy):
     provider = make(keep_idle=0)
     (one,) = deploy(provider, 1)
-    theirs = {"displayName": "theirs", "containerSpec": {"imageUri": "i"}}
+    theirs = {
+        "displayName": "theirs",
+        "containerSpec": {"imageUri": "gcr.io/p/serving"},
+    }
     theirs["artifactUri"] = version(api, one.id)["artifactUri"]
     operation = api.upload({"model": theirs})
     while not operation.get("done"):

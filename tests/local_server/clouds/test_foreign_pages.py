@@ -8,6 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
+
 EVIL = "https://evil.example"
 PAGE = f"A web page of '{EVIL}', another site, sent this request: it is refused."
 NAME = "The host 'evil.example:8900' is no name of this server: --allow-host allows one."
@@ -20,7 +22,7 @@ REBOUND = {"Host": "evil.example:8900"}
 MODEL = {
     "ModelName": "evil",
     "ExecutionRoleArn": "arn:aws:iam::000000000000:role/r",
-    "PrimaryContainer": {"Image": "tensorflow-inference:2.20", "ModelDataUrl": "s3://models/d/"},
+    "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": "s3://models/d/"},
 }
 
 

@@ -15,6 +15,8 @@ import asyncio, sys
 from pathlib import Path
 from cloudserve.local_server.clouds.emulator import Emulator
 
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
+
 async def serve():
     emulator = Emulator(Path(sys.argv[1]))
     await emulator.start()
@@ -50,7 +52,7 @@ def create_version(ml, name: str, uri: str) -> dict:
 
 def create_endpoint(sm, name: str, uri: str) -> None:
     source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
-    container = {"Image": "i", "ModelDataSource": {"S3DataSource": source}}
+    container = {"Image": IMAGE, "ModelDataSource": {"S3DataSource": source}}
     sm.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container)
     variant = {
         "VariantName": "main",

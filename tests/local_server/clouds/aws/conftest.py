@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
-IMAGE = "tensorflow-inference:2.20-cpu-py312"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
 JSON = "application/json"
 DOUBLED = b'{\n    "predictions": [2.0]\n}'
 TRIPLED = b'{\n    "predictions": [3.0]\n}'
@@ -215,7 +215,7 @@ def runtime(clouds):
 def prefix_source(uri: str) -> dict:
     source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
     return {
-        "Image": "tensorflow-inference:2.20-cpu-py312",
+        "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312",
         "ModelDataSource": {"S3DataSource": source},
     }
 

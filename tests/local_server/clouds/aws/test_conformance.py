@@ -17,6 +17,8 @@ from cloudserve.local_server.clouds.aws.validation import compiled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/serving:1"
+
 MODELS = {
     name: ServiceModel(Loader().load_service_model(name, "service-2"))
     for name in ("sagemaker", "sagemaker-runtime", "cloudwatch")
@@ -185,7 +187,10 @@ class TestWireExamples:
         asked = {
             "ModelName": "m",
             "ExecutionRoleArn": "arn:aws:iam::000000000000:role/x",
-            "PrimaryContainer": {"Image": "i", "ModelDataUrl": "s3://models/m.tar.gz"},
+            "PrimaryContainer": {
+                "Image": IMAGE,
+                "ModelDataUrl": "s3://models/m.tar.gz",
+            },
         }
         status, headers, body = control(wire, "CreateModel", json.dumps(asked).encode())
         assert (status, json.loads(body)) == (200, {"ModelArn": f"{ARN}:model/m"})
@@ -291,7 +296,10 @@ def outline(value, *, drop: set[str]) -> object:
 class TestAgainstMoto:
     def tell(self, sm, name: str) -> list[object]:
         """Do the same with either, and return what they answered."""
-        container = {"Image": "i", "ModelDataUrl": "s3://models/moto.tar.gz"}
+        container = {
+            "Image": IMAGE,
+            "ModelDataUrl": "s3://models/moto.tar.gz",
+        }
         variant = {
             "VariantName": "v",
             "ModelName": name,

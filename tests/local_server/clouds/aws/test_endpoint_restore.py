@@ -10,9 +10,11 @@ from cloudserve.local_server.clouds.aws.deployments import DeploymentError
 from cloudserve.local_server.clouds.aws.rollout import Rollout
 from cloudserve.local_server.clouds.aws.sagemaker_endpoints import Endpoints
 from cloudserve.local_server.clouds.aws.sagemaker_records import CONFIG, ENDPOINT, MODEL, Records
-from cloudserve.local_server.clouds.latency import SYSTEM_CLOCK
+from cloudserve.local_server.clouds.latency import INSTANT
 from cloudserve.local_server.clouds.resources import Resources
 from cloudserve.local_server.clouds.work import Work
+
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/serving:1"
 
 REGION = "us-east-1"
 SERVED = "served"
@@ -41,7 +43,13 @@ def records(tmp_path):
     """Give records of an endpoint `e` that served a model when its process was killed."""
     resources = Resources(tmp_path / "clouds.db")
     records = Records(resources)
-    records.create(MODEL, REGION, "m", {"PrimaryContainer": {"Image": "i"}}, [])
+    records.create(
+        MODEL,
+        REGION,
+        "m",
+        {"PrimaryContainer": {"Image": IMAGE}},
+        [],
+    )
     variant = {
         "VariantName": "v",
         "ModelName": "m",
@@ -63,8 +71,8 @@ def restored(records, meanwhile) -> dict | None:
     async def scenario() -> dict | None:
         loader, work = LostModels(), Work()
         alarms = Alarms(records.resources, records.now)
-        rollout = Rollout(records, loader, alarms, SYSTEM_CLOCK)
-        endpoints = Endpoints(records, loader, alarms, work, rollout)
+        rollout = Rollout(records, loader, alarms, INSTANT)
+        endpoints = Endpoints(records, loader, alarms, work, rollout, INSTANT)
         endpoints.restore()
         await asyncio.sleep(0)
         meanwhile(endpoints)

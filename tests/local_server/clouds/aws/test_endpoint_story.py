@@ -20,6 +20,8 @@ from tests.local_server.clouds.aws.conftest import (
     rows,
 )
 
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/serving:1"
+
 ARN = "arn:aws:sagemaker:us-east-1:000000000000"
 
 
@@ -98,7 +100,10 @@ class TestTheWholeStory:
             archive.add(models / "double", "export/double")
         clouds.make_bucket("archives")
         clouds.aws("s3").put_object(Bucket="archives", Key="m.tar.gz", Body=packed.getvalue())
-        container = {"Image": "i", "ModelDataUrl": "s3://archives/m.tar.gz"}
+        container = {
+            "Image": IMAGE,
+            "ModelDataUrl": "s3://archives/m.tar.gz",
+        }
         sm.create_model(ModelName=fresh, ExecutionRoleArn=ROLE, PrimaryContainer=container)
         add_config(fresh, ("main", fresh, 1))
         sm.create_endpoint(EndpointName=fresh, EndpointConfigName=fresh)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/serving:1"
+
 SERVERLESS = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
 VPC = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
 CANARY = {
@@ -46,7 +48,10 @@ class TestServerless:
         (field,) = more
         with pytest.raises(ClientError, match=f"{field} is not supported for serverless prod"):
             aws.add_config(fresh, serverless("a"), **more)
-        container = {"Image": "tensorflow-inference:2.20-cpu", "ModelDataUrl": archived["double"]}
+        container = {
+            "Image": IMAGE,
+            "ModelDataUrl": archived["double"],
+        }
         role = "arn:aws:iam::000000000000:role/serving"
         aws.sm.create_model(
             ModelName=f"{fresh}-x", PrimaryContainer=container, ExecutionRoleArn=role, **more
@@ -127,7 +132,11 @@ class TestModelData:
             aws.sm.create_model(
                 ModelName=fresh,
                 ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
-                PrimaryContainer={"Image": "i", "Mode": "MultiModel"} | data,
+                PrimaryContainer={
+                    "Image": IMAGE,
+                    "Mode": "MultiModel",
+                }
+                | data,
             )
 
     @pytest.mark.parametrize(
@@ -138,7 +147,10 @@ class TestModelData:
             aws.sm.create_model(
                 ModelName=fresh,
                 ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
-                PrimaryContainer={"Image": "i", "ModelDataUrl": url},
+                PrimaryContainer={
+                    "Image": IMAGE,
+                    "ModelDataUrl": url,
+                },
             )
 
     def test_a_whole_bucket_is_a_prefix(self, aws, fresh, models):
@@ -156,7 +168,7 @@ class TestModelData:
             aws.sm.create_model(
                 ModelName=fresh,
                 ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
-                PrimaryContainer={"Image": "i"} | more,
+                PrimaryContainer={"Image": IMAGE} | more,
             )
 
 

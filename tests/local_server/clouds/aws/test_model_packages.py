@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+ROLE = "arn:aws:iam::000000000000:role/serving"
 ARN = "arn:aws:sagemaker:us-east-1:000000000000"
-IMAGE = "tensorflow-inference:2.20-cpu-py312"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
 SPECIFICATION = {
     "Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://models/packed.tar.gz"}],
     "SupportedContentTypes": ["application/json"],
@@ -74,12 +75,53 @@ def test_a_model_is_made_of_a_package(aws, group, add):
     aws.s3.put_object(Bucket="models", Key="packed.tar.gz", Body=b"looked at when it is loaded")
     aws.sm.create_model(
         ModelName=group,
-        ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
-        PrimaryContainer={"ModelPackageName": add()},
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={"ModelPackageName": add(ModelApprovalStatus="Approved")},
     )
     container = aws.sm.describe_model(ModelName=group)["PrimaryContainer"]
     assert container["Image"] == IMAGE
     assert container["ModelDataUrl"] == "s3://models/packed.tar.gz"
+    aws.s3.delete_object(Bucket="models", Key="packed.tar.gz")
+
+
+@pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
+def test_a_package_that_is_not_approved_makes_no_model(aws, group, add, status):
+    package = add(ModelApprovalStatus=status)
+    with pytest.raises(ClientError) as error:
+        aws.sm.create_model(
+            ModelName=group, ExecutionRoleArn=ROLE, PrimaryContainer={"ModelPackageName": package}
+        )
+    assert error.value.response["Error"] == {
+        "Code": "ValidationException",
+        "Message": f"Model package {package} cannot be deployed: its ModelApprovalStatus is"
+        f" {status}, and for versioned models it must be set to Approved.",
+    }
+    with pytest.raises(ClientError, match="Could not find model"):
+        aws.sm.describe_model(ModelName=group)
+
+
+def test_a_model_whose_package_was_rejected_since_is_not_deployed(aws, group, add):
+    aws.s3.put_object(Bucket="models", Key="packed.tar.gz", Body=b"never looked at")
+    package = add(ModelApprovalStatus="Approved")
+    aws.sm.create_model(
+        ModelName=group, ExecutionRoleArn=ROLE, PrimaryContainer={"ModelPackageName": package}
+    )
+    aws.sm.create_endpoint_config(
+        EndpointConfigName=group,
+        ProductionVariants=[
+            {
+                "VariantName": "v",
+                "ModelName": group,
+                "InstanceType": "ml.m5.large",
+                "InitialInstanceCount": 1,
+            }
+        ],
+    )
+    aws.sm.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Rejected")
+    with pytest.raises(ClientError, match="its ModelApprovalStatus is Rejected"):
+        aws.sm.create_endpoint(EndpointName=group, EndpointConfigName=group)
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        aws.sm.describe_endpoint(EndpointName=group)
     aws.s3.delete_object(Bucket="models", Key="packed.tar.gz")
 
 

@@ -201,7 +201,10 @@ class Lived:
 
     def required(self, name: str) -> dict:
         """Return what a request needs to get past the first rules."""
-        model = {"displayName": "m", "containerSpec": {"imageUri": "i"}}
+        model = {
+            "displayName": "m",
+            "containerSpec": {"imageUri": "gcr.io/p/serving"},
+        }
         machines = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
         deployed = {"model": self.model, "dedicatedResources": machines, "id": self.deployed}
         return {

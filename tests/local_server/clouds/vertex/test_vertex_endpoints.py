@@ -183,7 +183,12 @@ class TestDeployments:
         assert answer["predictions"] == [3.0]
 
     def test_an_image_without_artifacts_cannot_run_here_and_says_so(self, vertex):
-        body = {"model": {"displayName": "m", "containerSpec": {"imageUri": "x/y"}}}
+        body = {
+            "model": {
+                "displayName": "m",
+                "containerSpec": {"imageUri": "gcr.io/p/serving"},
+            }
+        }
         answer = vertex.done(vertex.models.upload(parent=vertex.parent, body=body))
         body = {"deployedModel": {"model": answer["model"], "dedicatedResources": MACHINE}}
         request = vertex.endpoints.deployModel(endpoint=vertex.create_endpoint(), body=body)

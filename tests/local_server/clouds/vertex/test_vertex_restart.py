@@ -97,7 +97,12 @@ def test_operations_and_jobs_that_a_kill_cut_off_are_performed(
         "trafficSplit": {"0": 100},
     }
     deploy = slow.endpoints.deployModel(endpoint=endpoint, body=body).execute()
-    request = {"model": {"displayName": "n", "containerSpec": {"imageUri": "i"}}}
+    request = {
+        "model": {
+            "displayName": "n",
+            "containerSpec": {"imageUri": "gcr.io/p/serving"},
+        }
+    }
     request["model"]["artifactUri"] = "gs://models/triple/2"
     upload = slow.models.upload(parent=slow.parent, body=request).execute()
     job_body = {

@@ -1,0 +1,22 @@
+"""Container images of the user's own: what a rehearsal of them is worth."""
+
+from __future__ import annotations
+
+import re
+
+CLOUDSERVE = re.compile(r"(?:.*/)?cloudserve(?:-[\w.-]+)?(?:[:@].*)?")
+"""An image of `cloudserve image`, by its repository's last name: `cloudserve`, `cloudserve-gpu`.
+
+The offline clouds recognise it by the same rule.
+"""
+
+
+def not_rehearsed(image: str) -> tuple[str, ...]:
+    """Return a warning that the offline clouds do not run an image; () for cloudserve's own."""
+    if CLOUDSERVE.fullmatch(image):
+        return ()
+    sentence = (
+        f"the offline clouds do not run the image {image}: cloudserve's TensorFlow server answers "
+        "in its place, so a rehearsal does not try what is in it"
+    )
+    return (sentence,)

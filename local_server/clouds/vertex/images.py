@@ -1,0 +1,55 @@
+"""Which container images Vertex AI takes, and which of them can be run offline.
+
+Sources: aiplatform v1, ModelContainerSpec.imageUri ("This URI must identify an image in Artifact
+Registry or Container Registry", and it is read when a model is uploaded); Vertex AI, "Prebuilt
+containers for inference" for the names ("Using image names without the latest tag isn't
+supported"). The texts are our own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .records import invalid
+
+_REGISTRY = re.compile(r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io)/[\w.-]+/.+")
+_PREBUILT = re.compile(
+    r"[a-z]+-docker\.pkg\.dev/(?:vertex-ai|cloud-aiplatform)(?:-restricted)?/prediction/(.+)"
+)
+_TENSORFLOW = re.compile(r"tf2-[cg]pu\.2-(?:[1-9]|1[0-5]):latest|tf-[cg]pu\.1-15:latest")
+_OPTIMIZED = re.compile(r"tf_opt-[cg]pu\.[\w-]+:latest")
+_OTHERS = re.compile(r"(pytorch|sklearn|xgboost|scikit-learn)-[cg]pu\..+")
+_CLOUDSERVE = re.compile(r"(?:.*/)?cloudserve(?:-[\w.-]+)?(?:[:@].*)?")
+
+
+def check_image(uri: str) -> None:
+    """Refuse an image that Vertex AI refuses, or that cannot be run offline (ApiError)."""
+    if not _REGISTRY.fullmatch(uri):
+        raise invalid(
+            f'"{uri}" is not valid for `image_uri`: it must identify an image in Artifact Registry'
+            " or Container Registry."
+        )
+    prebuilt = _PREBUILT.fullmatch(uri)
+    if prebuilt is None:
+        return
+    other = _OTHERS.fullmatch(prebuilt[1])
+    if other:
+        raise invalid(
+            f"The image {uri} is not available offline: of the prebuilt ones only those of"
+            f" TensorFlow are, not {other[1]}."
+        )
+    if not (_TENSORFLOW.fullmatch(prebuilt[1]) or _OPTIMIZED.fullmatch(prebuilt[1])):
+        raise invalid(f"The image {uri} is not one of the prebuilt images for inference.")
+
+
+def stand_in(uri: str) -> str:
+    """Return what to say of an image that another server stands in for; "" where none does.
+
+    An image of `cloudserve image` is the server that runs here; its repository's last name is
+    `cloudserve`, or begins with `cloudserve-`.
+    """
+    if _PREBUILT.fullmatch(uri) or _CLOUDSERVE.fullmatch(uri):
+        return ""
+    return (
+        f"The image {uri} is not run offline: cloudserve's TensorFlow server answers in its place."
+    )
