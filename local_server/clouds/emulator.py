@@ -180,7 +180,7 @@ class Emulator:
                 work,
                 self._chance,
                 lambda region: {**self._given, **container_variables(self.url, region)},
-                self._latency.clock,
+                self._latency,
                 install_requirements=self._install_requirements,
                 session=self._session,
                 keys=self._keys,

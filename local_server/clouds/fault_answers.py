@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from ..transport.types import Head, Response
 from .aws.arns import scope
+from .aws.error_codes import status_of
 from .aws.errors import AwsError, json_error, rest_error, xml_error
 from .google.errors import JSON
 from .objects import gcs_errors
@@ -66,19 +67,35 @@ _GCS: Mapping[int, str] = MappingProxyType(
 )
 
 
-def refusal(head: Head, status: int, message: str) -> Response:
-    """Return an answer of this status, as the request's own service words it."""
+def refusal(head: Head, status: int | None, message: str, code: str = "") -> Response:
+    """Return an answer of this status, as the request's own service words it.
+
+    `code` is AWS's name of the error: either follows from the other where it is not given.
+    """
+    status = status or status_of(code, _service(head))
     text = message or f"{_phrase(status)}: a fault on purpose."
     found = scope(head)
     if is_s3(head):
-        return _s3(head, status, text)
+        return _s3(head, status, text, code or _S3.get(status, "InternalError"))
     if "x-amz-target" in head.headers or found is not None:
-        return _aws(head, AwsError(_AWS.get(status, "ServiceException"), text, status))
+        return _aws(head, AwsError(code or _AWS.get(status, "ServiceException"), text, status))
     if is_gcs(head):
         reason = _GCS.get(status, "invalid")
         return gcs_errors.render(gcs_errors.GcsError(status, reason, text))
     error = {"code": status, "message": text, "status": _GOOGLE.get(status, "UNKNOWN")}
     return Response(status, json.dumps({"error": error}).encode(), JSON)
+
+
+def _service(head: Head) -> str:
+    """Return botocore's name of the AWS service that a request is for."""
+    if is_s3(head):
+        return "s3"
+    found = scope(head)
+    if head.path.startswith("/endpoints/"):
+        return "sagemaker-runtime"
+    if found is None:
+        return ""
+    return "cloudwatch" if found.service == "monitoring" else found.service
 
 
 def _phrase(status: int) -> str:
@@ -94,7 +111,6 @@ def _aws(head: Head, error: AwsError) -> Response:
     return rest_error(error) if head.path.startswith("/endpoints/") else xml_error(error)
 
 
-def _s3(head: Head, status: int, message: str) -> Response:
-    code = _S3.get(status, "InternalError")
+def _s3(head: Head, status: int, message: str, code: str) -> Response:
     error = document("Error", element("Code", code), element("Message", message), namespace=False)
     return Response(status, b"" if head.method == "HEAD" else error, XML)

@@ -6,6 +6,8 @@ faults:
     times: 2                                # then no more
   - route: "SageMaker.CreateEndpoint"       # or what X-Amz-Target says
     operation: {code: RESOURCE_EXHAUSTED, message: "no capacity"}
+  - route: "SageMaker.CreateModel"
+    code: ResourceLimitExceeded             # AWS's own code, with its HTTP status
   - route: "GET /storage/*"
     latency: 1.5                            # seconds before the answer
     skip: 3                                 # not the first three
@@ -17,6 +19,7 @@ faults:
 
 from __future__ import annotations
 
+import difflib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,8 +31,17 @@ from cloudserve.errors import UserError
 
 from ..status import Code
 from ..transport.types import Head
+from .aws.error_codes import known
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+
+
+CAPACITY = "CapacityError"
+NO_CAPACITY = (
+    "Unable to provision requested ML compute capacity. Please retry using a different ML instance"
+    " type."
+)
+ON_PURPOSE = "The operation failed on purpose."
 
 
 class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,12 +55,24 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the operation ends that a request starts."""
 
     code: str = "INTERNAL"
-    message: str = "The operation failed on purpose."
+    message: str = ""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a code that is none."""
+        if self.code == CAPACITY:
+            return
         if self.code not in Code.__members__ or self.code == "OK":
             raise ValueError(f"{self.code!r} is no code of google.rpc.Code that fails")
+
+    @property
+    def error(self) -> tuple[Code, str]:
+        """Return the code and the text that the operation ends with.
+
+        AWS's `CapacityError` is no answer to a request: it stands in a FailureReason.
+        """
+        if self.code != CAPACITY:
+            return Code[self.code], self.message or ON_PURPOSE
+        return Code.RESOURCE_EXHAUSTED, f"{CAPACITY}: {self.message or NO_CAPACITY}"
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,6 +80,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     route: str
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
+    code: str = ""
+    """An error code of AWS's; its own HTTP status where `status` gives none."""
     message: str = ""
     latency: Seconds = 0.0
     drop: bool = False
@@ -68,13 +94,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     def __post_init__(self) -> None:
         """Raise ValueError for a rule that does nothing, or two things at once."""
-        ends = [self.status is not None, self.drop, self.quota is not None, bool(self.operation)]
+        refuses = self.status is not None or bool(self.code)
+        ends = [refuses, self.drop, self.quota is not None, bool(self.operation)]
         if sum(ends) > 1:
-            raise ValueError("only one of status, drop, operation and quota may be set")
+            raise ValueError("only one of status or code, drop, operation and quota may be set")
         if not any(ends) and not self.latency:
-            raise ValueError("one of status, latency, drop, operation and quota must be set")
-        if self.message and self.status is None:
-            raise ValueError("message goes with status")
+            raise ValueError("one of status, code, latency, drop, operation and quota must be set")
+        if self.message and not refuses:
+            raise ValueError("message goes with status or code")
+        if self.code and self.code not in known():
+            close = difflib.get_close_matches(self.code, known(), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{self.code!r} is no error code of the offline AWS services{hint}")
 
     def fits(self, head: Head) -> bool:
         """Say whether a request is on the rule's route."""

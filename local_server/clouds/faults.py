@@ -15,7 +15,6 @@ from http import HTTPStatus
 
 import msgspec
 
-from ..status import Code
 from ..transport.types import (
     Application,
     BodyTooLargeError,
@@ -97,10 +96,9 @@ class Faults:
             raise ClientGoneError("the connection is dropped on purpose")
         if rule.quota is not None:
             return refusal(request.head, HTTPStatus.TOO_MANY_REQUESTS, _exceeded(rule.quota))
-        if rule.status is not None:
-            return refusal(request.head, rule.status, rule.message)
-        failure = rule.operation
-        planned = failing(Code[failure.code], failure.message) if failure else nullcontext()
+        if rule.status is not None or rule.code:
+            return refusal(request.head, rule.status, rule.message, rule.code)
+        planned = failing(*rule.operation.error) if rule.operation else nullcontext()
         with planned:
             answer = self._app.handle(request)
             return await answer if inspect.isawaitable(answer) else answer

@@ -88,3 +88,6 @@ class Latency:
         """Let a step's time pass, which is none where everything is instant."""
         if seconds := self.seconds(step):
             await self.clock.sleep(seconds)
+
+
+INSTANT = Latency()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 
 
 class Work:
@@ -51,3 +51,14 @@ async def _after(before: asyncio.Task[None] | None, coroutine: Coroutine[None, N
         coroutine.close()
         raise
     await coroutine
+
+
+async def either(*waits: Awaitable[object]) -> None:
+    """Wait until one of these has ended; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...runtime.options import SessionOptions
 from ...transport.types import Head
-from ..latency import SYSTEM_CLOCK, Clock
+from ..latency import INSTANT, SYSTEM_CLOCK, Clock, Latency
 from ..objects.store import ObjectStore
 from ..resources import Resources
 from ..router import Face, Route
@@ -49,8 +49,8 @@ class AwsParts:
     chance: random.Random
     variables: Variables
     """What the platform sets in the containers of a region."""
-    clock: Clock = SYSTEM_CLOCK
-    """What updates wait by, and what times are told by."""
+    latency: Latency = INSTANT
+    """How long operations take; its clock is what updates wait by and what times are told by."""
     patience: Clock = SYSTEM_CLOCK
     """What the time limits of requests are measured by: a clock that jumps would cut them off."""
     install_requirements: bool = False
@@ -63,7 +63,8 @@ class OfflineAws:
     """The faces of the AWS services."""
 
     def __init__(self, parts: AwsParts) -> None:
-        records = Records(parts.resources, lambda: parts.clock.now().timestamp())
+        clock = parts.latency.clock
+        records = Records(parts.resources, lambda: clock.now().timestamp())
         self._parts = parts
         self._fleet = Fleet(
             parts.store,
@@ -75,16 +76,18 @@ class OfflineAws:
         )
         self._fleet.prepare()
         self._alarms = Alarms(parts.resources, records.now)
-        rollout = Rollout(records, self._fleet, self._alarms, parts.clock)
-        self._endpoints = Endpoints(records, self._fleet, self._alarms, parts.work, rollout)
+        rollout = Rollout(records, self._fleet, self._alarms, parts.latency)
+        self._endpoints = Endpoints(
+            records, self._fleet, self._alarms, parts.work, rollout, parts.latency
+        )
         self._records = records
         files = S3Files(parts.store)
         capture = DataCapture(files, parts.chance)
         self._invoker = Invoker(
-            self._endpoints, self._fleet, capture, parts.chance, parts.clock, parts.patience
+            self._endpoints, self._fleet, capture, parts.chance, clock, parts.patience
         )
-        self._transforms = TransformJobs(records, self._fleet, files, parts.work)
-        self._later = AsyncInvocations(records, self._invoker, files, parts.work, parts.clock)
+        self._transforms = TransformJobs(records, self._fleet, files, parts.work, parts.latency)
+        self._later = AsyncInvocations(records, self._invoker, files, parts.work, clock)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the services and which requests are theirs, in the order to be asked."""
@@ -108,7 +111,7 @@ class OfflineAws:
         """Return a face's route, behind a check of signatures where keys are known."""
         if self._parts.keys is None:
             return Route(takes, face)
-        verifier = Verifier(self._parts.keys, self._parts.clock.now)
+        verifier = Verifier(self._parts.keys, self._parts.latency.clock.now)
         return Route(takes, Signed(face, service, verifier, refuse))
 
     def restore(self) -> None:

@@ -19,7 +19,7 @@ from ..latency import Clock
 from ..resources import Document
 from ..work import Work
 from .errors import AwsError
-from .invoker import Asked, Invoker, validation_error
+from .invoker import Asked, Invoker, ModelRefusalError, validation_error
 from .s3_files import S3Files, below, split_uri
 from .sagemaker_records import Records
 
@@ -147,7 +147,19 @@ class AsyncInvocations:
         where = document.get("FailureLocation")
         if where is None:
             return
+        content, kind = _failure(error)
         try:
-            await self._files.write(where, error.message.encode(), "text/plain")
+            await self._files.write(where, content, kind)
         except CloudserveError as again:
             logger.warning("%s (%d) could not be told to %s", again.message, status, where)
+
+
+def _failure(error: CloudserveError) -> tuple[bytes, str]:
+    """Return a failure object's content and type: the container's own answer, where there is one.
+
+    The SDK reads it as it reads a response (sagemaker-python-sdk, AsyncInferenceResponse).
+    """
+    answer = error.answer if isinstance(error, ModelRefusalError) else None
+    if answer is None:
+        return error.message.encode(), "text/plain"
+    return answer.body, answer.content_type or "application/octet-stream"

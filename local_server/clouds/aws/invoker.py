@@ -60,7 +60,11 @@ class Invoked:
 class ModelRefusalError(AwsError):
     """A container answered with an error: 424, with the original inside."""
 
-    def __init__(self, asked: Asked, status: int, message: str) -> None:
+    def __init__(
+        self, asked: Asked, status: int, message: str, answer: Answer | None = None
+    ) -> None:
+        self.answer = answer
+        """What the container answered; None where it did not in time."""
         side = "server" if status >= _SERVER_ERROR or not status else "client"
         region, logs = asked.region, f"/aws/sagemaker/Endpoints/{asked.endpoint}"
         super().__init__(
@@ -124,7 +128,7 @@ class Invoker:
         self._shadow(deployment, asked)
         if answer.status != HTTPStatus.OK:
             message = answer.body.decode("utf-8", "replace")
-            raise ModelRefusalError(asked, answer.status, message)
+            raise ModelRefusalError(asked, answer.status, message, answer)
         await self._write_capture(deployment, variant, asked, answer)
         return Invoked(variant["name"], answer)
 

@@ -11,7 +11,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ..latency import Clock
+from ..latency import Latency
+from ..latency import Step as LatencyStep
 from ..resources import Document
 from . import deployments
 from .alarms import Alarms
@@ -30,17 +31,19 @@ class RollbackError(Exception):
 class Rollout:
     """Carries out what was asked of an endpoint."""
 
-    def __init__(self, records: Records, fleet: Fleet, alarms: Alarms, clock: Clock) -> None:
+    def __init__(self, records: Records, fleet: Fleet, alarms: Alarms, latency: Latency) -> None:
         self._records = records
         self._fleet = fleet
         self._alarms = alarms
-        self._clock = clock
+        self._latency = latency
+        self._clock = latency.clock
 
     async def run(self, region: str, name: str) -> None:
         """Bring the pending deployment up and switch to it, or keep what was there."""
         self._note(region, name, _share=0.0)
         endpoint = self._records.stored(ENDPOINT, region, name)
         pending, before = endpoint["_pending"], endpoint["_serving"]
+        await self._latency.pass_by(LatencyStep.DEPLOY)
         try:
             await self._fleet.load(pending)
         except DeploymentError as error:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..latency import Latency
+from ..latency import Step as LatencyStep
 from ..resources import Document
 from ..work import Work
 from . import deployments
@@ -41,13 +43,20 @@ class Endpoints:
     """The endpoint operations, and the background work they start."""
 
     def __init__(
-        self, records: Records, fleet: Fleet, alarms: Alarms, work: Work, rollout: Rollout
+        self,
+        records: Records,
+        fleet: Fleet,
+        alarms: Alarms,
+        work: Work,
+        rollout: Rollout,
+        latency: Latency,
     ) -> None:
         self._records = records
         self._fleet = fleet
         self._alarms = alarms
         self._work = work
         self._rollout = rollout
+        self._latency = latency
 
     def create(self, region: str, body: Document) -> Document:
         """Start creating an endpoint; it is InService once every variant is loaded."""
@@ -64,9 +73,22 @@ class Endpoints:
             **({"LastDeploymentConfig": policy} if policy else {}),
         }
         name = body["EndpointName"]
+        self._refuse_taken(region, name)
         endpoint_arn = self._records.create(ENDPOINT, region, name, endpoint, body.get("Tags", []))
         self._work.start(endpoint_arn, self._rollout.run(region, name))
         return {"EndpointArn": endpoint_arn}
+
+    def _refuse_taken(self, region: str, name: str) -> None:
+        """Refuse a name that an endpoint has in another case.
+
+        Source: CreateEndpoint.EndpointName: "The name is case-insensitive in CreateEndpoint, but
+        the case is preserved and must be matched in InvokeEndpoint."
+        """
+        for _, endpoint in self._records.resources.list(ENDPOINT.table, f"{region}/"):
+            if endpoint["EndpointName"].lower() == name.lower():
+                raise invalid(
+                    f'Cannot create already existing endpoint "{endpoint["EndpointArn"]}".'
+                )
 
     def _check_policy(
         self, region: str, policy: Mapping[str, Any], before: Mapping[str, Any]
@@ -186,6 +208,7 @@ class Endpoints:
         endpoint = self._records.stored(ENDPOINT, region, name)
         if endpoint["_serving"]:
             await self._fleet.unload(endpoint["_serving"])
+        await self._latency.pass_by(LatencyStep.UNDEPLOY)
         self._records.delete(ENDPOINT, region, name)
 
     async def lanes(self, region: str, name: str) -> Lanes | None:

@@ -16,11 +16,12 @@ from typing import Any
 from cloudserve.errors import ModelError
 
 from ...container import Container, Invocation
+from ..latency import Latency, Step
 from ..objects.errors import NoSuchBucketError
 from ..objects.nouns import ObjectInfo
 from ..resources import Document
 from ..serving import reason
-from ..work import Work
+from ..work import Work, either
 from .arns import DEFAULT_REGION
 from .errors import invalid
 from .fleet import Fleet
@@ -50,11 +51,14 @@ _SPLITS = {"None", "Line", "TFRecord"}
 class TransformJobs:
     """The operations of transform jobs, and the work they start."""
 
-    def __init__(self, records: Records, fleet: Fleet, files: S3Files, work: Work) -> None:
+    def __init__(
+        self, records: Records, fleet: Fleet, files: S3Files, work: Work, latency: Latency
+    ) -> None:
         self._records = records
         self._fleet = fleet
         self._files = files
         self._work = work
+        self._latency = latency
         self._stops: dict[str, asyncio.Event] = {}
 
     def create(self, region: str, body: Document) -> Document:
@@ -157,6 +161,9 @@ class TransformJobs:
         objects = await asyncio.to_thread(self._objects, bucket, prefix)
         if not objects:
             raise ModelError(f"No objects found at {source}.")
+        await either(self._latency.pass_by(Step.BATCH), stop.wait())
+        if stop.is_set():
+            return False
         environment = job.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
         region = job.get("_region", DEFAULT_REGION)  # not in folders of an older version
         async with self._fleet.once(job["_container"], region, **environment) as run:

@@ -14,9 +14,9 @@ from ..google.errors import ApiError
 from ..objects.errors import NoSuchBucketError
 from ..objects.store import ObjectStore
 from ..serving import Servable, Serving
+from ..work import either
 from .artifacts import Artifacts, serving_image
 from .batch import Plan, Run, Totals
-from .operations import either
 from .records import failed_precondition
 
 

@@ -15,12 +15,12 @@ from ..google.errors import ApiError
 from ..latency import Latency, Step
 from ..resources import Document
 from ..serving import reason
-from ..work import Work
+from ..work import Work, either
 from .batch import Plan, Stopped, Totals
 from .job_runner import JobRunner
 from .listing import Listing
 from .machines import check_machine
-from .operations import EMPTY, Operations, Outcome, Runner, either
+from .operations import EMPTY, Operations, Outcome, Runner
 from .records import JOB, Records, failed_precondition, invalid, new_id
 from .rules import check_display_name, check_labels
 

@@ -21,7 +21,7 @@ from ..google.errors import ApiError
 from ..latency import Latency, Step
 from ..planned_failure import fail_if_planned
 from ..resources import Document
-from ..work import Work
+from ..work import Work, either
 from .records import OPERATION, TYPE, Records, failed_precondition, new_id, not_found
 
 logger = logging.getLogger(__name__)
@@ -228,17 +228,6 @@ class Operations:
             raise failed_precondition(f"Operation `{name}` is not done.")
         self._records.resources.delete(OPERATION, name)
         return {}
-
-
-async def either(*waits: Awaitable[object]) -> None:
-    """Wait until one of these has ended; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _refuse_cancelled(signals: _Signals) -> None:

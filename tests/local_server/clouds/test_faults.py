@@ -17,6 +17,12 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
 
+UNHEALTHY = "The primary container for production variant main did not pass the ping health check."
+NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a"
+    " different ML instance type."
+)
+
 
 @pytest.fixture(scope="module")
 def broken_clouds(new_emulator, models):
@@ -60,6 +66,38 @@ class TestStatuses:
         assert error["Error"]["Code"] == "ThrottlingException"
         assert error["ResponseMetadata"]["HTTPStatusCode"] == 429
         client.list_endpoints()
+
+    @pytest.mark.parametrize(
+        ("route", "code", "status"),
+        [
+            ("SageMaker.ListModels", "ResourceLimitExceeded", 400),
+            ("SageMaker.ListModels", "ConflictException", 400),
+            ("SageMaker.ListModels", "UnrecognizedClientException", 403),
+        ],
+    )
+    def test_sagemaker_refuses_with_a_code_of_its_own(
+        self, broken_clouds, faults, route, code, status
+    ):
+        faults({"route": route, "code": code, "message": "no more"})
+        client = broken_clouds.aws("sagemaker")
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            client.list_models()
+        assert type(caught.value).__name__ in {code, "ClientError"}
+        assert caught.value.response["Error"] == {"Code": code, "Message": "no more"}
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+    def test_the_runtime_and_s3_refuse_with_codes_of_their_own(self, broken_clouds, faults):
+        faults(
+            {"route": "POST /endpoints/*/invocations", "code": "ModelNotReadyException"},
+            {"route": "GET /models*", "code": "NoSuchUpload"},
+        )
+        runtime, s3 = broken_clouds.aws("sagemaker-runtime"), broken_clouds.aws("s3")
+        with pytest.raises(runtime.exceptions.ModelNotReadyException) as caught:
+            runtime.invoke_endpoint(EndpointName="e", Body=b"{}")
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+        with pytest.raises(s3.exceptions.NoSuchUpload) as caught:
+            s3.list_objects_v2(Bucket="models")
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
     def test_the_sagemaker_runtime_refuses_in_its_form(self, broken_clouds, faults):
         faults({"route": "POST /endpoints/*/invocations", "status": 503})
@@ -157,8 +195,17 @@ class TestFailedOperations:
             'Create Version failed. Bad model detected with error: "no machines"'
         )
 
-    def test_sagemakers_endpoint_fails_in_its_words(self, broken_clouds, faults, poll_until):
-        faults({"route": "SageMaker.CreateEndpoint", "operation": {"message": "no capacity"}})
+    @pytest.mark.parametrize(
+        ("failure", "reason"),
+        [
+            ({"message": "no reason"}, f"{UNHEALTHY} no reason"),
+            ({"code": "CapacityError"}, NO_CAPACITY),
+        ],
+    )
+    def test_sagemakers_endpoint_fails_in_its_words(
+        self, broken_clouds, faults, poll_until, failure, reason
+    ):
+        faults({"route": "SageMaker.CreateEndpoint", "operation": failure})
         sm = broken_clouds.aws("sagemaker")
         container = {
             "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.16-cpu",
@@ -171,21 +218,22 @@ class TestFailedOperations:
             },
         }
         role = "arn:aws:iam::000000000000:role/serving"
-        sm.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer=container)
+        name = f"m-{len(reason)}"
+        sm.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container)
         variant = {
             "VariantName": "main",
-            "ModelName": "m",
+            "ModelName": name,
             "InitialInstanceCount": 1,
             "InstanceType": "ml.m5.large",
         }
-        sm.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
-        sm.create_endpoint(EndpointName="e", EndpointConfigName="c")
+        sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+        sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
         ended = poll_until(
-            lambda: sm.describe_endpoint(EndpointName="e"),
+            lambda: sm.describe_endpoint(EndpointName=name),
             lambda found: found["EndpointStatus"] != "Creating",
         )
         assert ended["EndpointStatus"] == "Failed"
-        assert ended["FailureReason"].endswith("did not pass the ping health check. no capacity")
+        assert ended["FailureReason"] == reason
 
     def test_vertex_ais_operation_ends_with_the_code(self, broken_clouds, faults, poll_until):
         failure = {"code": "RESOURCE_EXHAUSTED", "message": "no GPUs left"}
@@ -209,7 +257,12 @@ class TestRules:
         ("rule", "message"),
         [
             ({"status": 500}, "missing required field `route`"),
-            ({"route": "*"}, "one of status, latency, drop, operation and quota must be set"),
+            ({"route": "*"}, "one of status, code, latency, drop, operation and quota must be set"),
+            (
+                {"route": "*", "code": "ResourceLimitExceded"},
+                "did you mean 'ResourceLimitExceeded'",
+            ),
+            ({"route": "*", "code": "SlowDown", "drop": True}, "only one of status or code"),
             ({"route": "*", "status": 200}, "Expected `int` >= 400"),
             ({"route": "*", "status": 500, "drop": True}, "only one of"),
             ({"route": "*", "drop": True, "message": "x"}, "message goes with status"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.local_server.clouds.aws.conftest import DOUBLED, JSON, Aws, refused
@@ -58,13 +60,22 @@ class TestLater:
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
-            ({"Body": b"x", "ContentType": "application/x-image"}, b"(415) from primary"),
+            ({"Body": b"x", "ContentType": "application/x-image"}, b'"error"'),
             ({"InputLocation": "s3://no-such-bucket/x"}, b"Failed to download input data(bucket:"),
         ],
     )
     def test_a_failure_is_told_in_the_bucket(self, aws, later, poll_until, arguments, told):
         accepted = self.call(aws, later, **arguments)
         assert told in self.get(aws, poll_until, accepted["FailureLocation"])
+
+    def test_a_models_failure_is_its_answer_as_the_sdk_reads_it(self, aws, later, poll_until):
+        """sagemaker's AsyncInferenceResponse deserializes the failure object as a response."""
+        body = b'{"instances": ["no number"]}'
+        accepted = self.call(aws, later, Body=body, ContentType=JSON)
+        text = self.get(aws, poll_until, accepted["FailureLocation"])
+        assert set(json.loads(text)) == {"error"}
+        bucket, _, key = accepted["FailureLocation"].removeprefix("s3://").partition("/")
+        assert aws.s3.get_object(Bucket=bucket, Key=key)["ContentType"] == JSON
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -1,0 +1,79 @@
+"""AWS's error codes and their HTTP statuses, from botocore's own models of the offline services.
+
+Beside those that a model declares, each service answers the common errors (Amazon's API references,
+"Common Error Types"), and S3 the codes of its own list ("Error responses").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any
+
+SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "sts", "cloudwatch")
+_COMMON: Mapping[str, int] = MappingProxyType(
+    {
+        "AccessDeniedException": 400,
+        "ExpiredTokenException": 403,
+        "IncompleteSignature": 403,
+        "InternalFailure": 500,
+        "NotAuthorized": 400,
+        "OptInRequired": 403,
+        "RequestExpired": 400,
+        "ServiceUnavailable": 503,
+        "ThrottlingException": 400,
+        "UnrecognizedClientException": 403,
+        "ValidationException": 400,
+        "ValidationError": 400,
+    }
+)
+_S3: Mapping[str, int] = MappingProxyType(
+    {
+        "EntityTooLarge": 400,
+        "ExpiredToken": 400,
+        "InternalError": 500,
+        "InvalidAccessKeyId": 403,
+        "PreconditionFailed": 412,
+        "RequestTimeTooSkewed": 403,
+        "RequestTimeout": 400,
+        "SignatureDoesNotMatch": 403,
+        "SlowDown": 503,
+    }
+)
+_CLIENT_ERROR = 400
+
+
+def known() -> frozenset[str]:
+    """Return every code that an offline service answers."""
+    return frozenset(_COMMON) | frozenset(_S3) | {code for s in SERVICES for code in _declared(s)}
+
+
+def status_of(code: str, service: str) -> int:
+    """Return the HTTP status of a known code, as a service (its name in botocore) answers it.
+
+    A code that only another service declares has that one's status.
+    """
+    common = {**_COMMON, **(_S3 if service == "s3" else {})}
+    for found in (_declared(service), common, *map(_declared, SERVICES), _S3):
+        if code in found:
+            return found[code]
+    raise KeyError(code)
+
+
+@cache
+def _declared(service: str) -> Mapping[str, int]:
+    """Return the codes of a service's model; none without botocore. Reads it the first time."""
+    if service not in SERVICES or find_spec("botocore") is None:
+        return {}
+    from botocore.loaders import Loader
+
+    model: Mapping[str, Any] = Loader().load_service_model(service, "service-2")
+    errors = {
+        shape.get("error", {}).get("code", name): shape.get("error", {})
+        for name, shape in model["shapes"].items()
+        if shape.get("exception")
+    }
+    # The JSON protocol's errors have no status in the model: they are the client's, 400.
+    return {code: error.get("httpStatusCode", _CLIENT_ERROR) for code, error in errors.items()}
