@@ -18,7 +18,6 @@ from cloudserve.release.nouns import Artifact
 from cloudserve.release.provider import BlobStore
 
 from ..own_image import not_rehearsed
-from ..tensorflow_versions import too_old
 from .hosting import GRACE, LONGEST, waits
 from .images import (
     ACCOUNTS,
@@ -294,8 +293,7 @@ def _check_model(artifact: Artifact, image: str) -> tuple[str, ...]:
     version = tensorflow_of(image)
     if not version:
         return (*own_image_warnings(artifact, image), *not_rehearsed(image))
-    check_prebuilt(artifact)
-    return too_old(image, version, artifact.tensorflow_version)
+    return check_prebuilt(artifact, image, version)
 
 
 def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str, ...]:

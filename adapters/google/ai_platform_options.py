@@ -16,7 +16,6 @@ from cloudserve.release.fitness import check_prebuilt
 from cloudserve.release.nouns import Artifact
 
 from ..options import from_environment
-from ..tensorflow_versions import too_old
 
 GLOBAL, REGIONAL = "https://ml.googleapis.com", "https://{region}-ml.googleapis.com"
 """Hosts: Compute Engine's machines were on the regional ones alone (ai-platform-samples#242)."""
@@ -101,8 +100,7 @@ def check(artifact: Artifact, options: Options) -> tuple[str, ...]:
             f"on {options.machine_type}",
             hint="export it without optimizer state, or take a larger `machine_type`",
         )
-    check_prebuilt(artifact)
-    return too_old("the runtime", options.runtime_version, artifact.tensorflow_version)
+    return check_prebuilt(artifact, "the runtime", options.runtime_version)
 
 
 def version_settings(options: Options) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from cloudserve.cli.report import Report, Table, counted
 from cloudserve.names import utf8
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
+from cloudserve.savedmodel.op_packages import foreign_ops, say_foreign
 from cloudserve.savedmodel.servable import say_variables
 
 
@@ -31,6 +32,8 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
         ("digest", f"sha256:{tree.digest}"),
         ("ops", counted(len(model.ops), "kind")),
     ]
+    if foreign := foreign_ops(model.ops):
+        rows.append(("other ops", ", ".join(map(say_foreign, foreign))))
     if model.missing_assets:
         rows.append(("missing", ", ".join(model.missing_assets)))
     if model.unrestored:
@@ -70,6 +73,7 @@ def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
         "digest": tree.digest,
         "signatures": model.signatures,
         "ops": model.ops,
+        "foreign_ops": foreign_ops(model.ops),
         "assets": model.assets,
         "missing_assets": model.missing_assets,
         "unrestored": model.unrestored,

@@ -70,6 +70,13 @@ class _Place(click.Path):
     help="Replicas of each model: cpu:N, gpu:N, gpu:all or all, with commas between them. "
     "By default one, on the first GPU if there is one.",
 )
+@click.option(
+    "--custom-op-libraries",
+    default="",
+    metavar="FILES",
+    help="Shared libraries of custom ops, with commas between them; those of "
+    "CLOUDSERVE_OP_LIBRARIES by default.",
+)
 @click.option("--pretty-json", is_flag=True, help="Lay answers out as TensorFlow Serving does.")
 @click.option(
     "--auth-token-file",

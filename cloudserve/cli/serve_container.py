@@ -16,6 +16,7 @@ _PORT = 8080
 """The container's own (SAGEMAKER_BIND_TO_PORT)."""
 _FOREIGN = (
     *("name", "grpc_port", "no_grpc", "batching", "batching_parameters", "devices", "pretty_json"),
+    "custom_op_libraries",
     *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
 )
 _OWN = ("image", "install_requirements", "container_env")

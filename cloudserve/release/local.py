@@ -32,6 +32,7 @@ class LocalModel:
             tree.size,
             len(tree.files),
             source,
+            ops=model.loaded_ops,
             unrestored=model.unrestored,
         )
         return Revision(number, tree.digest), source, artifact

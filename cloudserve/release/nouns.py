@@ -78,6 +78,8 @@ class Artifact:
     files: int
     path: Path | None = None
     """The directory; None where only its figures are known."""
+    ops: tuple[str, ...] = ()
+    """The ops that a load looks up, sorted."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 

@@ -45,6 +45,24 @@ class Graph:
             names.extend(function.name for function in value.list.func)
         return tuple(name for name in names if name in self.functions)
 
+    def loaded_ops(self) -> frozenset[str]:
+        """Return the ops that a load looks up: the graph's, and those of the functions it calls.
+
+        TensorFlow refuses a model with an unknown op there, in the function that saves too, and
+        takes one in a function that no node calls (tried with `LoadSavedModel` of 2.21).
+        """
+        ops: set[str] = set()
+        seen: set[str] = set()
+        pending = list(self.nodes.values())
+        while pending:
+            node = pending.pop()
+            new = set(self.called(node)) - seen
+            seen |= new
+            pending.extend(inner for name in new for inner in self.functions[name].node_def)
+            if node.op not in self.functions:
+                ops.add(node.op)
+        return frozenset(ops)
+
 
 def read_graph(graph_def: Message) -> Graph:
     """Index a `GraphDef`."""

@@ -31,6 +31,8 @@ class SavedModel:
     missing_assets: tuple[str, ...]
     """Those of them that are not there. A model works without, unless its ops open the file."""
     has_variables: bool
+    loaded_ops: tuple[str, ...] = ()
+    """Of `ops`, those that a load looks up: of the graph and the functions that its nodes call."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 

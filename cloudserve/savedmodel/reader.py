@@ -14,6 +14,7 @@ from pathlib import Path
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
+from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.model import SavedModel
 from cloudserve.savedmodel.restoring import VARIABLE_OPS, unrestored_variables
 from cloudserve.savedmodel.signature import Signature, read_signature
@@ -52,6 +53,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
         assets=assets,
         missing_assets=_missing_assets(path, assets),
         has_variables=has_variables,
+        loaded_ops=tuple(sorted(read_graph(graph.graph_def).loaded_ops())),
         unrestored=unrestored_variables(graph, has_variables=has_variables),
     )
 

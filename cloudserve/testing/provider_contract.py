@@ -125,9 +125,7 @@ class ProviderContract:
     def test_a_model_is_checked_in_sentences_before_anything_is_there(
         self, provider: Provider
     ) -> None:
-        warnings = provider.check(Artifact("2.4.0", 10_000, 4))
-        assert all(warnings)
-        assert provider.check(Artifact("99.0.0", 10_000, 4)) >= warnings
+        assert all(provider.check(Artifact("2.4.0", 10_000, 4)))
         assert provider.describe(MODEL).revisions == ()
 
     def test_planning_changes_nothing(self, provider: Provider, first: Path) -> None:

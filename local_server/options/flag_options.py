@@ -13,7 +13,7 @@ from ..config import ModelConfig, ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
 from ..runtime.denied_ops import read_denied_ops
-from ..runtime.options import SessionOptions
+from ..runtime.options import SessionOptions, library_paths
 from ..status import Code, StatusError
 from .flags import FlagValues
 from .server_options import (
@@ -163,6 +163,7 @@ def _session(flags: FlagValues) -> SessionOptions:
         gpu_memory_fraction=flags.fraction("per_process_gpu_memory_fraction"),
         devices=tuple(words.split(",")) if words else (),
         denied_ops=read_denied_ops(flags.text("deny_ops")),
+        op_libraries=library_paths(flags.text("custom_op_libraries")),
     )
 
 

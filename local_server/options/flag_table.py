@@ -151,6 +151,11 @@ FLAGS: tuple[Flag, ...] = (
         "Empty: one replica, on the first GPU if there is one.",
     ),
     Flag(
+        "custom_op_libraries",
+        "",
+        "Comma-separated shared libraries of custom ops. Empty: those of CLOUDSERVE_OP_LIBRARIES.",
+    ),
+    Flag(
         "request_log_dir",
         "",
         "Log requests and answers here: PredictionLog TFRecord files by model, of at most 1000 "

@@ -13,7 +13,7 @@ from ..monitoring.log_options import RequestLogOptions
 from ..monitoring.monitoring_config import DEFAULT_PATH
 from ..protocols.vertex_container import ContainerRoutes
 from ..runtime.denied_ops import read_denied_ops
-from ..runtime.options import SessionOptions
+from ..runtime.options import SessionOptions, library_paths
 from .server_options import (
     Address,
     BatchingOptions,
@@ -37,6 +37,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     batching_parameters: Path | None = None,
     devices: str = "",
     deny_ops: str = "none",
+    custom_op_libraries: str = "",
     drain_seconds: float = 10.0,
     pretty_json: bool = False,
     auth_token_file: Path | None = None,
@@ -69,6 +70,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
         session=SessionOptions(
             devices=tuple(devices.split(",")) if devices else (),
             denied_ops=read_denied_ops(deny_ops),
+            op_libraries=library_paths(custom_op_libraries),
         ),
         metrics_path=DEFAULT_PATH,
         request_log=RequestLogOptions(request_log, request_log_rate),

@@ -34,6 +34,9 @@ class SessionOptions:
     denied_ops: frozenset[str] = frozenset()
     """Ops that no model may have; see `denied_ops.read_denied_ops`."""
 
+    op_libraries: tuple[Path, ...] = ()
+    """Shared libraries of custom ops; those of CLOUDSERVE_OP_LIBRARIES where none is given."""
+
     def __post_init__(self) -> None:
         if self.parallelism > 0 < min(self.intra_op_threads, self.inter_op_threads):
             raise _invalid(
@@ -57,6 +60,11 @@ class SessionOptions:
         if self.intra_op_threads > 0 or self.inter_op_threads > 0:
             return max(0, self.intra_op_threads), max(0, self.inter_op_threads)
         return max(0, self.parallelism), max(0, self.parallelism)
+
+
+def library_paths(words: str) -> tuple[Path, ...]:
+    """Return the libraries of a comma-separated list."""
+    return tuple(Path(word.strip()) for word in words.split(",") if word.strip())
 
 
 def _invalid(message: str) -> StatusError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .denied_ops import check_ops
 from .devices import Device, is_on_cpu
 from .errors import load_error
 from .memory import close_session
+from .op_libraries import OpSource
 from .steady import steady_signatures
 from .types import LoadError, Tensor
 
@@ -46,9 +47,7 @@ class Restored:
 class Rules:
     """What is restored, and what is not."""
 
-    keep_unset: bool = False
-    """Whether the session is kept where variables have no value, as TensorFlow Serving does: the
-    requests that read them fail."""
+    ops: OpSource = field(default_factory=OpSource)
     denied_ops: frozenset[str] = frozenset()
 
 
@@ -62,11 +61,14 @@ def restore(
 ) -> Restored:
     """Restore a SavedModel in a session of its own, everything on `device` if one is given.
 
-    Raises LoadError; for a model with a denied op before anything of it runs.
+    For a prebuilt image the session is kept where variables have no value, as TensorFlow Serving
+    keeps it: the requests that read them fail. Raises LoadError; for a model with a denied op
+    before anything of it runs.
     """
     loader = _open(tf, path)
     meta_graph = _find_meta_graph(loader, path, tags)
     check_ops(meta_graph.graph_def, rules.denied_ops, path)
+    rules.ops.provide(tf, meta_graph.graph_def, path)
     if device is not None:
         _pin(meta_graph.graph_def, device)
     # Copies: a part of a message keeps the whole of it in memory, and with it the graph.
@@ -78,11 +80,13 @@ def restore(
         loader.run_init_ops(session, tags)
         signatures = {n: read_signature(n, definitions[n]) for n in sorted(definitions)}
         defaults = {n: _read_defaults(tf, definitions[n]) for n in definitions}
-        unset = [] if rules.keep_unset else _unset_variables(tf, session, signatures)
+        unset = [] if rules.ops.image else _unset_variables(tf, session, signatures)
     # TensorFlow's loader raises OpError, OSError, RuntimeError, ValueError, and more.
     except Exception as error:
+        # The text of TensorFlow's errors names ops, which are gone once the graph is taken apart.
+        failure = load_error(error, path)
         close_session(session)
-        raise load_error(error, path) from error
+        raise failure from error
     if unset:
         close_session(session)
         return Restored(None, signatures, defaults, definitions, unset=tuple(unset))

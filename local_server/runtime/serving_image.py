@@ -1,13 +1,23 @@
 """The TensorFlow Serving of a platform's prebuilt image, imitated by the loader.
 
 It restores variables with the restore op alone, so that a model it cannot answer with loads here as
-well and fails in TensorFlow's words, where this server would load the object graph. Imports neither
-TensorFlow nor numpy.
+well and fails in TensorFlow's words, where this server would load the object graph. It refuses ops
+that its version of TensorFlow does not have. Imports neither TensorFlow nor numpy.
 """
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloudserve.savedmodel.graph import read_graph
+from cloudserve.savedmodel.op_packages import foreign_ops, is_built_in
+from cloudserve.savedmodel.op_table import read_table
+
+from ..status import Code
+from .types import LoadError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +26,19 @@ class ServingImage:
 
     tensorflow_version: str = ""
     """Its TensorFlow, such as `2.15`; "" where it is not known."""
+
+    def check_ops(self, graph_def: Any, path: Path) -> None:
+        """Raise LoadError in TensorFlow's words for the first op that the image does not have.
+
+        Source: `OpRegistry::LookUpSlow` in tensorflow/core/framework/op.cc.
+        """
+        ops = read_graph(graph_def).loaded_ops()
+        foreign = foreign_ops(ops)
+        missing = read_table().missing(ops.difference(foreign), self.tensorflow_version)
+        lacking = (op for op in foreign if not is_built_in(op, self.tensorflow_version))
+        for op in sorted((*missing, *lacking)):
+            message = (
+                f"Op type not registered '{op}' in binary running on {socket.gethostname()}. Make "
+                "sure the Op and Kernel are registered in the binary running in this process."
+            )
+            raise LoadError(Code.NOT_FOUND, message, where=str(path))

@@ -19,6 +19,7 @@ from .devices import find_devices
 from .eager import load_eagerly
 from .errors import release
 from .memory import collect
+from .op_libraries import OpSource
 from .options import SessionOptions
 from .replicas import ReplicatedModel
 from .restore import Rules, restore
@@ -87,7 +88,7 @@ def _load(
     except StatusError as error:
         raise LoadError(error.code, error.message, where=str(path)) from error
     config = session_config(given, devices)
-    rules = Rules(keep_unset=image is not None, denied_ops=options.denied_ops)
+    rules = Rules(OpSource(image, options.op_libraries), options.denied_ops)
     restore_on = partial(restore, tf, path, tags, config, rules=rules)
     first, *others = devices or (None,)
     restored = restore_on(first)

@@ -27,8 +27,10 @@ Ran = Callable[[float], None]
 class LoadError(ModelError):
     """A model that does not load; `code` is what a status request reports of it."""
 
-    def __init__(self, code: Code, message: str, *, where: str | None = None) -> None:
-        super().__init__(message, where=where)
+    def __init__(
+        self, code: Code, message: str, *, where: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
         self.code = code
 
 

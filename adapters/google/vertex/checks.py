@@ -12,7 +12,7 @@ from cloudserve.errors import UserError
 from cloudserve.release.fitness import check_prebuilt, own_image_warnings
 from cloudserve.release.nouns import Artifact
 
-from .images import image_warnings, multi_region
+from .images import image_warnings, multi_region, served_version
 from .options import Options
 
 LARGEST = 10 * 10**9
@@ -46,11 +46,11 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
             hint="export it without optimizer state, or build it into a container image",
         )
     _check_region(options.region, bucket)
-    if options.image:
-        unrestored = own_image_warnings(artifact, options.image)
-        return (*unrestored, *image_warnings(options, artifact.tensorflow_version))
-    check_prebuilt(artifact)
-    return image_warnings(options, artifact.tensorflow_version)
+    version = served_version(options)
+    if version is None:
+        return (*own_image_warnings(artifact, options.image), *image_warnings(options))
+    unsure = check_prebuilt(artifact, "the prebuilt image", version)
+    return (*image_warnings(options), *unsure)
 
 
 def _check_region(region: str, bucket: Located) -> None:

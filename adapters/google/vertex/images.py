@@ -20,7 +20,6 @@ from cloudserve.errors import UserError
 from cloudserve.release.nouns import Location
 
 from ...own_image import not_rehearsed
-from ...tensorflow_versions import too_old
 from .options import Options
 
 NEWEST = "2.15"
@@ -121,8 +120,8 @@ def _check_own(image: str, where: str) -> None:
         )
 
 
-def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
-    """Return what may go wrong with a model that this TensorFlow version wrote ("" unknown)."""
+def image_warnings(options: Options) -> tuple[str, ...]:
+    """Return what will go wrong with the image: when Google takes it away."""
     version = served_version(options)
     if version is None:
         return not_rehearsed(options.image)
@@ -130,7 +129,7 @@ def image_warnings(options: Options, written_by: str) -> tuple[str, ...]:
         f"Google takes the prebuilt image of TensorFlow {version} away on {end_of(version)}; "
         "`image` names a container of your own, `cloudserve image` writes one"
     )
-    return (leaving, *too_old("the prebuilt image", version, written_by))
+    return (leaving,)
 
 
 def artifact_uri(options: Options, location: Location) -> str:

@@ -218,6 +218,16 @@ def test_what_fits_passes_without_a_word():
     assert checked(platform=Platform(region=None)) == ()
 
 
+def test_an_op_that_awss_image_does_not_have_is_refused():
+    with pytest.raises(ModelError, match="has no op `DecodeJxl`"):
+        checked(artifact=Artifact("2.21.0", 1, 1, ops=("DecodeJxl",)))
+    with pytest.raises(ModelError, match="has no op `Addons>Resampler` of tensorflow-addons"):
+        checked(artifact=Artifact("2.20.0", 1, 1, ops=("Addons>Resampler",)))
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=Artifact("2.20.0", 1, 1, ops=("MyOp",)), image=own)
+    assert f"not TensorFlow's own: `MyOp`; {own} must have them" in warning
+
+
 def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warned_of():
     broken = Artifact("2.20.0", 10_000, 4, unrestored=("a", "b", "c", "d"))
     with pytest.raises(ModelError, match="Could not find variable a"):
@@ -231,7 +241,7 @@ def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warne
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"artifact": Artifact("2.21.0", 1, 1)}, "TensorFlow 2.21.0 wrote the model"),
+        ({"artifact": Artifact("2.20.0", 1, 1, ops=("CaseFoldUTF8",))}, "of tensorflow-text"),
         ({"instance_type": "ml.g5.xlarge"}, "does not use the GPU of ml.g5.xlarge"),
         ({"image": f"{DLC}:2.20-gpu-py312"}, "is for a GPU, and ml.m5.large has none"),
     ],

@@ -142,17 +142,23 @@ def test_a_fingerprint_changes_with_the_container_and_the_files(options):
     assert len(prints) == 4
 
 
-def test_the_images_end_and_its_age_are_warned_of(options, located):
+def test_the_images_end_is_warned_of(options, located):
     here = located("EUROPE-WEST4")
-    (ending,) = check(Artifact("2.15.1", 1, 1), options(), here)
+    (ending,) = check(Artifact("2.21.0", 1, 1, ops=("MatMul",)), options(), here)
     assert "2.15 away on 2027-01-14" in ending
     assert "`image`" in ending
-    _, older = check(Artifact("2.21.0", 1, 1), options(), here)
-    assert older == (
-        "TensorFlow 2.21.0 wrote the model, and the prebuilt image has 2.15: it fails to load if "
-        "it uses an op that is newer"
+
+
+def test_an_op_that_the_image_does_not_have_is_refused(options, located):
+    newer = Artifact("2.21.0", 1, 1, ops=("DecodeWebP", "MatMul"))
+    with pytest.raises(ModelError) as error:
+        check(newer, options(), located("EUROPE-WEST4"))
+    assert error.value.message == (
+        "the prebuilt image has TensorFlow 2.15, which has no op `DecodeWebP`: the model does not "
+        "load there (TensorFlow 2.20 has it)"
     )
-    assert len(check(Artifact("", 1, 1), options(), here)) == 1
+    own = options(image="europe-docker.pkg.dev/p/r/cloudserve:1")
+    assert check(newer, own, located("EUROPE-WEST4")) == ()
 
 
 def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(options, located):

@@ -427,7 +427,7 @@ def test_the_platform_is_asked_about_variables_that_are_not_restored(
 
     def check(artifact):
         assert artifact.unrestored == ("v",)
-        check_prebuilt(artifact)
+        check_prebuilt(artifact, "the image", "2.15")
 
     monkeypatch.setattr(platform, "check", check)
     with pytest.raises(ModelError, match="Could not find variable v"):

@@ -15,8 +15,6 @@ import asyncio, sys
 from pathlib import Path
 from cloudserve.local_server.clouds.emulator import Emulator
 
-IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
-
 async def serve():
     emulator = Emulator(Path(sys.argv[1]))
     await emulator.start()
@@ -25,6 +23,7 @@ async def serve():
 
 asyncio.run(serve())
 """
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312"
 ROLE = "arn:aws:iam::000000000000:role/serving"
 SETTINGS = {"runtimeVersion": "2.11", "pythonVersion": "3.7"}
 

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from cloudserve.local_server.runtime.serving_image import ServingImage
 from cloudserve.local_server.runtime.session import load_model
+from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel import read_saved_model
+from cloudserve.savedmodel.op_table import read_table
 
 PREBUILT = ServingImage()
 X = np.ones((1, 3), np.float32)
@@ -216,3 +218,26 @@ def test_every_real_model_is_restored_whole(shared_models):
     assert {str(path): read_saved_model(path).unrestored for path in whole} == dict.fromkeys(
         map(str, whole), ()
     )
+
+
+def test_the_ops_of_the_installed_tensorflow_are_those_of_the_table(tf):
+    from tensorflow.python.framework import op_def_registry
+
+    version = ".".join(tf.__version__.split(".")[:2])
+    table = read_table().versions
+    assert [op for op in table[version] if op_def_registry.get(op) is None] == []
+    # What Python's own test libraries register was in older versions' libraries as well.
+    public = {name for name in dir(tf.raw_ops) if name[:1].isupper()}
+    assert public - set().union(*table.values()) == set()
+
+
+@pytest.mark.parametrize(
+    ("version", "op"), [("2.9", "DisableCopyOnRead"), ("2.21", ""), ("", ""), ("99.0", "")]
+)
+def test_an_op_that_the_image_does_not_have_fails_the_load(version, op, saved):
+    """Keras' exports read variables in the function that saves with an op of TensorFlow 2.10."""
+    if not op:
+        load_model(saved(keras_exported), image=ServingImage(version)).close()
+        return
+    with pytest.raises(LoadError, match=f"^Op type not registered '{op}' in binary running on"):
+        load_model(saved(keras_exported), image=ServingImage(version))

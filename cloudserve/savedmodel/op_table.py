@@ -1,0 +1,98 @@
+"""Which ops each version of TensorFlow has: `op_table.txt`, which `tools/op_table.py` writes.
+
+Patch releases are those of their minor version. A version that the table does not have is unknown:
+nothing is said of it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("op_table.txt")
+_HEADER = """\
+# Ops by the versions of TensorFlow that register them, from the registry of each version's library.
+# Written by tools/op_table.py. FIRST-LAST: the ops of these versions and those between; an op that
+# went and came back has two lines. All versions: {versions}
+"""
+_ALL = "All versions: "
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OpTable:
+    """The ops of each version."""
+
+    versions: Mapping[str, frozenset[str]]
+    """By minor version such as `2.15`, the oldest first."""
+
+    def missing(self, ops: Iterable[str], version: str) -> tuple[str, ...]:
+        """Return the ops that a version does not have, sorted; () for an unknown version."""
+        known = self.versions.get(minor_version(version))
+        return () if known is None else tuple(sorted(set(ops) - known))
+
+    def foreign(self, ops: Iterable[str]) -> tuple[str, ...]:
+        """Return the ops that no version of TensorFlow has, sorted."""
+        return tuple(sorted(set(ops).difference(*self.versions.values())))
+
+    def first(self, op: str) -> str:
+        """Return the oldest version that has an op, or "" for none."""
+        return next((version for version, ops in self.versions.items() if op in ops), "")
+
+
+def minor_version(version: str) -> str:
+    """Return `2.15` for `2.15.1`."""
+    return ".".join(version.split(".")[:2])
+
+
+@cache
+def read_table() -> OpTable:
+    """Read the table that is part of this package."""
+    return parse_table(TABLE.read_text("utf-8"))
+
+
+def parse_table(text: str) -> OpTable:
+    """Read a table from its text."""
+    _, _, rest = text.partition(_ALL)
+    order = rest.partition("\n")[0].split()
+    versions: dict[str, set[str]] = {version: set() for version in order}
+    span: list[str] = []
+    for line in text.splitlines():
+        words = line.split()
+        if line.startswith("#") or not words:
+            continue
+        if not line.startswith(" "):
+            first, _, last = words.pop(0).partition("-")
+            span = order[order.index(first) : order.index(last) + 1]
+        for version in span:
+            versions[version].update(words)
+    return OpTable({version: frozenset(ops) for version, ops in versions.items()})
+
+
+def write_table(table: OpTable) -> str:
+    """Return the text of a table."""
+    order = sorted(table.versions, key=lambda version: tuple(map(int, version.split("."))))
+    spans: dict[tuple[int, int], list[str]] = {}
+    for op in sorted(set().union(*table.versions.values())):
+        for span in _spans([op in table.versions[version] for version in order]):
+            spans.setdefault(span, []).append(op)
+    lines = [_HEADER.format(versions=" ".join(order))]
+    for first, last in sorted(spans):
+        text = f"{order[first]}-{order[last]} {' '.join(spans[first, last])}"
+        wrap = textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        lines.append(f"{wrap}\n")
+    return "".join(lines)
+
+
+def _spans(present: list[bool]) -> list[tuple[int, int]]:
+    """Return the first and last index of each run of True."""
+    spans: list[tuple[int, int]] = []
+    for index, here in enumerate(present):
+        if here and spans and spans[-1][1] == index - 1:
+            spans[-1] = (spans[-1][0], index)
+        elif here:
+            spans.append((index, index))
+    return spans
