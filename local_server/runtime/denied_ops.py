@@ -47,11 +47,13 @@ def check_ops(graph: Any, denied: frozenset[str], path: Path) -> None:
         return
     for node in _nodes(graph):
         if node.op in denied or (PRINT_TO_FILE in denied and _prints_to_file(node)):
+            is_scanned = node.op in SCANNED or node.op == _PRINT
+            why = "may read or write files of this machine" if is_scanned else "is denied"
             raise LoadError(
                 Code.PERMISSION_DENIED,
-                f"the op {node.op} (node {node.name}) of the model's graph may read or write files "
-                "of this machine: this server does not load it, by a rule of its own (--deny-ops) "
-                "and not of the platform; --deny-ops none allows it",
+                f"the op {node.op} (node {node.name}) of the model's graph {why}: this server does "
+                "not load it, by a rule of its own (--deny-ops) and not of the platform; "
+                "--deny-ops none allows it",
                 where=str(path),
             )
 
