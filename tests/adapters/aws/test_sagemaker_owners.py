@@ -24,7 +24,7 @@ def make(bucket, region, clouds):
             "bucket": f"s3://{bucket}{suffix}",
             "role_arn": ROLE,
             "region": region,
-            "image": "tensorflow-inference:2.20-cpu",
+            "image": f"000000000000.dkr.ecr.{region}.amazonaws.com/tensorflow-inference:2.20-cpu",
             **more,
         }
         return create(Target(name, "sagemaker", fields, f"targets.{name}"), clouds)

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.local_server.clouds.aws.conftest import Aws
+from tests.local_server.clouds.aws.conftest import IMAGE, Aws
 
 SCRIPT = """
 import json, os
@@ -42,10 +42,12 @@ def put_code(aws: Aws, bucket: str, models: Path) -> None:
     aws.s3.put_object(Bucket=bucket, Key="m/code/words.txt", Body=b"found")
 
 
-def seen_by(aws: Aws, name: str, models: Path, **environment: str) -> dict[str, str]:
+def seen_by(
+    aws: Aws, name: str, models: Path, image: str = IMAGE, **environment: str
+) -> dict[str, str]:
     put_code(aws, name, models)
     variables = {"BUCKET": name, **environment}
-    aws.add_model(name, f"s3://{name}/m/", Environment=variables)
+    aws.add_model(name, f"s3://{name}/m/", image, Environment=variables)
     aws.add_config(name, aws.variant("main", name))
     aws.add_endpoint(name)
     seen = json.loads(aws.invoke(name, b"from a container"))
@@ -76,7 +78,11 @@ def test_the_region_is_the_endpoints(aws, fresh, models, poll_until):
     keys = {"aws_access_key_id": "k", "aws_secret_access_key": "k", "region_name": "eu-west-1"}
     elsewhere.sm = boto3.client("sagemaker", endpoint_url=aws.running.url, **keys)
     elsewhere.runtime = boto3.client("sagemaker-runtime", endpoint_url=aws.running.url, **keys)
-    assert seen_by(elsewhere, fresh, models) == expected(aws.running.url, "eu-west-1")
+    elsewhere.s3 = boto3.client("s3", endpoint_url=aws.running.url, **keys)
+    place = {"LocationConstraint": "eu-west-1"}
+    elsewhere.s3.create_bucket(Bucket=fresh, CreateBucketConfiguration=place)
+    seen = seen_by(elsewhere, fresh, models, image=IMAGE.replace("us-east-1", "eu-west-1"))
+    assert seen == expected(aws.running.url, "eu-west-1")
 
 
 def test_a_transform_job_runs_it_in_the_same_environment(
