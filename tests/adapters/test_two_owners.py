@@ -36,7 +36,7 @@ class SageMaker:
     @property
     def fields(self):
         role = "arn:aws:iam::000000000000:role/serving"
-        image = "tensorflow-inference:2.20-cpu"
+        image = f"000000000000.dkr.ecr.{self.place}.amazonaws.com/tensorflow-inference:2.20-cpu"
         return {"region": self.place, "role_arn": role, "image": image}
 
     @cached_property
