@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit oracle-aws search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-loads soak clean
+.PHONY: demo test lint types unit oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -27,6 +27,10 @@ unit: $(VENV)/test.done
 # Clients that pin what the server cannot be installed with, in an environment of their own.
 oracle-aws: $(ORACLES)/done $(VENV)/test.done
 	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest tests/oracles
+
+# Each verb killed after every request that changes something, on all three platforms.
+walk-kills: $(VENV)/test.done
+	$(BIN)/pytest -m slow tests/adapters/test_killed_releases.py
 
 # The properties on new examples, and many more of them.
 search: $(VENV)/test.done
