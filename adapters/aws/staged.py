@@ -75,6 +75,7 @@ class StagedPlanner:
         self, model: str, revision: Revision, location: Location, main: Endpoint
     ) -> tuple[Action, ...]:
         """Plan to send copies of the live revision's requests to one that waits."""
+        self._check_stays_async(main)
         name = self._model(model, revision.id)
         there = self._api.model(name)
         wanted = shadow(self._options, revision.id, name)
@@ -163,6 +164,7 @@ class StagedPlanner:
         idle: bool = False,
         shadows: tuple[Spec, ...] = (),
     ) -> list[Action]:
+        self._check_stays_async(endpoint)
         wanted = self._variant(model, revision_id, idle=idle)
         told_config = f"{revision_id} on {told(wanted)}"
         config = self._steps.config(model, (wanted,), told_config, shadows)
@@ -170,6 +172,20 @@ class StagedPlanner:
         how = f", {self._told_policy()}" if guards else ", at once"
         sentence = f"{told(wanted)} for {revision_id}{how}"
         return [config, update_endpoint(config, endpoint, ONLY, sentence, guards)]
+
+    def _check_stays_async(self, endpoint: Endpoint) -> None:
+        """Raise ConflictError where the target would make an asynchronous endpoint a real-time one.
+
+        UpdateEndpoint refuses it (sagemaker-python-sdk#3124).
+        """
+        if "AsyncInferenceConfig" in endpoint.settings and not self._options.async_output:
+            raise ConflictError(
+                f"the endpoint {endpoint.name} answers asynchronously, and SageMaker does not "
+                "make it a real-time endpoint",
+                where=self._api.where,
+                hint="set `async_output` again, give the target another `endpoint_name`, or take "
+                "the model down first: `cloudserve undeploy … --all`",
+            )
 
     def _variant(self, model: str, revision_id: str, *, idle: bool) -> Spec:
         spec = variant(self._options, ONLY, self._model(model, revision_id), idle=idle)

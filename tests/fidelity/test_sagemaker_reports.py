@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
+
+from tests.fidelity.clients import ECR, IMAGE, ROLE, check_refused
 
 
 def deploy_package(status):
@@ -14,7 +14,7 @@ def deploy_package(status):
         aws = clouds.aws
         aws.sagemaker.create_model_package_group(ModelPackageGroupName=aws.name)
         container = {
-            "Image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.19-cpu",
+            "Image": IMAGE,
             "ModelDataUrl": "s3://models/half.tar.gz",
         }
         package = aws.sagemaker.create_model_package(
@@ -24,14 +24,11 @@ def deploy_package(status):
         )
         aws.sagemaker.create_model(
             ModelName=aws.name,
-            ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
+            ExecutionRoleArn=ROLE,
             PrimaryContainer={"ModelPackageName": package["ModelPackageArn"]},
         )
 
     return step
-
-
-ECR = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 
 
 def create_model(**container):
@@ -61,9 +58,7 @@ def create_model_of_another_region(clouds):
 
 def create_endpoint_twice(clouds):
     """Make an endpoint whose name another has in capitals."""
-    clouds.aws.create_model()
-    clouds.aws.create_config()
-    clouds.aws.create_endpoint()
+    clouds.aws.deploy()
     clouds.aws.sagemaker.create_endpoint(
         EndpointName=clouds.name.upper(), EndpointConfigName=clouds.name
     )
@@ -71,9 +66,7 @@ def create_endpoint_twice(clouds):
 
 def invoke_in_capitals(clouds):
     """Ask an endpoint by its name in capitals."""
-    clouds.aws.create_model()
-    clouds.aws.create_config()
-    clouds.aws.create_endpoint()
+    clouds.aws.deploy()
     clouds.aws.runtime.invoke_endpoint(EndpointName=clouds.name.upper(), Body=b"{}")
 
 
@@ -179,9 +172,5 @@ REPORTS = [
 
 
 @pytest.mark.parametrize(("done", "cloud", "written", "rehearsal"), REPORTS)
-def test_the_rehearsal_is_refused_where_sagemaker_refuses(
-    done, cloud, written, rehearsal, answer_to
-):
-    assert all((cloud, written)), "a row says what the cloud answers and where that is written"
-    answer = answer_to(done)
-    assert re.fullmatch(rehearsal, answer, re.DOTALL), answer
+def test_the_rehearsal_is_refused_where_sagemaker_refuses(done, cloud, written, rehearsal, clouds):
+    check_refused(done, cloud, written, rehearsal, clouds)

@@ -1,5 +1,6 @@
 """What the service does not offer together, in words of our own.
 
+One is in the service's words: an asynchronous endpoint stays one (sagemaker-python-sdk#3124).
 Sources: SageMaker developer guide, "Serverless Inference" (feature exclusions), "Deployment
 guardrails" (exclusions), "Shadow tests" (exclusions); API reference, `CreateEndpointConfig`.
 """
@@ -68,6 +69,14 @@ def check_shadowed_model(model: Mapping[str, Any]) -> None:
     """Refuse a model that neither shadows nor is shadowed."""
     if model["PrimaryContainer"].get("Mode") == "MultiModel":
         raise invalid("A multi-model container cannot be used with ShadowProductionVariants.")
+
+
+def check_stays_async(endpoint: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse an update that would make an asynchronous endpoint a real-time one."""
+    if "async" in before and "async" not in after:
+        raise invalid(
+            f"The AsyncInferenceConfig parameter cannot be removed from this endpoint {endpoint}."
+        )
 
 
 def check_guarded(

@@ -19,7 +19,7 @@ from .alarms import Alarms
 from .arns import arn
 from .deployments import DeploymentError
 from .errors import invalid
-from .exclusions import check_guarded
+from .exclusions import check_guarded, check_stays_async
 from .fleet import Fleet
 from .rollout import Rollout
 from .sagemaker_configs import check_serverless
@@ -144,6 +144,7 @@ class Endpoints:
         endpoint = self._steady(region, body["EndpointName"])
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, config)
+        check_stays_async(endpoint["EndpointName"], endpoint["_serving"], pending)
         if body.get("RetainAllVariantProperties"):
             _retain(pending, endpoint["_serving"], body)
         policy = body.get("DeploymentConfig")

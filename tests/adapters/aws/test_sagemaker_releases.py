@@ -256,6 +256,25 @@ def test_an_asynchronous_endpoint_answers_by_way_of_the_bucket(
     assert "failures" in error.value.where
 
 
+@pytest.mark.parametrize(
+    "fields", [{"update": "all-at-once"}, {"shadow_percent": 25}], ids=["guarded", "shadowed"]
+)
+def test_an_asynchronous_endpoint_is_not_planned_to_become_a_real_time_one(
+    fields, target, bucket, half_plus_two, half_plus_three
+):
+    deploy(target(async_output=f"s3://{bucket}/answers"), 1, half_plus_two)
+    provider = target(**fields)
+    two = put(provider, "half", 2, half_plus_three)
+
+    def release():
+        perform(provider, plan(provider, "half", two))
+        moves(provider, two)
+
+    with pytest.raises(ConflictError, match="the endpoint half answers asynchronously") as error:
+        release()
+    assert "async_output" in error.value.hint
+
+
 def test_a_version_is_promoted_when_its_package_is_approved(
     target, client, half_plus_two, half_plus_three
 ):
