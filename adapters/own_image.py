@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
-CLOUDSERVE = re.compile(r"(?:.*/)?cloudserve(?:-[\w.-]+)?(?:[:@].*)?")
-"""An image of `cloudserve image`, by its repository's last name: `cloudserve`, `cloudserve-gpu`.
-
-The offline clouds recognise it by the same rule.
-"""
+from cloudserve.container_images import is_cloudserve
 
 
 def not_rehearsed(image: str) -> tuple[str, ...]:
     """Return a warning that the offline clouds do not run an image; () for cloudserve's own."""
-    if CLOUDSERVE.fullmatch(image):
+    if is_cloudserve(image):
         return ()
     sentence = (
         f"the offline clouds do not run the image {image}: cloudserve's TensorFlow server answers "

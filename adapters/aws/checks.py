@@ -12,15 +12,15 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudserve.aws_registries import ACCOUNTS
 from cloudserve.errors import ProjectError, UserError
-from cloudserve.release.fitness import check_prebuilt, own_image_warnings
+from cloudserve.release.fitness import check_own_image, check_prebuilt
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.provider import BlobStore
 
 from ..own_image import not_rehearsed
 from .hosting import GRACE, LONGEST, waits
 from .images import (
-    ACCOUNTS,
     GPU,
     OTHER_CHIPS,
     TAGS,
@@ -290,10 +290,9 @@ def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) ->
 
 
 def _check_model(artifact: Artifact, image: str) -> tuple[str, ...]:
-    version = tensorflow_of(image)
-    if not version:
-        return (*own_image_warnings(artifact, image), *not_rehearsed(image))
-    return check_prebuilt(artifact, image, version)
+    if version := tensorflow_of(image):
+        return check_prebuilt(artifact, image, version)
+    return (*check_own_image(artifact, image), *not_rehearsed(image))
 
 
 def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str, ...]:

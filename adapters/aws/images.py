@@ -1,45 +1,16 @@
-"""AWS's TensorFlow inference images: which account's registry holds them in which region.
+"""AWS's TensorFlow inference images: their names, by region, version and device.
 
-From sagemaker-core 2.27.0's `image_uris` (the SDK itself is 80 packages), November 2026. Its
-short tags (`2.19-cpu`) name the same images as the full ones here, which are not moved.
+From sagemaker-core 2.27.0's `image_uris`, November 2026. Its short tags (`2.19-cpu`) name the same
+images as the full ones here, which are not moved.
 """
 
 from __future__ import annotations
 
 import re
 
+from cloudserve.aws_registries import ACCOUNTS
+
 VERSION = "2.20"
-ACCOUNT = "763104351884"
-SHARED = (
-    "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 "
-    "eu-west-3 eu-north-1 ap-northeast-1 ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 "
-    "sa-east-1"
-)
-OWN = {
-    "af-south-1": "626614931356",
-    "ap-east-1": "871362719292",
-    "ap-east-2": "975050140332",
-    "ap-northeast-3": "364406365360",
-    "ap-south-2": "772153158452",
-    "ap-southeast-3": "907027046896",
-    "ap-southeast-4": "457447274322",
-    "ap-southeast-5": "550225433462",
-    "ap-southeast-6": "633930458069",
-    "ap-southeast-7": "590183813437",
-    "ca-west-1": "204538143572",
-    "cn-north-1": "727897471807",
-    "cn-northwest-1": "727897471807",
-    "eu-central-2": "380420809688",
-    "eu-south-1": "692866216735",
-    "eu-south-2": "503227376785",
-    "il-central-1": "780543022126",
-    "me-central-1": "914824155844",
-    "me-south-1": "217643126080",
-    "mx-central-1": "637423239942",
-    "us-gov-east-1": "446045086412",
-    "us-gov-west-1": "442386744353",
-}
-ACCOUNTS = dict.fromkeys(SHARED.split(), ACCOUNT) | OWN
 TAGS = {
     "2.20": "{version}-{device}-py312",
     "2.19": "{version}.0-{device}",

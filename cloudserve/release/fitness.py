@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudserve.container_images import tensorflow_serving_of
 from cloudserve.errors import ModelError
 from cloudserve.release.nouns import Artifact
 from cloudserve.savedmodel.op_packages import foreign_ops, is_built_in, say_foreign
@@ -61,8 +62,20 @@ def _built_in(foreign: tuple[str, ...], server: str) -> tuple[str, ...]:
     return (f"the model uses ops that are not TensorFlow's own: {named}; {server} has its own",)
 
 
-def own_image_warnings(artifact: Artifact, image: str) -> tuple[str, ...]:
-    """Return what may go wrong in an image of one's own, which may hold any server."""
+def check_own_image(artifact: Artifact, image: str) -> tuple[str, ...]:
+    """Return what may go wrong in an image of one's own, which may hold any server.
+
+    One that is TensorFlow Serving by its name is checked as a prebuilt one; raises as that does.
+    """
+    version = tensorflow_serving_of(image)
+    return (
+        _own_warnings(artifact, image)
+        if version is None
+        else check_prebuilt(artifact, image, version)
+    )
+
+
+def _own_warnings(artifact: Artifact, image: str) -> tuple[str, ...]:
     warnings = []
     if artifact.unrestored:
         warnings.append(

@@ -38,9 +38,11 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
 CAPACITY = "CapacityError"
 NO_CAPACITY = (
-    "Unable to provision requested ML compute capacity. Please retry using a different ML instance"
-    " type."
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error."
+    " Please retry using a different ML instance type or after some time."
 )
+"""An endpoint's FailureReason without machines (AWS re:Post, "Why did my SageMaker endpoint go into
+the failed state", and users' reports). Jobs say `CapacityError: …` instead."""
 ON_PURPOSE = "The operation failed on purpose."
 
 
@@ -68,11 +70,11 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def error(self) -> tuple[Code, str]:
         """Return the code and the text that the operation ends with.
 
-        AWS's `CapacityError` is no answer to a request: it stands in a FailureReason.
+        AWS's `CapacityError` is no answer to a request: its text is an endpoint's FailureReason.
         """
         if self.code != CAPACITY:
             return Code[self.code], self.message or ON_PURPOSE
-        return Code.RESOURCE_EXHAUSTED, f"{CAPACITY}: {self.message or NO_CAPACITY}"
+        return Code.RESOURCE_EXHAUSTED, self.message or NO_CAPACITY
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

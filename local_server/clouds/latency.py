@@ -34,7 +34,12 @@ _REALISTIC_SECONDS = {
     Step.BATCH: 360.0,
     Step.CREATE_VERSION: 90.0,
 }
-"""What users of the platforms see: minutes for machines, seconds for the rest."""
+"""What users of the platforms see: minutes for machines, seconds for the rest.
+
+Orders of magnitude. SageMaker's endpoints take 3 to 10 minutes in users' reports, over 10 in some
+(terraform-provider-aws#39090); for its deletions and batch jobs no source was found, so that they
+take as long as Vertex AI's.
+"""
 
 
 class Clock(Protocol):

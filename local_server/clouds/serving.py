@@ -58,7 +58,7 @@ class Servable:
     version: int
     path: Path
     image: ServingImage | None = None
-    """The prebuilt image that serves it; None for cloudserve's own server in an own image."""
+    """The image that serves it; None for cloudserve's own server in an own image."""
 
 
 _AT_ONCE = 3

@@ -31,11 +31,11 @@ def release_of(image: str) -> Release:
 
 
 def serving_image_of(image: str) -> ServingImage | None:
-    """Return the TensorFlow Serving in one of AWS's images, or None in an image of the user's.
+    """Return the TensorFlow Serving that an image loads models as; None for cloudserve's server.
 
     `image` is a URI, a version such as `2.19`, or "" for the newest.
     """
     if image and "/" in image and not _TENSORFLOW.search(image):
-        return None
+        return ServingImage.of_user(image)
     found = _TAG.search(f":{image}" if image[:1].isdigit() else image)
     return ServingImage(f"{found[1]}.{found[2]}" if found else "")

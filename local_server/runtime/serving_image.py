@@ -1,4 +1,4 @@
-"""The TensorFlow Serving of a platform's prebuilt image, imitated by the loader.
+"""The TensorFlow Serving in a container image, imitated by the loader.
 
 It restores variables with the restore op alone, so that a model it cannot answer with loads here as
 well and fails in TensorFlow's words, where this server would load the object graph. It refuses ops
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudserve.container_images import is_cloudserve, tensorflow_serving_of
 from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.op_packages import foreign_ops, is_built_in
 from cloudserve.savedmodel.op_table import read_table
@@ -22,16 +23,32 @@ from .types import LoadError
 
 @dataclass(frozen=True, slots=True)
 class ServingImage:
-    """A prebuilt image that a model is loaded for."""
+    """An image that a model is loaded for: a platform's prebuilt one, or a user's."""
 
     tensorflow_version: str = ""
     """Its TensorFlow, such as `2.15`; "" where it is not known."""
+    may_bring_ops: bool = False
+    """Whether it may have ops beside TensorFlow Serving's: a user's image that nothing is known of.
+
+    Such an image is restored as TensorFlow Serving does all the same: only cloudserve's own server
+    is known to load what that cannot, and a rehearsal must not be green where the cloud is red.
+    """
+
+    @classmethod
+    def of_user(cls, image: str) -> ServingImage | None:
+        """Return what an image of the user's loads models as; None for cloudserve's own server."""
+        if is_cloudserve(image):
+            return None
+        version = tensorflow_serving_of(image)
+        return cls(version or "", may_bring_ops=version is None)
 
     def check_ops(self, graph_def: Any, path: Path) -> None:
         """Raise LoadError in TensorFlow's words for the first op that the image does not have.
 
         Source: `OpRegistry::LookUpSlow` in tensorflow/core/framework/op.cc.
         """
+        if self.may_bring_ops:
+            return
         ops = read_graph(graph_def).loaded_ops()
         foreign = foreign_ops(ops)
         missing = read_table().missing(ops.difference(foreign), self.tensorflow_version)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cloudserve.errors import UserError
-from cloudserve.release.fitness import check_prebuilt, own_image_warnings
+from cloudserve.release.fitness import check_own_image, check_prebuilt
 from cloudserve.release.nouns import Artifact
 
 from .images import image_warnings, multi_region, served_version
@@ -48,7 +48,7 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
     _check_region(options.region, bucket)
     version = served_version(options)
     if version is None:
-        return (*own_image_warnings(artifact, options.image), *image_warnings(options))
+        return (*check_own_image(artifact, options.image), *image_warnings(options))
     unsure = check_prebuilt(artifact, "the prebuilt image", version)
     return (*image_warnings(options), *unsure)
 

@@ -1,7 +1,9 @@
 """AWS's error codes and their HTTP statuses, from botocore's own models of the offline services.
 
-Beside those that a model declares, each service answers the common errors (Amazon's API references,
-"Common Error Types"), and S3 the codes of its own list ("Error responses").
+Beside those that a model declares, each service answers the common errors (AWS documentation,
+"Common Errors": "common to API actions of all AWS services"), and S3 the codes of its own list
+("Error responses"). Services' own pages of common errors differ in AccessDeniedException and
+NotAuthorized (400 in some) and in IncompleteSignature (400 in some).
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from typing import Any
 SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "sts", "cloudwatch")
 _COMMON: Mapping[str, int] = MappingProxyType(
     {
-        "AccessDeniedException": 400,
+        "AccessDeniedException": 403,
         "ExpiredTokenException": 403,
         "IncompleteSignature": 403,
         "InternalFailure": 500,
-        "NotAuthorized": 400,
+        "NotAuthorized": 401,
         "OptInRequired": 403,
         "RequestExpired": 400,
         "ServiceUnavailable": 503,

@@ -14,40 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudserve.aws_registries import ACCOUNTS, SHARED_ACCOUNT
+from cloudserve.container_images import is_cloudserve
+
 from .errors import AwsError, invalid
 
 _ECR = re.compile(
     r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
     r"/([a-z0-9._/-]+?)(?::([\w.-]+))?(?:@sha256:[0-9a-f]{64})?"
 )
-_SHARED_ACCOUNT = "763104351884"
-_OWN_ACCOUNTS = {
-    "af-south-1": "626614931356",
-    "ap-east-1": "871362719292",
-    "ap-east-2": "975050140332",
-    "ap-northeast-3": "364406365360",
-    "ap-south-2": "772153158452",
-    "ap-southeast-3": "907027046896",
-    "ap-southeast-4": "457447274322",
-    "ap-southeast-5": "550225433462",
-    "ap-southeast-6": "633930458069",
-    "ap-southeast-7": "590183813437",
-    "ca-west-1": "204538143572",
-    "cn-north-1": "727897471807",
-    "cn-northwest-1": "727897471807",
-    "eu-central-2": "380420809688",
-    "eu-south-1": "692866216735",
-    "eu-south-2": "503227376785",
-    "il-central-1": "780543022126",
-    "me-central-1": "914824155844",
-    "me-south-1": "217643126080",
-    "mx-central-1": "637423239942",
-    "us-gov-east-1": "446045086412",
-    "us-gov-west-1": "442386744353",
-}
-"""Regions whose registry of AWS's deep learning images has an account of its own."""
-_AWS_ACCOUNTS = frozenset({_SHARED_ACCOUNT, *_OWN_ACCOUNTS.values()})
+_AWS_ACCOUNTS = frozenset(ACCOUNTS.values())
 TENSORFLOW = "tensorflow-inference"
+# tensorflow.json of sagemaker-python-sdk's `image_uri_config` has 1.13 to 2.12 (repository
+# `tensorflow-inference`), its tests 2.13.0 and 2.14.1, sagemaker-core 2.16 to 2.20.
 _MINORS = frozenset({"1.13", "1.14", "1.15", "2.16", "2.18", "2.19", "2.20"}) | {
     f"2.{minor}" for minor in range(15)
 }
@@ -61,7 +40,6 @@ _FRAMEWORKS = re.compile(
 )
 """Repositories beside TensorFlow's in the accounts above: other frameworks, or other chips."""
 _GPU = re.compile(r"ml\.(?:p\d|g\d)")
-OWN_SERVER = re.compile(r"(?:.*/)?cloudserve(?:-[\w.-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +58,8 @@ class Image:
 
     @property
     def is_stood_in_for(self) -> bool:
-        """Say whether cloudserve's server answers in the place of an image of the user's.
-
-        An image of `cloudserve image` is that server: its repository is named `cloudserve`, or its
-        name begins with `cloudserve-`.
-        """
-        return not self.is_tensorflow and not OWN_SERVER.fullmatch(self.repository)
+        """Say whether cloudserve's server answers in the place of an image of the user's."""
+        return not self.is_tensorflow and not is_cloudserve(self.repository)
 
 
 def parse(image: str) -> Image | None:
@@ -128,7 +102,7 @@ def _check_aws_image(name: str, image: Image) -> None:
         raise invalid(f"The image {name} is not available offline: of AWS's only {TENSORFLOW} is.")
     if not is_aws:
         return
-    is_held = image.account == _OWN_ACCOUNTS.get(image.region, _SHARED_ACCOUNT)
+    is_held = image.account == ACCOUNTS.get(image.region, SHARED_ACCOUNT)
     if not (is_held and image.repository == TENSORFLOW and _is_known(image.tag, name)):
         raise invalid(f"Requested image {name} not found.")
 
@@ -142,7 +116,8 @@ def check_device(image: str, instance_type: str | None) -> None:
     """Refuse AWS's GPU image on a machine without a GPU: its server needs NVIDIA's driver.
 
     `instance_type` is None for a serverless variant, which has no GPU. The other way round the
-    image runs and leaves the GPU idle. Raises AwsError with what the container's log says.
+    image runs and leaves the GPU idle. Raises AwsError with what the container's log says, as
+    quoted in amazon-sagemaker-examples#613 (a GPU image on a CPU instance).
     """
     parsed = parse(image)
     if parsed is None or not parsed.is_tensorflow:
@@ -152,7 +127,8 @@ def check_device(image: str, instance_type: str | None) -> None:
         raise AwsError(
             "ModelError",
             "tensorflow_model_server: error while loading shared libraries: libcuda.so.1: cannot"
-            f" open shared object file: {instance_type or 'a serverless variant'} has no GPU.",
+            " open shared object file: No such file or directory:"
+            f" {instance_type or 'a serverless variant'} has no GPU.",
         )
 
 

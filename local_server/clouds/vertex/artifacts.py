@@ -47,10 +47,10 @@ def source_of(uri: str, field: str = "artifact_uri") -> Source:
 
 
 def serving_image(model: Mapping[str, Any]) -> ServingImage | None:
-    """Return the prebuilt TensorFlow image of a model, or None for an image of the user's."""
+    """Return the TensorFlow Serving that a model is loaded as; None for cloudserve's server."""
     image = model.get("containerSpec", {}).get("imageUri", "")
     if not _PREBUILT.match(image):
-        return None
+        return ServingImage.of_user(image)
     found = _TENSORFLOW.search(image)
     return ServingImage(f"{found[1]}.{found[2]}" if found else "")
 

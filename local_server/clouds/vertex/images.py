@@ -3,23 +3,28 @@
 Sources: aiplatform v1, ModelContainerSpec.imageUri ("This URI must identify an image in Artifact
 Registry or Container Registry", and it is read when a model is uploaded); Vertex AI, "Prebuilt
 containers for inference" for the names ("Using image names without the latest tag isn't
-supported"). The texts are our own.
+supported"), google-cloud-aiplatform's `constants/prediction.py` for those of TensorFlow 2 and 1.15,
+public pipelines for `vertex-ai-restricted/prediction/tf_opt-cpu.2-17`. The texts are our own.
 """
 
 from __future__ import annotations
 
 import re
 
+from cloudserve.container_images import is_cloudserve
+
 from .records import invalid
 
 _REGISTRY = re.compile(r"(?:[a-z0-9-]+-docker\.pkg\.dev|(?:[a-z]+\.)?gcr\.io)/[\w.-]+/.+")
 _PREBUILT = re.compile(
-    r"[a-z]+-docker\.pkg\.dev/(?:vertex-ai|cloud-aiplatform)(?:-restricted)?/prediction/(.+)"
+    r"[a-z]+-docker\.pkg\.dev/((?:vertex-ai|cloud-aiplatform)(?:-restricted)?/prediction/(.+))"
 )
-_TENSORFLOW = re.compile(r"tf2-[cg]pu\.2-(?:[1-9]|1[0-5]):latest|tf-[cg]pu\.1-15:latest")
-_OPTIMIZED = re.compile(r"tf_opt-[cg]pu\.[\w-]+:latest")
+_TENSORFLOW = re.compile(
+    r"[a-z-]+(?<!-restricted)/prediction/(?:tf2-[cg]pu\.2-(?:[1-9]|1[0-5])|tf-[cg]pu\.1-15):latest"
+)
+_OPTIMIZED = re.compile(r"[a-z-]+-restricted/prediction/tf_opt-[cg]pu\.(?:nightly|2-\d+):latest")
+"""The optimized TensorFlow runtime."""
 _OTHERS = re.compile(r"(pytorch|sklearn|xgboost|scikit-learn)-[cg]pu\..+")
-_CLOUDSERVE = re.compile(r"(?:.*/)?cloudserve(?:-[\w.-]+)?(?:[:@].*)?")
 
 
 def check_image(uri: str) -> None:
@@ -32,7 +37,7 @@ def check_image(uri: str) -> None:
     prebuilt = _PREBUILT.fullmatch(uri)
     if prebuilt is None:
         return
-    other = _OTHERS.fullmatch(prebuilt[1])
+    other = _OTHERS.fullmatch(prebuilt[2])
     if other:
         raise invalid(
             f"The image {uri} is not available offline: of the prebuilt ones only those of"
@@ -43,12 +48,8 @@ def check_image(uri: str) -> None:
 
 
 def stand_in(uri: str) -> str:
-    """Return what to say of an image that another server stands in for; "" where none does.
-
-    An image of `cloudserve image` is the server that runs here; its repository's last name is
-    `cloudserve`, or begins with `cloudserve-`.
-    """
-    if _PREBUILT.fullmatch(uri) or _CLOUDSERVE.fullmatch(uri):
+    """Return what to say of an image that another server stands in for; "" where none does."""
+    if _PREBUILT.fullmatch(uri) or is_cloudserve(uri):
         return ""
     return (
         f"The image {uri} is not run offline: cloudserve's TensorFlow server answers in its place."

@@ -17,10 +17,11 @@ from cloudserve.adapters.aws.endpoint import (
     weighted,
     without_underscores,
 )
-from cloudserve.adapters.aws.images import ACCOUNTS, default_image
+from cloudserve.adapters.aws.images import default_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudserve.aws_registries import ACCOUNTS
 from cloudserve.errors import UserError
 from cloudserve.project import MODEL_NAME
 from cloudserve.release.nouns import Revision, State

@@ -235,6 +235,9 @@ def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warne
     own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
     (warning,) = checked(artifact=broken, image=own)
     assert "4 variables (a, b, c, …)" in warning
+    mirror = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/tensorflow/serving:2.19.0"
+    with pytest.raises(ModelError, match="Could not find variable a"):
+        checked(artifact=broken, image=mirror)
     assert f"{own} must run that" in warning
 
 

@@ -174,6 +174,18 @@ def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(
     )
 
 
+def test_an_image_that_is_tensorflow_serving_by_its_name_is_checked_as_a_prebuilt_one(
+    options, located
+):
+    image = "europe-docker.pkg.dev/p/r/tensorflow-serving:2.19"
+    broken = Artifact("2.15.1", 1, 1, unrestored=("dense/bias",))
+    with pytest.raises(ModelError, match="Could not find variable dense/bias"):
+        check(broken, options(image=image), located("EUROPE-WEST4"))
+    newer = Artifact("2.20.0", 1, 1, ops=("DecodeWebP",))
+    with pytest.raises(ModelError, match=r"has TensorFlow 2\.19, which has no op `DecodeWebP`"):
+        check(newer, options(image=image), located("EUROPE-WEST4"))
+
+
 def test_what_a_rehearsal_of_a_container_of_ones_own_does_not_try_is_told(options, located):
     own = options(image="us-docker.pkg.dev/p/r/serving:2.19")
     (told,) = check(Artifact("2.21.0", 1, 1), own, located("EUROPE-WEST4"))

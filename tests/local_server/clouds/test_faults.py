@@ -19,8 +19,8 @@ from cloudserve.errors import UserError
 
 UNHEALTHY = "The primary container for production variant main did not pass the ping health check."
 NO_CAPACITY = (
-    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a"
-    " different ML instance type."
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error."
+    " Please retry using a different ML instance type or after some time."
 )
 
 
@@ -73,6 +73,8 @@ class TestStatuses:
             ("SageMaker.ListModels", "ResourceLimitExceeded", 400),
             ("SageMaker.ListModels", "ConflictException", 400),
             ("SageMaker.ListModels", "UnrecognizedClientException", 403),
+            ("SageMaker.ListModels", "AccessDeniedException", 403),
+            ("SageMaker.ListModels", "NotAuthorized", 401),
         ],
     )
     def test_sagemaker_refuses_with_a_code_of_its_own(

@@ -1,4 +1,4 @@
-"""What AWS's images cannot restore fails in them offline too; an own image may be any server."""
+"""What AWS's images cannot restore fails in them offline too, and in users' images."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def tree(keras_saved, tmp_path):
         ("2.18", ServingImage("2.18")),
         ("", ServingImage()),
         (f"{AWS}:latest", ServingImage()),
+        (
+            "000000000000.dkr.ecr.us-east-1.amazonaws.com/tensorflow/serving:2.19.0-gpu",
+            ServingImage("2.19"),
+        ),
+        (
+            "000000000000.dkr.ecr.us-east-1.amazonaws.com/my-server:2.20",
+            ServingImage(may_bring_ops=True),
+        ),
         ("000000000000.dkr.ecr.us-east-1.amazonaws.com/cloudserve:2.20", None),
     ],
 )
@@ -38,12 +46,13 @@ def test_an_image_says_which_tensorflow_serving_is_in_it(image, expected):
     assert serving_image_of(image) == expected
 
 
-def test_a_prebuilt_image_answers_as_tensorflow_serving_does(tree, start):
-    answer = start(tree, image=ServingImage("2.20")).invoke(BODY)
+@pytest.mark.parametrize("image", [ServingImage("2.20"), ServingImage(may_bring_ops=True)])
+def test_an_image_answers_as_tensorflow_serving_does(tree, start, image):
+    answer = start(tree, image=image).invoke(BODY)
     assert answer.status == 400
     assert json.loads(answer.body)["error"].startswith("Could not find variable sequential/dense/")
 
 
-def test_an_image_of_ones_own_is_cloudserves_server(tree, start):
+def test_an_image_of_cloudserve_answers(tree, start):
     answer = start(tree, image=None).invoke(BODY)
     assert json.loads(answer.body) == {"predictions": [[6.0, 6.0]]}

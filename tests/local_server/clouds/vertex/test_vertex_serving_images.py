@@ -1,9 +1,13 @@
-"""A prebuilt image restores as TensorFlow Serving does; an own image may be cloudserve's."""
+"""Every image but cloudserve's own restores a model as TensorFlow Serving does."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
+from cloudserve.local_server.clouds.google.errors import ApiError
 from cloudserve.local_server.clouds.vertex.artifacts import serving_image
+from cloudserve.local_server.clouds.vertex.images import check_image
 from cloudserve.local_server.runtime.serving_image import ServingImage
 
 PREBUILT = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
@@ -18,6 +22,8 @@ BODY = {"instances": [[1.0, 2.0, 3.0]]}
         ("europe-docker.pkg.dev/vertex-ai/prediction/tf2-gpu.2-8", ServingImage("2.8")),
         ("us-docker.pkg.dev/vertex-ai/prediction/tf-cpu.1-15:latest", ServingImage("1.15")),
         ("us-docker.pkg.dev/vertex-ai-restricted/prediction/tf_opt-cpu.nightly", ServingImage()),
+        ("us-docker.pkg.dev/p/r/tensorflow-serving:2.19", ServingImage("2.19")),
+        ("us-docker.pkg.dev/p/r/my-server:1", ServingImage(may_bring_ops=True)),
         (OWN, None),
     ],
 )
@@ -39,13 +45,43 @@ def deployed(vertex, clouds, keras_saved, fresh):
     return deploy
 
 
-def test_a_model_that_tensorflow_serving_does_not_restore_fails_every_request(vertex, deployed):
-    endpoint = deployed(PREBUILT)
+@pytest.mark.parametrize(
+    "image",
+    [
+        PREBUILT,
+        "us-docker.pkg.dev/p/r/tensorflow-serving:2.19",
+        "us-docker.pkg.dev/p/r/my-server:1",
+    ],
+)
+def test_a_model_that_tensorflow_serving_does_not_restore_fails_every_request(
+    vertex, deployed, image
+):
+    endpoint = deployed(image)
     status, answer = vertex.call("POST", f"{endpoint}:predict", json=BODY)
     assert status == 400
     assert "Could not find variable sequential/dense/" in answer["error"]["message"]
 
 
-def test_the_same_files_are_answered_with_in_an_image_of_ones_own(vertex, deployed):
+@pytest.mark.parametrize(
+    ("name", "is_known"),
+    [
+        ("vertex-ai/prediction/tf2-gpu.2-1:latest", True),
+        ("vertex-ai/prediction/tf-cpu.1-15:latest", True),
+        ("cloud-aiplatform/prediction/tf2-cpu.2-3:latest", True),
+        ("vertex-ai-restricted/prediction/tf_opt-cpu.nightly:latest", True),
+        ("vertex-ai-restricted/prediction/tf_opt-gpu.2-17:latest", True),
+        ("vertex-ai/prediction/tf_opt-cpu.2-15:latest", False),
+        ("vertex-ai-restricted/prediction/tf2-cpu.2-15:latest", False),
+        ("vertex-ai-restricted/prediction/tf_opt-cpu.weekly:latest", False),
+        ("vertex-ai/prediction/tf2-cpu.2-16:latest", False),
+        ("vertex-ai/prediction/tf-cpu.1-14:latest", False),
+    ],
+)
+def test_prebuilt_images_are_those_that_exist(name, is_known):
+    with nullcontext() if is_known else pytest.raises(ApiError, match="not one of the prebuilt"):
+        check_image(f"us-docker.pkg.dev/{name}")
+
+
+def test_the_same_files_are_answered_with_in_an_image_of_cloudserve(vertex, deployed):
     status, answer = vertex.call("POST", f"{deployed(OWN)}:predict", json=BODY)
     assert (status, answer["predictions"]) == (200, [[6.0, 6.0]])
