@@ -12,14 +12,84 @@ from collections.abc import Iterator
 
 from .js import SPACE, WHITE, split_lines
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_DIGITS = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_NUMBER = re.compile(_DIGITS)
 _LOOKS_READY = re.compile(rf'{SPACE}*(?:"|[0-9.Ee+\-]+)')
 _FIELD = re.compile(r'"(?:[^"]|"")*"?|[^",]+')
 
 
+_BLOCK_CHARACTERS = 2**16
+"""How much text is converted at once: a pattern holds Python's lock to its end."""
+_FREE = rf'",\\{WHITE}'
+_WORDS = rf"[^{_FREE}]++(?: ++[^{_FREE}]++)*+"
+
+
+def _lines_of(field: str) -> re.Pattern[str]:
+    """Return the pattern of lines that have several fields of a kind each."""
+    line = f"(?:{field})(?:,(?:{field}))++"
+    return re.compile(rf"{line}(?:\n{line})*+")
+
+
+def _column_of(field: str) -> re.Pattern[str]:
+    """Return the pattern of lines that have one field of a kind each."""
+    return re.compile(rf"(?:{field})(?:\n(?:{field}))*+")
+
+
+_NUMBER_LINES, _NUMBER_COLUMN = _lines_of(f" *+{_DIGITS} *+"), _column_of(f" *+{_DIGITS} *+")
+_TEXT_LINES, _TEXT_COLUMN = (
+    _lines_of(f"(?:(?![-0-9]){_WORDS})?+"),
+    _column_of(f"(?![-0-9]){_WORDS}"),
+)
+# Fields that say the same without their quotes.
+_QUOTED_LINES = _lines_of(f'(?:"(?:{_WORDS})?+"|{_WORDS})?+')
+
+
 def csv_rows_2_20(text: str) -> str:
     """Return the lines as JSON: each field by itself a number as it is written, or a string."""
-    return ",".join(_row([_value(field) for field in _fields(line)]) for line in _lines(text))
+    return ",".join(rows for block in _blocks(text) if (rows := _rows(block)))
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield whole lines, some at once."""
+    text = text.strip(WHITE).replace("\r\n", "\n")
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _BLOCK_CHARACTERS)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end + 1
+
+
+def _rows(block: str) -> str:
+    """Return lines as JSON; those of one kind at once, ten times as fast as field by field."""
+    if '"' in block and _QUOTED_LINES.fullmatch(block):
+        block = block.replace('"', "")
+    if _NUMBER_LINES.fullmatch(block):
+        listed = block.replace(" ", "").replace("\n", "],[")
+        return f"[{listed}]"
+    if _NUMBER_COLUMN.fullmatch(block):
+        return block.replace(" ", "").replace("\n", ",")
+    if _TEXT_LINES.fullmatch(block):
+        quoted = block.replace(",", '","').replace("\n", '"],["')
+        return f'["{quoted}"]'
+    if _TEXT_COLUMN.fullmatch(block):
+        quoted = block.replace("\n", '","')
+        return f'"{quoted}"'
+    return _mixed_rows(block)
+
+
+def _mixed_rows(block: str) -> str:
+    """Return lines as JSON, field by field."""
+    value = _Values().__getitem__
+    return ",".join(_row([*map(value, _fields(line))]) for line in _lines(block))
+
+
+class _Values(dict[str, str]):
+    """Fields as JSON, each converted once: of short fields most come again."""
+
+    def __missing__(self, field: str) -> str:
+        value = self[field] = _value(field)
+        return value
 
 
 def csv_rows_2_19(text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from cloudserve.local_server.container import csv_rows
 from cloudserve.local_server.container.conversion import to_tfserving
-from cloudserve.local_server.container.csv_rows import _fields
+from cloudserve.local_server.container.csv_rows import _fields, _mixed_rows, _rows
+from cloudserve.local_server.container.js import WHITE
 from cloudserve.local_server.container.nouns import RefusedError
 from cloudserve.local_server.container.release import Release, release_of
 from hypothesis import given
@@ -151,6 +153,31 @@ def split_by_character(line: str) -> list[str]:
 @given(st.text('",ab'))
 def test_fields_are_those_of_the_character_by_character_rule(line):
     assert _fields(line) == split_by_character(line)
+
+
+CSV_LINES = st.lists(st.text('",ab01.-e \t\\\r\ufeff', max_size=8), min_size=1, max_size=6)
+
+
+@given(CSV_LINES)
+def test_lines_at_once_are_those_of_field_by_field(lines):
+    text = "\n".join(lines).strip(WHITE)
+    assert _rows(text) == _mixed_rows(text)
+
+
+@given(CSV_LINES, st.integers(1, 20))
+def test_a_csv_in_blocks_is_the_csv_in_one(lines, size):
+    text = "\n".join(lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_rows, "_BLOCK_CHARACTERS", size)
+        assert csv_rows.csv_rows_2_20(text) == _mixed_rows(text)
+
+
+@pytest.mark.parametrize("line", ["1,2.5", "-7", "a,b c,", "word", '"5","x",""', "1, 2", "a,1"])
+def test_the_fields_of_a_large_csv_are_not_each_converted(monkeypatch, line):
+    converted = []
+    monkeypatch.setattr(csv_rows, "_value", lambda field: converted.append(field) or "0")
+    to_tfserving(NEW, "text/csv", f"{line}\n".encode() * 10_000)
+    assert len(converted) <= 6  # at most each distinct field, in each of two blocks
 
 
 # Without digits none of the texts is a number, which loses its quotes.
