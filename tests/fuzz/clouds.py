@@ -4,6 +4,9 @@ Recorded traffic of the official SDKs is sent again, most of it changed, and req
 the services' own definitions. An answer of 5xx (but 501 and 503, which refuse by name, and 507), a
 connection that closes without an answer, a traceback in the log or memory that grows is a finding:
 it is printed with its request, and the exit status is 1.
+
+It goes by rounds: the SDKs' traffic is recorded anew, then come requests, then everything that
+they made is deleted. Memory is compared between the ends of rounds: deployed models are no leak.
 """
 
 from __future__ import annotations
@@ -23,9 +26,11 @@ from pathlib import Path
 from .mutations import mutate
 from .recording import record
 from .schemas import Schemas
+from .sweep import Sweep
 from .wire import Answer, Connection, Message, addressed
 
 CONNECTIONS = 4
+ROUND_REQUESTS = 10_000
 UNCHANGED, SHAPED = 0.15, 0.25
 """The shares of requests that are sent as recorded, and that are made of definitions."""
 REFUSED = {501, 503, 507}
@@ -41,14 +46,24 @@ class Run:
     """What is sent, and what has come of it."""
 
     port: int
-    seeds: list[Message]
     schemas: Schemas
     chance: random.Random
     until: float
     left: int
+    seeds: list[Message] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     findings: dict[str, Message] = field(default_factory=dict)
     uploads: list[bytes] = field(default_factory=list)
+
+    @property
+    def sent(self) -> int:
+        """Return how many requests were answered."""
+        return sum(self.statuses.values())
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing more is to be sent."""
+        return self.left <= 0 or time.monotonic() >= self.until
 
     def next(self) -> Message:
         """Return the next request."""
@@ -84,10 +99,10 @@ class Run:
         )
 
 
-async def worker(run: Run) -> None:
-    """Send requests over one connection until there are none left, or no time."""
+async def worker(run: Run, last: int) -> None:
+    """Send requests over one connection until only `last` are left, or no time."""
     connection = Connection(run.port)
-    while run.left > 0 and time.monotonic() < run.until:
+    while run.left > last and not run.is_over:
         run.left -= 1
         message = addressed(run.next(), run.port)
         answer = await connection.send(message)
@@ -97,22 +112,39 @@ async def worker(run: Run) -> None:
     connection.close()
 
 
-async def fuzz(run: Run, process: subprocess.Popen[bytes]) -> list[int]:
-    """Run all workers; return what the process held at the end of each tenth."""
-    held, total = [resident(process.pid)], run.left
-    workers = [asyncio.ensure_future(worker(run)) for _ in range(CONNECTIONS)]
-    pending: set[asyncio.Future[None]] = set(workers)
-    while pending:
-        _, pending = await asyncio.wait(pending, timeout=5)
-        held.append(resident(process.pid))
-        sent = total - run.left
-        print(f"{sent:>9} sent {held[-1] // MIB:>6} MiB {len(run.findings)} findings", flush=True)
-        if process.poll() is not None:
-            break
-    for each in workers:
-        each.cancel()
-    await asyncio.gather(*workers, return_exceptions=True)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the server held at the end of a round: resident bytes, after so many requests."""
+
+    sent: int
+    size: int
+
+
+def fuzz(run: Run, data: Path, process: subprocess.Popen[bytes]) -> list[Held]:
+    """Run all rounds; return what the process held at the end of each."""
+    held = []
+    while not run.is_over and process.poll() is None:
+        run.seeds = record(run.port, MODELS / "tfs_half_plus_two_cpu" / "123")
+        left = asyncio.run(fuzz_round(run, data))
+        held.append(Held(run.sent, resident(process.pid)))
+        kept = ", ".join(f"{name} {size // 1024} KiB" for name, size in databases(data).items())
+        size = f"{held[-1].size / MIB:>7.1f} MiB"
+        print(f"{run.sent:>9} sent {size}, {len(run.findings)} findings; {kept}", flush=True)
+        for refusal in left[:5]:
+            print(f"  not deleted: {refusal}", flush=True)
     return held
+
+
+async def fuzz_round(run: Run, data: Path) -> list[str]:
+    """Send the requests of a round and delete what they made; return what is left."""
+    last = max(run.left - ROUND_REQUESTS, 0)
+    await asyncio.gather(*(worker(run, last) for _ in range(CONNECTIONS)))
+    return await Sweep(data, run.port).run()
+
+
+def databases(data: Path) -> dict[str, int]:
+    """Return the sizes of the emulator's databases, logs not counted."""
+    return {str(path.relative_to(data)): path.stat().st_size for path in data.rglob("*.db")}
 
 
 def resident(pid: int) -> int:
@@ -144,12 +176,11 @@ def check(folder: Path, options: argparse.Namespace) -> int:
         )
     try:
         port = started(process)
-        seeds = record(port, MODELS / "tfs_half_plus_two_cpu" / "123")
-        print(f"seed {options.seed}, {len(seeds)} requests recorded", flush=True)
+        print(f"seed {options.seed}", flush=True)
         until = time.monotonic() + options.seconds
         chance = random.Random(options.seed)
-        run = Run(port, seeds, Schemas(), chance, until, options.requests)
-        held = asyncio.run(fuzz(run, process))
+        run = Run(port, Schemas(), chance, until, options.requests)
+        held = fuzz(run, folder / "data", process)
         return tell(run, held, log.read_bytes(), ended=process.poll() is not None)
     finally:
         process.terminate()
@@ -168,10 +199,9 @@ def started(process: subprocess.Popen[bytes]) -> int:
     raise SystemExit("the emulator did not start")
 
 
-def tell(run: Run, held: list[int], log: bytes, *, ended: bool) -> int:
+def tell(run: Run, held: list[Held], log: bytes, *, ended: bool) -> int:
     """Print the outcome; return the exit status."""
-    sent = sum(run.statuses.values())
-    print(f"{sent} requests: {dict(sorted(run.statuses.items()))}")
+    print(f"{run.sent} requests: {dict(sorted(run.statuses.items()))}")
     for what, message in run.findings.items():
         print(f"\nFOUND {what}\n{message.encode()[:2000]!r}")
     tracebacks = log.count(b"Traceback (most recent call last)")
@@ -179,11 +209,19 @@ def tell(run: Run, held: list[int], log: bytes, *, ended: bool) -> int:
         print(f"\nFOUND {tracebacks} tracebacks; the last of the log:\n{log[-4000:].decode()}")
     if ended:
         print("\nFOUND the emulator ended")
-    early = max(held[: len(held) // 4 + 1])
-    grown = (held[-1] - early) / max(sent, 1)
-    print(f"memory: {early // MIB} -> {held[-1] // MIB} MiB, {grown:.0f} bytes a request")
-    grows = sent >= 100_000 and grown > GROWTH_BYTES_PER_REQUEST
+    grown = growth(held)
+    print(f"memory: {grown:.0f} bytes a request")
+    grows = run.sent >= 100_000 and grown > GROWTH_BYTES_PER_REQUEST
     return int(bool(run.findings or tracebacks or ended or grows))
+
+
+def growth(held: list[Held]) -> float:
+    """Return by how many bytes a request memory grew since the most of the first quarter."""
+    if len(held) < 2:
+        return 0.0
+    early = held[: len(held) // 4 + 1]
+    size, sent = max(each.size for each in early), early[-1].sent
+    return (held[-1].size - size) / max(held[-1].sent - sent, 1)
 
 
 if __name__ == "__main__":

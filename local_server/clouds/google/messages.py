@@ -7,7 +7,6 @@ may be a string. What comes out has lowerCamelCase names and holds only what the
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 import re
@@ -210,7 +209,12 @@ def _bytes(value: object) -> object:
     if not isinstance(value, str):
         return _BAD
     try:
-        base64.b64decode(value, altchars=b"-_" if "-" in value or "_" in value else None)
-    except (binascii.Error, ValueError):
+        read_bytes(value)
+    except ValueError:
         return _BAD
     return value
+
+
+def read_bytes(text: str) -> bytes:
+    """Return what a field of bytes holds, in either alphabet. Raises ValueError."""
+    return base64.b64decode(text, altchars=b"-_" if "-" in text or "_" in text else None)

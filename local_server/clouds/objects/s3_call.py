@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -184,6 +183,6 @@ def from_token(token: str) -> str:
     """Return the name that a page begins at; raises S3Error."""
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         message = "The continuation token provided is incorrect"
         raise S3Error("InvalidArgument", message, ArgumentName="continuation-token") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import random
 import re
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from ...status import Code
 from ...transport.types import Head, Response
 from ..google.discovery import Schema
 from ..google.errors import JSON, ApiError
-from ..google.messages import parse
+from ..google.messages import parse, read_bytes
 from ..resources import Document
 from ..serving import Serving
 from ..work import Work
@@ -113,7 +112,7 @@ class Predictions:
     async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:directRawPredict`, a gRPC method's bytes; raises StatusError."""
         asked = parse(self._schemas, _DIRECT_REQUEST, body, "")
-        data = base64.b64decode(asked.get("input", ""))
+        data = read_bytes(asked.get("input", ""))
         deployed, limits = await self._answering(name, head)
         with self._serving.hold(deployed.servable):
             output = await self._direct.answer(
@@ -178,6 +177,6 @@ def _http_body(body: bytes) -> bytes:
         return body
     try:
         return base64.b64decode(transcoded.http_body.data, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         text = "Invalid value at 'http_body.data' (TYPE_BYTES), Base64 decoding failed"
         raise ApiError(Code.INVALID_ARGUMENT, text) from error

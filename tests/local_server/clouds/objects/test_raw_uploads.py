@@ -123,6 +123,7 @@ def test_an_upload_that_is_not_as_announced_is_refused_and_leaves_nothing(
         ("PUT", "/bkt/k?uploadId=none&partNumber=1", b"x", 404, "NoSuchUpload"),
         ("GET", "/bkt?list-type=2&max-keys=x", b"", 400, "InvalidArgument"),
         ("GET", "/bkt?list-type=2&continuation-token=%21", b"", 400, "InvalidArgument"),
+        ("GET", "/bkt?list-type=2&continuation-token=%C3%A9", b"", 400, "InvalidArgument"),
         (
             "POST",
             "/bkt?delete",
@@ -251,6 +252,8 @@ def test_an_upload_of_another_size_than_announced_is_refused(gcs_port):
         ("GET", "/storage/v1/b/bkt/acl", b"", 501, "notImplemented"),
         ("POST", "/batch/storage/v1", b"", 501, "notImplemented"),
         ("GET", "/storage/v1/b/bkt/o?pageToken=%21", b"", 400, "invalid"),
+        ("GET", "/storage/v1/b/bkt/o?pageToken=%C3%A9", b"", 400, "invalid"),
+        ("GET", "/storage/v1/b?project=p&pageToken=%C3%A9", b"", 400, "invalid"),
         ("GET", "/storage/v1/b/bkt/o?maxResults=x", b"", 400, "invalid"),
         ("GET", "/storage/v1/b/bkt/o/k?ifGenerationMatch=x", b"", 404, "notFound"),
         ("POST", "/storage/v1/b", b"{", 400, "parseError"),

@@ -131,6 +131,19 @@ def test_what_is_no_request_is_refused(clouds, endpoint, method, data, status, m
     assert (answer.status_code, answer.json()["error"]["message"]) == (status, message)
 
 
+# Read in the other alphabet the first is empty, and the last has a wrong length.
+@pytest.mark.parametrize("data", ["-___", "_w==", "a-__"])
+def test_bytes_in_the_alphabet_of_urls_are_read_in_it(clouds, endpoint, data):
+    url = f"{clouds.url}/v1/{endpoint}:directRawPredict"
+    body = {"methodName": f"{METHOD}Predict", "input": data}
+    answer = requests.post(url, json=body, timeout=60)
+    message = answer.json()["error"]["message"]
+    assert (answer.status_code, message) == (
+        400,
+        "The input is no tensorflow.serving.PredictRequest.",
+    )
+
+
 def test_the_models_refusal_has_the_name_that_the_request_gave(clouds, endpoint, predict_request):
     request = predict_request(1.0, signature="nope")
     data = base64.b64encode(request.SerializeToString()).decode()

@@ -119,8 +119,9 @@ class TestRawPredict:
         request = vertex_service.endpoints.rawPredict(endpoint=served[0], body=body)
         assert request.execute() == {"predictions": [8.0]}
 
-    def test_bytes_that_are_no_base64_are_refused(self, served, post):
-        answer = post(served[0], "rawPredict", b'{"httpBody": {"data": "%%%"}}')
+    @pytest.mark.parametrize("data", ["%%%", "\u00e9"])
+    def test_bytes_that_are_no_base64_are_refused(self, served, post, data):
+        answer = post(served[0], "rawPredict", f'{{"httpBody": {{"data": "{data}"}}}}'.encode())
         assert answer.status_code == 400
 
 
