@@ -55,35 +55,35 @@ docs: $(VENV)/test.done
 
 # Figures, printed; nothing fails.
 bench-batching: $(VENV)/test.done
-	$(BIN)/python tests/bench/bench_batching.py
+	$(BIN)/python benchmarks/bench_batching.py
 
 bench-codecs: $(VENV)/test.done
-	$(BIN)/python tests/bench/bench_codecs.py
+	$(BIN)/python benchmarks/bench_codecs.py
 
 # Small gzip bodies that unfold to large JSON: CPU, memory, and how long another client waits.
 bench-hostile: $(VENV)/test.done
-	$(BIN)/python tests/bench/bench_hostile.py
+	$(BIN)/python benchmarks/bench_hostile.py
 
 bench-storage: $(VENV)/test.done
-	$(BIN)/python tests/bench/bench_storage.py
+	$(BIN)/python benchmarks/bench_storage.py
 
 bench-grpc: $(VENV)/test.done
-	$(BIN)/python tests/bench/bench_grpc.py
+	$(BIN)/python benchmarks/bench_grpc.py
 
 # What loading and closing a model fifty times takes and leaves behind.
 bench-loads: $(VENV)/test.done
-	$(BIN)/python tests/bench/loads.py 50
+	$(BIN)/python benchmarks/loads.py 50
 
 # The model server against its limits and a peer; needs wrk.
 bench-serving: $(VENV)/test.done
 	$(PIP) gunicorn
-	$(BIN)/python tests/bench/bench_serving.py
+	$(BIN)/python benchmarks/bench_serving.py
 
 # Versions swapped under load, small and large ones; fails when a request does, or memory grows.
 soak: $(VENV)/test.done
-	$(BIN)/python tests/bench/soak.py 60
-	$(BIN)/python tests/bench/soak.py 120 variables
-	$(BIN)/python tests/bench/soak.py 120 frozen
+	$(BIN)/python benchmarks/soak.py 60
+	$(BIN)/python benchmarks/soak.py 120 variables
+	$(BIN)/python benchmarks/soak.py 120 frozen
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'

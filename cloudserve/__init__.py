@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
-    from cloudserve.release.ledger import Release
     from cloudserve.release.nouns import Action, Deployed, Deployment, Plan, Revision
-    from cloudserve.release.plan_file import read_plan, write_plan
+    from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
+    from cloudserve.release.state.ledger import Release
     from cloudserve.savedmodel import SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
 
@@ -51,7 +51,7 @@ _NAMES = {
     "Plan": "cloudserve.release.nouns:Plan",
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.pull:Pulled",
-    "Release": "cloudserve.release.ledger:Release",
+    "Release": "cloudserve.release.state.ledger:Release",
     "Revision": "cloudserve.release.nouns:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
@@ -63,12 +63,12 @@ _NAMES = {
     "plan": "cloudserve.api:plan",
     "promote": "cloudserve.api:promote",
     "pull": "cloudserve.api:pull",
-    "read_plan": "cloudserve.release.plan_file:read_plan",
+    "read_plan": "cloudserve.release.planning.plan_file:read_plan",
     "rollback": "cloudserve.api:rollback",
     "run_batch": "cloudserve.predict.batch:run_batch",
     "status": "cloudserve.api:status",
     "undeploy": "cloudserve.api:undeploy",
-    "write_plan": "cloudserve.release.plan_file:write_plan",
+    "write_plan": "cloudserve.release.planning.plan_file:write_plan",
 }
 
 __all__ = [

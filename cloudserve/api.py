@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudserve.project import Project
-from cloudserve.release.ledger import Release
 from cloudserve.release.nouns import Deployment, Plan
 from cloudserve.release.provider import Notify
 from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Outcome, Releases, quiet
+from cloudserve.release.state.ledger import Release
 from cloudserve.storage.events import Observe, ignore
 
 Environ = Mapping[str, str] | None

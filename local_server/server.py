@@ -22,18 +22,18 @@ from .config.file import ConfigFile
 from .inference import Inference
 from .models import Loader, Manager
 from .options.server_options import GrpcOptions, RestOptions, ServerOptions, Startup
-from .protocols.auth import AuthorizedGrpc, AuthorizedHttp
-from .protocols.health import Health
-from .protocols.tfserving_grpc import TfServingGrpc
-from .protocols.tfserving_rest import TfServingRest
-from .protocols.tokens import Tokens
-from .protocols.vertex_container import VertexContainer
+from .protocols.middleware.auth import AuthorizedGrpc, AuthorizedHttp
+from .protocols.middleware.health import Health
+from .protocols.middleware.tokens import Tokens
+from .protocols.tfserving.grpc.services import TfServingGrpc
+from .protocols.tfserving.rest import TfServingRest
+from .protocols.vertex.container import VertexContainer
 from .status import Code, FileStatusError, StatusError
 from .transport.certificates import Certificates
-from .transport.grpc_server import GrpcOptions as GrpcExtras
-from .transport.grpc_server import GrpcServer
+from .transport.grpc.server import GrpcOptions as GrpcExtras
+from .transport.grpc.server import GrpcServer
 from .transport.grpc_types import GrpcApplication
-from .transport.server import HttpServer
+from .transport.http.server import HttpServer
 from .transport.types import Application
 
 _logger = logging.getLogger(__name__)

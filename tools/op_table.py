@@ -1,4 +1,4 @@
-"""Write `cloudserve/savedmodel/op_table.txt`: which ops each version of TensorFlow registers.
+"""Write `cloudserve/savedmodel/checks/op_table.txt`: the ops of each version of TensorFlow.
 
     python tools/op_table.py            # every version of VERSIONS, one wheel after another
     python tools/op_table.py 2.22       # one more version, merged into the table
@@ -23,7 +23,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from cloudserve.savedmodel.op_table import TABLE, OpTable, read_table, write_table
+from cloudserve.savedmodel.checks.op_table import TABLE, OpTable, read_table, write_table
 
 VERSIONS = {
     "1.15": ("37", "tensorflow-cpu"),

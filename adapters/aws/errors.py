@@ -23,7 +23,7 @@ from botocore.exceptions import (
 
 from cloudserve.errors import RemoteError, UnreachableError
 
-from .advice import for_denied, for_reason
+from .error_hints import for_denied, for_reason
 
 NO_CREDENTIALS = (
     NoCredentialsError,

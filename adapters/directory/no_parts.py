@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloudserve.storage.contract import Part, UploadGoneError
-from cloudserve.storage.window import Window
+from cloudserve.storage.upload.file_slice import Window
 
 
 class NoParts:

@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.provider import Blob, Expect, Notify
-from cloudserve.storage.send import send_file
-from cloudserve.storage.window import BLOCK, Window
+from cloudserve.storage.upload.file_slice import BLOCK, Window
+from cloudserve.storage.upload.send import send_file
 
 from .files import Staged, staged, status_of, sync, token_of
 from .keys import OWN, key_of, path_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from cloudserve.errors import CloudserveError
 from cloudserve.storage.events import ignore
 
 if TYPE_CHECKING:
-    from cloudserve.cli.progress import View
+    from cloudserve.cli.render.progress import View
     from cloudserve.project import Project
     from cloudserve.release.service import Releases
 

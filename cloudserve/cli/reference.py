@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.commands import COMMANDS, cli
+from cloudserve.cli.command_tree import COMMANDS, cli
 
 WIDTH = 80
 HEAD = """\

@@ -13,11 +13,11 @@ from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination, check_placeholders
-from cloudserve.release.layout import ROOT
 from cloudserve.release.nouns import Deployment
-from cloudserve.release.planner import choose
+from cloudserve.release.planning.planner import choose
 from cloudserve.release.provider import BlobStore, Notify, Provider
 from cloudserve.release.service import quiet
+from cloudserve.release.state.layout import ROOT
 
 BLOCK = 1 << 20
 

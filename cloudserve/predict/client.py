@@ -14,7 +14,7 @@ from cloudserve import registry
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination, check_placeholders
-from cloudserve.release.planner import choose
+from cloudserve.release.planning.planner import choose
 
 
 class Client:

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 
 from cloudserve.errors import CloudserveError, UnreachableError
-from cloudserve.release.ledger import Event, Recorder
 from cloudserve.release.nouns import UPLOAD, Action, Plan
 from cloudserve.release.provider import Notify
+from cloudserve.release.state.ledger import Event, Recorder
 
 log = logging.getLogger(__name__)
 Perform = Callable[[Action, Notify], None]

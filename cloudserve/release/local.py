@@ -8,7 +8,7 @@ from cloudserve.errors import ConflictError
 from cloudserve.project import Model
 from cloudserve.release.nouns import Artifact, Revision
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
-from cloudserve.savedmodel.servable import check_has_signature
+from cloudserve.savedmodel.checks.servable import check_has_signature
 
 
 class LocalModel:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.project import Model
-from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import CREATE_BUCKET, UPLOAD, Action, Plan
 from cloudserve.release.provider import Notify, Provider
+from cloudserve.release.state.layout import Layout
 from cloudserve.release.upload import ReadTree, upload
 from cloudserve.savedmodel import read_saved_model
 from cloudserve.storage.events import Observe, Told

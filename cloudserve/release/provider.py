@@ -144,7 +144,7 @@ class Provider(Protocol):
     ) -> tuple[Action, ...]:
         """Return the actions that give one deployed revision this share; () when it has it.
 
-        The others share the rest as they shared it before (`cloudserve.release.traffic.split`).
+        The others share the rest as before (`cloudserve.release.planning.traffic.split`).
         Raises UserError for a percentage (1 to 99) where the platform cannot split traffic.
         """
         ...

@@ -18,15 +18,9 @@ from pathlib import Path
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
-from cloudserve.release import planner
-from cloudserve.release.approval import check_approved, check_destination, outdated
-from cloudserve.release.compatibility import Compatibility, check_compatible
 from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import execute
-from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.local import LocalModel
-from cloudserve.release.lock import lock
 from cloudserve.release.nouns import (
     CREATE_BUCKET,
     UPLOAD,
@@ -38,13 +32,19 @@ from cloudserve.release.nouns import (
     Revision,
 )
 from cloudserve.release.performer import Performer
-from cloudserve.release.plan_file import plan_id
+from cloudserve.release.planning import planner
+from cloudserve.release.planning.approval import check_approved, check_destination, outdated
+from cloudserve.release.planning.compatibility import Compatibility, check_compatible
+from cloudserve.release.planning.plan_file import plan_id
+from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
 from cloudserve.release.provider import Locking, Notify, Provider
 from cloudserve.release.pull import Pulled, pull
-from cloudserve.release.removal import plan_undeploy, to_remove
-from cloudserve.release.traffic import ALL
-from cloudserve.release.unfinished import Unfinished, target_of
-from cloudserve.release.uploaded import number_of, uploaded
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
+from cloudserve.release.state.lock import lock
+from cloudserve.release.state.unfinished import Unfinished, target_of
+from cloudserve.release.state.uploaded import number_of, uploaded
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import Observe, Told, ignore
 

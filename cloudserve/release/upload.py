@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError
-from cloudserve.release.layout import Layout
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import BlobStore, Expect
-from cloudserve.release.uploaded import is_uploaded, number_of, read_named, uploaded
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.uploaded import is_uploaded, number_of, read_named, uploaded
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.storage.contract import PartStore
 from cloudserve.storage.events import (
@@ -31,8 +31,8 @@ from cloudserve.storage.events import (
     serialized,
 )
 from cloudserve.storage.manifest import Origin, manifest_of
-from cloudserve.storage.outgoing import SHA256, Outgoing
-from cloudserve.storage.send import Sender
+from cloudserve.storage.upload.outgoing import SHA256, Outgoing
+from cloudserve.storage.upload.send import Sender
 
 REVISIONS = 5
 """How many of the last revisions are looked at for files that are the same."""

@@ -8,7 +8,7 @@
 Whatever is wrong with the files is raised as one `cloudserve.errors.ModelError`.
 """
 
-from cloudserve.savedmodel.contract import Contract, Difference, compare
+from cloudserve.savedmodel.checks.contract import Contract, Difference, compare
 from cloudserve.savedmodel.model import SavedModel
 from cloudserve.savedmodel.reader import parse_signatures, read_saved_model
 from cloudserve.savedmodel.signature import Shape, Signature, TensorSpec

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel import proto
+from cloudserve.savedmodel.checkpoint.variables import COPY_AGAIN, INDEX, check_variables
+from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_variables
 from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
 from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.model import SavedModel
-from cloudserve.savedmodel.restoring import VARIABLE_OPS, unrestored_variables
 from cloudserve.savedmodel.signature import Signature, read_signature
-from cloudserve.savedmodel.variables import COPY_AGAIN, INDEX, check_variables
 from cloudserve.savedmodel.versions import MODEL_FILES, list_versions
 
 _log = logging.getLogger(__name__)

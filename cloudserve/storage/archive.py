@@ -27,11 +27,11 @@ from typing import IO, Protocol
 from cloudserve.errors import ConflictError
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.storage.contract import PartStore
+from cloudserve.storage.download.partial_file import local_path, writing
+from cloudserve.storage.download.tree import staged
 from cloudserve.storage.events import Observe, ignore
-from cloudserve.storage.fetch import staged
-from cloudserve.storage.incoming import local_path, writing
-from cloudserve.storage.stream import send_stream
-from cloudserve.storage.window import BLOCK, Window
+from cloudserve.storage.upload.file_slice import BLOCK, Window
+from cloudserve.storage.upload.stream import send_stream
 
 ARCHIVE = "cloudserve-archive-1"
 """Counts up when the same files would become other bytes."""

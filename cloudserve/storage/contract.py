@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from cloudserve.errors import RemoteError
 from cloudserve.release.provider import Blob, BlobStore
-from cloudserve.storage.window import Window
+from cloudserve.storage.upload.file_slice import Window
 
 
 class UploadGoneError(RemoteError):

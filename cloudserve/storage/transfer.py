@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from cloudserve.storage import pool
 from cloudserve.storage.events import Meter, Observe, Retrying
+from cloudserve.storage.part_ranges import PART, Span
 from cloudserve.storage.retry import Retry, StoppedError
-from cloudserve.storage.spans import PART, Span
-from cloudserve.storage.window import Window
+from cloudserve.storage.upload.file_slice import Window
 
 Result = TypeVar("Result")
 

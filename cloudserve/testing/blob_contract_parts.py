@@ -9,7 +9,7 @@ import pytest
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
-from cloudserve.storage.window import Window
+from cloudserve.storage.upload.file_slice import Window
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 PART = 5 << 20

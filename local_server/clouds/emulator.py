@@ -22,33 +22,33 @@ from cloudserve.errors import MissingExtraError
 
 from ..inference import Inference
 from ..models import Manager
-from ..protocols.foreign import SameSite, Sites
+from ..protocols.middleware.foreign import SameSite, Sites
 from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
 from ..runtime.tensorflow import import_tensorflow
+from ..transport.http.server import HttpServer
 from ..transport.limits import Limits
-from ..transport.server import HttpServer
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
+from .background_tasks import Work
 from .data_folder import DataFolder
-from .fault_answers import refusal
-from .fault_rules import RuleSet, load_rules
-from .faults import Faults
-from .google.ai_platform import AiPlatform
+from .faults.answers import refusal
+from .faults.app import Faults
+from .faults.rules import RuleSet, load_rules
+from .google.ai_platform.app import AiPlatform
 from .google.oauth import OAuth
 from .latency import Latency
-from .objects.gcs import GcsFace
+from .model_hosting import Serving
+from .objects.gcs.app import GcsFace
 from .objects.routing import is_gcs, is_s3
-from .objects.s3 import S3Face
-from .objects.store import ObjectStore
+from .objects.s3.app import S3Face
+from .objects.store.store import ObjectStore
 from .pointing import KEY, client_variables, container_variables, write_credentials
 from .resources import Resources
 from .router import Route, Router
-from .serving import Serving
+from .vertex.app import Parts, VertexAi, is_vertex
 from .vertex.endpoints import DEDICATED_DOMAIN
-from .vertex.face import Parts, VertexAi, is_vertex
-from .work import Work
 
 logger = logging.getLogger(__name__)
 

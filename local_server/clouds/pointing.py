@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from .aws.arns import DEFAULT_REGION
+from .aws.protocol.arns import DEFAULT_REGION
 from .google.service_account import PROJECT, write_service_account
 
 KEY = "cloudserve"

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..status import Code, StatusError
-from .document import Document, Node, Run
-from .json_reader import parse_exactly, parse_json
-from .json_text import json_text, type_name
+from .json.reader import parse_exactly, parse_json
+from .json.text import json_text, type_name
+from .large.document import Document, Node, Run
+from .large.outline import DeepError, read_outline
 from .limits import DEFAULT_LIMITS, JsonLimits
-from .outline import DeepError, read_outline
 from .request import WHOLE_BYTES, signature_name
 from .room import EXAMPLE_BYTES, Room
 from .tensors import decode_string, is_base64

@@ -16,15 +16,15 @@ from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .columns import decode_inputs
-from .document import Document, Node
-from .json_reader import parse_exactly, too_many_values
-from .json_text import json_text
-from .large import decode_large_inputs, decode_large_instances
+from .column_format import decode_inputs
+from .json.fast_path import members, read_numbers, read_objects, repeats_a_key, scan
+from .json.reader import parse_exactly, too_many_values
+from .json.text import json_text
+from .large.document import Document, Node
+from .large.outline import DeepError, read_outline
+from .large.request import decode_large_inputs, decode_large_instances
 from .limits import DEFAULT_LIMITS, JsonLimits
-from .outline import DeepError, read_outline
-from .rows import decode_instances
-from .scan import members, read_numbers, read_objects, repeats_a_key, scan
+from .row_format import decode_instances
 
 _KEYS = ("instances", "inputs", "signature_name")
 _MISSING = object()

@@ -23,7 +23,7 @@ import orjson
 from ..runtime.arrays import dtype_word
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .json_text import dump_text
+from .json.text import dump_text
 
 _HALVES = {np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)}  # written as the floats they are
 _PLAIN = "int8 int16 int32 int64 uint8 uint32 uint64 float32 float64 bool"

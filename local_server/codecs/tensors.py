@@ -18,7 +18,7 @@ import numpy as np
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .json_text import json_text, type_name
+from .json.text import json_text, type_name
 
 _MOST_DIMENSIONS = 64  # numpy's own limit
 _WORDS = {"float32": "float", "float64": "double", "float16": "half"}

@@ -15,15 +15,15 @@ from cloudserve.errors import ModelError
 from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from . import discovery
-from .code import UserCode, prepare, read_code
 from .environment import container_environment
-from .handlers import Handlers
 from .multi_model import MultiModel
+from .nginx.app import ScriptFace
 from .nouns import Answer, Invocation, error_answer
-from .process import ModelFolder, Script
+from .python_service.app import ServiceFace
+from .python_service.code import UserCode, prepare, read_code
+from .python_service.handlers import Handlers
+from .python_service.process import ModelFolder, Script
 from .release import Release
-from .script_face import ScriptFace
-from .service_face import ServiceFace
 from .settings import Settings, read_settings
 from .upstream import Upstream
 

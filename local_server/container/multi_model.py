@@ -17,11 +17,11 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
-from .attributes import is_model_name
-from .code import UserCode, read_code
 from .discovery import Bundled, versions_below
-from .handlers import Handlers
+from .nginx.attributes import is_model_name
 from .nouns import Answer, error_answer
+from .python_service.code import UserCode, read_code
+from .python_service.handlers import Handlers
 from .settings import Settings
 from .upstream import Upstream
 

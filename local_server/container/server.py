@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from ..protocols.foreign import SameSite, Sites, is_loopback
+from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
 from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
-from ..transport.server import HttpServer
+from ..transport.http.server import HttpServer
 from ..transport.types import Head, Response
 from .application import ContainerApplication, is_control
 from .container import Container, Setup

@@ -13,13 +13,13 @@ from ..batching.loader import batched
 from ..batching.parameters import BatchingParameters
 from ..inference import Inference
 from ..models import Manager
-from ..protocols.tfserving_grpc import TfServingGrpc
-from ..protocols.tfserving_rest import TfServingRest
+from ..protocols.tfserving.grpc.services import TfServingGrpc
+from ..protocols.tfserving.rest import TfServingRest
 from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
-from ..transport.grpc_server import GrpcServer
-from ..transport.server import HttpServer
+from ..transport.grpc.server import GrpcServer
+from ..transport.http.server import HttpServer
 from ..transport.types import Head, Request, Response
 from .discovery import Bundled
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ..codecs.room import EXAMPLE_BYTES, STRING_BYTES
 from ..codecs.tensor_proto import to_tensor_proto
 from ..inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
-from ..protocols.grpc_examples import write_classifications, write_regressions
-from ..protocols.grpc_spec import write_spec
+from ..protocols.tfserving.grpc.examples import write_classifications, write_regressions
+from ..protocols.tfserving.grpc.spec import write_spec
 from ..runtime.tensorflow import import_tensorflow
 from ..runtime.types import Tensor
 from ..transport.grpc_types import Message

@@ -8,13 +8,13 @@ from ..batching import BatchedModel, BatchObserver
 from ..config import ModelServerConfig
 from ..inference.observing import Observer, together
 from ..models import Manager
+from ..protocols.middleware.metrics import CountedGrpc, MetricsFace
 from ..runtime.types import Ran
 from ..transport.grpc_types import GrpcApplication
 from ..transport.types import Application
 from ..warmup import WarmupObserver
 from .instruments import Labels
 from .log_options import RequestLogOptions
-from .metrics_face import CountedGrpc, MetricsFace
 from .monitoring_config import MonitoringConfig
 from .request_log import RequestLog, unheard
 from .serving_metrics import ServingMetrics

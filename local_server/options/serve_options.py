@@ -11,7 +11,7 @@ from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolv
 from ..config import ModelConfig, ModelServerConfig
 from ..monitoring.log_options import RequestLogOptions
 from ..monitoring.monitoring_config import DEFAULT_PATH
-from ..protocols.vertex_container import ContainerRoutes
+from ..protocols.vertex.container import ContainerRoutes
 from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions, library_paths
 from .server_options import (

@@ -11,7 +11,7 @@ from ..codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ..config import ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import RequestLogOptions
-from ..protocols.vertex_container import ContainerRoutes
+from ..protocols.vertex.container import ContainerRoutes
 from ..runtime.options import SessionOptions
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..codecs.json_text import dump_text
+from ..codecs.json.text import dump_text
 from ..status import Code
 from ..transport.types import Response
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudserve.savedmodel.checks.op_packages import OpPackage, package_of
 from cloudserve.savedmodel.graph import read_graph
-from cloudserve.savedmodel.op_packages import OpPackage, package_of
 
 from ..status import Code
 from .options import library_paths

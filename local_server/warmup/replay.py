@@ -21,9 +21,9 @@ from ..codecs.tfrecord import RecordError, read_records
 from ..inference import Inference, UnknownSignatureError
 from ..inference.nouns import ModelSpec, Task
 from ..models import Servable, VersionState
-from ..protocols.grpc_examples import read_examples
-from ..protocols.grpc_inputs import check_filter, read_inputs
-from ..protocols.grpc_spec import to_spec
+from ..protocols.tfserving.grpc.examples import read_examples
+from ..protocols.tfserving.grpc.inputs import check_filter, read_inputs
+from ..protocols.tfserving.grpc.spec import to_spec
 from ..runtime.tensorflow import import_tensorflow
 from ..runtime.types import LoadedModel, Tensor
 from ..status import Code, StatusError

@@ -16,15 +16,16 @@ AWS = {
     "role_arn": "arn:aws:iam::000000000000:role/x",
     "region": "eu-west-1",
 }
-GOOGLE = ("ml", "rest", "vertex.api", "located", "storage", "errors")
+GOOGLE = ("ai_platform.api", "googleapi", "vertex.api", "gcs.located", "gcs.store", "errors")
+AWS_OWN = ("sagemaker.api", "session", "s3.store", "errors")
 GCP = {"bucket": "gs://some-bucket", "project": "p"}
 
 
 @pytest.mark.parametrize(
     ("module", "fields", "sdk", "own", "name"),
     [
-        ("aws.sagemaker", AWS, "boto3", ("api", "session", "storage", "errors"), "aws"),
-        ("google.ai_platform", GCP, "googleapiclient", GOOGLE, "gcp"),
+        ("aws.sagemaker.provider", AWS, "boto3", AWS_OWN, "aws"),
+        ("google.ai_platform.provider", GCP, "googleapiclient", GOOGLE, "gcp"),
         ("google.vertex.provider", GCP, "googleapiclient", GOOGLE, "gcp"),
     ],
 )

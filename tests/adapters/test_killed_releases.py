@@ -13,8 +13,8 @@ import shutil
 import pytest
 
 from cloudserve.project import Model, Project, Target
-from cloudserve.release import lock as locks
 from cloudserve.release.service import Releases
+from cloudserve.release.state import lock as locks
 
 TARGETS = {
     "sagemaker": {

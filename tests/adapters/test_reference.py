@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from cloudserve.adapters.aws import sagemaker
-from cloudserve.adapters.google import ai_platform
+from cloudserve.adapters.aws.sagemaker import options as sagemaker
+from cloudserve.adapters.google.ai_platform import options as ai_platform
 from cloudserve.adapters.google.vertex import options as vertex
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "project-file.md"

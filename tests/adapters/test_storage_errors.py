@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from cloudserve.adapters.aws.s3.store import S3Blobs
 from cloudserve.adapters.aws.session import Access as AwsAccess
-from cloudserve.adapters.aws.storage import S3Blobs
 from cloudserve.adapters.google.credentials import Access as GoogleAccess
-from cloudserve.adapters.google.storage import GcsBlobs
+from cloudserve.adapters.google.gcs.store import GcsBlobs
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.storage.contract import Part, UploadGoneError
-from cloudserve.storage.window import Window
+from cloudserve.storage.upload.file_slice import Window
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from cloudserve.adapters.google.ai_platform.api import MlClient
 from cloudserve.adapters.google.credentials import Access
-from cloudserve.adapters.google.ml import MlClient
 from cloudserve.adapters.google.vertex.api import VertexApi
 
 from cloudserve.errors import ConflictError

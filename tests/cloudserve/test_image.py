@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from cloudserve import __version__
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.image import write_image
 

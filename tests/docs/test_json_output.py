@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output.md"
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -10,8 +10,8 @@ import requests
 
 from cloudserve import registry, status
 from cloudserve.project import load_project
-from cloudserve.release.layout import Layout
-from cloudserve.release.lock import lock
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.lock import lock
 
 TARGETS = ("gcp", "aws")
 

@@ -11,7 +11,7 @@ from cloudserve.errors import RemoteError
 
 from ..console import endpoint_log
 from ..credentials import Access
-from ..rest import PAGE, RETRIES, GoogleApi, Record
+from ..googleapi import PAGE, RETRIES, GoogleApi, Record
 
 GOOGLE = ".googleapis.com"
 OUT_OF_ORDER = frozenset({500, 502, 503, 504})

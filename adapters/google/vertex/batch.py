@@ -13,13 +13,13 @@ from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.provider import Notify
 
 from ...polling import Poller
-from ..container import container_reason
+from ..container_errors import container_reason
 from .machines import machine_spec
 from .names import Names
 from .options import Options
 
 if TYPE_CHECKING:
-    from ..rest import Record
+    from ..googleapi import Record
     from .api import VertexApi
 
 PREFIX = "JOB_STATE_"

@@ -13,7 +13,7 @@ from ..console import quotas
 from .records import last_part
 
 if TYPE_CHECKING:
-    from ..rest import Record
+    from ..googleapi import Record
     from .api import VertexApi
 
 ALREADY_EXISTS = 6

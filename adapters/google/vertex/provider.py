@@ -23,21 +23,21 @@ from ...options import bucket_name, parse_options, value_of
 from ...ownership import ownership
 from ...polling import Poller
 from ..labels import check_labels, label_value
+from .actions.executor import Performer
 from .batch import Batches
-from .checks import check
 from .images import Availability, Clock, check_image, utc_now
 from .machines import check_replicas, with_accelerator
 from .names import Names, resource_id
 from .options import Options
-from .performer import Performer
-from .planner import Planner
+from .planning.checks import check
+from .planning.planner import Planner
+from .planning.undeploy import plan_removal
 from .records import deployed, last_part
 from .regions import check_region, known_regions
-from .state import look
-from .undeploy import plan_removal
+from .snapshot import look
 
 if TYPE_CHECKING:
-    from ..located import LocatedBlobs
+    from ..gcs.located import LocatedBlobs
     from .api import VertexApi
 
 
@@ -56,7 +56,7 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     options = with_accelerator(options, target.where)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
-        from ..located import LocatedBlobs
+        from ..gcs.located import LocatedBlobs
         from .api import VertexApi
     check_region(options.region, known_regions(), target.where)
     access = Access(environ)

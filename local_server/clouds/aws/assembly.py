@@ -10,28 +10,28 @@ from pathlib import Path
 
 from ...runtime.options import SessionOptions
 from ...transport.types import Head
+from ..background_tasks import Work
 from ..latency import INSTANT, SYSTEM_CLOCK, Clock, Latency
-from ..objects.store import ObjectStore
+from ..objects.store.store import ObjectStore
 from ..resources import Resources
 from ..router import Face, Route
-from ..work import Work
-from .alarms import Alarms
-from .arns import scope
-from .async_invocations import AsyncInvocations
-from .data_capture import DataCapture
-from .elsewhere import Elsewhere, is_aws
-from .fleet import Fleet, Variables
-from .invoker import Invoker
-from .rollout import Rollout
-from .runtime import Runtime, is_runtime
-from .s3_files import S3Files
-from .sagemaker import sagemaker
-from .sagemaker_endpoints import Endpoints
-from .sagemaker_records import Records
-from .signed import Refuse, Signed, refuse_query, refuse_s3, refuse_through
-from .sigv4 import Verifier
+from .cloudwatch_alarms import Alarms
+from .protocol.arns import scope
+from .protocol.signature_check import Refuse, Signed, refuse_query, refuse_s3, refuse_through
+from .protocol.sigv4 import Verifier
+from .protocol.unsupported_services import Elsewhere, is_aws
+from .runtime.app import Runtime, is_runtime
+from .runtime.async_invocations import AsyncInvocations
+from .runtime.data_capture import DataCapture
+from .runtime.invoker import Invoker
+from .sagemaker.app import sagemaker
+from .sagemaker.container_pool import Fleet, Variables
+from .sagemaker.endpoints import Endpoints
+from .sagemaker.records import Records
+from .sagemaker.rollout import Rollout
+from .sagemaker.s3_files import S3Files
+from .sagemaker.transform.jobs import TransformJobs
 from .sts import XMLNS, Sts
-from .transform_jobs import TransformJobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
-from .arns import ACCOUNT
-from .errors import AwsError, xml_error
+from .protocol.arns import ACCOUNT
+from .protocol.errors import AwsError, xml_error
 
 _LIMIT = 64 * 1024
 XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
-from .errors import JSON
+from .common.errors import JSON
 
 _LIMIT = 64 * 1024
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"

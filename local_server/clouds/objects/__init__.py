@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from .gcs import GcsFace
+from .gcs.app import GcsFace
 from .routing import is_gcs, is_s3
-from .s3 import S3Face
-from .store import ObjectStore
+from .s3.app import S3Face
+from .store.store import ObjectStore
 
 __all__ = ["GcsFace", "ObjectStore", "S3Face", "is_gcs", "is_s3"]

@@ -17,9 +17,9 @@ from typing import Any
 from cloudserve.errors import CloudserveError, ModelError
 
 from ...runtime.serving_image import ServingImage
-from ..objects.errors import NoSuchBucketError
-from ..objects.store import ObjectStore
-from ..serving import Source
+from ..model_hosting import Source
+from ..objects.store.errors import NoSuchBucketError
+from ..objects.store.store import ObjectStore
 from .records import failed_precondition, invalid
 
 _URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)

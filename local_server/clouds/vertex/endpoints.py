@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...status import Code
-from ..google.ai_platform_records import check_etag
-from ..google.discovery import snake
-from ..google.errors import ApiError
+from ..google.ai_platform.records import check_etag
+from ..google.common.discovery import snake
+from ..google.common.errors import ApiError
 from ..latency import Step
+from ..model_hosting import Serving
 from ..resources import Document
-from ..serving import Serving
-from .deployments import serving_key
+from .deployment.deployments import serving_key
+from .deployment.traffic import check_split
 from .listing import Listing
 from .masks import update
 from .operations import EMPTY, Operations, Outcome, Runner
@@ -26,7 +27,6 @@ from .records import (
     shown,
 )
 from .rules import check_display_name, check_endpoint_id, check_labels
-from .traffic import check_split
 
 DEDICATED_DOMAIN = ".prediction.vertexai.goog"
 _LISTED = Listing(

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...status import Code
-from ..google.errors import ApiError
+from ..google.common.errors import ApiError
 from ..latency import Step
-from ..objects.errors import NoSuchBucketError
-from ..objects.nouns import About
-from ..objects.store import ObjectStore
+from ..model_hosting import Source
+from ..objects.store.errors import NoSuchBucketError
+from ..objects.store.store import ObjectStore
+from ..objects.store.types import About
 from ..resources import Document
-from ..serving import Source
 from .artifacts import Artifacts, source_of
 from .operations import Operations, Outcome, Runner
 from .records import TYPE, Records, failed_precondition, invalid

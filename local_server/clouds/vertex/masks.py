@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..filters import camel
-from ..google.discovery import snake
+from ..google.common.discovery import snake
 from ..resources import Document
 from .records import invalid
 

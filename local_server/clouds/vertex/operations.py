@@ -17,11 +17,11 @@ from types import MappingProxyType
 from typing import Any
 
 from ...status import Code, StatusError
-from ..google.errors import ApiError
+from ..background_tasks import Work, either
+from ..faults.injected import fail_if_planned
+from ..google.common.errors import ApiError
 from ..latency import Latency, Step
-from ..planned_failure import fail_if_planned
 from ..resources import Document
-from ..work import Work, either
 from .records import OPERATION, TYPE, Records, failed_precondition, new_id, not_found
 
 logger = logging.getLogger(__name__)

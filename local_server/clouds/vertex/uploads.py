@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...status import Code
-from ..google.errors import ApiError
+from ..google.common.errors import ApiError
 from ..latency import Step
 from ..resources import Document
 from .aliases import move_aliases

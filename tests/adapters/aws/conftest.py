@@ -5,7 +5,7 @@ from __future__ import annotations
 import boto3
 import botocore.session
 import pytest
-from cloudserve.adapters.aws.sagemaker import create
+from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.project import Target
 from cloudserve.testing.provider_contract import perform, plan, put

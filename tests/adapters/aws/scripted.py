@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from cloudserve.adapters.aws.api import SageMaker
-from cloudserve.adapters.aws.endpoint import new_variant, without_underscores
-from cloudserve.adapters.aws.options import Options
-from cloudserve.adapters.aws.sagemaker import SageMakerEndpoints
+from cloudserve.adapters.aws.sagemaker.api import SageMaker
+from cloudserve.adapters.aws.sagemaker.options import Options
+from cloudserve.adapters.aws.sagemaker.provider import SageMakerEndpoints
+from cloudserve.adapters.aws.sagemaker.records import new_variant, without_underscores
 from cloudserve.adapters.aws.session import Access
 from cloudserve.adapters.ownership import Ownership
 from cloudserve.adapters.polling import Poller

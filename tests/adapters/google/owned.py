@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudserve.adapters.google import names, versions
+from cloudserve.adapters.google.ai_platform import names, records
 from cloudserve.adapters.google.labels import label_value
 from cloudserve.adapters.google.vertex.names import Names, resource_id
 from cloudserve.adapters.ownership import Ownership
@@ -15,7 +15,7 @@ def owning(fold, bucket="bucket"):
 
 
 VERTEX = Names(owning(resource_id))
-AI_PLATFORM = names.Names(owning(versions.platform_name))
+AI_PLATFORM = names.Names(owning(records.platform_name))
 
 
 def model_labels(model, bucket="bucket"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from cloudserve.adapters.google.ai_platform.api import MlClient
+from cloudserve.adapters.google.ai_platform.executor import Performer
 from cloudserve.adapters.google.credentials import Access
-from cloudserve.adapters.google.ml import MlClient
-from cloudserve.adapters.google.performer import Performer
 from cloudserve.adapters.google.vertex.api import VertexApi
 from cloudserve.adapters.google.vertex.operations import Operations
 from cloudserve.adapters.polling import Poller

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from cloudserve.cli.border import run
-from cloudserve.cli.commands import COMMANDS, cli
+from cloudserve.cli.command_tree import COMMANDS, cli
+from cloudserve.cli.errors import run
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel import proto
 
@@ -27,7 +27,7 @@ def test_help_imports_no_heavy_library(command):
     code = (
         # What is there at the start is an installed package's `.pth` file's.
         "import sys; before = set(sys.modules);"
-        "from cloudserve.cli.border import run; run(sys.argv[1:] + ['--help']);"
+        "from cloudserve.cli.errors import run; run(sys.argv[1:] + ['--help']);"
         "loaded = {name.partition('.')[0] for name in set(sys.modules) - before};"
         "print(sorted(loaded), file=sys.stderr)"
     )
@@ -143,7 +143,7 @@ def test_without_a_command_there_is_help(capsys):
 
 def test_inspect_shows_signatures_size_and_digest_without_tensorflow(shared_models):
     code = (
-        "import sys; from cloudserve.cli.border import run; code = run(sys.argv[1:]);"
+        "import sys; from cloudserve.cli.errors import run; code = run(sys.argv[1:]);"
         "assert not {'tensorflow', 'numpy'} & set(sys.modules); sys.exit(code)"
     )
     path = str(shared_models / "tfs_half_plus_two_tf2")

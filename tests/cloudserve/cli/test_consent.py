@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 from cloudserve.release.destination import Destination
 
 REAL = Destination("aws", "", "account 123456789012", "us-east-1", "role Deployer")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 from cloudserve.errors import RemoteError
 
 CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))

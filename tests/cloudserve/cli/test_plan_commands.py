@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 
 
 def on_target(command, *arguments):

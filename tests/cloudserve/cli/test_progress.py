@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from cloudserve.cli.progress import Bars, Lines, clock, human, showing
+from cloudserve.cli.render.progress import Bars, Lines, clock, human, showing
 from cloudserve.storage.events import (
     Direction,
     Ended,

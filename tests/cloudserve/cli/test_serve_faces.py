@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudserve.cli.border import run
+from cloudserve.cli.errors import run
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import pytest
 from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import Model, Project, Target
-from cloudserve.release import lock as locks
-from cloudserve.release.ledger import Event
 from cloudserve.release.nouns import Action, Operation
 from cloudserve.release.service import Releases
+from cloudserve.release.state import lock as locks
+from cloudserve.release.state.ledger import Event
 from tests.cloudserve.conftest import MemoryPlatform
 
 CALLS = ("ensure", "head", "read", "write", "upload", "list", "delete")

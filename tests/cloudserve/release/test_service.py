@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError, UnreachableError, UserError
-from cloudserve.release.fitness import check_prebuilt
-from cloudserve.release.layout import Layout
-from cloudserve.release.ledger import Event
+from cloudserve.release.planning.fitness import check_prebuilt
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.ledger import Event
 from cloudserve.savedmodel import proto
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError, UserError
-from cloudserve.release.ledger import Event
-from cloudserve.release.plan_file import read_plan, write_plan
+from cloudserve.release.planning.plan_file import read_plan, write_plan
+from cloudserve.release.state.ledger import Event
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel import SavedModel, TensorSpec, proto, read_saved_model
+from cloudserve.savedmodel.checkpoint.variables import INDEX, read_index
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
-from cloudserve.savedmodel.variables import INDEX, read_index
 
 ROOTS = {
     "tensorflow.SavedModel": proto.SavedModel,

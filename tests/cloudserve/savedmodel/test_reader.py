@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.savedmodel import proto, read_saved_model
-from cloudserve.savedmodel.variables import INDEX
+from cloudserve.savedmodel.checkpoint.variables import INDEX
 
 SHARD = "variables/variables.data-00000-of-00001"
 

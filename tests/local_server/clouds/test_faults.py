@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import botocore.exceptions
 import pytest
 import requests
-from cloudserve.local_server.clouds.fault_rules import Rule, load_rules, read_rules
+from cloudserve.local_server.clouds.faults.rules import Rule, load_rules, read_rules
 from cloudserve.local_server.clouds.latency import Latency
 from cloudserve.local_server.transport.types import Head
 from googleapiclient.errors import HttpError

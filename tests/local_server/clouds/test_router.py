@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cloudserve.local_server.clouds.aws.elsewhere import Elsewhere
-from cloudserve.local_server.clouds.aws.errors import JSON_1_1
-from cloudserve.local_server.clouds.aws.json_face import JsonFace
-from cloudserve.local_server.clouds.aws.runtime import Runtime
+from cloudserve.local_server.clouds.aws.protocol.errors import JSON_1_1
+from cloudserve.local_server.clouds.aws.protocol.json_app import JsonFace
+from cloudserve.local_server.clouds.aws.protocol.unsupported_services import Elsewhere
+from cloudserve.local_server.clouds.aws.runtime.app import Runtime
 from cloudserve.local_server.clouds.aws.sts import Sts
-from cloudserve.local_server.clouds.google.ai_platform import AiPlatform
+from cloudserve.local_server.clouds.google.ai_platform.app import AiPlatform
 from cloudserve.local_server.clouds.google.oauth import OAuth
-from cloudserve.local_server.clouds.objects.gcs import GcsFace
-from cloudserve.local_server.clouds.objects.s3 import S3Face
+from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
+from cloudserve.local_server.clouds.objects.s3.app import S3Face
 from cloudserve.local_server.clouds.router import Route, Router
-from cloudserve.local_server.clouds.vertex.face import VertexAi
+from cloudserve.local_server.clouds.vertex.app import VertexAi
 from cloudserve.local_server.transport.types import ClientGoneError, Head, Request, Response
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.clouds.objects.store import ObjectStore
+from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 from cloudserve.local_server.clouds.resources import Resources
 
 from cloudserve.errors import UserError

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cloudserve.local_server.codecs import scan
+from cloudserve.local_server.codecs.json import fast_path
 from cloudserve.local_server.codecs.request import _parse_exactly, parse_request, scan_request
 from cloudserve.local_server.status import StatusError
 from hypothesis import example, given
@@ -217,7 +217,7 @@ def test_ragged_lists_are_taken_alike(instances, rest):
 
 def test_a_long_first_list_makes_nothing_of_its_length_times_the_others(monkeypatch):
     asked = []
-    monkeypatch.setattr(scan, "_structure", asked.append)
+    monkeypatch.setattr(fast_path, "_structure", asked.append)
     body = json.dumps({"instances": [[1] * 10_000] + [[1]] * 10_000}).encode()
     with pytest.raises(StatusError):
         parse_request(body).decode(signature("float32"))

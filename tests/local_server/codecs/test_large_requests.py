@@ -4,9 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from cloudserve.local_server.codecs import document as documents
-from cloudserve.local_server.codecs import outline
 from cloudserve.local_server.codecs.examples import parse_examples
+from cloudserve.local_server.codecs.large import document as documents
+from cloudserve.local_server.codecs.large import outline
 from cloudserve.local_server.codecs.limits import JsonLimits
 from cloudserve.local_server.codecs.request import WHOLE_BYTES, parse_request
 from cloudserve.local_server.status import Code, StatusError

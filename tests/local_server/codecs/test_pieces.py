@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from cloudserve.local_server.codecs import outline, request
+from cloudserve.local_server.codecs import request
+from cloudserve.local_server.codecs.large import outline
 from cloudserve.local_server.codecs.request import _parse_exactly, parse_request
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st

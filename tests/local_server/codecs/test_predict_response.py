@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from cloudserve.local_server.codecs import response
-from cloudserve.local_server.codecs.json_reader import parse_json
+from cloudserve.local_server.codecs.json.reader import parse_json
 from cloudserve.local_server.codecs.request import parse_request
 from cloudserve.local_server.codecs.response import encode_columns, encode_rows
 from cloudserve.local_server.status import Code, StatusError

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from cloudserve.local_server.codecs.json_reader import parse_json
-from cloudserve.local_server.codecs.json_text import decimal_text
-from cloudserve.local_server.codecs.layout import COMPACT, PRETTY
+from cloudserve.local_server.codecs.json.layout import COMPACT, PRETTY
+from cloudserve.local_server.codecs.json.reader import parse_json
+from cloudserve.local_server.codecs.json.text import decimal_text
 from cloudserve.local_server.status import StatusError
 from hypothesis import given
 from hypothesis import strategies as st

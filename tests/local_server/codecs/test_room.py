@@ -12,8 +12,8 @@ from cloudserve.local_server.codecs.tensor_proto import (
     from_tensor_proto,
     stated_bytes,
 )
-from cloudserve.local_server.protocols.grpc_examples import read_examples
-from cloudserve.local_server.protocols.grpc_inputs import read_inputs
+from cloudserve.local_server.protocols.tfserving.grpc.examples import read_examples
+from cloudserve.local_server.protocols.tfserving.grpc.inputs import read_inputs
 from cloudserve.local_server.runtime.tensorflow import import_tensorflow
 from cloudserve.local_server.status import Code, StatusError
 

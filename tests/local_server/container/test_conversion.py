@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloudserve.local_server.container import csv_rows
-from cloudserve.local_server.container.conversion import to_tfserving
-from cloudserve.local_server.container.csv_rows import _fields, _mixed_rows, _rows
-from cloudserve.local_server.container.js import WHITE
+from cloudserve.local_server.container.nginx import csv_rows
+from cloudserve.local_server.container.nginx.conversion import to_tfserving
+from cloudserve.local_server.container.nginx.csv_rows import _fields, _mixed_rows, _rows
+from cloudserve.local_server.container.nginx.js import WHITE
 from cloudserve.local_server.container.nouns import RefusedError
 from cloudserve.local_server.container.release import Release, release_of
 from hypothesis import given

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.container import model_folder
+from cloudserve.local_server.container.python_service import model_folder
 
 from tests.local_server.container.test_handlers import handler
 

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 from click.testing import CliRunner
 
-from cloudserve.cli.commands import cli
+from cloudserve.cli.command_tree import cli
 
 CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
 

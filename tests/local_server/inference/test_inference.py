@@ -12,7 +12,7 @@ from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.inference.example_methods import CLASSIFY, REGRESS
 from cloudserve.local_server.inference.nouns import ModelSpec, Task
 from cloudserve.local_server.models import Manager, State
-from cloudserve.local_server.protocols.predict_json import begin_predict_json
+from cloudserve.local_server.protocols.tfserving.predict_json import begin_predict_json
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec

@@ -10,8 +10,8 @@ from cloudserve.local_server.inference import Inference, Way
 from cloudserve.local_server.inference.nouns import ModelSpec
 from cloudserve.local_server.inference.pace import Pace, Paces
 from cloudserve.local_server.models import Manager
-from cloudserve.local_server.protocols import predict_json as predict_json_module
-from cloudserve.local_server.protocols.predict_json import predict_json
+from cloudserve.local_server.protocols.tfserving import predict_json as predict_json_module
+from cloudserve.local_server.protocols.tfserving.predict_json import predict_json
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec

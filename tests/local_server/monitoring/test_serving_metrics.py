@@ -8,9 +8,9 @@ from cloudserve.local_server.inference.nouns import ModelSpec
 from cloudserve.local_server.inference.observing import Method as Asked
 from cloudserve.local_server.inference.observing import Observation
 from cloudserve.local_server.models import Servable, State, Version, VersionState
-from cloudserve.local_server.monitoring.metrics_face import CountedGrpc, MetricsFace
 from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
 from cloudserve.local_server.protocols.errors import ErrorResponse
+from cloudserve.local_server.protocols.middleware.metrics import CountedGrpc, MetricsFace
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_types import Call, Method, Service
 from cloudserve.local_server.transport.types import Head, Request, Response

@@ -13,9 +13,9 @@ from cloudserve.local_server.batching import BatchingParameters, batched
 from cloudserve.local_server.inference import Inference
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.models.discovery import find_versions
-from cloudserve.local_server.protocols.tfserving_rest import TfServingRest
+from cloudserve.local_server.protocols.tfserving.rest import TfServingRest
 from cloudserve.local_server.runtime.session import load_model
-from cloudserve.local_server.transport.server import HttpServer
+from cloudserve.local_server.transport.http.server import HttpServer
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel.signature import Signature, TensorSpec

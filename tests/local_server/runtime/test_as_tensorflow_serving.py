@@ -17,7 +17,7 @@ from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel import read_saved_model
-from cloudserve.savedmodel.op_table import read_table
+from cloudserve.savedmodel.checks.op_table import read_table
 
 PREBUILT = ServingImage()
 X = np.ones((1, 3), np.float32)

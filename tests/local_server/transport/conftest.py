@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import uvloop
+from cloudserve.local_server.transport.http.server import HttpServer
 from cloudserve.local_server.transport.limits import Limits
-from cloudserve.local_server.transport.server import HttpServer
 from cloudserve.local_server.transport.types import Head, Request, Response
 
 PATIENCE = 20.0  # for what must come; nothing waits for it that passes

@@ -8,14 +8,14 @@ import ssl
 import grpc.aio
 import pytest
 from cloudserve.local_server.transport.certificates import Certificates
-from cloudserve.local_server.transport.grpc_server import GrpcOptions
+from cloudserve.local_server.transport.grpc.server import GrpcOptions
 from cryptography import x509
 
 from cloudserve.errors import UserError
 
 from .certificates import Signed, config_text
 from .conftest import echo
-from .grpc_echo import Echo, ask, in_loop, serving
+from .grpc.grpc_echo import Echo, ask, in_loop, serving
 
 
 @pytest.fixture(scope="module")

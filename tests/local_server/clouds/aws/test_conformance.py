@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
-from cloudserve.local_server.clouds.aws.validation import compiled
+from cloudserve.local_server.clouds.aws.protocol.validation import compiled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

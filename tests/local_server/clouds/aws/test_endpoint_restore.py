@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cloudserve.local_server.clouds.aws.alarms import Alarms
-from cloudserve.local_server.clouds.aws.deployments import DeploymentError
-from cloudserve.local_server.clouds.aws.rollout import Rollout
-from cloudserve.local_server.clouds.aws.sagemaker_endpoints import Endpoints
-from cloudserve.local_server.clouds.aws.sagemaker_records import CONFIG, ENDPOINT, MODEL, Records
+from cloudserve.local_server.clouds.aws.cloudwatch_alarms import Alarms
+from cloudserve.local_server.clouds.aws.sagemaker.deployments import DeploymentError
+from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Endpoints
+from cloudserve.local_server.clouds.aws.sagemaker.records import CONFIG, ENDPOINT, MODEL, Records
+from cloudserve.local_server.clouds.aws.sagemaker.rollout import Rollout
+from cloudserve.local_server.clouds.background_tasks import Work
 from cloudserve.local_server.clouds.latency import INSTANT
 from cloudserve.local_server.clouds.resources import Resources
-from cloudserve.local_server.clouds.work import Work
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/serving:1"
 

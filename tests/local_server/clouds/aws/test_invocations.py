@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError
-from cloudserve.local_server.clouds.aws.event_stream import encode_message, payload_parts
-from cloudserve.local_server.clouds.aws.invoker import Asked, Invoker, ModelRefusalError
-from cloudserve.local_server.clouds.aws.sagemaker_endpoints import Lanes
+from cloudserve.local_server.clouds.aws.runtime.event_stream import encode_message, payload_parts
+from cloudserve.local_server.clouds.aws.runtime.invoker import Asked, Invoker, ModelRefusalError
+from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Lanes
 from cloudserve.local_server.container import Invocation
 from hypothesis import given
 from hypothesis import strategies as st

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from cloudserve.local_server.clouds.aws.sigv4 import SignatureError, Verifier, Wrong
+from cloudserve.local_server.clouds.aws.protocol.sigv4 import SignatureError, Verifier, Wrong
 from cloudserve.local_server.transport.types import Head
 from hypothesis import given
 from hypothesis import strategies as st

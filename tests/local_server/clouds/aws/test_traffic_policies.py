@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from cloudserve.local_server.clouds.aws.errors import AwsError
-from cloudserve.local_server.clouds.aws.traffic import Policy, Step, read_policy
+from cloudserve.local_server.clouds.aws.protocol.errors import AwsError
+from cloudserve.local_server.clouds.aws.sagemaker.traffic import Policy, Step, read_policy
 from hypothesis import given
 from hypothesis import strategies as st
 

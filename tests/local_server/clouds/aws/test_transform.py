@@ -8,7 +8,7 @@ import struct
 
 import pytest
 from botocore.exceptions import ClientError
-from cloudserve.local_server.clouds.aws.transform_records import (
+from cloudserve.local_server.clouds.aws.sagemaker.transform.records import (
     Payload,
     assemble,
     decompress,

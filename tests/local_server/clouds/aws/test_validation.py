@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloudserve.local_server.clouds.aws.errors import AwsError
-from cloudserve.local_server.clouds.aws.service_model import ServiceModel
-from cloudserve.local_server.clouds.aws.validation import check
+from cloudserve.local_server.clouds.aws.protocol.errors import AwsError
+from cloudserve.local_server.clouds.aws.protocol.service_model import ServiceModel
+from cloudserve.local_server.clouds.aws.protocol.validation import check
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,8 +4,8 @@ import random
 from collections import Counter
 
 import pytest
-from cloudserve.local_server.clouds.aws.errors import AwsError
-from cloudserve.local_server.clouds.aws.invoker import pick
+from cloudserve.local_server.clouds.aws.protocol.errors import AwsError
+from cloudserve.local_server.clouds.aws.runtime.invoker import pick
 
 
 def variants(**weights: float) -> list[dict]:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from cloudserve.local_server.clouds.google.discovery import load
-from cloudserve.local_server.clouds.google.errors import ApiError
+from cloudserve.local_server.clouds.google.common.discovery import load
+from cloudserve.local_server.clouds.google.common.errors import ApiError
 from cloudserve.local_server.status import Code
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,12 +94,12 @@ def test_a_client_without_a_document_of_ml_v1_leaves_the_other_clouds_as_they_ar
     start_emulator, monkeypatch
 ):
     import requests
-    from cloudserve.local_server.clouds.google import ai_platform
+    from cloudserve.local_server.clouds.google.ai_platform import app
 
     def load_nothing(name: str, version: str):
         raise FileNotFoundError(f"{name}.{version}.json")
 
-    monkeypatch.setattr(ai_platform, "load", load_nothing)
+    monkeypatch.setattr(app, "load", load_nothing)
     url = start_emulator(None).url
     answer = requests.get(f"{url}/v1/projects/p/models", timeout=60)
     assert answer.status_code == 501

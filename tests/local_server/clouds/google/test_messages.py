@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloudserve.local_server.clouds.google.discovery import load
-from cloudserve.local_server.clouds.google.errors import ApiError
-from cloudserve.local_server.clouds.google.messages import parse
+from cloudserve.local_server.clouds.google.common.discovery import load
+from cloudserve.local_server.clouds.google.common.errors import ApiError
+from cloudserve.local_server.clouds.google.common.messages import parse
 from cloudserve.local_server.status import Code
 from hypothesis import given
 from hypothesis import strategies as st

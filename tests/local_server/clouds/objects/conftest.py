@@ -12,11 +12,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from cloudserve.local_server.clouds.objects.gcs import GcsFace
-from cloudserve.local_server.clouds.objects.nouns import ObjectInfo
-from cloudserve.local_server.clouds.objects.s3 import S3Face
-from cloudserve.local_server.clouds.objects.store import ObjectStore
-from cloudserve.local_server.transport.server import HttpServer
+from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
+from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.store.store import ObjectStore
+from cloudserve.local_server.clouds.objects.store.types import ObjectInfo
+from cloudserve.local_server.transport.http.server import HttpServer
 from cloudserve.local_server.transport.types import Application
 
 with warnings.catch_warnings():

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cloudserve.local_server.clouds.objects.gcs import GcsFace
-from cloudserve.local_server.clouds.objects.s3 import S3Face
-from cloudserve.local_server.clouds.objects.store import ObjectStore
+from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
+from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 from cloudserve.local_server.transport.types import Head, Request
 
 CALLS = {

@@ -8,9 +8,9 @@ import resource
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from cloudserve.local_server.clouds.objects.gcs import GcsFace
-from cloudserve.local_server.clouds.objects.s3 import S3Face
-from cloudserve.local_server.clouds.objects.wire import SMALL_BODY
+from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
+from cloudserve.local_server.clouds.objects.http_util import SMALL_BODY
+from cloudserve.local_server.clouds.objects.s3.app import S3Face
 from cloudserve.local_server.clouds.router import Route, Router
 from cloudserve.local_server.transport.types import (
     Application,

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 
 import pytest
-from cloudserve.local_server.clouds.objects.store import ObjectStore
+from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 
 CRC32 = base64.b64encode(zlib.crc32(b"hello world").to_bytes(4, "big")).decode()
 FRAMED = f"b\r\nhello world\r\n0\r\nx-amz-checksum-crc32:{CRC32}\r\n\r\n".encode()
@@ -284,9 +284,9 @@ def test_a_wrong_gcs_request_gets_an_error_in_json(gcs_port, method, target, bod
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from cloudserve.local_server.clouds.objects.s3 import S3Face
-from cloudserve.local_server.clouds.objects.store import ObjectStore
-from cloudserve.local_server.transport.server import HttpServer
+from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.store.store import ObjectStore
+from cloudserve.local_server.transport.http.server import HttpServer
 
 async def main():
     server = HttpServer(S3Face(ObjectStore(Path(sys.argv[1]))))

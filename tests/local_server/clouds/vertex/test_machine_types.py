@@ -6,8 +6,11 @@ import pytest
 
 # What the adapter's own table has is known here too: a plan that passes there is taken here.
 from cloudserve.adapters.google.vertex.machines import BUILT_IN, N1_COUNTS
-from cloudserve.local_server.clouds.google.errors import ApiError
-from cloudserve.local_server.clouds.vertex.machine_types import check_machine_type, check_pair
+from cloudserve.local_server.clouds.google.common.errors import ApiError
+from cloudserve.local_server.clouds.vertex.deployment.machine_types import (
+    check_machine_type,
+    check_pair,
+)
 from cloudserve.local_server.status import Code
 
 

@@ -8,16 +8,16 @@ import random
 from collections import Counter
 
 import pytest
-from cloudserve.local_server.clouds.google.enums import name_of
-from cloudserve.local_server.clouds.google.errors import ApiError
-from cloudserve.local_server.clouds.vertex.instances import (
+from cloudserve.local_server.clouds.google.common.enums import name_of
+from cloudserve.local_server.clouds.google.common.errors import ApiError
+from cloudserve.local_server.clouds.vertex.batch.instances import (
     InstanceError,
     Shape,
     batches,
     read_tf_records,
 )
-from cloudserve.local_server.clouds.vertex.traffic import check_split, choose, with_new
-from cloudserve.local_server.protocols.vertex import PredictRequest, read_request
+from cloudserve.local_server.clouds.vertex.deployment.traffic import check_split, choose, with_new
+from cloudserve.local_server.protocols.vertex.predict import PredictRequest, read_request
 from cloudserve.local_server.status import StatusError
 from hypothesis import given
 from hypothesis import strategies as st

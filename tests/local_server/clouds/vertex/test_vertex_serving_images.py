@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import pytest
-from cloudserve.local_server.clouds.google.errors import ApiError
+from cloudserve.local_server.clouds.google.common.errors import ApiError
 from cloudserve.local_server.clouds.vertex.artifacts import serving_image
 from cloudserve.local_server.clouds.vertex.images import check_image
 from cloudserve.local_server.runtime.serving_image import ServingImage

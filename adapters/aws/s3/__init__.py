@@ -1,0 +1,1 @@
+"""S3 as a `BlobStore`. Imports nothing of SageMaker."""

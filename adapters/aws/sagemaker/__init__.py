@@ -1,0 +1,1 @@
+"""Amazon SageMaker as a `Provider`: endpoints, the model registry, batch transform."""

@@ -1,0 +1,162 @@
+"""Batch transform: a job for each file, waited for, its answers counted.
+
+Source: SageMaker API reference, `CreateTransformJob`; developer guide, "Use batch transform". A job
+writes `FILE.out` once it has answered all of a file, so a job that fails has no answers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.release.provider import Notify
+
+from ...ownership import Ownership
+from ...polling import Poller
+from ..error_hints import for_reason
+from .options import Options
+from .ownership import Owned
+from .records import NAME_LIMIT, model_name, source_of
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+TYPES = {"jsonl": "application/jsonlines", "csv": "text/csv"}
+ONE_BY_ONE = 1
+DIGITS = 12
+COMPLETED = "Completed"
+VERBS = {"Failed": "failed", "Stopped": "was stopped"}
+ENDED = VERBS.keys() | {COMPLETED}
+
+
+class Transforms:
+    """Runs jobs on one target's machines."""
+
+    def __init__(
+        self, api: SageMaker, options: Options, poller: Poller, names: Ownership, owned: Owned
+    ) -> None:
+        self._api = api
+        self._names = names
+        self._owned = owned
+        self._options = options
+        self._poller = poller
+
+    def run(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+        """Run a job a file, one after the other; the first that fails is the last.
+
+        Raises UserError for a format or a batch size that SageMaker's container does not have, and
+        for a model that is not of an archive.
+        """
+        _check(batch)
+        base = self._names.endpoint(model)
+        name = model_name(base, revision_id)
+        self._owned.check_name(model, name)
+        self._check_source(name)
+        run = base[: NAME_LIMIT - DIGITS - 5] + f"-{uuid.uuid4().hex[:DIGITS]}"
+        output = f"{batch.output.rstrip('/')}/{run}"
+        jobs = [f"{run}-{number}" for number in range(len(batch.inputs))]
+        succeeded = 0
+        for job, url in zip(jobs, batch.inputs, strict=True):
+            self._start(job, model, name, batch, url, output)
+            notify(f"transform job {job} answers {url}")
+            self._wait(job, notify)
+            succeeded += self._count(f"{output}/{url.rpartition('/')[2]}.out")
+        return BatchResult(", ".join(jobs), revision_id, output, succeeded, 0)
+
+    def _check_source(self, name: str) -> None:
+        """Refuse what jobs do not read (API reference, `ContainerDefinition.ModelDataSource`)."""
+        source = source_of(self._api.model(name) or {})
+        if source.endswith("/"):
+            raise UserError(
+                "SageMaker's jobs read a `model.tar.gz`, and this model is of the files themselves",
+                where=f"{name}: {source}",
+                hint="add `archive: true` to the target and deploy the version again: that makes "
+                "one in the bucket",
+            )
+
+    def _start(self, job: str, model: str, name: str, batch: Batch, url: str, output: str) -> None:
+        options = self._options
+        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": url}}
+        alone = batch.batch_size == ONE_BY_ONE
+        self._api.change(
+            f"create the transform job {job}",
+            "create_transform_job",
+            TransformJobName=job,
+            ModelName=name,
+            BatchStrategy="SingleRecord" if alone else "MultiRecord",
+            TransformInput={
+                "DataSource": source,
+                "ContentType": TYPES[batch.form],
+                "SplitType": "Line",
+            },
+            TransformOutput={
+                "S3OutputPath": output,
+                "Accept": "application/json",
+                "AssembleWith": "Line",
+            },
+            TransformResources={
+                "InstanceType": options.instance_type,
+                "InstanceCount": 1,
+            },
+            Tags=self._owned.tags(model),
+        )
+
+    def _wait(self, job: str, notify: Notify) -> None:
+        told = ""
+
+        def look() -> Mapping[str, Any] | None:
+            nonlocal told
+            found = self._api.transform_job(job)
+            status = str(found.get("TransformJobStatus", ""))
+            if status != told:
+                told = status
+                notify(f"transform job {job}: {status}")
+            return found if status in ENDED else None
+
+        where = f"{self._api.where}, transform job {job}"
+        try:
+            found = self._poller.until(look, what=f"job {job}", where=where, notify=notify)
+        except (RemoteError, KeyboardInterrupt) as error:
+            error.add_note(f"the job goes on unless it is stopped: {job}")
+            raise
+        if told != COMPLETED:
+            reason = str(found.get("FailureReason") or "no reason given")
+            raise RemoteError(
+                f"the transform job {VERBS[told]}: {reason}",
+                where=where,
+                hint=for_reason(reason) or "its log is in /aws/sagemaker/TransformJobs",
+            )
+
+    def _count(self, url: str) -> int:
+        """Return how many instances an output file has answers for."""
+        return sum(_answers(line) for line in self._api.lines(url))
+
+
+def _check(batch: Batch) -> None:
+    if batch.form not in TYPES:
+        raise UserError(
+            f"SageMaker's TensorFlow container does not read {batch.form}",
+            hint=f"choose {' or '.join(TYPES)}",
+        )
+    if batch.batch_size > ONE_BY_ONE:
+        raise UserError(
+            "SageMaker packs requests by their size, not by a number of instances",
+            hint="choose --batch-size 1, or leave it out",
+        )
+
+
+def _answers(line: bytes) -> int:
+    """Return how many predictions a line of the output holds."""
+    if not line.strip():
+        return 0
+    try:
+        answer = msgspec.json.decode(line)
+    except msgspec.DecodeError:  # a model's own script may answer anything
+        return 1
+    found = answer.get("predictions") if isinstance(answer, dict) else None
+    return len(found) if isinstance(found, list) else 1

@@ -1,0 +1,195 @@
+"""What a target's options ask of an endpoint: variants, settings, and how updates go.
+
+Source: SageMaker API reference, `ProductionVariant`, `DataCaptureConfig`, `AsyncInferenceConfig`,
+`DeploymentConfig`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .options import Options, Update
+from .records import Endpoint, Spec, new_variant
+
+CAPTURE, ASYNC = "DataCaptureConfig", "AsyncInferenceConfig"
+MANAGED = (
+    "InstanceType",
+    "InitialInstanceCount",
+    "ServerlessConfig",
+    "ModelDataDownloadTimeoutInSeconds",
+    "ContainerStartupHealthCheckTimeoutInSeconds",
+)
+"""The fields of a variant that the options decide on."""
+GRACE = 600
+"""Seconds that an update may take beyond its waits, for its instances to start."""
+LONGEST = 28800
+"""The most that MaximumExecutionTimeoutInSeconds may be."""
+WHOLE = 100
+CONTENT = {"JsonContentTypes": ["application/json"], "CsvContentTypes": ["text/csv"]}
+"""Captured as text, not as base64."""
+
+
+def variant(options: Options, name: str, model: str, *, idle: bool = False) -> Spec:
+    """Return a variant for a SageMaker Model; an idle one is the least that answers."""
+    count = 1 if idle else options.instance_count
+    spec: dict[str, Any] = {**new_variant(name, model, options.instance_type, count)}
+    if options.serverless:
+        del spec["InstanceType"], spec["InitialInstanceCount"]
+        spec["ServerlessConfig"] = _serverless(options, idle=idle)
+        return spec
+    if options.download_seconds:
+        spec["ModelDataDownloadTimeoutInSeconds"] = options.download_seconds
+    if options.startup_seconds:
+        spec["ContainerStartupHealthCheckTimeoutInSeconds"] = options.startup_seconds
+    return spec
+
+
+def shadow(options: Options, name: str, model: str) -> Spec:
+    """Return a variant that gets copies; its weight is its share of the live one's requests."""
+    weight = options.shadow_percent / WHOLE
+    return {**variant(options, name, model, idle=True), "InitialVariantWeight": weight}
+
+
+def _serverless(options: Options, *, idle: bool) -> dict[str, int]:
+    config = {
+        "MemorySizeInMB": options.serverless_memory_mb,
+        "MaxConcurrency": options.serverless_concurrency,
+    }
+    if options.serverless_provisioned and not idle:
+        config["ProvisionedConcurrency"] = options.serverless_provisioned
+    return config
+
+
+def settings(options: Options) -> dict[str, Any]:
+    """Return what an endpoint configuration says beside its variants."""
+    found: dict[str, Any] = {}
+    if options.capture_percent:
+        found[CAPTURE] = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": options.capture_percent,
+            "DestinationS3Uri": options.capture_url or f"{options.bucket.rstrip('/')}/captured",
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            "CaptureContentTypeHeader": CONTENT,
+        }
+    if options.async_output:
+        found[ASYNC] = _asynchronous(options)
+    return found
+
+
+def _asynchronous(options: Options) -> dict[str, Any]:
+    output = {"S3OutputPath": options.async_output}
+    if options.async_failures:
+        output["S3FailurePath"] = options.async_failures
+    found: dict[str, Any] = {"OutputConfig": output}
+    if options.async_concurrency:
+        limit = {"MaxConcurrentInvocationsPerInstance": options.async_concurrency}
+        found["ClientConfig"] = limit
+    return found
+
+
+def policy(options: Options) -> dict[str, Any]:
+    """Return the DeploymentConfig of an update; {} leaves it to SageMaker."""
+    if options.update is Update.NONE:
+        return {}
+    limit = waits(options) + GRACE
+    found: dict[str, Any]
+    if options.update is Update.ROLLING:
+        found = {
+            "RollingUpdatePolicy": {
+                "MaximumBatchSize": _percent(options),
+                "WaitIntervalInSeconds": options.update_wait_seconds,
+                "MaximumExecutionTimeoutInSeconds": limit,
+            }
+        }
+    else:
+        found = {
+            "BlueGreenUpdatePolicy": {
+                "TrafficRoutingConfiguration": _routing(options),
+                "TerminationWaitInSeconds": options.update_bake_seconds,
+                "MaximumExecutionTimeoutInSeconds": limit,
+            }
+        }
+    if options.alarm_names:
+        alarms = [{"AlarmName": name} for name in options.alarm_names]
+        found["AutoRollbackConfiguration"] = {"Alarms": alarms}
+    return found
+
+
+def _routing(options: Options) -> dict[str, Any]:
+    wait = options.update_wait_seconds
+    match options.update:
+        case Update.CANARY:
+            return {
+                "Type": "CANARY",
+                "CanarySize": _percent(options),
+                "WaitIntervalInSeconds": wait,
+            }
+        case Update.LINEAR:
+            return {
+                "Type": "LINEAR",
+                "LinearStepSize": _percent(options),
+                "WaitIntervalInSeconds": wait,
+            }
+        case _:
+            return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+
+
+def _percent(options: Options) -> dict[str, Any]:
+    return {"Type": "CAPACITY_PERCENT", "Value": options.update_percent}
+
+
+def waits(options: Options) -> int:
+    """Return the seconds that an update waits by its policy, without what instances take."""
+    steps = -(-WHOLE // options.update_percent)
+    match options.update:
+        case Update.NONE:
+            return 0
+        case Update.ROLLING:
+            return steps * options.update_wait_seconds
+        case Update.LINEAR:
+            return (steps - 1) * options.update_wait_seconds + options.update_bake_seconds
+        case Update.CANARY:
+            return options.update_wait_seconds + options.update_bake_seconds
+        case Update.ALL_AT_ONCE:
+            return options.update_bake_seconds
+
+
+def told(spec: Spec) -> str:
+    """Return what a variant runs on, for people: `2 x ml.m5.large`, `serverless 2048 MB`."""
+    found = spec.get("ServerlessConfig")
+    if found is None:
+        return f"{spec.get('InitialInstanceCount', 1)} x {spec.get('InstanceType', 'instances')}"
+    warm = found.get("ProvisionedConcurrency")
+    extra = f", {warm} kept warm" if warm else ""
+    return f"serverless {found['MemorySizeInMB']} MB, {found['MaxConcurrency']} at once{extra}"
+
+
+def same_machines(wanted: Spec, there: Spec) -> bool:
+    """Say whether a variant runs on what is wanted; the service's answer may say more."""
+    return all(_like(wanted.get(key), there.get(key)) for key in MANAGED)
+
+
+def same_settings(wanted: Mapping[str, Any], endpoint: Endpoint) -> bool:
+    """Say whether a configuration captures and answers as is wanted."""
+    return all(_like(wanted.get(key), endpoint.settings.get(key)) for key in (CAPTURE, ASYNC))
+
+
+def as_text(value: Mapping[str, Any]) -> str:
+    """Return a mapping as JSON text, one text for one content."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def as_mapping(text: object) -> dict[str, Any]:
+    """Read what `as_text` wrote; nothing is {}."""
+    found: dict[str, Any] = json.loads(str(text or "{}"))
+    return found
+
+
+def _like(wanted: Any, there: Any) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(there, Mapping):
+        return all(_like(value, there.get(key)) for key, value in wanted.items())
+    return bool(wanted == there)

@@ -1,0 +1,75 @@
+"""Watch an endpoint until it is as wanted; told are its states and, of a failure, its last log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import RemoteError
+from cloudserve.release.provider import Notify
+
+from ..error_hints import for_reason
+from .records import CHANGING, FAILED, Endpoint
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+REPLACE = "what failed is replaced"
+
+
+class Watch:
+    """Looks at an endpoint until it is in service as wanted, and tells each new status."""
+
+    def __init__(
+        self,
+        api: SageMaker,
+        name: str,
+        notify: Notify,
+        *,
+        config: str,
+        weights: Mapping[str, float] | None,
+        variant: str,
+    ) -> None:
+        self._api = api
+        self._name = name
+        self._notify = notify
+        self._config = config
+        self._weights = weights
+        self._variant = variant
+        self._told = ""
+        self._moved = False
+
+    def look(self) -> Endpoint | None:
+        """Return the endpoint when it has arrived, None while it is on its way."""
+        found = self._api.endpoint(self._name)
+        if found is None:
+            raise RemoteError(f"endpoint {self._name}: it is gone", where=self._api.where)
+        if found.status != self._told:
+            self._told = found.status
+            self._notify(f"endpoint {self._name}: {found.status}")
+        if found.status == FAILED:
+            raise self._failed(found.reason or "no reason given")
+        if found.status in CHANGING:
+            self._moved = True
+            return None
+        if self._arrived(found):
+            return found
+        # In service without the change: rolled back, or (for a moment) not yet begun.
+        if self._moved or found.reason:
+            raise self._failed(f"SageMaker undid the change: {found.reason or 'no reason given'}")
+        return None
+
+    def _arrived(self, found: Endpoint) -> bool:
+        return (not self._config or found.config == self._config) and (
+            self._weights is None or found.weights == self._weights
+        )
+
+    def _failed(self, reason: str) -> RemoteError:
+        for line in self._api.logs.tail(self._name, self._variant):
+            self._notify(line)
+        hint = for_reason(reason)
+        return RemoteError(
+            f"endpoint {self._name}: {reason}",
+            where=self._api.where,
+            hint=f"{hint or 'correct the cause'}; then deploy again: {REPLACE}",
+        )

@@ -1,0 +1,110 @@
+"""`model.tar.gz` of a revision: made of the objects in its bucket, while it is sent back there.
+
+SageMaker takes no prefix for serverless and multi-model endpoints, nor for batch transform (API
+reference, `ContainerDefinition.ModelDataSource`). The files are in the bucket already, so the
+archive is of what was released, whatever became of the directory; the bytes pass through this
+machine, and only the parts under way are on its disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from cloudserve.errors import RemoteError
+from cloudserve.release.nouns import Action, Location
+from cloudserve.release.provider import Blob, Notify
+from cloudserve.storage.archive import ARCHIVE, CODE, DIGEST, pack_members
+from cloudserve.storage.contract import PartStore
+from cloudserve.storage.events import Observe, serialized
+from cloudserve.storage.retry import Retry
+from cloudserve.storage.upload.stream import send_stream
+
+from ...s3.object_stream import open_object
+from .progress import Tenths
+
+MAKE = "create-archive"
+Files = tuple[tuple[str, Blob], ...]
+
+
+class Archives:
+    """Archives in one bucket, each of the objects below a prefix there."""
+
+    def __init__(self, blobs: PartStore) -> None:
+        self._blobs = blobs
+
+    def plan(self, location: Location, key: str, *, alone: bool = False) -> tuple[Action, ...]:
+        """Plan the archive of a revision under a key; () where it is there.
+
+        It holds `MODEL/NUMBER/`, or where the model is `alone` in its place `NUMBER/`.
+        """
+        base = location.saved_model.removesuffix(f"{location.number}/")
+        args = {
+            "key": key,
+            "files": location.saved_model,
+            "base": base if alone else location.root,
+        }
+        files = self._files(args)
+        if files and self._is_there(key, _digest(files)):
+            return ()
+        url = f"{self._blobs.url}/{key}"
+        sentence = f"make {url} of the files under {location.root_url}"
+        return (Action(MAKE, MAKE, sentence, args, f"delete the object {url}"),)
+
+    def make(self, args: Mapping[str, Any], notify: Notify) -> None:
+        """Make an archive that a plan wants; one that is there is not made again.
+
+        An interrupted one goes on by parts. Raises RemoteError when the files are not there.
+        """
+        files, key = self._files(args), str(args["key"])
+        if not files:
+            raise RemoteError(
+                "the revision's files are not there",
+                where=f"{self._blobs.url}/{args['files']}",
+                hint="deploy the version again: that uploads them",
+            )
+        size = sum(blob.size for _, blob in files)
+        if not self._is_there(key, _digest(files)):
+            self._send(key, files, Tenths(size, notify))
+        notify(f"{len(files)} files, {size:,} bytes, are in {self._blobs.url}/{key}")
+
+    def _send(self, key: str, files: Files, observe: Observe) -> None:
+        retry, observe = Retry(), serialized(observe)
+        members = [
+            (name, blob.size, partial(open_object, self._blobs, blob, retry, observe))
+            for name, blob in files
+        ]
+        make = partial(pack_members, members)
+        send_stream(self._blobs, key, {DIGEST: _digest(files)}, make, observe, retry=retry)
+
+    def _is_there(self, key: str, digest: str) -> bool:
+        head = self._blobs.head(key)
+        return head is not None and head.metadata.get(DIGEST) == digest
+
+    def _files(self, args: Mapping[str, Any]) -> Files:
+        """Return what goes into the archive by name: the SavedModel, and its `code/` once more."""
+        prefix, base = str(args["files"]), str(args["base"])
+        found, own = [], f"{prefix}{CODE}/"
+        for blob in self._blobs.list(prefix):
+            found.append((blob.key.removeprefix(base), blob))
+            if blob.key.startswith(own):
+                found.append((f"{CODE}/{blob.key.removeprefix(own)}", blob))
+        return tuple(sorted(found, key=lambda file: file[0]))
+
+
+def archive_key(location: Location) -> str:
+    """Return the key of a revision's archive: it names the content, as the revision's id does."""
+    return f"{location.root.removesuffix('/')}.tar.gz"
+
+
+def source_url(location: Location, *, archived: bool) -> str:
+    """Return the URL that SageMaker reads a revision from."""
+    return f"{location.bucket}/{archive_key(location)}" if archived else location.root_url
+
+
+def _digest(files: Files) -> str:
+    """Return what an archive's bytes depend on: names, and the ETags of the objects."""
+    text = "".join(f"{name}\0{blob.size}\0{blob.token}\n" for name, blob in files)
+    return hashlib.sha256(f"{ARCHIVE}\n{text}".encode()).hexdigest()

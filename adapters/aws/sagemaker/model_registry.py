@@ -1,0 +1,189 @@
+"""The model registry as a gate: a revision is a package of a group, and approved before it is live.
+
+Versioned packages take no tags, and a list shows no properties: the package's description carries
+the revision. Source: SageMaker API reference, `CreateModelPackage`, `ModelPackageSummary`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.errors import CheckFailedError, ConflictError, UserError
+from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.owner import owned_by
+from cloudserve.release.provider import Notify
+
+from .endpoint_config import as_mapping, as_text
+from .model_files.archive import source_url
+from .options import Options
+from .ownership import Owned
+from .planning.single_revision import is_forward
+from .records import bucket_of, container, data_url
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+REGISTER = "register-package"
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+TYPES = {
+    "SupportedContentTypes": ["application/json", "application/jsonlines", "text/csv"],
+    "SupportedResponseMIMETypes": ["application/json"],
+}
+DIGITS_IN_TOKEN = 32
+WROTE = "cloudserve"
+"""What the description of a package of cloudserve's begins with."""
+
+
+class Packages:
+    """The packages of one target's group; without a group nothing is registered or asked."""
+
+    def __init__(self, options: Options, image: str, api: SageMaker, owned: Owned) -> None:
+        self._owned = owned
+        self._group = options.package_group
+        self._options = options
+        self._image = image
+        self._api = api
+
+    def plan(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
+        """Plan to register a revision that is not in the group; () when it is.
+
+        Raises ConflictError for a group of another owner.
+        """
+        if not self._group:
+            return ()
+        self._check_group()
+        if self._find(model, revision) is not None:
+            return ()
+        args: dict[str, str | int | float] = {
+            "model": model,
+            "group": self._group,
+            "number": revision.number,
+            "digest": revision.digest,
+            "image": self._image,
+            "source": source_url(location, archived=self._options.archived),
+            "env": as_text(self._options.env),
+        }
+        sentence = (
+            f"register {revision.id} in the model package group {self._group}, to be approved"
+        )
+        return (Action(REGISTER, REGISTER, sentence, args, "delete the model package"),)
+
+    def register(self, args: Mapping[str, str | int | float], notify: Notify) -> None:
+        """Make the group if it is not there, and the package; safe to repeat."""
+        group, model = str(args["group"]), str(args["model"])
+        revision = Revision(int(args["number"]), str(args["digest"]))
+        if self._find(model, revision) is not None:
+            notify(f"model package of {revision.id}: there already")
+            return
+        env = as_mapping(args["env"])
+        tags = self._owned.tags(model)
+        made = self._api.create(
+            f"create the model package group {group}",
+            "create_model_package_group",
+            ModelPackageGroupName=group,
+            Tags=tags,
+        )
+        arn = None if made else self._check_group()
+        if arn:
+            self._api.change(f"tag {group}", "add_tags", ResourceArn=arn, Tags=tags)
+        told = _told(model, revision)
+        self._api.change(
+            f"register {revision.id} in {group}",
+            "create_model_package",
+            ModelPackageGroupName=group,
+            ModelPackageDescription=told,
+            InferenceSpecification={
+                "Containers": [container(str(args["image"]), str(args["source"]), env)],
+                **TYPES,
+            },
+            ModelApprovalStatus=PENDING,
+            CustomerMetadataProperties={
+                tag["Key"]: tag["Value"]
+                for tag in self._owned.tags(model, number=revision.number, digest=revision.digest)
+            },
+            ClientToken=hashlib.sha256(told.encode()).hexdigest()[:DIGITS_IN_TOKEN],
+        )
+
+    def check(self, model: str, revision_id: str, seen: Deployment) -> None:
+        """Raise CheckFailedError for a revision that is not approved, or was rejected.
+
+        What goes back has been live: it needs no approval, but a rejection holds. Raises
+        ConflictError for a group of another owner.
+        """
+        chosen = seen.find(revision_id)
+        if not self._group or chosen is None:
+            return
+        self._check_group()
+        found = self._find(model, chosen.revision)
+        status = found["ModelApprovalStatus"] if found else None
+        if status == APPROVED or (status != REJECTED and not is_forward(seen, revision_id)):
+            return
+        if found is None:
+            raise UserError(
+                f"{revision_id} is not registered in the model package group {self._group}",
+                where=f"{model} on {seen.target}",
+                hint=f"cloudserve deploy {model} --target {seen.target} registers it",
+            )
+        arn = str(found["ModelPackageArn"])
+        if status == REJECTED:
+            raise CheckFailedError(
+                f"{revision_id} was rejected{self._reason(arn)}",
+                where=arn,
+                hint="promote another version, or approve this one in SageMaker after all",
+            )
+        raise CheckFailedError(
+            f"{revision_id} waits for its approval ({status})",
+            where=arn,
+            hint="approve it: aws sagemaker update-model-package "
+            f"--model-package-arn {arn} --model-approval-status {APPROVED}",
+        )
+
+    def _check_group(self) -> str | None:
+        """Return the ARN of a group without an owner; raise ConflictError for one of another."""
+        group = self._api.package_group(self._group)
+        if group is None:
+            return None
+        arn, what = str(group["ModelPackageGroupArn"]), f"the model package group {self._group}"
+        owner = self._owned.other_owner(arn)
+        if owner is not None:
+            raise owned_by(what, owner, where=arn, field="package_group")
+        if self._owned.is_tagged(arn):
+            return None
+        buckets = self._buckets()
+        if buckets and not self._owned.inherits(buckets):
+            raise ConflictError(
+                f"{what} has models of the bucket {' and '.join(sorted(buckets))}",
+                where=arn,
+                hint="give this target a `package_group` of its own",
+            )
+        return arn
+
+    def _buckets(self) -> set[str]:
+        """Return the bucket of the newest package that cloudserve registered, if there is one."""
+        for package in self._api.packages(self._group):
+            if str(package.get("ModelPackageDescription", "")).startswith(f"{WROTE} "):
+                found = self._api.package(str(package["ModelPackageArn"]))
+                containers = found.get("InferenceSpecification", {}).get("Containers", ())
+                return {bucket_of(data_url(container)) for container in containers}
+        return set()
+
+    def _find(self, model: str, revision: Revision) -> Mapping[str, Any] | None:
+        told = _told(model, revision)
+        return next(
+            (
+                package
+                for package in self._api.packages(self._group)
+                if package.get("ModelPackageDescription") == told
+            ),
+            None,
+        )
+
+    def _reason(self, arn: str) -> str:
+        said = self._api.package(arn).get("ApprovalDescription")
+        return f": {said}" if said else ""
+
+
+def _told(model: str, revision: Revision) -> str:
+    return f"{WROTE} {model} v{revision.number} sha256:{revision.digest}"

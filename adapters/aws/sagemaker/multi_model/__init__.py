@@ -1,0 +1,1 @@
+"""Multi-model endpoints: one SageMaker endpoint that many models share."""

@@ -1,0 +1,125 @@
+"""Plan the endpoint that many models share: a SageMaker Model of a prefix, a configuration, it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import ConflictError
+from cloudserve.release.nouns import DIGITS_IN_ID, Action
+
+from ..endpoint_config import as_text, settings, told, variant
+from ..options import Options
+from ..ownership import Owned
+from ..planning.actions import Args, await_endpoint, create_endpoint, delete_failed, update_endpoint
+from ..planning.undeploy import delete_configs, delete_endpoint, delete_models
+from ..records import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
+
+if TYPE_CHECKING:
+    from ..api import SageMaker
+
+SWITCH = "SAGEMAKER_MULTI_MODEL"
+"""What tells AWS's image of it (Deep Learning Containers, "Multi-Model Endpoints")."""
+DELETE_SHARED = "delete-shared-endpoint"
+"""The kind of the action that deletes the endpoint, if it still serves no model."""
+OWNER = "multi-model"
+"""What its resources are tagged with in the place of a model's name: no model has such a one."""
+
+
+class MultiModelPlanner:
+    """Plans for one target's endpoint; `Performer` carries the actions out."""
+
+    def __init__(self, options: Options, image: str, prefix: str, api: SageMaker) -> None:
+        self._options = options
+        self._image = image
+        self._prefix = prefix
+        self._api = api
+        self._name = options.multi_model
+
+    def endpoint(self, there: Endpoint | None) -> tuple[Action, ...]:
+        """Return what makes the endpoint as the target wants it; () where it is."""
+        create, config = self._create_model(), self._create_config()
+        name = str(config.args["config"])
+        if there is None:
+            return (create, config, self._create(config))
+        if there.status == FAILED:
+            return (delete_failed(OWNER, there), create, config, self._create(config))
+        if there.status in CHANGING:
+            return (self._wait(there, name),)
+        if there.config == name:
+            return ()
+        return (create, config, update_endpoint(config, there, ONLY, self._told))
+
+    def removal(self, there: Endpoint | None, owned: Owned) -> list[Action]:
+        """Return what deletes the endpoint, its configurations and its SageMaker Models."""
+        actions = delete_endpoint(there, OWNER) if there else []
+        actions = [
+            replace(action, kind=DELETE_SHARED) if action.kind == "delete-endpoint" else action
+            for action in actions
+        ]
+        actions += delete_configs(self._api, owned, self._name, OWNER, None)
+        pattern = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
+        names = filter(pattern.fullmatch, self._api.model_names(f"{self._name}-"))
+        return [*actions, *delete_models(self._api, owned, sorted(names), OWNER)]
+
+    def _create(self, config: Action) -> Action:
+        return create_endpoint(config, self._name, ONLY, self._told)
+
+    def _wait(self, there: Endpoint, config: str) -> Action:
+        if config not in {there.pending, there.config} or there.status == "Deleting":
+            raise ConflictError(
+                f"the endpoint {there.name} is {there.status}: another change is under way",
+                where=self._api.where,
+                hint="run the same command again when it is done",
+            )
+        return await_endpoint(there, ONLY)
+
+    def _create_model(self) -> Action:
+        args: Args = {
+            "model": OWNER,
+            "name": self._model,
+            "number": 0,
+            "digest": self._digest,
+            "image": self._image,
+            "source": self._prefix,
+            "role_arn": self._options.role_arn,
+            "env": as_text(self._env),
+            "many": 1,
+        }
+        sentence = f"create the model {self._model} of what lies below {self._prefix}"
+        undo = f"delete the model {self._model}"
+        return Action("create-model", "create-model", sentence, args, undo)
+
+    def _create_config(self) -> Action:
+        spec = variant(self._options, ONLY, self._model)
+        body = canonical(({**spec, "InitialVariantWeight": 1.0},))
+        more = settings(self._options)
+        name = config_name(self._name, body, as_text(more))
+        args: Args = {"model": OWNER, "config": name, "variants": body}
+        if more:
+            args["settings"] = as_text(more)
+        sentence = f"create the endpoint configuration {name}: {self._told}"
+        undo = f"delete the endpoint configuration {name}"
+        return Action("create-endpoint-config", "create-endpoint-config", sentence, args, undo)
+
+    @property
+    def _told(self) -> str:
+        machines = told(variant(self._options, ONLY, self._model))
+        return f"{machines} for all models of the target"
+
+    @property
+    def _model(self) -> str:
+        """Return the name of the SageMaker Model: it names the container."""
+        return f"{self._name}-{self._digest[:DIGITS_IN_ID]}"
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {SWITCH: "true", **self._options.env}
+
+    @property
+    def _digest(self) -> str:
+        options = self._options
+        parts = (self._image, self._prefix, options.role_arn, as_text(self._env))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,285 @@
+"""One SageMaker endpoint that many models share, as a Provider.
+
+Each revision is an archive below the endpoint's prefix, `MODEL/REVISION.tar.gz`, and a request
+names it as its TargetModel. An archive is never written over: the endpoint may have loaded it
+(developer guide, "Add or Remove Models"). So which revision is live is not a key of its own but
+the catalog's word, and a promotion moves nothing on the endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.release.destination import Destination
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployed,
+    Deployment,
+    Location,
+    Revision,
+    State,
+)
+from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.provider import BlobStore, Notify
+from cloudserve.storage.contract import PartStore
+
+from ....ownership import Ownership
+from ....polling import Poller
+from ..executor import Performer
+from ..model_files.archive import MAKE, Archives
+from ..options import Options
+from ..ownership import Owned
+from ..planning.checks import Place, check, check_body
+from ..records import FAILED
+from .catalog import Catalogs, Entry
+from .planner import DELETE_SHARED, OWNER, MultiModelPlanner
+
+if TYPE_CHECKING:
+    from ..api import SageMaker
+
+LOAD, SET_LIVE, UNLOAD = "load-model", "set-live", "unload-model"
+
+
+class MultiModelEndpoint:
+    """One target, all of whose models are on one endpoint."""
+
+    def __init__(
+        self,
+        names: Ownership,
+        options: Options,
+        image: str,
+        api: SageMaker,
+        blobs: PartStore,
+        poller: Poller,
+    ) -> None:
+        self._target = names.target
+        self._options = options
+        self._image = image
+        self._name = options.multi_model
+        self._api = api
+        self._blobs = blobs
+        self._poller = poller
+        self._catalogs = Catalogs(blobs, self._name)
+        self._archives = Archives(blobs)
+        prefix = f"{blobs.url}/{self._catalogs.prefix}"
+        self._planner = MultiModelPlanner(options, image, prefix, api)
+        self._owned = Owned(api, names)
+        self._performer = Performer(api, poller, blobs, self._owned)
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the target's bucket."""
+        return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the AWS account that the calls reach, or the offline clouds."""
+        return self._api.destination(self._options.region)
+
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: one model on the endpoint in its region."""
+        return f"sagemaker/{self._options.region}/{self._name.lower()}/{model}"
+
+    def describe(self, model: str) -> Deployment:
+        """Read the endpoint and the model's catalog.
+
+        Raises ConflictError for an endpoint of that name that is another owner's, or not one of
+        many models.
+        """
+        endpoint, catalog = self._owned.endpoint(OWNER), self._catalogs.read(model)
+        revisions = tuple(
+            Deployed(
+                entry.revision,
+                State.FAILED if entry.reason else State.READY,
+                f"{self._blobs.url}/{self._catalogs.prefix}{_target(model, name)}",
+                datetime.fromtimestamp(entry.tried, UTC),
+                entry.reason or None,
+            )
+            for name, entry in sorted(catalog.revisions.items(), key=_by_number)
+        )
+        if endpoint is None:
+            return Deployment(model, self._target, revisions)
+        serves = endpoint.status != FAILED
+        traffic = {
+            name: float(name == catalog.live)
+            for name, entry in catalog.revisions.items()
+            if serves and not entry.reason
+        }
+        return Deployment(
+            model, self._target, revisions, traffic, endpoint.state, endpoint.reason, self._name
+        )
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Compare a model and the target's fields with SageMaker's limits, bucket, image."""
+        return check(
+            artifact, self._options, Place.of(self._target, self._blobs, self._image), self._api
+        )
+
+    def plan_deploy(
+        self,
+        model: str,
+        revision: Revision,
+        location: Location,
+        seen: Deployment,  # noqa: ARG002 - the catalog says it, too
+    ) -> tuple[Action, ...]:
+        """Plan the endpoint where it is not as wanted, the archive, and that it is loaded once."""
+        before = self._planner.endpoint(self._owned.endpoint(OWNER))
+        target = _target(model, revision.id)
+        # The container looks for NUMBER/ at the top of each archive (python_service.py).
+        archive = self._archives.plan(location, self._catalogs.prefix + target, alone=True)
+        entry = self._catalogs.read(model).find(revision)
+        if entry is not None and not entry.reason and not archive:
+            return before
+        args: dict[str, str | int | float] = {
+            "model": model,
+            "number": revision.number,
+            "digest": revision.digest,
+        }
+        sentence = f"have the endpoint {self._name} load {target}"
+        return (*archive, *before, Action(LOAD, LOAD, sentence, args))
+
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = ALL
+    ) -> tuple[Action, ...]:
+        """Plan that requests without a revision are for this one; raises UserError for a part."""
+        if percent < ALL:
+            raise UserError(
+                "requests to an endpoint of many models name one of them: they cannot be divided",
+                where=f"{model} on {self._target}",
+                hint="promote without --percent, and try it before with `predict --version`",
+            )
+        if self._catalogs.read(model).live == revision_id:
+            return ()
+        args: dict[str, str | int | float] = {"model": model, "revision": revision_id}
+        sentence = f"make {revision_id} the live revision of {model} on {self._name}"
+        undo = f"promote {seen.live} again" if seen.live else ""
+        return (Action(SET_LIVE, SET_LIVE, sentence, args, undo),)
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to delete archives, and the endpoint with its last model."""
+        del seen  # the catalog says it, too
+        there = self._catalogs.read(model).revisions
+        going = [name for name in there if revision_ids is None or name in revision_ids]
+        actions = [self._plan_unload(model, name) for name in sorted(going)]
+        if revision_ids is None and self._is_last(model):
+            actions += self._planner.removal(self._owned.endpoint(OWNER), self._owned)
+        return tuple(actions)
+
+    def _is_last(self, model: str) -> bool:
+        """Say whether a model was on the endpoint, and no other one is."""
+        return self._catalogs.has(model) and not set(self._catalogs.models()) - {model}
+
+    def _plan_unload(self, model: str, revision_id: str) -> Action:
+        target = _target(model, revision_id)
+        args: dict[str, str | int | float] = {"model": model, "revision": revision_id}
+        sentence = f"delete the archive {target} below the prefix of the endpoint {self._name}"
+        return Action(f"unload-{revision_id}", UNLOAD, sentence, args)
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Carry out one action and wait for its end."""
+        args = action.args
+        match action.kind:
+            case kind if kind == MAKE:
+                self._archives.make(args, notify)
+            case kind if kind == LOAD:
+                self._load(args, notify)
+            case kind if kind == UNLOAD:
+                self._unload(str(args["model"]), str(args["revision"]))
+            case kind if kind == DELETE_SHARED:
+                self._delete_shared(action, notify)
+            case kind if kind == SET_LIVE:
+                self._set_live(str(args["model"]), str(args["revision"]))
+            case _:
+                self._performer.perform(action, notify)
+
+    def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
+        """Ask for the live revision or another; raises UserError for one that is not there."""
+        check_body(body, self._options)
+        catalog, where = self._catalogs.read(model), f"{model} on {self._target}"
+        asked = revision_id or catalog.live
+        if not asked:
+            raise RemoteError(
+                f"nothing of {model} is live on the endpoint {self._name}",
+                where=where,
+                hint=f"cloudserve deploy {model} --target {self._target}",
+            )
+        if asked not in catalog.revisions:
+            raise UserError(
+                f"{asked} is not on the endpoint {self._name}",
+                where=where,
+                hint=f"there: {', '.join(sorted(catalog.revisions)) or 'nothing'}",
+            )
+        return self._api.invoke(self._name, None, body, _target(model, asked))
+
+    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+        """Refuse: a job runs a SageMaker Model of one archive, and there is none."""
+        del revision_id, batch, notify  # there is none for any of them
+        raise UserError(
+            "an endpoint of many models has no batch transform",
+            where=f"{model} on {self._target}",
+            hint="add a target without `multi_model`, with `archive: true`",
+        )
+
+    def _load(self, args: Mapping[str, str | int | float], notify: Notify) -> None:
+        model = str(args["model"])
+        revision = Revision(int(args["number"]), str(args["digest"]))
+        target = _target(model, revision.id)
+
+        def look() -> tuple[str] | None:
+            return (self._api.why_not_loaded(self._name, target),)
+
+        (reason,) = self._poller.until(look, what=target, where=self._api.where, notify=notify)
+        self._catalogs.change(model, lambda catalog: catalog.tried(revision, reason))
+        if reason:
+            raise RemoteError(
+                f"the endpoint {self._name} does not load {target}: {reason}",
+                where=self._api.where,
+                hint="correct the cause; then deploy again: what failed is replaced",
+            )
+        notify(f"{target} is loaded")
+
+    def _unload(self, model: str, revision_id: str) -> None:
+        """Delete an archive, then its entry: what is in the catalog is found by the next run.
+
+        The endpoint drops what it has loaded of it when it needs the memory.
+        """
+        self._blobs.delete(f"{self._catalogs.prefix}{_target(model, revision_id)}")
+        if revision_id in self._catalogs.read(model).revisions:
+            self._catalogs.change(model, lambda catalog: catalog.without(revision_id))
+
+    def _delete_shared(self, action: Action, notify: Notify) -> None:
+        """Delete the endpoint unless another model came to it since the plan was made."""
+        others = self._catalogs.models()
+        if others:
+            raise ConflictError(
+                f"{', '.join(others)} came to the endpoint {self._name} meanwhile",
+                where=self._api.where,
+                hint="run the same command again: the endpoint stays then",
+            )
+        self._performer.perform(replace(action, kind="delete-endpoint"), notify)
+
+    def _set_live(self, model: str, revision_id: str) -> None:
+        entry = self._catalogs.read(model).revisions.get(revision_id)
+        if entry is None or entry.reason:
+            raise ConflictError(
+                f"{revision_id} is not on the endpoint {self._name} any more",
+                where=f"{model} on {self._target}",
+                hint="run the same command again: the plan is out of date",
+            )
+        self._catalogs.change(model, lambda catalog: catalog.promoted(revision_id))
+
+
+def _by_number(named: tuple[str, Entry]) -> tuple[int, str]:
+    return named[1].number, named[0]
+
+
+def _target(model: str, revision_id: str) -> str:
+    """Return the TargetModel of a revision: its archive's key below the endpoint's prefix."""
+    return f"{model}/{revision_id}.tar.gz"

@@ -1,0 +1,122 @@
+"""The fields of a target with `provider: sagemaker`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from ...options import from_environment
+
+ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
+FOLDER = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?)?$"
+GROUP = r"^([a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?$"
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Concurrency = Annotated[int, msgspec.Meta(ge=0, le=200)]
+Hour = Annotated[int, msgspec.Meta(ge=0, le=3600)]
+Folder = Annotated[str, msgspec.Meta(pattern=FOLDER)]
+
+
+class Update(StrEnum):
+    """How an update moves traffic to new instances (SageMaker's deployment guardrails)."""
+
+    NONE = ""
+    ALL_AT_ONCE = "all-at-once"
+    CANARY = "canary"
+    LINEAR = "linear"
+    ROLLING = "rolling"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The fields of a target with `provider: sagemaker`."""
+
+    bucket: str
+    role_arn: Annotated[str, msgspec.Meta(pattern=ROLE)]
+    """The role that SageMaker reads the bucket as."""
+    region: str = from_environment("AWS_REGION", "AWS_DEFAULT_REGION")
+    endpoint_name: str = ""
+    """The endpoint; `{model}` stands for the model. By default that, with the target if needed."""
+
+    instance_type: str = "ml.m5.large"
+    instance_count: Count = 1
+    tensorflow_version: str = ""
+    """Which of AWS's TensorFlow images serves; the newest where it is not given."""
+    image: str = ""
+    """A container image of one's own, instead."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The container's environment, such as the `SAGEMAKER_TFS_…` variables."""
+    archive: bool = False
+    """Serve from one `model.tar.gz` made of the files; serverless endpoints always do."""
+    multi_model: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
+    """The endpoint that the target's models share, each loaded when a request is for it."""
+    download_seconds: Hour = 0
+    """How long a model may take to be downloaded; 0 leaves it to SageMaker."""
+    startup_seconds: Hour = 0
+    """How long a container may take until it answers `/ping`; 0 leaves it to SageMaker."""
+
+    serverless_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=6144)] = 0
+    """Serve without instances, with this memory: 1024 to 6144 in steps of 1024; 0 for instances."""
+    serverless_concurrency: Annotated[int, msgspec.Meta(ge=1, le=200)] = 5
+    """How many requests a serverless endpoint answers at once."""
+    serverless_provisioned: Concurrency = 0
+    """For how many of them it is kept warm."""
+
+    capture_percent: Percent = 0
+    """How many of the requests are captured with their answers."""
+    capture_url: Folder = ""
+    """Where to; `captured` in the bucket where it is not given."""
+    async_output: Folder = ""
+    """Answer asynchronously, into this folder."""
+    async_failures: Folder = ""
+    async_concurrency: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    """How many requests an instance works on at once; 0 leaves it to SageMaker."""
+
+    shadow_percent: Percent = 0
+    """How many of the requests a revision that waits gets a copy of; nobody gets its answers."""
+
+    update: Update = Update.NONE
+    """How a promotion replaces the live revision; without it both share the endpoint by weights."""
+    update_percent: Annotated[int, msgspec.Meta(ge=1, le=50)] = 10
+    """The canary's size, a linear step's, or a rolling batch's."""
+    update_wait_seconds: Hour = 300
+    """How long each step is watched."""
+    update_bake_seconds: Hour = 0
+    """How long the old instances stay after the last step."""
+    alarms: str = ""
+    """CloudWatch alarms that undo an update when one goes off, separated by commas."""
+
+    package_group: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
+    """The model package group that a revision is approved in before it is promoted."""
+
+    profile: str = ""
+    timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 1800
+    """How long an endpoint is waited for."""
+
+    @property
+    def serverless(self) -> bool:
+        """Say whether the endpoint has no instances."""
+        return self.serverless_memory_mb > 0
+
+    @property
+    def archived(self) -> bool:
+        """Say whether SageMaker reads one archive: serverless endpoints read no prefix.
+
+        Source: API reference, `ContainerDefinition.ModelDataSource`.
+        """
+        return self.archive or self.serverless
+
+    @property
+    def staged(self) -> bool:
+        """Say whether a revision that is not live has an endpoint of its own, not a variant."""
+        apart = self.serverless or bool(self.async_output) or self.shadow_percent > 0
+        return apart or self.update is not Update.NONE
+
+    @property
+    def alarm_names(self) -> tuple[str, ...]:
+        """Return the alarms' names."""
+        return tuple(name.strip() for name in self.alarms.split(",") if name.strip())

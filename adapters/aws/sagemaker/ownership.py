@@ -1,0 +1,143 @@
+"""Which of an account's SageMaker resources are one target's, read from their tags.
+
+Before owners were written, a tag told the model alone: such an endpoint belongs to the bucket that
+its SageMaker Models read, and gets the tags at the target's next change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.errors import ConflictError
+from cloudserve.release.owner import Owner
+from cloudserve.release.provider import Notify
+
+from ...ownership import Found, Ownership
+from .records import Endpoint, bucket_of, source_of, tag_list
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+
+class Owned:
+    """The endpoints and SageMaker Models of one target."""
+
+    def __init__(self, api: SageMaker, names: Ownership) -> None:
+        self._api = api
+        self._names = names
+
+    def endpoint(self, model: str) -> Endpoint | None:
+        """Read a model's endpoint, or None.
+
+        Raises ConflictError for one of another owner, and where the target's endpoint may be the
+        one that was made while the project had a single target here.
+        """
+        found = self._api.endpoint(self._names.endpoint(model))
+        if found is not None:
+            self._names.claims(model, self._as_found(found))
+            return found
+        former = self._names.former(model)
+        before = self._api.endpoint(former) if former else None
+        if before is not None:
+            self._names.check_former(model, self._as_found(before))
+        return None
+
+    def check(self, endpoint: Endpoint, model: str) -> None:
+        """Raise ConflictError for an endpoint of another owner."""
+        self._names.claims(model, self._as_found(endpoint))
+
+    def take(self, endpoint: Endpoint, model: str, notify: Notify) -> None:
+        """Write the owner on an endpoint that has none; raises ConflictError for another's."""
+        if self._names.claims(model, self._as_found(endpoint)):
+            return
+        self._api.change(
+            f"tag the endpoint {endpoint.name}",
+            "add_tags",
+            ResourceArn=endpoint.arn,
+            Tags=tag_list(self._names.tags(model)),
+        )
+        notify(f"the endpoint {endpoint.name} is tagged: it belongs to {self._names.owner}")
+
+    def is_own(self, model: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
+        """Say whether a SageMaker Model is the target's."""
+        return self._names.is_own(model, self._as_model(record, tags))
+
+    def owns_config(self, model: str, record: Mapping[str, Any]) -> bool:
+        """Say whether an endpoint configuration is the target's."""
+        arn = str(record["EndpointConfigArn"])
+        variants = (*record["ProductionVariants"], *record.get("ShadowProductionVariants", ()))
+        found = Found(
+            f"the endpoint configuration {arn.rpartition('/')[2]}",
+            self._api.where,
+            self._api.tags(arn),
+            lambda: self._buckets_of(variants),
+            lambda tags: _add_tags(arn, tags),
+        )
+        return self._names.is_own(model, found)
+
+    def check_name(self, model: str, name: str) -> None:
+        """Raise ConflictError if a SageMaker Model of this name is there and is another's."""
+        record = self._api.model(name)
+        if record is not None:
+            tags = self._api.tags(record["ModelArn"])
+            self._names.claims(model, self._as_model(record, tags))
+
+    def other_owner(self, arn: str) -> Owner | None:
+        """Return the owner that a resource's tags tell, if it is another one."""
+        owner = Owner.read(self._api.tags(arn))
+        return None if owner == self._names.owner else owner
+
+    def is_tagged(self, arn: str) -> bool:
+        """Say whether a resource's tags tell an owner."""
+        return Owner.read(self._api.tags(arn)) is not None
+
+    def inherits(self, buckets: Iterable[str]) -> bool:
+        """Say whether what has no owner is the target's, by the buckets of its files."""
+        return self._names.owner.may_inherit(buckets)
+
+    def taken(self, what: str) -> ConflictError:
+        """Return the error for a name that something of somebody else has."""
+        return ConflictError(
+            f"the {what} is there and is not this release's",
+            where=self._api.where,
+            hint=f"delete the {what}, or give the target another `endpoint_name`",
+        )
+
+    def tags(self, model: str, **more: str | float) -> list[dict[str, str]]:
+        """Return the tags of what is made for a model."""
+        return tag_list(self._names.tags(model), **more)
+
+    def _as_found(self, endpoint: Endpoint) -> Found:
+        return Found(
+            f"the endpoint {endpoint.name}",
+            self._api.where,
+            self._api.tags(endpoint.arn),
+            lambda: self._buckets(endpoint),
+            lambda tags: _add_tags(endpoint.arn, tags),
+            is_endpoint=True,
+        )
+
+    def _as_model(self, record: Mapping[str, Any], tags: Mapping[str, str]) -> Found:
+        arn = str(record["ModelArn"])
+        return Found(
+            f"the SageMaker Model {arn.rpartition('/')[2]}",
+            self._api.where,
+            tags,
+            lambda: {bucket_of(source_of(record))},
+            lambda more: _add_tags(arn, more),
+        )
+
+    def _buckets(self, endpoint: Endpoint) -> Iterable[str]:
+        """Read which buckets the endpoint's models are in; a model that is gone tells none."""
+        return self._buckets_of((*endpoint.variants, *endpoint.shadows))
+
+    def _buckets_of(self, variants: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+        names = {str(spec["ModelName"]) for spec in variants if "ModelName" in spec}
+        records = (self._api.model(name) for name in sorted(names))
+        return {bucket_of(source_of(record)) for record in records if record is not None}
+
+
+def _add_tags(arn: str, tags: Mapping[str, str]) -> str:
+    words = " ".join(f"Key={key},Value={value}" for key, value in tags.items())
+    return f"aws sagemaker add-tags --resource-arn {arn} --tags {words}"

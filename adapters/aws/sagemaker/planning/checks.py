@@ -1,0 +1,363 @@
+"""What SageMaker would refuse, or what will bite later, told before anything is sent.
+
+Sources: SageMaker developer guide, "Serverless Inference" (memory, concurrency, exclusions),
+"Deployment guardrails" (exclusions), "Real-time inference" (payloads), "Multi-model endpoints"
+(supported frameworks and instances); the runtime's service model for the largest body. Read in
+November 2026.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudserve.aws_registries import ACCOUNTS
+from cloudserve.errors import ProjectError, UserError
+from cloudserve.release.nouns import Artifact
+from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
+from cloudserve.release.provider import BlobStore
+
+from ....own_image import not_rehearsed
+from ..endpoint_config import GRACE, LONGEST, waits
+from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of, tensorflow_of
+from ..model_files.inference_script import check_code
+from ..options import Options, Update
+
+if TYPE_CHECKING:
+    from ..api import SageMaker
+
+MEMORY_STEP = 1024
+MB = 2**20
+LARGEST_BODY = 6_291_456
+LARGEST_SERVERLESS_BODY = 4 * MB
+MOST_ALARMS = 10
+LEAST_STEP = {Update.LINEAR: 10, Update.ROLLING: 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something that must hold of a target's fields."""
+
+    holds: bool
+    field: str
+    sentence: str
+    hint: str | None = None
+
+
+def check_options(options: Options, where: str) -> str:
+    """Return the image that serves; raises ProjectError for fields that contradict each other."""
+    rules = (_serverless, _shadows, _multi_model, _times, _update)
+    for rule in (rule for kind in rules for rule in kind(options)):
+        if not rule.holds:
+            raise ProjectError(rule.sentence, where=f"{where}.{rule.field}", hint=rule.hint)
+    return _check_image(options, where)
+
+
+def _serverless(options: Options) -> tuple[Rule, ...]:
+    memory, alone = options.serverless_memory_mb, not options.serverless
+    sizes = ", ".join(str(step * MEMORY_STEP) for step in range(1, 7))
+    warm, most = options.serverless_provisioned, options.serverless_concurrency
+    no = "a serverless endpoint has no"
+    return (
+        Rule(
+            memory % MEMORY_STEP == 0,
+            "serverless_memory_mb",
+            f"a serverless endpoint has {sizes} MB of memory, not {memory}",
+        ),
+        Rule(
+            warm <= most,
+            "serverless_provisioned",
+            f"{warm} cannot be kept warm of {most} at once",
+            "raise `serverless_concurrency`",
+        ),
+        Rule(alone or not options.capture_percent, "capture_percent", f"{no} data capture"),
+        Rule(alone or not options.async_output, "async_output", f"{no} asynchronous invocations"),
+        Rule(
+            alone or device_of(options.image) != "gpu",
+            "image",
+            f"{no} GPU, and `{options.image}` is for one",
+            "name the -cpu image, or leave `image` out",
+        ),
+        Rule(
+            alone or options.update is not Update.ROLLING,
+            "update",
+            f"{no} instances to replace in batches",
+            "choose all-at-once, canary or linear",
+        ),
+    )
+
+
+def _shadows(options: Options) -> tuple[Rule, ...]:
+    alone = not options.shadow_percent
+    who = "shadows with `shadow_percent`"
+    return (
+        Rule(
+            alone or not options.serverless, "shadow_percent", f"a serverless endpoint has no {who}"
+        ),
+        Rule(
+            alone or not options.async_output,
+            "shadow_percent",
+            f"an asynchronous endpoint has no {who}",
+        ),
+    )
+
+
+def _multi_model(options: Options) -> tuple[Rule, ...]:
+    alone, one = not options.multi_model, "an endpoint of many models"
+    return (
+        Rule(alone or not options.serverless, "serverless_memory_mb", f"{one} has instances"),
+        Rule(
+            alone or not options.async_output,
+            "async_output",
+            f"{one} has no asynchronous invocations",
+        ),
+        Rule(
+            alone or not options.shadow_percent,
+            "shadow_percent",
+            f"{one} has no shadow of one of them",
+        ),
+        Rule(
+            alone or options.update is Update.NONE,
+            "update",
+            f"{one} is not updated when one of them is promoted",
+        ),
+        Rule(
+            alone or not options.package_group,
+            "package_group",
+            f"{one} is of no model package",
+        ),
+        Rule(
+            alone or not options.endpoint_name,
+            "endpoint_name",
+            f"{one} is named by `multi_model`",
+        ),
+        Rule(
+            alone or options.image != "" or not GPU.match(options.instance_type),
+            "instance_type",
+            f"{one} runs AWS's TensorFlow image on CPUs alone",
+            "choose one without a GPU, or name a container with `image`",
+        ),
+    )
+
+
+def _times(options: Options) -> tuple[Rule, ...]:
+    least = 60
+    return tuple(
+        Rule(value == 0 or value >= least, name, f"SageMaker takes {least} s or more, not {value}")
+        for name, value in (
+            ("download_seconds", options.download_seconds),
+            ("startup_seconds", options.startup_seconds),
+        )
+    )
+
+
+def _update(options: Options) -> tuple[Rule, ...]:
+    least = LEAST_STEP.get(options.update, 1)
+    takes, alarms = waits(options), options.alarm_names
+    return (
+        Rule(
+            options.update_percent >= least,
+            "update_percent",
+            f"a {options.update} update moves {least} to 50 % at once, not "
+            f"{options.update_percent}",
+        ),
+        Rule(
+            not alarms or options.update is not Update.NONE,
+            "alarms",
+            "alarms undo an update, and this target has none",
+            "add `update: canary`, or another of all-at-once, linear and rolling",
+        ),
+        Rule(
+            len(alarms) <= MOST_ALARMS,
+            "alarms",
+            f"SageMaker watches {MOST_ALARMS} alarms, not {len(alarms)}",
+        ),
+        Rule(
+            takes + GRACE <= LONGEST,
+            "update_wait_seconds",
+            f"an update waits {takes} s by its steps, and SageMaker gives it {LONGEST - GRACE} s",
+            "shorten it, or raise `update_percent`",
+        ),
+        Rule(
+            takes < options.timeout_seconds,
+            "timeout_seconds",
+            f"an update waits {takes} s by its steps, and is waited for only "
+            f"{options.timeout_seconds} s",
+            "raise `timeout_seconds`, or shorten `update_wait_seconds`",
+        ),
+    )
+
+
+def _check_image(options: Options, where: str) -> str:
+    if options.image:
+        return _own_image(options, where)
+    kind, version = options.instance_type, options.tensorflow_version
+    kind = "" if options.serverless else kind
+    if version and version not in TAGS:
+        raise ProjectError(
+            f"AWS has no image of TensorFlow {version} that this version knows",
+            where=f"{where}.tensorflow_version",
+            hint=f"choose one of {', '.join(TAGS)}, or name a container with `image`",
+        )
+    image = default_image(options.region, kind, version)
+    if image:
+        return image
+    if OTHER_CHIPS.match(kind) and options.region in ACCOUNTS:
+        raise ProjectError(
+            f"AWS's TensorFlow image does not run on {kind}",
+            where=f"{where}.instance_type",
+            hint="choose one with an Intel, AMD or NVIDIA chip, or name a container with `image`",
+        )
+    raise ProjectError(
+        f"AWS has no TensorFlow image in `{options.region}` that this version knows",
+        where=f"{where}.region",
+        hint="correct `region`, or name a container with `image`",
+    )
+
+
+def _own_image(options: Options, where: str) -> str:
+    registry = registry_of(options.image)
+    if registry is None:
+        raise ProjectError(
+            f"the image `{options.image}` is not in ECR",
+            where=f"{where}.image",
+            hint="SageMaker pulls images from ECR: push it to ACCOUNT.dkr.ecr."
+            f"{options.region}.amazonaws.com",
+        )
+    account, region = registry
+    if region != options.region:
+        raise ProjectError(
+            f"the image is in {region} and the endpoint in {options.region}",
+            where=f"{where}.image",
+            hint="SageMaker pulls images from its own region: correct one of them",
+        )
+    known = ACCOUNTS.get(region)
+    if account in set(ACCOUNTS.values()) and account != known:
+        raise ProjectError(
+            f"AWS's images of {region} are in the account {known}, not {account}",
+            where=f"{where}.image",
+            hint="leave `image` out for the one of the region",
+        )
+    if options.tensorflow_version:
+        raise ProjectError(
+            "`image` says which TensorFlow serves",
+            where=f"{where}.tensorflow_version",
+            hint="leave one of them out",
+        )
+    return options.image
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a model is released to."""
+
+    target: str
+    bucket: str
+    """The bucket's name."""
+    image: str
+
+    @classmethod
+    def of(cls, target: str, blobs: BlobStore, image: str) -> Place:
+        """Return the place of a target with this bucket."""
+        return cls(target, blobs.url.removeprefix("s3://"), image)
+
+    def field(self, name: str) -> str:
+        """Return where a field of the target stands in the project file."""
+        return f"targets.{self.target}.{name}"
+
+
+def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) -> tuple[str, ...]:
+    """Return what to warn of.
+
+    Raises UserError for what SageMaker would refuse, ModelError for a model or code that its
+    container could not use.
+    """
+    _check_instances(options, place, api)
+    _check_memory(artifact, options, place)
+    _check_region(options.region, place.bucket, api)
+    _check_alarms(options, place, api)
+    old = _check_model(artifact, place.image)
+    return (*old, *_check_code(artifact, options, place), *_idle_gpu(options, place.image))
+
+
+def _check_model(artifact: Artifact, image: str) -> tuple[str, ...]:
+    if version := tensorflow_of(image):
+        return check_prebuilt(artifact, image, version)
+    return (*check_own_image(artifact, image), *not_rehearsed(image))
+
+
+def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str, ...]:
+    # Which code another container looks for is its own affair.
+    if artifact.path is None or not tensorflow_of(place.image):
+        return ()
+    return check_code(artifact.path, many=bool(options.multi_model))
+
+
+def _check_instances(options: Options, place: Place, api: SageMaker) -> None:
+    kind, known = options.instance_type, api.instance_types()
+    if options.serverless or kind in known:
+        return
+    close = difflib.get_close_matches(kind, known, n=3)
+    raise UserError(
+        f"`{kind}` is no instance type for endpoints that this boto3 knows",
+        where=place.field("instance_type"),
+        hint=f"did you mean {' or '.join(close)}?" if close else "such as ml.m5.large",
+    )
+
+
+def _check_memory(artifact: Artifact, options: Options, place: Place) -> None:
+    memory = options.serverless_memory_mb * MB
+    if options.serverless and artifact.size >= memory:
+        raise UserError(
+            f"the model has {artifact.size:,} bytes, and the endpoint {memory:,} of memory",
+            where=place.field("serverless_memory_mb"),
+            hint="raise it (6144 is the most), or leave it out and use instances",
+        )
+
+
+def _check_region(region: str, bucket: str, api: SageMaker) -> None:
+    found = api.bucket_region(bucket)
+    if found not in {None, region}:
+        raise UserError(
+            f"the bucket is in {found} and the endpoint in {region}",
+            where=f"s3://{bucket}",
+            hint="SageMaker reads models from a bucket of its own region: choose a bucket or "
+            "`region`",
+        )
+
+
+def _check_alarms(options: Options, place: Place, api: SageMaker) -> None:
+    if not options.alarm_names:
+        return
+    found = api.alarms(options.alarm_names)
+    missing = [name for name in options.alarm_names if name not in found]
+    if missing:
+        raise UserError(
+            f"there is no CloudWatch alarm {', '.join(missing)} in {options.region}",
+            where=place.field("alarms"),
+            hint="create it, or correct `alarms`",
+        )
+
+
+def _idle_gpu(options: Options, image: str) -> tuple[str, ...]:
+    has_gpu = not options.serverless and GPU.match(options.instance_type)
+    if has_gpu and device_of(image) == "cpu":
+        return (f"{image} does not use the GPU of {options.instance_type}",)
+    if not has_gpu and device_of(image) == "gpu":
+        return (f"{image} is for a GPU, and {options.instance_type} has none",)
+    return ()
+
+
+def check_body(body: bytes, options: Options) -> None:
+    """Raise UserError for a request that is larger than the endpoint takes."""
+    if options.async_output:
+        return
+    limit = LARGEST_SERVERLESS_BODY if options.serverless else LARGEST_BODY
+    if len(body) > limit:
+        raise UserError(
+            f"the request has {len(body):,} bytes; "
+            f"{'a serverless' if options.serverless else 'an'} endpoint takes {limit:,}",
+            hint="send fewer instances at once"
+            + ("" if options.serverless else ", or answer asynchronously (`async_output`)"),
+        )

@@ -1,0 +1,192 @@
+"""Plan what SageMaker has to do where revisions share an endpoint, a variant each.
+
+Reads the endpoint as it is now, never changes it. `staged.py` plans where one is live at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudserve.errors import ConflictError
+from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.planning.traffic import ALL, percents, split
+
+from ....ownership import Ownership
+from ..endpoint_config import same_machines, same_settings, settings, told, variant
+from ..options import Options
+from ..records import (
+    CHANGING,
+    FAILED,
+    ONLY,
+    REVISION_ID,
+    Endpoint,
+    Spec,
+    carries,
+    model_name,
+    weighted,
+)
+from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
+
+if TYPE_CHECKING:
+    from ..api import SageMaker
+
+
+class Planner:
+    """Plans for one target; its performer carries the actions out."""
+
+    def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
+        self._target = names.target
+        self._options = options
+        self._steps = Steps(options, image, names)
+        self._names = names
+        self._api = api
+
+    def deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan a SageMaker Model and an endpoint with it beside what is live.
+
+        A failed endpoint takes no other call than its deletion, so it is deleted and made anew.
+        A revision that is on the endpoint with another container, other machines or settings
+        than the target's is changed where it is.
+        """
+        endpoint = self._read(model)
+        if endpoint is not None and endpoint.status in CHANGING:
+            return (self._plan_wait(endpoint, revision.id),)
+        if endpoint is not None and endpoint.has(revision.id) and endpoint.status != FAILED:
+            return self._plan_change(model, revision, location, endpoint)
+        actions = []
+        if endpoint is not None and endpoint.status == FAILED:
+            actions, endpoint = [delete_failed(model, endpoint)], None
+        there = self._there(model, revision.id, seen)
+        actions += self._steps.model(model, revision, location, there)
+        shares = endpoint.shares if endpoint else {}
+        actions += self._plan_config(model, revision.id, endpoint, shares or {revision.id: 1.0})
+        return tuple(actions)
+
+    def traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int
+    ) -> tuple[Action, ...]:
+        """Plan new weights; a revision that was taken off the endpoint is put on it again."""
+        wanted = split(seen.traffic, revision_id, percent)
+        if wanted == percents(seen.traffic):
+            return ()
+        endpoint = self._read(model)
+        if endpoint is None or endpoint.status == FAILED:
+            raise ConflictError(
+                f"there is no working endpoint {self._names.endpoint(model)}",
+                where=self._api.where,
+                hint=f"cloudserve deploy {model} --target {self._target}",
+            )
+        if not endpoint.has(revision_id):
+            shares = {variant: part / ALL for variant, part in wanted.items()}
+            return tuple(self._plan_config(model, revision_id, endpoint, shares))
+        share = "all traffic" if wanted == {revision_id: ALL} else f"{percent} % of the traffic"
+        return (
+            Action(
+                "set-weights",
+                "set-weights",
+                f"give {revision_id} {share} of the endpoint {endpoint.name}",
+                {
+                    "model": model,
+                    "endpoint": endpoint.name,
+                    "revision": revision_id,
+                    "weights": msgspec.json.encode(wanted, order="deterministic").decode(),
+                },
+                f"give it back to {seen.live}" if seen.live else "",
+            ),
+        )
+
+    def _read(self, model: str) -> Endpoint | None:
+        endpoint = self._api.endpoint(self._names.endpoint(model))
+        if endpoint is not None and endpoint.staged and endpoint.status != FAILED:
+            raise ConflictError(
+                f"the endpoint {endpoint.name} serves one revision at a time, in the variant "
+                f"{ONLY}: a target with `update`, `shadow_percent`, `serverless_memory_mb` or "
+                "`async_output` made it",
+                where=self._api.where,
+                hint="set such a field again, or delete the endpoint and deploy anew",
+            )
+        return endpoint
+
+    def _there(self, model: str, revision_id: str, seen: Deployment) -> Mapping[str, Any] | None:
+        known = seen.find(revision_id) is not None
+        return self._api.model(self._model(model, revision_id)) if known else None
+
+    def _model(self, model: str, revision_id: str) -> str:
+        return model_name(self._names.endpoint(model), revision_id)
+
+    def _plan_wait(self, endpoint: Endpoint, revision_id: str) -> Action:
+        coming = self._api.variants(endpoint.pending) if endpoint.pending else ()
+        on_it = carries((*endpoint.variants, *coming), revision_id, endpoint.name)
+        if not on_it or endpoint.status == "Deleting":
+            raise ConflictError(
+                f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
+                where=self._api.where,
+                hint="run the same command again when it is done",
+            )
+        return await_endpoint(endpoint, revision_id)
+
+    def _plan_change(
+        self, model: str, revision: Revision, location: Location, endpoint: Endpoint
+    ) -> tuple[Action, ...]:
+        """Plan the same revision on the target's machines; () where it is on them."""
+        name = self._model(model, revision.id)
+        there = self._api.model(name)
+        actions = self._steps.model(model, revision, location, there)
+        wanted = variant(self._options, revision.id, name)
+        before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)
+        if not (
+            actions
+            or newer(there, endpoint)
+            or not same_machines(wanted, before)
+            or not same_settings(settings(self._options), endpoint)
+        ):
+            return ()
+        kept = [wanted if spec is before else spec for spec in endpoint.variants]
+        variants = weighted(kept, endpoint.shares or {revision.id: 1.0})
+        config = self._steps.config(model, variants, f"{revision.id} on {told(wanted)}")
+        sentence = f"{told(wanted)} for {revision.id}, which is on {told(before)}"
+        return (*actions, config, update_endpoint(config, endpoint, revision.id, sentence))
+
+    def _plan_config(
+        self, model: str, added: str, endpoint: Endpoint | None, shares: Mapping[str, float]
+    ) -> list[Action]:
+        """Plan an endpoint with one more variant, with these shares of the traffic."""
+        new = variant(self._options, added, self._model(model, added))
+        kept, idle = _sort_out(endpoint)
+        variants = weighted((*kept, new), shares)
+        config = self._steps.config(model, variants, _told(kept, added, shares))
+        sentence = f"{told(new)} for {added}"
+        if endpoint is None:
+            return [config, create_endpoint(config, self._names.endpoint(model), added, sentence)]
+        if idle:
+            sentence += f"; this takes the idle {', '.join(idle)} off it"
+        return [config, update_endpoint(config, endpoint, added, sentence)]
+
+
+def newer(there: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
+    """Say whether a SageMaker Model was made anew after the endpoint took it."""
+    created = there.get("CreationTime") if there else None
+    return bool(created and endpoint.modified and created > endpoint.modified)
+
+
+def _sort_out(endpoint: Endpoint | None) -> tuple[tuple[Spec, ...], tuple[str, ...]]:
+    """Return the variants to keep, and the names of our own that have no traffic."""
+    if endpoint is None:
+        return (), ()
+    shares = endpoint.shares
+    idle = tuple(
+        name
+        for name in (str(spec["VariantName"]) for spec in endpoint.variants)
+        if REVISION_ID.fullmatch(name) and not shares.get(name)
+    )
+    return tuple(s for s in endpoint.variants if s["VariantName"] not in idle), idle
+
+
+def _told(kept: Sequence[Spec], added: str, shares: Mapping[str, float]) -> str:
+    names = [*(str(spec["VariantName"]) for spec in kept), added]
+    return ", ".join(f"{name} {shares.get(name, 0.0):.0%}" for name in names)

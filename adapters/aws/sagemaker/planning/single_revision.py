@@ -1,0 +1,234 @@
+"""Plan where an endpoint serves one revision at a time: serverless, asynchronous, or guarded.
+
+SageMaker's deployment guardrails want the same variant names before and after, and serverless
+endpoints have one variant (developer guide, "Deployment guardrails", "Serverless Inference"). So
+the live revision is the model's endpoint's one variant, and one that is not live yet has a small
+endpoint of its own, named as its SageMaker Model: it proves that it loads, and can be asked. A
+promotion moves the model's endpoint by the policy, and deletes the small endpoints that it leaves
+behind. With `shadow_percent` it is a shadow variant of the model's endpoint instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision
+from cloudserve.release.planning.traffic import ALL
+
+from ....ownership import Ownership
+from ..endpoint_config import policy, same_machines, same_settings, settings, shadow, told, variant
+from ..options import Options
+from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, model_name
+from .actions import (
+    Steps,
+    await_endpoint,
+    create_endpoint,
+    delete_failed,
+    delete_staging,
+    update_endpoint,
+)
+from .planner import newer
+
+if TYPE_CHECKING:
+    from ..api import SageMaker
+
+
+class StagedPlanner:
+    """Plans for one target; its performer carries the actions out."""
+
+    def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
+        self._target = names.target
+        self._options = options
+        self._steps = Steps(options, image, names)
+        self._names = names
+        self._api = api
+
+    def deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan the SageMaker Model, and the endpoint that the revision is for now."""
+        main = self._api.endpoint(self._names.endpoint(model))
+        if main is not None and main.status in CHANGING:
+            return (self._plan_wait(main, revision.id, model),)
+        is_first = main is None or main.status == FAILED
+        if is_first or (main is not None and main.serves(revision.id, main.name)):
+            endpoint, name = main, self._names.endpoint(model)
+        elif self._options.shadow_percent and main is not None and main.staged:
+            return self._plan_shadow(model, revision, location, main)
+        else:
+            name = self._model(model, revision.id)
+            endpoint = self._api.endpoint(name)
+            if endpoint is not None and endpoint.status in CHANGING:
+                return (self._plan_wait(endpoint, revision.id, model),)
+        known = endpoint is not None or seen.find(revision.id) is not None
+        there = self._api.model(self._model(model, revision.id)) if known else None
+        has_failed = endpoint is not None and endpoint.status == FAILED
+        before = [delete_failed(model, endpoint)] if endpoint and has_failed else []
+        actions = self._steps.model(model, revision, location, there)
+        stale = bool(actions) or (endpoint is not None and newer(there, endpoint))
+        if before:
+            endpoint = None
+        return (*before, *actions, *self._plan_endpoint(model, revision.id, endpoint, name, stale))
+
+    def _plan_shadow(
+        self, model: str, revision: Revision, location: Location, main: Endpoint
+    ) -> tuple[Action, ...]:
+        """Plan to send copies of the live revision's requests to one that waits."""
+        self._check_stays_async(main)
+        name = self._model(model, revision.id)
+        there = self._api.model(name)
+        wanted = shadow(self._options, revision.id, name)
+        actions = self._steps.model(model, revision, location, there)
+        before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
+        if (
+            before is not None
+            and before["InitialVariantWeight"] == wanted["InitialVariantWeight"]
+            and same_machines(wanted, before)
+            and same_settings(settings(self._options), main)
+            and not (actions or newer(there, main))
+        ):
+            return ()
+        told_shadow = f"copies of {self._options.shadow_percent} % of the requests to {revision.id}"
+        config = self._steps.config(model, main.variants, told_shadow, (wanted,))
+        sentence = f"{told_shadow} on {told(wanted)}"
+        return (*actions, config, update_endpoint(config, main, revision.id, sentence))
+
+    def traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int
+    ) -> tuple[Action, ...]:
+        """Plan to replace the live revision by the target's policy; back to an older one at once.
+
+        Raises UserError for a percentage.
+        """
+        if percent < ALL:
+            raise UserError(
+                "this endpoint serves one revision at a time",
+                where=f"{model} on {self._target}",
+                hint="promote without --percent: `update: canary` tries a part of the traffic "
+                "first, and goes back when an alarm goes off",
+            )
+        main = self._api.endpoint(self._names.endpoint(model))
+        if main is None or main.status == FAILED:
+            raise ConflictError(
+                f"there is no working endpoint {self._names.endpoint(model)}",
+                where=self._api.where,
+                hint=f"cloudserve deploy {model} --target {self._target}",
+            )
+        after = self._plan_clearing(model, revision_id, seen)
+        if main.status in CHANGING:
+            return (self._plan_wait(main, revision_id, model), *after)
+        if seen.traffic.get(revision_id, 0.0) == 1.0:
+            return tuple(after)
+        forward = is_forward(seen, revision_id)
+        return (*self._plan_update(model, revision_id, main, forward=forward), *after)
+
+    def _plan_clearing(self, model: str, revision_id: str, seen: Deployment) -> list[Action]:
+        """Plan to delete the endpoints of this revision and of older ones: they cost money."""
+        chosen = seen.find(revision_id)
+        names = [
+            self._model(model, deployed.revision.id)
+            for deployed in seen.revisions
+            if chosen is not None and _age(deployed) <= _age(chosen)
+            if seen.traffic.get(deployed.revision.id) == 0.0
+        ]
+        found = (self._api.endpoint(name) for name in names)
+        return [delete_staging(model, endpoint) for endpoint in found if endpoint is not None]
+
+    def _plan_endpoint(
+        self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
+    ) -> list[Action]:
+        """Plan an endpoint for one revision, or a change of one that is not as wanted."""
+        main = name == self._names.endpoint(model)
+        wanted = self._variant(model, revision_id, idle=not main)
+        if endpoint is None:
+            config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
+            sentence = f"{told(wanted)} for {revision_id}"
+            return [config, create_endpoint(config, name, ONLY, sentence)]
+        if not endpoint.staged:  # made before the target was: the next promotion changes it
+            return []
+        same = same_machines(wanted, endpoint.variants[0])
+        if same and same_settings(settings(self._options), endpoint) and not stale:
+            return []
+        return self._plan_update(
+            model, revision_id, endpoint, forward=main, idle=not main, shadows=endpoint.shadows
+        )
+
+    def _plan_update(
+        self,
+        model: str,
+        revision_id: str,
+        endpoint: Endpoint,
+        *,
+        forward: bool,
+        idle: bool = False,
+        shadows: tuple[Spec, ...] = (),
+    ) -> list[Action]:
+        self._check_stays_async(endpoint)
+        wanted = self._variant(model, revision_id, idle=idle)
+        told_config = f"{revision_id} on {told(wanted)}"
+        config = self._steps.config(model, (wanted,), told_config, shadows)
+        guards = policy(self._options) if forward and endpoint.staged else {}
+        how = f", {self._told_policy()}" if guards else ", at once"
+        sentence = f"{told(wanted)} for {revision_id}{how}"
+        return [config, update_endpoint(config, endpoint, ONLY, sentence, guards)]
+
+    def _check_stays_async(self, endpoint: Endpoint) -> None:
+        """Raise ConflictError where the target would make an asynchronous endpoint a real-time one.
+
+        UpdateEndpoint refuses it (sagemaker-python-sdk#3124).
+        """
+        if "AsyncInferenceConfig" in endpoint.settings and not self._options.async_output:
+            raise ConflictError(
+                f"the endpoint {endpoint.name} answers asynchronously, and SageMaker does not "
+                "make it a real-time endpoint",
+                where=self._api.where,
+                hint="set `async_output` again, give the target another `endpoint_name`, or take "
+                "the model down first: `cloudserve undeploy … --all`",
+            )
+
+    def _variant(self, model: str, revision_id: str, *, idle: bool) -> Spec:
+        spec = variant(self._options, ONLY, self._model(model, revision_id), idle=idle)
+        return {**spec, "InitialVariantWeight": 1.0}
+
+    def _model(self, model: str, revision_id: str) -> str:
+        return model_name(self._names.endpoint(model), revision_id)
+
+    def _told_policy(self) -> str:
+        options = self._options
+        alarms = ", ".join(options.alarm_names)
+        watched = f", undone when {alarms} goes off" if alarms else ""
+        if options.update.value == "all-at-once":
+            return f"all at once{watched}"
+        return (
+            f"{options.update} by {options.update_percent} % every "
+            f"{options.update_wait_seconds} s{watched}"
+        )
+
+    def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
+        now = (*endpoint.variants, *endpoint.shadows)
+        coming = self._api.variants(endpoint.pending) if endpoint.pending else now
+        if not carries(coming, revision_id, self._names.endpoint(model)) or endpoint.status in {
+            "Deleting",
+            "RollingBack",
+        }:
+            raise ConflictError(
+                f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
+                where=self._api.where,
+                hint="run the same command again when it is done",
+            )
+        return await_endpoint(endpoint, ONLY)
+
+
+def is_forward(seen: Deployment, revision_id: str) -> bool:
+    """Say whether a revision is newer than the live one: only those are tried step by step.
+
+    What goes back has served before, and the alarm that it goes back for would refuse the update.
+    """
+    chosen, live = seen.find(revision_id), seen.find(seen.live or "")
+    return chosen is None or live is None or _age(chosen) > _age(live)
+
+
+def _age(deployed: Deployed) -> tuple[int, float]:
+    created = deployed.created
+    return deployed.revision.number, created.timestamp() if created else 0.0

@@ -1,0 +1,304 @@
+"""SageMaker real-time endpoints as a Provider.
+
+A model is one endpoint. A revision is a SageMaker Model and, while it is on the endpoint, a
+variant of it; the variants' weights are the traffic. What is live stays on the endpoint next to
+what is new; variants that are neither are taken off, because their instances cost money.
+Serverless, asynchronous and guarded endpoints serve one revision at a time (`staged.py`), and many
+models may share an endpoint (`multi_model.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cloudserve.errors import UserError
+from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.project import Target
+from cloudserve.release.destination import Destination
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployed,
+    Deployment,
+    Location,
+    Revision,
+    State,
+)
+from cloudserve.release.provider import BlobStore, Notify, Provider
+from cloudserve.storage.contract import PartStore
+
+from ...extras import extra
+from ...options import bucket_name, parse_options, value_of
+from ...ownership import FIELD, Ownership, ownership
+from ...polling import Poller
+from .async_inference import Later
+from .batch_transform import Transforms
+from .executor import Performer
+from .model_files.archive import MAKE, Archives, archive_key
+from .model_registry import REGISTER, Packages
+from .multi_model.provider import MultiModelEndpoint
+from .options import Options
+from .ownership import Owned
+from .planning.checks import Place, check, check_body, check_options
+from .planning.planner import Planner
+from .planning.single_revision import StagedPlanner
+from .planning.undeploy import Removal
+from .records import (
+    CHANGING,
+    ONLY,
+    Endpoint,
+    model_name,
+    revision_id_of,
+    revision_of,
+    source_of,
+    without_underscores,
+)
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+NOT_THERE = "not on the endpoint"
+"""Why nobody gets the answers of a revision whose SageMaker Model alone is there."""
+ARN_COLONS = 5
+"""`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
+
+
+def create(target: Target, environ: Mapping[str, str]) -> Provider:
+    """Make the provider of a target: the entry point `sagemaker`. Reaches no network.
+
+    Raises ProjectError for a wrong field, MissingExtraError without `cloudserve[aws]`.
+    """
+    options = parse_options(target, Options, environ)
+    name = bucket_name(target, options.bucket, "s3")
+    image = check_options(options, target.where)
+    with extra(f"target {target.name}", "aws"):
+        from ..s3.store import S3Blobs
+        from ..session import Access
+        from .api import SageMaker
+    access = Access(environ, options.region, options.profile)
+    blobs = S3Blobs(name, region=options.region, access=access)
+    poller = Poller(options.timeout_seconds)
+    kind = MultiModelEndpoint if options.multi_model else SageMakerEndpoints
+    names = _names(target, options, name, environ)
+    return kind(names, options, image, SageMaker(access), blobs, poller)
+
+
+def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Ownership:
+    """Return what the target owns; its account is that of its role, which is passed within one."""
+
+    def place(of: Target) -> tuple[str, ...]:
+        fields = ("region", "role_arn", "multi_model")
+        region, role, many = (value_of(of, Options, name, environ) for name in fields)
+        account = role.split(":")[4] if role.count(":") >= ARN_COLONS else ""
+        return region, account, many
+
+    if options.multi_model:
+        given, field = options.multi_model, "multi_model"
+    else:
+        given, field = options.endpoint_name, FIELD
+    return ownership(
+        target, bucket, given, field=field, place=place, fold=without_underscores, encode=str
+    )
+
+
+class SageMakerEndpoints:
+    """One target on SageMaker."""
+
+    def __init__(
+        self,
+        names: Ownership,
+        options: Options,
+        image: str,
+        api: SageMaker,
+        blobs: PartStore,
+        poller: Poller,
+    ) -> None:
+        self._target = names.target
+        self._names = names
+        self._owned = Owned(api, names)
+        self._api = api
+        self._blobs = blobs
+        self._image = image
+        kind = StagedPlanner if options.staged else Planner
+        self._options = options
+        self._planner = kind(options, image, api, names)
+        self._performer = Performer(api, poller, blobs, self._owned)
+        self._packages = Packages(options, image, api, self._owned)
+        self._removal = Removal(options, image, api, names, self._owned)
+        self._archives = Archives(blobs)
+        self._poller = poller
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the target's bucket."""
+        return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the AWS account that the calls reach, or the offline clouds."""
+        return self._api.destination(self._options.region)
+
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: the endpoint in its region."""
+        return f"sagemaker/{self._options.region}/{self._names.endpoint(model).lower()}"
+
+    def describe(self, model: str) -> Deployment:
+        """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.
+
+        `traffic` has an entry for each variant, 0 for those that only stand by. Raises
+        ConflictError for an endpoint of that name that is another owner's, or another model's.
+        """
+        name = self._names.endpoint(model)
+        endpoint = self._owned.endpoint(model)
+        if endpoint is None:
+            return Deployment(model, self._target, self._revisions(model, None, {}))
+        shares: dict[str, float] = {}
+        for variant, share in endpoint.shares.items():
+            revision = endpoint.revision(variant, name)
+            shares[revision] = shares.get(revision, 0.0) + share
+        revisions = self._revisions(model, endpoint, shares)
+        return Deployment(
+            model,
+            self._target,
+            revisions,
+            shares,
+            endpoint.state,
+            endpoint.reason,
+            name,
+        )
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Compare a model and the target's fields with SageMaker's limits, bucket, alarms, image.
+
+        Raises UserError for what SageMaker would refuse.
+        """
+        place = Place.of(self._target, self._blobs, self._image)
+        return check(artifact, self._options, place, self._api)
+
+    def plan_deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan a SageMaker Model, of an archive where it needs one, and an endpoint with it.
+
+        Raises ConflictError where another owner has a SageMaker Model of its name.
+        """
+        if seen.find(revision.id) is None:
+            self._owned.check_name(model, model_name(self._names.endpoint(model), revision.id))
+        actions = self._planner.deploy(model, revision, location, seen)
+        archived, key = self._options.archived, archive_key(location)
+        archive = self._archives.plan(location, key) if archived else ()
+        return (*archive, *actions, *self._packages.plan(model, revision, location))
+
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+    ) -> tuple[Action, ...]:
+        """Plan new weights; a revision that was taken off the endpoint is put on it again.
+
+        Raises CheckFailedError for one that the target's package group has not approved.
+        """
+        self._packages.check(model, revision_id, seen)
+        return self._planner.traffic(model, revision_id, seen, percent)
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to take revisions off the endpoint, or to delete all that serves the model."""
+        return self._removal.plan(model, revision_ids, seen)
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Carry out one action and wait until the endpoint is in service."""
+        if action.kind == REGISTER:
+            self._packages.register(action.args, notify)
+        elif action.kind == MAKE:
+            self._archives.make(action.args, notify)
+        else:
+            self._performer.perform(action, notify)
+
+    def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
+        """Invoke the endpoint, by its weights or with one revision's variant.
+
+        On a staged target a revision that is not live is asked at its own endpoint. Raises
+        UserError for a request that is too large, or a revision without an endpoint.
+        """
+        check_body(body, self._options)
+        name, variant = self._names.endpoint(model), revision_id
+        if self._options.staged:
+            name, variant = self._staging(model, revision_id), None
+        if self._options.async_output:
+            return Later(self._api, self._blobs, self._poller).ask(model, name, body)
+        return self._api.invoke(name, variant, body)
+
+    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+        """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
+        transforms = Transforms(self._api, self._options, self._poller, self._names, self._owned)
+        return transforms.run(model, revision_id, batch, notify)
+
+    def _staging(self, model: str, revision_id: str | None) -> str:
+        """Return the endpoint that answers for a revision."""
+        main = self._names.endpoint(model)
+        if revision_id is None:
+            return main
+        endpoint = self._api.endpoint(main)
+        if (
+            endpoint is not None
+            and endpoint.shares.get(ONLY)
+            and endpoint.serves(revision_id, main)
+        ):
+            return main
+        name, where = model_name(main, revision_id), f"{model} on {self._target}"
+        if endpoint is not None and endpoint.shadowed_by(revision_id, main):
+            raise UserError(
+                f"{revision_id} gets copies of requests, and nobody gets its answers",
+                where=where,
+                hint="look at what is captured (`capture_percent`), or leave `shadow_percent` out",
+            )
+        if self._api.endpoint(name) is None:
+            raise UserError(
+                f"{revision_id} is not live, and has no endpoint of its own",
+                where=where,
+                hint=f"cloudserve deploy {model} --target {self._target}, with its --version",
+            )
+        return name
+
+    def _revisions(
+        self, model: str, endpoint: Endpoint | None, shares: dict[str, float]
+    ) -> tuple[Deployed, ...]:
+        """Read the model's revisions; those with an endpoint of their own get a share of 0."""
+        names = self._api.model_names(f"{self._names.endpoint(model)}-v")
+        found = (self._deployed(model, name, endpoint, shares) for name in names)
+        return tuple(deployed for deployed in found if deployed)
+
+    def _deployed(
+        self, model: str, name: str, endpoint: Endpoint | None, shares: dict[str, float]
+    ) -> Deployed | None:
+        """Return the revision that a SageMaker Model is, or None when it is not ours."""
+        base = self._names.endpoint(model)
+        revision_id = revision_id_of(name, base)
+        record = self._api.model(name) if revision_id else None
+        if record is None:
+            return None
+        tags = self._api.tags(record["ModelArn"])
+        revision = revision_of(tags)
+        if revision is None or revision.id != revision_id:
+            return None
+        if not self._owned.is_own(model, record, tags):
+            return None
+        source, created = source_of(record), record["CreationTime"]
+        if endpoint and endpoint.shadowed_by(revision.id, base):
+            shares.setdefault(revision.id, 0.0)
+            return Deployed(revision, State.READY, source, created)
+        if self._options.staged and endpoint and not endpoint.serves(revision.id, base):
+            endpoint = self._api.endpoint(name)
+            if endpoint is not None:
+                shares.setdefault(revision.id, 0.0)
+        if endpoint is None or not _concerns(endpoint, revision.id, base):
+            return Deployed(revision, State.READY, source, created, NOT_THERE)
+        reason = endpoint.reason if endpoint.state is State.FAILED else None
+        return Deployed(revision, endpoint.state, source, created, reason)
+
+
+def _concerns(endpoint: Endpoint, revision_id: str, base: str) -> bool:
+    """Say whether an endpoint's state is a revision's: it is on it, or may be on its way."""
+    return endpoint.serves(revision_id, base) or (
+        endpoint.status in CHANGING and not endpoint.staged
+    )

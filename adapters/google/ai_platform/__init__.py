@@ -1,0 +1,1 @@
+"""AI Platform Prediction (ml v1, legacy) as a `Provider`."""

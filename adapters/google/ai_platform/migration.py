@@ -1,0 +1,130 @@
+"""AI Platform's target fields -> Vertex AI's: the entry point `ai-platform` of the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cloudserve.migration import Mapped, Migration
+from cloudserve.project import Field, Target
+
+from ..vertex.images import ENDS, NEWEST
+
+REASON = "By `cloudserve migrate`: Google shut AI Platform Prediction down on 31 January 2025."
+DEFAULT_MACHINE, DEFAULT_REGION = "n1-standard-2", "us-central1"
+LEGACY = "mls1-"
+Rule = Callable[[str, Field, Mapping[str, Field]], Mapped]
+
+
+def to_vertex(target: Target) -> Migration:
+    """Return what becomes of each field that a target with `provider: ai-platform` sets.
+
+    A field that is not known is kept out with a note. A runtime becomes the newest prebuilt image,
+    which serves older models; nodes become replicas, of which Vertex AI keeps one at least.
+    """
+    given = {name: value for name, value in target.fields.items() if value is not None}
+    mapped = [RULES.get(name, _unknown)(name, value, given) for name, value in given.items()]
+    if "region" not in given:
+        note = "written out: the bucket has to be in it"
+        mapped.append(Mapped("region", None, "region", DEFAULT_REGION, note))
+    if "runtime_version" not in given:
+        mapped.append(_image("runtime_version", None, given))
+    if _is_scaled(given) and "max_nodes" not in given:
+        least = max(1, _number(given.get("min_nodes")))
+        note = "Vertex AI scales up to a number that is given; choose yours"
+        mapped.append(Mapped("max_nodes", None, "max_replicas", 2 * least, note))
+    return Migration("vertex", REASON, tuple(mapped))
+
+
+def _same(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    del given
+    return Mapped(name, value, name, value)
+
+
+def _dropped(note: str) -> Rule:
+    def rule(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+        del given
+        return Mapped(name, value, "", None, note)
+
+    return rule
+
+
+def _image(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    del given
+    note = (
+        "the newest prebuilt image; it serves models of older runtimes, 1.15's too, "
+        f"until {ENDS[NEWEST]}: then `image`"
+    )
+    return Mapped(name, value, "tensorflow_version", NEWEST, note)
+
+
+def _machine(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    del given
+    if str(value).startswith(LEGACY):
+        note = "Vertex AI has no legacy machines"
+        return Mapped(name, value, name, DEFAULT_MACHINE, note)
+    return Mapped(name, value, name, value)
+
+
+def _min_nodes(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    del given
+    if _number(value) < 1:
+        return Mapped(name, value, "min_replicas", 1, "one replica always runs")
+    return Mapped(name, value, "min_replicas", value)
+
+
+def _max_nodes(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    if _number(value) < 1:
+        return Mapped(name, value, "", None, "0 left it to the platform")
+    if _is_scaled(given) and _number(value) < 2:  # noqa: PLR2004 - one replica cannot scale
+        return Mapped(name, value, "max_replicas", 2, "a target to scale at needs two")
+    return Mapped(name, value, "max_replicas", value)
+
+
+def _nodes(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    del given
+    if _number(value) < 1:
+        return Mapped(name, value, "", None, "0 left it to the platform")
+    return Mapped(name, value, "min_replicas", value, "without max_replicas the number is fixed")
+
+
+def _is_scaled(given: Mapping[str, Field]) -> bool:
+    return any(_number(given.get(name)) for name in ("cpu_target", "gpu_target"))
+
+
+def _number(value: Any) -> int:
+    text = str(value)
+    return int(text) if text.isdecimal() else 0
+
+
+def _unknown(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+    del given
+    return Mapped(name, value, "", None, "AI Platform has no such field")
+
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "bucket",
+            "endpoint_name",
+            "project",
+            "region",
+            "accelerator_type",
+            "accelerator_count",
+            "cpu_target",
+            "gpu_target",
+            "labels",
+            "service_account",
+            "timeout_seconds",
+        ),
+        _same,
+    ),
+    "runtime_version": _image,
+    "machine_type": _machine,
+    "min_nodes": _min_nodes,
+    "max_nodes": _max_nodes,
+    "nodes": _nodes,
+    "python_version": _dropped("the image has its own"),
+    "framework": _dropped("the image is TensorFlow's"),
+    "endpoint": _dropped("AI Platform's; Vertex AI has a host for each region"),
+}

@@ -1,0 +1,88 @@
+"""What a target's models are called on AI Platform, and which are its own.
+
+A model's labels cannot be changed (ml v1, `models.patch`: its description and its default version
+alone). So a model from before there were owners belongs to the owner that its versions tell, and
+else to the bucket that they are in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.errors import UserError
+from cloudserve.release.owner import Owner
+
+from ...ownership import Found, Ownership
+from ..labels import bucket_label
+from .records import is_own
+
+if TYPE_CHECKING:
+    from .api import MlClient
+
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}")
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names and labels of one target."""
+
+    own: Ownership
+
+    def model(self, model: str) -> str:
+        """Return the platform's name of a model; raises UserError for one that there cannot be."""
+        name = self.own.endpoint(model)
+        if not NAME.fullmatch(name):
+            raise UserError(
+                f"`{name}` is not a model's name on AI Platform",
+                where=f"{model} on {self.own.target}",
+                hint="set `endpoint_name`: at most 128 letters, digits and _, a letter first",
+            )
+        return name
+
+    def labels(self, model: str) -> dict[str, str]:
+        """Return cloudserve's labels of what is made for a model."""
+        return self.own.tags(model)
+
+    def check(self, ml: MlClient, model: str) -> Record | None:
+        """Read the platform's model, or None; raises ConflictError for one of another owner."""
+        name = self.model(model)
+        found = ml.get_model(name)
+        if found is not None:
+            self.own.claims(model, self._found(ml, name, found))
+            return found
+        former = self.own.former(model)
+        before = ml.get_model(former) if former else None
+        if before is not None:
+            self.own.check_former(model, self._found(ml, former, before))
+        return None
+
+    def _found(self, ml: MlClient, name: str, record: Record) -> Found:
+        labels = dict(record.get("labels", {}))
+        versions = [v for v in _versions(ml, name, labels) if is_own(v)]
+        for version in versions:
+            labels |= _owner_tags(version)
+        return Found(
+            f"the model {name}",
+            ml.url(name),
+            labels,
+            lambda: {bucket_label(str(v.get("deploymentUri", ""))) for v in versions},
+            lambda tags: (
+                f"gcloud ai-platform models update {name} --update-labels="
+                + ",".join(f"{key}={value}" for key, value in tags.items())
+            ),
+            is_endpoint=True,
+        )
+
+
+def _versions(ml: MlClient, name: str, labels: Mapping[str, str]) -> list[Record]:
+    """Return the versions of a model whose own labels tell no owner."""
+    return [] if Owner.read(labels) else list(ml.list_versions(name))
+
+
+def _owner_tags(version: Record) -> dict[str, str]:
+    owner = Owner.read(version.get("labels", {}))
+    return owner.tags if owner else {}

@@ -1,0 +1,254 @@
+"""AI Platform Prediction (ml v1) as a Provider.
+
+Legacy: Google shut the service down on 31 January 2025, so this speaks to the emulator, and tells
+what the live service answers now. A revision is a version; the default version has all traffic.
+Versions without cloudserve's labels are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.project import Target
+from cloudserve.release.destination import Destination
+from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
+from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.provider import BlobStore, Notify, Provider
+
+from ...extras import extra
+from ...options import bucket_name, parse_options, value_of
+from ...ownership import ownership
+from ...polling import Poller
+from ..labels import check_labels, label_value
+from .executor import Args, Performer
+from .names import Names
+from .options import Options, check, check_options, version_settings
+from .records import deployed, platform_name, short_name, traffic
+
+if TYPE_CHECKING:
+    from ..gcs.store import GcsBlobs
+    from .api import MlClient
+
+
+def create(target: Target, environ: Mapping[str, str]) -> Provider:
+    """Make the provider of a target: the entry point `ai-platform`. Reaches no network.
+
+    Raises ProjectError for a wrong field, UserError for fields that contradict each other,
+    MissingExtraError without `cloudserve[gcp]`.
+    """
+    options = parse_options(target, Options, environ)
+    name = bucket_name(target, options.bucket, "gs")
+    check_options(options, target.where)
+    check_labels(options.labels, target.where)
+    with extra(f"target {target.name}", "gcp"):
+        from ..credentials import Access
+        from ..gcs.store import GcsBlobs
+        from .api import MlClient
+    access = Access(environ)
+    blobs = GcsBlobs(
+        name,
+        project=options.project,
+        region=options.region,
+        access=access,
+        emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
+    )
+    ml = MlClient(options.project, options.api_endpoint, access)
+    names = _names(target, options, name, environ)
+    return AiPlatform(names, options, ml, blobs, Poller(options.timeout_seconds))
+
+
+def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Names:
+    def place(of: Target) -> str:
+        return value_of(of, Options, "project", environ)  # a name is taken in all regions
+
+    given = options.endpoint_name
+    return Names(
+        ownership(target, bucket, given, place=place, fold=platform_name, encode=label_value)
+    )
+
+
+class AiPlatform:
+    """One target on AI Platform."""
+
+    def __init__(
+        self, names: Names, options: Options, ml: MlClient, blobs: GcsBlobs, poller: Poller
+    ) -> None:
+        self._target = names.own.target
+        self._names = names
+        self._options = options
+        self._ml = ml
+        self._blobs = blobs
+        self._performer = Performer(ml, poller, names)
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the target's bucket."""
+        return self._blobs
+
+    def destination(self) -> Destination:
+        """Return the Google Cloud project that the calls reach, or the offline clouds."""
+        options, storage = self._options, self._blobs.endpoint
+        return self._ml.destination(storage, options.project, options.region)
+
+    def lock_name(self, model: str) -> str:
+        """Return what a release's lock protects: the model in its project."""
+        return f"ai-platform/{self._options.project}/{self._names.model(model)}"
+
+    def describe(self, model: str) -> Deployment:
+        """Read the model, its versions and its default version.
+
+        Raises ConflictError when the platform's name belongs to another owner or model.
+        """
+        found = self._names.check(self._ml, model)
+        if found is None:
+            return Deployment(model, self._target)
+        name = self._names.model(model)
+        revisions = (deployed(version) for version in self._ml.list_versions(name))
+        return Deployment(
+            model,
+            self._target,
+            tuple(revision for revision in revisions if revision),
+            traffic(found),
+            State.READY,
+            endpoint=str(found["name"]),
+        )
+
+    def check(self, artifact: Artifact) -> tuple[str, ...]:
+        """Compare a model with the platform's limits and the runtime's TensorFlow.
+
+        Raises UserError for a model of too many files or bytes.
+        """
+        return check(artifact, self._options)
+
+    def plan_deploy(
+        self, model: str, revision: Revision, location: Location, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan the model, if it is missing, and the version; a failed one is deleted first."""
+        there = seen.find(revision.id)
+        args = {"model": model, "revision": revision.id}
+        match there.state if there else None:
+            case State.READY:
+                return ()
+            case State.CREATING | State.UPDATING:
+                sentence = f"wait for version {platform_name(revision.id)}, which is being made"
+                return (Action("await-version", "await-version", sentence, args),)
+            case State.DELETING:
+                raise ConflictError(
+                    f"version {platform_name(revision.id)} is being deleted",
+                    where=self._ml.url(self._names.model(model), platform_name(revision.id)),
+                    hint="run the same command again when it is gone",
+                )
+        actions = [] if seen.endpoint else [self._plan_model(model)]
+        if there is not None:
+            sentence = f"delete the failed version {platform_name(revision.id)}"
+            actions.append(Action("delete-version", "delete-version", sentence, args))
+        actions.append(self._plan_version(model, revision, location))
+        if seen.revisions and not seen.traffic:
+            # Only the very first version becomes the default by itself; here that one failed.
+            actions += self.plan_traffic(model, revision.id, seen)
+        return tuple(actions)
+
+    def plan_traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+    ) -> tuple[Action, ...]:
+        """Plan to make a version the default one; raises UserError for a part of the traffic."""
+        if percent < ALL:
+            raise UserError(
+                "AI Platform has one default version, which gets all traffic",
+                where=f"{model} on {self._target}",
+                hint="promote without --percent; Vertex AI splits traffic: "
+                f"cloudserve migrate {self._target}",
+            )
+        if seen.traffic.get(revision_id) == 1.0:
+            return ()
+        name = self._names.model(model)
+        undo = f"set {platform_name(seen.live)} as the default version" if seen.live else ""
+        return (
+            Action(
+                "set-default",
+                "set-default",
+                f"make {platform_name(revision_id)} the default version of {name}",
+                {"model": model, "revision": revision_id},
+                undo,
+            ),
+        )
+
+    def plan_undeploy(
+        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+    ) -> tuple[Action, ...]:
+        """Plan to delete versions, the default one last, and a model that has no others then.
+
+        Raises ConflictError where the default version is ours and others' versions stay.
+        """
+        if not seen.endpoint:
+            return ()
+        name = self._names.model(model)
+        every = {short_name(version) for version in self._ml.list_versions(name)}
+        ids = [d.revision.id for d in seen.revisions]
+        going = ids if revision_ids is None else [i for i in ids if i in revision_ids]
+        going.sort(key=lambda revision_id: seen.traffic.get(revision_id, 0.0))
+        strangers = sorted(every - {platform_name(revision_id) for revision_id in ids})
+        if strangers and going and seen.traffic.get(going[-1]):
+            raise ConflictError(
+                f"{going[-1]} is the default version, and {', '.join(strangers)} of the model "
+                f"{name} are not cloudserve's",
+                where=self._ml.url(name),
+                hint="make one of them the default version, or delete them, first",
+            )
+        actions = [self._plan_removal(model, revision_id) for revision_id in going]
+        if len(going) == len(every) and (going or revision_ids is None):
+            sentence, args = f"delete the model {name}", {"model": model}
+            actions.append(Action("delete-model", "delete-model", sentence, args))
+        return tuple(actions)
+
+    def _plan_removal(self, model: str, revision_id: str) -> Action:
+        version = platform_name(revision_id)
+        return Action(
+            f"remove-{version}",
+            "remove-version",
+            f"delete the version {self._names.model(model)}/{version}",
+            {"model": model, "revision": revision_id},
+        )
+
+    def perform(self, action: Action, notify: Notify) -> None:
+        """Carry out one action and wait for its end; done a second time it changes nothing."""
+        self._performer.perform(action, notify)
+
+    def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
+        """Send a prediction to the default version, or to one revision's."""
+        version = platform_name(revision_id) if revision_id else None
+        return self._ml.predict(self._names.model(model), version, body)
+
+    def _plan_model(self, model: str) -> Action:
+        name = self._names.model(model)
+        return Action(
+            "create-model",
+            "create-model",
+            f"create the model {name} in {self._options.region}",
+            {"model": model, "region": self._options.region},
+            f"delete the model {name}",
+        )
+
+    def _plan_version(self, model: str, revision: Revision, location: Location) -> Action:
+        options = self._options
+        name = f"{self._names.model(model)}/{platform_name(revision.id)}"
+        args: Args = {
+            "model": model,
+            "revision": revision.id,
+            "number": revision.number,
+            "digest": revision.digest,
+            "source": location.saved_model_url,
+            "settings": msgspec.json.encode(version_settings(options)).decode(),
+            "labels": msgspec.json.encode(options.labels, order="deterministic").decode(),
+        }
+        sentence = (
+            f"create the version {name} from {location.saved_model_url} "
+            f"on {options.machine_type}, runtime {options.runtime_version}"
+        )
+        return Action(
+            "create-version", "create-version", sentence, args, f"delete the version {name}"
+        )

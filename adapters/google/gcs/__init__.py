@@ -1,0 +1,1 @@
+"""Google Cloud Storage as a `BlobStore`. Imports nothing of the prediction services."""

@@ -1,0 +1,25 @@
+"""A Cloud Storage bucket that can say where it is."""
+
+from __future__ import annotations
+
+from cloudserve.errors import RemoteError
+
+from .parts import DENIED
+from .store import GcsBlobs
+
+
+class LocatedBlobs(GcsBlobs):
+    """One bucket, with its location: a region, a pair of them (NAM4) or a continent (US)."""
+
+    def location(self) -> str | None:
+        """Return the bucket's location in capitals; None where there is none, or none is told.
+
+        To use objects one need not be allowed `storage.buckets.get`.
+        """
+        try:
+            found = self._look_up()
+        except RemoteError as error:
+            if error.status == DENIED:
+                return None
+            raise
+        return None if found is None else str(found.location or "").upper()

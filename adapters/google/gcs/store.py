@@ -1,0 +1,141 @@
+"""A Google Cloud Storage bucket as a BlobStore. A token is an object's generation number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from google.api_core.exceptions import Conflict, NotFound, PreconditionFailed
+from google.api_core.retry import Retry
+from google.cloud.storage import Bucket
+
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.release.provider import Blob, Expect, Notify
+from cloudserve.storage.upload.send import send_file
+
+from .bucket import RETRY, worth_retrying
+from .parts import DENIED, GcsParts
+from .xml_api import TIMEOUT
+
+
+class GcsBlobs(GcsParts):
+    """One bucket through google-cloud-storage; `emulator` is STORAGE_EMULATOR_HOST, or None."""
+
+    def ensure(self, notify: Notify) -> None:
+        """Make the bucket, in the target's region, if it is not there."""
+        if self.exists():
+            return
+        notify(f"make the bucket {self.url} in {self._region}")
+        with self._translated(f"make the bucket {self.url}"):
+            try:
+                self._client.create_bucket(
+                    self._name, location=self._region, timeout=TIMEOUT, retry=RETRY
+                )
+            except Conflict as error:
+                raise _taken(self.url, self._where) from error
+
+    def head(self, key: str) -> Blob | None:
+        """Return an object's entry with its metadata, or None when it or the bucket is missing."""
+        with self._translated(f"look at {self.url}/{key}"):
+            found = self._bucket.get_blob(key, timeout=TIMEOUT, retry=RETRY)
+        if found is None:
+            return None
+        return Blob(key, int(found.size), str(found.generation), dict(found.metadata or {}))
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's bytes and generation, or None when it or the bucket is missing."""
+        blob = self._bucket.blob(key)
+        with self._translated(f"read {self.url}/{key}"):
+            try:
+                data = blob.download_as_bytes(timeout=TIMEOUT, retry=RETRY)
+            except NotFound:
+                return None
+        # The generation comes with the answer's own headers, so it is that of these bytes.
+        return bytes(data), str(blob.generation)
+
+    def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
+        """Write an object atomically; raises ConflictError when `expect` does not hold."""
+        blob = self._bucket.blob(key)
+        lost: list[Exception] = []
+        with self._translated(f"write {self.url}/{key}"):
+            try:
+                blob.upload_from_string(
+                    data,
+                    content_type="application/octet-stream",
+                    if_generation_match=_generation(expect),
+                    timeout=TIMEOUT,
+                    retry=Retry(predicate=worth_retrying, timeout=60.0, on_error=lost.append),
+                )
+            except PreconditionFailed as error:
+                found = self.read(key) if lost else None
+                if found and found[0] == data:  # it was this write, whose answer was lost
+                    return found[1]
+                raise ConflictError(
+                    "the object is not as expected: somebody else wrote it",
+                    where=f"{self.url}/{key}",
+                ) from error
+        return str(blob.generation)
+
+    def upload(self, key: str, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write a file of any size, in parts when it is large."""
+        send_file(self, key, path, metadata)
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Yield the entries under a prefix in key order, without folders."""
+        with self._translated(f"list {self.url}/{prefix}"):
+            try:
+                for found in self._client.list_blobs(
+                    self._name, prefix=prefix, timeout=TIMEOUT, retry=RETRY
+                ):
+                    blob = Blob(found.name, int(found.size), str(found.generation))
+                    if not blob.is_folder:
+                        yield blob
+            except NotFound:
+                return
+
+    def delete(self, key: str) -> None:
+        """Delete an object; a missing one is no error."""
+        with self._translated(f"delete {self.url}/{key}"):
+            try:
+                self._bucket.blob(key).delete(timeout=TIMEOUT, retry=RETRY)
+            except NotFound:
+                return
+
+    def exists(self) -> bool:
+        """Return whether the bucket is there, which is assumed when the caller may not look at it.
+
+        The use of objects does not need the permission `storage.buckets.get`.
+        """
+        try:
+            return self._look_up() is not None
+        except RemoteError as error:
+            if error.status == DENIED:
+                return True
+            raise
+
+    def _look_up(self) -> Bucket | None:
+        with self._translated(f"look for the bucket {self.url}"):
+            found: Bucket | None = self._client.lookup_bucket(
+                self._name, timeout=TIMEOUT, retry=RETRY
+            )
+            return found
+
+
+def _generation(expect: Expect | str) -> int | None:
+    """Return the precondition: generation 0 is "absent" (GCS, request preconditions)."""
+    match expect:
+        case Expect.ANYTHING:
+            return None
+        case Expect.ABSENT:
+            return 0
+        case token:
+            return int(token)
+
+
+def _taken(url: str, where: str) -> RemoteError:
+    return RemoteError(
+        f"make the bucket {url}: the name is taken by another project",
+        where=where,
+        hint="bucket names are global; choose another for the target's `bucket`",
+        status=409,
+    )

@@ -1,0 +1,143 @@
+"""One Google API: its control plane through googleapiclient, its predictions as plain HTTPS.
+
+The discovery document is the one that googleapiclient brings, so nothing is fetched. A prediction's
+body and answer are passed on as the bytes they are: Google's own clients take them apart into
+protobuf values, which costs a hundred times the request (clouds.md B.4).
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Mapping
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from google.api_core.client_options import ClientOptions
+from google.auth.transport.requests import AuthorizedSession
+from googleapiclient import discovery
+from googleapiclient.errors import UnknownApiNameOrVersion
+
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.release.destination import Destination
+
+from .container_errors import container_reason
+from .credentials import Access
+from .destination import google_destination
+from .errors import refused, translated
+
+Record = Mapping[str, Any]
+PAGE = 100
+RETRIES = 2
+TIMEOUT = (10.0, 120.0)
+"""Seconds to connect, and between two reads."""
+
+
+class _Failure(msgspec.Struct):
+    """What an answer says of its failure: an object (HTTP >= 400), or a text with HTTP 200."""
+
+    error: str | dict[str, Any] | None = None
+
+
+class GoogleApi:
+    """An API at one endpoint (no trailing slash needed). Errors are RemoteError."""
+
+    def __init__(
+        self, api: str, version: str, endpoint: str, access: Access, *, retries: int = RETRIES
+    ) -> None:
+        self._api = api
+        self._version = version
+        self._endpoint = endpoint.rstrip("/")
+        self._access = access
+        self._retries = retries
+
+    def destination(self, storage: str, project: str, region: str) -> Destination:
+        """Return the project that this API's and a storage endpoint's calls reach."""
+        return google_destination(self._api, self._endpoint, storage, project, region, self._access)
+
+    def _find(self, request: Any, what: str, where: str) -> Record | None:
+        """Execute a request; None when what it names is not there."""
+        try:
+            return self._execute(request, what, where)
+        except RemoteError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def _execute(self, request: Any, what: str, where: str) -> Record:
+        with translated(what, where):
+            answer = request.execute(num_retries=self._retries)
+        if not isinstance(answer, dict):  # googleapiclient gives a 200 that is no JSON as text
+            raise RemoteError(f"{what}: the answer is not JSON", where=where)
+        return answer
+
+    def _predict(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+        """Send a prediction; raises RemoteError also for a failure inside an HTTP 200."""
+        with translated("predict", url):
+            answer = self._session.post(
+                url,
+                data=body,
+                headers={"Content-Type": "application/json", **(headers or {})},
+                timeout=TIMEOUT,
+            )
+        content = bytes(answer.content)
+        error = _failure(content, url, answer.status_code)
+        if answer.status_code != HTTPStatus.OK:
+            reason = error.get("message") if isinstance(error, dict) else error
+            told = container_reason(str(reason or answer.reason))
+            raise refused("predict", url, answer.status_code, told)
+        if error:
+            raise RemoteError(f"predict: {error}", where=url, status=answer.status_code)
+        return content
+
+    @cached_property
+    def _service(self) -> Any:
+        try:
+            service = self._build()
+        except UnknownApiNameOrVersion as error:
+            name = f"{self._api} {self._version}"
+            raise UserError(
+                f"the installed google-api-python-client does not know {name} any more",
+                where=self._endpoint,
+                hint="pip install google-api-python-client==2.202.0, which does",
+            ) from error
+        weakref.finalize(self, service.close)  # httplib2 leaves its sockets open otherwise
+        return service
+
+    def _build(self) -> Any:
+        with translated("connect", self._endpoint):
+            return discovery.build(
+                self._api,
+                self._version,
+                static_discovery=True,
+                credentials=self._access.credentials,
+                client_options=ClientOptions(api_endpoint=self._endpoint),
+            )
+
+    @cached_property
+    def _session(self) -> Any:
+        with translated("connect", self._endpoint):
+            return AuthorizedSession(  # type: ignore[no-untyped-call]
+                self._access.credentials
+            )
+
+
+def _failure(content: bytes, where: str, status: int) -> str | dict[str, Any] | None:
+    try:
+        # Only `error` is decoded; the predictions are skipped over.
+        return msgspec.json.decode(content, type=_Failure).error
+    except msgspec.DecodeError:
+        return _slow_failure(content, where, status)
+
+
+def _slow_failure(content: bytes, where: str, status: int) -> str | dict[str, Any] | None:
+    """Decode an answer that is not strict JSON: a model's NaN and Infinity are bare words in it."""
+    try:
+        answer = json.loads(content)
+    except ValueError as error:
+        if status != HTTPStatus.OK:
+            return None
+        raise RemoteError("predict: the answer is not JSON", where=where, status=status) from error
+    return answer.get("error") if isinstance(answer, dict) else None

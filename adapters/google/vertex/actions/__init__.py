@@ -1,0 +1,1 @@
+"""Actions on Vertex AI, carried out one after the other, each repeatable."""

@@ -1,0 +1,194 @@
+"""Actions on an endpoint: made, models deployed on it, scaled, given traffic and taken off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.release.planning.traffic import percents
+from cloudserve.release.provider import Notify
+
+from ...console import endpoint_log
+from ..names import Names
+from ..operations import NOT_THE_MODELS_FAULT, OperationFailedError, Operations
+from ..planning.deployed_models import current, split_with_new, to_take_off
+from ..records import Args, Endpoint, Version
+from ..snapshot import OUT_OF_DATE, Seen, look, require_endpoint, require_version
+from .version import VersionSteps, is_conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..api import VertexApi
+
+
+class EndpointSteps:
+    """What is done to the endpoint of a model. Each may be done twice: it changes once."""
+
+    def __init__(
+        self,
+        api: VertexApi,
+        operations: Operations,
+        versions: VersionSteps,
+        names: Names,
+    ) -> None:
+        self._api = api
+        self._operations = operations
+        self._versions = versions
+        self._names = names
+
+    def create(self, args: Args, notify: Notify) -> None:
+        """Make the endpoint, if it is not there."""
+        model = str(args["model"])
+        endpoint_id = self._names.endpoint(model)
+        if self._look(model, notify).endpoint is not None:
+            notify(f"endpoint {endpoint_id}: there already")
+            return
+        body: dict[str, Any] = {
+            "displayName": model,
+            "labels": self._names.labels(model),
+        }
+        if args["dedicated"]:
+            body["dedicatedEndpointEnabled"] = True
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        try:
+            operation = self._api.create_endpoint(endpoint_id, body)
+            self._operations.finish(operation, "create the endpoint", where, notify)
+        except RemoteError as error:
+            # An earlier run's request arrived after all.
+            if not is_conflict(error) or self._look(model, notify).endpoint is None:
+                raise
+
+    def deploy(self, args: Args, notify: Notify) -> None:
+        """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
+        model, revision_id = str(args["model"]), str(args["revision"])
+        there = self._api.endpoint_name(self._names.endpoint(model))
+        self._operations.settle(there, self._api.url(there), notify)
+        seen = self._look(model, notify)
+        version = require_version(self._api, seen, revision_id)
+        endpoint = require_endpoint(self._api, seen)
+        wanted = msgspec.json.decode(str(args["deployed"]), type=dict[str, Any])
+        if current(endpoint, version, wanted) is not None:
+            notify(f"{revision_id}: on the endpoint already")
+            return
+        name = self._api.model_name(seen.model_id, version.number)
+        body: dict[str, Any] = {"deployedModel": {**wanted, "model": name}}
+        split = split_with_new(endpoint, revision_id)
+        if split:
+            body["trafficSplit"] = split
+        self._finish_deployment(body, model, version, notify)
+
+    def _finish_deployment(
+        self, body: Mapping[str, Any], model: str, version: Version, notify: Notify
+    ) -> None:
+        endpoint_id = self._names.endpoint(model)
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        revision_id = version.revision.id
+        try:
+            operation = self._api.deploy(endpoint_id, body)
+            self._operations.finish(operation, f"deploy {revision_id}", where, notify)
+        except OperationFailedError as error:
+            error.hint = f"{error.hint}; its log: {endpoint_log(self._api.project, endpoint_id)}"
+            name = f"{self._names.model(model)}@{version.number}"
+            error.add_note(f"model version {name} stays in the registry")
+            if error.code not in NOT_THE_MODELS_FAULT:
+                self._versions.mark_failed(model, version, error.message)
+            raise
+
+    def scale(self, args: Args, notify: Notify) -> None:
+        """Change how many machines a deployment has."""
+        model = str(args["model"])
+        body = {
+            "deployedModel": {
+                "id": args["deployment"],
+                "dedicatedResources": msgspec.json.decode(str(args["scaling"])),
+            },
+            "updateMask": ",".join(
+                f"dedicatedResources.{name}"
+                for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
+            ),
+        }
+        endpoint_id = self._look(model, notify).endpoint_id
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        operation = self._api.mutate(endpoint_id, body)
+        self._operations.finish(operation, f"scale {args['revision']}", where, notify)
+
+    def undeploy(self, args: Args, notify: Notify) -> None:
+        """Take a revision's deployments off; raises ConflictError for one with traffic."""
+        model, wanted = str(args["model"]), str(args["revision"])
+        seen = self._look(model, notify)
+        endpoint_id = seen.endpoint_id
+        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        for placed in to_take_off(seen, wanted, str(args["deployment"])):
+            if seen.endpoint is not None and seen.endpoint.split.get(placed.id):
+                raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
+            operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
+            self._operations.finish(operation, f"undeploy {wanted}", where, notify)
+
+    def take_off(self, args: Args, notify: Notify) -> None:
+        """Take a deployment off, with traffic or without; what others serve is shared by them."""
+        model, deployment = str(args["model"]), str(args["deployment"])
+        endpoint_id = self._names.endpoint(model)
+        name = self._api.endpoint_name(endpoint_id)
+        where = self._api.url(name)
+        self._operations.settle(name, where, notify)
+        endpoint = look(self._api, self._names, model).endpoint
+        if endpoint is None or deployment not in {placed.id for placed in endpoint.placed}:
+            notify(f"deployment {deployment}: gone already")
+            return
+        body: dict[str, Any] = {"deployedModelId": deployment}
+        others = {key: share for key, share in endpoint.split.items() if key != deployment}
+        if endpoint.split.get(deployment) and any(others.values()):
+            body["trafficSplit"] = percents(others)
+        operation = self._api.undeploy(endpoint_id, body)
+        self._operations.finish(operation, f"undeploy {deployment}", where, notify)
+
+    def delete(self, args: Args, notify: Notify) -> None:
+        """Delete the endpoint, unless it is gone; raises ConflictError if it is another's."""
+        model = str(args["model"])
+        endpoint_id = self._names.endpoint(model)
+        name = self._api.endpoint_name(endpoint_id)
+        self._operations.settle(name, self._api.url(name), notify)
+        if look(self._api, self._names, model).endpoint is None:
+            return
+        operation = self._api.delete_endpoint(endpoint_id)
+        if operation is not None:
+            self._operations.finish(operation, "delete the endpoint", self._api.url(name), notify)
+
+    def set_traffic(self, args: Args, notify: Notify) -> None:
+        """Give revisions their shares, unless the endpoint was changed since it was read."""
+        model = str(args["model"])
+        seen = self._look(model, notify)
+        endpoint = require_endpoint(self._api, seen)
+        wanted = msgspec.json.decode(str(args["split"]), type=dict[str, int])
+        split = {self._deployment(endpoint, name): percent for name, percent in wanted.items()}
+        if {key: share for key, share in endpoint.split.items() if share} == split:
+            return
+        body = {"trafficSplit": split, "etag": endpoint.etag}
+        self._api.patch_endpoint(seen.endpoint_id, "trafficSplit", body)
+
+    def _look(self, model: str, notify: Notify) -> Seen:
+        """Read the endpoint before it is changed; one without an owner gets the target's labels."""
+        seen = look(self._api, self._names, model)
+        if seen.endpoint is None or seen.is_claimed:
+            return seen
+        labels = {**seen.endpoint.labels, **self._names.own.tags(model)}
+        body = {"labels": labels, "etag": seen.endpoint.etag}
+        self._api.patch_endpoint(seen.endpoint_id, "labels", body)
+        notify(f"endpoint {seen.endpoint_id}: it belongs to {self._names.own.owner} from now on")
+        return look(self._api, self._names, model)
+
+    def _deployment(self, endpoint: Endpoint, name: str) -> str:
+        """Return the id of a revision's deployment, or of a stranger's that has this id."""
+        found = endpoint.placements(name)
+        if found:
+            return found[0].id
+        if any(placed.id == name for placed in endpoint.placed):
+            return name
+        raise ConflictError(
+            f"{name} is not on the endpoint any more",
+            where=self._api.url(endpoint.name),
+            hint=OUT_OF_DATE,
+        )

@@ -1,0 +1,171 @@
+"""Actions on model versions: uploaded, deleted, named by aliases, marked as failed."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudserve.errors import CloudserveError, ConflictError, RemoteError
+from cloudserve.release.nouns import Revision
+from cloudserve.release.provider import Notify
+
+from ..names import Names
+from ..operations import ALREADY_EXISTS, OperationFailedError, Operations
+from ..records import DEFAULT, FAILED, LIVE, PREVIOUS, STATE, Args, Version, description
+from ..snapshot import OUT_OF_DATE, Seen, look, require_version
+
+if TYPE_CHECKING:
+    from ..api import VertexApi
+
+log = logging.getLogger(__name__)
+
+
+class VersionSteps:
+    """What is done to the versions of a model. Each may be done twice: it changes once."""
+
+    def __init__(self, api: VertexApi, operations: Operations, names: Names) -> None:
+        self._api = api
+        self._operations = operations
+        self._names = names
+
+    def upload(self, args: Args, notify: Notify) -> None:
+        """Upload a revision as a version, unless it is there; one that failed is replaced."""
+        model = str(args["model"])
+        model_id = self._names.model(model)
+        where = self._api.url(self._api.model_name(model_id))
+        self._operations.settle(self._api.model_name(model_id), where, notify)
+        seen = look(self._api, self._names, model)
+        if self._is_uploaded(seen, args, notify):
+            return
+        body: dict[str, Any] = {"model": self._version_body(args)}
+        key, value = ("modelId", model_id)
+        if seen.exists:
+            key, value = ("parentModel", self._api.model_name(model_id))
+        try:
+            operation = self._api.upload({key: value, **body})
+            self._operations.finish(operation, "upload the model version", where, notify)
+        except RemoteError as error:
+            # An earlier run's request arrived after all.
+            is_ours = is_conflict(error) and self._is_uploaded(
+                look(self._api, self._names, model), args, notify
+            )
+            if not is_ours:
+                raise
+
+    def _is_uploaded(self, seen: Seen, args: Args, notify: Notify) -> bool:
+        there = seen.version(str(args["revision"]))
+        if there is None or there.failed or there.container != args["container"]:
+            return False
+        notify(f"version {there.number} of {seen.model_id}: there already")
+        return True
+
+    def _version_body(self, args: Args) -> dict[str, Any]:
+        """Return a Model (aiplatform v1) for the arguments of `upload-version`."""
+        model = str(args["model"])
+        revision = Revision(int(args["number"]), str(args["digest"]))
+        return {
+            "displayName": model,
+            "artifactUri": args["source"],
+            "containerSpec": msgspec.json.decode(str(args["spec"])),
+            "labels": self._names.labels(model, revision),
+            "versionAliases": [revision.id],
+            "versionDescription": description(revision, str(args["container"])),
+        }
+
+    def remove(self, args: Args, notify: Notify) -> None:
+        """Delete a version that a revision is; the alias `default` goes to another one before.
+
+        Raises ConflictError when the version is another revision's, or is the only one.
+        """
+        model, number = str(args["model"]), str(args["version"])
+        model_id = self._names.model(model)
+        where = self._api.url(self._api.model_name(model_id, number))
+        self._operations.settle(self._api.model_name(model_id), where, notify)
+        seen = look(self._api, self._names, model)
+        every = {version.number: version for version in (*seen.versions, *seen.superseded)}
+        found = every.pop(number, None)
+        if found is None:
+            notify(f"version {number}: gone already")
+            return
+        if found.revision.digest != args["digest"] or (DEFAULT in found.aliases and not every):
+            raise ConflictError(
+                f"version {number} of {model_id} is another revision's, or the last one of ours",
+                where=where,
+                hint=OUT_OF_DATE,
+            )
+        if DEFAULT in found.aliases:
+            self._api.merge_aliases(model_id, max(every, key=int), [DEFAULT])
+        operation = self._api.delete_version(model_id, number)
+        if operation is not None:
+            self._operations.finish(operation, "delete the model version", where, notify)
+
+    def delete_all(self, args: Args, notify: Notify) -> None:
+        """Delete the model with its versions, unless it is gone or has versions of others."""
+        model = str(args["model"])
+        model_id = self._names.model(model)
+        name = self._api.model_name(model_id)
+        where = self._api.url(name)
+        self._operations.settle(name, where, notify)
+        seen = look(self._api, self._names, model)
+        if not seen.exists:
+            return
+        if seen.records != len(seen.versions) + len(seen.superseded):
+            raise ConflictError(
+                f"the model {model_id} has versions that cloudserve did not make",
+                where=where,
+                hint=OUT_OF_DATE,
+            )
+        operation = self._api.delete_model(model_id)
+        if operation is not None:
+            self._operations.finish(operation, "delete the model", where, notify)
+
+    def delete(self, args: Args, notify: Notify) -> None:
+        """Delete a version that is no revision any more; raises ConflictError for one that is."""
+        model, number = str(args["model"]), str(args["version"])
+        model_id = self._names.model(model)
+        current = look(self._api, self._names, model).version(str(args["revision"]))
+        if current is not None and current.number == number:
+            raise ConflictError(
+                f"version {number} of {model_id} is {args['revision']} again",
+                where=self._api.url(self._api.model_name(model_id, number)),
+                hint=OUT_OF_DATE,
+            )
+        operation = self._api.delete_version(model_id, number)
+        if operation is not None:
+            where = self._api.url(self._api.model_name(model_id, number))
+            self._operations.finish(operation, "delete the model version", where, notify)
+
+    def set_aliases(self, args: Args) -> None:
+        """Give a revision's version the aliases of the live one, and the one before `previous`."""
+        model, revision_id = str(args["model"]), str(args["revision"])
+        seen = look(self._api, self._names, model)
+        version = require_version(self._api, seen, revision_id)
+        before = seen.holder(LIVE)
+        if before is not None and before.number != version.number:
+            self._api.merge_aliases(seen.model_id, before.number, [PREVIOUS])
+        if not {LIVE, DEFAULT} <= version.aliases:
+            self._api.merge_aliases(seen.model_id, version.number, [LIVE, DEFAULT])
+
+    def mark_failed(self, model: str, version: Version, reason: str) -> None:
+        """Write the failure on the version, so that every later run sees it."""
+        revision = version.revision
+        labels = {**self._names.labels(model, revision), STATE: FAILED}
+        text = description(revision, version.container or "0", reason)
+        try:
+            self._api.patch_version(
+                self._names.model(model),
+                version.number,
+                "labels,versionDescription",
+                {"labels": labels, "versionDescription": text},
+            )
+        except CloudserveError as error:  # the deployment's own failure is the one to tell
+            log.warning("version %s is not marked as failed: %s", version.number, error)
+
+
+def is_conflict(error: RemoteError) -> bool:
+    """Say whether a name is taken: by the answer, or by how the operation ended."""
+    code = error.code if isinstance(error, OperationFailedError) else None
+    return error.status == HTTPStatus.CONFLICT or code == ALREADY_EXISTS

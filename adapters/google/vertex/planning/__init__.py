@@ -1,0 +1,1 @@
+"""Plans for Vertex AI: checks of a target, and what a release has to do."""

@@ -1,0 +1,53 @@
+"""A revision's place on an endpoint: is it there as wanted, and what share does it take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..machines import holds
+from ..records import Endpoint, Placed, Version
+from ..snapshot import Seen
+
+
+def fits(placed: Placed, wanted: Mapping[str, Any]) -> bool:
+    """Say whether a deployment runs on the machines, and as the account, that are wanted."""
+    there, resources = placed.resources, wanted["dedicatedResources"]
+    return (
+        holds(there.get("machineSpec", {}), resources["machineSpec"])
+        and bool(there.get("spot")) == bool(resources.get("spot"))
+        and placed.service_account == wanted.get("serviceAccount", "")
+    )
+
+
+def current(endpoint: Endpoint, version: Version, wanted: Mapping[str, Any]) -> Placed | None:
+    """Return the deployment of this very version on the machines that are wanted, if there is."""
+    return next(
+        (
+            placed
+            for placed in endpoint.placements(version.revision.id)
+            if placed.version == version.number and fits(placed, wanted)
+        ),
+        None,
+    )
+
+
+def split_with_new(endpoint: Endpoint, revision_id: str) -> dict[str, int]:
+    """Return the traffic with a new deployment, which is "0": {} leaves it as it is.
+
+    The first one on an endpoint gets all; one that takes an older one's place gets its share.
+    """
+    if not endpoint.split:
+        return {"0": 100}
+    olds = {placed.id for placed in endpoint.placements(revision_id)}
+    taken = sum(endpoint.split.get(old, 0) for old in olds)
+    if not taken:
+        return {}
+    rest = {key: share for key, share in endpoint.split.items() if key not in olds and share}
+    return {**rest, "0": taken}
+
+
+def to_take_off(seen: Seen, revision_id: str, deployment: str) -> list[Placed]:
+    """Return a revision's deployments, or the one of this id."""
+    placed = seen.endpoint.placed if seen.endpoint else ()
+    return [p for p in placed if p.revision == revision_id and deployment in {"", p.id}]

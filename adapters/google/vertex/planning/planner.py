@@ -1,0 +1,275 @@
+"""Plan what Vertex AI has to do. Reads the model and its endpoint as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.planning.traffic import percents, split
+
+from ..images import Availability, artifact_uri, container_spec, fingerprint
+from ..machines import holds, machine_spec, scaling
+from ..names import Names
+from ..options import Options
+from ..records import DEFAULT, LIVE, PREVIOUS, Placed, Version
+from ..snapshot import Seen, look
+from .deployed_models import fits
+
+if TYPE_CHECKING:
+    from ..api import VertexApi
+
+
+class Planner:
+    """Plans for one target; its performer carries the actions out."""
+
+    def __init__(
+        self, names: Names, options: Options, api: VertexApi, available: Availability
+    ) -> None:
+        self._target = names.own.target
+        self._names = names
+        self._options = options
+        self._api = api
+        self._available = available
+
+    def deploy(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
+        """Plan a model version and a deployment of it beside what is live.
+
+        A version that failed, or that another container should serve, is uploaded anew under the
+        same revision; a deployment on other machines is replaced, with the share it had.
+        """
+        seen = look(self._api, self._names, model)
+        self._check_endpoint(seen)
+        actions = [] if seen.endpoint else [self._create_endpoint(model)]
+        version = seen.version(revision.id)
+        uploads = self._upload(model, revision, location, version)
+        now = None if uploads else version
+        actions += uploads
+        actions += self._place(model, revision.id, now, seen)
+        actions += self._first_traffic(model, revision.id, now, seen)
+        if version and uploads:
+            actions.append(self._delete_version(model, revision.id, version))
+        for old in seen.superseded:
+            if old.revision == revision:
+                actions.append(self._delete_version(model, revision.id, old))
+        return (*actions, *self._prune(model, seen, {revision.id, *_with_traffic(seen)}))
+
+    def traffic(
+        self, model: str, revision_id: str, seen: Deployment, percent: int
+    ) -> tuple[Action, ...]:
+        """Plan shares of the traffic; a revision that was undeployed is deployed again first."""
+        now = look(self._api, self._names, model)
+        version = now.version(revision_id)
+        if now.endpoint is None or version is None:
+            raise ConflictError(
+                f"there is no endpoint {now.endpoint_id} with {revision_id}",
+                where=self._api.url(self._api.endpoint_name(now.endpoint_id)),
+                hint=f"cloudserve deploy {model} --target {self._target}",
+            )
+        actions: list[Action] = []
+        if not now.endpoint.placements(revision_id):
+            actions.append(self._deploy_model(model, revision_id))
+        wanted = split(seen.traffic, revision_id, percent)
+        if wanted != percents(seen.traffic):
+            actions.append(self._set_traffic(model, wanted, seen.live))
+        if wanted == {revision_id: 100}:
+            actions += self._aliases(model, revision_id, version)
+        return (*actions, *self._prune(model, now, set(wanted), before=seen.live))
+
+    def _check_endpoint(self, seen: Seen) -> None:
+        endpoint, wanted = seen.endpoint, self._options.dedicated_endpoint
+        if endpoint is None or endpoint.dedicated == wanted:
+            return
+        word = "a dedicated" if endpoint.dedicated else "a shared"
+        raise UserError(
+            f"the endpoint {seen.endpoint_id} is there as {word} one, and stays so",
+            where=self._api.url(endpoint.name),
+            hint=f"set dedicated_endpoint: {str(endpoint.dedicated).lower()}, "
+            "or release the model under another name",
+        )
+
+    def _create_endpoint(self, model: str) -> Action:
+        options, name = self._options, self._names.endpoint(model)
+        return Action(
+            "create-endpoint",
+            "create-endpoint",
+            f"create the endpoint {name} in {options.region}",
+            {"model": model, "dedicated": int(options.dedicated_endpoint)},
+            f"delete the endpoint {name}",
+        )
+
+    def _upload(
+        self, model: str, revision: Revision, location: Location, version: Version | None
+    ) -> list[Action]:
+        options = self._options
+        uri, spec = artifact_uri(options, location), container_spec(options, model)
+        container = fingerprint(spec, uri)
+        if version and not version.failed and version.container in {container, None}:
+            return []
+        name, image = self._names.model(model), spec["imageUri"]
+        self._available.check(image)
+        why = " anew" if version else ""
+        return [
+            Action(
+                "upload-version",
+                "upload-version",
+                f"upload {revision.id}{why} as a version of the model {name} from {uri}, "
+                f"served by {image}",
+                {
+                    "model": model,
+                    "revision": revision.id,
+                    "number": revision.number,
+                    "digest": revision.digest,
+                    "source": uri,
+                    "spec": msgspec.json.encode(spec).decode(),
+                    "container": container,
+                },
+                f"delete the version {revision.id} of the model {name}",
+            )
+        ]
+
+    def _place(
+        self, model: str, revision_id: str, version: Version | None, seen: Seen
+    ) -> list[Action]:
+        """Plan a deployment of a version (None: of one that is still to be uploaded)."""
+        there = seen.endpoint.placements(revision_id) if seen.endpoint else ()
+        wanted = self._deployed_model(revision_id)
+        good = [p for p in there if version and p.version == version.number and fits(p, wanted)]
+        actions: list[Action] = []
+        if not good:
+            actions.append(self._deploy_model(model, revision_id))
+        elif not holds(good[0].resources, scaling(self._options)):
+            actions.append(self._scale(model, revision_id, good[0]))
+        actions += [self._undeploy(model, revision_id, p) for p in there if p not in good[:1]]
+        return actions
+
+    def _deploy_model(self, model: str, revision_id: str) -> Action:
+        name = self._names.endpoint(model)
+        sentence = f"deploy {revision_id} on the endpoint {name}, {self._machines()}"
+        args: dict[str, str | int | float] = {
+            "model": model,
+            "revision": revision_id,
+            "deployed": msgspec.json.encode(self._deployed_model(revision_id)).decode(),
+        }
+        undo = f"undeploy {revision_id} from the endpoint {name}"
+        return Action("deploy-model", "deploy-model", sentence, args, undo)
+
+    def _machines(self) -> str:
+        options = self._options
+        most = max(options.min_replicas, options.max_replicas)
+        count = str(most) if most == options.min_replicas else f"{options.min_replicas} to {most}"
+        extra = ""
+        if options.accelerator_count:
+            extra = f" with {options.accelerator_count} x {options.accelerator_type}"
+        return f"{count} x {options.machine_type}{extra}"
+
+    def _deployed_model(self, revision_id: str) -> dict[str, Any]:
+        """Return a DeployedModel (aiplatform v1), but for the version it is of."""
+        options = self._options
+        resources: dict[str, Any] = {"machineSpec": machine_spec(options), **scaling(options)}
+        if options.spot:
+            resources["spot"] = True
+        deployed: dict[str, Any] = {"displayName": revision_id, "dedicatedResources": resources}
+        if options.service_account:
+            deployed["serviceAccount"] = options.service_account
+        if options.access_logging:
+            deployed["enableAccessLogging"] = True
+        if not options.container_logging:
+            deployed["disableContainerLogging"] = True
+        return deployed
+
+    def _scale(self, model: str, revision_id: str, placed: Placed) -> Action:
+        args = {
+            "model": model,
+            "revision": revision_id,
+            "deployment": placed.id,
+            "scaling": msgspec.json.encode(scaling(self._options)).decode(),
+        }
+        return Action(
+            "scale-model", "scale-model", f"scale {revision_id} to {self._machines()}", args
+        )
+
+    def _first_traffic(
+        self, model: str, revision_id: str, version: Version | None, seen: Seen
+    ) -> list[Action]:
+        """Plan the names of a revision that is live, or is by being the first on the endpoint."""
+        shares = seen.endpoint.shares if seen.endpoint else {}
+        if any(shares.values()):
+            return (
+                self._aliases(model, revision_id, version) if shares.get(revision_id) == 1.0 else []
+            )
+        # A deployment where nothing is live brings all traffic with it.
+        actions = (
+            [self._set_traffic(model, {revision_id: 100}, None)] if revision_id in shares else []
+        )
+        return [*actions, *self._aliases(model, revision_id, version)]
+
+    def _prune(
+        self, model: str, seen: Seen, kept: set[str], *, before: str | None = None
+    ) -> list[Action]:
+        """Plan to undeploy what has no traffic, but for the revisions that are a quick way back."""
+        if seen.endpoint is None:
+            return []
+        live = seen.holder(LIVE)
+        way_back = before or (live.revision.id if live else None)
+        idle = sorted(
+            (v for v in seen.versions if v.revision.id not in kept),
+            key=lambda v: (v.revision.id == way_back, PREVIOUS in v.aliases, int(v.number)),
+            reverse=True,
+        )
+        there = [v for v in idle if seen.endpoint.placements(v.revision.id)]
+        return [self._undeploy(model, v.revision.id) for v in there[self._options.keep_idle :]]
+
+    def _set_traffic(self, model: str, wanted: Mapping[str, int], live: str | None) -> Action:
+        shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(wanted.items()))
+        return Action(
+            "set-traffic",
+            "set-traffic",
+            f"give the traffic of the endpoint {self._names.endpoint(model)}: {shares}",
+            {"model": model, "split": msgspec.json.encode(wanted, order="deterministic").decode()},
+            f"give it back to {live}" if live else "",
+        )
+
+    def _delete_version(self, model: str, revision_id: str, version: Version) -> Action:
+        name = self._names.model(model)
+        why = "which failed" if version.failed else "which another container served"
+        return Action(
+            f"delete-version-{version.number}",
+            "delete-version",
+            f"delete the older version {version.number} of the model {name}, {why}",
+            {"model": model, "revision": revision_id, "version": version.number},
+        )
+
+    def _aliases(self, model: str, revision_id: str, version: Version | None) -> list[Action]:
+        if version and {LIVE, DEFAULT} <= version.aliases:
+            return []
+        return [self._set_aliases(model, revision_id)]
+
+    def _set_aliases(self, model: str, revision_id: str) -> Action:
+        name = self._names.model(model)
+        return Action(
+            "set-aliases",
+            "set-aliases",
+            f"give {revision_id} the aliases {LIVE} and {DEFAULT} of the model {name}",
+            {"model": model, "revision": revision_id},
+        )
+
+    def _undeploy(self, model: str, revision_id: str, placed: Placed | None = None) -> Action:
+        deployment, name = placed.id if placed else "", self._names.endpoint(model)
+        return Action(
+            f"undeploy-{deployment or revision_id}",
+            "undeploy-model",
+            f"undeploy {revision_id}, which has no traffic, from the endpoint {name}"
+            if placed is None
+            else f"undeploy the older deployment {deployment} of {revision_id}",
+            {"model": model, "revision": revision_id, "deployment": deployment},
+            f"promote {revision_id}: it is deployed again then",
+        )
+
+
+def _with_traffic(seen: Seen) -> set[str]:
+    shares = seen.endpoint.shares if seen.endpoint else {}
+    return {name for name, share in shares.items() if share}

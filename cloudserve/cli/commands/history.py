@@ -1,0 +1,78 @@
+"""`cloudserve history`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudserve.cli.options import Number, Subject, project_options, target_options
+from cloudserve.cli.render.report import Report, Table, counted, output_option, show
+from cloudserve.release.planning.traffic import ALL
+
+if TYPE_CHECKING:
+    from cloudserve.release.state.ledger import Release
+
+COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST")
+
+
+@click.command("history")
+@target_options
+@click.option(
+    "--limit",
+    type=Number(min=0),
+    default=20,
+    show_default=True,
+    help="How many of the last releases are shown; 0 for all.",
+)
+@project_options
+@output_option
+def command(
+    *,
+    subject: Subject,
+    limit: int,
+    output: str,
+) -> None:
+    """Show who released what, when, from which digest."""
+    # One more than is shown tells whether there are more.
+    found = subject.releases().history(limit + 1 if limit else None)
+    shown = found[-limit:]
+    title = f"{subject}: {_count(len(shown), more=len(found) > len(shown))}"
+    show(Report(shown, (Table(COLUMNS, [_row(entry) for entry in shown], title),)), output)
+
+
+def _count(releases: int, *, more: bool) -> str:
+    if more:
+        return f"the last {counted(releases, 'release')}, --limit 0 shows all"
+    return counted(releases, "release") if releases else "nothing was released"
+
+
+def _row(release: Release) -> tuple[str, ...]:
+    return (
+        f"{release.started:%Y-%m-%d %H:%M:%S}",
+        release.who,
+        _verb(release),
+        ", ".join(release.removes) or release.revision or "-",
+        release.previous or "-",
+        _outcome(release),
+        release.digest[:16],
+    )
+
+
+def _verb(release: Release) -> str:
+    if release.everything:
+        return f"{release.operation} all"
+    share = "" if release.percent == ALL else f" {release.percent} %"
+    return f"{release.operation}{share}"
+
+
+def _outcome(release: Release) -> str:
+    match release.outcome:
+        case "finished":
+            return f"done, found by {release.ended_by}" if release.ended_by else "done"
+        case "superseded":
+            return f"cut off, then {release.superseded_by} by {release.ended_by}"
+        case "stopped":
+            return f"stopped: {release.error}"
+        case _:
+            return f"unfinished, {counted(len(release.steps), 'step')} done"

@@ -1,0 +1,65 @@
+"""`cloudserve predict`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, BinaryIO
+
+import click
+
+from cloudserve.cli.consent import announce
+from cloudserve.cli.options import Subject, project_options, target_options
+from cloudserve.cli.render.report import Report, Table, output_like, put, show
+
+
+@click.command("predict")
+@target_options
+@click.option(
+    "--version",
+    metavar="VERSION",
+    help="Ask this deployed version, whatever the traffic rules say.",
+)
+@click.option(
+    "--input",
+    "source",
+    type=click.File("rb"),
+    metavar="FILE",
+    default="-",
+    help='A file with the JSON request, {"instances": [...]}; standard input by default.',
+)
+@project_options
+@output_like("json")
+def command(
+    *,
+    subject: Subject,
+    version: str | None,
+    source: BinaryIO,
+    output: str,
+) -> None:
+    """Send a request to a deployed model.
+
+    The request goes to the platform's own prediction call as it is; the answer is printed as it
+    comes. As a table it is a line a prediction.
+    """
+    from cloudserve.predict import Client
+
+    client = Client(subject.project(), subject.model, subject.target, version=version)
+    announce(client.destination)
+    if source.isatty():
+        click.echo("reading the request from the terminal; Ctrl-D ends it", err=True)
+    answer = client.send(source.read())
+    if output == "json":
+        put(answer)
+    else:
+        show(Report(None, (_table(client.predictions(answer)),)), output)
+
+
+def _table(predictions: list[Any]) -> Table:
+    named = [p if isinstance(p, dict) else {"PREDICTION": p} for p in predictions]
+    columns = tuple(dict.fromkeys(name for prediction in named for name in prediction))
+    rows = [tuple(_cell(prediction.get(name)) for name in columns) for prediction in named]
+    return Table(columns, rows)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,41 @@
+"""`cloudserve rollback`."""
+
+from __future__ import annotations
+
+import click
+
+from cloudserve.cli.consent import yes_option
+from cloudserve.cli.options import Subject, dry_run_option, project_options, target_options
+from cloudserve.cli.render.report import output_option, show
+
+
+@click.command("rollback")
+@target_options
+@click.option(
+    "--to", metavar="VERSION", help="A number, revision id or digest; the one before by default."
+)
+@dry_run_option
+@yes_option
+@project_options
+@output_option
+def command(
+    *,
+    subject: Subject,
+    to: str | None,
+    dry_run: bool,
+    yes: bool,
+    output: str,
+) -> None:
+    """Give the traffic back to the version before.
+
+    The version before is the one that was live when the present one took over, as the ledger
+    tells it; nothing is uploaded again.
+    """
+    from cloudserve.cli.render.deployment import outcome_report
+    from cloudserve.cli.render.plan import plan_report
+
+    verbs = subject.releases(yes=yes)
+    if dry_run:
+        show(plan_report(verbs.plan_rollback(to)), output)
+        return
+    show(outcome_report(verbs.rollback(to)), output)

@@ -1,0 +1,107 @@
+"""`cloudserve emulate`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.logs import FORMS, log_to_stderr
+from cloudserve.cli.options import Number, deny_ops_option
+from cloudserve.cli.server_loop import run_until_stopped
+from cloudserve.cli.variables import STRAYING, container_env_option, forget_accounts
+
+
+@click.command("emulate")
+@click.option(
+    "--port",
+    type=Number(0, 65535),
+    default=8900,
+    show_default=True,
+    envvar="CLOUDSERVE_EMULATOR_PORT",
+    show_envvar=True,
+    help="The loopback port; 0 picks a free one.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep buckets and resources here; without it they end with the process.",
+)
+@click.option(
+    "--latency",
+    type=click.Choice(["instant", "realistic"]),
+    default="instant",
+    show_default=True,
+    help="How long the operations take: no longer than their work, or as long as in the cloud.",
+)
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Break requests on purpose by the rules in this YAML file (docs/how-to/faults.md).",
+)
+@click.option(
+    "--auth",
+    type=click.Choice(["ignore", "strict"]),
+    default="ignore",
+    show_default=True,
+    help="Whether AWS requests have to be signed with the key that is printed.",
+)
+@click.option(
+    "--install-requirements",
+    is_flag=True,
+    help="Install the code/requirements.txt of SageMaker's models, each into a folder of its own.",
+)
+@deny_ops_option("scan")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer requests for this host, and those of its web pages, besides loopback names. "
+    "May be repeated.",
+)
+@container_env_option()
+@click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
+def command(
+    *,
+    port: int,
+    data: Path | None,
+    as_exports: bool,
+    container_env: Mapping[str, str],
+    **options: object,
+) -> None:
+    """Run the offline clouds on one loopback port.
+
+    It runs real models for unmodified AWS and Google clients until it is stopped (Ctrl-C). What
+    is printed on standard output points a client at it; it answers from then on.
+    """
+    from cloudserve import registry
+
+    log_to_stderr(FORMS[0])
+    forget_accounts(os.environ)
+    make = registry.server("emulator")
+    emulator = make(data, "127.0.0.1", port, container_variables=container_env, **options)
+
+    def announce() -> None:
+        environment = emulator.environment()
+        os.environ.update(environment)
+        _announce(emulator.port, environment, as_exports=as_exports)
+
+    registry.server("run")(run_until_stopped(emulator, announce))
+
+
+def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:
+    url = f"http://127.0.0.1:{port}"
+    if not as_exports:
+        click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
+        click.echo("Point any client at them, in another shell:\n")
+    click.echo(f"unset {' '.join(STRAYING)}")
+    for name, value in environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    if as_exports:
+        click.echo(f"# ready on {url}")
+    sys.stdout.flush()

@@ -1,0 +1,94 @@
+"""`cloudserve model-server`: tensorflow_model_server's own command line, outputs and exit codes.
+
+Source: tensorflow_serving/model_servers/main.cc; docs/reference/cli.md has the flags.
+"""
+
+from __future__ import annotations
+
+import click
+
+from cloudserve.cli.logs import log_to_stderr
+from cloudserve.cli.server_loop import end_well_on_sigterm, run_model_server
+from cloudserve.errors import CloudserveError
+
+# What main.cc returns for every failure: -1.
+FAILED = 255
+PROGRAM = "cloudserve model-server"
+
+
+class RawCommand(click.Command):
+    """A command whose arguments are parsed by the server's own rules."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Hand every argument on as it is."""
+        ctx.params["arguments"] = tuple(args)
+        return []
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the usage as the server prints it."""
+        from cloudserve import registry
+
+        del ctx  # click's signature
+        text: str = registry.server("model-server-usage")(PROGRAM)
+        return text.rstrip()
+
+
+@click.command("model-server", cls=RawCommand)
+def command(*, arguments: tuple[str, ...]) -> None:
+    """Run a drop-in for tensorflow_model_server, by its flags."""
+    end_well_on_sigterm()
+    from cloudserve import registry
+
+    flags = registry.server("model-server-flags")(arguments)
+    usage = registry.server("model-server-usage")(PROGRAM)
+    for problem in flags.problems:
+        click.echo(problem, err=True)
+    if not flags.is_usable:
+        click.echo(usage, nl=False)
+        raise click.exceptions.Exit(FAILED)
+    if flags.is_on("version"):
+        _show_versions()
+        return
+    if flags.unknown:
+        click.echo(f"unknown argument: {flags.unknown[0]}\n{usage}", nl=False)
+    try:
+        log_to_stderr(flags.text("log_format"))
+        _serve(registry.server("model-server-options")(flags))
+    except CloudserveError as error:
+        click.echo(f"Failed to start server. Error: {_status(error)}")
+        raise click.exceptions.Exit(FAILED) from error
+
+
+def _serve(options: object) -> None:
+    from cloudserve import registry
+
+    server = registry.server("model-server")(options)
+
+    def announce() -> None:
+        if server.grpc_address:
+            click.echo(f"Running gRPC ModelServer at {server.grpc_address} ...", err=True)
+        if server.address:
+            address = server.address.partition("://")[2]
+            click.echo(f"Exporting HTTP/REST API at:{address} ...", err=True)
+
+    run_model_server(server, announce)
+
+
+def _status(error: CloudserveError) -> str:
+    """Write an error as absl::Status is written: its code and message."""
+    code = getattr(error, "code", None)
+    told = ". ".join(part for part in (error.message, error.hint) if part)
+    return f"{code.name if code else 'UNKNOWN'}: {told}"
+
+
+def _show_versions() -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from cloudserve._version import __version__
+
+    try:
+        tensorflow = version("tensorflow")
+    except PackageNotFoundError:
+        tensorflow = "not installed"
+    click.echo(f"TensorFlow ModelServer: {__version__} (cloudserve)")
+    click.echo(f"TensorFlow Library: {tensorflow}")

@@ -1,0 +1,1 @@
+"""Renderers: library results as tables for people and JSON for programs."""

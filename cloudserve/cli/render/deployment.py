@@ -1,0 +1,118 @@
+"""Render what a platform has, and what a release did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.render.report import Report, Table
+from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
+from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.service import Outcome
+
+COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST")
+
+
+def deployment_report(deployment: Deployment) -> Report:
+    """Render a deployment: a line a revision."""
+    return Report(_document(deployment), (_table(deployment, _headline(deployment)),))
+
+
+def outcome_report(outcome: Outcome) -> Report:
+    """Render what a verb did, and what the platform has now."""
+    plan, deployment = outcome.plan, outcome.deployment
+    document = {
+        "operation": plan.operation,
+        "revision": plan.revision.id if plan.revision.digest else None,
+        "percent": plan.percent,
+        "removes": plan.removes,
+        "everything": plan.everything,
+        "kept": plan.kept,
+        "changed": outcome.changed,
+        "steps": [action.sentence for action in plan.actions],
+        "deployment": _document(deployment),
+    }
+    return Report(document, (_table(deployment, _sentence(outcome)),))
+
+
+def _sentence(outcome: Outcome) -> str:
+    plan = outcome.plan
+    if plan.operation is Operation.UNDEPLOY:
+        return _undeployed(outcome)
+    there = f"{plan.model} {plan.revision.id} on {plan.target}"
+    if not outcome.changed:
+        already = "is deployed" if plan.operation is Operation.DEPLOY else f"has {_share(plan)}"
+        return f"{there}: {already} already, nothing to do"
+    if plan.operation is Operation.DEPLOY:
+        live = outcome.deployment.live
+        return f"{there}: deployed, " + (
+            "live" if live == plan.revision.id else f"{live or 'nothing'} is live"
+        )
+    if plan.percent < ALL:
+        return f"{there}: has {_share(plan)}, {outcome.deployment.live} has most of it"
+    if plan.previous == plan.revision.id:
+        return f"{there}: has all traffic again"
+    return f"{there}: live, was {plan.previous or 'nothing'}"
+
+
+def _undeployed(outcome: Outcome) -> str:
+    plan = outcome.plan
+    what = "" if plan.everything else f" {', '.join(plan.removes) or 'versions without traffic'}"
+    if not outcome.changed:
+        return f"{plan.model}{what} on {plan.target}: not deployed, nothing to do"
+    stays = f"the files and the ledger stay below {plan.kept}"
+    return f"{plan.model}{what} on {plan.target}: undeployed; {stays}"
+
+
+def _share(plan: Plan) -> str:
+    return "all traffic" if plan.percent == ALL else f"{plan.percent} % of the traffic"
+
+
+def _headline(deployment: Deployment) -> str:
+    name = f"{deployment.model} on {deployment.target}"
+    if not deployment.revisions:
+        return f"{name}: nothing deployed"
+    reason = f" ({deployment.reason})" if deployment.reason else ""
+    endpoint = f", endpoint {deployment.endpoint}" if deployment.endpoint else ""
+    return f"{name}: {deployment.state or 'no endpoint'}{reason}{endpoint}"
+
+
+def _table(deployment: Deployment, title: str) -> Table:
+    ordered = sorted(deployment.revisions, key=lambda d: (d.revision.number, str(d.created)))
+    rows = [_row(d, deployment.traffic.get(d.revision.id, 0.0)) for d in ordered]
+    return Table(COLUMNS, rows, title)
+
+
+def _row(deployed: Deployed, share: float) -> tuple[str, ...]:
+    reason = f": {deployed.reason}" if deployed.reason else ""
+    created = f"{deployed.created:%Y-%m-%d %H:%M:%S}" if deployed.created else "-"
+    return (
+        deployed.revision.id,
+        f"{deployed.state}{reason}",
+        f"{share:.0%}",
+        created,
+        deployed.revision.digest[:16],
+    )
+
+
+def _document(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "model": deployment.model,
+        "target": deployment.target,
+        "state": deployment.state,
+        "reason": deployment.reason,
+        "endpoint": deployment.endpoint,
+        "live": deployment.live,
+        "revisions": [
+            {
+                "revision": d.revision.id,
+                "number": d.revision.number,
+                "digest": d.revision.digest,
+                "state": d.state,
+                "reason": d.reason,
+                "traffic": deployment.traffic.get(d.revision.id, 0.0),
+                "created": d.created,
+                "source": d.source,
+            }
+            for d in deployment.revisions
+        ],
+    }

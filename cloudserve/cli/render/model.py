@@ -1,0 +1,81 @@
+"""Render a SavedModel: what it is, its signatures, its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.names import utf8
+from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
+from cloudserve.savedmodel.checks.op_packages import foreign_ops, say_foreign
+from cloudserve.savedmodel.checks.servable import say_variables
+
+
+def model_report(model: SavedModel, tree: Tree, number: int) -> Report:
+    """Render a SavedModel with its files."""
+    return Report(
+        _document(model, tree, number),
+        (
+            _overview(model, tree, number),
+            *(_signature(signature) for signature in model.signatures),
+            _files(tree),
+        ),
+    )
+
+
+def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
+    rows = [
+        ("version", str(number)),
+        ("written by", f"TensorFlow {model.tensorflow_version or 'unknown'}"),
+        ("tags", ", ".join(model.tags)),
+        ("size", f"{tree.size:,} bytes in {counted(len(tree.files), 'file')}"),
+        ("digest", f"sha256:{tree.digest}"),
+        ("ops", counted(len(model.ops), "kind")),
+    ]
+    if foreign := foreign_ops(model.ops):
+        rows.append(("other ops", ", ".join(map(say_foreign, foreign))))
+    if model.missing_assets:
+        rows.append(("missing", ", ".join(model.missing_assets)))
+    if model.unrestored:
+        rows.append(("not restored", say_variables(model.unrestored)))
+    if not model.signatures:
+        rows.append(("signatures", "none: the model can answer no request"))
+    return Table(("path", utf8(model.path)), rows)
+
+
+def _signature(signature: Signature) -> Table:
+    rows = [("in", *_cells(spec)) for spec in signature.inputs]
+    rows += [("out", *_cells(spec)) for spec in signature.outputs]
+    method = signature.method_name.rpartition("/")[2] or "no method"
+    return Table(
+        ("", "NAME", "DTYPE", "SHAPE", "TENSOR"), rows, f"signature {signature.name} ({method})"
+    )
+
+
+def _cells(spec: TensorSpec) -> tuple[str, str, str, str]:
+    shape = spec.type.removeprefix(spec.dtype)
+    return spec.alias, spec.dtype, shape, spec.tensor_name or ", ".join(spec.components)
+
+
+def _files(tree: Tree) -> Table:
+    rows = [(file.path, f"{file.size:>12,}", file.sha256[:16]) for file in tree.files]
+    return Table(("FILE", "       BYTES", "SHA256"), rows)
+
+
+def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
+    return {
+        "path": utf8(model.path),
+        "version": number,
+        "tensorflow_version": model.tensorflow_version,
+        "tags": model.tags,
+        "available_tags": model.available_tags,
+        "size": tree.size,
+        "digest": tree.digest,
+        "signatures": model.signatures,
+        "ops": model.ops,
+        "foreign_ops": foreign_ops(model.ops),
+        "assets": model.assets,
+        "missing_assets": model.missing_assets,
+        "unrestored": model.unrestored,
+        "files": tree.files,
+    }

@@ -1,0 +1,64 @@
+"""Render a plan: what would be done, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.release.nouns import Operation, Plan
+from cloudserve.release.planning.traffic import ALL
+
+COLUMNS = ("STEP", "WHAT IT DOES")
+
+
+def plan_report(plan: Plan) -> Report:
+    """Render a plan: a line a step."""
+    rows = [(f"{number:>4}", a.sentence) for number, a in enumerate(plan.actions, start=1)]
+    warnings = [f"warning: {warning}" for warning in plan.warnings]
+    warnings += [f"breaking: {difference}" for difference in plan.breaking]
+    title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
+    if plan.kept and plan.actions:
+        title += f"; the files and the ledger stay below {plan.kept}"
+    return Report(_document(plan), (Table(COLUMNS, rows, title),))
+
+
+def _subject(plan: Plan) -> str:
+    if plan.operation is Operation.UNDEPLOY:
+        return f"undeploy {plan.model}{_removed(plan)} from {plan.target}"
+    share = f" with {plan.percent} % of the traffic" if plan.percent < ALL else ""
+    return f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}{share}"
+
+
+def _removed(plan: Plan) -> str:
+    """Return which revisions an undeploy removes; "" for the model as a whole."""
+    return "" if plan.everything else f" {', '.join(plan.removes) or 'versions without traffic'}"
+
+
+def _summary(plan: Plan) -> str:
+    if not plan.actions:
+        return "nothing to do"
+    steps, live = counted(len(plan.actions), "step"), plan.previous or "nothing"
+    return f"{steps}; {live} is live, nothing was done"
+
+
+def _document(plan: Plan) -> dict[str, Any]:
+    return {
+        "operation": plan.operation,
+        "model": plan.model,
+        "target": plan.target,
+        "revision": plan.revision.id if plan.revision.digest else None,
+        "digest": plan.revision.digest,
+        "percent": plan.percent,
+        "removes": plan.removes,
+        "everything": plan.everything,
+        "kept": plan.kept,
+        "live": plan.previous,
+        "state": plan.state,
+        "destination": str(plan.destination),
+        "warnings": plan.warnings,
+        "breaking": plan.breaking,
+        "steps": [
+            {"id": a.id, "kind": a.kind, "sentence": a.sentence, "args": a.args, "undo": a.undo}
+            for a in plan.actions
+        ],
+    }

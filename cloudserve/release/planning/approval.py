@@ -1,0 +1,78 @@
+"""Is a plan that was approved still what has to be done? What is there now decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloudserve.errors import ConflictError
+from cloudserve.release.destination import Destination
+from cloudserve.release.nouns import CREATE_BUCKET, Action, Plan
+from cloudserve.release.planning.plan_file import plan_id
+from cloudserve.release.state.ledger import Event, Release
+
+Essence = tuple[str, str, dict[str, str | int | float]]
+"""What an action does, as far as two plans are compared."""
+
+
+def check_approved(approved: Plan, present: Plan, newest: Iterable[Release]) -> None:
+    """Raise ConflictError unless a plan made now is covered by the approved one.
+
+    It is when the platform has what it had, and the same steps are needed; or when the last release
+    applied this very plan and stopped, and each step that is left was approved. Where nothing is
+    left to do it does not matter who did it. `newest` are the releases from the newest back.
+    """
+    if not present.actions or _is_same(approved, present):
+        return
+    last = next(iter(newest), None)
+    if last is not None and last.plan == plan_id(approved):
+        known = [_essence(action) for action in approved.actions]
+        is_stopped = last.outcome is not Event.FINISHED
+        if is_stopped and all(_essence(action) in known for action in present.actions):
+            return
+        raise outdated(
+            approved, f"it was applied by {last.who} at {last.started:%Y-%m-%d %H:%M} UTC"
+        )
+    raise outdated(approved, _difference(approved, present))
+
+
+def outdated(approved: Plan, why: str) -> ConflictError:
+    """Return the error that tells why a plan is not what has to be done any more."""
+    return ConflictError(
+        f"the plan does not fit any more: {why}",
+        where=f"{approved.model} on {approved.target}",
+        hint="look at `cloudserve status` and `cloudserve history`; plan again",
+    )
+
+
+def check_destination(approved: Plan, here: Destination) -> None:
+    """Raise ConflictError when a plan was made for another account, or for the offline clouds."""
+    made_for = approved.destination
+    if made_for is not None and not made_for.is_same(here):
+        raise ConflictError(
+            f"the plan was made for {made_for}, and this is {here}",
+            where=f"{approved.model} on {approved.target}",
+            hint="plan again here, or apply it where it was made",
+        )
+
+
+def _is_same(approved: Plan, present: Plan) -> bool:
+    return approved.state == present.state and _steps(approved) == _steps(present)
+
+
+def _steps(plan: Plan) -> list[Essence]:
+    # The bucket is made before the lock, which lies in it: a plan made under the lock has no
+    # step for it any more.
+    return [_essence(action) for action in plan.actions if action.kind != CREATE_BUCKET]
+
+
+def _essence(action: Action) -> Essence:
+    """Return what an action does. A sentence may name a local path, which is another elsewhere."""
+    return action.id, action.kind, dict(action.args)
+
+
+def _difference(approved: Plan, present: Plan) -> str:
+    if approved.previous != present.previous:
+        return f"{approved.previous or 'nothing'} was live, {present.previous or 'nothing'} is"
+    if approved.state != present.state:
+        return "what the platform has was changed since it was made"
+    return "other steps are needed now, as after a change of the target's fields"

@@ -1,0 +1,98 @@
+"""A plan on disk: made now, looked at by people, applied later by whoever may.
+
+The file says who made it and when, in JSON that a review can read. It may hold what the target's
+fields hold, such as a container's environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cloudserve._version import __version__
+from cloudserve.errors import UserError
+from cloudserve.names import utf8
+from cloudserve.release.nouns import Plan
+from cloudserve.release.state.ledger import actor
+
+SCHEMA = 2
+PLAN_AGAIN = "make it again with `cloudserve plan … --out FILE`"
+
+
+class PlanFile(msgspec.Struct, frozen=True):
+    """A plan with who made it, as it is written."""
+
+    plan: Plan
+    who: str
+    made: datetime
+    tool: str = f"cloudserve {__version__}"
+    schema: int = SCHEMA
+
+
+def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
+    """Write a plan to a file, whole or not at all; raises UserError when it cannot be written.
+
+    `who` made it: by default `CLOUDSERVE_ACTOR`, the CI's name for its user, or user@host.
+    """
+    path = Path(path)
+    content = PlanFile(plan, who or actor(os.environ), datetime.now(UTC))
+    data = msgspec.json.format(msgspec.json.encode(content, enc_hook=_encode_path), indent=2)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(data + b"\n")
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"the plan cannot be written: {error.strerror}",
+            where=str(path),
+            hint="name a file in a folder that is there and that you may write to",
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Read a plan that was written; raises UserError when it is none, or of another schema."""
+    try:
+        data = Path(path).read_bytes()
+        found = msgspec.json.decode(data, type=PlanFile, dec_hook=_decode_path)
+    except OSError as error:
+        raise UserError(
+            f"the plan cannot be read: {error.strerror}", where=str(path), hint=PLAN_AGAIN
+        ) from error
+    except msgspec.DecodeError as error:
+        raise UserError(
+            f"the file is not a plan: {error}", where=str(path), hint=PLAN_AGAIN
+        ) from error
+    if found.schema != SCHEMA:
+        raise UserError(
+            f"the plan has schema {found.schema}, and this version reads {SCHEMA}",
+            where=str(path),
+            hint=f"apply it with {found.tool}, or {PLAN_AGAIN}",
+        )
+    return found.plan
+
+
+def plan_id(plan: Plan) -> str:
+    """Return what tells a plan from others: the SHA-256 of what it says."""
+    data = msgspec.json.encode(plan, enc_hook=_encode_path, order="deterministic")
+    return hashlib.sha256(data).hexdigest()
+
+
+def _encode_path(value: Any) -> str:
+    if isinstance(value, Path):
+        return utf8(value)
+    raise TypeError(f"a plan holds a {type(value).__name__}")
+
+
+def _decode_path(kind: type, value: Any) -> Path:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"not a {kind.__name__}")

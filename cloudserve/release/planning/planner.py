@@ -1,0 +1,177 @@
+"""Plans: what has to be done, as data. Planning reads the cloud and never changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import tee
+from pathlib import Path
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.names import one_of, utf8
+from cloudserve.release.nouns import (
+    CREATE_BUCKET,
+    UPLOAD,
+    Action,
+    Deployed,
+    Deployment,
+    Operation,
+    Plan,
+    Revision,
+    State,
+)
+from cloudserve.release.planning.resolve import meant
+from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.provider import Provider
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.ledger import Release
+from cloudserve.release.state.uploaded import is_uploaded
+
+
+def plan_deploy(
+    provider: Provider, layout: Layout, revision: Revision, source: Path | None
+) -> Plan:
+    """Plan to put a revision beside what is there; no actions when it is there already.
+
+    `source` is its local directory; None where that is not at hand, because it was uploaded before.
+    """
+    model = layout.model
+    seen = provider.describe(model)
+    location = layout.location(revision)
+    actions: list[Action] = []
+    if not provider.blobs.exists():
+        actions.append(create_bucket(provider.blobs.url))
+    if not is_uploaded(provider.blobs, layout, revision):
+        actions.append(
+            Action(
+                UPLOAD,
+                UPLOAD,
+                f"upload {utf8(source or model)} to {location.saved_model_url}",
+                undo=f"delete the objects under {location.root_url}",
+            )
+        )
+    actions.extend(provider.plan_deploy(model, revision, location, seen))
+    return Plan(
+        Operation.DEPLOY,
+        layout.target,
+        model,
+        revision,
+        tuple(actions),
+        source=source,
+        previous=seen.live,
+        state=seen.fingerprint,
+    )
+
+
+def create_bucket(url: str) -> Action:
+    """Return the action that makes a bucket; repeated it changes nothing."""
+    return Action(
+        CREATE_BUCKET, CREATE_BUCKET, f"make the bucket {url}", undo=f"delete the bucket {url}"
+    )
+
+
+def plan_traffic(
+    provider: Provider,
+    target: str,
+    operation: Operation,
+    chosen: Deployed,
+    seen: Deployment,
+    percent: int = ALL,
+) -> Plan:
+    """Plan to give one deployed revision a share of the traffic; no actions when it has it."""
+    if chosen.state is not State.READY:
+        because = f": {chosen.reason}" if chosen.reason else ""
+        raise ConflictError(
+            f"{chosen.revision.id} is {chosen.state}, not ready{because}",
+            where=f"{seen.model} on {target}",
+            hint=f"cloudserve deploy {seen.model} --target {target}",
+        )
+    _check_rest(seen, chosen.revision.id, percent)
+    actions = provider.plan_traffic(seen.model, chosen.revision.id, seen, percent)
+    return Plan(
+        operation,
+        target,
+        seen.model,
+        chosen.revision,
+        actions,
+        previous=seen.live,
+        percent=percent,
+        state=seen.fingerprint,
+    )
+
+
+def _check_rest(seen: Deployment, chosen: str, percent: int) -> None:
+    others = [name for name, share in seen.traffic.items() if share > 0 and name != chosen]
+    if percent < ALL and not others:
+        raise UserError(
+            f"no revision beside {chosen} has traffic: nobody would take the other "
+            f"{ALL - percent} %",
+            where=f"{seen.model} on {seen.target}",
+            hint=f"cloudserve promote {seen.model} --target {seen.target}, without --percent",
+        )
+
+
+def choose(seen: Deployment, wanted: str) -> Deployed:
+    """Find a deployed revision by `2`, `v2`, its id or its digest's beginning.
+
+    Raises UserError when none or several fit, with what there is.
+    """
+    deployed = {d.revision.id: d for d in seen.revisions}
+    fits = meant(wanted, {name: d.revision.digest for name, d in deployed.items()})
+    if len(fits) == 1:
+        return deployed[fits[0]]
+    there = sorted(fits or deployed, key=lambda name: deployed[name].revision.number)
+    what = "fits several revisions" if fits else "is not deployed"
+    deploy = f"deploy one: cloudserve deploy {seen.model} --target {seen.target}"
+    raise UserError(
+        f"version `{wanted}` of {seen.model} {what}",
+        where=f"{seen.model} on {seen.target}",
+        hint=one_of(there) if there else deploy,
+    )
+
+
+def newest(seen: Deployment) -> Deployed:
+    """Return the deployed revision with the highest number, the last made of several."""
+    if not seen.revisions:
+        raise UserError(
+            f"nothing of {seen.model} is deployed",
+            where=f"{seen.model} on {seen.target}",
+            hint=f"cloudserve deploy {seen.model} --target {seen.target}",
+        )
+    return max(
+        seen.revisions,
+        key=lambda d: (d.revision.number, d.created.timestamp() if d.created else 0.0),
+    )
+
+
+def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
+    """Return the revision that was live before the present one took over, from the ledger.
+
+    `newest` are the releases from the newest back, read as far as is needed. Rollbacks are passed
+    over, so that a second rollback does not bring back what the first one took away. A release
+    without an end counts: that its revision is live says that it got there. While several share
+    the traffic, the one that took over is the one promoted last.
+    Raises UserError when the ledger knows of none.
+    """
+    releases, again = tee(newest)
+    taken_over = _taken_over(seen, releases)
+    for release in again:
+        if (
+            release.operation in {Operation.DEPLOY, Operation.PROMOTE}
+            and release.revision == taken_over
+            and release.previous not in {None, taken_over}
+        ):
+            return choose(seen, str(release.previous))
+    raise UserError(
+        f"there is no earlier revision of {seen.model} to go back to",
+        where=f"{seen.model} on {seen.target}",
+        hint="name the one to go back to; `cloudserve status` lists what is deployed",
+    )
+
+
+def _taken_over(seen: Deployment, newest: Iterable[Release]) -> str | None:
+    sharing = {name for name, share in seen.traffic.items() if share > 0}
+    if len(sharing) > 1:
+        for release in newest:
+            if release.operation is Operation.PROMOTE and release.revision in sharing:
+                return release.revision
+    return seen.live

@@ -1,0 +1,326 @@
+"""The ledger: who did what to a model, when, from which digest; append-only, in its bucket.
+
+Each event is one object, created only if its number is free, so that two writers never lose or
+overwrite each other's entries. An entry is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+
+import msgspec
+
+from cloudserve._version import __version__
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.names import utf8
+from cloudserve.release.nouns import Operation, Plan
+from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.provider import BlobStore, Expect
+from cloudserve.release.state.layout import Layout
+
+ATTEMPTS = 20
+READERS = 8
+PAGE = 32
+"""Entries that are read before the first of them is looked at: some six releases."""
+FIRST_PAGE = 8
+"""Entries that are read first of all: the newest release, most often."""
+ENTRY = re.compile(r"([0-9]{10}|[1-9][0-9]{10,})\.json")
+
+
+class Event(StrEnum):
+    """What an entry tells."""
+
+    STARTED = "started"
+    STEP = "step"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    SUPERSEDED = "superseded"
+    """No entry has it: a release without an end, in the place of which a later one began."""
+
+
+NO_END = (Event.STARTED, Event.STEP)
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event of a release, as it is written."""
+
+    release: str
+    event: Event
+    operation: Operation
+    target: str
+    model: str
+    revision: str
+    digest: str
+    time: datetime
+    who: str
+    action: str = ""
+    """The id of the step that was done, or that the release stopped at."""
+    sentence: str = ""
+    error: str = ""
+    previous: str | None = None
+    """The revision that was live before."""
+    percent: int = ALL
+    """The share of the traffic that the release was for."""
+    plan: str = ""
+    """The id of the approved plan, where one was applied."""
+    removes: tuple[str, ...] = ()
+    """The revisions that an undeploy removes."""
+    everything: bool = False
+    """Whether an undeploy removes the model as a whole."""
+    supersedes: str = ""
+    """The id of a release without an end that this one, which starts, takes the place of."""
+    run: str = ""
+    """The id of the run that wrote another release's end."""
+    tool: str = f"cloudserve {__version__}"
+    schema: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A deploy, promotion or rollback as the ledger tells it: its entries folded together."""
+
+    id: str
+    operation: Operation
+    target: str
+    model: str
+    revision: str
+    digest: str
+    previous: str | None
+    started: datetime
+    who: str
+    outcome: Event
+    error: str = ""
+    steps: tuple[str, ...] = ()
+    """The sentences of the steps that were done."""
+    percent: int = ALL
+    """The share of the traffic that it was for."""
+    plan: str = ""
+    """The id of the approved plan, where one was applied."""
+    removes: tuple[str, ...] = ()
+    """The revisions that an undeploy removes."""
+    everything: bool = False
+    """Whether an undeploy removes the model as a whole."""
+    ended_by: str = ""
+    """Who recorded the end of a release that was cut off before it recorded its own."""
+    superseded_by: str = ""
+    """The release that began in its place, such as `promote v3-0f3c5a9b7d21`."""
+    run: str = ""
+    """The id of the run that recorded its end, where that was a later one."""
+
+    @property
+    def has_end(self) -> bool:
+        """Say whether the ledger tells how it ended."""
+        return self.outcome not in NO_END
+
+
+class Ledger:
+    """The ledger of one model in one bucket."""
+
+    def __init__(self, blobs: BlobStore, layout: Layout) -> None:
+        self._blobs = blobs
+        self._prefix = layout.ledger
+        self._last = 0
+
+    def append(self, entry: Entry) -> None:
+        """Write an entry under the next free number; raises ConflictError if none is to be had."""
+        data = msgspec.json.encode(entry)
+        self._last = self._last or max(self._numbers(), default=0)
+        for _ in range(ATTEMPTS):
+            self._last += 1
+            try:
+                self._blobs.write(self._key(self._last), data, Expect.ABSENT)
+            except ConflictError:
+                continue
+            return
+        raise ConflictError(
+            "the ledger has too many writers at once",
+            where=f"{self._blobs.url}/{self._prefix}",
+            hint="run the same command again",
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries in the order they were written; other objects are passed over."""
+        return self._read(sorted(self._numbers()))
+
+    def newest(self) -> Generator[Release]:
+        """Yield the releases from the newest back, reading no more than is asked for.
+
+        They are ordered by their begin: one that was suspended may have ended after a later one.
+        """
+        groups: dict[str, list[Entry]] = {}
+        later: dict[str, Entry] = {}
+        for entry in self._read(sorted(self._numbers(), reverse=True)):
+            group = groups.setdefault(entry.release, [])
+            group.append(entry)
+            if entry.supersedes:
+                later[entry.supersedes] = entry
+            if entry.event is Event.STARTED:
+                yield _fold(groups.pop(entry.release)[::-1], later.pop(entry.release, None))
+        for group in groups.values():  # somebody deleted their begin
+            yield _fold(group[::-1], later.get(group[0].release))
+
+    def unfinished(self) -> Release | None:
+        """Return the release of the last entry if that does not say that it is finished.
+
+        Releases are one at a time, and each that starts supersedes one without an end, so only the
+        last can be without one.
+        """
+        last = next(self._read(sorted(self._numbers())[-1:]), None)
+        if last is None or last.event is Event.FINISHED:
+            return None
+        with closing(self.newest()) as newest:
+            return next((release for release in newest if release.id == last.release), None)
+
+    def finish(self, release: Release, who: str, run: str) -> None:
+        """Record that a release that was cut off has the outcome that it was for."""
+        self.append(
+            Entry(
+                release=release.id,
+                event=Event.FINISHED,
+                operation=release.operation,
+                target=release.target,
+                model=release.model,
+                revision=release.revision,
+                digest=release.digest,
+                time=datetime.now(UTC),
+                who=who,
+                previous=release.previous,
+                percent=release.percent,
+                plan=release.plan,
+                removes=release.removes,
+                everything=release.everything,
+                run=run,
+            )
+        )
+
+    def releases(self, limit: int | None = None) -> tuple[Release, ...]:
+        """Return the releases, or the last of them, oldest first."""
+        with closing(self.newest()) as newest:
+            return tuple(islice(newest, limit))[::-1]
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[Entry]:
+        """Yield the entries of these numbers in their order, several requested at once."""
+        with ThreadPoolExecutor(READERS, "ledger") as pool:
+            for at in (0, *range(FIRST_PAGE, len(numbers), PAGE)):
+                until = at + PAGE if at else FIRST_PAGE
+                keys = [self._key(number) for number in numbers[at:until]]
+                for key, found in zip(keys, pool.map(self._blobs.read, keys), strict=True):
+                    if found is not None:
+                        yield self._decode(key, found[0])
+
+    def _key(self, number: int) -> str:
+        return f"{self._prefix}{number:010d}.json"
+
+    def _numbers(self) -> list[int]:
+        # Whoever has the bucket may put anything here: a console's folder mark, a copy, notes.
+        keys = (blob.key for blob in self._blobs.list(self._prefix))
+        names = (ENTRY.fullmatch(key.removeprefix(self._prefix)) for key in keys)
+        return [int(name[1]) for name in names if name]
+
+    def _decode(self, key: str, data: bytes) -> Entry:
+        try:
+            return msgspec.json.decode(data, type=Entry)
+        except msgspec.DecodeError as error:
+            raise RemoteError(
+                f"a ledger entry cannot be read: {error}",
+                where=f"{self._blobs.url}/{key}",
+                hint="a later version may have written it; move it away if it is of no use",
+            ) from error
+
+
+class Recorder:
+    """Writes a plan's progress to the ledger, one entry after every step."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        release: str,
+        who: str,
+        approved: str = "",
+        supersedes: str = "",
+    ) -> None:
+        self._ledger = ledger
+        self._plan = plan
+        self._release = release
+        self._who = who
+        self._approved = approved
+        self._supersedes = supersedes
+
+    def record(
+        self, event: Event, *, action: str = "", sentence: str = "", error: str = ""
+    ) -> None:
+        """Append one event of this release."""
+        plan = self._plan
+        self._ledger.append(
+            Entry(
+                release=self._release,
+                event=event,
+                operation=plan.operation,
+                target=plan.target,
+                model=plan.model,
+                revision=plan.revision.id if plan.revision.digest else "",
+                digest=plan.revision.digest,
+                time=datetime.now(UTC),
+                who=self._who,
+                action=action,
+                sentence=sentence,
+                error=error,
+                previous=plan.previous,
+                percent=plan.percent,
+                plan=self._approved,
+                removes=plan.removes,
+                everything=plan.everything,
+                supersedes=self._supersedes if event is Event.STARTED else "",
+            )
+        )
+
+
+def actor(environ: Mapping[str, str]) -> str:
+    """Say who is acting: `CLOUDSERVE_ACTOR`, the CI's own name for its user, or user@host."""
+    for variable in ("CLOUDSERVE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
+        if environ.get(variable):
+            return utf8(environ[variable])
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _fold(entries: list[Entry], later: Entry | None) -> Release:
+    """Return the release that entries tell of; `later` began in its place if it has no end."""
+    first, last = entries[0], entries[-1]
+    if later is not None and last.event not in NO_END:
+        later = None  # it was suspended, and recorded its end after all
+    return Release(
+        id=first.release,
+        operation=first.operation,
+        target=first.target,
+        model=first.model,
+        revision=first.revision,
+        digest=first.digest,
+        previous=first.previous,
+        started=first.time,
+        who=first.who,
+        outcome=Event.SUPERSEDED if later else last.event,
+        error=last.error,
+        steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
+        percent=first.percent,
+        plan=first.plan,
+        removes=first.removes,
+        everything=first.everything,
+        ended_by=later.who if later else last.who if last.run else "",
+        superseded_by=f"{later.operation} {later.revision}".rstrip() if later else "",
+        run=last.run,
+    )

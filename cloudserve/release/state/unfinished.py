@@ -1,0 +1,129 @@
+"""Releases that were cut off, by a kill or an error, and what a rollback after them has to do.
+
+A rollback is planned from the history, so a release that did not end decides first: a rollback that
+was cut off is continued, and a promotion that was cut off is what a rollback takes back, whether or
+not its traffic had moved. So the end state does not depend on when the process was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+
+from cloudserve.errors import CheckFailedError, ConflictError, UserError
+from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
+from cloudserve.release.provider import BlobStore, Notify
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.ledger import Event, Ledger, Release
+from cloudserve.release.state.lock import holder_of, is_left
+
+MOVES = (Operation.PROMOTE, Operation.ROLLBACK)
+
+
+class Unfinished:
+    """What runs that were cut off left of one model on one target: a release, a lock.
+
+    `plan_of` plans what a release was for, from what is there now.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobStore,
+        layout: Layout,
+        plan_of: Callable[[Release], Plan],
+        notify: Notify,
+    ) -> None:
+        self._blobs = blobs
+        self._layout = layout
+        self._plan_of = plan_of
+        self._notify = notify
+
+    def move(self) -> Release | None:
+        """Return the newest promotion or rollback if it is not finished."""
+        holder = holder_of(self._blobs, self._layout.lock)
+        runs = {holder.release, *holder.before} if holder and is_left(holder) else set()
+        with closing(self._ledger().newest()) as newest:
+            return unfinished_move(newest, runs)
+
+    def is_left(self, operation: Operation) -> bool:
+        """Say whether a run left a lock, or a release that is done and has no end in the ledger.
+
+        What a process that lives holds is its own; but a rollback does not report as done what
+        such a process is still doing.
+        """
+        holder = holder_of(self._blobs, self._layout.lock)
+        if holder is not None and is_left(holder):
+            return True
+        left = self._ledger().unfinished()
+        if left is None or holder is not None:
+            return left is not None and operation is Operation.ROLLBACK
+        return self._is_done(left)
+
+    def end(self, run: str, who: str) -> str:
+        """Record the end of a release that is done; return the id of one that is not, or "".
+
+        `run` holds the lock.
+        """
+        ledger = self._ledger()
+        left = ledger.unfinished()
+        if left is None:
+            return ""
+        if not self._is_done(left):
+            return "" if left.has_end else left.id
+        ledger.finish(left, who, run)
+        self._notify(
+            f"recorded as finished: the {left.operation} of {left.revision or left.model} that "
+            f"{left.who} began at {left.started:%Y-%m-%d %H:%M} UTC"
+        )
+        return ""
+
+    def _is_done(self, left: Release) -> bool:
+        try:
+            return not self._plan_of(left).actions
+        except (UserError, ConflictError, CheckFailedError):
+            return False  # such as a revision that is not deployed any more
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self._blobs, self._layout)
+
+
+def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Release | None:
+    """Return the newest promotion or rollback if it is not finished.
+
+    `newest` are the releases from the newest back. `left_lock` are the ids of the runs that a
+    lock without a living holder names: what these finished was not reported to their callers.
+    """
+    last = next((r for r in newest if r.operation in MOVES or r.everything), None)
+    if last is None or last.everything or not _is_unfinished(last, left_lock):
+        return None
+    return last if _target(last) else None
+
+
+def target_of(left: Release, seen: Deployment) -> Deployed:
+    """Return what a rollback after an unfinished release gives the traffic to.
+
+    Raises UserError when it is not deployed any more.
+    """
+    wanted = _target(left)
+    found = seen.find(wanted or "")
+    if found is None:
+        raise UserError(
+            f"the {left.operation} of {left.revision} by {left.who} was not finished, and "
+            f"{wanted} is not deployed any more",
+            where=f"{seen.model} on {seen.target}",
+            hint="name the revision to go back to; `cloudserve status` lists what is deployed",
+        )
+    return found
+
+
+def _target(left: Release) -> str | None:
+    if left.operation is Operation.ROLLBACK:
+        return left.revision
+    return left.previous if left.previous != left.revision else None
+
+
+def _is_unfinished(last: Release, left_lock: Collection[str]) -> bool:
+    if last.outcome is not Event.FINISHED:
+        return True
+    # Its promotion is finished, and a rollback of it is what the history says it is.
+    return last.operation is Operation.ROLLBACK and bool({last.id, last.run} & {*left_lock})

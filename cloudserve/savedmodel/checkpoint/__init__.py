@@ -1,0 +1,1 @@
+"""Checkpoint index files: the tensors that `variables.index` lists, read without TensorFlow."""

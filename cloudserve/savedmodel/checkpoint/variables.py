@@ -1,0 +1,83 @@
+"""Are the variables whole? `variables.index` says which bytes its data shards must have.
+
+The index is a table of `BundleEntryProto` by tensor name, with a `BundleHeaderProto` under the
+empty key (tensorflow/core/protobuf/tensor_bundle.proto). No tensor is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudserve.errors import ModelError
+from cloudserve.savedmodel import proto
+from cloudserve.savedmodel.checkpoint.sstable import read_table
+from cloudserve.savedmodel.files import file_size, is_file, read_file
+
+INDEX = "variables/variables.index"
+COPY_AGAIN = "copy or export the SavedModel again: its files were not copied whole"
+_HEADER_KEY = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index promises: the number of shards, and the bytes needed of each that is used."""
+
+    shards: int
+    needed: Mapping[int, int]
+
+    def file_name(self, shard: int) -> str:
+        """Return a shard's path in the SavedModel (tensorflow/core/util/tensor_bundle/naming.h)."""
+        return f"variables/variables.data-{shard:05d}-of-{self.shards:05d}"
+
+
+def read_index(data: bytes) -> Index:
+    """Parse the bytes of a `variables.index`. Raises ValueError when it is damaged or cut off."""
+    shards = 0
+    needed: dict[int, int] = {}
+    for key, value in read_table(data):
+        if key == _HEADER_KEY:
+            shards = _parse(proto.BundleHeaderProto, value).num_shards
+            continue
+        entry = _parse(proto.BundleEntryProto, value)
+        end = entry.offset + entry.size
+        needed[entry.shard_id] = max(needed.get(entry.shard_id, 0), end)
+    if shards < 1 or not all(0 <= shard < shards for shard in needed):
+        raise ValueError(f"it states {shards} shards and uses {sorted(needed)}")
+    return Index(shards, {shard: size for shard, size in needed.items() if size > 0})
+
+
+def check_variables(path: Path) -> bool:
+    """Return whether the SavedModel has variables; then they are whole.
+
+    Raises ModelError when the index is damaged, or a shard that it uses is missing or too short.
+    """
+    if not is_file(path / INDEX):
+        return False
+    try:
+        index = read_index(read_file(path, INDEX))
+    except ValueError as error:
+        message = f"{INDEX} is damaged or cut off: {error}"
+        raise ModelError(message, where=str(path), hint=COPY_AGAIN) from error
+    problems = list(_shard_problems(path, index))
+    if problems:
+        raise ModelError("; ".join(problems), where=str(path), hint=COPY_AGAIN)
+    return True
+
+
+def _shard_problems(path: Path, index: Index) -> Iterator[str]:
+    for shard, needed in sorted(index.needed.items()):
+        name = index.file_name(shard)
+        size = file_size(path / name)
+        if size is None:
+            yield f"{name} is missing"
+        elif size < needed:
+            yield f"{name} is cut off: {size} of {needed} bytes"
+
+
+def _parse(message: proto.Message, value: bytes) -> proto.Message:
+    try:
+        return proto.parse(message, value)
+    except proto.DecodeError as error:
+        raise ValueError("an entry is not a protobuf") from error

@@ -1,0 +1,1 @@
+"""Checks of a SavedModel before it is deployed: ops, variables, signatures of two versions."""

@@ -1,0 +1,1 @@
+"""Download: files from a bucket, resumed, verified, and moved into place atomically."""

@@ -1,0 +1,138 @@
+"""The nouns of a download: a file that comes in parts, and the place where it becomes whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from cloudserve.errors import ConflictError, UserError
+from cloudserve.release.provider import Blob
+from cloudserve.storage.part_ranges import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An object and the local file it becomes; without a `sha256` its size has to do."""
+
+    name: str
+    blob: Blob
+    path: Path
+    sha256: str = ""
+
+
+def local_path(root: Path, name: str) -> Path:
+    """Return where a name from a bucket lies below a folder.
+
+    Raises ConflictError for a name that would lie elsewhere, or that no file can have.
+    """
+    path = PurePosixPath(name)
+    plain = str(path) == name and not path.is_absolute() and ".." not in path.parts
+    if not plain or not name or "\0" in name:
+        raise ConflictError(
+            f"{name!a} cannot be a file below a directory",
+            hint="nothing was written; the bucket's manifest or keys are not a model's",
+        )
+    return root / name
+
+
+@dataclass(slots=True)
+class Landing:
+    """A file that is written in parts, by several threads, and across interruptions.
+
+    A journal beside it has the number of each part that was written, so that a later process asks
+    for the others only. What both say is believed when the whole file has its digest.
+    """
+
+    file: Incoming
+    spans: tuple[Span, ...]
+    _done: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def _journal(self) -> Path:
+        return self.file.path.with_name(f"{self.file.path.name}.cloudserve-parts")
+
+    @property
+    def _body(self) -> Path:
+        return self.file.path.with_name(f"{self.file.path.name}.cloudserve-part")
+
+    def open(self) -> frozenset[int]:
+        """Make room for the file; return the numbers of the parts that are there."""
+        with writing(self.file.path):
+            self.file.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.file.sha256:  # nothing would tell whether what is there belongs to it
+                self._body.unlink(missing_ok=True)
+            if not self._body.exists():
+                self._journal.unlink(missing_ok=True)
+            with self._body.open("ab") as body:
+                body.truncate(self.file.blob.size)
+            self._done = self._read_journal()
+        return frozenset(self._done)
+
+    def write(self, span: Span, pieces: Iterable[bytes]) -> int:
+        """Write a part; return the bytes that came of it."""
+        position = span.offset
+        descriptor = os.open(self._body, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for piece in pieces:
+                with writing(self.file.path):
+                    os.pwrite(descriptor, piece, position)
+                position += len(piece)
+        finally:
+            os.close(descriptor)
+        return position - span.offset
+
+    def add(self, span: Span) -> bool:
+        """Note that a part is written; return True to the one thread that noted the last."""
+        with self._lock, writing(self.file.path):
+            self._done.add(span.number)
+            with self._journal.open("a", encoding="ascii") as journal:
+                journal.write(f"{span.number}\n")
+            return len(self._done) == len(self.spans)
+
+    def finish(self) -> bool:
+        """Give the file its name if its digest is right; else forget all of it."""
+        with writing(self.file.path):
+            right = self.file.sha256 in {"", sha256_of(self._body)}
+            if right:
+                with self._body.open("rb") as body:
+                    os.fsync(body.fileno())
+                self._body.replace(self.file.path)
+            else:
+                self._body.unlink()
+            self._journal.unlink(missing_ok=True)
+        return right
+
+    def _read_journal(self) -> set[int]:
+        known = {span.number for span in self.spans}
+        try:
+            lines = self._journal.read_text("ascii").splitlines(keepends=True)
+        except (OSError, UnicodeDecodeError):
+            return set()
+        # A line that was cut off has no end, and may look like the number of another part.
+        whole = {line[:-1] for line in lines if line.endswith("\n")}
+        return {number for number in known if str(number) in whole}
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise UserError where the system refuses to write: a full disk, no permission."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the file cannot be written: {error.strerror or error}",
+            where=str(path),
+            hint="make room or choose another place; what is there is not fetched again",
+        ) from error

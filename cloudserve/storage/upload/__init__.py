@@ -1,0 +1,1 @@
+"""Upload: files to a bucket, in one request or in parts, resumed and verified."""

@@ -1,0 +1,129 @@
+"""CloudWatch's alarms, as far as deployments need them: made, set off, watched.
+
+An alarm's state is what SetAlarmState makes it: `aws cloudwatch set-alarm-state` rehearses a
+rollback. Metrics are not collected offline, so none goes off by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from ..pages import page
+from ..resources import Document, Resources
+from .protocol.arns import ACCOUNT
+from .protocol.errors import AwsError, invalid
+from .protocol.json_app import JsonFace
+
+TARGET = "GraniteServiceVersion20100801."
+_JSON_1_0 = "application/x-amz-json-1.0"
+_TABLE = "aws/alarm"
+_FIRING = "ALARM"
+_PAGE = 50
+
+
+class Alarms:
+    """The metric alarms by region and name, and who waits for one to go off."""
+
+    def __init__(self, resources: Resources, now: Callable[[], float]) -> None:
+        self._resources = resources
+        self._now = now
+        self._changed: asyncio.Future[None] | None = None
+
+    def face(self) -> JsonFace:
+        """Return CloudWatch's face."""
+        handlers = {
+            "PutMetricAlarm": self.put,
+            "DescribeAlarms": self.describe,
+            "SetAlarmState": self.set_state,
+            "DeleteAlarms": self.delete,
+        }
+        return JsonFace("cloudwatch", TARGET, handlers, _JSON_1_0)
+
+    def put(self, region: str, body: Document) -> None:
+        """Create an alarm, or change one and keep its state."""
+        name = body["AlarmName"]
+        before = self._find(region, name) or self._new_state()
+        kept = {key: before[key] for key in self._new_state()}
+        about = {key: value for key, value in body.items() if key != "Tags"}
+        arn = f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{name}"
+        own = {"AlarmArn": arn, "AlarmConfigurationUpdatedTimestamp": self._now()}
+        defaults = {"ActionsEnabled": True, "OKActions": [], "AlarmActions": []}
+        self._write(region, name, defaults | about | own | kept)
+
+    def _new_state(self) -> Document:
+        return {
+            "StateValue": "INSUFFICIENT_DATA",
+            "StateReason": "Unchecked: Initial alarm creation",
+            "StateUpdatedTimestamp": self._now(),
+        }
+
+    def describe(self, region: str, body: Document) -> Document:
+        """Return a page of alarms by name, prefix or state."""
+        stored = self._resources.list(_TABLE, f"{region}/{body.get('AlarmNamePrefix', '')}")
+        names, state = body.get("AlarmNames"), body.get("StateValue")
+        chosen = [
+            (name, alarm)
+            for name, alarm in stored
+            if (names is None or alarm["AlarmName"] in names)
+            and state in {None, alarm["StateValue"]}
+        ]
+        try:
+            found, token = page(chosen, body.get("MaxRecords", _PAGE), body.get("NextToken"))
+        except ValueError as error:
+            raise AwsError("InvalidNextToken", "Invalid NextToken") from error
+        answer: Document = {"MetricAlarms": found, "CompositeAlarms": []}
+        return answer | ({"NextToken": token} if token else {})
+
+    def set_state(self, region: str, body: Document) -> None:
+        """Set an alarm's state, and wake who waits for it."""
+        name = body["AlarmName"]
+        alarm = self._find(region, name)
+        if alarm is None:
+            status = HTTPStatus.NOT_FOUND
+            raise AwsError("ResourceNotFound", f"Unknown alarm {name}", status)
+        state = {key: body[key] for key in ("StateValue", "StateReason")}
+        self._write(region, name, alarm | state | {"StateUpdatedTimestamp": self._now()})
+
+    def delete(self, region: str, body: Document) -> None:
+        """Delete alarms; all of them, or none when one is not there."""
+        names: list[str] = body["AlarmNames"]
+        for name in names:
+            if self._find(region, name) is None:
+                status = HTTPStatus.NOT_FOUND
+                raise AwsError("ResourceNotFound", f"Unknown alarm {name}", status)
+        for name in names:
+            self._resources.delete(_TABLE, f"{region}/{name}")
+
+    def check(self, region: str, names: Sequence[str]) -> None:
+        """Raise AwsError for an alarm that a deployment cannot be guarded by."""
+        for name in names:
+            alarm = self._find(region, name)
+            if alarm is None:
+                raise invalid(f'Could not find CloudWatch alarm "{name}".')
+            if alarm["StateValue"] == _FIRING:
+                raise invalid(f'CloudWatch alarm "{name}" is in ALARM state.')
+
+    def firing(self, region: str, names: Sequence[str]) -> list[str]:
+        """Return the alarms among these that are in ALARM."""
+        found = ((name, self._find(region, name)) for name in names)
+        return [name for name, alarm in found if alarm and alarm["StateValue"] == _FIRING]
+
+    async def goes_off(self, region: str, names: Sequence[str]) -> list[str]:
+        """Return once one of these is in ALARM, with those that are."""
+        while not (firing := self.firing(region, names)):
+            if self._changed is None:
+                self._changed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._changed)
+        return firing
+
+    def _find(self, region: str, name: str) -> Document | None:
+        return self._resources.get(_TABLE, f"{region}/{name}")
+
+    def _write(self, region: str, name: str, alarm: dict[str, Any]) -> None:
+        self._resources.put(_TABLE, f"{region}/{name}", alarm)
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set_result(None)

@@ -1,0 +1,1 @@
+"""AWS's protocols: JSON 1.1, validation by botocore's models, signatures, errors."""

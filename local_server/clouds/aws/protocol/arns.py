@@ -1,0 +1,38 @@
+"""Where a request belongs and what its resources are called: account, region, ARNs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ....transport.types import Head
+
+ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+# SigV4's credential scope names region and service (AWS Signature Version 4, "credential scope").
+_SCOPE = re.compile(r"Credential=[^/\s]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a signature says it is for."""
+
+    region: str
+    service: str
+
+
+def scope(head: Head) -> Scope | None:
+    """Return the scope of a signed request, or None for an unsigned one."""
+    match = _SCOPE.search(head.headers.get("authorization", ""))
+    return Scope(match[1], match[2]) if match else None
+
+
+def region(head: Head) -> str:
+    """Return the region a request is for."""
+    found = scope(head)
+    return found.region if found else DEFAULT_REGION
+
+
+def arn(region: str, kind: str, name: str) -> str:
+    """Return a SageMaker resource's ARN; `kind` is `model`, `endpoint-config` or `endpoint`."""
+    return f"arn:aws:sagemaker:{region}:{ACCOUNT}:{kind}/{name}"

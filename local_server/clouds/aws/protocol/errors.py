@@ -1,0 +1,73 @@
+"""AWS's errors in the two forms used here: JSON 1.1 (control planes) and REST-JSON (runtime)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from xml.sax.saxutils import escape
+
+from cloudserve.errors import CloudserveError
+
+from ....transport.types import Response
+
+JSON_1_1 = "application/x-amz-json-1.1"
+
+
+class AwsError(CloudserveError):
+    """A refusal by an AWS service: its type's name, its text and its HTTP status."""
+
+    def __init__(self, kind: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+
+    @classmethod
+    def internal(cls) -> AwsError:
+        """Make the error of a service that broke down."""
+        message = "The request processing has failed because of an unknown error."
+        return cls("InternalFailure", message, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def invalid(message: str) -> AwsError:
+    """Make a ValidationException, which is what SageMaker answers to nearly everything."""
+    return AwsError("ValidationException", message)
+
+
+def request_id() -> dict[str, str]:
+    """Return the header that names a request."""
+    return {"x-amzn-RequestId": str(uuid.uuid4())}
+
+
+def json_response(document: Mapping[str, Any] | None, content_type: str = JSON_1_1) -> Response:
+    """Return an answer in JSON 1.x; None is the empty body of operations without output."""
+    body = b"" if document is None else json.dumps(document).encode()
+    return Response(HTTPStatus.OK, body, content_type, request_id())
+
+
+def json_error(error: AwsError, content_type: str = JSON_1_1) -> Response:
+    """Return an error in JSON 1.x."""
+    body = json.dumps({"__type": error.kind, "message": error.message}).encode()
+    return Response(error.status, body, content_type, request_id())
+
+
+def xml_error(error: AwsError, namespace: str = "") -> Response:
+    """Return an error in the query protocol's XML, its type in the header as well."""
+    named = request_id()
+    declared = f' xmlns="{namespace}"' if namespace else ""
+    body = (
+        f"<ErrorResponse{declared}><Error><Type>Sender</Type><Code>{error.kind}</Code>"
+        f"<Message>{escape(error.message)}</Message></Error>"
+        f"<RequestId>{named['x-amzn-RequestId']}</RequestId></ErrorResponse>"
+    )
+    headers = {"x-amzn-ErrorType": error.kind} | named
+    return Response(error.status, body.encode(), "text/xml", headers)
+
+
+def rest_error(error: AwsError, extra: Mapping[str, Any] | None = None) -> Response:
+    """Return an error in REST-JSON: the type in a header, `Message` in the body."""
+    body = json.dumps({"Message": error.message, **(extra or {})}).encode()
+    headers = {"x-amzn-ErrorType": error.kind} | request_id()
+    return Response(error.status, body, "application/json", headers)

@@ -1,0 +1,236 @@
+"""Inputs checked by botocore's shapes and refused in the service's own words.
+
+Two kinds of refusal, as AWS has them: SerializationException for JSON of another type, and
+ValidationException for a value that breaks a constraint (required, enum, pattern, range). A
+member that the shape does not know is dropped, as AWS drops it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from ...bodies import read_json
+from .errors import AwsError, invalid
+
+Shape = Any
+"""A botocore shape; botocore ships no types."""
+
+_JSON_TYPES = {
+    "string": "STRING_VALUE",
+    "number": "NUMBER_VALUE",
+    "boolean": "TRUE_VALUE",
+    "structure": "START_OBJECT",
+    "list": "START_ARRAY",
+}
+_TARGETS = {
+    "string": "String",
+    "integer": "Integer",
+    "long": "Long",
+    "float": "Float",
+    "double": "Double",
+    "boolean": "Boolean",
+    "timestamp": "Date",
+}
+_LARGEST_FLOAT = 3.4028234663852886e38
+_NUMBERS = {"integer", "long", "float", "double", "timestamp"}
+# Java's classes of characters that Python's `re` has under no name.
+_CLASSES = {
+    r"\p{L}\p{Z}\p{N}_": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+    # Everything but control characters, and in the second case but spaces; as near as `re` comes.
+    r"\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}": "\x20-\x7e\xa0-\U0010ffff",
+    r"\p{L}\p{M}\p{S}\p{N}\p{P}": "\x21-\x7e\xa1-\U0010ffff",
+    r"\p{L}\p{M}\p{Z}\p{N}\p{P}": "\x20-\x7e\xa0-\U0010ffff",
+    r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": "\x20-\x7e\xa0-\U0010ffff",
+    r"\p{Alnum}": "a-zA-Z0-9",
+    r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\p{Print}": r" -~",
+    r"\z": r"\Z",
+}
+
+
+def check(shape: Shape, body: bytes) -> dict[str, Any]:
+    """Read a JSON body as a structure; raises AwsError that names every broken constraint."""
+    value = _typed(shape, _json(body))
+    _refuse(_problems(shape, value, ""))
+    result: dict[str, Any] = value
+    return result
+
+
+def _refuse(found: Iterator[str]) -> None:
+    problems = list(found)
+    if problems:
+        noun = "error" if len(problems) == 1 else "errors"
+        raise invalid(f"{len(problems)} validation {noun} detected: {'; '.join(problems)}")
+
+
+def check_members(shape: Shape, values: Mapping[str, Any]) -> None:
+    """Check members that did not come as JSON; raises AwsError as `check` does."""
+    _refuse(_problems(shape, values, ""))
+
+
+def _json(body: bytes) -> object:
+    try:
+        return read_json(body or b"{}")
+    except ValueError as error:
+        raise AwsError("SerializationException", "The body is not JSON.") from error
+
+
+def _typed(shape: Shape, value: object) -> Any:
+    """Return the value with only known members; raises AwsError for a value of another type."""
+    kind = shape.type_name
+    match kind, value:
+        case "structure", dict():
+            return {
+                name: _typed(shape.members[name], item)
+                for name, item in value.items()
+                if name in shape.members and item is not None
+            }
+        case "map", dict():
+            return {key: _typed(shape.value, item) for key, item in value.items()}
+        case "list", list():
+            return [_typed(shape.member, item) for item in value]
+        case ("string", str()) | ("boolean", bool()):
+            return value
+        case _, bool():
+            pass
+        case _, int() | float() if kind in _NUMBERS:
+            return _number(kind, value)
+        case _:
+            pass
+    raise _mismatch(shape, value)
+
+
+def _number(kind: str, value: float) -> float:
+    if kind in {"integer", "long"}:
+        most = 2**31 if kind == "integer" else 2**63
+        if not -most <= value < most or int(value) != value:
+            raise AwsError("SerializationException", f"{value} is not a valid {_TARGETS[kind]}")
+        return int(value)
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite or (kind == "float" and abs(value) > _LARGEST_FLOAT):
+        raise AwsError("SerializationException", f"A number is out of range for {_TARGETS[kind]}")
+    return value
+
+
+def _mismatch(shape: Shape, value: object) -> AwsError:
+    token = _JSON_TYPES[_json_type(value)] if value is not None else "NULL"
+    if shape.type_name in {"structure", "map", "list"}:
+        what = "START_ARRAY" if shape.type_name == "list" else "START_OBJECT"
+        return AwsError("SerializationException", f"Unexpected token {token}, expected {what}")
+    target = _TARGETS.get(shape.type_name, shape.type_name)
+    return AwsError("SerializationException", f"{token} can not be converted to a {target}")
+
+
+def _json_type(value: object) -> str:
+    match value:
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case int() | float():
+            return "number"
+        case list():
+            return "list"
+        case _:
+            return "structure"
+
+
+def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    """Yield each broken constraint below a value of the right type."""
+    match shape.type_name:
+        case "structure":
+            yield from _structure_problems(shape, value, path)
+        case "list":
+            yield from _size_problems(shape.metadata, value, path)
+            for index, item in enumerate(value, 1):
+                yield from _problems(shape.member, item, f"{path}.{index}.member")
+        case "map":
+            yield from _size_problems(shape.metadata, value, path)
+            for key, item in value.items():
+                yield from _problems(shape.key, key, f"{path}.{key}.key")
+                yield from _problems(shape.value, item, f"{path}.{key}.member")
+        case "string":
+            yield from _string_problems(shape.metadata, value, path)
+        case "integer" | "long" | "float" | "double":
+            yield from _range_problems(shape.metadata, value, path)
+        case _:
+            pass
+
+
+def _structure_problems(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        below = f"{path}.{_lower(name)}" if path else _lower(name)
+        if name in value:
+            yield from _problems(member, value[name], below)
+        elif name in shape.required_members:
+            yield _problem("null", below, "Member must not be null")
+
+
+def _string_problems(metadata: Mapping[str, Any], value: str, path: str) -> Iterator[str]:
+    if "enum" in metadata and value not in metadata["enum"]:
+        names = ", ".join(metadata["enum"])
+        yield _problem(value, path, f"Member must satisfy enum value set: [{names}]")
+        return
+    broken = list(_size_problems(metadata, value, path))
+    yield from broken
+    pattern = metadata.get("pattern")
+    # A text over its length is refused already; patterns are kept from the very long ones.
+    if pattern and not broken and not _matches(pattern, value):
+        rule = f"Member must satisfy regular expression pattern: {pattern}"
+        yield _problem(value, path, rule)
+
+
+def _size_problems(metadata: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+    shown = value if isinstance(value, str) else json.dumps(value)
+    if len(value) < metadata.get("min", 0):
+        rule = f"Member must have length greater than or equal to {metadata['min']}"
+        yield _problem(shown, path, rule)
+    if len(value) > metadata.get("max", math.inf):
+        rule = f"Member must have length less than or equal to {metadata['max']}"
+        yield _problem(shown, path, rule)
+
+
+def _range_problems(metadata: Mapping[str, Any], value: float, path: str) -> Iterator[str]:
+    if value < metadata.get("min", -math.inf):
+        rule = f"Member must have value greater than or equal to {metadata['min']}"
+        yield _problem(str(value), path, rule)
+    if value > metadata.get("max", math.inf):
+        rule = f"Member must have value less than or equal to {metadata['max']}"
+        yield _problem(str(value), path, rule)
+
+
+def _problem(value: str, path: str, rule: str) -> str:
+    shown = "null" if value == "null" else f"'{value}'"
+    return f"Value {shown} at '{path}' failed to satisfy constraint: {rule}"
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+# A repeated end of the text, as two patterns of the model have it, is one end.
+_REPEATED_END = re.compile(r"\$\{\d+,\d+\}$")
+_ANYTHING = re.compile(".*", re.DOTALL)
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of the model in Python's terms; one that has no such form takes anything."""
+    for java, python in _CLASSES.items():
+        pattern = pattern.replace(java, python)
+    try:
+        return re.compile(_REPEATED_END.sub("", pattern))
+    except re.error:
+        return _ANYTHING
+
+
+def _matches(pattern: str, value: str) -> bool:
+    return compiled(pattern).fullmatch(value) is not None

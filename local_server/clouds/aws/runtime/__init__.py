@@ -1,0 +1,1 @@
+"""SageMaker's runtime: invocations of endpoints, synchronous, asynchronous and streamed."""

@@ -1,0 +1,79 @@
+"""SageMaker's control plane (JSON 1.1): which operation is answered by whom."""
+
+from __future__ import annotations
+
+from ...objects.store.store import ObjectStore
+from ...resources import Document
+from ..protocol.json_app import Handler, JsonFace
+from .endpoint_configs import Configs
+from .endpoints import Endpoints
+from .model_packages import ModelPackages
+from .models import Models
+from .records import Records
+from .transform.jobs import TransformJobs
+
+TARGET = "SageMaker."
+
+
+def sagemaker(
+    records: Records, store: ObjectStore, endpoints: Endpoints, transforms: TransformJobs
+) -> JsonFace:
+    """Return the control plane's face."""
+    packages = ModelPackages(records)
+    models, configs = Models(records, store, packages), Configs(records)
+    return JsonFace(
+        "sagemaker",
+        TARGET,
+        {
+            "CreateModel": models.create,
+            "DescribeModel": models.describe,
+            "ListModels": models.list,
+            "DeleteModel": models.delete,
+            "CreateEndpointConfig": configs.create,
+            "DescribeEndpointConfig": configs.describe,
+            "ListEndpointConfigs": configs.list,
+            "DeleteEndpointConfig": configs.delete,
+            "CreateEndpoint": endpoints.create,
+            "DescribeEndpoint": endpoints.describe,
+            "ListEndpoints": endpoints.list,
+            "UpdateEndpoint": endpoints.update,
+            "UpdateEndpointWeightsAndCapacities": endpoints.update_weights,
+            "DeleteEndpoint": endpoints.delete,
+            "CreateTransformJob": transforms.create,
+            "DescribeTransformJob": transforms.describe,
+            "ListTransformJobs": transforms.list,
+            "StopTransformJob": transforms.stop,
+            **_package_handlers(packages),
+            **_tag_handlers(records),
+        },
+    )
+
+
+def _package_handlers(packages: ModelPackages) -> dict[str, Handler]:
+    return {
+        "CreateModelPackageGroup": packages.create_group,
+        "DescribeModelPackageGroup": packages.describe_group,
+        "ListModelPackageGroups": packages.list_groups,
+        "DeleteModelPackageGroup": packages.delete_group,
+        "CreateModelPackage": packages.create,
+        "DescribeModelPackage": packages.describe,
+        "UpdateModelPackage": packages.update,
+        "ListModelPackages": packages.list,
+        "DeleteModelPackage": packages.delete,
+    }
+
+
+def _tag_handlers(records: Records) -> dict[str, Handler]:
+    def add(_: str, body: Document) -> Document:
+        records.add_tags(body["ResourceArn"], body["Tags"])
+        return {"Tags": records.tags(body["ResourceArn"])}
+
+    def show(_: str, body: Document) -> Document:
+        # A resource has at most 50 tags, the smallest page ListTags may be asked for.
+        return {"Tags": records.tags(body["ResourceArn"])}
+
+    def remove(_: str, body: Document) -> Document:
+        records.remove_tags(body["ResourceArn"], body["TagKeys"])
+        return {}
+
+    return {"AddTags": add, "ListTags": show, "DeleteTags": remove}

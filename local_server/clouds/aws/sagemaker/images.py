@@ -1,0 +1,143 @@
+"""Which container images SageMaker takes, and which of them can be run offline.
+
+Sources: SageMaker API reference, ContainerDefinition (`Image` and `ImageConfig`); the service's own
+refusals, quoted in sagemaker-python-sdk#4700 (an image outside ECR) and
+easy-amazon-sagemaker-deployments#4 (an image that is not in its repository); `image_uris` of
+sagemaker-core 2.27.0 for the accounts and the versions of AWS's images. Patch releases and what
+follows the device in a tag are taken as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudserve.aws_registries import ACCOUNTS, SHARED_ACCOUNT
+from cloudserve.container_images import is_cloudserve
+
+from ..protocol.errors import AwsError, invalid
+
+_ECR = re.compile(
+    r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
+    r"/([a-z0-9._/-]+?)(?::([\w.-]+))?(?:@sha256:[0-9a-f]{64})?"
+)
+_AWS_ACCOUNTS = frozenset(ACCOUNTS.values())
+TENSORFLOW = "tensorflow-inference"
+# tensorflow.json of sagemaker-python-sdk's `image_uri_config` has 1.13 to 2.12 (repository
+# `tensorflow-inference`), its tests 2.13.0 and 2.14.1, sagemaker-core 2.16 to 2.20.
+_MINORS = frozenset({"1.13", "1.14", "1.15", "2.16", "2.18", "2.19", "2.20"}) | {
+    f"2.{minor}" for minor in range(15)
+}
+_TAG = re.compile(r"(\d+\.\d+)(?:\.\d+)?-(cpu|gpu)(?:-[\w.-]+)?")
+_ALGORITHMS = re.compile(
+    r"sagemaker-(?:scikit-learn|xgboost|tritonserver|sparkml-serving|pytorch|mxnet|chainer)[\w-]*"
+)
+"""Repositories of AWS's images for other frameworks that have many accounts."""
+_FRAMEWORKS = re.compile(
+    r"(?:pytorch|mxnet|huggingface|autogluon|djl|stabilityai|tensorflow)-[\w-]+|vllm|sglang"
+)
+"""Repositories beside TensorFlow's in the accounts above: other frameworks, or other chips."""
+_GPU = re.compile(r"ml\.(?:p\d|g\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The parts of an image's name in ECR."""
+
+    account: str
+    region: str
+    repository: str
+    tag: str
+
+    @property
+    def is_tensorflow(self) -> bool:
+        """Say whether it is AWS's TensorFlow inference image, or a copy by its name."""
+        return self.repository.rpartition("/")[2] == TENSORFLOW
+
+    @property
+    def is_stood_in_for(self) -> bool:
+        """Say whether cloudserve's server answers in the place of an image of the user's."""
+        return not self.is_tensorflow and not is_cloudserve(self.repository)
+
+
+def parse(image: str) -> Image | None:
+    """Return the parts of an image in ECR, or None for one elsewhere."""
+    found = _ECR.fullmatch(image)
+    return Image(found[1], found[2], found[3], found[4] or "") if found else None
+
+
+def check_image(container: Mapping[str, Any], model: Mapping[str, Any], region: str) -> None:
+    """Refuse an image that SageMaker refuses, or that cannot be run offline (AwsError)."""
+    name = container["Image"]
+    is_in_vpc = container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc"
+    image = parse(name)
+    if image is None:
+        _check_elsewhere(name, model, is_in_vpc=is_in_vpc)
+        return
+    if image.region != region:
+        raise invalid(
+            f"The image {name} is in {image.region}: the Docker image for inference container in"
+            " Amazon EC2 Container Registry must be in the same region as the model or endpoint"
+            f" you are creating, {region}."
+        )
+    _check_aws_image(name, image)
+
+
+def _check_elsewhere(name: str, model: Mapping[str, Any], *, is_in_vpc: bool) -> None:
+    if not is_in_vpc:
+        raise invalid(
+            f'Using non-ECR image "{name}" without Vpc repository access mode is not supported.'
+        )
+    if "VpcConfig" not in model:
+        raise invalid("VpcConfig is required with the RepositoryAccessMode Vpc.")
+
+
+def _check_aws_image(name: str, image: Image) -> None:
+    """Refuse what AWS's registry does not hold, and its images of other frameworks."""
+    is_aws = image.account in _AWS_ACCOUNTS
+    others = _FRAMEWORKS if is_aws and image.repository != TENSORFLOW else _ALGORITHMS
+    if others.fullmatch(image.repository) or _ALGORITHMS.fullmatch(image.repository):
+        raise invalid(f"The image {name} is not available offline: of AWS's only {TENSORFLOW} is.")
+    if not is_aws:
+        return
+    is_held = image.account == ACCOUNTS.get(image.region, SHARED_ACCOUNT)
+    if not (is_held and image.repository == TENSORFLOW and _is_known(image.tag, name)):
+        raise invalid(f"Requested image {name} not found.")
+
+
+def _is_known(tag: str, name: str) -> bool:
+    found = _TAG.fullmatch(tag)
+    return found[1] in _MINORS if found else not tag and "@sha256:" in name
+
+
+def check_device(image: str, instance_type: str | None) -> None:
+    """Refuse AWS's GPU image on a machine without a GPU: its server needs NVIDIA's driver.
+
+    `instance_type` is None for a serverless variant, which has no GPU. The other way round the
+    image runs and leaves the GPU idle. Raises AwsError with what the container's log says, as
+    quoted in amazon-sagemaker-examples#613 (a GPU image on a CPU instance).
+    """
+    parsed = parse(image)
+    if parsed is None or not parsed.is_tensorflow:
+        return
+    found = _TAG.fullmatch(parsed.tag)
+    if found and found[2] == "gpu" and not _GPU.match(instance_type or ""):
+        raise AwsError(
+            "ModelError",
+            "tensorflow_model_server: error while loading shared libraries: libcuda.so.1: cannot"
+            " open shared object file: No such file or directory:"
+            f" {instance_type or 'a serverless variant'} has no GPU.",
+        )
+
+
+def running_image(image: str) -> str:
+    """Return what answers for a container: its image, or the server that stands in for it.
+
+    The name has no space: it is shown as a variant's ResolvedImage.
+    """
+    parsed = parse(image)
+    if parsed is None or parsed.is_stood_in_for:
+        return "offline/cloudserve-model-server:in-place-of-your-image"
+    return image

@@ -1,0 +1,182 @@
+"""SageMaker's models: an image and where its model data lies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ...model_hosting import Source
+from ...objects.store.errors import NoSuchBucketError
+from ...objects.store.store import ObjectStore
+from ...resources import Document
+from ..protocol.errors import AwsError, invalid
+from .images import check_image, running_image
+from .model_packages import ModelPackages
+from .records import MODEL, Records
+
+logger = logging.getLogger(__name__)
+
+_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
+_NOT_OFFLINE = ("AdditionalModelDataSources",)
+_NOT_OF_A_SOURCE = ("ManifestS3Uri", "ManifestEtag", "ETag", "HubAccessConfig")
+_KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
+
+
+class Models:
+    """CreateModel, DescribeModel, ListModels, DeleteModel."""
+
+    def __init__(self, records: Records, store: ObjectStore, packages: ModelPackages) -> None:
+        self._records = records
+        self._store = store
+        self._packages = packages
+
+    async def create(self, region: str, body: Document) -> Document:
+        """Create a model; raises AwsError for a taken name or model data that is not there."""
+        container = self._resolved(region, _container(body))
+        if container.get("Mode") == "MultiModel":
+            check_no_source(container, "multi-model endpoints")
+        check_image(container, body, region)
+        source = source_of(container)
+        self._check_region(region, source, body)
+        # The prefix of a multi-model container may be filled later.
+        if container.get("Mode") != "MultiModel":
+            await asyncio.to_thread(self._check_data, source)
+        name = body["ModelName"]
+        if running_image(container["Image"]) != container["Image"]:
+            logger.warning(
+                "model %s: the image %s is not run offline; cloudserve's TensorFlow server answers"
+                " in its place",
+                name,
+                container["Image"],
+            )
+        model: Document = {"ModelName": name, "PrimaryContainer": container}
+        model |= {key: body[key] for key in _KEPT if key in body}
+        arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
+        return {"ModelArn": arn}
+
+    def _check_region(self, region: str, source: Source, model: Document) -> None:
+        """Refuse model data in a bucket of another region.
+
+        Source: ContainerDefinition.ModelDataUrl; the text is the service's, which does not say
+        which of the causes it was.
+        """
+        try:
+            place = self._store.get_bucket(source.bucket).region
+        except NoSuchBucketError:  # the check of the data says that there are none
+            return
+        if place and place != region:
+            raise invalid(
+                f"Could not access model data at s3://{source.bucket}/{source.key}. Please ensure"
+                f' that the role "{model.get("ExecutionRoleArn", "")}" exists and that its trust'
+                ' relationship policy allows the action "sts:AssumeRole" for the service principal'
+                ' "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject"'
+                f" permissions and that the object is located in {region}. If your Model uses"
+                " multiple models or uncompressed models, please ensure that the role has"
+                ' "s3:ListBucket" permission.'
+            )
+
+    def _check_data(self, source: Source) -> None:
+        files = source.usage(self._store)[0] if is_folder(source) else source.holds(self._store, "")
+        if not files:
+            raise _no_data(f"s3://{source.bucket}/{source.key}")
+
+    def _resolved(self, region: str, container: Document) -> Document:
+        """Return a container with what its model package says, where it names one."""
+        if "ModelPackageName" in container:
+            container |= self._packages.container(region, container["ModelPackageName"])
+        if not container.get("Image"):
+            raise invalid("Image is required for a container.")
+        return container
+
+    def describe(self, region: str, body: Document) -> Document:
+        """Return a model as it was created."""
+        return self._records.get(MODEL, region, body["ModelName"])
+
+    def list(self, region: str, body: Document) -> Document:
+        """Return a page of models."""
+        return self._records.page(MODEL, region, body, ("ModelName", "ModelArn", "CreationTime"))
+
+    def delete(self, region: str, body: Document) -> None:
+        """Delete a model; endpoints that serve it keep their own copy of what it was."""
+        self._records.delete(MODEL, region, body["ModelName"])
+
+
+def _container(body: Mapping[str, Any]) -> Document:
+    """Return the one container of a model; raises AwsError for what cannot be served offline."""
+    containers = [body["PrimaryContainer"]] if "PrimaryContainer" in body else []
+    containers += body.get("Containers", [])
+    if not containers:
+        raise invalid("At least one of PrimaryContainer and Containers must be provided.")
+    if len(containers) > 1:
+        raise invalid("Models of several containers are not available offline.")
+    container: Document = containers[0]
+    for field in _NOT_OFFLINE:
+        if container.get(field):
+            raise invalid(f"{field} is not available offline.")
+    return container
+
+
+def container_of(model: Mapping[str, Any]) -> Document:
+    """Return the one container of a stored model."""
+    container: Document = model["PrimaryContainer"]
+    return container
+
+
+def check_no_source(container: Mapping[str, Any], what: str) -> None:
+    """Refuse a ModelDataSource where the service takes none.
+
+    Source: API reference, `ContainerDefinition.ModelDataSource`; the words are our own.
+    """
+    if "ModelDataSource" in container:
+        raise invalid(f"ModelDataSource cannot be used with {what}: use ModelDataUrl instead.")
+
+
+def source_of(container: Mapping[str, Any]) -> Source:
+    """Return where a container's model data lies: a prefix, or one model.tar.gz."""
+    data = container.get("ModelDataSource", {}).get("S3DataSource")
+    if data is None:
+        return _archives(container)
+    for field in _NOT_OF_A_SOURCE:
+        if field in data:
+            raise invalid(f"{field} of an S3DataSource is not available offline.")
+    if data["CompressionType"] == "None" and data["S3DataType"] == "S3Prefix":
+        if not data["S3Uri"].endswith("/"):
+            raise invalid("S3Uri must end with a slash when S3DataType is S3Prefix.")
+        return _source(data["S3Uri"])
+    if data["CompressionType"] == "Gzip" and data["S3DataType"] == "S3Object":
+        return _source(data["S3Uri"])
+    raise invalid(
+        f"S3DataType {data['S3DataType']} with CompressionType {data['CompressionType']} is not"
+        " available offline."
+    )
+
+
+def is_folder(source: Source) -> bool:
+    """Say whether model data are what lies below a key, and no archive."""
+    return not source.key or source.key.endswith("/")
+
+
+def _archives(container: Mapping[str, Any]) -> Source:
+    """Return what a ModelDataUrl says: an archive, or of many models the prefix of theirs."""
+    url = container.get("ModelDataUrl", "")
+    source = _source(url)
+    if container.get("Mode") == "MultiModel":
+        # It need not end as a prefix does.
+        return source if is_folder(source) else Source(source.bucket, f"{source.key}/")
+    if is_folder(source):
+        raise _no_data(url)
+    return source
+
+
+def _source(uri: str) -> Source:
+    match = _S3.fullmatch(uri)
+    if match is None:
+        raise _no_data(uri)
+    return Source(match[1], match[2] or "")
+
+
+def _no_data(uri: str) -> AwsError:
+    return invalid(f"Could not find model data at {uri}.")

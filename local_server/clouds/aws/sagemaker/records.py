@@ -1,0 +1,189 @@
+"""What SageMaker keeps of models, endpoint configurations, endpoints and their tags.
+
+Stored documents are what Describe answers; keys that start with "_" are ours and never shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...pages import page
+from ...resources import Document, Resources
+from ..protocol.arns import ACCOUNT, arn
+from ..protocol.errors import invalid
+
+TAGS = "aws/tags"
+Tag = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of resource and its names in the API."""
+
+    table: str
+    arn: str
+    noun: str
+    name_field: str
+    arn_field: str
+    list_field: str
+
+
+MODEL = Kind("aws/model", "model", "model", "ModelName", "ModelArn", "Models")
+CONFIG = Kind(
+    "aws/endpoint-config",
+    "endpoint-config",
+    "endpoint configuration",
+    "EndpointConfigName",
+    "EndpointConfigArn",
+    "EndpointConfigs",
+)
+ENDPOINT = Kind("aws/endpoint", "endpoint", "endpoint", "EndpointName", "EndpointArn", "Endpoints")
+PACKAGE_GROUP = Kind(
+    "aws/model-package-group",
+    "model-package-group",
+    "model package group",
+    "ModelPackageGroupName",
+    "ModelPackageGroupArn",
+    "ModelPackageGroupSummaryList",
+)
+PACKAGE = Kind(
+    "aws/model-package",
+    "model-package",
+    "model package",
+    "_name",
+    "ModelPackageArn",
+    "ModelPackageSummaryList",
+)
+"""Listed by its group; `_name` is GROUP/NUMBER, the end of its ARN."""
+TRANSFORM = Kind(
+    "aws/transform-job",
+    "transform-job",
+    "transform job",
+    "TransformJobName",
+    "TransformJobArn",
+    "TransformJobSummaries",
+)
+_KINDS = (MODEL, CONFIG, ENDPOINT, PACKAGE_GROUP, PACKAGE, TRANSFORM)
+_DEFAULT_PAGE = 10
+_MOST_TAGS = 50
+
+
+class Records:
+    """Reads and writes SageMaker's resources by region and name."""
+
+    def __init__(self, resources: Resources, clock: Callable[[], float] = time.time) -> None:
+        self.resources = resources
+        self.now = clock
+        """Returns seconds since 1970, the API's form of time."""
+
+    def create(
+        self, kind: Kind, region: str, name: str, document: Document, tags: list[Tag]
+    ) -> str:
+        """Write a new resource with its tags and return its ARN; raises AwsError when taken."""
+        name_arn = arn(region, kind.arn, name)
+        whole = {kind.name_field: name, kind.arn_field: name_arn, "CreationTime": self.now()}
+        with self.resources.transaction():
+            if not self.resources.create(kind.table, f"{region}/{name}", whole | document):
+                raise invalid(f'Cannot create already existing {kind.noun} "{name_arn}".')
+            self.add_tags(name_arn, tags)
+        return name_arn
+
+    def find(self, kind: Kind, region: str, name: str) -> Document | None:
+        """Return a resource as stored, or None."""
+        return self.resources.get(kind.table, f"{region}/{name}")
+
+    def stored(self, kind: Kind, region: str, name: str) -> Document:
+        """Return a resource as stored; raises AwsError when there is none."""
+        found = self.find(kind, region, name)
+        if found is None:
+            raise invalid(f'Could not find {kind.noun} "{arn(region, kind.arn, name)}".')
+        return found
+
+    def get(self, kind: Kind, region: str, name: str) -> Document:
+        """Return a resource as Describe shows it."""
+        return shown(self.stored(kind, region, name))
+
+    def put(self, kind: Kind, region: str, document: Document) -> None:
+        """Write a resource back."""
+        self.resources.put(kind.table, f"{region}/{document[kind.name_field]}", document)
+
+    def delete(self, kind: Kind, region: str, name: str) -> None:
+        """Remove a resource and its tags; raises AwsError when there is none."""
+        document = self.stored(kind, region, name)
+        with self.resources.transaction():
+            self.resources.delete(kind.table, f"{region}/{name}")
+            self.resources.delete(TAGS, document[kind.arn_field])
+
+    def page(
+        self, kind: Kind, region: str, query: Mapping[str, Any], fields: tuple[str, ...]
+    ) -> Document:
+        """Return a page of a List call, filtered and sorted as it asks, newest first by default."""
+        stored = (shown(document) for _, document in self.resources.list(kind.table, f"{region}/"))
+        chosen = [d for d in stored if _wanted(d, d[kind.name_field], query)]
+        by = query.get("SortBy", "CreationTime")
+        key = {"Name": kind.name_field, "Status": _status_field(kind)}.get(by, by)
+        ascending = query.get("SortOrder", "Descending") == "Ascending"
+        chosen.sort(key=lambda d: (d.get(key, 0.0), d[kind.name_field]), reverse=not ascending)
+        items = [(d[kind.name_field], {f: d[f] for f in fields if f in d}) for d in chosen]
+        try:
+            size = query.get("MaxResults", _DEFAULT_PAGE)
+            found, token = page(items, size, query.get("NextToken"))
+        except ValueError as error:
+            raise invalid("Invalid NextToken.") from error
+        answer: Document = {kind.list_field: found}
+        return answer | ({"NextToken": token} if token else {})
+
+    def tags(self, resource_arn: str) -> list[dict[str, str]]:
+        """Return a resource's tags by key; raises AwsError when there is no such resource."""
+        self._check_arn(resource_arn)
+        stored = self.resources.get(TAGS, resource_arn) or {}
+        return [{"Key": key, "Value": stored[key]} for key in sorted(stored)]
+
+    def add_tags(self, resource_arn: str, tags: list[Tag]) -> None:
+        """Set tags by key, over those that are there; raises AwsError for too many."""
+        self._check_arn(resource_arn)
+        stored = self.resources.get(TAGS, resource_arn) or {}
+        stored |= {tag["Key"]: tag["Value"] for tag in tags}
+        if len(stored) > _MOST_TAGS:
+            raise invalid(f"A resource has no more than {_MOST_TAGS} tags.")
+        self.resources.put(TAGS, resource_arn, stored)
+
+    def remove_tags(self, resource_arn: str, keys: list[str]) -> None:
+        """Remove tags by key; one that is not there is no error."""
+        self._check_arn(resource_arn)
+        stored = self.resources.get(TAGS, resource_arn) or {}
+        kept = {key: value for key, value in stored.items() if key not in keys}
+        self.resources.put(TAGS, resource_arn, kept)
+
+    def _check_arn(self, resource_arn: str) -> None:
+        region, _, rest = resource_arn.removeprefix("arn:aws:sagemaker:").partition(":")
+        kind_name, _, name = rest.removeprefix(f"{ACCOUNT}:").partition("/")
+        for kind in _KINDS:
+            if kind.arn == kind_name and self.resources.get(kind.table, f"{region}/{name}"):
+                return
+        raise invalid(f'Could not find resource "{resource_arn}".')
+
+
+def _status_field(kind: Kind) -> str:
+    return "TransformJobStatus" if kind is TRANSFORM else "EndpointStatus"
+
+
+def shown(document: Document) -> Document:
+    """Return a stored document without what is ours alone."""
+    return {key: value for key, value in document.items() if not key.startswith("_")}
+
+
+def _wanted(document: Document, name: str, query: Mapping[str, Any]) -> bool:
+    created, modified = document["CreationTime"], document.get("LastModifiedTime", 0.0)
+    status = document.get("EndpointStatus", document.get("TransformJobStatus"))
+    return (
+        query.get("NameContains", "").lower() in name.lower()
+        and created <= query.get("CreationTimeBefore", created)
+        and created >= query.get("CreationTimeAfter", created)
+        and modified <= query.get("LastModifiedTimeBefore", modified)
+        and modified >= query.get("LastModifiedTimeAfter", modified)
+        and query.get("StatusEquals", status) == status
+    )

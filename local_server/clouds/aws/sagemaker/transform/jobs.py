@@ -1,0 +1,227 @@
+"""Batch transform: a container of the job's own, run over the objects of a prefix.
+
+An output object is written whole, once every record of its input was answered. A job under way
+when the process died starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from cloudserve.errors import ModelError
+
+from .....container import Container, Invocation
+from ....background_tasks import Work, either
+from ....latency import Latency, Step
+from ....model_hosting import reason
+from ....objects.store.errors import NoSuchBucketError
+from ....objects.store.types import ObjectInfo
+from ....resources import Document
+from ...protocol.arns import DEFAULT_REGION
+from ...protocol.errors import invalid
+from ..container_pool import Fleet
+from ..models import check_no_source, container_of
+from ..records import MODEL, TRANSFORM, Records
+from ..s3_files import S3Files, below, split_uri
+from .records import Payload, assemble, decompress, join, payloads
+
+logger = logging.getLogger(__name__)
+
+_KEPT = (
+    "ModelName", "MaxConcurrentTransforms", "ModelClientConfig", "MaxPayloadInMB", "BatchStrategy",
+    "Environment", "TransformInput", "TransformOutput", "TransformResources", "DataProcessing",
+    "ExperimentConfig",
+)  # fmt: skip
+_LISTED = (
+    "TransformJobName", "TransformJobArn", "CreationTime", "TransformEndTime", "LastModifiedTime",
+    "TransformJobStatus", "FailureReason",
+)  # fmt: skip
+_MEGABYTE = 1024 * 1024
+_DEFAULT_PAYLOAD_MB = 6
+_MOST_MEGABYTES = 100
+_DEFAULT_RETRIES = 3
+_SPLITS = {"None", "Line", "TFRecord"}
+
+
+class TransformJobs:
+    """The operations of transform jobs, and the work they start."""
+
+    def __init__(
+        self, records: Records, fleet: Fleet, files: S3Files, work: Work, latency: Latency
+    ) -> None:
+        self._records = records
+        self._fleet = fleet
+        self._files = files
+        self._work = work
+        self._latency = latency
+        self._stops: dict[str, asyncio.Event] = {}
+
+    def create(self, region: str, body: Document) -> Document:
+        """Start a job; raises AwsError for what cannot be carried out."""
+        self._check(region, body)
+        job = {key: body[key] for key in _KEPT if key in body}
+        now = self._records.now()
+        job |= {"TransformJobStatus": "InProgress", "TransformStartTime": now}
+        job["_container"] = container_of(self._records.stored(MODEL, region, body["ModelName"]))
+        job["_region"] = region
+        name = body["TransformJobName"]
+        arn = self._records.create(TRANSFORM, region, name, job, body.get("Tags", []))
+        self._start(region, name)
+        return {"TransformJobArn": arn}
+
+    def _check(self, region: str, body: Document) -> None:
+        if "DataCaptureConfig" in body:
+            raise invalid("DataCaptureConfig of a transform job is not available offline.")
+        source = body["TransformInput"]["DataSource"]["S3DataSource"]
+        if source["S3DataType"] != "S3Prefix":
+            raise invalid(f"S3DataType {source['S3DataType']} is not available offline.")
+        split = body["TransformInput"].get("SplitType", "None")
+        if split not in _SPLITS:
+            raise invalid(f"SplitType {split} is not available offline.")
+        processing = body.get("DataProcessing", {})
+        for field in ("InputFilter", "OutputFilter"):
+            if processing.get(field, "$") != "$":
+                raise invalid(f"{field} other than $ is not available offline.")
+        at_once = max(body.get("MaxConcurrentTransforms", 1), 1)
+        if body.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * at_once > _MOST_MEGABYTES:
+            raise invalid(
+                f"MaxPayloadInMB times MaxConcurrentTransforms must not exceed {_MOST_MEGABYTES}."
+            )
+        self._check_model(region, body["ModelName"])
+        for uri in (source["S3Uri"], body["TransformOutput"]["S3OutputPath"]):
+            if not self._files.has_bucket(uri):
+                raise invalid(f"The bucket of {uri} does not exist.")
+
+    def _check_model(self, region: str, name: str) -> None:
+        container = container_of(self._records.stored(MODEL, region, name))
+        if container.get("Mode") == "MultiModel":
+            raise invalid("A multi-model container cannot be used for a transform job.")
+        check_no_source(container, "batch transform")
+
+    def describe(self, region: str, body: Document) -> Document:
+        """Return a job."""
+        return self._records.get(TRANSFORM, region, body["TransformJobName"])
+
+    def list(self, region: str, body: Document) -> Document:
+        """Return a page of jobs."""
+        return self._records.page(TRANSFORM, region, body, _LISTED)
+
+    def stop(self, region: str, body: Document) -> None:
+        """Have a job end after the requests under way; raises AwsError for one that is over."""
+        name = body["TransformJobName"]
+        job = self._records.stored(TRANSFORM, region, name)
+        if job["TransformJobStatus"] != "InProgress":
+            raise invalid(
+                f"The transform job {name} is {job['TransformJobStatus']}: it cannot be stopped."
+            )
+        self._settle(region, name, "Stopping")
+        self._stops[job["TransformJobArn"]].set()
+
+    def restore(self) -> None:
+        """Take up the jobs that an earlier process left."""
+        for key, job in self._records.resources.list(TRANSFORM.table):
+            region, _, name = key.partition("/")
+            if job["TransformJobStatus"] == "Stopping":
+                self._settle(region, name, "Stopped")
+            elif job["TransformJobStatus"] == "InProgress":
+                self._start(region, name)
+
+    def _start(self, region: str, name: str) -> None:
+        arn = self._records.stored(TRANSFORM, region, name)["TransformJobArn"]
+        self._stops[arn] = asyncio.Event()
+        self._work.start(arn, self._run(region, name, arn))
+
+    async def _run(self, region: str, name: str, arn: str) -> None:
+        job = self._records.stored(TRANSFORM, region, name)
+        try:
+            is_whole = await self._transform(job, self._stops[arn])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed by it
+            logger.warning("transform job %s failed: %s", name, error)
+            self._settle(region, name, "Failed", FailureReason=reason(error)[:1024])
+        else:
+            self._settle(region, name, "Completed" if is_whole else "Stopped")
+        del self._stops[arn]
+
+    def _settle(self, region: str, name: str, status: str, **more: str) -> None:
+        job = self._records.stored(TRANSFORM, region, name)
+        now = self._records.now()
+        ended = {} if status == "Stopping" else {"TransformEndTime": now}
+        changes = {"TransformJobStatus": status, "LastModifiedTime": now, **ended, **more}
+        self._records.put(TRANSFORM, region, job | changes)
+
+    async def _transform(self, job: Mapping[str, Any], stop: asyncio.Event) -> bool:
+        """Answer every object; returns False when stopped before the end."""
+        source = job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+        bucket, prefix = split_uri(source)
+        objects = await asyncio.to_thread(self._objects, bucket, prefix)
+        if not objects:
+            raise ModelError(f"No objects found at {source}.")
+        await either(self._latency.pass_by(Step.BATCH), stop.wait())
+        if stop.is_set():
+            return False
+        environment = job.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
+        region = job.get("_region", DEFAULT_REGION)  # not in folders of an older version
+        async with self._fleet.once(job["_container"], region, **environment) as run:
+            for info in objects:
+                if stop.is_set():
+                    return False
+                content = await self._answer_object(run.container, job, info)
+                name = info.key.removeprefix(prefix).lstrip("/") or info.key.rpartition("/")[2]
+                where = below(job["TransformOutput"]["S3OutputPath"], f"{name}.out")
+                kind = job["TransformOutput"].get("Accept", "application/json")
+                await self._files.write(where, content, kind)
+        return True
+
+    def _objects(self, bucket: str, prefix: str) -> Sequence[ObjectInfo]:
+        try:
+            found = list(self._files.store.walk(bucket, prefix))
+        except NoSuchBucketError:
+            return []
+        return [info for info in found if not info.is_folder]
+
+    async def _answer_object(
+        self, container: Container, job: Mapping[str, Any], info: ObjectInfo
+    ) -> bytes:
+        given = job["TransformInput"]
+        content = await asyncio.to_thread(self._files.store.path(info).read_bytes)
+        plain = decompress(content, given.get("CompressionType", "None"))
+        limit = job.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * _MEGABYTE
+        many = job.get("BatchStrategy", "MultiRecord") == "MultiRecord"
+        turns = asyncio.Semaphore(max(job.get("MaxConcurrentTransforms", 1), 1))
+
+        async def answer(payload: Payload) -> bytes:
+            async with turns:
+                return await _ask(container, job, payload, info.key)
+
+        split = given.get("SplitType", "None")
+        asked = [
+            answer(payload) for payload in payloads(plain, split, limit or len(plain), many=many)
+        ]
+        answers = await asyncio.gather(*asked)
+        return assemble(answers, job["TransformOutput"].get("AssembleWith", "None"))
+
+
+async def _ask(container: Container, job: Mapping[str, Any], payload: Payload, key: str) -> bytes:
+    """Have a container answer a request, again as often as the job allows.
+
+    Raises ModelError with the object's key and what the container said.
+    """
+    kind = job["TransformInput"].get("ContentType")
+    invocation = Invocation(payload.body, kind, job["TransformOutput"].get("Accept"))
+    retries = job.get("ModelClientConfig", {}).get("InvocationsMaxRetries", _DEFAULT_RETRIES)
+    for _ in range(retries + 1):
+        answer = await container.invoke(invocation)
+        if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            break
+    if answer.status != HTTPStatus.OK:
+        side = "ClientError" if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else "ModelError"
+        said = json.dumps(answer.body.decode("utf-8", "replace"))
+        raise ModelError(f"{side}: {key}: the container answered {answer.status}: {said}")
+    if job.get("DataProcessing", {}).get("JoinSource", "None") == "Input":
+        return join(payload, answer.body, kind or "")
+    return answer.body

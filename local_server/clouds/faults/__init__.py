@@ -1,0 +1,1 @@
+"""Injected faults: rules, the app that applies them, and answers in each service's form."""

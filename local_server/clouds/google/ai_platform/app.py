@@ -1,0 +1,153 @@
+"""AI Platform Prediction (ml v1) over HTTP: recognise the method, read the body, answer.
+
+Source: Google's discovery document of ml v1; texts as recorded in issues of its users.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from ....inference import Inference
+from ....status import Code, StatusError
+from ....transport.types import BodyTooLargeError, Head, Request, Response
+from ...background_tasks import Work
+from ...bodies import collect, collect_limit
+from ...latency import Latency
+from ...model_hosting import Serving
+from ...objects.store.store import ObjectStore
+from ...resources import Document, Resources
+from ..common.discovery import Api, Call, load
+from ..common.errors import JSON, ApiError, error_response, json_response
+from ..common.messages import parse
+from .models import Models
+from .operations import Operations
+from .predict import predict
+from .records import Records
+from .versions import Versions
+
+PAYLOAD_LIMIT = 1_572_864
+"""Bytes of a request's body (AI Platform's quotas: 1.5 MB)."""
+
+Answer = Document | Awaitable[Document]
+Handler = Callable[[Call, Document], Answer]
+_NO_DOCUMENT = (
+    "The installed google-api-python-client has no description of ml v1, which the offline AI"
+    " Platform answers by; 2.202.0 has."
+)
+_BODY_FIELD = {"GoogleCloudMlV1__Model": "model", "GoogleCloudMlV1__Version": "version"}
+
+
+class AiPlatform:
+    """The ml v1 face, and the state behind it."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        store: ObjectStore,
+        serving: Serving,
+        work: Work,
+        inference: Inference,
+        latency: Latency,
+    ) -> None:
+        records = Records(resources, latency.clock.now)
+        self._operations = Operations(records)
+        self._models = Models(records, self._operations)
+        self._versions = Versions(records, self._operations, store, serving, work, latency)
+        self._serving = serving
+        self._inference = inference
+        self._api = _api()
+        self._handlers = self._model_methods() | self._version_methods() | self._other_methods()
+
+    def restore(self) -> None:
+        """Take up the versions that an earlier process left."""
+        self._versions.restore()
+
+    def _model_methods(self) -> dict[str, Handler]:
+        models = self._models
+        return {
+            "ml.projects.models.create": lambda c, b: models.create(c.path["parent"], b),
+            "ml.projects.models.get": lambda c, _: models.get(c.path["name"]),
+            "ml.projects.models.list": lambda c, _: models.list(c.path["parent"], c.query),
+            "ml.projects.models.patch": lambda c, b: models.patch(
+                c.path["name"], b, c.query.get("updateMask")
+            ),
+            "ml.projects.models.delete": lambda c, _: models.delete(c.path["name"]),
+        }
+
+    def _version_methods(self) -> dict[str, Handler]:
+        versions = self._versions
+        prefix = "ml.projects.models.versions."
+        return {
+            f"{prefix}create": lambda c, b: versions.create(c.path["parent"], b),
+            f"{prefix}get": lambda c, _: versions.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: versions.list(c.path["parent"], c.query),
+            f"{prefix}setDefault": lambda c, _: versions.set_default(c.path["name"]),
+            f"{prefix}patch": lambda c, b: versions.patch(
+                c.path["name"], b, c.query.get("updateMask")
+            ),
+            f"{prefix}delete": lambda c, _: versions.delete(c.path["name"]),
+        }
+
+    def _other_methods(self) -> dict[str, Handler]:
+        operations = self._operations
+        prefix = "ml.projects.operations."
+        return {
+            f"{prefix}get": lambda c, _: operations.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: operations.list(c.path["name"], c.query),
+            f"{prefix}cancel": lambda c, _: operations.cancel(c.path["name"]),
+        }
+
+    def body_limit(self, head: Head) -> int | None:
+        """Collect bodies up to the payload limit; stream larger ones to refuse them."""
+        return collect_limit(head, PAYLOAD_LIMIT)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; a refusal is google.rpc.Status JSON."""
+        try:
+            body = await collect(request, PAYLOAD_LIMIT)
+            return await self._answer(request.head, body)
+        except BodyTooLargeError:
+            text = f"Request payload size exceeds the limit: {PAYLOAD_LIMIT} bytes."
+            return error_response(ApiError(Code.INVALID_ARGUMENT, text))
+        except StatusError as error:
+            return error_response(error)
+
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
+
+    async def _answer(self, head: Head, body: bytes) -> Response:
+        if self._api is None:
+            raise ApiError(Code.UNIMPLEMENTED, _NO_DOCUMENT)
+        call = self._api.match(head.method, head.path, head.query)
+        if call.method.id == "ml.projects.predict":
+            return await self._predict(call.path["name"], body)
+        handler = self._handlers.get(call.method.id)
+        if handler is None:
+            name = call.method.id.removeprefix("ml.")
+            raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
+        answer = handler(call, _read(self._api, call, body))
+        return json_response(await answer if inspect.isawaitable(answer) else answer)
+
+    async def _predict(self, name: str, body: bytes) -> Response:
+        if "/models/" not in name:
+            raise ApiError(Code.INVALID_ARGUMENT, f'"{name}" names no model.')
+        version = await self._versions.serving(name)
+        with self._serving.hold(version):
+            return Response(200, await predict(self._inference, version, body), JSON)
+
+
+def _api() -> Api | None:
+    """Return ml v1; None where googleapiclient describes it no more, the service being shut."""
+    try:
+        return load("ml", "v1")
+    except FileNotFoundError:
+        return None
+
+
+def _read(api: Api, call: Call, body: bytes) -> Document:
+    schema = call.method.request
+    if schema is None:
+        return {}
+    return parse(api.schemas, schema, body, _BODY_FIELD.get(schema, ""))

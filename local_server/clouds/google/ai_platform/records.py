@@ -1,0 +1,180 @@
+"""What AI Platform keeps of models, versions and operations, and how it shows them.
+
+Stored documents are the wire's own, except that a model's `defaultVersion` holds the name alone
+and a version's `isDefault` is not stored: both are filled in when shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ....status import Code
+from ...filters import FilterError, compile_filter
+from ...pages import page
+from ...resources import Document, Resources
+from ..common.errors import ApiError
+
+MODEL, VERSION, OPERATION = "google/model", "google/version", "google/operation"
+TYPE = "type.googleapis.com/google.cloud.ml.v1."
+EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_FILTERED = {
+    "name",
+    "description",
+    "labels",
+    "state",
+    "framework",
+    "runtimeVersion",
+    "isDefault",
+    "createTime",
+    "done",
+}
+_DEFAULT_PAGE, _LARGEST_PAGE = 20, 100
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
+
+
+class Records:
+    """Reads and writes AI Platform's resources by their full names."""
+
+    def __init__(self, resources: Resources, clock: Clock = utc_now) -> None:
+        self.resources = resources
+        self._clock = clock
+
+    def now(self) -> str:
+        """Return the present time as the API writes it."""
+        return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def millis(self) -> int:
+        """Return the present time in milliseconds since 1970."""
+        return int(self._clock().timestamp() * 1000)
+
+    def model(self, name: str, field: str = "name") -> Document:
+        """Return a stored model; raises ApiError NOT_FOUND in the API's words."""
+        found = self.resources.get(MODEL, name)
+        if found is not None:
+            return found
+        short = name.rpartition("/")[2]
+        raise ApiError.of_field(
+            Code.NOT_FOUND,
+            field,
+            f'The model resource: "{short}" was not found. Please create the model resource first'
+            f" by using 'gcloud ai-platform models create {short}'.",
+        )
+
+    def version(self, name: str) -> Document:
+        """Return a stored version; raises ApiError NOT_FOUND for it or for its model."""
+        found = self.resources.get(VERSION, name)
+        if found is not None:
+            return found
+        self.model(model_of(name))
+        raise ApiError.of_field(
+            Code.NOT_FOUND, "name", "The specified model version was not found."
+        )
+
+    def ready_version(self, name: str) -> Document:
+        """Return a stored version that serves; raises ApiError where there is none."""
+        found = self.version(name)
+        if found["state"] != "READY":
+            raise not_ready(found)
+        return found
+
+    def versions(self, model: str) -> list[tuple[str, Document]]:
+        """Return a model's stored versions by name."""
+        return self.resources.list(VERSION, f"{model}/versions/")
+
+    def default(self, model: Mapping[str, Any]) -> str | None:
+        """Return the full name of a stored model's default version."""
+        named: str | None = model.get("defaultVersion", {}).get("name")
+        return named
+
+    def shown_model(self, model: Document) -> Document:
+        """Return a model as the API shows it, with its whole default version."""
+        shown = model | {"etag": etag(model)}
+        default = self.default(model)
+        if default is not None:
+            shown["defaultVersion"] = self.shown_version(self.version(default))
+        return shown
+
+    def shown_version(self, version: Document) -> Document:
+        """Return a version as the API shows it."""
+        shown = {key: value for key, value in version.items() if not key.startswith("_")}
+        model = self.resources.get(MODEL, model_of(version["name"])) or {}
+        if self.default(model) == version["name"]:
+            shown["isDefault"] = True
+        return shown | {"etag": etag(version)}
+
+
+def not_ready(version: Mapping[str, Any]) -> ApiError:
+    """Make the refusal of a version that does not serve, with the reason."""
+    why = version.get("errorMessage") or f"its state is {version['state']}"
+    return ApiError.of_field(
+        Code.FAILED_PRECONDITION,
+        "name",
+        f"Online prediction is unavailable for this version: {why}",
+    )
+
+
+def model_of(version: str) -> str:
+    """Return the full name of a version's model."""
+    return version.partition("/versions/")[0]
+
+
+def etag(document: Mapping[str, Any]) -> str:
+    """Return a token that changes with the document (base64, as the schema's `byte` wants)."""
+    content = json.dumps(document, sort_keys=True).encode()
+    return base64.b64encode(hashlib.sha256(content).digest()[:8]).decode()
+
+
+def check_etag(document: Mapping[str, Any], given: str | None) -> None:
+    """Refuse an update made from an older reading; raises ApiError ABORTED."""
+    if given is not None and given != etag(document):
+        raise ApiError(Code.ABORTED, "The etag does not match: the resource was changed meanwhile.")
+
+
+def check_name(kind: str, name: object) -> str:
+    """Return a new resource's short name; raises ApiError when the name breaks the rule."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    rule = "a letter followed by up to 127 letters, numbers or underscores"
+    problem = f"is required: {rule}." if not name else f"must be {rule}."
+    raise ApiError.of_field(Code.INVALID_ARGUMENT, f"{kind}.name", f"The name {problem}")
+
+
+def _searched(document: Document) -> Document:
+    """Return a document with its short name, which is what people filter by."""
+    return {**document, "name": str(document.get("name", "")).rpartition("/")[2]}
+
+
+def listing(
+    key: str, items: list[tuple[str, Document]], query: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return one page as the API answers it: `{}` when there is nothing."""
+    try:
+        passes = compile_filter(query.get("filter", ""), _FILTERED)
+    except FilterError as error:
+        raise ApiError.of_field(Code.INVALID_ARGUMENT, "filter", f"{error}.") from error
+    found = [(name, document) for name, document in items if passes(_searched(document))]
+    size = query.get("pageSize", 0)
+    if size < 0:
+        raise ApiError.of_field(Code.INVALID_ARGUMENT, "page_size", "Must not be negative.")
+    size = min(size or _DEFAULT_PAGE, _LARGEST_PAGE)
+    try:
+        chosen, token = page(found, size, query.get("pageToken"))
+    except ValueError as error:
+        raise ApiError.of_field(
+            Code.INVALID_ARGUMENT, "page_token", "Invalid page token."
+        ) from error
+    answer: dict[str, Any] = {key: chosen} if chosen else {}
+    return answer | ({"nextPageToken": token} if token else {})

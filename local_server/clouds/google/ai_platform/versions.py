@@ -1,0 +1,265 @@
+"""AI Platform's versions: a SavedModel each, loaded from its bucket in the background.
+
+Every change of state is in the database before anybody can see it, and the states that a killed
+emulator leaves behind (CREATING, DELETING) are taken up where they were by `restore`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ....runtime.serving_image import ServingImage
+from ....status import Code
+from ...background_tasks import Work
+from ...latency import Latency, Step
+from ...model_hosting import Servable, Serving, reason
+from ...objects.store.store import ObjectStore
+from ...resources import Document
+from ..common.errors import ApiError
+from .models import masked, set_field
+from .operations import Operations
+from .records import (
+    EMPTY,
+    MODEL,
+    TYPE,
+    VERSION,
+    Records,
+    check_etag,
+    check_name,
+    listing,
+    model_of,
+    not_ready,
+)
+from .settings import DEFAULT_MACHINE, check_labels, check_scaling, check_settings, with_defaults
+from .source import check_directory, source_of
+
+logger = logging.getLogger(__name__)
+
+_OUTPUT_ONLY = (
+    "state",
+    "isDefault",
+    "createTime",
+    "lastUseTime",
+    "lastMigrationTime",
+    "lastMigrationModelId",
+    "errorMessage",
+    "etag",
+    "requestLoggingConfig",
+)
+_PATCHABLE = (
+    "description",
+    "labels",
+    "requestLoggingConfig",
+    "autoScaling.minNodes",
+    "manualScaling.nodes",
+)
+
+
+class Versions:
+    """The methods of `projects.models.versions`."""
+
+    def __init__(
+        self,
+        records: Records,
+        operations: Operations,
+        store: ObjectStore,
+        serving: Serving,
+        work: Work,
+        latency: Latency,
+    ) -> None:
+        self._records = records
+        self._operations = operations
+        self._store = store
+        self._serving = serving
+        self._work = work
+        self._latency = latency
+
+    async def create(self, model: str, body: Document) -> Document:
+        """Start creating a version and return the operation; exactly one create of a name wins."""
+        self._records.model(model, "parent")
+        name = f"{model}/versions/{check_name('version', body.get('name'))}"
+        self._refuse_taken(name)
+        check_settings(body)
+        source, version = source_of(body), with_defaults(body)
+        await asyncio.to_thread(check_directory, self._store, source, version)
+        operation = self._record(name, version)
+        self._work.start(name, self._bring_up(name, operation["name"]))
+        return operation
+
+    def _refuse_taken(self, name: str) -> None:
+        if self._records.resources.get(VERSION, name) is not None:
+            raise ApiError.of_field(
+                Code.ALREADY_EXISTS, "version.name", "A version with the same name already exists."
+            )
+
+    def _record(self, name: str, body: Document) -> Document:
+        """Write the version and its operation."""
+        # The directory was checked meanwhile: another request may have taken the name.
+        model = self._records.model(model_of(name), "parent")
+        self._refuse_taken(name)
+        version = {key: value for key, value in body.items() if key not in _OUTPUT_ONLY}
+        version |= {"name": name, "createTime": self._records.now(), "state": "CREATING"}
+        with self._records.resources.transaction():
+            self._records.resources.put(VERSION, name, version)
+            operation = self._operations.begin("CREATE_VERSION", model["name"], version)
+            version["_operation"] = operation["name"]
+            self._records.resources.put(VERSION, name, version)
+        return operation
+
+    async def _bring_up(self, name: str, operation: str) -> None:
+        await self._latency.pass_by(Step.CREATE_VERSION)
+        failure = await self._load(name)
+        with self._records.resources.transaction():
+            if failure is None:
+                version = self._settle(name, {"state": "READY"})
+                self._default_if_first(name)
+                answer = {"@type": f"{TYPE}Version"} | self._records.shown_version(version)
+                self._operations.succeed(operation, answer)
+            else:
+                text = f'Create Version failed. Bad model detected with error: "{failure}"'
+                self._settle(name, {"state": "FAILED", "errorMessage": text})
+                self._operations.fail(operation, Code.INVALID_ARGUMENT, text)
+
+    def _default_if_first(self, name: str) -> None:
+        """Make a model's first version that serves its default; later ones are not."""
+        model = self._records.model(model_of(name))
+        if self._records.default(model) is None:
+            changed = model | {"defaultVersion": {"name": name}}
+            self._records.resources.put(MODEL, model["name"], changed)
+
+    async def _load(self, name: str) -> str | None:
+        """Load a version's model; return why it failed, or None."""
+        version = self._records.version(name)
+        source = source_of(version)
+        image = ServingImage(version["runtimeVersion"])
+
+        def lay(folder: Path) -> list[Servable]:
+            self._store.checkout(source.bucket, source.key, folder / "model")
+            return [Servable(name, 1, folder / "model", image)]
+
+        try:
+            await self._serving.load(name, lay)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the version ends FAILED with it
+            logger.warning("%s failed to load: %s", name, error)
+            return reason(error)
+        return None
+
+    def _settle(self, name: str, changes: Mapping[str, Any]) -> Document:
+        version = self._records.version(name) | dict(changes)
+        version.pop("_operation", None)
+        self._records.resources.put(VERSION, name, version)
+        return version
+
+    def restore(self) -> None:
+        """Take up what an earlier process left: load READY ones, finish what was under way."""
+        for name, version in self._records.resources.list(VERSION):
+            match version["state"]:
+                case "READY":
+                    self._work.start(name, self._reload(name))
+                case "CREATING":
+                    self._work.start(name, self._bring_up(name, version["_operation"]))
+                case "DELETING":
+                    self._work.start(name, self._take_down(name, version["_operation"]))
+                case _:
+                    pass
+
+    async def _reload(self, name: str) -> None:
+        failure = await self._load(name)
+        # It may be on its way out by now: then its operation has the last word.
+        if failure is not None and self._records.version(name)["state"] == "READY":
+            self._settle(name, {"state": "FAILED", "errorMessage": failure})
+
+    def get(self, name: str) -> Document:
+        """Return a version."""
+        return self._records.shown_version(self._records.version(name))
+
+    def list(self, model: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a page of a model's versions."""
+        self._records.model(model, "parent")
+        stored = self._records.versions(model)
+        return listing("versions", [(n, self._records.shown_version(v)) for n, v in stored], query)
+
+    def set_default(self, name: str) -> Document:
+        """Make a version its model's default."""
+        version = self._records.ready_version(name)
+        model = self._records.model(model_of(name))
+        changed = model | {"defaultVersion": {"name": name}}
+        self._records.resources.put(MODEL, model["name"], changed)
+        return self._records.shown_version(version)
+
+    def patch(self, name: str, body: Document, mask: str | None) -> Document:
+        """Change a version's description, labels, logging, or number of nodes."""
+        version = self._records.version(name)
+        check_etag(version, body.get("etag"))
+        changed = dict(version)
+        for path in masked(mask):
+            set_field(changed, path, body, _PATCHABLE)
+        check_labels("version", changed)
+        check_scaling(changed, changed.get("machineType", DEFAULT_MACHINE))
+        with self._records.resources.transaction():
+            self._records.resources.put(VERSION, name, changed)
+            operation = self._operations.begin("UPDATE_VERSION", model_of(name), changed)
+            answer = {"@type": f"{TYPE}Version"} | self._records.shown_version(changed)
+            return self._operations.succeed(operation["name"], answer)
+
+    def delete(self, name: str) -> Document:
+        """Start deleting a version and return the operation."""
+        version = self._records.version(name)
+        if version["state"] in {"CREATING", "DELETING"}:
+            raise ApiError.of_field(
+                Code.FAILED_PRECONDITION, "name", "Another operation on this version is under way."
+            )
+        model = self._records.model(model_of(name))
+        others = len(self._records.versions(model["name"])) > 1
+        if others and self._records.default(model) == name:
+            raise ApiError.of_field(
+                Code.FAILED_PRECONDITION,
+                "name",
+                "The default version cannot be deleted unless it is the only version of the model.",
+            )
+        with self._records.resources.transaction():
+            operation = self._operations.begin("DELETE_VERSION", model["name"], version)
+            changes = {"state": "DELETING", "_operation": operation["name"]}
+            self._records.resources.put(VERSION, name, version | changes)
+        self._work.start(name, self._take_down(name, operation["name"]))
+        return operation
+
+    async def _take_down(self, name: str, operation: str) -> None:
+        await self._serving.unload(name)
+        model = self._records.model(model_of(name))
+        with self._records.resources.transaction():
+            if self._records.default(model) == name:
+                del model["defaultVersion"]
+                self._records.resources.put(MODEL, model["name"], model)
+            self._records.resources.delete(VERSION, name)
+            self._operations.succeed(operation, EMPTY)
+
+    async def serving(self, name: str) -> str:
+        """Return the full name of the version that answers for a model or version, once loaded.
+
+        Raises ApiError when there is none, or when it does not serve.
+        """
+        version = self._answering(name)
+        if version["state"] == "READY":
+            # After a restart a READY version may still be loading, or turn out not to load.
+            await self._work.settled(version["name"])
+            version = self._answering(name)
+        if version["state"] != "READY":
+            raise not_ready(version)
+        if not self._serving.loaded(version["name"]):
+            raise ApiError(Code.UNAVAILABLE, "The version is not loaded yet; try again.")
+        return str(version["name"])
+
+    def _answering(self, name: str) -> Document:
+        if "/versions/" in name:
+            return self._records.version(name)
+        default = self._records.default(self._records.model(name))
+        if default is None:
+            raise ApiError.of_field(
+                Code.FAILED_PRECONDITION, "name", "The model has no default version."
+            )
+        return self._records.version(default)

@@ -1,0 +1,1 @@
+"""Google's API conventions: discovery documents, messages, enums, errors."""

@@ -1,0 +1,57 @@
+"""Bodies to disk: hashed and written in threads, while the event loop takes what comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from .store.blobs import BlobWriter
+
+BATCH = 256 << 10
+"""Bytes that are worth a thread; a body holds at most this much twice, and a piece."""
+
+
+async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
+    """Write pieces as they come; aborts the writer when they break off."""
+    try:
+        await pour(pieces, writer)
+    except BaseException:
+        writer.abort()
+        raise
+
+
+async def pour(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
+    """Write pieces as they come. Also when they break off, all that came is written at the end."""
+    loop = asyncio.get_running_loop()
+    writing: asyncio.Future[None] | None = None
+    batch: list[bytes] = []
+    size = 0
+    try:
+        async for piece in pieces:
+            batch.append(piece)
+            size += len(piece)
+            if size >= BATCH:
+                await _done(writing)
+                writing = loop.run_in_executor(None, _write, writer, batch)
+                batch, size = [], 0
+    finally:
+        try:
+            await _done(writing)
+        finally:
+            _write(writer, batch)
+
+
+async def _done(writing: asyncio.Future[None] | None) -> None:
+    """Wait for a thread's end, also when the waiting is cancelled: the file is the thread's."""
+    if writing is None:
+        return
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        raise
+
+
+def _write(writer: BlobWriter, batch: Sequence[bytes]) -> None:
+    for piece in batch:
+        writer.write(piece)

@@ -1,0 +1,115 @@
+"""GCS over the object store: its JSON API, and the XML API's multipart uploads.
+
+Every path that GCS has and this face has not is refused in JSON; nothing answers HTML.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from ....transport.types import BodyTooLargeError, Head, Request, Response
+from ...bodies import collect_limit
+from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
+from ..store.errors import FULL, ObjectStoreError, StoreFullError
+from ..store.store import ObjectStore
+from . import buckets, objects, uploads, xml_api
+from .errors import GcsError, from_store, invalid, not_implemented, render
+from .fields import check_head
+from .request import GcsCall
+
+_log = logging.getLogger(__name__)
+
+LONG = "The request's body is too large."
+Run = Callable[[GcsCall], Response]
+
+BUCKET = "/storage/v1/b/([^/]+)"
+OBJECT = f"{BUCKET}/o/([^/]+)"
+
+ROUTES: tuple[tuple[str, re.Pattern[str], str, Run], ...] = tuple(
+    (method, re.compile(pattern), name, run)
+    for method, pattern, name, run in (
+        ("GET", "/storage/v1/b", "buckets.list", buckets.list_buckets),
+        ("POST", "/storage/v1/b", "buckets.insert", buckets.insert),
+        ("GET", BUCKET, "buckets.get", buckets.get),
+        ("PATCH", BUCKET, "buckets.patch", buckets.patch),
+        ("PUT", BUCKET, "buckets.update", buckets.update),
+        ("DELETE", BUCKET, "buckets.delete", buckets.delete),
+        ("GET", f"{BUCKET}/o", "objects.list", buckets.list_objects),
+        ("GET", OBJECT, "objects.get", objects.get),
+        ("GET", f"/download{OBJECT}", "objects.get", objects.get),
+        ("PATCH", OBJECT, "objects.patch", objects.patch),
+        ("PUT", OBJECT, "objects.update", objects.update),
+        ("DELETE", OBJECT, "objects.delete", objects.delete),
+        ("POST", f"{OBJECT}/compose", "objects.compose", objects.compose),
+        ("POST", f"{OBJECT}/rewriteTo/b/([^/]+)/o/([^/]+)", "objects.rewrite", objects.rewrite),
+        ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", "objects.copy", objects.copy),
+    )
+)
+UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
+JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
+
+
+class GcsFace:
+    """An `Application` that speaks GCS; links in its answers lead to the host that was asked."""
+
+    def __init__(self, store: ObjectStore, project: str = "cloudserve-local") -> None:
+        self._store = store
+        self._project = project
+
+    def body_limit(self, head: Head) -> int | None:
+        """Stream uploads, so that an object goes to disk as it comes."""
+        streamed = UPLOAD.fullmatch(head.path) or not JSON_API.match(head.path)
+        return None if streamed else collect_limit(head, SMALL_BODY)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; ClientGoneError passes through."""
+        try:
+            return await self._answer(request)
+        except ObjectStoreError as error:
+            return self._refuse(request, from_store(error))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return self._refuse(request, from_store(StoreFullError(error)))
+        except UndecodableError as error:
+            return self._refuse(request, invalid(str(error)))
+        except BodyTooLargeError:
+            return self._refuse(request, GcsError(413, "uploadTooLarge", LONG))
+
+    async def _answer(self, request: Request) -> Response:
+        head = request.head
+        call = GcsCall(self._store, self._project, head, (), query_of(head))
+        uploading = UPLOAD.fullmatch(head.path)
+        if uploading:
+            call = replace(call, names=(decode(uploading[1]),))
+            check_head(head, call.query, "objects.insert")
+            return await uploads.upload(call, request)
+        if not JSON_API.match(head.path):
+            check_head(head, call.query)
+            return await xml_api.answer(call, request)
+        method, run, names = _route(head)
+        check_head(head, call.query, method)
+        content = await small_body(request)
+        return await asyncio.to_thread(run, replace(call, names=names, content=content))
+
+    @staticmethod
+    def failed(_: Head) -> Response:
+        """Answer a request that broke down here, not by its own fault."""
+        message = "We encountered an internal error. Please try again."
+        return render(GcsError(500, "backendError", message))
+
+    def _refuse(self, request: Request, error: GcsError) -> Response:
+        _log.debug("GCS %s %s: %s", request.head.method, request.head.path, error.reason)
+        return render(error)
+
+
+def _route(head: Head) -> tuple[str, Run, tuple[str, ...]]:
+    for method, pattern, name, run in ROUTES:
+        match = pattern.fullmatch(head.path) if method == head.method else None
+        if match:
+            return name, run, tuple(decode(each) for each in match.groups())
+    raise not_implemented(f"{head.method} {head.path}")

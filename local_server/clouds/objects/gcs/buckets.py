@@ -1,0 +1,141 @@
+"""GCS's bucket calls."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ....transport.types import Response
+from ..store.errors import PreconditionFailedError
+from ..store.types import BucketInfo
+from .errors import invalid
+from .fields import check_bucket
+from .request import GcsCall, answer
+from .resources import bucket_resource, object_resource
+from .settings import Settings, merged
+
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
+PAGE = 1000
+MULTI_REGION = "US"
+
+
+def insert(call: GcsCall) -> Response:
+    """buckets.insert."""
+    resource = call.json()
+    check_bucket(resource)
+    name = resource.get("name")
+    if not isinstance(name, str) or not BUCKET_NAME.fullmatch(name):
+        raise invalid(f"Invalid bucket name: {name!r}")
+    location = resource.get("location", MULTI_REGION)
+    if not isinstance(location, str):
+        raise invalid("Invalid value for location")
+    bucket = call.store.create_bucket(
+        name,
+        project=call.query.get("project", call.project),
+        region=location.upper(),
+        settings=merged({}, resource),
+    )
+    return answer(bucket_resource(bucket, call.base))
+
+
+def get(call: GcsCall) -> Response:
+    """buckets.get."""
+    bucket = call.store.get_bucket(call.bucket)
+    if call.condition().metageneration_not == bucket.metageneration:
+        return Response(304)
+    _check(call, bucket)
+    return answer(bucket_resource(bucket, call.base))
+
+
+def patch(call: GcsCall) -> Response:
+    """buckets.patch: merges the settings that are there."""
+    return _update(call, merged)
+
+
+def update(call: GcsCall) -> Response:
+    """buckets.update: replaces all settings."""
+    return _update(call, lambda _, changes: merged({}, changes))
+
+
+def _update(call: GcsCall, change: Callable[[Settings, Settings], Settings]) -> Response:
+    changes = call.json()
+    check_bucket(changes)
+
+    def changed(bucket: BucketInfo) -> Settings:
+        _check(call, bucket)
+        for name, here in (("name", bucket.name), ("location", bucket.region)):
+            if str(changes.get(name, here)).upper() != here.upper():
+                raise invalid(f"Invalid argument: {name} cannot be changed")
+        return change(bucket.settings, changes)
+
+    return answer(bucket_resource(call.store.update_bucket(call.bucket, changed), call.base))
+
+
+def _check(call: GcsCall, bucket: BucketInfo) -> None:
+    """Raise PreconditionFailedError unless the bucket is as the query demands."""
+    condition, now = call.condition(), bucket.metageneration
+    if condition.metageneration not in {None, now} or condition.metageneration_not == now:
+        raise PreconditionFailedError(bucket.name, "", "ifMetagenerationMatch")
+
+
+def list_buckets(call: GcsCall) -> Response:
+    """buckets.list: a project's, by name, in pages."""
+    prefix, project = call.query.get("prefix", ""), call.query.get("project", call.project)
+    start = _from_token(call.query["pageToken"]) if call.query.get("pageToken") else ""
+    most = min(call.number("maxResults") or PAGE, PAGE)
+    found = [
+        each
+        for each in call.store.list_buckets()
+        if each.name.startswith(prefix) and each.project == project and each.name >= start
+    ]
+    body: dict[str, Any] = {"kind": "storage#buckets"}
+    if found:
+        body["items"] = [bucket_resource(each, call.base) for each in found[:most]]
+    if found[most:]:
+        body["nextPageToken"] = _to_token(found[most].name)
+    return answer(body)
+
+
+def delete(call: GcsCall) -> Response:
+    """buckets.delete: refused while it has objects."""
+    _check(call, call.store.get_bucket(call.bucket))
+    call.store.delete_bucket(call.bucket)
+    return Response(204)
+
+
+def list_objects(call: GcsCall) -> Response:
+    """objects.list: in name order, by pages of objects and prefixes together."""
+    query = call.query
+    start = _from_token(query["pageToken"]) if query.get("pageToken") else ""
+    limit = min(call.number("maxResults") or PAGE, PAGE)
+    page = call.store.list(
+        call.bucket,
+        query.get("prefix", ""),
+        delimiter=query.get("delimiter", ""),
+        start=max(start, query.get("startOffset", "")),
+        limit=limit,
+    )
+    end = query.get("endOffset")
+    objects = [each for each in page.objects if not end or each.key < end]
+    prefixes = [each for each in page.prefixes if not end or each < end]
+    body: dict[str, Any] = {"kind": "storage#objects"}
+    if page.next is not None and (not end or page.next < end):
+        body["nextPageToken"] = _to_token(page.next)
+    if prefixes:
+        body["prefixes"] = prefixes
+    if objects:
+        body["items"] = [object_resource(each, call.base) for each in objects]
+    return answer(body)
+
+
+def _to_token(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def _from_token(token: str) -> str:
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise invalid("Invalid page token") from error

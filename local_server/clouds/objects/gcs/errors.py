@@ -1,0 +1,86 @@
+"""GCS's errors: a status, a reason, and JSON.
+
+Source: Cloud Storage JSON API, "HTTP status and error codes".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ....transport.types import Response
+from ..store.errors import (
+    BucketExistsError,
+    BucketNotEmptyError,
+    DigestMismatchError,
+    NoSuchBucketError,
+    NoSuchKeyError,
+    NoSuchUploadError,
+    ObjectStoreError,
+    PreconditionFailedError,
+    SessionBusyError,
+    StoreFullError,
+)
+
+JSON = "application/json; charset=UTF-8"
+
+REASONS: Mapping[type[ObjectStoreError], tuple[int, str]] = {
+    BucketExistsError: (409, "conflict"),
+    BucketNotEmptyError: (409, "conflict"),
+    DigestMismatchError: (400, "invalid"),
+    NoSuchBucketError: (404, "notFound"),
+    NoSuchKeyError: (404, "notFound"),
+    NoSuchUploadError: (404, "notFound"),
+    PreconditionFailedError: (412, "conditionNotMet"),
+    SessionBusyError: (503, "backendError"),
+    StoreFullError: (507, "insufficientStorage"),
+}
+
+
+class GcsError(ObjectStoreError):
+    """A request refused with one of GCS's reasons."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+def invalid(message: str) -> GcsError:
+    """Return the refusal of a request that is wrong in itself."""
+    return GcsError(400, "invalid", message)
+
+
+def not_implemented(what: str) -> GcsError:
+    """Return the refusal of something GCS has and this store has not."""
+    return GcsError(501, "notImplemented", f"Not implemented: {what}")
+
+
+def from_store(error: ObjectStoreError) -> GcsError:
+    """Say a refusal of the store in GCS's words."""
+    if isinstance(error, GcsError):
+        return error
+    status, reason = REASONS.get(type(error), (400, "invalid"))
+    return GcsError(status, reason, _message(error))
+
+
+def _message(error: ObjectStoreError) -> str:
+    match error:
+        case NoSuchBucketError():
+            return "The specified bucket does not exist."
+        case NoSuchKeyError():
+            return f"No such object: {error.bucket}/{error.key}"
+        case BucketExistsError():
+            return "Your previous request to create the named bucket succeeded and you own it."
+        case PreconditionFailedError():
+            return f"{error.message}."
+        case _:
+            return error.message
+
+
+def render(error: GcsError) -> Response:
+    """Return the answer that carries an error."""
+    entry = {"domain": "global", "reason": error.reason, "message": error.message}
+    body = {"error": {"code": error.status, "message": error.message, "errors": [entry]}}
+    return Response(error.status, msgspec.json.encode(body), JSON)

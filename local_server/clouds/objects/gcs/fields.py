@@ -1,0 +1,130 @@
+"""Which fields, parameters and headers Cloud Storage's calls take; the rest is refused by name.
+
+The names are those of the storage v1 discovery document, which the tests compare these tables with.
+A field that the service knows and this store does not keep would be a promise not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ....transport.types import Head
+from .errors import GcsError, invalid, not_implemented
+
+BUCKET_SETTINGS = frozenset({"iamConfiguration", "labels", "lifecycle", "storageClass"})
+"""What a bucket keeps and can be changed in. Lifecycle rules are not carried out."""
+BUCKET_FIELDS = BUCKET_SETTINGS | {"location", "name"}
+BUCKET_REFUSED = frozenset({
+    "acl", "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold",
+    "defaultObjectAcl", "encryption", "hierarchicalNamespace", "ipFilter", "logging",
+    "objectRetention", "retentionPolicy", "rpo", "softDeletePolicy", "versioning", "website",
+})  # fmt: skip
+BUCKET_OUTPUT = frozenset({
+    "etag", "generation", "hardDeleteTime", "id", "kind", "locationType", "metageneration", "owner",
+    "projectNumber", "satisfiesPZI", "satisfiesPZS", "selfLink", "softDeleteTime", "timeCreated",
+    "updated",
+})  # fmt: skip
+"""What the service makes; clients send it back when they replace a resource."""
+
+OBJECT_FIELDS = frozenset({
+    "bucket", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage",
+    "contentType", "crc32c", "customTime", "md5Hash", "metadata", "name", "storageClass",
+})  # fmt: skip
+OBJECT_REFUSED = frozenset({
+    "acl", "contexts", "customerEncryption", "eventBasedHold", "kmsKeyName", "restoreToken",
+    "retention", "temporaryHold",
+})  # fmt: skip
+OBJECT_OUTPUT = frozenset({
+    "componentCount", "etag", "generation", "hardDeleteTime", "id", "kind", "mediaLink",
+    "metageneration", "owner", "retentionExpirationTime", "selfLink", "size", "softDeleteTime",
+    "timeCreated", "timeDeleted", "timeFinalized", "timeStorageClassUpdated", "updated",
+})  # fmt: skip
+COMPOSE_FIELDS = frozenset({"destination", "sourceObjects"})
+COMPOSE_REFUSED = frozenset({"deleteSourceObjects"})
+
+STORAGE_CLASSES = frozenset({
+    "ARCHIVE", "COLDLINE", "DURABLE_REDUCED_AVAILABILITY", "MULTI_REGIONAL", "NEARLINE", "REGIONAL",
+    "STANDARD",
+})  # fmt: skip
+"""All of them can be read at once."""
+
+QUERY_REFUSED: Mapping[str, frozenset[str]] = {
+    "buckets.list": frozenset({"returnPartialSuccess", "softDeleted"}),
+    "buckets.insert": frozenset({
+        "enableObjectRetention", "predefinedAcl", "predefinedDefaultObjectAcl",
+    }),
+    "buckets.get": frozenset({"generation", "softDeleted"}),
+    "buckets.patch": frozenset({"predefinedAcl", "predefinedDefaultObjectAcl"}),
+    "buckets.update": frozenset({"predefinedAcl", "predefinedDefaultObjectAcl"}),
+    "objects.list": frozenset({
+        "filter", "includeFoldersAsPrefixes", "includeTrailingDelimiter", "matchGlob",
+        "softDeleted",
+    }),
+    "objects.get": frozenset({"restoreToken", "softDeleted"}),
+    "objects.insert": frozenset({"kmsKeyName", "predefinedAcl"}),
+    "objects.patch": frozenset({"overrideUnlockedRetention", "predefinedAcl"}),
+    "objects.update": frozenset({"overrideUnlockedRetention", "predefinedAcl"}),
+    "objects.compose": frozenset({"destinationPredefinedAcl", "dropContextGroups", "kmsKeyName"}),
+    "objects.rewrite": frozenset({
+        "destinationKmsKeyName", "destinationPredefinedAcl", "dropContextGroups",
+        "maxBytesRewrittenPerCall", "rewriteToken",
+    }),
+    "objects.copy": frozenset({"destinationKmsKeyName", "destinationPredefinedAcl"}),
+}  # fmt: skip
+"""By method, the parameters that are not implemented; all others of the document are heeded."""
+
+HEADERS = frozenset({
+    "x-goog-api-client", "x-goog-api-key", "x-goog-content-sha256", "x-goog-date",
+    "x-goog-gcs-idempotency-token", "x-goog-hash", "x-goog-request-params",
+    "x-goog-request-reason", "x-goog-storage-class", "x-goog-user-project",
+})  # fmt: skip
+"""The service's own headers that change nothing, or are heeded; others are refused."""
+META = "x-goog-meta-"
+
+
+def check_head(head: Head, query: Mapping[str, str], method: str = "") -> None:
+    """Refuse a header or parameter that the method does not heed; raises GcsError."""
+    for name in head.headers:
+        if name.startswith("x-goog-") and name not in HEADERS and not name.startswith(META):
+            raise not_implemented(f"the header {name}")
+    for name in QUERY_REFUSED.get(method, frozenset()) & query.keys():
+        if query[name] not in {"", "false"}:
+            raise not_implemented(f"the parameter {name}")
+
+
+def check_bucket(resource: Mapping[str, Any]) -> None:
+    """Refuse a bucket's fields that are not kept; raises GcsError."""
+    _check(resource, BUCKET_FIELDS | BUCKET_OUTPUT, BUCKET_REFUSED)
+
+
+def check_object(resource: Mapping[str, Any]) -> None:
+    """Refuse an object's fields that are not kept; raises GcsError."""
+    _check(resource, OBJECT_FIELDS | OBJECT_OUTPUT, OBJECT_REFUSED)
+
+
+def check_compose(request: Mapping[str, Any]) -> None:
+    """Refuse a composition's fields that are not heeded; raises GcsError."""
+    _check(request, COMPOSE_FIELDS | {"kind"}, COMPOSE_REFUSED)
+
+
+def check_class(name: Any) -> str:
+    """Return the name of a storage class; raises GcsError."""
+    if not isinstance(name, str) or name not in STORAGE_CLASSES:
+        raise invalid(f"Invalid argument: storageClass {name!r:.100}")
+    return name
+
+
+def _check(resource: Mapping[str, Any], known: frozenset[str], refused: frozenset[str]) -> None:
+    for name, value in resource.items():
+        if name in refused and not _is_unset(value):
+            raise not_implemented(f"the field {name}")
+        if name not in known and name not in refused:
+            raise GcsError(400, "invalid", f"Unknown name {name[:100]!r}: Cannot find field.")
+
+
+def _is_unset(value: Any) -> bool:
+    """Say whether a field says what holds without it: `versioning: {enabled: false}`."""
+    if isinstance(value, Mapping):
+        return all(_is_unset(each) for each in value.values())
+    return not value or value == "0"

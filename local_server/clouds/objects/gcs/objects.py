@@ -1,0 +1,188 @@
+"""GCS's calls on objects that are there: get, download, patch, delete, copy, compose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ....transport.types import Response
+from ..http_util import UnsatisfiableRangeError, header_value, http_date, number, parse_range, serve
+from ..store.errors import PreconditionFailedError
+from ..store.types import About, ObjectInfo, Precondition
+from .errors import GcsError, invalid
+from .fields import check_compose
+from .request import GcsCall, about_from, answer, check_name, default_class, live, mapping, revise
+from .resources import etag_of, object_resource
+
+MAX_SOURCES = 32
+NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})
+
+
+def get(call: GcsCall) -> Response:
+    """objects.get: the resource, or with alt=media the bytes."""
+    return media(call) if call.query.get("alt") == "media" else _metadata(call)
+
+
+def _metadata(call: GcsCall) -> Response:
+    info = live(call, call.bucket, call.key, call.number("generation"))
+    unchanged = _unchanged(call, info)
+    return unchanged or answer(object_resource(info, call.base))
+
+
+def media(call: GcsCall) -> Response:
+    """Return an object's bytes, or one range of them."""
+    info = live(call, call.bucket, call.key, call.number("generation"))
+    unchanged = _unchanged(call, info)
+    if unchanged:
+        return unchanged
+    try:
+        span = parse_range(call.head.headers.get("range"), info.size)
+    except UnsatisfiableRangeError as error:
+        message = "The requested range cannot be satisfied."
+        raise GcsError(416, "requestedRangeNotSatisfiable", message) from error
+    headers = {name: header_value(value) for name, value in _describe(info).items()}
+    return serve(call.store, info, call.head.method, span, headers)
+
+
+def _unchanged(call: GcsCall, info: ObjectInfo) -> Response | None:
+    """Return 304 where a "not match" condition fails; raises PreconditionFailedError otherwise."""
+    failing = call.condition().failing(info)
+    if failing is None:
+        return None
+    if failing in NOT_MODIFIED:
+        return Response(304, headers={"etag": etag_of(info)})
+    raise PreconditionFailedError(info.bucket, info.key, failing)
+
+
+def _describe(info: ObjectInfo) -> dict[str, str]:
+    md5 = "" if info.about.components else f",md5={info.md5_base64}"
+    encoding = info.about.headers.get("content-encoding", "identity")
+    return {
+        "accept-ranges": "bytes",
+        "content-type": info.about.content_type,
+        "etag": etag_of(info),
+        "last-modified": http_date(info.updated),
+        "x-goog-generation": str(info.generation),
+        "x-goog-metageneration": str(info.metageneration),
+        "x-goog-hash": f"crc32c={info.crc32c_base64}{md5}",
+        "x-goog-storage-class": info.about.storage_class,
+        "x-goog-stored-content-encoding": encoding,
+        "x-goog-stored-content-length": str(info.size),
+        **info.about.headers,
+    }
+
+
+def patch(call: GcsCall) -> Response:
+    """objects.patch: merges the fields that are there."""
+    changes = call.json()
+    return _update(call, lambda about: revise(about, changes))
+
+
+def update(call: GcsCall) -> Response:
+    """objects.update: replaces all fields that can be written."""
+    resource = call.json()
+
+    def change(about: About) -> About:
+        fresh = about_from(resource, storage_class=about.storage_class)
+        return revise(_of_content(fresh, about), {})
+
+    return _update(call, change)
+
+
+def _update(call: GcsCall, change: Callable[[About], About]) -> Response:
+    changed = call.store.update(call.bucket, call.key, change, _pinned(call))
+    return answer(object_resource(changed, call.base))
+
+
+def _pinned(call: GcsCall) -> Precondition:
+    """Return the preconditions of a write to one generation, which must be the live one."""
+    generation = call.number("generation")
+    info = live(call, call.bucket, call.key, generation)
+    condition = call.condition()
+    if generation is not None and condition.generation is None:
+        condition = replace(condition, generation=info.generation)
+    return condition
+
+
+def _of_content(about: About, content: About) -> About:
+    """Return `about` with what is true of the bytes taken from the object that had them."""
+    return replace(
+        about, checksum=content.checksum, etag=content.etag, components=content.components
+    )
+
+
+def delete(call: GcsCall) -> Response:
+    """objects.delete."""
+    call.store.delete(call.bucket, call.key, _pinned(call))
+    return Response(204)
+
+
+def rewrite(call: GcsCall) -> Response:
+    """objects.rewrite: done in one call, since no byte is copied."""
+    info = _copy(call)
+    return answer(
+        {
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": str(info.size),
+            "objectSize": str(info.size),
+            "done": True,
+            "resource": object_resource(info, call.base),
+        }
+    )
+
+
+def copy(call: GcsCall) -> Response:
+    """objects.copy."""
+    return answer(object_resource(_copy(call), call.base))
+
+
+def _copy(call: GcsCall) -> ObjectInfo:
+    """Copy as the path says: source bucket and name, destination bucket and name."""
+    source_bucket, source_key, bucket, key = call.names
+    source = live(call, source_bucket, source_key, call.number("sourceGeneration"))
+    failing = call.condition("ifSource").failing(source)
+    if failing:
+        raise PreconditionFailedError(source_bucket, source_key, failing)
+    resource, default = call.json(), default_class(call, bucket)
+    about = replace(source.about, storage_class=default)
+    if resource:
+        about = _of_content(about_from(resource, about.content_type, default), about)
+    return call.store.copies.copy(source, (bucket, check_name(key)), about, call.condition())
+
+
+def compose(call: GcsCall) -> Response:
+    """objects.compose: 1 to 32 sources of the same bucket, in order."""
+    body = call.json()
+    check_compose(body)
+    entries = body.get("sourceObjects")
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_SOURCES:
+        raise invalid(f"The number of source components must be between 1 and {MAX_SOURCES}")
+    sources = tuple(_source(call, entry) for entry in entries)
+    destination = mapping(body.get("destination"), "destination")
+    default = default_class(call, call.bucket)
+    about = about_from(destination, sources[0].about.content_type, default)
+    name = (call.bucket, check_name(call.key))
+    info = call.store.copies.compose(sources, name, about, call.condition())
+    return answer(object_resource(info, call.base))
+
+
+def _source(call: GcsCall, entry: Any) -> ObjectInfo:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+        raise invalid("Each of sourceObjects needs a name")
+    info = live(call, call.bucket, entry["name"], _number(entry.get("generation")))
+    conditions = mapping(entry.get("objectPreconditions"), "objectPreconditions")
+    wanted = _number(conditions.get("ifGenerationMatch"))
+    if Precondition(generation=wanted).failing(info):
+        raise PreconditionFailedError(info.bucket, info.key, "ifGenerationMatch")
+    return info
+
+
+def _number(value: Any) -> int | None:
+    """Read a 64-bit number, which JSON carries as text."""
+    if value is None:
+        return None
+    generation = number(str(value))
+    if generation is None:
+        raise invalid("Invalid value for a generation")
+    return generation

@@ -1,0 +1,224 @@
+"""One GCS request, taken apart: query, preconditions, and the JSON that describes an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ....transport.types import Head, Response
+from ...bodies import read_json
+from ..http_util import header_value, number
+from ..store.checksums import from_base64
+from ..store.errors import NoSuchKeyError, PreconditionFailedError
+from ..store.store import ObjectStore
+from ..store.types import OCTETS, About, ObjectInfo, Precondition
+from .errors import JSON, GcsError, invalid
+from .fields import check_class, check_object
+
+MAX_NAME_BYTES = 1024
+STORAGE_CLASS = "STANDARD"
+
+HEADERS: Mapping[str, str] = {
+    "cacheControl": "cache-control",
+    "contentDisposition": "content-disposition",
+    "contentEncoding": "content-encoding",
+    "contentLanguage": "content-language",
+}
+"""The resource's names of the headers that are stored with an object."""
+
+HASHES: Mapping[str, str] = {"crc32c": "crc32c", "md5Hash": "md5"}
+
+
+@dataclass(frozen=True, slots=True)
+class GcsCall:
+    """A request to GCS; `names` are the path's decoded parts, `content` a small body."""
+
+    store: ObjectStore
+    project: str
+    head: Head
+    names: tuple[str, ...]
+    query: Mapping[str, str]
+    content: bytes = b""
+
+    @property
+    def base(self) -> str:
+        """Return the address the client asked, for the links in resources."""
+        return f"http://{self.head.headers.get('host', '127.0.0.1')}"
+
+    @property
+    def bucket(self) -> str:
+        """Return the path's first bucket."""
+        return self.names[0]
+
+    @property
+    def key(self) -> str:
+        """Return the name of the object in that bucket."""
+        return self.names[1]
+
+    def number(self, name: str) -> int | None:
+        """Return a number of the query, or None; raises GcsError."""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        value = number(text)
+        if value is None:
+            raise invalid(f"Invalid value for {name}: {text[:100]!r}")
+        return value
+
+    def condition(self, prefix: str = "if") -> Precondition:
+        """Return the preconditions in the query; those of a copy's source begin with `ifSource`."""
+        return Precondition(
+            generation=self.number(f"{prefix}GenerationMatch"),
+            generation_not=self.number(f"{prefix}GenerationNotMatch"),
+            metageneration=self.number(f"{prefix}MetagenerationMatch"),
+            metageneration_not=self.number(f"{prefix}MetagenerationNotMatch"),
+        )
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a JSON object, {} when there is none; raises GcsError."""
+        return parse_json(self.content)
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """Return a JSON object, {} for nothing; raises GcsError."""
+    if not content.strip():
+        return {}
+    try:
+        value = read_json(content)
+    except ValueError as error:
+        raise GcsError(400, "parseError", f"Parse Error: {error}") from error
+    if not isinstance(value, dict):
+        raise GcsError(400, "parseError", "Parse Error: the body is not a JSON object")
+    return value
+
+
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """Return an object inside a body, {} for null; raises GcsError."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise invalid(f"Invalid value for {name}: it is not an object")
+    return value
+
+
+def answer(resource: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a resource as an answer."""
+    return Response(status, msgspec.json.encode(resource), JSON)
+
+
+def check_name(name: str | None) -> str:
+    """Return an object's name if it may be one (Cloud Storage, "Object names"); raises GcsError."""
+    if not name:
+        raise GcsError(400, "required", "Required parameter: name")
+    bad = name in {".", ".."} or "\r" in name or "\n" in name
+    if bad or len(name.encode()) > MAX_NAME_BYTES:
+        raise invalid(f"Disallowed object name: {name[:100]!r}")
+    return name
+
+
+def about_from(
+    resource: Mapping[str, Any], content_type: str = "", storage_class: str = STORAGE_CLASS
+) -> About:
+    """Return what a resource says of an object; the others where it says nothing itself."""
+    named = resource.get("storageClass")
+    chosen = storage_class if named is None else check_class(named)
+    about = About(_checked(content_type, "contentType") or OCTETS, storage_class=chosen)
+    return revise(about, {**resource, "storageClass": chosen})
+
+
+def default_class(call: GcsCall, bucket: str) -> str:
+    """Return the storage class of a bucket's new objects; raises NoSuchBucketError."""
+    return str(call.store.get_bucket(bucket).settings.get("storageClass", STORAGE_CLASS))
+
+
+def revise(about: About, changes: Mapping[str, Any]) -> About:
+    """Return `about` with a patch merged in (JSON merge patch: null removes); raises GcsError."""
+    check_object(changes)
+    if changes.get("storageClass", about.storage_class) != about.storage_class:
+        raise invalid("storageClass is changed by rewriting the object")
+    headers = dict(about.headers)
+    for name, header in HEADERS.items():
+        if name in changes:
+            _merge(headers, {header: _checked(changes[name], name)}, name)
+    metadata = dict(about.metadata) if changes.get("metadata", "") is not None else {}
+    _merge(metadata, changes.get("metadata") or {}, "metadata")
+    content_type = _checked(changes.get("contentType", about.content_type), "contentType")
+    return replace(
+        about,
+        content_type=content_type or OCTETS,
+        metadata=metadata,
+        headers=headers,
+        custom_time=_custom_time(changes.get("customTime", about.custom_time), about.custom_time),
+    )
+
+
+def _custom_time(value: Any, before: str) -> str:
+    """Return a custom time, which once set is neither removed nor earlier; raises GcsError."""
+    if not before and value in {None, ""}:
+        return ""
+    try:
+        moment = datetime.fromisoformat(value)
+        earlier = bool(before) and moment < datetime.fromisoformat(before)
+    except (TypeError, ValueError) as error:
+        raise invalid("Invalid value for customTime") from error
+    if earlier:
+        raise invalid("Invalid value for customTime: it cannot be earlier than before")
+    return str(value)
+
+
+def _checked(value: Any, name: str) -> str | None:
+    """Return what is to be sent as a header one day, or null; raises GcsError."""
+    if value is None:
+        return None
+    try:
+        header_value(value)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"Invalid value for {name}") from error
+    return str(value)
+
+
+def _merge(into: dict[str, str], changes: Any, name: str) -> None:
+    if not isinstance(changes, Mapping):
+        raise invalid(f"Invalid value for {name}")
+    for key, value in changes.items():
+        if value is None:
+            into.pop(key, None)
+        elif isinstance(value, str):
+            into[key] = value
+        else:
+            raise invalid(f"Invalid value for {name}: {value!r} is not a string")
+
+
+def expected_digests(resource: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the digests an upload announces in its resource or X-Goog-Hash; raises GcsError."""
+    announced = {HASHES[name]: resource[name] for name in HASHES if resource.get(name)}
+    announced |= hash_header(headers.get("x-goog-hash", ""))
+    try:
+        return {name: from_base64(str(text), name) for name, text in announced.items()}
+    except ValueError as error:
+        raise invalid(f"Invalid hash: {error}") from error
+
+
+def hash_header(text: str) -> dict[str, str]:
+    """Read an X-Goog-Hash header: `crc32c=…,md5=…`."""
+    pairs = (each.strip().partition("=") for each in text.split(","))
+    return {name: value for name, _, value in pairs if name in {"crc32c", "md5"}}
+
+
+def live(call: GcsCall, bucket: str, key: str, generation: int | None = None) -> ObjectInfo:
+    """Return an object, of this generation if one is asked for; raises NoSuchKeyError."""
+    info = call.store.get(bucket, key)
+    if generation not in {None, info.generation}:
+        raise NoSuchKeyError(bucket, key)
+    return info
+
+
+def check_write(info: ObjectInfo | None, call: GcsCall, name: tuple[str, str]) -> None:
+    """Refuse a write whose preconditions do not hold now, before its body is taken."""
+    failing = call.condition().failing(info)
+    if failing:
+        raise PreconditionFailedError(*name, failing)

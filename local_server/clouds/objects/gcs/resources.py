@@ -1,0 +1,73 @@
+"""Buckets and objects as GCS's JSON describes them (storage.v1 discovery document)."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import quote
+
+from ..http_util import iso_time
+from ..store.types import BucketInfo, ObjectInfo
+from .request import HEADERS, STORAGE_CLASS
+
+
+def etag_of(info: ObjectInfo) -> str:
+    """Return an opaque tag that changes with content and metadata."""
+    return base64.b64encode(f"{info.generation}/{info.metageneration}".encode()).decode()
+
+
+def bucket_resource(bucket: BucketInfo, base: str) -> dict[str, Any]:
+    """Return a bucket's resource."""
+    created = iso_time(bucket.created)
+    return {
+        "kind": "storage#bucket",
+        "id": bucket.name,
+        "selfLink": f"{base}/storage/v1/b/{quote(bucket.name)}",
+        "name": bucket.name,
+        "projectNumber": "0",
+        "generation": str(int(bucket.created * 1_000_000)),
+        "metageneration": str(bucket.metageneration),
+        "location": bucket.region or "US",
+        "locationType": "region" if "-" in bucket.region else "multi-region",
+        "storageClass": STORAGE_CLASS,
+        "etag": base64.b64encode(str(bucket.metageneration).encode()).decode(),
+        "timeCreated": created,
+        "updated": iso_time(bucket.updated),
+        **bucket.settings,
+    }
+
+
+def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
+    """Return an object's resource; a composite one has no MD5."""
+    path = f"b/{quote(info.bucket)}/o/{quote(info.key, safe='')}"
+    about = info.about
+    resource: dict[str, Any] = {
+        "kind": "storage#object",
+        "id": f"{info.bucket}/{info.key}/{info.generation}",
+        "selfLink": f"{base}/storage/v1/{path}",
+        "mediaLink": f"{base}/download/storage/v1/{path}?generation={info.generation}&alt=media",
+        "name": info.key,
+        "bucket": info.bucket,
+        "generation": str(info.generation),
+        "metageneration": str(info.metageneration),
+        "contentType": about.content_type,
+        "storageClass": about.storage_class,
+        "size": str(info.size),
+        "crc32c": info.crc32c_base64,
+        "etag": etag_of(info),
+        "timeCreated": iso_time(info.created),
+        "updated": iso_time(info.updated),
+        "timeStorageClassUpdated": iso_time(info.created),
+    }
+    if about.components:
+        resource["componentCount"] = about.components
+    else:
+        resource["md5Hash"] = info.md5_base64
+    resource |= {
+        name: about.headers[header] for name, header in HEADERS.items() if header in about.headers
+    }
+    if about.custom_time:
+        resource["customTime"] = about.custom_time
+    if about.metadata:
+        resource["metadata"] = dict(about.metadata)
+    return resource

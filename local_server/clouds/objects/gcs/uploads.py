@@ -1,0 +1,245 @@
+"""GCS's three ways to upload through the JSON API: media, multipart, resumable.
+
+Sources: Cloud Storage documentation, "Uploads and downloads", "Perform resumable uploads". What a
+client announces (crc32c, md5Hash, X-Goog-Hash, sizes) is verified before there is an object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ....transport.types import Request, Response
+from ..body_spool import pour, spool
+from ..http_util import chunks, number, small_body
+from ..store.blobs import BlobWriter
+from ..store.errors import NoSuchKeyError, NoSuchUploadError, ObjectStoreError
+from ..store.sessions import Chunk, verify
+from ..store.types import About, ObjectInfo, Session
+from .errors import GcsError, invalid
+from .multipart_related import RelatedDecoder, RelatedError
+from .request import (
+    GcsCall,
+    about_from,
+    answer,
+    check_name,
+    check_write,
+    default_class,
+    expected_digests,
+    parse_json,
+)
+from .resources import object_resource
+
+CLIENT_CLOSED_REQUEST = 499
+"""What GCS answers to the deletion of a session."""
+RESUME_INCOMPLETE = 308
+CONTENT_RANGE = re.compile(
+    r"bytes (?:(?P<first>\d{1,18})-(?P<last>\d{1,18})|\*)/(?:(?P<total>\d{1,18})|\*)", re.ASCII
+)
+
+
+async def upload(call: GcsCall, request: Request) -> Response:
+    """objects.insert, by the kind of upload that the query names."""
+    if "upload_id" in call.query:
+        return await resume(call, request)
+    await asyncio.to_thread(call.store.get_bucket, call.bucket)
+    match call.query.get("uploadType"):
+        case "media":
+            return await insert_media(call, request)
+        case "multipart":
+            return await insert_multipart(call, request)
+        case "resumable":
+            return await start(call, request)
+        case other:
+            raise invalid(f"Invalid uploadType: {other!r}; one of media, multipart, resumable")
+
+
+async def insert_media(call: GcsCall, request: Request) -> Response:
+    """Take a body that is the object; its name is in the query."""
+    headers = request.head.headers
+    check_name(call.query.get("name"))
+    writer = call.store.writer()
+    await spool(chunks(request), writer)
+    return await asyncio.to_thread(_insert, call, writer, {}, headers.get("content-type", ""))
+
+
+async def insert_multipart(call: GcsCall, request: Request) -> Response:
+    """Take a body of JSON and bytes."""
+    try:
+        decoder = RelatedDecoder(request.head.headers.get("content-type", ""))
+        writer = call.store.writer()
+        await spool(_media(request, decoder), writer)
+    except RelatedError as error:
+        raise invalid(f"Malformed multipart body: {error}") from error
+    try:
+        resource = parse_json(decoder.metadata)
+    except ObjectStoreError:
+        writer.abort()
+        raise
+    return await asyncio.to_thread(_insert, call, writer, resource, decoder.media_type)
+
+
+async def _media(request: Request, decoder: RelatedDecoder) -> AsyncIterator[bytes]:
+    async for chunk in chunks(request):
+        yield decoder.feed(chunk)
+    decoder.finish()
+
+
+def _insert(
+    call: GcsCall, writer: BlobWriter, resource: Mapping[str, Any], content_type: str
+) -> Response:
+    blob = writer.finish()
+    try:
+        name = _name(call, resource)
+        about = _about(call, resource, content_type)
+        verify(blob, expected_digests(resource, call.head.headers))
+        info = call.store.put(call.bucket, name, blob, about, call.condition())
+    finally:
+        call.store.discard(blob)
+    return answer(object_resource(info, call.base))
+
+
+def _about(call: GcsCall, resource: Mapping[str, Any], content_type: str) -> About:
+    """Return what a new object's resource and the query say of it; raises GcsError."""
+    encoding = call.query.get("contentEncoding")
+    given = {"contentEncoding": encoding} if encoding else {}
+    return about_from({**resource, **given}, content_type, default_class(call, call.bucket))
+
+
+def _name(call: GcsCall, resource: Mapping[str, Any]) -> str:
+    name = call.query.get("name") or resource.get("name")
+    if name is not None and not isinstance(name, str):
+        raise invalid("Invalid value for name")
+    return check_name(name)
+
+
+# Resumable uploads
+
+
+async def start(call: GcsCall, request: Request) -> Response:
+    """Begin a session and say where its chunks go."""
+    content = await small_body(request)
+    return await asyncio.to_thread(_start, call, parse_json(content))
+
+
+def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
+    headers = call.head.headers
+    name = (call.bucket, _name(call, resource))
+    check_write(call.store.find(*name), call, name)
+    total = headers.get("x-upload-content-length", "")
+    session = call.store.sessions.create(
+        name,
+        _about(call, resource, headers.get("x-upload-content-type", "")),
+        call.condition(),
+        expected_digests(resource, headers),
+        number(total),
+    )
+    query = f"uploadType=resumable&name={quote(name[1], safe='')}&upload_id={session.id}"
+    location = f"{call.base}/upload/storage/v1/b/{quote(call.bucket)}/o?{query}"
+    return Response(200, headers={"location": location, "x-guploader-uploadid": session.id})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a Content-Range says; `first` is None when it only asks where the session stands."""
+
+    first: int | None
+    last: int | None
+    total: int | None
+
+
+def parse_content_range(header: str | None) -> Span:
+    """Read a chunk's Content-Range; without one the body is all there is. Raises GcsError."""
+    if header is None:
+        return Span(0, None, None)
+    match = CONTENT_RANGE.fullmatch(header.strip())
+    if match is None:
+        raise invalid(f"Invalid Content-Range: {header!r}")
+    first, last, total = (int(each) if each else None for each in match.groups())
+    if first is not None and last is not None and not first <= last < (total or last + 1):
+        raise invalid(f"Invalid Content-Range: {header!r}")
+    return Span(first, last, total)
+
+
+async def resume(call: GcsCall, request: Request) -> Response:
+    """Take a chunk, tell where a session stands, or cancel it."""
+    session = await asyncio.to_thread(call.store.sessions.get, call.query["upload_id"])
+    if (session.bucket, request.head.method) == (call.bucket, "DELETE"):
+        await asyncio.to_thread(call.store.sessions.cancel, session.id)
+        return Response(CLIENT_CLOSED_REQUEST)
+    if session.bucket != call.bucket or request.head.method not in {"PUT", "POST"}:
+        raise NoSuchUploadError(session.id)
+    span = parse_content_range(request.head.headers.get("content-range"))
+    if session.generation:
+        return await asyncio.to_thread(_finished, call, session)
+    if span.total not in {None, session.total} and session.total is not None:
+        raise invalid(f"The upload was announced with {session.total} bytes, not {span.total}")
+    if span.first is None and span.total != session.received:
+        return _incomplete(session)
+    chunk = await asyncio.to_thread(call.store.sessions.begin, session.id)
+    return await _take_chunk(call, request, chunk, span)
+
+
+async def _take_chunk(call: GcsCall, request: Request, chunk: Chunk, span: Span) -> Response:
+    """Write a chunk; whatever came of one that breaks off is kept for the next."""
+    sessions = call.store.sessions
+    try:
+        await _write(request, chunk, span)
+    except BaseException:
+        sessions.commit(chunk)
+        raise
+    total = chunk.writer.size if span.first == 0 and span.last is None else span.total
+    if total is None or chunk.writer.size < total:
+        return _incomplete(await asyncio.to_thread(sessions.commit, chunk))
+    return await asyncio.to_thread(_finish, call, chunk)
+
+
+async def _write(request: Request, chunk: Chunk, span: Span) -> None:
+    """Append the bytes that are new: a repeated chunk may overlap what is there."""
+    received = chunk.writer.size
+    if span.first is None:
+        return
+    if span.first > received:
+        raise invalid(f"The chunk begins at {span.first}, but {received} bytes have been received")
+    await pour(_new_bytes(request, span, span.first, received), chunk.writer)
+
+
+async def _new_bytes(
+    request: Request, span: Span, position: int, received: int
+) -> AsyncIterator[bytes]:
+    async for piece in chunks(request):
+        if span.last is not None and position + len(piece) > span.last + 1:
+            raise invalid("The chunk is longer than its Content-Range")
+        yield piece[max(received - position, 0) :]
+        position += len(piece)
+    if span.last is not None and position != span.last + 1:
+        raise invalid("The chunk is shorter than its Content-Range")
+
+
+def _finish(call: GcsCall, chunk: Chunk) -> Response:
+    try:
+        expected = expected_digests({}, call.head.headers)
+    except GcsError:
+        call.store.sessions.drop(chunk)
+        raise
+    info = call.store.sessions.finish(chunk, expected)
+    return answer(object_resource(info, call.base))
+
+
+def _finished(call: GcsCall, session: Session) -> Response:
+    """Answer again what the last chunk was answered, as long as its object is there."""
+    info: ObjectInfo | None = call.store.find(session.bucket, session.key)
+    if info is None or info.generation != session.generation:
+        raise NoSuchKeyError(session.bucket, session.key)
+    return answer(object_resource(info, call.base))
+
+
+def _incomplete(session: Session) -> Response:
+    headers = {"x-guploader-uploadid": session.id}
+    if session.received:
+        headers["range"] = f"bytes=0-{session.received - 1}"
+    return Response(RESUME_INCOMPLETE, headers=headers)

@@ -1,0 +1,191 @@
+"""The XML API's multipart uploads: what `transfer_manager.upload_chunks_concurrently` speaks.
+
+Source: Cloud Storage documentation, "XML API multipart uploads". Other requests of the XML API are
+refused. Unlike S3, the parts of a completion may be named in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ....transport.types import Request, Response
+from ..body_spool import spool
+from ..http_util import chunks, decode, iso_time, small_body
+from ..s3.xml import MalformedError, document, element, group, initiated, parse
+from ..store.checksums import to_base64
+from ..store.errors import InvalidPartError
+from ..store.sessions import verify
+from ..store.types import Blob, Part, Upload
+from ..store.uploads import MAX_PARTS, choose
+from .errors import GcsError, invalid, not_implemented
+from .fields import META
+from .request import GcsCall, about_from, check_name, default_class, expected_digests
+from .resources import etag_of
+
+XML = "application/xml; charset=UTF-8"
+PAGE = 1000
+
+
+async def answer(call: GcsCall, request: Request) -> Response:
+    """Answer a request of the XML API; raises GcsError."""
+    bucket, _, key = decode(request.head.path).removeprefix("/").partition("/")
+    method = request.head.method
+    if (method, key) == ("GET", "") and "uploads" in call.query:
+        return await asyncio.to_thread(_list_uploads, replace(call, names=(bucket,)))
+    call = replace(call, names=(bucket, check_name(key)))
+    if method == "PUT" and {"uploadId", "partNumber"} <= call.query.keys():
+        return await _put_part(call, request)
+    run = _choose(method, call)
+    content = await small_body(request)
+    return await asyncio.to_thread(run, replace(call, content=content))
+
+
+def _choose(method: str, call: GcsCall) -> Callable[[GcsCall], Response]:
+    if method == "POST" and "uploads" in call.query:
+        return _initiate
+    if method == "POST" and "uploadId" in call.query:
+        return _complete
+    if method == "DELETE" and "uploadId" in call.query:
+        return _abort
+    if method == "GET" and "uploadId" in call.query:
+        return _list_parts
+    raise not_implemented(f"the XML API's {method} {call.head.path}")
+
+
+def _initiate(call: GcsCall) -> Response:
+    headers = call.head.headers
+    metadata = {
+        name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)
+    }
+    given: dict[str, Any] = {"metadata": metadata}
+    if "x-goog-storage-class" in headers:
+        given["storageClass"] = headers["x-goog-storage-class"]
+    default = default_class(call, call.bucket)
+    about = about_from(given, headers.get("content-type", ""), default)
+    upload = call.store.uploads.create(call.bucket, call.key, about)
+    return Response(200, initiated(call.bucket, call.key, upload.id), XML)
+
+
+def _upload(call: GcsCall) -> Upload:
+    return call.store.uploads.get(call.query["uploadId"], call.bucket, call.key)
+
+
+async def _put_part(call: GcsCall, request: Request) -> Response:
+    number = call.number("partNumber") or 0
+    if not 1 <= number <= MAX_PARTS:
+        raise invalid(f"partNumber must be between 1 and {MAX_PARTS}")
+    upload = await asyncio.to_thread(_upload, call)
+    writer = call.store.writer()
+    await spool(chunks(request), writer)
+    blob = await asyncio.to_thread(writer.finish)
+    return await asyncio.to_thread(_keep_part, call, upload, number, blob)
+
+
+def _keep_part(call: GcsCall, upload: Upload, number: int, blob: Blob) -> Response:
+    try:
+        verify(blob, expected_digests({}, call.head.headers))
+        part = call.store.uploads.put_part(upload, number, blob)
+    finally:
+        call.store.discard(blob)
+    hashes = f"crc32c={to_base64(part.crc32c)},md5={to_base64(part.md5)}"
+    return Response(200, headers={"etag": f'"{part.md5.hex()}"', "x-goog-hash": hashes})
+
+
+def _complete(call: GcsCall) -> Response:
+    upload = _upload(call)
+    parts = {part.number: part for part in call.store.uploads.parts(upload)}
+    try:
+        chosen = choose(parts, sorted(_named(call.content)))
+    except InvalidPartError as error:
+        raise GcsError(400, error.code, error.message) from error
+    blob = call.store.uploads.join(upload, chosen)
+    about = replace(upload.about, components=len(chosen))
+    info = call.store.uploads.complete(upload, blob, about, call.condition())
+    body = document(
+        "CompleteMultipartUploadResult",
+        element("Location", f"{call.base}{call.head.path}"),
+        element("Bucket", call.bucket),
+        element("Key", call.key),
+        element("ETag", f'"{etag_of(info)}"'),
+    )
+    headers = {
+        "x-goog-hash": f"crc32c={info.crc32c_base64}",
+        "x-goog-generation": str(info.generation),
+    }
+    return Response(200, body, XML, headers)
+
+
+def _named(content: bytes) -> list[tuple[int, str]]:
+    try:
+        named = [
+            (int(each.findtext("PartNumber", "")), each.findtext("ETag", "").strip('"'))
+            for each in parse(content, "CompleteMultipartUpload")
+        ]
+    except (MalformedError, ValueError) as error:
+        raise invalid(f"Malformed completion: {error}") from error
+    if not named:
+        raise invalid("Malformed completion: it names no part")
+    return named
+
+
+def _abort(call: GcsCall) -> Response:
+    call.store.uploads.abort(call.query["uploadId"], call.bucket, call.key)
+    return Response(204)
+
+
+def _list_uploads(call: GcsCall) -> Response:
+    """List a bucket's uploads under way, all on one page ("List multipart uploads")."""
+    uploads = [
+        group(
+            "Upload",
+            element("Key", each.key),
+            element("UploadId", each.id),
+            element("StorageClass", each.about.storage_class),
+            element("Initiated", iso_time(each.created)),
+        )
+        for each in call.store.uploads.list(call.bucket, call.query.get("prefix", ""))
+    ]
+    body = document(
+        "ListMultipartUploadsResult",
+        element("Bucket", call.bucket),
+        element("Prefix", call.query.get("prefix", "")),
+        element("MaxUploads", len(uploads)),
+        element("IsTruncated", content=False),
+        *uploads,
+    )
+    return Response(200, body, XML)
+
+
+def _list_parts(call: GcsCall) -> Response:
+    """List the parts that have come, in pages ("List object parts")."""
+    upload = _upload(call)
+    first = call.number("part-number-marker") or 0
+    most = min(call.number("max-parts") or PAGE, PAGE)
+    parts = [part for part in call.store.uploads.parts(upload) if part.number > first]
+    page = parts[:most]
+    body = document(
+        "ListPartsResult",
+        element("Bucket", call.bucket),
+        element("Key", call.key),
+        element("UploadId", upload.id),
+        element("StorageClass", upload.about.storage_class),
+        element("PartNumberMarker", first),
+        element("NextPartNumberMarker", page[-1].number if page else first),
+        element("MaxParts", most),
+        element("IsTruncated", len(parts) > most),
+        *(_part_element(part) for part in page),
+    )
+    return Response(200, body, XML)
+
+
+def _part_element(part: Part) -> str:
+    return group(
+        "Part",
+        element("PartNumber", part.number),
+        element("LastModified", iso_time(part.created)),
+        element("ETag", f'"{part.md5.hex()}"'),
+        element("Size", part.size),
+    )

@@ -1,0 +1,164 @@
+"""S3 over the object store: path-style requests to answers. Signatures are not looked at.
+
+Every call that S3 has and this face has not is refused as S3 refuses what it does not implement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ....transport.types import BodyTooLargeError, Head, Request, Response
+from ...bodies import collect_limit
+from ..http_util import SMALL_BODY, small_body
+from ..store.errors import FULL, ObjectStoreError, StoreFullError
+from ..store.store import ObjectStore
+from . import buckets, completion, copies, listing, objects, tags, uploads
+from .body import receive, verify_content
+from .errors import S3Error, from_store, not_implemented, render
+from .fields import check_fields
+from .request import S3Call, take_apart
+
+_log = logging.getLogger(__name__)
+
+# fmt: off
+SUBRESOURCES = frozenset((
+    "abac", "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete",
+    "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type",
+    "location", "logging", "metadataConfiguration", "metadataInventoryTable",
+    "metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock",
+    "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock",
+    "renameObject", "replication", "requestPayment", "restore", "retention", "select",
+    "select-type", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
+    "versioning", "versions", "website"
+))
+# fmt: on
+"""Query names that choose an operation (the request URIs of botocore's service model)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What answers a call. With `before`, its body is an object's: checked first, then stored.
+
+    `name` is that of botocore's service model.
+    """
+
+    name: str
+    run: Callable[[S3Call], Response]
+    before: Callable[[S3Call], None] | None = None
+
+
+FAILED = "We encountered an internal error. Please try again."
+LONG = "Your request was too large."
+
+Route = tuple[str, str, frozenset[str]]
+
+
+def _key(level: str, method: str, *names: str) -> Route:
+    return level, method, frozenset(names)
+
+
+ROUTES: Mapping[Route, Operation] = {
+    _key("service", "GET"): Operation("ListBuckets", buckets.list_buckets),
+    _key("bucket", "PUT"): Operation("CreateBucket", buckets.create_bucket),
+    _key("bucket", "HEAD"): Operation("HeadBucket", buckets.head_bucket),
+    _key("bucket", "DELETE"): Operation("DeleteBucket", buckets.delete_bucket),
+    _key("bucket", "GET", "location"): Operation("GetBucketLocation", buckets.get_location),
+    _key("bucket", "GET"): Operation("ListObjects", listing.list_objects_v1),
+    _key("bucket", "GET", "list-type"): Operation("ListObjectsV2", listing.list_objects_v2),
+    _key("bucket", "GET", "uploads"): Operation("ListMultipartUploads", uploads.list_uploads),
+    _key("bucket", "POST", "delete"): Operation("DeleteObjects", objects.delete_objects),
+    _key("object", "GET"): Operation("GetObject", objects.get_object),
+    _key("object", "HEAD"): Operation("HeadObject", objects.get_object),
+    _key("object", "PUT"): Operation("PutObject", objects.put_object, objects.before_put),
+    _key("object", "DELETE"): Operation("DeleteObject", objects.delete_object),
+    _key("copy", "PUT"): Operation("CopyObject", copies.copy_object),
+    _key("object", "POST", "uploads"): Operation("CreateMultipartUpload", uploads.create_upload),
+    _key("object", "PUT", "uploadId", "partNumber"): Operation(
+        "UploadPart", uploads.upload_part, uploads.before_part
+    ),
+    _key("copy", "PUT", "uploadId", "partNumber"): Operation(
+        "UploadPartCopy", copies.upload_part_copy
+    ),
+    _key("object", "POST", "uploadId"): Operation(
+        "CompleteMultipartUpload", completion.complete_upload
+    ),
+    _key("object", "DELETE", "uploadId"): Operation("AbortMultipartUpload", uploads.abort_upload),
+    _key("object", "GET", "tagging"): Operation("GetObjectTagging", tags.get_tagging),
+    _key("object", "PUT", "tagging"): Operation("PutObjectTagging", tags.put_tagging),
+    _key("object", "DELETE", "tagging"): Operation("DeleteObjectTagging", tags.delete_tagging),
+    _key("object", "GET", "uploadId"): Operation("ListParts", uploads.list_parts),
+}
+
+
+class S3Face:
+    """An `Application` that speaks S3."""
+
+    def __init__(
+        self, store: ObjectStore, region: str = "us-east-1", account: str = "000000000000"
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._account = account
+
+    def body_limit(self, head: Head) -> int | None:
+        """Stream what is put, so that an object goes to disk as it comes."""
+        return None if head.method == "PUT" else collect_limit(head, SMALL_BODY)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; ClientGoneError passes through."""
+        request_id = _request_id()
+        try:
+            response = await self._answer(request)
+        except ObjectStoreError as error:
+            response = self._refuse(request, from_store(error), request_id)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            response = self._refuse(request, from_store(StoreFullError(error)), request_id)
+        except BodyTooLargeError:
+            response = self._refuse(request, S3Error("MaxMessageLengthExceeded", LONG), request_id)
+        headers = {**response.headers, "x-amz-request-id": request_id}
+        return replace(response, headers=headers)
+
+    async def _answer(self, request: Request) -> Response:
+        call = take_apart(self._store, self._region, self._account, request.head)
+        operation = _choose(call)
+        await asyncio.to_thread(check_fields, call, operation.name)
+        if operation.before is None:
+            content = await small_body(request)
+            verify_content(content, request.head.headers, None)
+            return await asyncio.to_thread(operation.run, replace(call, content=content))
+        await asyncio.to_thread(operation.before, call)
+        received = await receive(request, self._store)
+        return await asyncio.to_thread(operation.run, replace(call, received=received))
+
+    @staticmethod
+    def failed(head: Head) -> Response:
+        """Answer a request that broke down here, not by its own fault."""
+        empty = head.method == "HEAD"
+        return render(S3Error("InternalError", FAILED), head.path, _request_id(), empty=empty)
+
+    def _refuse(self, request: Request, error: S3Error, request_id: str) -> Response:
+        _log.debug("S3 %s %s: %s", request.head.method, request.head.path, error.code)
+        empty = request.head.method == "HEAD"
+        return render(error, request.head.path, request_id, empty=empty)
+
+
+def _request_id() -> str:
+    return uuid.uuid4().hex[:16].upper()
+
+
+def _choose(call: S3Call) -> Operation:
+    level = "object" if call.key else "bucket" if call.bucket else "service"
+    if "x-amz-copy-source" in call.head.headers:
+        level = "copy"
+    names = SUBRESOURCES.intersection(call.query)
+    operation = ROUTES.get((level, call.head.method, names))
+    if operation is None:
+        what = " ".join([call.head.method, level, *sorted(names)])
+        raise not_implemented(what)
+    return operation

@@ -1,0 +1,152 @@
+"""An upload's body into a blob, with everything verified that the client announced of it.
+
+A body that breaks off, is framed wrongly or has another checksum leaves nothing behind. Sources:
+Amazon S3 User Guide, "Checking object integrity"; botocore's httpchecksum for what is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from ....transport.types import Request
+from ..body_spool import spool
+from ..http_util import chunks
+from ..store.blobs import BlobWriter
+from ..store.checksums import ALGORITHMS, ALWAYS, Digests, from_base64, to_base64
+from ..store.store import ObjectStore
+from ..store.types import Blob
+from .aws_chunked import AwsChunkedDecoder, ChunkError
+from .errors import S3Error, not_implemented
+from .request import Received
+
+PREFIX = "x-amz-checksum-"
+NO_CHECKSUM = frozenset({"x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"})
+HEX_SHA256 = 64
+
+
+async def receive(request: Request, store: ObjectStore) -> Received:
+    """Store a body and verify it; raises S3Error, ClientGoneError."""
+    headers = request.head.headers
+    algorithm = announced_algorithm(headers)
+    check_forms(headers, algorithm)
+    writer = store.writer((algorithm,) if algorithm else ())
+    decoder = AwsChunkedDecoder() if _is_framed(headers) else None
+    if decoder is None:
+        await spool(chunks(request), writer)
+    else:
+        await _spool_framed(request, writer, decoder)
+    trailers = decoder.trailers if decoder else {}
+    try:
+        _check_length(headers, writer.size)
+    except S3Error:
+        writer.abort()
+        raise
+    blob = await asyncio.to_thread(writer.finish)
+    try:
+        return Received(blob, verify(blob, {**headers, **trailers}, algorithm))
+    except S3Error:
+        store.discard(blob)
+        raise
+
+
+def verify_content(content: bytes, headers: Mapping[str, str], algorithm: str | None) -> None:
+    """Compare a small body with what its headers announce; raises S3Error.
+
+    `algorithm` is None where a checksum header is about something else: a completion's is the
+    whole object's.
+    """
+    check_forms(headers, algorithm)
+    digests = Digests((*ALWAYS, algorithm) if algorithm else ALWAYS)
+    digests.update(content)
+    computed = digests.result()
+    verify(Blob(None, len(content), computed["sha256"], computed), headers, algorithm)
+
+
+def announced_algorithm(headers: Mapping[str, str]) -> str | None:
+    """Return the algorithm of the checksum in a header or to come as a trailer; raises S3Error."""
+    trailers = [each.strip().lower() for each in headers.get("x-amz-trailer", "").split(",")]
+    names = [
+        name.removeprefix(PREFIX)
+        for name in dict.fromkeys((*headers, *trailers))
+        if name.startswith(PREFIX) and name not in NO_CHECKSUM
+    ]
+    if len(names) > 1:
+        message = (
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
+        raise S3Error("InvalidRequest", message)
+    if names and names[0] not in ALGORITHMS:
+        raise not_implemented(PREFIX + names[0])
+    return names[0] if names else None
+
+
+def check_forms(headers: Mapping[str, str], algorithm: str | None) -> None:
+    """Refuse announcements that cannot be read, before the body is; raises S3Error."""
+    if algorithm and PREFIX + algorithm in headers:
+        _digest(headers, PREFIX + algorithm, algorithm)
+    if "content-md5" in headers:
+        try:
+            from_base64(headers["content-md5"], "md5")
+        except ValueError as error:
+            raise S3Error("InvalidDigest", "The Content-MD5 you specified was invalid.") from error
+
+
+def verify(blob: Blob, announced: Mapping[str, str], algorithm: str | None) -> str:
+    """Compare a blob with what headers and trailers announce; return its checksum's text.
+
+    Raises S3Error: BadDigest, InvalidRequest, XAmzContentSHA256Mismatch.
+    """
+    if "content-md5" in announced and announced["content-md5"] != to_base64(blob.digests["md5"]):
+        message = "The Content-MD5 you specified did not match what we received."
+        raise S3Error("BadDigest", message)
+    payload = announced.get("x-amz-content-sha256", "")
+    if len(payload) == HEX_SHA256 and payload != blob.sha256:
+        message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+        raise S3Error("XAmzContentSHA256Mismatch", message)
+    if algorithm is None:
+        return ""
+    if _digest(announced, PREFIX + algorithm, algorithm) != blob.digests[algorithm]:
+        name = algorithm.upper()
+        message = f"The {name} you specified did not match the calculated checksum."
+        raise S3Error("BadDigest", message)
+    return f"{algorithm}:{to_base64(blob.digests[algorithm])}"
+
+
+def _digest(announced: Mapping[str, str], name: str, algorithm: str) -> bytes:
+    try:
+        return from_base64(announced[name], algorithm)
+    except KeyError as error:
+        message = f"The trailer {name} was announced and did not come."
+        raise S3Error("InvalidRequest", message) from error
+    except ValueError as error:
+        raise S3Error("InvalidRequest", f"Value for {name} header is invalid.") from error
+
+
+def _is_framed(headers: Mapping[str, str]) -> bool:
+    return headers.get("x-amz-content-sha256", "").startswith("STREAMING-") or (
+        "aws-chunked" in headers.get("content-encoding", "")
+    )
+
+
+def _check_length(headers: Mapping[str, str], size: int) -> None:
+    declared = headers.get("x-amz-decoded-content-length")
+    if declared is not None and declared != str(size):
+        message = (
+            "You did not provide the number of bytes specified by the Content-Length HTTP header"
+        )
+        raise S3Error("IncompleteBody", message)
+
+
+async def _spool_framed(request: Request, writer: BlobWriter, decoder: AwsChunkedDecoder) -> None:
+    async def payload() -> AsyncIterator[bytes]:
+        async for chunk in chunks(request):
+            for piece in decoder.feed(chunk):
+                yield piece
+        decoder.finish()
+
+    try:
+        await spool(payload(), writer)
+    except ChunkError as error:
+        message = f"The request body terminated unexpectedly or is not aws-chunked: {error}"
+        raise S3Error("IncompleteBody", message) from error

@@ -1,0 +1,113 @@
+"""S3's copies: objects, and parts of objects as parts of uploads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ....transport.types import Response
+from ..http_util import UndecodableError, decode, iso_time, number
+from ..store.types import About, ObjectInfo
+from .conditions import check_unchanged, failed, is_seen
+from .errors import XML, S3Error, not_implemented
+from .request import ENCRYPTION, S3Call, write_condition
+from .tags import about_of
+from .uploads import part_number, upload_of
+from .xml import document, element, quoted
+
+SOURCE = "x-amz-copy-source"
+CONDITIONS = f"{SOURCE}-"
+"""What the conditions on a copy's source begin with."""
+SPAN = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
+
+
+def copy_object(call: S3Call) -> Response:
+    """CopyObject inside the store: no byte is copied."""
+    source = _source(call)
+    replaced = (call.header("x-amz-metadata-directive") or "COPY").upper() == "REPLACE"
+    if not replaced and (source.bucket, source.key) == (call.bucket, call.key):
+        message = (
+            "This copy request is illegal because it is trying to copy an object to itself "
+            "without changing the object's metadata."
+        )
+        raise S3Error("InvalidRequest", message)
+    of_parts = source.about.components > 0
+    checksum = "" if of_parts else source.about.checksum  # a checksum of the parts' checksums
+    about = _about(call, source.about, replaced=replaced)
+    about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
+    condition = write_condition(call.head.headers)
+    info = call.store.copies.copy(source, (call.bucket, call.key), about, condition)
+    body = document(
+        "CopyObjectResult",
+        element("LastModified", iso_time(info.updated)),
+        element("ETag", quoted(info.etag)),
+    )
+    return Response(200, body, XML)
+
+
+def _about(call: S3Call, source: About, *, replaced: bool) -> About:
+    """Return what is said of a copy: encryption and class are its own, the rest as directed."""
+    headers = call.head.headers
+    own = about_of(headers)
+    directive = (call.header("x-amz-tagging-directive") or "COPY").upper()
+    if directive not in {"COPY", "REPLACE"}:
+        raise S3Error("InvalidArgument", "Unknown tagging directive.")
+    if directive == "COPY" and own.tags:
+        raise not_implemented("x-amz-tagging without x-amz-tagging-directive: REPLACE")
+    tags = own.tags if directive == "REPLACE" else source.tags
+    if replaced:
+        return replace(own, tags=tags)
+    encryption = {name: value for name, value in own.headers.items() if name.startswith(ENCRYPTION)}
+    kept = {
+        name: value for name, value in source.headers.items() if not name.startswith(ENCRYPTION)
+    }
+    return replace(source, headers=kept | encryption, tags=tags, storage_class=own.storage_class)
+
+
+def upload_part_copy(call: S3Call) -> Response:
+    """UploadPartCopy: a part from a span of an object."""
+    source, upload, position = _source(call), upload_of(call), part_number(call)
+    blob = call.store.copies.excerpt(source, *_span(call, source.size))
+    part = call.store.uploads.put_part(upload, position, blob)
+    body = document(
+        "CopyPartResult",
+        element("LastModified", iso_time(part.created)),
+        element("ETag", quoted(part.md5.hex())),
+    )
+    return Response(200, body, XML)
+
+
+def _span(call: S3Call, size: int) -> tuple[int, int]:
+    """Return offset and length of what is copied; the range must lie within the source."""
+    wanted = call.header(f"{SOURCE}-range")
+    if wanted is None:
+        return 0, size
+    match = SPAN.fullmatch(wanted)
+    first, last = (number(text) for text in match.groups()) if match else (None, None)
+    if first is None or last is None or first > last:
+        message = "The x-amz-copy-source-range value must be of the form bytes=first-last"
+        raise S3Error("InvalidArgument", message)
+    if last >= size:
+        message = f"Range specified is not valid for source object of size: {size}"
+        raise S3Error("InvalidArgument", message)
+    return first, last - first + 1
+
+
+def _source(call: S3Call) -> ObjectInfo:
+    """Return the object that x-amz-copy-source names, its conditions met; raises S3Error."""
+    path, _, version = call.head.headers[SOURCE].partition("?")
+    if version:
+        raise not_implemented("x-amz-copy-source with a version")
+    try:
+        bucket, _, key = decode(path).removeprefix("/").partition("/")
+    except UndecodableError as error:
+        raise S3Error("InvalidArgument", "Copy Source must be URL-encoded.") from error
+    if not key:
+        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+        raise S3Error("InvalidArgument", message)
+    info = call.store.get(bucket, key)
+    check_unchanged(call, info, CONDITIONS)
+    if is_seen(call, info, CONDITIONS):
+        by_tag = call.header(f"{CONDITIONS}if-none-match") is not None
+        raise failed("If-None-Match" if by_tag else "If-Modified-Since")
+    return info

@@ -1,0 +1,137 @@
+"""S3's errors: a code, its status, and XML (Amazon S3 API Reference, "Error responses")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ....transport.types import Response
+from ..store.errors import (
+    BucketExistsError,
+    BucketNotEmptyError,
+    InvalidPartError,
+    NoSuchBucketError,
+    NoSuchKeyError,
+    NoSuchUploadError,
+    ObjectStoreError,
+    PreconditionFailedError,
+    StoreFullError,
+)
+from .xml import document, element
+
+XML = "application/xml"
+
+STATUS: Mapping[str, int] = {
+    "AccessControlListNotSupported": 400,
+    "AccessDenied": 403,
+    "BadDigest": 400,
+    "BadRequest": 400,
+    "BucketAlreadyOwnedByYou": 409,
+    "BucketNotEmpty": 409,
+    "EntityTooSmall": 400,
+    "IllegalLocationConstraintException": 400,
+    "IncompleteBody": 400,
+    "InsufficientStorage": 507,
+    "InternalError": 500,
+    "InvalidArgument": 400,
+    "InvalidBucketAclWithObjectOwnership": 400,
+    "InvalidBucketName": 400,
+    "InvalidBucketOwnerAWSAccountID": 400,
+    "InvalidDigest": 400,
+    "InvalidLocationConstraint": 400,
+    "InvalidPart": 400,
+    "InvalidPartOrder": 400,
+    "InvalidRange": 416,
+    "InvalidRequest": 400,
+    "InvalidStorageClass": 400,
+    "InvalidTag": 400,
+    "InvalidURI": 400,
+    "KeyTooLongError": 400,
+    "MalformedXML": 400,
+    "MaxMessageLengthExceeded": 400,
+    "MetadataTooLarge": 400,
+    "MethodNotAllowed": 405,
+    "NoSuchBucket": 404,
+    "NoSuchKey": 404,
+    "NoSuchUpload": 404,
+    "NotImplemented": 501,
+    "NotModified": 304,
+    "PreconditionFailed": 412,
+    "XAmzContentSHA256Mismatch": 400,
+}
+
+
+CODES: Mapping[type[ObjectStoreError], str] = {
+    BucketExistsError: "BucketAlreadyOwnedByYou",
+    BucketNotEmptyError: "BucketNotEmpty",
+    NoSuchBucketError: "NoSuchBucket",
+    NoSuchKeyError: "NoSuchKey",
+    NoSuchUploadError: "NoSuchUpload",
+    PreconditionFailedError: "PreconditionFailed",
+    StoreFullError: "InsufficientStorage",
+}
+
+MESSAGES: Mapping[str, str] = {
+    "BucketAlreadyOwnedByYou": (
+        "Your previous request to create the named bucket succeeded and you already own it."
+    ),
+}
+
+
+class S3Error(ObjectStoreError):
+    """A request refused with one of S3's codes; `detail` goes into the XML as further elements."""
+
+    def __init__(self, code: str, message: str, **detail: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.detail = detail
+
+
+def not_implemented(what: str) -> S3Error:
+    """Return the refusal of something S3 has and this store has not."""
+    return S3Error(
+        "NotImplemented",
+        "A header or a query you provided implies functionality that is not implemented: " + what,
+    )
+
+
+def from_store(error: ObjectStoreError) -> S3Error:
+    """Say a refusal of the store in S3's words."""
+    if isinstance(error, S3Error):
+        return error
+    if isinstance(error, InvalidPartError):
+        return S3Error(error.code, error.message)
+    code = CODES.get(type(error), "InvalidRequest")
+    return S3Error(code, MESSAGES.get(code, error.message), **_detail(error))
+
+
+def _detail(error: ObjectStoreError) -> dict[str, str]:
+    match error:
+        case NoSuchBucketError() | BucketExistsError() | BucketNotEmptyError():
+            return {"BucketName": error.bucket}
+        case NoSuchKeyError():
+            return {"Key": error.key}
+        case PreconditionFailedError():
+            return {"Condition": error.condition}
+        case _:
+            return {}
+
+
+def render(error: S3Error, resource: str, request_id: str, *, empty: bool) -> Response:
+    """Return the answer that carries an error; `empty` for HEAD, whose answers have no body."""
+    status = STATUS[error.code]
+    headers = {"x-amz-request-id": request_id}
+    if "ETag" in error.detail:
+        headers["etag"] = error.detail["ETag"]
+    if empty or status == STATUS["NotModified"]:
+        return Response(status, b"", XML if empty else None, headers)
+    detail = [element(name, value) for name, value in error.detail.items()]
+    body = document(
+        "Error",
+        element("Code", error.code),
+        element("Message", error.message),
+        *detail,
+        element("Resource", resource),
+        element("RequestId", request_id),
+        namespace=False,
+    )
+    return Response(status, body, XML, headers)

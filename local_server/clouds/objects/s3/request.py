@@ -1,0 +1,188 @@
+"""One S3 request, taken apart: bucket, key, query, and what its headers say of an object."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ....transport.types import Head
+from ..http_util import UndecodableError, decode, number, query_of
+from ..store.store import ObjectStore
+from ..store.types import About, Blob, Precondition
+from .errors import S3Error, not_implemented
+
+DEFAULT_TYPE = "binary/octet-stream"
+MAX_KEY_BYTES = 1024
+MAX_METADATA_BYTES = 2048
+STORED_HEADERS = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+)
+ENCRYPTION = "x-amz-server-side-encryption"
+"""What the headers begin with that say how an object is encrypted."""
+ENCRYPTIONS = frozenset({"AES256", "aws:kms", "aws:kms:dsse"})
+"""What objects may say that they are encrypted with; here no bytes are."""
+STORAGE_CLASSES = frozenset({
+    "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY",
+    "GLACIER_IR",
+})  # fmt: skip
+"""Those whose objects can be read at once."""
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE"})
+SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body that came whole and as announced; `checksum` is `ALGORITHM:BASE64`, or empty."""
+
+    blob: Blob
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class S3Call:
+    """A request to S3. `content` is a small body, `received` an object's or part's."""
+
+    store: ObjectStore
+    region: str
+    account: str
+    head: Head
+    bucket: str
+    key: str
+    query: Mapping[str, str]
+    content: bytes = b""
+    received: Received | None = None
+
+    @property
+    def resource(self) -> str:
+        """Return the path as error documents name it."""
+        return f"/{self.bucket}/{self.key}" if self.key else f"/{self.bucket}"
+
+    @property
+    def url(self) -> str:
+        """Return the object's address on the host the client asked."""
+        host = self.head.headers.get("host", "")
+        return f"http://{host}/{quote(self.bucket)}/{quote(self.key)}"
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, or None."""
+        return self.head.headers.get(name)
+
+    @property
+    def blob(self) -> Blob:
+        """Return the body that was received."""
+        assert self.received is not None
+        return self.received.blob
+
+
+def take_apart(store: ObjectStore, region: str, account: str, head: Head) -> S3Call:
+    """Read a path-style request; raises S3Error."""
+    try:
+        path = decode(head.path)
+        query = query_of(head)
+    except UndecodableError as error:
+        raise S3Error("InvalidURI", "Couldn't parse the specified URI.") from error
+    bucket, _, key = path.removeprefix("/").partition("/")
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise S3Error("KeyTooLongError", "Your key is too long")
+    return S3Call(store, region, account, head, bucket, key, query)
+
+
+def signed_region(head: Head) -> str | None:
+    """Return the region in a request's credential scope, if it is signed."""
+    match = SCOPE.search(head.headers.get("authorization", ""))
+    return match["region"] if match else None
+
+
+def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
+    """Return what an upload's headers say of its object, without its tags; raises S3Error."""
+    if headers.get("x-amz-server-side-encryption", "AES256") not in ENCRYPTIONS:
+        raise S3Error("InvalidArgument", "The encryption method specified is not supported")
+    metadata = {
+        name.removeprefix("x-amz-meta-"): value
+        for name, value in headers.items()
+        if name.startswith("x-amz-meta-")
+    }
+    if sum(len(name) + len(value) for name, value in metadata.items()) > MAX_METADATA_BYTES:
+        message = "Your metadata headers exceed the maximum allowed metadata size"
+        raise S3Error("MetadataTooLarge", message, MaxSizeAllowed=str(MAX_METADATA_BYTES))
+    stored = {name: headers[name] for name in STORED_HEADERS if name in headers}
+    encodings = [each.strip() for each in stored.pop("content-encoding", "").split(",")]
+    encoding = ", ".join(each for each in encodings if each and each != "aws-chunked")
+    if encoding:
+        stored["content-encoding"] = encoding
+    return About(
+        headers.get("content-type", DEFAULT_TYPE),
+        metadata,
+        stored,
+        checksum,
+        storage_class=storage_class(headers),
+    )
+
+
+def storage_class(headers: Mapping[str, str]) -> str:
+    """Return the storage class that a new object is to have; raises S3Error."""
+    name = headers.get("x-amz-storage-class", "STANDARD")
+    if name in ARCHIVES:
+        raise not_implemented(f"x-amz-storage-class: {name}")
+    if name not in STORAGE_CLASSES:
+        raise S3Error("InvalidStorageClass", "The storage class you specified is not valid")
+    return name
+
+
+def write_condition(headers: Mapping[str, str]) -> Precondition:
+    """Return what a write demands of the present object; raises S3Error."""
+    none_match = headers.get("if-none-match")
+    if none_match not in {None, "*"}:
+        raise S3Error(
+            "NotImplemented",
+            "A conditional write takes If-None-Match with '*' only",
+            Header="If-None-Match",
+        )
+    return Precondition(match=headers.get("if-match"), none_match=none_match)
+
+
+Encode = Callable[[str], str]
+
+
+def encoding(call: S3Call) -> Encode:
+    """Return how keys are written in a listing's XML; raises S3Error."""
+    kind = call.query.get("encoding-type")
+    if kind is None:
+        return str
+    if kind != "url":
+        raise S3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
+    return quote
+
+
+def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Return a number of the query, 0 to `most`; raises S3Error."""
+    text = query.get(name, str(default))
+    value = number(text)
+    if value is None:
+        message = f"Provided {name} not an integer or within integer range"
+        raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
+    return min(value, most)
+
+
+def to_token(start: str) -> str:
+    """Return the token of the page that begins at a name."""
+    return base64.urlsafe_b64encode(start.encode()).decode()
+
+
+def from_token(token: str) -> str:
+    """Return the name that a page begins at; raises S3Error."""
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        message = "The continuation token provided is incorrect"
+        raise S3Error("InvalidArgument", message, ArgumentName="continuation-token") from error

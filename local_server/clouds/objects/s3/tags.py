@@ -1,0 +1,89 @@
+"""S3's tags on objects: in a header at creation, in XML afterwards.
+
+Source: Amazon S3 User Guide, "Categorizing your objects using tags".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+from ....transport.types import Response
+from ..store.types import About
+from .body import announced_algorithm, verify_content
+from .buckets import malformed
+from .errors import XML, S3Error
+from .request import S3Call, about_from
+from .xml import MalformedError, document, element, group, parse
+
+HEADER = "x-amz-tagging"
+MOST, MOST_KEY, MOST_VALUE = 10, 128, 256
+
+
+def tags_in(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the tags that a header gives a new object; raises S3Error."""
+    message = (
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters"
+        " without tag name duplicates."
+    )
+    try:
+        pairs = parse_qsl(headers.get(HEADER, ""), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise S3Error("InvalidArgument", message, ArgumentName=HEADER) from error
+    if len(dict(pairs)) != len(pairs):
+        raise S3Error("InvalidArgument", message, ArgumentName=HEADER)
+    return _checked(pairs)
+
+
+def about_of(headers: Mapping[str, str], checksum: str = "") -> About:
+    """Return what an upload's headers say of its object; raises S3Error."""
+    return replace(about_from(headers, checksum), tags=tags_in(headers))
+
+
+def _checked(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    if len(pairs) > MOST:
+        raise S3Error("BadRequest", f"Object tags cannot be greater than {MOST}")
+    for key, value in pairs:
+        if not 0 < len(key) <= MOST_KEY:
+            raise S3Error("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
+        if len(value) > MOST_VALUE:
+            raise S3Error("InvalidTag", "The TagValue you have provided is invalid", TagKey=key)
+    if len(dict(pairs)) != len(pairs):
+        raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
+    return dict(pairs)
+
+
+def get_tagging(call: S3Call) -> Response:
+    """GetObjectTagging."""
+    tags = call.store.get(call.bucket, call.key).about.tags
+    entries = [
+        group("Tag", element("Key", key), element("Value", value)) for key, value in tags.items()
+    ]
+    return Response(200, document("Tagging", group("TagSet", *entries)), XML)
+
+
+def put_tagging(call: S3Call) -> Response:
+    """PutObjectTagging: replaces the tags; the object's date stays."""
+    headers = call.head.headers
+    verify_content(call.content, headers, announced_algorithm(headers))
+    try:
+        found = parse(call.content, "Tagging").findall("TagSet/Tag")
+    except MalformedError as error:
+        raise malformed(error) from error
+    tags = _checked([(each.findtext("Key", ""), each.findtext("Value", "")) for each in found])
+    _change(call, tags)
+    return Response(200, b"")
+
+
+def delete_tagging(call: S3Call) -> Response:
+    """DeleteObjectTagging."""
+    _change(call, {})
+    return Response(204)
+
+
+def _change(call: S3Call, tags: Mapping[str, str]) -> None:
+    def change(about: About) -> About:
+        return replace(about, tags=tags)
+
+    call.store.update(call.bucket, call.key, change, dated=False)

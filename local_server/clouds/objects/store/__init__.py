@@ -1,0 +1,1 @@
+"""The object store itself: buckets, objects and uploads, without a protocol."""

@@ -1,0 +1,203 @@
+"""Content-addressed files on disk: a blob is there whole or not at all.
+
+ROOT/blobs/ab/ab12…      by address, read-only, fsynced before it gets this name
+ROOT/staging/…           being written; swept when the store is opened by nobody else
+ROOT/sessions/ID         resumable uploads, which outlive a restart
+
+An address is the SHA-256 of the bytes, or, of what was joined, a hash of the pieces' addresses
+(see `joined`). So the same content is stored once for each way in which it was cut.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from .checksums import ALWAYS, Digests
+from .types import Blob
+
+COPY_BYTES = 1 << 20
+READ_ONLY = 0o444
+
+
+class BlobWriter:
+    """Writes one staged file and hashes it on the way."""
+
+    def __init__(
+        self, path: Path, checksums: tuple[str, ...] = ALWAYS, resume_at: int | None = None
+    ) -> None:
+        """Create the file, or reopen it, cut it to `resume_at` bytes and hash those again."""
+        self._path = path
+        self._digests = Digests(checksums)
+        self.size = 0
+        self._file = path.open("xb" if resume_at is None else "r+b")
+        if resume_at is not None:
+            self._rehash(resume_at)
+
+    def _rehash(self, size: int) -> None:
+        self._file.truncate(size)
+        with self._path.open("rb") as file:
+            while chunk := file.read(COPY_BYTES):
+                self._digests.update(chunk)
+                self.size += len(chunk)
+        self._file.seek(self.size)
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self._file.write(data)
+        self._digests.update(data)
+        self.size += len(data)
+
+    def sync(self) -> int:
+        """Make what was written safe on disk and return its size."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self.size
+
+    def finish(self) -> Blob:
+        """Close the file, safe on disk, and return it with its checksums.
+
+        Raises OSError when the disk refuses; then the file is forgotten.
+        """
+        try:
+            self.sync()
+        except OSError:
+            self.abort()
+            raise
+        self._file.close()
+        digests = self._digests.result()
+        return Blob(self._path, self.size, digests["sha256"], digests)
+
+    def close(self) -> None:
+        """Close the file and leave it for a later writer to resume."""
+        self._file.close()
+
+    def abort(self) -> None:
+        """Close the file and forget it."""
+        with suppress(OSError):  # a full disk refuses what was buffered; nobody wants it now
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class BlobDirectory:
+    """The files of a store."""
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._staging = root / "staging"
+        self._sessions = root / "sessions"
+        for folder in (self._blobs, self._staging, self._sessions):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def writer(self, extra: tuple[str, ...] = ()) -> BlobWriter:
+        """Return a writer of a new staged file; `extra` names checksums beyond `ALWAYS`."""
+        return BlobWriter(self._new(), (*ALWAYS, *extra))
+
+    def _new(self) -> Path:
+        return self._staging / uuid.uuid4().hex
+
+    def path(self, address: bytes) -> Path:
+        """Return where the blob of this address lies, or would lie."""
+        name = address.hex()
+        return self._blobs / name[:2] / name
+
+    def session(self, session: str) -> Path:
+        """Return the file of a resumable session."""
+        return self._sessions / session
+
+    def shared(self, blob: Blob) -> Blob:
+        """Return a finished blob whose file has a second name, which a put may use up."""
+        assert blob.staged is not None
+        path = self._new()
+        try:
+            path.hardlink_to(blob.staged)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(blob.staged, path)
+            sync_file(path)
+        return replace(blob, staged=path)
+
+    def own(self, path: Path, size: int) -> None:
+        """Make a file that can be written of the first bytes of one that a blob may share.
+
+        A process that was killed in `place` leaves a file that is read-only or has two names.
+        Raises FileNotFoundError.
+        """
+        status = path.stat()
+        if status.st_nlink == 1 and status.st_mode & stat.S_IWUSR:
+            return
+        copy = self._new()
+        with path.open("rb") as source, copy.open("xb") as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)
+            target.truncate(size)
+        sync_file(copy)
+        copy.rename(path)
+
+    def discard(self, blob: Blob) -> None:
+        """Remove the file of a blob that was not put."""
+        if blob.staged is not None:
+            blob.staged.unlink(missing_ok=True)
+
+    def place(self, staged: Path, address: bytes) -> None:
+        """Give a staged file its address, or drop it where there is such a file already."""
+        target = self.path(address)
+        if target.exists():
+            staged.unlink()
+            return
+        staged.chmod(READ_ONLY)
+        if not target.parent.is_dir():
+            target.parent.mkdir(exist_ok=True)
+            sync_directory(self._blobs)
+        staged.rename(target)
+        sync_directory(target.parent)
+
+    def concatenate(self, addresses: Sequence[bytes]) -> Path:
+        """Write stored files one after another into a new staged one, safe on disk.
+
+        Raises FileNotFoundError when one has gone, OSError when the disk refuses; then nothing is
+        left behind.
+        """
+        path = self._new()
+        try:
+            with path.open("xb") as joined:
+                for address in addresses:
+                    with self.path(address).open("rb") as file:
+                        shutil.copyfileobj(file, joined, COPY_BYTES)
+                joined.flush()
+                os.fsync(joined.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def stored(self) -> Iterator[Path]:
+        """Yield every blob's file."""
+        yield from self._blobs.glob("??/*")
+
+    def sweep(self, sessions: set[str]) -> None:
+        """Remove what writers left behind, except the files of these sessions."""
+        for path in self._staging.iterdir():
+            path.unlink()
+        for path in self._sessions.iterdir():
+            if path.name not in sessions:
+                path.unlink()
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes safe on disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory safe on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,86 @@
+"""The store's metadata: one SQLite file in WAL mode, shared by threads and processes.
+
+Every change is one `BEGIN IMMEDIATE` transaction, so that what it reads is what it changes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...sqlite import open_database
+
+VERSION = 4
+
+SCHEMA = """
+CREATE TABLE buckets (
+    name TEXT PRIMARY KEY, project TEXT NOT NULL, region TEXT NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, metageneration INTEGER NOT NULL, settings BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE objects (
+    bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,
+    md5 BLOB NOT NULL, crc32c BLOB NOT NULL, crc32 BLOB NOT NULL, generation INTEGER NOT NULL,
+    metageneration INTEGER NOT NULL, about BLOB NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, PRIMARY KEY (bucket, key)
+) WITHOUT ROWID;
+CREATE INDEX objects_by_content ON objects (address);
+CREATE TABLE uploads (
+    id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
+    created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE parts (
+    upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL,
+    md5 BLOB NOT NULL, crc32c BLOB NOT NULL, crc32 BLOB NOT NULL, checksum TEXT NOT NULL,
+    created REAL NOT NULL, PRIMARY KEY (upload, number)
+) WITHOUT ROWID;
+CREATE INDEX parts_by_content ON parts (sha256);
+CREATE TABLE pieces (
+    address BLOB NOT NULL, position INTEGER NOT NULL, piece BLOB NOT NULL,
+    PRIMARY KEY (address, position)
+) WITHOUT ROWID;
+CREATE INDEX pieces_by_content ON pieces (piece);
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
+    precondition BLOB NOT NULL, expected BLOB NOT NULL, total INTEGER,
+    received INTEGER NOT NULL, generation INTEGER NOT NULL, created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE garbage (address BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE counter (generation INTEGER NOT NULL);
+INSERT INTO counter VALUES (0);
+"""
+
+
+class Database:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._connection = open_database(
+            path, VERSION, SCHEMA.split(";\n"), synchronous="FULL", threads=True
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading, one statement a snapshot."""
+        with self._lock:
+            yield self._connection
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection inside a transaction that commits at the end, or not at all."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()

@@ -1,0 +1,216 @@
+"""Multipart uploads: parts are blobs of their own until they are completed into one object.
+
+S3's rules (Amazon S3 User Guide, "Multipart upload overview"): part numbers 1 to 10,000, ascending
+in the completion, all but the last at least 5 MiB. GCS's XML API keeps the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from .blobs import BlobDirectory
+from .composite import Joined
+from .database import Database
+from .errors import InvalidPartError, NoSuchUploadError
+from .object_table import Clock, Objects, require_bucket
+from .types import ANYTHING, About, Blob, ObjectInfo, Part, Precondition, Upload, as_blob
+
+MIN_PART = 5 << 20
+MAX_PARTS = 10_000
+
+
+class Uploads:
+    """The multipart uploads of a store. They survive a restart."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobDirectory,
+        joined: Joined,
+        objects: Objects,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._joined = joined
+        self._objects = objects
+        self._clock = clock
+
+    def create(self, bucket: str, key: str, about: About) -> Upload:
+        """Begin an upload; raises NoSuchBucketError."""
+        upload = Upload(uuid.uuid4().hex, bucket, key, about, self._clock())
+        with self._database.write() as connection:
+            require_bucket(connection, bucket)
+            connection.execute(
+                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?)",
+                (upload.id, bucket, key, msgspec.json.encode(about), upload.created),
+            )
+        return upload
+
+    def get(self, upload: str, bucket: str, key: str) -> Upload:
+        """Return an upload of this bucket and key; raises NoSuchUploadError."""
+        with self._database.read() as connection:
+            return _require(connection, upload, bucket, key)
+
+    def list(self, bucket: str, prefix: str = "") -> tuple[Upload, ...]:
+        """Return a bucket's uploads under way, by key and age; raises NoSuchBucketError."""
+        with self._database.read() as connection:
+            require_bucket(connection, bucket)
+            rows = connection.execute(
+                "SELECT * FROM uploads WHERE bucket = ? ORDER BY key, created", (bucket,)
+            ).fetchall()
+        return tuple(_to_upload(row) for row in rows if row[2].startswith(prefix))
+
+    def parts(self, upload: Upload) -> tuple[Part, ...]:
+        """Return the parts that have come, by number; raises NoSuchUploadError where it ended."""
+        with self._database.read() as connection:
+            parts = tuple(_parts(connection, upload.id).values())
+            _require(connection, upload.id, upload.bucket, upload.key)
+        return parts
+
+    def put_part(self, upload: Upload, number: int, blob: Blob, checksum: str = "") -> Part:
+        """Make a blob a part, in place of the one of this number; the blob is used up.
+
+        Raises NoSuchUploadError when the upload has ended meanwhile.
+        """
+        digests = [blob.digests[name] for name in ("sha256", "md5", "crc32c", "crc32")]
+        row = (number, blob.size, *digests, checksum, self._clock())
+        try:
+            with self._database.write() as connection:
+                _require(connection, upload.id, upload.bucket, upload.key)
+                before = _parts(connection, upload.id).get(number)
+                self._objects.keep(connection, blob)
+                connection.execute(
+                    "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (upload.id, *row),
+                )
+                self._objects.release(connection, [before.sha256] if before else [])
+        finally:
+            self._blobs.discard(blob)
+        return _to_part(row)
+
+    def join(self, upload: Upload, chosen: Sequence[Part], wanted: tuple[str, ...] = ()) -> Blob:
+        """Return the chosen parts as one blob with the checksums `wanted` (see `Joined.join`).
+
+        Raises NoSuchUploadError when they are gone.
+        """
+        try:
+            return self._joined.join([as_blob(part) for part in chosen], wanted)
+        except FileNotFoundError as error:
+            raise NoSuchUploadError(upload.id) from error
+
+    def complete(
+        self,
+        upload: Upload,
+        blob: Blob,
+        about: About,
+        precondition: Precondition = ANYTHING,
+    ) -> ObjectInfo:
+        """Make the joined blob the object and end the upload, in one transaction.
+
+        Raises NoSuchUploadError, PreconditionFailedError; then the upload stays as it was.
+        """
+        with self._database.write() as connection:
+            _require(connection, upload.id, upload.bucket, upload.key)
+            name = (upload.bucket, upload.key)
+            info = self._objects.put(connection, name, blob, about, precondition)
+            self._forget(connection, [upload.id])
+        return info
+
+    def abort(self, upload: str, bucket: str, key: str) -> None:
+        """End an upload and forget its parts; raises NoSuchUploadError."""
+        with self._database.write() as connection:
+            _require(connection, upload, bucket, key)
+            self._forget(connection, [upload])
+
+    def forget_bucket(self, connection: sqlite3.Connection, bucket: str) -> None:
+        """End all uploads of a bucket, inside the transaction that deletes it."""
+        rows = connection.execute("SELECT id FROM uploads WHERE bucket = ?", (bucket,)).fetchall()
+        self._forget(connection, [row[0] for row in rows])
+
+    def _forget(self, connection: sqlite3.Connection, uploads: Sequence[str]) -> None:
+        for upload in uploads:
+            contents = [part.sha256 for part in _parts(connection, upload).values()]
+            connection.execute("DELETE FROM parts WHERE upload = ?", (upload,))
+            connection.execute("DELETE FROM uploads WHERE id = ?", (upload,))
+            self._objects.release(connection, contents)
+
+
+def choose(
+    parts: Mapping[int, Part], named: Sequence[tuple[int, str]], least: int = MIN_PART
+) -> list[Part]:
+    """Return the parts a completion names by number and ETag (MD5 hex, unquoted), checked.
+
+    Raises InvalidPartError with S3's code: InvalidPart, InvalidPartOrder or EntityTooSmall.
+    """
+    chosen: list[Part] = []
+    for number, etag in named:
+        part = parts.get(number)
+        if chosen and number <= chosen[-1].number:
+            message = "The list of parts was not in ascending order."
+            raise InvalidPartError("InvalidPartOrder", message, number)
+        if part is None or part.md5.hex() != etag:
+            message = (
+                "One or more of the specified parts could not be found.  The part may not have "
+                "been uploaded, or the specified entity tag may not match the part's entity tag."
+            )
+            raise InvalidPartError("InvalidPart", message, number)
+        chosen.append(part)
+    for part in chosen[:-1]:
+        if part.size < least:
+            message = "Your proposed upload is smaller than the minimum allowed size"
+            raise InvalidPartError("EntityTooSmall", message, part.number)
+    return chosen
+
+
+def after_marker(uploads: Sequence[Upload], key: str, upload: str) -> list[Upload]:
+    """Return the uploads of a listing that come after a marker: a key, or one upload of it.
+
+    As S3's ListMultipartUploads has it: without an upload, all of the marker's key are passed over.
+    """
+    if not upload:
+        return [each for each in uploads if each.key > key]
+    same = [each for each in uploads if each.key == key]
+    marks = [position for position, each in enumerate(same, 1) if each.id == upload]
+    return same[marks[0] if marks else len(same) :] + [e for e in uploads if e.key > key]
+
+
+def multipart_about(about: About, chosen: Sequence[Part]) -> About:
+    """Add a multipart object's ETag: the MD5 of the parts' MD5s, and how many there were."""
+    joined = hashlib.md5(b"".join(part.md5 for part in chosen), usedforsecurity=False)
+    etag = f"{joined.hexdigest()}-{len(chosen)}"
+    return replace(about, etag=etag, components=len(chosen))
+
+
+def _require(connection: sqlite3.Connection, upload: str, bucket: str, key: str) -> Upload:
+    row = connection.execute(
+        "SELECT * FROM uploads WHERE id = ? AND bucket = ? AND key = ?", (upload, bucket, key)
+    ).fetchone()
+    if row is None:
+        raise NoSuchUploadError(upload)
+    return _to_upload(row)
+
+
+def _to_upload(row: tuple[str, str, str, bytes, float]) -> Upload:
+    name, bucket, key, about, created = row
+    return Upload(name, bucket, key, msgspec.json.decode(about, type=About), created)
+
+
+def _parts(connection: sqlite3.Connection, upload: str) -> dict[int, Part]:
+    rows = connection.execute(
+        "SELECT number, size, sha256, md5, crc32c, crc32, checksum, created FROM parts "
+        "WHERE upload = ? ORDER BY number",
+        (upload,),
+    )
+    return {row[0]: _to_part(row) for row in rows}
+
+
+def _to_part(row: tuple[Any, ...]) -> Part:
+    return Part(*row)

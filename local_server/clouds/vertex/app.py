@@ -1,0 +1,249 @@
+"""Vertex AI (aiplatform v1) over HTTP: recognise the method, read the body, answer.
+
+Source: Google's discovery document of aiplatform v1. Clients poll operations below `/ui/`, which
+is the same API (google-api-core's transport; clouds.md B.4).
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...inference import Inference
+from ...status import Code, StatusError
+from ...transport.types import BodyTooLargeError, Head, Request, Response
+from ..background_tasks import Work
+from ..bodies import collect, collect_limit
+from ..google.common.discovery import Call, load
+from ..google.common.errors import ApiError, error_response, json_response
+from ..google.common.messages import parse, writable
+from ..latency import Latency
+from ..model_hosting import Serving
+from ..objects.store.store import ObjectStore
+from ..resources import Document, Resources
+from .artifacts import Artifacts
+from .batch.jobs import Jobs
+from .batch.runner import JobRunner
+from .deployment.deployments import Deployments
+from .deployment.prediction import DEDICATED_LIMIT, Predictions, limit_of, too_large
+from .endpoints import Endpoints
+from .exports import Exports
+from .listing import Listing
+from .models import Models
+from .operations import Operations
+from .records import Records, invalid
+from .uploads import Uploads
+
+Answer = Document | Awaitable[Document]
+Handler = Callable[[Call, Document], Answer]
+Predictor = Callable[[str, Head, bytes], Awaitable[Response]]
+_PREFIX = "aiplatform.projects.locations."
+_BODY_FIELD = {
+    "GoogleCloudAiplatformV1Model": "model",
+    "GoogleCloudAiplatformV1Endpoint": "endpoint",
+    "GoogleCloudAiplatformV1BatchPredictionJob": "batch_prediction_job",
+}
+_PATH = re.compile(r"/(?:v1|v1beta1|ui)/projects/[^/]+/locations(?:[/:].*)?")
+_LOCATION = re.compile(r"/v1/projects/[^/]+/locations/([^/:]+)[/:].*")
+_PREDICTION = re.compile(r".*/endpoints/[^/]+:\w*[pP]redict")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+_OPERATIONS = Listing("operations", frozenset({"name", "done"}))
+
+
+def is_vertex(head: Head) -> bool:
+    """Say whether a request is Vertex AI's: its paths name a location."""
+    return _PATH.fullmatch(head.path) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the face is built from."""
+
+    resources: Resources
+    store: ObjectStore
+    serving: Serving
+    work: Work
+    inference: Inference
+    latency: Latency
+    chance: random.Random
+    folder: Path
+    """Where the copies of models' files are kept."""
+
+
+class VertexAi:
+    """The aiplatform v1 face, and the state behind it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._api = load("aiplatform", "v1")
+        records = Records(parts.resources, parts.latency.clock)
+        self._artifacts = Artifacts(parts.store, parts.folder)
+        self._operations = Operations(records, parts.work, parts.latency)
+        self._models = Models(records, self._operations, self._artifacts)
+        self._uploads = Uploads(records, self._operations, self._artifacts)
+        self._exports = Exports(records, self._operations, self._artifacts)
+        self._endpoints = Endpoints(records, self._operations, parts.serving)
+        self._deployments = Deployments(
+            records, self._operations, self._artifacts, parts.serving, parts.work
+        )
+        self._predictions = Predictions(
+            records,
+            parts.serving,
+            parts.work,
+            parts.inference,
+            self._api.schemas,
+            parts.chance,
+        )
+        runner = JobRunner(self._artifacts, parts.store, parts.serving, parts.inference)
+        self._jobs = Jobs(records, self._operations, runner, parts.work, parts.latency)
+        self._handlers = (
+            self._model_methods()
+            | self._endpoint_methods()
+            | self._job_methods()
+            | self._operation_methods()
+        )
+        self._predictors: dict[str, Predictor] = {
+            f"{_PREFIX}endpoints.predict": self._predictions.predict,
+            f"{_PREFIX}endpoints.rawPredict": self._predictions.raw_predict,
+            f"{_PREFIX}endpoints.streamRawPredict": self._predictions.raw_predict,
+            f"{_PREFIX}endpoints.directRawPredict": self._predictions.direct_raw_predict,
+        }
+
+    def restore(self) -> None:
+        """Take up what an earlier process left: deployed models, operations under way."""
+        self._artifacts.sweep(self._models.artifacts_in_use())
+        self._deployments.restore()
+        self._operations.restore()
+        self._jobs.restore()
+
+    def _model_methods(self) -> dict[str, Handler]:
+        models, uploads, prefix = self._models, self._uploads, f"{_PREFIX}models."
+        return {
+            f"{prefix}upload": lambda c, b: uploads.upload(c.path["parent"], b),
+            f"{prefix}copy": lambda c, b: uploads.copy(c.path["parent"], b),
+            f"{prefix}export": lambda c, b: self._exports.export(c.path["name"], b),
+            f"{prefix}get": lambda c, _: models.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: models.list(c.path["parent"], c.query),
+            f"{prefix}listVersions": lambda c, _: models.list_versions(c.path["name"], c.query),
+            f"{prefix}patch": lambda c, b: models.patch(
+                c.path["name"], b, c.query.get("updateMask")
+            ),
+            f"{prefix}mergeVersionAliases": lambda c, b: models.merge_aliases(c.path["name"], b),
+            f"{prefix}delete": lambda c, _: models.delete(c.path["name"]),
+            f"{prefix}deleteVersion": lambda c, _: models.delete_version(c.path["name"]),
+        }
+
+    def _endpoint_methods(self) -> dict[str, Handler]:
+        endpoints, deployments = self._endpoints, self._deployments
+        prefix = f"{_PREFIX}endpoints."
+        return {
+            f"{prefix}create": lambda c, b: endpoints.create(
+                c.path["parent"], b, c.query.get("endpointId", "")
+            ),
+            f"{prefix}get": lambda c, _: endpoints.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: endpoints.list(c.path["parent"], c.query),
+            f"{prefix}patch": lambda c, b: endpoints.patch(
+                c.path["name"], b, c.query.get("updateMask")
+            ),
+            f"{prefix}update": lambda c, b: endpoints.update(c.path["name"], b),
+            f"{prefix}delete": lambda c, _: endpoints.delete(c.path["name"]),
+            f"{prefix}deployModel": lambda c, b: deployments.deploy(c.path["endpoint"], b),
+            f"{prefix}undeployModel": lambda c, b: deployments.undeploy(c.path["endpoint"], b),
+            f"{prefix}mutateDeployedModel": lambda c, b: deployments.mutate(c.path["endpoint"], b),
+        }
+
+    def _job_methods(self) -> dict[str, Handler]:
+        jobs, prefix = self._jobs, f"{_PREFIX}batchPredictionJobs."
+        return {
+            f"{prefix}create": lambda c, b: jobs.create(c.path["parent"], b),
+            f"{prefix}get": lambda c, _: jobs.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: jobs.list(c.path["parent"], c.query),
+            f"{prefix}cancel": lambda c, _: jobs.cancel(c.path["name"]),
+            f"{prefix}delete": lambda c, _: jobs.delete(c.path["name"]),
+        }
+
+    def _operation_methods(self) -> dict[str, Handler]:
+        operations = self._operations
+        methods: dict[str, Handler] = {
+            "get": lambda c, _: operations.get(c.path["name"]),
+            "list": lambda c, _: _OPERATIONS.answer(operations.all_of(c.path["name"]), c.query),
+            "wait": lambda c, _: operations.wait(c.path["name"], _seconds(c.query.get("timeout"))),
+            "cancel": lambda c, _: operations.cancel(c.path["name"]),
+            "delete": lambda c, _: operations.delete(c.path["name"]),
+        }
+        owners = ("", "models.", "endpoints.")
+        return {
+            f"{_PREFIX}{owner}operations.{name}": handler
+            for owner in owners
+            for name, handler in methods.items()
+        }
+
+    def body_limit(self, head: Head) -> int | None:
+        """Collect bodies up to the payload limit; stream larger ones to refuse them."""
+        return collect_limit(head, _limit(head))
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; a refusal is google.rpc.Status JSON."""
+        try:
+            body = await collect(request, _limit(request.head))
+            return await self._answer(request.head, body)
+        except BodyTooLargeError:
+            return error_response(too_large(request.head))
+        except StatusError as error:
+            return error_response(error)
+
+    def failed(self, _: Head) -> Response:
+        """Answer a request that broke down here."""
+        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
+
+    async def _answer(self, head: Head, body: bytes) -> Response:
+        path = _of_v1(head.path)
+        call = self._api.match(head.method, path, head.query)
+        self._check_location(path)
+        predictor = self._predictors.get(call.method.id)
+        if predictor is not None:
+            return await predictor(call.path["endpoint"], head, body)
+        handler = self._handlers.get(call.method.id)
+        if handler is None:
+            name = call.method.id.removeprefix("aiplatform.")
+            raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
+        answer = handler(call, self._read(call, body))
+        return json_response(await answer if inspect.isawaitable(answer) else answer)
+
+    def _check_location(self, path: str) -> None:
+        """Refuse a region that there is not, as Google's APIs do (firezone/firezone#7711)."""
+        match, known = _LOCATION.fullmatch(path), self._api.locations
+        if match and known and match[1] not in known:
+            raise ApiError(
+                Code.PERMISSION_DENIED,
+                f"Permission denied on 'locations/{match[1]}' (or it may not exist).",
+            )
+
+    def _read(self, call: Call, body: bytes) -> Document:
+        schema = call.method.request
+        if schema is None:
+            return {}
+        message = parse(self._api.schemas, schema, body, _BODY_FIELD.get(schema, ""))
+        return writable(self._api.schemas, schema, message)
+
+
+def _limit(head: Head) -> int:
+    return limit_of(head) if _PREDICTION.fullmatch(head.path) else DEDICATED_LIMIT
+
+
+def _of_v1(path: str) -> str:
+    if path.startswith("/v1beta1/"):
+        raise ApiError(Code.UNIMPLEMENTED, "aiplatform v1beta1 is not available offline; use v1.")
+    return f"/v1/{path.removeprefix('/ui/')}" if path.startswith("/ui/") else path
+
+
+def _seconds(duration: str | None) -> float | None:
+    if duration is None:
+        return None
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise invalid(f'"{duration}" is no duration: seconds such as "10s" are expected.')
+    return float(match[1])

@@ -1,0 +1,180 @@
+"""Batch prediction jobs: created, run in the background, shown, cancelled, deleted.
+
+A job that a killed emulator left is run again from its start; its output is written over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ....status import Code, StatusError
+from ...background_tasks import Work, either
+from ...google.common.errors import ApiError
+from ...latency import Latency, Step
+from ...model_hosting import reason
+from ...resources import Document
+from ..deployment.machines import check_machine
+from ..listing import Listing
+from ..operations import EMPTY, Operations, Outcome, Runner
+from ..records import JOB, Records, failed_precondition, invalid, new_id
+from ..rules import check_display_name, check_labels
+from .run import Plan, Stopped, Totals
+from .runner import JobRunner
+
+logger = logging.getLogger(__name__)
+
+_LISTED = Listing(
+    "batchPredictionJobs",
+    frozenset({"name", "displayName", "modelDisplayName", "state", "labels", "createTime"}),
+)
+_ENDED = {"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}
+_NOT_OFFLINE = ("unmanagedContainerModel", "generateExplanation")
+_ATTEMPTED = "All attempted instances failed: see prediction.errors_stats in the output."
+
+
+class Jobs:
+    """The methods of `projects.locations.batchPredictionJobs`."""
+
+    def __init__(
+        self,
+        records: Records,
+        operations: Operations,
+        runner: JobRunner,
+        work: Work,
+        latency: Latency,
+    ) -> None:
+        self._records = records
+        self._operations = operations
+        self._runner = runner
+        self._work = work
+        self._latency = latency
+        self._cancelled: dict[str, asyncio.Event] = {}
+        operations.register(
+            "delete-job", Runner("DeleteOperationMetadata", Step.DELETE, self._delete)
+        )
+
+    def restore(self) -> None:
+        """Run the jobs again that an earlier process did not end."""
+        for name, job in self._records.resources.list(JOB):
+            if job["state"] not in _ENDED:
+                self._start(name)
+                if job["state"] == "JOB_STATE_CANCELLING":
+                    self._cancelled[name].set()
+
+    def create(self, parent: str, body: Document) -> Document:
+        """Start a job and return it."""
+        check_display_name(body, "batch_prediction_job")
+        check_labels(body)
+        for field in _NOT_OFFLINE:
+            if body.get(field):
+                text = f"batch_prediction_job.{field} is not available offline."
+                raise ApiError(Code.UNIMPLEMENTED, text)
+        if not body.get("model"):
+            raise invalid("The field `batch_prediction_job.model` is required.")
+        version = self._records.version(body["model"])
+        Plan.of(body)
+        if not body.get("dedicatedResources"):
+            raise invalid(
+                "The Model does not support automatic resources: set dedicated_resources."
+            )
+        check_machine(body["dedicatedResources"].get("machineSpec", {}))
+        name, now = f"{parent}/batchPredictionJobs/{new_id()}", self._records.now()
+        job: Document = {
+            **body,
+            "name": name,
+            "modelVersionId": version["versionId"],
+            "state": "JOB_STATE_PENDING",
+            "createTime": now,
+            "updateTime": now,
+            "_version": version,
+        }
+        self._records.resources.put(JOB, name, job)
+        self._start(name)
+        return _shown(job)
+
+    def _start(self, name: str) -> None:
+        self._cancelled[name] = asyncio.Event()
+        self._work.start(name, self._perform(name))
+
+    async def _perform(self, name: str) -> None:
+        cancelled = self._cancelled[name]
+        try:
+            await self._pause(cancelled)
+            directory = self._runner.directory(self._records.job(name))
+            changes = {"state": "JOB_STATE_RUNNING", "startTime": self._records.now()}
+            self._change(name, changes | {"outputInfo": {"gcsOutputDirectory": directory}})
+            self._settle(name, await self._runner.run(self._records.job(name), cancelled))
+        except Stopped:
+            error = {"code": int(Code.CANCELLED), "message": "The job was cancelled."}
+            self._change(name, {"state": "JOB_STATE_CANCELLED", "error": error}, ended=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job ends FAILED with it
+            logger.warning("%s failed: %s", name, error)
+            code = error.code if isinstance(error, StatusError) else Code.FAILED_PRECONDITION
+            status = {"code": int(code), "message": reason(error)}
+            self._change(name, {"state": "JOB_STATE_FAILED", "error": status}, ended=True)
+        finally:
+            del self._cancelled[name]
+
+    async def _pause(self, cancelled: asyncio.Event) -> None:
+        seconds = self._latency.seconds(Step.BATCH)
+        if seconds:
+            await either(self._latency.clock.sleep(seconds), cancelled.wait())
+        if cancelled.is_set():
+            raise Stopped
+
+    def _settle(self, name: str, totals: Totals) -> None:
+        stats = {"successfulCount": str(totals.succeeded), "failedCount": str(totals.failed)}
+        changes: Document = {"state": "JOB_STATE_SUCCEEDED", "completionStats": stats}
+        if totals.failures:
+            changes["partialFailures"] = totals.failures
+        if totals.failed and not totals.succeeded:
+            error = {"code": totals.failures[0]["code"], "message": _ATTEMPTED}
+            changes |= {"state": "JOB_STATE_FAILED", "error": error}
+        self._change(name, changes, ended=True)
+
+    def _change(self, name: str, changes: Mapping[str, Any], *, ended: bool = False) -> None:
+        now = self._records.now()
+        times = {"updateTime": now} | ({"endTime": now} if ended else {})
+        self._records.resources.put(JOB, name, self._records.job(name) | dict(changes) | times)
+
+    def get(self, name: str) -> Document:
+        """Return a job."""
+        return _shown(self._records.job(name))
+
+    def list(self, parent: str, query: Mapping[str, Any]) -> Document:
+        """Return a page of a location's jobs, newest first."""
+        stored = self._records.resources.list(JOB, f"{parent}/batchPredictionJobs/")
+        items = [(name, _shown(job)) for name, job in stored]
+        items.sort(key=lambda item: item[1]["createTime"], reverse=True)
+        return _LISTED.answer(items, query)
+
+    def cancel(self, name: str) -> Document:
+        """Ask a job to end; it is CANCELLING, then CANCELLED. One that has ended stays as it is."""
+        job = self._records.job(name)
+        if job["state"] not in _ENDED:
+            self._change(name, {"state": "JOB_STATE_CANCELLING"})
+            self._cancelled[name].set()
+        return {}
+
+    def delete(self, name: str) -> Document:
+        """Start deleting a job, which must have ended."""
+        if self._records.job(name)["state"] not in _ENDED:
+            raise failed_precondition(
+                f"BatchPredictionJob `{name}` has not ended; cancel it first."
+            )
+        parent = name.partition("/batchPredictionJobs/")[0]
+        return self._operations.begin(parent, "delete-job", {"name": name}, name)
+
+    async def _delete(self, task: Document) -> Outcome:
+        def finish() -> Mapping[str, Any]:
+            self._records.resources.delete(JOB, task["name"])
+            return EMPTY
+
+        return Outcome(finish)
+
+
+def _shown(job: Mapping[str, Any]) -> Document:
+    return {key: value for key, value in job.items() if not key.startswith("_")}

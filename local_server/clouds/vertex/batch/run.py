@@ -1,0 +1,226 @@
+"""A batch prediction's run: files of instances in, files of results and of errors out.
+
+For each input file there is a file `prediction.results-00000-of-0000N` and one
+`prediction.errors_stats-…`, lines of JSON (clouds.md B.1): `{"instance":…,"prediction":…}`, and
+`{"instance":…,"error":{"status":…,"message":…}}` for what failed. When the model refuses a request,
+every instance in it fails, as on the service.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import msgspec
+
+from ....inference import Inference
+from ....protocols.vertex.predict import DeployedModel, predict_batch
+from ....status import Code, StatusError
+from ...google.common.errors import ApiError
+from ...model_hosting import Source
+from ...objects.store.blobs import BlobWriter
+from ...objects.store.errors import NoSuchBucketError
+from ...objects.store.store import ObjectStore
+from ...objects.store.types import About, ObjectInfo
+from ..artifacts import source_of
+from ..records import invalid
+from .instances import READERS, Instance, InstanceError, Shape, batches
+
+_DEFAULT_BATCH = 64
+_MOST_FAILURES = 20
+_ABOUT = About(content_type="application/octet-stream")
+
+
+@dataclass(slots=True)
+class Totals:
+    """What came of a job so far."""
+
+    succeeded: int = 0
+    failed: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    def fail(self, count: int, code: Code, message: str) -> None:
+        """Count instances that failed, and keep the first reasons."""
+        self.failed += count
+        if len(self.failures) < _MOST_FAILURES:
+            self.failures.append({"code": int(code), "message": message})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job reads, how, and where it writes."""
+
+    uris: tuple[str, ...]
+    format: str
+    shape: Shape
+    batch_size: int
+    parameters: Any
+    output: Source
+
+    @classmethod
+    def of(cls, job: Mapping[str, Any]) -> Plan:
+        """Return a job's plan; raises ApiError for a job that cannot be run."""
+        given, wanted = job.get("inputConfig", {}), job.get("outputConfig", {})
+        uris = tuple(given.get("gcsSource", {}).get("uris", ()))
+        if not uris:
+            raise invalid("The field `input_config.gcs_source.uris` is required.")
+        for uri in uris:
+            source_of(uri, "input_config.gcs_source.uris")
+        prefix = wanted.get("gcsDestination", {}).get("outputUriPrefix", "")
+        instances = _available("instances_format", given.get("instancesFormat", ""), READERS)
+        _available("predictions_format", wanted.get("predictionsFormat", ""), ("jsonl",))
+        try:
+            shape = Shape.of(job.get("instanceConfig", {}))
+        except ValueError as error:
+            raise invalid(f"Invalid instance_config: {error}.") from error
+        size = job.get("manualBatchTuningParameters", {}).get("batchSize", 0)
+        if size < 0:
+            raise invalid("The field `batch_size` must not be negative.")
+        return cls(
+            uris=uris,
+            format=instances,
+            shape=shape,
+            batch_size=size or _DEFAULT_BATCH,
+            parameters=job.get("modelParameters"),
+            output=source_of(prefix, "output_config.gcs_destination.output_uri_prefix"),
+        )
+
+
+def _available(field_name: str, value: str, here: Sequence[str] | Mapping[str, object]) -> str:
+    if not value:
+        raise invalid(f"The field `{field_name}` is required.")
+    if value not in here:
+        known = {"jsonl", "csv", "bigquery", "tf-record", "tf-record-gzip", "file-list"}
+        if value in known:
+            raise ApiError(Code.UNIMPLEMENTED, f'{field_name} "{value}" is not available offline.')
+        raise invalid(f'"{value}" is not valid for `{field_name}`.')
+    return value
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """The job was told to stop."""
+
+
+class Run:
+    """One job's run. Blocks; `stop` ends it from another thread."""
+
+    def __init__(
+        self, store: ObjectStore, inference: Inference, deployed: DeployedModel, plan: Plan
+    ) -> None:
+        self._store = store
+        self._inference = inference
+        self._deployed = deployed
+        self._plan = plan
+        self._stopping = threading.Event()
+        self.totals = Totals()
+
+    def stop(self) -> None:
+        """Let the run end with Stopped before its next batch."""
+        self._stopping.set()
+
+    def __call__(self, folder: str) -> None:
+        """Predict every instance; the output's files appear below `folder` of its bucket.
+
+        Raises ApiError for an input or a bucket that is not there, Stopped when it was stopped.
+        """
+        inputs = [info for uri in self._plan.uris for info in self._files(uri)]
+        for index, info in enumerate(inputs):
+            self._predict_file(info, folder, f"-{index:05d}-of-{len(inputs):05d}")
+
+    def _files(self, uri: str) -> list[ObjectInfo]:
+        bucket, _, pattern = uri.removeprefix("gs://").partition("/")
+        literal = min((pattern.partition(mark)[0] for mark in "*?["), key=len)
+        try:
+            walked = self._store.walk(bucket, literal)
+            found = [
+                info
+                for info in walked
+                if not info.is_folder and (info.key == pattern or _fits(info.key, pattern))
+            ]
+        except NoSuchBucketError:
+            found = []
+        if not found:
+            raise ApiError(Code.NOT_FOUND, f"There is no file at the input {uri}.")
+        return found
+
+    def _predict_file(self, info: ObjectInfo, folder: str, part: str) -> None:
+        with ExitStack() as stack:
+            results = _Output(self._store, stack)
+            errors = _Output(self._store, stack)
+            self._predict_records(info, results, errors)
+            bucket = self._plan.output.bucket
+            results.put(bucket, f"{folder}/prediction.results{part}")
+            errors.put(bucket, f"{folder}/prediction.errors_stats{part}")
+
+    def _predict_records(self, info: ObjectInfo, results: _Output, errors: _Output) -> None:
+        records = READERS[self._plan.format](self._store.path(info))
+        try:
+            for batch in batches(records, self._plan.batch_size):
+                if self._stopping.is_set():
+                    raise Stopped
+                self._predict_batch(list(self._instances(batch, errors)), results, errors)
+        except InstanceError as error:
+            # The file breaks off: what came before it stands.
+            text = f"gs://{info.bucket}/{info.key}: {error.message}"
+            self.totals.fail(1, Code.INVALID_ARGUMENT, text)
+            errors.write(_failed(b'"instance":null', Code.INVALID_ARGUMENT, text))
+
+    def _instances(self, batch: Sequence[bytes], errors: _Output) -> Iterator[Instance]:
+        for record in batch:
+            try:
+                yield self._plan.shape.instance(record)
+            except InstanceError as error:
+                self.totals.fail(1, Code.INVALID_ARGUMENT, error.message)
+                label = b'"instance":' + msgspec.json.encode(record.decode("utf-8", "replace"))
+                errors.write(_failed(label, Code.INVALID_ARGUMENT, error.message))
+
+    def _predict_batch(self, batch: list[Instance], results: _Output, errors: _Output) -> None:
+        if not batch:
+            return
+        body = b"[" + b",".join(instance.sent for instance in batch) + b"]"
+        try:
+            answers = predict_batch(
+                self._inference, self._deployed, body, self._plan.parameters, len(batch)
+            )
+        except StatusError as error:
+            self.totals.fail(len(batch), error.code, error.message)
+            for instance in batch:
+                errors.write(_failed(instance.label, error.code, error.message))
+            return
+        self.totals.succeeded += len(batch)
+        for instance, answer in zip(batch, answers, strict=True):
+            results.write(b"{" + instance.label + b',"prediction":' + bytes(answer) + b"}\n")
+
+
+def _fits(key: str, pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[") and fnmatchcase(key, pattern)
+
+
+def _failed(label: bytes, code: Code, message: str) -> bytes:
+    error = msgspec.json.encode({"status": code.name, "message": message})
+    return b"{" + label + b',"error":' + error + b"}\n"
+
+
+class _Output:
+    """A new object that is written line by line; nothing is left of one that was not put."""
+
+    def __init__(self, store: ObjectStore, stack: ExitStack) -> None:
+        self._store = store
+        self._writer: BlobWriter = store.writer()
+        stack.callback(self._writer.abort)
+
+    def write(self, line: bytes) -> None:
+        """Add a line."""
+        self._writer.write(line)
+
+    def put(self, bucket: str, key: str) -> None:
+        """Make it the object of this name; raises ApiError without the bucket."""
+        try:
+            self._store.put(bucket, key, self._writer.finish(), _ABOUT)
+        except NoSuchBucketError as error:
+            text = f"The output's bucket gs://{bucket} does not exist."
+            raise ApiError(Code.NOT_FOUND, text) from error

@@ -1,0 +1,98 @@
+"""Where a batch prediction job runs: a model of its own, a thread, until it ends or is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ....inference import Inference
+from ....protocols.vertex.predict import DeployedModel
+from ....status import Code
+from ...background_tasks import either
+from ...google.common.errors import ApiError
+from ...model_hosting import Servable, Serving
+from ...objects.store.errors import NoSuchBucketError
+from ...objects.store.store import ObjectStore
+from ..artifacts import Artifacts, serving_image
+from ..records import failed_precondition
+from .run import Plan, Run, Totals
+
+
+class JobRunner:
+    """Runs jobs; a job's stored document has its model's version under `_version`."""
+
+    def __init__(
+        self, artifacts: Artifacts, store: ObjectStore, serving: Serving, inference: Inference
+    ) -> None:
+        self._artifacts = artifacts
+        self._store = store
+        self._serving = serving
+        self._inference = inference
+
+    def directory(self, job: Mapping[str, Any]) -> str:
+        """Return the URI below which a job writes; raises ApiError without the bucket."""
+        plan = Plan.of(job)
+        try:
+            self._store.get_bucket(plan.output.bucket)
+        except NoSuchBucketError as error:
+            text = f"The output's bucket gs://{plan.output.bucket} does not exist."
+            raise ApiError(Code.NOT_FOUND, text) from error
+        return f"gs://{plan.output.bucket}/{_folder(job, plan)}"
+
+    async def run(self, job: Mapping[str, Any], cancelled: asyncio.Event) -> Totals:
+        """Predict all of a job's instances; raises Stopped once cancelled, else the failure."""
+        name = job["name"]
+        try:
+            await self._load(name, job["_version"])
+            with self._serving.hold(name):
+                return await self._predict(job, cancelled)
+        finally:
+            await self._serving.unload(name)
+
+    async def _load(self, name: str, version: Mapping[str, Any]) -> None:
+        artifact = version["_artifact"]
+        if artifact is None:
+            raise failed_precondition(
+                "The Model has no artifact_uri: what its image alone serves cannot be run offline."
+            )
+
+        image = serving_image(version)
+
+        def lay(_: Path) -> list[Servable]:
+            return [Servable(name, 1, self._artifacts.saved_model(artifact), image)]
+
+        await self._serving.load(name, lay)
+
+    async def _predict(self, job: Mapping[str, Any], cancelled: asyncio.Event) -> Totals:
+        plan = Plan.of(job)
+        run = Run(self._store, self._inference, _deployed(job), plan)
+        running = asyncio.ensure_future(asyncio.to_thread(run, _folder(job, plan)))
+        try:
+            await either(asyncio.shield(running), cancelled.wait())
+        finally:
+            # A thread cannot be cancelled, and has to end before its model may go.
+            run.stop()
+            await asyncio.gather(running, return_exceptions=True)
+        await running
+        return run.totals
+
+
+def _folder(job: Mapping[str, Any], plan: Plan) -> str:
+    """Return the output's directory: `prediction-NAME-TIME`, as the service names it."""
+    created = job["createTime"][:-4]
+    time = "".join("_" if char in ":.-" else char for char in created)
+    return f"{plan.output.key}prediction-{job['_version']['displayName']}-{time}Z"
+
+
+def _deployed(job: Mapping[str, Any]) -> DeployedModel:
+    version = job["_version"]
+    return DeployedModel(
+        servable=job["name"],
+        id="",
+        endpoint_id="",
+        model=version["name"],
+        version_id=version["versionId"],
+        display_name=version["displayName"],
+    )

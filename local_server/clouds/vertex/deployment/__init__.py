@@ -1,0 +1,1 @@
+"""Deployed models: machines, traffic splits and online predictions."""

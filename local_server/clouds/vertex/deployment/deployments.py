@@ -1,0 +1,258 @@
+"""Deployments: models loaded at endpoints, with their machines and their share of traffic."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ....status import Code
+from ...background_tasks import Work
+from ...google.common.errors import ApiError
+from ...latency import Step
+from ...model_hosting import Servable, Serving, reason
+from ...resources import Document
+from ..artifacts import Artifacts, serving_image
+from ..images import stand_in
+from ..masks import paths
+from ..operations import Operations, Outcome, Runner
+from ..records import (
+    ENDPOINT,
+    TYPE,
+    Records,
+    failed_precondition,
+    invalid,
+    new_id,
+    not_found,
+    version_key,
+)
+from ..rules import check_deployed_model_id
+from .machines import check_resources, mutate
+from .traffic import NEW, check_split, with_new
+
+logger = logging.getLogger(__name__)
+
+_STAGES = (
+    "STARTING_DEPLOYMENT",
+    "PREPARING_MODEL",
+    "CREATING_SERVING_CLUSTER",
+    "ADDING_NODES_TO_CLUSTER",
+    "GETTING_CONTAINER_IMAGE",
+    "STARTING_MODEL_SERVER",
+    "FINISHING_UP",
+    "SUCCESSFULLY_DEPLOYED",
+    "FAILED_TO_DEPLOY",
+)
+"""Of DeployModelOperationMetadata.deploymentStage, those that a deployment goes through."""
+
+
+def serving_key(endpoint: str, deployed_id: str) -> str:
+    """Return the name that a deployed model is loaded under."""
+    return f"{endpoint}/deployedModels/{deployed_id}"
+
+
+class Deployments:
+    """deployModel, undeployModel and mutateDeployedModel."""
+
+    def __init__(
+        self,
+        records: Records,
+        operations: Operations,
+        artifacts: Artifacts,
+        serving: Serving,
+        work: Work,
+    ) -> None:
+        self._records = records
+        self._operations = operations
+        self._artifacts = artifacts
+        self._serving = serving
+        self._work = work
+        for kind, runner in {
+            "deploy": Runner("DeployModelOperationMetadata", Step.DEPLOY, self._deploy, _STAGES),
+            "undeploy": Runner("UndeployModelOperationMetadata", Step.UNDEPLOY, self._undeploy),
+            "mutate": Runner("MutateDeployedModelOperationMetadata", Step.MUTATE, self._mutate),
+        }.items():
+            operations.register(kind, runner)
+
+    def restore(self) -> None:
+        """Load what was deployed when an earlier process ended."""
+        for name, endpoint in self._records.resources.list(ENDPOINT):
+            for deployed in endpoint.get("deployedModels", ()):
+                key = serving_key(name, deployed["id"])
+                self._work.start(key, self._reload(key, deployed))
+
+    async def _reload(self, key: str, deployed: Document) -> None:
+        try:
+            await self._load(key, deployed)
+        except ApiError as error:
+            # The endpoint then says UNAVAILABLE, as one whose machines were lost does.
+            logger.warning("%s is deployed, but not loaded: %s", key, error.message)
+
+    def deploy(self, name: str, body: Document) -> Document:
+        """Start deploying a model version to an endpoint and return the operation."""
+        endpoint = self._records.endpoint(name)
+        deployed = self._new(endpoint, body.get("deployedModel", {}))
+        split = body.get("trafficSplit", {})
+        check_split(split, [*_ids(endpoint), NEW])
+        task = {"endpoint": name, "deployedModel": deployed, "trafficSplit": split}
+        return self._operations.begin(name, "deploy", task, name)
+
+    def _new(self, endpoint: Document, given: Document) -> Document:
+        """Return the DeployedModel as it will stand at the endpoint."""
+        if not given.get("model"):
+            raise invalid("The field `deployed_model.model` is required.")
+        version = self._records.version(given["model"])
+        identity = given.get("id", "")
+        if identity:
+            check_deployed_model_id(identity)
+        taken = [*_ids(endpoint), *self._being_deployed(endpoint["name"])]
+        if identity in taken:
+            raise ApiError(Code.ALREADY_EXISTS, f"DeployedModel `{identity}` already exists.")
+        return {
+            **given,
+            "id": identity or new_id(),
+            "model": version["name"] if "@" not in given["model"] else given["model"],
+            "modelVersionId": version["versionId"],
+            "displayName": given.get("displayName") or version["displayName"],
+            "dedicatedResources": check_resources(given),
+        }
+
+    def _being_deployed(self, endpoint: str) -> list[str]:
+        pending = self._operations.pending("deploy")
+        return [task["deployedModel"]["id"] for task in pending if task["endpoint"] == endpoint]
+
+    async def _deploy(self, task: Document) -> Outcome:
+        deployed = task["deployedModel"]
+        key = serving_key(task["endpoint"], deployed["id"])
+        await self._load(key, deployed)
+
+        async def undo() -> None:
+            await self._serving.unload(key)
+
+        return Outcome(lambda: self._add(task), undo)
+
+    def _add(self, task: Document) -> Document:
+        endpoint = self._records.endpoint(task["endpoint"])
+        now = self._records.now()
+        deployed = task["deployedModel"] | {"createTime": now}
+        if text := self._stand_in(deployed):
+            deployed["status"] = {"message": text, "lastUpdateTime": now}
+        endpoint["deployedModels"] = [*endpoint.get("deployedModels", ()), deployed]
+        split = with_new(task["trafficSplit"], deployed["id"])
+        if split:
+            # Another deployment may have gone since the request was checked.
+            check_split(split, _ids(endpoint))
+            endpoint["trafficSplit"] = split
+        self._records.put_endpoint(endpoint)
+        return {"@type": f"{TYPE}DeployModelResponse", "deployedModel": deployed}
+
+    def _stand_in(self, deployed: Mapping[str, Any]) -> str:
+        spec = self._records.deployed_version(deployed).get("containerSpec", {})
+        return stand_in(spec.get("imageUri", ""))
+
+    async def _load(self, key: str, deployed: Mapping[str, Any]) -> None:
+        """Load a deployment's model; raises ApiError as a model server that does not come up."""
+        version = self._records.deployed_version(deployed)
+        artifact = version["_artifact"]
+        if artifact is None:
+            raise failed_precondition(
+                f"Model `{version_key(version)}` has no artifact_uri: what its image alone serves"
+                " cannot be run offline."
+            )
+
+        if text := self._stand_in(deployed):
+            logger.warning("%s: %s", key, text)
+        image = serving_image(version)
+
+        def lay(_: Path) -> list[Servable]:
+            return [Servable(key, 1, self._artifacts.saved_model(artifact), image)]
+
+        try:
+            await self._serving.load(key, lay)
+        except Exception as error:
+            logger.warning("%s failed to load: %s", key, error)
+            raise failed_precondition(
+                "Model server exited unexpectedly. Model server logs, kept offline:"
+                f" {reason(error)}"
+            ) from error
+
+    def undeploy(self, name: str, body: Document) -> Document:
+        """Start undeploying a model and return the operation; refused while it has traffic."""
+        endpoint = self._records.endpoint(name)
+        deployed_id = body.get("deployedModelId", "")
+        _find(endpoint, deployed_id)
+        split = body.get("trafficSplit", {})
+        _without(endpoint, deployed_id, split)
+        task = {"endpoint": name, "id": deployed_id, "trafficSplit": split}
+        return self._operations.begin(name, "undeploy", task, name)
+
+    async def _undeploy(self, task: Document) -> Outcome:
+        name, deployed_id = task["endpoint"], task["id"]
+
+        def finish() -> Mapping[str, Any]:
+            changed = _without(self._records.endpoint(name), deployed_id, task["trafficSplit"])
+            self._records.put_endpoint(changed)
+            return {"@type": f"{TYPE}UndeployModelResponse"}
+
+        async def after() -> None:
+            await self._serving.unload(serving_key(name, deployed_id))
+
+        return Outcome(finish, after=after)
+
+    def mutate(self, name: str, body: Document) -> Document:
+        """Start changing a deployed model's scaling or logging and return the operation."""
+        names = paths(body.get("updateMask"))
+        given = body.get("deployedModel", {})
+        deployed = _find(self._records.endpoint(name), given.get("id", ""))
+        mutate(deployed, given, names)
+        task = {"endpoint": name, "deployedModel": given, "paths": names}
+        return self._operations.begin(name, "mutate", task, name)
+
+    async def _mutate(self, task: Document) -> Outcome:
+        def finish() -> Mapping[str, Any]:
+            endpoint = self._records.endpoint(task["endpoint"])
+            given = task["deployedModel"]
+            changed = mutate(_find(endpoint, given["id"]), given, task["paths"])
+            endpoint["deployedModels"] = [
+                changed if model["id"] == given["id"] else model
+                for model in endpoint["deployedModels"]
+            ]
+            self._records.put_endpoint(endpoint)
+            return {"@type": f"{TYPE}MutateDeployedModelResponse", "deployedModel": changed}
+
+        return Outcome(finish)
+
+
+def _ids(endpoint: Mapping[str, Any]) -> list[str]:
+    return [deployed["id"] for deployed in endpoint.get("deployedModels", ())]
+
+
+def _find(endpoint: Mapping[str, Any], deployed_id: str) -> Document:
+    if not deployed_id:
+        raise invalid("The field `deployed_model_id` is required.")
+    for deployed in endpoint.get("deployedModels", ()):
+        if deployed["id"] == deployed_id:
+            found: Document = deployed
+            return found
+    raise not_found("DeployedModel", f"{endpoint['name']}/deployedModels/{deployed_id}")
+
+
+def _without(endpoint: Document, deployed_id: str, split: Mapping[str, int]) -> Document:
+    """Return an endpoint without a deployed model; raises ApiError while that has traffic."""
+    _find(endpoint, deployed_id)
+    ids = _ids(endpoint)
+    check_split(split, ids)
+    left = [model for model in endpoint["deployedModels"] if model["id"] != deployed_id]
+    after: Document = {**endpoint, "deployedModels": left}
+    wanted = dict(split or endpoint.get("trafficSplit", {}))
+    if left and wanted.pop(deployed_id, 0):
+        raise failed_precondition(
+            f"DeployedModel `{deployed_id}` has traffic assigned to it in the traffic split; give"
+            " its share to others first, or in this call."
+        )
+    after["trafficSplit"] = wanted if left else {}
+    for field in ("deployedModels", "trafficSplit"):
+        if not after[field]:
+            del after[field]
+    return after

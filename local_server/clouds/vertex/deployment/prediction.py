@@ -1,0 +1,182 @@
+"""Online predictions: which deployed model answers, within which limits."""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ....inference import Inference
+from ....protocols.vertex.predict import (
+    DeployedModel,
+    Limits,
+    PredictRequest,
+    predict,
+    raw_predict,
+    read_request,
+)
+from ....status import Code
+from ....transport.types import Head, Response
+from ...background_tasks import Work
+from ...google.common.discovery import Schema
+from ...google.common.errors import JSON, ApiError
+from ...google.common.messages import parse, read_bytes
+from ...model_hosting import Serving
+from ...resources import Document
+from ..endpoints import DEDICATED_DOMAIN, check_serves
+from ..records import Records, failed_precondition
+from .deployments import serving_key
+from .direct import DirectPredictions
+from .traffic import choose
+
+SHARED_LIMIT, DEDICATED_LIMIT = 1_572_864, 10_485_760
+"""Bytes of a prediction: 1.5 MB on the shared domain, 10 MB on a dedicated one (clouds.md B.3)."""
+_SHARED_SECONDS, _DEDICATED_SECONDS, _LONGEST_SECONDS = 60.0, 600.0, 3600.0
+_REQUEST = "GoogleCloudAiplatformV1PredictRequest"
+_DIRECT_REQUEST = "GoogleCloudAiplatformV1DirectRawPredictRequest"
+_SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+
+
+def host_of(head: Head) -> str:
+    """Return the host that a request was sent to, without its port."""
+    return head.headers.get("host", "").rpartition(":")[0] or head.headers.get("host", "")
+
+
+def limit_of(head: Head) -> int:
+    """Return how large the body of a prediction may be."""
+    return DEDICATED_LIMIT if host_of(head).endswith(DEDICATED_DOMAIN) else SHARED_LIMIT
+
+
+def too_large(head: Head) -> ApiError:
+    """Make the refusal of a body past the limit."""
+    limit = limit_of(head)
+    size = head.headers.get("content-length", str(limit + 1))
+    return failed_precondition(
+        f"The request size ({size} bytes) exceeds {limit / 1024**2:.3f}MB limit."
+    )
+
+
+class Predictions:
+    """The predictions of all endpoints; `chance` draws who answers by the traffic split."""
+
+    def __init__(
+        self,
+        records: Records,
+        serving: Serving,
+        work: Work,
+        inference: Inference,
+        schemas: Mapping[str, Schema],
+        chance: random.Random,
+    ) -> None:
+        self._records = records
+        self._serving = serving
+        self._work = work
+        self._inference = inference
+        self._direct = DirectPredictions(inference)
+        self._schemas = schemas
+        self._chance = chance
+
+    async def predict(self, name: str, head: Head, body: bytes) -> Response:
+        """Answer `ENDPOINT:predict`; raises StatusError."""
+        request = read_request(body) or self._checked(body)
+        deployed, limits = await self._answering(name, head)
+        with self._serving.hold(deployed.servable):
+            answer = await predict(self._inference, deployed, request, limits)
+        return Response(200, answer, JSON)
+
+    def _checked(self, body: bytes) -> PredictRequest:
+        """Read a body by the message's schema, whose refusal is Google's own."""
+        message = parse(self._schemas, _REQUEST, body, "")
+        return PredictRequest(
+            instances=_raw(message.get("instances", [])),
+            parameters=_raw(message.get("parameters")),
+        )
+
+    async def raw_predict(self, name: str, head: Head, body: bytes) -> Response:
+        """Answer `ENDPOINT:rawPredict` with the container's bytes; raises StatusError."""
+        deployed, limits = await self._answering(name, head)
+        with self._serving.hold(deployed.servable):
+            answer = await raw_predict(self._inference, deployed, _http_body(body), limits)
+        headers = {
+            "X-Vertex-AI-Endpoint-Id": deployed.endpoint_id,
+            "X-Vertex-AI-Deployed-Model-Id": deployed.id,
+            "X-Vertex-AI-Model": deployed.model,
+            "X-Vertex-AI-Model-Version-Id": deployed.version_id,
+        }
+        return Response(200, answer, "application/json", headers)
+
+    async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
+        """Answer `ENDPOINT:directRawPredict`, a gRPC method's bytes; raises StatusError."""
+        asked = parse(self._schemas, _DIRECT_REQUEST, body, "")
+        data = read_bytes(asked.get("input", ""))
+        deployed, limits = await self._answering(name, head)
+        with self._serving.hold(deployed.servable):
+            output = await self._direct.answer(
+                deployed.servable, asked.get("methodName", ""), data, limits.seconds
+            )
+        return Response(200, msgspec.json.encode({"output": output}), JSON)
+
+    async def _answering(self, name: str, head: Head) -> tuple[DeployedModel, Limits]:
+        endpoint = self._records.endpoint(name)
+        check_serves(endpoint, host_of(head))
+        split = endpoint.get("trafficSplit")
+        if not split:
+            raise failed_precondition(f"Endpoint {name} doesn't have traffic_split.")
+        deployed = self._deployed(endpoint, choose(split, self._chance))
+        # After a restart what is deployed may still be loading.
+        await self._work.settled(deployed.servable)
+        if not self._serving.loaded(deployed.servable):
+            raise ApiError(Code.UNAVAILABLE, "The model server is not ready; see its log.")
+        return deployed, _limits(endpoint)
+
+    def _deployed(self, endpoint: Mapping[str, Any], deployed_id: str) -> DeployedModel:
+        found = next(m for m in endpoint["deployedModels"] if m["id"] == deployed_id)
+        version = self._records.deployed_version(found)
+        return DeployedModel(
+            servable=serving_key(endpoint["name"], deployed_id),
+            id=deployed_id,
+            endpoint_id=endpoint["name"].rpartition("/")[2],
+            model=version["name"],
+            version_id=version["versionId"],
+            display_name=version["displayName"],
+        )
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _limits(endpoint: Mapping[str, Any]) -> Limits:
+    if not endpoint.get("dedicatedEndpointDns"):
+        return Limits(SHARED_LIMIT, _SHARED_SECONDS)
+    text = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout", "")
+    match = _SECONDS.fullmatch(text)
+    wanted = float(match[1]) if match else _DEDICATED_SECONDS
+    return Limits(DEDICATED_LIMIT, min(wanted, _LONGEST_SECONDS))
+
+
+class _HttpBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    content_type: str = ""
+    data: str = ""
+    extensions: list[Document] = []
+
+
+class _Transcoded(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    http_body: _HttpBody
+
+
+def _http_body(body: bytes) -> bytes:
+    """Return the container's bytes: a raw body, or what Google's clients transcode it to."""
+    try:
+        transcoded = msgspec.json.decode(body, type=_Transcoded)
+    except (ValueError, RecursionError):
+        return body
+    try:
+        return base64.b64decode(transcoded.http_body.data, validate=True)
+    except ValueError as error:
+        text = "Invalid value at 'http_body.data' (TYPE_BYTES), Base64 decoding failed"
+        raise ApiError(Code.INVALID_ARGUMENT, text) from error

@@ -1,0 +1,1 @@
+"""Large JSON requests, decoded in pieces so that no piece blocks the server."""

@@ -1,0 +1,251 @@
+"""A large JSON document that was cut into runs of values: what stands in them.
+
+`outline` cuts it. A run becomes Python's values when it is asked for, and no earlier.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from ..json.reader import Place, Reading, read_on, too_many_values
+from ..limits import JsonLimits
+
+_MOST_SHOWN = 256
+"""As many values as an error text shows at most: it is cut at so many characters."""
+_DECODER = json.JSONDecoder()
+_WHITE = " \t\n\r"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONG_NUMBER = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Small values of a container, one behind the other; offsets, without the commas around."""
+
+    start: int
+    end: int
+    count: int
+    is_plain: bool = True
+    """Whether simdjson takes it: no NaN, no strings that are not UTF-8."""
+    is_finite: bool = True
+    """Whether it does not take it for NaN and Infinity among its numbers alone."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A container larger than a run: its items in their order, the large ones with their names.
+
+    Large containers are nodes, long strings are themselves. `levels` are the brackets and braces
+    around its values, its own the last.
+    """
+
+    levels: bytes
+    items: list[Run | tuple[str, Any]] = field(default_factory=list)
+    end: int = 0
+    """The offset behind its closing bracket."""
+
+    @property
+    def count(self) -> int:
+        """Return how many values it has."""
+        return sum(item.count if isinstance(item, Run) else 1 for item in self.items)
+
+    @property
+    def opening(self) -> int:
+        """Return its bracket or brace."""
+        return self.levels[-1]
+
+    @property
+    def is_list(self) -> bool:
+        """Say whether it is an array."""
+        return self.levels.endswith(b"[")
+
+
+class Document:
+    """A body and its outermost container, in pieces."""
+
+    def __init__(self, body: bytes, limits: JsonLimits, *, first_counts: bool) -> None:
+        self.body = body
+        self.root: Node = Node(b"[")
+        self._limits = limits
+        self._first_counts = first_counts
+        self._tokens = 0
+
+    def text(self, node: Node, run: Run) -> bytes:
+        """Return a run of a container as a document of its own."""
+        wrapped = b"[%b]" if node.is_list else b"{%b}"
+        return wrapped % self.body[run.start : run.end]
+
+    def first(self, node: Node, run: Run) -> Any:
+        """Return the first value of a run of a list, without the others."""
+        text = self.body[run.start : run.end].decode("utf-8", "surrogateescape")
+        try:
+            return _DECODER.raw_decode(text.lstrip(_WHITE))[0]
+        except (ValueError, RecursionError):
+            return self._parse(node, run)[0]
+
+    def values(self, node: Node, run: Run) -> Any:
+        """Return a run's values: a list, or a dict of the members.
+
+        Raises StatusError for a document of too many values.
+        """
+        self.check_count()
+        return self._parse(node, run)
+
+    def _parse(self, node: Node, run: Run) -> Any:
+        if not run.is_plain:
+            return self.read_weird(node, run)
+        text = self.text(node, run)
+        try:
+            values = orjson.loads(text)
+        except orjson.JSONDecodeError:  # nesting that simdjson takes
+            return self.read_on(node, run.start, run.end).values
+        return self._with_first(node, run, text, values)
+
+    def read_weird(self, node: Node, run: Run) -> Any:
+        """Return the values of a run that is not plain JSON. Raises StatusError if it is none."""
+        text = self.text(node, run)
+        values = _read_loosely(text)
+        if not values:
+            return self.read_on(node, run.start, run.end).values
+        return self._with_first(node, run, text, values)
+
+    def _with_first(self, node: Node, run: Run, text: bytes, values: Any) -> Any:
+        """Have the first of repeated keys count, where it does."""
+        if self._has_first(node) and b":" in text and _repeats_a_key(text, values):
+            return self.read_on(node, run.start, run.end).values
+        return values
+
+    def _has_first(self, node: Node) -> bool:
+        """Say whether the first of an object's repeated keys counts."""
+        return self._first_counts or node.levels == b"{"
+
+    def read_on(
+        self, node: Node, at: int, end: int | None = None, *, is_behind: bool = False
+    ) -> Reading:
+        """Read exactly from within a container, to an offset between its values or to the error."""
+        place = Place(node.levels, at, end, is_first=not node.items, is_behind=is_behind)
+        first = self._first_counts
+        reading = read_on(self.body, place, self._tokens, first_counts=first)
+        self._tokens = reading.tokens
+        return reading
+
+    def check_count(self) -> None:
+        """Refuse a document of too many values to become Python's. Raises StatusError."""
+        if self._is_too_much:
+            raise too_many_values()
+
+    def check_objects(self, node: Node) -> None:
+        """Refuse a list of too many objects, whatever they hold. Raises StatusError."""
+        if node.count > self._limits.lists:
+            raise too_many_values()
+
+    @cached_property
+    def _is_too_much(self) -> bool:
+        return self._limits.are_passed_by(self.body)
+
+    def members(self, node: Node) -> Iterator[tuple[str, Any]]:
+        """Yield the members of an object; large values as nodes. Names may come again."""
+        for item in node.items:
+            if isinstance(item, Run):
+                yield from self._parse(node, item).items()
+            else:
+                yield item
+
+    def items(self, node: Node) -> dict[str, Any]:
+        """Return the members of an object, each once; large values as nodes."""
+        self.check_count()
+        items: dict[str, Any] = {}
+        for name, value in self.members(node):
+            if name not in items or not self._has_first(node):
+                items[name] = value
+        return items
+
+    def find(self, names: Collection[str]) -> dict[str, Any]:
+        """Return those members of the document's own object that have one of a few names."""
+        found: dict[str, Any] = {}
+        for name, value in self.members(self.root):
+            if name in names:
+                found.setdefault(name, value)
+        return found
+
+    def value(self, given: Any) -> Any:
+        """Return a value whole: a node as the list or dict that it is."""
+        if not isinstance(given, Node):
+            return given
+        if not given.is_list:
+            return {name: self.value(item) for name, item in self.items(given).items()}
+        joined: list[Any] = []
+        for item in given.items:
+            if isinstance(item, Run):
+                joined += self.values(given, item)
+            else:
+                joined.append(self.value(item[1]))
+        return joined
+
+    def shown(self, given: Any) -> Any:
+        """Return as much of a value as an error text shows."""
+        if not isinstance(given, Node):
+            return given
+        if not given.is_list:
+            return self._shown_members(given)
+        shown: list[Any] = []
+        for item in given.items:
+            if len(shown) >= _MOST_SHOWN:
+                break
+            if isinstance(item, Run):
+                shown += self._parse(given, item)
+            else:
+                shown.append(self.shown(item[1]))
+        return shown
+
+    def _shown_members(self, node: Node) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for name, item in self.members(node):
+            if len(shown) >= _MOST_SHOWN:
+                break
+            if name not in shown or not self._has_first(node):
+                shown[name] = self.shown(item)
+        return shown
+
+
+def _read_loosely(text: bytes) -> Any:
+    """Return what Python's own reader takes as rapidjson does; None where that is not sure."""
+    if _SURROGATE.search(text) or _LONG_NUMBER.search(text):
+        return None
+    if b'"' not in text:
+        text = text.replace(b"-NaN", b"NaN")
+        text = text.replace(b"Infinity", b"Inf").replace(b"Inf", b"Infinity")
+    try:
+        return json.loads(text.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _repeats_a_key(text: bytes, values: Any) -> bool:
+    """Say whether objects have fewer members than the text has colons outside of strings."""
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
+    colons = sum(part.count(b":") for part in plain.split(b'"')[::2])
+    return colons != _count_members(values)
+
+
+def _count_members(values: Any) -> int:
+    """Return how many members all objects have, level by level: few steps for many small ones."""
+    count, level = 0, [values]
+    while level:
+        kinds = set(map(type, level))
+        dicts = [value for value in level if type(value) is dict] if dict in kinds else []
+        lists = [value for value in level if type(value) is list] if list in kinds else []
+        count += sum(map(len, dicts))
+        level = [
+            *chain.from_iterable(map(dict.values, dicts)),
+            *chain.from_iterable(lists),
+        ]
+    return count

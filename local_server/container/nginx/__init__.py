@@ -1,0 +1,1 @@
+"""The container's nginx script: conversions of a container without user code."""

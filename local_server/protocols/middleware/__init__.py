@@ -1,0 +1,1 @@
+"""Applications in front of another application: tokens, health, metrics, foreign origins."""

@@ -1,0 +1,103 @@
+"""What an operator asks over HTTP: is it alive, is it ready, what does it serve.
+
+`GET /healthz`, `GET /readyz` and `GET /v1/models`, which TensorFlow Serving does not have
+(tfserving.md 8: issues 671, 741, 795). Every other request goes to the face behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol
+
+from ...models import VersionState
+from ...transport.types import Application, Head, Request, Response
+
+_JSON = "application/json"
+_NO_BODY = 0
+
+
+class Served(Protocol):
+    """What is known of the models of a server."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Say whether the server is about to end."""
+        ...
+
+    def unavailable(self) -> Sequence[str]:
+        """Return the models that should be served and have no available version."""
+        ...
+
+    def models(self) -> Mapping[str, Sequence[VersionState]]:
+        """Return the states of every configured model's versions, highest first."""
+        ...
+
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Return a model's labels and what they stand for."""
+        ...
+
+
+class Health:
+    """Answers for the server itself, in front of another application (an Application)."""
+
+    def __init__(self, served: Served, behind: Application) -> None:
+        self._served = served
+        self._behind = behind
+        self._answers = {
+            "/healthz": self._alive,
+            "/readyz": self._ready,
+            "/v1/models": self._models,
+        }
+
+    def body_limit(self, head: Head) -> int | None:
+        """Take the bodies of the face behind as that face does."""
+        return _NO_BODY if self._is_own(head) else self._behind.body_limit(head)
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer a question about the server, or hand the request on."""
+        if self._is_own(request.head):
+            return self._answers[request.head.target]()
+        return self._behind.handle(request)
+
+    def _is_own(self, head: Head) -> bool:
+        return head.method in {"GET", "HEAD"} and head.target in self._answers
+
+    def _alive(self) -> Response:
+        return _json(200, {"status": "alive"})
+
+    def _ready(self) -> Response:
+        """Answer 503 while models are missing, so that no requests are sent here yet."""
+        if self._served.is_stopping:
+            return _json(503, {"status": "stopping"})
+        missing = self._served.unavailable()
+        if missing:
+            return _json(503, {"status": "not ready", "unavailable": list(missing)})
+        return _json(200, {"status": "ready"})
+
+    def _models(self) -> Response:
+        listed = [self._model(name, states) for name, states in self._served.models().items()]
+        return _json(200, {"models": listed})
+
+    def _model(self, name: str, states: Sequence[VersionState]) -> dict[str, Any]:
+        return {
+            "name": name,
+            "model_version_status": [_version(state) for state in states],
+            # An int64 is a string in protobuf's JSON, as in the status of one model.
+            "version_labels": {
+                label: str(version) for label, version in self._served.labels(name).items()
+            },
+        }
+
+
+def _version(state: VersionState) -> dict[str, Any]:
+    return {
+        "version": str(state.version),
+        "state": state.state.name,
+        "status": {"error_code": state.code.name, "error_message": state.message},
+    }
+
+
+def _json(status: int, value: Mapping[str, Any]) -> Response:
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    return Response(status, text.encode("utf-8", "surrogateescape"), _JSON)

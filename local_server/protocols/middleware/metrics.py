@@ -1,0 +1,154 @@
+"""Metrics over HTTP, and the requests of REST and gRPC counted as TensorFlow Serving does.
+
+`MetricsFace` stands in front of another application, `CountedGrpc` in front of gRPC's services.
+Source: tensorflow_serving/model_servers/http_server.cc, prediction_service_impl.cc.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from time import perf_counter
+from urllib.parse import unquote
+
+from ...monitoring.exposition import CONTENT_TYPE
+from ...monitoring.monitoring_config import DEFAULT_PATH
+from ...monitoring.serving_metrics import ServingMetrics
+from ...status import Code, StatusError
+from ...transport.grpc_types import Call, GrpcApplication, Handler, Message, Method, Service
+from ...transport.types import Application, Head, Request, Response
+from ..errors import ErrorResponse
+
+_NO_BODY = 0
+_REST = re.compile(
+    r"/v1/models/(?P<model>[^/:]+)(?:/(?:versions|labels)/[^/:]+)?"
+    r"(?:/metadata|:(?P<api>predict|classify|regress))?",
+    re.IGNORECASE | re.ASCII,
+)
+_API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
+# What is told of a response whose code is not (libevent's own, a refused OPTIONS).
+_CODES = {400: Code.INVALID_ARGUMENT, 404: Code.NOT_FOUND}
+_LEAST_FAILURE = 400
+_COUNTED = frozenset({"Predict", "Classify", "Regress"})
+
+
+class MetricsFace:
+    """Answers for the metrics and counts the requests of the face behind it (an Application)."""
+
+    def __init__(
+        self, metrics: ServingMetrics, behind: Application, path: str = DEFAULT_PATH
+    ) -> None:
+        self._metrics = metrics
+        self._behind = behind
+        self._path = path
+
+    def body_limit(self, head: Head) -> int | None:
+        """Take the bodies of the face behind as that face does."""
+        return _NO_BODY if head.path == self._path else self._behind.body_limit(head)
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer with the metrics, whatever the method; or hand the request on."""
+        head = request.head
+        if head.path == self._path:
+            return self._page(head)
+        named = _named(head.target)
+        if named is None:
+            return self._behind.handle(request)
+        began = perf_counter()
+        answer = self._behind.handle(request)
+        if isinstance(answer, Response):
+            self._count(named, _code(answer), began)
+            return answer
+        return self._follow(named, answer, began)
+
+    async def _follow(
+        self, named: tuple[str, str], answer: Awaitable[Response], began: float
+    ) -> Response:
+        code = Code.INTERNAL
+        try:
+            response = await answer
+            code = _code(response)
+        except asyncio.CancelledError:
+            code = Code.CANCELLED
+            raise
+        finally:
+            self._count(named, code, began)
+        return response
+
+    def _count(self, named: tuple[str, str], code: Code, began: float) -> None:
+        self._metrics.answered(*named, "REST", code, perf_counter() - began)
+
+    def _page(self, head: Head) -> Response:
+        if head.query:
+            text = f"Unexpected path: {head.target}. Should be {self._path}"
+            return Response(400, text.encode("utf-8", "surrogateescape"), CONTENT_TYPE)
+        return Response(200, self._metrics.page(), CONTENT_TYPE)
+
+
+@lru_cache(maxsize=1024)
+def _named(target: str) -> tuple[str, str] | None:
+    """Return the model and the API that a URL names, "" for what it does not; None if not REST."""
+    if not _API.fullmatch(target):
+        return None
+    match = _REST.fullmatch(target)
+    if match is None:
+        return "", ""
+    return unquote(match["model"]), match["api"] or ""
+
+
+def _code(response: Response) -> Code:
+    if isinstance(response, ErrorResponse):
+        return response.code
+    if response.status < _LEAST_FAILURE:
+        return Code.OK
+    return _CODES.get(response.status, Code.UNKNOWN)
+
+
+class CountedGrpc:
+    """Counts predictions, classifications and regressions over gRPC (a GrpcApplication)."""
+
+    def __init__(self, metrics: ServingMetrics, behind: GrpcApplication) -> None:
+        self._metrics = metrics
+        self._behind = behind
+
+    def services(self) -> Sequence[Service]:
+        """Return the services behind, their methods counted."""
+        return [
+            replace(service, methods={n: self._counted(n, m) for n, m in service.methods.items()})
+            for service in self._behind.services()
+        ]
+
+    def _counted(self, name: str, method: Method) -> Method:
+        if name not in _COUNTED:
+            return method
+        return replace(method, handle=_count(self._metrics, name, method.handle))
+
+
+def _count(metrics: ServingMetrics, api: str, handle: Handler) -> Handler:
+    async def counted(call: Call, request: Message) -> Message:
+        began = perf_counter()
+        code = Code.INTERNAL
+        try:
+            response = await handle(call, request)
+            code = Code.OK
+        except StatusError as error:
+            code = error.code
+            raise
+        except asyncio.CancelledError:
+            code = _why_cancelled(call, perf_counter() - began)
+            raise
+        finally:
+            model = request.model_spec.name
+            metrics.answered(model, api, "GRPC", code, perf_counter() - began)
+        return response
+
+    return counted
+
+
+def _why_cancelled(call: Call, seconds: float) -> Code:
+    """Tell a deadline that has passed from a client that is gone."""
+    limit = call.deadline_seconds
+    return Code.CANCELLED if limit is None or seconds < limit else Code.DEADLINE_EXCEEDED

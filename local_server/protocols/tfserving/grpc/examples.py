@@ -1,0 +1,39 @@
+"""Examples in, classes and values out: the messages of Classify, Regress and MultiInference.
+
+Source: tensorflow_serving/apis/{input,classification,regression}.proto; tfserving.md 3.4.
+"""
+
+from __future__ import annotations
+
+from ....codecs.examples import check_examples
+from ....inference.nouns import Classifications, Regressions
+from ....transport.grpc_types import Message
+
+
+def read_examples(request: Message) -> list[bytes]:
+    """Return the serialized Examples of a request's `input`, each with the context before it.
+
+    Messages join by their bytes (protobuf, "Last one wins"), so an example's features go before
+    its context's. Raises StatusError (RESOURCE_EXHAUSTED) for more memory than `Room` has.
+    """
+    if request.input.WhichOneof("kind") == "example_list_with_context":
+        listed = request.input.example_list_with_context
+        context = listed.context.SerializeToString()
+    else:
+        listed, context = request.input.example_list, b""
+    check_examples(len(listed.examples), len(context))
+    return [context + example.SerializeToString() for example in listed.examples]
+
+
+def write_classifications(result: Message, answer: Classifications) -> None:
+    """Write a `ClassificationResult`; a label that is not UTF-8 loses what is not."""
+    for labels, scores in zip(answer.labels.tolist(), answer.scores.tolist(), strict=True):
+        classes = result.classifications.add().classes
+        for label, score in zip(labels, scores, strict=True):
+            classes.add(label=label.decode("utf-8", "replace"), score=score)
+
+
+def write_regressions(result: Message, answer: Regressions) -> None:
+    """Write a `RegressionResult`."""
+    for value in answer.values.tolist():
+        result.regressions.add(value=value)

@@ -1,0 +1,85 @@
+"""What a PredictRequest brings, checked against a signature in TensorFlow Serving's words.
+
+Source: tensorflow_serving/servables/tensorflow/predict_util.cc (`PreProcessPrediction`),
+tensorflow/cc/saved_model/util.cc (`GetInputValues`); tfserving.md 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cloudserve.savedmodel.signature import Signature
+
+from ....codecs.room import Room
+from ....codecs.tensor_proto import TensorProtoError, from_tensor_proto
+from ....runtime.types import Tensor
+from ....status import Code, StatusError
+from ....transport.grpc_types import Message
+
+
+def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str, Tensor]:
+    """Return the arrays that a signature wants, by alias, but for those it has defaults for.
+
+    Raises StatusError (INVALID_ARGUMENT) for names that are missing or not known, for a
+    TensorProto that is none, and for tensors that together take too much memory (`Room`).
+    """
+    _check_count(signature, inputs)
+    arrays: dict[str, Tensor] = {}
+    room = Room()
+    for spec in signature.inputs:
+        if spec.alias in inputs:
+            arrays[spec.alias] = _read_tensor(spec.alias, inputs[spec.alias], room)
+        elif spec.alias not in signature.defaults:
+            raise _invalid(
+                f"Signature input alias: {spec.alias}(feed name: {spec.tensor_name}) not found in "
+                "request and no default value provided. Inputs expected to be in the request "
+                f"{{{_join(inputs)}}}, or default input alias set: {_join(signature.defaults)}"
+            )
+    if len(arrays) != len(inputs):
+        raise _invalid(
+            f"Inputs contains invalid name. Used request inputs: {_join(arrays)}, "
+            f"request input: {_join(inputs)}"
+        )
+    return arrays
+
+
+def check_filter(signature: Signature, output_filter: Sequence[str]) -> None:
+    """Refuse outputs that a signature does not have, and those named twice."""
+    known = {spec.alias for spec in signature.outputs}
+    seen: set[str] = set()
+    for alias in output_filter:
+        if alias not in known:
+            raise _invalid(
+                f"output tensor alias not found in signature: {alias} "
+                f"Outputs expected to be in the set {{{_join(known)}}}."
+            )
+        if alias in seen:
+            raise _invalid(f"duplicate output tensor alias: {alias}")
+        seen.add(alias)
+
+
+def _check_count(signature: Signature, inputs: Mapping[str, Message]) -> None:
+    given, wanted = set(inputs), {spec.alias for spec in signature.inputs}
+    too_few = len(given) < len(wanted) and not signature.defaults
+    if len(given) > len(wanted) or too_few:
+        raise _invalid(
+            f"input size does not match signature: {len(given)}!={len(wanted)} "
+            f"len({{{_join(given)}}}) != len({{{_join(wanted)}}}). "
+            f"Sent extra: {{{_join(given - wanted)}}}. "
+            f"Missing but required: {{{_join(wanted - given)}}}."
+        )
+
+
+def _read_tensor(alias: str, proto: Message, room: Room) -> Tensor:
+    try:
+        return from_tensor_proto(proto, room)
+    except (TensorProtoError, MemoryError) as error:
+        raise _invalid(f"tensor parsing error: {alias}") from error
+
+
+def _join(names: Iterable[str]) -> str:
+    return ",".join(sorted(names))
+
+
+def _invalid(text: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, text)

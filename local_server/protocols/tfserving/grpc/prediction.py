@@ -1,0 +1,197 @@
+"""`tensorflow.serving.PredictionService` on the data plane.
+
+Source: tensorflow_serving/apis/prediction_service.proto, tfserving.md 3.3 to 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from tensorflow_serving.apis.classification_pb2 import (
+    ClassificationRequest,
+    ClassificationResponse,
+)
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+)
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
+
+from cloudserve.savedmodel.signature import Signature
+
+from ....codecs.tensor_proto import stated_bytes, to_tensor_proto
+from ....inference import Inference, UnknownSignatureError
+from ....inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
+from ....runtime.types import Tensor
+from ....status import Code, StatusError
+from ....transport.grpc_types import Call, Message, Method, Service
+from .examples import read_examples, write_classifications, write_regressions
+from .inputs import check_filter, read_inputs
+from .signature import signature_map
+from .spec import check_name, read_any_spec, read_spec, to_spec, write_spec
+
+_SIGNATURES = "signature_def"
+# What takes the event loop less time to read or write than to hand to a thread and back.
+_SMALL = 64 * 1024
+
+
+class PredictionService:
+    """Answers the five methods; a request's work is done in the data plane's threads."""
+
+    def __init__(self, inference: Inference, *, tensor_content: bool = False) -> None:
+        self._inference = inference
+        self._tensor_content = tensor_content
+
+    def service(self) -> Service:
+        """Return the service to register."""
+        methods = {
+            "Predict": Method(PredictRequest, self.predict),
+            "Classify": Method(ClassificationRequest, self.classify),
+            "Regress": Method(RegressionRequest, self.regress),
+            "MultiInference": Method(MultiInferenceRequest, self.multi_inference),
+            "GetModelMetadata": Method(GetModelMetadataRequest, self.metadata),
+        }
+        return Service("tensorflow.serving.PredictionService", methods)
+
+    async def predict(self, call: Call, request: Message) -> Message:
+        """Run a signature on tensors; where the model batches, without a thread that waits."""
+        spec = read_spec(request)
+        if not self._inference.batches(spec):
+            return await self._inference.submit(lambda: self._predict(spec, request))
+        small = _is_small(request)
+        decode, wanted = partial(_decode, request), tuple(request.output_filter)
+        with _named_as_upstream():
+            prediction = await self._inference.predict(
+                spec, decode, wanted, within=call.deadline_seconds, small=small
+            )
+        if sum(tensor.nbytes for tensor in prediction.outputs.values()) <= _SMALL:
+            return self._respond(prediction)
+        return await self._inference.submit(lambda: self._respond(prediction))
+
+    def _predict(self, spec: ModelSpec, request: Message) -> Message:
+        with _named_as_upstream():
+            decode, wanted = partial(_decode, request), tuple(request.output_filter)
+            prediction = self._inference.predict_here(spec, decode, wanted)
+        return self._respond(prediction)
+
+    def _respond(self, prediction: Prediction) -> Message:
+        response = PredictResponse()
+        write_spec(response.model_spec, prediction.spec)
+        for alias, tensor in prediction.outputs.items():
+            to_tensor_proto(tensor, response.outputs[alias], as_content=self._tensor_content)
+        return response
+
+    async def classify(self, call: Call, request: Message) -> Message:
+        """Classify Examples; where the model batches, without a thread that waits."""
+        spec, inference = read_spec(request), self._inference
+        if not inference.batches(spec):
+            return await inference.submit(
+                lambda: _classified(inference.classify_here(spec, read_examples(request)))
+            )
+        examples = await inference.submit(lambda: read_examples(request))
+        answer = await inference.classify(spec, examples, within=call.deadline_seconds)
+        return await inference.submit(lambda: _classified(answer))
+
+    async def regress(self, call: Call, request: Message) -> Message:
+        """Give Examples a value each, in the same ways."""
+        spec, inference = read_spec(request), self._inference
+        if not inference.batches(spec):
+            return await inference.submit(
+                lambda: _regressed(inference.regress_here(spec, read_examples(request)))
+            )
+        examples = await inference.submit(lambda: read_examples(request))
+        answer = await inference.regress(spec, examples, within=call.deadline_seconds)
+        return await inference.submit(lambda: _regressed(answer))
+
+    async def multi_inference(self, call: Call, request: Message) -> Message:
+        """Classify and regress the same Examples by several signatures, in the same ways."""
+        tasks = [Task(to_spec(task.model_spec), task.method_name) for task in request.tasks]
+        inference = self._inference
+        if not tasks or not inference.batches(tasks[0].spec):
+            return await inference.submit(
+                lambda: _inferred(inference.multi_inference_here(tasks, read_examples(request)))
+            )
+        examples = await inference.submit(lambda: read_examples(request))
+        answers = await inference.multi_inference(tasks, examples, within=call.deadline_seconds)
+        return await inference.submit(lambda: _inferred(answers))
+
+    async def metadata(self, _call: Call, request: Message) -> Message:
+        """Tell the signatures of a version."""
+        spec = read_any_spec(request)
+        _check_fields(request.metadata_field)
+        metadata = self._inference.metadata(check_name(spec))
+        response = GetModelMetadataResponse()
+        write_spec(response.model_spec, replace(metadata.spec, signature=""))
+        response.metadata[_SIGNATURES].Pack(signature_map(metadata))
+        return response
+
+
+def _is_small(request: Message) -> bool:
+    """Say whether a request and the tensors that it states are both small."""
+    if request.ByteSize() > _SMALL:
+        return False
+    return sum(map(stated_bytes, request.inputs.values())) <= _SMALL
+
+
+def _decode(request: Message, signature: Signature) -> Mapping[str, Tensor]:
+    inputs = read_inputs(signature, request.inputs)
+    check_filter(signature, request.output_filter)
+    return inputs
+
+
+@contextmanager
+def _named_as_upstream() -> Iterator[None]:
+    """Tell of an unknown signature in the words of TensorFlow Serving's gRPC."""
+    try:
+        yield
+    except UnknownSignatureError as error:
+        text = f'Serving signature key "{error.signature}" not found.'
+        raise StatusError(Code.FAILED_PRECONDITION, text) from error
+
+
+def _classified(answer: Classifications) -> Message:
+    response = ClassificationResponse()
+    write_spec(response.model_spec, answer.spec)
+    response.result.SetInParent()
+    write_classifications(response.result, answer)
+    return response
+
+
+def _regressed(answer: Regressions) -> Message:
+    response = RegressionResponse()
+    write_spec(response.model_spec, answer.spec)
+    response.result.SetInParent()
+    write_regressions(response.result, answer)
+    return response
+
+
+def _inferred(answers: Iterable[Classifications | Regressions]) -> Message:
+    response = MultiInferenceResponse()
+    for answer in answers:
+        _write_result(response.results.add(), answer)
+    return response
+
+
+def _write_result(result: Message, answer: Classifications | Regressions) -> None:
+    write_spec(result.model_spec, answer.spec)
+    if isinstance(answer, Classifications):
+        result.classification_result.SetInParent()
+        write_classifications(result.classification_result, answer)
+    else:
+        result.regression_result.SetInParent()
+        write_regressions(result.regression_result, answer)
+
+
+def _check_fields(fields: Sequence[str]) -> None:
+    if not fields:
+        text = "GetModelMetadataRequest must specify at least one metadata_field"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
+    for field in fields:
+        if field != _SIGNATURES:
+            text = f"Metadata field {field} is not supported"
+            raise StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,0 +1,51 @@
+"""TensorFlow Serving's gRPC API: PredictionService and ModelService.
+
+This module is light; what it serves is imported at the start, as the generated messages bring
+TensorFlow along. Source: tensorflow_serving/apis/*.proto, tensorflow_serving/model_servers; see
+tfserving.md 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloudserve.errors import MissingExtraError
+
+from ....inference import Inference
+from ....runtime.tensorflow import import_tensorflow
+from ....transport.grpc_types import Service
+from .reloader import Reloader
+
+
+class TfServingGrpc:
+    """Translates gRPC calls onto the data plane (a GrpcApplication).
+
+    With `tensor_content`, predictions are answered as bytes in `tensor_content`
+    (`enable_serialization_as_tensor_content`). Without a reloader the models are fixed; with one, a
+    new configuration is waited for `reload_seconds` at most (TensorFlow Serving: for ever).
+    """
+
+    def __init__(
+        self,
+        inference: Inference,
+        reloader: Reloader | None = None,
+        *,
+        tensor_content: bool = False,
+        reload_seconds: float | None = None,
+    ) -> None:
+        self._inference = inference
+        self._reloader = reloader
+        self._tensor_content = tensor_content
+        self._reload_seconds = reload_seconds
+
+    def services(self) -> Sequence[Service]:
+        """Return both services. Raises MissingExtraError where the messages are not installed."""
+        import_tensorflow()  # quietly, before the messages import it
+        try:
+            from .models import ModelService
+            from .prediction import PredictionService
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("serving gRPC", "server") from error
+        predictions = PredictionService(self._inference, tensor_content=self._tensor_content)
+        models = ModelService(self._inference, self._reloader, self._reload_seconds)
+        return predictions.service(), models.service()

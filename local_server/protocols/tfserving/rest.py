@@ -1,0 +1,203 @@
+"""TensorFlow Serving's REST API.
+
+Source: tensorflow_serving/model_servers/http_server.cc, http_rest_api_handler.cc; tfserving.md 2.
+The query string is part of the path there, and so it is here.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from ...codecs.json.layout import COMPACT, PRETTY, Layout
+from ...inference import Inference
+from ...inference.nouns import ModelSpec
+from ...status import Code, StatusError
+from ...transport.types import Head, Request, Response
+from ..errors import ErrorResponse, error_body, http_status
+from .example_json import classify_json, regress_json
+from .model_json import metadata_json, status_json
+from .predict_json import begin_predict_json
+
+_JSON = "application/json"
+_API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
+_WHICH = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
+_POST = re.compile(
+    rf"/v1/models/(?P<model>[^/:]+){_WHICH}:(?P<verb>classify|regress|predict)",
+    re.IGNORECASE | re.ASCII,
+)
+_GET = re.compile(
+    rf"/v1/models(?:/(?P<model>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE | re.ASCII
+)
+_LARGEST_VERSION = 2**63 - 1
+_INT64_DIGITS = len(str(_LARGEST_VERSION))
+
+_MOST_BODY = 2**31 - 1  # as much as a gRPC message; TensorFlow Serving itself sets no bound
+_INFLATED_AT_ONCE = 2**20
+_GZIP = 16 + zlib.MAX_WBITS
+
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+
+_Answer = Callable[[Inference, ModelSpec, bytes, Layout, float | None], bytes | Awaitable[bytes]]
+_ANSWERS: dict[str, _Answer] = {
+    "predict": begin_predict_json,
+    "classify": classify_json,
+    "regress": regress_json,
+}
+
+# What libevent's evhttp_send_error writes.
+_NOT_FOUND = Response(
+    404,
+    b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n"
+    b"<H1>Not Found</H1>\n</BODY></HTML>\n",
+    "text/html",
+)
+
+
+class TfServingRest:
+    """Translates HTTP requests onto the data plane (an Application)."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        *,
+        cors: bool = False,
+        timeout_seconds: float | None = None,
+        pretty: bool = False,
+    ) -> None:
+        """Take the data plane, and what flags say.
+
+        `rest_api_enable_cors_support`, `rest_api_timeout_in_ms` (None for no limit), and whether
+        answers are laid out as TensorFlow Serving lays them out.
+        """
+        self._inference = inference
+        self._headers = _CORS if cors else {}
+        self._within = timeout_seconds
+        self._layout = PRETTY if pretty else COMPACT
+
+    def body_limit(self, head: Head) -> int | None:  # noqa: ARG002  the same for every request
+        """Collect every body."""
+        return _MOST_BODY
+
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer a request; only inference takes more than a moment."""
+        head = request.head
+        if not _API.fullmatch(head.target):
+            return _NOT_FOUND
+        if head.method == "OPTIONS":
+            return self._preflight(head)
+        try:
+            return self._route(request)
+        except StatusError as error:
+            return self._refuse(error)
+
+    def _route(self, request: Request) -> Response | Awaitable[Response]:
+        head = request.head
+        asked = _read_target(head.method, head.target)
+        if asked is None:
+            return Response(400, headers=self._headers)
+        spec, verb = asked
+        if head.method == "GET":
+            return self._describe(spec, verb)
+        if "gzip" in head.headers.get("content-encoding", ""):
+            return self._infer_inflated(_ANSWERS[verb], spec, request.content)
+        begun = _ANSWERS[verb](self._inference, spec, request.content, self._layout, self._within)
+        return self._reply(begun) if isinstance(begun, bytes) else self._wait(begun)
+
+    def _describe(self, spec: ModelSpec, verb: str) -> Response:
+        if verb == "metadata":
+            return self._reply(metadata_json(self._inference.metadata(spec)))
+        # A label in a status URL is passed over: all versions come back.
+        return self._reply(status_json(self._inference.status(spec.name, spec.version)))
+
+    async def _wait(self, answer: Awaitable[bytes]) -> Response:
+        try:
+            return self._reply(await answer)
+        except StatusError as error:
+            return self._refuse(error)
+
+    async def _infer_inflated(self, answer: _Answer, spec: ModelSpec, packed: bytes) -> Response:
+        limit = self._inference.json_limits.inflated_bytes
+        body = await self._inference.submit(lambda: _inflate(packed, limit))
+        try:
+            begun = answer(self._inference, spec, body, self._layout, self._within)
+            return self._reply(begun if isinstance(begun, bytes) else await begun)
+        except StatusError as error:
+            return self._refuse(error)
+
+    def _preflight(self, head: Head) -> Response:
+        """Answer OPTIONS: with an empty body, whatever the outcome."""
+        has_origin = head.headers.get("origin", "").startswith(("http://", "https://"))
+        return Response(200 if has_origin else 400, headers=self._headers)
+
+    def _reply(self, body: bytes) -> Response:
+        return Response(200, body, _JSON, self._headers)
+
+    def _refuse(self, error: StatusError) -> Response:
+        status, body = http_status(error.code), error_body(error.message)
+        return ErrorResponse(status, body, _JSON, self._headers, code=error.code)
+
+
+@lru_cache(256)  # clients ask for the same few
+def _read_target(method: str, target: str) -> tuple[ModelSpec, str] | None:
+    """Read the model and the verb ("" for none) that a URL names.
+
+    None for a version beyond int64, which is answered without a text. Raises StatusError.
+    """
+    pattern = {"POST": _POST, "GET": _GET}.get(method)
+    match = pattern.fullmatch(target) if pattern else None
+    if match is None:
+        raise _malformed(method, target)
+    if _is_beyond_int64(match["version"]):
+        return None
+    if match["model"] is None:
+        raise StatusError(Code.INVALID_ARGUMENT, "Missing model name in request.")
+    verb = match["verb"] or ""
+    if pattern is _POST and verb not in _ANSWERS:  # the dispatch knows them in lower case only
+        raise _malformed(method, target)
+    return _read_spec(match), verb
+
+
+def _read_spec(match: re.Match[str]) -> ModelSpec:
+    """Read the model that a URL names; names are percent-decoded once they are apart."""
+    label = match["label"]
+    return ModelSpec(
+        name=_decode(match["model"]),
+        version=int(match["version"]) if match["version"] else None,
+        label=_decode(label) if label else None,
+    )
+
+
+def _decode(quoted: str) -> str:
+    return unquote_to_bytes(quoted).decode("utf-8", "surrogateescape")
+
+
+def _malformed(method: str, target: str) -> StatusError:
+    return StatusError(Code.INVALID_ARGUMENT, f"Malformed request: {method} {target}")
+
+
+def _is_beyond_int64(version: str | None) -> bool:
+    digits = (version or "").lstrip("0")
+    return len(digits) > _INT64_DIGITS or int(digits or 0) > _LARGEST_VERSION
+
+
+def _inflate(body: bytes, limit: int) -> bytes:
+    """Return a gzip body's content; one that is broken or larger than a limit counts as empty."""
+    inflater = zlib.decompressobj(_GZIP)
+    pieces: list[bytes] = []
+    left = limit + 1
+    try:
+        while left > 0 and not inflater.eof and (body or pieces[-1:] != [b""]):
+            pieces.append(inflater.decompress(body, min(left, _INFLATED_AT_ONCE)))
+            body = inflater.unconsumed_tail
+            left -= len(pieces[-1])
+    except zlib.error:
+        return b""
+    return b"".join(pieces) if inflater.eof and left > 0 else b""

@@ -1,0 +1,1 @@
+"""Vertex AI's online predictions, and its contract for containers."""

@@ -1,0 +1,242 @@
+"""Vertex AI's online predictions, on the one data plane.
+
+`predict` wraps what a TensorFlow Serving container takes and gives: `{instances, parameters}` in,
+`predictions` and who made them out. `raw_predict` hands the container's bytes on untouched.
+Source: aiplatform v1's PredictRequest and PredictResponse; texts as users reported them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from ...codecs.large.document import Document, Node, Run
+from ...codecs.large.outline import DeepError, read_outline
+from ...codecs.limits import JsonLimits
+from ...codecs.request import WHOLE_BYTES
+from ...inference import Inference
+from ...inference.nouns import ModelSpec
+from ...status import Code, StatusError
+from ..tfserving.predict_json import error_body, http_status, predict_json_here
+
+_NOT_AS_WRITTEN = re.compile(rb"\.0+(?:[\s,\]}]|\Z)|[0-9][eE]|[0-9]{16}")
+"""Numbers that a protobuf Value, which holds doubles, may write in another way than they came."""
+_SEARCHED_AT_ONCE, _OVERLAP = 2**16, 32
+_ANY_SIZE = JsonLimits(values=2**31)
+"""The size of a request's body bounds its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedModel:
+    """A model at an endpoint, and the name it is loaded under."""
+
+    servable: str
+    id: str
+    endpoint_id: str
+    model: str
+    version_id: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an endpoint allows one prediction: bytes of the answer, seconds."""
+
+    answer_bytes: int
+    seconds: float
+
+
+class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A PredictRequest with its JSON values as they were written; null is absent."""
+
+    instances: msgspec.Raw = msgspec.Raw(b"[]")
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    labels: dict[str, str] | None = None
+
+    def to_container(self) -> bytes:
+        """Return the body that the container gets; raises StatusError for what is no JSON."""
+        instances = bytes(self.instances).strip()
+        if _is_written_otherwise(instances):
+            instances = _rewritten(instances)
+        return container_body(instances, _decode(self.parameters))
+
+
+def container_body(instances: bytes, parameters: Any) -> bytes:
+    """Return the body that a container gets for a JSON array of instances."""
+    name = _signature_name(parameters)
+    start = f'{{"signature_name":{json.dumps(name)},' if name else "{"
+    return start.encode() + b'"instances":' + instances + b"}"
+
+
+def read_request(body: bytes) -> PredictRequest | None:
+    """Return a predict request, None for a body that the message's schema may refuse."""
+    try:
+        request = msgspec.json.decode(body, type=PredictRequest)
+    except (ValueError, RecursionError):
+        return None
+    is_list = bytes(request.instances).lstrip().startswith(b"[")
+    return request if is_list else None
+
+
+async def predict(
+    inference: Inference, deployed: DeployedModel, request: PredictRequest, limits: Limits
+) -> bytes:
+    """Answer a predict request with Vertex AI's envelope; raises StatusError."""
+    answer = await inference.submit(
+        lambda: _enveloped(_run(inference, deployed, request.to_container()), deployed),
+        within=limits.seconds,
+    )
+    return _within(answer, deployed, limits)
+
+
+async def raw_predict(
+    inference: Inference, deployed: DeployedModel, body: bytes, limits: Limits
+) -> bytes:
+    """Answer with the container's own bytes; raises StatusError."""
+    answer = await inference.submit(lambda: _run(inference, deployed, body), within=limits.seconds)
+    return _within(answer, deployed, limits)
+
+
+def predict_batch(
+    inference: Inference, deployed: DeployedModel, instances: bytes, parameters: Any, count: int
+) -> list[msgspec.Raw]:
+    """Return the predictions for a JSON array of `count` instances, each as JSON. Blocks.
+
+    Raises StatusError for what the container refuses, and for an answer of another size or kind.
+    """
+    answer = _run(inference, deployed, container_body(instances, parameters))
+    try:
+        predictions = msgspec.json.decode(answer, type=_Predictions).predictions
+    except (ValueError, RecursionError) as error:
+        text = f"The model's answer holds no predictions as JSON: {error}"
+        raise StatusError(Code.INTERNAL, text) from error
+    if len(predictions) != count:
+        text = f"The model gave {len(predictions)} predictions for {count} instances."
+        raise StatusError(Code.INTERNAL, text)
+    return predictions
+
+
+class _Predictions(msgspec.Struct, frozen=True):
+    predictions: list[msgspec.Raw]
+
+
+def _run(inference: Inference, deployed: DeployedModel, body: bytes) -> bytes:
+    try:
+        return predict_json_here(inference, ModelSpec(deployed.servable), body)
+    except StatusError as error:
+        raise _of_container(error, deployed) from error
+
+
+def _of_container(error: StatusError, deployed: DeployedModel) -> StatusError:
+    """Return the refusal that a container's own becomes: its body is the message."""
+    message = error.message.replace(deployed.servable, deployed.display_name)
+    text = error_body(message).decode("utf-8", "replace")
+    status = http_status(error.code)
+    if status == HTTPStatus.BAD_REQUEST:
+        return StatusError(Code.INVALID_ARGUMENT, text)
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return StatusError(Code.FAILED_PRECONDITION, text)
+    return StatusError(error.code, text)
+
+
+def _enveloped(answer: bytes, deployed: DeployedModel) -> bytes:
+    if b"NaN" in answer or b"Infinity" in answer:
+        _check_json(answer)
+    envelope = {
+        "deployedModelId": deployed.id,
+        "model": deployed.model,
+        "modelDisplayName": deployed.display_name,
+        "modelVersionId": deployed.version_id,
+    }
+    return answer.rstrip()[:-1] + b"," + msgspec.json.encode(envelope)[1:]
+
+
+def _check_json(answer: bytes) -> None:
+    try:
+        msgspec.json.decode(answer, type=msgspec.Raw)
+    except (ValueError, RecursionError) as error:
+        text = "The model's answer is not JSON: it holds NaN or Infinity, which JSON lacks."
+        raise StatusError(Code.FAILED_PRECONDITION, text) from error
+
+
+def _within(answer: bytes, deployed: DeployedModel, limits: Limits) -> bytes:
+    if len(answer) > limits.answer_bytes:
+        raise StatusError(
+            Code.FAILED_PRECONDITION,
+            f"Failed to handle request. endpoint_id: {deployed.endpoint_id}, deployed_model_id:"
+            f" {deployed.id} with error: Response size too large. Received at least"
+            f" {len(answer)} bytes; max is {limits.answer_bytes}.",
+        )
+    return answer
+
+
+def _decode(raw: bytes | msgspec.Raw) -> Any:
+    """Return a JSON value; a raw one was not looked into when its message was read."""
+    try:
+        return msgspec.json.decode(raw)
+    except (ValueError, RecursionError) as error:
+        text = f"Invalid JSON payload received. Unexpected token.\n{error}"
+        raise StatusError(Code.INVALID_ARGUMENT, text) from error
+
+
+def _signature_name(parameters: Any) -> str:
+    name = parameters.get("signature_name") if isinstance(parameters, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _is_written_otherwise(instances: bytes) -> bool:
+    """Say whether a number may be; looked for in stretches, for each holds Python's lock."""
+    starts = range(0, len(instances), _SEARCHED_AT_ONCE)
+    ends = (start + _SEARCHED_AT_ONCE + _OVERLAP for start in starts)
+    return any(map(partial(_NOT_AS_WRITTEN.search, instances), starts, ends))
+
+
+def _rewritten(instances: bytes) -> bytes:
+    """Return a JSON array as a protobuf Value writes it; a large one in pieces."""
+    if len(instances) > WHOLE_BYTES:
+        # It is JSON: what the pieces refuse is what they do not take.
+        with suppress(DeepError, StatusError):
+            document = read_outline(instances, _ANY_SIZE, first_counts=False)
+            return b"".join(_pieces(document, document.root))
+    return msgspec.json.encode(_through_doubles(_decode(instances)))
+
+
+def _pieces(document: Document, value: Any) -> Iterator[bytes]:
+    if not isinstance(value, Node):
+        yield msgspec.json.encode(_through_doubles(value))
+        return
+    yield value.levels[-1:]
+    for index, item in enumerate(value.items):
+        yield b"," if index else b""
+        if isinstance(item, Run):
+            values = document.values(value, item)
+            yield msgspec.json.encode(_through_doubles(values))[1:-1]
+            continue
+        name, large = item
+        yield b"" if value.is_list else msgspec.json.encode(name) + b":"
+        yield from _pieces(document, large)
+    yield b"]" if value.is_list else b"}"
+
+
+def _through_doubles(value: Any) -> Any:
+    """Return a JSON value as it comes out of a protobuf Value: 1.0 as 1, integers as doubles."""
+    if isinstance(value, list):
+        return [_through_doubles(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _through_doubles(item) for key, item in value.items()}
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    try:
+        number = float(value)
+    except OverflowError as error:
+        text = f"Invalid value at 'instances' (TYPE_DOUBLE), {value}"
+        raise StatusError(Code.INVALID_ARGUMENT, text) from error
+    return int(number) if number.is_integer() else number

@@ -1,0 +1,1 @@
+"""gRPC: the server, calls, health checks and reflection. Imports nothing of `http`."""

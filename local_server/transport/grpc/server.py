@@ -1,0 +1,208 @@
+"""gRPC over grpcio: start, addresses, stop within a deadline.
+
+grpcio costs 200 us of CPU a call, twenty times an own HTTP/2 (performance.md, limit 2). It is seen
+in this module alone, so that it can be replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from cloudserve.errors import UserError
+
+from ...status import StatusError
+from ..grpc_types import Admit, GrpcApplication, Method, Service
+from ..tls import Tls, TlsSource, server_context
+from .builtin_services import STATUS_CODES, add_health, add_reflection, read_call
+from .call import answer
+
+_UNLIMITED = -1
+# TensorFlow Serving takes int32's 2 GiB. A message that is compressed in transit unfolds a thousand
+# times, and grpcio holds it twice: `--grpc_channel_arguments` raises it for who sends more.
+_MOST_RECEIVED = 2**29
+_ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
+    {
+        "grpc.max_receive_message_length": _MOST_RECEIVED,
+        # grpcio's unlimited is its int32: 2 GiB, as TensorFlow Serving's `SetMaxMessageSize`.
+        "grpc.max_send_message_length": _UNLIMITED,
+        # Otherwise a second server would share the port, and calls go to either.
+        "grpc.so_reuseport": 0,
+    }
+)
+_PORTS = range(65536)
+
+_Serve = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """What a server offers beside its methods on a TCP port."""
+
+    socket_path: Path | None = None
+    """A unix socket to listen on as well."""
+    tls: TlsSource | None = None
+    """Certificates, for the port and the socket alike."""
+    health: bool = False
+    """Serve `grpc.health.v1.Health`, to everybody."""
+    admit: Admit | None = None
+    """Looks at calls of the server's reflection; the application's methods have their own."""
+    channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
+    """grpcio's own; they go before the server's."""
+
+
+class GrpcServer:
+    """Serves an application's methods on a TCP address, and on a unix socket if one is named."""
+
+    def __init__(
+        self,
+        app: GrpcApplication,
+        host: str = "127.0.0.1",
+        port: int | None = 0,
+        options: GrpcOptions | None = None,
+    ) -> None:
+        """Take what to serve and where; `port` 0 picks a free one, None opens none.
+
+        Nothing is opened before `start`.
+        """
+        self._app = app
+        self._host = f"[{host}]" if ":" in host else host
+        self._wanted_port = port
+        self._options = options or GrpcOptions()
+        self._server: Any = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on; 0 where none is."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Return "host:port", an IPv6 host in brackets."""
+        return f"{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen. Raises UserError for an address that cannot be had, and for wrong certificates.
+
+        Nothing is open then.
+        """
+        if self._server is not None:
+            raise RuntimeError("the server is started already")
+        services = await asyncio.to_thread(self._app.services)
+        arguments = {**_ARGUMENTS, **self._options.channel_arguments}
+        server = grpc.aio.server(options=list(arguments.items()))
+        try:
+            await self._register(server, services)
+            self._listen(server)
+            await server.start()
+        except BaseException:
+            self._port = 0
+            await server.stop(None)
+            raise
+        self._server = server
+
+    async def stop(self, drain_seconds: float = 10.0) -> None:
+        """Refuse new calls, let those in flight end, and cancel them after `drain_seconds`."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(drain_seconds)
+
+    async def _register(self, server: Any, services: Sequence[Service]) -> None:
+        for service in services:
+            handlers = {
+                name: grpc.unary_unary_rpc_method_handler(_serve(method, service, name))
+                for name, method in service.methods.items()
+            }
+            handler = grpc.method_handlers_generic_handler(service.name, handlers)
+            server.add_generic_rpc_handlers((handler,))
+        names = [service.name for service in services]
+        if self._options.health:
+            names.append(await add_health(server, names))
+        add_reflection(server, names, self._options.admit)
+
+    def _listen(self, server: Any) -> None:
+        tls, socket_path = self._options.tls, self._options.socket_path
+        credentials = _credentials(tls) if tls else None
+        if self._wanted_port is not None:
+            address = f"{self._host}:{self._wanted_port}"
+            if self._wanted_port not in _PORTS:  # of which the library takes the lower 16 bits
+                raise _refused(address)
+            self._port = _open(server, address, credentials)
+        if socket_path is not None:
+            _check_socket(socket_path)
+            _open(server, f"unix:{socket_path}", credentials)
+
+
+def _serve(method: Method, service: Service, name: str) -> _Serve:
+    path = f"/{service.name}/{name}"
+
+    async def serve(body: bytes, context: Any) -> bytes:
+        try:
+            return await answer(method, read_call(path, context), body)
+        except StatusError as error:
+            await context.abort(STATUS_CODES[error.code], error.message)
+            raise
+
+    return serve
+
+
+def _open(server: Any, address: str, credentials: Any) -> int:
+    try:
+        if credentials is None:
+            port: int = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+    except (RuntimeError, ValueError) as error:
+        raise _refused(address) from error
+    if port == 0:
+        raise _refused(address)
+    return port
+
+
+def _refused(address: str) -> UserError:
+    return UserError(
+        f"cannot listen for gRPC on {address}",
+        hint="stop what listens there, choose another address, or port 0 for any free one; "
+        "with TLS, check that key and certificate belong together",
+    )
+
+
+def _check_socket(path: Path) -> None:
+    """Refuse a path that holds something else than a socket: grpcio would only say no."""
+    if path.exists() and not path.is_socket():
+        raise UserError(
+            "this is not a socket", where=str(path), hint="move it away, or name another path"
+        )
+
+
+def _credentials(source: TlsSource) -> Any:
+    """Return grpcio's credentials, which ask for the certificates at each connection."""
+    shown = source.current()
+    # grpcio would say what is wrong to each client alone.
+    server_context(shown)
+    required = shown.verify_clients
+
+    def renewed() -> Any:
+        """Return what is new to show, or None; called by gRPC's threads."""
+        nonlocal shown
+        current = source.current()
+        if current is shown:
+            return None
+        shown = current
+        return _configuration(current)
+
+    return grpc.dynamic_ssl_server_credentials(_configuration(shown), renewed, required)
+
+
+def _configuration(tls: Tls) -> Any:
+    return grpc.ssl_server_certificate_configuration(
+        [(tls.key, tls.certificate)], root_certificates=tls.client_ca or None
+    )

@@ -1,0 +1,1 @@
+"""HTTP/1.1: connections, parsing, flow control. Imports nothing of `grpc`."""

@@ -1,0 +1,138 @@
+"""Where a body ends (RFC 9112 6 and 7.1).
+
+httptools can neither be paused nor say where in a segment a message ended. Both are needed to
+hold a client back and to leave a pipelined request alone until its turn, so httptools reads heads
+and the bodies are cut here.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .http_errors import RefusedError
+
+_LINE = 4096  # a chunk's size with its extensions, or a trailer
+_TRAILERS = 16 * 1024
+_SIZE_DIGITS = 15  # a chunk of 2**60 bytes is nobody's
+
+
+class Framing(Protocol):
+    """Cuts one body out of a connection's bytes."""
+
+    done: bool
+
+    @property
+    def remaining(self) -> int | None:
+        """Return the bytes of content still to come, or None where nobody knows."""
+        ...
+
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
+        """Split into content and what follows the body; RefusedError 400 when malformed."""
+        ...
+
+
+class Counted:
+    """A body of as many bytes as Content-Length says."""
+
+    __slots__ = ("done", "remaining")
+
+    def __init__(self, length: int) -> None:
+        self.remaining: int | None = length
+        self.done = length == 0
+
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
+        """Split off at most what is left of the body."""
+        left = self.remaining or 0
+        if len(data) < left:
+            self.remaining = left - len(data)
+            return data, b""
+        self.remaining = 0
+        self.done = True
+        return (data, b"") if len(data) == left else (data[:left], data[left:])
+
+
+class Chunked:
+    """A body in chunks: size line, content, line end, until size 0; trailers are dropped."""
+
+    __slots__ = ("_left", "_line", "_state", "_trailers", "done")
+
+    remaining: int | None = None
+
+    def __init__(self) -> None:
+        self.done = False
+        self._state = "size"
+        self._line = b""
+        self._left = 0
+        self._trailers = 0
+
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
+        """Decode what is there of the chunks."""
+        # By index: cutting the rest off at every chunk would be quadratic in small chunks.
+        pieces, at, end = [], 0, len(data)
+        while at < end and not self.done:
+            if self._state == "content":
+                piece = data[at : at + self._left]
+                at += len(piece)
+                self._left -= len(piece)
+                pieces.append(piece)
+                if not self._left:
+                    self._state = "end"
+            else:
+                at = self._take_line(data, at)
+        return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), data[at:]
+
+    def _take_line(self, data: bytes, at: int) -> int:
+        """Take a line or a part of one; return the index after it."""
+        newline = data.find(b"\n", at, at + _LINE)
+        end = newline + 1 if newline >= 0 else len(data)
+        self._line += data[at : min(end, at + _LINE)]
+        if len(self._line) > _LINE or (newline < 0 and end - at >= _LINE):
+            raise RefusedError(400, "malformed request: a line of the chunked body is too long")
+        if newline >= 0:
+            line, self._line = self._line, b""
+            if not line.endswith(b"\r\n"):
+                raise RefusedError(400, "malformed request: a chunk's line must end in CRLF")
+            self._on_line(line[:-2])
+        return end
+
+    def _on_line(self, line: bytes) -> None:
+        if self._state == "size":
+            self._left = _chunk_size(line)
+            self._state = "content" if self._left else "trailers"
+        elif self._state == "end":
+            if line:
+                raise RefusedError(400, "malformed request: a chunk is longer than its size says")
+            self._state = "size"
+        elif line:
+            self._trailers += len(line)
+            if self._trailers > _TRAILERS:
+                raise RefusedError(431, "the trailers are too large")
+        else:
+            self.done = True
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].rstrip(b" \t")
+    if not 0 < len(digits) <= _SIZE_DIGITS or digits.strip(b"0123456789abcdefABCDEF"):
+        raise RefusedError(400, "malformed request: a chunk's size is not a hexadecimal number")
+    return int(digits, 16)
+
+
+def body_length(headers: dict[str, str]) -> int | None:
+    """Return a request body's length, None for chunked (RFC 9112 6.3); RefusedError otherwise."""
+    encoding = headers.get("transfer-encoding")
+    length = headers.get("content-length")
+    if encoding is None:
+        return 0 if length is None else _number(length)
+    if length is not None:
+        raise RefusedError(400, "malformed request: Content-Length beside Transfer-Encoding")
+    if encoding.lower() != "chunked":
+        raise RefusedError(501, f"the transfer encoding {encoding!r} is not implemented")
+    return None
+
+
+def _number(text: str) -> int:
+    # int() alone would take "+1", "1_0" and digits of other scripts.
+    if not (text.isascii() and text.isdigit()):
+        raise RefusedError(400, "malformed request: Content-Length is not one number")
+    return int(text)

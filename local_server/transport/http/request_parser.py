@@ -1,0 +1,205 @@
+"""Bytes to request heads, with httptools (llhttp), strict in what it takes.
+
+A segment is fed up to the end of a head and never past it: what follows is the body's framing's,
+or the next request's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import httptools
+
+from ..limits import Limits
+from ..types import Head
+from .framing import body_length
+from .http_errors import RefusedError
+
+_END = b"\r\n\r\n"
+_NO_BODY = 0
+
+
+class Message(NamedTuple):
+    """A request's head and what it says about the connection.
+
+    `length` is None for a chunked body; `invited` is False when the client awaits 100 Continue.
+    """
+
+    head: Head
+    length: int | None
+    keep_alive: bool
+    http10: bool
+    invited: bool
+
+
+class HeadReader:
+    """Reads the heads of one connection, in whatever pieces they come."""
+
+    __slots__ = (
+        "_complete",
+        "_headers",
+        "_keep_alive",
+        "_limits",
+        "_parser",
+        "_peer",
+        "_repeats",
+        "_size",
+        "_tail",
+        "_target",
+    )
+
+    def __init__(self, limits: Limits, peer: str) -> None:
+        self._limits = limits
+        self._peer = peer
+        self._parser: httptools.HttpRequestParser | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._repeats = 0
+        self._size = 0
+        self._tail = b""
+        self._complete = 0
+        self._keep_alive = False
+
+    @property
+    def started(self) -> bool:
+        """Say whether a head has begun and not ended."""
+        return self._size > 0
+
+    def close(self) -> None:
+        """Let the parser go: it and its reader hold each other."""
+        self._parser = None
+
+    def feed(self, data: bytes) -> tuple[Message | None, bytes]:
+        """Return the head, once complete, and the bytes after it; raises RefusedError."""
+        if not self._size and data[0] in b"\r\n":
+            # Empty lines before a request are ignored (RFC 9112 2.2).
+            data = data.lstrip(b"\r\n")
+            if not data:
+                return None, b""
+        end = self._end(data)
+        rest = data[end:] if 0 <= end < len(data) else b""
+        self._parse(data[:end] if rest else data)
+        # One authority on where a head ends: the parser must see it where the scan did.
+        if self._complete != (end >= 0):
+            raise RefusedError(400, "malformed request: a head ends in CRLF CRLF")
+        if end < 0:
+            self._tail = (self._tail + data)[-3:]
+            return None, b""
+        message = self._message()
+        self._reset()
+        return message, rest
+
+    def _end(self, data: bytes) -> int:
+        """Return the index after the head's end, or -1; the end may straddle segments."""
+        tail = self._tail
+        at = (tail + data).find(_END) if tail else data.find(_END)
+        return -1 if at < 0 else at + len(_END) - len(tail)
+
+    def _parse(self, data: bytes) -> None:
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Upgrades (h2c, as some clients offer by default) are declined by being ignored.
+            pass
+        except httptools.HttpParserError as error:
+            self._check_size()
+            raise RefusedError(400, f"malformed request: {error}") from None
+        self._check_size()
+
+    def _check_size(self) -> None:
+        limits = self._limits
+        if len(self._target) > limits.target:
+            raise RefusedError(414, f"the request target is longer than {limits.target} bytes")
+        if self._size > limits.head:
+            raise RefusedError(431, f"the request's head is larger than {limits.head} bytes")
+        if len(self._headers) + self._repeats > limits.header_count:
+            raise RefusedError(431, f"the request has more than {limits.header_count} headers")
+
+    # What httptools calls.
+
+    def on_url(self, part: bytes) -> None:
+        """Take a part of the request target."""
+        self._target += part
+
+    def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
+        """Take a header; values are latin-1 (RFC 9110 5.5), repeats are joined."""
+        name = raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1").rstrip(" \t")
+        headers = self._headers
+        if name in headers:
+            self._repeats += 1
+            if self._repeats > self._limits.header_count:
+                return  # refused when the segment is through
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is complete, and whether the connection is to be kept."""
+        assert self._parser is not None
+        self._complete += 1
+        # Without a body the message is complete next, and llhttp forgets its Connection header.
+        self._keep_alive = self._parser.should_keep_alive()
+
+    def _message(self) -> Message:
+        parser, headers = self._parser, self._headers
+        assert parser is not None
+        method = parser.get_method().decode("latin-1")
+        http10 = self._is_http10(parser)
+        if method == "CONNECT":
+            raise RefusedError(501, "CONNECT is not implemented")
+        length = body_length(headers)
+        if http10 and length is None:
+            raise RefusedError(400, "malformed request: HTTP/1.0 has no Transfer-Encoding")
+        if length != _NO_BODY:
+            self._parser = None  # it waits for a body that it will not be given
+        head = self._head(method, http10=http10)
+        invited = http10 or length == _NO_BODY or not _expects_continue(headers)
+        return Message(head, length, self._keep_alive, http10, invited)
+
+    def _is_http10(self, parser: httptools.HttpRequestParser) -> bool:
+        if self._keep_alive and "connection" not in self._headers:
+            return False  # HTTP/1.1 alone is kept unasked; asking the parser formats a string
+        version = parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        return bool(version == "1.0")
+
+    def _head(self, method: str, *, http10: bool) -> Head:
+        target = self._target.decode("latin-1")
+        if not http10:
+            _check_host(self._headers)
+        if not target.startswith("/") and target != "*":
+            target = self._origin_form(target)
+        path, _, query = target.partition("?")
+        return Head(method, path, query, self._headers, self._peer)
+
+    def _origin_form(self, target: str) -> str:
+        """Turn an absolute target into path and query; its host is the one (RFC 9112 3.2.2)."""
+        scheme, separator, rest = target.partition("://")
+        if not separator or scheme.lower() not in {"http", "https"}:
+            raise RefusedError(400, "malformed request: the target is neither a path nor a URL")
+        cut = min(at for at in (rest.find("/"), rest.find("?"), len(rest)) if at >= 0)
+        self._headers["host"] = rest[:cut]
+        return rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
+
+
+def _check_host(headers: dict[str, str]) -> None:
+    """Refuse HTTP/1.1 without exactly one Host (RFC 9112 3.2)."""
+    if "," in headers.get("host", ","):
+        raise RefusedError(400, "malformed request: HTTP/1.1 needs exactly one Host header")
+
+
+def _expects_continue(headers: dict[str, str]) -> bool:
+    """Say whether 100 Continue is awaited; any other expectation is 417 (RFC 9110 10.1.1)."""
+    expectation = headers.get("expect")
+    if expectation is None:
+        return False
+    if expectation.lower() != "100-continue":
+        raise RefusedError(417, f"the expectation {expectation!r} cannot be met")
+    return True

@@ -1,0 +1,82 @@
+"""What S3's refusals look like, over a real socket and boto3."""
+
+from __future__ import annotations
+
+import pytest
+from cloudserve.adapters.aws.sagemaker.provider import create
+
+from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.project import Target
+from cloudserve.release.provider import Expect
+from tests.adapters.aws.scripted import FIELDS, KEYS
+
+
+def blobs_at(url):
+    return create(Target("aws", "sagemaker", FIELDS), {**KEYS, "AWS_ENDPOINT_URL": url}).blobs
+
+
+def s3_error(status, code, message):
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+    return status, {"Content-Type": "application/xml"}, body
+
+
+def test_a_bucket_that_is_forbidden_names_the_permission(scripted, tmp_path, lines):
+    server = scripted(
+        lambda asked: (
+            (403, {}, b"")
+            if asked.method == "HEAD"
+            else s3_error(403, "AccessDenied", "Access Denied")
+        )
+    )
+    blobs = blobs_at(server.url)
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    for call, permission in (
+        (lambda: blobs.ensure(lines.append), "ListBucket"),
+        (lambda: blobs.head("a"), "GetObject"),
+        (lambda: blobs.read("a"), "GetObject"),
+        (lambda: blobs.write("a", b"x", Expect.ABSENT), "PutObject"),
+        (lambda: blobs.upload("a", file, {}), "PutObject"),
+        (lambda: list(blobs.list("")), "ListBucket"),
+        (lambda: blobs.delete("a"), "DeleteObject"),
+    ):
+        with pytest.raises(RemoteError) as error:
+            call()
+        assert error.value.status == 403
+        assert f"s3:{permission} on arn:aws:s3:::some-bucket" in error.value.hint
+        assert "s3://some-bucket" in error.value.message
+
+
+def test_a_conditional_write_whose_answer_was_lost_is_not_a_conflict(scripted):
+    puts = [None, s3_error(412, "PreconditionFailed", "At least one did not hold")]
+
+    def answer_to(asked):
+        if asked.method == "PUT":
+            return puts.pop(0)
+        return 200, {"ETag": '"tok"'}, b"mine"
+
+    assert blobs_at(scripted(answer_to).url).write("a", b"mine", Expect.ABSENT) == '"tok"'
+
+
+def test_a_conditional_write_that_lost_against_another_is_a_conflict(scripted):
+    puts = [None, s3_error(412, "PreconditionFailed", "At least one did not hold")]
+
+    def answer_to(asked):
+        return puts.pop(0) if asked.method == "PUT" else (200, {"ETag": '"tok"'}, b"theirs")
+
+    with pytest.raises(ConflictError):
+        blobs_at(scripted(answer_to).url).write("a", b"mine", Expect.ABSENT)
+
+
+def test_two_conditional_writes_at_once_are_a_conflict(scripted):
+    text = "The conditional request cannot succeed due to a conflicting operation"
+    server = scripted(lambda asked: s3_error(409, "ConditionalRequestConflict", text))
+    with pytest.raises(ConflictError):
+        blobs_at(server.url).write("a", b"mine", Expect.ABSENT)
+
+
+def test_a_bucket_is_made_in_the_targets_region(scripted, lines):
+    server = scripted(lambda asked: (404 if asked.method == "HEAD" else 200, {}, b""))
+    blobs_at(server.url).ensure(lines.append)
+    assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in server.asked[-1].body
+    assert lines == ["make the bucket s3://some-bucket in eu-west-1"]

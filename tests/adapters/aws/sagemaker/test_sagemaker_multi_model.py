@@ -1,0 +1,260 @@
+"""Many models on one endpoint: archives below its prefix, and a catalog of what is live."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+
+import pytest
+from cloudserve.adapters.aws.sagemaker.multi_model.catalog import Catalog, Catalogs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.predict.batch import Batch
+from cloudserve.release.nouns import Revision, State
+from cloudserve.testing.provider_contract import live, perform, plan, promote, put
+from tests.adapters.aws.conftest import deploy
+
+BODY = b'{"instances": [1.0]}'
+HANDLER = "def handler(data, context):\n    raise ValueError('no instances')\n"
+ONE, TWO = Revision(1, "1" * 64), Revision(2, "2" * 64)
+
+
+@pytest.fixture
+def shared(target):
+    """Give what makes a target whose models share the endpoint `all`."""
+    return lambda **more: target(multi_model="all", **more)
+
+
+def answer(provider, model, revision=None):
+    return json.loads(provider.predict(model, BODY, revision and revision.id))["predictions"]
+
+
+def test_the_second_model_adds_its_archive_and_changes_nothing_else(
+    shared, client, half_plus_two, half_plus_three
+):
+    provider = shared()
+    one = put(provider, "first", 1, half_plus_two)
+    steps = plan(provider, "first", one)
+    assert [step.kind for step in steps] == [
+        "create-archive",
+        "create-model",
+        "create-endpoint-config",
+        "create-endpoint",
+        "load-model",
+    ]
+    assert steps[-1].sentence == f"have the endpoint all load first/{one.id}.tar.gz"
+    perform(provider, steps)
+    other = put(provider, "second", 1, half_plus_three)
+    steps = plan(provider, "second", other)
+    assert [step.kind for step in steps] == ["create-archive", "load-model"]
+    perform(provider, steps)
+    assert (answer(provider, "first"), answer(provider, "second")) == ([2.5], [3.5])
+    sagemaker = client("sagemaker")
+    assert [e["EndpointName"] for e in sagemaker.list_endpoints()["Endpoints"]] == ["all"]
+    (name,) = [m["ModelName"] for m in sagemaker.list_models()["Models"]]
+    container = sagemaker.describe_model(ModelName=name)["PrimaryContainer"]
+    prefix = f"{provider.blobs.url}/cloudserve-multi/all/models/"
+    assert (container["Mode"], container["ModelDataUrl"]) == ("MultiModel", prefix)
+    assert container["Environment"] == {"SAGEMAKER_MULTI_MODEL": "true"}
+    # A program names the revision itself.
+    asked = client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="all",
+        TargetModel=f"second/{other.id}.tar.gz",
+        ContentType="application/json",
+        Body=BODY,
+    )
+    assert json.load(asked["Body"]) == {"predictions": [3.5]}
+
+
+def test_an_archive_has_the_version_and_the_code_at_its_top(shared, tmp_path, half_plus_two):
+    folder = tmp_path / "model"
+    shutil.copytree(half_plus_two, folder)
+    (folder / "code").mkdir()
+    (folder / "code" / "inference.py").write_text(
+        "def handler(data, context):\n    return b'from the script', 'text/plain'\n"
+    )
+    provider = shared()
+    one = deploy(provider, 7, folder)
+    content, _ = provider.blobs.read(f"cloudserve-multi/all/models/half/{one.id}.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
+        names = set(tar.getnames())
+    assert {"7/saved_model.pb", "code/inference.py"} < names
+    assert provider.predict("half", BODY) == b"from the script"
+
+
+def test_a_promotion_and_a_way_back_move_nothing_on_the_endpoint(
+    shared, client, half_plus_two, half_plus_three
+):
+    provider = shared()
+    one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
+    before = client("sagemaker").describe_endpoint(EndpointName="all")["LastModifiedTime"]
+    assert answer(provider, "half", two) == [3.5]
+    (step,) = provider.plan_traffic("half", two.id, provider.describe("half"))
+    assert step.sentence == f"make {two.id} the live revision of half on all"
+    assert step.undo == f"promote {one.id} again"
+    for revision, expected in ((two, [3.5]), (one, [2.5])):
+        promote(provider, "half", revision)
+        assert answer(provider, "half") == expected
+        assert live(provider.describe("half")) == {revision.id: 1.0}
+    after = client("sagemaker").describe_endpoint(EndpointName="all")["LastModifiedTime"]
+    assert before == after
+
+
+def test_what_is_deployed_is_listed_with_where_it_lies(shared, half_plus_two, half_plus_three):
+    provider = shared()
+    one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
+    seen = provider.describe("half")
+    assert (seen.endpoint, seen.state, dict(seen.traffic)) == (
+        "all",
+        State.READY,
+        {one.id: 1.0, two.id: 0.0},
+    )
+    assert [d.source for d in seen.revisions] == [
+        f"{provider.blobs.url}/cloudserve-multi/all/models/half/{revision.id}.tar.gz"
+        for revision in (one, two)
+    ]
+    assert all(d.created for d in seen.revisions)
+
+
+def test_another_container_is_for_all_models(shared, client, half_plus_two):
+    one = deploy(shared(), 1, half_plus_two)
+    changed = shared(instance_count=2, env={"SAGEMAKER_TFS_NGINX_LOGLEVEL": "info"})
+    steps = plan(changed, "half", one)
+    assert [step.kind for step in steps] == [
+        "create-model",
+        "create-endpoint-config",
+        "update-endpoint",
+    ]
+    assert "2 x ml.m5.large for all models of the target" in steps[-1].sentence
+    perform(changed, steps)
+    assert plan(changed, "half", one) == ()
+    assert answer(changed, "half") == [2.5]
+    (found,) = client("sagemaker").describe_endpoint(EndpointName="all")["ProductionVariants"]
+    assert found["CurrentInstanceCount"] == 2
+
+
+def test_a_model_that_does_not_load_is_told_and_not_live(shared, tmp_path, half_plus_two):
+    provider = shared()
+    one = deploy(provider, 1, half_plus_two)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(RemoteError, match=r"does not load half/v2-\w+\.tar\.gz: ") as error:
+        deploy(provider, 2, broken)
+    assert "/opt/ml/models" in error.value.message or "Timed out" in error.value.message
+    seen = provider.describe("half")
+    assert live(seen) == {one.id: 1.0}
+    assert [d.state for d in seen.revisions] == [State.READY, State.FAILED]
+    failed = seen.revisions[1].revision
+    with pytest.raises(ConflictError, match="is not on the endpoint all any more"):
+        perform(provider, provider.plan_traffic("half", failed.id, seen))
+
+
+@pytest.mark.parametrize(
+    ("script", "loads"),
+    [
+        ("import no_such_module_at_all\n" + HANDLER, False),
+        (HANDLER, True),
+    ],
+)
+def test_a_script_that_raises_is_loaded_and_one_that_is_not_imported_is_not(
+    shared, tmp_path, half_plus_two, script, loads
+):
+    folder = tmp_path / "model"
+    shutil.copytree(half_plus_two, folder)
+    (folder / "code").mkdir()
+    (folder / "code" / "inference.py").write_text(script)
+    provider = shared()
+    if loads:
+        one = deploy(provider, 1, folder)
+        assert live(provider.describe("half")) == {one.id: 1.0}
+        return
+    with pytest.raises(RemoteError, match="does not load half/v1-"):
+        deploy(provider, 1, folder)
+    assert live(provider.describe("half")) == {}
+
+
+def test_an_endpoint_of_that_name_that_is_not_ours_is_a_conflict(target, shared, half_plus_two):
+    deploy(target(), 1, half_plus_two, "all")
+    with pytest.raises(ConflictError, match="the endpoint all belongs to the model `all`"):
+        shared().describe("half")
+
+
+def test_what_is_not_there_is_told(shared, half_plus_two):
+    provider = shared()
+    with pytest.raises(RemoteError, match="nothing of half is live") as error:
+        provider.predict("half", BODY)
+    assert error.value.hint == "cloudserve deploy half --target aws"
+    one = deploy(provider, 1, half_plus_two)
+    with pytest.raises(UserError, match="v9-0 is not on the endpoint all") as error:
+        provider.predict("half", BODY, "v9-0")
+    assert error.value.hint == f"there: {one.id}"
+    with pytest.raises(UserError, match="has no batch transform") as error:
+        provider.batch("half", one.id, Batch((), "s3://b/out"), print)
+    assert "`archive: true`" in error.value.hint
+
+
+def test_a_catalog_that_cannot_be_read_is_a_conflict(shared):
+    provider = shared()
+    provider.blobs.ensure(print)
+    provider.blobs.write("cloudserve-multi/all/catalog/half.json", b'{"live": 5}')
+    with pytest.raises(ConflictError, match="the catalog of half cannot be read") as error:
+        provider.describe("half")
+    assert error.value.where.endswith("/cloudserve-multi/all/catalog/half.json")
+
+
+class Overtaken:
+    """A bucket in which somebody else writes before the first writes of ours."""
+
+    def __init__(self, blobs, times, theirs):
+        self._blobs = blobs
+        self._left = times
+        self._theirs = theirs
+
+    def __getattr__(self, name):
+        return getattr(self._blobs, name)
+
+    def write(self, key, data, expect):
+        if self._left:
+            self._left -= 1
+            self._theirs(self._left)
+        return self._blobs.write(key, data, expect)
+
+
+@pytest.mark.parametrize(("times", "arrives"), [(1, True), (4, True), (5, False)])
+def test_two_changes_of_a_catalog_at_once_are_both_made(shared, times, arrives):
+    blobs = shared().blobs
+    blobs.ensure(print)
+    others = Catalogs(blobs, "all")
+
+    def meddle(number):
+        other = Revision(number + 10, f"{number}" * 64)
+        others.change("half", lambda catalog: catalog.tried(other, ""))
+
+    ours = Catalogs(Overtaken(blobs, times, meddle), "all")
+    if not arrives:
+        with pytest.raises(ConflictError):
+            ours.change("half", lambda catalog: catalog.tried(ONE, ""))
+        return
+    ours.change("half", lambda catalog: catalog.tried(ONE, ""))
+    found = others.read("half")
+    assert len(found.revisions) == times + 1
+    assert found.find(ONE)
+
+
+TRIES = st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.sampled_from(["", "no memory"])))
+
+
+@given(TRIES)
+def test_the_first_that_loads_is_live_and_stays_so(tries):
+    catalog = Catalog()
+    for revision, reason in tries:
+        catalog = catalog.tried(revision, reason)
+    loaded = [revision.id for revision, reason in tries if not reason]
+    assert catalog.live == (loaded[0] if loaded else "")
+    assert catalog.promoted(TWO.id).live == TWO.id
+    assert Catalog().find(ONE) is None

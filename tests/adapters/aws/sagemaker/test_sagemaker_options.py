@@ -1,0 +1,416 @@
+"""Fields that SageMaker would refuse are refused by name, before anything is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib.resources import files
+
+import botocore.session
+import jsonschema
+import pytest
+from botocore.validate import ParamValidator
+from cloudserve.adapters.aws.sagemaker.endpoint_config import LONGEST, policy, variant, waits
+from cloudserve.adapters.aws.sagemaker.endpoint_config import settings as config_settings
+from cloudserve.adapters.aws.sagemaker.options import Options, Update
+from cloudserve.adapters.aws.sagemaker.planning.checks import (
+    Place,
+    check,
+    check_body,
+    check_options,
+)
+from cloudserve.adapters.aws.sagemaker.provider import create
+from cloudserve.local_server.clouds.aws.sagemaker.traffic import read_policy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudserve.errors import ModelError, ProjectError, UserError
+from cloudserve.project import Target
+from cloudserve.release.nouns import Artifact
+
+FIELDS = {
+    "bucket": "s3://some-bucket",
+    "role_arn": "arn:aws:iam::000000000000:role/serving",
+    "region": "eu-west-1",
+}
+DLC = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference"
+MODEL = Artifact("2.20.0", 10_000, 4)
+
+
+SERVICE = botocore.session.get_session().get_service_model("sagemaker")
+SCHEMA = json.loads((files("cloudserve") / "project.schema.json").read_text())
+
+
+def options(**fields):
+    return Options(**FIELDS | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"serverless_memory_mb": 1500}, "serverless_memory_mb", "1024, 2048, 3072, 4096, 5120"),
+        (
+            {"serverless_memory_mb": 1024, "serverless_provisioned": 6},
+            "serverless_provisioned",
+            "6 cannot be kept warm of 5 at once",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "capture_percent": 10},
+            "capture_percent",
+            "a serverless endpoint has no data capture",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "async_output": "s3://some-bucket/answers"},
+            "async_output",
+            "no asynchronous invocations",
+        ),
+        ({"serverless_memory_mb": 1024, "image": f"{DLC}:2.19.0-gpu"}, "image", "has no GPU"),
+        ({"serverless_memory_mb": 1024, "update": "rolling"}, "update", "in batches"),
+        (
+            {"serverless_memory_mb": 1024, "shadow_percent": 10},
+            "shadow_percent",
+            "a serverless endpoint has no shadows",
+        ),
+        (
+            {"async_output": "s3://some-bucket/answers", "shadow_percent": 10},
+            "shadow_percent",
+            "an asynchronous endpoint has no shadows",
+        ),
+        ({"serverless_memory_mb": 8192}, "serverless_memory_mb", "<= 6144"),
+        ({"serverless_concurrency": 201}, "serverless_concurrency", "<= 200"),
+        ({"startup_seconds": 30}, "startup_seconds", "60 s or more, not 30"),
+        ({"update": "gradually"}, "update", "gradually"),
+        ({"update": "linear", "update_percent": 5}, "update_percent", "10 to 50 %"),
+        ({"update": "rolling", "update_percent": 4}, "update_percent", "5 to 50 %"),
+        ({"alarms": "errors"}, "alarms", "this target has none"),
+        (
+            {"update": "canary", "alarms": ",".join(f"a{n}" for n in range(11))},
+            "alarms",
+            "watches 10 alarms, not 11",
+        ),
+        ({"update": "linear"}, "timeout_seconds", "waits 2700 s by its steps"),
+        (
+            {
+                "update": "linear",
+                "update_wait_seconds": 3600,
+                "timeout_seconds": 99_999,
+            },
+            "update_wait_seconds",
+            "waits 32400 s by its steps, and SageMaker gives it 28200 s",
+        ),
+        ({"tensorflow_version": "2.21"}, "tensorflow_version", "no image of TensorFlow 2.21"),
+        ({"instance_type": "ml.c7g.large"}, "instance_type", "does not run on ml.c7g.large"),
+        ({"instance_type": "ml.inf2.xlarge"}, "instance_type", "does not run on ml.inf2.xlarge"),
+        (
+            {"image": "docker.io/tensorflow/serving:2.19.0"},
+            "image",
+            "the image `docker.io/tensorflow/serving:2.19.0` is not in ECR",
+        ),
+        (
+            {"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"},
+            "image",
+            "the image is in us-east-1 and the endpoint in eu-west-1",
+        ),
+        (
+            {"image": f"{DLC}:2.19.0-cpu".replace("763104351884", "626614931356")},
+            "image",
+            "are in the account 763104351884, not 626614931356",
+        ),
+        (
+            {"image": f"{DLC}:2.19.0-cpu", "tensorflow_version": "2.19"},
+            "tensorflow_version",
+            "`image` says which TensorFlow serves",
+        ),
+        ({"async_output": "answers"}, "async_output", "matching regex"),
+        ({"multi_model": "a_b"}, "multi_model", "matching regex"),
+        *(
+            ({"multi_model": "all"} | fields, field, f"an endpoint of many models {sentence}")
+            for fields, field, sentence in (
+                ({"serverless_memory_mb": 1024}, "serverless_memory_mb", "has instances"),
+                ({"async_output": "s3://some-bucket/a"}, "async_output", "has no asynchronous"),
+                ({"shadow_percent": 10}, "shadow_percent", "has no shadow of one of them"),
+                ({"update": "canary"}, "update", "is not updated when one of them"),
+                ({"package_group": "halves"}, "package_group", "is of no model package"),
+                (
+                    {"instance_type": "ml.g5.xlarge"},
+                    "instance_type",
+                    "runs AWS's TensorFlow image on",
+                ),
+            )
+        ),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused_by_name(fields, field, sentence):
+    with pytest.raises(ProjectError) as error:
+        create(Target("aws", "sagemaker", FIELDS | fields, "file: targets.aws"), {})
+    assert error.value.where == f"file: targets.aws.{field}"
+    assert sentence in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "image"),
+    [
+        ({}, f"{DLC}:2.20-cpu-py312"),
+        ({"tensorflow_version": "2.19"}, f"{DLC}:2.19.0-cpu"),
+        ({"tensorflow_version": "2.18", "instance_type": "ml.g5.xlarge"}, f"{DLC}:2.18.0-gpu"),
+        ({"serverless_memory_mb": 1024, "instance_type": "ml.g5.xlarge"}, f"{DLC}:2.20-cpu-py312"),
+        (
+            {"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"},
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1",
+        ),
+    ],
+)
+def test_the_image_is_that_of_version_region_and_device(fields, image):
+    assert check_options(options(**fields), "targets.aws") == image
+
+
+class Platform:
+    """What checks read of AWS: the bucket's region and the alarms that there are."""
+
+    def __init__(self, region="eu-west-1", alarms=()):
+        self.region, self.states = region, dict.fromkeys(alarms, "OK")
+
+    def instance_types(self):
+        return ("ml.m5.large", "ml.m5.xlarge", "ml.g5.xlarge")
+
+    def bucket_region(self, name):
+        assert name == "some-bucket"
+        return self.region
+
+    def alarms(self, names):
+        return {name: state for name, state in self.states.items() if name in names}
+
+
+def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fields):
+    place = Place("aws", "some-bucket", image)
+    return check(artifact, options(**fields), place, platform or Platform())
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence", "hint"),
+    [
+        (
+            {"instance_type": "ml.m5.larg"},
+            "`ml.m5.larg` is no instance type",
+            "did you mean ml.m5.large",
+        ),
+        ({"platform": Platform("us-east-1")}, "the bucket is in us-east-1", "choose a bucket"),
+        (
+            {"artifact": Artifact("2.20.0", 2**30, 4), "serverless_memory_mb": 1024},
+            "the model has 1,073,741,824 bytes, and the endpoint 1,073,741,824 of memory",
+            "6144",
+        ),
+        (
+            {
+                "update": Update.CANARY,
+                "alarms": "errors, slow",
+                "platform": Platform(alarms=["slow"]),
+            },
+            "there is no CloudWatch alarm errors in eu-west-1",
+            "create it",
+        ),
+    ],
+)
+def test_what_sagemaker_would_refuse_is_refused_before(given, sentence, hint):
+    with pytest.raises(UserError) as error:
+        checked(**given)
+    assert sentence in error.value.message
+    assert hint in error.value.hint
+
+
+def test_what_fits_passes_without_a_word():
+    assert checked(update=Update.CANARY, alarms="slow", platform=Platform(alarms=["slow"])) == ()
+    assert checked(platform=Platform(region=None)) == ()
+
+
+def test_an_op_that_awss_image_does_not_have_is_refused():
+    with pytest.raises(ModelError, match="has no op `DecodeJxl`"):
+        checked(artifact=Artifact("2.21.0", 1, 1, ops=("DecodeJxl",)))
+    with pytest.raises(ModelError, match="has no op `Addons>Resampler` of tensorflow-addons"):
+        checked(artifact=Artifact("2.20.0", 1, 1, ops=("Addons>Resampler",)))
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=Artifact("2.20.0", 1, 1, ops=("MyOp",)), image=own)
+    assert f"not TensorFlow's own: `MyOp`; {own} must have them" in warning
+
+
+def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warned_of():
+    broken = Artifact("2.20.0", 10_000, 4, unrestored=("a", "b", "c", "d"))
+    with pytest.raises(ModelError, match="Could not find variable a"):
+        checked(artifact=broken)
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=broken, image=own)
+    assert "4 variables (a, b, c, …)" in warning
+    mirror = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/tensorflow/serving:2.19.0"
+    with pytest.raises(ModelError, match="Could not find variable a"):
+        checked(artifact=broken, image=mirror)
+    assert f"{own} must run that" in warning
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"artifact": Artifact("2.20.0", 1, 1, ops=("CaseFoldUTF8",))}, "of tensorflow-text"),
+        ({"instance_type": "ml.g5.xlarge"}, "does not use the GPU of ml.g5.xlarge"),
+        ({"image": f"{DLC}:2.20-gpu-py312"}, "is for a GPU, and ml.m5.large has none"),
+    ],
+)
+def test_what_will_bite_later_is_a_warning(given, words):
+    (warning,) = checked(**given)
+    assert words in warning
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit"), [({}, 6_291_456), ({"serverless_memory_mb": 1024}, 4_194_304)]
+)
+def test_a_request_that_is_too_large_is_not_sent(fields, limit):
+    check_body(b"x" * limit, options(**fields))
+    with pytest.raises(UserError, match=f"{limit + 1:,} bytes") as error:
+        check_body(b"x" * (limit + 1), options(**fields))
+    assert "fewer instances" in error.value.hint
+
+
+def test_a_serverless_variant_has_no_instances_and_an_idle_one_is_not_kept_warm():
+    serverless = options(serverless_memory_mb=2048, serverless_provisioned=2)
+    spec = variant(serverless, "AllTraffic", "m")
+    assert spec["ServerlessConfig"] == {
+        "MemorySizeInMB": 2048,
+        "MaxConcurrency": 5,
+        "ProvisionedConcurrency": 2,
+    }
+    assert not {"InstanceType", "InitialInstanceCount"} & set(spec)
+    idle = variant(serverless, "AllTraffic", "m", idle=True)
+    assert "ProvisionedConcurrency" not in idle["ServerlessConfig"]
+    assert variant(options(instance_count=3), "a", "m", idle=True)["InitialInstanceCount"] == 1
+
+
+def test_capture_and_asynchronous_answers_are_settings():
+    assert config_settings(options()) == {}
+    found = config_settings(
+        options(
+            capture_percent=20,
+            async_output="s3://some-bucket/answers",
+            async_failures="s3://some-bucket/failures",
+            async_concurrency=4,
+        )
+    )
+    assert found["DataCaptureConfig"]["DestinationS3Uri"] == "s3://some-bucket/captured"
+    assert found["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
+    assert found["AsyncInferenceConfig"] == {
+        "OutputConfig": {
+            "S3OutputPath": "s3://some-bucket/answers",
+            "S3FailurePath": "s3://some-bucket/failures",
+        },
+        "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4},
+    }
+
+
+@pytest.mark.parametrize(
+    ("update", "key", "size", "seconds"),
+    [
+        (Update.ALL_AT_ONCE, "BlueGreenUpdatePolicy", None, 30),
+        (Update.CANARY, "BlueGreenUpdatePolicy", "CanarySize", 90),
+        (Update.LINEAR, "BlueGreenUpdatePolicy", "LinearStepSize", 270),
+        (Update.ROLLING, "RollingUpdatePolicy", "MaximumBatchSize", 300),
+    ],
+)
+def test_a_policy_has_time_for_its_waits_and_names_the_alarms(update, key, size, seconds):
+    chosen = options(
+        update=update,
+        update_percent=20,
+        update_wait_seconds=60,
+        update_bake_seconds=30,
+        alarms="errors, slow",
+    )
+    found = policy(chosen)
+    assert found["AutoRollbackConfiguration"] == {
+        "Alarms": [{"AlarmName": "errors"}, {"AlarmName": "slow"}]
+    }
+    assert found[key]["MaximumExecutionTimeoutInSeconds"] > waits(chosen) == seconds
+    if size:
+        routing = found[key].get("TrafficRoutingConfiguration", found[key])
+        assert routing[size] == {"Type": "CAPACITY_PERCENT", "Value": 20}
+
+
+@settings(max_examples=60)
+@given(
+    update=st.sampled_from([update for update in Update if update]),
+    percent=st.integers(1, 50),
+    wait=st.integers(0, 3600),
+    bake=st.integers(0, 3600),
+    count=st.integers(1, 40),
+)
+def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_take(
+    update, percent, wait, bake, count
+):
+    chosen = options(
+        update=update,
+        update_percent=percent,
+        update_wait_seconds=wait,
+        update_bake_seconds=bake,
+        instance_count=count,
+        timeout_seconds=99_999,
+    )
+    try:
+        check_options(chosen, "targets.aws")
+    except ProjectError:
+        return
+    found = policy(chosen)
+    report = ParamValidator().validate(found, SERVICE.shape_for("DeploymentConfig"))
+    assert not report.has_errors(), report.generate_report()
+    read = read_policy(found, count)
+    assert read.limit_seconds <= LONGEST
+    assert waits(chosen) == read.bake_seconds + sum(step.seconds for step in read.steps)
+
+
+def test_without_a_policy_nothing_is_said_of_updates():
+    assert policy(options()) == {}
+
+
+def in_a_project(**fields):
+    target = {"provider": "sagemaker", **FIELDS, **fields}
+    return {"models": {"m": {"path": "m"}}, "targets": {"aws": target}}
+
+
+def fits(document):
+    return jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
+
+
+def test_the_schema_for_editors_names_the_fields_and_no_others():
+    (rule,) = SCHEMA["properties"]["targets"]["additionalProperties"]["allOf"]
+    named = set(rule["then"]["properties"])
+    assert named == {field.name for field in dataclasses.fields(Options)}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"serverless_memory_mb": 2048, "serverless_concurrency": "20"},
+        *({"update": update.value} for update in Update),
+        {"env": {"SAGEMAKER_TFS_NGINX_LOGLEVEL": "info"}, "capture_percent": 100},
+        {"archive": True},
+        {"multi_model": "all"},
+        {"image": None, "instance_count": 3, "async_output": "s3://some-bucket/answers"},
+    ],
+)
+def test_the_schema_for_editors_takes_what_the_adapter_takes(fields):
+    assert fits(in_a_project(**fields))
+    create(Target("aws", "sagemaker", FIELDS | {"timeout_seconds": 3600} | fields), {})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"serverless_memory_mb": 1500},
+        {"update": "gradually"},
+        {"instance_count": 0},
+        {"capture_percent": 101},
+        {"update_percent": 60},
+        {"startup_seconds": 4000},
+        {"role_arn": 5},
+        {"tensorflow_version": 2.2},
+    ],
+)
+def test_the_schema_for_editors_refuses_what_the_adapter_refuses(fields):
+    assert not fits(in_a_project(**fields))
+    with pytest.raises(ProjectError):
+        create(Target("aws", "sagemaker", FIELDS | fields), {})

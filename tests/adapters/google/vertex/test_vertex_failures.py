@@ -1,0 +1,405 @@
+"""What Vertex AI's failures look like over a real socket, and what an earlier run left running."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from cloudserve.adapters.google.ai_platform.records import version_labels
+from cloudserve.adapters.google.vertex.api import VertexApi
+from cloudserve.adapters.google.vertex.images import Availability
+from cloudserve.adapters.google.vertex.options import Options
+from cloudserve.adapters.google.vertex.provider import Vertex, create
+from cloudserve.adapters.google.vertex.records import description
+from cloudserve.adapters.polling import Poller
+
+from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
+from cloudserve.project import Target
+from cloudserve.release.nouns import Action, Location, Revision, State
+from tests.adapters.google.owned import VERTEX, model_labels
+
+PARENT = "projects/p/locations/us-central1"
+# The platform names the project by its number in what it answers.
+NUMBERED = "projects/123456/locations/us-central1"
+MODEL, ENDPOINT = f"{PARENT}/models/half-plus", f"{PARENT}/endpoints/half-plus"
+ONE = Revision(1, "0f3c5a9b7d21" + "e" * 52)
+LOCATION = Location("gs://bucket", "cloudserve/x/", "half-plus", 1)
+DEPLOYED = {
+    "displayName": ONE.id,
+    "dedicatedResources": {"machineSpec": {"machineType": "n1-standard-2"}},
+}
+TODAY = datetime(2026, 11, 21, tzinfo=UTC)
+ARGS = {"model": "half-plus", "revision": ONE.id}
+
+
+class Anonymous:
+    """Access without an account: the scripted server asks for none."""
+
+    @property
+    def credentials(self):
+        from google.auth.credentials import AnonymousCredentials
+
+        return AnonymousCredentials()
+
+
+def answer(status, body):
+    return status, {"Content-Type": "application/json; charset=UTF-8"}, json.dumps(body).encode()
+
+
+def status_of(code, message, name="FAILED_PRECONDITION"):
+    return answer(code, {"error": {"code": code, "message": message, "status": name}})
+
+
+def provider_at(url, timeout=5.0, **fields):
+    options = Options(bucket="gs://bucket", project="p", region="us-central1", **fields)
+    api = VertexApi("p", "us-central1", url, Anonymous(), retries=0)
+    poller = Poller(timeout, first=0.001, longest=0.01)
+    return Vertex(VERTEX, options, api, None, poller, Availability(clock=lambda: TODAY))
+
+
+def version(number="1", **fields):
+    return {
+        "name": f"{NUMBERED}/models/half-plus",
+        "versionId": number,
+        "versionAliases": [ONE.id, "default", "live"],
+        "labels": {**model_labels("half-plus"), **version_labels(ONE)},
+        "versionDescription": description(ONE, "abc"),
+        "artifactUri": LOCATION.saved_model_url,
+        "versionCreateTime": "2026-05-06T07:08:09.123456Z",
+        **fields,
+    }
+
+
+def endpoint(*deployed, **fields):
+    return {
+        "name": f"{NUMBERED}/endpoints/half-plus",
+        "labels": model_labels("half-plus"),
+        "deployedModels": list(deployed),
+        "etag": "E",
+        **fields,
+    }
+
+
+def placed(identity="77", **fields):
+    return {
+        "id": identity,
+        "model": f"{NUMBERED}/models/half-plus",
+        "modelVersionId": "1",
+        "createTime": "2026-05-06T07:08:09Z",
+        **DEPLOYED,
+        **fields,
+    }
+
+
+def operation(owner, name="op", **fields):
+    return {"name": f"{owner}/operations/{name}", **fields}
+
+
+@pytest.fixture
+def answering(scripted):
+    """Give what makes a provider whose service answers by `METHOD path`, lists one by one."""
+
+    def make(answers, **options):
+        def answer_to(asked):
+            key = f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"
+            found = answers[key]
+            if not isinstance(found, list):
+                return found
+            return found.pop(0) if len(found) > 1 else found[0]
+
+        server = scripted(answer_to)
+        return provider_at(server.url, **options), server
+
+    return make
+
+
+def state(versions=(), there=None):
+    """Return the answers that tell what Vertex AI has."""
+    listed = answer(200, {"models": list(versions)}) if versions else status_of(404, "none")
+    return {
+        f"GET {MODEL}:listVersions": listed,
+        f"GET {ENDPOINT}": answer(200, there) if there else status_of(404, "none"),
+        f"GET {ENDPOINT}/operations": answer(200, {}),
+        f"GET {MODEL}/operations": answer(200, {}),
+    }
+
+
+def deploy_action():
+    args = {**ARGS, "deployed": json.dumps(DEPLOYED)}
+    return Action("deploy-model", "deploy-model", "deploy", args)
+
+
+def posted(server, suffix):
+    return [json.loads(a.body) for a in server.asked if a.path.partition("?")[0].endswith(suffix)]
+
+
+def test_projects_named_by_number_are_understood(answering):
+    provider, _ = answering(state([version()], endpoint(placed(), trafficSplit={"77": 100})))
+    seen = provider.describe("half-plus")
+    assert [d.revision for d in seen.revisions] == [ONE]
+    assert dict(seen.traffic) == {ONE.id: 1.0}
+    assert seen.revisions[0].reason is None
+
+
+def test_an_operation_that_an_earlier_run_left_is_told(answering):
+    listed = {"operations": [operation(ENDPOINT, done=True), operation(ENDPOINT, "deploying")]}
+    answers = {**state([], endpoint()), f"GET {ENDPOINT}/operations": answer(200, listed)}
+    seen = answering(answers)[0].describe("half-plus")
+    assert (seen.state, seen.reason) == (State.UPDATING, "operation deploying is running")
+
+
+def test_versions_over_several_pages_are_all_read(answering):
+    other = version("2", versionAliases=[], versionDescription="by hand")
+    other["labels"] = model_labels("half-plus")
+    answers = state([version()])
+    answers[f"GET {MODEL}:listVersions"] = [
+        answer(200, {"models": [other], "nextPageToken": "2"}),
+        answer(200, {"models": [version()]}),
+    ]
+    provider, _ = answering(answers)
+    assert [d.revision for d in provider.describe("half-plus").revisions] == [ONE]
+
+
+def test_a_version_that_somebody_adds_by_hand_is_passed_over(answering):
+    theirs = version("2", versionAliases=["mine"], versionDescription="by hand", labels={})
+    provider, _ = answering(
+        state([version(), theirs], endpoint(placed(), trafficSplit={"77": 100}))
+    )
+    assert [d.revision for d in provider.describe("half-plus").revisions] == [ONE]
+
+
+def test_a_model_without_any_version_of_ours_is_a_conflict(answering):
+    theirs = version(versionAliases=["mine"], versionDescription="by hand", labels={})
+    provider, _ = answering(state([theirs]))
+    with pytest.raises(ConflictError, match="the model half-plus is there, and nothing says"):
+        provider.describe("half-plus")
+
+
+def test_a_permission_that_is_missing_is_told_with_its_name(answering):
+    message = "Permission 'aiplatform.models.list' denied on resource"
+    provider, _ = answering(
+        {f"GET {MODEL}:listVersions": status_of(403, message, "PERMISSION_DENIED")}
+    )
+    with pytest.raises(RemoteError, match=r"aiplatform\.models\.list") as error:
+        provider.describe("half-plus")
+    assert error.value.where.endswith(f"{MODEL}")
+    assert error.value.hint.startswith("grant the account the permission")
+
+
+def test_nobody_at_the_endpoint_is_unreachable(nobody):
+    provider = provider_at(nobody)
+    for call in (lambda: provider.describe("m"), lambda: provider.predict("m", b"{}")):
+        with pytest.raises(UnreachableError) as error:
+            call()
+        assert error.value.where.startswith(nobody)
+
+
+def test_making_a_provider_asks_nobody(scripted):
+    server = scripted(lambda asked: None)
+    fields = {"bucket": "gs://some-bucket", "project": "p", "endpoint": server.url}
+    create(Target("gcp", "vertex", fields), {"STORAGE_EMULATOR_HOST": server.url})
+    assert server.asked == []
+
+
+def test_stages_of_a_deployment_are_told_once_each(answering, lines):
+    metadata = {"deploymentStage": "STARTING_MODEL_SERVER"}
+    done = operation(ENDPOINT, done=True, response={})
+    provider, server = answering(
+        {
+            **state([version()], endpoint()),
+            f"POST {ENDPOINT}:deployModel": answer(200, operation(ENDPOINT)),
+            f"GET {ENDPOINT}/operations/op": [
+                answer(200, operation(ENDPOINT, metadata=metadata)),
+                answer(200, operation(ENDPOINT, metadata=metadata)),
+                status_of(503, "busy", "UNAVAILABLE"),
+                answer(200, done),
+            ],
+        }
+    )
+    provider.perform(deploy_action(), lines.append)
+    assert lines == [
+        f"deploy {ONE.id}: operation op is running",
+        f"deploy {ONE.id}: starting model server",
+        "read the operation: busy; asking again",
+    ]
+    assert posted(server, ":deployModel") == [
+        {"deployedModel": {**DEPLOYED, "model": f"{MODEL}@1"}, "trafficSplit": {"0": 100}}
+    ]
+
+
+def test_a_deployment_past_the_deadline_goes_on_and_the_next_run_waits_for_it(answering, lines):
+    answers = {
+        **state([version()], endpoint()),
+        f"POST {ENDPOINT}:deployModel": answer(200, operation(ENDPOINT)),
+        f"GET {ENDPOINT}/operations/op": answer(200, operation(ENDPOINT)),
+    }
+    provider, server = answering(answers, timeout=0.02)
+    with pytest.raises(RemoteError, match="it goes on without us") as error:
+        provider.perform(deploy_action(), lines.append)
+    assert "run the same command again" in error.value.hint
+
+    lines.clear()
+    answers[f"GET {ENDPOINT}/operations"] = answer(200, {"operations": [operation(ENDPOINT)]})
+    answers[f"GET {ENDPOINT}/operations/op"] = answer(200, operation(ENDPOINT, done=True))
+    answers[f"GET {ENDPOINT}"] = answer(200, endpoint(placed(), trafficSplit={"77": 100}))
+    provider.perform(deploy_action(), lines.append)
+    assert lines == [
+        "begun earlier: operation op is running",
+        f"{ONE.id}: on the endpoint already",
+    ]
+    assert len(posted(server, ":deployModel")) == 1
+
+
+ADVICE = {
+    1: "run the same command again when the cause has passed; ",
+    3: "correct the cause and deploy again: what failed is replaced; ",
+    7: "grant the permission that the message names, then run the same command again; ",
+    8: "ask for more quota or take other machines, then run the same command again: "
+    "https://console.cloud.google.com/iam-admin/quotas?project=p; ",
+    9: "correct the cause and deploy again: what failed is replaced; ",
+    14: "run the same command again when the cause has passed; ",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "marked"),
+    [
+        (9, "Model server exited unexpectedly.", True),
+        (3, "The model is not supported.", True),
+        (8, "The following quota metrics exceed quota limits: custom_model_serving_cpus", False),
+        (7, "Permission 'storage.objects.get' denied on gs://bucket", False),
+        (14, "The service is currently unavailable.", False),
+        (1, "The operation was cancelled.", False),
+    ],
+)
+def test_only_a_failure_of_the_models_own_marks_it_as_failed(
+    answering, lines, code, message, marked
+):
+    failed = operation(ENDPOINT, done=True, error={"code": code, "message": message})
+    provider, server = answering(
+        {
+            **state([version()], endpoint()),
+            f"POST {ENDPOINT}:deployModel": answer(200, failed),
+            f"PATCH {MODEL}@1": answer(200, version()),
+        }
+    )
+    with pytest.raises(RemoteError) as error:
+        provider.perform(deploy_action(), lines.append)
+    assert error.value.message == f"deploy {ONE.id}: {message}"
+    assert error.value.hint.startswith(ADVICE[code])
+    assert "; its log: https://console.cloud.google.com/logs/query;query=" in error.value.hint
+    patches = [json.loads(a.body) for a in server.asked if a.method == "PATCH"]
+    if marked:
+        (patch,) = patches
+        assert patch["labels"]["cloudserve-state"] == "failed"
+        assert patch["versionDescription"].endswith(f"\n{error.value.message}")
+    else:
+        assert patches == []
+
+
+def test_a_mark_that_cannot_be_made_does_not_hide_the_failure(answering, lines, caplog):
+    failed = operation(ENDPOINT, done=True, error={"code": 9, "message": "it crashed"})
+    provider, _ = answering(
+        {
+            **state([version()], endpoint()),
+            f"POST {ENDPOINT}:deployModel": answer(200, failed),
+            f"PATCH {MODEL}@1": status_of(403, "no", "PERMISSION_DENIED"),
+        }
+    )
+    with pytest.raises(RemoteError, match="it crashed"):
+        provider.perform(deploy_action(), lines.append)
+    assert "version 1 is not marked as failed" in caplog.text
+
+
+def upload_action():
+    return Action(
+        "upload-version",
+        "upload-version",
+        "upload",
+        {
+            **ARGS,
+            "number": 1,
+            "digest": ONE.digest,
+            "source": LOCATION.saved_model_url,
+            "spec": '{"imageUri": "i"}',
+            "container": "abc",
+        },
+    )
+
+
+def test_an_upload_that_an_earlier_run_began_is_waited_for_and_taken(answering, lines):
+    answers = state()
+    answers[f"GET {MODEL}/operations"] = answer(200, {"operations": [operation(MODEL)]})
+    answers[f"GET {MODEL}/operations/op"] = answer(200, operation(MODEL, done=True))
+    answers[f"GET {MODEL}:listVersions"] = answer(200, {"models": [version()]})
+    provider, server = answering(answers)
+    provider.perform(upload_action(), lines.append)
+    assert lines == [
+        "begun earlier: operation op is running",
+        "version 1 of half-plus: there already",
+    ]
+    assert posted(server, "models:upload") == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_upload_whose_answer_was_lost_is_recognised(answering, lines, late):
+    taken = {"code": 6, "message": "Model already exists."}
+    answers = {**state(), f"POST {PARENT}/models:upload": status_of(409, "Model already exists.")}
+    if late:
+        failed = operation(MODEL, done=True, error=taken)
+        answers[f"POST {PARENT}/models:upload"] = answer(200, failed)
+    answers[f"GET {MODEL}:listVersions"] = [
+        status_of(404, "none"),
+        answer(200, {"models": [version()]}),
+    ]
+    provider, server = answering(answers)
+    provider.perform(upload_action(), lines.append)
+    assert lines[-1] == "version 1 of half-plus: there already"
+    (body,) = posted(server, "models:upload")
+    assert body["modelId"] == "half-plus"
+    assert body["model"]["versionAliases"] == [ONE.id]
+    assert body["model"]["displayName"] == "half-plus"
+
+
+def test_an_upload_that_fails_raises_its_operations_reason(answering, lines):
+    text = "There are no files under gs://bucket/x to copy."
+    failed = operation(MODEL, done=True, error={"code": 9, "message": text})
+    answers = {**state(), f"POST {PARENT}/models:upload": answer(200, failed)}
+    provider, _ = answering(answers)
+    with pytest.raises(RemoteError, match="There are no files") as error:
+        provider.perform(upload_action(), lines.append)
+    assert error.value.where.endswith(MODEL)
+    assert error.value.request_id == f"{MODEL}/operations/op"
+
+
+def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(answering, lines):
+    newer = placed("88", createTime="2026-05-06T07:08:10Z")
+    there = endpoint(placed(), newer, placed("99", model="m/theirs"), trafficSplit={"77": 100})
+    provider, server = answering(
+        {**state([version()], there), f"PATCH {ENDPOINT}": answer(200, there)}
+    )
+    args = {**ARGS, "split": json.dumps({ONE.id: 60, "99": 40})}
+    provider.perform(Action("t", "set-traffic", "", args), lines.append)
+    (patch,) = [a for a in server.asked if a.method == "PATCH"]
+    assert "updateMask=trafficSplit" in patch.path
+    assert json.loads(patch.body) == {"trafficSplit": {"88": 60, "99": 40}, "etag": "E"}
+
+
+def test_a_deployment_with_traffic_is_never_undeployed(answering, lines):
+    there = endpoint(placed(), trafficSplit={"77": 100})
+    provider, _ = answering(state([version()], there))
+    args = {**ARGS, "deployment": ""}
+    with pytest.raises(ConflictError, match="has traffic"):
+        provider.perform(Action("u", "undeploy-model", "", args), lines.append)
+
+
+def test_a_version_that_is_the_revision_again_is_never_deleted(answering, lines):
+    provider, _ = answering(state([version()]))
+    with pytest.raises(ConflictError, match="version 1 of half-plus is v1-0f3c5a9b7d21 again"):
+        provider.perform(Action("d", "delete-version", "", {**ARGS, "version": "1"}), lines.append)
+
+
+def test_an_action_that_is_not_vertexs_is_refused(nobody):
+    with pytest.raises(UserError, match="vertex does not know the action `set-default`"):
+        provider_at(nobody).perform(Action("x", "set-default", ""), print)

@@ -1,0 +1,73 @@
+"""A SavedModel in a bucket whose own prefix is the base path: one version, whole or not there."""
+
+import shutil
+
+import pytest
+from cloudserve.adapters.directory.storage import DirectoryBlobs
+
+from cloudserve.errors import ConflictError
+from cloudserve.savedmodel import read_tree
+from cloudserve.storage.download.model_cache import ModelCache
+from cloudserve.storage.download.versions import find_versions, find_versions_or_model
+
+
+@pytest.fixture
+def model(shared_models, tmp_path):
+    return shutil.copytree(shared_models / "tfs_half_plus_two_2v" / "123", tmp_path / "model")
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = DirectoryBlobs(tmp_path / "bucket")
+    made.ensure(lambda line: None)
+    return made
+
+
+@pytest.fixture
+def put(store, model):
+    """Give what copies the model below a prefix."""
+
+    def put(prefix, leave_out=""):
+        for path in sorted(path for path in model.rglob("*") if path.is_file()):
+            name = path.relative_to(model).as_posix()
+            if name != leave_out:
+                store.write(f"{prefix}{name}", path.read_bytes())
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("base", "number"), [("half/", 1), ("half/7/", 7), ("", 1), ("half/9999999999999999999/", 1)]
+)
+def test_its_number_is_its_folders_name_or_1(store, put, model, tmp_path, base, number):
+    put(base)
+    (version,) = find_versions_or_model(store, base).values()
+    assert version.number == number
+    path = ModelCache(tmp_path / "cache", 1 << 30).get(store, base, version)
+    assert read_tree(path).digest == read_tree(model).digest
+
+
+def test_it_is_no_version_to_who_wants_numbers(store, put):
+    put("half/")
+    assert find_versions(store, "half/") == {}
+
+
+def test_a_base_path_of_numbers_is_still_one(store, put):
+    put("half/3/")
+    assert find_versions_or_model(store, "half/") == find_versions(store, "half/")
+    assert find_versions_or_model(store, "half/").keys() == {3}
+
+
+def test_one_that_is_not_whole_is_not_there(store, put):
+    put("half/", leave_out="variables/variables.index")
+    assert find_versions_or_model(store, "half/") == {}
+
+
+def test_one_that_changes_while_it_is_fetched_is_never_a_directory(store, put, tmp_path):
+    put("half/")
+    (version,) = find_versions_or_model(store, "half/").values()
+    store.write("half/assets.extra/late", b"late")
+    cache = ModelCache(tmp_path / "cache", 1 << 30)
+    with pytest.raises(ConflictError, match="changed while it was fetched"):
+        cache.get(store, "half/", version)
+    assert not cache.path(version).exists()

@@ -1,0 +1,160 @@
+"""TLS from an `ssl_config_file`: who is let in, and which files are refused."""
+
+import grpc
+import grpc.aio
+import pytest
+from cloudserve.local_server.status import Code, StatusError
+from cloudserve.local_server.transport.grpc.server import GrpcOptions, GrpcServer
+from cloudserve.local_server.transport.tls import read_ssl_config
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve.errors import UserError
+
+from ..certificates import Signed, config_text
+from .grpc_echo import Echo, ask, in_loop, refusal, serving
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Signed("authority")
+
+
+@pytest.fixture(scope="module")
+def server_identity(authority):
+    return Signed("localhost", authority)
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    def write(**fields):
+        path = tmp_path / "ssl.config"
+        path.write_text(config_text(**fields))
+        return path
+
+    return write
+
+
+def secure(server, authority, client=None):
+    credentials = grpc.ssl_channel_credentials(
+        authority.certificate.encode(),
+        *(each.encode() for each in ((client.key, client.certificate) if client else ())),
+    )
+    return grpc.aio.secure_channel(f"localhost:{server.port}", credentials)
+
+
+@in_loop
+async def test_clients_that_trust_the_certificate_are_served(
+    config_file, authority, server_identity
+):
+    path = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
+    options = GrpcOptions(tls=read_ssl_config(path))
+    async with serving(Echo(), options=options) as server:
+        async with secure(server, authority) as channel:
+            assert await ask(channel, "Say", "hello") == "hello"
+        async with secure(server, Signed("stranger")) as channel:
+            assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
+
+
+@in_loop
+async def test_with_client_verify_a_client_shows_a_certificate_of_custom_ca(
+    config_file, authority, server_identity
+):
+    path = config_file(
+        server_key=server_identity.key,
+        server_cert=server_identity.certificate,
+        custom_ca=authority.certificate,
+        client_verify=True,
+    )
+    options = GrpcOptions(tls=read_ssl_config(path))
+    async with serving(Echo(), options=options) as server:
+        async with secure(server, authority, Signed("client", authority)) as channel:
+            assert await ask(channel, "Say", "hello") == "hello"
+        async with secure(server, authority) as channel:
+            assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
+        async with secure(server, authority, Signed("stranger")) as channel:
+            assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
+
+
+@in_loop
+async def test_the_unix_socket_speaks_tls_too(config_file, tmp_path, authority, server_identity):
+    file = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
+    path = tmp_path / "s"
+    options = GrpcOptions(socket_path=path, tls=read_ssl_config(file))
+    trust = grpc.ssl_channel_credentials(authority.certificate.encode())
+    named = [("grpc.ssl_target_name_override", "localhost")]
+    async with (
+        serving(Echo(), port=None, options=options),
+        grpc.aio.secure_channel(f"unix:{path}", trust, options=named) as channel,
+    ):
+        assert await ask(channel, "Say", "hello") == "hello"
+
+
+@in_loop
+async def test_a_key_that_is_not_the_certificates_opens_no_port(config_file, server_identity):
+    path = config_file(server_key=Signed("x").key, server_cert=server_identity.certificate)
+    server = GrpcServer(Echo(), options=GrpcOptions(tls=read_ssl_config(path)))
+    with pytest.raises(UserError) as caught:
+        await server.start()
+    assert "that key and certificate belong together" in caught.value.hint
+    assert server.port == 0
+
+
+def test_a_file_that_is_not_an_ssl_config_is_told_without_quoting_it(tmp_path, caplog):
+    path = tmp_path / "ssl.config"
+    path.write_text('server_key "-----BEGIN SECRET')
+    with pytest.raises(StatusError) as caught:
+        read_ssl_config(path)
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.message == f"Invalid protobuf file: '{path}'"
+    assert "SECRET" not in caplog.text
+    assert caught.value.__cause__ is None
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path):
+    path = tmp_path / "ssl.config"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(StatusError, match="Invalid protobuf file"):
+        read_ssl_config(path)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(StatusError) as caught:
+        read_ssl_config(tmp_path / "none")
+    assert caught.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "TLS needs the server's key and certificate"),
+        ({"server_key": "k"}, "TLS needs the server's key and certificate"),
+        (
+            {"server_key": "k", "server_cert": "c", "client_verify": True},
+            "client_verify needs custom_ca: the certificate that signs the clients'",
+        ),
+    ],
+)
+def test_a_file_that_lacks_what_it_needs_is_told(config_file, fields, said):
+    with pytest.raises(UserError) as caught:
+        read_ssl_config(config_file(**fields))
+    assert caught.value.message == said
+
+
+SNIPPETS = st.lists(
+    st.sampled_from(["server_key", "client_verify", ":", '"', "'", "\\x", " true", "{", "\n", "#"])
+)
+
+
+@given(text=st.binary(max_size=60) | SNIPPETS.map(lambda parts: "".join(parts).encode()))
+def test_any_file_is_an_ssl_config_or_refused(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("ssl") / "ssl.config"
+    path.write_bytes(text)
+    with pytest.raises((StatusError, UserError)):
+        read_ssl_config(path)
+
+
+def test_a_key_is_not_shown_where_the_certificates_are_printed(config_file):
+    assert "hush" not in repr(read_ssl_config(config_file(server_key="hush", server_cert="c")))
