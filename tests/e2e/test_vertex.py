@@ -116,6 +116,17 @@ def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, run, ask, step
     assert ask() == [2.5, 4.5]
 
 
+@pytest.fixture
+def held_deployment(clouds):
+    """Keep requests to deploy waiting, far longer than it takes to interrupt their client."""
+    url = f"{clouds.environment['AWS_ENDPOINT_URL']}/_cloudserve/faults"
+    held = {"route": "POST */endpoints/*:deployModel", "latency": 600}
+    requests.post(url, json={"faults": [held]}, timeout=60).raise_for_status()
+    yield
+    requests.delete(url, timeout=60).raise_for_status()
+
+
+@pytest.mark.usefixtures("held_deployment")
 def test_an_interrupted_deploy_says_what_exists(terminal, clouds):
     code, err = cut(terminal, clouds, "deploy v1-", signal.SIGINT)
     assert code == 130
