@@ -51,6 +51,8 @@ class Tally:
     failed: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     swaps: int = 0
+    after_swaps: dict[int, int] = field(default_factory=dict)
+    """By each tenth swap: the bytes that the server held after it."""
     memory: list[int] = field(default_factory=list)
     handles: list[int] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
@@ -195,6 +197,8 @@ def swap(
             over.wait(0.05)
         shutil.rmtree(folder / "m" / str(number - 1))
         tally.swaps += 1
+        if tally.swaps % 10 == 0 and tally.memory:
+            tally.after_swaps[tally.swaps] = tally.memory[-1]
 
 
 def available(port: int) -> list[str]:
@@ -253,6 +257,8 @@ def report(tally: Tally, seconds: float) -> bool:
         print(f"  {count} x {line}")
     median, *_, last = statistics.quantiles(tally.seconds, n=100)[49:]
     print(f"REST: median {median * 1e3:.2f} ms, 99% {last * 1e3:.2f} ms")
+    held = ", ".join(f"{n}: {size // MIB} MiB" for n, size in tally.after_swaps.items())
+    print(f"memory by swaps: {held}")
     kept = [
         is_flat("memory, MiB", [size // MIB for size in tally.memory]),
         is_flat("handles", tally.handles),

@@ -356,12 +356,13 @@ class _Reader:
 
     def _read_string(self) -> str:
         self._at += 1
-        parts = [self._read_right_text()]
+        # One that grows: to join many megabytes holds Python's lock as long as to decode them.
+        text = bytearray(self._read_right_text())
         while self._peek() != ord('"'):
             # What is right was cut off, or is wrong here.
-            parts.append(self._read_right_text() or self._read_escape())
+            text += self._read_right_text() or self._read_escape()
         self._at += 1
-        return b"".join(parts).decode("utf-8", "surrogateescape")
+        return text.decode("utf-8", "surrogateescape")
 
     def _read_right_text(self) -> bytes:
         match = _RIGHT_TEXT.match(self._data, self._at, self._at + _READ_AT_ONCE)
