@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 Found = TypeVar("Found")
 GROWTH = 1.6

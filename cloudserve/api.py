@@ -15,10 +15,10 @@ from pathlib import Path
 
 from cloudserve.project import Project
 from cloudserve.release.nouns import Deployment, Plan
-from cloudserve.release.provider import Notify
 from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Outcome, Releases, quiet
 from cloudserve.release.state.ledger import Release
+from cloudserve.storage.contract import Notify
 from cloudserve.storage.events import Observe, ignore
 
 Environ = Mapping[str, str] | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudserve.storage.download import versions
+from cloudserve.storage import versions
 
 from .batching.loader import batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.provider import Blob, Expect, Notify
+from cloudserve.storage.contract import Blob, Expect, Notify
 from cloudserve.storage.upload.file_slice import BLOCK, Window
 from cloudserve.storage.upload.send import send_file
 

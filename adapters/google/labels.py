@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from cloudserve.errors import UserError
+from cloudserve.release.nouns import Revision
 
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 VALUE = re.compile(r"[a-z0-9_-]{0,63}")
@@ -17,6 +18,9 @@ OWN = "cloudserve-"
 MOST = 64 - 8
 LONGEST = 63
 DIGITS = 12
+NUMBER = "cloudserve-number"
+DIGEST = ("cloudserve-digest-1", "cloudserve-digest-2")
+HALF = 32
 
 
 def label_value(text: str) -> str:
@@ -27,6 +31,15 @@ def label_value(text: str) -> str:
     digest = hashlib.sha256(lower.encode()).hexdigest()[:DIGITS]
     words = re.sub(r"[^a-z0-9_-]", "-", lower)[: LONGEST - DIGITS - 1]
     return f"{words}-{digest}"
+
+
+def version_labels(revision: Revision) -> dict[str, str]:
+    """Return the labels that say which revision a platform version is."""
+    return {
+        NUMBER: str(revision.number),
+        DIGEST[0]: revision.digest[:HALF],
+        DIGEST[1]: revision.digest[HALF:],
+    }
 
 
 def bucket_label(url: str) -> str:

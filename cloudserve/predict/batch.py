@@ -15,9 +15,10 @@ from cloudserve.project import Project
 from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.nouns import Deployment
 from cloudserve.release.planning.planner import choose
-from cloudserve.release.provider import BlobStore, Notify, Provider
+from cloudserve.release.provider import Provider
 from cloudserve.release.service import quiet
 from cloudserve.release.state.layout import ROOT
+from cloudserve.storage.contract import BlobStore, Notify
 
 BLOCK = 1 << 20
 

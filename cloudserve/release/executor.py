@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from cloudserve.errors import CloudserveError, UnreachableError
 from cloudserve.release.nouns import UPLOAD, Action, Plan
-from cloudserve.release.provider import Notify
 from cloudserve.release.state.ledger import Event, Recorder
+from cloudserve.storage.contract import Notify
 
 log = logging.getLogger(__name__)
 Perform = Callable[[Action, Notify], None]

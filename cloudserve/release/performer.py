@@ -7,10 +7,11 @@ from pathlib import Path
 
 from cloudserve.project import Model
 from cloudserve.release.nouns import CREATE_BUCKET, UPLOAD, Action, Plan
-from cloudserve.release.provider import Notify, Provider
+from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.upload import ReadTree, upload
 from cloudserve.savedmodel import read_saved_model
+from cloudserve.storage.contract import Notify
 from cloudserve.storage.events import Observe, Told
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.provenance import git_state

@@ -1,4 +1,6 @@
-"""The two contracts an adapter fulfils: `Provider` (a platform) and `BlobStore` (its bucket).
+"""The contract of an adapter: `Provider`, a platform that serves models.
+
+Its bucket's contract, `BlobStore`, is in `cloudserve.storage.contract`.
 
 Built-in and foreign adapters come through the same door: an entry point in the group
 `cloudserve.adapters` that names a callable `(Target, Mapping[str, str]) -> Provider`, the second
@@ -8,91 +10,21 @@ argument being the environment. Making a provider reaches no network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision
+from cloudserve.storage.contract import Blob, BlobStore, Expect, Notify
 
-Notify = Callable[[str], None]
-"""Takes one line of progress for people: a state change, a retry, a wait."""
-
-
-class Expect(Enum):
-    """A precondition on what a key holds before a write."""
-
-    ANYTHING = "anything"
-    ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """An object's listing entry. `token` changes with each write (S3 ETag, GCS generation)."""
-
-    key: str
-    size: int
-    token: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """The user metadata; empty in listings, which do not carry it."""
-
-    @property
-    def is_folder(self) -> bool:
-        """Say whether this is no file but a "folder" of a console or of TensorFlow's GCS writer.
-
-        Buckets have no folders: such tools write an empty object whose key ends with a slash.
-        """
-        return self.key.endswith("/") and self.size == 0
-
-
-class BlobStore(Protocol):
-    """One bucket. All methods raise RemoteError (status, what, where) when the service refuses."""
-
-    @property
-    def url(self) -> str:
-        """Return the bucket as a URL without a trailing slash: `gs://bucket`."""
-        ...
-
-    def exists(self) -> bool:
-        """Return whether the bucket is there."""
-        ...
-
-    def ensure(self, notify: Notify) -> None:
-        """Make the bucket if it is not there."""
-        ...
-
-    def head(self, key: str) -> Blob | None:
-        """Return the object's entry with its metadata, or None when it is not there."""
-        ...
-
-    def read(self, key: str) -> tuple[bytes, str] | None:
-        """Return the object's bytes and token, or None when it is not there."""
-        ...
-
-    def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
-        """Write an object atomically and return its token.
-
-        A string `expect` is the token the present object must have. Raises ConflictError when
-        the precondition does not hold; then nothing was written.
-        """
-        ...
-
-    def upload(self, key: str, path: Path, metadata: Mapping[str, str]) -> None:
-        """Write a file of any size, streamed and checksummed end to end."""
-        ...
-
-    def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order; nothing when the bucket is missing.
-
-        Folders (`Blob.is_folder`) are left out.
-        """
-        ...
-
-    def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error."""
-        ...
+__all__ = [
+    "Blob",
+    "BlobStore",
+    "Expect",
+    "Locking",
+    "Notify",
+    "Provider",
+    "UndeployProvider",
+]  # adapters import all of them from here
 
 
 class Provider(Protocol):
@@ -144,7 +76,7 @@ class Provider(Protocol):
     ) -> tuple[Action, ...]:
         """Return the actions that give one deployed revision this share; () when it has it.
 
-        The others share the rest as before (`cloudserve.release.planning.traffic.split`).
+        The others share the rest as before (`cloudserve.release.traffic.split`).
         Raises UserError for a percentage (1 to 99) where the platform cannot split traffic.
         """
         ...

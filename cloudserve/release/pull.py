@@ -9,9 +9,9 @@ from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.names import one_of
 from cloudserve.release.nouns import Revision
 from cloudserve.release.planning.resolve import meant
-from cloudserve.release.provider import BlobStore
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import number_of, read_named, uploaded
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.tree import fetch
 from cloudserve.storage.events import Observe, ignore
 from cloudserve.storage.manifest import check_manifest

@@ -36,16 +36,17 @@ from cloudserve.release.planning import planner
 from cloudserve.release.planning.approval import check_approved, check_destination, outdated
 from cloudserve.release.planning.compatibility import Compatibility, check_compatible
 from cloudserve.release.planning.plan_file import plan_id
-from cloudserve.release.planning.traffic import ALL
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
-from cloudserve.release.provider import Locking, Notify, Provider
+from cloudserve.release.provider import Locking, Provider
 from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.state.lock import lock
 from cloudserve.release.state.unfinished import Unfinished, target_of
 from cloudserve.release.state.uploaded import number_of, uploaded
+from cloudserve.release.traffic import ALL
 from cloudserve.savedmodel import DigestCache
+from cloudserve.storage.contract import Notify
 from cloudserve.storage.events import Observe, Told, ignore
 
 

@@ -14,11 +14,10 @@ import msgspec
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.release.nouns import Revision
-from cloudserve.release.provider import BlobStore, Expect
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import is_uploaded, number_of, read_named, uploaded
 from cloudserve.savedmodel import Tree, read_tree
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import BlobStore, Expect, PartStore
 from cloudserve.storage.events import (
     Direction,
     Ended,

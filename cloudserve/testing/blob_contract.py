@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError
-from cloudserve.release.provider import BlobStore, Expect
+from cloudserve.storage.contract import BlobStore, Expect
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 MIB = 2**20

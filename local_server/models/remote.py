@@ -18,9 +18,9 @@ from typing import IO
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, RemoteError
-from cloudserve.release.provider import BlobStore
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.model_cache import ModelCache
-from cloudserve.storage.download.versions import RemoteVersion, find_versions
+from cloudserve.storage.versions import RemoteVersion, find_versions
 
 from ..config import ModelConfig
 from .rounds import Rounds

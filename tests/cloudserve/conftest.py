@@ -15,9 +15,9 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Deployed, Deployment, Revision, State
-from cloudserve.release.planning.traffic import percents, split
-from cloudserve.release.provider import Blob, Expect
 from cloudserve.release.service import Releases
+from cloudserve.release.traffic import percents, split
+from cloudserve.storage.contract import Blob, Expect
 
 OFFLINE = Destination("memory", "http://127.0.0.1:8900")
 

@@ -240,8 +240,9 @@ def test_sigterm_ends_well_even_where_a_run_has_no_end(tmp_path):
         "--drain_seconds=0",
     ) as running:
         running.wait_for("Exporting HTTP/REST API")
-        with pytest.raises(urllib.error.HTTPError, match="504"):
+        with pytest.raises(urllib.error.HTTPError, match="504") as caught:
             running.predict("default", 1.0)
+        caught.value.close()
         assert running.get("/healthz")[0] == 200
         assert running.end() == 0
         running.wait_for("models are left")

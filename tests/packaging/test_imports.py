@@ -1,7 +1,8 @@
 """The arrow rules of ARCHITECTURE.md, read from the code.
 
 Arrows point inward: the core imports neither adapters nor the local server; those import the core
-and themselves, never each other. TensorFlow is imported in the runtime alone.
+and themselves, never each other. Inside them, WALLS keeps protocols and clouds apart. TensorFlow is
+imported in the runtime alone.
 """
 
 import ast
@@ -17,6 +18,65 @@ FOLDERS = {
     "templates": "cloudserve.templates",
 }
 OUTER = ("cloudserve.adapters", "cloudserve.local_server")
+# Walls inside the folders: a package, and the packages that it may not import. Names are
+# relative to `cloudserve`.
+WALLS = {
+    "savedmodel": ["cli", "predict", "release", "storage"],
+    "storage": ["cli", "predict", "release"],
+    "storage.upload": ["storage.download"],
+    "storage.download": ["storage.upload"],
+    "release": ["cli", "predict"],
+    "release.state": ["release.executor", "release.planning", "release.service"],
+    "release.planning": ["release.executor", "release.service"],
+    "adapters.aws": ["adapters.directory", "adapters.google"],
+    "adapters.aws.s3": ["adapters.aws.sagemaker"],
+    "adapters.directory": ["adapters.aws", "adapters.google"],
+    "adapters.google": ["adapters.aws", "adapters.directory"],
+    "adapters.google.gcs": ["adapters.google.ai_platform", "adapters.google.vertex"],
+    "adapters.google.ai_platform": ["adapters.google.vertex"],
+    "adapters.google.vertex": ["adapters.google.ai_platform"],
+    "local_server.transport": [
+        "local_server.clouds",
+        "local_server.codecs",
+        "local_server.inference",
+        "local_server.models",
+        "local_server.protocols",
+        "local_server.runtime",
+    ],
+    "local_server.transport.http": ["local_server.transport.grpc"],
+    "local_server.transport.grpc": ["local_server.transport.http"],
+    "local_server.codecs": [
+        "local_server.clouds",
+        "local_server.inference",
+        "local_server.models",
+        "local_server.protocols",
+        "local_server.transport",
+    ],
+    "local_server.protocols": ["local_server.clouds", "local_server.container"],
+    "local_server.protocols.tfserving": ["local_server.protocols.vertex"],
+    "local_server.protocols.middleware": [
+        "local_server.protocols.tfserving",
+        "local_server.protocols.vertex",
+    ],
+    "local_server.clouds.objects": [
+        "local_server.clouds.aws",
+        "local_server.clouds.google.ai_platform",
+        "local_server.clouds.vertex",
+    ],
+    "local_server.clouds.objects.store": [
+        "local_server.clouds.objects.gcs",
+        "local_server.clouds.objects.s3",
+    ],
+    "local_server.clouds.objects.s3": ["local_server.clouds.objects.gcs"],
+    "local_server.clouds.objects.gcs": ["local_server.clouds.objects.s3"],
+    "local_server.clouds.aws": ["local_server.clouds.google", "local_server.clouds.vertex"],
+    "local_server.clouds.google": ["local_server.clouds.aws", "local_server.clouds.vertex"],
+    "local_server.clouds.google.common": ["local_server.clouds.google.ai_platform"],
+    "local_server.clouds.vertex": [
+        "local_server.clouds.aws",
+        "local_server.clouds.google.ai_platform",
+    ],
+}
 # Modules that a command loads before it knows what it will need.
 HEAVY = {"tensorflow", "numpy", "boto3", "botocore", "googleapiclient", "grpc", "requests"}
 
@@ -69,6 +129,17 @@ def test_inside_a_mapped_folder_own_imports_are_relative(folder):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and not node.level:
                 assert not within(node.module or "", FOLDERS[folder]), file
+
+
+@pytest.mark.parametrize("package", WALLS)
+def test_a_package_imports_nothing_beyond_its_walls(package):
+    forbidden = [f"cloudserve.{name}" for name in WALLS[package]]
+    folder = package.partition(".")[0]
+    files = sources(folder if folder in FOLDERS else "cloudserve")
+    inside = [file for file in files if within(module_name(file), f"cloudserve.{package}")]
+    assert inside
+    for file in inside:
+        assert not [n for n in imports(file) if any(within(n, f) for f in forbidden)], file
 
 
 def test_templates_import_nothing():

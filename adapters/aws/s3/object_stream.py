@@ -7,8 +7,7 @@ from io import BufferedReader, RawIOBase
 from typing import Any
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.provider import Blob
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import Blob, PartStore
 from cloudserve.storage.events import Observe, Retrying
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.upload.file_slice import BLOCK

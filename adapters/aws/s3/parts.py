@@ -19,8 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.provider import Blob
-from cloudserve.storage.contract import Part, UploadGoneError
+from cloudserve.storage.contract import Blob, Part, UploadGoneError
 from cloudserve.storage.pool import WORKERS
 from cloudserve.storage.upload.file_slice import BLOCK, Blocks, Window, md5_of
 

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.provider import Blob, Expect, Notify
+from cloudserve.storage.contract import Blob, Expect, Notify
 from cloudserve.storage.upload.send import send_file
 
 from ..errors import code_of, status_of

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.provider import BlobStore
+from cloudserve.storage.contract import BlobStore
 
 from ...polling import Poller
 

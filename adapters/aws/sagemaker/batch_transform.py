@@ -14,7 +14,7 @@ import msgspec
 
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ...ownership import Ownership
 from ...polling import Poller

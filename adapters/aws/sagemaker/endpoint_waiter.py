@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ..error_hints import for_reason
 from .records import CHANGING, FAILED, Endpoint

@@ -9,8 +9,8 @@ import msgspec
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action
-from cloudserve.release.planning.traffic import ALL
-from cloudserve.release.provider import BlobStore, Notify
+from cloudserve.release.traffic import ALL
+from cloudserve.storage.contract import BlobStore, Notify
 
 from ...polling import Poller
 from .endpoint_config import as_mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.owner import owned_by
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from .endpoint_config import as_mapping, as_text
 from .model_files.archive import source_url

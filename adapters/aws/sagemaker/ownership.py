@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.owner import Owner
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ...ownership import Found, Ownership
 from .records import Endpoint, bucket_of, source_of, tag_list

@@ -25,8 +25,8 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
-from cloudserve.release.provider import BlobStore, Notify, Provider
-from cloudserve.storage.contract import PartStore
+from cloudserve.release.provider import Provider
+from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of

@@ -10,12 +10,13 @@ import msgspec
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.release.nouns import Action, Revision
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ...polling import Poller
 from ..console import version_log
+from ..labels import version_labels
 from .names import Names
-from .records import platform_name, revision_of, version_labels
+from .records import platform_name, revision_of
 
 if TYPE_CHECKING:
     from .api import MlClient

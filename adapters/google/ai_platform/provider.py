@@ -16,8 +16,9 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
-from cloudserve.release.planning.traffic import ALL
-from cloudserve.release.provider import BlobStore, Notify, Provider
+from cloudserve.release.provider import Provider
+from cloudserve.release.traffic import ALL
+from cloudserve.storage.contract import BlobStore, Notify
 
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of

@@ -13,9 +13,7 @@ from typing import Any
 
 from cloudserve.release.nouns import Deployed, Revision, State
 
-NUMBER = "cloudserve-number"
-DIGEST = ("cloudserve-digest-1", "cloudserve-digest-2")
-HALF = 32
+from ..labels import DIGEST, NUMBER
 
 STATES = {
     "READY": State.READY,
@@ -34,15 +32,6 @@ def platform_name(name: str) -> str:
 def short_name(resource: Mapping[str, Any]) -> str:
     """Return the last part of `projects/P/models/M[/versions/V]`."""
     return str(resource["name"]).rpartition("/")[2]
-
-
-def version_labels(revision: Revision) -> dict[str, str]:
-    """Return the labels that say which revision a platform version is."""
-    return {
-        NUMBER: str(revision.number),
-        DIGEST[0]: revision.digest[:HALF],
-        DIGEST[1]: revision.digest[HALF:],
-    }
 
 
 def revision_of(version: Mapping[str, Any]) -> Revision | None:

@@ -21,8 +21,7 @@ import google_crc32c
 from google.api_core.exceptions import NotFound, PreconditionFailed
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.provider import Blob
-from cloudserve.storage.contract import Part, UploadGoneError
+from cloudserve.storage.contract import Blob, Part, UploadGoneError
 from cloudserve.storage.part_ranges import PART
 from cloudserve.storage.upload.crc import CRC32C_POLYNOMIAL, combined
 from cloudserve.storage.upload.file_slice import Blocks, Window, md5_of

@@ -10,7 +10,7 @@ from google.api_core.retry import Retry
 from google.cloud.storage import Bucket
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.provider import Blob, Expect, Notify
+from cloudserve.storage.contract import Blob, Expect, Notify
 from cloudserve.storage.upload.send import send_file
 
 from .bucket import RETRY, worth_retrying

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import RemoteError
 from cloudserve.predict.batch import Batch, BatchResult
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ...polling import Poller
 from ..container_errors import container_reason

@@ -11,8 +11,7 @@ from cloudserve.errors import UserError
 from cloudserve.release.nouns import Revision
 
 from ...ownership import Found, Ownership
-from ..ai_platform.records import version_labels
-from ..labels import bucket_label
+from ..labels import bucket_label, version_labels
 
 ENDPOINT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[0-9]+")
 """Source: aiplatform v1, `endpoints.create`, endpointId; the service's own are numbers."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import RemoteError, UnreachableError
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ...polling import Poller
 from ..console import quotas

@@ -16,7 +16,8 @@ from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
-from cloudserve.release.provider import BlobStore, Notify, Provider
+from cloudserve.release.provider import Provider
+from cloudserve.storage.contract import BlobStore, Notify
 
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of

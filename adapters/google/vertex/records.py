@@ -18,7 +18,7 @@ from typing import Any
 
 from cloudserve.release.nouns import DIGITS_IN_ID, Deployed, Revision, State
 
-from ..ai_platform.records import DIGEST, HALF, NUMBER
+from ..labels import DIGEST, HALF, NUMBER
 
 REVISION_ID = re.compile(rf"v(\d+)-[0-9a-f]{{{DIGITS_IN_ID}}}")
 DESCRIPTION = re.compile(

@@ -8,7 +8,7 @@ import click
 
 from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.render.report import Report, Table, counted, output_option, show
-from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.traffic import ALL
 
 if TYPE_CHECKING:
     from cloudserve.release.state.ledger import Release

@@ -6,8 +6,8 @@ from typing import Any
 
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
-from cloudserve.release.planning.traffic import ALL
 from cloudserve.release.service import Outcome
+from cloudserve.release.traffic import ALL
 
 COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cloudserve.cli.render.report import Report, Table, counted
 from cloudserve.release.nouns import Operation, Plan
-from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.traffic import ALL
 
 COLUMNS = ("STEP", "WHAT IT DOES")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cloudserve.errors import CheckFailedError, ModelError
 from cloudserve.release.nouns import Plan, Revision
-from cloudserve.release.provider import BlobStore
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import revision_of
 from cloudserve.savedmodel import Signature, compare, parse_signatures, read_saved_model
+from cloudserve.storage.contract import BlobStore
 
 FILES = ("saved_model.pb", "saved_model.pbtxt")
 """The forms of the model file that signatures are read from, in TensorFlow's order."""

@@ -20,11 +20,11 @@ from cloudserve.release.nouns import (
     State,
 )
 from cloudserve.release.planning.resolve import meant
-from cloudserve.release.planning.traffic import ALL
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.state.uploaded import is_uploaded
+from cloudserve.release.traffic import ALL
 
 
 def plan_deploy(

@@ -6,9 +6,10 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import NO_REVISION, Deployment, Operation, Plan
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.planning.resolve import meant
-from cloudserve.release.provider import BlobStore, Provider, UndeployProvider
+from cloudserve.release.provider import Provider, UndeployProvider
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import uploaded
+from cloudserve.storage.contract import BlobStore
 
 
 def to_remove(

@@ -24,9 +24,9 @@ from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.names import utf8
 from cloudserve.release.nouns import Operation, Plan
-from cloudserve.release.planning.traffic import ALL
-from cloudserve.release.provider import BlobStore, Expect
 from cloudserve.release.state.layout import Layout
+from cloudserve.release.traffic import ALL
+from cloudserve.storage.contract import BlobStore, Expect
 
 ATTEMPTS = 20
 READERS = 8

@@ -24,8 +24,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError
-from cloudserve.release.provider import BlobStore, Expect
 from cloudserve.release.state.process import ALIVE, birth, machine
+from cloudserve.storage.contract import BlobStore, Expect
 
 LEASE = timedelta(minutes=5)
 RENEWALS = 5

@@ -12,10 +12,10 @@ from contextlib import closing
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
-from cloudserve.release.provider import BlobStore, Notify
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Event, Ledger, Release
 from cloudserve.release.state.lock import holder_of, is_left
+from cloudserve.storage.contract import BlobStore, Notify
 
 MOVES = (Operation.PROMOTE, Operation.ROLLBACK)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cloudserve.release.nouns import Revision
-from cloudserve.release.provider import BlobStore
 from cloudserve.release.state.layout import Layout
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.manifest import Manifest, check_manifest, read_manifest
 
 _ID = re.compile(r"v([0-9]+)-([0-9a-f]{12})")

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.provider import Blob, BlobStore
 from cloudserve.storage import pool
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import Blob, BlobStore, PartStore
 from cloudserve.storage.download.partial_file import Incoming, Landing, sha256_of
 from cloudserve.storage.events import FileDone, Meter, Observe, Retrying, Skipped
 from cloudserve.storage.part_ranges import PART, Span, spans

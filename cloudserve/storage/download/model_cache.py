@@ -14,17 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, ModelError
-from cloudserve.release.provider import BlobStore
 from cloudserve.savedmodel import is_saved_model
 from cloudserve.savedmodel.checkpoint.variables import check_variables
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.partial_file import Incoming, local_path
 from cloudserve.storage.download.tree import fetch, receive, staged
-from cloudserve.storage.download.versions import (
-    RemoteVersion,
-    find_versions,
-    find_versions_or_model,
-)
 from cloudserve.storage.events import Observe, ignore
+from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
 
 log = logging.getLogger(__name__)
 

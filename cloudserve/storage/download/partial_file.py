@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.provider import Blob
+from cloudserve.storage.contract import Blob
 from cloudserve.storage.part_ranges import Span
 
 

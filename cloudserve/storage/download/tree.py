@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.provider import BlobStore
 from cloudserve.savedmodel import read_tree
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.files import Receiver
 from cloudserve.storage.download.partial_file import Incoming, local_path, writing
 from cloudserve.storage.events import Direction, Ended, Observe, Started, ignore, serialized

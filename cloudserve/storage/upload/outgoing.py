@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudserve.release.provider import Blob
 from cloudserve.savedmodel.tree_cache import State
-from cloudserve.storage.contract import Part
+from cloudserve.storage.contract import Blob, Part
 from cloudserve.storage.part_ranges import Span
 
 SHA256 = "cloudserve-sha256"

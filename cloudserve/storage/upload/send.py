@@ -12,9 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.provider import Blob
 from cloudserve.storage import pool
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import Blob, PartStore
 from cloudserve.storage.events import FileDone, Observe, Skipped, ignore
 from cloudserve.storage.part_ranges import PART
 from cloudserve.storage.retry import Retry

@@ -18,7 +18,7 @@ from ..google.common.errors import JSON
 from ..objects.gcs import errors
 from ..objects.routing import is_gcs, is_s3
 from ..objects.s3.errors import XML
-from ..objects.s3.xml import document, element
+from ..objects.xml import document, element
 
 _GOOGLE: Mapping[int, str] = MappingProxyType(
     {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...status import Code
-from ..google.ai_platform.records import check_etag
 from ..google.common.discovery import snake
 from ..google.common.errors import ApiError
+from ..google.common.etag import check_etag
 from ..latency import Step
 from ..model_hosting import Serving
 from ..resources import Document

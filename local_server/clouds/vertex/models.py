@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..google.ai_platform.records import check_etag
+from ..google.common.etag import check_etag
 from ..latency import Step
 from ..resources import Document
 from .aliases import move_aliases, put_changed

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...status import Code
-from ..google.ai_platform.records import etag
 from ..google.common.errors import ApiError
+from ..google.common.etag import etag
 from ..latency import Clock
 from ..resources import Document, Resources
 

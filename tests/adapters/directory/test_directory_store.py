@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.provider import Expect
+from cloudserve.storage.contract import Expect
 
 ROOT = Path("/bucket")
 KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
@@ -125,7 +125,7 @@ import sys
 from pathlib import Path
 from cloudserve.adapters.directory.storage import DirectoryBlobs
 from cloudserve.errors import ConflictError
-from cloudserve.release.provider import Expect
+from cloudserve.storage.contract import Expect
 
 store, won = DirectoryBlobs(Path(sys.argv[1])), 0
 for number in range(200):

@@ -16,7 +16,7 @@ import pytest
 from cloudserve.local_server.clouds.objects import GcsFace, ObjectStore, S3Face
 from cloudserve.local_server.transport.http.server import HttpServer
 
-from cloudserve.release.provider import BlobStore
+from cloudserve.storage.contract import BlobStore
 
 with warnings.catch_warnings():
     # TensorFlow brings grpc, and then api_core asks for a package that only gRPC errors need.

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from cloudserve.savedmodel import read_tree
-from cloudserve.storage.download.versions import find_versions, publish
 from cloudserve.storage.manifest import Origin
+from cloudserve.storage.versions import find_versions, publish
 
 pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="the aws CLI is not installed")
 

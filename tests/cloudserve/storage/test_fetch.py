@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError, UserError
-from cloudserve.release.provider import Blob, BlobStore
 from cloudserve.release.upload import send_tree
 from cloudserve.savedmodel import read_tree
+from cloudserve.storage.contract import Blob, BlobStore
 from cloudserve.storage.download.partial_file import Incoming, Landing, local_path
 from cloudserve.storage.download.tree import fetch
 from cloudserve.storage.events import Moved, Skipped, Told
@@ -24,10 +24,6 @@ from cloudserve.storage.part_ranges import spans
 from cloudserve.storage.retry import Retry
 
 MIB = 1 << 20
-# The clouds' clients leave the sockets of broken answers to the garbage collector.
-LEFT_TO_THE_COLLECTOR = (
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
 BIG = 40 * MIB + 17
 SHARED = "cloudserve-storage-fetched"
 

@@ -8,7 +8,7 @@ from cloudserve.adapters.directory.storage import DirectoryBlobs
 from cloudserve.errors import ConflictError
 from cloudserve.savedmodel import read_tree
 from cloudserve.storage.download.model_cache import ModelCache
-from cloudserve.storage.download.versions import find_versions, find_versions_or_model
+from cloudserve.storage.versions import find_versions, find_versions_or_model
 
 
 @pytest.fixture

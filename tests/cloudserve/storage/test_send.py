@@ -23,10 +23,6 @@ from cloudserve.storage.upload.outgoing import SHA256, Outgoing
 from cloudserve.storage.upload.send import Sender
 
 MIB = 1 << 20
-# The clouds' clients leave the sockets of broken answers to the garbage collector.
-LEFT_TO_THE_COLLECTOR = (
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
 PART = 5 * MIB
 BIG = 3 * PART + 123
 

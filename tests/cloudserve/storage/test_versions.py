@@ -10,12 +10,12 @@ from cloudserve.adapters.directory.storage import DirectoryBlobs
 
 from cloudserve import registry
 from cloudserve.errors import ConflictError, ModelError, UserError
-from cloudserve.release.provider import Blob
 from cloudserve.savedmodel import read_tree
+from cloudserve.storage.contract import Blob
 from cloudserve.storage.download.model_cache import ModelCache
-from cloudserve.storage.download.versions import find_versions, find_versions_or_model, publish
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.versions import find_versions, find_versions_or_model, publish
 
 ORIGIN = Origin("ada")
 

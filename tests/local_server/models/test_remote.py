@@ -13,8 +13,8 @@ from cloudserve.local_server.models.remote import RemoteBases
 
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel import read_tree
-from cloudserve.storage.download.versions import publish
 from cloudserve.storage.manifest import Origin
+from cloudserve.storage.versions import publish
 
 URL = "gs://models/base"
 

@@ -15,9 +15,8 @@ from typing import Any
 
 from cloudserve.errors import RemoteError
 from cloudserve.release.nouns import Action, Location
-from cloudserve.release.provider import Blob, Notify
 from cloudserve.storage.archive import ARCHIVE, CODE, DIGEST, pack_members
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import Blob, Notify, PartStore
 from cloudserve.storage.events import Observe, serialized
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.upload.stream import send_stream

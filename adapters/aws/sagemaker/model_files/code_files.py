@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cloudserve.release.provider import BlobStore, Notify
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
 
 def place_code(blobs: BlobStore, source: str, destination: str, notify: Notify) -> None:

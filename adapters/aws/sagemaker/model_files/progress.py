@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 from cloudserve.storage.events import Event, Moved, Retrying, Skipped
 
 PARTS = 10

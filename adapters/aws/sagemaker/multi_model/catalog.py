@@ -14,7 +14,7 @@ import msgspec
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Revision
-from cloudserve.release.provider import BlobStore, Expect
+from cloudserve.storage.contract import BlobStore, Expect
 
 ROOT = "cloudserve-multi"
 ATTEMPTS = 5

@@ -25,9 +25,8 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
-from cloudserve.release.planning.traffic import ALL
-from cloudserve.release.provider import BlobStore, Notify
-from cloudserve.storage.contract import PartStore
+from cloudserve.release.traffic import ALL
+from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
 from ....ownership import Ownership
 from ....polling import Poller

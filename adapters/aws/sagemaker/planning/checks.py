@@ -16,7 +16,7 @@ from cloudserve.aws_registries import ACCOUNTS
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
-from cloudserve.release.provider import BlobStore
+from cloudserve.storage.contract import BlobStore
 
 from ....own_image import not_rehearsed
 from ..endpoint_config import GRACE, LONGEST, waits

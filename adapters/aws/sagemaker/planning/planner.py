@@ -12,7 +12,7 @@ import msgspec
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
-from cloudserve.release.planning.traffic import ALL, percents, split
+from cloudserve.release.traffic import ALL, percents, split
 
 from ....ownership import Ownership
 from ..endpoint_config import same_machines, same_settings, settings, told, variant

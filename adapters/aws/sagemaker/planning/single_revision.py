@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision
-from cloudserve.release.planning.traffic import ALL
+from cloudserve.release.traffic import ALL
 
 from ....ownership import Ownership
 from ..endpoint_config import policy, same_machines, same_settings, settings, shadow, told, variant

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.planning.traffic import percents
-from cloudserve.release.provider import Notify
+from cloudserve.release.traffic import percents
+from cloudserve.storage.contract import Notify
 
 from ...console import endpoint_log
 from ..names import Names

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
 from cloudserve.release.nouns import Action
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ....polling import Poller
 from ..names import Names

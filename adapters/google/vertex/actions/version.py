@@ -10,7 +10,7 @@ import msgspec
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError
 from cloudserve.release.nouns import Revision
-from cloudserve.release.provider import Notify
+from cloudserve.storage.contract import Notify
 
 from ..names import Names
 from ..operations import ALREADY_EXISTS, OperationFailedError, Operations

@@ -9,7 +9,7 @@ import msgspec
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
-from cloudserve.release.planning.traffic import percents, split
+from cloudserve.release.traffic import percents, split
 
 from ..images import Availability, artifact_uri, container_spec, fingerprint
 from ..machines import holds, machine_spec, scaling

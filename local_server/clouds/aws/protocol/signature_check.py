@@ -15,7 +15,7 @@ from typing import Protocol
 from ....transport.types import Head, Request, Response
 from ...bodies import collect
 from ...objects.s3.errors import XML
-from ...objects.s3.xml import document, element
+from ...objects.xml import document, element
 from ...router import Face
 from .errors import AwsError, xml_error
 from .sigv4 import SignatureError, Verifier, Wrong

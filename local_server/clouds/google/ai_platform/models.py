@@ -9,8 +9,9 @@ from ....status import Code
 from ...resources import Document
 from ..common.discovery import snake
 from ..common.errors import ApiError
+from ..common.etag import check_etag
 from .operations import Operations
-from .records import EMPTY, MODEL, TYPE, Records, check_etag, check_name, listing
+from .records import EMPTY, MODEL, TYPE, Records, check_name, listing
 from .settings import check_labels
 
 _SETTABLE = (

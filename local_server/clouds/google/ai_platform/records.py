@@ -6,9 +6,6 @@ and a version's `isDefault` is not stored: both are filled in when shown.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -19,6 +16,7 @@ from ...filters import FilterError, compile_filter
 from ...pages import page
 from ...resources import Document, Resources
 from ..common.errors import ApiError
+from ..common.etag import etag
 
 MODEL, VERSION, OPERATION = "google/model", "google/version", "google/operation"
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
@@ -129,18 +127,6 @@ def not_ready(version: Mapping[str, Any]) -> ApiError:
 def model_of(version: str) -> str:
     """Return the full name of a version's model."""
     return version.partition("/versions/")[0]
-
-
-def etag(document: Mapping[str, Any]) -> str:
-    """Return a token that changes with the document (base64, as the schema's `byte` wants)."""
-    content = json.dumps(document, sort_keys=True).encode()
-    return base64.b64encode(hashlib.sha256(content).digest()[:8]).decode()
-
-
-def check_etag(document: Mapping[str, Any], given: str | None) -> None:
-    """Refuse an update made from an older reading; raises ApiError ABORTED."""
-    if given is not None and given != etag(document):
-        raise ApiError(Code.ABORTED, "The etag does not match: the resource was changed meanwhile.")
 
 
 def check_name(kind: str, name: object) -> str:

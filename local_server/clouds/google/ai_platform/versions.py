@@ -20,6 +20,7 @@ from ...model_hosting import Servable, Serving, reason
 from ...objects.store.store import ObjectStore
 from ...resources import Document
 from ..common.errors import ApiError
+from ..common.etag import check_etag
 from .models import masked, set_field
 from .operations import Operations
 from .records import (
@@ -28,7 +29,6 @@ from .records import (
     TYPE,
     VERSION,
     Records,
-    check_etag,
     check_name,
     listing,
     model_of,

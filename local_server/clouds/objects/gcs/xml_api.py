@@ -14,12 +14,12 @@ from typing import Any
 from ....transport.types import Request, Response
 from ..body_spool import spool
 from ..http_util import chunks, decode, iso_time, small_body
-from ..s3.xml import MalformedError, document, element, group, initiated, parse
 from ..store.checksums import to_base64
 from ..store.errors import InvalidPartError
 from ..store.sessions import verify
 from ..store.types import Blob, Part, Upload
 from ..store.uploads import MAX_PARTS, choose
+from ..xml import MalformedError, document, element, group, initiated, parse
 from .errors import GcsError, invalid, not_implemented
 from .fields import META
 from .request import GcsCall, about_from, check_name, default_class, expected_digests

@@ -8,9 +8,9 @@ from ....transport.types import Response
 from ..http_util import iso_time
 from ..store.errors import BucketExistsError
 from ..store.types import BucketInfo
+from ..xml import MalformedError, document, element, group, parse
 from .errors import XML, S3Error, not_implemented
 from .request import S3Call, from_token, number_in, signed_region, to_token
-from .xml import MalformedError, document, element, group, parse
 
 DEFAULT_REGION = "us-east-1"
 MOST_BUCKETS = 10_000

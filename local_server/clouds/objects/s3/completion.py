@@ -11,12 +11,12 @@ from ..store.checksums import ALGORITHMS, ALWAYS, from_base64, to_base64
 from ..store.errors import InvalidPartError
 from ..store.types import About, Blob, Part, Upload
 from ..store.uploads import choose, multipart_about
+from ..xml import MalformedError, document, element, parse, quoted
 from .buckets import malformed
 from .checksums import FULL, checksum_type
 from .errors import XML, S3Error
 from .request import S3Call, write_condition
 from .uploads import upload_of
-from .xml import MalformedError, document, element, parse, quoted
 
 
 def complete_upload(call: S3Call) -> Response:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from ....transport.types import Response
 from ..http_util import UndecodableError, decode, iso_time, number
 from ..store.types import About, ObjectInfo
+from ..xml import document, element, quoted
 from .conditions import check_unchanged, failed, is_seen
 from .errors import XML, S3Error, not_implemented
 from .request import ENCRYPTION, S3Call, write_condition
 from .tags import about_of
 from .uploads import part_number, upload_of
-from .xml import document, element, quoted
 
 SOURCE = "x-amz-copy-source"
 CONDITIONS = f"{SOURCE}-"

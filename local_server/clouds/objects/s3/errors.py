@@ -16,7 +16,7 @@ from ..store.errors import (
     PreconditionFailedError,
     StoreFullError,
 )
-from .xml import document, element
+from ..xml import document, element
 
 XML = "application/xml"
 

@@ -6,10 +6,10 @@ from ....transport.types import Response
 from ..http_util import iso_time
 from ..store.listing import after, beyond
 from ..store.types import Listing, ObjectInfo
+from ..xml import document, element, group, quoted
 from .buckets import owner_of
 from .errors import XML
 from .request import Encode, S3Call, encoding, from_token, number_in, to_token
-from .xml import document, element, group, quoted
 
 MAX_KEYS = 1000
 

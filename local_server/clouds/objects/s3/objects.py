@@ -8,6 +8,7 @@ from ....transport.types import Response
 from ..http_util import UnsatisfiableRangeError, header_value, http_date, parse_range, serve
 from ..store.errors import NoSuchKeyError, ObjectStoreError
 from ..store.types import About, ObjectInfo, Precondition
+from ..xml import MalformedError, document, element, group, parse, quoted
 from .body import announced_algorithm, verify_content
 from .buckets import malformed
 from .checksums import checksum_headers
@@ -15,7 +16,6 @@ from .conditions import check, check_unchanged, is_seen
 from .errors import XML, S3Error, from_store, not_implemented
 from .request import S3Call, write_condition
 from .tags import about_of
-from .xml import MalformedError, document, element, group, parse, quoted
 
 MAX_DELETED = 1000
 OVERRIDES = (

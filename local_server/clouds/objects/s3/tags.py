@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 
 from ....transport.types import Response
 from ..store.types import About
+from ..xml import MalformedError, document, element, group, parse
 from .body import announced_algorithm, verify_content
 from .buckets import malformed
 from .errors import XML, S3Error
 from .request import S3Call, about_from
-from .xml import MalformedError, document, element, group, parse
 
 HEADER = "x-amz-tagging"
 MOST, MOST_KEY, MOST_VALUE = 10, 128, 256

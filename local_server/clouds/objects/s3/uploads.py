@@ -7,11 +7,11 @@ from ..http_util import iso_time, number
 from ..store.checksums import ALGORITHMS
 from ..store.types import Part, Upload
 from ..store.uploads import MAX_PARTS, after_marker
+from ..xml import document, element, group, initiated, quoted
 from .checksums import COMPOSITE, FULL
 from .errors import XML, S3Error, not_implemented
 from .request import S3Call, encoding, number_in
 from .tags import about_of
-from .xml import document, element, group, initiated, quoted
 
 MAX_UPLOADS = 1000
 

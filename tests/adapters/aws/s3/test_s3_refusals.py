@@ -7,7 +7,7 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
-from cloudserve.release.provider import Expect
+from cloudserve.storage.contract import Expect
 from tests.adapters.aws.scripted import FIELDS, KEYS
 
 

@@ -8,7 +8,7 @@ import pytest
 from cloudserve.adapters.google.ai_platform.api import MlClient
 from cloudserve.adapters.google.ai_platform.options import Options
 from cloudserve.adapters.google.ai_platform.provider import AiPlatform, create
-from cloudserve.adapters.google.ai_platform.records import version_labels
+from cloudserve.adapters.google.labels import version_labels
 from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError

@@ -7,7 +7,7 @@ import json
 import pytest
 from cloudserve.adapters.google.ai_platform.options import Options
 from cloudserve.adapters.google.ai_platform.provider import create
-from cloudserve.adapters.google.ai_platform.records import version_labels
+from cloudserve.adapters.google.labels import version_labels
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.project import Target

@@ -11,8 +11,8 @@ from cloudserve.adapters.google.ai_platform.records import (
     platform_name,
     revision_of,
     traffic,
-    version_labels,
 )
+from cloudserve.adapters.google.labels import version_labels
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from cloudserve.adapters.google.vertex.provider import create as create_vertex
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
-from cloudserve.release.provider import Expect
+from cloudserve.storage.contract import Expect
 from cloudserve.storage.upload.file_slice import Window
 
 

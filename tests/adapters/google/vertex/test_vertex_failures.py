@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from cloudserve.adapters.google.ai_platform.records import version_labels
+from cloudserve.adapters.google.labels import version_labels
 from cloudserve.adapters.google.vertex.api import VertexApi
 from cloudserve.adapters.google.vertex.images import Availability
 from cloudserve.adapters.google.vertex.options import Options

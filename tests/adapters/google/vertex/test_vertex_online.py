@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from cloudserve.adapters.google.ai_platform.records import version_labels
+from cloudserve.adapters.google.labels import version_labels
 from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import RemoteError

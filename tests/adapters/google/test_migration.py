@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from cloudserve.adapters.google.ai_platform.migration import RULES, to_vertex
 from cloudserve.adapters.google.ai_platform.options import Options
+from cloudserve.adapters.google.migration import RULES, to_vertex
 from cloudserve.adapters.google.vertex.provider import create
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,7 +8,7 @@ from typing import Any
 from cloudserve.migration import Mapped, Migration
 from cloudserve.project import Field, Target
 
-from ..vertex.images import ENDS, NEWEST
+from .vertex.images import ENDS, NEWEST
 
 REASON = "By `cloudserve migrate`: Google shut AI Platform Prediction down on 31 January 2025."
 DEFAULT_MACHINE, DEFAULT_REGION = "n1-standard-2", "us-central1"

@@ -18,10 +18,9 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from cloudserve.errors import ConflictError, ModelError
-from cloudserve.release.provider import Blob, BlobStore, Expect
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.savedmodel.versions import MODEL_FILES
-from cloudserve.storage.contract import PartStore
+from cloudserve.storage.contract import Blob, BlobStore, Expect, PartStore
 from cloudserve.storage.events import Direction, Ended, Observe, Started, ignore, serialized
 from cloudserve.storage.manifest import Manifest, Origin, manifest_of, read_manifest
 from cloudserve.storage.upload.outgoing import SHA256, Outgoing

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudserve.release.planning.traffic import percents, split
+from cloudserve.release.traffic import percents, split
 
 SHARES = st.dictionaries(
     st.sampled_from(["v1", "v2", "v3", "v4"]), st.floats(0.001, 1.0), min_size=1
