@@ -309,9 +309,7 @@ class Releases:
         plan = planner.plan_traffic(
             self._provider, self._target.name, operation, chosen, seen, percent
         )
-        plan = replace(plan, destination=self.destination)
-        # A rollback goes back to what clients used before.
-        return self._compatibility.check(plan) if operation is Operation.PROMOTE else plan
+        return self._compatibility.check(replace(plan, destination=self.destination))
 
     def _carry_out(
         self,
@@ -350,6 +348,8 @@ class Releases:
         """Warn, check and ask before the first change; return the actions that made a bucket."""
         for warning in plan.warnings:
             self._notify(f"warning: {warning}")
+        for difference in plan.breaking:
+            self._notify(f"breaking: {difference}")
         if not self._allow_breaking:
             check_compatible(plan)
         self._confirm(plan)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cloudserve.errors import CheckFailedError, ModelError
-from cloudserve.release.nouns import Plan, Revision
+from cloudserve.errors import CheckFailedError, ModelError, RemoteError
+from cloudserve.release.nouns import Operation, Plan, Revision
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import revision_of
 from cloudserve.savedmodel import Signature, compare, parse_signatures, read_saved_model
@@ -28,7 +28,8 @@ class Compatibility:
         """Return the plan with what its revision breaks for the clients of the live one.
 
         The revision's signatures are read from the directory `source`, or from the bucket. What
-        cannot be read is a warning of the plan.
+        is not there or no model is a warning of the plan; so is a bucket that does not answer, for
+        a rollback: nothing else stands in its way.
         """
         live = plan.previous
         if live is None or live == plan.revision.id or not plan.actions:
@@ -36,7 +37,9 @@ class Compatibility:
         try:
             before = self._uploaded(revision_of(live))
             after = self._local(source) if source else self._uploaded(plan.revision)
-        except ModelError as error:
+        except (ModelError, RemoteError) as error:
+            if isinstance(error, RemoteError) and plan.operation is not Operation.ROLLBACK:
+                raise
             sentence = f"the signatures are not compared with those of {live}: {error.message}"
             return replace(plan, warnings=(*plan.warnings, sentence))
         breaking = tuple(str(difference) for difference in compare(before, after).breaking)
@@ -59,8 +62,11 @@ class Compatibility:
 
 
 def check_compatible(plan: Plan) -> None:
-    """Raise CheckFailedError when the plan's revision breaks clients of the live one."""
-    if plan.breaking:
+    """Raise CheckFailedError when the plan's revision breaks clients of the live one.
+
+    A rollback goes back to what clients used before, and is not refused.
+    """
+    if plan.breaking and plan.operation is not Operation.ROLLBACK:
         more = f", and {len(plan.breaking) - 1} more" if len(plan.breaking) > 1 else ""
         raise CheckFailedError(
             f"{plan.revision.id} does not answer all requests that {plan.previous} does: "

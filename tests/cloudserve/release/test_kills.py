@@ -69,7 +69,7 @@ class Terminal:
         releases = Releases(self.project, "half", "here", environ=environ, notify=self.lines.append)
         return getattr(releases, verb)(*arguments, **options)
 
-    def kill(self, number, after, verb, *arguments, **options):
+    def kill(self, number, after, verb, /, *arguments, **options):
         """Kill a verb at its n-th call, before or after it took effect.
 
         Return False if it came to its end before, and None if it was killed after its last call.
@@ -111,6 +111,13 @@ class Terminal:
     def live(self):
         (name,) = (name for name, share in self.platform.traffic.items() if share)
         return name.partition("-")[0]
+
+    @property
+    def left(self):
+        """Return copies of all that verbs change, without locks."""
+        platform = self.platform
+        objects = {k: v for k, v in platform.blobs.objects.items() if not k.endswith("lock.json")}
+        return dict(platform.deployed), dict(platform.traffic), platform.name, objects
 
     def assert_all_is_ended(self):
         assert self.platform.name.partition("-")[0] in {self.live, ""}
@@ -181,6 +188,41 @@ def test_a_promotion_that_is_killed_and_run_again_is_one_promotion(terminal, aft
         assert terminal.live == "v1"
         terminal.assert_all_is_ended()
         assert terminal.run("rollback").plan.revision.number == 3
+
+
+VERBS = pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("deploy", {"number": 1}),
+        ("promote", {"version": "1"}),
+        ("rollback", {}),
+        ("undeploy", {"version": "1"}),
+        ("undeploy", {"everything": True}),
+    ],
+    ids=["deploy", "promote", "rollback", "undeploy one", "undeploy all"],
+)
+
+
+@AFTER
+@VERBS
+def test_what_is_killed_before_its_first_entry_has_changed_nothing(
+    terminal, after, verb, arguments
+):
+    """No later verb has to know of it: beside its lock, only the bucket itself may be new."""
+    numbers, stop = kills(10)
+    unrecorded = 0
+    for number in numbers:
+        if verb == "deploy":
+            terminal.platform = Platform()
+        else:
+            release_three(terminal)
+        before, entries = terminal.left, len(terminal.run("history"))
+        if not terminal.kill(number, after, verb, **arguments):
+            stop()
+        elif len(terminal.run("history")) == entries:
+            unrecorded += 1
+            assert terminal.left == before
+    assert unrecorded > 3
 
 
 @AFTER

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudserve.errors import CheckFailedError
+from cloudserve.errors import CheckFailedError, RemoteError
 from cloudserve.release.planning.plan_file import read_plan, write_plan
 
 
@@ -54,13 +54,46 @@ def test_a_promotion_reads_both_signatures_from_the_bucket(releases, platform, v
     assert platform.traffic != live
 
 
-def test_a_rollback_is_not_compared(releases, platform, versions):
+@pytest.fixture
+def breaking(releases, platform, versions):
+    """Give verbs and their lines; version 2 is live, which breaks clients of version 1."""
     verbs = releases(path=versions)
     verbs._allow_breaking = True
     verbs.deploy(1)
     verbs.deploy(2)
     verbs.promote("2")
-    assert releases(path=versions).rollback().changed
+    lines = []
+    return releases(lines, path=versions), lines
+
+
+def test_a_rollback_that_breaks_clients_says_so_and_is_not_refused(breaking):
+    verbs, lines = breaking
+    plan = verbs.plan_rollback()
+    assert plan.breaking
+    assert lines == []
+    assert verbs.rollback().changed
+    assert [line for line in lines if line.startswith("breaking: ")] == [
+        f"breaking: {difference}" for difference in plan.breaking
+    ]
+
+
+def test_a_rollback_does_not_wait_for_signatures_that_cannot_be_read(
+    breaking, platform, monkeypatch
+):
+    verbs, lines = breaking
+    read = platform.blobs.read
+
+    def fail(key):
+        if key.endswith("saved_model.pb"):
+            raise RemoteError("the bucket does not answer", hint="try again")
+        return read(key)
+
+    monkeypatch.setattr(platform.blobs, "read", fail)
+    assert verbs.rollback().changed
+    (warning,) = (line for line in lines if line.startswith("warning: "))
+    assert warning.endswith("the bucket does not answer")
+    with pytest.raises(RemoteError):
+        verbs.promote("2")
 
 
 def test_a_plan_that_breaks_is_applied_only_when_it_is_allowed(
