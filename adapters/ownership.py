@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from cloudserve.errors import ConflictError, ProjectError
 from cloudserve.project import Target
-from cloudserve.release.owner import Owner, contested, left_behind, not_owned, owned_by
+from cloudserve.release.owner import (
+    Owner,
+    contested,
+    left_behind,
+    not_owned,
+    orphaned,
+    owned_by,
+    renamed,
+)
 
 MODEL = "cloudserve-model"
 """The tag or label that tells which model a resource is of."""
@@ -38,6 +46,8 @@ class Found:
     adopt: Callable[[Mapping[str, str]], str]
     """Return what writes these tags on it: the platform's own command."""
     is_endpoint: bool = False
+    name: str = ""
+    """What `endpoint_name` would call it; "" for what is no endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,10 @@ class Ownership:
     """The project's other targets of the platform in the same place."""
     rivals: tuple[str, ...] = ()
     """Those of them that are given the same pattern."""
+    field: str = FIELD
+    """The target's field that gives the pattern."""
+    others: frozenset[str] = frozenset()
+    """The tags of all the project's other targets, wherever they are."""
 
     def endpoint(self, model: str) -> str:
         """Return the name of a model's endpoint."""
@@ -101,6 +115,28 @@ class Ownership:
         if owner == self.owner or (owner is None and self.owner.may_inherit(found.buckets())):
             others = () if owner else self.siblings
             raise left_behind(self.former(model), self.target, others, where=found.where)
+
+    def check_beside(self, model: str, endpoints: Iterable[Found]) -> None:
+        """Raise ConflictError if one of the endpoints there would be left behind.
+
+        It is asked where the target's endpoint is not there. An endpoint with the target's own tags
+        was made under another name. One of a target that the project file does not have may have
+        been, too, unless this target's endpoint is named by the project file.
+        """
+        there = [found for found in endpoints if found.tags.get(MODEL) == self.encode(model)]
+        owners = [(found, owner) for found in there if (owner := Owner.read(found.tags))]
+        for found, owner in owners:
+            if owner == self.owner:
+                wanted = self.endpoint(model)
+                raise renamed(found.what, found.name, wanted, where=found.where, field=self.field)
+        for found, owner in owners:
+            if self.is_default and self._is_gone(owner):
+                raise orphaned(found.what, owner, where=found.where, field=self.field)
+
+    def _is_gone(self, owner: Owner) -> bool:
+        """Say whether an owner is of this project and bucket, and none of its targets."""
+        is_ours = (owner.project, owner.bucket) == (self.owner.project, self.owner.bucket)
+        return is_ours and owner.target not in self.others
 
     def _check_inheritance(self, model: str, found: Found) -> None:
         buckets = set(found.buckets())
@@ -154,4 +190,6 @@ def ownership(  # noqa: PLR0913 - what a platform's names and places are
         is_default=not given,
         siblings=tuple(s.name for s in beside),
         rivals=tuple(same),
+        field=field,
+        others=frozenset(encode(sibling.name) for sibling in target.siblings),
     )

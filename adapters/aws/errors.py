@@ -89,6 +89,11 @@ def translated(what: str, where: str) -> Iterator[None]:
         raise RemoteError(f"{what}: {error}", where=where) from error
 
 
+def is_denied(error: RemoteError) -> bool:
+    """Say whether the caller lacks a permission for what was refused."""
+    return isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in DENIED
+
+
 def code_of(error: ClientError) -> str:
     """Return the service's error code, such as `ValidationException`."""
     return str(error.response.get("Error", {}).get("Code", ""))

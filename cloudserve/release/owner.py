@@ -99,6 +99,27 @@ def left_behind(endpoint: str, target: str, others: Iterable[str], *, where: str
     )
 
 
+def renamed(what: str, name: str, wanted: str, *, where: str, field: str) -> ConflictError:
+    """Return the error for an endpoint of the target itself, under the name that it had before."""
+    return ConflictError(
+        f"{what} is this target's, and {wanted} would be a second one",
+        where=where,
+        hint=f"set `{field}: {name}` on the target to keep it; or take it down first: "
+        f"`cloudserve undeploy … --all --set {field}={name}`",
+    )
+
+
+def orphaned(what: str, owner: Owner, *, where: str, field: str) -> ConflictError:
+    """Return the error for an endpoint of a target which the project file does not have."""
+    unnamed = "" if owner.is_named else "; or name this project, if that is another's: `name: …`"
+    return ConflictError(
+        f"{what} belongs to {owner}, which the project file does not have",
+        where=where,
+        hint=f"if the target was renamed, call it {owner.target} again; if this is another target, "
+        f"give it an endpoint of its own with `{field}`{unnamed}",
+    )
+
+
 def contested(what: str, others: Iterable[str], *, where: str) -> ConflictError:
     """Return the error for an endpoint without an owner that several targets name."""
     names = ", ".join(sorted(others))

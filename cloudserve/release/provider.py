@@ -92,8 +92,9 @@ class Provider(Protocol):
         """Send one JSON request (`{"instances": [...]}`) and return the platform's JSON answer.
 
         Without `revision_id` the platform's traffic rules choose. Raises UserError for one that
-        the platform gives no way to ask while others have traffic too. A failure that a platform
-        reports inside a successful HTTP answer is raised as RemoteError all the same.
+        the platform gives no way to ask while others have traffic too, ConflictError for an
+        endpoint of another owner. A failure that a platform reports inside a successful HTTP answer
+        is raised as RemoteError all the same.
         """
         ...
 

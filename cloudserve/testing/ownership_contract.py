@@ -51,6 +51,8 @@ class OwnershipContract:
         with pytest.raises(ConflictError, match="mine") as error:
             theirs.describe(MODEL)
         assert error.value.hint
+        with pytest.raises(ConflictError, match="mine"):
+            theirs.predict(MODEL, BODY)
         assert mine.describe(MODEL) == before
 
     def test_a_plan_of_another_target_does_not_touch_it(

@@ -149,6 +149,49 @@ class TestWhatIsOlderThanOwners:
         assert owning().former("half") == ""
 
 
+class TestWhatWouldBeLeftBehind:
+    """Endpoints that are there while the target's own is not."""
+
+    STAGING_TOO = MINE | {"cloudserve-target": "staging"}
+
+    def check(self, own, *tags):
+        own.check_beside("half", [replace(found(each), name="old") for each in tags])
+
+    def test_the_targets_own_under_another_name_is_refused_before_others(self):
+        with pytest.raises(ConflictError, match="is this target's, and half would be") as error:
+            self.check(owning(), self.STAGING_TOO, MINE)
+        assert "`endpoint_name: old`" in error.value.hint
+
+    def test_one_of_a_target_that_the_project_does_not_have_is_refused(self):
+        with pytest.raises(ConflictError, match="which the project file does not have") as error:
+            self.check(owning(), self.STAGING_TOO)
+        assert "name this project" in error.value.hint
+
+    @pytest.mark.parametrize(
+        ("own", "tags"),
+        [
+            (owning(STAGING), STAGING_TOO),
+            (owning(replace(STAGING, provider="vertex")), STAGING_TOO),
+            (owning(given="mine"), STAGING_TOO),
+            (owning(), MINE | {"cloudserve-project": "shop"}),
+            (owning(), MINE | {"cloudserve-model": "other"}),
+            (owning(), BEFORE),
+            (owning(), {}),
+        ],
+        ids=[
+            "of a sibling",
+            "of a sibling elsewhere",
+            "of another target than the one that is named",
+            "of another project",
+            "of another model",
+            "of the time before owners",
+            "of nobody",
+        ],
+    )
+    def test_what_cannot_be_the_targets_is_no_concern(self, own, tags):
+        self.check(own, tags)
+
+
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_labels_tell_texts_apart_but_for_their_case(one, other):
     assert VALUE.fullmatch(label_value(one))

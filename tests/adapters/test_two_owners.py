@@ -56,6 +56,9 @@ class SageMaker:
         found = getattr(self.client, f"list_{listed}")(NameContains=name, MaxResults=100)
         return [item[f"{kind}Name"] for item in found[f"{kind}s"]]
 
+    def named(self, name):
+        return name
+
     def describe(self, name):
         """Return all that there is under an endpoint's name, without when it was asked."""
         client, found = self.client, {}
@@ -100,6 +103,9 @@ class Vertex:
         url = self.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"]
         return VertexApi(self.place, "us-central1", url, Access(self.environ))
 
+    def named(self, name):
+        return name
+
     def describe(self, name):
         return {"endpoint": self.api.endpoint(name), "versions": self.api.versions(name)}
 
@@ -131,8 +137,11 @@ class AiPlatform:
         url = self.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"]
         return MlClient(self.place, url, Access(self.environ))
 
+    def named(self, name):
+        return name.replace("-", "_")
+
     def describe(self, name):
-        name = name.replace("-", "_")
+        name = self.named(name)
         found = self.ml.get_model(name)
         return {"model": found, "versions": list(self.ml.list_versions(name)) if found else []}
 
@@ -212,6 +221,8 @@ def refusals(releases):
         "plan promote": releases.plan_promote,
         "plan rollback": lambda: releases.plan_rollback("123"),
         "status": releases.status,
+        "pull": lambda: releases.pull(Path("never-made")),
+        "predict": lambda: releases.provider.predict("half", b'{"instances": [1.0]}'),
     }
     for name, verb in verbs.items():
         with pytest.raises(ConflictError) as error:
@@ -313,3 +324,46 @@ def test_the_one_that_is_told_which_endpoint_is_its_own_takes_it(cloud, project)
     assert two("staging").deploy(123).changed
     assert len(two("prod").status().revisions) == 2
     assert len(two("staging").status().revisions) == 1
+
+
+def test_a_target_that_is_alone_again_does_not_make_a_second_endpoint(cloud, project):
+    two = project("shop", prod={}, staging={})
+    two("prod").deploy(123)
+    two("staging").deploy(123)
+    before = cloud.describe("half")
+    named = cloud.named("half-prod")
+    for verb, error in refusals(project("shop", prod={})("prod")):
+        assert f"{named} is this target's, and half would be a second one" in error.message, verb
+        assert f"`endpoint_name: {named}`" in error.hint
+        assert f"--set endpoint_name={named}" in error.hint
+    assert cloud.describe("half") == before
+    assert project("shop", prod={"endpoint_name": named})("prod").deploy(124).changed
+
+
+def test_a_renamed_target_does_not_make_a_second_endpoint(cloud, project):
+    project("shop", prod={}, staging={})("prod").deploy(123)
+    named = cloud.named("half-prod")
+    for verb, error in refusals(project("shop", live={}, staging={})("live")):
+        wanted = f"{named} belongs to the target prod of the project shop, bucket "
+        assert wanted in error.message, verb
+        assert error.message.endswith("which the project file does not have")
+        assert "call it prod again" in error.hint
+    another = project("shop", live={"endpoint_name": "half-live"}, staging={})("live")
+    assert another.deploy(123).changed
+
+
+def test_a_changed_endpoint_name_does_not_make_a_second_endpoint(cloud, project):
+    project("shop", prod={"endpoint_name": "one"})("prod").deploy(123)
+    changed = project("shop", prod={"endpoint_name": "two"})("prod")
+    for verb, error in refusals(changed):
+        assert "one is this target's, and two would be a second one" in error.message, verb
+    old = project("shop", prod={"endpoint_name": "one"})("prod")
+    assert old.undeploy(everything=True).changed
+    assert changed.deploy(123).changed
+
+
+def test_another_project_without_a_name_in_the_bucket_is_told(cloud, project):
+    project(prod={"endpoint_name": "half-prod"})("prod").deploy(123)
+    for _, error in refusals(project(live={})("live")):
+        assert "which the project file does not have" in error.message
+        assert "name this project, if that is another's: `name: …`" in error.hint

@@ -73,6 +73,13 @@ class SageMaker:
             tuple(content.get("ShadowProductionVariants", ())),
         )
 
+    def endpoint_arns(self) -> Iterator[str]:
+        """Yield the ARNs of all endpoints but those that are being deleted, over all pages."""
+        with translated("list the endpoints", self.where):
+            for page in self._client.get_paginator("list_endpoints").paginate():
+                found = (e for e in page["Endpoints"] if e["EndpointStatus"] != "Deleting")
+                yield from (endpoint["EndpointArn"] for endpoint in found)
+
     def config(self, config: str) -> Record | None:
         """Read an endpoint configuration, or None."""
         return self._find(

@@ -6,18 +6,26 @@ its SageMaker Models read, and gets the tags at the target's next change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.errors import ConflictError
+from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.owner import Owner
 from cloudserve.storage.contract import Notify
 
 from ...ownership import Found, Ownership
-from .records import Endpoint, bucket_of, source_of, tag_list
+from ..errors import is_denied
+from .records import REVISION_ID, Endpoint, bucket_of, source_of, tag_list
 
 if TYPE_CHECKING:
     from .api import SageMaker
+
+log = logging.getLogger(__name__)
+PROVING = re.compile(rf".+-{REVISION_ID.pattern}")
+"""An endpoint of one revision, beside that of a staged target."""
 
 
 class Owned:
@@ -26,6 +34,8 @@ class Owned:
     def __init__(self, api: SageMaker, names: Ownership) -> None:
         self._api = api
         self._names = names
+        self._read: set[str] = set()
+        self._others: set[str] = set()
 
     def endpoint(self, model: str) -> Endpoint | None:
         """Read a model's endpoint, or None.
@@ -41,7 +51,47 @@ class Owned:
         before = self._api.endpoint(former) if former else None
         if before is not None:
             self._names.check_former(model, self._as_found(before))
+        self._names.check_beside(model, self._beside())
         return None
+
+    def check_reader(self, model: str) -> None:
+        """Raise ConflictError before the first prediction of another owner's endpoint.
+
+        Who may predict and not read is not asked: the owner is not known then.
+        """
+        if model in self._read:
+            return
+        try:
+            self.endpoint(model)
+        except RemoteError as error:
+            if not is_denied(error):
+                raise
+            log.info("it is not known whose endpoint answers: %s", error.message)
+        self._read.add(model)
+
+    def _beside(self) -> Iterator[Found]:
+        """Yield the endpoints of the region, without those that prove single revisions.
+
+        Those of other projects are not read again.
+        """
+        for arn in self._api.endpoint_arns():
+            name = arn.rpartition("/")[2]
+            if arn in self._others or PROVING.fullmatch(name):
+                continue
+            tags = self._api.tags(arn)
+            owner = Owner.read(tags)
+            if owner is None or owner.project != self._names.owner.project:
+                self._others.add(arn)
+                continue
+            yield Found(
+                f"the endpoint {name}",
+                self._api.where,
+                tags,
+                tuple,
+                partial(_add_tags, arn),
+                is_endpoint=True,
+                name=name,
+            )
 
     def check(self, endpoint: Endpoint, model: str) -> None:
         """Raise ConflictError for an endpoint of another owner."""
@@ -116,6 +166,7 @@ class Owned:
             lambda: self._buckets(endpoint),
             lambda tags: _add_tags(endpoint.arn, tags),
             is_endpoint=True,
+            name=endpoint.name,
         )
 
     def _as_model(self, record: Mapping[str, Any], tags: Mapping[str, str]) -> Found:

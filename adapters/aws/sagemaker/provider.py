@@ -218,9 +218,11 @@ class SageMakerEndpoints:
         """Invoke the endpoint, by its weights or with one revision's variant.
 
         On a staged target a revision that is not live is asked at its own endpoint. Raises
-        UserError for a request that is too large, or a revision without an endpoint.
+        UserError for a request that is too large, or a revision without an endpoint, ConflictError
+        for an endpoint of another owner.
         """
         check_body(body, self._options)
+        self._owned.check_reader(model)
         name, variant = self._names.endpoint(model), revision_id
         if self._options.staged:
             name, variant = self._staging(model, revision_id), None

@@ -28,6 +28,15 @@ class MlClient(GoogleApi):
         """Return a model, or None."""
         return self._find(self._models.get(name=self._name(model)), "read", self.url(model))
 
+    def labelled_models(self, key: str, value: str) -> Iterator[Record]:
+        """Yield the models with a label, over all pages."""
+        words = f'labels.{key}="{value}"'
+        request = self._models.list(parent=self._parent, filter=words, pageSize=PAGE)
+        while request is not None:
+            answer = self._execute(request, "list models", f"{self._endpoint}/v1/{self._parent}")
+            yield from answer.get("models", [])
+            request = self._models.list_next(request, answer)
+
     def get_version(self, model: str, version: str) -> Record | None:
         """Return a version, or None."""
         request = self._versions.get(name=self._name(model, version))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.errors import UserError
 from cloudserve.release.owner import Owner
 
-from ...ownership import Found, Ownership
+from ...ownership import MODEL, Found, Ownership
 from ..labels import bucket_label
-from .records import is_own
+from .records import is_own, short_name
 
 if TYPE_CHECKING:
     from .api import MlClient
@@ -58,6 +58,10 @@ class Names:
         before = ml.get_model(former) if former else None
         if before is not None:
             self.own.check_former(model, self._found(ml, former, before))
+        there = ml.labelled_models(MODEL, self.own.tags(model)[MODEL])
+        self.own.check_beside(
+            model, (self._found(ml, short_name(record), record) for record in there)
+        )
         return None
 
     def _found(self, ml: MlClient, name: str, record: Record) -> Found:
@@ -75,6 +79,7 @@ class Names:
                 + ",".join(f"{key}={value}" for key, value in tags.items())
             ),
             is_endpoint=True,
+            name=name,
         )
 
 

@@ -84,6 +84,8 @@ class AiPlatform:
         self._ml = ml
         self._blobs = blobs
         self._performer = Performer(ml, poller, names)
+        self._checked: set[str] = set()
+        """The models whose owner was compared before the first prediction."""
 
     @property
     def blobs(self) -> BlobStore:
@@ -220,7 +222,13 @@ class AiPlatform:
         self._performer.perform(action, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
-        """Send a prediction to the default version, or to one revision's."""
+        """Send a prediction to the default version, or to one revision's.
+
+        Raises ConflictError for a model of another owner.
+        """
+        if model not in self._checked:
+            self._names.check(self._ml, model)
+            self._checked.add(model)
         version = platform_name(revision_id) if revision_id else None
         return self._ml.predict(self._names.model(model), version, body)
 

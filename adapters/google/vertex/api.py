@@ -59,6 +59,16 @@ class VertexApi(GoogleApi):
         name = self.endpoint_name(endpoint)
         return self._find(self._endpoints.get(name=name), "read the endpoint", self.url(name))
 
+    def labelled_endpoints(self, key: str, value: str) -> Iterator[Record]:
+        """Yield the endpoints with a label, over all pages."""
+        words = f'labels.{key}="{value}"'
+        request = self._endpoints.list(parent=self._parent, filter=words, pageSize=PAGE)
+        while request is not None:
+            where = self.url(f"{self._parent}/endpoints")
+            answer = self._execute(request, "list the endpoints", where)
+            yield from answer.get("endpoints", ())
+            request = self._endpoints.list_next(request, answer)
+
     def upload(self, body: Record) -> Record:
         """Start to upload a model or a version; return the operation."""
         request = self._models.upload(parent=self._parent, body=body)

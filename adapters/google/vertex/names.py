@@ -86,6 +86,7 @@ class Names:
                 f"gcloud ai endpoints update {record['name']} --update-labels={_pairs(tags)}"
             ),
             is_endpoint=True,
+            name=endpoint,
         )
 
 

@@ -35,7 +35,7 @@ from .planning.planner import Planner
 from .planning.undeploy import plan_removal
 from .records import deployed, last_part
 from .regions import check_region, known_regions
-from .snapshot import look
+from .snapshot import check_endpoint, look
 
 if TYPE_CHECKING:
     from ..gcs.located import LocatedBlobs
@@ -183,7 +183,8 @@ class Vertex:
         """Ask the endpoint, by its traffic split, for the container's own answer (rawPredict).
 
         Vertex AI does not let a request choose among an endpoint's deployments: raises UserError
-        for a revision that does not have all the traffic.
+        for a revision that does not have all the traffic, ConflictError for an endpoint of another
+        owner.
         """
         if revision_id is not None:
             self._check_alone(model, revision_id)
@@ -212,8 +213,11 @@ class Vertex:
         )
 
     def _host(self, model: str) -> str:
-        """Return the endpoint's own host, "" for the shared one; it is read once."""
+        """Return the endpoint's own host, "" for the shared one; it is read once.
+
+        Raises ConflictError for an endpoint of another owner.
+        """
         if model not in self._hosts:
-            record = self._api.endpoint(self._names.endpoint(model)) or {}
+            record = check_endpoint(self._api, self._names, model) or {}
             self._hosts[model] = str(record.get("dedicatedEndpointDns", ""))
         return self._hosts[model]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
+from cloudserve.release.owner import Owner
 
-from .names import Names
-from .records import Endpoint, Version, endpoint_of, version_of
+from ...ownership import MODEL, Found
+from .names import Names, Record
+from .records import Endpoint, Version, endpoint_of, last_part, version_of
 
 if TYPE_CHECKING:
     from .api import VertexApi
@@ -53,7 +56,7 @@ def look(api: VertexApi, names: Names, model: str) -> Seen:
     found = api.endpoint(endpoint_id)
     claimed = True
     if found is None:
-        _check_former(api, names, model)
+        _check_left(api, names, model)
     else:
         where = api.url(api.endpoint_name(endpoint_id))
         there = names.found_endpoint(endpoint_id, found, records or (), where)
@@ -72,14 +75,35 @@ def look(api: VertexApi, names: Names, model: str) -> Seen:
     )
 
 
-def _check_former(api: VertexApi, names: Names, model: str) -> None:
-    """Refuse while the endpoint from when the target was the only one here may be its own."""
+def _check_left(api: VertexApi, names: Names, model: str) -> None:
+    """Refuse while another endpoint may be the target's own, under the name that it had before."""
     former = names.own.former(model)
     record = api.endpoint(former) if former else None
     if record is not None:
         where = api.url(api.endpoint_name(former))
         there = names.found_endpoint(former, record, api.versions(former) or (), where)
         names.own.check_former(model, there)
+    names.own.check_beside(model, _beside(api, names, model))
+
+
+def _beside(api: VertexApi, names: Names, model: str) -> Iterator[Found]:
+    """Yield the endpoints of a model, whoever has them."""
+    for record in api.labelled_endpoints(MODEL, names.own.tags(model)[MODEL]):
+        name = last_part(str(record["name"]))
+        yield names.found_endpoint(name, record, (), api.url(str(record["name"])))
+
+
+def check_endpoint(api: VertexApi, names: Names, model: str) -> Record | None:
+    """Read a model's endpoint, or None; raises ConflictError as `look` does."""
+    endpoint_id = names.endpoint(model)
+    found = api.endpoint(endpoint_id)
+    if found is None:
+        _check_left(api, names, model)
+        return None
+    where = api.url(api.endpoint_name(endpoint_id))
+    versions = () if Owner.read(found.get("labels", {})) else api.versions(names.model(model))
+    names.own.claims(model, names.found_endpoint(endpoint_id, found, versions or (), where))
+    return found
 
 
 def require_version(api: VertexApi, seen: Seen, revision_id: str) -> Version:

@@ -201,6 +201,7 @@ class MultiModelEndpoint:
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Ask for the live revision or another; raises UserError for one that is not there."""
         check_body(body, self._options)
+        self._owned.check_reader(OWNER)
         catalog, where = self._catalogs.read(model), f"{model} on {self._target}"
         asked = revision_id or catalog.live
         if not asked:

@@ -204,6 +204,14 @@ def test_an_update_that_has_not_begun_yet_is_not_taken_for_done(sagemaker, lines
     ]
 
 
+def invoking_alone(answer):
+    """Return the script of a service whose caller may do nothing but invoke."""
+    denied = refused(
+        "AccessDeniedException", "not authorized to perform: sagemaker:DescribeEndpoint"
+    )
+    return lambda asked: answer if asked.path.startswith("/endpoints/") else denied
+
+
 def test_a_containers_refusal_is_raised_in_its_own_words(scripted):
     sentence = "Failed to process element: 0 of 'instances' list."
     original = json.dumps({"error": sentence})
@@ -215,7 +223,7 @@ def test_a_containers_refusal_is_raised_in_its_own_words(scripted):
         "OriginalStatusCode": 400,
     }
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "ModelError"}
-    server = scripted(lambda asked: (424, headers, json.dumps(body).encode()))
+    server = scripted(invoking_alone((424, headers, json.dumps(body).encode())))
     with pytest.raises(RemoteError) as error:
         provider_at(server.url).predict("half", b"{}")
     assert error.value.message == f"predict: {sentence}"
@@ -225,10 +233,19 @@ def test_a_containers_refusal_is_raised_in_its_own_words(scripted):
 
 def test_a_prediction_passes_bytes_through_to_the_variant(scripted):
     content = b'{"predictions": [1.50]}'
-    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content))
+    server = scripted(invoking_alone((200, {"Content-Type": "application/json"}, content)))
     body = b'{"instances":   [1e400]}'
     assert provider_at(server.url).predict("ha_lf", body, TWO.id) == content
-    (asked,) = server.asked
+    (asked,) = (asked for asked in server.asked if asked.path != "/")
     assert (asked.path, asked.body) == ("/endpoints/ha-lf/invocations", body)
     assert asked.headers["X-Amzn-SageMaker-Target-Variant"] == TWO.id
     assert asked.headers["Content-Type"] == "application/json"
+
+
+def test_whose_an_endpoint_is_is_asked_before_the_first_prediction_alone(scripted):
+    content = b'{"predictions": [1.5]}'
+    server = scripted(invoking_alone((200, {"Content-Type": "application/json"}, content)))
+    provider = provider_at(server.url)
+    for _ in range(3):
+        assert provider.predict("half", b"{}") == content
+    assert [asked.path == "/" for asked in server.asked] == [True, False, False, False]
