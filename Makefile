@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-loads soak clean
+.PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-loads soak clean
 
 # The main job on real data, against the offline clouds.
 demo: $(VENV)/demo.done
@@ -23,6 +23,17 @@ types: $(VENV)/test.done
 # Two processes, a file in one of them: its servers are started once.
 unit: $(VENV)/test.done
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# The tests two years from now, on Linux: certificates, tokens and images have an end. TESTS chooses some.
+LATER := $(VENV)/later.so
+TESTS ?= tests
+
+test-later: $(LATER) $(VENV)/test.done
+	LATER_SECONDS=63072000 LD_PRELOAD=$(CURDIR)/$(LATER) \
+	    $(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not slow' -p no:cacheprovider $(TESTS)
+
+$(LATER): tools/later.c | $(VENV)/bin/python
+	$(CC) -O1 -Wall -shared -fPIC -o $@ $<
 
 # Clients that pin what the server cannot be installed with, in an environment of their own.
 oracle-aws: $(ORACLES)/done $(VENV)/test.done
