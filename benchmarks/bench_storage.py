@@ -27,13 +27,13 @@ ROUNDS = 5
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from cloudserve.local_server.clouds.objects import GcsFace, ObjectStore, S3Face
+from cloudserve.local_server.clouds.objects import GcsApp, ObjectStore, S3App
 from cloudserve.local_server.transport.loop import run
 from cloudserve.local_server.transport.http.server import HttpServer
 
 async def main():
     with ObjectStore(Path(sys.argv[1])) as store:
-        servers = [HttpServer(S3Face(store)), HttpServer(GcsFace(store))]
+        servers = [HttpServer(S3App(store)), HttpServer(GcsApp(store))]
         for server in servers:
             await server.start()
         print(*(server.port for server in servers), flush=True)

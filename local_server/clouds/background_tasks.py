@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Coroutine
 
 
-class Work:
+class BackgroundTasks:
     """Background tasks by key; a key's tasks run one after another, in the order started.
 
     The coroutines settle their own failures: whatever still escapes one is raised by `close`.

@@ -31,7 +31,7 @@ from ..transport.http.server import HttpServer
 from ..transport.limits import Limits
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
-from .background_tasks import Work
+from .background_tasks import BackgroundTasks
 from .data_folder import DataFolder
 from .faults.answers import refusal
 from .faults.app import Faults
@@ -40,9 +40,9 @@ from .google.ai_platform.app import AiPlatform
 from .google.oauth import OAuth
 from .latency import Latency
 from .model_hosting import Serving
-from .objects.gcs.app import GcsFace
+from .objects.gcs.app import GcsApp
 from .objects.routing import is_gcs, is_s3
-from .objects.s3.app import S3Face
+from .objects.s3.app import S3App
 from .objects.store.store import ObjectStore
 from .pointing import KEY, client_variables, container_variables, write_credentials
 from .resources import Resources
@@ -125,7 +125,7 @@ class Emulator:
     async def _start(self) -> None:
         data = self._folder.open()
         self._closing.callback(self._folder.close)
-        work = Work()
+        work = BackgroundTasks()
         restorers, routes = self._build(data, work)
         faulty = Faults(Router(routes), self._latency.clock, self._rules)
         app = SameSite(faulty, self._sites, refusal)
@@ -141,7 +141,7 @@ class Emulator:
         await asyncio.to_thread(write_credentials, self._credentials, self.url)
 
     def _build(
-        self, data: Path, work: Work
+        self, data: Path, work: BackgroundTasks
     ) -> tuple[tuple[Callable[[], None], ...], tuple[Route, ...]]:
         """Make every part; what must be closed is on the exit stack. Starts nothing."""
         resources = Resources(data / "clouds.db")
@@ -173,7 +173,7 @@ class Emulator:
             AwsParts(
                 resources,
                 s3,
-                S3Face(s3),
+                S3App(s3),
                 is_s3,
                 data / "containers",
                 executor,
@@ -191,7 +191,7 @@ class Emulator:
             *aws.routes(),
             Route(is_vertex, vertex),
             Route(_is_ml, google),
-            Route(is_gcs, GcsFace(gcs)),
+            Route(is_gcs, GcsApp(gcs)),
             Route(_is_token, OAuth()),
         )
         return (google.restore, vertex.restore, aws.restore), routes

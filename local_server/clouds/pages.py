@@ -1,4 +1,4 @@
-"""Pages of a listing: opaque tokens that name the last item of the page before."""
+"""Pages of a listing, and the opaque tokens that continue it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ def page(
 ) -> tuple[list[Item], str | None]:
     """Return up to `size` items after the token's, and the token of the next page if there is one.
 
-    The items are (name, item) with unique names, in their listing order. When the token's item
-    was deleted meanwhile, the listing goes on where it stood. Raises ValueError for a token that
-    no page gave out.
+    The items are (name, item) with unique names, in the order of the listing. A token names the
+    last item of its page; if that was deleted, the listing continues at its former position.
+    Raises ValueError for a token that no page returned.
     """
     start = _after(items, token) if token else 0
     end = start + size
     chosen = [item for _, item in items[start:end]]
-    return chosen, _token(end - 1, items[end - 1][0]) if end < len(items) else None
+    last = f"{end - 1}:{items[end - 1][0]}" if end < len(items) else None
+    return chosen, last and encode_token(last)
 
 
 def _after(items: Sequence[Named[Item]], token: str) -> int:
@@ -33,16 +34,21 @@ def _after(items: Sequence[Named[Item]], token: str) -> int:
     return place
 
 
-def _token(place: int, name: str) -> str:
-    return base64.urlsafe_b64encode(f"{place}:{name}".encode()).decode()
+def encode_token(text: str) -> str:
+    """Return a text as an opaque token."""
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def decode_token(token: str) -> str:
+    """Return the text of a token; raises ValueError."""
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise ValueError("not a page token") from error
 
 
 def _read(token: str) -> tuple[int, str]:
-    try:
-        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except ValueError as error:
-        raise ValueError("not a page token") from error
-    place, colon, name = text.partition(":")
+    place, colon, name = decode_token(token).partition(":")
     if not colon or not place.isascii() or not place.isdecimal():
         raise ValueError("not a page token")
     return int(place), name

@@ -1,6 +1,6 @@
-"""One port for every face: each request goes to the first that takes it.
+"""One port for every app: each request goes to the first that takes it.
 
-A failure inside a face is answered in that face's own form, because the official clients read
+A failure inside a app is answered in that app's own form, because the official clients read
 errors by their service's format and break on any other.
 """
 
@@ -17,7 +17,7 @@ from ..transport.types import ClientGoneError, Head, Request, Response
 logger = logging.getLogger(__name__)
 
 
-class Face(Protocol):
+class App(Protocol):
     """What answers for one service."""
 
     def body_limit(self, head: Head) -> int | None:
@@ -35,10 +35,10 @@ class Face(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A face and the requests that are its own."""
+    """A app and the requests that are its own."""
 
     takes: Callable[[Head], bool]
-    face: Face
+    app: App
 
 
 class Router:
@@ -47,28 +47,28 @@ class Router:
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._routes = routes
 
-    def _face(self, head: Head) -> Face | None:
-        return next((route.face for route in self._routes if route.takes(head)), None)
+    def _app(self, head: Head) -> App | None:
+        return next((route.app for route in self._routes if route.takes(head)), None)
 
     def body_limit(self, head: Head) -> int | None:
-        """Ask the request's own face; what nobody takes is not collected."""
-        face = self._face(head)
-        return None if face is None else face.body_limit(head)
+        """Ask the request's own app; what nobody takes is not collected."""
+        app = self._app(head)
+        return None if app is None else app.body_limit(head)
 
     async def handle(self, request: Request) -> Response:
-        """Answer through the request's own face, or with a 404; ClientGoneError passes through."""
+        """Answer through the request's own app, or with a 404; ClientGoneError passes through."""
         head = request.head
-        face = self._face(head)
-        if face is None:
+        app = self._app(head)
+        if app is None:
             return _unknown(head)
         try:
-            return await face.handle(request)
+            return await app.handle(request)
         except ClientGoneError:
             raise
         except Exception:
             # Without its query, which may carry a signature.
             logger.exception("%s %s failed", head.method, head.path)
-            return face.failed(head)
+            return app.failed(head)
 
 
 def _unknown(head: Head) -> Response:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ...runtime.options import SessionOptions
 from ...transport.types import Head
-from ..background_tasks import Work
+from ..background_tasks import BackgroundTasks
 from ..latency import INSTANT, SYSTEM_CLOCK, Clock, Latency
 from ..objects.store.store import ObjectStore
 from ..resources import Resources
-from ..router import Face, Route
+from ..router import App, Route
 from .cloudwatch_alarms import Alarms
 from .protocol.arns import scope
 from .protocol.signature_check import Refuse, Signed, refuse_query, refuse_s3, refuse_through
@@ -40,12 +40,12 @@ class AwsParts:
 
     resources: Resources
     store: ObjectStore
-    s3: Face
+    s3: App
     takes_s3: Callable[[Head], bool]
     folder: Path
     """Where model trees are laid out; emptied at the start."""
     executor: Executor
-    work: Work
+    work: BackgroundTasks
     chance: random.Random
     variables: Variables
     """What the platform sets in the containers of a region."""
@@ -106,7 +106,7 @@ class OfflineAws:
         )
 
     def _route(
-        self, takes: Callable[[Head], bool], face: Face, service: str, refuse: Refuse
+        self, takes: Callable[[Head], bool], face: App, service: str, refuse: Refuse
     ) -> Route:
         """Return a face's route, behind a check of signatures where keys are known."""
         if self._parts.keys is None:

@@ -1,4 +1,4 @@
-"""Bodies to disk: hashed and written in threads, while the event loop takes what comes next."""
+"""Request bodies on their way to disk: hashed and written in threads, off the event loop."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from .store.blobs import BlobWriter
 
 BATCH = 256 << 10
-"""Bytes that are worth a thread; a body holds at most this much twice, and a piece."""
+"""Bytes worth a thread; a body buffers at most two batches and one piece."""
 
 
 async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
-    """Write pieces as they come; aborts the writer when they break off."""
+    """Write pieces as they arrive; aborts the writer if they break off."""
     try:
         await pour(pieces, writer)
     except BaseException:
@@ -21,7 +21,7 @@ async def spool(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
 
 
 async def pour(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
-    """Write pieces as they come. Also when they break off, all that came is written at the end."""
+    """Write pieces as they arrive. If they break off, those that arrived are still written."""
     loop = asyncio.get_running_loop()
     writing: asyncio.Future[None] | None = None
     batch: list[bytes] = []
@@ -42,7 +42,7 @@ async def pour(pieces: AsyncIterator[bytes], writer: BlobWriter) -> None:
 
 
 async def _done(writing: asyncio.Future[None] | None) -> None:
-    """Wait for a thread's end, also when the waiting is cancelled: the file is the thread's."""
+    """Wait until the thread ends, even if the waiter is cancelled: the thread uses the file."""
     if writing is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""HTTP as both faces need it: queries, dates, ranges, bodies into blobs, blobs into bodies."""
+"""HTTP helpers of both APIs: queries, dates, ranges, and the bodies of requests and responses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .store.store import ObjectStore
 from .store.types import ObjectInfo
 
 SMALL_BODY = 8 << 20
-"""The largest body that is looked at whole: a completion of 10,000 S3 parts is about 2 MB."""
+"""The largest body that is read into memory: a completion of 10,000 S3 parts is about 2 MB."""
 
 MAX_DIGITS = 18
-"""More make no 64-bit number, and many more are slow to read."""
+"""More digits are not a 64-bit number, and parsing many more is slow."""
 
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 RANGE = re.compile(rf"bytes=(\d{{0,{MAX_DIGITS}}})-(\d{{0,{MAX_DIGITS}}})", re.ASCII)
 
 
 class UnsatisfiableRangeError(ValueError):
-    """A range begins past the end of what it is asked of."""
+    """A range starts past the end of the object."""
 
 
 class UndecodableError(ValueError):
@@ -40,13 +40,13 @@ def decode(text: str) -> str:
 
 
 def number(text: str) -> int | None:
-    """Read a number of decimal digits; None where it is none, or too large for 64 bits."""
+    """Parse a decimal number; None if it is not one, or may not fit in 64 bits."""
     plain = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
     return int(text) if plain else None
 
 
 def query_of(head: Head) -> dict[str, str]:
-    """Decode the query; the last of repeated names counts. Raises UndecodableError."""
+    """Decode the query; the last of repeated names wins. Raises UndecodableError."""
     try:
         return dict(parse_qsl(head.query, keep_blank_values=True, errors="strict"))
     except ValueError as error:
@@ -54,9 +54,9 @@ def query_of(head: Head) -> dict[str, str]:
 
 
 def header_value(text: str) -> str:
-    """Return a text as a head carries it, its UTF-8 bytes as Latin-1 characters.
+    """Return a text as it is sent in a header: its UTF-8 bytes as Latin-1 characters.
 
-    Raises ValueError for control characters, which no header's value has (RFC 9110 5.5).
+    Raises ValueError for control characters, which a header value cannot have (RFC 9110 5.5).
     """
     if CONTROLS.search(text):
         raise ValueError(f"{text[:100]!r} has control characters in it")
@@ -70,12 +70,12 @@ def iso_time(seconds: float) -> str:
 
 
 def http_date(seconds: float) -> str:
-    """Return a time as headers have it (RFC 9110 5.6.7)."""
+    """Return a time in the format of HTTP headers (RFC 9110 5.6.7)."""
     return format_datetime(datetime.fromtimestamp(int(seconds), UTC), usegmt=True)
 
 
 def parse_http_date(text: str) -> float | None:
-    """Return the time in a header, or None where it is none: such a header is ignored."""
+    """Parse the time in a header; None if it is invalid, because such a header is ignored."""
     try:
         return parsedate_to_datetime(text).timestamp()
     except ValueError:
@@ -83,10 +83,10 @@ def parse_http_date(text: str) -> float | None:
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return offset and length of the one range a header asks for (RFC 9110 14.1.2).
+    """Return offset and length of the single range in a header (RFC 9110 14.1.2).
 
-    None means all of it: there is no header, it is malformed, or it has several ranges, which
-    neither cloud serves. Raises UnsatisfiableRangeError.
+    None means the whole object: there is no header, it is malformed, or it has several ranges,
+    which neither cloud serves. Raises UnsatisfiableRangeError.
     """
     match = RANGE.fullmatch(header.strip()) if header else None
     if match is None or match[0] == "bytes=-":
@@ -112,9 +112,9 @@ def serve(
     span: tuple[int, int] | None,
     headers: Mapping[str, str],
 ) -> Response:
-    """Answer with an object's bytes, or a span of them as 206; to a HEAD with their length."""
+    """Respond with an object's bytes, or with a range of them as 206; a HEAD gets no body."""
     offset, length = span or (0, info.size)
-    content_type = headers.get("content-type", info.about.content_type)
+    content_type = headers.get("content-type", info.properties.content_type)
     rest = {name: value for name, value in headers.items() if name != "content-type"}
     if span:
         rest["content-range"] = f"bytes {offset}-{offset + length - 1}/{info.size}"
@@ -124,7 +124,7 @@ def serve(
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
-    """Yield a request's body, collected or streamed; raises ClientGoneError."""
+    """Yield a request's body, whether buffered or streamed; raises ClientGoneError."""
     if request.stream is None:
         if request.content:
             yield request.content
@@ -134,5 +134,5 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 async def small_body(request: Request) -> bytes:
-    """Return a body that is to be looked at whole; raises BodyTooLargeError, ClientGoneError."""
+    """Read a small body into memory; raises BodyTooLargeError, ClientGoneError."""
     return await collect(request, SMALL_BODY)

@@ -1,4 +1,4 @@
-"""Which of one port's requests are for S3, which for GCS: by what their clients always send."""
+"""Recognition of S3 and GCS requests that share a port, by what their clients always send."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ XML_UPLOAD = re.compile(r"(?:^|&)(?:uploads|uploadId=[^&]+)(?:=?(?:&|$))")
 
 
 def is_s3(head: Head) -> bool:
-    """Tell whether a request is signed for S3, in its headers or, presigned, in its query.
+    """Return whether a request is signed for S3, in its headers or (presigned) in its query.
 
-    A credential scope names its service, so that bucket names cannot meet other routes. Presigned
-    URLs of the older signature, boto3's default in us-east-1, are S3's alone.
+    A credential scope names its service, so bucket names cannot collide with other routes. Only
+    S3 has presigned URLs of the older signature version, boto3's default in us-east-1.
     """
     if S3_SCOPE.search(head.headers.get("authorization", "")):
         return True
@@ -29,7 +29,7 @@ def is_s3(head: Head) -> bool:
 
 
 def is_gcs(head: Head) -> bool:
-    """Tell whether a request is for GCS: its JSON API by path, XML uploads by client and query."""
+    """Return whether a request is for GCS: JSON API by path, XML uploads by client and query."""
     if GCS_PATH.match(head.path):
         return True
     return "x-goog-api-client" in head.headers and bool(XML_UPLOAD.search(head.query))

@@ -16,7 +16,7 @@ from pathlib import Path
 from ...inference import Inference
 from ...status import Code, StatusError
 from ...transport.types import BodyTooLargeError, Head, Request, Response
-from ..background_tasks import Work
+from ..background_tasks import BackgroundTasks
 from ..bodies import collect, collect_limit
 from ..google.common.discovery import Call, load
 from ..google.common.errors import ApiError, error_response, json_response
@@ -66,7 +66,7 @@ class Parts:
     resources: Resources
     store: ObjectStore
     serving: Serving
-    work: Work
+    work: BackgroundTasks
     inference: Inference
     latency: Latency
     chance: random.Random

@@ -14,7 +14,7 @@ from ..latency import Step
 from ..model_hosting import Source
 from ..objects.store.errors import NoSuchBucketError
 from ..objects.store.store import ObjectStore
-from ..objects.store.types import About
+from ..objects.store.types import ObjectProperties
 from ..resources import Document
 from .artifacts import Artifacts, source_of
 from .operations import Operations, Outcome, Runner
@@ -23,7 +23,7 @@ from .records import TYPE, Records, failed_precondition, invalid
 FORMAT = "custom-trained"
 EXPORT_FORMATS = [{"id": FORMAT, "exportableContents": ["ARTIFACT"]}]
 """How a model with files can be exported."""
-_ABOUT = About(content_type="application/octet-stream")
+_PROPERTIES = ObjectProperties(content_type="application/octet-stream")
 _CHUNK = 1 << 20
 
 
@@ -84,4 +84,4 @@ def _write(store: ObjectStore, folder: Path, target: Source) -> None:
             while chunk := file.read(_CHUNK):
                 writer.write(chunk)
             key = target.key + path.relative_to(folder).as_posix()
-            store.put(target.bucket, key, writer.finish(), _ABOUT)
+            store.put(target.bucket, key, writer.finish(), _PROPERTIES)

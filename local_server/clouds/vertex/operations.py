@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...status import Code, StatusError
-from ..background_tasks import Work, either
+from ..background_tasks import BackgroundTasks, either
 from ..faults.injected import fail_if_planned
 from ..google.common.errors import ApiError
 from ..latency import Latency, Step
@@ -70,7 +70,7 @@ class _Signals:
 class Operations:
     """The operations of all projects and locations."""
 
-    def __init__(self, records: Records, work: Work, latency: Latency) -> None:
+    def __init__(self, records: Records, work: BackgroundTasks, latency: Latency) -> None:
         self._records = records
         self._work = work
         self._latency = latency

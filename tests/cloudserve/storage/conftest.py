@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.clouds.objects import GcsFace, ObjectStore, S3Face
+from cloudserve.local_server.clouds.objects import GcsApp, ObjectStore, S3App
 from cloudserve.local_server.transport.http.server import HttpServer
 
 from cloudserve.storage.contract import BlobStore
@@ -73,7 +73,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
 
     with ObjectStore(tmp_path_factory.mktemp("objects")) as store:
-        servers = {"s3": HttpServer(S3Face(store)), "gcs": HttpServer(GcsFace(store))}
+        servers = {"s3": HttpServer(S3App(store)), "gcs": HttpServer(GcsApp(store))}
         for server in servers.values():
             call(server.start())
         yield {name: f"http://127.0.0.1:{server.port}" for name, server in servers.items()}

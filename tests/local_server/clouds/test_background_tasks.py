@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cloudserve.local_server.clouds.background_tasks import Work
+from cloudserve.local_server.clouds.background_tasks import BackgroundTasks
 
 
 def test_the_work_of_one_key_runs_in_the_order_it_was_started():
     async def story() -> list[str]:
-        work, gate, seen = Work(), asyncio.Event(), []
+        work, gate, seen = BackgroundTasks(), asyncio.Event(), []
 
         async def first() -> None:
             await gate.wait()
@@ -34,7 +34,7 @@ def test_the_work_of_one_key_runs_in_the_order_it_was_started():
 
 def test_closing_cancels_what_is_under_way():
     async def story() -> list[str]:
-        work, started, seen = Work(), asyncio.Event(), []
+        work, started, seen = BackgroundTasks(), asyncio.Event(), []
 
         async def endless() -> None:
             started.set()
@@ -54,7 +54,7 @@ def test_closing_cancels_what_is_under_way():
 
 def test_a_defect_in_the_work_shows_when_it_is_closed():
     async def story() -> None:
-        work = Work()
+        work = BackgroundTasks()
 
         async def broken() -> None:
             raise ZeroDivisionError

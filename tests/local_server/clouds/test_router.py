@@ -12,8 +12,8 @@ from cloudserve.local_server.clouds.aws.runtime.app import Runtime
 from cloudserve.local_server.clouds.aws.sts import Sts
 from cloudserve.local_server.clouds.google.ai_platform.app import AiPlatform
 from cloudserve.local_server.clouds.google.oauth import OAuth
-from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
-from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.gcs.app import GcsApp
+from cloudserve.local_server.clouds.objects.s3.app import S3App
 from cloudserve.local_server.clouds.router import Route, Router
 from cloudserve.local_server.clouds.vertex.app import VertexAi
 from cloudserve.local_server.transport.types import ClientGoneError, Head, Request, Response
@@ -45,8 +45,8 @@ def broken(face: type, error: Exception) -> Router:
         (Runtime, b'"Message": '),
         (Sts, b"<Code>InternalFailure</Code>"),
         (Elsewhere, b"<Code>InternalFailure</Code>"),
-        (S3Face, b"<Code>InternalError</Code>"),
-        (GcsFace, b'"reason":"backendError"'),
+        (S3App, b"<Code>InternalError</Code>"),
+        (GcsApp, b'"reason":"backendError"'),
         (AiPlatform, b'"status": "INTERNAL"'),
         (VertexAi, b'"status": "INTERNAL"'),
         (OAuth, b'"error": "server_error"'),

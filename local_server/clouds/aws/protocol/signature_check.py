@@ -16,7 +16,7 @@ from ....transport.types import Head, Request, Response
 from ...bodies import collect
 from ...objects.s3.errors import XML
 from ...objects.xml import document, element
-from ...router import Face
+from ...router import App
 from .errors import AwsError, xml_error
 from .sigv4 import SignatureError, Verifier, Wrong
 
@@ -68,7 +68,7 @@ _S3_KINDS = {
 _MALFORMED = {"AuthorizationHeaderMalformed"}
 
 
-class Refusing(Face, Protocol):
+class Refusing(App, Protocol):
     """A face that renders an error of its protocol."""
 
     def refused(self, error: AwsError) -> Response:
@@ -82,7 +82,7 @@ Refuse = Callable[[Head, SignatureError], Response]
 class Signed:
     """A face behind a check of signatures."""
 
-    def __init__(self, face: Face, service: str, verifier: Verifier, refuse: Refuse) -> None:
+    def __init__(self, face: App, service: str, verifier: Verifier, refuse: Refuse) -> None:
         self._face = face
         self._service = service
         self._verifier = verifier

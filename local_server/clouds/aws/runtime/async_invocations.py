@@ -15,7 +15,7 @@ from typing import Any
 from cloudserve.errors import CloudserveError
 
 from ....container import Invocation
-from ...background_tasks import Work
+from ...background_tasks import BackgroundTasks
 from ...latency import Clock
 from ...resources import Document
 from ..protocol.errors import AwsError
@@ -37,7 +37,12 @@ class AsyncInvocations:
     """The invocations that were accepted and are not answered yet."""
 
     def __init__(
-        self, records: Records, invoker: Invoker, files: S3Files, work: Work, clock: Clock
+        self,
+        records: Records,
+        invoker: Invoker,
+        files: S3Files,
+        work: BackgroundTasks,
+        clock: Clock,
     ) -> None:
         self._records = records
         self._invoker = invoker
@@ -139,7 +144,7 @@ class AsyncInvocations:
             bucket, key = split_uri(location)
             raise validation_error(f"Failed to download input data(bucket: {bucket}, key: {key}).")
         content, info = found
-        return content, info.about.content_type
+        return content, info.properties.content_type
 
     async def _fail(self, document: Mapping[str, Any], error: CloudserveError) -> None:
         status = error.status if isinstance(error, AwsError) else HTTPStatus.INTERNAL_SERVER_ERROR

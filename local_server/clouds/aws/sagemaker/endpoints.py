@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...background_tasks import Work
+from ...background_tasks import BackgroundTasks
 from ...latency import Latency
 from ...latency import Step as LatencyStep
 from ...resources import Document
@@ -47,7 +47,7 @@ class Endpoints:
         records: Records,
         fleet: Fleet,
         alarms: Alarms,
-        work: Work,
+        work: BackgroundTasks,
         rollout: Rollout,
         latency: Latency,
     ) -> None:

@@ -7,7 +7,7 @@ import re
 
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
-from ...objects.store.types import About, ObjectInfo
+from ...objects.store.types import ObjectInfo, ObjectProperties
 from ..protocol.errors import invalid
 
 _URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
@@ -50,7 +50,7 @@ class S3Files:
     def _write(self, bucket: str, key: str, content: bytes, content_type: str) -> None:
         writer = self.store.writer()
         writer.write(content)
-        self.store.put(bucket, key, writer.finish(), About(content_type))
+        self.store.put(bucket, key, writer.finish(), ObjectProperties(content_type))
 
     def has_bucket(self, uri: str) -> bool:
         """Say whether a URI's bucket is there."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from ....inference import Inference
 from ....status import Code, StatusError
 from ....transport.types import BodyTooLargeError, Head, Request, Response
-from ...background_tasks import Work
+from ...background_tasks import BackgroundTasks
 from ...bodies import collect, collect_limit
 from ...latency import Latency
 from ...model_hosting import Serving
@@ -46,7 +46,7 @@ class AiPlatform:
         resources: Resources,
         store: ObjectStore,
         serving: Serving,
-        work: Work,
+        work: BackgroundTasks,
         inference: Inference,
         latency: Latency,
     ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ....runtime.serving_image import ServingImage
 from ....status import Code
-from ...background_tasks import Work
+from ...background_tasks import BackgroundTasks
 from ...latency import Latency, Step
 from ...model_hosting import Servable, Serving, reason
 from ...objects.store.store import ObjectStore
@@ -68,7 +68,7 @@ class Versions:
         operations: Operations,
         store: ObjectStore,
         serving: Serving,
-        work: Work,
+        work: BackgroundTasks,
         latency: Latency,
     ) -> None:
         self._records = records

@@ -1,1 +1,1 @@
-"""Cloud Storage's JSON and XML APIs over the object store. Imports nothing of `s3`."""
+"""Cloud Storage's JSON and XML APIs over the object store. Imports nothing from `s3`."""

@@ -1,6 +1,6 @@
-"""GCS over the object store: its JSON API, and the XML API's multipart uploads.
+"""The GCS application: the JSON API, and the XML API's multipart uploads.
 
-Every path that GCS has and this face has not is refused in JSON; nothing answers HTML.
+A path of GCS that is missing here is refused in JSON; no response is HTML.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import GcsError, from_store, invalid, not_implemented, render
 from .fields import check_head
 from .request import GcsCall
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LONG = "The request's body is too large."
 Run = Callable[[GcsCall], Response]
@@ -53,20 +53,20 @@ UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
 JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
 
 
-class GcsFace:
-    """An `Application` that speaks GCS; links in its answers lead to the host that was asked."""
+class GcsApp:
+    """An `Application` for GCS requests; links in its responses use the host of the request."""
 
     def __init__(self, store: ObjectStore, project: str = "cloudserve-local") -> None:
         self._store = store
         self._project = project
 
     def body_limit(self, head: Head) -> int | None:
-        """Stream uploads, so that an object goes to disk as it comes."""
+        """Return None for uploads, so that an object is streamed to disk."""
         streamed = UPLOAD.fullmatch(head.path) or not JSON_API.match(head.path)
         return None if streamed else collect_limit(head, SMALL_BODY)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request; ClientGoneError passes through."""
+        """Answer one request; raises ClientGoneError."""
         try:
             return await self._answer(request)
         except ObjectStoreError as error:
@@ -98,12 +98,12 @@ class GcsFace:
 
     @staticmethod
     def failed(_: Head) -> Response:
-        """Answer a request that broke down here, not by its own fault."""
+        """Return the response to a request that failed for a reason of this server."""
         message = "We encountered an internal error. Please try again."
         return render(GcsError(500, "backendError", message))
 
     def _refuse(self, request: Request, error: GcsError) -> Response:
-        _log.debug("GCS %s %s: %s", request.head.method, request.head.path, error.reason)
+        logger.debug("GCS %s %s: %s", request.head.method, request.head.path, error.reason)
         return render(error)
 
 

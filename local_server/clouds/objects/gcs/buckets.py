@@ -1,13 +1,13 @@
-"""GCS's bucket calls."""
+"""GCS's operations on buckets, and objects.list."""
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable
 from typing import Any
 
 from ....transport.types import Response
+from ...pages import decode_token, encode_token
 from ..store.errors import PreconditionFailedError
 from ..store.types import BucketInfo
 from .errors import invalid
@@ -50,7 +50,7 @@ def get(call: GcsCall) -> Response:
 
 
 def patch(call: GcsCall) -> Response:
-    """buckets.patch: merges the settings that are there."""
+    """buckets.patch: merges settings."""
     return _update(call, merged)
 
 
@@ -74,41 +74,41 @@ def _update(call: GcsCall, change: Callable[[Settings, Settings], Settings]) -> 
 
 
 def _check(call: GcsCall, bucket: BucketInfo) -> None:
-    """Raise PreconditionFailedError unless the bucket is as the query demands."""
+    """Raise PreconditionFailedError unless the bucket fulfils the conditions in the query."""
     condition, now = call.condition(), bucket.metageneration
     if condition.metageneration not in {None, now} or condition.metageneration_not == now:
         raise PreconditionFailedError(bucket.name, "", "ifMetagenerationMatch")
 
 
 def list_buckets(call: GcsCall) -> Response:
-    """buckets.list: a project's, by name, in pages."""
+    """buckets.list: a project's buckets, sorted by name, in pages."""
     prefix, project = call.query.get("prefix", ""), call.query.get("project", call.project)
-    start = _from_token(call.query["pageToken"]) if call.query.get("pageToken") else ""
+    start = _start(call)
     most = min(call.number("maxResults") or PAGE, PAGE)
-    found = [
+    buckets = [
         each
         for each in call.store.list_buckets()
         if each.name.startswith(prefix) and each.project == project and each.name >= start
     ]
     body: dict[str, Any] = {"kind": "storage#buckets"}
-    if found:
-        body["items"] = [bucket_resource(each, call.base) for each in found[:most]]
-    if found[most:]:
-        body["nextPageToken"] = _to_token(found[most].name)
+    if buckets:
+        body["items"] = [bucket_resource(each, call.base) for each in buckets[:most]]
+    if buckets[most:]:
+        body["nextPageToken"] = encode_token(buckets[most].name)
     return answer(body)
 
 
 def delete(call: GcsCall) -> Response:
-    """buckets.delete: refused while it has objects."""
+    """buckets.delete: refused while the bucket has objects."""
     _check(call, call.store.get_bucket(call.bucket))
     call.store.delete_bucket(call.bucket)
     return Response(204)
 
 
 def list_objects(call: GcsCall) -> Response:
-    """objects.list: in name order, by pages of objects and prefixes together."""
+    """objects.list: objects and prefixes together, sorted by name, in pages."""
     query = call.query
-    start = _from_token(query["pageToken"]) if query.get("pageToken") else ""
+    start = _start(call)
     limit = min(call.number("maxResults") or PAGE, PAGE)
     page = call.store.list(
         call.bucket,
@@ -122,7 +122,7 @@ def list_objects(call: GcsCall) -> Response:
     prefixes = [each for each in page.prefixes if not end or each < end]
     body: dict[str, Any] = {"kind": "storage#objects"}
     if page.next is not None and (not end or page.next < end):
-        body["nextPageToken"] = _to_token(page.next)
+        body["nextPageToken"] = encode_token(page.next)
     if prefixes:
         body["prefixes"] = prefixes
     if objects:
@@ -130,12 +130,9 @@ def list_objects(call: GcsCall) -> Response:
     return answer(body)
 
 
-def _to_token(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _from_token(token: str) -> str:
+def _start(call: GcsCall) -> str:
+    """Return the name that the requested page starts at; raises GcsError."""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        return decode_token(call.query.get("pageToken", ""))
     except ValueError as error:
         raise invalid("Invalid page token") from error

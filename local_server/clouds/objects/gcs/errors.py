@@ -1,4 +1,4 @@
-"""GCS's errors: a status, a reason, and JSON.
+"""GCS's errors: status, reason and JSON.
 
 Source: Cloud Storage JSON API, "HTTP status and error codes".
 """
@@ -48,17 +48,17 @@ class GcsError(ObjectStoreError):
 
 
 def invalid(message: str) -> GcsError:
-    """Return the refusal of a request that is wrong in itself."""
+    """Return the error for an invalid request."""
     return GcsError(400, "invalid", message)
 
 
 def not_implemented(what: str) -> GcsError:
-    """Return the refusal of something GCS has and this store has not."""
+    """Return the error for a GCS feature that this store does not have."""
     return GcsError(501, "notImplemented", f"Not implemented: {what}")
 
 
 def from_store(error: ObjectStoreError) -> GcsError:
-    """Say a refusal of the store in GCS's words."""
+    """Return GCS's form of a store's error."""
     if isinstance(error, GcsError):
         return error
     status, reason = REASONS.get(type(error), (400, "invalid"))
@@ -80,7 +80,7 @@ def _message(error: ObjectStoreError) -> str:
 
 
 def render(error: GcsError) -> Response:
-    """Return the answer that carries an error."""
+    """Return the response for an error."""
     entry = {"domain": "global", "reason": error.reason, "message": error.message}
     body = {"error": {"code": error.status, "message": error.message, "errors": [entry]}}
     return Response(error.status, msgspec.json.encode(body), JSON)

@@ -1,7 +1,7 @@
-"""Which fields, parameters and headers Cloud Storage's calls take; the rest is refused by name.
+"""The fields, parameters and headers of Cloud Storage's methods; any other is refused by name.
 
-The names are those of the storage v1 discovery document, which the tests compare these tables with.
-A field that the service knows and this store does not keep would be a promise not kept.
+The names are those of the storage v1 discovery document, which the tests compare with these tables.
+Accepting a field that this store does not keep would be a false promise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ....transport.types import Head
 from .errors import GcsError, invalid, not_implemented
 
 BUCKET_SETTINGS = frozenset({"iamConfiguration", "labels", "lifecycle", "storageClass"})
-"""What a bucket keeps and can be changed in. Lifecycle rules are not carried out."""
+"""Fields that a bucket keeps and a client may change. Lifecycle rules are not executed."""
 BUCKET_FIELDS = BUCKET_SETTINGS | {"location", "name"}
 BUCKET_REFUSED = frozenset({
     "acl", "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold",
@@ -25,7 +25,7 @@ BUCKET_OUTPUT = frozenset({
     "projectNumber", "satisfiesPZI", "satisfiesPZS", "selfLink", "softDeleteTime", "timeCreated",
     "updated",
 })  # fmt: skip
-"""What the service makes; clients send it back when they replace a resource."""
+"""Set by the service; clients send them back when they replace a resource."""
 
 OBJECT_FIELDS = frozenset({
     "bucket", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage",
@@ -47,7 +47,7 @@ STORAGE_CLASSES = frozenset({
     "ARCHIVE", "COLDLINE", "DURABLE_REDUCED_AVAILABILITY", "MULTI_REGIONAL", "NEARLINE", "REGIONAL",
     "STANDARD",
 })  # fmt: skip
-"""All of them can be read at once."""
+"""Storage classes whose objects can be read immediately."""
 
 QUERY_REFUSED: Mapping[str, frozenset[str]] = {
     "buckets.list": frozenset({"returnPartialSuccess", "softDeleted"}),
@@ -72,19 +72,19 @@ QUERY_REFUSED: Mapping[str, frozenset[str]] = {
     }),
     "objects.copy": frozenset({"destinationKmsKeyName", "destinationPredefinedAcl"}),
 }  # fmt: skip
-"""By method, the parameters that are not implemented; all others of the document are heeded."""
+"""By method, the unsupported parameters; all others in the document are supported."""
 
 HEADERS = frozenset({
     "x-goog-api-client", "x-goog-api-key", "x-goog-content-sha256", "x-goog-date",
     "x-goog-gcs-idempotency-token", "x-goog-hash", "x-goog-request-params",
     "x-goog-request-reason", "x-goog-storage-class", "x-goog-user-project",
 })  # fmt: skip
-"""The service's own headers that change nothing, or are heeded; others are refused."""
+"""Headers that are supported or change nothing; others are refused."""
 META = "x-goog-meta-"
 
 
 def check_head(head: Head, query: Mapping[str, str], method: str = "") -> None:
-    """Refuse a header or parameter that the method does not heed; raises GcsError."""
+    """Refuse a header or parameter that the method does not support; raises GcsError."""
     for name in head.headers:
         if name.startswith("x-goog-") and name not in HEADERS and not name.startswith(META):
             raise not_implemented(f"the header {name}")
@@ -94,22 +94,22 @@ def check_head(head: Head, query: Mapping[str, str], method: str = "") -> None:
 
 
 def check_bucket(resource: Mapping[str, Any]) -> None:
-    """Refuse a bucket's fields that are not kept; raises GcsError."""
+    """Refuse unsupported fields of a bucket; raises GcsError."""
     _check(resource, BUCKET_FIELDS | BUCKET_OUTPUT, BUCKET_REFUSED)
 
 
 def check_object(resource: Mapping[str, Any]) -> None:
-    """Refuse an object's fields that are not kept; raises GcsError."""
+    """Refuse unsupported fields of an object; raises GcsError."""
     _check(resource, OBJECT_FIELDS | OBJECT_OUTPUT, OBJECT_REFUSED)
 
 
 def check_compose(request: Mapping[str, Any]) -> None:
-    """Refuse a composition's fields that are not heeded; raises GcsError."""
+    """Refuse unsupported fields of a composition; raises GcsError."""
     _check(request, COMPOSE_FIELDS | {"kind"}, COMPOSE_REFUSED)
 
 
 def check_class(name: Any) -> str:
-    """Return the name of a storage class; raises GcsError."""
+    """Return the name of a known storage class; raises GcsError."""
     if not isinstance(name, str) or name not in STORAGE_CLASSES:
         raise invalid(f"Invalid argument: storageClass {name!r:.100}")
     return name
@@ -124,7 +124,7 @@ def _check(resource: Mapping[str, Any], known: frozenset[str], refused: frozense
 
 
 def _is_unset(value: Any) -> bool:
-    """Say whether a field says what holds without it: `versioning: {enabled: false}`."""
+    """Return whether a field only repeats the default: `versioning: {enabled: false}`."""
     if isinstance(value, Mapping):
         return all(_is_unset(each) for each in value.values())
     return not value or value == "0"

@@ -1,4 +1,4 @@
-r"""The body of a GCS "multipart" upload: one JSON part, one part of bytes, as a stream.
+r"""The body of a GCS "multipart" upload, decoded as a stream: one JSON part, one media part.
 
     --B\r\nContent-Type: application/json\r\n\r\n{…}\r\n--B\r\nContent-Type: …\r\n\r\nBYTES\r\n--B--
 
@@ -11,11 +11,11 @@ from email.message import Message
 from enum import Enum, auto
 
 SECTION_LIMIT = 1 << 20
-"""The most that is held of the JSON part, or of a part's headers, in bytes."""
+"""Limit in bytes of the JSON part, and of a part's headers."""
 
 
 class RelatedError(ValueError):
-    """The body is not multipart/related of a JSON and a media part."""
+    """The body is not multipart/related with a JSON and a media part."""
 
 
 class _State(Enum):
@@ -28,13 +28,13 @@ class _State(Enum):
 
 
 class RelatedDecoder:
-    """Takes the body in any cut and gives the media; knows the JSON part once media has begun.
+    """Decodes the body, however it is split; has the JSON part once the media begins.
 
-    Lines may end in LF alone, as googleapiclient writes them: the first one decides.
+    Lines may end in LF alone, as googleapiclient writes them: the first line decides.
     """
 
     def __init__(self, content_type: str) -> None:
-        """Read the boundary out of a Content-Type header; raises RelatedError."""
+        """Take the boundary from a Content-Type header; raises RelatedError."""
         self.metadata = b""
         self.media_type = ""
         self._dash = b"--" + _boundary(content_type)
@@ -58,16 +58,16 @@ class RelatedDecoder:
         return self._take_media() if self._state is _State.MEDIA else b""
 
     def finish(self) -> None:
-        """Raise RelatedError unless the closing boundary has come."""
+        """Raise RelatedError unless the closing boundary has arrived."""
         if self._state is not _State.DONE:
             raise RelatedError("the body ends before its closing boundary")
 
     def _take_section(self) -> bytes | None:
-        """Cut off what comes before the next mark; None until the mark is there."""
-        section, found, rest = self._buffer.partition(self._mark())
-        if not found:
+        """Take what precedes the next mark off the buffer; None until the mark arrives."""
+        section, mark, rest = self._buffer.partition(self._mark())
+        if not mark:
             if len(self._buffer) > SECTION_LIMIT:
-                raise RelatedError("the metadata is too large, or its boundary never comes")
+                raise RelatedError("the metadata is too large, or its boundary is missing")
             return None
         # A line break that ends a boundary or headers may also begin the next delimiter.
         self._buffer = rest if self._state is _State.METADATA else self._break + rest

@@ -1,4 +1,4 @@
-"""GCS's calls on objects that are there: get, download, patch, delete, copy, compose."""
+"""GCS's operations on existing objects: get, download, patch, delete, copy, compose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from typing import Any
 from ....transport.types import Response
 from ..http_util import UnsatisfiableRangeError, header_value, http_date, number, parse_range, serve
 from ..store.errors import PreconditionFailedError
-from ..store.types import About, ObjectInfo, Precondition
+from ..store.types import ObjectInfo, ObjectProperties, Precondition
 from .errors import GcsError, invalid
 from .fields import check_compose
-from .request import GcsCall, about_from, answer, check_name, default_class, live, mapping, revise
+from .request import (
+    GcsCall,
+    answer,
+    check_name,
+    default_class,
+    live,
+    mapping,
+    properties_from,
+    revise,
+)
 from .resources import etag_of, object_resource
 
 MAX_SOURCES = 32
@@ -20,7 +29,7 @@ NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})
 
 
 def get(call: GcsCall) -> Response:
-    """objects.get: the resource, or with alt=media the bytes."""
+    """objects.get: the resource, or the bytes with alt=media."""
     return media(call) if call.query.get("alt") == "media" else _metadata(call)
 
 
@@ -46,7 +55,7 @@ def media(call: GcsCall) -> Response:
 
 
 def _unchanged(call: GcsCall, info: ObjectInfo) -> Response | None:
-    """Return 304 where a "not match" condition fails; raises PreconditionFailedError otherwise."""
+    """Return 304 if a "not match" condition fails; raises PreconditionFailedError for others."""
     failing = call.condition().failing(info)
     if failing is None:
         return None
@@ -56,47 +65,47 @@ def _unchanged(call: GcsCall, info: ObjectInfo) -> Response | None:
 
 
 def _describe(info: ObjectInfo) -> dict[str, str]:
-    md5 = "" if info.about.components else f",md5={info.md5_base64}"
-    encoding = info.about.headers.get("content-encoding", "identity")
+    md5 = "" if info.properties.components else f",md5={info.md5_base64}"
+    encoding = info.properties.headers.get("content-encoding", "identity")
     return {
         "accept-ranges": "bytes",
-        "content-type": info.about.content_type,
+        "content-type": info.properties.content_type,
         "etag": etag_of(info),
         "last-modified": http_date(info.updated),
         "x-goog-generation": str(info.generation),
         "x-goog-metageneration": str(info.metageneration),
         "x-goog-hash": f"crc32c={info.crc32c_base64}{md5}",
-        "x-goog-storage-class": info.about.storage_class,
+        "x-goog-storage-class": info.properties.storage_class,
         "x-goog-stored-content-encoding": encoding,
         "x-goog-stored-content-length": str(info.size),
-        **info.about.headers,
+        **info.properties.headers,
     }
 
 
 def patch(call: GcsCall) -> Response:
-    """objects.patch: merges the fields that are there."""
+    """objects.patch: merges fields."""
     changes = call.json()
-    return _update(call, lambda about: revise(about, changes))
+    return _update(call, lambda properties: revise(properties, changes))
 
 
 def update(call: GcsCall) -> Response:
-    """objects.update: replaces all fields that can be written."""
+    """objects.update: replaces all writable fields."""
     resource = call.json()
 
-    def change(about: About) -> About:
-        fresh = about_from(resource, storage_class=about.storage_class)
-        return revise(_of_content(fresh, about), {})
+    def change(properties: ObjectProperties) -> ObjectProperties:
+        fresh = properties_from(resource, storage_class=properties.storage_class)
+        return revise(_of_content(fresh, properties), {})
 
     return _update(call, change)
 
 
-def _update(call: GcsCall, change: Callable[[About], About]) -> Response:
+def _update(call: GcsCall, change: Callable[[ObjectProperties], ObjectProperties]) -> Response:
     changed = call.store.update(call.bucket, call.key, change, _pinned(call))
     return answer(object_resource(changed, call.base))
 
 
 def _pinned(call: GcsCall) -> Precondition:
-    """Return the preconditions of a write to one generation, which must be the live one."""
+    """Return the preconditions of a write, including that its generation is the live one."""
     generation = call.number("generation")
     info = live(call, call.bucket, call.key, generation)
     condition = call.condition()
@@ -105,10 +114,10 @@ def _pinned(call: GcsCall) -> Precondition:
     return condition
 
 
-def _of_content(about: About, content: About) -> About:
-    """Return `about` with what is true of the bytes taken from the object that had them."""
+def _of_content(properties: ObjectProperties, content: ObjectProperties) -> ObjectProperties:
+    """Return `properties` with those that belong to the content, such as its checksum."""
     return replace(
-        about, checksum=content.checksum, etag=content.etag, components=content.components
+        properties, checksum=content.checksum, etag=content.etag, components=content.components
     )
 
 
@@ -119,7 +128,7 @@ def delete(call: GcsCall) -> Response:
 
 
 def rewrite(call: GcsCall) -> Response:
-    """objects.rewrite: done in one call, since no byte is copied."""
+    """objects.rewrite: done in one request, because no bytes are copied."""
     info = _copy(call)
     return answer(
         {
@@ -138,17 +147,19 @@ def copy(call: GcsCall) -> Response:
 
 
 def _copy(call: GcsCall) -> ObjectInfo:
-    """Copy as the path says: source bucket and name, destination bucket and name."""
+    """Copy an object; the path names source bucket and key, then destination bucket and key."""
     source_bucket, source_key, bucket, key = call.names
     source = live(call, source_bucket, source_key, call.number("sourceGeneration"))
     failing = call.condition("ifSource").failing(source)
     if failing:
         raise PreconditionFailedError(source_bucket, source_key, failing)
     resource, default = call.json(), default_class(call, bucket)
-    about = replace(source.about, storage_class=default)
+    properties = replace(source.properties, storage_class=default)
     if resource:
-        about = _of_content(about_from(resource, about.content_type, default), about)
-    return call.store.copies.copy(source, (bucket, check_name(key)), about, call.condition())
+        properties = _of_content(
+            properties_from(resource, properties.content_type, default), properties
+        )
+    return call.store.copies.copy(source, (bucket, check_name(key)), properties, call.condition())
 
 
 def compose(call: GcsCall) -> Response:
@@ -161,9 +172,9 @@ def compose(call: GcsCall) -> Response:
     sources = tuple(_source(call, entry) for entry in entries)
     destination = mapping(body.get("destination"), "destination")
     default = default_class(call, call.bucket)
-    about = about_from(destination, sources[0].about.content_type, default)
+    properties = properties_from(destination, sources[0].properties.content_type, default)
     name = (call.bucket, check_name(call.key))
-    info = call.store.copies.compose(sources, name, about, call.condition())
+    info = call.store.copies.compose(sources, name, properties, call.condition())
     return answer(object_resource(info, call.base))
 
 
@@ -172,14 +183,14 @@ def _source(call: GcsCall, entry: Any) -> ObjectInfo:
         raise invalid("Each of sourceObjects needs a name")
     info = live(call, call.bucket, entry["name"], _number(entry.get("generation")))
     conditions = mapping(entry.get("objectPreconditions"), "objectPreconditions")
-    wanted = _number(conditions.get("ifGenerationMatch"))
-    if Precondition(generation=wanted).failing(info):
+    generation = _number(conditions.get("ifGenerationMatch"))
+    if Precondition(generation=generation).failing(info):
         raise PreconditionFailedError(info.bucket, info.key, "ifGenerationMatch")
     return info
 
 
 def _number(value: Any) -> int | None:
-    """Read a 64-bit number, which JSON carries as text."""
+    """Parse a 64-bit number, which JSON carries as text."""
     if value is None:
         return None
     generation = number(str(value))

@@ -1,4 +1,4 @@
-"""One GCS request, taken apart: query, preconditions, and the JSON that describes an object."""
+"""A parsed GCS request: query, preconditions, and the JSON of an object's properties."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..http_util import header_value, number
 from ..store.checksums import from_base64
 from ..store.errors import NoSuchKeyError, PreconditionFailedError
 from ..store.store import ObjectStore
-from ..store.types import OCTETS, About, ObjectInfo, Precondition
+from ..store.types import OCTETS, ObjectInfo, ObjectProperties, Precondition
 from .errors import JSON, GcsError, invalid
 from .fields import check_class, check_object
 
@@ -28,14 +28,14 @@ HEADERS: Mapping[str, str] = {
     "contentEncoding": "content-encoding",
     "contentLanguage": "content-language",
 }
-"""The resource's names of the headers that are stored with an object."""
+"""Header names by the resource fields that set them."""
 
 HASHES: Mapping[str, str] = {"crc32c": "crc32c", "md5Hash": "md5"}
 
 
 @dataclass(frozen=True, slots=True)
 class GcsCall:
-    """A request to GCS; `names` are the path's decoded parts, `content` a small body."""
+    """A request to GCS; `names` are the decoded path segments, `content` is a small body."""
 
     store: ObjectStore
     project: str
@@ -46,7 +46,7 @@ class GcsCall:
 
     @property
     def base(self) -> str:
-        """Return the address the client asked, for the links in resources."""
+        """Return the base URL that the client used, for the links in resources."""
         return f"http://{self.head.headers.get('host', '127.0.0.1')}"
 
     @property
@@ -56,11 +56,11 @@ class GcsCall:
 
     @property
     def key(self) -> str:
-        """Return the name of the object in that bucket."""
+        """Return the path's first object name."""
         return self.names[1]
 
     def number(self, name: str) -> int | None:
-        """Return a number of the query, or None; raises GcsError."""
+        """Return a number in the query, or None; raises GcsError."""
         text = self.query.get(name)
         if text is None:
             return None
@@ -79,12 +79,12 @@ class GcsCall:
         )
 
     def json(self) -> dict[str, Any]:
-        """Return the body as a JSON object, {} when there is none; raises GcsError."""
+        """Return the body as a JSON object, {} if it is empty; raises GcsError."""
         return parse_json(self.content)
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """Return a JSON object, {} for nothing; raises GcsError."""
+    """Parse a JSON object, {} if it is empty; raises GcsError."""
     if not content.strip():
         return {}
     try:
@@ -106,12 +106,12 @@ def mapping(value: Any, name: str) -> Mapping[str, Any]:
 
 
 def answer(resource: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a resource as an answer."""
+    """Return a resource as a JSON response."""
     return Response(status, msgspec.json.encode(resource), JSON)
 
 
 def check_name(name: str | None) -> str:
-    """Return an object's name if it may be one (Cloud Storage, "Object names"); raises GcsError."""
+    """Return a valid object name (Cloud Storage, "Object names"); raises GcsError."""
     if not name:
         raise GcsError(400, "required", "Required parameter: name")
     bad = name in {".", ".."} or "\r" in name or "\n" in name
@@ -120,14 +120,16 @@ def check_name(name: str | None) -> str:
     return name
 
 
-def about_from(
+def properties_from(
     resource: Mapping[str, Any], content_type: str = "", storage_class: str = STORAGE_CLASS
-) -> About:
-    """Return what a resource says of an object; the others where it says nothing itself."""
-    named = resource.get("storageClass")
-    chosen = storage_class if named is None else check_class(named)
-    about = About(_checked(content_type, "contentType") or OCTETS, storage_class=chosen)
-    return revise(about, {**resource, "storageClass": chosen})
+) -> ObjectProperties:
+    """Return the properties in a resource; the other arguments are its defaults."""
+    requested = resource.get("storageClass")
+    chosen = storage_class if requested is None else check_class(requested)
+    properties = ObjectProperties(
+        _checked(content_type, "contentType") or OCTETS, storage_class=chosen
+    )
+    return revise(properties, {**resource, "storageClass": chosen})
 
 
 def default_class(call: GcsCall, bucket: str) -> str:
@@ -135,43 +137,45 @@ def default_class(call: GcsCall, bucket: str) -> str:
     return str(call.store.get_bucket(bucket).settings.get("storageClass", STORAGE_CLASS))
 
 
-def revise(about: About, changes: Mapping[str, Any]) -> About:
-    """Return `about` with a patch merged in (JSON merge patch: null removes); raises GcsError."""
+def revise(properties: ObjectProperties, changes: Mapping[str, Any]) -> ObjectProperties:
+    """Merge a patch into properties (JSON merge patch: null removes); raises GcsError."""
     check_object(changes)
-    if changes.get("storageClass", about.storage_class) != about.storage_class:
+    if changes.get("storageClass", properties.storage_class) != properties.storage_class:
         raise invalid("storageClass is changed by rewriting the object")
-    headers = dict(about.headers)
+    headers = dict(properties.headers)
     for name, header in HEADERS.items():
         if name in changes:
             _merge(headers, {header: _checked(changes[name], name)}, name)
-    metadata = dict(about.metadata) if changes.get("metadata", "") is not None else {}
+    metadata = dict(properties.metadata) if changes.get("metadata", "") is not None else {}
     _merge(metadata, changes.get("metadata") or {}, "metadata")
-    content_type = _checked(changes.get("contentType", about.content_type), "contentType")
+    content_type = _checked(changes.get("contentType", properties.content_type), "contentType")
     return replace(
-        about,
+        properties,
         content_type=content_type or OCTETS,
         metadata=metadata,
         headers=headers,
-        custom_time=_custom_time(changes.get("customTime", about.custom_time), about.custom_time),
+        custom_time=_custom_time(
+            changes.get("customTime", properties.custom_time), properties.custom_time
+        ),
     )
 
 
-def _custom_time(value: Any, before: str) -> str:
-    """Return a custom time, which once set is neither removed nor earlier; raises GcsError."""
-    if not before and value in {None, ""}:
+def _custom_time(value: Any, previous: str) -> str:
+    """Return a custom time, which cannot be removed or moved back once set; raises GcsError."""
+    if not previous and value in {None, ""}:
         return ""
     try:
         moment = datetime.fromisoformat(value)
-        earlier = bool(before) and moment < datetime.fromisoformat(before)
+        earlier = bool(previous) and moment < datetime.fromisoformat(previous)
     except (TypeError, ValueError) as error:
         raise invalid("Invalid value for customTime") from error
     if earlier:
-        raise invalid("Invalid value for customTime: it cannot be earlier than before")
+        raise invalid("Invalid value for customTime: it cannot be earlier than the previous one")
     return str(value)
 
 
 def _checked(value: Any, name: str) -> str | None:
-    """Return what is to be sent as a header one day, or null; raises GcsError."""
+    """Check a value that is stored as a header; None is valid. Raises GcsError."""
     if value is None:
         return None
     try:
@@ -194,7 +198,7 @@ def _merge(into: dict[str, str], changes: Any, name: str) -> None:
 
 
 def expected_digests(resource: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, bytes]:
-    """Return the digests an upload announces in its resource or X-Goog-Hash; raises GcsError."""
+    """Return the digests that a resource or X-Goog-Hash announces; raises GcsError."""
     announced = {HASHES[name]: resource[name] for name in HASHES if resource.get(name)}
     announced |= hash_header(headers.get("x-goog-hash", ""))
     try:
@@ -204,13 +208,13 @@ def expected_digests(resource: Mapping[str, Any], headers: Mapping[str, str]) ->
 
 
 def hash_header(text: str) -> dict[str, str]:
-    """Read an X-Goog-Hash header: `crc32c=…,md5=…`."""
+    """Parse an X-Goog-Hash header: `crc32c=…,md5=…`."""
     pairs = (each.strip().partition("=") for each in text.split(","))
     return {name: value for name, _, value in pairs if name in {"crc32c", "md5"}}
 
 
 def live(call: GcsCall, bucket: str, key: str, generation: int | None = None) -> ObjectInfo:
-    """Return an object, of this generation if one is asked for; raises NoSuchKeyError."""
+    """Return an object, of this generation if one is given; raises NoSuchKeyError."""
     info = call.store.get(bucket, key)
     if generation not in {None, info.generation}:
         raise NoSuchKeyError(bucket, key)
@@ -218,7 +222,7 @@ def live(call: GcsCall, bucket: str, key: str, generation: int | None = None) ->
 
 
 def check_write(info: ObjectInfo | None, call: GcsCall, name: tuple[str, str]) -> None:
-    """Refuse a write whose preconditions do not hold now, before its body is taken."""
+    """Refuse a write whose preconditions do not hold, before its body is read."""
     failing = call.condition().failing(info)
     if failing:
         raise PreconditionFailedError(*name, failing)

@@ -1,4 +1,4 @@
-"""Buckets and objects as GCS's JSON describes them (storage.v1 discovery document)."""
+"""Buckets and objects in GCS's JSON (storage.v1 discovery document)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .request import HEADERS, STORAGE_CLASS
 
 
 def etag_of(info: ObjectInfo) -> str:
-    """Return an opaque tag that changes with content and metadata."""
+    """Return an opaque ETag that changes with content and metadata."""
     return base64.b64encode(f"{info.generation}/{info.metageneration}".encode()).decode()
 
 
@@ -38,9 +38,9 @@ def bucket_resource(bucket: BucketInfo, base: str) -> dict[str, Any]:
 
 
 def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
-    """Return an object's resource; a composite one has no MD5."""
+    """Return an object's resource; a composite object has no MD5."""
     path = f"b/{quote(info.bucket)}/o/{quote(info.key, safe='')}"
-    about = info.about
+    properties = info.properties
     resource: dict[str, Any] = {
         "kind": "storage#object",
         "id": f"{info.bucket}/{info.key}/{info.generation}",
@@ -50,8 +50,8 @@ def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
         "bucket": info.bucket,
         "generation": str(info.generation),
         "metageneration": str(info.metageneration),
-        "contentType": about.content_type,
-        "storageClass": about.storage_class,
+        "contentType": properties.content_type,
+        "storageClass": properties.storage_class,
         "size": str(info.size),
         "crc32c": info.crc32c_base64,
         "etag": etag_of(info),
@@ -59,15 +59,17 @@ def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
         "updated": iso_time(info.updated),
         "timeStorageClassUpdated": iso_time(info.created),
     }
-    if about.components:
-        resource["componentCount"] = about.components
+    if properties.components:
+        resource["componentCount"] = properties.components
     else:
         resource["md5Hash"] = info.md5_base64
     resource |= {
-        name: about.headers[header] for name, header in HEADERS.items() if header in about.headers
+        name: properties.headers[header]
+        for name, header in HEADERS.items()
+        if header in properties.headers
     }
-    if about.custom_time:
-        resource["customTime"] = about.custom_time
-    if about.metadata:
-        resource["metadata"] = dict(about.metadata)
+    if properties.custom_time:
+        resource["customTime"] = properties.custom_time
+    if properties.metadata:
+        resource["metadata"] = dict(properties.metadata)
     return resource

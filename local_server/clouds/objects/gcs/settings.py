@@ -1,4 +1,4 @@
-"""What a bucket of Cloud Storage keeps beside its name and place: labels, class, access, lifecycle.
+"""The settings of a Cloud Storage bucket: labels, storage class, access, lifecycle.
 
 Source: the storage v1 discovery document; "Key and value requirements" of bucket labels.
 """
@@ -70,10 +70,10 @@ def _check_access(access: Any) -> None:
 
 def _check_lifecycle(lifecycle: Any) -> None:
     if not isinstance(lifecycle, Mapping) or not lifecycle.keys() <= {"rule"}:
-        raise invalid("Invalid value for lifecycle: it has rules alone")
+        raise invalid("Invalid value for lifecycle: its only field is rule")
     rules = lifecycle.get("rule", [])
     if not isinstance(rules, list) or not all(_is_rule(rule) for rule in rules):
-        raise invalid("Invalid value for lifecycle: a rule has an action and a condition")
+        raise invalid("Invalid value for lifecycle: a rule needs an action and a condition")
 
 
 def _is_rule(rule: Any) -> bool:

@@ -1,7 +1,7 @@
-"""GCS's three ways to upload through the JSON API: media, multipart, resumable.
+"""GCS's three kinds of upload through the JSON API: media, multipart, resumable.
 
-Sources: Cloud Storage documentation, "Uploads and downloads", "Perform resumable uploads". What a
-client announces (crc32c, md5Hash, X-Goog-Hash, sizes) is verified before there is an object.
+Sources: Cloud Storage documentation, "Uploads and downloads", "Perform resumable uploads". Every
+announced digest and size (crc32c, md5Hash, X-Goog-Hash) is verified before the object appears.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ..body_spool import pour, spool
 from ..http_util import chunks, number, small_body
 from ..store.blobs import BlobWriter
 from ..store.errors import NoSuchKeyError, NoSuchUploadError, ObjectStoreError
-from ..store.sessions import Chunk, verify
-from ..store.types import About, ObjectInfo, Session
+from ..store.sessions import SessionChunk, verify
+from ..store.types import ObjectInfo, ObjectProperties, Session
 from .errors import GcsError, invalid
 from .multipart_related import RelatedDecoder, RelatedError
 from .request import (
     GcsCall,
-    about_from,
     answer,
     check_name,
     check_write,
     default_class,
     expected_digests,
     parse_json,
+    properties_from,
 )
 from .resources import object_resource
 
 CLIENT_CLOSED_REQUEST = 499
-"""What GCS answers to the deletion of a session."""
+"""GCS's status for the deletion of a session."""
 RESUME_INCOMPLETE = 308
 CONTENT_RANGE = re.compile(
     r"bytes (?:(?P<first>\d{1,18})-(?P<last>\d{1,18})|\*)/(?:(?P<total>\d{1,18})|\*)", re.ASCII
@@ -43,7 +43,7 @@ CONTENT_RANGE = re.compile(
 
 
 async def upload(call: GcsCall, request: Request) -> Response:
-    """objects.insert, by the kind of upload that the query names."""
+    """objects.insert: dispatches on the upload type in the query."""
     if "upload_id" in call.query:
         return await resume(call, request)
     await asyncio.to_thread(call.store.get_bucket, call.bucket)
@@ -59,7 +59,7 @@ async def upload(call: GcsCall, request: Request) -> Response:
 
 
 async def insert_media(call: GcsCall, request: Request) -> Response:
-    """Take a body that is the object; its name is in the query."""
+    """Store a body that is the object's content; the query has its name."""
     headers = request.head.headers
     check_name(call.query.get("name"))
     writer = call.store.writer()
@@ -68,7 +68,7 @@ async def insert_media(call: GcsCall, request: Request) -> Response:
 
 
 async def insert_multipart(call: GcsCall, request: Request) -> Response:
-    """Take a body of JSON and bytes."""
+    """Store a body of JSON and content."""
     try:
         decoder = RelatedDecoder(request.head.headers.get("content-type", ""))
         writer = call.store.writer()
@@ -95,19 +95,20 @@ def _insert(
     blob = writer.finish()
     try:
         name = _name(call, resource)
-        about = _about(call, resource, content_type)
+        properties = _properties(call, resource, content_type)
         verify(blob, expected_digests(resource, call.head.headers))
-        info = call.store.put(call.bucket, name, blob, about, call.condition())
+        info = call.store.put(call.bucket, name, blob, properties, call.condition())
     finally:
         call.store.discard(blob)
     return answer(object_resource(info, call.base))
 
 
-def _about(call: GcsCall, resource: Mapping[str, Any], content_type: str) -> About:
-    """Return what a new object's resource and the query say of it; raises GcsError."""
+def _properties(call: GcsCall, resource: Mapping[str, Any], content_type: str) -> ObjectProperties:
+    """Return a new object's properties from its resource and the query; raises GcsError."""
     encoding = call.query.get("contentEncoding")
-    given = {"contentEncoding": encoding} if encoding else {}
-    return about_from({**resource, **given}, content_type, default_class(call, call.bucket))
+    overrides = {"contentEncoding": encoding} if encoding else {}
+    merged = {**resource, **overrides}
+    return properties_from(merged, content_type, default_class(call, call.bucket))
 
 
 def _name(call: GcsCall, resource: Mapping[str, Any]) -> str:
@@ -121,7 +122,7 @@ def _name(call: GcsCall, resource: Mapping[str, Any]) -> str:
 
 
 async def start(call: GcsCall, request: Request) -> Response:
-    """Begin a session and say where its chunks go."""
+    """Start a session and return its URL."""
     content = await small_body(request)
     return await asyncio.to_thread(_start, call, parse_json(content))
 
@@ -133,7 +134,7 @@ def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
     total = headers.get("x-upload-content-length", "")
     session = call.store.sessions.create(
         name,
-        _about(call, resource, headers.get("x-upload-content-type", "")),
+        _properties(call, resource, headers.get("x-upload-content-type", "")),
         call.condition(),
         expected_digests(resource, headers),
         number(total),
@@ -144,29 +145,29 @@ def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What a Content-Range says; `first` is None when it only asks where the session stands."""
+class ContentRange:
+    """A parsed Content-Range; `first` is None if it only queries the session's state."""
 
     first: int | None
     last: int | None
     total: int | None
 
 
-def parse_content_range(header: str | None) -> Span:
-    """Read a chunk's Content-Range; without one the body is all there is. Raises GcsError."""
+def parse_content_range(header: str | None) -> ContentRange:
+    """Parse a chunk's Content-Range; without one the body is complete. Raises GcsError."""
     if header is None:
-        return Span(0, None, None)
+        return ContentRange(0, None, None)
     match = CONTENT_RANGE.fullmatch(header.strip())
     if match is None:
         raise invalid(f"Invalid Content-Range: {header!r}")
     first, last, total = (int(each) if each else None for each in match.groups())
     if first is not None and last is not None and not first <= last < (total or last + 1):
         raise invalid(f"Invalid Content-Range: {header!r}")
-    return Span(first, last, total)
+    return ContentRange(first, last, total)
 
 
 async def resume(call: GcsCall, request: Request) -> Response:
-    """Take a chunk, tell where a session stands, or cancel it."""
+    """Write a chunk, report a session's state, or cancel it."""
     session = await asyncio.to_thread(call.store.sessions.get, call.query["upload_id"])
     if (session.bucket, request.head.method) == (call.bucket, "DELETE"):
         await asyncio.to_thread(call.store.sessions.cancel, session.id)
@@ -177,15 +178,17 @@ async def resume(call: GcsCall, request: Request) -> Response:
     if session.generation:
         return await asyncio.to_thread(_finished, call, session)
     if span.total not in {None, session.total} and session.total is not None:
-        raise invalid(f"The upload was announced with {session.total} bytes, not {span.total}")
+        raise invalid(f"The upload was started with {session.total} bytes, not {span.total}")
     if span.first is None and span.total != session.received:
         return _incomplete(session)
     chunk = await asyncio.to_thread(call.store.sessions.begin, session.id)
     return await _take_chunk(call, request, chunk, span)
 
 
-async def _take_chunk(call: GcsCall, request: Request, chunk: Chunk, span: Span) -> Response:
-    """Write a chunk; whatever came of one that breaks off is kept for the next."""
+async def _take_chunk(
+    call: GcsCall, request: Request, chunk: SessionChunk, span: ContentRange
+) -> Response:
+    """Write a chunk; if it breaks off, the bytes that arrived are kept."""
     sessions = call.store.sessions
     try:
         await _write(request, chunk, span)
@@ -198,8 +201,8 @@ async def _take_chunk(call: GcsCall, request: Request, chunk: Chunk, span: Span)
     return await asyncio.to_thread(_finish, call, chunk)
 
 
-async def _write(request: Request, chunk: Chunk, span: Span) -> None:
-    """Append the bytes that are new: a repeated chunk may overlap what is there."""
+async def _write(request: Request, chunk: SessionChunk, span: ContentRange) -> None:
+    """Append the new bytes: a repeated chunk may overlap received ones."""
     received = chunk.writer.size
     if span.first is None:
         return
@@ -209,7 +212,7 @@ async def _write(request: Request, chunk: Chunk, span: Span) -> None:
 
 
 async def _new_bytes(
-    request: Request, span: Span, position: int, received: int
+    request: Request, span: ContentRange, position: int, received: int
 ) -> AsyncIterator[bytes]:
     async for piece in chunks(request):
         if span.last is not None and position + len(piece) > span.last + 1:
@@ -220,7 +223,7 @@ async def _new_bytes(
         raise invalid("The chunk is shorter than its Content-Range")
 
 
-def _finish(call: GcsCall, chunk: Chunk) -> Response:
+def _finish(call: GcsCall, chunk: SessionChunk) -> Response:
     try:
         expected = expected_digests({}, call.head.headers)
     except GcsError:
@@ -231,7 +234,7 @@ def _finish(call: GcsCall, chunk: Chunk) -> Response:
 
 
 def _finished(call: GcsCall, session: Session) -> Response:
-    """Answer again what the last chunk was answered, as long as its object is there."""
+    """Repeat the response to the last chunk, if its object still exists."""
     info: ObjectInfo | None = call.store.find(session.bucket, session.key)
     if info is None or info.generation != session.generation:
         raise NoSuchKeyError(session.bucket, session.key)

@@ -1,7 +1,7 @@
-"""The XML API's multipart uploads: what `transfer_manager.upload_chunks_concurrently` speaks.
+"""Multipart uploads of the XML API, as `transfer_manager.upload_chunks_concurrently` uses them.
 
-Source: Cloud Storage documentation, "XML API multipart uploads". Other requests of the XML API are
-refused. Unlike S3, the parts of a completion may be named in any order.
+Source: Cloud Storage documentation, "XML API multipart uploads". Any other request of the XML API
+is refused. Unlike in S3, a completion may name its parts in any order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..store.uploads import MAX_PARTS, choose
 from ..xml import MalformedError, document, element, group, initiated, parse
 from .errors import GcsError, invalid, not_implemented
 from .fields import META
-from .request import GcsCall, about_from, check_name, default_class, expected_digests
+from .request import GcsCall, check_name, default_class, expected_digests, properties_from
 from .resources import etag_of
 
 XML = "application/xml; charset=UTF-8"
@@ -60,12 +60,12 @@ def _initiate(call: GcsCall) -> Response:
     metadata = {
         name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)
     }
-    given: dict[str, Any] = {"metadata": metadata}
+    resource: dict[str, Any] = {"metadata": metadata}
     if "x-goog-storage-class" in headers:
-        given["storageClass"] = headers["x-goog-storage-class"]
+        resource["storageClass"] = headers["x-goog-storage-class"]
     default = default_class(call, call.bucket)
-    about = about_from(given, headers.get("content-type", ""), default)
-    upload = call.store.uploads.create(call.bucket, call.key, about)
+    properties = properties_from(resource, headers.get("content-type", ""), default)
+    upload = call.store.uploads.create(call.bucket, call.key, properties)
     return Response(200, initiated(call.bucket, call.key, upload.id), XML)
 
 
@@ -98,12 +98,12 @@ def _complete(call: GcsCall) -> Response:
     upload = _upload(call)
     parts = {part.number: part for part in call.store.uploads.parts(upload)}
     try:
-        chosen = choose(parts, sorted(_named(call.content)))
+        chosen = choose(parts, sorted(_parse_completion(call.content)))
     except InvalidPartError as error:
         raise GcsError(400, error.code, error.message) from error
     blob = call.store.uploads.join(upload, chosen)
-    about = replace(upload.about, components=len(chosen))
-    info = call.store.uploads.complete(upload, blob, about, call.condition())
+    properties = replace(upload.properties, components=len(chosen))
+    info = call.store.uploads.complete(upload, blob, properties, call.condition())
     body = document(
         "CompleteMultipartUploadResult",
         element("Location", f"{call.base}{call.head.path}"),
@@ -118,17 +118,17 @@ def _complete(call: GcsCall) -> Response:
     return Response(200, body, XML, headers)
 
 
-def _named(content: bytes) -> list[tuple[int, str]]:
+def _parse_completion(content: bytes) -> list[tuple[int, str]]:
     try:
-        named = [
+        parts = [
             (int(each.findtext("PartNumber", "")), each.findtext("ETag", "").strip('"'))
             for each in parse(content, "CompleteMultipartUpload")
         ]
     except (MalformedError, ValueError) as error:
         raise invalid(f"Malformed completion: {error}") from error
-    if not named:
+    if not parts:
         raise invalid("Malformed completion: it names no part")
-    return named
+    return parts
 
 
 def _abort(call: GcsCall) -> Response:
@@ -137,13 +137,13 @@ def _abort(call: GcsCall) -> Response:
 
 
 def _list_uploads(call: GcsCall) -> Response:
-    """List a bucket's uploads under way, all on one page ("List multipart uploads")."""
+    """List a bucket's open uploads on one page ("List multipart uploads")."""
     uploads = [
         group(
             "Upload",
             element("Key", each.key),
             element("UploadId", each.id),
-            element("StorageClass", each.about.storage_class),
+            element("StorageClass", each.properties.storage_class),
             element("Initiated", iso_time(each.created)),
         )
         for each in call.store.uploads.list(call.bucket, call.query.get("prefix", ""))
@@ -160,7 +160,7 @@ def _list_uploads(call: GcsCall) -> Response:
 
 
 def _list_parts(call: GcsCall) -> Response:
-    """List the parts that have come, in pages ("List object parts")."""
+    """List the uploaded parts, in pages ("List object parts")."""
     upload = _upload(call)
     first = call.number("part-number-marker") or 0
     most = min(call.number("max-parts") or PAGE, PAGE)
@@ -171,7 +171,7 @@ def _list_parts(call: GcsCall) -> Response:
         element("Bucket", call.bucket),
         element("Key", call.key),
         element("UploadId", upload.id),
-        element("StorageClass", upload.about.storage_class),
+        element("StorageClass", upload.properties.storage_class),
         element("PartNumberMarker", first),
         element("NextPartNumberMarker", page[-1].number if page else first),
         element("MaxParts", most),

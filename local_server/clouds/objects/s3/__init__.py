@@ -1,1 +1,1 @@
-"""Amazon S3's REST API over the object store. Imports nothing of `gcs`."""
+"""Amazon S3's REST API over the object store. Imports nothing from `gcs`."""

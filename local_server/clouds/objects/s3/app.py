@@ -1,6 +1,6 @@
-"""S3 over the object store: path-style requests to answers. Signatures are not looked at.
+"""The S3 application: path-style requests to the object store. Signatures are not checked.
 
-Every call that S3 has and this face has not is refused as S3 refuses what it does not implement.
+An S3 operation that is missing here is refused in S3's own terms for an unimplemented feature.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from . import buckets, completion, copies, listing, objects, tags, uploads
 from .body import receive, verify_content
 from .errors import S3Error, from_store, not_implemented, render
 from .fields import check_fields
-from .request import S3Call, take_apart
+from .request import S3Call, parse_request
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # fmt: off
 SUBRESOURCES = frozenset((
@@ -36,14 +36,15 @@ SUBRESOURCES = frozenset((
     "versioning", "versions", "website"
 ))
 # fmt: on
-"""Query names that choose an operation (the request URIs of botocore's service model)."""
+"""Query names that select an operation (the request URIs of botocore's service model)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What answers a call. With `before`, its body is an object's: checked first, then stored.
+    """One operation, by its name in botocore's service model.
 
-    `name` is that of botocore's service model.
+    If there is a `before`, the body is an object's: `before` checks the head, then the body is
+    stored.
     """
 
     name: str
@@ -94,8 +95,8 @@ ROUTES: Mapping[Route, Operation] = {
 }
 
 
-class S3Face:
-    """An `Application` that speaks S3."""
+class S3App:
+    """An `Application` for S3 requests."""
 
     def __init__(
         self, store: ObjectStore, region: str = "us-east-1", account: str = "000000000000"
@@ -105,11 +106,11 @@ class S3Face:
         self._account = account
 
     def body_limit(self, head: Head) -> int | None:
-        """Stream what is put, so that an object goes to disk as it comes."""
+        """Return None for uploads, so that an object is streamed to disk."""
         return None if head.method == "PUT" else collect_limit(head, SMALL_BODY)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request; ClientGoneError passes through."""
+        """Answer one request; raises ClientGoneError."""
         request_id = _request_id()
         try:
             response = await self._answer(request)
@@ -125,7 +126,7 @@ class S3Face:
         return replace(response, headers=headers)
 
     async def _answer(self, request: Request) -> Response:
-        call = take_apart(self._store, self._region, self._account, request.head)
+        call = parse_request(self._store, self._region, self._account, request.head)
         operation = _choose(call)
         await asyncio.to_thread(check_fields, call, operation.name)
         if operation.before is None:
@@ -138,12 +139,12 @@ class S3Face:
 
     @staticmethod
     def failed(head: Head) -> Response:
-        """Answer a request that broke down here, not by its own fault."""
+        """Return the response to a request that failed for a reason of this server."""
         empty = head.method == "HEAD"
         return render(S3Error("InternalError", FAILED), head.path, _request_id(), empty=empty)
 
     def _refuse(self, request: Request, error: S3Error, request_id: str) -> Response:
-        _log.debug("S3 %s %s: %s", request.head.method, request.head.path, error.code)
+        logger.debug("S3 %s %s: %s", request.head.method, request.head.path, error.code)
         empty = request.head.method == "HEAD"
         return render(error, request.head.path, request_id, empty=empty)
 

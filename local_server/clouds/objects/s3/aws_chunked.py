@@ -1,9 +1,9 @@
-r"""The framing inside an S3 body: `aws-chunked`, unsigned or signed, with or without trailers.
+r"""The `aws-chunked` framing of an S3 body, unsigned or signed, with or without trailers.
 
     5;chunk-signature=…\r\nhello\r\n0;chunk-signature=…\r\nx-amz-checksum-crc32:…\r\n\r\n
 
 Source: Amazon S3 API Reference, "Signature calculations: transferring payload in multiple chunks"
-and "… including trailing headers". Signatures are not looked at.
+and "… including trailing headers". Signatures are not checked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 LINE_LIMIT = 16 * 1024
-"""A chunk's or trailer's line; the longest real one is a trailer signature of about 100 bytes."""
+"""Of a chunk header or trailer; the longest real one is a trailer signature of about 100 bytes."""
 MAX_HEX_DIGITS = 12
 
 
@@ -28,7 +28,7 @@ class _State(Enum):
 
 
 class AwsChunkedDecoder:
-    """Takes framed bytes in any cut and gives the payload; knows the trailers at the end."""
+    """Decodes framed bytes, however they are split, and keeps the trailers."""
 
     def __init__(self) -> None:
         self.trailers: dict[str, str] = {}
@@ -53,7 +53,7 @@ class AwsChunkedDecoder:
         return payload
 
     def finish(self) -> None:
-        """Raise ChunkError unless the last chunk and the trailers have come."""
+        """Raise ChunkError unless the last chunk and the trailers have arrived."""
         if self._state is not _State.DONE:
             raise ChunkError("the body ends before its last chunk")
 
@@ -79,7 +79,7 @@ class AwsChunkedDecoder:
                 self._state = _State.DATA if self._left else _State.TRAILER
             case _State.DATA_END:
                 if line:
-                    raise ChunkError("a chunk is longer than it says")
+                    raise ChunkError("a chunk is longer than its size")
                 self._state = _State.SIZE
             case _:
                 self._take_trailer(line)

@@ -1,7 +1,7 @@
-"""An upload's body into a blob, with everything verified that the client announced of it.
+"""The body of an upload: stored as a blob, and compared with every announced checksum.
 
-A body that breaks off, is framed wrongly or has another checksum leaves nothing behind. Sources:
-Amazon S3 User Guide, "Checking object integrity"; botocore's httpchecksum for what is sent.
+A body that breaks off, is framed wrongly or has another checksum is removed. Sources:
+Amazon S3 User Guide, "Checking object integrity"; botocore's httpchecksum for what clients send.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..http_util import chunks
 from ..store.blobs import BlobWriter
 from ..store.checksums import ALGORITHMS, ALWAYS, Digests, from_base64, to_base64
 from ..store.store import ObjectStore
-from ..store.types import Blob
+from ..store.types import Blob, ObjectInfo
 from .aws_chunked import AwsChunkedDecoder, ChunkError
 from .errors import S3Error, not_implemented
 from .request import Received
@@ -23,6 +23,9 @@ from .request import Received
 PREFIX = "x-amz-checksum-"
 NO_CHECKSUM = frozenset({"x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"})
 HEX_SHA256 = 64
+
+FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
+"""S3's names for the content of a checksum: the object, or its parts' checksums."""
 
 
 async def receive(request: Request, store: ObjectStore) -> Received:
@@ -51,10 +54,9 @@ async def receive(request: Request, store: ObjectStore) -> Received:
 
 
 def verify_content(content: bytes, headers: Mapping[str, str], algorithm: str | None) -> None:
-    """Compare a small body with what its headers announce; raises S3Error.
+    """Compare a small body with the checksums in its headers; raises S3Error.
 
-    `algorithm` is None where a checksum header is about something else: a completion's is the
-    whole object's.
+    `algorithm` is None if the checksum header is not the body's: a completion has the object's.
     """
     check_forms(headers, algorithm)
     digests = Digests((*ALWAYS, algorithm) if algorithm else ALWAYS)
@@ -64,7 +66,7 @@ def verify_content(content: bytes, headers: Mapping[str, str], algorithm: str | 
 
 
 def announced_algorithm(headers: Mapping[str, str]) -> str | None:
-    """Return the algorithm of the checksum in a header or to come as a trailer; raises S3Error."""
+    """Return the algorithm of the announced checksum, in a header or trailer; raises S3Error."""
     trailers = [each.strip().lower() for each in headers.get("x-amz-trailer", "").split(",")]
     names = [
         name.removeprefix(PREFIX)
@@ -82,7 +84,7 @@ def announced_algorithm(headers: Mapping[str, str]) -> str | None:
 
 
 def check_forms(headers: Mapping[str, str], algorithm: str | None) -> None:
-    """Refuse announcements that cannot be read, before the body is; raises S3Error."""
+    """Refuse unreadable checksums before the body is read; raises S3Error."""
     if algorithm and PREFIX + algorithm in headers:
         _digest(headers, PREFIX + algorithm, algorithm)
     if "content-md5" in headers:
@@ -93,7 +95,7 @@ def check_forms(headers: Mapping[str, str], algorithm: str | None) -> None:
 
 
 def verify(blob: Blob, announced: Mapping[str, str], algorithm: str | None) -> str:
-    """Compare a blob with what headers and trailers announce; return its checksum's text.
+    """Compare a blob with its announced checksums; return its checksum as `ALGORITHM:BASE64`.
 
     Raises S3Error: BadDigest, InvalidRequest, XAmzContentSHA256Mismatch.
     """
@@ -117,7 +119,7 @@ def _digest(announced: Mapping[str, str], name: str, algorithm: str) -> bytes:
     try:
         return from_base64(announced[name], algorithm)
     except KeyError as error:
-        message = f"The trailer {name} was announced and did not come."
+        message = f"The trailer {name} was announced but not sent."
         raise S3Error("InvalidRequest", message) from error
     except ValueError as error:
         raise S3Error("InvalidRequest", f"Value for {name} header is invalid.") from error
@@ -150,3 +152,16 @@ async def _spool_framed(request: Request, writer: BlobWriter, decoder: AwsChunke
     except ChunkError as error:
         message = f"The request body terminated unexpectedly or is not aws-chunked: {error}"
         raise S3Error("IncompleteBody", message) from error
+
+
+def checksum_headers(info: ObjectInfo) -> dict[str, str]:
+    """Return the response headers for the checksum of an object's upload."""
+    algorithm, _, value = info.properties.checksum.partition(":")
+    if not algorithm:
+        return {}
+    return {f"x-amz-checksum-{algorithm}": value, "x-amz-checksum-type": checksum_type(value)}
+
+
+def checksum_type(value: str) -> str:
+    """Return S3's name for the content of a checksum: the object, or its parts' checksums."""
+    return COMPOSITE if "-" in value else FULL

@@ -1,16 +1,17 @@
-"""S3's bucket calls."""
+"""S3's operations on buckets."""
 
 from __future__ import annotations
 
 import re
 
 from ....transport.types import Response
+from ...pages import encode_token
 from ..http_util import iso_time
 from ..store.errors import BucketExistsError
 from ..store.types import BucketInfo
 from ..xml import MalformedError, document, element, group, parse
 from .errors import XML, S3Error, not_implemented
-from .request import S3Call, from_token, number_in, signed_region, to_token
+from .request import S3Call, from_token, number_in, signed_region
 
 DEFAULT_REGION = "us-east-1"
 MOST_BUCKETS = 10_000
@@ -18,45 +19,45 @@ BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII
 
 
 def list_buckets(call: S3Call) -> Response:
-    """ListBuckets: by name, filtered by prefix and region, in pages where one asks for them."""
+    """ListBuckets: sorted by name, filtered by prefix and region, paged on request."""
     query = call.query
     prefix, region = query.get("prefix", ""), query.get("bucket-region", "")
     most = number_in(query, "max-buckets", MOST_BUCKETS, MOST_BUCKETS) or MOST_BUCKETS
     start = from_token(query.get("continuation-token", ""))
-    found = [
+    buckets = [
         each
         for each in call.store.list_buckets()
         if each.name >= start and each.name.startswith(prefix) and region in {"", each.region}
     ]
-    page, more = found[:most], found[most:]
+    page, more = buckets[:most], buckets[most:]
     body = document(
         "ListAllMyBucketsResult",
         owner_of(call),
-        group("Buckets", *(_bucket(each, told=bool(query)) for each in page)),
+        group("Buckets", *(_bucket(each, with_region=bool(query)) for each in page)),
         element("Prefix", prefix) if "prefix" in query else "",
-        element("ContinuationToken", to_token(more[0].name)) if more else "",
+        element("ContinuationToken", encode_token(more[0].name)) if more else "",
     )
     return Response(200, body, XML)
 
 
 def owner_of(call: S3Call) -> str:
-    """Return the element that names the owner of all there is."""
+    """Return the XML element of the owner, who owns everything here."""
     return group("Owner", element("ID", call.account), element("DisplayName", call.account))
 
 
-def _bucket(bucket: BucketInfo, *, told: bool) -> str:
+def _bucket(bucket: BucketInfo, *, with_region: bool) -> str:
     return group(
         "Bucket",
         element("Name", bucket.name),
         element("CreationDate", iso_time(bucket.created)),
-        element("BucketRegion", bucket.region) if told else "",
+        element("BucketRegion", bucket.region) if with_region else "",
     )
 
 
 def create_bucket(call: S3Call) -> Response:
-    """CreateBucket: the constraint in the body must be the region the request is signed for.
+    """CreateBucket: the constraint in the body must match the region of the signature.
 
-    In us-east-1 an existing bucket is no error (CreateBucket, "BucketAlreadyOwnedByYou").
+    In us-east-1 an existing bucket is not an error (CreateBucket, "BucketAlreadyOwnedByYou").
     """
     if not BUCKET_NAME.fullmatch(call.bucket):
         message = "The specified bucket is not valid."
@@ -71,17 +72,17 @@ def create_bucket(call: S3Call) -> Response:
 
 
 def _constrained_region(call: S3Call) -> str:
-    asked = _location_constraint(call.content)
+    constraint = _location_constraint(call.content)
     signed = signed_region(call.head) or call.region
-    if asked == DEFAULT_REGION:
+    if constraint == DEFAULT_REGION:
         raise S3Error("InvalidLocationConstraint", "The specified location-constraint is not valid")
-    if signed not in {DEFAULT_REGION, asked}:
+    if signed not in {DEFAULT_REGION, constraint}:
         message = (
-            f"The {asked or 'unspecified'} location constraint is incompatible for the region "
+            f"The {constraint or 'unspecified'} location constraint is incompatible for the region "
             "specific endpoint this request was sent to."
         )
         raise S3Error("IllegalLocationConstraintException", message)
-    return asked or DEFAULT_REGION
+    return constraint or DEFAULT_REGION
 
 
 def _location_constraint(content: bytes) -> str:
@@ -98,7 +99,7 @@ def _location_constraint(content: bytes) -> str:
 
 
 def malformed(error: MalformedError) -> S3Error:
-    """Return the refusal of a body that cannot be read."""
+    """Return the error for a body that cannot be parsed."""
     return S3Error(
         "MalformedXML",
         "The XML you provided was not well-formed or did not validate against our published "
@@ -107,19 +108,19 @@ def malformed(error: MalformedError) -> S3Error:
 
 
 def head_bucket(call: S3Call) -> Response:
-    """HeadBucket: its region in a header."""
+    """HeadBucket: the region in a header."""
     bucket = call.store.get_bucket(call.bucket)
     return Response(200, b"", XML, {"x-amz-bucket-region": bucket.region or call.region})
 
 
 def get_location(call: S3Call) -> Response:
-    """GetBucketLocation: empty means us-east-1."""
+    """GetBucketLocation: an empty constraint means us-east-1."""
     region = call.store.get_bucket(call.bucket).region
     body = document("LocationConstraint", "" if region == DEFAULT_REGION else region)
     return Response(200, body, XML)
 
 
 def delete_bucket(call: S3Call) -> Response:
-    """DeleteBucket: refused while it has objects."""
+    """DeleteBucket: refused while the bucket has objects."""
     call.store.delete_bucket(call.bucket)
     return Response(204)

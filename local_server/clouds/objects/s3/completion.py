@@ -1,4 +1,4 @@
-"""S3's CompleteMultipartUpload: which parts, and every checksum that is announced of them."""
+"""S3's CompleteMultipartUpload, with every checksum that the request may announce."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from xml.etree import ElementTree as ET
 from ....transport.types import Response
 from ..store.checksums import ALGORITHMS, ALWAYS, from_base64, to_base64
 from ..store.errors import InvalidPartError
-from ..store.types import About, Blob, Part, Upload
-from ..store.uploads import choose, multipart_about
+from ..store.types import Blob, ObjectProperties, Part, Upload
+from ..store.uploads import choose, multipart_properties
 from ..xml import MalformedError, document, element, parse, quoted
+from .body import FULL, checksum_type
 from .buckets import malformed
-from .checksums import FULL, checksum_type
 from .errors import XML, S3Error
 from .request import S3Call, write_condition
 from .uploads import upload_of
 
 
 def complete_upload(call: S3Call) -> Response:
-    """CompleteMultipartUpload: joins the named parts, with the conditions of a PutObject."""
+    """CompleteMultipartUpload: joins the named parts, under the conditions of a PutObject."""
     upload = upload_of(call)
     condition = write_condition(call.head.headers)
     chosen = _chosen(call, upload)
-    algorithm, _, kind = upload.about.checksum.partition(":")
+    algorithm, _, kind = upload.properties.checksum.partition(":")
     _check_type(call, algorithm, kind)
     _check_size(call, sum(part.size for part in chosen))
     blob = call.store.uploads.join(upload, chosen, (algorithm,) if kind == FULL else ())
     checksum = _checksum(call, blob, chosen, algorithm, kind)
-    about = multipart_about(replace(upload.about, checksum=checksum), chosen)
-    info = call.store.uploads.complete(upload, blob, about, condition)
+    properties = multipart_properties(replace(upload.properties, checksum=checksum), chosen)
+    info = call.store.uploads.complete(upload, blob, properties, condition)
     body = document(
         "CompleteMultipartUploadResult",
         element("Location", call.url),
         element("Bucket", call.bucket),
         element("Key", call.key),
         element("ETag", quoted(info.etag)),
-        *_checksum_elements(info.about),
+        *_checksum_elements(info.properties),
     )
     return Response(200, body, XML)
 
 
 def _check_type(call: S3Call, algorithm: str, kind: str) -> None:
-    """Refuse a checksum of another kind than the upload was begun with."""
+    """Refuse a checksum type that differs from the upload's."""
     for name in ALGORITHMS:
         if name != algorithm and f"x-amz-checksum-{name}" in call.head.headers:
             message = (
@@ -91,10 +91,10 @@ def _named_part(entry: ET.Element) -> tuple[int, str, dict[str, str]]:
 
 
 def _check_part(part: Part, checksums: Mapping[str, str]) -> None:
-    """Compare the checksums a completion repeats with those the parts came with."""
+    """Compare the checksums in a completion with those that the parts were uploaded with."""
     for algorithm, value in checksums.items():
-        known = _part_checksum(part, algorithm)
-        if known is not None and to_base64(known) != value:
+        uploaded = _part_checksum(part, algorithm)
+        if uploaded is not None and to_base64(uploaded) != value:
             message = "One or more of the specified parts could not be found."
             raise InvalidPartError("InvalidPart", message, part.number)
 
@@ -108,7 +108,7 @@ def _part_checksum(part: Part, algorithm: str) -> bytes | None:
 
 
 def _checksum(call: S3Call, blob: Blob, chosen: Sequence[Part], algorithm: str, kind: str) -> str:
-    """Return the object's checksum as `About.checksum` has it, compared with the one announced."""
+    """Return the value of `ObjectProperties.checksum`, compared with the announced one."""
     if not algorithm:
         return ""
     value = to_base64(blob.digests[algorithm]) if kind == FULL else _composite(chosen, algorithm)
@@ -121,7 +121,7 @@ def _checksum(call: S3Call, blob: Blob, chosen: Sequence[Part], algorithm: str, 
 
 
 def _composite(chosen: Sequence[Part], algorithm: str) -> str:
-    """Return the checksum of the parts' checksums; empty where a part came without one."""
+    """Return the checksum of the parts' checksums; empty if a part has none."""
     hasher = ALGORITHMS[algorithm]()
     for part in chosen:
         digest = _part_checksum(part, algorithm)
@@ -131,8 +131,8 @@ def _composite(chosen: Sequence[Part], algorithm: str) -> str:
     return f"{to_base64(hasher.digest())}-{len(chosen)}"
 
 
-def _checksum_elements(about: About) -> list[str]:
-    algorithm, _, value = about.checksum.partition(":")
+def _checksum_elements(properties: ObjectProperties) -> list[str]:
+    algorithm, _, value = properties.checksum.partition(":")
     if not algorithm:
         return []
     return [

@@ -1,4 +1,4 @@
-"""The conditions of S3's reads, copies and deletes (RFC 9110 13; CopyObject, API reference)."""
+"""Preconditions of S3's reads, copies and deletes (RFC 9110 13; CopyObject, API reference)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .request import S3Call
 
 
 def check_unchanged(call: S3Call, info: ObjectInfo, prefix: str = "") -> None:
-    """Refuse what an If-Match does not name, or without one what is newer than a date."""
+    """Refuse a request whose If-Match fails or, if it has none, its If-Unmodified-Since."""
     match = call.header(f"{prefix}if-match")
     check(info, call, Precondition(match=match))
     since = parse_http_date(call.header(f"{prefix}if-unmodified-since") or "")
@@ -18,8 +18,8 @@ def check_unchanged(call: S3Call, info: ObjectInfo, prefix: str = "") -> None:
         raise failed("If-Unmodified-Since")
 
 
-def is_seen(call: S3Call, info: ObjectInfo, prefix: str = "") -> bool:
-    """Say whether an If-None-Match names the object, or without one it is not newer than a date."""
+def is_unchanged(call: S3Call, info: ObjectInfo, prefix: str = "") -> bool:
+    """Return whether If-None-Match or, if absent, If-Modified-Since yields 304 Not Modified."""
     none_match = call.header(f"{prefix}if-none-match")
     if none_match is not None:
         return Precondition(none_match=none_match).failing(info) is not None
@@ -28,7 +28,7 @@ def is_seen(call: S3Call, info: ObjectInfo, prefix: str = "") -> bool:
 
 
 def check(info: ObjectInfo | None, call: S3Call, condition: Precondition) -> None:
-    """Refuse a request whose condition does not hold of the present object; raises S3Error."""
+    """Refuse a request whose condition does not hold for the object; raises S3Error."""
     if info is None and condition.match is not None:
         raise NoSuchKeyError(call.bucket, call.key)
     failing = condition.failing(info)
@@ -37,6 +37,6 @@ def check(info: ObjectInfo | None, call: S3Call, condition: Precondition) -> Non
 
 
 def failed(condition: str) -> S3Error:
-    """Return the refusal of a request by a condition's name."""
+    """Return the error for a failed condition."""
     message = "At least one of the pre-conditions you specified did not hold"
     return S3Error("PreconditionFailed", message, Condition=condition)

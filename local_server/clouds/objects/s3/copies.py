@@ -1,4 +1,4 @@
-"""S3's copies: objects, and parts of objects as parts of uploads."""
+"""S3's copies: objects, and ranges of objects as parts."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import replace
 
 from ....transport.types import Response
 from ..http_util import UndecodableError, decode, iso_time, number
-from ..store.types import About, ObjectInfo
+from ..store.types import ObjectInfo, ObjectProperties
 from ..xml import document, element, quoted
-from .conditions import check_unchanged, failed, is_seen
+from .conditions import check_unchanged, failed, is_unchanged
 from .errors import XML, S3Error, not_implemented
 from .request import ENCRYPTION, S3Call, write_condition
-from .tags import about_of
+from .tags import properties_of
 from .uploads import part_number, upload_of
 
 SOURCE = "x-amz-copy-source"
 CONDITIONS = f"{SOURCE}-"
-"""What the conditions on a copy's source begin with."""
+"""Prefix of the conditions on a copy's source."""
 SPAN = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
 
 
 def copy_object(call: S3Call) -> Response:
-    """CopyObject inside the store: no byte is copied."""
+    """CopyObject inside the store: no bytes are copied."""
     source = _source(call)
     replaced = (call.header("x-amz-metadata-directive") or "COPY").upper() == "REPLACE"
     if not replaced and (source.bucket, source.key) == (call.bucket, call.key):
@@ -31,12 +31,14 @@ def copy_object(call: S3Call) -> Response:
             "without changing the object's metadata."
         )
         raise S3Error("InvalidRequest", message)
-    of_parts = source.about.components > 0
-    checksum = "" if of_parts else source.about.checksum  # a checksum of the parts' checksums
-    about = _about(call, source.about, replaced=replaced)
-    about = replace(about, checksum=checksum, etag="", components=0)  # the copy is one piece
+    of_parts = source.properties.components > 0
+    checksum = "" if of_parts else source.properties.checksum  # a checksum of the parts' checksums
+    properties = _properties(call, source.properties, replaced=replaced)
+    properties = replace(
+        properties, checksum=checksum, etag="", components=0
+    )  # the copy is one piece
     condition = write_condition(call.head.headers)
-    info = call.store.copies.copy(source, (call.bucket, call.key), about, condition)
+    info = call.store.copies.copy(source, (call.bucket, call.key), properties, condition)
     body = document(
         "CopyObjectResult",
         element("LastModified", iso_time(info.updated)),
@@ -45,10 +47,10 @@ def copy_object(call: S3Call) -> Response:
     return Response(200, body, XML)
 
 
-def _about(call: S3Call, source: About, *, replaced: bool) -> About:
-    """Return what is said of a copy: encryption and class are its own, the rest as directed."""
+def _properties(call: S3Call, source: ObjectProperties, *, replaced: bool) -> ObjectProperties:
+    """Return a copy's properties: its own encryption and class, the rest as directed."""
     headers = call.head.headers
-    own = about_of(headers)
+    own = properties_of(headers)
     directive = (call.header("x-amz-tagging-directive") or "COPY").upper()
     if directive not in {"COPY", "REPLACE"}:
         raise S3Error("InvalidArgument", "Unknown tagging directive.")
@@ -65,7 +67,7 @@ def _about(call: S3Call, source: About, *, replaced: bool) -> About:
 
 
 def upload_part_copy(call: S3Call) -> Response:
-    """UploadPartCopy: a part from a span of an object."""
+    """UploadPartCopy: a part from a range of an object."""
     source, upload, position = _source(call), upload_of(call), part_number(call)
     blob = call.store.copies.excerpt(source, *_span(call, source.size))
     part = call.store.uploads.put_part(upload, position, blob)
@@ -78,11 +80,11 @@ def upload_part_copy(call: S3Call) -> Response:
 
 
 def _span(call: S3Call, size: int) -> tuple[int, int]:
-    """Return offset and length of what is copied; the range must lie within the source."""
-    wanted = call.header(f"{SOURCE}-range")
-    if wanted is None:
+    """Return offset and length of the copied range, which must lie within the source."""
+    header = call.header(f"{SOURCE}-range")
+    if header is None:
         return 0, size
-    match = SPAN.fullmatch(wanted)
+    match = SPAN.fullmatch(header)
     first, last = (number(text) for text in match.groups()) if match else (None, None)
     if first is None or last is None or first > last:
         message = "The x-amz-copy-source-range value must be of the form bytes=first-last"
@@ -94,7 +96,7 @@ def _span(call: S3Call, size: int) -> tuple[int, int]:
 
 
 def _source(call: S3Call) -> ObjectInfo:
-    """Return the object that x-amz-copy-source names, its conditions met; raises S3Error."""
+    """Return the object that x-amz-copy-source names, after its conditions; raises S3Error."""
     path, _, version = call.head.headers[SOURCE].partition("?")
     if version:
         raise not_implemented("x-amz-copy-source with a version")
@@ -107,7 +109,7 @@ def _source(call: S3Call) -> ObjectInfo:
         raise S3Error("InvalidArgument", message)
     info = call.store.get(bucket, key)
     check_unchanged(call, info, CONDITIONS)
-    if is_seen(call, info, CONDITIONS):
+    if is_unchanged(call, info, CONDITIONS):
         by_tag = call.header(f"{CONDITIONS}if-none-match") is not None
         raise failed("If-None-Match" if by_tag else "If-Modified-Since")
     return info

@@ -1,4 +1,4 @@
-"""S3's errors: a code, its status, and XML (Amazon S3 API Reference, "Error responses")."""
+"""S3's errors: code, status and XML (Amazon S3 API Reference, "Error responses")."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ MESSAGES: Mapping[str, str] = {
 
 
 class S3Error(ObjectStoreError):
-    """A request refused with one of S3's codes; `detail` goes into the XML as further elements."""
+    """A request refused with one of S3's codes; `detail` adds XML elements."""
 
     def __init__(self, code: str, message: str, **detail: str) -> None:
         super().__init__(message)
@@ -87,7 +87,7 @@ class S3Error(ObjectStoreError):
 
 
 def not_implemented(what: str) -> S3Error:
-    """Return the refusal of something S3 has and this store has not."""
+    """Return the error for an S3 feature that this store does not have."""
     return S3Error(
         "NotImplemented",
         "A header or a query you provided implies functionality that is not implemented: " + what,
@@ -95,7 +95,7 @@ def not_implemented(what: str) -> S3Error:
 
 
 def from_store(error: ObjectStoreError) -> S3Error:
-    """Say a refusal of the store in S3's words."""
+    """Return S3's form of a store's error."""
     if isinstance(error, S3Error):
         return error
     if isinstance(error, InvalidPartError):
@@ -117,7 +117,7 @@ def _detail(error: ObjectStoreError) -> dict[str, str]:
 
 
 def render(error: S3Error, resource: str, request_id: str, *, empty: bool) -> Response:
-    """Return the answer that carries an error; `empty` for HEAD, whose answers have no body."""
+    """Return the response for an error; `empty` for HEAD, whose responses have no body."""
     status = STATUS[error.code]
     headers = {"x-amz-request-id": request_id}
     if "ETag" in error.detail:

@@ -1,7 +1,7 @@
-"""Which headers and filters each S3 operation takes; those that are not here are refused by name.
+"""The headers and filters of each S3 operation; any other is refused by name.
 
-Names are those of botocore's service model, which `tests/local_server/clouds/objects` compares this
-table with. A header that S3 knows and this store does not keep would be a promise not kept.
+Names are those of botocore's service model, which `tests/local_server/clouds/objects` compares with
+this table. Accepting a header that this store does not keep would be a false promise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRANTS = "x-amz-grant-"
 COMMON = frozenset({
     EXPECTED_OWNER,
     "x-amz-request-payer",
-    # Of the protocol, and of no operation.
+    # Headers of the protocol, not of an operation.
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-decoded-content-length",
@@ -66,31 +66,31 @@ HEADERS: Mapping[str, frozenset[str]] = {
     "UploadPartCopy": _OF_SOURCES | {"x-amz-copy-source-range"},
     "CompleteMultipartUpload": frozenset({"x-amz-checksum-type", "x-amz-mp-object-size"}),
 }
-"""By operation, the `x-amz-` headers that it keeps or heeds, beside COMMON and checksums."""
+"""By operation, the `x-amz-` headers it supports besides COMMON and checksums."""
 
 NEUTRAL: Mapping[str, frozenset[str]] = {
     "x-amz-bucket-object-lock-enabled": frozenset({"false"}),
     "x-amz-bypass-governance-retention": frozenset({"false"}),
     "x-amz-object-ownership": frozenset({"BucketOwnerEnforced"}),
 }
-"""Headers that are not kept, with the values that say how it is here anyhow."""
+"""Unsupported headers, with the values that agree with what this store does anyway."""
 
 REFUSED_QUERY: Mapping[str, frozenset[str]] = {
     "ListMultipartUploads": frozenset({"delimiter"}),
 }
-"""Query parameters of operations that are not implemented; those of another name S3 ignores."""
+"""Query parameters of unsupported features; S3 ignores unknown parameters."""
 
 _WITH_METADATA = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
 _CHECKSUMS = frozenset(f"x-amz-checksum-{name}" for name in ALGORITHMS)
 
 
 def check_fields(call: S3Call, operation: str) -> None:
-    """Refuse a header or parameter that the operation does not keep; raises S3Error."""
-    taken = COMMON | HEADERS.get(operation, frozenset())
+    """Refuse a header or parameter that the operation does not support; raises S3Error."""
+    supported = COMMON | HEADERS.get(operation, frozenset())
     for name, value in call.head.headers.items():
         if name.startswith(GRANTS):
             raise _acl_refused(operation)
-        if name.startswith("x-amz-") and not _is_taken(operation, name, value, taken):
+        if name.startswith("x-amz-") and not _is_supported(operation, name, value, supported):
             raise _not_implemented(name)
     for name in REFUSED_QUERY.get(operation, frozenset()) & call.query.keys():
         raise _not_implemented(name)
@@ -100,14 +100,14 @@ def check_fields(call: S3Call, operation: str) -> None:
     check_owners(call)
 
 
-def _is_taken(operation: str, name: str, value: str, taken: frozenset[str]) -> bool:
+def _is_supported(operation: str, name: str, value: str, taken: frozenset[str]) -> bool:
     if name.startswith("x-amz-meta-"):
         return operation in _WITH_METADATA
     return name in taken or name in _CHECKSUMS or value in NEUTRAL.get(name, frozenset())
 
 
 def check_owners(call: S3Call) -> None:
-    """Refuse a request that expects another owner of its bucket, or of the one it copies from."""
+    """Refuse a request that expects another owner of its bucket or of a copy's source."""
     for name in (EXPECTED_OWNER, EXPECTED_SOURCE_OWNER):
         expected = call.header(name)
         if expected is None or expected == call.account:
@@ -128,7 +128,7 @@ def _not_implemented(name: str) -> S3Error:
 
 
 def _acl_refused(operation: str) -> S3Error:
-    """Return what buckets answer that were made since April 2023, whose ACLs are disabled."""
+    """Return the error of buckets created since April 2023, whose ACLs are disabled."""
     if operation == "CreateBucket":
         message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
         return S3Error("InvalidBucketAclWithObjectOwnership", message)

@@ -1,15 +1,16 @@
-"""S3's listings: ListObjectsV2, ListObjects, and their pages."""
+"""S3's ListObjectsV2 and ListObjects."""
 
 from __future__ import annotations
 
 from ....transport.types import Response
+from ...pages import encode_token
 from ..http_util import iso_time
 from ..store.listing import after, beyond
 from ..store.types import Listing, ObjectInfo
 from ..xml import document, element, group, quoted
 from .buckets import owner_of
 from .errors import XML
-from .request import Encode, S3Call, encoding, from_token, number_in, to_token
+from .request import Encode, S3Call, encoding, from_token, number_in
 
 MAX_KEYS = 1000
 
@@ -27,14 +28,14 @@ def list_objects_v2(call: S3Call) -> Response:
         element("KeyCount", len(page.objects) + len(page.prefixes)),
         element("StartAfter", encode(start_after)) if start_after else "",
         element("ContinuationToken", token) if token is not None else "",
-        element("NextContinuationToken", to_token(page.next)) if page.next is not None else "",
+        element("NextContinuationToken", encode_token(page.next)) if page.next is not None else "",
         *_entries(page, encode, owner_of(call) if query.get("fetch-owner") == "true" else ""),
     )
     return Response(200, body, XML)
 
 
 def list_objects_v1(call: S3Call) -> Response:
-    """ListObjects: pages by marker; one that is a common prefix skips all below it."""
+    """ListObjects: pages by marker; a marker that is a common prefix skips all keys below it."""
     marker, delimiter = call.query.get("marker", ""), call.query.get("delimiter", "")
     start: str | None = after(marker) if marker else ""
     if marker and delimiter and marker.endswith(delimiter):
@@ -84,7 +85,7 @@ def _entries(page: Listing, encode: Encode, owner: str) -> list[str]:
 
 
 def _contents(info: ObjectInfo, encode: Encode, owner: str) -> str:
-    algorithm = info.about.checksum.partition(":")[0]
+    algorithm = info.properties.checksum.partition(":")[0]
     return group(
         "Contents",
         element("Key", encode(info.key)),
@@ -92,6 +93,6 @@ def _contents(info: ObjectInfo, encode: Encode, owner: str) -> str:
         element("ETag", quoted(info.etag)),
         element("ChecksumAlgorithm", algorithm.upper()) if algorithm else "",
         element("Size", info.size),
-        element("StorageClass", info.about.storage_class),
+        element("StorageClass", info.properties.storage_class),
         owner,
     )

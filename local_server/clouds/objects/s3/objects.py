@@ -1,4 +1,4 @@
-"""S3's object calls: put, get, head, delete."""
+"""S3's operations on objects: put, get, head, delete."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from xml.etree import ElementTree as ET
 from ....transport.types import Response
 from ..http_util import UnsatisfiableRangeError, header_value, http_date, parse_range, serve
 from ..store.errors import NoSuchKeyError, ObjectStoreError
-from ..store.types import About, ObjectInfo, Precondition
+from ..store.types import ObjectInfo, ObjectProperties, Precondition
 from ..xml import MalformedError, document, element, group, parse, quoted
-from .body import announced_algorithm, verify_content
+from .body import announced_algorithm, checksum_headers, verify_content
 from .buckets import malformed
-from .checksums import checksum_headers
-from .conditions import check, check_unchanged, is_seen
+from .conditions import check, check_unchanged, is_unchanged
 from .errors import XML, S3Error, from_store, not_implemented
 from .request import S3Call, write_condition
-from .tags import about_of
+from .tags import properties_of
 
 MAX_DELETED = 1000
 OVERRIDES = (
@@ -26,22 +25,22 @@ OVERRIDES = (
     "content-type",
     "expires",
 )
-"""The headers a GetObject may ask for by `response-NAME`."""
+"""The response headers that a GetObject may override with `response-NAME`."""
 
 
 def before_put(call: S3Call) -> None:
-    """Refuse a PutObject that cannot succeed before its body is taken."""
+    """Refuse a PutObject that cannot succeed, before its body is read."""
     present = call.store.find(call.bucket, call.key)
     check(present, call, write_condition(call.head.headers))
-    about_of(call.head.headers)
+    properties_of(call.head.headers)
 
 
 def put_object(call: S3Call) -> Response:
     """PutObject, with If-None-Match: * and If-Match."""
     assert call.received is not None
-    about = about_of(call.head.headers, call.received.checksum)
+    properties = properties_of(call.head.headers, call.received.checksum)
     condition = write_condition(call.head.headers)
-    info = call.store.put(call.bucket, call.key, call.blob, about, condition)
+    info = call.store.put(call.bucket, call.key, call.blob, properties, condition)
     return Response(200, b"", headers={"etag": quoted(info.etag), **checksum_headers(info)})
 
 
@@ -66,7 +65,7 @@ def get_object(call: S3Call) -> Response:
 
 def _check_read(call: S3Call, info: ObjectInfo) -> None:
     check_unchanged(call, info)
-    if is_seen(call, info):
+    if is_unchanged(call, info):
         raise S3Error("NotModified", "Not Modified", ETag=quoted(info.etag))
 
 
@@ -76,30 +75,32 @@ def _describe(info: ObjectInfo) -> dict[str, str]:
         "etag": quoted(info.etag),
         "last-modified": http_date(info.updated),
         "x-amz-server-side-encryption": "AES256",
-        **_optional(info.about),
-        **info.about.headers,
-        **{f"x-amz-meta-{name}": value for name, value in info.about.metadata.items()},
+        **_optional(info.properties),
+        **info.properties.headers,
+        **{f"x-amz-meta-{name}": value for name, value in info.properties.metadata.items()},
     }
 
 
-def _optional(about: About) -> dict[str, str]:
-    told = {
-        "x-amz-storage-class": about.storage_class if about.storage_class != "STANDARD" else "",
-        "x-amz-tagging-count": str(len(about.tags)) if about.tags else "",
+def _optional(properties: ObjectProperties) -> dict[str, str]:
+    headers = {
+        "x-amz-storage-class": properties.storage_class
+        if properties.storage_class != "STANDARD"
+        else "",
+        "x-amz-tagging-count": str(len(properties.tags)) if properties.tags else "",
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _overrides(call: S3Call) -> dict[str, str]:
-    asked = {name: call.query.get(f"response-{name}") for name in OVERRIDES}
+    overrides = {name: call.query.get(f"response-{name}") for name in OVERRIDES}
     try:
-        return {name: header_value(value) for name, value in asked.items() if value}
+        return {name: header_value(value) for name, value in overrides.items() if value}
     except ValueError as error:
         raise S3Error("InvalidArgument", f"A header to respond with: {error}") from error
 
 
 def delete_object(call: S3Call) -> Response:
-    """DeleteObject: a missing object is no error, unless If-Match asks for one."""
+    """DeleteObject: a missing object is not an error, except with an If-Match."""
     _delete(call, call.key, Precondition(match=call.header("if-match")))
     return Response(204)
 

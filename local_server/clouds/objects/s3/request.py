@@ -1,17 +1,17 @@
-"""One S3 request, taken apart: bucket, key, query, and what its headers say of an object."""
+"""A parsed S3 request: bucket, key, query, and the object properties in its headers."""
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from ....transport.types import Head
+from ...pages import decode_token
 from ..http_util import UndecodableError, decode, number, query_of
 from ..store.store import ObjectStore
-from ..store.types import About, Blob, Precondition
+from ..store.types import Blob, ObjectProperties, Precondition
 from .errors import S3Error, not_implemented
 
 DEFAULT_TYPE = "binary/octet-stream"
@@ -28,21 +28,21 @@ STORED_HEADERS = (
     "x-amz-server-side-encryption-bucket-key-enabled",
 )
 ENCRYPTION = "x-amz-server-side-encryption"
-"""What the headers begin with that say how an object is encrypted."""
+"""Prefix of the headers about an object's encryption."""
 ENCRYPTIONS = frozenset({"AES256", "aws:kms", "aws:kms:dsse"})
-"""What objects may say that they are encrypted with; here no bytes are."""
+"""Accepted names of encryption; the bytes are stored unencrypted here."""
 STORAGE_CLASSES = frozenset({
     "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY",
     "GLACIER_IR",
 })  # fmt: skip
-"""Those whose objects can be read at once."""
+"""Storage classes whose objects can be read immediately."""
 ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE"})
 SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A body that came whole and as announced; `checksum` is `ALGORITHM:BASE64`, or empty."""
+    """A complete and verified body; `checksum` is `ALGORITHM:BASE64`, or empty."""
 
     blob: Blob
     checksum: str
@@ -50,7 +50,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class S3Call:
-    """A request to S3. `content` is a small body, `received` an object's or part's."""
+    """A request to S3. `content` is a small body, `received` an object's or a part's."""
 
     store: ObjectStore
     region: str
@@ -64,12 +64,12 @@ class S3Call:
 
     @property
     def resource(self) -> str:
-        """Return the path as error documents name it."""
+        """Return the path, as error documents name it."""
         return f"/{self.bucket}/{self.key}" if self.key else f"/{self.bucket}"
 
     @property
     def url(self) -> str:
-        """Return the object's address on the host the client asked."""
+        """Return the object's URL on the host of the request."""
         host = self.head.headers.get("host", "")
         return f"http://{host}/{quote(self.bucket)}/{quote(self.key)}"
 
@@ -79,13 +79,13 @@ class S3Call:
 
     @property
     def blob(self) -> Blob:
-        """Return the body that was received."""
+        """Return the blob of the received body."""
         assert self.received is not None
         return self.received.blob
 
 
-def take_apart(store: ObjectStore, region: str, account: str, head: Head) -> S3Call:
-    """Read a path-style request; raises S3Error."""
+def parse_request(store: ObjectStore, region: str, account: str, head: Head) -> S3Call:
+    """Parse a path-style request; raises S3Error."""
     try:
         path = decode(head.path)
         query = query_of(head)
@@ -103,8 +103,8 @@ def signed_region(head: Head) -> str | None:
     return match["region"] if match else None
 
 
-def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
-    """Return what an upload's headers say of its object, without its tags; raises S3Error."""
+def properties_from(headers: Mapping[str, str], checksum: str = "") -> ObjectProperties:
+    """Return the object properties in an upload's headers, without tags; raises S3Error."""
     if headers.get("x-amz-server-side-encryption", "AES256") not in ENCRYPTIONS:
         raise S3Error("InvalidArgument", "The encryption method specified is not supported")
     metadata = {
@@ -120,7 +120,7 @@ def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
     encoding = ", ".join(each for each in encodings if each and each != "aws-chunked")
     if encoding:
         stored["content-encoding"] = encoding
-    return About(
+    return ObjectProperties(
         headers.get("content-type", DEFAULT_TYPE),
         metadata,
         stored,
@@ -130,7 +130,7 @@ def about_from(headers: Mapping[str, str], checksum: str = "") -> About:
 
 
 def storage_class(headers: Mapping[str, str]) -> str:
-    """Return the storage class that a new object is to have; raises S3Error."""
+    """Return the storage class of a new object; raises S3Error."""
     name = headers.get("x-amz-storage-class", "STANDARD")
     if name in ARCHIVES:
         raise not_implemented(f"x-amz-storage-class: {name}")
@@ -140,7 +140,7 @@ def storage_class(headers: Mapping[str, str]) -> str:
 
 
 def write_condition(headers: Mapping[str, str]) -> Precondition:
-    """Return what a write demands of the present object; raises S3Error."""
+    """Return the precondition of a write; raises S3Error."""
     none_match = headers.get("if-none-match")
     if none_match not in {None, "*"}:
         raise S3Error(
@@ -155,7 +155,7 @@ Encode = Callable[[str], str]
 
 
 def encoding(call: S3Call) -> Encode:
-    """Return how keys are written in a listing's XML; raises S3Error."""
+    """Return the function that encodes keys in a listing's XML; raises S3Error."""
     kind = call.query.get("encoding-type")
     if kind is None:
         return str
@@ -165,7 +165,7 @@ def encoding(call: S3Call) -> Encode:
 
 
 def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """Return a number of the query, 0 to `most`; raises S3Error."""
+    """Return a number in the query, from 0 to `most`; raises S3Error."""
     text = query.get(name, str(default))
     value = number(text)
     if value is None:
@@ -174,15 +174,10 @@ def number_in(query: Mapping[str, str], name: str, default: int, most: int) -> i
     return min(value, most)
 
 
-def to_token(start: str) -> str:
-    """Return the token of the page that begins at a name."""
-    return base64.urlsafe_b64encode(start.encode()).decode()
-
-
 def from_token(token: str) -> str:
-    """Return the name that a page begins at; raises S3Error."""
+    """Return the name that a page starts at; raises S3Error."""
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        return decode_token(token)
     except ValueError as error:
         message = "The continuation token provided is incorrect"
         raise S3Error("InvalidArgument", message, ArgumentName="continuation-token") from error

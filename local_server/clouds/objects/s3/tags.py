@@ -1,4 +1,4 @@
-"""S3's tags on objects: in a header at creation, in XML afterwards.
+"""S3's object tags: a header at creation, XML afterwards.
 
 Source: Amazon S3 User Guide, "Categorizing your objects using tags".
 """
@@ -10,19 +10,19 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from ....transport.types import Response
-from ..store.types import About
+from ..store.types import ObjectProperties
 from ..xml import MalformedError, document, element, group, parse
 from .body import announced_algorithm, verify_content
 from .buckets import malformed
 from .errors import XML, S3Error
-from .request import S3Call, about_from
+from .request import S3Call, properties_from
 
 HEADER = "x-amz-tagging"
 MOST, MOST_KEY, MOST_VALUE = 10, 128, 256
 
 
 def tags_in(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the tags that a header gives a new object; raises S3Error."""
+    """Return a new object's tags from its header; raises S3Error."""
     message = (
         "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters"
         " without tag name duplicates."
@@ -36,9 +36,9 @@ def tags_in(headers: Mapping[str, str]) -> Mapping[str, str]:
     return _checked(pairs)
 
 
-def about_of(headers: Mapping[str, str], checksum: str = "") -> About:
-    """Return what an upload's headers say of its object; raises S3Error."""
-    return replace(about_from(headers, checksum), tags=tags_in(headers))
+def properties_of(headers: Mapping[str, str], checksum: str = "") -> ObjectProperties:
+    """Return the object properties in an upload's headers, with tags; raises S3Error."""
+    return replace(properties_from(headers, checksum), tags=tags_in(headers))
 
 
 def _checked(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
@@ -56,7 +56,7 @@ def _checked(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
 
 def get_tagging(call: S3Call) -> Response:
     """GetObjectTagging."""
-    tags = call.store.get(call.bucket, call.key).about.tags
+    tags = call.store.get(call.bucket, call.key).properties.tags
     entries = [
         group("Tag", element("Key", key), element("Value", value)) for key, value in tags.items()
     ]
@@ -64,14 +64,14 @@ def get_tagging(call: S3Call) -> Response:
 
 
 def put_tagging(call: S3Call) -> Response:
-    """PutObjectTagging: replaces the tags; the object's date stays."""
+    """PutObjectTagging: replaces the tags; the object's date does not change."""
     headers = call.head.headers
     verify_content(call.content, headers, announced_algorithm(headers))
     try:
-        found = parse(call.content, "Tagging").findall("TagSet/Tag")
+        entries = parse(call.content, "Tagging").findall("TagSet/Tag")
     except MalformedError as error:
         raise malformed(error) from error
-    tags = _checked([(each.findtext("Key", ""), each.findtext("Value", "")) for each in found])
+    tags = _checked([(each.findtext("Key", ""), each.findtext("Value", "")) for each in entries])
     _change(call, tags)
     return Response(200, b"")
 
@@ -83,7 +83,7 @@ def delete_tagging(call: S3Call) -> Response:
 
 
 def _change(call: S3Call, tags: Mapping[str, str]) -> None:
-    def change(about: About) -> About:
-        return replace(about, tags=tags)
+    def change(properties: ObjectProperties) -> ObjectProperties:
+        return replace(properties, tags=tags)
 
     call.store.update(call.bucket, call.key, change, dated=False)

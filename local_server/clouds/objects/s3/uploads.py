@@ -1,4 +1,4 @@
-"""S3's multipart uploads, as long as they are under way."""
+"""S3's open multipart uploads and their parts."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from ..store.checksums import ALGORITHMS
 from ..store.types import Part, Upload
 from ..store.uploads import MAX_PARTS, after_marker
 from ..xml import document, element, group, initiated, quoted
-from .checksums import COMPOSITE, FULL
+from .body import COMPOSITE, FULL
 from .errors import XML, S3Error, not_implemented
 from .request import S3Call, encoding, number_in
-from .tags import about_of
+from .tags import properties_of
 
 MAX_UPLOADS = 1000
 
 
 def create_upload(call: S3Call) -> Response:
-    """CreateMultipartUpload; the checksum algorithm and type asked for hold for all of it."""
+    """CreateMultipartUpload; its checksum algorithm and type apply to the whole upload."""
     algorithm = (call.header("x-amz-checksum-algorithm") or "").lower()
     if algorithm and algorithm not in ALGORITHMS:
         raise not_implemented(f"the checksum algorithm {algorithm}")
     kind = call.header("x-amz-checksum-type") or _default_type(algorithm)
-    about = about_of(call.head.headers, f"{algorithm}:{kind}" if algorithm else "")
-    upload = call.store.uploads.create(call.bucket, call.key, about)
+    properties = properties_of(call.head.headers, f"{algorithm}:{kind}" if algorithm else "")
+    upload = call.store.uploads.create(call.bucket, call.key, properties)
     body = initiated(call.bucket, call.key, upload.id)
     headers = {
         "x-amz-checksum-algorithm": algorithm.upper(),
@@ -37,13 +37,13 @@ def _default_type(algorithm: str) -> str:
 
 
 def before_part(call: S3Call) -> None:
-    """Refuse an UploadPart that cannot succeed before its body is taken."""
+    """Refuse an UploadPart that cannot succeed, before its body is read."""
     upload_of(call)
     part_number(call)
 
 
 def upload_part(call: S3Call) -> Response:
-    """UploadPart: replaces the part of this number."""
+    """UploadPart: replaces an earlier part with this number."""
     assert call.received is not None
     received = call.received
     part = call.store.uploads.put_part(
@@ -55,12 +55,12 @@ def upload_part(call: S3Call) -> Response:
 
 
 def upload_of(call: S3Call) -> Upload:
-    """Return the upload that a call names; raises NoSuchUploadError."""
+    """Return the upload that a request names; raises NoSuchUploadError."""
     return call.store.uploads.get(call.query["uploadId"], call.bucket, call.key)
 
 
 def part_number(call: S3Call) -> int:
-    """Return the number of the part that a call names; raises S3Error."""
+    """Return the part number in a request; raises S3Error."""
     text = call.query["partNumber"]
     value = number(text)
     if value is None or not 1 <= value <= MAX_PARTS:
@@ -76,7 +76,7 @@ def abort_upload(call: S3Call) -> Response:
 
 
 def list_parts(call: S3Call) -> Response:
-    """ListParts, by number and in pages: what a client resumes from."""
+    """ListParts: sorted by number, in pages; clients resume from it."""
     upload = upload_of(call)
     first = number_in(call.query, "part-number-marker", 0, MAX_PARTS)
     most = number_in(call.query, "max-parts", 1000, 1000)
@@ -91,7 +91,7 @@ def list_parts(call: S3Call) -> Response:
         element("NextPartNumberMarker", page[-1].number if page else first),
         element("MaxParts", most),
         element("IsTruncated", more),
-        element("StorageClass", upload.about.storage_class),
+        element("StorageClass", upload.properties.storage_class),
         *(_part_element(part) for part in page),
     )
     return Response(200, body, XML)
@@ -110,21 +110,21 @@ def _part_element(part: Part) -> str:
 
 
 def list_uploads(call: S3Call) -> Response:
-    """ListMultipartUploads: by key and age, in pages."""
+    """ListMultipartUploads: sorted by key and age, in pages."""
     query = call.query
     prefix, key = query.get("prefix", ""), query.get("key-marker", "")
     encode = encoding(call)
     most = number_in(query, "max-uploads", MAX_UPLOADS, MAX_UPLOADS) or MAX_UPLOADS
-    found = call.store.uploads.list(call.bucket, prefix)
-    left = after_marker(found, key, query.get("upload-id-marker", "")) if key else found
-    page = left[:most]
+    listed = call.store.uploads.list(call.bucket, prefix)
+    rest = after_marker(listed, key, query.get("upload-id-marker", "")) if key else listed
+    page = rest[:most]
     uploads = [
         group(
             "Upload",
             element("Key", encode(each.key)),
             element("UploadId", each.id),
             element("Initiated", iso_time(each.created)),
-            element("StorageClass", each.about.storage_class),
+            element("StorageClass", each.properties.storage_class),
         )
         for each in page
     ]
@@ -139,7 +139,7 @@ def list_uploads(call: S3Call) -> Response:
         element("NextKeyMarker", encode(last.key) if last else ""),
         element("NextUploadIdMarker", last.id if last else ""),
         element("MaxUploads", most),
-        element("IsTruncated", len(left) > most),
+        element("IsTruncated", len(rest) > most),
         *uploads,
     )
     return Response(200, body, XML)

@@ -1,1 +1,1 @@
-"""The object store itself: buckets, objects and uploads, without a protocol."""
+"""The object store: buckets, objects and uploads, independent of any protocol."""

@@ -1,11 +1,11 @@
-"""Content-addressed files on disk: a blob is there whole or not at all.
+"""Content-addressed files on disk, each published atomically.
 
-ROOT/blobs/ab/ab12…      by address, read-only, fsynced before it gets this name
-ROOT/staging/…           being written; swept when the store is opened by nobody else
-ROOT/sessions/ID         resumable uploads, which outlive a restart
+ROOT/blobs/ab/ab12…      blobs by address: read-only, and fsynced before the rename
+ROOT/staging/…           files being written; swept when nobody else has the store open
+ROOT/sessions/ID         resumable uploads, which survive a restart
 
-An address is the SHA-256 of the bytes, or, of what was joined, a hash of the pieces' addresses
-(see `joined`). So the same content is stored once for each way in which it was cut.
+An address is the SHA-256 of the bytes. The address of a composite blob is a hash of its pieces'
+addresses (see `composite`), so equal content is stored once for each way it was split.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ READ_ONLY = 0o444
 
 
 class BlobWriter:
-    """Writes one staged file and hashes it on the way."""
+    """Writes one temporary file and hashes it on the way."""
 
     def __init__(
         self, path: Path, checksums: tuple[str, ...] = ALWAYS, resume_at: int | None = None
     ) -> None:
-        """Create the file, or reopen it, cut it to `resume_at` bytes and hash those again."""
+        """Create the file; with `resume_at`, reopen it, truncate it and hash what is left."""
         self._path = path
         self._digests = Digests(checksums)
         self.size = 0
@@ -55,15 +55,15 @@ class BlobWriter:
         self.size += len(data)
 
     def sync(self) -> int:
-        """Make what was written safe on disk and return its size."""
+        """Flush the written bytes to disk and return their number."""
         self._file.flush()
         os.fsync(self._file.fileno())
         return self.size
 
     def finish(self) -> Blob:
-        """Close the file, safe on disk, and return it with its checksums.
+        """Flush and close the file, and return it with its checksums.
 
-        Raises OSError when the disk refuses; then the file is forgotten.
+        Raises OSError if the disk refuses the bytes; the file is removed then.
         """
         try:
             self.sync()
@@ -79,8 +79,8 @@ class BlobWriter:
         self._file.close()
 
     def abort(self) -> None:
-        """Close the file and forget it."""
-        with suppress(OSError):  # a full disk refuses what was buffered; nobody wants it now
+        """Close and remove the file."""
+        with suppress(OSError):  # a full disk refuses the buffered bytes, which are dropped anyway
             self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -96,14 +96,14 @@ class BlobDirectory:
             folder.mkdir(parents=True, exist_ok=True)
 
     def writer(self, extra: tuple[str, ...] = ()) -> BlobWriter:
-        """Return a writer of a new staged file; `extra` names checksums beyond `ALWAYS`."""
+        """Return a writer of a new temporary file; `extra` names checksums beyond `ALWAYS`."""
         return BlobWriter(self._new(), (*ALWAYS, *extra))
 
     def _new(self) -> Path:
         return self._staging / uuid.uuid4().hex
 
     def path(self, address: bytes) -> Path:
-        """Return where the blob of this address lies, or would lie."""
+        """Return the path of the blob with this address, whether it exists or not."""
         name = address.hex()
         return self._blobs / name[:2] / name
 
@@ -112,18 +112,18 @@ class BlobDirectory:
         return self._sessions / session
 
     def shared(self, blob: Blob) -> Blob:
-        """Return a finished blob whose file has a second name, which a put may use up."""
-        assert blob.staged is not None
+        """Return a finished blob with a second name for its file, which a put may consume."""
+        assert blob.temp_path is not None
         path = self._new()
         try:
-            path.hardlink_to(blob.staged)
+            path.hardlink_to(blob.temp_path)
         except OSError:  # a file system without hard links
-            shutil.copyfile(blob.staged, path)
+            shutil.copyfile(blob.temp_path, path)
             sync_file(path)
-        return replace(blob, staged=path)
+        return replace(blob, temp_path=path)
 
     def own(self, path: Path, size: int) -> None:
-        """Make a file that can be written of the first bytes of one that a blob may share.
+        """Make a session's file writable: copy its first bytes if a blob may share it.
 
         A process that was killed in `place` leaves a file that is read-only or has two names.
         Raises FileNotFoundError.
@@ -139,28 +139,28 @@ class BlobDirectory:
         copy.rename(path)
 
     def discard(self, blob: Blob) -> None:
-        """Remove the file of a blob that was not put."""
-        if blob.staged is not None:
-            blob.staged.unlink(missing_ok=True)
+        """Remove the file of a blob that was not stored."""
+        if blob.temp_path is not None:
+            blob.temp_path.unlink(missing_ok=True)
 
-    def place(self, staged: Path, address: bytes) -> None:
-        """Give a staged file its address, or drop it where there is such a file already."""
+    def place(self, temp_path: Path, address: bytes) -> None:
+        """Move a temporary file to its address, or remove it if that address exists."""
         target = self.path(address)
         if target.exists():
-            staged.unlink()
+            temp_path.unlink()
             return
-        staged.chmod(READ_ONLY)
+        temp_path.chmod(READ_ONLY)
         if not target.parent.is_dir():
             target.parent.mkdir(exist_ok=True)
             sync_directory(self._blobs)
-        staged.rename(target)
+        temp_path.rename(target)
         sync_directory(target.parent)
 
     def concatenate(self, addresses: Sequence[bytes]) -> Path:
-        """Write stored files one after another into a new staged one, safe on disk.
+        """Write stored files one after another into a new temporary file, flushed to disk.
 
-        Raises FileNotFoundError when one has gone, OSError when the disk refuses; then nothing is
-        left behind.
+        Raises FileNotFoundError if one no longer exists and OSError if the disk refuses the bytes;
+        the new file is removed then.
         """
         path = self._new()
         try:
@@ -180,7 +180,7 @@ class BlobDirectory:
         yield from self._blobs.glob("??/*")
 
     def sweep(self, sessions: set[str]) -> None:
-        """Remove what writers left behind, except the files of these sessions."""
+        """Remove leftover temporary files and session files, except those of `sessions`."""
         for path in self._staging.iterdir():
             path.unlink()
         for path in self._sessions.iterdir():
@@ -189,13 +189,13 @@ class BlobDirectory:
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's bytes safe on disk."""
+    """Flush a file's bytes to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory safe on disk."""
+    """Flush a directory's entries to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
-"""The checksums that S3 and GCS clients send, each as an incremental hasher.
+"""Incremental hashers for the checksums that S3 and GCS clients send.
 
-CRC digests are big-endian, as both protocols put them on the wire before base64.
+CRC digests are big-endian, as both protocols encode them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Hasher(Protocol):
     """An incremental checksum."""
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
+        """Add bytes."""
         ...
 
     def digest(self) -> bytes:
@@ -34,17 +34,17 @@ class Hasher(Protocol):
 
 
 class Crc32:
-    """CRC-32 (ISO-HDLC), what S3 calls CRC32."""
+    """CRC-32 (ISO-HDLC), called CRC32 by S3."""
 
     def __init__(self) -> None:
         self._value = 0
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
+        """Add bytes."""
         self._value = zlib.crc32(data, self._value)
 
     def digest(self) -> bytes:
-        """Return the four bytes of the checksum."""
+        """Return the checksum's four bytes."""
         return self._value.to_bytes(4, "big")
 
 
@@ -55,11 +55,11 @@ class Crc32c:
         self._value = 0
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
+        """Add bytes."""
         self._value = google_crc32c.extend(self._value, data)
 
     def digest(self) -> bytes:
-        """Return the four bytes of the checksum."""
+        """Return the checksum's four bytes."""
         return self._value.to_bytes(4, "big")
 
 
@@ -77,7 +77,7 @@ def _crc64nvme_table() -> tuple[int, ...]:
 class Crc64Nvme:
     """CRC-64/NVME by table, about 10 MB/s: computed only for a client that announces it.
 
-    The AWS CRT is the only client that does, and the AWS SDK for Python goes without it by default.
+    Only the AWS CRT does, and the AWS SDK for Python does not use the CRT by default.
     """
 
     def __init__(self) -> None:
@@ -85,14 +85,14 @@ class Crc64Nvme:
         self._table = _crc64nvme_table()
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
+        """Add bytes."""
         value, table = self._value, self._table
         for byte in data:
             value = (value >> 8) ^ table[(value ^ byte) & 0xFF]
         self._value = value
 
     def digest(self) -> bytes:
-        """Return the eight bytes of the checksum."""
+        """Return the checksum's eight bytes."""
         return (self._value ^ MASK64).to_bytes(8, "big")
 
 
@@ -115,7 +115,7 @@ ALGORITHMS: Mapping[str, Callable[[], Hasher]] = {
 }
 
 ALWAYS = ("sha256", "md5", "crc32c", "crc32")
-"""What is computed of what comes in: its address, S3's ETag, GCS's checksum, the SDKs' default."""
+"""Always computed: the blob's address, S3's ETag, GCS's checksum, and the SDKs' default."""
 
 
 class Digests:
@@ -125,22 +125,22 @@ class Digests:
         self._hashers = {name: ALGORITHMS[name]() for name in dict.fromkeys(names)}
 
     def update(self, data: bytes) -> None:
-        """Take more bytes."""
+        """Add bytes."""
         for hasher in self._hashers.values():
             hasher.update(data)
 
     def result(self) -> dict[str, bytes]:
-        """Return each checksum by the name of its algorithm."""
+        """Return the checksums by algorithm."""
         return {name: hasher.digest() for name, hasher in self._hashers.items()}
 
 
 def to_base64(digest: bytes) -> str:
-    """Return a digest as both protocols write it."""
+    """Return a digest in base64, as both protocols write it."""
     return base64.b64encode(digest).decode("ascii")
 
 
 def from_base64(text: str, algorithm: str) -> bytes:
-    """Return the digest that a base64 text holds; ValueError if it is none of this algorithm."""
+    """Decode a base64 digest; raises ValueError if it is not one of this algorithm."""
     try:
         digest = base64.b64decode(text, validate=True)
     except binascii.Error as error:

@@ -1,10 +1,10 @@
-"""Content that was joined of other content: parts into an object, objects into another.
+"""Composite content: an object of uploaded parts, or of other objects.
 
-Joining writes no bytes, as in the clouds: the pieces stay the files they are, and their CRCs give
-that of the whole. One file is made of them, once, for who wants to read it; from then on it is
-content like any other, and the pieces are let go.
+Composing writes no bytes, as in the clouds: the pieces keep their files, and the CRC of the whole
+is combined from theirs. The first reader turns the pieces into one file, which then is content
+like any other; the pieces are released.
 
-A joined blob's address is a hash of its pieces' addresses, by another function than that of bytes.
+A composite's address is a hash of its pieces' addresses, by another function than that of bytes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ADDRESS_BYTES = 32
 CRCS = {"crc32": CRC32_POLYNOMIAL, "crc32c": CRC32C_POLYNOMIAL}
 
 
-class Joined:
-    """Where content lies, in one file or in pieces."""
+class Composites:
+    """Composite blobs and their files."""
 
     def __init__(self, database: Database, blobs: BlobDirectory, objects: Objects) -> None:
         self._database = database
@@ -37,26 +37,26 @@ class Joined:
         self._objects = objects
         self._lock = threading.Lock()
 
-    def join(self, blobs: Sequence[Blob], wanted: Iterable[str] = ()) -> Blob:
-        """Return stored blobs, one after another, as one.
+    def join(self, blobs: Sequence[Blob], checksums: Iterable[str] = ()) -> Blob:
+        """Return the concatenation of stored blobs as one blob.
 
-        It has the CRCs and the checksums `wanted`; to compute another than a CRC reads the bytes.
-        Raises FileNotFoundError when a piece has gone.
+        It has the CRCs and the requested checksums; computing any other than a CRC reads the bytes.
+        Raises FileNotFoundError if a piece no longer exists.
         """
         if len(blobs) == 1:
-            return self.with_digests(blobs[0], wanted)
+            return self.with_digests(blobs[0], checksums)
         crcs = {
             name: combined([(blob.digests[name], blob.size) for blob in blobs], polynomial)
             for name, polynomial in CRCS.items()
         }
         pieces = tuple(piece for blob in blobs for piece in self._pieces(blob.address))
         size = sum(blob.size for blob in blobs)
-        joined = Blob(None, size, _address(blobs), crcs, pieces)
-        return self.with_digests(joined, wanted)
+        composite = Blob(None, size, _address(blobs), crcs, pieces)
+        return self.with_digests(composite, checksums)
 
-    def with_digests(self, blob: Blob, wanted: Iterable[str]) -> Blob:
-        """Return a stored blob with these checksums; raises FileNotFoundError when it has gone."""
-        missing = tuple(name for name in wanted if not blob.digests.get(name))
+    def with_digests(self, blob: Blob, checksums: Iterable[str]) -> Blob:
+        """Return a stored blob with these checksums; raises FileNotFoundError if it is gone."""
+        missing = tuple(name for name in checksums if not blob.digests.get(name))
         if not missing:
             return blob
         digests = Digests(missing)
@@ -67,32 +67,32 @@ class Joined:
         return replace(blob, digests={**blob.digests, **digests.result()})
 
     def path(self, address: bytes) -> Path:
-        """Return the file that holds all of this content, or held it before it went."""
+        """Return the content's path; the file may be gone by now."""
         path = self._blobs.path(address)
         if not path.exists():
-            with self._lock:  # who reads it in parts asks for it several times at once
+            with self._lock:  # a client that reads in ranges asks for it several times in parallel
                 if not path.exists():
                     self._make(address)
         return path
 
     def _make(self, address: bytes) -> None:
-        """Make one file of the pieces; does nothing where there are none."""
-        staged: Path | None = None
-        with suppress(FileNotFoundError):  # another process has made it, or it was deleted
-            staged = self._blobs.concatenate(self._pieces(address))
-        if staged is None:
+        """Concatenate the pieces into one file, unless another process already has."""
+        temp_path: Path | None = None
+        with suppress(FileNotFoundError):  # already one file, or deleted
+            temp_path = self._blobs.concatenate(self._pieces(address))
+        if temp_path is None:
             return
         try:
             with self._database.write() as connection:
                 pieces = take_pieces(connection, address)
                 if pieces:
-                    self._blobs.place(staged, address)
+                    self._blobs.place(temp_path, address)
                     self._objects.release(connection, pieces)
         finally:
-            staged.unlink(missing_ok=True)
+            temp_path.unlink(missing_ok=True)
 
     def _pieces(self, address: bytes) -> tuple[bytes, ...]:
-        """Return the files that content lies in, one after another."""
+        """Return the addresses of the files that hold the content, in order."""
         with self._database.read() as connection:
             return pieces_of(connection, address) or (address,)
 

@@ -1,4 +1,4 @@
-"""Objects made of the bytes of others: copied, composed, cut out."""
+"""Objects made from the bytes of other objects: copies, compositions and excerpts."""
 
 from __future__ import annotations
 
@@ -7,70 +7,70 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from .blobs import COPY_BYTES, BlobDirectory
-from .composite import Joined
+from .composite import Composites
 from .database import Database
 from .errors import NoSuchKeyError
 from .object_table import Objects, find
-from .types import ANYTHING, About, Blob, ObjectInfo, Precondition, as_blob
+from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Precondition, as_blob
 
 
 class Copies:
-    """Copies inside a store; the bytes of what is only copied or composed stay where they are."""
+    """Copies inside a store. Copying and composing whole objects writes no bytes."""
 
     def __init__(
-        self, database: Database, blobs: BlobDirectory, joined: Joined, objects: Objects
+        self, database: Database, blobs: BlobDirectory, composites: Composites, objects: Objects
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._joined = joined
+        self._composites = composites
         self._objects = objects
 
     def copy(
         self,
         source: ObjectInfo,
         name: tuple[str, str],
-        about: About | None = None,
+        properties: ObjectProperties | None = None,
         precondition: Precondition = ANYTHING,
     ) -> ObjectInfo:
-        """Make an object, by bucket and key, of another, which must still be as it was given.
+        """Copy an object, which must not have changed, to this bucket and key.
 
         Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
-        about = about or source.about
-        # Only what is said to be of several pieces may be without an MD5, S3's ETag.
-        wanted = () if about.components else ("md5",)
+        properties = properties or source.properties
+        # Only a composite object may lack an MD5, which is S3's ETag.
+        checksums = () if properties.components else ("md5",)
         with _as_missing(source):
-            blob = self._joined.with_digests(as_blob(source), wanted)
+            blob = self._composites.with_digests(as_blob(source), checksums)
             with self._database.write() as connection:
-                now = find(connection, source.bucket, source.key)
-                if now is None or now.generation != source.generation:
+                current = find(connection, source.bucket, source.key)
+                if current is None or current.generation != source.generation:
                     raise NoSuchKeyError(source.bucket, source.key)
-                return self._objects.put(connection, name, blob, about, precondition)
+                return self._objects.put(connection, name, blob, properties, precondition)
 
     def compose(
         self,
         sources: tuple[ObjectInfo, ...],
         name: tuple[str, str],
-        about: About,
+        properties: ObjectProperties,
         precondition: Precondition = ANYTHING,
     ) -> ObjectInfo:
-        """Make an object, by bucket and key, of several objects' bytes, one after another.
+        """Make an object of several objects' bytes, one after another.
 
-        Raises NoSuchBucketError, PreconditionFailedError, and NoSuchKeyError when a source has
-        gone meanwhile.
+        Raises NoSuchBucketError, PreconditionFailedError, and NoSuchKeyError if a source was
+        deleted concurrently.
         """
-        components = sum(source.about.components or 1 for source in sources)
-        about = replace(about, components=components)
+        components = sum(source.properties.components or 1 for source in sources)
+        properties = replace(properties, components=components)
         with _as_missing(sources[0]):
-            blob = self._joined.join([as_blob(source) for source in sources])
+            blob = self._composites.join([as_blob(source) for source in sources])
             with self._database.write() as connection:
-                return self._objects.put(connection, name, blob, about, precondition)
+                return self._objects.put(connection, name, blob, properties, precondition)
 
     def excerpt(self, info: ObjectInfo, offset: int, length: int) -> Blob:
-        """Return a span of an object's bytes as a new blob; raises NoSuchKeyError."""
+        """Return a range of an object's bytes as a new blob; raises NoSuchKeyError."""
         writer = self._blobs.writer()
         try:
-            with _as_missing(info), self._joined.path(info.address).open("rb") as file:
+            with _as_missing(info), self._composites.path(info.address).open("rb") as file:
                 file.seek(offset)
                 while length and (chunk := file.read(min(COPY_BYTES, length))):
                     writer.write(chunk)
@@ -83,7 +83,7 @@ class Copies:
 
 @contextmanager
 def _as_missing(info: ObjectInfo) -> Iterator[None]:
-    """Tell of a file that has gone as of its object, which was deleted meanwhile."""
+    """Report a missing file as NoSuchKeyError: the object was deleted concurrently."""
     try:
         yield
     except FileNotFoundError as error:

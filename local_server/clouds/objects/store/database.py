@@ -1,6 +1,6 @@
 """The store's metadata: one SQLite file in WAL mode, shared by threads and processes.
 
-Every change is one `BEGIN IMMEDIATE` transaction, so that what it reads is what it changes.
+Every change is one `BEGIN IMMEDIATE` transaction, so nothing changes between its reads and writes.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for reading, one statement a snapshot."""
+        """Yield the connection for reading; each statement sees its own snapshot."""
         with self._lock:
             yield self._connection
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside a transaction that commits at the end, or not at all."""
+        """Yield the connection inside a transaction that commits at the end or rolls back."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,4 +1,4 @@
-"""What the object store refuses; each face renders these in its own protocol.
+"""Errors of the object store; each protocol renders them in its own form.
 
 CloudserveError
 └── ObjectStoreError
@@ -6,11 +6,11 @@ CloudserveError
     ├── NoSuchKeyError           PreconditionFailedError
     ├── NoSuchUploadError        InvalidPartError      (multipart uploads, resumable sessions)
     ├── SessionBusyError
-    ├── StoreFullError           the disk takes no more
-    ├── DigestMismatchError      what came is not what was announced
-    └── CheckoutError            a prefix that cannot become a directory
+    ├── StoreFullError           the disk is full
+    ├── DigestMismatchError      the content does not have the announced digest
+    └── CheckoutError            a prefix that cannot be exported as a directory
 
-A refused operation has changed nothing.
+A refused operation changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ObjectStoreError(CloudserveError):
 
 
 class StoreFullError(ObjectStoreError):
-    """The disk takes no more bytes; the clouds have no word for it."""
+    """The disk is full; the clouds have no error for it."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
@@ -53,15 +53,15 @@ class NoSuchKeyError(ObjectStoreError):
 
 
 class BucketExistsError(ObjectStoreError):
-    """The bucket is there already."""
+    """The bucket already exists."""
 
     def __init__(self, bucket: str) -> None:
-        super().__init__("The bucket exists already", where=bucket)
+        super().__init__("The bucket already exists", where=bucket)
         self.bucket = bucket
 
 
 class BucketNotEmptyError(ObjectStoreError):
-    """A bucket with objects in it cannot be deleted."""
+    """The bucket still has objects and cannot be deleted."""
 
     def __init__(self, bucket: str) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ class BucketNotEmptyError(ObjectStoreError):
 
 
 class PreconditionFailedError(ObjectStoreError):
-    """The object is not as the request demanded; `condition` names the condition that failed."""
+    """The object fails a condition of the request; `condition` names it."""
 
     def __init__(self, bucket: str, key: str, condition: str) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ class NoSuchUploadError(ObjectStoreError):
 
 
 class InvalidPartError(ObjectStoreError):
-    """A part that was named for completion is missing, too small or out of order."""
+    """A part named in a completion is missing, too small or out of order."""
 
     def __init__(self, code: str, message: str, number: int) -> None:
         super().__init__(message, where=f"part {number}")
@@ -103,7 +103,7 @@ class InvalidPartError(ObjectStoreError):
 
 
 class SessionBusyError(ObjectStoreError):
-    """Another request is writing to this resumable session."""
+    """Another request is writing to the resumable session."""
 
     def __init__(self, session: str) -> None:
         super().__init__(
@@ -112,7 +112,7 @@ class SessionBusyError(ObjectStoreError):
 
 
 class DigestMismatchError(ObjectStoreError):
-    """The bytes do not have the digest that was announced for them."""
+    """The bytes do not have the announced digest."""
 
     def __init__(self, algorithm: str, expected: str, actual: str) -> None:
         super().__init__(
@@ -123,4 +123,4 @@ class DigestMismatchError(ObjectStoreError):
 
 
 class CheckoutError(ObjectStoreError):
-    """The objects under a prefix cannot be laid out as files."""
+    """The objects under a prefix cannot be exported as files."""

@@ -1,6 +1,6 @@
-"""Objects under a prefix as a directory: what an offline cloud loads a model from.
+"""Export of the objects under a prefix as a directory, which appears atomically.
 
-The directory appears whole, by one rename, or not at all.
+The offline clouds load their models from such directories.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def lay_out(
 ) -> tuple[int, int]:
     """Make `into` a directory of these objects, named by their keys below a prefix.
 
-    `path_of` gives an object's bytes. Files are hard links where the file system allows it, else
-    copies; they are read-only. Folders (`ObjectInfo.is_folder`) are left out: an empty directory
-    could be taken for a version. Returns files and bytes.
-    Raises CheckoutError when `into` exists, there is nothing to lay out, or a key cannot be a path
-    below it; then nothing is left behind.
+    `path_of` returns the path of an object's bytes. Files are hard links where the file system
+    has them, otherwise copies; they are read-only. Folders (`ObjectInfo.is_folder`) are left out,
+    because an empty directory could be taken for a version. Returns the numbers of files and bytes.
+    Raises CheckoutError if `into` exists, there are no objects, or a key is not a valid path below
+    it; nothing is left behind then.
     """
     if into.exists():
-        raise CheckoutError("The destination exists already", where=str(into))
+        raise CheckoutError("The destination already exists", where=str(into))
     into.parent.mkdir(parents=True, exist_ok=True)
     draft = into.with_name(f".{into.name}.{uuid.uuid4().hex}")
     draft.mkdir()
@@ -68,7 +68,7 @@ def _relative(info: ObjectInfo, prefix: str) -> str:
 
 
 def _place(info: ObjectInfo, draft: Path, relative: str, path_of: PathOf) -> None:
-    """Put one object into the draft."""
+    """Link or copy one object into the draft directory."""
     target = draft / PurePosixPath(relative)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _place(info: ObjectInfo, draft: Path, relative: str, path_of: PathOf) -> Non
         ) from error
     except FileNotFoundError as error:
         raise CheckoutError(
-            f"The object {info.key!r} was replaced meanwhile",
+            f"The object {info.key!r} was replaced during the export",
             where=f"{info.bucket}/{info.key}",
             hint="try again",
         ) from error

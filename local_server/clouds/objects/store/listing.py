@@ -1,7 +1,7 @@
-"""Listings: keys in UTF-8 order, rolled up at a delimiter, in pages.
+"""Pages of keys in UTF-8 order, grouped at a delimiter.
 
-SQLite compares TEXT by its UTF-8 bytes, the order that S3 and GCS promise; Python's order of
-strings by code points is the same one.
+SQLite compares TEXT by its UTF-8 bytes, the order that S3 and GCS promise; it equals Python's
+order of strings by code points.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def after(key: str) -> str:
 
 
 def beyond(prefix: str) -> str | None:
-    """Return the least string greater than all that begin with a prefix; None: there is none."""
+    """Return the least string greater than every string with this prefix; None if there is none."""
     for index in range(len(prefix) - 1, -1, -1):
         code = ord(prefix[index])
         if code < LAST_CODE_POINT:
@@ -41,7 +41,7 @@ def list_objects(
     start: str = "",
     limit: int = 1000,
 ) -> Listing:
-    """Return a page of at most `limit` objects and prefixes together, from `start` on."""
+    """Return a page of at most `limit` objects and prefixes together, starting at `start`."""
     require_bucket(connection, bucket)
     objects: list[ObjectInfo] = []
     prefixes: list[str] = []
@@ -62,9 +62,9 @@ def list_objects(
 
 
 def usage(connection: sqlite3.Connection, bucket: str, prefix: str) -> tuple[int, int]:
-    """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError.
+    """Count the objects and bytes under a prefix, without folders (`ObjectInfo.is_folder`).
 
-    Folders (`ObjectInfo.is_folder`) do not count.
+    Raises NoSuchBucketError.
     """
     require_bucket(connection, bucket)
     bound, values = _between(prefix, beyond(prefix))
@@ -93,5 +93,5 @@ def _scan(
 
 
 def _between(start: str, end: str | None) -> tuple[str, tuple[str, ...]]:
-    """Return the condition on keys in [start, end), and its values; None is no end."""
+    """Return the SQL condition on keys in [start, end) and its values; None means no end."""
     return ("AND key >= ?", (start,)) if end is None else ("AND key >= ? AND key < ?", (start, end))

@@ -1,4 +1,4 @@
-"""Objects as rows: what store, uploads and sessions do inside their transactions."""
+"""The table of objects, as the store, uploads and sessions use it inside their transactions."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import msgspec
 
 from .blobs import BlobDirectory
 from .errors import NoSuchBucketError, NoSuchKeyError, PreconditionFailedError
-from .types import About, Blob, BucketInfo, ObjectInfo, Precondition
+from .types import Blob, BucketInfo, ObjectInfo, ObjectProperties, Precondition
 
 Clock = Callable[[], float]
 
 MICROSECONDS = 1_000_000
 GRACE_SECONDS = 60.0
-"""How long content outlives its last object, for readers that were just given its path."""
+"""How long content outlives its last object, for readers that already have its path."""
 
 COLUMNS = (
     "bucket, key, size, address, md5, crc32c, crc32, generation, metageneration, about, "
     "created, updated"
 )
-ABOUT_COLUMN = 9
+PROPERTIES_COLUMN = 9
 
 
 def to_object(row: tuple[Any, ...]) -> ObjectInfo:
     """Build an object from a row of COLUMNS."""
-    about = msgspec.json.decode(row[ABOUT_COLUMN], type=About)
-    values: tuple[Any, ...] = (*row[:ABOUT_COLUMN], about, *row[ABOUT_COLUMN + 1 :])
+    properties = msgspec.json.decode(row[PROPERTIES_COLUMN], type=ObjectProperties)
+    values: tuple[Any, ...] = (*row[:PROPERTIES_COLUMN], properties, *row[PROPERTIES_COLUMN + 1 :])
     return ObjectInfo(*values)
 
 
 def require_bucket(connection: sqlite3.Connection, bucket: str) -> None:
-    """Raise NoSuchBucketError unless the bucket is there."""
+    """Raise NoSuchBucketError unless the bucket exists."""
     if not connection.execute("SELECT 1 FROM buckets WHERE name = ?", (bucket,)).fetchone():
         raise NoSuchBucketError(bucket)
 
@@ -91,7 +91,7 @@ def check(info: ObjectInfo | None, bucket: str, key: str, condition: Preconditio
 
 
 def next_generation(connection: sqlite3.Connection, now: float) -> int:
-    """Return a number greater than all before it: microseconds, as GCS's generations look."""
+    """Return a number greater than every earlier one: microseconds, like GCS's generations."""
     (last,) = connection.execute("SELECT generation FROM counter").fetchone()
     generation = max(int(last) + 1, int(now * MICROSECONDS))
     connection.execute("UPDATE counter SET generation = ?", (generation,))
@@ -99,7 +99,7 @@ def next_generation(connection: sqlite3.Connection, now: float) -> int:
 
 
 class Objects:
-    """Writes object rows and keeps the blobs they name; each call is inside a transaction."""
+    """Writes object rows and keeps their blobs; each call runs inside a transaction."""
 
     def __init__(self, blobs: BlobDirectory, clock: Clock) -> None:
         self._blobs = blobs
@@ -110,12 +110,12 @@ class Objects:
         connection: sqlite3.Connection,
         name: tuple[str, str],
         blob: Blob,
-        about: About,
+        properties: ObjectProperties,
         precondition: Precondition,
     ) -> ObjectInfo:
-        """Adopt a blob and make it the object of this bucket and key."""
-        before = find(connection, *name)
-        check(before, *name, precondition)
+        """Store a blob as the object of this bucket and key."""
+        previous = find(connection, *name)
+        check(previous, *name, precondition)
         now = self._clock()
         info = ObjectInfo(
             bucket=name[0],
@@ -127,23 +127,23 @@ class Objects:
             crc32=blob.digests["crc32"],
             generation=next_generation(connection, now),
             metageneration=1,
-            about=about,
+            properties=properties,
             created=now,
             updated=now,
         )
         self.keep(connection, blob)
         write_row(connection, info)
-        if before and before.address != info.address:
-            self.release(connection, [before.address])
+        if previous and previous.address != info.address:
+            self.release(connection, [previous.address])
         return info
 
     def keep(self, connection: sqlite3.Connection, blob: Blob) -> None:
-        """Give a blob its address, and spare it and its pieces from collection.
+        """Move a blob to its address, and exempt it and its pieces from collection.
 
-        Raises FileNotFoundError when a piece was collected meanwhile.
+        Raises FileNotFoundError if a piece was collected concurrently.
         """
-        if blob.staged is not None:
-            self._blobs.place(blob.staged, blob.address)
+        if blob.temp_path is not None:
+            self._blobs.place(blob.temp_path, blob.address)
         if blob.pieces and not self._is_stored(connection, blob.address):
             self._keep_pieces(connection, blob)
         connection.execute("DELETE FROM garbage WHERE address = ?", (blob.address,))
@@ -166,9 +166,9 @@ class Objects:
         self.release(connection, [info.address])
 
     def release(self, connection: sqlite3.Connection, contents: Sequence[bytes]) -> None:
-        """Note content that lost an owner, and unlink what nobody has owned for a while.
+        """Mark unowned content as garbage, and unlink content that has been garbage for a while.
 
-        Unlinking happens inside the transaction: a put that adopts the same content waits for it.
+        Unlinking happens inside the transaction: a put of the same content waits for it.
         """
         now = self._clock()
         due = connection.execute(
@@ -195,7 +195,7 @@ def _owned(connection: sqlite3.Connection, address: bytes) -> bool:
 
 
 def pieces_of(connection: sqlite3.Connection, address: bytes) -> tuple[bytes, ...]:
-    """Return the pieces of joined content, one after another; () where it is one file."""
+    """Return the pieces of composite content in order; () if it is one file."""
     rows = connection.execute(
         "SELECT piece FROM pieces WHERE address = ? ORDER BY position", (address,)
     )
@@ -203,7 +203,7 @@ def pieces_of(connection: sqlite3.Connection, address: bytes) -> tuple[bytes, ..
 
 
 def take_pieces(connection: sqlite3.Connection, address: bytes) -> list[bytes]:
-    """Forget and return the pieces of joined content."""
+    """Delete and return the pieces of composite content."""
     rows = connection.execute("DELETE FROM pieces WHERE address = ? RETURNING piece", (address,))
     return [row[0] for row in rows.fetchall()]
 
@@ -223,7 +223,7 @@ def write_row(connection: sqlite3.Connection, info: ObjectInfo) -> None:
             info.crc32,
             info.generation,
             info.metageneration,
-            msgspec.json.encode(info.about),
+            msgspec.json.encode(info.properties),
             info.created,
             info.updated,
         ),
@@ -231,9 +231,10 @@ def write_row(connection: sqlite3.Connection, info: ObjectInfo) -> None:
 
 
 def orphans(connection: sqlite3.Connection, blobs: BlobDirectory) -> list[Path]:
-    """Return the blob files that no row names, once what a crash left of pieces is forgotten.
+    """Return the blob files that no row names.
 
-    Those are the pieces of what nobody owns, and of what had become one file.
+    First deletes the pieces that a crash left: those of unowned content and of content that is
+    one file by now.
     """
     for (address,) in connection.execute("SELECT DISTINCT address FROM pieces").fetchall():
         if blobs.path(address).exists() or not _owned(connection, address):

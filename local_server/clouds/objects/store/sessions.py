@@ -1,8 +1,7 @@
-"""Resumable uploads: a file that grows by chunks, in requests that may break off anywhere.
+"""Resumable uploads: files that grow chunk by chunk, in requests that may break off anywhere.
 
-What a session has received is safe on disk before it is acknowledged, and is kept across a
-restart. The running checksums are kept in memory while the process lives and are computed again
-from the file after that.
+Bytes are flushed to disk before they are acknowledged and survive a restart. Running checksums
+live in memory; after a restart they are computed again from the file.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from .checksums import to_base64
 from .database import Database
 from .errors import DigestMismatchError, NoSuchUploadError, SessionBusyError
 from .object_table import Clock, Objects, require_bucket
-from .types import About, Blob, ObjectInfo, Precondition, Session
+from .types import Blob, ObjectInfo, ObjectProperties, Precondition, Session
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 """How long a session lives (Cloud Storage documentation, "Resumable uploads")."""
 
 MOST_OPEN = 32
-"""How many idle sessions keep their file open; those of the others are read again."""
+"""How many idle sessions keep their file open; the file of any other is read again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """One request's turn at a session: `Sessions.commit`, `finish` or `drop` ends it."""
+class SessionChunk:
+    """A request's exclusive write access; `Sessions.commit`, `finish` or `drop` ends it."""
 
     session: Session
     writer: BlobWriter
@@ -55,17 +54,17 @@ class Sessions:
     def create(
         self,
         name: tuple[str, str],
-        about: About,
+        properties: ObjectProperties,
         precondition: Precondition,
         expected: Mapping[str, bytes],
         total: int | None,
     ) -> Session:
-        """Begin a session for this bucket and key; raises NoSuchBucketError."""
+        """Start a session for this bucket and key; raises NoSuchBucketError."""
         session = Session(
             id=uuid.uuid4().hex,
             bucket=name[0],
             key=name[1],
-            about=about,
+            properties=properties,
             precondition=precondition,
             expected=expected,
             total=total,
@@ -87,10 +86,10 @@ class Sessions:
             raise NoSuchUploadError(session)
         return _to_session(row)
 
-    def begin(self, session: str) -> Chunk:
-        """Take a session for writing.
+    def begin(self, session: str) -> SessionChunk:
+        """Acquire a session for writing.
 
-        Raises NoSuchUploadError, or SessionBusyError while another request has it.
+        Raises NoSuchUploadError, or SessionBusyError if another request is writing to it.
         """
         with self._lock:
             if session in self._busy:
@@ -106,10 +105,10 @@ class Sessions:
             if writer is not None:
                 writer.close()
             raise
-        return Chunk(now, writer)
+        return SessionChunk(now, writer)
 
     def _reopen(self, session: Session) -> BlobWriter:
-        """Return a writer that goes on behind what was acknowledged; raises NoSuchUploadError."""
+        """Return a writer that continues after the acknowledged bytes; raises NoSuchUploadError."""
         path = self._blobs.session(session.id)
         try:
             self._blobs.own(path, session.received)
@@ -123,8 +122,8 @@ class Sessions:
             raise NoSuchUploadError(session)
         return now
 
-    def commit(self, chunk: Chunk) -> Session:
-        """Acknowledge what the chunk wrote, and let the next request have the session."""
+    def commit(self, chunk: SessionChunk) -> Session:
+        """Acknowledge the chunk's bytes and release the session."""
         try:
             session = replace(chunk.session, received=chunk.writer.sync())
             with self._database.write() as connection:
@@ -139,19 +138,19 @@ class Sessions:
         return session
 
     def _keep_open(self, session: str, writer: BlobWriter) -> None:
-        """Keep a session's file open until its next request, unless many others come first."""
+        """Keep a session's file open for its next request, within the limit of idle files."""
         with self._lock:
             self._idle[session] = writer
             if len(self._idle) > MOST_OPEN:
                 self._idle.pop(next(iter(self._idle))).close()
 
-    def finish(self, chunk: Chunk, expected: Mapping[str, bytes]) -> ObjectInfo:
-        """Make the session's bytes the object, in one transaction with the session's end.
+    def finish(self, chunk: SessionChunk, expected: Mapping[str, bytes]) -> ObjectInfo:
+        """Make the session's bytes the object and end the session, in one transaction.
 
-        The session keeps its file until the transaction has ended: a process that is killed before
-        leaves what was acknowledged, and the rest can be sent again.
-        `expected` are digests announced by the last request, beside those of the first. Raises
-        DigestMismatchError, PreconditionFailedError, NoSuchBucketError; the session is over then.
+        The file remains until the transaction has ended: if the process is killed before, the
+        acknowledged bytes remain and the upload can continue.
+        `expected` are the digests that the last request announced, beside the first one's. Raises
+        DigestMismatchError, PreconditionFailedError, NoSuchBucketError; each ends the session.
         """
         session = chunk.session
         blob = self._blobs.shared(chunk.writer.finish())
@@ -160,7 +159,7 @@ class Sessions:
             with self._database.write() as connection:
                 name = (session.bucket, session.key)
                 info = self._objects.put(
-                    connection, name, blob, session.about, session.precondition
+                    connection, name, blob, session.properties, session.precondition
                 )
                 done = replace(session, received=blob.size, generation=info.generation)
                 _write(connection, done)
@@ -173,24 +172,24 @@ class Sessions:
         self._blobs.session(session.id).unlink(missing_ok=True)
         return info
 
-    def drop(self, chunk: Chunk) -> None:
-        """Give a session up: its bytes are forgotten."""
+    def drop(self, chunk: SessionChunk) -> None:
+        """Cancel the session and delete its bytes."""
         chunk.writer.close()
         self._end(chunk.session.id)
         self._busy.discard(chunk.session.id)
 
     def cancel(self, session: str) -> None:
-        """End a session at its client's wish; raises NoSuchUploadError, SessionBusyError."""
+        """Cancel a session for its client; raises NoSuchUploadError, SessionBusyError."""
         self.drop(self.begin(session))
 
     def forget_bucket(self, connection: sqlite3.Connection, bucket: str) -> None:
-        """End the sessions of a bucket, inside the transaction that deletes it."""
+        """End the sessions of a bucket, inside the transaction that deletes the bucket."""
         rows = connection.execute("DELETE FROM sessions WHERE bucket = ? RETURNING id", (bucket,))
         for (session,) in rows.fetchall():
             self._blobs.session(session).unlink(missing_ok=True)
 
     def unfinished(self) -> set[str]:
-        """Drop expired sessions and return those whose files are still needed."""
+        """Delete expired sessions and return the sessions whose files are still needed."""
         with self._database.write() as connection:
             connection.execute(
                 "DELETE FROM sessions WHERE created <= ?", (self._clock() - WEEK_SECONDS,)
@@ -199,7 +198,7 @@ class Sessions:
         return {row[0] for row in rows}
 
     def close(self) -> None:
-        """Close the files of sessions under way."""
+        """Close the files of open sessions."""
         with self._lock:
             for writer in self._idle.values():
                 writer.close()
@@ -212,7 +211,7 @@ class Sessions:
 
 
 def verify(blob: Blob, expected: Mapping[str, bytes]) -> None:
-    """Raise DigestMismatchError unless a blob has all the digests that were announced."""
+    """Raise DigestMismatchError unless a blob has all announced digests."""
     for algorithm, digest in expected.items():
         actual = blob.digests[algorithm]
         if actual != digest:
@@ -226,7 +225,7 @@ def _write(connection: sqlite3.Connection, session: Session) -> None:
             session.id,
             session.bucket,
             session.key,
-            msgspec.json.encode(session.about),
+            msgspec.json.encode(session.properties),
             msgspec.json.encode(session.precondition),
             msgspec.json.encode(session.expected),
             session.total,
@@ -238,12 +237,12 @@ def _write(connection: sqlite3.Connection, session: Session) -> None:
 
 
 def _to_session(row: tuple[Any, ...]) -> Session:
-    name, bucket, key, about, precondition, expected, *rest = row
+    name, bucket, key, properties, precondition, expected, *rest = row
     return Session(
         name,
         bucket,
         key,
-        msgspec.json.decode(about, type=About),
+        msgspec.json.decode(properties, type=ObjectProperties),
         msgspec.json.decode(precondition, type=Precondition),
         msgspec.json.decode(expected, type=dict[str, bytes]),
         *rest,

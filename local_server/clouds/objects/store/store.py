@@ -1,8 +1,8 @@
-"""The store itself: buckets and objects, for S3 and GCS alike.
+"""The object store: buckets and objects for S3 and GCS.
 
-Bytes come first (`writer`, hashed and safe on disk), then one transaction checks the
-precondition and makes them an object. A process that dies in between leaves the object as it was.
-Give two clouds a store each where their bucket names must not meet.
+Bytes come first: a writer hashes them and flushes them to disk. One transaction then checks the
+precondition and publishes the object. A process that dies in between leaves the object unchanged.
+Two clouds whose bucket names must not collide need a store each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from . import export_tree
 from .blobs import BlobDirectory, BlobWriter
-from .composite import Joined
+from .composite import Composites
 from .copies import Copies
 from .database import Database
 from .errors import BucketExistsError, BucketNotEmptyError, NoSuchKeyError
@@ -35,21 +35,21 @@ from .object_table import (
     write_row,
 )
 from .sessions import Sessions
-from .types import ANYTHING, About, Blob, BucketInfo, Listing, ObjectInfo, Precondition
+from .types import ANYTHING, Blob, BucketInfo, Listing, ObjectInfo, ObjectProperties, Precondition
 from .uploads import Uploads
 
 PAGE = 1000
-DEFAULT_ABOUT = About()
+DEFAULT_PROPERTIES = ObjectProperties()
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class ObjectStore:
-    """Objects in a directory. Threads and processes may share it; each opens its own."""
+    """Objects in a directory that threads and processes may share; each opens its own store."""
 
     def __init__(self, root: Path, *, clock: Clock = time.time) -> None:
-        """Open the store, or make one; whoever opens it alone sweeps what a crash left.
+        """Open or create the store; a process that opens it alone sweeps what a crash left.
 
-        Raises UserError when there is something else in the directory.
+        Raises UserError if the directory holds anything else.
         """
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
@@ -63,9 +63,9 @@ class ObjectStore:
             self._guard.close()
             raise
         self._objects = Objects(self._blobs, clock)
-        self._joined = Joined(self._database, self._blobs, self._objects)
-        self.copies = Copies(self._database, self._blobs, self._joined, self._objects)
-        self.uploads = Uploads(self._database, self._blobs, self._joined, self._objects, clock)
+        self._composites = Composites(self._database, self._blobs, self._objects)
+        self.copies = Copies(self._database, self._blobs, self._composites, self._objects)
+        self.uploads = Uploads(self._database, self._blobs, self._composites, self._objects, clock)
         self.sessions = Sessions(self._database, self._blobs, self._objects, clock)
         if alone:
             self._sweep()
@@ -79,7 +79,7 @@ class ObjectStore:
             connection.execute("DELETE FROM garbage")
 
     def close(self) -> None:
-        """Close the store's files; sessions under way are kept for the next opening."""
+        """Close the store's files; open sessions survive until the store is opened again."""
         self.sessions.close()
         self._database.close()
         self._guard.close()
@@ -100,7 +100,7 @@ class ObjectStore:
         region: str = "",
         settings: Mapping[str, Any] = NO_SETTINGS,
     ) -> BucketInfo:
-        """Make a bucket; raises BucketExistsError."""
+        """Create a bucket; raises BucketExistsError."""
         now = self._clock()
         bucket = BucketInfo(name, project, region, now, now, 1, settings)
         with self._database.write() as connection:
@@ -117,33 +117,33 @@ class ObjectStore:
     def update_bucket(
         self, name: str, change: Callable[[BucketInfo], Mapping[str, Any]]
     ) -> BucketInfo:
-        """Give a bucket the settings that a function returns; raises NoSuchBucketError."""
+        """Replace a bucket's settings by those `change` returns; raises NoSuchBucketError."""
         with self._database.write() as connection:
-            before = find_bucket(connection, name)
+            previous = find_bucket(connection, name)
             changed = replace(
-                before,
-                settings=change(before),
-                metageneration=before.metageneration + 1,
+                previous,
+                settings=change(previous),
+                metageneration=previous.metageneration + 1,
                 updated=self._clock(),
             )
             write_bucket(connection, changed)
         return changed
 
     def list_buckets(self) -> tuple[BucketInfo, ...]:
-        """Return all buckets by name."""
+        """Return all buckets, sorted by name."""
         with self._database.read() as connection:
             rows = connection.execute("SELECT * FROM buckets ORDER BY name").fetchall()
         return tuple(to_bucket(row) for row in rows)
 
     def delete_bucket(self, name: str) -> None:
-        """Delete an empty bucket and the uploads under way in it.
+        """Delete an empty bucket and its unfinished uploads.
 
         Raises NoSuchBucketError, BucketNotEmptyError.
         """
         with self._database.write() as connection:
             require_bucket(connection, name)
-            held = connection.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (name,))
-            if held.fetchone():
+            rows = connection.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (name,))
+            if rows.fetchone():
                 raise BucketNotEmptyError(name)
             self.uploads.forget_bucket(connection, name)
             self.sessions.forget_bucket(connection, name)
@@ -156,7 +156,7 @@ class ObjectStore:
         return self._blobs.writer(extra)
 
     def discard(self, blob: Blob) -> None:
-        """Forget a blob that was not put."""
+        """Remove a blob that was not stored."""
         self._blobs.discard(blob)
 
     def put(
@@ -164,17 +164,17 @@ class ObjectStore:
         bucket: str,
         key: str,
         blob: Blob,
-        about: About = DEFAULT_ABOUT,
+        properties: ObjectProperties = DEFAULT_PROPERTIES,
         precondition: Precondition = ANYTHING,
     ) -> ObjectInfo:
-        """Make a blob the object of this name; the blob is used up whether this succeeds or not.
+        """Store a blob as an object; the blob is consumed even if this fails.
 
-        Raises NoSuchBucketError, PreconditionFailedError, or NoSuchKeyError when an If-Match
-        finds no object.
+        Raises NoSuchBucketError, PreconditionFailedError, or NoSuchKeyError for an If-Match without
+        an object.
         """
         try:
             with self._database.write() as connection:
-                return self._objects.put(connection, (bucket, key), blob, about, precondition)
+                return self._objects.put(connection, (bucket, key), blob, properties, precondition)
         finally:
             self.discard(blob)
 
@@ -182,24 +182,24 @@ class ObjectStore:
         self,
         bucket: str,
         key: str,
-        change: Callable[[About], About],
+        change: Callable[[ObjectProperties], ObjectProperties],
         precondition: Precondition = ANYTHING,
         *,
         dated: bool = True,
     ) -> ObjectInfo:
-        """Change what is said of an object by a function, and count its metageneration up.
+        """Replace an object's properties by those `change` returns, and count its metageneration.
 
-        `dated` makes now the time of its last change, as GCS does for metadata and S3 not for tags.
+        `dated` sets the time of the last change, as GCS does for metadata and S3 does not for tags.
         Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
         with self._database.write() as connection:
-            before = _require(find(connection, bucket, key), bucket, key)
-            check(before, bucket, key, precondition)
+            previous = _require(find(connection, bucket, key), bucket, key)
+            check(previous, bucket, key, precondition)
             info = replace(
-                before,
-                about=change(before.about),
-                metageneration=before.metageneration + 1,
-                updated=self._clock() if dated else before.updated,
+                previous,
+                properties=change(previous.properties),
+                metageneration=previous.metageneration + 1,
+                updated=self._clock() if dated else previous.updated,
             )
             write_row(connection, info)
         return info
@@ -223,11 +223,11 @@ class ObjectStore:
         return _require(self.find(bucket, key), bucket, key)
 
     def path(self, info: ObjectInfo) -> Path:
-        """Return the read-only file that holds an object's bytes, made now if it was joined.
+        """Return the read-only file with an object's bytes; a composite becomes one file now.
 
-        It stays for a minute (`rows.GRACE_SECONDS`) after the object was replaced or deleted.
+        The file outlives the object by a minute (`object_table.GRACE_SECONDS`).
         """
-        return self._joined.path(info.address)
+        return self._composites.path(info.address)
 
     def list(
         self,
@@ -253,14 +253,14 @@ class ObjectStore:
             start = page.next
 
     def usage(self, bucket: str, prefix: str = "") -> tuple[int, int]:
-        """Return how many objects and bytes lie under a prefix; raises NoSuchBucketError."""
+        """Count the objects and bytes under a prefix; raises NoSuchBucketError."""
         with self._database.read() as connection:
             return usage(connection, bucket, prefix)
 
     def checkout(self, bucket: str, prefix: str, into: Path) -> tuple[int, int]:
-        """Make a directory of all objects below a prefix, taken as a folder; see `checkout`.
+        """Export the objects below a prefix as a directory (see `export_tree.lay_out`).
 
-        Returns files and bytes; raises NoSuchBucketError, CheckoutError.
+        Returns the numbers of files and bytes; raises NoSuchBucketError, CheckoutError.
         """
         folder = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
         return export_tree.lay_out(self.walk(bucket, folder), folder, into, self.path)

@@ -1,4 +1,4 @@
-"""The nouns of the object store: frozen, and free of any protocol."""
+"""The types of the object store: frozen, and independent of any protocol."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes that were written and hashed but belong to no object yet.
+    """Written and hashed bytes that do not belong to an object yet.
 
-    `staged` is the file that holds them until a put takes it over or they are discarded; None
-    when they are in the store already.
-    `address` is what the store keeps them by. `digests` has the raw checksums by algorithm, at
-    least those of `checksums.ALWAYS`, and of joined blobs the CRCs.
-    `pieces` are the addresses of the files that it was joined of; () where it is one file.
+    `temp_path` is the file that holds them until a put consumes it or they are discarded; None
+    if they are already stored.
+    `address` identifies them in the store. `digests` has the raw checksums by algorithm: at least
+    those of `checksums.ALWAYS`, and for a composite the CRCs.
+    `pieces` are the addresses of a composite's files; () for a blob in one file.
     """
 
-    staged: Path | None
+    temp_path: Path | None
     size: int
     address: bytes
     digests: Mapping[str, bytes]
@@ -31,38 +31,38 @@ class Blob:
 
     @property
     def sha256(self) -> str:
-        """Return the SHA-256 in hex; no joined blob has one."""
+        """Return the SHA-256 in hex; a composite has none."""
         return self.digests["sha256"].hex()
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What a writer says of an object, beside its bytes."""
+class ObjectProperties:
+    """What a client sets on an object besides its bytes."""
 
     content_type: str = OCTETS
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """The user's own metadata."""
+    """User-defined metadata."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Stored response headers by lower-case name: cache-control, content-encoding, …"""
     checksum: str = ""
     """The S3 checksum given at upload, as `ALGORITHM:BASE64`; `…-N` for one over N parts."""
     etag: str = ""
-    """S3's ETag, unquoted, where it is not the MD5: that of a multipart upload."""
+    """S3's ETag, unquoted, if it is not the MD5: that of a multipart upload."""
     components: int = 0
-    """Of how many pieces it was composed; 0 when it was written in one."""
+    """Number of pieces it was composed of; 0 if it was written as one."""
     storage_class: str = "STANDARD"
     tags: Mapping[str, str] = field(default_factory=dict)
     """S3's tags."""
     custom_time: str = ""
-    """Cloud Storage's `customTime`, as it was given; empty where there is none."""
+    """Cloud Storage's `customTime`, as the client wrote it; empty if unset."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketInfo:
     """A bucket. Times are seconds since the epoch.
 
-    `metageneration` counts the changes of its `settings`, from 1; those are a JSON object whose
-    members the face knows.
+    `metageneration` counts the changes of its `settings`, from 1. Settings are a JSON object in the
+    protocol's own form.
     """
 
     name: str
@@ -78,8 +78,7 @@ class BucketInfo:
 class ObjectInfo:
     """A stored object. Digests are raw bytes, times are seconds since the epoch.
 
-    `address` is its blob's. `md5` is empty where the object was joined of parts, as its
-    `about.components` tells.
+    `address` is its blob's. `md5` is empty for a composite object (`properties.components`).
 
     `generation` grows with every write in the store, `metageneration` counts the changes of this
     generation's metadata from 1 (GCS's meaning of both).
@@ -94,19 +93,19 @@ class ObjectInfo:
     crc32: bytes
     generation: int
     metageneration: int
-    about: About
+    properties: ObjectProperties
     created: float
     updated: float
 
     @property
     def is_folder(self) -> bool:
-        """Say whether this is an empty object that a console or TensorFlow made as a folder."""
+        """Return whether this is an empty object that stands for a folder."""
         return self.key.endswith("/") and self.size == 0
 
     @property
     def etag(self) -> str:
         """Return S3's ETag without its quotes."""
-        return self.about.etag or self.md5.hex()
+        return self.properties.etag or self.md5.hex()
 
     @property
     def crc32c_base64(self) -> str:
@@ -121,10 +120,10 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What must hold of the present object for an operation to happen; None asks nothing.
+    """What an object must fulfil for an operation to happen; None is not checked.
 
-    Generation 0 and ETag "*" in `none_match` mean: there must be no object. ETag "*" in `match`
-    means: there must be one.
+    Generation 0, and ETag "*" in `none_match`, require that there is no object. ETag "*" in
+    `match` requires one.
     """
 
     generation: int | None = None
@@ -138,7 +137,7 @@ class Precondition:
         """Return the name of the first condition that does not hold, or None."""
         generation = info.generation if info else 0
         metageneration = info.metageneration if info else 0
-        held = {
+        conditions = {
             "ifGenerationMatch": self.generation in (None, generation),
             "ifGenerationNotMatch": self.generation_not is None
             or self.generation_not != generation,
@@ -148,11 +147,11 @@ class Precondition:
             "If-Match": self.match is None or _matches(self.match, info),
             "If-None-Match": self.none_match is None or not _matches(self.none_match, info),
         }
-        return next((name for name, holds in held.items() if not holds), None)
+        return next((name for name, holds in conditions.items() if not holds), None)
 
 
 def _matches(header: str, info: ObjectInfo | None) -> bool:
-    """Tell whether a list of ETags (RFC 9110 13.1.1) has the object's."""
+    """Return whether a list of ETags (RFC 9110 13.1.1) has the object's."""
     if info is None:
         return False
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
@@ -166,7 +165,7 @@ ANYTHING = Precondition()
 class Listing:
     """A page of a listing: objects and common prefixes, each in UTF-8 order.
 
-    `next` is where the next page starts (inclusive), or None when this one was the last.
+    `next` is where the next page starts (inclusive), or None for the last page.
     """
 
     objects: tuple[ObjectInfo, ...]
@@ -176,18 +175,18 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A multipart upload under way."""
+    """An unfinished multipart upload."""
 
     id: str
     bucket: str
     key: str
-    about: About
+    properties: ObjectProperties
     created: float
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a multipart upload; `checksum` is what the client announced for it, or empty."""
+    """A part of a multipart upload; `checksum` is the one the client announced, or empty."""
 
     number: int
     size: int
@@ -200,7 +199,7 @@ class Part:
 
 
 def as_blob(stored: ObjectInfo | Part) -> Blob:
-    """Return stored content as a blob, to put it again under another name."""
+    """Return stored content as a blob, to store it again under another name."""
     address = stored.sha256 if isinstance(stored, Part) else stored.address
     digests = {"md5": stored.md5, "crc32c": stored.crc32c, "crc32": stored.crc32}
     return Blob(None, stored.size, address, digests)
@@ -208,16 +207,16 @@ def as_blob(stored: ObjectInfo | Part) -> Blob:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A resumable upload: `received` bytes are safe on disk.
+    """A resumable upload, whose first `received` bytes are flushed to disk.
 
-    `expected` has the raw digests announced at its start, by algorithm; `total` the size, when it
-    is known. `generation` is the finished object's, 0 until then.
+    `expected` has the raw digests announced at its start, by algorithm; `total` is the size, if
+    known. `generation` is the finished object's, and 0 until then.
     """
 
     id: str
     bucket: str
     key: str
-    about: About
+    properties: ObjectProperties
     precondition: Precondition
     expected: Mapping[str, bytes]
     total: int | None

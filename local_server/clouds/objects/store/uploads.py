@@ -1,7 +1,7 @@
-"""Multipart uploads: parts are blobs of their own until they are completed into one object.
+"""Multipart uploads: parts are separate blobs until they are completed into one object.
 
 S3's rules (Amazon S3 User Guide, "Multipart upload overview"): part numbers 1 to 10,000, ascending
-in the completion, all but the last at least 5 MiB. GCS's XML API keeps the same ones.
+in the completion, all but the last at least 5 MiB. GCS's XML API has the same rules.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from typing import Any
 import msgspec
 
 from .blobs import BlobDirectory
-from .composite import Joined
+from .composite import Composites
 from .database import Database
 from .errors import InvalidPartError, NoSuchUploadError
 from .object_table import Clock, Objects, require_bucket
-from .types import ANYTHING, About, Blob, ObjectInfo, Part, Precondition, Upload, as_blob
+from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Part, Precondition, Upload, as_blob
 
 MIN_PART = 5 << 20
 MAX_PARTS = 10_000
 
 
 class Uploads:
-    """The multipart uploads of a store. They survive a restart."""
+    """The multipart uploads of a store, which survive a restart."""
 
     def __init__(
         self,
         database: Database,
         blobs: BlobDirectory,
-        joined: Joined,
+        composites: Composites,
         objects: Objects,
         clock: Clock,
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._joined = joined
+        self._composites = composites
         self._objects = objects
         self._clock = clock
 
-    def create(self, bucket: str, key: str, about: About) -> Upload:
-        """Begin an upload; raises NoSuchBucketError."""
-        upload = Upload(uuid.uuid4().hex, bucket, key, about, self._clock())
+    def create(self, bucket: str, key: str, properties: ObjectProperties) -> Upload:
+        """Start an upload; raises NoSuchBucketError."""
+        upload = Upload(uuid.uuid4().hex, bucket, key, properties, self._clock())
         with self._database.write() as connection:
             require_bucket(connection, bucket)
             connection.execute(
                 "INSERT INTO uploads VALUES (?, ?, ?, ?, ?)",
-                (upload.id, bucket, key, msgspec.json.encode(about), upload.created),
+                (upload.id, bucket, key, msgspec.json.encode(properties), upload.created),
             )
         return upload
 
@@ -60,7 +60,7 @@ class Uploads:
             return _require(connection, upload, bucket, key)
 
     def list(self, bucket: str, prefix: str = "") -> tuple[Upload, ...]:
-        """Return a bucket's uploads under way, by key and age; raises NoSuchBucketError."""
+        """Return a bucket's open uploads, sorted by key and age; raises NoSuchBucketError."""
         with self._database.read() as connection:
             require_bucket(connection, bucket)
             rows = connection.execute(
@@ -69,40 +69,40 @@ class Uploads:
         return tuple(_to_upload(row) for row in rows if row[2].startswith(prefix))
 
     def parts(self, upload: Upload) -> tuple[Part, ...]:
-        """Return the parts that have come, by number; raises NoSuchUploadError where it ended."""
+        """Return the uploaded parts by number; raises NoSuchUploadError if the upload has ended."""
         with self._database.read() as connection:
             parts = tuple(_parts(connection, upload.id).values())
             _require(connection, upload.id, upload.bucket, upload.key)
         return parts
 
     def put_part(self, upload: Upload, number: int, blob: Blob, checksum: str = "") -> Part:
-        """Make a blob a part, in place of the one of this number; the blob is used up.
+        """Store a blob as this part, replacing an earlier one; the blob is consumed.
 
-        Raises NoSuchUploadError when the upload has ended meanwhile.
+        Raises NoSuchUploadError if the upload ended concurrently.
         """
         digests = [blob.digests[name] for name in ("sha256", "md5", "crc32c", "crc32")]
         row = (number, blob.size, *digests, checksum, self._clock())
         try:
             with self._database.write() as connection:
                 _require(connection, upload.id, upload.bucket, upload.key)
-                before = _parts(connection, upload.id).get(number)
+                previous = _parts(connection, upload.id).get(number)
                 self._objects.keep(connection, blob)
                 connection.execute(
                     "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (upload.id, *row),
                 )
-                self._objects.release(connection, [before.sha256] if before else [])
+                self._objects.release(connection, [previous.sha256] if previous else [])
         finally:
             self._blobs.discard(blob)
         return _to_part(row)
 
-    def join(self, upload: Upload, chosen: Sequence[Part], wanted: tuple[str, ...] = ()) -> Blob:
-        """Return the chosen parts as one blob with the checksums `wanted` (see `Joined.join`).
+    def join(self, upload: Upload, chosen: Sequence[Part], checksums: tuple[str, ...] = ()) -> Blob:
+        """Return the parts as one blob with the requested checksums (see `Composites.join`).
 
-        Raises NoSuchUploadError when they are gone.
+        Raises NoSuchUploadError if they no longer exist.
         """
         try:
-            return self._joined.join([as_blob(part) for part in chosen], wanted)
+            return self._composites.join([as_blob(part) for part in chosen], checksums)
         except FileNotFoundError as error:
             raise NoSuchUploadError(upload.id) from error
 
@@ -110,28 +110,28 @@ class Uploads:
         self,
         upload: Upload,
         blob: Blob,
-        about: About,
+        properties: ObjectProperties,
         precondition: Precondition = ANYTHING,
     ) -> ObjectInfo:
         """Make the joined blob the object and end the upload, in one transaction.
 
-        Raises NoSuchUploadError, PreconditionFailedError; then the upload stays as it was.
+        Raises NoSuchUploadError or PreconditionFailedError; the upload is unchanged then.
         """
         with self._database.write() as connection:
             _require(connection, upload.id, upload.bucket, upload.key)
             name = (upload.bucket, upload.key)
-            info = self._objects.put(connection, name, blob, about, precondition)
+            info = self._objects.put(connection, name, blob, properties, precondition)
             self._forget(connection, [upload.id])
         return info
 
     def abort(self, upload: str, bucket: str, key: str) -> None:
-        """End an upload and forget its parts; raises NoSuchUploadError."""
+        """End an upload and delete its parts; raises NoSuchUploadError."""
         with self._database.write() as connection:
             _require(connection, upload, bucket, key)
             self._forget(connection, [upload])
 
     def forget_bucket(self, connection: sqlite3.Connection, bucket: str) -> None:
-        """End all uploads of a bucket, inside the transaction that deletes it."""
+        """End all uploads of a bucket, inside the transaction that deletes the bucket."""
         rows = connection.execute("SELECT id FROM uploads WHERE bucket = ?", (bucket,)).fetchall()
         self._forget(connection, [row[0] for row in rows])
 
@@ -146,7 +146,7 @@ class Uploads:
 def choose(
     parts: Mapping[int, Part], named: Sequence[tuple[int, str]], least: int = MIN_PART
 ) -> list[Part]:
-    """Return the parts a completion names by number and ETag (MD5 hex, unquoted), checked.
+    """Check and return the parts that a completion names by number and ETag (MD5 hex, unquoted).
 
     Raises InvalidPartError with S3's code: InvalidPart, InvalidPartOrder or EntityTooSmall.
     """
@@ -171,9 +171,9 @@ def choose(
 
 
 def after_marker(uploads: Sequence[Upload], key: str, upload: str) -> list[Upload]:
-    """Return the uploads of a listing that come after a marker: a key, or one upload of it.
+    """Return the uploads after a marker: a key, or one upload of that key.
 
-    As S3's ListMultipartUploads has it: without an upload, all of the marker's key are passed over.
+    As in S3's ListMultipartUploads, a marker without an upload skips every upload of its key.
     """
     if not upload:
         return [each for each in uploads if each.key > key]
@@ -182,11 +182,11 @@ def after_marker(uploads: Sequence[Upload], key: str, upload: str) -> list[Uploa
     return same[marks[0] if marks else len(same) :] + [e for e in uploads if e.key > key]
 
 
-def multipart_about(about: About, chosen: Sequence[Part]) -> About:
-    """Add a multipart object's ETag: the MD5 of the parts' MD5s, and how many there were."""
+def multipart_properties(properties: ObjectProperties, chosen: Sequence[Part]) -> ObjectProperties:
+    """Add a multipart object's ETag: the MD5 of the parts' MD5s, and their number."""
     joined = hashlib.md5(b"".join(part.md5 for part in chosen), usedforsecurity=False)
     etag = f"{joined.hexdigest()}-{len(chosen)}"
-    return replace(about, etag=etag, components=len(chosen))
+    return replace(properties, etag=etag, components=len(chosen))
 
 
 def _require(connection: sqlite3.Connection, upload: str, bucket: str, key: str) -> Upload:
@@ -199,8 +199,10 @@ def _require(connection: sqlite3.Connection, upload: str, bucket: str, key: str)
 
 
 def _to_upload(row: tuple[str, str, str, bytes, float]) -> Upload:
-    name, bucket, key, about, created = row
-    return Upload(name, bucket, key, msgspec.json.decode(about, type=About), created)
+    name, bucket, key, properties, created = row
+    return Upload(
+        name, bucket, key, msgspec.json.decode(properties, type=ObjectProperties), created
+    )
 
 
 def _parts(connection: sqlite3.Connection, upload: str) -> dict[int, Part]:

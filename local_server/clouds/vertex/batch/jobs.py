@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....status import Code, StatusError
-from ...background_tasks import Work, either
+from ...background_tasks import BackgroundTasks, either
 from ...google.common.errors import ApiError
 from ...latency import Latency, Step
 from ...model_hosting import reason
@@ -43,7 +43,7 @@ class Jobs:
         records: Records,
         operations: Operations,
         runner: JobRunner,
-        work: Work,
+        work: BackgroundTasks,
         latency: Latency,
     ) -> None:
         self._records = records

@@ -25,14 +25,14 @@ from ...model_hosting import Source
 from ...objects.store.blobs import BlobWriter
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
-from ...objects.store.types import About, ObjectInfo
+from ...objects.store.types import ObjectInfo, ObjectProperties
 from ..artifacts import source_of
 from ..records import invalid
 from .instances import READERS, Instance, InstanceError, Shape, batches
 
 _DEFAULT_BATCH = 64
 _MOST_FAILURES = 20
-_ABOUT = About(content_type="application/octet-stream")
+_PROPERTIES = ObjectProperties(content_type="application/octet-stream")
 
 
 @dataclass(slots=True)
@@ -220,7 +220,7 @@ class _Output:
     def put(self, bucket: str, key: str) -> None:
         """Make it the object of this name; raises ApiError without the bucket."""
         try:
-            self._store.put(bucket, key, self._writer.finish(), _ABOUT)
+            self._store.put(bucket, key, self._writer.finish(), _PROPERTIES)
         except NoSuchBucketError as error:
             text = f"The output's bucket gs://{bucket} does not exist."
             raise ApiError(Code.NOT_FOUND, text) from error

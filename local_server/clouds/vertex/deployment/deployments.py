@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....status import Code
-from ...background_tasks import Work
+from ...background_tasks import BackgroundTasks
 from ...google.common.errors import ApiError
 from ...latency import Step
 from ...model_hosting import Servable, Serving, reason
@@ -61,7 +61,7 @@ class Deployments:
         operations: Operations,
         artifacts: Artifacts,
         serving: Serving,
-        work: Work,
+        work: BackgroundTasks,
     ) -> None:
         self._records = records
         self._operations = operations

@@ -21,7 +21,7 @@ from ....protocols.vertex.predict import (
 )
 from ....status import Code
 from ....transport.types import Head, Response
-from ...background_tasks import Work
+from ...background_tasks import BackgroundTasks
 from ...google.common.discovery import Schema
 from ...google.common.errors import JSON, ApiError
 from ...google.common.messages import parse, read_bytes
@@ -67,7 +67,7 @@ class Predictions:
         self,
         records: Records,
         serving: Serving,
-        work: Work,
+        work: BackgroundTasks,
         inference: Inference,
         schemas: Mapping[str, Schema],
         chance: random.Random,

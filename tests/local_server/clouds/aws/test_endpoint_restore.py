@@ -10,7 +10,7 @@ from cloudserve.local_server.clouds.aws.sagemaker.deployments import DeploymentE
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Endpoints
 from cloudserve.local_server.clouds.aws.sagemaker.records import CONFIG, ENDPOINT, MODEL, Records
 from cloudserve.local_server.clouds.aws.sagemaker.rollout import Rollout
-from cloudserve.local_server.clouds.background_tasks import Work
+from cloudserve.local_server.clouds.background_tasks import BackgroundTasks
 from cloudserve.local_server.clouds.latency import INSTANT
 from cloudserve.local_server.clouds.resources import Resources
 
@@ -69,7 +69,7 @@ def restored(records, meanwhile) -> dict | None:
     """Take the endpoint up, ask for something while it loads, and return it once it is settled."""
 
     async def scenario() -> dict | None:
-        loader, work = LostModels(), Work()
+        loader, work = LostModels(), BackgroundTasks()
         alarms = Alarms(records.resources, records.now)
         rollout = Rollout(records, loader, alarms, INSTANT)
         endpoints = Endpoints(records, loader, alarms, work, rollout, INSTANT)

@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
-from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.gcs.app import GcsApp
+from cloudserve.local_server.clouds.objects.s3.app import S3App
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 from cloudserve.local_server.clouds.objects.store.types import ObjectInfo
 from cloudserve.local_server.transport.http.server import HttpServer
@@ -79,7 +79,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="module")
 def s3_port(served: ObjectStore, serve: Serve) -> int:
-    return serve(S3Face(served))
+    return serve(S3App(served))
 
 
 @pytest.fixture(scope="module")
@@ -100,4 +100,4 @@ def s3(s3_port: int) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def gcs_port(served: ObjectStore, serve: Serve) -> int:
-    return serve(GcsFace(served))
+    return serve(GcsApp(served))

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
-from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.gcs.app import GcsApp
+from cloudserve.local_server.clouds.objects.s3.app import S3App
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 from cloudserve.local_server.transport.types import Head, Request
 
@@ -56,7 +56,7 @@ def check(condition: bool, *what: object) -> None:
 class Resumable:
     """A resumable upload to Cloud Storage in three chunks."""
 
-    face = GcsFace
+    face = GcsApp
     content = b"".join(CHUNKS)
 
     async def upload(self, client: Client) -> None:
@@ -91,7 +91,7 @@ class Resumable:
 class Multipart:
     """A multipart upload to Cloud Storage: metadata and bytes in one request."""
 
-    face = GcsFace
+    face = GcsApp
     content = b"content"
 
     async def upload(self, client: Client) -> None:
@@ -113,7 +113,7 @@ class Multipart:
 class Put(Multipart):
     """A single PUT to S3."""
 
-    face = S3Face
+    face = S3App
 
     async def upload(self, client: Client) -> None:
         answer = await client.ask("PUT", "/bkt/k", self.content)
@@ -124,7 +124,7 @@ class Put(Multipart):
 class Parts:
     """A multipart upload to S3: two parts, completed, and read."""
 
-    face = S3Face
+    face = S3App
     content = b"".join(PARTS)
 
     async def upload(self, client: Client) -> None:
@@ -179,7 +179,7 @@ class Parts:
 class XmlParts(Parts):
     """A multipart upload through Cloud Storage's XML API."""
 
-    face = GcsFace
+    face = GcsApp
 
 
 KINDS = {kind.__name__: kind for kind in (Resumable, Multipart, Put, Parts, XmlParts)}

@@ -8,9 +8,9 @@ import resource
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from cloudserve.local_server.clouds.objects.gcs.app import GcsFace
+from cloudserve.local_server.clouds.objects.gcs.app import GcsApp
 from cloudserve.local_server.clouds.objects.http_util import SMALL_BODY
-from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.s3.app import S3App
 from cloudserve.local_server.clouds.router import Route, Router
 from cloudserve.local_server.transport.types import (
     Application,
@@ -62,9 +62,9 @@ def small_files() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("face", "head"),
     [
-        (S3Face, Head("PUT", "/bkt/k")),
-        (GcsFace, Head("POST", UPLOAD, "uploadType=media&name=k")),
-        (GcsFace, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
+        (S3App, Head("PUT", "/bkt/k")),
+        (GcsApp, Head("POST", UPLOAD, "uploadType=media&name=k")),
+        (GcsApp, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
     ],
 )
 def test_a_disk_that_is_full_is_told_and_nothing_stays_on_it(store, face, head, size):
@@ -80,10 +80,10 @@ def test_a_disk_that_is_full_is_told_and_nothing_stays_on_it(store, face, head, 
 @pytest.mark.parametrize(
     ("face", "head"),
     [
-        (S3Face, Head("PUT", "/bkt/k")),
-        (S3Face, Head("PUT", "/bkt/k", "", {"content-encoding": "aws-chunked"})),
-        (GcsFace, Head("POST", UPLOAD, "uploadType=media&name=k")),
-        (GcsFace, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
+        (S3App, Head("PUT", "/bkt/k")),
+        (S3App, Head("PUT", "/bkt/k", "", {"content-encoding": "aws-chunked"})),
+        (GcsApp, Head("POST", UPLOAD, "uploadType=media&name=k")),
+        (GcsApp, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
     ],
 )
 def test_an_upload_that_breaks_off_leaves_nothing(store, face, head):
@@ -97,7 +97,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(store, face, head):
 
 
 def test_a_part_that_breaks_off_leaves_the_part_that_was_there(store):
-    face = S3Face(store)
+    face = S3App(store)
     begun = ask(face, Head("POST", "/bkt/k", "uploads"))
     upload = begun.body.partition(b"<UploadId>")[2].partition(b"<")[0].decode()
     head = Head("PUT", "/bkt/k", f"uploadId={upload}&partNumber=1")
@@ -109,7 +109,7 @@ def test_a_part_that_breaks_off_leaves_the_part_that_was_there(store):
 
 
 def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
-    face = GcsFace(store)
+    face = GcsApp(store)
     location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["location"]
     query = location.partition("?")[2]
 
@@ -127,7 +127,7 @@ def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
 
 
 def test_a_session_takes_one_request_at_a_time(store):
-    face = GcsFace(store)
+    face = GcsApp(store)
     location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["location"]
     head = Head("PUT", UPLOAD, location.partition("?")[2], {"content-range": "bytes 0-4/5"})
     held = store.sessions.begin(head.query.rpartition("=")[2])
@@ -143,9 +143,9 @@ def test_a_session_takes_one_request_at_a_time(store):
 @pytest.mark.parametrize(
     ("face", "head", "status", "content"),
     [
-        (S3Face, Head("POST", "/bkt", "delete"), 400, b"<Code>MaxMessageLengthExceeded</Code>"),
-        (GcsFace, Head("POST", "/storage/v1/b"), 413, b'"reason":"uploadTooLarge"'),
-        (GcsFace, Head("POST", UPLOAD, "uploadType=resumable"), 413, b'"reason":"uploadTooLarge"'),
+        (S3App, Head("POST", "/bkt", "delete"), 400, b"<Code>MaxMessageLengthExceeded</Code>"),
+        (GcsApp, Head("POST", "/storage/v1/b"), 413, b'"reason":"uploadTooLarge"'),
+        (GcsApp, Head("POST", UPLOAD, "uploadType=resumable"), 413, b'"reason":"uploadTooLarge"'),
     ],
 )
 def test_a_body_past_its_limit_is_an_error_in_the_clouds_own_words(
@@ -159,8 +159,8 @@ def test_a_body_past_its_limit_is_an_error_in_the_clouds_own_words(
 @pytest.mark.parametrize(
     ("face", "head", "content"),
     [
-        (S3Face, Head("PUT", "/bkt/k"), b"<Code>InternalError</Code>"),
-        (GcsFace, Head("POST", UPLOAD, "uploadType=media&name=k"), b'"reason":"backendError"'),
+        (S3App, Head("PUT", "/bkt/k"), b"<Code>InternalError</Code>"),
+        (GcsApp, Head("POST", UPLOAD, "uploadType=media&name=k"), b'"reason":"backendError"'),
     ],
 )
 def test_a_disk_that_fails_is_an_error_in_the_clouds_own_words(store, face, head, content, caplog):

@@ -55,7 +55,7 @@ def test_a_framed_body_with_a_trailer_is_stored_without_its_frame(served, s3_por
     info = served.get("bkt", "framed")
     assert (status, headers["x-amz-checksum-crc32"]) == (200, CRC32)
     assert served.path(info).read_bytes() == b"hello world"
-    assert "content-encoding" not in info.about.headers
+    assert "content-encoding" not in info.properties.headers
 
 
 def test_a_framed_body_comes_in_http_chunks_too(served, s3_port):
@@ -284,12 +284,12 @@ def test_a_wrong_gcs_request_gets_an_error_in_json(gcs_port, method, target, bod
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from cloudserve.local_server.clouds.objects.s3.app import S3Face
+from cloudserve.local_server.clouds.objects.s3.app import S3App
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 from cloudserve.local_server.transport.http.server import HttpServer
 
 async def main():
-    server = HttpServer(S3Face(ObjectStore(Path(sys.argv[1]))))
+    server = HttpServer(S3App(ObjectStore(Path(sys.argv[1]))))
     await server.start()
     print(server.port, flush=True)
     await asyncio.Event().wait()

@@ -16,7 +16,7 @@ from typing import Any
 from cloudserve.errors import ModelError
 
 from .....container import Container, Invocation
-from ....background_tasks import Work, either
+from ....background_tasks import BackgroundTasks, either
 from ....latency import Latency, Step
 from ....model_hosting import reason
 from ....objects.store.errors import NoSuchBucketError
@@ -52,7 +52,12 @@ class TransformJobs:
     """The operations of transform jobs, and the work they start."""
 
     def __init__(
-        self, records: Records, fleet: Fleet, files: S3Files, work: Work, latency: Latency
+        self,
+        records: Records,
+        fleet: Fleet,
+        files: S3Files,
+        work: BackgroundTasks,
+        latency: Latency,
     ) -> None:
         self._records = records
         self._fleet = fleet

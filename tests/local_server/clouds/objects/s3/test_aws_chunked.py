@@ -79,7 +79,7 @@ def test_a_body_that_stops_anywhere_is_refused(length):
         (b"+5\r\nhello\r\n", "is not a chunk's size"),
         (b"\r\n", "is not a chunk's size"),
         (b"fffffffffffff\r\n", "is not a chunk's size"),
-        (b"2\r\nhello\r\n", "longer than it says"),
+        (b"2\r\nhello\r\n", "longer than its size"),
         (b"5\nhello\r\n", "does not end in CRLF"),
         (b"0\r\nno colon\r\n", "not NAME:VALUE"),
         (CAPTURED + b"more", "after the last chunk"),

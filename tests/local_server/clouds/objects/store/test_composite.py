@@ -12,7 +12,7 @@ from cloudserve.local_server.clouds.objects.store.blobs import BlobDirectory
 from cloudserve.local_server.clouds.objects.store.errors import NoSuchKeyError
 from cloudserve.local_server.clouds.objects.store.object_table import GRACE_SECONDS
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
-from cloudserve.local_server.clouds.objects.store.types import About
+from cloudserve.local_server.clouds.objects.store.types import ObjectProperties
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def write(store, content):
 
 def complete(store, key, *contents):
     """Make an object of parts, one of each content."""
-    upload = store.uploads.create("bkt", key, About())
+    upload = store.uploads.create("bkt", key, ObjectProperties())
     for number, content in enumerate(contents, 1):
         store.uploads.put_part(upload, number, write(store, content))
     blob = store.uploads.join(upload, store.uploads.parts(upload))
-    return store.uploads.complete(upload, blob, About(components=len(contents)))
+    return store.uploads.complete(upload, blob, ObjectProperties(components=len(contents)))
 
 
 def contents_of(store):
@@ -97,18 +97,18 @@ def test_what_is_composed_of_joined_objects_has_all_of_their_bytes(store):
     complete(store, "a", b"1", b"2")
     complete(store, "b", b"3", b"4")
     sources = (store.get("bkt", "a"), store.get("bkt", "b"), store.get("bkt", "a"))
-    unread = store.copies.compose(sources, ("bkt", "unread"), About())
+    unread = store.copies.compose(sources, ("bkt", "unread"), ObjectProperties())
     assert contents_of(store) == [b"1", b"2", b"3", b"4"]
     store.path(sources[0])
-    again = store.copies.compose(sources, ("bkt", "again"), About())
+    again = store.copies.compose(sources, ("bkt", "again"), ObjectProperties())
     assert again.address == unread.address
     assert store.path(unread).read_bytes() == b"123412"
-    assert unread.about.components == 6
+    assert unread.properties.components == 6
 
 
 def test_a_copy_in_one_piece_has_the_md5_of_bytes_that_were_never_joined(store):
     info = complete(store, "k", b"one", b"two")
-    copied = store.copies.copy(info, ("bkt", "copy"), About())
+    copied = store.copies.copy(info, ("bkt", "copy"), ObjectProperties())
     assert copied.etag == hashlib.md5(b"onetwo").hexdigest()
     assert contents_of(store) == [b"one", b"two"]
 
@@ -119,14 +119,14 @@ def test_a_source_whose_bytes_have_gone_is_missing(store, clock):
     store.delete("bkt", "gone")
     collect(store, clock)
     with pytest.raises(NoSuchKeyError):
-        store.copies.compose((kept, gone), ("bkt", "k"), About())
+        store.copies.compose((kept, gone), ("bkt", "k"), ObjectProperties())
     assert store.find("bkt", "k") is None
 
 
 def test_a_source_that_is_deleted_while_it_is_composed_is_kept_for_the_whole(store, clock):
     one, two = (store.put("bkt", key, write(store, key.encode())) for key in ("one", "two"))
     store.delete("bkt", "one")
-    store.copies.compose((one, two), ("bkt", "k"), About())
+    store.copies.compose((one, two), ("bkt", "k"), ObjectProperties())
     for _ in range(2):
         collect(store, clock)
     assert store.path(store.get("bkt", "k")).read_bytes() == b"onetwo"
@@ -166,19 +166,19 @@ def test_many_who_read_at_once_get_the_one_file(store, monkeypatch):
 JOINER = """
 import os, sys
 from pathlib import Path
-from cloudserve.local_server.clouds.objects.store.types import About
+from cloudserve.local_server.clouds.objects.store.types import ObjectProperties
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 
 store = ObjectStore(Path(sys.argv[1]))
 for number in range(1_000_000):
     key = f"k{number % 5}"
-    upload = store.uploads.create("bkt", key, About())
+    upload = store.uploads.create("bkt", key, ObjectProperties())
     for part in (1, 2, 3):
         writer = store.writer()
         writer.write(os.urandom(1000) * 300)
         store.uploads.put_part(upload, part, writer.finish())
     blob = store.uploads.join(upload, store.uploads.parts(upload))
-    info = store.uploads.complete(upload, blob, About(components=3))
+    info = store.uploads.complete(upload, blob, ObjectProperties(components=3))
     os.write(1, b"x")
     if number % 2:
         store.path(info)

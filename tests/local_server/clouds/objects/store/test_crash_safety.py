@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
-from cloudserve.local_server.clouds.objects.store.types import About, Precondition
+from cloudserve.local_server.clouds.objects.store.types import ObjectProperties, Precondition
 
 WRITER = """
 import os, sys
@@ -50,7 +50,9 @@ def test_a_writer_killed_midway_leaves_only_whole_objects(tmp_path, acknowledged
 def test_what_a_session_acknowledged_is_there_after_a_crash_and_nothing_more(tmp_path):
     store = ObjectStore(tmp_path)
     store.create_bucket("bkt")
-    session = store.sessions.create(("bkt", "k"), About(), Precondition(generation=0), {}, None)
+    session = store.sessions.create(
+        ("bkt", "k"), ObjectProperties(), Precondition(generation=0), {}, None
+    )
     chunk = store.sessions.begin(session.id)
     chunk.writer.write(b"acknowledged ")
     store.sessions.commit(chunk)
@@ -72,7 +74,7 @@ def test_what_a_session_acknowledged_is_there_after_a_crash_and_nothing_more(tmp
 def test_a_multipart_upload_goes_on_after_a_restart(tmp_path):
     with ObjectStore(tmp_path) as store:
         store.create_bucket("bkt")
-        upload = store.uploads.create("bkt", "k", About())
+        upload = store.uploads.create("bkt", "k", ObjectProperties())
         writer = store.writer()
         writer.write(b"part one")
         store.uploads.put_part(upload, 1, writer.finish())
@@ -80,7 +82,7 @@ def test_a_multipart_upload_goes_on_after_a_restart(tmp_path):
         upload = store.uploads.get(upload.id, "bkt", "k")
         parts = store.uploads.parts(upload)
         blob = store.uploads.join(upload, parts)
-        info = store.uploads.complete(upload, blob, upload.about)
+        info = store.uploads.complete(upload, blob, upload.properties)
         assert store.path(info).read_bytes() == b"part one"
 
 

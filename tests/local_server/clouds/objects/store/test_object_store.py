@@ -21,7 +21,7 @@ from cloudserve.local_server.clouds.objects.store.errors import (
 from cloudserve.local_server.clouds.objects.store.listing import beyond
 from cloudserve.local_server.clouds.objects.store.object_table import GRACE_SECONDS
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
-from cloudserve.local_server.clouds.objects.store.types import About, Precondition
+from cloudserve.local_server.clouds.objects.store.types import ObjectProperties, Precondition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,9 +100,9 @@ def test_an_if_match_on_a_missing_object_says_that_it_is_missing(store):
 
 def test_updates_count_the_metageneration_and_keep_the_generation(store, put):
     before = put("k", b"hello")
-    after = store.update("bkt", "k", lambda _: About(metadata={"a": "b"}))
+    after = store.update("bkt", "k", lambda _: ObjectProperties(metadata={"a": "b"}))
     assert (after.generation, after.metageneration) == (before.generation, 2)
-    assert store.get("bkt", "k").about.metadata == {"a": "b"}
+    assert store.get("bkt", "k").properties.metadata == {"a": "b"}
 
 
 def test_a_copy_of_an_object_that_was_replaced_meanwhile_is_refused(store, put):
@@ -280,7 +280,7 @@ def test_usage_counts_what_is_under_a_prefix(store, put):
 
 def test_an_upload_that_another_request_ended_has_no_parts_but_is_gone(store, put):
     put("a", b"for the bucket")
-    upload = store.uploads.create("bkt", "key", About())
+    upload = store.uploads.create("bkt", "key", ObjectProperties())
     assert store.uploads.parts(upload) == ()
     store.uploads.abort(upload.id, "bkt", "key")
     with pytest.raises(NoSuchUploadError):
