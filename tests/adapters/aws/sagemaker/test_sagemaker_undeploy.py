@@ -99,7 +99,12 @@ def test_an_endpoint_that_lost_its_tags_is_not_taken_down(target, client, half_p
         perform(provider, actions)
     with pytest.raises(ConflictError):
         removal(provider, "half")
-    assert provider.predict("half", BODY)
+    with pytest.raises(ConflictError):
+        provider.predict("half", BODY)
+    answer = client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="half", Body=BODY, ContentType="application/json"
+    )
+    assert answer["Body"].read()
 
 
 def test_an_update_that_was_cut_off_is_waited_for(target, half_plus_two, monkeypatch):
