@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cloudserve.container_images import is_cloudserve
+from cloudserve.errors import ProjectError
+from cloudserve.project import Target
+from cloudserve.rehearsal import COMMAND, FIELD, read_field
 
 
-def not_rehearsed(image: str) -> tuple[str, ...]:
-    """Return a warning that the offline clouds do not run an image; () for cloudserve's own."""
+def check_rehearse(target: Target, image: str) -> None:
+    """Raise ProjectError for a `rehearse` that names no command, or stands beside no image."""
+    where = f"{target.where}.{FIELD}"
+    if read_field(target.fields.get(FIELD), where) and not image:
+        raise ProjectError(
+            f"`{FIELD}` without an `image`",
+            where=where,
+            hint="name the image that the command stands for",
+        )
+
+
+def not_rehearsed(image: str, rehearse: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a rehearsal of an image is worth; () for cloudserve's own.
+
+    `rehearse` is the target's field of this name.
+    """
+    if command := rehearse.get(COMMAND):
+        told = (
+            f"the offline clouds run `{command}` for the image {image}, where `cloudserve emulate` "
+            "was started with this project file"
+        )
+        return (told,)
     if is_cloudserve(image):
         return ()
     sentence = (

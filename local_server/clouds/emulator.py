@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from cloudserve.errors import MissingExtraError
+from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
 
 from ..inference import Inference
 from ..models import Manager
@@ -70,6 +71,7 @@ class Emulator:
     its own. That code runs in a container's environment: the model's, then `container_variables`,
     then the emulator's own. Requests for other hosts than loopback ones and `allow_hosts`, and
     those of other sites' web pages, are refused; models with one of `deny_ops` do not load.
+    `rehearsals` are the commands that run in the place of images of the user's, by image.
     """
 
     def __init__(  # noqa: PLR0913  a keyword for each option of the command
@@ -86,6 +88,7 @@ class Emulator:
         container_variables: Mapping[str, str] | None = None,
         allow_hosts: Collection[str] = (),
         deny_ops: str = "scan",
+        rehearsals: Mapping[str, Rehearsal] = NO_REHEARSALS,
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
@@ -95,6 +98,7 @@ class Emulator:
         self._keys = {KEY: KEY} if auth == "strict" else None
         self._install_requirements = install_requirements
         self._given = dict(container_variables or {})
+        self._rehearsals = rehearsals
         self._session = SessionOptions(denied_ops=read_denied_ops(deny_ops))
         self._sites = Sites((*allow_hosts, host, DEDICATED_DOMAIN))
         self._closing = AsyncExitStack()
@@ -183,6 +187,7 @@ class Emulator:
                 self._latency,
                 install_requirements=self._install_requirements,
                 session=self._session,
+                rehearsals=self._rehearsals,
                 keys=self._keys,
             )
         )

@@ -26,6 +26,8 @@ class Answer:
     status: int
     body: bytes = b""
     content_type: str | None = JSON
+    attributes: str | None = None
+    """X-Amzn-SageMaker-Custom-Attributes of the response."""
 
 
 class RefusedError(Exception):

@@ -48,6 +48,8 @@ class Options:
     """Which of AWS's TensorFlow images serves; the newest where it is not given."""
     image: str = ""
     """A container image of one's own, instead."""
+    rehearse: Mapping[str, str] = field(default_factory=dict)
+    """`command`: what the offline clouds run in the place of `image`."""
     env: Mapping[str, str] = field(default_factory=dict)
     """The container's environment, such as the `SAGEMAKER_TFS_…` variables."""
     archive: bool = False

@@ -30,6 +30,7 @@ from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
+from ...own_image import check_rehearse
 from ...ownership import FIELD, Ownership, ownership
 from ...polling import Poller
 from .async_inference import Later
@@ -70,6 +71,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     Raises ProjectError for a wrong field, MissingExtraError without `cloudserve[aws]`.
     """
     options = parse_options(target, Options, environ)
+    check_rehearse(target, options.image)
     name = bucket_name(target, options.bucket, "s3")
     image = check_options(options, target.where)
     with extra(f"target {target.name}", "aws"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from cloudserve.rehearsal import Rehearsal
 
 from ...runtime.options import SessionOptions
 from ...transport.types import Head
@@ -55,6 +57,8 @@ class AwsParts:
     """What the time limits of requests are measured by: a clock that jumps would cut them off."""
     install_requirements: bool = False
     session: SessionOptions | None = None
+    rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
+    """The commands that run in the place of images, by image."""
     keys: Mapping[str, str] | None = None
     """The access keys and their secrets that requests have to be signed by; None: any or none."""
 
@@ -64,7 +68,7 @@ class OfflineAws:
 
     def __init__(self, parts: AwsParts) -> None:
         clock = parts.latency.clock
-        records = Records(parts.resources, lambda: clock.now().timestamp())
+        records = Records(parts.resources, lambda: clock.now().timestamp(), tuple(parts.rehearsals))
         self._parts = parts
         self._fleet = Fleet(
             parts.store,
@@ -73,6 +77,7 @@ class OfflineAws:
             parts.variables,
             session=parts.session,
             install_requirements=parts.install_requirements,
+            rehearsals=parts.rehearsals,
         )
         self._fleet.prepare()
         self._alarms = Alarms(parts.resources, records.now)

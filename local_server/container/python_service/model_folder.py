@@ -39,10 +39,17 @@ def place(tree: str, at: str, staging: str) -> bool:
 
     `staging` is an empty folder to mount at. For a process of one thread.
     """
+    if mount(tree, at, staging):
+        return True
+    translate(tree, at)
+    return False
+
+
+def mount(tree: str, at: str, staging: str) -> bool:
+    """Mount `tree` at the path `at` for this process alone; say whether that is possible."""
     try:
         _mount_privately(Path(tree), Path(at), Path(staging))
     except (OSError, AttributeError):  # not allowed, or no Linux
-        translate(tree, at)
         return False
     return True
 

@@ -9,6 +9,7 @@ November 2026.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -277,14 +278,14 @@ def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) ->
     _check_memory(artifact, options, place)
     _check_region(options.region, place.bucket, api)
     _check_alarms(options, place, api)
-    old = _check_model(artifact, place.image)
+    old = _check_model(artifact, place.image, options.rehearse)
     return (*old, *_check_code(artifact, options, place), *_idle_gpu(options, place.image))
 
 
-def _check_model(artifact: Artifact, image: str) -> tuple[str, ...]:
+def _check_model(artifact: Artifact, image: str, rehearse: Mapping[str, str]) -> tuple[str, ...]:
     if version := tensorflow_of(image):
         return check_prebuilt(artifact, image, version)
-    return (*check_own_image(artifact, image), *not_rehearsed(image))
+    return (*check_own_image(artifact, image), *not_rehearsed(image, rehearse))
 
 
 def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str, ...]:

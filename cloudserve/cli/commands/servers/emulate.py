@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cloudserve.cli.logs import FORMS, log_to_stderr
-from cloudserve.cli.options import Number, deny_ops_option
+from cloudserve.cli.options import Number, deny_ops_option, project_option
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.cli.variables import STRAYING, container_env_option, forget_accounts
+
+if TYPE_CHECKING:
+    from cloudserve.rehearsal import Rehearsal
 
 
 @click.command("emulate")
@@ -64,6 +68,15 @@ from cloudserve.cli.variables import STRAYING, container_env_option, forget_acco
     help="Answer requests for this host, and those of its web pages, besides loopback names. "
     "May be repeated.",
 )
+@click.option(
+    "--rehearse",
+    "commands",
+    multiple=True,
+    metavar="IMAGE=COMMAND",
+    help="Run this command for containers of an image of your own, besides those that the project "
+    "file names (`rehearse`). May be repeated.",
+)
+@project_option
 @container_env_option()
 @click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
 def command(
@@ -72,6 +85,8 @@ def command(
     data: Path | None,
     as_exports: bool,
     container_env: Mapping[str, str],
+    commands: tuple[str, ...],
+    project_file: Path,
     **options: object,
 ) -> None:
     """Run the offline clouds on one loopback port.
@@ -84,7 +99,15 @@ def command(
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
     make = registry.server("emulator")
-    emulator = make(data, "127.0.0.1", port, container_variables=container_env, **options)
+    rehearsals = _rehearsals(project_file, commands)
+    emulator = make(
+        data,
+        "127.0.0.1",
+        port,
+        container_variables=container_env,
+        rehearsals=rehearsals,
+        **options,
+    )
 
     def announce() -> None:
         environment = emulator.environment()
@@ -92,6 +115,18 @@ def command(
         _announce(emulator.port, environment, as_exports=as_exports)
 
     registry.server("run")(run_until_stopped(emulator, announce))
+
+
+def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehearsal]:
+    """Return what runs for images: of the project, where there is one, and of the options."""
+    from cloudserve.project import load_project
+    from cloudserve.rehearsal import of_options, of_project
+
+    named = of_project(load_project(project_file)) if project_file.exists() else {}
+    found = named | of_options(commands, Path.cwd())
+    for image, rehearsal in found.items():
+        click.echo(f"{image} is run by `{shlex.join(rehearsal.command)}`", err=True)
+    return found
 
 
 def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:

@@ -19,7 +19,15 @@ from ..protocol.service_model import ServiceModel
 from .async_invocations import INLINE_LIMIT, AsyncInvocations
 from .event_stream import CONTENT_TYPE, payload_parts
 from .invocation_input import read_headers
-from .invoker import PAYLOAD_LIMIT, Asked, Invoker, ModelRefusalError, too_large, validation_error
+from .invoker import (
+    PAYLOAD_LIMIT,
+    Asked,
+    Invoked,
+    Invoker,
+    ModelRefusalError,
+    too_large,
+    validation_error,
+)
 
 _PATH = re.compile(
     r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
@@ -36,6 +44,7 @@ _NOT_OFFLINE = (
     "SessionId",
     "EnableExplanations",
 )
+_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _INVOKED = "x-Amzn-Invoked-Production-Variant"
 
 
@@ -98,13 +107,13 @@ class Runtime:
 
     async def _invoke(self, head: Head, asked: Document, body: bytes) -> Response:
         invoked = await self._invoker.invoke(_asked(head, asked, body))
-        headers = {_INVOKED: invoked.variant} | request_id()
+        headers = _headers(invoked)
         answer = invoked.answer
         return Response(HTTPStatus.OK, answer.body, answer.content_type, headers)
 
     async def _invoke_streamed(self, head: Head, asked: Document, body: bytes) -> Response:
         invoked = await self._invoker.invoke(_asked(head, asked, body))
-        headers = {_INVOKED: invoked.variant} | request_id()
+        headers = _headers(invoked)
         if invoked.answer.content_type:
             headers["X-Amzn-SageMaker-Content-Type"] = invoked.answer.content_type
         return Response(HTTPStatus.OK, payload_parts(invoked.answer.body), CONTENT_TYPE, headers)
@@ -118,6 +127,12 @@ class Runtime:
         }
         content = json.dumps({"InferenceId": accepted["InferenceId"]}).encode()
         return Response(HTTPStatus.ACCEPTED, content, "application/json", headers | request_id())
+
+
+def _headers(invoked: Invoked) -> dict[str, str]:
+    attributes = invoked.answer.attributes
+    given = {} if attributes is None else {_ATTRIBUTES: attributes}
+    return {_INVOKED: invoked.variant} | given | request_id()
 
 
 def _limit(head: Head) -> int:

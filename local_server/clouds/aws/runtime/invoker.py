@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ....container import Answer, Invocation
+from ....own_images import NoAnswerError
 from ...latency import Clock
 from ...resources import Document
 from ..protocol.arns import ACCOUNT
@@ -33,6 +34,13 @@ _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the"
     " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
+
+_NO_ANSWER = (
+    "Amazon SageMaker could not get a response from the %s endpoint. This can occur when CPU or"
+    " memory utilization is high. To check your utilization, see Amazon CloudWatch. To fix this"
+    " problem, use an instance type with more CPU capacity or memory."
+)
+"""What is said of a container that ends meanwhile (amazon-sagemaker-examples#2815)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,11 @@ class Invoker:
         if not task.done():
             task.add_done_callback(_look_at)
             raise ModelRefusalError(asked, 0, _TIMED_OUT)
-        return task.result()
+        try:
+            return task.result()
+        except NoAnswerError as error:
+            logger.warning("%s", error.message)
+            raise ModelRefusalError(asked, 0, _NO_ANSWER % asked.endpoint) from error
 
     def _shadow(self, deployment: Document, asked: Asked) -> None:
         """Send a copy to the shadow variant as often as its weight says; nobody gets its answer."""

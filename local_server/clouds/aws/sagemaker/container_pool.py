@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import ModelError
+from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
 
 from ....container import Container, Setup, release_of, serving_image_of
 from ....runtime.options import SessionOptions
@@ -30,12 +31,14 @@ from .deployments import DeploymentError
 from .hosted_models import HostedModels
 from .images import check_device
 from .model_data import lay_model
+from .own_container import START_SECONDS, OwnContainer, Placed
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 3
 """Starts at the same time: each keeps a thread of asyncio's pool, which has at least five."""
 _MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true"}
+
 
 Variables = Callable[[str], Mapping[str, str]]
 """Returns what the platform sets in containers of a region."""
@@ -45,7 +48,7 @@ Variables = Callable[[str], Mapping[str, str]]
 class Running:
     """A container that serves, and who holds it."""
 
-    container: Container
+    container: Container | OwnContainer
     folder: Path
     hosted: HostedModels | None
     """The models of a multi-model container."""
@@ -56,7 +59,7 @@ class Running:
 class Fleet:
     """The containers that run, by deployment and variant."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a keyword for each option of the emulator
         self,
         store: ObjectStore,
         folder: Path,
@@ -65,7 +68,9 @@ class Fleet:
         *,
         session: SessionOptions | None = None,
         install_requirements: bool = False,
+        rehearsals: Mapping[str, Rehearsal] = NO_REHEARSALS,
     ) -> None:
+        self._rehearsals = rehearsals
         self._store = store
         self._variables = variables
         self._session = session or SessionOptions()
@@ -104,26 +109,40 @@ class Fleet:
         region = variant.get("region", DEFAULT_REGION)  # not in folders of an older version
         try:
             check_device(variant["container"]["Image"], variant.get("instance"))
-            self._running[key] = await self.start(variant["container"], region)
+            seconds = variant.get("startup") or START_SECONDS
+            self._running[key] = await self.start(variant["container"], region, seconds)
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)
             raise DeploymentError(_unhealthy(variant, error)) from error
 
-    async def start(self, definition: Mapping[str, Any], region: str, /, **extra: str) -> Running:
+    async def start(
+        self,
+        definition: Mapping[str, Any],
+        region: str,
+        seconds: float = START_SECONDS,
+        /,
+        **extra: str,
+    ) -> Running:
         """Start a container as a model of a region defines it, with `extra` variables.
 
-        Raises ModelError, AwsError, or whatever the object store has to say.
+        `seconds` is how long one of the user's own may take. Raises ModelError, AwsError, or
+        whatever the object store has to say.
         """
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
             try:
-                return await self._start(definition, region, folder, extra)
+                return await self._start(definition, region, folder, extra, seconds)
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 raise
 
     async def _start(
-        self, definition: Mapping[str, Any], region: str, folder: Path, extra: Mapping[str, str]
+        self,
+        definition: Mapping[str, Any],
+        region: str,
+        folder: Path,
+        extra: Mapping[str, str],
+        seconds: float,
     ) -> Running:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
@@ -133,11 +152,18 @@ class Fleet:
         )
         # A thread cannot be cancelled, and must not write into a folder that is being removed.
         await _to_its_end(lay)
+        scratch, platform = folder / "scratch", self._variables(region)
+        rehearsal = self._rehearsals.get(definition["Image"])
+        if rehearsal is not None:
+            placed = Placed(definition["Image"], tree, scratch, environment, platform, seconds)
+            own = await asyncio.to_thread(OwnContainer, rehearsal, placed)
+            await own.start()
+            return Running(own, folder, None)
         setup = Setup(
             tree,
-            folder / "scratch",
+            scratch,
             environment,
-            self._variables(region),
+            platform,
             release_of(definition["Image"]),
             serving_image_of(definition["Image"]),
             install_requirements=self._install,

@@ -7,7 +7,7 @@ outlives them, as on AWS, and can be loaded again after a restart.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cloudserve.errors import ModelError
@@ -52,6 +52,7 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Docum
         "serverless": variant.get("ServerlessConfig"),
         "instance": variant.get("InstanceType"),
         "region": region,
+        "startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
         "container": container,
     }
 
@@ -71,20 +72,25 @@ def key(deployment: Mapping[str, Any], variant: str) -> str:
     return f"{deployment['id']}/{variant}"
 
 
-def summaries(deployment: Mapping[str, Any], *, shadows: bool = False) -> list[Document]:
-    """Return the variants, or their shadows, as DescribeEndpoint shows them."""
+def summaries(
+    deployment: Mapping[str, Any], rehearsed: Collection[str], *, shadows: bool = False
+) -> list[Document]:
+    """Return the variants, or their shadows, as DescribeEndpoint shows them.
+
+    `rehearsed` are the images that a command runs for.
+    """
     chosen = deployment.get("shadows", []) if shadows else deployment["variants"]
-    return [_summary(variant, deployment["created"]) for variant in chosen]
+    return [_summary(variant, deployment["created"], rehearsed) for variant in chosen]
 
 
-def _summary(variant: Mapping[str, Any], created: float) -> Document:
+def _summary(variant: Mapping[str, Any], created: float, rehearsed: Collection[str]) -> Document:
     image = variant["container"]["Image"]
     summary: Document = {
         "VariantName": variant["name"],
         "DeployedImages": [
             {
                 "SpecifiedImage": image,
-                "ResolvedImage": running_image(image),
+                "ResolvedImage": running_image(image, rehearsed),
                 "ResolutionTime": created,
             }
         ],

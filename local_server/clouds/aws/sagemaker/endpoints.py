@@ -6,7 +6,7 @@ endpoint document holds, besides what Describe shows, `_serving` and `_pending`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +129,12 @@ class Endpoints:
         endpoint = self._records.stored(ENDPOINT, region, name)
         shown = self._records.get(ENDPOINT, region, name)
         if endpoint["_serving"]:
-            shown |= _shown_deployment(endpoint["_serving"])
+            shown |= _shown_deployment(endpoint["_serving"], self._records.rehearsed)
         if endpoint["_serving"] and endpoint["_pending"]:
             phase = endpoint.get("_phase") or "Creating"
-            shown["PendingDeploymentSummary"] = _pending_summary(endpoint["_pending"], phase)
+            shown["PendingDeploymentSummary"] = _pending_summary(
+                endpoint["_pending"], phase, self._records.rehearsed
+            )
         return shown
 
     def list(self, region: str, body: Document) -> Document:
@@ -229,10 +231,12 @@ class Endpoints:
         return Lanes(found["_serving"], found["_pending"], found.get("_share", 0.0))
 
 
-def _shown_deployment(deployment: Mapping[str, Any]) -> Document:
-    shown: Document = {"ProductionVariants": deployments.summaries(deployment)}
+def _shown_deployment(deployment: Mapping[str, Any], rehearsed: Collection[str]) -> Document:
+    shown: Document = {"ProductionVariants": deployments.summaries(deployment, rehearsed)}
     if deployment.get("shadows"):
-        shown["ShadowProductionVariants"] = deployments.summaries(deployment, shadows=True)
+        shown["ShadowProductionVariants"] = deployments.summaries(
+            deployment, rehearsed, shadows=True
+        )
     if "async" in deployment:
         shown["AsyncInferenceConfig"] = deployment["async"]
     if "capture" in deployment:
@@ -248,13 +252,16 @@ def _shown_deployment(deployment: Mapping[str, Any]) -> Document:
     return shown
 
 
-def _pending_summary(pending: Mapping[str, Any], phase: str) -> Document:
+def _pending_summary(
+    pending: Mapping[str, Any], phase: str, rehearsed: Collection[str]
+) -> Document:
     status = [{"Status": phase, "StartTime": pending["created"]}]
     return {
         "EndpointConfigName": pending["config"],
         "StartTime": pending["created"],
         "ProductionVariants": [
-            summary | {"VariantStatus": status} for summary in deployments.summaries(pending)
+            summary | {"VariantStatus": status}
+            for summary in deployments.summaries(pending, rehearsed)
         ],
     }
 

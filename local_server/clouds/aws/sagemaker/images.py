@@ -10,7 +10,7 @@ follows the device in a tag are taken as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,11 +132,14 @@ def check_device(image: str, instance_type: str | None) -> None:
         )
 
 
-def running_image(image: str) -> str:
-    """Return what answers for a container: its image, or the server that stands in for it.
+def running_image(image: str, rehearsed: Collection[str]) -> str:
+    """Return what answers for a container: its image, or what stands in for it.
 
-    The name has no space: it is shown as a variant's ResolvedImage.
+    `rehearsed` are the images that a command of this machine runs for. The name has no space: it is
+    shown as a variant's ResolvedImage.
     """
+    if image in rehearsed:
+        return "offline/command:in-place-of-your-image"
     parsed = parse(image)
     if parsed is None or parsed.is_stood_in_for:
         return "offline/cloudserve-model-server:in-place-of-your-image"

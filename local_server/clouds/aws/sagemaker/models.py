@@ -38,6 +38,8 @@ class Models:
         container = self._resolved(region, _container(body))
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
+            if container["Image"] in self._records.rehearsed:
+                raise invalid("A command with MultiModel is not available offline.")
         check_image(container, body, region)
         source = source_of(container)
         self._check_region(region, source, body)
@@ -45,17 +47,21 @@ class Models:
         if container.get("Mode") != "MultiModel":
             await asyncio.to_thread(self._check_data, source)
         name = body["ModelName"]
-        if running_image(container["Image"]) != container["Image"]:
-            logger.warning(
-                "model %s: the image %s is not run offline; cloudserve's TensorFlow server answers"
-                " in its place",
-                name,
-                container["Image"],
-            )
+        self._tell_stand_in(name, container["Image"])
         model: Document = {"ModelName": name, "PrimaryContainer": container}
         model |= {key: body[key] for key in _KEPT if key in body}
         arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
         return {"ModelArn": arn}
+
+    def _tell_stand_in(self, name: str, image: str) -> None:
+        rehearsed = self._records.rehearsed
+        if image not in rehearsed and running_image(image, rehearsed) != image:
+            logger.warning(
+                "model %s: the image %s is not run offline; cloudserve's TensorFlow server answers"
+                " in its place: `cloudserve emulate --rehearse IMAGE=COMMAND` runs a command",
+                name,
+                image,
+            )
 
     def _check_region(self, region: str, source: Source, model: Document) -> None:
         """Refuse model data in a bucket of another region.

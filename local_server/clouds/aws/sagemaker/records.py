@@ -6,7 +6,7 @@ Stored documents are what Describe answers; keys that start with "_" are ours an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,15 @@ _MOST_TAGS = 50
 class Records:
     """Reads and writes SageMaker's resources by region and name."""
 
-    def __init__(self, resources: Resources, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        clock: Callable[[], float] = time.time,
+        rehearsed: Collection[str] = (),
+    ) -> None:
         self.resources = resources
+        self.rehearsed = frozenset(rehearsed)
+        """The images that a command of this machine runs for."""
         self.now = clock
         """Returns seconds since 1970, the API's form of time."""
 

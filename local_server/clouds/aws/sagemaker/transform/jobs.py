@@ -15,7 +15,8 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
-from .....container import Container, Invocation
+from .....container import Answer, Container, Invocation
+from .....own_images import NoAnswerError
 from ....background_tasks import BackgroundTasks, either
 from ....latency import Latency, Step
 from ....model_hosting import reason
@@ -26,6 +27,7 @@ from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
 from ..container_pool import Fleet
 from ..models import check_no_source, container_of
+from ..own_container import OwnContainer
 from ..records import MODEL, TRANSFORM, Records
 from ..s3_files import S3Files, below, split_uri
 from .records import Payload, assemble, decompress, join, payloads
@@ -190,7 +192,7 @@ class TransformJobs:
         return [info for info in found if not info.is_folder]
 
     async def _answer_object(
-        self, container: Container, job: Mapping[str, Any], info: ObjectInfo
+        self, container: Container | OwnContainer, job: Mapping[str, Any], info: ObjectInfo
     ) -> bytes:
         given = job["TransformInput"]
         content = await asyncio.to_thread(self._files.store.path(info).read_bytes)
@@ -211,7 +213,9 @@ class TransformJobs:
         return assemble(answers, job["TransformOutput"].get("AssembleWith", "None"))
 
 
-async def _ask(container: Container, job: Mapping[str, Any], payload: Payload, key: str) -> bytes:
+async def _ask(
+    container: Container | OwnContainer, job: Mapping[str, Any], payload: Payload, key: str
+) -> bytes:
     """Have a container answer a request, again as often as the job allows.
 
     Raises ModelError with the object's key and what the container said.
@@ -220,7 +224,10 @@ async def _ask(container: Container, job: Mapping[str, Any], payload: Payload, k
     invocation = Invocation(payload.body, kind, job["TransformOutput"].get("Accept"))
     retries = job.get("ModelClientConfig", {}).get("InvocationsMaxRetries", _DEFAULT_RETRIES)
     for _ in range(retries + 1):
-        answer = await container.invoke(invocation)
+        try:
+            answer = await container.invoke(invocation)
+        except NoAnswerError as error:
+            answer = Answer(HTTPStatus.BAD_GATEWAY, error.message.encode())
         if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             break
     if answer.status != HTTPStatus.OK:

@@ -1,0 +1,20 @@
+"""Container images of the user's own, run offline as a command on this machine.
+
+A `CommandServer` is one container: a process in a container's environment, its health checks, its
+requests. The offline SageMaker and Vertex AI put their container contracts on it.
+"""
+
+from .process import Command, Mount
+from .server import CommandServer, Launch, NoAnswerError, Reply, free_port
+from .variables import expand
+
+__all__ = [
+    "Command",
+    "CommandServer",
+    "Launch",
+    "Mount",
+    "NoAnswerError",
+    "Reply",
+    "expand",
+    "free_port",
+]
