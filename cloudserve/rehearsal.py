@@ -7,7 +7,6 @@ emulator cannot name one.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from cloudserve.project import Field, Project
 
 FIELD = "rehearse"
 COMMAND = "command"
-_GOOGLE = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev/|(?:[a-z]+\.)?gcr\.io/")
-"""The registries that Vertex AI takes images from."""
 _HINT = "rehearse:\n  command: python server.py"
 
 
@@ -60,7 +57,7 @@ def read_field(value: Field, where: str) -> tuple[str, ...]:
 
 
 def of_project(project: Project) -> dict[str, Rehearsal]:
-    """Return the commands of a project's targets by image; raises ProjectError, UserError."""
+    """Return the commands of a project's targets by image; raises ProjectError."""
     found: dict[str, Rehearsal] = {}
     folder = project.path.parent.absolute()
     for target in project.targets.values():
@@ -74,7 +71,6 @@ def of_project(project: Project) -> dict[str, Rehearsal]:
                 where=where,
                 hint="name the image that the command stands for",
             )
-        _check_image(image, where)
         other = found.setdefault(image, Rehearsal(command, folder))
         if other.command != command:
             raise ProjectError(
@@ -85,16 +81,6 @@ def of_project(project: Project) -> dict[str, Rehearsal]:
     return found
 
 
-def _check_image(image: str, where: str) -> None:
-    """Refuse an image that no offline cloud would run the command for."""
-    if _GOOGLE.match(image):
-        raise UserError(
-            f"the offline Vertex AI runs no commands for images: {image}",
-            where=where,
-            hint="only the offline SageMaker does",
-        )
-
-
 def of_options(given: Iterable[str], folder: Path) -> dict[str, Rehearsal]:
     """Return the commands of `IMAGE=COMMAND` options by image; raises UserError."""
     found = {}
@@ -103,6 +89,5 @@ def of_options(given: Iterable[str], folder: Path) -> dict[str, Rehearsal]:
         where = f"--rehearse {image}=…"
         if not image or not equals:
             raise UserError(f"`{text}` is not IMAGE=COMMAND", where="--rehearse")
-        _check_image(image, where)
         found[image] = Rehearsal(read_command(command, where), folder.absolute())
     return found

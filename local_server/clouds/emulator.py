@@ -45,7 +45,13 @@ from .objects.gcs.app import GcsApp
 from .objects.routing import is_gcs, is_s3
 from .objects.s3.app import S3App
 from .objects.store.store import ObjectStore
-from .pointing import KEY, client_variables, container_variables, write_credentials
+from .pointing import (
+    KEY,
+    client_variables,
+    container_variables,
+    google_variables,
+    write_credentials,
+)
 from .resources import Resources
 from .router import Route, Router
 from .vertex.app import Parts, VertexAi, is_vertex
@@ -159,6 +165,7 @@ class Emulator:
         self._closing.push_async_callback(manager.unload_all)
         serving = Serving(manager, data / "served", self._session)
         serving.prepare()
+        self._closing.push_async_callback(serving.close)
         inference = Inference(manager, executor)
         google = AiPlatform(resources, gcs, serving, work, inference, self._latency)
         vertex = VertexAi(
@@ -171,6 +178,8 @@ class Emulator:
                 self._latency,
                 self._chance,
                 data / "vertex",
+                self._rehearsals,
+                lambda: google_variables(self._credentials, self.url),
             )
         )
         aws = OfflineAws(

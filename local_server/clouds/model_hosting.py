@@ -6,12 +6,12 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cloudserve.errors import CloudserveError, ModelError
 
@@ -68,10 +68,19 @@ Lay = Callable[[Path], Iterable[Servable]]
 """Lays model files into a folder and says what to load; raises CloudserveError. May block."""
 
 
+class Guest(Protocol):
+    """What serves under a key without being a model of the server's."""
+
+    async def stop(self) -> None:
+        """End it."""
+        ...
+
+
 @dataclass(slots=True)
 class _Loaded:
     folder: Path
     servables: tuple[Servable, ...]
+    guest: Guest | None = None
     holders: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -120,6 +129,33 @@ class Serving:
             raise
         self._loaded[key] = _Loaded(folder, tuple(done))
 
+    async def host(self, key: str, start: Callable[[Path], Awaitable[Guest]]) -> None:
+        """Start a guest with a folder of its own, and keep it; raises as `start`."""
+        fail_if_planned()
+        async with self._turns:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+            try:
+                guest = await start(folder)
+            except BaseException:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                raise
+        self._loaded[key] = _Loaded(folder, (), guest)
+
+    def guest(self, key: str) -> Guest | None:
+        """Return the guest of a key; None for models, and for nothing."""
+        loaded = self._loaded.get(key)
+        return loaded.guest if loaded else None
+
+    def is_loaded(self, key: str) -> bool:
+        """Say whether anything serves under a key."""
+        return key in self._loaded
+
+    async def close(self) -> None:
+        """Stop every guest; models are their manager's to free."""
+        for loaded in self._loaded.values():
+            if loaded.guest is not None:
+                await loaded.guest.stop()
+
     async def unload(self, key: str) -> None:
         """Free a key's models and their files once nobody holds them; nothing there is no error."""
         loaded = self._loaded.pop(key, None)
@@ -155,6 +191,8 @@ class Serving:
         return loaded.servables if loaded else ()
 
     async def _discard(self, loaded: _Loaded) -> None:
+        if loaded.guest is not None:
+            await loaded.guest.stop()
         for servable in loaded.servables:
             await self._manager.unload(servable.name, servable.version)
         await asyncio.to_thread(shutil.rmtree, loaded.folder, ignore_errors=True)

@@ -59,6 +59,16 @@ def container_variables(url: str, region: str) -> Mapping[str, str]:
     return {**_aws(url, region), "STORAGE_EMULATOR_HOST": url}
 
 
+def google_variables(folder: Path, url: str) -> Mapping[str, str]:
+    """Return what the offline Vertex AI sets in a container of the user's.
+
+    AWS is pointed at as well: code that brings a key of its own must not reach the real one.
+    """
+    given = client_variables(folder, url)
+    own = {name: text for name, text in given.items() if not name.startswith("AWS_")}
+    return {**own, "AWS_ENDPOINT_URL": url}
+
+
 def _aws(url: str, region: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": url,

@@ -94,8 +94,8 @@ class CommandProcess:
             raise ModelError(f"`{self._command}` cannot be started: {reason}{self.said()}")
         ours.settimeout(None)
         self._tell_mount(is_mounted=first["is_mounted"])
-        lines = partial(self._read_lines, self._process)
-        self._threads = (_thread(lines), _thread(self._await_end))
+        lines = _thread(partial(self._read_lines, self._process))
+        self._threads = (lines, _thread(partial(self._await_end, lines)))
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
         command, mount = self._command, self._command.mount
@@ -137,8 +137,9 @@ class CommandProcess:
                 self._lines.append(text)
                 logger.info("%s: %s", self._command.name, text)
 
-    def _await_end(self) -> None:
+    def _await_end(self, lines: threading.Thread) -> None:
         last = self._read_news()
+        lines.join(_LAST_WORDS_SECONDS)
         self._code = last.get("code") if last else None
         self._ended.set()
 

@@ -124,7 +124,7 @@ def image_warnings(options: Options) -> tuple[str, ...]:
     """Return what will go wrong with the image: when Google takes it away."""
     version = served_version(options)
     if version is None:
-        return not_rehearsed(options.image, {})
+        return not_rehearsed(options.image, options.rehearse)
     leaving = (
         f"Google takes the prebuilt image of TensorFlow {version} away on {end_of(version)}; "
         "`image` names a container of your own, `cloudserve image` writes one"

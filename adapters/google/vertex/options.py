@@ -29,6 +29,8 @@ class Options:
     """Which of Google's prebuilt TensorFlow images serves; the newest where it is not given."""
     image: str = ""
     """A container image of one's own that speaks TensorFlow Serving's REST API, instead."""
+    rehearse: Mapping[str, str] = field(default_factory=dict)
+    """`command`: what the offline clouds run in the place of `image`."""
     args: str | None = None
     """The container's arguments, as a shell would split them; TensorFlow Serving's by default.
 

@@ -21,6 +21,7 @@ from cloudserve.storage.contract import BlobStore, Notify
 
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
+from ...own_image import check_rehearse
 from ...ownership import ownership
 from ...polling import Poller
 from ..labels import check_labels, label_value
@@ -50,6 +51,7 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     MissingExtraError without `cloudserve[gcp]`.
     """
     options = parse_options(target, Options, environ)
+    check_rehearse(target, options.image)
     name = bucket_name(target, options.bucket, "gs")
     check_image(options, f"{target.where}.tensorflow_version")
     check_replicas(options, target.where)

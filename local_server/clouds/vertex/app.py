@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 import random
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from cloudserve.rehearsal import Rehearsal
 
 from ...inference import Inference
 from ...status import Code, StatusError
@@ -28,6 +30,7 @@ from ..resources import Document, Resources
 from .artifacts import Artifacts
 from .batch.jobs import Jobs
 from .batch.runner import JobRunner
+from .deployment.commands import Commands, Variables
 from .deployment.deployments import Deployments
 from .deployment.prediction import DEDICATED_LIMIT, Predictions, limit_of, too_large
 from .endpoints import Endpoints
@@ -72,6 +75,10 @@ class Parts:
     chance: random.Random
     folder: Path
     """Where the copies of models' files are kept."""
+    rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
+    """The commands that run in the place of images, by image."""
+    variables: Variables = dict
+    """What points such a command at this emulator."""
 
 
 class VertexAi:
@@ -86,8 +93,9 @@ class VertexAi:
         self._uploads = Uploads(records, self._operations, self._artifacts)
         self._exports = Exports(records, self._operations, self._artifacts)
         self._endpoints = Endpoints(records, self._operations, parts.serving)
+        commands = Commands(parts.rehearsals, parts.variables, self._artifacts)
         self._deployments = Deployments(
-            records, self._operations, self._artifacts, parts.serving, parts.work
+            records, self._operations, self._artifacts, parts.serving, parts.work, commands
         )
         self._predictions = Predictions(
             records,
@@ -97,7 +105,9 @@ class VertexAi:
             self._api.schemas,
             parts.chance,
         )
-        runner = JobRunner(self._artifacts, parts.store, parts.serving, parts.inference)
+        runner = JobRunner(
+            self._artifacts, parts.store, parts.serving, parts.inference, tuple(parts.rehearsals)
+        )
         self._jobs = Jobs(records, self._operations, runner, parts.work, parts.latency)
         self._handlers = (
             self._model_methods()

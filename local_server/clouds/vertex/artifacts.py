@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cloudserve.errors import CloudserveError, ModelError
 
 from ...runtime.serving_image import ServingImage
 from ..model_hosting import Source
-from ..objects.store.errors import NoSuchBucketError
+from ..objects.store.errors import BucketExistsError, NoSuchBucketError
 from ..objects.store.store import ObjectStore
 from .records import failed_precondition, invalid
 
@@ -33,6 +34,8 @@ _CONTINENTS = {
     "asia": ("asia-",),
 }
 """How multi-regions begin, and the regions in them."""
+_MANAGED = "cloudserve-managed-models"
+_CHUNK = 2**20
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
@@ -120,6 +123,23 @@ class Artifacts:
                 f" [{', '.join(_SAVED_MODEL)}]."
             )
 
+    def publish(self, key: str) -> str:
+        """Put a copy into a bucket of the service's own and return its URI; blocks.
+
+        The bucket belongs to no project: lists of a project's buckets leave it out, as Google's.
+        """
+        root, prefix = self.path(key), f"{key}/"
+        with suppress(BucketExistsError):
+            self.store.create_bucket(_MANAGED)
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            writer = self.store.writer()
+            with path.open("rb") as file:
+                while data := file.read(_CHUNK):
+                    writer.write(data)
+            name = f"{prefix}{path.relative_to(root).as_posix()}"
+            self.store.put(_MANAGED, name, writer.finish())
+        return f"gs://{_MANAGED}/{key}"
+
     async def duplicate(self, source: str | None, key: str) -> bool:
         """Copy a copy; say whether there was one. Raises ApiError for one that went meanwhile."""
         if source is None:
@@ -137,6 +157,12 @@ class Artifacts:
     async def remove(self, key: str) -> None:
         """Remove a copy; one that is not there is no error."""
         await asyncio.to_thread(shutil.rmtree, self.path(key), ignore_errors=True)
+        await asyncio.to_thread(self._unpublish, key)
+
+    def _unpublish(self, key: str) -> None:
+        with suppress(NoSuchBucketError):
+            for info in tuple(self.store.walk(_MANAGED, f"{key}/")):
+                self.store.delete(_MANAGED, info.key)
 
     def sweep(self, used: Collection[str]) -> None:
         """Remove every copy that is not used, which a killed emulator may have left. Blocks."""

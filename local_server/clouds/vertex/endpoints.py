@@ -116,8 +116,9 @@ class Endpoints:
         return shown(endpoint) | ({"deployedModels": deployed} if deployed else {})
 
     def _status(self, endpoint: str, deployed: Mapping[str, Any]) -> Document:
-        if self._serving.loaded(serving_key(endpoint, deployed["id"])):
-            return {"availableReplicaCount": deployed["dedicatedResources"]["minReplicaCount"]}
+        if self._serving.is_loaded(serving_key(endpoint, deployed["id"])):
+            count = deployed["dedicatedResources"]["minReplicaCount"]
+            return {**deployed.get("status", {}), "availableReplicaCount": count}
         # After a restart of the emulator it is loading, or does not load any more.
         return {"availableReplicaCount": 0, "message": "The model server is not ready."}
 

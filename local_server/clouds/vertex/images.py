@@ -5,6 +5,10 @@ Registry or Container Registry", and it is read when a model is uploaded); Verte
 containers for inference" for the names ("Using image names without the latest tag isn't
 supported"), google-cloud-aiplatform's `constants/prediction.py` for those of TensorFlow 2 and 1.15,
 public pipelines for `vertex-ai-restricted/prediction/tf_opt-cpu.2-17`. The texts are our own.
+
+Images whose availability has ended are taken all the same. The framework support policy says that
+services "might block the creation of new resources using these images"; what they answer, and when,
+was not found. The adapter refuses them by the date before anything is sent.
 """
 
 from __future__ import annotations

@@ -45,6 +45,15 @@ class DeployedModel:
     version_id: str
     display_name: str
 
+    def envelope(self) -> dict[str, str]:
+        """Return who answered, as a PredictResponse says it."""
+        return {
+            "deployedModelId": self.id,
+            "model": self.model,
+            "modelDisplayName": self.display_name,
+            "modelVersionId": self.version_id,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -63,10 +72,17 @@ class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_container(self) -> bytes:
         """Return the body that the container gets; raises StatusError for what is no JSON."""
+        return container_body(self._written_instances(), _decode(self.parameters))
+
+    def to_own_container(self) -> bytes:
+        """Return the body that a container of the user's gets; raises StatusError."""
+        parameters = msgspec.json.encode(_through_doubles(_decode(self.parameters)))
+        instances = self._written_instances()
+        return b'{"instances":' + instances + b',"parameters":' + parameters + b"}"
+
+    def _written_instances(self) -> bytes:
         instances = bytes(self.instances).strip()
-        if _is_written_otherwise(instances):
-            instances = _rewritten(instances)
-        return container_body(instances, _decode(self.parameters))
+        return _rewritten(instances) if _is_written_otherwise(instances) else instances
 
 
 def container_body(instances: bytes, parameters: Any) -> bytes:
@@ -150,13 +166,7 @@ def _of_container(error: StatusError, deployed: DeployedModel) -> StatusError:
 def _enveloped(answer: bytes, deployed: DeployedModel) -> bytes:
     if b"NaN" in answer or b"Infinity" in answer:
         _check_json(answer)
-    envelope = {
-        "deployedModelId": deployed.id,
-        "model": deployed.model,
-        "modelDisplayName": deployed.display_name,
-        "modelVersionId": deployed.version_id,
-    }
-    return answer.rstrip()[:-1] + b"," + msgspec.json.encode(envelope)[1:]
+    return answer.rstrip()[:-1] + b"," + msgspec.json.encode(deployed.envelope())[1:]
 
 
 def _check_json(answer: bytes) -> None:

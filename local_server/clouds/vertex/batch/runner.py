@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,14 @@ class JobRunner:
     """Runs jobs; a job's stored document has its model's version under `_version`."""
 
     def __init__(
-        self, artifacts: Artifacts, store: ObjectStore, serving: Serving, inference: Inference
+        self,
+        artifacts: Artifacts,
+        store: ObjectStore,
+        serving: Serving,
+        inference: Inference,
+        rehearsed: Collection[str] = (),
     ) -> None:
+        self._rehearsed = frozenset(rehearsed)
         self._artifacts = artifacts
         self._store = store
         self._serving = serving
@@ -52,6 +58,9 @@ class JobRunner:
             await self._serving.unload(name)
 
     async def _load(self, name: str, version: Mapping[str, Any]) -> None:
+        if version.get("containerSpec", {}).get("imageUri") in self._rehearsed:
+            text = "Batch prediction by a command in an image's place is not available offline."
+            raise failed_precondition(text)
         artifact = version["_artifact"]
         if artifact is None:
             raise failed_precondition(

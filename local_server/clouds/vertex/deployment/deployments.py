@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..records import (
     version_key,
 )
 from ..rules import check_deployed_model_id
+from .commands import Commands
 from .machines import check_resources, mutate
 from .traffic import NEW, check_split, with_new
 
@@ -62,7 +64,9 @@ class Deployments:
         artifacts: Artifacts,
         serving: Serving,
         work: BackgroundTasks,
+        commands: Commands,
     ) -> None:
+        self._commands = commands
         self._records = records
         self._operations = operations
         self._artifacts = artifacts
@@ -148,12 +152,39 @@ class Deployments:
         return {"@type": f"{TYPE}DeployModelResponse", "deployedModel": deployed}
 
     def _stand_in(self, deployed: Mapping[str, Any]) -> str:
-        spec = self._records.deployed_version(deployed).get("containerSpec", {})
-        return stand_in(spec.get("imageUri", ""))
+        version = self._records.deployed_version(deployed)
+        image = version.get("containerSpec", {}).get("imageUri", "")
+        if self._commands.named(version):
+            return f"The image {image} is not run offline: a command of this machine answers."
+        return stand_in(image)
 
     async def _load(self, key: str, deployed: Mapping[str, Any]) -> None:
         """Load a deployment's model; raises ApiError as a model server that does not come up."""
         version = self._records.deployed_version(deployed)
+        try:
+            if self._commands.named(version):
+                await self._host(key, deployed, version)
+            else:
+                await self._load_model(key, deployed, version)
+        except ApiError:
+            raise
+        except Exception as error:
+            logger.warning("%s failed to load: %s", key, error)
+            raise failed_precondition(
+                "Model server exited unexpectedly. Model server logs, kept offline:"
+                f" {reason(error)}"
+            ) from error
+
+    async def _host(
+        self, key: str, deployed: Mapping[str, Any], version: Mapping[str, Any]
+    ) -> None:
+        endpoint = key.partition("/deployedModels/")[0]
+        start = partial(self._commands.start, endpoint, deployed, version)
+        await self._serving.host(key, start)
+
+    async def _load_model(
+        self, key: str, deployed: Mapping[str, Any], version: Mapping[str, Any]
+    ) -> None:
         artifact = version["_artifact"]
         if artifact is None:
             raise failed_precondition(
@@ -168,14 +199,7 @@ class Deployments:
         def lay(_: Path) -> list[Servable]:
             return [Servable(key, 1, self._artifacts.saved_model(artifact), image)]
 
-        try:
-            await self._serving.load(key, lay)
-        except Exception as error:
-            logger.warning("%s failed to load: %s", key, error)
-            raise failed_precondition(
-                "Model server exited unexpectedly. Model server logs, kept offline:"
-                f" {reason(error)}"
-            ) from error
+        await self._serving.load(key, lay)
 
     def undeploy(self, name: str, body: Document) -> Document:
         """Start undeploying a model and return the operation; refused while it has traffic."""

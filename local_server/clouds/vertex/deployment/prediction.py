@@ -29,6 +29,7 @@ from ...model_hosting import Serving
 from ...resources import Document
 from ..endpoints import DEDICATED_DOMAIN, check_serves
 from ..records import Records, failed_precondition
+from . import commands
 from .deployments import serving_key
 from .direct import DirectPredictions
 from .traffic import choose
@@ -85,7 +86,11 @@ class Predictions:
         request = read_request(body) or self._checked(body)
         deployed, limits = await self._answering(name, head)
         with self._serving.hold(deployed.servable):
-            answer = await predict(self._inference, deployed, request, limits)
+            image = self._own_image(deployed)
+            if image is None:
+                answer = await predict(self._inference, deployed, request, limits)
+            else:
+                answer = await commands.predict(image, deployed, request, limits)
         return Response(200, answer, JSON)
 
     def _checked(self, body: bytes) -> PredictRequest:
@@ -100,20 +105,36 @@ class Predictions:
         """Answer `ENDPOINT:rawPredict` with the container's bytes; raises StatusError."""
         deployed, limits = await self._answering(name, head)
         with self._serving.hold(deployed.servable):
-            answer = await raw_predict(self._inference, deployed, _http_body(body), limits)
+            image = self._own_image(deployed)
+            if image is None:
+                answer, kind = await self._raw(deployed, body, limits), JSON
+            else:
+                given = head.headers.get("content-type", JSON)
+                answer, kind = await commands.raw_predict(image, _http_body(body), given, limits)
         headers = {
             "X-Vertex-AI-Endpoint-Id": deployed.endpoint_id,
             "X-Vertex-AI-Deployed-Model-Id": deployed.id,
             "X-Vertex-AI-Model": deployed.model,
             "X-Vertex-AI-Model-Version-Id": deployed.version_id,
         }
-        return Response(200, answer, "application/json", headers)
+        return Response(200, answer, kind, headers)
+
+    async def _raw(self, deployed: DeployedModel, body: bytes, limits: Limits) -> bytes:
+        return await raw_predict(self._inference, deployed, _http_body(body), limits)
+
+    def _own_image(self, deployed: DeployedModel) -> commands.OwnImage | None:
+        guest = self._serving.guest(deployed.servable)
+        return guest if isinstance(guest, commands.OwnImage) else None
 
     async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:directRawPredict`, a gRPC method's bytes; raises StatusError."""
         asked = parse(self._schemas, _DIRECT_REQUEST, body, "")
         data = read_bytes(asked.get("input", ""))
         deployed, limits = await self._answering(name, head)
+        if self._own_image(deployed) is not None:
+            raise ApiError(
+                Code.UNIMPLEMENTED, "directRawPredict of a command is not available offline."
+            )
         with self._serving.hold(deployed.servable):
             output = await self._direct.answer(
                 deployed.servable, asked.get("methodName", ""), data, limits.seconds
@@ -129,7 +150,7 @@ class Predictions:
         deployed = self._deployed(endpoint, choose(split, self._chance))
         # After a restart what is deployed may still be loading.
         await self._work.settled(deployed.servable)
-        if not self._serving.loaded(deployed.servable):
+        if not self._serving.is_loaded(deployed.servable):
             raise ApiError(Code.UNAVAILABLE, "The model server is not ready; see its log.")
         return deployed, _limits(endpoint)
 

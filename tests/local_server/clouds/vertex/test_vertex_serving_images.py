@@ -82,6 +82,17 @@ def test_prebuilt_images_are_those_that_exist(name, is_known):
         check_image(f"us-docker.pkg.dev/{name}")
 
 
+def test_an_endpoint_says_that_another_server_answers_in_an_images_place(vertex, deployed):
+    image = "us-docker.pkg.dev/p/r/my-server:1"
+    (shown,) = vertex.endpoints.get(name=deployed(image)).execute()["deployedModels"]
+    assert shown["status"]["message"] == (
+        f"The image {image} is not run offline: cloudserve's TensorFlow server answers in its"
+        " place."
+    )
+    (shown,) = vertex.endpoints.get(name=deployed(OWN)).execute()["deployedModels"]
+    assert "message" not in shown["status"]
+
+
 def test_the_same_files_are_answered_with_in_an_image_of_cloudserve(vertex, deployed):
     status, answer = vertex.call("POST", f"{deployed(OWN)}:predict", json=BODY)
     assert (status, answer["predictions"]) == (200, [[6.0, 6.0]])

@@ -1,0 +1,185 @@
+"""Vertex AI's contract with a container of the user's own, put on a command of this machine.
+
+Source: Vertex AI, "Custom container requirements for inference" (version 1.0.0) for the AIP_
+variables, the health checks and the form of requests; aiplatform v1, ModelContainerSpec, for the
+routes, `args` and `env`. The port is the container's own there. Here several containers run side by
+side, so each has one of its own in AIP_HTTP_PORT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cloudserve.rehearsal import Rehearsal
+
+from ....container.environment import container_environment
+from ....own_images import (
+    Command,
+    CommandServer,
+    Launch,
+    NoAnswerError,
+    Reply,
+    expand,
+    free_port,
+)
+from ....protocols.vertex.predict import DeployedModel, Limits, PredictRequest
+from ....status import Code, StatusError
+from ..artifacts import Artifacts
+
+Variables = Callable[[], Mapping[str, str]]
+"""Returns what points a container at this emulator."""
+START_SECONDS = 1800.0
+"""How long a container may take until it is healthy.
+
+No source was found for the service's own limit without `deploymentTimeout` (at most 2 hours).
+"""
+CHECK_SECONDS = 10.0
+_JSON = {"Content-Type": "application/json"}
+_CODES = {
+    HTTPStatus.BAD_REQUEST: Code.INVALID_ARGUMENT,
+    HTTPStatus.NOT_IMPLEMENTED: Code.UNIMPLEMENTED,
+    HTTPStatus.SERVICE_UNAVAILABLE: Code.UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT: Code.DEADLINE_EXCEEDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnImage:
+    """A running container, and the path of its predictions."""
+
+    server: CommandServer
+    route: str
+
+    async def stop(self) -> None:
+        """End the command."""
+        await self.server.stop()
+
+
+class Commands:
+    """Starts commands in the place of images."""
+
+    def __init__(
+        self, rehearsals: Mapping[str, Rehearsal], variables: Variables, artifacts: Artifacts
+    ) -> None:
+        self._rehearsals = rehearsals
+        self._variables = variables
+        self._artifacts = artifacts
+
+    def named(self, version: Mapping[str, Any]) -> Rehearsal | None:
+        """Return the command for a model version's image, if it has one."""
+        return self._rehearsals.get(version.get("containerSpec", {}).get("imageUri", ""))
+
+    async def start(
+        self,
+        endpoint: str,
+        deployed: Mapping[str, Any],
+        version: Mapping[str, Any],
+        scratch: Path,
+    ) -> OwnImage:
+        """Start a version's command, healthy; raises ModelError with the reason."""
+        spec, artifact = version["containerSpec"], version["_artifact"]
+        uri = await asyncio.to_thread(self._artifacts.publish, artifact) if artifact else ""
+        given = _variables_of(endpoint, deployed, spec, free_port(), uri)
+        environment = self._environment(spec, given, scratch)
+        rehearsal = self._rehearsals[spec["imageUri"]]
+        words = tuple(expand(w, environment) for w in (*rehearsal.command, *spec.get("args", ())))
+        command = Command(spec["imageUri"].rpartition("/")[2], words, rehearsal.folder, environment)
+        port, health = int(given["AIP_HTTP_PORT"]), given["AIP_HEALTH_ROUTE"]
+        server = CommandServer(Launch(command, port, health, START_SECONDS, CHECK_SECONDS))
+        await server.start()
+        return OwnImage(server, given["AIP_PREDICT_ROUTE"])
+
+    def _environment(
+        self, spec: Mapping[str, Any], given: Mapping[str, str], scratch: Path
+    ) -> dict[str, str]:
+        own: dict[str, str] = {}
+        for variable in spec.get("env", ()):
+            # Later entries may reference earlier ones.
+            text = variable.get("value", "")
+            own[variable["name"]] = expand(text, {**own, **given})
+        return container_environment(scratch, own, {**self._variables(), **given})
+
+
+def _variables_of(
+    endpoint: str, deployed: Mapping[str, Any], spec: Mapping[str, Any], port: int, uri: str
+) -> dict[str, str]:
+    """Return what Vertex AI sets in a container."""
+    endpoint_id, deployed_id = endpoint.rpartition("/")[2], deployed["id"]
+    route = f"/v1/endpoints/{endpoint_id}/deployedModels/{deployed_id}"
+    machine = deployed.get("dedicatedResources", {}).get("machineSpec", {})
+    accelerator = machine.get("acceleratorType")
+    return {
+        "AIP_DEPLOYED_MODEL_ID": deployed_id,
+        "AIP_ENDPOINT_ID": endpoint_id,
+        "AIP_FRAMEWORK": "CUSTOM_CONTAINER",
+        "AIP_HEALTH_ROUTE": spec.get("healthRoute") or route,
+        "AIP_HTTP_PORT": str(port),
+        "AIP_MACHINE_TYPE": machine.get("machineType", ""),
+        "AIP_MODE": "PREDICTION",
+        "AIP_MODE_VERSION": "1.0.0",
+        "AIP_MODEL_NAME": endpoint_id,
+        "AIP_PREDICT_ROUTE": spec.get("predictRoute") or f"{route}:predict",
+        "AIP_PROJECT_NUMBER": endpoint.split("/")[1],
+        "AIP_STORAGE_URI": uri,
+        "AIP_VERSION_NAME": deployed_id,
+        **({"AIP_ACCELERATOR_TYPE": accelerator} if accelerator else {}),
+    }
+
+
+async def predict(
+    image: OwnImage, deployed: DeployedModel, request: PredictRequest, limits: Limits
+) -> bytes:
+    """Answer a predict request with Vertex AI's envelope; raises StatusError."""
+    reply = await _asked(image, request.to_own_container(), _JSON, limits)
+    try:
+        predictions = msgspec.json.decode(reply.body, type=_Answer).predictions
+    except (ValueError, RecursionError) as error:
+        # The words are the service's (python-aiplatform#1526); the code is our own.
+        raise StatusError(
+            Code.FAILED_PRECONDITION,
+            "Invalid response from prediction server - the response field predictions is missing."
+            f" Response: {reply.body.decode('utf-8', 'replace')}",
+        ) from error
+    return msgspec.json.encode({"predictions": predictions} | deployed.envelope())
+
+
+async def raw_predict(image: OwnImage, body: bytes, kind: str, limits: Limits) -> tuple[bytes, str]:
+    """Return the container's bytes and their type; raises StatusError."""
+    reply = await _asked(image, body, {"Content-Type": kind}, limits)
+    return reply.body, reply.headers.get("content-type", "application/octet-stream")
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    predictions: msgspec.Raw
+
+
+async def _asked(image: OwnImage, body: bytes, headers: Mapping[str, str], limits: Limits) -> Reply:
+    asking = image.server.ask("POST", image.route, body, headers)
+    try:
+        reply = await asyncio.wait_for(asking, limits.seconds)
+    except TimeoutError as error:
+        raise StatusError(Code.DEADLINE_EXCEEDED, "The container did not answer.") from error
+    except NoAnswerError as error:
+        raise StatusError(Code.UNAVAILABLE, error.message) from error
+    if reply.status != HTTPStatus.OK:
+        raise StatusError(_code(reply.status), reply.body.decode("utf-8", "replace"))
+    if len(reply.body) > limits.answer_bytes:
+        raise StatusError(
+            Code.FAILED_PRECONDITION,
+            f"Response size too large. Received at least {len(reply.body)} bytes; max is"
+            f" {limits.answer_bytes}.",
+        )
+    return reply
+
+
+def _code(status: int) -> Code:
+    """Return the code that a container's status becomes; its body is the message."""
+    other = Code.INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+    return _CODES.get(HTTPStatus(status), other or Code.FAILED_PRECONDITION)
