@@ -73,6 +73,21 @@ def answering(scripted):
     return make
 
 
+@pytest.fixture
+def predicting(scripted):
+    """Give what makes a provider whose service has the model, and answers predictions so."""
+
+    def make(status, kind, body):
+        def answer_to(asked):
+            is_model = asked.method == "GET"
+            return answer(200, OURS) if is_model else (status, {"Content-Type": kind}, body)
+
+        server = scripted(answer_to)
+        return provider_at(server.url), server
+
+    return make
+
+
 def create_version():
     args = {
         **ARGS,
@@ -261,52 +276,54 @@ def test_after_a_failed_first_version_the_next_one_is_made_the_default(nobody):
 
 def test_a_failure_inside_a_successful_answer_is_raised(answering):
     text = 'Prediction failed: Error during model execution: AbortionError(details="x")'
-    provider = answering({f"POST {MODEL}:predict": answer(200, {"error": text})})
+    answers = {f"GET {MODEL}": answer(200, OURS)}
+    provider = answering({**answers, f"POST {MODEL}:predict": answer(200, {"error": text})})
     with pytest.raises(RemoteError) as error:
         provider.predict("half-plus", b"{}")
     assert error.value.message == f"predict: {text}"
     assert error.value.where.endswith(f"{MODEL}:predict")
 
 
-def test_a_prediction_passes_bytes_through(scripted):
+def test_a_prediction_passes_bytes_through(predicting):
     content = b'{"predictions": [1.50, 2e3], "x": "error"}'
-    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content))
+    provider, server = predicting(200, "application/json", content)
     body = b'{"instances":   [1.0, 1e400]}'
-    assert provider_at(server.url).predict("half-plus", body, REVISION.id) == content
-    assert server.asked[0].body == body
-    assert server.asked[0].path == f"/v1/{VERSION}:predict"
+    assert provider.predict("half-plus", body, REVISION.id) == content
+    assert server.asked[-1].body == body
+    assert server.asked[-1].path == f"/v1/{VERSION}:predict"
 
 
-def test_an_answer_that_is_no_json_is_an_error(scripted):
-    server = scripted(lambda asked: (200, {"Content-Type": "text/html"}, b"<html>"))
+def test_an_answer_that_is_no_json_is_an_error(predicting, scripted):
     with pytest.raises(RemoteError, match="not JSON"):
-        provider_at(server.url).predict("half-plus", b"{}")
+        predicting(200, "text/html", b"<html>")[0].predict("half-plus", b"{}")
+    server = scripted(lambda asked: (200, {"Content-Type": "text/html"}, b"<html>"))
     with pytest.raises(RemoteError, match="not JSON"):
         provider_at(server.url).describe("half-plus")
 
 
-def test_a_prediction_with_nan_passes_through_and_a_failure_with_nan_is_still_one(scripted):
+def test_a_prediction_with_nan_passes_through_and_a_failure_with_nan_is_still_one(predicting):
     content = b'{"predictions": [NaN, -Infinity]}'
-    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content))
-    assert provider_at(server.url).predict("half", b"{}") == content
+    provider, _ = predicting(200, "application/json", content)
+    assert provider.predict("half-plus", b"{}") == content
     failure = b'{"error": "it failed", "predictions": [NaN]}'
-    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, failure))
+    provider, _ = predicting(200, "application/json", failure)
     with pytest.raises(RemoteError, match="predict: it failed"):
-        provider_at(server.url).predict("half", b"{}")
+        provider.predict("half-plus", b"{}")
 
 
 def test_a_prediction_that_is_too_large_is_told_in_the_services_words(answering):
     text = "Request payload size exceeds the limit: 1572864 bytes."
-    provider = answering({f"POST {MODEL}:predict": status_of(400, text, "INVALID_ARGUMENT")})
+    refusal = status_of(400, text, "INVALID_ARGUMENT")
+    provider = answering({f"GET {MODEL}": answer(200, OURS), f"POST {MODEL}:predict": refusal})
     with pytest.raises(RemoteError, match=text) as error:
         provider.predict("half-plus", b"{}")
     assert error.value.status == 400
 
 
-def test_an_html_error_page_does_not_hide_the_status(scripted):
-    server = scripted(lambda asked: (502, {"Content-Type": "text/html"}, b"<html>Bad</html>"))
+def test_an_html_error_page_does_not_hide_the_status(predicting):
+    provider, _ = predicting(502, "text/html", b"<html>Bad</html>")
     with pytest.raises(RemoteError) as error:
-        provider_at(server.url).predict("half-plus", b"{}")
+        provider.predict("half-plus", b"{}")
     assert (error.value.status, error.value.retryable) == (502, True)
 
 

@@ -120,6 +120,7 @@ def state(versions=(), there=None):
     return {
         f"GET {MODEL}:listVersions": listed,
         f"GET {ENDPOINT}": answer(200, there) if there else status_of(404, "none"),
+        f"GET {ENDPOINT.rpartition('/')[0]}": answer(200, {}),
         f"GET {ENDPOINT}/operations": answer(200, {}),
         f"GET {MODEL}/operations": answer(200, {}),
     }
