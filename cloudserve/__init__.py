@@ -1,6 +1,6 @@
-"""From a TensorFlow SavedModel to a managed endpoint, every step rehearsed offline first.
+"""Take a TensorFlow SavedModel to a managed endpoint; rehearse every step offline first.
 
-The public API; names are loaded on first use, so that importing the package stays cheap.
+This is the public API. Names are imported on first use, so importing the package stays cheap.
 
     project = cloudserve.load_project("cloudserve.yaml")
     cloudserve.deploy(project, "mnist", "aws")

@@ -1,4 +1,4 @@
-"""`python -m cloudserve`: the command line where its script is not on the path."""
+"""`python -m cloudserve`: the command line, if its script is not on the path."""
 
 from cloudserve.cli import main
 

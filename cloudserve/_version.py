@@ -1,3 +1,3 @@
-"""The version, in one place: setup.cfg and `cloudserve --version` read it here."""
+"""The version; setup.cfg and `cloudserve --version` read it here."""
 
 __version__ = "0.1.0"

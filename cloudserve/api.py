@@ -1,11 +1,11 @@
-"""The verbs as functions, for programs: each takes a project, a model and a target by name.
+"""The commands as functions: each takes a project and the names of a model and a target.
 
-All raise CloudserveError's subclasses (`cloudserve.errors`): UserError for unknown names,
-ModelError for a broken SavedModel, CheckFailedError for a version whose signatures do not answer
-the requests of the live one (`allow_breaking=True` releases it), RemoteError with the platform's
-reason, ConflictError when another release is running. `environ` replaces the process's environment
-for credentials and endpoints; `notify` takes lines of progress, `observe` the events of uploads
-and downloads.
+All of them raise subclasses of CloudserveError (`cloudserve.errors`): UserError for an unknown
+name, ModelError for a broken SavedModel, CheckFailedError if the version's signatures cannot
+answer the live version's requests (`allow_breaking=True` releases it anyway), RemoteError with the
+platform's reason, ConflictError while another release is running. `environ` replaces the process's
+environment for credentials and endpoints. `notify` receives lines of progress, `observe` the
+events of uploads and downloads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cloudserve.storage.events import Observe, ignore
 Environ = Mapping[str, str] | None
 
 
-def deploy(  # noqa: PLR0913 - a release, and who is told
+def deploy(  # noqa: PLR0913 - keywords, each with its default
     project: Project,
     model: str,
     target: str,
@@ -35,10 +35,10 @@ def deploy(  # noqa: PLR0913 - a release, and who is told
     observe: Observe = ignore,
     allow_breaking: bool = False,
 ) -> Outcome:
-    """Put a version of a model (the newest by default) on a target, beside what is live.
+    """Deploy a version of a model (by default the newest) to a target, beside the live one.
 
-    The first revision takes all traffic, later ones none until `promote`. Deploying a digest that
-    is there changes nothing: `Outcome.changed` is False.
+    The first revision receives all traffic, later ones none until `promote`. Deploying a digest
+    that is already deployed changes nothing: `Outcome.changed` is False.
     """
     return Releases(
         project,
@@ -62,9 +62,9 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
     notify: Notify = quiet,
     allow_breaking: bool = False,
 ) -> Outcome:
-    """Give a deployed version all traffic, or `percent` of it.
+    """Send all traffic, or `percent` of it, to a deployed version.
 
-    `version` is a number (`2`, `v2`), a revision id or a digest's beginning; the newest by default.
+    `version` is a number (`2`, `v2`), a revision id or a prefix of a digest; by default the newest.
     """
     releases = Releases(
         project, model, target, environ=environ, notify=notify, allow_breaking=allow_breaking
@@ -81,7 +81,7 @@ def rollback(
     environ: Environ = None,
     notify: Notify = quiet,
 ) -> Outcome:
-    """Give all traffic back to the revision that was live before, or to the one named."""
+    """Send all traffic back to the previously live revision, or to the revision `to`."""
     return Releases(project, model, target, environ=environ, notify=notify).rollback(to)
 
 
@@ -95,11 +95,11 @@ def undeploy(  # noqa: PLR0913 - keywords, each with its default
     environ: Environ = None,
     notify: Notify = quiet,
 ) -> Outcome:
-    """Remove a version without traffic from a target; all such versions where none is named.
+    """Remove a version without traffic from a target, or by default all versions without traffic.
 
-    With `everything` the model as a whole: its versions, those with traffic too, and its endpoint.
-    The files, manifests and the ledger stay in the bucket. Raises ConflictError for a version that
-    has traffic, UserError where the target's adapter cannot take a model down.
+    `everything` removes the whole model: all its versions and its endpoint. The files, manifests
+    and the ledger stay in the bucket. Raises ConflictError if the version receives traffic,
+    UserError if the target's adapter cannot undeploy.
     """
     releases = Releases(project, model, target, environ=environ, notify=notify)
     return releases.undeploy(version, everything=everything)
@@ -116,11 +116,10 @@ def plan(  # noqa: PLR0913 - keywords, each with its default
     everything: bool = False,
     environ: Environ = None,
 ) -> Plan:
-    """Plan what `deploy`, `promote`, `rollback` or `undeploy` would do; changes nothing.
+    """Plan what `deploy`, `promote`, `rollback` or `undeploy` would do, without changing anything.
 
-    `version` is what the verb takes as `version` or `to`, `percent` counts for `promote`,
-    `everything` for `undeploy`. The
-    plan's `actions` say what would be done, none when nothing is to do; `apply` carries it out.
+    `version` is the operation's `version` or `to`; `percent` applies to `promote`, `everything` to
+    `undeploy`. `Plan.actions` is empty if there is nothing to do. `apply` carries the plan out.
     """
     name = None if version is None else str(version)
     releases = Releases(project, model, target, environ=environ)
@@ -136,10 +135,10 @@ def apply(
     observe: Observe = ignore,
     allow_breaking: bool = False,
 ) -> Outcome:
-    """Carry out a plan, if it is still what has to be done.
+    """Carry out a plan, if it is still up to date.
 
-    Raises ConflictError, before anything is done, when the platform, the target's fields or the
-    model's files were changed since it was made. Applied again after it was stopped, it goes on.
+    Raises ConflictError, before any change, if the platform, the target's fields or the model's
+    files changed since the plan was made. Applying an interrupted plan again continues it.
     """
     return Releases(
         project,
@@ -152,7 +151,7 @@ def apply(
     ).apply(plan)
 
 
-def pull(  # noqa: PLR0913 - a release, and who is told
+def pull(  # noqa: PLR0913 - keywords, each with its default
     project: Project,
     model: str,
     target: str,
@@ -163,10 +162,10 @@ def pull(  # noqa: PLR0913 - a release, and who is told
     notify: Notify = quiet,
     observe: Observe = ignore,
 ) -> Pulled:
-    """Make a local directory of a released revision's files, compared with their digests.
+    """Download a released revision's files into a new directory and verify their digests.
 
-    `version` is a number, a revision id or a digest's beginning; the live one by default. The
-    directory appears when it is whole. `observe` takes the events of the transfer
+    `version` is a number, a revision id or a prefix of a digest; by default the live revision. The
+    directory appears atomically. `observe` receives the events of the transfer
     (`cloudserve.storage`).
     """
     releases = Releases(project, model, target, environ=environ, notify=notify, observe=observe)
@@ -174,15 +173,15 @@ def pull(  # noqa: PLR0913 - a release, and who is told
 
 
 def status(project: Project, model: str, target: str, *, environ: Environ = None) -> Deployment:
-    """Read what the platform has of a model: revisions, states, traffic shares (sum 1)."""
+    """Read a model's deployment from the platform: revisions, states, traffic shares (sum 1)."""
     return Releases(project, model, target, environ=environ).status()
 
 
 def history(
     project: Project, model: str, target: str, *, limit: int | None = None, environ: Environ = None
 ) -> tuple[Release, ...]:
-    """Read who released what, when, from which digest; oldest first, times in UTC.
+    """Read the releases of a model (who, when, which digest), oldest first, times in UTC.
 
-    All of them, or the last `limit`: each costs about five requests to the bucket.
+    Returns all of them or the last `limit`; each costs about five requests to the bucket.
     """
     return Releases(project, model, target, environ=environ).history(limit)

@@ -1,4 +1,4 @@
-"""The accounts whose registries hold AWS's deep learning images, by region.
+"""AWS accounts whose registries hold the deep learning images, by region.
 
 Source: `image_uris` of sagemaker-core 2.27.0 (the SDK itself is 80 packages), November 2026.
 """
@@ -38,7 +38,7 @@ _OWN = {
     "us-gov-east-1": "446045086412",
     "us-gov-west-1": "442386744353",
 }
-"""Regions whose registry has an account of its own."""
+"""Regions whose registry has its own account."""
 ACCOUNTS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(_SHARED.split(), SHARED_ACCOUNT) | _OWN
 )

@@ -1,7 +1,7 @@
-"""What the name of a container image says of the server in it. Both sides decide by it.
+"""Rules that derive the server in a container image from the image's name.
 
-Adapters plan by these rules and the offline clouds run by them: a plan that calls an image one
-thing and a rehearsal that runs another would be a false green.
+Adapters and the offline clouds share these rules. If they classified an image differently, a
+rehearsal could pass although the real deployment fails.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ _CLOUDSERVE = re.compile(r"(?:.*/)?cloudserve(?:-[\w.-]+)?(?:[:@].*)?")
 _TENSORFLOW_SERVING = re.compile(
     r"(?:.*/)?(?:(?:tensorflow|tf)[-_/]?serving(?:[-_]gpu)?)(?::([\w.-]+))?(?:@sha256:[0-9a-f]{64})?"
 )
-"""`tensorflow/serving` of Docker Hub by the names that mirrors of it have."""
+"""`tensorflow/serving` of Docker Hub, and the names of its mirrors."""
 _VERSION = re.compile(r"(\d+\.\d+)(?:\.\d+)*(?:-.*)?")
 
 
 def is_cloudserve(image: str) -> bool:
-    """Say whether an image is one of `cloudserve image`, whose server also runs offline.
+    """Return whether an image was built by `cloudserve image`, whose server also runs offline.
 
-    Its repository's last name is `cloudserve`, or begins with `cloudserve-`: `cloudserve-gpu`.
+    The last component of its repository is `cloudserve` or begins with `cloudserve-`
+    (`cloudserve-gpu`).
     """
     return _CLOUDSERVE.fullmatch(image) is not None
 
 
 def tensorflow_serving_of(image: str) -> str | None:
-    """Return the TensorFlow of an image that its name calls TensorFlow Serving, such as `2.19`.
+    """Return the TensorFlow version of an image named TensorFlow Serving, such as `2.19`.
 
-    "" where the tag names no version (`latest`), None for an image of another name.
+    Returns "" if the tag is not a version (`latest`), None for an image with another name.
     """
-    found = _TENSORFLOW_SERVING.fullmatch(image)
-    if found is None:
+    match = _TENSORFLOW_SERVING.fullmatch(image)
+    if match is None:
         return None
-    version = _VERSION.fullmatch(found[1] or "")
+    version = _VERSION.fullmatch(match[1] or "")
     return version[1] if version else ""

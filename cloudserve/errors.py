@@ -1,24 +1,24 @@
-"""The one error tree. The library raises these; it never prints and never exits.
+"""The error tree. The library raises these errors; it never prints and never exits.
 
-    CloudserveError              something expected went wrong
-    ├── UserError                the request itself: arguments, project file, a missing extra
-    │   ├── ProjectError         cloudserve.yaml, with the path of what is wrong
+    CloudserveError              an expected failure
+    ├── UserError                invalid request: arguments, project file, a missing extra
+    │   ├── ProjectError         invalid cloudserve.yaml, with the path of the wrong value
     │   └── MissingExtraError    an optional dependency is not installed
-    ├── ModelError               a SavedModel that cannot be read or loaded
+    ├── ModelError               a SavedModel cannot be read or loaded
     ├── RemoteError              a service refused or failed (status, request id, retryable)
-    │   └── UnreachableError     nobody answered at the endpoint
-    ├── ConflictError            the cloud is not as it was assumed: moved, locked, taken
-    └── CheckFailedError         a gate said no
+    │   └── UnreachableError     the endpoint does not answer
+    ├── ConflictError            the state of the cloud differs from what was assumed
+    └── CheckFailedError         a check refused the release
 
-`cloudserve.local_server.status.StatusError` joins the tree for the data plane.
-Each error says what happened (`message`), where (`where`) and what to do (`hint`).
+`cloudserve.local_server.status.StatusError` is the data plane's branch of the tree.
+Each error states what happened (`message`), where (`where`) and what to do (`hint`).
 """
 
 from __future__ import annotations
 
 
 class CloudserveError(Exception):
-    """An expected failure, told in three parts: what, where, what to do."""
+    """An expected failure in three parts: what happened, where, what to do."""
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -28,11 +28,11 @@ class CloudserveError(Exception):
 
 
 class UserError(CloudserveError):
-    """The request cannot be carried out as it was given."""
+    """The request is invalid."""
 
 
 class ProjectError(UserError):
-    """The project file is wrong; `where` is the path of the wrong value."""
+    """The project file is invalid; `where` is the path of the wrong value."""
 
 
 class MissingExtraError(UserError):
@@ -52,7 +52,7 @@ class ModelError(CloudserveError):
 class RemoteError(CloudserveError):
     """A service answered with an error; `retry_after` is its Retry-After in seconds."""
 
-    def __init__(  # noqa: PLR0913 - what an answer may say
+    def __init__(  # noqa: PLR0913 - the fields of an error response
         self,
         message: str,
         *,
@@ -71,12 +71,12 @@ class RemoteError(CloudserveError):
 
 
 class UnreachableError(RemoteError):
-    """Nobody answered at the endpoint."""
+    """The endpoint does not answer."""
 
 
 class ConflictError(CloudserveError):
-    """What is there is not what the operation assumed."""
+    """The existing state differs from what the operation assumed."""
 
 
 class CheckFailedError(CloudserveError):
-    """A gate refused the release."""
+    """A check refused the release."""

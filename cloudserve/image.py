@@ -1,4 +1,4 @@
-"""Write what a container image for Vertex AI is built from."""
+"""The build folder of a container image for Vertex AI."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, UserError
 
 TEMPLATES = {"Dockerfile": 0o644, "serve.sh": 0o755}
-"""The files of the template, and their modes."""
+"""The template's files and their modes."""
 REQUIREMENTS = "requirements.txt"
 
 
 def write_image(folder: Path) -> tuple[Path, ...]:
-    """Write a Dockerfile and what it copies into a folder; return the files.
+    """Write a Dockerfile and the files it copies into a folder; return their paths.
 
-    The folder appears with all of them or not at all. Raises ConflictError when it is there and not
-    empty, UserError when it cannot be written.
+    The folder appears atomically. Raises ConflictError if it exists and is not empty, UserError if
+    it cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -32,11 +32,13 @@ def write_image(folder: Path) -> tuple[Path, ...]:
             path.write_text(content, "utf-8")
             path.chmod(mode)
         draft.chmod(0o755)
-        draft.replace(folder)  # a directory takes the place of an empty one alone
+        draft.replace(folder)  # succeeds only if `folder` is missing or empty
     except OSError as error:
         if folder.is_dir() and any(folder.iterdir()):
             raise ConflictError(
-                "the folder is there and not empty", where=str(folder), hint="name another one"
+                "the folder exists and is not empty",
+                where=str(folder),
+                hint="name another folder",
             ) from error
         raise _unwritable(folder, error) from error
     finally:
@@ -56,5 +58,5 @@ def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
         f"the folder cannot be written: {error.strerror}",
         where=str(folder),
-        hint="name a folder that you may write to",
+        hint="name a folder that you can write to",
     )

@@ -1,7 +1,7 @@
-"""Write what a target moves to into the project file, its fields mapped by its adapter.
+"""`cloudserve migrate`: adds the successor of a target to the project file.
 
-The project file is added to, never rewritten: its comments, order and quotes stay. The new text is
-read back and compared before it takes the old file's place, in one rename.
+The target's adapter maps the fields. The file is extended, never rewritten: its comments, order and
+quotes stay. The new text is read back and verified before a rename replaces the old file.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ TARGETS = "targets"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What `migrate` did: the new target's name and text, and whether the file has it now."""
+class MigratedTarget:
+    """A new target: its name, its text, and whether `migrate` wrote it to the file."""
 
     path: Path
     name: str
@@ -32,13 +32,15 @@ class Written:
     changed: bool
 
 
-def migrate(path: Path, target: str, name: str | None = None, *, write: bool = True) -> Written:
-    """Write what a target moves to into its project file, as a target of its own.
+def migrate(
+    path: Path, target: str, name: str | None = None, *, write: bool = True
+) -> MigratedTarget:
+    """Add the successor of a target to its project file.
 
-    `name` is the new target's, by default the old one's with `-PROVIDER`. Only what the file says
-    counts, not the environment. Raises UserError where there is nothing to move to, ConflictError
-    when the name is taken, ProjectError when the file has a form that cannot be added to; then
-    nothing was written.
+    `name` is the name of the new target, by default the old one with `-PROVIDER` appended. The
+    environment's overrides are ignored. Raises UserError if the target's platform has no
+    successor, ConflictError if the name is taken, ProjectError if a target cannot be added to the
+    file; nothing is written then.
     """
     from cloudserve import registry
 
@@ -50,9 +52,9 @@ def migrate(path: Path, target: str, name: str | None = None, *, write: bool = T
         raise UserError(f"`{name}` is not a target name", hint="letters, digits, single - or _")
     if name in project.targets:
         raise ConflictError(
-            f"the project has a target `{name}` already",
+            f"the project already has a target `{name}`",
             where=project.targets[name].where,
-            hint="name the new one with --to",
+            hint="give the new target another name with --to",
         )
     before = _read(path)
     text = render(name, migration)
@@ -60,7 +62,7 @@ def migrate(path: Path, target: str, name: str | None = None, *, write: bool = T
     if write:
         _check(path, after, Target(name, migration.provider, migration.fields))
         _replace(path, after)
-    return Written(path, name, text, migration, changed=write)
+    return MigratedTarget(path, name, text, migration, changed=write)
 
 
 def render(name: str, migration: Migration) -> str:
@@ -73,25 +75,25 @@ def render(name: str, migration: Migration) -> str:
 
 
 def insert(before: str, target: str, path: Path) -> str:
-    """Return a project file's text with a target's added at the end of its `targets`.
+    """Return a project file's text with a target appended to its `targets`.
 
-    Raises ProjectError for `targets` in flow style (`{…}`), which cannot be added to.
+    Raises ProjectError for `targets` in flow style (`{…}`), to which nothing can be added.
     """
     import yaml
 
     root = yaml.compose(before, Loader=yaml.SafeLoader)
     entries = list(root.value) if isinstance(root, yaml.MappingNode) else []
-    found = next((value for key, value in entries if key.value == TARGETS), None)
-    if not isinstance(found, yaml.MappingNode) or found.flow_style or not found.value:
-        line = found.start_mark.line + 1 if found is not None else 1
+    targets = next((value for key, value in entries if key.value == TARGETS), None)
+    if not isinstance(targets, yaml.MappingNode) or targets.flow_style or not targets.value:
+        line = targets.start_mark.line + 1 if targets is not None else 1
         raise ProjectError(
-            "`targets` is not written with a line for each: nothing can be added to it",
+            "`targets` is in YAML flow style (`{…}`); a target can only be added to block style",
             where=f"{path}:{line}: {TARGETS}",
-            hint=f"write it so, or add this by hand:\n{target}",
+            hint=f"write one target per line, or add this by hand:\n{target}",
         )
     lines = before.splitlines(keepends=True)
-    at = _end(lines, [key.start_mark.line for key, _ in entries], found.start_mark.line)
-    indent = " " * found.value[0][0].start_mark.column
+    at = _end(lines, [key.start_mark.line for key, _ in entries], targets.start_mark.line)
+    indent = " " * targets.value[0][0].start_mark.column
     newline = "\r\n" if before.count("\r\n") else "\n"
     added = textwrap.indent(target, indent).replace("\n", newline)
     head = "".join(lines[:at])
@@ -100,9 +102,10 @@ def insert(before: str, target: str, path: Path) -> str:
 
 
 def _end(lines: list[str], keys: list[int], start: int) -> int:
-    """Return the line that the targets end before.
+    """Return the index of the first line after the targets.
 
-    Comments at the margin and empty lines above the next key, or at the file's end, are not theirs.
+    Unindented comments and empty lines before the next key, or at the end of the file, do not
+    belong to them.
     """
     at = min((line for line in keys if line > start), default=len(lines))
     while at > start + 1 and (not lines[at - 1].strip() or lines[at - 1].startswith("#")):
@@ -110,26 +113,26 @@ def _end(lines: list[str], keys: list[int], start: int) -> int:
     return at
 
 
-def _check(path: Path, text: str, wanted: Target) -> None:
-    """Raise ProjectError unless a text is the old project with exactly one more target."""
+def _check(path: Path, text: str, expected: Target) -> None:
+    """Raise ProjectError unless `text` is the old project with exactly one more target."""
     draft = _draft(path)
     try:
         _write(draft, text, path)
         old, new = load_project(path, environ={}), load_project(draft, environ={})
     finally:
         _remove(draft)
-    there = new.targets.get(wanted.name)
+    target = new.targets.get(expected.name)
     same = all(
-        (new.targets[name].provider, new.targets[name].fields) == (target.provider, target.fields)
-        for name, target in old.targets.items()
+        (new.targets[name].provider, new.targets[name].fields) == (other.provider, other.fields)
+        for name, other in old.targets.items()
     )
-    added = there is not None and (there.provider, dict(there.fields)) == (
-        wanted.provider,
-        _plain(wanted.fields),
+    added = target is not None and (target.provider, dict(target.fields)) == (
+        expected.provider,
+        _plain(expected.fields),
     )
     if not (same and added and len(new.targets) == len(old.targets) + 1):
         raise ProjectError(
-            "the new target does not fit into the file", where=str(path), hint="add it by hand"
+            "the new target cannot be added to the file", where=str(path), hint="add it by hand"
         )
 
 
@@ -143,7 +146,7 @@ def _replace(path: Path, text: str) -> None:
     draft = _draft(path)
     try:
         _write(draft, text, path)
-        with suppress(OSError):  # a file system without modes
+        with suppress(OSError):  # the file system has no modes
             draft.chmod(path.stat().st_mode)
         draft.replace(path.resolve())
     finally:
@@ -151,7 +154,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _remove(draft: Path) -> None:
-    with suppress(OSError):  # a read-only file system refuses even what is not there
+    with suppress(OSError):  # a read-only file system refuses even to delete a missing file
         draft.unlink(missing_ok=True)
 
 
@@ -161,7 +164,7 @@ def _draft(path: Path) -> Path:
 
 
 def _read(path: Path) -> str:
-    # `newline=""`: line ends stay what they are.
+    # `newline=""` keeps the line endings.
     with path.open(encoding="utf-8", newline="") as file:
         return file.read()
 
@@ -173,5 +176,5 @@ def _write(draft: Path, text: str, path: Path) -> None:
         raise UserError(
             f"{path.name} cannot be written: {error.strerror}",
             where=str(path),
-            hint="look at who may write to its folder; --dry-run shows what to add by hand",
+            hint="check the permissions of its folder; --dry-run prints the text to add by hand",
         ) from error

@@ -1,4 +1,4 @@
-"""A target's move to another platform, as its adapter maps it: data."""
+"""The mapping of a target's fields to another platform, as data."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from cloudserve.project import Field
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What becomes of one field; an empty `to` is left out of the new target."""
+    """The mapping of one field; the new target omits a field whose `to` is empty."""
 
     field: str
     value: Field
     to: str
     becomes: Field
     note: str = ""
-    """Why, where it is not the same."""
+    """Why the field or its value differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A target's move to another adapter: every field of the old one, in its order."""
+    """The migration of a target to another adapter: every field of the old one, in order."""
 
     provider: str
     reason: str
-    """One sentence on why, a comment above the new target."""
+    """One sentence on why, written as a comment above the new target."""
     mapped: tuple[Mapped, ...]
 
     @property

@@ -1,9 +1,9 @@
 """The project file: `cloudserve.yaml` -> a frozen Project(models, targets, name).
 
-A target's fields can come from three places, the first wins: a flag (`--set FIELD=VALUE`), the
-environment (`CLOUDSERVE_<TARGET>_<FIELD>`), the file. Which fields a target has is its adapter's
-affair: the core checks the shape, the adapter the meaning. `project.schema.json` beside this file
-says the same to editors.
+A target's fields come from three sources, in order of precedence: a flag (`--set FIELD=VALUE`),
+the environment (`CLOUDSERVE_<TARGET>_<FIELD>`), the file. The core checks the structure; the
+target's adapter checks which fields exist and what they mean. `project.schema.json` beside this
+file describes the same format to editors.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloudserve.errors import ProjectError, UserError
-from cloudserve.names import which
-from cloudserve.yamlfile import WRITES_ONE, Document, KeyPath, load_document
+from cloudserve.hints import did_you_mean
+from cloudserve.yamlfile import INIT_HINT, Document, KeyPath, load_document
 
 Item = TypeVar("Item")
 Value = str | int | float | bool | None
 Field = Value | Mapping[str, Value]
-"""What a target's field holds: a single value, or values by name such as labels."""
+"""The value of a target's field: a single value, or values by name such as labels."""
 
 DEFAULT_FILE = "cloudserve.yaml"
-# The strictest of the platforms' rules, so that one name serves all: AI Platform knows no "-",
-# SageMaker no "_" (adapters translate), and SageMaker's 63 characters must hold the revision too.
+# One rule for all platforms: AI Platform does not allow "-" and SageMaker does not allow "_"
+# (adapters translate), and SageMaker's 63 characters must hold the revision too.
 MODEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 MODEL_NAME_LIMIT = 40
 TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
@@ -34,14 +34,14 @@ PROJECT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PROJECT_NAME_LIMIT = 40
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 FIELD_DEPTH = 3
-"""The length of a field's path: `targets`, the target's name, the field's."""
+"""The length of a field's path: `targets`, the name of the target, the name of the field."""
 COMMANDS_OWN = frozenset({"CLOUDSERVE_EMULATOR_PORT"})
-"""Variables of the command line that look like a field of a target named `emulator`."""
+"""Variables of commands, which look like a field of a target named `emulator`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the project: `path` is a SavedModel directory or a base path of `NUMBER/` ones."""
+    """A model of the project; `path` is a SavedModel or a base path with `NUMBER/` directories."""
 
     name: str
     path: Path
@@ -50,38 +50,38 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place to release to: the adapter's entry point name and its fields."""
+    """A target of releases: the adapter's entry point name, and its fields."""
 
     name: str
     provider: str
     fields: Mapping[str, Field] = field(default_factory=dict)
     where: str = ""
-    """The path in the project file, for errors: `cloudserve.yaml:9: targets.gcp`."""
+    """The location in the project file, for errors: `cloudserve.yaml:9: targets.gcp`."""
     project: str = ""
-    """The project's name; "" where the file gives none."""
+    """The name of the project; "" if the file has no name."""
     siblings: tuple[Target, ...] = ()
-    """The project's other targets, from `Project.target`: they may be in the same account."""
+    """The project's other targets (set by `Project.target`), which may be in the same account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What a project file says, checked."""
+    """The validated content of a project file."""
 
     path: Path
     models: Mapping[str, Model]
     targets: Mapping[str, Target]
     name: str = ""
-    """What tells the project from others in its buckets; "" for the bucket's only one."""
+    """The name that separates projects in a shared bucket; "" for the only project of a bucket."""
 
     def model(self, name: str) -> Model:
-        """Return the model of this name; raises UserError with what there is."""
+        """Return the model of this name; raises UserError with a hint of the existing names."""
         return _find("model", name, self.models, self.path)
 
     def target(self, name: str) -> Target:
-        """Return the target of this name; raises UserError with what there is."""
-        found = _find("target", name, self.targets, self.path)
+        """Return the target of this name; raises UserError with a hint of the existing names."""
+        target = _find("target", name, self.targets, self.path)
         siblings = tuple(other for other in self.targets.values() if other.name != name)
-        return replace(found, project=self.name, siblings=siblings)
+        return replace(target, project=self.name, siblings=siblings)
 
 
 def load_project(
@@ -90,12 +90,12 @@ def load_project(
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, str] | None = None,
 ) -> Project:
-    """Read and check a project file.
+    """Read and validate a project file.
 
-    `environ` supplies `CLOUDSERVE_<TARGET>_<FIELD>` values (the process's own by default; an empty
-    one counts as not set), `overrides` sets fields of every target and wins over both. Model paths
-    are taken relative to the file.
-    Raises ProjectError, whose `where` names the file, the line and the path of what is wrong.
+    `environ` supplies `CLOUDSERVE_<TARGET>_<FIELD>` values (by default the process's environment;
+    an empty value counts as not set). `overrides` sets fields of every target and takes precedence
+    over both. Model paths are relative to the file.
+    Raises ProjectError, whose `where` names the file, the line and the path of the wrong value.
     """
     document = load_document(Path(path))
     top = _mapping(document, (), document.value, ("models", "targets", "name"))
@@ -116,7 +116,7 @@ def _project_name(document: Document, value: Any) -> str:
         raise ProjectError(
             f"`{value}` is not a project name",
             where=document.where(("name",)),
-            hint="lower-case letters and digits with single - between, "
+            hint="use lower-case letters and digits, separated by single hyphens, "
             f"at most {PROJECT_NAME_LIMIT}",
         )
     return value
@@ -133,7 +133,7 @@ def _models(document: Document, value: Any) -> dict[str, Model]:
         name: _model(document, name, body)
         for name, body in _mapping(document, ("models",), value).items()
     }
-    # Both platforms fold one of "-" and "_" into the other: the two would share their resources.
+    # Platforms allow only one of "-" and "_", so two such models would share their resources.
     _refuse_twins(document, "models", models, "would be the same model on a platform")
     return models
 
@@ -144,7 +144,7 @@ def _model(document: Document, name: str, value: Any) -> Model:
         raise ProjectError(
             f"`{name}` is not a model name",
             where=document.where(path),
-            hint=f"letters and digits with single - or _ between, at most {MODEL_NAME_LIMIT}",
+            hint=f"use letters and digits, separated by single - or _, at most {MODEL_NAME_LIMIT}",
         )
     body = _mapping(document, path, value, ("path", "tags"))
     location = _string(document, (*path, "path"), body.get("path"))
@@ -161,23 +161,24 @@ def _model(document: Document, name: str, value: Any) -> Model:
 def _location(document: Document, path: KeyPath, text: str) -> Path:
     try:
         return document.path.parent / Path(text).expanduser()
-    except RuntimeError as error:  # `~nobody`
+    except RuntimeError as error:
+        user = text.partition("/")[0].removeprefix("~")
         raise ProjectError(
-            f"`{text}` is nobody's home directory",
+            f"`{text}`: there is no user `{user}`",
             where=document.where(path),
-            hint="write ./~… for a folder whose name begins so",
+            hint="write ./~… for a folder whose name begins with ~",
         ) from error
 
 
 def _refuse_twins(document: Document, kind: str, names: Iterable[str], why: str) -> None:
-    seen: dict[str, str] = {}
+    by_folded_name: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(name.replace("_", "-").lower(), name)
+        other = by_folded_name.setdefault(name.replace("_", "-").lower(), name)
         if other != name:
             raise ProjectError(
                 f"`{name}` and `{other}` {why}",
                 where=document.where((kind, name)),
-                hint="names must differ in more than case, - and _",
+                hint="choose names that differ in more than case, - and _",
             )
 
 
@@ -194,7 +195,7 @@ def _target(document: Document, name: str, value: Any) -> Target:
         raise ProjectError(
             f"`{name}` is not a target name",
             where=document.where(path),
-            hint="letters and digits with single - or _ between",
+            hint="use letters and digits, separated by single - or _",
         )
     fields = dict(_mapping(document, path, value))
     provider = _string(document, (*path, "provider"), fields.pop("provider", None))
@@ -204,7 +205,7 @@ def _target(document: Document, name: str, value: Any) -> Target:
 
 
 def _check_field(document: Document, path: KeyPath, value: Any) -> None:
-    """Refuse all but a single value, or a mapping of single values."""
+    """Raise ProjectError unless a value is a single value or a mapping of single values."""
     if isinstance(value, dict) and len(path) == FIELD_DEPTH:
         for name, entry in _mapping(document, path, value).items():
             _check_field(document, (*path, name), entry)
@@ -224,7 +225,7 @@ def _mapping(
         raise ProjectError(
             f"{what} must be a mapping, not {_kind(value)}",
             where=document.where(path),
-            hint=f"write lines like `{key}: …` below it" if path else WRITES_ONE,
+            hint=f"write lines like `{key}: …` below it" if path else INIT_HINT,
         )
     for key in value:
         if not isinstance(key, str):
@@ -235,7 +236,9 @@ def _mapping(
             )
         if known and key not in known:
             raise ProjectError(
-                f"unknown key `{key}`", where=document.where((*path, key)), hint=which(key, known)
+                f"unknown key `{key}`",
+                where=document.where((*path, key)),
+                hint=did_you_mean(key, known),
             )
     return value
 
@@ -247,7 +250,7 @@ def _string(document: Document, path: KeyPath, value: Any) -> str:
         message, hint = f"`{path[-1]}` is missing", f"add `{path[-1]}: …` below `{path[-2]}:`"
     else:
         message = f"`{path[-1]}` must be a string, not {_kind(value)}"
-        hint = f"{path[-1]}: TEXT, in quotes where it looks like something else"
+        hint = f"write `{path[-1]}: TEXT`, in quotes if it looks like a number or a date"
     raise ProjectError(message, where=document.where(path), hint=hint)
 
 
@@ -256,10 +259,10 @@ def _kind(value: Any) -> str:
     return names.get(type(value), f"`{value}`")
 
 
-def _find(kind: str, name: str, there: Mapping[str, Item], path: Path) -> Item:
-    if name in there:
-        return there[name]
-    hint = which(name, there) if there else f"add it under `{kind}s:`"
+def _find(kind: str, name: str, items: Mapping[str, Item], path: Path) -> Item:
+    if name in items:
+        return items[name]
+    hint = did_you_mean(name, items) if items else f"add it below `{kind}s:`"
     raise UserError(f"the project has no {kind} `{name}`", where=str(path), hint=hint)
 
 
@@ -271,20 +274,20 @@ def _with_environment(
             raise UserError(
                 f"`{key}` is not a target field",
                 where=f"--set {key}=…",
-                hint="small letters, digits and _, as in the project file",
+                hint="use lower-case letters, digits and _, as in the project file",
             )
-    # Longest name first, so that CLOUDSERVE_GCP_EU_BUCKET belongs to gcp-eu where there is one.
+    # Longest name first: CLOUDSERVE_GCP_EU_BUCKET belongs to gcp-eu rather than gcp.
     names = sorted(project.targets, key=len, reverse=True)
-    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    fields: dict[str, dict[str, str]] = {name: {} for name in names}
     variables = {name: text for name, text in environ.items() if text and name not in COMMANDS_OWN}
     for variable, text in variables.items():
         for name in names:
             prefix = f"CLOUDSERVE_{name.upper().replace('-', '_')}_"
             if variable.startswith(prefix) and len(variable) > len(prefix):
-                found[name][variable.removeprefix(prefix).lower()] = text
+                fields[name][variable.removeprefix(prefix).lower()] = text
                 break
     targets = {
-        name: replace(target, fields={**target.fields, **found[name], **overrides})
+        name: replace(target, fields={**target.fields, **fields[name], **overrides})
         for name, target in project.targets.items()
     }
     return replace(project, targets=targets)

@@ -1,7 +1,7 @@
-"""Find what is installed by name: adapters through entry points, servers by import string.
+"""Registry of adapters (found through entry points) and servers (found by import string).
 
-The core imports neither adapters nor the local server (design rule 1); this is its only door to
-them, and where a missing extra is told.
+The core imports neither adapters nor the local server. It reaches them only through this module,
+which reports a missing extra.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
+from cloudserve.hints import did_you_mean
 from cloudserve.migration import Migration
-from cloudserve.names import which
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import PartStore
@@ -24,7 +24,7 @@ MIGRATIONS = "cloudserve.migrations"
 OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
 Create = Callable[[Target, Mapping[str, str]], Provider]
 
-# What `cloudserve` itself starts: import string, and the extra that brings its dependencies.
+# Name -> import string, and the extra that installs its dependencies.
 SERVERS = {
     "emulator": ("cloudserve.local_server.clouds.emulator:Emulator", "all"),
     "model-server": ("cloudserve.local_server.server:ModelServer", "server"),
@@ -35,7 +35,7 @@ SERVERS = {
     "serve-options": ("cloudserve.local_server.options.serve_options:serve_options", "server"),
     "run": ("cloudserve.local_server.transport.loop:run", "server"),
 }
-# What the server's extras bring: one of these missing is the user's to install, others are bugs.
+# Packages of the extras: a missing one is a MissingExtraError, any other missing module is a bug.
 OPTIONAL = frozenset(
     {
         "botocore",
@@ -56,18 +56,18 @@ def adapters() -> dict[str, EntryPoint]:
 
 
 def provider(target: Target, environ: Mapping[str, str]) -> Provider:
-    """Make the provider of a target; reaches no network.
+    """Create the provider of a target, without network access.
 
-    Raises ProjectError for an unknown adapter or wrong fields, MissingExtraError when the
-    adapter's packages are not installed, UserError when the adapter itself cannot be imported.
+    Raises ProjectError for an unknown adapter or invalid fields, MissingExtraError if the
+    adapter's packages are not installed, UserError if the adapter itself cannot be imported.
     """
     known = adapters()
     point = known.get(target.provider)
     if point is None:
         raise ProjectError(
-            f"no adapter is named `{target.provider}`",
+            f"there is no adapter `{target.provider}`",
             where=target.where,
-            hint=which(target.provider, sorted(known)),
+            hint=did_you_mean(target.provider, sorted(known)),
         )
     try:
         create = cast("Create", point.load())
@@ -75,38 +75,38 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
         raise UserError(
             f"the adapter `{target.provider}` cannot be loaded: {error}",
             where=point.value,
-            hint="install the package that brings it again",
+            hint="reinstall the package that provides it",
         ) from error
     return create(target, environ)
 
 
 def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
-    """Return the store that a URL (`gs://`, `s3://`, `file://`) names, and the prefix in it.
+    """Return the store of a URL (`gs://`, `s3://`, `file://`), and the prefix in it.
 
-    Reaches no network. Raises UserError for a scheme that no adapter brings, MissingExtraError
-    when its packages are not installed.
+    Does not access the network. Raises UserError if no adapter provides the scheme,
+    MissingExtraError if its packages are not installed.
     """
     scheme, separator, _ = url.partition("://")
     known = {point.name: point for point in entry_points(group=STORAGE)}
     if not separator or scheme not in known:
         schemes = " or ".join(f"{name}://…" for name in sorted(known))
-        raise UserError(f"`{url}` is no bucket's address", hint=f"give {schemes}")
+        raise UserError(f"`{url}` is not a bucket URL", hint=f"give {schemes}")
     open_url = cast("OpenUrl", known[scheme].load())
     return open_url(url, environ)
 
 
 def migration(target: Target) -> Migration:
-    """Return what a target's fields become on the platform that followed its own.
+    """Return the migration of a target to the successor of its platform.
 
-    Raises UserError where no adapter knows of such a platform.
+    Raises UserError if no adapter provides one.
     """
     known = {point.name: point for point in entry_points(group=MIGRATIONS)}
     point = known.get(target.provider)
     if point is None:
         raise UserError(
-            f"a target of `{target.provider}` has nothing to move to",
+            f"a `{target.provider}` target has no platform to migrate to",
             where=target.where,
-            hint=f"name a target of {' or '.join(sorted(known)) or 'another adapter'}",
+            hint=f"migrate a target of {' or '.join(sorted(known)) or 'another provider'}",
         )
     move: Callable[[Target], Migration] = point.load()
     return move(target)

@@ -1,4 +1,4 @@
-"""Write a first project file for the models found in a folder."""
+"""`cloudserve init`: writes a project file for the SavedModels in a folder."""
 
 from __future__ import annotations
 
@@ -15,30 +15,28 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, Model
 
 DEPTH = 3
-FOREIGN = ("clouds.db", "pyvenv.cfg")
-"""Files of folders that are not looked into: `cloudserve emulate --data`, virtual environments."""
-
-
+SKIPPED_FOLDERS = ("clouds.db", "pyvenv.cfg")
+"""Files that mark folders to skip: `cloudserve emulate --data`, virtual environments."""
 TARGETS = ("vertex", "aws", "gcp")
-"""The targets that there is a scaffold of."""
+"""The targets that have a template."""
 TARGETS_BY_DEFAULT = ("vertex", "aws")
 
 
 def write_project(
     folder: Path, *, targets: Iterable[str] = TARGETS_BY_DEFAULT, force: bool = False
 ) -> tuple[Path, tuple[Model, ...]]:
-    """Write `cloudserve.yaml` in a folder for the SavedModels in it; return its path and them.
+    """Write `cloudserve.yaml` for the SavedModels in a folder; return its path and the models.
 
-    `targets` are of TARGETS. The file appears whole or not at all. Raises UserError when there is
-    no SavedModel or the folder cannot be written, ConflictError when the file is there and `force`
-    is not given.
+    `targets` are names in TARGETS. The file is written atomically. Raises UserError if there is no
+    SavedModel or the folder cannot be written, ConflictError if the file exists and `force` is not
+    set.
     """
     models = find_models(folder)
     if not models:
         raise UserError(
-            "there is no SavedModel here",
+            "there is no SavedModel in this folder",
             where=str(folder.resolve()),
-            hint="export one: model.export('models/NAME/1') in Keras",
+            hint="export one, in Keras with model.export('models/NAME/1')",
         )
     path = folder / DEFAULT_FILE
     text = _render(folder, models, targets)
@@ -51,13 +49,13 @@ def write_project(
             path.hardlink_to(draft)
     except FileExistsError as error:
         raise ConflictError(
-            f"{DEFAULT_FILE} is there already", where=str(path), hint="--force replaces it"
+            f"{DEFAULT_FILE} already exists", where=str(path), hint="replace it with --force"
         ) from error
     except OSError as error:
         raise UserError(
             f"{DEFAULT_FILE} cannot be written: {error.strerror}",
             where=str(folder.resolve()),
-            hint="name a folder that you may write to",
+            hint="name a folder that you can write to",
         ) from error
     finally:
         with suppress(OSError):
@@ -66,13 +64,13 @@ def write_project(
 
 
 def find_models(folder: Path) -> tuple[Model, ...]:
-    """Find SavedModels at most three levels below a folder, NUMBER/ directories as one model."""
-    found = _saved_models(folder, DEPTH)
-    bases = {path if path == folder else _base(path) for path in found}
+    """Find the models at most three levels below a folder; NUMBER/ directories are one model."""
+    saved_models = _saved_models(folder, DEPTH)
+    bases = {path if path == folder else _base(path) for path in saved_models}
     taken: set[str] = set()
     models = []
     for base in sorted(bases):
-        name = _free(_name(base), taken)
+        name = _unique(_name(base), taken)
         models.append(Model(name, base))
     return tuple(models)
 
@@ -92,15 +90,15 @@ def _folders(folder: Path) -> list[Path]:
 
     try:
         entries = sorted(folder.iterdir())
-    except OSError:  # not there, or not ours to read: no model of ours lies in it
+    except OSError:  # an unreadable folder holds no model that could be deployed
         return []
-    return [entry for entry in entries if is_directory(entry) and not _is_foreign(entry)]
+    return [entry for entry in entries if is_directory(entry) and not _is_skipped(entry)]
 
 
-def _is_foreign(folder: Path) -> bool:
+def _is_skipped(folder: Path) -> bool:
     from cloudserve.savedmodel.files import is_file
 
-    return folder.name.startswith(".") or any(is_file(folder / name) for name in FOREIGN)
+    return folder.name.startswith(".") or any(is_file(folder / name) for name in SKIPPED_FOLDERS)
 
 
 def _base(saved_model: Path) -> Path:
@@ -113,13 +111,13 @@ def _name(base: Path) -> str:
     return name if name[:1].isalpha() else f"model-{name}".rstrip("-")
 
 
-def _free(name: str, taken: set[str]) -> str:
-    number, free = 2, name
-    while free.lower() in taken:
-        free = f"{name[: MODEL_NAME_LIMIT - 4].rstrip('-')}-{number}"
+def _unique(name: str, taken: set[str]) -> str:
+    number, unique = 2, name
+    while unique.lower() in taken:
+        unique = f"{name[: MODEL_NAME_LIMIT - 4].rstrip('-')}-{number}"
         number += 1
-    taken.add(free.lower())
-    return free
+    taken.add(unique.lower())
+    return unique
 
 
 def _render(folder: Path, models: tuple[Model, ...], targets: Iterable[str]) -> str:
@@ -127,8 +125,8 @@ def _render(folder: Path, models: tuple[Model, ...], targets: Iterable[str]) -> 
     entries = "".join(
         f"  {_yaml(name)}:\n    path: {_yaml(path)}\n" for name, path in paths.items()
     )
-    places = "\n".join(_template(f"target-{name}.yaml") for name in dict.fromkeys(targets))
-    text = Template(_template(DEFAULT_FILE)).substitute(models=entries, targets=places)
+    blocks = "\n".join(_template(f"target-{name}.yaml") for name in dict.fromkeys(targets))
+    text = Template(_template(DEFAULT_FILE)).substitute(models=entries, targets=blocks)
     return f"{text.rstrip()}\n"
 
 
@@ -138,12 +136,12 @@ def _template(name: str) -> str:
 
 def _path(path: Path, folder: Path) -> str:
     text = path.relative_to(folder).as_posix()
-    # A `~` at the beginning is somebody's home directory to the project file.
+    # The project file expands a leading `~` to a home directory.
     return str(path.resolve()) if text.startswith("~") else text
 
 
 def _yaml(text: str) -> str:
-    """Return a text as YAML, in quotes where it would be read as something else."""
+    """Return a text as YAML, quoted if YAML would read it as another type."""
     import yaml
 
     if re.fullmatch(r"[\w./-]+", text) and yaml.safe_load(text) == text:

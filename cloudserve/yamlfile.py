@@ -1,6 +1,6 @@
-"""YAML with positions: a document's value, and the line each path stands on.
+"""YAML documents with the line number of each key.
 
-Safe loading only; a key given twice is refused, because YAML would silently keep the last.
+Loading is safe. A duplicate key is refused, because YAML would silently keep the last one.
 """
 
 from __future__ import annotations
@@ -17,23 +17,21 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str, ...]
 DEPTH = 4
-"""The longest path that is looked at: what lies deeper is refused, or an alias of what does not."""
-
-
-LOOK = "look at indentation, quotes and brackets there and in the line above"
-WRITES_ONE = "`cloudserve init` writes one for the models it finds"
+"""The longest path of keys to record; the project file refuses deeper values."""
+SYNTAX_HINT = "check indentation, quotes and brackets in this line and the line above"
+INIT_HINT = "`cloudserve init` writes one for the models it finds"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its value, and line numbers (from 1) by the path of keys."""
+    """A parsed file: its value, and the line number (from 1) of each path of keys."""
 
     path: Path
     value: Any
     lines: Mapping[KeyPath, int]
 
     def where(self, path: KeyPath) -> str:
-        """Return `FILE:LINE: a.b.c` for the nearest path that the file holds."""
+        """Return `FILE:LINE: a.b.c`, with the line of the nearest existing key."""
         known = path
         while known and known not in self.lines:
             known = known[:-1]
@@ -43,7 +41,7 @@ class Document:
 
 
 def load_document(path: Path) -> Document:
-    """Read a YAML file; raises ProjectError when it is missing, not UTF-8, or not YAML."""
+    """Read a YAML file; raises ProjectError if it is missing, not UTF-8, or not YAML."""
     import yaml
 
     try:
@@ -60,13 +58,13 @@ def load_document(path: Path) -> Document:
         raise ProjectError(
             f"the project file cannot be read: {error.strerror}",
             where=str(path),
-            hint=_to_read(error),
+            hint=_read_hint(error),
         ) from error
     except yaml.YAMLError as error:
         raise _not_yaml(path, error) from error
     except (ValueError, RecursionError) as error:
         raise ProjectError(
-            f"the project file is not YAML: {error}", where=str(path), hint=LOOK
+            f"the project file is not YAML: {error}", where=str(path), hint=SYNTAX_HINT
         ) from error
     return Document(path, value, lines)
 
@@ -75,18 +73,18 @@ def _not_yaml(path: Path, error: yaml.YAMLError) -> ProjectError:
     mark = getattr(error, "problem_mark", None)
     place = f"{path}:{mark.line + 1}" if mark else str(path)
     problem = getattr(error, "problem", None) or str(error)
-    hint = "indent with spaces, not tabs" if r"'\t'" in problem else LOOK
+    hint = "indent with spaces, not tabs" if r"'\t'" in problem else SYNTAX_HINT
     return ProjectError(f"the project file is not YAML: {problem}", where=place, hint=hint)
 
 
-def _to_read(error: OSError) -> str:
+def _read_hint(error: OSError) -> str:
     match error:
         case FileNotFoundError():
-            return WRITES_ONE
+            return INIT_HINT
         case IsADirectoryError():
-            return "name the file in it"
+            return "name the file in this directory"
         case _:
-            return "look at who may read it, or name another with --project"
+            return "check its permissions, or name another file with --project"
 
 
 def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], file: Path) -> None:
@@ -99,9 +97,9 @@ def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], fi
         line = key.start_mark.line + 1
         if inner in lines:
             raise ProjectError(
-                f"the key `{key.value}` stands here twice",
+                f"duplicate key `{key.value}`",
                 where=f"{file}:{line}: {'.'.join(inner)}",
-                hint=f"the first one is in line {lines[inner]}",
+                hint=f"the first one is on line {lines[inner]}",
             )
         lines[inner] = line
         _collect_lines(value, inner, lines, file)

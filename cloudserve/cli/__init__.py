@@ -1,7 +1,7 @@
-"""The command line: parse, call the library, render one Report. No logic lives here.
+"""The command line: parses arguments, calls the library, and renders one Report.
 
-Nobody imports this room. A command's module is imported when the command runs, and imports what
-it needs inside its function, so that `--help` stays fast (a test reads `sys.modules`).
+No other package imports this one. A command's module is imported when the command runs and imports
+its dependencies inside its function, so that `--help` stays fast (a test checks `sys.modules`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ from cloudserve.cli.errors import run
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # A CI job is cancelled with SIGTERM: a release must stop as for Ctrl-C, and free its lock.
+    # CI systems cancel jobs with SIGTERM: stop a release as for Ctrl-C, so that it frees its lock.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The command tree: names and one-line helps here, the commands' modules loaded when they run."""
+"""The command tree: names and one-line help texts; a command's module is loaded when it runs."""
 
 from __future__ import annotations
 
@@ -10,55 +10,52 @@ import click
 
 from cloudserve._version import __version__
 
-# Group -> name -> (module, the line that `--help` shows); a test compares the lines with the
-# commands' own.
+# Group -> name -> (module, one-line help text); a test compares the texts with the commands'.
 GROUPS = {
     "Start": {
-        "init": ("init", "Write a cloudserve.yaml for the models found here."),
-        "inspect": ("inspect", "Show what a SavedModel holds, without TensorFlow."),
+        "init": ("init", "Write a cloudserve.yaml for the models in a folder."),
+        "inspect": ("inspect", "Show a SavedModel's signatures and files, without TensorFlow."),
         "emulate": ("servers.emulate", "Run the offline clouds on one loopback port."),
     },
     "Release": {
-        "plan": ("plan", "Show what a release would do, and do nothing."),
-        "apply": ("apply", "Do what a plan in a file says."),
-        "deploy": ("deploy", "Put a model version on a target, beside what is live."),
-        "promote": ("promote", "Give a deployed version all traffic, or a part."),
-        "rollback": ("rollback", "Give the traffic back to the version before."),
-        "undeploy": ("undeploy", "Take versions, or a whole model, off a target."),
-        "status": ("status", "Show what a target has of a model."),
-        "history": ("history", "Show who released what, when, from which digest."),
+        "plan": ("plan", "Show what a release would do, without doing it."),
+        "apply": ("apply", "Carry out a plan from a file."),
+        "deploy": ("deploy", "Deploy a model version to a target, beside the live one."),
+        "promote": ("promote", "Send all traffic, or a part, to a deployed version."),
+        "rollback": ("rollback", "Send the traffic back to the previous version."),
+        "undeploy": ("undeploy", "Remove versions, or a whole model, from a target."),
+        "status": ("status", "Show a model's versions and traffic on a target."),
+        "history": ("history", "Show a model's releases: who, what, when, which digest."),
     },
     "Use": {
         "predict": ("predict", "Send a request to a deployed model."),
-        "batch": ("batch", "Predict for files of instances, in a job."),
-        "pull": ("pull", "Fetch a released model's files from its bucket."),
+        "batch": ("batch", "Run predictions for files of instances as a job."),
+        "pull": ("pull", "Download a released model from its bucket."),
     },
     "Serve": {
         "serve": ("servers.serve", "Serve models with TensorFlow Serving's REST and gRPC APIs."),
         "model-server": (
             "servers.model_server",
-            "Run a drop-in for tensorflow_model_server, by its flags.",
+            "Run a drop-in replacement for tensorflow_model_server.",
         ),
     },
     "Vertex AI": {
-        "image": ("image", "Write a Dockerfile for a container on Vertex AI."),
-        "migrate": ("migrate", "Write the Vertex AI target that an AI Platform one becomes."),
+        "image": ("image", "Write a Dockerfile for a Vertex AI container."),
+        "migrate": ("migrate", "Convert an AI Platform target to a Vertex AI target."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
-
-
 UNDEPLOY_WORDS = frozenset(
     {"delete", "remove", "destroy", "teardown", "takedown", "down", "rm", "del", "unpublish"}
 )
-"""What other tools call `undeploy`; by their letters alone some are like `deploy` or `emulate`."""
+"""Names of `undeploy` in other tools; by spelling, some are closer to `deploy` or `emulate`."""
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the groups."""
+        """Return the command names in the order of the groups."""
         del ctx  # click's signature
         return list(COMMANDS)
 
@@ -74,14 +71,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that was named, or say which was perhaps meant."""
-        meant = _meant(args[0])
-        if args[0] not in COMMANDS and meant:
-            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
+        """Find the command; for an unknown name, fail with the closest one."""
+        suggestion = _suggestion(args[0])
+        if args[0] not in COMMANDS and suggestion:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{suggestion}'?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table by group, importing none."""
+        """List the commands by group, without importing their modules."""
         del ctx
         width = max(map(len, COMMANDS))
         for title, group in GROUPS.items():
@@ -89,8 +86,8 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(f"{name:{width}}", line) for name, (_, line) in group.items()])
 
 
-def _meant(name: str) -> str:
-    """Return the command that an unknown name is perhaps meant for, or ""."""
+def _suggestion(name: str) -> str:
+    """Return the command closest to an unknown name, or ""."""
     word = re.sub(r"[-_]", "", name.lower())
     if word in UNDEPLOY_WORDS or word.startswith(("undep", "undpl")):
         return "undeploy"
@@ -101,8 +98,8 @@ def _meant(name: str) -> str:
 @click.version_option(__version__, prog_name="cloudserve", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks.  [env var: CLOUDSERVE_DEBUG]")
 def cli(*, debug: bool) -> None:
-    """From a TensorFlow SavedModel to a managed endpoint, rehearsed offline first.
+    """Take a TensorFlow SavedModel to a managed endpoint, rehearsed offline first.
 
-    `cloudserve init` begins, in a folder with models; `cloudserve COMMAND --help` tells more of
-    each command. Values come from a flag, else the environment, else cloudserve.yaml.
+    Start with `cloudserve init` in a folder with models. `cloudserve COMMAND --help` describes a
+    command. A flag takes precedence over the environment, the environment over cloudserve.yaml.
     """

@@ -1,4 +1,4 @@
-"""Tell where a command goes, and ask before it changes a real account."""
+"""Announcement of a command's destination, and confirmation of changes to a real account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from cloudserve.cli.options import progress
+from cloudserve.cli.options import print_progress
 from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Plan
@@ -18,17 +18,17 @@ yes_option = click.option(
     is_flag=True,
     envvar="CLOUDSERVE_YES",
     show_envvar=True,
-    help="Change a real account without a question; the offline clouds never ask.",
+    help="Change a real account without asking; the offline clouds never ask.",
 )
 
 
 def announce(destination: Destination) -> None:
-    """Print where the calls go, on stderr: `aws · offline http://127.0.0.1:8900`."""
-    progress(str(destination))
+    """Print the destination of the calls on stderr: `aws · offline http://127.0.0.1:8900`."""
+    print_progress(str(destination))
 
 
-def asking(*, yes: bool) -> Callable[[Plan], None]:
-    """Return what confirms a plan before its first change."""
+def plan_confirmation(*, yes: bool) -> Callable[[Plan], None]:
+    """Return a function that confirms a plan before its first change."""
 
     def confirm(plan: Plan) -> None:
         if plan.destination is not None and not yes:
@@ -38,8 +38,8 @@ def asking(*, yes: bool) -> Callable[[Plan], None]:
     return confirm
 
 
-def asking_of_job(what: str, *, yes: bool) -> Callable[[Destination], None]:
-    """Return what announces and confirms a job before anything is sent for it."""
+def job_confirmation(what: str, *, yes: bool) -> Callable[[Destination], None]:
+    """Return a function that announces and confirms a job before its first request."""
 
     def begin(destination: Destination) -> None:
         announce(destination)
@@ -54,10 +54,10 @@ def _confirm(what: str, steps: list[str], destination: Destination) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UserError(
-            f"this changes a real account, and there is no terminal to ask on: {what}",
+            f"this changes a real account and needs confirmation, but there is no terminal: {what}",
             where=str(destination),
-            hint="--yes (or CLOUDSERVE_YES=1) does it without a question; "
-            "`cloudserve emulate` rehearses it",
+            hint="confirm with --yes (or CLOUDSERVE_YES=1), or rehearse it with "
+            "`cloudserve emulate`",
         )
     lines = [f"  {number}. {step}" for number, step in enumerate(steps, start=1)]
     for line in (f"{what}:", *lines):
@@ -66,5 +66,5 @@ def _confirm(what: str, steps: list[str], destination: Destination) -> None:
         raise UserError(
             "not confirmed: nothing was changed",
             where=str(destination),
-            hint="answer y to do it, or rehearse it first: `cloudserve emulate`",
+            hint="answer y to confirm, or rehearse it first with `cloudserve emulate`",
         )

@@ -1,4 +1,4 @@
-"""The border: where errors become three lines on stderr and an exit code."""
+"""Conversion of errors to lines on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-# The first match counts.
+# The first matching class decides.
 CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
     (errors.UserError, Exit.USAGE),
     (errors.ModelError, Exit.MODEL),
@@ -39,39 +39,39 @@ CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; errors end here, told on stderr."""
+    """Run one command and return its exit code; errors are printed on stderr."""
     debug = "--debug" in arguments or bool(os.environ.get("CLOUDSERVE_DEBUG"))
     try:
-        # The code of a command that left by `click.exceptions.Exit`, else what it returned.
+        # The code of `click.exceptions.Exit`, or the command's return value.
         code = cli.main(list(arguments), prog_name="cloudserve", standalone_mode=False)
     except SystemExit:
-        # Click's end of a command whose reader went away (`| head`), or of shell completion.
+        # Click exits when the reader of a pipe closes it (`| head`), and after shell completion.
         return Exit.OK
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the border: all is told here
-        return _told(error, debug=debug)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is printed here
+        return _report(error, debug=debug)
     return code if isinstance(code, int) else Exit.OK
 
 
-def _told(error: BaseException, *, debug: bool) -> int:
+def _report(error: BaseException, *, debug: bool) -> int:
     match error:
         case click.exceptions.NoArgsIsHelpError():
             error.show(sys.stderr)
             return Exit.USAGE
         case click.ClickException():
-            return _misused(error)
+            return _report_usage(error)
         case KeyboardInterrupt() | click.Abort():
-            _tell("interrupted", *_notes(error))
+            _print_lines("interrupted", *_notes(error))
             return Exit.INTERRUPTED
         case errors.CloudserveError():
-            return _expected(error, debug=debug)
-    return _bug(error, debug=debug)
+            return _report_expected(error, debug=debug)
+    return _report_bug(error, debug=debug)
 
 
-def _misused(error: click.ClickException) -> int:
+def _report_usage(error: click.ClickException) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "cloudserve"
     message = error.format_message()
-    _tell(
+    _print_lines(
         f"error: {message[:1].lower()}{message[1:]}",
         f"  where: {command}",
         f"  to do: {command} --help",
@@ -79,30 +79,30 @@ def _misused(error: click.ClickException) -> int:
     return Exit.USAGE
 
 
-def _expected(error: errors.CloudserveError, *, debug: bool) -> int:
+def _report_expected(error: errors.CloudserveError, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     where = [f"  where: {error.where}"] if error.where else []
     hint = [f"  to do: {error.hint}"] if error.hint else []
     request_id = error.request_id if isinstance(error, errors.RemoteError) else None
     request = [f"  request: {request_id}"] if request_id else []
-    _tell(f"error: {error.message}", *where, *request, *hint, *_notes(error))
+    _print_lines(f"error: {error.message}", *where, *request, *hint, *_notes(error))
     return next((code for kind, code in CODES if isinstance(error, kind)), Exit.BUG)
 
 
-def _bug(error: BaseException, *, debug: bool) -> int:
+def _report_bug(error: BaseException, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    _tell(
+    _print_lines(
         f"error: {type(error).__name__}: {error}",
-        "  this is a bug in cloudserve; `cloudserve --debug …` shows the traceback to report",
+        "  this is a bug in cloudserve; report it with the traceback of `cloudserve --debug …`",
         *_notes(error),
     )
     return Exit.BUG
 
 
 def _notes(error: BaseException | None) -> list[str]:
-    # Also of what it came from: Click turns Ctrl-C into an Abort, a second one hides the first.
+    # Include the notes of causes: Click turns Ctrl-C into an Abort, a second one hides the first.
     lines: list[str] = []
     while error is not None:
         notes = getattr(error, "__notes__", [])
@@ -111,6 +111,6 @@ def _notes(error: BaseException | None) -> list[str]:
     return lines
 
 
-def _tell(*lines: str) -> None:
+def _print_lines(*lines: str) -> None:
     for line in lines:
         click.echo(line, err=True)

@@ -1,4 +1,4 @@
-"""What servers log, on standard error: as text, or a JSON object a line."""
+"""Logs of the servers on standard error, as text or as one JSON object per line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of JSON."""
+    """Formats a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return time (RFC 3339, UTC), severity, logger and message, and a traceback if any."""
+        """Return time (RFC 3339, UTC), severity, logger, message, and the traceback if any."""
         entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "severity": record.levelname,
@@ -29,13 +29,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_to_stderr(form: str) -> None:
-    """Send the log to standard error as `text` or `json`; raises UserError for another form.
+    """Log to standard error as `text` or `json`; raises UserError for another format.
 
-    cloudserve's own from INFO, other packages' from WARNING.
+    The level is INFO for cloudserve's loggers and WARNING for those of other packages.
     """
     formatters = {"text": logging.Formatter(_TEXT), "json": JsonFormatter()}
     if form not in formatters:
-        raise UserError(f"`{form}` is not a log format", hint="text or json")
+        raise UserError(f"`{form}` is not a log format", hint="use text or json")
     handler = logging.StreamHandler()
     handler.setFormatter(formatters[form])
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

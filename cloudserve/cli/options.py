@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they become library values."""
+"""Options shared by several commands, and their conversion to library values."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Number(click.IntRange):
-    """A whole number in a range, called so in help and errors."""
+    """An integer in a range, called `number` in help and error texts."""
 
     name = "number"
 
 
 def names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Return what completes the names of a project's `models` or `targets` in a shell."""
+    """Return the shell completion of the names of a project's `models` or `targets`."""
 
-    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    def complete(context: click.Context, _parameter: click.Parameter, prefix: str) -> list[str]:
         from cloudserve.project import DEFAULT_FILE, load_project
 
         try:
             project = load_project(context.params.get("project_file") or DEFAULT_FILE, environ={})
-        except CloudserveError:  # a shell that completes is no place for errors
+        except CloudserveError:  # completion must not print errors
             return []
-        return [name for name in getattr(project, kind) if name.startswith(begun)]
+        return [name for name in getattr(project, kind) if name.startswith(prefix)]
 
     return complete
 
 
 def deny_ops_option(default: str) -> Callable[[Function], Function]:
-    """Return the option for ops that no model may have."""
+    """Return the option for ops that models must not contain."""
     return click.option(
         "--deny-ops",
         metavar="OPS",
         default=default,
         show_default=True,
-        help="Do not load models with these ops: names with commas between them, `scan` for those "
-        "of `saved_model_cli scan`, which read and write files, or `none`.",
+        help="Refuse to load models with these ops: comma-separated names, `scan` for the ops of "
+        "`saved_model_cli scan`, which read and write files, or `none`.",
     )
 
 
@@ -83,22 +83,21 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="Override a field of the target (may be repeated).  "
-    "[env var: CLOUDSERVE_<TARGET>_<FIELD>]",
+    help="Override a field of the target; can be repeated.  [env var: CLOUDSERVE_<TARGET>_<FIELD>]",
 )
 allow_breaking_option = click.option(
     "--allow-breaking",
     is_flag=True,
-    help="Release it although its signatures do not answer all requests of the live version.",
+    help="Release a version even if its signatures cannot answer all requests of the live one.",
 )
 dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show the plan, as `cloudserve plan` does, and do nothing."
+    "--dry-run", is_flag=True, help="Show the plan, as `cloudserve plan` does, without acting."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What most commands are about: a model on a target, as they were named."""
+    """The subject of most commands: a model on a target, by name."""
 
     model: str
     target: str
@@ -115,22 +114,22 @@ class Subject:
     def releases(
         self, view: View | None = None, *, yes: bool = False, allow_breaking: bool = False
     ) -> Releases:
-        """Make the library's verbs, print where they go and their progress on stderr.
+        """Create the library's Releases, and print their destination and progress on stderr.
 
-        Transfers are shown in `view`, and lines above them. `yes` confirms every change,
-        `allow_breaking` lets incompatible signatures pass.
+        `view` shows transfers, with lines of progress above them. `yes` confirms every change,
+        `allow_breaking` accepts incompatible signatures.
         """
-        from cloudserve.cli.consent import announce, asking
+        from cloudserve.cli.consent import announce, plan_confirmation
         from cloudserve.release.service import Releases
 
-        notify, observe = (view.line, view.observe) if view else (progress, ignore)
+        notify, observe = (view.line, view.observe) if view else (print_progress, ignore)
         releases = Releases(
             self.project(),
             self.model,
             self.target,
             notify=notify,
             observe=observe,
-            confirm=asking(yes=yes),
+            confirm=plan_confirmation(yes=yes),
             allow_breaking=allow_breaking,
         )
         announce(releases.destination)
@@ -138,23 +137,24 @@ class Subject:
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the model and the target, and give them to a command as one `subject`.
+    """Add the model and target parameters, and pass them to the command as one `subject`.
 
-    It also takes what `project_options` add, which stand below the command's own in its help.
+    `subject` includes the parameters of `project_options`, which the help lists after the
+    command's own options.
     """
 
     @wraps(command)
-    def packed(
+    def with_subject(
         *, model: str, target: str, project_file: Path, settings: tuple[str, ...], **rest: Any
     ) -> None:
         command(subject=Subject(model, target, project_file, settings), **rest)
 
     model_argument = click.argument("model", shell_complete=names_of("models"))
-    return model_argument(target_option(packed))
+    return model_argument(target_option(with_subject))
 
 
 def project_options(command: Function) -> Function:
-    """Add the project file, and the overrides of a target's fields."""
+    """Add the options for the project file and for overrides of a target's fields."""
     return project_option(set_option(command))
 
 
@@ -165,8 +165,8 @@ def load(project_file: Path, settings: tuple[str, ...]) -> Project:
     return load_project(project_file, environ=os.environ, overrides=_pairs(settings))
 
 
-def progress(line: str) -> None:
-    """Print a line of progress on stderr; a release goes on when nobody reads it."""
+def print_progress(line: str) -> None:
+    """Print a line of progress on stderr; a closed stderr does not stop a release."""
     with suppress(BrokenPipeError):
         click.echo(line, err=True)
 

@@ -1,4 +1,4 @@
-"""Run a server in the foreground until it is told to stop."""
+"""The foreground loop of a server: start, announce, wait for a signal, stop."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server(Protocol):
-    """What `serve` and `emulate` run: start() returns when it answers."""
+    """A server of `serve` or `emulate`."""
 
     def start(self) -> Awaitable[None]:
-        """Start to listen; raises UserError when the port is in use."""
+        """Return once the server answers; raises UserError if the port is in use."""
         ...
 
     def stop(self) -> Awaitable[None]:
-        """Let requests in flight end, then close."""
+        """Finish the requests in flight, then close."""
         ...
 
 
 class ModelServer(Server, Protocol):
-    """A server whose models run in threads, which nothing can stop."""
+    """A server that runs models in threads, which cannot be stopped."""
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a load or a run went on when `stop` returned."""
+        """Whether a load or a run was still in progress when `stop` returned."""
         ...
 
 
-def end_well_on_sigterm() -> None:
-    """Let SIGTERM end the process with 0 from now on: also while a server is still put together."""
+def exit_cleanly_on_sigterm() -> None:
+    """Make SIGTERM exit with 0 from now on, even before the server has started."""
 
     def leave(_number: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(0)
@@ -47,13 +47,13 @@ def end_well_on_sigterm() -> None:
 
 
 def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
-    """Run a model server until it is stopped, and end the process with 0 if it is stuck then.
+    """Run a model server until it is stopped; exit with 0 at once if it is stuck then.
 
-    An interpreter waits for its threads before it ends, and so for a run without an end for ever.
+    The interpreter joins its threads on exit, so it would wait for ever for a run that never ends.
     """
     from cloudserve import registry
 
-    registry.server("run")(_run_to_the_end(server, announce))
+    registry.server("run")(_run_then_ignore_signals(server, announce))
     if server.is_stuck:
         logging.shutdown()
         sys.stdout.flush()
@@ -61,20 +61,21 @@ def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
         os._exit(0)
 
 
-async def _run_to_the_end(server: Server, announce: Callable[[], None]) -> None:
+async def _run_then_ignore_signals(server: Server, announce: Callable[[], None]) -> None:
     try:
         await run_until_stopped(server, announce)
     finally:
-        # The loop's end would give them back their default, which is not to end well.
+        # Closing the loop would restore the default handlers, and a second signal would kill the
+        # process.
         for number in _SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
 
 async def run_until_stopped(server: Server, announce: Callable[[], None]) -> None:
-    """Start a server, announce it, and stop it in order on SIGINT or SIGTERM.
+    """Start a server, announce it, and stop it on SIGINT or SIGTERM.
 
-    A signal during the start ends the start.
+    A signal during the start cancels the start.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Variables: what containers are given, and what a shell holds of real accounts."""
+"""Environment variables: those for containers, and those that point to real accounts."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import click
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-STRAYING = (
+VARIABLES_TO_UNSET = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
     *("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"),
     *("AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"),
     "AWS_ENDPOINT_URL_CLOUDWATCH",
 )
-"""What a shell may hold that leads AWS clients past the emulator, or that they send to it."""
-_OF_ACCOUNTS = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_")
+"""Variables that make AWS clients bypass the emulator, or send it real credentials."""
+_ACCOUNT_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_")
 
 
-def container_env_option(beginning: str = "") -> Callable[[Function], Function]:
-    """Return the option that passes variables to the containers that run models' code."""
+def container_env_option(prefix: str = "") -> Callable[[Function], Function]:
+    """Return the option that passes variables to containers; `prefix` begins its help text."""
     return click.option(
         "--container-env",
         multiple=True,
         metavar="NAME[=VALUE]",
         callback=_read,
-        help=f"{beginning}A variable for models' code, which gets none of the shell's; without a "
-        "value the shell's own. May be repeated.",
+        help=f"{prefix}Set a variable for models' code, which does not inherit the shell's "
+        "environment. Without VALUE, pass the shell's variable. Can be repeated.",
     )
 
 
 def _read(
-    context: click.Context, parameter: click.Parameter, given: Iterable[str]
+    context: click.Context, parameter: click.Parameter, settings: Iterable[str]
 ) -> dict[str, str]:
     variables = {}
-    for text in given:
+    for text in settings:
         name, equals, value = text.partition("=")
         if not name or (not equals and name not in os.environ):
             problem = "is not set in this shell" if name else "has no name"
@@ -46,9 +46,9 @@ def _read(
 
 
 def forget_accounts(environ: MutableMapping[str, str]) -> None:
-    """Take the variables of AWS and Google Cloud out of an environment.
+    """Remove the variables of AWS and Google Cloud from an environment.
 
-    The emulator is offline, and a model's graph that it runs may look for credentials.
+    The emulator is offline, and the graph of a model that it runs might look for credentials.
     """
-    for name in [name for name in environ if name.startswith(_OF_ACCOUNTS)]:
+    for name in [name for name in environ if name.startswith(_ACCOUNT_PREFIXES)]:
         del environ[name]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
-from cloudserve.names import one_of
+from cloudserve.hints import choose_from
 from cloudserve.release.nouns import Revision
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.state.layout import Layout
@@ -74,5 +74,5 @@ def _choose(blobs: BlobStore, layout: Layout, wanted: str) -> str:
         f"version `{wanted}` of {layout.model} "
         + ("fits several revisions" if fits else "was not uploaded"),
         where=where,
-        hint=one_of(fits or names),
+        hint=choose_from(fits or names),
     )

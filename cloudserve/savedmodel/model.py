@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import UserError
-from cloudserve.names import one_of
+from cloudserve.hints import choose_from
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature
 
 
@@ -48,6 +48,6 @@ class SavedModel:
             raise UserError(
                 f"the model has no signature {name!r}",
                 where=str(self.path),
-                hint=one_of(s.name for s in self.signatures),
+                hint=choose_from(s.name for s in self.signatures),
             )
         return found

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from cloudserve.errors import ModelError, UserError
-from cloudserve.names import one_of
+from cloudserve.hints import choose_from
 from cloudserve.savedmodel.files import is_directory, is_file, list_names
 
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
@@ -66,7 +66,9 @@ def resolve(path: Path | str, number: int | None = None) -> tuple[int, Path]:
         )
     chosen = max(versions) if number is None else number
     if chosen not in versions:
-        raise UserError(f"there is no version {chosen}", where=str(path), hint=one_of(versions))
+        raise UserError(
+            f"there is no version {chosen}", where=str(path), hint=choose_from(versions)
+        )
     return chosen, versions[chosen]
 
 

@@ -44,7 +44,7 @@ def test_the_script_is_posix_and_may_be_run(folder):
 
 def test_a_folder_with_something_in_it_stays_as_it_is(folder):
     (folder / "Dockerfile").write_text("mine")
-    with pytest.raises(ConflictError, match="there and not empty"):
+    with pytest.raises(ConflictError, match="exists and is not empty"):
         write_image(folder)
     assert (folder / "Dockerfile").read_text() == "mine"
     assert [path.name for path in folder.parent.iterdir()] == ["image"]
@@ -90,4 +90,4 @@ def test_the_command_says_what_to_do_with_it(tmp_path, monkeypatch, capsys):
     assert "docker build --platform linux/amd64" in told
     assert "gcloud builds submit --tag" in told
     assert run(["image"]) == 5
-    assert "to do: name another one" in capsys.readouterr().err
+    assert "to do: name another folder" in capsys.readouterr().err

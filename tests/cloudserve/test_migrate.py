@@ -113,7 +113,7 @@ def test_a_dry_run_writes_nothing(project):
             HEAD + "targets: {gcp: {provider: ai-platform}}\n",
             None,
             ProjectError,
-            "is not written with a line for each",
+            "is in YAML flow style",
         ),
     ],
 )
@@ -196,6 +196,8 @@ def test_wherever_comments_stand_the_rest_stays_and_one_target_more_is_read(
 def test_a_target_with_nothing_to_move_to_is_refused(tmp_path):
     path = tmp_path / "cloudserve.yaml"
     path.write_text(HEAD + "targets:\n  aws:\n    provider: sagemaker\n")
-    with pytest.raises(UserError, match="`sagemaker` has nothing to move to") as error:
+    with pytest.raises(
+        UserError, match="a `sagemaker` target has no platform to migrate to"
+    ) as error:
         migrate(path, "aws")
-    assert error.value.hint == "name a target of ai-platform"
+    assert error.value.hint == "migrate a target of ai-platform"

@@ -91,7 +91,7 @@ def test_a_field_may_hold_values_by_name(tmp_path):
         ),
         (
             "models:\n  m:\n    path: x\n    path: y",
-            "the key `path` stands here twice",
+            "duplicate key `path`",
             ":4: models.m.path",
         ),
         (
@@ -111,12 +111,12 @@ def test_a_field_may_hold_values_by_name(tmp_path):
         ),
         (
             "models: {m: {path: x}}\ntargets: {t: {provider: p, labels: {a: 1, a: 2}}}",
-            "the key `a` stands here twice",
+            "duplicate key `a`",
             ":2: targets.t.labels.a",
         ),
         (
             "models:\n  m:\n    path: ~nobody-here/x",
-            "`~nobody-here/x` is nobody's home directory",
+            "`~nobody-here/x`: there is no user `nobody-here`",
             ":3: models.m.path",
         ),
         (

@@ -10,7 +10,7 @@ from cloudserve.project import Target
 
 
 def test_an_unknown_adapter_is_told_with_the_nearest():
-    with pytest.raises(ProjectError, match="no adapter is named `sagemakr`") as caught:
+    with pytest.raises(ProjectError, match="there is no adapter `sagemakr`") as caught:
         registry.provider(Target("t", "sagemakr", where="here"), {})
     assert (caught.value.where, caught.value.hint) == ("here", "did you mean `sagemaker`?")
 

@@ -94,7 +94,7 @@ def test_the_folder_itself_may_be_a_numbered_saved_model(tmp_path):
 
 
 def test_a_folder_that_is_not_there_has_no_models(tmp_path):
-    with pytest.raises(UserError, match="there is no SavedModel here"):
+    with pytest.raises(UserError, match="there is no SavedModel in this folder"):
         write_project(tmp_path / "nowhere")
 
 

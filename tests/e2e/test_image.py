@@ -103,9 +103,9 @@ def test_no_port_and_no_route_are_refused(script, terminal):
         assert done.returncode == 2
         return done.stderr
 
-    assert "the port in AIP_HTTP_PORT is none: `http`" in refuse(AIP_HTTP_PORT="http")
+    assert "AIP_HTTP_PORT is not a port number: `http`" in refuse(AIP_HTTP_PORT="http")
     told = refuse(AIP_PREDICT_ROUTE="predict")
-    assert "the route in AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
+    assert "AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
 
 
 @pytest.mark.parametrize(

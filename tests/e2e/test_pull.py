@@ -15,7 +15,7 @@ def test_what_was_deployed_comes_back(terminal, target):
     back = terminal.folder / "back" / target
     assert read_tree(back) == read_tree(terminal.folder / "model" / "1")
     again = terminal.ok("pull", terminal.model, "-t", target, "--into", f"back/{target}")
-    assert "there already" in again
+    assert "already complete" in again
 
 
 @pytest.mark.parametrize("target", TARGETS)

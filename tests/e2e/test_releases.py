@@ -179,7 +179,7 @@ def test_a_rollback_that_is_killed_after_the_traffic_moved_goes_back_once(
     assert second.startswith("v3-")
 
     code, out, err = terminal.run("rollback", terminal.model, "-t", "aws")
-    assert (code, f"{second} on aws: has all traffic already, nothing to do" in out) == (0, True)
+    assert (code, f"{second} on aws: already has all traffic, nothing to do" in out) == (0, True)
     assert f"recorded as finished: the rollback of {second} that ada began at " in err
     last = json.loads(terminal.ok("history", terminal.model, "-t", "aws", "-o", "json"))[-1]
     assert (last["operation"], last["outcome"], last["ended_by"]) == ("rollback", "finished", "ada")

@@ -1,1 +1,1 @@
-"""One module per command; `command_tree` imports a module when its command runs."""
+"""Commands, one per module; `command_tree` imports a module when its command runs."""

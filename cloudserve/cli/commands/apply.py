@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.consent import yes_option
-from cloudserve.cli.options import Subject, allow_breaking_option, progress, project_options
-from cloudserve.cli.render.progress import showing
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.options import Subject, allow_breaking_option, print_progress, project_options
+from cloudserve.cli.render.progress import transfer_view
+from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("apply")
@@ -27,17 +27,17 @@ def command(
     yes: bool,
     output: str,
 ) -> None:
-    """Do what a plan in a file says.
+    """Carry out a plan from a file.
 
-    FILE is what `cloudserve plan --out` wrote. It is refused, before anything is done, when the
-    platform, the target's fields or the model's files were changed since. One that was stopped goes
-    on when it is applied again.
+    FILE was written by `cloudserve plan --out`. It is refused, before any change, if the platform,
+    the target's fields or the model's files have changed since. Apply an interrupted plan again to
+    continue it.
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.release.planning.plan_file import read_plan
 
     plan = read_plan(file)
     subject = Subject(plan.model, plan.target, project_file, settings)
-    with showing(progress) as view:
+    with transfer_view(print_progress) as view:
         outcome = subject.releases(view, yes=yes, allow_breaking=allow_breaking).apply(plan)
-    show(outcome_report(outcome), output)
+    print_report(outcome_report(outcome), output)

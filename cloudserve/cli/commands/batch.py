@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.consent import asking_of_job, yes_option
-from cloudserve.cli.options import Number, Subject, progress, project_options, target_options
-from cloudserve.cli.render.report import Report, Table, output_option, show
+from cloudserve.cli.consent import job_confirmation, yes_option
+from cloudserve.cli.options import Number, Subject, print_progress, project_options, target_options
+from cloudserve.cli.render.report import Report, Table, output_option, print_report
 
 FORMATS = ("jsonl", "csv", "tf-record", "tf-record-gzip")
 COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
@@ -20,26 +20,33 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
     multiple=True,
     metavar="FILE",
     required=True,
-    help="A file of instances, local or by its bucket URL (may be repeated).",
+    help="A file of instances: a local path or a bucket URL; can be repeated.",
 )
 @click.option(
-    "--to", metavar="URL", help="The bucket URL that the answers go below; the target's bucket."
+    "--to", metavar="URL", help="Bucket URL prefix for the results; by default the target's bucket."
 )
 @click.option(
-    "--version", metavar="VERSION", help="A number, revision id or digest; the live one by default."
+    "--version", metavar="VERSION", help="A number, revision id or digest; by default the live one."
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True,
-    help="What the files hold.",
-)  # fmt: skip
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="jsonl",
+    show_default=True,
+    help="The format of the files.",
+)
 @click.option(
-    "--batch-size", type=Number(min=0), default=0, show_default=True,
-    help="Instances a request to the container; 0 leaves it to the platform.",
-)  # fmt: skip
+    "--batch-size",
+    type=Number(min=0),
+    default=0,
+    show_default=True,
+    help="Instances per request to the container; 0 leaves it to the platform.",
+)
 @yes_option
 @project_options
 @output_option
-def command(  # noqa: PLR0913 - a parameter an option
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     subject: Subject,
     files: tuple[str, ...],
@@ -50,10 +57,10 @@ def command(  # noqa: PLR0913 - a parameter an option
     yes: bool,
     output: str,
 ) -> None:
-    """Predict for files of instances, in a job.
+    """Run predictions for files of instances as a job.
 
-    The platform starts machines for it, and writes a line an instance: the prediction, or the
-    error. Local files are uploaded first. The revision need not be on the endpoint.
+    The platform starts machines for the job and writes one line per instance: its prediction or its
+    error. Local files are uploaded first. The revision does not have to be on the endpoint.
     """
     from cloudserve.predict.batch import run_batch
 
@@ -66,9 +73,9 @@ def command(  # noqa: PLR0913 - a parameter an option
         output=to,
         form=form,
         batch_size=batch_size,
-        notify=progress,
-        begin=asking_of_job(f"a batch job of {subject}", yes=yes),
+        notify=print_progress,
+        begin=job_confirmation(f"a batch job of {subject}", yes=yes),
     )
     row = (result.revision, f"{result.succeeded:,}", f"{result.failed:,}", result.output)
     table = Table(COLUMNS, [row], f"{subject}: {result.job}")
-    show(Report(result, (table,)), output)
+    print_report(Report(result, (table,)), output)

@@ -10,12 +10,12 @@ from cloudserve.cli.options import (
     Subject,
     allow_breaking_option,
     dry_run_option,
-    progress,
+    print_progress,
     project_options,
     target_options,
 )
-from cloudserve.cli.render.progress import showing
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.render.progress import transfer_view
+from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("deploy")
@@ -35,12 +35,13 @@ def command(
     yes: bool,
     output: str,
 ) -> None:
-    """Put a model version on a target, beside what is live.
+    """Deploy a model version to a target, beside the live one.
 
-    The newest version is taken unless --version names one. The first version of a model takes
-    all traffic; later ones wait for `cloudserve promote`. What is there already is left alone.
+    The newest version is deployed unless --version names another. The first version of a model
+    receives all traffic; later ones receive none until `cloudserve promote`. Deploying a version
+    that is already deployed changes nothing.
 
-    A target of `provider: ai-platform` is for the offline clouds and for migration: Google shut the
+    Targets with `provider: ai-platform` only work offline and for migration: Google shut the
     service down on 31 January 2025. See `cloudserve migrate`.
     """
     from cloudserve.cli.render.deployment import outcome_report
@@ -48,8 +49,8 @@ def command(
 
     if dry_run:
         plan = subject.releases().plan_deploy(version)
-        show(plan_report(plan), output)
+        print_report(plan_report(plan), output)
         return
-    with showing(progress) as view:
+    with transfer_view(print_progress) as view:
         outcome = subject.releases(view, yes=yes, allow_breaking=allow_breaking).deploy(version)
-    show(outcome_report(outcome), output)
+    print_report(outcome_report(outcome), output)

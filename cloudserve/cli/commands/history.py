@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudserve.cli.options import Number, Subject, project_options, target_options
-from cloudserve.cli.render.report import Report, Table, counted, output_option, show
+from cloudserve.cli.render.report import Report, Table, counted, output_option, print_report
 from cloudserve.release.traffic import ALL
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST"
     type=Number(min=0),
     default=20,
     show_default=True,
-    help="How many of the last releases are shown; 0 for all.",
+    help="The number of most recent releases to show; 0 shows all.",
 )
 @project_options
 @output_option
@@ -33,18 +33,18 @@ def command(
     limit: int,
     output: str,
 ) -> None:
-    """Show who released what, when, from which digest."""
-    # One more than is shown tells whether there are more.
-    found = subject.releases().history(limit + 1 if limit else None)
-    shown = found[-limit:]
-    title = f"{subject}: {_count(len(shown), more=len(found) > len(shown))}"
-    show(Report(shown, (Table(COLUMNS, [_row(entry) for entry in shown], title),)), output)
+    """Show a model's releases: who, what, when, which digest."""
+    # Read one more than is shown, to know whether there are more.
+    releases = subject.releases().history(limit + 1 if limit else None)
+    shown = releases[-limit:]
+    title = f"{subject}: {_count(len(shown), more=len(releases) > len(shown))}"
+    print_report(Report(shown, (Table(COLUMNS, [_row(entry) for entry in shown], title),)), output)
 
 
 def _count(releases: int, *, more: bool) -> str:
     if more:
         return f"the last {counted(releases, 'release')}, --limit 0 shows all"
-    return counted(releases, "release") if releases else "nothing was released"
+    return counted(releases, "release") if releases else "nothing released"
 
 
 def _row(release: Release) -> tuple[str, ...]:

@@ -19,13 +19,13 @@ from cloudserve.scaffold import TARGETS, TARGETS_BY_DEFAULT
     type=click.Choice(TARGETS),
     default=TARGETS_BY_DEFAULT,
     show_default=True,
-    help="A target to write (may be repeated): Vertex AI, SageMaker, or the legacy AI Platform.",
+    help="A target to write: Vertex AI, SageMaker, or the legacy AI Platform; can be repeated.",
 )
-@click.option("--force", is_flag=True, help="Replace a cloudserve.yaml that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing cloudserve.yaml.")
 def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
-    """Write a cloudserve.yaml for the models found here.
+    """Write a cloudserve.yaml for the models in a folder.
 
-    SavedModels are looked for in FOLDER (the present one by default) and three levels below it.
+    Searches for SavedModels in FOLDER (by default the current folder) and three levels below it.
     """
     from cloudserve.scaffold import write_project
 
@@ -34,9 +34,9 @@ def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
         click.echo(f"found {model.name}: {model.path}", err=True)
     name = models[0].name
     steps = {
-        f"cloudserve inspect {name}": "what the model takes and gives",
-        "cloudserve emulate": "offline clouds, to rehearse on",
-        f"cloudserve deploy {name} --target {targets[0]}": "with your own names in the file",
+        f"cloudserve inspect {name}": "show the model's inputs and outputs",
+        "cloudserve emulate": "start the offline clouds to rehearse on",
+        f"cloudserve deploy {name} --target {targets[0]}": "once the file has your own names",
     }
     width = max(map(len, steps))
     click.echo(f"wrote {path}; next:", err=True)

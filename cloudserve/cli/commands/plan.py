@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import Number, Subject, project_options, target_options
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.render.report import output_option, print_report
 
 PENDING = 10
-"""The exit code of `--exit-code` where something is to do."""
+"""The exit code of `--exit-code` for a plan with actions."""
 
 
 @click.command("plan")
@@ -21,27 +21,27 @@ PENDING = 10
 )
 @target_options
 @click.option(
-    "--version", metavar="VERSION", help="The version to deploy, promote, go back to or undeploy."
+    "--version", metavar="VERSION", help="The version to deploy, promote, roll back to or undeploy."
 )
 @click.option(
     "--percent",
     type=Number(1, 100),
     default=100,
     show_default=True,
-    help="The share of the traffic that a promotion is for.",
+    help="The percentage of the traffic to promote to.",
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="Undeploy the model as a whole, with its endpoint."
+    "--all", "everything", is_flag=True, help="Undeploy the whole model, including its endpoint."
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the plan to a file, for `cloudserve apply`.",
 )
-@click.option("--exit-code", is_flag=True, help=f"Exit with {PENDING} when something is to do.")
+@click.option("--exit-code", is_flag=True, help=f"Exit with {PENDING} if there is something to do.")
 @project_options
 @output_option
-def command(  # noqa: PLR0913 - a parameter an option
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     operation: str,
     subject: Subject,
@@ -52,19 +52,18 @@ def command(  # noqa: PLR0913 - a parameter an option
     exit_code: bool,
     output: str,
 ) -> None:
-    """Show what a release would do, and do nothing.
+    """Show what a release would do, without doing it.
 
-    OPERATION is deploy, promote, rollback or undeploy. With --out the plan is kept in a file that
-    can be reviewed; `cloudserve apply` then does what it says, or refuses when something changed
-    since.
+    OPERATION is deploy, promote, rollback or undeploy. With --out the plan is written to a file
+    for review; `cloudserve apply` then carries it out, or refuses it if something has changed.
     """
     from cloudserve.cli.render.plan import plan_report
     from cloudserve.release.planning.plan_file import write_plan
 
-    made = subject.releases().plan(operation, version, percent, everything=everything)
+    plan = subject.releases().plan(operation, version, percent, everything=everything)
     if out is not None:
-        write_plan(made, out)
-        click.echo(f"wrote {out}; to do it:\n  cloudserve apply {out}", err=True)
-    show(plan_report(made), output)
-    if exit_code and made.actions:
+        write_plan(plan, out)
+        click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
+    print_report(plan_report(plan), output)
+    if exit_code and plan.actions:
         raise click.exceptions.Exit(PENDING)

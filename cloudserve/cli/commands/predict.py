@@ -9,7 +9,7 @@ import click
 
 from cloudserve.cli.consent import announce
 from cloudserve.cli.options import Subject, project_options, target_options
-from cloudserve.cli.render.report import Report, Table, output_like, put, show
+from cloudserve.cli.render.report import Report, Table, output_like, print_report, print_result
 
 
 @click.command("predict")
@@ -17,7 +17,7 @@ from cloudserve.cli.render.report import Report, Table, output_like, put, show
 @click.option(
     "--version",
     metavar="VERSION",
-    help="Ask this deployed version, whatever the traffic rules say.",
+    help="Send the request to this deployed version, regardless of the traffic split.",
 )
 @click.option(
     "--input",
@@ -25,7 +25,7 @@ from cloudserve.cli.render.report import Report, Table, output_like, put, show
     type=click.File("rb"),
     metavar="FILE",
     default="-",
-    help='A file with the JSON request, {"instances": [...]}; standard input by default.',
+    help='A file with the JSON request, {"instances": [...]}; by default standard input.',
 )
 @project_options
 @output_like("json")
@@ -38,20 +38,20 @@ def command(
 ) -> None:
     """Send a request to a deployed model.
 
-    The request goes to the platform's own prediction call as it is; the answer is printed as it
-    comes. As a table it is a line a prediction.
+    The request is sent unchanged to the platform's prediction API, and the response is printed
+    unchanged. `--output table` prints one line per prediction.
     """
     from cloudserve.predict import Client
 
     client = Client(subject.project(), subject.model, subject.target, version=version)
     announce(client.destination)
     if source.isatty():
-        click.echo("reading the request from the terminal; Ctrl-D ends it", err=True)
+        click.echo("reading the request from the terminal; end it with Ctrl-D", err=True)
     answer = client.send(source.read())
     if output == "json":
-        put(answer)
+        print_result(answer)
     else:
-        show(Report(None, (_table(client.predictions(answer)),)), output)
+        print_report(Report(None, (_table(client.predictions(answer)),)), output)
 
 
 def _table(predictions: list[Any]) -> Table:

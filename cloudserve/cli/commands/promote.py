@@ -13,27 +13,27 @@ from cloudserve.cli.options import (
     project_options,
     target_options,
 )
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("promote")
 @target_options
 @click.option(
-    "--version", metavar="VERSION", help="A number, revision id or digest; the newest by default."
+    "--version", metavar="VERSION", help="A number, revision id or digest; by default the newest."
 )
 @click.option(
     "--percent",
     type=Number(1, 100),
     default=100,
     show_default=True,
-    help="The share of the traffic; the others keep the rest.",
+    help="The percentage of the traffic; the other versions keep the rest.",
 )
 @allow_breaking_option
 @dry_run_option
 @yes_option
 @project_options
 @output_option
-def command(  # noqa: PLR0913 - a parameter an option
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     subject: Subject,
     version: str | None,
@@ -43,16 +43,16 @@ def command(  # noqa: PLR0913 - a parameter an option
     yes: bool,
     output: str,
 ) -> None:
-    """Give a deployed version all traffic, or a part.
+    """Send all traffic, or a part, to a deployed version.
 
-    With --percent 10 it answers one request in ten, where the platform can split traffic (Vertex
-    AI and SageMaker can). `cloudserve rollback` takes the traffic back from it.
+    With --percent 10 the version answers one request in ten, if the platform can split traffic
+    (Vertex AI and SageMaker can). `cloudserve rollback` reverts it.
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report
 
     verbs = subject.releases(yes=yes, allow_breaking=allow_breaking)
     if dry_run:
-        show(plan_report(verbs.plan_promote(version, percent=percent)), output)
+        print_report(plan_report(verbs.plan_promote(version, percent=percent)), output)
         return
-    show(outcome_report(verbs.promote(version, percent=percent)), output)
+    print_report(outcome_report(verbs.promote(version, percent=percent)), output)

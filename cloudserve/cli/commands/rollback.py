@@ -6,13 +6,13 @@ import click
 
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import Subject, dry_run_option, project_options, target_options
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("rollback")
 @target_options
 @click.option(
-    "--to", metavar="VERSION", help="A number, revision id or digest; the one before by default."
+    "--to", metavar="VERSION", help="A number, revision id or digest; by default the previous one."
 )
 @dry_run_option
 @yes_option
@@ -26,16 +26,16 @@ def command(
     yes: bool,
     output: str,
 ) -> None:
-    """Give the traffic back to the version before.
+    """Send the traffic back to the previous version.
 
-    The version before is the one that was live when the present one took over, as the ledger
-    tells it; nothing is uploaded again.
+    The previous version is the one that was live before the current one, according to the ledger.
+    Nothing is uploaded again.
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report
 
     verbs = subject.releases(yes=yes)
     if dry_run:
-        show(plan_report(verbs.plan_rollback(to)), output)
+        print_report(plan_report(verbs.plan_rollback(to)), output)
         return
-    show(outcome_report(verbs.rollback(to)), output)
+    print_report(outcome_report(verbs.rollback(to)), output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.options import Subject, project_options, target_options
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("status")
@@ -13,7 +13,7 @@ from cloudserve.cli.render.report import output_option, show
 @project_options
 @output_option
 def command(*, subject: Subject, output: str) -> None:
-    """Show what a target has of a model."""
+    """Show a model's versions and traffic on a target."""
     from cloudserve.cli.render.deployment import deployment_report
 
-    show(deployment_report(subject.releases().status()), output)
+    print_report(deployment_report(subject.releases().status()), output)

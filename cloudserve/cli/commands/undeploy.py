@@ -6,7 +6,7 @@ import click
 
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import Subject, dry_run_option, project_options, target_options
-from cloudserve.cli.render.report import output_option, show
+from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("undeploy")
@@ -14,13 +14,13 @@ from cloudserve.cli.render.report import output_option, show
 @click.option(
     "--version",
     metavar="VERSION",
-    help="A number, revision id or digest; all without traffic by default.",
+    help="A number, revision id or digest; by default all versions without traffic.",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="The model as a whole, with its traffic and its endpoint.",
+    help="Remove the whole model, including versions with traffic and the endpoint.",
 )
 @dry_run_option
 @yes_option
@@ -35,18 +35,18 @@ def command(
     yes: bool,
     output: str,
 ) -> None:
-    """Take versions, or a whole model, off a target.
+    """Remove versions, or a whole model, from a target.
 
-    A version that has traffic is refused: promote another one first, or give --all. The files,
-    manifests and the ledger stay in the bucket, so that `cloudserve deploy` brings a version back.
+    A version with traffic is not removed: promote another one first, or use --all. The files,
+    manifests and the ledger stay in the bucket, so `cloudserve deploy` can restore a version.
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report
 
     if version is not None and everything:
-        raise click.UsageError("--version and --all exclude each other")
+        raise click.UsageError("--version and --all are mutually exclusive")
     verbs = subject.releases(yes=yes)
     if dry_run:
-        show(plan_report(verbs.plan_undeploy(version, everything=everything)), output)
+        print_report(plan_report(verbs.plan_undeploy(version, everything=everything)), output)
         return
-    show(outcome_report(verbs.undeploy(version, everything=everything)), output)
+    print_report(outcome_report(verbs.undeploy(version, everything=everything)), output)

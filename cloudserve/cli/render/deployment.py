@@ -1,4 +1,4 @@
-"""Render what a platform has, and what a release did."""
+"""Reports of a model's deployment and of a release's outcome."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST")
 
 
 def deployment_report(deployment: Deployment) -> Report:
-    """Render a deployment: a line a revision."""
+    """Render a deployment, one line per revision."""
     return Report(_document(deployment), (_table(deployment, _headline(deployment)),))
 
 
 def outcome_report(outcome: Outcome) -> Report:
-    """Render what a verb did, and what the platform has now."""
+    """Render the outcome of a release and the resulting deployment."""
     plan, deployment = outcome.plan, outcome.deployment
     document = {
         "operation": plan.operation,
@@ -38,20 +38,21 @@ def _sentence(outcome: Outcome) -> str:
     plan = outcome.plan
     if plan.operation is Operation.UNDEPLOY:
         return _undeployed(outcome)
-    there = f"{plan.model} {plan.revision.id} on {plan.target}"
+    subject = f"{plan.model} {plan.revision.id} on {plan.target}"
     if not outcome.changed:
-        already = "is deployed" if plan.operation is Operation.DEPLOY else f"has {_share(plan)}"
-        return f"{there}: {already} already, nothing to do"
+        is_deploy = plan.operation is Operation.DEPLOY
+        state = "is already deployed" if is_deploy else f"already has {_share(plan)}"
+        return f"{subject}: {state}, nothing to do"
     if plan.operation is Operation.DEPLOY:
         live = outcome.deployment.live
-        return f"{there}: deployed, " + (
+        return f"{subject}: deployed, " + (
             "live" if live == plan.revision.id else f"{live or 'nothing'} is live"
         )
     if plan.percent < ALL:
-        return f"{there}: has {_share(plan)}, {outcome.deployment.live} has most of it"
+        return f"{subject}: has {_share(plan)}, {outcome.deployment.live} has most of it"
     if plan.previous == plan.revision.id:
-        return f"{there}: has all traffic again"
-    return f"{there}: live, was {plan.previous or 'nothing'}"
+        return f"{subject}: has all traffic again"
+    return f"{subject}: live, was {plan.previous or 'nothing'}"
 
 
 def _undeployed(outcome: Outcome) -> str:
@@ -59,8 +60,8 @@ def _undeployed(outcome: Outcome) -> str:
     what = "" if plan.everything else f" {', '.join(plan.removes) or 'versions without traffic'}"
     if not outcome.changed:
         return f"{plan.model}{what} on {plan.target}: not deployed, nothing to do"
-    stays = f"the files and the ledger stay below {plan.kept}"
-    return f"{plan.model}{what} on {plan.target}: undeployed; {stays}"
+    kept = f"the files and the ledger stay in {plan.kept}"
+    return f"{plan.model}{what} on {plan.target}: undeployed; {kept}"
 
 
 def _share(plan: Plan) -> str:

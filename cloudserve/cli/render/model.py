@@ -1,11 +1,11 @@
-"""Render a SavedModel: what it is, its signatures, its files."""
+"""Report of a SavedModel: overview, signatures, files."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table, counted
-from cloudserve.names import utf8
+from cloudserve.hints import printable
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
 from cloudserve.savedmodel.checks.op_packages import foreign_ops, say_foreign
 from cloudserve.savedmodel.checks.servable import say_variables
@@ -39,8 +39,8 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
     if model.unrestored:
         rows.append(("not restored", say_variables(model.unrestored)))
     if not model.signatures:
-        rows.append(("signatures", "none: the model can answer no request"))
-    return Table(("path", utf8(model.path)), rows)
+        rows.append(("signatures", "none: the model cannot answer requests"))
+    return Table(("path", printable(model.path)), rows)
 
 
 def _signature(signature: Signature) -> Table:
@@ -64,7 +64,7 @@ def _files(tree: Tree) -> Table:
 
 def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
     return {
-        "path": utf8(model.path),
+        "path": printable(model.path),
         "version": number,
         "tensorflow_version": model.tensorflow_version,
         "tags": model.tags,

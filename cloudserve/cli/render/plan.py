@@ -1,4 +1,4 @@
-"""Render a plan: what would be done, step by step."""
+"""Report of a plan: the steps of a release."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ COLUMNS = ("STEP", "WHAT IT DOES")
 
 
 def plan_report(plan: Plan) -> Report:
-    """Render a plan: a line a step."""
+    """Render a plan, one line per step."""
     rows = [(f"{number:>4}", a.sentence) for number, a in enumerate(plan.actions, start=1)]
     warnings = [f"warning: {warning}" for warning in plan.warnings]
     warnings += [f"breaking: {difference}" for difference in plan.breaking]
     title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
     if plan.kept and plan.actions:
-        title += f"; the files and the ledger stay below {plan.kept}"
+        title += f"; the files and the ledger stay in {plan.kept}"
     return Report(_document(plan), (Table(COLUMNS, rows, title),))
 
 
@@ -30,7 +30,7 @@ def _subject(plan: Plan) -> str:
 
 
 def _removed(plan: Plan) -> str:
-    """Return which revisions an undeploy removes; "" for the model as a whole."""
+    """Return the revisions that an undeploy removes; "" for the whole model."""
     return "" if plan.everything else f" {', '.join(plan.removes) or 'versions without traffic'}"
 
 
@@ -38,7 +38,7 @@ def _summary(plan: Plan) -> str:
     if not plan.actions:
         return "nothing to do"
     steps, live = counted(len(plan.actions), "step"), plan.previous or "nothing"
-    return f"{steps}; {live} is live, nothing was done"
+    return f"{steps}; {live} is live, nothing was changed"
 
 
 def _document(plan: Plan) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""How a transfer is shown: bars on a terminal, else a line every ten seconds.
+"""Progress of transfers: a bar on a terminal, otherwise a line every ten seconds.
 
-Bytes only ever add up in the events, so neither runs backwards. What is tried again, and each file
-that is done, is told in a line by whoever notifies people (`storage.events.Told`).
+The bytes of the events only add up, so progress never runs backwards. Retries and completed files
+are reported as lines by the library.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ SECONDS_BETWEEN_LINES = 10.0
 UNITS = ("B", "kB", "MB", "GB", "TB")
 STEP = 1000.0
 MINUTE = 60
-Tell = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 class View(Protocol):
-    """Where events of transfers are shown."""
+    """A display of transfers."""
 
     def observe(self, event: Event) -> None:
         """Show an event."""
         ...
 
     def line(self, text: str) -> None:
-        """Show a line of progress above what moves."""
+        """Show a line of progress above the transfer."""
         ...
 
 
 @dataclass(slots=True)
 class Tally:
-    """What has been moved of a transfer, and how fast, at a time in seconds."""
+    """The progress and speed of a transfer; times in seconds."""
 
     verb: str = ""
     files: int = 0
@@ -50,8 +50,8 @@ class Tally:
     moved: int = 0
     skipped: int = 0
 
-    def take(self, event: Event, now: float) -> None:
-        """Count an event."""
+    def add(self, event: Event, now: float) -> None:
+        """Add an event."""
         match event:
             case Started():
                 self.verb, self.files, self.size = event.direction, event.files, event.size
@@ -65,59 +65,59 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """Return the bytes that are where they should be."""
+        """Return the number of bytes that have arrived."""
         return min(self.moved + self.skipped, self.size)
 
     def sentence(self, now: float) -> str:
-        """Say how far it is, how fast it goes and how long it will take."""
+        """Return the progress, the speed and the remaining time."""
         rate = self.moved / max(now - self.began, 1e-9)
         share = 100 * self.done // self.size if self.size else 100
-        parts = [f"{self.verb}: {self.done_of()} ({share} %)", f"{human(rate)}/s"]
+        parts = [f"{self.verb}: {self.done_of()} ({share} %)", f"{format_bytes(rate)}/s"]
         if rate and self.done < self.size:
-            parts.append(f"{clock((self.size - self.done) / rate)} left")
+            parts.append(f"{format_duration((self.size - self.done) / rate)} left")
         return ", ".join(parts)
 
     def done_of(self) -> str:
-        """Return the bytes that are there, of all."""
-        return f"{human(self.done)} of {human(self.size)}"
+        """Return the number of bytes that have arrived, and the total."""
+        return f"{format_bytes(self.done)} of {format_bytes(self.size)}"
 
 
 class Lines:
-    """A line every ten seconds, for logs; a transfer that is shorter has only its end."""
+    """A line every ten seconds, for logs, and one at the end of a transfer."""
 
-    def __init__(self, tell: Tell, now: Callable[[], float] = time.monotonic) -> None:
-        self._tell = tell
+    def __init__(self, print_line: PrintLine, now: Callable[[], float] = time.monotonic) -> None:
+        self._print_line = print_line
         self._now = now
         self._tally = Tally()
-        self._told = 0.0
+        self._last_line = 0.0
 
     def observe(self, event: Event) -> None:
-        """Count an event; tell when it is time."""
+        """Add an event, and print a line if ten seconds have passed or the transfer has ended."""
         now = self._now()
-        self._tally.take(event, now)
+        self._tally.add(event, now)
         match event:
             case Started():
-                self._told = now
+                self._last_line = now
             case Ended():
-                self._tell(f"  {self._end(now)}")
-            case _ if now - self._told >= SECONDS_BETWEEN_LINES:
-                self._told = now
-                self._tell(f"  {self._tally.sentence(now)}")
+                self._print_line(f"  {self._end(now)}")
+            case _ if now - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = now
+                self._print_line(f"  {self._tally.sentence(now)}")
 
     def line(self, text: str) -> None:
-        """Tell a line."""
-        self._tell(text)
+        """Print a line."""
+        self._print_line(text)
 
     def _end(self, now: float) -> str:
         tally, seconds = self._tally, now - self._tally.began
-        there = f", {human(tally.skipped)} were there already" if tally.skipped else ""
-        moved = human(tally.moved)
+        existing = f", {format_bytes(tally.skipped)} already existed" if tally.skipped else ""
+        moved = format_bytes(tally.moved)
         files = counted(tally.files, "file")
-        return f"{tally.verb}: {files}, {moved} moved in {clock(seconds)}{there}"
+        return f"{tally.verb}: {files}, {moved} moved in {format_duration(seconds)}{existing}"
 
 
 class Bars:
-    """One bar for all of a transfer, on a terminal."""
+    """One bar per transfer, on a terminal."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -125,10 +125,10 @@ class Bars:
         self._task: TaskID | None = None
 
     def observe(self, event: Event) -> None:
-        """Move the bar; it goes when all has moved, since a release waits for other things then."""
-        self._tally.take(event, time.monotonic())
+        """Advance the bar, and hide it when the transfer ends: the release continues without it."""
+        self._tally.add(event, time.monotonic())
         if isinstance(event, Started):
-            # Not before: a question must have the terminal to itself.
+            # Not earlier: a bar would overwrite the question for confirmation.
             self._progress.start()
             self._task = self._progress.add_task(event.direction, total=event.size, files="")
         if self._task is not None:
@@ -143,10 +143,10 @@ class Bars:
 
 
 @contextmanager
-def showing(tell: Tell) -> Iterator[View]:
-    """Give what shows transfers: bars where standard error is a terminal, else lines to `tell`."""
+def transfer_view(print_line: PrintLine) -> Iterator[View]:
+    """Yield a view of transfers: bars if standard error is a terminal, otherwise lines."""
     if not sys.stderr.isatty():
-        yield Lines(tell)
+        yield Lines(print_line)
         return
     from rich.console import Console
     from rich.progress import (
@@ -173,7 +173,7 @@ def showing(tell: Tell) -> Iterator[View]:
         progress.stop()
 
 
-def human(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Return a number of bytes in decimal units: `12.3 MB`."""
     for unit in UNITS:
         if size < STEP or unit == UNITS[-1]:
@@ -182,8 +182,8 @@ def human(size: float) -> str:
     raise AssertionError("the last unit returns")
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as people say it: `42 s`, `3 min 20 s`."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as text: `42 s`, `3 min 20 s`."""
     whole = round(seconds)
     if whole < MINUTE:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""One Report a reading command: a table for people, JSON for programs, on stdout."""
+"""Reports: the result of a command, as tables for people or JSON for programs, on stdout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under column names; a title line above when there is one."""
+    """Rows below column names, with an optional title line above."""
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -25,14 +25,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The same facts twice: `document` is what `--output json` prints."""
+    """A result in two forms: `document` for `--output json`, `tables` for people."""
 
     document: Any
     tables: tuple[Table, ...]
 
 
 def output_like(default: str) -> Callable[[Function], Function]:
-    """Return the option of every reading command, with the form it prints by default."""
+    """Return the `--output` option with a default format."""
     return click.option(
         "--output",
         "-o",
@@ -41,39 +41,39 @@ def output_like(default: str) -> Callable[[Function], Function]:
         envvar="CLOUDSERVE_OUTPUT",
         show_envvar=True,
         show_default=True,
-        help="How to print the result.",
+        help="The format of the result.",
     )
 
 
 output_option = output_like("table")
 
 
-def show(report: Report, output: str) -> None:
+def print_report(report: Report, output: str) -> None:
     """Print a report on stdout."""
     if output == "json":
-        put(msgspec.json.format(msgspec.json.encode(report.document), indent=2))
+        print_result(msgspec.json.format(msgspec.json.encode(report.document), indent=2))
     else:
-        put("\n\n".join("\n".join(_lines(table)) for table in report.tables))
+        print_result("\n\n".join("\n".join(_lines(table)) for table in report.tables))
 
 
-def put(result: str | bytes) -> None:
-    """Print a result on stdout; raises UserError when it cannot be written."""
+def print_result(result: str | bytes) -> None:
+    """Print a result on stdout; raises UserError if it cannot be written."""
     try:
         click.echo(result)
-    except BrokenPipeError:  # a reader who has seen enough (`| head`)
+    except BrokenPipeError:  # the reader of a pipe closed it (`| head`)
         raise
     except OSError as error:
         raise UserError(
             f"the result cannot be written: {error.strerror}",
             where="standard output",
-            hint="what the command did is done; run `cloudserve status` for what is there now",
+            hint="the command itself is complete; `cloudserve status` shows the current state",
         ) from error
 
 
 def _lines(table: Table) -> list[str]:
     if not table.rows and table.title:
         return [table.title]
-    # A platform's reason may have lines of its own; a row is one.
+    # A platform's reason may span lines; a row must not.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]

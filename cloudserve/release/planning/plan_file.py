@@ -17,7 +17,7 @@ import msgspec
 
 from cloudserve._version import __version__
 from cloudserve.errors import UserError
-from cloudserve.names import utf8
+from cloudserve.hints import printable
 from cloudserve.release.nouns import Plan
 from cloudserve.release.state.ledger import actor
 
@@ -88,7 +88,7 @@ def plan_id(plan: Plan) -> str:
 
 def _encode_path(value: Any) -> str:
     if isinstance(value, Path):
-        return utf8(value)
+        return printable(value)
     raise TypeError(f"a plan holds a {type(value).__name__}")
 
 

@@ -7,7 +7,7 @@ from itertools import tee
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.names import one_of, utf8
+from cloudserve.hints import choose_from, printable
 from cloudserve.release.nouns import (
     CREATE_BUCKET,
     UPLOAD,
@@ -45,7 +45,7 @@ def plan_deploy(
             Action(
                 UPLOAD,
                 UPLOAD,
-                f"upload {utf8(source or model)} to {location.saved_model_url}",
+                f"upload {printable(source or model)} to {location.saved_model_url}",
                 undo=f"delete the objects under {location.root_url}",
             )
         )
@@ -125,7 +125,7 @@ def choose(seen: Deployment, wanted: str) -> Deployed:
     raise UserError(
         f"version `{wanted}` of {seen.model} {what}",
         where=f"{seen.model} on {seen.target}",
-        hint=one_of(there) if there else deploy,
+        hint=choose_from(there) if there else deploy,
     )
 
 

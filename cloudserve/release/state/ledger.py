@@ -22,7 +22,7 @@ import msgspec
 
 from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.names import utf8
+from cloudserve.hints import printable
 from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.traffic import ALL
@@ -290,7 +290,7 @@ def actor(environ: Mapping[str, str]) -> str:
     """Say who is acting: `CLOUDSERVE_ACTOR`, the CI's own name for its user, or user@host."""
     for variable in ("CLOUDSERVE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
         if environ.get(variable):
-            return utf8(environ[variable])
+            return printable(environ[variable])
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -67,7 +67,7 @@ def test_deploying_again_says_that_nothing_is_to_do(project, capsys):
     capsys.readouterr()
     assert on_target("deploy") == 0
     out, err = capsys.readouterr()
-    assert "is deployed already, nothing to do" in out
+    assert "is already deployed, nothing to do" in out
     assert err == "memory · offline http://127.0.0.1:8900\n"
 
 
@@ -109,8 +109,8 @@ def test_a_model_is_taken_down(project, capsys):
     assert f"error: {first} has traffic\n" in capsys.readouterr().err
     assert on_target("undeploy", "--version", "124", "--dry-run") == 0
     assert capsys.readouterr().out == (
-        f"undeploy half {second} from here: 1 step; {first} is live, nothing was done; "
-        "the files and the ledger stay below mem://bucket/cloudserve/half/\n"
+        f"undeploy half {second} from here: 1 step; {first} is live, nothing was changed; "
+        "the files and the ledger stay in mem://bucket/cloudserve/half/\n"
         f"STEP  WHAT IT DOES\n   1  remove {second}\n"
     )
     assert on_target("undeploy", "--version", "124") == 0
@@ -179,19 +179,19 @@ def test_inspect_says_that_a_model_has_no_signature(tmp_path, capsys):
     model = proto.SavedModel(meta_graphs=[{"meta_info_def": {"tags": ["serve"]}}])
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
     assert run(["inspect", str(tmp_path)]) == 0
-    assert "none: the model can answer no request" in capsys.readouterr().out
+    assert "none: the model cannot answer requests" in capsys.readouterr().out
 
 
 def test_inspect_of_nothing_is_a_usage_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["inspect", "half"]) == 2
-    assert "`half` is no directory, and there is no project file" in capsys.readouterr().err
+    assert "`half` is not a directory, and there is no project file" in capsys.readouterr().err
 
 
 def test_inspect_of_a_name_that_is_neither_says_both(project, capsys):
     assert run(["inspect", "hlaf"]) == 2
     err = capsys.readouterr().err
-    assert "`hlaf` is no directory, and the project has no model of that name" in err
+    assert "`hlaf` is not a directory, and the project has no model of that name" in err
     assert "to do: did you mean `half`?" in err
 
 
@@ -280,14 +280,14 @@ def test_init_writes_a_project_file_that_loads(tmp_path, monkeypatch, shared_mod
     assert run(["init"]) == 0
     assert run(["inspect", "my-model"]) == 0
     assert run(["init"]) == 5
-    assert "cloudserve.yaml is there already" in capsys.readouterr().err
+    assert "cloudserve.yaml already exists" in capsys.readouterr().err
     assert run(["init", "--force", "--target", "aws", "-t", "gcp"]) == 0
     assert "  cloudserve deploy my-model --target aws  # " in capsys.readouterr().err
 
 
 def test_init_without_a_model_says_how_to_export_one(tmp_path, capsys):
     assert run(["init", str(tmp_path)]) == 2
-    assert "there is no SavedModel here" in capsys.readouterr().err
+    assert "there is no SavedModel in this folder" in capsys.readouterr().err
 
 
 def test_the_package_runs_as_a_module():

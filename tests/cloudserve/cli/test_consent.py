@@ -42,12 +42,13 @@ def test_without_a_terminal_a_real_account_is_left_alone(real, capsys):
     first, error, where, hint = err.splitlines()
     assert first == LINE
     assert error.startswith(
-        "error: this changes a real account, and there is no terminal to ask on: deploy half v124-"
+        "error: this changes a real account and needs confirmation, but there is no terminal: "
+        "deploy half v124-"
     )
     assert where == f"  where: {LINE}"
     assert hint == (
-        "  to do: --yes (or CLOUDSERVE_YES=1) does it without a question; "
-        "`cloudserve emulate` rehearses it"
+        "  to do: confirm with --yes (or CLOUDSERVE_YES=1), or rehearse it with "
+        "`cloudserve emulate`"
     )
     assert real.performed == []
     assert real.blobs.objects == {}

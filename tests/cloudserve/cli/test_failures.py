@@ -37,7 +37,7 @@ def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
         ("undeply", "no such command 'undeply'. Did you mean 'undeploy'?", "cloudserve"),
         (
             "undeploy m -t t --all --version 1",
-            "--version and --all exclude each other",
+            "--version and --all are mutually exclusive",
             "cloudserve undeploy",
         ),
         ("deploy", "missing argument 'MODEL'.", "cloudserve deploy"),

@@ -19,7 +19,7 @@ def test_a_plan_is_shown_step_by_step_and_nothing_is_done(project, platform, cap
     assert plan() == 0
     title, header, upload, create = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"deploy half v124-\w+ on here: 2 steps; nothing is live, nothing was done", title
+        r"deploy half v124-\w+ on here: 2 steps; nothing is live, nothing was changed", title
     )
     assert header == "STEP  WHAT IT DOES"
     assert upload.startswith("   1  upload ")
@@ -47,7 +47,7 @@ def test_a_dry_run_shows_the_plan(project, platform, capsys, command):
 
 def test_a_plan_in_a_file_is_applied(project, platform, capsys):
     assert plan("--out", "plan.json", "--version", "123") == 0
-    assert "to do it:\n  cloudserve apply plan.json\n" in capsys.readouterr().err
+    assert "to carry it out:\n  cloudserve apply plan.json\n" in capsys.readouterr().err
     assert run(["apply", "plan.json"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith(" on here: deployed, live")
     assert platform.performed == ["create"]

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
-from cloudserve.cli.render.progress import Bars, Lines, clock, human, showing
+from cloudserve.cli.render.progress import Bars, Lines, format_bytes, format_duration, transfer_view
 from cloudserve.storage.events import (
     Direction,
     Ended,
@@ -54,7 +54,7 @@ def test_a_log_has_a_line_each_ten_seconds_and_one_at_the_end(time, told):
     lines.observe(Skipped("small", 50 * MB))
     time.now = 150
     lines.observe(Ended())
-    assert told[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB were there already"]
+    assert told[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB already existed"]
 
 
 def test_bytes_that_were_there_do_not_make_the_rate_look_faster(time, told):
@@ -91,7 +91,7 @@ def test_a_bar_never_runs_backwards_or_beyond_its_end():
 
 
 def test_what_is_no_terminal_gets_lines(told):
-    with showing(told.append) as view:
+    with transfer_view(told.append) as view:
         assert isinstance(view, Lines)
         view.line("a line")
     assert told == ["a line"]
@@ -116,9 +116,9 @@ def test_people_are_told_of_files_and_of_what_is_tried_again(told):
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (535 * MB, "535.0 MB"), (7e15, "7000.0 TB")],
 )
 def test_sizes_are_in_decimal_units(size, text):
-    assert human(size) == text
+    assert format_bytes(size) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s")])
 def test_durations_are_as_people_say_them(seconds, text):
-    assert clock(seconds) == text
+    assert format_duration(seconds) == text

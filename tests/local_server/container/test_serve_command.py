@@ -69,9 +69,9 @@ def test_variables_and_the_image_count(with_code):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--as", "sagemaker", "--name", "m"], "--name counts without --as sagemaker alone"),
-        (["--as", "sagemaker", "--no-grpc"], "--no-grpc counts without --as sagemaker alone"),
-        (["--image", "2.19"], "--image counts with --as sagemaker alone"),
+        (["--as", "sagemaker", "--name", "m"], "--name cannot be used with --as sagemaker"),
+        (["--as", "sagemaker", "--no-grpc"], "--no-grpc cannot be used with --as sagemaker"),
+        (["--image", "2.19"], "--image requires --as sagemaker"),
     ],
 )
 def test_options_of_the_other_face_are_refused(tmp_path, arguments, message):

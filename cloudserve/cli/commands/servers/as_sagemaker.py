@@ -1,4 +1,4 @@
-"""`cloudserve serve --as sagemaker`: the options that count there, and those that do not."""
+"""Options of `cloudserve serve --as sagemaker`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from click.core import ParameterSource
 from cloudserve.cli.server_loop import run_until_stopped
 
 _PORT = 8080
-"""The container's own (SAGEMAKER_BIND_TO_PORT)."""
-_FOREIGN = (
+"""The container's default port (SAGEMAKER_BIND_TO_PORT)."""
+_TFSERVING_ONLY = (
     *("name", "grpc_port", "no_grpc", "batching", "batching_parameters", "devices", "pretty_json"),
     "custom_op_libraries",
     *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
 )
-_OWN = ("image", "install_requirements", "container_env")
+_SAGEMAKER_ONLY = ("image", "install_requirements", "container_env")
 
 
 def serve_container(context: click.Context, path: Path | str, options: Mapping[str, Any]) -> None:
-    """Serve a model tree as SageMaker's TensorFlow container does.
+    """Serve a model tree like SageMaker's TensorFlow container.
 
-    Raises click.UsageError for options of TensorFlow Serving.
+    Raises click.UsageError for options that only apply to TensorFlow Serving.
     """
     from cloudserve import registry
 
-    refuse(context, _FOREIGN, "counts without --as sagemaker alone")
+    refuse(context, _TFSERVING_ONLY, "cannot be used with --as sagemaker")
     if isinstance(path, str):
         raise click.UsageError(f"{path} is in a bucket; --as sagemaker serves a directory", context)
-    environment = {name: value for name, value in os.environ.items() if _is_own(name)}
+    environment = {name: value for name, value in os.environ.items() if _is_container_setting(name)}
     environment |= options["container_env"]
-    is_chosen = context.get_parameter_source("port") is not ParameterSource.DEFAULT
-    port = options["port"] if is_chosen else int(environment.get("SAGEMAKER_BIND_TO_PORT", _PORT))
+    is_set = context.get_parameter_source("port") is not ParameterSource.DEFAULT
+    port = options["port"] if is_set else int(environment.get("SAGEMAKER_BIND_TO_PORT", _PORT))
     server = registry.server("sagemaker-container")(
         path,
         host=options["host"],
@@ -54,20 +54,20 @@ def serve_container(context: click.Context, path: Path | str, options: Mapping[s
 
 
 def tfserving_options(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that count without `--as sagemaker`; raises click.UsageError."""
-    refuse(context, _OWN, "counts with --as sagemaker alone")
-    counting = {name: value for name, value in options.items() if name not in _OWN}
-    no_grpc = counting.pop("no_grpc")
-    return counting | {"grpc_port": None if no_grpc else counting["grpc_port"]}
+    """Return the model server's options; raises click.UsageError for those of SageMaker."""
+    refuse(context, _SAGEMAKER_ONLY, "requires --as sagemaker")
+    selected = {name: value for name, value in options.items() if name not in _SAGEMAKER_ONLY}
+    no_grpc = selected.pop("no_grpc")
+    return selected | {"grpc_port": None if no_grpc else selected["grpc_port"]}
 
 
 def refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
-    """Raise click.UsageError for the first of these options that was given."""
+    """Raise click.UsageError for the first of these options that is set."""
     for name in names:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             flag = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{flag} {why}", context)
 
 
-def _is_own(name: str) -> bool:
+def _is_container_setting(name: str) -> bool:
     return name.startswith("SAGEMAKER_") or name == "OMP_NUM_THREADS"

@@ -1,4 +1,4 @@
-"""`cloudserve serve --as vertex`: what Vertex AI sets in a container's environment counts."""
+"""Options of `cloudserve serve --as vertex`, from the container's environment."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _PORT = 8080
 
 
 def vertex_options(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as the container's environment says (AIP_HTTP_PORT and the two routes).
+    """Return the options, completed by AIP_HTTP_PORT, AIP_PREDICT_ROUTE and AIP_HEALTH_ROUTE.
 
-    An option that was given goes before its variable. gRPC is served only on a port that was given.
-    Raises click.UsageError for a variable that is no port or no route.
+    An option takes precedence over its variable. gRPC is served only if its port is set.
+    Raises click.UsageError for an invalid port or route.
     """
     routes = (
         _route(context, "AIP_PREDICT_ROUTE", "/predict"),
         _route(context, "AIP_HEALTH_ROUTE", "/health"),
     )
-    port = options["port"] if _is_given(context, "port") else _port(context)
-    no_grpc = options["no_grpc"] or not _is_given(context, "grpc_port")
+    port = options["port"] if _is_set(context, "port") else _port(context)
+    no_grpc = options["no_grpc"] or not _is_set(context, "grpc_port")
     return {
         **options,
         "port": port,
@@ -32,19 +32,19 @@ def vertex_options(context: click.Context, options: Mapping[str, Any]) -> dict[s
     }
 
 
-def _is_given(context: click.Context, name: str) -> bool:
+def _is_set(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _port(context: click.Context) -> int:
     text = os.environ.get("AIP_HTTP_PORT") or str(_PORT)
     if not text.isdecimal() or int(text) not in range(2**16):
-        raise click.UsageError(f"the port in AIP_HTTP_PORT is none: `{text}`", context)
+        raise click.UsageError(f"AIP_HTTP_PORT is not a port number: `{text}`", context)
     return int(text)
 
 
 def _route(context: click.Context, variable: str, default: str) -> str:
     route = os.environ.get(variable) or default
     if not route.startswith("/"):
-        raise click.UsageError(f"the route in {variable} does not begin with /: `{route}`", context)
+        raise click.UsageError(f"{variable} does not begin with /: `{route}`", context)
     return route

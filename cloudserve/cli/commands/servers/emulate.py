@@ -14,7 +14,7 @@ import click
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, project_option
 from cloudserve.cli.server_loop import run_until_stopped
-from cloudserve.cli.variables import STRAYING, container_env_option, forget_accounts
+from cloudserve.cli.variables import VARIABLES_TO_UNSET, container_env_option, forget_accounts
 
 if TYPE_CHECKING:
     from cloudserve.rehearsal import Rehearsal
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep buckets and resources here; without it they end with the process.",
+    help="The folder that keeps buckets and resources; by default they end with the process.",
 )
 @click.option(
     "--latency",
     type=click.Choice(["instant", "realistic"]),
     default="instant",
     show_default=True,
-    help="How long the operations take: no longer than their work, or as long as in the cloud.",
+    help="The duration of operations: only their actual work, or as long as in the cloud.",
 )
 @click.option(
     "--faults",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Break requests on purpose by the rules in this YAML file (docs/how-to/faults.md).",
+    help="Inject faults by the rules in this YAML file (docs/how-to/faults.md).",
 )
 @click.option(
     "--auth",
     type=click.Choice(["ignore", "strict"]),
     default="ignore",
     show_default=True,
-    help="Whether AWS requests have to be signed with the key that is printed.",
+    help="Whether AWS requests must be signed with the printed key.",
 )
 @click.option(
     "--install-requirements",
     is_flag=True,
-    help="Install the code/requirements.txt of SageMaker's models, each into a folder of its own.",
+    help="Install the code/requirements.txt of SageMaker models, each into its own folder.",
 )
 @deny_ops_option("scan")
 @click.option(
@@ -65,20 +65,21 @@ if TYPE_CHECKING:
     "allow_hosts",
     multiple=True,
     metavar="NAME",
-    help="Answer requests for this host, and those of its web pages, besides loopback names. "
-    "May be repeated.",
+    help="Also answer requests to this host name and from its web pages; can be repeated.",
 )
 @click.option(
     "--rehearse",
     "commands",
     multiple=True,
     metavar="IMAGE=COMMAND",
-    help="Run this command for containers of an image of your own, besides those that the project "
-    "file names (`rehearse`). May be repeated.",
+    help="Run this command for containers of a custom image, in addition to the project file's "
+    "(`rehearse`); can be repeated.",
 )
 @project_option
 @container_env_option()
-@click.option("--env", "as_exports", is_flag=True, help="Print shell exports alone, and go on.")
+@click.option(
+    "--env", "as_exports", is_flag=True, help="Print shell exports only, and keep running."
+)
 def command(
     *,
     port: int,
@@ -91,16 +92,16 @@ def command(
 ) -> None:
     """Run the offline clouds on one loopback port.
 
-    It runs real models for unmodified AWS and Google clients until it is stopped (Ctrl-C). What
-    is printed on standard output points a client at it; it answers from then on.
+    Serves real models to unmodified AWS and Google clients until it is stopped (Ctrl-C). The
+    variables that point a client at it are printed on standard output once it is ready.
     """
     from cloudserve import registry
 
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
-    make = registry.server("emulator")
+    create = registry.server("emulator")
     rehearsals = _rehearsals(project_file, commands)
-    emulator = make(
+    emulator = create(
         data,
         "127.0.0.1",
         port,
@@ -133,8 +134,8 @@ def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) ->
     url = f"http://127.0.0.1:{port}"
     if not as_exports:
         click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
-        click.echo("Point any client at them, in another shell:\n")
-    click.echo(f"unset {' '.join(STRAYING)}")
+        click.echo("To point a client at them, run in another shell:\n")
+    click.echo(f"unset {' '.join(VARIABLES_TO_UNSET)}")
     for name, value in environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     if as_exports:

@@ -1,6 +1,6 @@
-"""`cloudserve model-server`: tensorflow_model_server's own command line, outputs and exit codes.
+"""`cloudserve model-server`: the command line, output and exit codes of tensorflow_model_server.
 
-Source: tensorflow_serving/model_servers/main.cc; docs/reference/cli.md has the flags.
+Source: tensorflow_serving/model_servers/main.cc. docs/reference/cli.md lists the flags.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.logs import log_to_stderr
-from cloudserve.cli.server_loop import end_well_on_sigterm, run_model_server
+from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.errors import CloudserveError
 
-# What main.cc returns for every failure: -1.
+# main.cc returns -1 for every failure.
 FAILED = 255
 PROGRAM = "cloudserve model-server"
 
 
 class RawCommand(click.Command):
-    """A command whose arguments are parsed by the server's own rules."""
+    """A command whose arguments are parsed by the model server."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Hand every argument on as it is."""
+        """Pass on all arguments unchanged."""
         ctx.params["arguments"] = tuple(args)
         return []
 
     def get_help(self, ctx: click.Context) -> str:
-        """Return the usage as the server prints it."""
+        """Return the server's usage text."""
         from cloudserve import registry
 
         del ctx  # click's signature
@@ -35,8 +35,8 @@ class RawCommand(click.Command):
 
 @click.command("model-server", cls=RawCommand)
 def command(*, arguments: tuple[str, ...]) -> None:
-    """Run a drop-in for tensorflow_model_server, by its flags."""
-    end_well_on_sigterm()
+    """Run a drop-in replacement for tensorflow_model_server."""
+    exit_cleanly_on_sigterm()
     from cloudserve import registry
 
     flags = registry.server("model-server-flags")(arguments)
@@ -75,10 +75,10 @@ def _serve(options: object) -> None:
 
 
 def _status(error: CloudserveError) -> str:
-    """Write an error as absl::Status is written: its code and message."""
+    """Return an error in the format of absl::Status: its code and message."""
     code = getattr(error, "code", None)
-    told = ". ".join(part for part in (error.message, error.hint) if part)
-    return f"{code.name if code else 'UNKNOWN'}: {told}"
+    text = ". ".join(part for part in (error.message, error.hint) if part)
+    return f"{code.name if code else 'UNKNOWN'}: {text}"
 
 
 def _show_versions() -> None:

@@ -1,0 +1,24 @@
+"""Hints for errors about unknown names, and printable file names."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the closest known name, or with all of them if none is close."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean `{close[0]}`?" if close else choose_from(names)
+
+
+def choose_from(names: Iterable[object]) -> str:
+    """Return a hint that lists the names to choose from."""
+    return f"name one of these: {', '.join(map(str, names)) or '(there are none)'}"
+
+
+def printable(name: str | os.PathLike[str]) -> str:
+    """Return a path or another name of the operating system, invalid UTF-8 replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
