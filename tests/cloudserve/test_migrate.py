@@ -106,7 +106,7 @@ def test_a_dry_run_writes_nothing(project):
 @pytest.mark.parametrize(
     ("text", "name", "kind", "message"),
     [
-        (HEAD + BLOCK, "gcp", ConflictError, "a target `gcp` already"),
+        (HEAD + BLOCK, "gcp", ConflictError, "already has a target `gcp`"),
         (HEAD + BLOCK, "a b", UserError, "`a b` is not a target name"),
         (HEAD + BLOCK, "GCP", ProjectError, "would share their environment variables"),
         (

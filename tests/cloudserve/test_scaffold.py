@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import load_project
-from cloudserve.scaffold import FOREIGN, TARGETS, write_project
+from cloudserve.scaffold import SKIPPED_FOLDERS, TARGETS, write_project
 
 SCHEMA = files("cloudserve") / "project.schema.json"
 
@@ -60,7 +60,7 @@ def test_any_folders_give_a_file_that_loads(tmp_path_factory, names):
         assert sorted(models_of(folder).values()) == sorted(folder / name for name in names)
 
 
-@pytest.mark.parametrize("mark", FOREIGN)
+@pytest.mark.parametrize("mark", SKIPPED_FOLDERS)
 def test_copies_in_the_offline_clouds_and_in_environments_are_no_models(tmp_path, mark):
     with_models(tmp_path, "m", "rehearsal/served/m")
     (tmp_path / "rehearsal" / mark).touch()
