@@ -103,9 +103,9 @@ def test_no_port_and_no_route_are_refused(script, terminal):
         assert done.returncode == 2
         return done.stderr
 
-    assert "AIP_HTTP_PORT is not a port number: `http`" in refuse(AIP_HTTP_PORT="http")
+    assert "the variable AIP_HTTP_PORT is not a port number: `http`" in refuse(AIP_HTTP_PORT="http")
     told = refuse(AIP_PREDICT_ROUTE="predict")
-    assert "AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
+    assert "the variable AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,14 @@ def _is_set(context: click.Context, name: str) -> bool:
 def _port(context: click.Context) -> int:
     text = os.environ.get("AIP_HTTP_PORT") or str(_PORT)
     if not text.isdecimal() or int(text) not in range(2**16):
-        raise click.UsageError(f"AIP_HTTP_PORT is not a port number: `{text}`", context)
+        raise click.UsageError(
+            f"the variable AIP_HTTP_PORT is not a port number: `{text}`", context
+        )
     return int(text)
 
 
 def _route(context: click.Context, variable: str, default: str) -> str:
     route = os.environ.get(variable) or default
     if not route.startswith("/"):
-        raise click.UsageError(f"{variable} does not begin with /: `{route}`", context)
+        raise click.UsageError(f"the variable {variable} does not begin with /: `{route}`", context)
     return route
