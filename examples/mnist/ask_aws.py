@@ -12,7 +12,7 @@ BATCH = 250
 
 
 def predict(endpoint: str, signature: str, instances: Sequence[Any]) -> list[list[float]]:
-    """Return the class probabilities of each instance, asking 250 at a time."""
+    """Return the class probabilities of each instance, in requests of 250."""
     runtime = boto3.client("sagemaker-runtime")
     predictions: list[list[float]] = []
     for start in range(0, len(instances), BATCH):

@@ -8,16 +8,16 @@ from typing import Any
 
 from googleapiclient import discovery
 
-BATCH = 250  # AI Platform takes requests of at most 1.5 MB
+BATCH = 250  # AI Platform accepts requests up to 1.5 MB
 
 
 def predict(model: str, signature: str, instances: Sequence[Any]) -> list[list[float]]:
-    """Return the class probabilities of each instance, asking 250 at a time."""
+    """Return the class probabilities of each instance, in requests of 250."""
     service = discovery.build(
         "ml",
         "v1",
         static_discovery=True,
-        # gcloud's own variable for another endpoint; without it, Google's.
+        # gcloud's variable for another endpoint; by default Google's.
         client_options={"api_endpoint": os.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"]},
     )
     name = f"projects/{os.environ['GOOGLE_CLOUD_PROJECT']}/models/{model}"

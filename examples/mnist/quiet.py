@@ -1,4 +1,4 @@
-"""TensorFlow, imported without the lines that its libraries write to stderr while they load."""
+"""TensorFlow, imported without the log lines of its libraries."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_stderr() -> Iterator[None]:
-    """Send what the process writes to stderr nowhere."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    """Discard the process's output on stderr."""
+    stderr = os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

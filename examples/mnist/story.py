@@ -1,8 +1,8 @@
-"""The whole way once: train, release to two clouds offline, promote, roll back.
+"""The demo: train, release to two offline clouds, promote, roll back.
 
-Run it with `make demo`. Every command and every figure is real: the models are trained here, the
-digits go through Google's and AWS's own clients over HTTP to the offline clouds, which run the
-released SavedModels.
+Run it with `make demo`. Every command and every figure is real: the script trains the models and
+sends the digits through Google's and AWS's own clients over HTTP to the offline clouds, which run
+the released SavedModels.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ targets:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the story plays: a folder, and the environment that points at the offline clouds."""
+    """The working folder, and the environment that points at the offline clouds."""
 
     folder: Path
     environment: Mapping[str, str]
 
     def run(self, command: str) -> str:
-        """Run a cloudserve command, show it with its output, and return its standard output."""
+        """Run a cloudserve command, print it with its output, and return its standard output."""
         print(f"\n$ cloudserve {command}", flush=True)
         done = subprocess.run(
             [CLOUDSERVE, *shlex.split(command)],
@@ -63,56 +63,56 @@ class Stage:
         )
         print(done.stdout, end="", flush=True)
         if done.returncode:
-            raise SystemExit(f"the command ended with exit code {done.returncode}")
+            raise SystemExit(f"the command exited with {done.returncode}")
         return done.stdout
 
 
 def main(folder: Path) -> None:
-    """Tell the story in a folder, which is made anew."""
+    """Run the demo in a folder; existing content is deleted."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "models" / "mnist").mkdir(parents=True)
     (folder / "cloudserve.yaml").write_text(PROJECT)
 
-    say("1. Two models learn 4000 handwritten digits; 1000 others test them.")
-    known, unknown = digits.load()
+    say("1. Train two models on 4000 handwritten digits and test them on 1000 others.")
+    training, test = digits.load()
     in_process = {}
     for number, learn in (("1", train.softmax_regression), ("2", train.perceptron)):
-        network = learn(known)
+        network = learn(training)
         train.export(network, folder / "models" / "mnist" / number)
-        in_process[number] = train.labels_in_process(network, unknown)
-        rate = error_rate(in_process[number], unknown)
+        in_process[number] = train.labels_in_process(network, test)
+        rate = error_rate(in_process[number], test)
         print(f"version {number}, {learn.__name__.replace('_', ' ')}: {rate:.1%} wrong")
 
-    say("2. What is in a SavedModel, told without TensorFlow.")
+    say("2. Inspect a SavedModel without TensorFlow.")
     Stage(folder, {}).run("inspect models/mnist/1")
 
-    say("3. The offline clouds start: one port, no account, no Docker.")
+    say("3. Start the offline clouds: one port, no account, no Docker.")
     with offline_clouds(folder / "emulate.log") as environment:
         stage = Stage(folder, environment)
-        say("4. Version 1 is released to both.")
+        say("4. Release version 1 to both clouds.")
         stage.run("deploy mnist --target gcp --version 1")
         stage.run("deploy mnist --target aws --version 1")
 
-        say("5. The 1000 digits go through Google's and AWS's own clients.")
-        ask_both(environment, unknown, in_process["1"])
+        say("5. Send the 1000 digits through Google's and AWS's own clients.")
+        ask_both(environment, test, in_process["1"])
 
-        say("6. Version 2 is deployed beside it, and promoted.")
+        say("6. Deploy version 2 beside it, and promote it.")
         for target in ("gcp", "aws"):
             stage.run(f"deploy mnist --target {target}")
             stage.run(f"promote mnist --target {target}")
-        ask_both(environment, unknown, in_process["2"])
+        ask_both(environment, test, in_process["2"])
 
-        say("7. Back to version 1, with nothing uploaded again.")
+        say("7. Roll back to version 1, without a new upload.")
         for target in ("gcp", "aws"):
             stage.run(f"rollback mnist --target {target}")
-        ask_both(environment, unknown, in_process["1"])
+        ask_both(environment, test, in_process["1"])
         for target in ("gcp", "aws"):
             stage.run(f"history mnist --target {target}")
 
 
 @contextmanager
 def offline_clouds(log: Path) -> Iterator[dict[str, str]]:
-    """Run `cloudserve emulate` and give the environment that it prints."""
+    """Run `cloudserve emulate` and yield the environment that it prints."""
     command = [str(CLOUDSERVE), "emulate", "--port", "0", "--env"]
     print(f"\n$ {' '.join(['cloudserve', *command[1:]])} 2> {log.name}", flush=True)
     with (
@@ -126,7 +126,7 @@ def offline_clouds(log: Path) -> Iterator[dict[str, str]]:
 
 
 def read_exports(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
-    """Read `export NAME=VALUE` lines until the clouds say that they are ready."""
+    """Read `export NAME=VALUE` lines until the clouds are ready."""
     environment: dict[str, str] = {}
     assert process.stdout is not None
     for line in process.stdout:
@@ -139,10 +139,10 @@ def read_exports(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
     raise SystemExit(f"the offline clouds did not start:\n{log.read_text()}")
 
 
-def ask_both(environment: Mapping[str, str], unknown: digits.Digits, expected: Labels) -> None:
-    """Predict the test digits on both clouds; each answer must be the model's own in process."""
+def ask_both(environment: Mapping[str, str], test: digits.Digits, expected: Labels) -> None:
+    """Predict the test digits on both clouds; the results must equal those in process."""
     os.environ.update(environment)
-    instances: list[Any] = unknown.pixels.astype(int).tolist()
+    instances: list[Any] = test.pixels.astype(int).tolist()
     for client, ask in (
         ("googleapiclient ml v1 predict", ask_google.predict),
         ("boto3 sagemaker-runtime invoke_endpoint", ask_aws.predict),
@@ -150,13 +150,13 @@ def ask_both(environment: Mapping[str, str], unknown: digits.Digits, expected: L
         scores = np.asarray(ask("mnist", train.SIGNATURE, instances))
         labels = scores.argmax(axis=1)
         same = "the same digits" if np.array_equal(labels, expected) else "OTHER DIGITS"
-        print(f"{client}: {error_rate(labels, unknown):.1%} wrong, {same} as in process")
+        print(f"{client}: {error_rate(labels, test):.1%} wrong, {same} as in process")
         if same == "OTHER DIGITS":
             raise SystemExit("the served model is not the exported one")
 
 
 def error_rate(labels: Labels, truth: digits.Digits) -> float:
-    """Return the share of wrong labels."""
+    """Return the fraction of wrong labels."""
     return float(np.mean(labels != truth.labels))
 
 

@@ -1,6 +1,6 @@
-"""Train two models of handwritten digits and export them as SavedModels.
+"""Two models of handwritten digits, exported as SavedModels.
 
-Version 1 is a softmax regression, version 2 a small multi-layer perceptron. Both take the signature
+Version 1 is a softmax regression, version 2 a small multi-layer perceptron. Both have the signature
 `predict_digit`: `pixels` float32 (n, 784) in 0..255 -> `probabilities` float32 (n, 10).
 """
 
@@ -20,7 +20,7 @@ BATCH = 50
 
 
 class Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
-    """Dense layers with ReLU between; no hidden layer makes it a softmax regression."""
+    """Dense layers with ReLU in between; without hidden layers, a softmax regression."""
 
     def __init__(self, hidden: tuple[int, ...], seed: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Network(tf.Module):  # type: ignore[misc]  # TensorFlow ships no types
 
 
 def train(network: Network, digits: Digits, *, steps: int, rate: float, seed: int) -> None:
-    """Run stochastic gradient descent on batches of 50 digits drawn at random."""
+    """Run stochastic gradient descent on random batches of 50 digits."""
     rng = np.random.default_rng(seed)
 
     @tf.function  # type: ignore[untyped-decorator]
@@ -67,14 +67,14 @@ def train(network: Network, digits: Digits, *, steps: int, rate: float, seed: in
 
 
 def export(network: Network, path: Path) -> None:
-    """Write a SavedModel with the named signature, which is also the default one."""
+    """Write a SavedModel with the signature `predict_digit`, which is also the default."""
     concrete = network.predict.get_concrete_function()
     signatures = {SIGNATURE: concrete, "serving_default": concrete}
     tf.saved_model.save(network, str(path), signatures=signatures)
 
 
 def labels_in_process(network: Network, digits: Digits) -> NDArray[np.int64]:
-    """Return the digits that the model sees, computed in this process, int64 (n,)."""
+    """Return the digits that the model recognises, computed in this process, int64 (n,)."""
     scores = network.predict(tf.constant(digits.pixels))["probabilities"].numpy()
     return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 

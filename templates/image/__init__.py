@@ -1,1 +1,1 @@
-"""The container image for Vertex AI that `cloudserve image` writes."""
+"""Templates of the Vertex AI container that `cloudserve image` writes."""

@@ -1,10 +1,10 @@
 #!/bin/sh
-# What the container runs. Vertex AI sets AIP_HTTP_PORT, AIP_PREDICT_ROUTE and AIP_HEALTH_ROUTE, and
-# AIP_STORAGE_URI to its copy of the model: a SavedModel, or a folder of NUMBER/ ones.
+# The container's entry point. Vertex AI sets AIP_HTTP_PORT, AIP_PREDICT_ROUTE, AIP_HEALTH_ROUTE, and
+# AIP_STORAGE_URI to its copy of the model: a SavedModel, or a base path with NUMBER/ directories.
 set -eu
 
 case "${1:-}" in
-    # Arguments of TensorFlow Serving, such as a deployment written for its image gives.
+    # Arguments for TensorFlow Serving's image.
     -*) exec cloudserve model-server "$@" ;;
 esac
 

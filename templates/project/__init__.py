@@ -1,1 +1,1 @@
-"""The project scaffold that `cloudserve init` writes."""
+"""Templates of the project file that `cloudserve init` writes."""

@@ -48,5 +48,6 @@ def _port(context: click.Context) -> int:
 def _route(context: click.Context, variable: str, default: str) -> str:
     route = os.environ.get(variable) or default
     if not route.startswith("/"):
-        raise click.UsageError(f"the variable {variable} does not begin with /: `{route}`", context)
+        problem = f"the variable {variable} does not begin with /: `{route}`"
+        raise click.UsageError(problem, context)
     return route
