@@ -1,8 +1,7 @@
-"""Commands that the offline clouds run in the place of container images of the user's own.
+"""Commands that the offline clouds run instead of custom container images.
 
-A command is named by a target of the project file (`rehearse: {command: …}`) or by an option of
-`cloudserve emulate` (`--rehearse IMAGE=COMMAND`). It never comes over the network: a request to the
-emulator cannot name one.
+A target of the project file (`rehearse: {command: …}`) or an option of `cloudserve emulate`
+(`--rehearse IMAGE=COMMAND`) names a command. A request to the emulator cannot name one.
 """
 
 from __future__ import annotations
@@ -23,42 +22,42 @@ _HINT = "rehearse:\n  command: python server.py"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What runs for an image: its ENTRYPOINT on this machine."""
+    """The command that replaces the ENTRYPOINT of an image on this machine."""
 
     command: tuple[str, ...]
-    """Words as a shell would split them; `$(NAME)` stands for a variable of the container."""
+    """The words of the command; `$(NAME)` is replaced by a variable of the container."""
     folder: Path
-    """Where it runs: relative paths in it are relative to this folder."""
+    """The working directory of the command."""
 
 
 NO_REHEARSALS: Mapping[str, Rehearsal] = MappingProxyType({})
 
 
 def read_command(text: Field, where: str) -> tuple[str, ...]:
-    """Return a command's words; raises ProjectError for what is no command."""
+    """Split a command into words like a shell; raises ProjectError for an invalid command."""
     if not isinstance(text, str):
         raise ProjectError(f"`{COMMAND}` must be text, not `{text}`", where=where, hint=_HINT)
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ProjectError(f"`{text}` is no command: {error}", where=where) from error
+        raise ProjectError(f"`{text}` is not a command: {error}", where=where) from error
     if not words:
         raise ProjectError(f"`{COMMAND}` is empty", where=where, hint=_HINT)
     return words
 
 
 def read_field(value: Field, where: str) -> tuple[str, ...]:
-    """Return the command of a target's `rehearse`, () where it has none; raises ProjectError."""
+    """Return the command of a target's `rehearse`, () if it has none; raises ProjectError."""
     if value is None or value == {}:
         return ()
     if not isinstance(value, Mapping) or set(value) != {COMMAND}:
-        raise ProjectError(f"`{FIELD}` must have a `{COMMAND}` alone", where=where, hint=_HINT)
+        raise ProjectError(f"`{FIELD}` must only have a `{COMMAND}`", where=where, hint=_HINT)
     return read_command(value[COMMAND], f"{where}.{COMMAND}")
 
 
 def of_project(project: Project) -> dict[str, Rehearsal]:
     """Return the commands of a project's targets by image; raises ProjectError."""
-    found: dict[str, Rehearsal] = {}
+    rehearsals: dict[str, Rehearsal] = {}
     folder = project.path.parent.absolute()
     for target in project.targets.values():
         where = f"{target.where}.{FIELD}"
@@ -69,25 +68,25 @@ def of_project(project: Project) -> dict[str, Rehearsal]:
             raise ProjectError(
                 f"`{FIELD}` without an `image`",
                 where=where,
-                hint="name the image that the command stands for",
+                hint="name the image that the command replaces",
             )
-        other = found.setdefault(image, Rehearsal(command, folder))
+        other = rehearsals.setdefault(image, Rehearsal(command, folder))
         if other.command != command:
             raise ProjectError(
                 f"another target has another command for the image {image}",
                 where=where,
-                hint="give both the same: the offline clouds know an image by its name alone",
+                hint="use one command for both: the offline clouds identify an image by its name",
             )
-    return found
+    return rehearsals
 
 
-def of_options(given: Iterable[str], folder: Path) -> dict[str, Rehearsal]:
+def of_options(options: Iterable[str], folder: Path) -> dict[str, Rehearsal]:
     """Return the commands of `IMAGE=COMMAND` options by image; raises UserError."""
-    found = {}
-    for text in given:
+    rehearsals = {}
+    for text in options:
         image, equals, command = text.partition("=")
         where = f"--rehearse {image}=…"
         if not image or not equals:
             raise UserError(f"`{text}` is not IMAGE=COMMAND", where="--rehearse")
-        found[image] = Rehearsal(read_command(command, where), folder.absolute())
-    return found
+        rehearsals[image] = Rehearsal(read_command(command, where), folder.absolute())
+    return rehearsals

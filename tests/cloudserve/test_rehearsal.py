@@ -34,13 +34,13 @@ def test_a_target_names_the_command_of_its_image(project, tmp_path):
     ("targets", "message"),
     [
         (["rehearse: {command: python}"], "`rehearse` without an `image`"),
-        ([f'image: "{IMAGE}", rehearse: {{cwd: x}}'], "`rehearse` must have a `command` alone"),
-        ([f'image: "{IMAGE}", rehearse: python'], "`rehearse` must have a `command` alone"),
+        ([f'image: "{IMAGE}", rehearse: {{cwd: x}}'], "`rehearse` must only have a `command`"),
+        ([f'image: "{IMAGE}", rehearse: python'], "`rehearse` must only have a `command`"),
         ([f'image: "{IMAGE}", rehearse: {{command: 1}}'], "`command` must be text, not `1`"),
         ([f'image: "{IMAGE}", rehearse: {{command: ""}}'], "`command` is empty"),
         (
             [f"""image: "{IMAGE}", rehearse: {{command: "a 'b"}}"""],
-            "`a 'b` is no command: No closing quotation",
+            "`a 'b` is not a command: No closing quotation",
         ),
         (
             [f'image: "{IMAGE}", rehearse: {{command: {name}}}' for name in ("a", "b")],

@@ -119,15 +119,15 @@ def command(
 
 
 def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehearsal]:
-    """Return what runs for images: of the project, where there is one, and of the options."""
+    """Return the commands for images from the project file, if it exists, and the options."""
     from cloudserve.project import load_project
     from cloudserve.rehearsal import of_options, of_project
 
-    named = of_project(load_project(project_file)) if project_file.exists() else {}
-    found = named | of_options(commands, Path.cwd())
-    for image, rehearsal in found.items():
+    from_project = of_project(load_project(project_file)) if project_file.exists() else {}
+    rehearsals = from_project | of_options(commands, Path.cwd())
+    for image, rehearsal in rehearsals.items():
         click.echo(f"{image} is run by `{shlex.join(rehearsal.command)}`", err=True)
-    return found
+    return rehearsals
 
 
 def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:
