@@ -1,4 +1,4 @@
-"""What the name of an image says of the server in it."""
+"""The server in a container image, derived from the image's name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
         ("us-docker.pkg.dev/tensorflow/serving/server:1", None),
     ],
 )
-def test_a_mirror_of_tensorflow_serving_is_known_by_its_name(image, expected):
+def test_a_mirror_of_tensorflow_serving_is_recognised_by_its_name(image, expected):
     assert tensorflow_serving_of(image) == expected
 
 
@@ -40,5 +40,5 @@ def test_a_mirror_of_tensorflow_serving_is_known_by_its_name(image, expected):
         (f"{ECR}/cloudserve/other:1", False),
     ],
 )
-def test_cloudserves_own_image_is_known_by_its_name(image, expected):
+def test_cloudserves_image_is_recognised_by_its_name(image, expected):
     assert is_cloudserve(image) is expected

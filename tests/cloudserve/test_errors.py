@@ -1,4 +1,4 @@
-"""Every error of the core says what to do."""
+"""Every error of the core has a hint."""
 
 import ast
 from pathlib import Path
@@ -20,7 +20,7 @@ def errors_without_a_hint(source: Path):
             yield f"{source.relative_to(CORE)}:{node.lineno}: {ast.unparse(node)}"
 
 
-def test_no_error_is_made_without_what_to_do():
+def test_every_error_has_a_hint():
     sources = [
         path
         for path in CORE.rglob("*.py")

@@ -1,4 +1,4 @@
-"""`cloudserve image`: what a container for Vertex AI is built from."""
+"""`cloudserve image`: the build folder of a Vertex AI container."""
 
 import re
 import stat
@@ -22,11 +22,11 @@ def folder(tmp_path):
     return folder
 
 
-def test_the_requirements_are_this_version_and_what_a_server_of_buckets_needs(folder):
+def test_the_requirements_are_this_version_with_the_extras_of_a_server(folder):
     assert (folder / "requirements.txt").read_text() == f"cloudserve[gcp,server]=={__version__}\n"
 
 
-def test_the_dockerfile_copies_what_is_beside_it_and_runs_as_nobody_special(folder):
+def test_the_dockerfile_copies_its_folder_and_runs_without_root(folder):
     text = (folder / "Dockerfile").read_text()
     steps = re.findall(r"^([A-Z]+) (.+)$", text, re.MULTILINE)
     copied = {words.split()[-2] for step, words in steps if step == "COPY"}
@@ -36,13 +36,13 @@ def test_the_dockerfile_copies_what_is_beside_it_and_runs_as_nobody_special(fold
     assert "FROM python:3.12-slim-bookworm" in text
 
 
-def test_the_script_is_posix_and_may_be_run(folder):
+def test_the_script_is_posix_and_executable(folder):
     script = folder / "serve.sh"
     assert stat.S_IMODE(script.stat().st_mode) == 0o755
     subprocess.run(["sh", "-n", str(script)], check=True)
 
 
-def test_a_folder_with_something_in_it_stays_as_it_is(folder):
+def test_a_folder_with_files_is_not_changed(folder):
     (folder / "Dockerfile").write_text("mine")
     with pytest.raises(ConflictError, match="exists and is not empty"):
         write_image(folder)
@@ -56,7 +56,7 @@ def test_an_empty_folder_is_filled(tmp_path):
     assert len(write_image(tmp_path / "y")) == len(FILES)
 
 
-def test_of_many_that_write_one_folder_one_wins_and_the_folder_is_whole(tmp_path):
+def test_of_many_concurrent_writers_one_succeeds_and_the_folder_is_complete(tmp_path):
     outcomes = []
 
     def write():
@@ -74,7 +74,7 @@ def test_of_many_that_write_one_folder_one_wins_and_the_folder_is_whole(tmp_path
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["image"]
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="the folder cannot be written"):
         write_image(tmp_path / "file" / "image")
@@ -82,12 +82,12 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
         write_image(tmp_path / "file")
 
 
-def test_the_command_says_what_to_do_with_it(tmp_path, monkeypatch, capsys):
+def test_the_command_prints_the_next_steps(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["image"]) == 0
-    told = capsys.readouterr().err
-    assert "wrote image/Dockerfile" in told
-    assert "docker build --platform linux/amd64" in told
-    assert "gcloud builds submit --tag" in told
+    err = capsys.readouterr().err
+    assert "wrote image/Dockerfile" in err
+    assert "docker build --platform linux/amd64" in err
+    assert "gcloud builds submit --tag" in err
     assert run(["image"]) == 5
     assert "to do: name another folder" in capsys.readouterr().err

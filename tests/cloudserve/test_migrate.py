@@ -1,4 +1,4 @@
-"""A migrated target is added to the project file; what was there stays, to the byte."""
+"""A migrated target is added to the project file; existing text stays byte for byte."""
 
 import pytest
 from hypothesis import given
@@ -42,7 +42,7 @@ ADDED = """\
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Give what writes a project file whose targets move to MOVED."""
+    """Return a function that writes a project file whose targets migrate to MOVED."""
     monkeypatch.setattr(registry, "migration", lambda target: MOVED)
 
     def write(text):
@@ -69,7 +69,7 @@ def project(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_the_target_is_added_where_the_targets_end(project, before, after):
+def test_the_target_is_added_after_the_last_one(project, before, after):
     path = project(before)
     written = migrate(path, "gcp")
     assert path.read_text() == after
@@ -78,7 +78,7 @@ def test_the_target_is_added_where_the_targets_end(project, before, after):
     assert fields == MOVED.fields
 
 
-def test_line_ends_and_mode_stay(project):
+def test_line_endings_and_mode_are_kept(project):
     path = project((HEAD + BLOCK).replace("\n", "\r\n"))
     path.chmod(0o640)
     migrate(path, "gcp")
@@ -117,9 +117,7 @@ def test_a_dry_run_writes_nothing(project):
         ),
     ],
 )
-def test_what_cannot_be_added_leaves_the_file_as_it_was(
-    project, tmp_path, text, name, kind, message
-):
+def test_a_refused_migration_does_not_change_the_file(project, tmp_path, text, name, kind, message):
     path = project(text)
     with pytest.raises(kind, match=message):
         migrate(path, "gcp", name)
@@ -127,7 +125,7 @@ def test_what_cannot_be_added_leaves_the_file_as_it_was(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_text_to_add_by_hand_is_told(project):
+def test_the_hint_contains_the_text_to_add_by_hand(project):
     path = project(HEAD + "targets: {gcp: {provider: ai-platform}}\n")
     with pytest.raises(ProjectError) as error:
         migrate(path, "gcp")
@@ -135,7 +133,7 @@ def test_the_text_to_add_by_hand_is_told(project):
     assert error.value.where.endswith("cloudserve.yaml:5: targets")
 
 
-def test_a_read_only_file_system_is_told(project, monkeypatch):
+def test_a_read_only_file_system_is_an_error(project, monkeypatch):
     path = project(HEAD + BLOCK)
 
     def refuse(self, *arguments, **options):
@@ -147,7 +145,7 @@ def test_a_read_only_file_system_is_told(project, monkeypatch):
         migrate(path, "gcp")
 
 
-def test_a_folder_that_cannot_be_written_is_told(project, tmp_path, monkeypatch):
+def test_a_full_file_system_is_an_error(project, tmp_path, monkeypatch):
     path = project(HEAD + BLOCK)
 
     def full(self, *arguments, **options):
@@ -159,7 +157,7 @@ def test_a_folder_that_cannot_be_written_is_told(project, tmp_path, monkeypatch)
     assert path.read_text() == HEAD + BLOCK
 
 
-def test_the_environments_values_do_not_get_into_the_file(project, monkeypatch):
+def test_values_of_the_environment_are_not_written_to_the_file(project, monkeypatch):
     monkeypatch.setenv("CLOUDSERVE_GCP_BUCKET", "gs://secret")
     path = project(HEAD + BLOCK)
     migrate(path, "gcp")
@@ -172,7 +170,7 @@ COMMENTS = st.lists(
 
 
 @given(COMMENTS, COMMENTS, COMMENTS, st.booleans(), st.sampled_from([1, 2, 4]))
-def test_wherever_comments_stand_the_rest_stays_and_one_target_more_is_read(
+def test_comments_anywhere_are_kept_and_one_target_is_added(
     tmp_path_factory, first, middle, last, models_first, indent
 ):
     import yaml
@@ -193,7 +191,7 @@ def test_wherever_comments_stand_the_rest_stays_and_one_target_more_is_read(
     assert [k for k in kept if k.strip()] == [b for b in before.splitlines() if b.strip()]
 
 
-def test_a_target_with_nothing_to_move_to_is_refused(tmp_path):
+def test_a_target_without_a_successor_is_refused(tmp_path):
     path = tmp_path / "cloudserve.yaml"
     path.write_text(HEAD + "targets:\n  aws:\n    provider: sagemaker\n")
     with pytest.raises(

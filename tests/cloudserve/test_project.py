@@ -1,4 +1,4 @@
-"""The project file: what it accepts, and how it says what is wrong."""
+"""The project file: accepted content and errors."""
 
 import json
 from importlib.resources import files
@@ -47,7 +47,7 @@ def test_a_target_knows_its_project_and_its_siblings(tmp_path):
     assert [sibling.name for sibling in target.siblings] == ["gcp-eu"]
 
 
-def test_a_sibling_has_what_the_environment_gives_it(tmp_path):
+def test_a_sibling_has_its_values_from_the_environment(tmp_path):
     environ = {"CLOUDSERVE_GCP_EU_REGION": "europe-west4"}
     project = load_project(written(tmp_path, GOOD), environ=environ)
     (sibling,) = project.target("gcp").siblings
@@ -56,7 +56,7 @@ def test_a_sibling_has_what_the_environment_gives_it(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Shop", "shop.a", "3", "a--b", "[a]", '""', "a" * 41])
-def test_what_is_no_project_name_is_refused(tmp_path, name):
+def test_an_invalid_project_name_is_refused(tmp_path, name):
     with pytest.raises(ProjectError, match="is not a project name") as error:
         load_project(written(tmp_path, f"name: {name}\n{GOOD}"))
     assert error.value.where.endswith(":1: name")
@@ -138,7 +138,7 @@ def test_a_field_may_hold_values_by_name(tmp_path):
         ),
     ],
 )
-def test_a_wrong_file_is_told_with_line_and_path(tmp_path, text, message, where):
+def test_an_error_in_the_file_names_line_and_path(tmp_path, text, message, where):
     path = written(tmp_path, text)
     with pytest.raises(ProjectError) as caught:
         load_project(path)
@@ -147,7 +147,7 @@ def test_a_wrong_file_is_told_with_line_and_path(tmp_path, text, message, where)
     assert caught.value.hint
 
 
-def test_a_missing_file_says_how_to_get_one(tmp_path):
+def test_a_missing_file_hints_at_init(tmp_path):
     with pytest.raises(ProjectError, match="cannot be read: No such file") as caught:
         load_project(tmp_path / "cloudserve.yaml")
     assert caught.value.hint == "`cloudserve init` writes one for the models it finds"
@@ -160,14 +160,14 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
         load_project(path)
 
 
-def test_an_unknown_name_is_told_with_the_nearest(tmp_path):
+def test_an_unknown_name_hints_at_the_closest(tmp_path):
     project = load_project(written(tmp_path, GOOD))
     with pytest.raises(UserError, match="no model `minst`") as caught:
         project.model("minst")
     assert caught.value.hint == "did you mean `mnist`?"
 
 
-def test_the_flag_wins_over_the_environment_and_that_over_the_file(tmp_path):
+def test_flags_take_precedence_over_the_environment_and_that_over_the_file(tmp_path):
     path = written(tmp_path, GOOD)
     environ = {"CLOUDSERVE_GCP_BUCKET": "gs://environment", "CLOUDSERVE_GCP_REGION": "r"}
     assert load_project(path, environ={}).target("gcp").fields["bucket"] == "gs://b"
@@ -178,7 +178,7 @@ def test_the_flag_wins_over_the_environment_and_that_over_the_file(tmp_path):
     assert (fields["bucket"], fields["region"]) == ("gs://flag", "r")
 
 
-def test_a_variable_belongs_to_the_target_with_the_longest_fitting_name(tmp_path):
+def test_a_variable_belongs_to_the_target_with_the_longest_matching_name(tmp_path):
     environ = {"CLOUDSERVE_GCP_EU_BUCKET": "gs://other"}
     project = load_project(written(tmp_path, GOOD), environ=environ)
     assert project.target("gcp-eu").fields["bucket"] == "gs://other"
@@ -190,21 +190,21 @@ def test_an_empty_variable_counts_as_not_set(tmp_path):
     assert project.target("gcp").fields == {"bucket": "gs://b"}
 
 
-def test_the_command_lines_own_variables_are_no_fields(tmp_path):
+def test_variables_of_commands_are_not_fields(tmp_path):
     text = "models:\n  m:\n    path: x\ntargets:\n  emulator:\n    provider: sagemaker"
     environ = {"CLOUDSERVE_EMULATOR_PORT": "9000", "CLOUDSERVE_EMULATOR_REGION": "r"}
     project = load_project(written(tmp_path, text), environ=environ)
     assert project.target("emulator").fields == {"region": "r"}
 
 
-def test_the_environment_is_the_processs_own_unless_one_is_given(tmp_path, monkeypatch):
+def test_the_environment_is_the_processes_by_default(tmp_path, monkeypatch):
     monkeypatch.setenv("CLOUDSERVE_GCP_BUCKET", "gs://environment")
     path = written(tmp_path, GOOD)
     assert load_project(path).target("gcp").fields["bucket"] == "gs://environment"
     assert load_project(path, environ={}).target("gcp").fields["bucket"] == "gs://b"
 
 
-def test_anchors_aliases_and_merges_are_taken(tmp_path):
+def test_anchors_aliases_and_merges_are_supported(tmp_path):
     text = (
         "models: {m: {path: x}}\n"
         "targets:\n"
@@ -217,13 +217,13 @@ def test_anchors_aliases_and_merges_are_taken(tmp_path):
     assert targets["c"].fields == targets["a"].fields
 
 
-def test_a_file_of_aliases_upon_aliases_takes_no_time(tmp_path):
+def test_nested_aliases_are_read_quickly(tmp_path):
     more = (f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}, z: *a{n - 1}}}" for n in range(1, 40))
     with pytest.raises(ProjectError, match="unknown key `a0`"):
         load_project(written(tmp_path, "\n".join(["a0: &a0 {x: 1}", *more])))
 
 
-def test_a_byte_order_mark_is_no_harm(tmp_path):
+def test_a_byte_order_mark_is_ignored(tmp_path):
     assert load_project(written(tmp_path, "\ufeff" + GOOD)).models
 
 
@@ -251,7 +251,7 @@ def test_the_schema_for_editors_accepts_what_the_loader_accepts(tmp_path_factory
 
 
 @given(st.text())
-def test_no_text_makes_the_loader_fail_otherwise(tmp_path_factory, text):
+def test_any_text_is_loaded_or_a_project_error(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("project") / "cloudserve.yaml"
     path.write_text(text, "utf-8", errors="replace")
     try:

@@ -1,4 +1,4 @@
-"""The public API: what it offers, and that its reference page says so."""
+"""The public API and its reference page."""
 
 import importlib.util
 import os
@@ -42,7 +42,7 @@ def release(target: str) -> str | None:
 """
 
 
-def test_every_public_name_can_be_had():
+def test_every_public_name_can_be_imported():
     for name in cloudserve.__all__:
         assert getattr(cloudserve, name) is not None
     assert sorted(cloudserve.__all__) == sorted(dir(cloudserve))
@@ -55,7 +55,7 @@ def test_another_name_is_an_attribute_error():
 
 def test_importing_the_package_imports_nothing_heavy():
     code = (
-        # What is there at the start is an installed package's `.pth` file's.
+        # Modules that are loaded at the start come from a `.pth` file of an installed package.
         "import sys; before = set(sys.modules); import cloudserve;"
         "print({'yaml', 'msgspec', 'google', 'click'} & (set(sys.modules) - before))"
     )

@@ -1,4 +1,4 @@
-"""The door to adapters and servers: what is missing is told, what is broken too."""
+"""The registry of adapters and servers: missing and broken ones are reported."""
 
 from importlib.metadata import EntryPoint
 
@@ -9,7 +9,7 @@ from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.project import Target
 
 
-def test_an_unknown_adapter_is_told_with_the_nearest():
+def test_an_unknown_adapter_hints_at_the_closest():
     with pytest.raises(ProjectError, match="there is no adapter `sagemakr`") as caught:
         registry.provider(Target("t", "sagemakr", where="here"), {})
     assert (caught.value.where, caught.value.hint) == ("here", "did you mean `sagemaker`?")

@@ -48,7 +48,7 @@ def test_a_target_names_the_command_of_its_image(project, tmp_path):
         ),
     ],
 )
-def test_what_is_wrong_is_told(project, targets, message):
+def test_errors_name_the_wrong_field(project, targets, message):
     with pytest.raises(CloudserveError) as error:
         of_project(project(*targets))
     assert error.value.message == message

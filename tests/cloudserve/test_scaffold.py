@@ -1,4 +1,4 @@
-"""The first project file: whatever the folders are called, it loads; or nothing is written."""
+"""`cloudserve init`: the file loads for any folder names, or is not written."""
 
 import json
 from importlib.resources import files
@@ -33,7 +33,7 @@ ODD = ["true", "Null", "1e5", "0x1F", "a: b", "- a", "~", "don't", '"q"', "two\n
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_folder_whose_name_is_odd_in_yaml_is_found_again(tmp_path, name):
+def test_a_folder_name_that_needs_quotes_in_yaml_is_read_back(tmp_path, name):
     with_models(tmp_path, name)
     assert list(models_of(tmp_path).values()) == [tmp_path / name]
 
@@ -50,7 +50,7 @@ folder_names = st.text(min_size=1, max_size=60).filter(
 
 
 @given(st.sets(folder_names, min_size=1, max_size=4))
-def test_any_folders_give_a_file_that_loads(tmp_path_factory, names):
+def test_the_file_loads_for_any_folders(tmp_path_factory, names):
     folder = tmp_path_factory.mktemp("project")
     try:
         with_models(folder, *names)
@@ -61,19 +61,19 @@ def test_any_folders_give_a_file_that_loads(tmp_path_factory, names):
 
 
 @pytest.mark.parametrize("mark", SKIPPED_FOLDERS)
-def test_copies_in_the_offline_clouds_and_in_environments_are_no_models(tmp_path, mark):
+def test_folders_of_the_offline_clouds_and_environments_are_skipped(tmp_path, mark):
     with_models(tmp_path, "m", "rehearsal/served/m")
     (tmp_path / "rehearsal" / mark).touch()
     assert list(models_of(tmp_path)) == ["m"]
 
 
-def test_living_platforms_are_written_unless_others_are_asked_for(tmp_path):
+def test_supported_platforms_are_written_by_default(tmp_path):
     path, _ = write_project(with_models(tmp_path, "m"))
     assert list(load_project(path).targets) == ["vertex", "aws"]
 
 
 @given(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4))
-def test_the_targets_that_are_asked_for_are_written_in_their_order(tmp_path_factory, names):
+def test_the_named_targets_are_written_in_order(tmp_path_factory, names):
     folder = with_models(tmp_path_factory.mktemp("project"), "m")
     path, _ = write_project(folder, targets=names)
     jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(SCHEMA.read_text()))
@@ -83,7 +83,7 @@ def test_the_targets_that_are_asked_for_are_written_in_their_order(tmp_path_fact
         registry.provider(target, {})  # raises for a field that is missing or unknown
 
 
-def test_long_names_that_are_alike_stay_apart_and_short_enough(tmp_path):
+def test_similar_long_names_stay_distinct_and_within_the_limit(tmp_path):
     long = "m" * 60
     assert len(models_of(with_models(tmp_path, long + "1", long + "2", long + "3"))) == 3
 
@@ -93,12 +93,12 @@ def test_the_folder_itself_may_be_a_numbered_saved_model(tmp_path):
     assert list(models_of(folder).values()) == [folder]
 
 
-def test_a_folder_that_is_not_there_has_no_models(tmp_path):
+def test_a_missing_folder_has_no_models(tmp_path):
     with pytest.raises(UserError, match="there is no SavedModel in this folder"):
         write_project(tmp_path / "nowhere")
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise PermissionError(13, "Permission denied")
 

@@ -1,4 +1,4 @@
-"""The page on JSON output: what it shows is what the commands print, field by field."""
+"""The page on JSON output has the fields that the commands print, and no others."""
 
 import json
 import re
@@ -12,11 +12,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = "models:\n  half:\n    path: {path}\ntargets:\n  here:\n    provider: memory\n"
 OWN = {"args", "deployment"}
-"""Fields whose content another section or an adapter tells."""
+"""Fields whose content another section or an adapter defines."""
 
 
 def shape(value):
-    """Return the fields of a document, and of what is in it, without their values."""
+    """Return the fields of a document and of nested ones, without their values."""
     if isinstance(value, dict):
         return {name: None if name in OWN else shape(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -35,7 +35,7 @@ def shown():
 
 @pytest.fixture
 def printed(tmp_path, monkeypatch, base, releases, capsys):
-    """Give what prints a command's JSON, in a project whose platform is in memory."""
+    """Return a function that runs a command in a project on a platform in memory."""
     (tmp_path / "cloudserve.yaml").write_text(PROJECT.format(path=base))
     monkeypatch.chdir(tmp_path)
 
@@ -47,21 +47,21 @@ def printed(tmp_path, monkeypatch, base, releases, capsys):
     return run_json
 
 
-def test_every_field_that_is_printed_is_on_the_page_and_the_other_way_round(printed):
-    there = ("half", "--target", "here")
-    told = {
+def test_the_page_shows_exactly_the_printed_fields(printed):
+    subject = ("half", "--target", "here")
+    documents = {
         "inspect": printed("inspect", "half"),
-        "plan": printed("plan", "deploy", *there, "--version", "123", "--out", "plan.json"),
+        "plan": printed("plan", "deploy", *subject, "--version", "123", "--out", "plan.json"),
         "apply": printed("apply", "plan.json"),
-        "deploy": printed("deploy", *there),
-        "promote": printed("promote", *there),
-        "rollback": printed("rollback", *there),
-        "status": printed("status", *there),
-        "history": printed("history", *there),
-        "undeploy": printed("undeploy", *there),
-        "pull": printed("pull", *there, "--into", "back"),
+        "deploy": printed("deploy", *subject),
+        "promote": printed("promote", *subject),
+        "rollback": printed("rollback", *subject),
+        "status": printed("status", *subject),
+        "history": printed("history", *subject),
+        "undeploy": printed("undeploy", *subject),
+        "pull": printed("pull", *subject, "--into", "back"),
     }
-    assert told == shown()
+    assert documents == shown()
 
 
 def test_a_dry_run_prints_what_a_plan_prints(printed):

@@ -50,7 +50,7 @@ PHRASES = {
 
 
 def python_texts(source):
-    """Give line and text of each comment and string, those that follow each other as one."""
+    """Yield line and text of each comment and string, adjacent ones joined."""
     kind, line, parts = None, 0, []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type in LAYOUT:
@@ -66,7 +66,7 @@ def python_texts(source):
 
 
 def page_texts(source):
-    """Give line and text of each paragraph of a page, without its code blocks."""
+    """Yield line and text of each paragraph of a page, without its code blocks."""
     prose = FENCE.sub(lambda block: "\n" * block[0].count("\n"), source)
     line = 1
     for paragraph in re.split(r"(\n{2,})", prose):
@@ -79,7 +79,7 @@ def pattern(phrase):
 
 
 def uses(source, texts):
-    """Give line, phrase and replacement of each use in a source; tokens only where one may be."""
+    """Yield line, phrase and replacement of each use; most sources are not tokenized."""
     suspects = {phrase: regex for phrase in PHRASES if (regex := pattern(phrase)).search(source)}
     for line, text in texts(source) if suspects else ():
         for phrase, regex in suspects.items():
@@ -120,5 +120,5 @@ FIRST, REST = PHRASE.split(maxsplit=1)
         (f"```\n{PHRASE}\n```\n\nA.\n\n{PHRASE}", page_texts, [7]),
     ],
 )
-def test_a_phrase_is_found_in_texts_alone(source, texts, lines):
+def test_a_phrase_is_found_only_in_texts(source, texts, lines):
     assert [line for line, _, _ in uses(source, texts)] == lines

@@ -1,4 +1,4 @@
-"""The pages: every link leads to what is there, and every page is linked from somewhere."""
+"""Every link of the pages has a target, and every page is linked."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ def prose(page: Path) -> str:
 
 
 def links(page: Path) -> list[tuple[Path, str]]:
-    """Give the file and the anchor of each link that stays in the project."""
+    """Return the file and the anchor of each link inside the project."""
     found = []
     for target in LINK.findall(prose(page)):
         if "://" not in target and not target.startswith("mailto:"):
@@ -27,13 +27,13 @@ def links(page: Path) -> list[tuple[Path, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors of a page's headings, as forges make them."""
+    """Return the anchors of a page's headings, as code hosts generate them."""
     kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(page)))
     return {text.strip().replace(" ", "-") for text in kept}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page):
+def test_every_link_has_a_target(page):
     dead = [
         f"{path.relative_to(ROOT)}#{anchor}"
         for path, anchor in links(page)
@@ -50,7 +50,7 @@ def test_every_page_can_be_reached_from_the_readme():
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= seen
 
 
-def test_the_proofs_that_the_architecture_names_are_there():
+def test_the_tests_that_the_architecture_names_exist():
     named = re.findall(r"`(tests/[^`]+)`", (ROOT / "ARCHITECTURE.md").read_text())
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []

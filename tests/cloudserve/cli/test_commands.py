@@ -1,4 +1,4 @@
-"""The command line from outside: what it prints where, and its exit codes."""
+"""The command line from outside: its output on stdout and stderr, and its exit codes."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def on_target(command, *arguments):
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_imports_no_heavy_library(command):
     code = (
-        # What is there at the start is an installed package's `.pth` file's.
+        # Modules that are loaded at the start come from a `.pth` file of an installed package.
         "import sys; before = set(sys.modules);"
         "from cloudserve.cli.errors import run; run(sys.argv[1:] + ['--help']);"
         "loaded = {name.partition('.')[0] for name in set(sys.modules) - before};"
@@ -39,20 +39,20 @@ def test_help_imports_no_heavy_library(command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_line_in_the_list_of_commands_is_the_commands_own(name):
+def test_the_command_list_shows_each_commands_first_help_line(name):
     command = cli.get_command(None, name)
     assert command.name == name
     assert command.help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name][1]
 
 
-def test_the_version_stands_in_one_place(capsys):
+def test_the_version_option_prints_the_packages_version(capsys):
     from cloudserve import __version__
 
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"cloudserve {__version__}\n"
 
 
-def test_deploy_tells_progress_on_stderr_and_the_result_on_stdout(project, capsys):
+def test_deploy_prints_progress_on_stderr_and_the_result_on_stdout(project, capsys):
     assert on_target("deploy", "--version", "123") == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
@@ -62,7 +62,7 @@ def test_deploy_tells_progress_on_stderr_and_the_result_on_stdout(project, capsy
     assert err.startswith("memory · offline http://127.0.0.1:8900\nupload ")
 
 
-def test_deploying_again_says_that_nothing_is_to_do(project, capsys):
+def test_deploying_again_has_nothing_to_do(project, capsys):
     on_target("deploy")
     capsys.readouterr()
     assert on_target("deploy") == 0
@@ -71,7 +71,7 @@ def test_deploying_again_says_that_nothing_is_to_do(project, capsys):
     assert err == "memory · offline http://127.0.0.1:8900\n"
 
 
-def test_json_holds_the_same_facts(project, capsys):
+def test_json_output_contains_the_same_facts(project, capsys):
     on_target("deploy", "--version", "123")
     capsys.readouterr()
     assert on_target("status", "--output", "json") == 0
@@ -83,7 +83,7 @@ def test_json_holds_the_same_facts(project, capsys):
     assert json.loads(capsys.readouterr().out)[0]["who"] == "ada"
 
 
-def test_the_whole_way_of_a_release(project, capsys):
+def test_a_release_from_deploy_to_rollback(project, capsys):
     for command in (
         ["deploy", "--version", "123"],
         ["deploy"],
@@ -102,7 +102,7 @@ def test_the_whole_way_of_a_release(project, capsys):
     ]
 
 
-def test_a_model_is_taken_down(project, capsys):
+def test_a_model_is_undeployed(project, capsys):
     first = released(capsys, "--version", "123")
     second = released(capsys)
     assert on_target("undeploy", "--version", "123") == 5
@@ -122,9 +122,9 @@ def test_a_model_is_taken_down(project, capsys):
     assert run(["plan", "undeploy", "half", "-t", "here", "--all", "--exit-code"]) == 10
     assert capsys.readouterr().out.startswith("undeploy half from here: 2 steps; ")
     assert on_target("undeploy", "--all", "--output", "json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["revision"], told["removes"], told["everything"]) == (first, [first], True)
-    assert told["kept"] == "mem://bucket/cloudserve/half/"
+    result = json.loads(capsys.readouterr().out)
+    assert (result["revision"], result["removes"], result["everything"]) == (first, [first], True)
+    assert result["kept"] == "mem://bucket/cloudserve/half/"
     assert on_target("undeploy", "--all") == 0
     assert capsys.readouterr().out == "half on here: not deployed, nothing to do\n"
     assert on_target("history") == 0
@@ -136,7 +136,7 @@ def released(capsys, *arguments):
     return json.loads(capsys.readouterr().out)["revision"]
 
 
-def test_without_a_command_there_is_help(capsys):
+def test_help_is_printed_without_a_command(capsys):
     assert run([]) == 2
     assert "\nRelease:\n  plan " in capsys.readouterr().err
 
@@ -154,12 +154,12 @@ def test_inspect_shows_signatures_size_and_digest_without_tensorflow(shared_mode
     assert "digest      sha256:" in done.stdout
 
 
-def test_inspect_takes_a_model_of_the_project(project, capsys):
+def test_inspect_accepts_a_model_of_the_project(project, capsys):
     assert run(["inspect", "half", "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 124
 
 
-def test_inspect_shows_what_tensorflow_serving_does_not_restore_and_ends_with_3(tmp_path, capsys):
+def test_inspect_shows_unrestored_variables_and_exits_with_3(tmp_path, capsys):
     nodes = [
         {"name": "v", "op": "VarHandleOp"},
         {"name": "y", "op": "ReadVariableOp", "input": ["v"]},
@@ -175,20 +175,20 @@ def test_inspect_shows_what_tensorflow_serving_does_not_restore_and_ends_with_3(
     assert "model.export(" in err
 
 
-def test_inspect_says_that_a_model_has_no_signature(tmp_path, capsys):
+def test_inspect_reports_a_model_without_signatures(tmp_path, capsys):
     model = proto.SavedModel(meta_graphs=[{"meta_info_def": {"tags": ["serve"]}}])
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
     assert run(["inspect", str(tmp_path)]) == 0
     assert "none: the model cannot answer requests" in capsys.readouterr().out
 
 
-def test_inspect_of_nothing_is_a_usage_error(tmp_path, monkeypatch, capsys):
+def test_inspect_of_a_missing_path_is_a_usage_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["inspect", "half"]) == 2
     assert "`half` is not a directory, and there is no project file" in capsys.readouterr().err
 
 
-def test_inspect_of_a_name_that_is_neither_says_both(project, capsys):
+def test_inspect_of_an_unknown_name_mentions_directory_and_project(project, capsys):
     assert run(["inspect", "hlaf"]) == 2
     err = capsys.readouterr().err
     assert "`hlaf` is not a directory, and the project has no model of that name" in err
@@ -196,7 +196,7 @@ def test_inspect_of_a_name_that_is_neither_says_both(project, capsys):
 
 
 @pytest.mark.parametrize("command", ["status", "history"])
-def test_nothing_is_a_result_too(project, capsys, command):
+def test_an_empty_result_is_printed(project, capsys, command):
     assert on_target(command) == 0
     assert "half on here: nothing " in capsys.readouterr().out
     assert on_target(command, "--output", "json") == 0
@@ -204,7 +204,7 @@ def test_nothing_is_a_result_too(project, capsys, command):
     assert (result if command == "history" else result["revisions"]) == []
 
 
-def test_history_shows_the_last_releases_and_says_that_there_are_more(project, capsys):
+def test_history_shows_the_last_releases_and_mentions_earlier_ones(project, capsys):
     for command in (["deploy", "--version", "123"], ["deploy"], ["promote"]):
         on_target(*command)
     capsys.readouterr()
@@ -216,7 +216,7 @@ def test_history_shows_the_last_releases_and_says_that_there_are_more(project, c
     assert capsys.readouterr().out.startswith("half on here: 3 releases\n")
 
 
-def test_a_release_without_an_end_is_told_with_the_steps_it_did(project, platform, capsys):
+def test_an_unfinished_release_is_shown_with_its_completed_steps(project, platform, capsys):
     def killed(key):
         if "/ledger/" in key and len([k for k in platform.blobs.objects if "/ledger/" in k]) == 2:
             raise RemoteError("the network is down")
@@ -233,7 +233,7 @@ def completed(*arguments, begun=""):
     return [item.value for item in shell.get_completions([*arguments], begun)]
 
 
-def test_a_shell_completes_commands_options_and_the_projects_names(project):
+def test_shell_completion_of_commands_options_and_names(project):
     assert completed(begun="de") == ["deploy"]
     assert completed("deploy", begun="--ver") == ["--version"]
     assert completed("deploy", begun="h") == ["half"]
@@ -241,13 +241,13 @@ def test_a_shell_completes_commands_options_and_the_projects_names(project):
     assert completed("status", "--project", "nowhere.yaml", begun="h") == []
 
 
-def test_one_release_is_one(project, capsys):
+def test_one_release_is_counted_in_the_singular(project, capsys):
     on_target("deploy")
     on_target("history")
     assert "half on here: 1 release\n" in capsys.readouterr().out
 
 
-def test_a_traffic_that_nobody_had_is_told_so(project, platform, capsys):
+def test_a_promotion_without_a_previous_live_revision_says_so(project, platform, capsys):
     on_target("deploy", "--version", "123")
     platform.traffic = {}
     assert on_target("promote") == 0
@@ -261,7 +261,7 @@ def test_a_traffic_that_nobody_had_is_told_so(project, platform, capsys):
         ("table", "a    b\n1.5  x\n[2]  null\n"),
     ],
 )
-def test_predict_prints_the_answer_as_it_comes_or_a_line_a_prediction(
+def test_predict_prints_the_response_unchanged_or_one_line_per_prediction(
     project, platform, capsys, output, printed
 ):
     platform.predict = lambda model, body, revision_id=None: (
@@ -285,7 +285,7 @@ def test_init_writes_a_project_file_that_loads(tmp_path, monkeypatch, shared_mod
     assert "  cloudserve deploy my-model --target aws  # " in capsys.readouterr().err
 
 
-def test_init_without_a_model_says_how_to_export_one(tmp_path, capsys):
+def test_init_without_a_model_hints_at_an_export(tmp_path, capsys):
     assert run(["init", str(tmp_path)]) == 2
     assert "there is no SavedModel in this folder" in capsys.readouterr().err
 

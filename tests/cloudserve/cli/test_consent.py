@@ -13,7 +13,7 @@ LINE = "aws · account 123456789012 · us-east-1 · role Deployer"
 
 
 class Terminal(io.StringIO):
-    """Standard input or error of somebody who is there."""
+    """A terminal as standard input or error."""
 
     def isatty(self):
         return True
@@ -35,7 +35,7 @@ def answer(monkeypatch, text):
     return sys.stderr
 
 
-def test_without_a_terminal_a_real_account_is_left_alone(real, capsys):
+def test_a_real_account_is_not_changed_without_a_terminal(real, capsys):
     assert on_target("deploy") == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -55,14 +55,14 @@ def test_without_a_terminal_a_real_account_is_left_alone(real, capsys):
 
 
 @pytest.mark.parametrize("way", ["flag", "environment"])
-def test_yes_is_said_by_a_flag_or_the_environment(real, monkeypatch, way):
+def test_a_flag_or_the_environment_confirms(real, monkeypatch, way):
     if way == "environment":
         monkeypatch.setenv("CLOUDSERVE_YES", "1")
     assert on_target("deploy", *(["--yes"] if way == "flag" else [])) == 0
     assert real.performed == ["create"]
 
 
-def test_yes_of_the_environment_can_be_no(real, monkeypatch):
+def test_the_environment_can_refuse_to_confirm(real, monkeypatch):
     monkeypatch.setenv("CLOUDSERVE_YES", "0")
     assert on_target("deploy") == 2
 
@@ -80,7 +80,7 @@ def test_a_terminal_shows_the_steps_and_asks(real, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["n\n", "\n"])
-def test_a_no_changes_nothing(real, monkeypatch, text):
+def test_nothing_is_changed_without_confirmation(real, monkeypatch, text):
     errors = answer(monkeypatch, text)
     assert on_target("deploy") == 2
     assert "error: not confirmed: nothing was changed" in errors.getvalue()
@@ -88,7 +88,7 @@ def test_a_no_changes_nothing(real, monkeypatch, text):
 
 
 @pytest.mark.parametrize("command", ["promote", "rollback"])
-def test_every_change_of_traffic_is_asked_for(real, capsys, command):
+def test_every_change_of_traffic_needs_confirmation(real, capsys, command):
     for arguments in (["--version", "123"], []):
         assert on_target("deploy", "--yes", *arguments) == 0
     if command == "rollback":
@@ -100,7 +100,7 @@ def test_every_change_of_traffic_is_asked_for(real, capsys, command):
     assert real.traffic != before
 
 
-def test_reading_and_planning_never_ask(real, capsys):
+def test_reading_and_planning_need_no_confirmation(real, capsys):
     on_target("deploy", "--yes")
     for command in ("status", "history"):
         assert on_target(command) == 0
@@ -117,6 +117,6 @@ def test_a_plan_is_applied_on_a_real_account_when_it_is_confirmed(real, capsys):
     assert real.performed == ["create"]
 
 
-def test_a_release_that_has_nothing_to_do_does_not_ask(real):
+def test_a_release_with_nothing_to_do_needs_no_confirmation(real):
     on_target("deploy", "--yes")
     assert on_target("deploy") == 0

@@ -1,4 +1,4 @@
-"""What goes wrong: an exit code, and what, where, what to do on stderr."""
+"""Failures: an exit code, and the error, its location and a hint on stderr."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def on_target(command, *arguments):
     return run([command, "half", "--target", "here", *arguments])
 
 
-def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
+def test_an_expected_failure_prints_error_location_and_hint(project, capsys):
     assert run(["deploy", "half", "--target", "hare"]) == 2
     assert capsys.readouterr().err == (
         "error: the project has no target `hare`\n"
@@ -53,14 +53,14 @@ def test_an_expected_failure_is_what_where_and_what_to_do(project, capsys):
         ),
     ],
 )
-def test_a_wrong_use_is_told_in_the_same_three_lines(capsys, arguments, message, where):
+def test_a_usage_error_prints_the_same_three_lines(capsys, arguments, message, where):
     assert run(arguments.split()) == 2
     assert capsys.readouterr() == (
         "", f"error: {message}\n  where: {where}\n  to do: {where} --help\n"
     )  # fmt: skip
 
 
-def test_a_result_that_cannot_be_written_is_told(shared_models):
+def test_a_result_that_cannot_be_written_is_an_error(shared_models):
     command = [CLOUDSERVE, "inspect", str(shared_models / "tfs_half_plus_two_tf2")]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -68,7 +68,7 @@ def test_a_result_that_cannot_be_written_is_told(shared_models):
     assert done.stderr.startswith("error: the result cannot be written: No space left on device\n")
 
 
-def test_a_remote_failure_has_its_own_exit_code_and_tells_what_is_done(project, platform, capsys):
+def test_a_remote_failure_has_exit_code_4_and_lists_completed_steps(project, platform, capsys):
     def refuse(action):
         raise RemoteError("quota exceeded", where="here", request_id="r-1")
 
@@ -80,7 +80,7 @@ def test_a_remote_failure_has_its_own_exit_code_and_tells_what_is_done(project, 
     assert "Traceback" not in err
 
 
-def test_an_interrupt_has_exit_code_130_and_tells_what_is_done(project, platform, capsys):
+def test_an_interrupt_has_exit_code_130_and_lists_completed_steps(project, platform, capsys):
     def interrupt(action):
         raise KeyboardInterrupt
 
@@ -89,7 +89,7 @@ def test_an_interrupt_has_exit_code_130_and_tells_what_is_done(project, platform
     assert "interrupted\n  done: upload " in capsys.readouterr().err
 
 
-def test_a_second_ctrl_c_does_not_hide_what_the_first_left(project, platform, capsys):
+def test_a_second_ctrl_c_does_not_hide_the_notes_of_the_first(project, platform, capsys):
     def twice(action):
         platform.blobs.delete = interrupt
         raise KeyboardInterrupt
@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_does_not_hide_what_the_first_left(project, platform, ca
     assert "interrupted\n  done: upload " in capsys.readouterr().err
 
 
-def test_a_bug_is_told_without_a_traceback_unless_asked(project, platform, capsys):
+def test_a_bug_is_reported_without_a_traceback_unless_debugging(project, platform, capsys):
     def bug(action):
         raise ZeroDivisionError("division by zero")
 
@@ -119,14 +119,14 @@ def test_a_broken_model_has_exit_code_3(tmp_path, capsys):
     assert str(tmp_path) in capsys.readouterr().err
 
 
-def test_a_lock_in_the_way_has_exit_code_5(project, platform, capsys):
+def test_a_held_lock_has_exit_code_5(project, platform, capsys):
     codes = []
     platform.before = lambda action: codes.append(on_target("deploy", "--version", "124"))
     assert on_target("deploy", "--version", "123") == 0
     assert codes == [5]
 
 
-def test_a_setting_that_is_none_is_refused(project, capsys):
+def test_an_invalid_setting_is_refused(project, capsys):
     assert on_target("status", "--set", "bucket") == 2
     assert "`bucket` is not FIELD=VALUE" in capsys.readouterr().err
 
@@ -135,14 +135,14 @@ def test_a_setting_that_is_none_is_refused(project, capsys):
     ("request_", "message"),
     [(b"", "the request is empty"), (b'{"instances": [', "the request is not JSON: ")],
 )
-def test_a_request_that_is_no_json_is_not_sent(project, platform, capsys, request_, message):
+def test_a_request_that_is_not_json_is_not_sent(project, platform, capsys, request_, message):
     platform.predict = None
     (project / "request").write_bytes(request_)
     assert on_target("predict", "--input", "request") == 2
     assert f"error: {message}" in capsys.readouterr().err
 
 
-def test_a_reader_who_goes_away_is_no_failure(shared_models):
+def test_a_closed_pipe_is_not_a_failure(shared_models):
     command = [CLOUDSERVE, "inspect", str(shared_models / "tfs_half_plus_two_tf2")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()

@@ -1,4 +1,4 @@
-"""Plans: shown, kept in a file, applied."""
+"""Plans: shown, written to a file, applied."""
 
 import re
 
@@ -15,7 +15,7 @@ def plan(*arguments):
     return run(["plan", "deploy", "half", "--target", "here", *arguments])
 
 
-def test_a_plan_is_shown_step_by_step_and_nothing_is_done(project, platform, capsys):
+def test_a_plan_is_shown_step_by_step_and_changes_nothing(project, platform, capsys):
     assert plan() == 0
     title, header, upload, create = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
@@ -53,7 +53,7 @@ def test_a_plan_in_a_file_is_applied(project, platform, capsys):
     assert platform.performed == ["create"]
 
 
-def test_a_plan_that_does_not_fit_any_more_has_exit_code_5(project, platform, capsys):
+def test_an_outdated_plan_has_exit_code_5(project, platform, capsys):
     plan("--out", "plan.json", "--version", "123")
     on_target("deploy")
     capsys.readouterr()
@@ -63,7 +63,7 @@ def test_a_plan_that_does_not_fit_any_more_has_exit_code_5(project, platform, ca
     )
 
 
-def test_the_exit_code_of_a_plan_tells_whether_something_is_to_do(project):
+def test_the_exit_code_of_a_plan_shows_whether_it_has_actions(project):
     assert plan("--exit-code") == 10
     on_target("deploy")
     assert plan("--exit-code") == 0
@@ -74,7 +74,7 @@ def test_a_version_to_deploy_is_a_number(project, capsys):
     assert "`v123` is not a version to deploy" in capsys.readouterr().err
 
 
-def test_a_version_that_breaks_clients_ends_with_the_exit_code_of_a_check(
+def test_a_version_that_breaks_clients_has_the_exit_code_of_a_check(
     project, base, shared_models, capsys
 ):
     models, other = project / "models", shared_models / "tfs_counter"

@@ -1,4 +1,4 @@
-"""Transfers are shown as bars on a terminal, as a line each ten seconds in a log."""
+"""Transfers are shown as bars on a terminal, and as a line every ten seconds in a log."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def told():
     return []
 
 
-def test_a_log_has_a_line_each_ten_seconds_and_one_at_the_end(time, told):
+def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(time, told):
     lines = Lines(told.append, time)
     lines.observe(Started(Direction.UPLOAD, 2, 100 * MB))
     for second in range(1, 26):
@@ -57,7 +57,7 @@ def test_a_log_has_a_line_each_ten_seconds_and_one_at_the_end(time, told):
     assert told[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB already existed"]
 
 
-def test_bytes_that_were_there_do_not_make_the_rate_look_faster(time, told):
+def test_existing_bytes_do_not_count_for_the_rate(time, told):
     lines = Lines(told.append, time)
     lines.observe(Started(Direction.DOWNLOAD, 1, 100 * MB))
     lines.observe(Skipped("big", 80 * MB))
@@ -66,7 +66,7 @@ def test_bytes_that_were_there_do_not_make_the_rate_look_faster(time, told):
     assert told == ["  download: 90.0 MB of 100.0 MB (90 %), 1.0 MB/s, 10 s left"]
 
 
-def test_a_short_transfer_has_its_end_alone(time, told):
+def test_a_short_transfer_has_only_the_last_line(time, told):
     lines = Lines(told.append, time)
     for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), FileDone("a", 5), Ended()):
         lines.observe(event)
@@ -90,14 +90,14 @@ def test_a_bar_never_runs_backwards_or_beyond_its_end():
     assert "a line [with brackets] above it" in out.getvalue()
 
 
-def test_what_is_no_terminal_gets_lines(told):
+def test_lines_are_printed_without_a_terminal(told):
     with transfer_view(told.append) as view:
         assert isinstance(view, Lines)
         view.line("a line")
     assert told == ["a line"]
 
 
-def test_people_are_told_of_files_and_of_what_is_tried_again(told):
+def test_files_and_retries_are_reported(told):
     events = []
     both = Told(told.append, events.append).both
     for event in (
@@ -120,5 +120,5 @@ def test_sizes_are_in_decimal_units(size, text):
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s")])
-def test_durations_are_as_people_say_them(seconds, text):
+def test_durations_are_in_minutes_and_seconds(seconds, text):
     assert format_duration(seconds) == text

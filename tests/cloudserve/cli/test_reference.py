@@ -1,4 +1,4 @@
-"""The CLI reference in docs is what the commands say of themselves."""
+"""The command line reference equals the commands' help texts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`cloudserve serve --as`: an option that means nothing to a face is refused, not passed over."""
+"""`cloudserve serve --as`: options of another contract are refused, not ignored."""
 
 import pytest
 
