@@ -1,4 +1,4 @@
-"""The images that behave differently, told apart by the tag of their URI."""
+"""The generations of AWS's images, which behave differently, by the tag of their URI."""
 
 from __future__ import annotations
 

@@ -109,8 +109,8 @@ class Packages:
     def check(self, model: str, revision_id: str, seen: Deployment) -> None:
         """Raise CheckFailedError for a revision that is not approved, or was rejected.
 
-        What goes back has been live: it needs no approval, but a rejection holds. Raises
-        ConflictError for a group of another owner.
+        A rollback needs no approval, because the version was live; a rejected one is still refused.
+        Raises ConflictError if the group belongs to another owner.
         """
         chosen = seen.find(revision_id)
         if not self._group or chosen is None:

@@ -90,7 +90,7 @@ class Options:
     update_bake_seconds: Hour = 0
     """How long the old instances stay after the last step."""
     alarms: str = ""
-    """CloudWatch alarms that undo an update when one goes off, separated by commas."""
+    """Comma-separated CloudWatch alarms that roll an update back when one fires."""
 
     package_group: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
     """The model package group that a revision is approved in before it is promoted."""

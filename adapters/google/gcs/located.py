@@ -12,9 +12,9 @@ class LocatedBlobs(GcsBlobs):
     """One bucket, with its location: a region, a pair of them (NAM4) or a continent (US)."""
 
     def location(self) -> str | None:
-        """Return the bucket's location in capitals; None where there is none, or none is told.
+        """Return the bucket's location in upper case; None if it is missing or not readable.
 
-        To use objects one need not be allowed `storage.buckets.get`.
+        The use of objects does not require the permission `storage.buckets.get`.
         """
         try:
             found = self._look_up()

@@ -1,7 +1,7 @@
-"""A plan on disk: made now, looked at by people, applied later by whoever may.
+"""Plan files: a plan is written now, reviewed, and applied later.
 
-The file says who made it and when, in JSON that a review can read. It may hold what the target's
-fields hold, such as a container's environment.
+The file names its author and time, in JSON that a person can review. It can contain values of the
+target's fields, such as a container's environment.
 """
 
 from __future__ import annotations

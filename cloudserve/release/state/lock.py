@@ -1,14 +1,13 @@
-"""One release of a model at a time: a lock object, created only if it is absent.
+"""The lock of a release: an object created only if it is absent, so one release runs at a time.
 
-The lock is a lease of a few minutes, renewed while the release runs. It is taken over when its time
-is up, or when it was left by a process of this machine that no longer runs (a killed deploy can be
-run again at once). Every write of it after the first is conditional on the token that was read, so
-that of two who want it one succeeds, and a holder who was away too long notices.
+The lock is a lease of a few minutes, renewed while the release runs. It is taken over when it
+expires, or if its holder was a process of this machine that no longer runs (a killed deploy can be
+run again immediately). Every later write is conditional on the token that was read, so one of two
+competing processes wins, and a holder that was suspended too long finds out.
 
-Before each of its actions a release asks whether the lock is still its own, and stops if it is not.
-No platform takes a fencing token, so an action that was begun is not called back: the renewal just
-before it gives it a whole lease. Times are compared across machines, whose clocks must agree to
-within minutes.
+Before each action a release verifies that it still holds the lock, and stops otherwise. No platform
+supports fencing tokens, so a started action is not cancelled: the renewal just before it guarantees
+a whole lease. Times are compared across machines, whose clocks must agree to within minutes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""CloudWatch's alarms, as far as deployments need them: made, set off, watched.
+"""CloudWatch alarms, limited to the needs of deployments: created, fired, watched.
 
-An alarm's state is what SetAlarmState makes it: `aws cloudwatch set-alarm-state` rehearses a
-rollback. Metrics are not collected offline, so none goes off by itself.
+SetAlarmState sets an alarm's state: `aws cloudwatch set-alarm-state` rehearses a rollback. Metrics
+are not collected offline, so no alarm fires on its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PAGE = 50
 
 
 class Alarms:
-    """The metric alarms by region and name, and who waits for one to go off."""
+    """The metric alarms by region and name, and the tasks that wait for one to fire."""
 
     def __init__(self, resources: Resources, now: Callable[[], float]) -> None:
         self._resources = resources
@@ -78,7 +78,7 @@ class Alarms:
         return answer | ({"NextToken": token} if token else {})
 
     def set_state(self, region: str, body: Document) -> None:
-        """Set an alarm's state, and wake who waits for it."""
+        """Set an alarm's state, and wake the tasks that wait for it."""
         name = body["AlarmName"]
         alarm = self._find(region, name)
         if alarm is None:

@@ -105,8 +105,8 @@ class StagedPlanner:
             raise UserError(
                 "this endpoint serves one revision at a time",
                 where=f"{model} on {self._target}",
-                hint="promote without --percent: `update: canary` tries a part of the traffic "
-                "first, and goes back when an alarm goes off",
+                hint="promote without --percent: `update: canary` starts with a part of it, "
+                "and rolls back when an alarm fires",
             )
         main = self._api.endpoint(self._names.endpoint(model))
         if main is None or main.status == FAILED:
@@ -197,7 +197,7 @@ class StagedPlanner:
     def _told_policy(self) -> str:
         options = self._options
         alarms = ", ".join(options.alarm_names)
-        watched = f", undone when {alarms} goes off" if alarms else ""
+        watched = f", rolled back when {alarms} fires" if alarms else ""
         if options.update.value == "all-at-once":
             return f"all at once{watched}"
         return (
@@ -221,9 +221,9 @@ class StagedPlanner:
 
 
 def is_forward(seen: Deployment, revision_id: str) -> bool:
-    """Say whether a revision is newer than the live one: only those are tried step by step.
+    """Return whether a revision is newer than the live one: only such updates are gradual.
 
-    What goes back has served before, and the alarm that it goes back for would refuse the update.
+    A rollback is not gradual: the version has served before, and the firing alarm would block it.
     """
     chosen, live = seen.find(revision_id), seen.find(seen.live or "")
     return chosen is None or live is None or _age(chosen) > _age(live)

@@ -105,7 +105,7 @@ class Rollout:
             )
 
     async def _wait(self, region: str, alarms: tuple[str, ...], seconds: float) -> list[str]:
-        """Return once the time is over, or as soon as alarms go off: those that did."""
+        """Return the firing alarms as soon as one fires, or [] once the time is over."""
         if seconds > 0:
             over = asyncio.ensure_future(self._clock.sleep(seconds))
             alarm = asyncio.ensure_future(self._alarms.goes_off(region, alarms))

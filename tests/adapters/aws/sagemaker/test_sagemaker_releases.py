@@ -135,14 +135,14 @@ def test_a_promotion_goes_by_the_targets_policy_and_back_at_once(
         "update-endpoint",
         "delete-endpoint",
     ]
-    assert "undone when errors goes off" in steps[1].sentence
+    assert "rolled back when errors fires" in steps[1].sentence
     perform(provider, steps)
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}
     sagemaker = client("sagemaker")
     assert [e["EndpointName"] for e in sagemaker.list_endpoints()["Endpoints"]] == ["half"]
     used = sagemaker.describe_endpoint(EndpointName="half")["LastDeploymentConfig"]
     assert used["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "errors"}]}
-    alarm("ALARM")  # what goes back is not held up by the alarm that it goes back for
+    alarm("ALARM")  # a rollback is not blocked by the firing alarm
     perform(provider, moves(provider, one))
     assert live(provider.describe("half")) == {one.id: 1.0}
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
@@ -298,7 +298,7 @@ def test_a_version_is_promoted_when_its_package_is_approved(
     registry.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
     promote(provider, "half", two)
     assert live(provider.describe("half")) == {two.id: 1.0}
-    promote(provider, "half", one)  # what goes back has been live
+    promote(provider, "half", one)  # a rollback needs no approval
     registry.update_model_package(
         ModelPackageArn=package, ModelApprovalStatus="Rejected", ApprovalDescription="it drifts"
     )

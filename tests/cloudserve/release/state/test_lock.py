@@ -160,7 +160,7 @@ def test_a_lock_that_was_taken_over_is_not_deleted_by_its_first_holder(platform)
     assert platform.blobs.read(KEY)
 
 
-# A lease: renewed while the release runs, and lost by who was away too long.
+# A lease: renewed while the release runs, and lost by a holder that was suspended too long.
 
 
 class Clock:
