@@ -40,7 +40,9 @@ def read_command(text: Field, where: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
-        raise ProjectError(f"`{text}` is not a command: {error}", where=where) from error
+        raise ProjectError(
+            f"`{text}` is not a command: {error}", where=where, hint="close all quotation marks"
+        ) from error
     if not words:
         raise ProjectError(f"`{COMMAND}` is empty", where=where, hint=_HINT)
     return words
@@ -87,6 +89,10 @@ def of_options(options: Iterable[str], folder: Path) -> dict[str, Rehearsal]:
         image, equals, command = text.partition("=")
         where = f"--rehearse {image}=…"
         if not image or not equals:
-            raise UserError(f"`{text}` is not IMAGE=COMMAND", where="--rehearse")
+            raise UserError(
+                f"`{text}` is not IMAGE=COMMAND",
+                where="--rehearse",
+                hint='write --rehearse "REGISTRY/REPOSITORY:TAG=python server.py"',
+            )
         rehearsals[image] = Rehearsal(read_command(command, where), folder.absolute())
     return rehearsals

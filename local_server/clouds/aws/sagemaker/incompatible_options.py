@@ -24,7 +24,7 @@ _NOT_SERVERLESS_MODELS = ("VpcConfig", "EnableNetworkIsolation")
 
 
 def check_config(body: Mapping[str, Any]) -> None:
-    """Refuse a configuration whose parts exclude each other."""
+    """Refuse a configuration with incompatible parts."""
     variants, shadows = body["ProductionVariants"], body.get("ShadowProductionVariants", [])
     if shadows and (len(variants), len(shadows)) != (1, 1):
         raise invalid("A shadow variant needs exactly one production variant, and is the only one.")
