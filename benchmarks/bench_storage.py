@@ -84,7 +84,7 @@ def own(kind: str, url: str, bucket: str, folder: Path) -> dict[str, int]:
     from cloudserve.release.state.uploaded import is_uploaded
     from cloudserve.release.upload import upload
     from cloudserve.savedmodel import DigestCache, read_tree
-    from cloudserve.storage.events import Moved, Told
+    from cloudserve.storage.events import Moved, Reporter
     from cloudserve.storage.manifest import Origin
 
     store = open_store(kind, url, bucket)
@@ -105,7 +105,7 @@ def own(kind: str, url: str, bucket: str, folder: Path) -> dict[str, int]:
             revision,
             folder,
             origin=Origin("bench"),
-            told=Told(lambda line: None, observe),
+            reporter=Reporter(lambda line: None, observe),
             read=lambda path: read_tree(path, cache),
         )
     return {"moved": moved}

@@ -1,4 +1,4 @@
-"""Files that appear whole: staged, safe on disk, renamed."""
+"""Files that appear whole: staging_file, safe on disk, renamed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from cloudserve.files import sync_directory
+
 FOR_ALL = 0o644
 """A model server of another user must be able to read it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagingFile:
     """A file that is being written."""
 
     file: BinaryIO
@@ -25,7 +27,7 @@ class Staged:
         """Give it its name, in place of what has it."""
         target.parent.mkdir(parents=True, exist_ok=True)
         self.path.replace(target)
-        sync(target.parent)
+        sync_directory(target.parent)
 
     def finish(self) -> None:
         """Make its bytes safe on disk."""
@@ -35,13 +37,13 @@ class Staged:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Staged]:
+def staging_file(folder: Path) -> Iterator[StagingFile]:
     """Give a new file in a folder; it is removed at the end unless it was placed."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            yield Staged(file, Path(name))
+            yield StagingFile(file, Path(name))
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -57,12 +59,3 @@ def status_of(path: Path) -> os.stat_result | None:
 def token_of(status: os.stat_result) -> str:
     """Return what tells a file from every other that had its name."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
-
-
-def sync(folder: Path) -> None:
-    """Make the names in a folder safe on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from cloudserve.files import replace_atomically
 
-class _About(msgspec.Struct, frozen=True):
+
+class _Entry(msgspec.Struct, frozen=True):
     token: str
     metadata: dict[str, str]
 
@@ -26,10 +28,10 @@ class Metadata:
     def read(self, key: str, token: str) -> dict[str, str]:
         """Return an object's metadata; {} where nothing is known of this one."""
         try:
-            about = msgspec.json.decode(self._path(key).read_bytes(), type=_About)
+            entry = msgspec.json.decode(self._path(key).read_bytes(), type=_Entry)
         except (FileNotFoundError, msgspec.DecodeError):
             return {}
-        return about.metadata if about.token == token else {}
+        return entry.metadata if entry.token == token else {}
 
     def write(self, key: str, token: str, metadata: Mapping[str, str]) -> None:
         """Remember an object's metadata in place of what was known of its key."""
@@ -38,9 +40,7 @@ class Metadata:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(_About(token, dict(metadata))))
-        new.replace(path)
+        replace_atomically(path, msgspec.json.encode(_Entry(token, dict(metadata))))
 
     def forget(self, key: str) -> None:
         """Drop what is known of a key."""

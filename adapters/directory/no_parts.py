@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloudserve.storage.contract import Part, UploadGoneError
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.upload.file_slice import FileSlice
 
 
 class NoParts:
@@ -23,11 +23,11 @@ class NoParts:
         """Raise UploadGoneError."""
         raise UploadGoneError(f"there is no upload {upload}", where=key)
 
-    def take_over(self, part: Part, body: Window) -> None:
+    def reuse_part(self, part: Part, body: FileSlice) -> None:
         """Return None."""
         del part, body
 
-    def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
+    def send_part(self, key: str, upload: str, number: int, body: FileSlice) -> Part:
         """Raise UploadGoneError."""
         del number, body
         raise UploadGoneError(f"there is no upload {upload}", where=key)

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.files import sync_directory
 from cloudserve.storage.contract import Blob, Expect, Notify
-from cloudserve.storage.upload.file_slice import BLOCK, Window
+from cloudserve.storage.upload.file_slice import BLOCK, FileSlice
 from cloudserve.storage.upload.send import send_file
 
-from .files import Staged, staged, status_of, sync, token_of
+from .files import StagingFile, staging_file, status_of, token_of
 from .keys import OWN, key_of, path_of
 from .metadata import Metadata
 from .no_parts import NoParts
@@ -87,7 +88,7 @@ class DirectoryBlobs(NoParts):
         """Write a file of any size."""
         send_file(self, key, path, metadata)
 
-    def put(self, key: str, body: Window, metadata: Mapping[str, str]) -> None:
+    def put(self, key: str, body: FileSlice, metadata: Mapping[str, str]) -> None:
         """Copy a file in."""
         with (
             self._system(f"upload {body.path.name} to {self.url}/{key}"),
@@ -136,7 +137,7 @@ class DirectoryBlobs(NoParts):
                 self._about.write(key, blob.token, metadata)
             new.parent.mkdir(parents=True, exist_ok=True)
             old.rename(new)
-            sync(new.parent)
+            sync_directory(new.parent)
             for blob, _ in known:
                 self._about.forget(blob.key)
 
@@ -157,14 +158,14 @@ class DirectoryBlobs(NoParts):
     # Files
 
     @contextmanager
-    def _staged(self) -> Iterator[Staged]:
+    def _staged(self) -> Iterator[StagingFile]:
         if not self._root.is_dir():
             raise self._missing("write")
-        with staged(self._root / OWN / "staging") as new:
+        with staging_file(self._root / OWN / "staging") as new:
             yield new
 
     def _place(
-        self, new: Staged, key: str, metadata: Mapping[str, str], expect: Expect | str
+        self, new: StagingFile, key: str, metadata: Mapping[str, str], expect: Expect | str
     ) -> str:
         path = path_of(self._root, key)
         new.finish()

@@ -12,7 +12,7 @@ from cloudserve.release.state.layout import Layout
 from cloudserve.release.upload import ReadTree, upload
 from cloudserve.savedmodel import read_saved_model
 from cloudserve.storage.contract import Notify
-from cloudserve.storage.events import Observe, Told
+from cloudserve.storage.events import Observe, Reporter
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.provenance import git_state
 
@@ -45,7 +45,7 @@ class Performer:
             self.plan.revision,
             self.plan.source,
             origin=self._origin(self.plan.source),
-            told=Told(notify, self.observe),
+            reporter=Reporter(notify, self.observe),
             read=self.read_tree,
         )
 

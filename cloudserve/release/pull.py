@@ -12,7 +12,7 @@ from cloudserve.release.planning.resolve import meant
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import number_of, read_named, uploaded
 from cloudserve.storage.contract import BlobStore
-from cloudserve.storage.download.tree import fetch
+from cloudserve.storage.download.tree import download_tree
 from cloudserve.storage.events import Observe, ignore
 from cloudserve.storage.manifest import check_manifest
 
@@ -51,7 +51,7 @@ def pull(
         )
     prefix = layout.location(revision).saved_model
     try:
-        changed = fetch(blobs, prefix, manifest, into, observe=observe)
+        changed = download_tree(blobs, prefix, manifest, into, observe=observe)
     except (RemoteError, KeyboardInterrupt) as error:
         error.add_note("Run the same command again to go on from here.")
         raise

@@ -47,7 +47,7 @@ from cloudserve.release.state.uploaded import number_of, uploaded
 from cloudserve.release.traffic import ALL
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.contract import Notify
-from cloudserve.storage.events import Observe, Told, ignore
+from cloudserve.storage.events import Observe, Reporter, ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ class Releases:
         if wanted is None:
             names = uploaded(self._provider.blobs, self._layout)
             wanted = self.status().live or (names[-1] if names else "")
-        told = Told(self._notify, self._observe)
-        return pull(self._provider.blobs, self._layout, wanted, into, told.both)
+        reporter = Reporter(self._notify, self._observe)
+        return pull(self._provider.blobs, self._layout, wanted, into, reporter.emit)
 
     def plan(
         self,

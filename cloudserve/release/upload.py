@@ -24,9 +24,9 @@ from cloudserve.storage.events import (
     FileDone,
     Moved,
     Observe,
+    Reporter,
     Skipped,
     Started,
-    Told,
     serialized,
 )
 from cloudserve.storage.manifest import Origin, manifest_of
@@ -45,7 +45,7 @@ def upload(  # noqa: PLR0913 - what goes where, and who is told
     source: Path,
     *,
     origin: Origin,
-    told: Told,
+    reporter: Reporter,
     read: ReadTree = read_tree,
 ) -> None:
     """Upload what is missing of a SavedModel directory, then its manifest.
@@ -63,7 +63,7 @@ def upload(  # noqa: PLR0913 - what goes where, and who is told
             prefix,
             source,
             tree,
-            told=told,
+            reporter=reporter,
             sent=sent,
             elsewhere=lambda: _elsewhere(blobs, layout),
         )
@@ -86,7 +86,7 @@ def send_tree(  # noqa: PLR0913 - two ends, what is known of both, and who is to
     source: Path,
     tree: Tree,
     *,
-    told: Told,
+    reporter: Reporter,
     sent: list[str],
     elsewhere: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
@@ -99,7 +99,7 @@ def send_tree(  # noqa: PLR0913 - two ends, what is known of both, and who is to
         Outgoing(f.path, source / f.path, prefix + f.path, f.size, {SHA256: f.sha256})
         for f in tree.files
     ]
-    observe = serialized(told.both)
+    observe = serialized(reporter.emit)
     observe(Started(Direction.UPLOAD, len(files), tree.size))
     there = {blob.key: blob for blob in blobs.list(prefix)}
     if isinstance(blobs, PartStore):

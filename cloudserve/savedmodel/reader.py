@@ -21,7 +21,7 @@ from cloudserve.savedmodel.model import SavedModel
 from cloudserve.savedmodel.signature import Signature, read_signature
 from cloudserve.savedmodel.versions import MODEL_FILES, list_versions
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _BINARY, _, _CHUNKED = MODEL_FILES
 _ASSETS_COLLECTION = "saved_model_assets"
@@ -195,7 +195,9 @@ def _collected_assets(graph: proto.Message) -> Iterator[proto.Message]:
 def _missing_assets(path: Path, assets: tuple[str, ...]) -> tuple[str, ...]:
     missing = tuple(name for name in assets if not is_file(path / "assets" / name))
     if missing:
-        _log.warning("%s: the graph names assets that are not there: %s", path, ", ".join(missing))
+        logger.warning(
+            "%s: the graph names assets that are not there: %s", path, ", ".join(missing)
+        )
     return missing
 
 

@@ -17,13 +17,14 @@ import logging
 import os
 import re
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import msgspec
+
+from cloudserve.files import replace_atomically
 
 TICK_NS = 10_000_000
 SETTLED_NS = 100_000_000
@@ -33,7 +34,7 @@ KEPT_SECONDS = 90 * 24 * 3600.0
 """How long the digests of a tree that nobody asks for are kept."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class State(NamedTuple):
@@ -93,7 +94,7 @@ class DigestCache:
                 return {}
             found = msgspec.json.decode(self._path(root).read_bytes(), type=_File)
         except (OSError, msgspec.DecodeError) as error:
-            _log.debug("no digests are remembered of %s: %s", root, error)
+            logger.debug("no digests are remembered of %s: %s", root, error)
             return {}
         entries = (each for each in found.digests if _SHA256.fullmatch(each.sha256))
         return {State(*msgspec.structs.astuple(each)[:-1]): each.sha256 for each in entries}
@@ -104,26 +105,16 @@ class DigestCache:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _is_ours(self._folder):
-                _log.warning("%s can be written by others, so digests are not kept", self._folder)
+                logger.warning("%s can be written by others, so digests are not kept", self._folder)
                 return
-            self._replace(self._path(root), msgspec.json.encode(_File(entries)))
+            replace_atomically(self._path(root), msgspec.json.encode(_File(entries)), 0o600)
             self._forget_old()
         except OSError as error:
-            _log.debug("the digests of %s are not remembered: %s", root, error)
+            logger.debug("the digests of %s are not remembered: %s", root, error)
 
     def _path(self, root: Path) -> Path:
         name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()
         return self._folder / f"{name}.json"
-
-    def _replace(self, path: Path, data: bytes) -> None:
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink()
-                raise
 
     def _forget_old(self) -> None:
         oldest = time.time() - KEPT_SECONDS

@@ -1,17 +1,16 @@
-"""Files on their way to and from buckets: one machinery for gs://, s3://, file:// and anybody's.
+"""File transfers to and from buckets: gs://, s3://, file:// and those of other adapters.
 
-    contract          what the machinery needs of a bucket: `PartStore`
-    window            a span of a file as a body that can be sent again
-    retry, pool       what fails in passing is tried again; so many things happen at once, no more
-    transfer, spans   what the threads of one transfer share; files cut into parts
-    send, outgoing    files into a bucket: skipped when there, else sent by `whole` or `multipart`
-    receive, incoming files out of a bucket, compared with their digests
-    fetch             a model out of a bucket into a directory that is whole or not there
-    manifest          what a revision consists of and where it comes from; `provenance` asks git
-    versions          `BASE/NUMBER/` below a base path; `model_cache` has them as directories
-    archive, stream   `model.tar.gz`, made while it is sent
-    crc_combine       the CRC of joined bytes from those of their pieces
-    events            what library users are told meanwhile
+    contract          the interface of a bucket: `BlobStore`, and `PartStore` for transfers
+    events            progress events, and how they are reported
+    transfer          the state shared by a transfer's threads; files divided into parts
+    retry, pool       retries with backoff; a bounded thread pool
+    upload            send    files to a bucket: unchanged ones are skipped, large ones split
+                      stream  an object of unknown size, made while it is sent
+    download          files   objects to local files, resumed and verified
+                      tree    a model into a directory, atomically; `model_cache` keeps several
+    manifest          the files and the origin of a revision; `provenance` reads git
+    versions          `BASE/NUMBER/` below a base path
+    archive           reproducible `model.tar.gz` archives
 
-It knows no cloud: the adapters bring the buckets, and `cloudserve.registry.bucket` opens them.
+It knows no cloud: the adapters provide the buckets, and `cloudserve.registry.bucket` opens them.
 """

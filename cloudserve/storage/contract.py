@@ -1,10 +1,10 @@
-"""What the transfer machinery needs of a bucket: a `BlobStore` that takes and gives files in parts.
+"""The interface of a bucket: `BlobStore`, and `PartStore` for transfers in parts.
 
 Parts are numbered from 1, as S3 and the XML API of Google Cloud Storage number them. Every body is
-sent with a checksum that the service verifies before it acknowledges; a service that finds another
-one refuses, and the refusal is retryable, because the file still has the right bytes.
+sent with a checksum that the service verifies before it acknowledges the bytes. A mismatch is a
+retryable error, because the file still has the right bytes.
 
-None of these methods retries: the machinery does (`retry`), so that it can tell and be stopped.
+No method retries: the transfer does (`retry`), which reports each retry and can be stopped.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cloudserve.errors import RemoteError
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.upload.file_slice import FileSlice
 
 Notify = Callable[[str], None]
-"""Takes one line of progress for people: a state change, a retry, a wait."""
+"""Called with one line of progress for people: a state change, a retry, a wait."""
 
 
 class Expect(Enum):
-    """A precondition on what a key holds before a write."""
+    """A precondition on the present object of a key."""
 
     ANYTHING = "anything"
     ABSENT = "absent"
@@ -37,11 +37,11 @@ class Blob:
     size: int
     token: str
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """The user metadata; empty in listings, which do not carry it."""
+    """The user metadata; empty in listings, which do not include it."""
 
     @property
     def is_folder(self) -> bool:
-        """Say whether this is no file but a "folder" of a console or of TensorFlow's GCS writer.
+        """Return whether this is a "folder" of a console or of TensorFlow's GCS writer.
 
         Buckets have no folders: such tools write an empty object whose key ends with a slash.
         """
@@ -49,7 +49,7 @@ class Blob:
 
 
 class BlobStore(Protocol):
-    """One bucket. All methods raise RemoteError (status, what, where) when the service refuses."""
+    """One bucket. All methods raise RemoteError (status, what, where) if the service refuses."""
 
     @property
     def url(self) -> str:
@@ -57,26 +57,26 @@ class BlobStore(Protocol):
         ...
 
     def exists(self) -> bool:
-        """Return whether the bucket is there."""
+        """Return whether the bucket exists."""
         ...
 
     def ensure(self, notify: Notify) -> None:
-        """Make the bucket if it is not there."""
+        """Create the bucket if it does not exist."""
         ...
 
     def head(self, key: str) -> Blob | None:
-        """Return the object's entry with its metadata, or None when it is not there."""
+        """Return the object's entry with its metadata, or None if there is no object."""
         ...
 
     def read(self, key: str) -> tuple[bytes, str] | None:
-        """Return the object's bytes and token, or None when it is not there."""
+        """Return the object's bytes and token, or None if there is no object."""
         ...
 
     def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
         """Write an object atomically and return its token.
 
-        A string `expect` is the token the present object must have. Raises ConflictError when
-        the precondition does not hold; then nothing was written.
+        A string `expect` is the token that the present object must have. Raises ConflictError, and
+        writes nothing, if the precondition does not hold.
         """
         ...
 
@@ -85,85 +85,85 @@ class BlobStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order; nothing when the bucket is missing.
+        """Yield the entries under a prefix in key order; nothing if the bucket does not exist.
 
         Folders (`Blob.is_folder`) are left out.
         """
         ...
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error."""
+        """Delete an object; a missing one is ignored."""
         ...
 
 
 class UploadGoneError(RemoteError):
-    """The multipart upload is not there any more: completed or aborted by somebody else."""
+    """The multipart upload no longer exists: another client completed or aborted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that a service has: its number, bytes, and what the service calls it."""
+    """A part that a service has received: number, size and identification."""
 
     number: int
     size: int
     token: str
     """The ETag, which the completion must repeat."""
     checksum: str = ""
-    """The checksum of the part in base64; empty where the service's listing does not tell."""
+    """The part's checksum in base64; empty if the service does not list it."""
 
 
 @runtime_checkable
 class PartStore(BlobStore, Protocol):
-    """A bucket for the transfer machinery. All methods raise RemoteError when refused."""
+    """A bucket that supports transfers. All methods raise RemoteError if the service refuses."""
 
-    def put(self, key: str, body: Window, metadata: Mapping[str, str]) -> None:
-        """Write an object in one go; the bytes are verified before there is an object."""
+    def put(self, key: str, body: FileSlice, metadata: Mapping[str, str]) -> None:
+        """Write an object in one request; the bytes are verified before the object appears."""
         ...
 
     def open_uploads(self, key: str) -> tuple[str, ...]:
-        """Return the ids of the key's multipart uploads under way, the newest first.
+        """Return the ids of the key's open multipart uploads, newest first.
 
-        () also where one may not look: then nothing is resumed.
+        Returns () if listing is not permitted; nothing is resumed then.
         """
         ...
 
     def begin(self, key: str, metadata: Mapping[str, str]) -> str | None:
-        """Begin a multipart upload and return its id; None where the service takes no parts."""
+        """Start a multipart upload and return its id; None if the service has no such uploads."""
         ...
 
     def parts(self, key: str, upload: str) -> tuple[Part, ...]:
-        """Return the parts that the service has; raises UploadGoneError."""
+        """Return the parts that the service has received; raises UploadGoneError."""
         ...
 
-    def take_over(self, part: Part, body: Window) -> Part | None:
-        """Return a listed part, with its checksum, if it is these bytes; None if it is others."""
+    def reuse_part(self, part: Part, body: FileSlice) -> Part | None:
+        """Return a listed part, with its checksum, if it has these bytes; otherwise None."""
         ...
 
-    def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
-        """Send a part, in place of the one of this number; raises UploadGoneError."""
+    def send_part(self, key: str, upload: str, number: int, body: FileSlice) -> Part:
+        """Send a part, replacing an earlier one with this number; raises UploadGoneError."""
         ...
 
     def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
-        """Make the parts that were sent or taken over, in their order, the object.
+        """Assemble the object from sent and reused parts, in this order.
 
-        Raises UploadGoneError; a RemoteError when the service's checksum is another than theirs.
+        Raises UploadGoneError, and RemoteError if the service computes another checksum.
         """
         ...
 
     def abort(self, key: str, upload: str) -> None:
-        """End an upload and free its parts; one that is gone is no error."""
+        """End an upload and free its parts; a missing upload is ignored."""
         ...
 
     def copy(self, source: Blob, key: str, metadata: Mapping[str, str]) -> None:
-        """Write an object of the bytes of another of this bucket, without their leaving it.
+        """Copy an object inside the bucket.
 
-        The source must still be the one with this token. Raises ConflictError when it is not.
+        Raises ConflictError if the source no longer has this token.
         """
         ...
 
     def read_range(self, blob: Blob, offset: int, size: int) -> Iterator[bytes]:
-        """Yield the bytes of a span of an object, which must still be the one with this token.
+        """Yield the bytes of a range of an object.
 
-        Raises ConflictError when the object is gone or another by now.
+        Raises ConflictError if the object is gone or no longer has this token.
         """
         ...

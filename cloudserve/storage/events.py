@@ -1,7 +1,7 @@
-"""What happens during a transfer, for library users: an `Observe` is called with each event.
+"""Progress events of a transfer: an `Observe` is called with each one.
 
-Events come one at a time, from the transfer's own threads. The sizes of `Moved` only ever add up:
-bytes that have to be sent a second time are not told a second time.
+Events arrive one at a time, from the transfer's own threads. The sizes of `Moved` add up: bytes
+that are sent again are not reported again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """Which way the files go."""
+    """The direction of a transfer."""
 
     UPLOAD = "upload"
     DOWNLOAD = "download"
@@ -21,7 +21,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A transfer begins: its files and bytes, those included that turn out to be there."""
+    """A transfer starts; files and bytes include those that need not be moved."""
 
     direction: Direction
     files: int
@@ -30,7 +30,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file, or a part of one, is there already: `size` bytes that need not move."""
+    """A file, or a part of one, already exists: `size` bytes need not be moved."""
 
     path: str
     size: int
@@ -38,7 +38,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """`size` further bytes of a file are on their way."""
+    """`size` more bytes of a file were moved."""
 
     path: str
     size: int
@@ -46,7 +46,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Something failed that may pass; it is tried again in `seconds`."""
+    """A transient failure; the next attempt starts in `seconds`."""
 
     path: str
     reason: str
@@ -55,7 +55,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class FileDone:
-    """A file is whole where it should be, and verified; `moved` is False when it was there."""
+    """A file is complete and verified; `moved` is False if it already existed."""
 
     path: str
     size: int
@@ -64,7 +64,7 @@ class FileDone:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """All files are whole. A transfer that failed raises instead."""
+    """All files are complete. A failed transfer raises instead."""
 
 
 Event = Started | Skipped | Moved | Retrying | FileDone | Ended
@@ -72,59 +72,59 @@ Observe = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """Take an event and drop it: the default."""
+    """Ignore an event: the default."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Who is told of a transfer: lines for people, events for programs."""
+class Reporter:
+    """Reports a transfer: lines to people, events to programs."""
 
     notify: Callable[[str], None]
     observe: Observe = ignore
 
-    def both(self, event: Event) -> None:
-        """Tell an event; in a line, too, when a file is done or something is tried again."""
+    def emit(self, event: Event) -> None:
+        """Report an event, and a line for a finished file or a retry."""
         self.observe(event)
         match event:
             case FileDone():
-                there = f"{event.size:,} bytes" if event.moved else "there already"
-                self.notify(f"{event.path}: {there}")
+                result = f"{event.size:,} bytes" if event.moved else "there already"
+                self.notify(f"{event.path}: {result}")
             case Retrying():
                 self.notify(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
 
 
 def serialized(observe: Observe) -> Observe:
-    """Return an observer that threads may call at once; `observe` sees one event at a time."""
+    """Return a thread-safe observer, which passes on one event at a time."""
     lock = threading.Lock()
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         with lock:
             observe(event)
 
-    return tell
+    return report
 
 
 class Meter:
-    """Turns the positions of one body's reads into `Moved` events that never go back."""
+    """Turns the positions of a body's reads into `Moved` events whose sizes never overlap."""
 
     STEP = 1 << 20
-    """Bytes between two events: reads are much smaller."""
+    """Bytes between two events; reads are much smaller."""
 
     def __init__(self, path: str, size: int, observe: Observe) -> None:
         self._path = path
         self._size = size
         self._observe = observe
-        self._told = 0
+        self._reported = 0
 
     def __call__(self, position: int) -> None:
-        """Take a position; tell what is beyond the farthest so far."""
-        grown = position - self._told
+        """Report the bytes before a position that were not reported yet."""
+        grown = position - self._reported
         if grown >= self.STEP or (grown > 0 and position == self._size):
-            self._told = position
+            self._reported = position
             self._observe(Moved(self._path, grown))
 
     def finish(self, kind: type[Moved | Skipped] = Moved) -> None:
-        """Tell what is left, as moved or as skipped: the body is where it should be."""
-        if self._told < self._size:
-            self._observe(kind(self._path, self._size - self._told))
-            self._told = self._size
+        """Report the remaining bytes, as moved or as skipped."""
+        if self._reported < self._size:
+            self._observe(kind(self._path, self._size - self._reported))
+            self._reported = self._size

@@ -1,7 +1,7 @@
-"""The manifest of a revision: what it consists of and where it comes from; written last.
+"""The manifest of a revision: its files and its origin; written last.
 
-Who sees the manifest sees a whole model. It is created only if it is absent, so that two who
-upload the same revision end with one manifest, and nobody replaces one by another.
+A model with a manifest is complete. A manifest is only created, never replaced, so two clients that
+upload the same revision end up with one manifest.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class ManifestFile(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a revision comes from; what is not known is empty."""
+    """The origin of a revision; unknown fields are empty."""
 
     who: str
     tensorflow: str = ""
-    """The TensorFlow that wrote the model, such as `2.21.0`."""
+    """The TensorFlow version that wrote the model, such as `2.21.0`."""
     commit: str = ""
     """The git commit of the project, in hex."""
     dirty: bool | None = None
@@ -37,7 +37,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a revision consists of: the commit marker of its upload."""
+    """The files of a revision: the commit marker of its upload."""
 
     digest: str
     size: int
@@ -52,7 +52,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def manifest_of(tree: Tree, origin: Origin) -> Manifest:
-    """Return the manifest of a tree that has been uploaded now."""
+    """Return the manifest of a tree that has just been uploaded."""
     return Manifest(
         tree.digest,
         tree.size,
@@ -63,7 +63,7 @@ def manifest_of(tree: Tree, origin: Origin) -> Manifest:
 
 
 def read_manifest(data: bytes, where: str) -> Manifest:
-    """Decode a manifest; raises ConflictError for anything else. `where` is told."""
+    """Decode a manifest; raises ConflictError, which names `where`, if it is not one."""
     try:
         return msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
@@ -71,7 +71,7 @@ def read_manifest(data: bytes, where: str) -> Manifest:
 
 
 def check_manifest(manifest: Manifest, digest: str, where: str) -> None:
-    """Raise ConflictError unless a manifest is of the model with this digest, and consistent."""
+    """Raise ConflictError unless a manifest has this digest and is consistent."""
     if manifest.digest != digest:
         raise ConflictError(
             f"there is another model in the bucket (digest {manifest.digest})", where=where
@@ -79,7 +79,7 @@ def check_manifest(manifest: Manifest, digest: str, where: str) -> None:
     entries = tuple(FileEntry(file.path, file.size, file.sha256) for file in manifest.files)
     if tree_digest(entries) != digest:
         raise ConflictError(
-            "the manifest's digest is not that of its files",
+            "the manifest's digest does not match its files",
             where=where,
             hint="delete the manifest and deploy the version again",
         )

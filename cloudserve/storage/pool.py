@@ -1,4 +1,4 @@
-"""One bounded pool for everything that a transfer does: files and parts of files alike."""
+"""A bounded thread pool for all files and parts of a transfer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cloudserve.storage.retry import StoppedError
 WORKERS = 8
 
 Task = Callable[[], Sequence["Task"]]
-"""Does something and returns what has to be done because of it: a file returns its parts."""
+"""Does some work and returns the tasks that follow: a file returns its parts."""
 
 
 def run(tasks: Iterable[Task], stop: threading.Event, workers: int = WORKERS) -> None:
-    """Run tasks and those that they return, `workers` at once, and wait for the end of all.
+    """Run tasks and those that they return, with `workers` threads, until all have ended.
 
-    What a task returns goes first, so that files are finished before new ones are begun. The first
-    error sets `stop`, and is raised when what was running has ended.
+    Returned tasks run first, so files are finished before new ones are started. The first error
+    sets `stop`, and is raised once the running tasks have ended.
     """
     waiting = deque(tasks)
     running: set[Future[Sequence[Task]]] = set()
@@ -37,7 +37,7 @@ def run(tasks: Iterable[Task], stop: threading.Event, workers: int = WORKERS) ->
 
 
 def _failed_first(done: set[Future[Sequence[Task]]]) -> list[Future[Sequence[Task]]]:
-    """Put what failed first, and what gave up because of it last: the cause is what is raised."""
+    """Sort tasks stopped by another's failure last: the cause is raised."""
     return sorted(done, key=lambda f: (f.exception() is None, _gave_up(f)))
 
 

@@ -1,4 +1,4 @@
-"""Which git commit a project is at, and whether its files differ from it."""
+"""The git commit of a project, and whether its files differ from it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import subprocess
 from pathlib import Path
 
 SECONDS = 10.0
-# No hooks of the repository's, and no lock that somebody's editor could wait for.
+# Without the repository's hooks, and without taking a lock that an editor may wait for.
 GIT = ("git", "-c", "core.fsmonitor=false", "--no-optional-locks")
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def git_state(folder: Path) -> tuple[str, bool | None]:
     """Return the commit of the work tree around a folder, and whether tracked files changed.
 
-    ("", None) where there is none: no repository, no commit yet, no git, or one that is too slow.
+    Returns ("", None) without a repository, a commit or git, or if git is too slow.
     """
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     if not commit:
@@ -36,6 +36,6 @@ def _git(folder: Path, *arguments: str) -> str | None:
             timeout=SECONDS,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        _log.debug("git tells nothing of %s: %s", folder, error)
+        logger.debug("git reports nothing about %s: %s", folder, error)
         return None
     return done.stdout.strip()

@@ -1,7 +1,7 @@
-"""Try again what may pass: exponential pauses with full jitter, and the service's Retry-After.
+"""Retries of transient errors: exponential backoff with full jitter, and Retry-After.
 
-Full jitter (a random share of the pause) keeps many clients that failed at once from coming back
-at once (AWS Architecture Blog, "Exponential Backoff And Jitter").
+Full jitter (a random share of the delay) keeps clients that failed together from retrying together
+(AWS Architecture Blog, "Exponential Backoff And Jitter").
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import TypeVar
 from cloudserve.errors import RemoteError
 
 Result = TypeVar("Result")
-Tell = Callable[[RemoteError, float], None]
-"""Takes what failed and the seconds until the next attempt."""
+OnRetry = Callable[[RemoteError, float], None]
+"""Called with the error and the seconds until the next attempt."""
 
 
 class StoppedError(Exception):
-    """Another part of the transfer failed; this one gives up. Never leaves the machinery."""
+    """Another part of the transfer failed, so this one stops. Never leaves this package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and after which pauses, in seconds; one belongs to one transfer, for its `stop`."""
+    """Number and delays of attempts, in seconds. Each transfer has its own, with its `stop`."""
 
     attempts: int = 8
     first: float = 0.5
     longest: float = 20.0
     patience: float = 120.0
-    """The longest Retry-After that is waited for; a longer one is the error's end."""
+    """The longest Retry-After to wait for; a longer one makes the error final."""
     chance: Callable[[], float] = random.random
     stop: threading.Event = field(default_factory=threading.Event)
-    """Set, it ends every pause, and no attempt begins."""
+    """When set, delays end and no attempt starts."""
 
-    def run(self, call: Callable[[], Result], tell: Tell) -> Result:
-        """Return what `call` returns; raises its last error, or one that is not retryable.
+    def run(self, call: Callable[[], Result], on_retry: OnRetry) -> Result:
+        """Return the result of `call`; raises its last error, or the first that is not retryable.
 
         Raises StoppedError as soon as `stop` is set.
         """
@@ -47,12 +47,12 @@ class Retry:
             try:
                 return call()
             except RemoteError as error:
-                if self.stop.is_set():  # what was stopped may look like a lost connection
+                if self.stop.is_set():  # a stopped request may look like a lost connection
                     raise StoppedError from error
                 pause = self._pause(attempt, error)
                 if not error.retryable or attempt == self.attempts or pause > self.patience:
                     raise
-                tell(error, pause)
+                on_retry(error, pause)
             self.stop.wait(pause)
         raise AssertionError("the last attempt returns or raises")
 

@@ -1,9 +1,9 @@
-"""Versions below a base path in a bucket: `BASE/NUMBER/…`, what TensorFlow Serving watches.
+"""Versions below a base path in a bucket: `BASE/NUMBER/…`, as TensorFlow Serving watches them.
 
-A number that another program put there is a version when its files are those of a whole SavedModel.
-What cloudserve publishes also has `BASE/.cloudserve/NUMBER.json`, the manifest, written last: then
-the files must be those. In a directory a number appears by one rename; in a bucket, where there is
-none, `saved_model.pb` is the last of the files, without which nobody loads what is there.
+A number from another program is a version if its files are a complete SavedModel. A version that
+cloudserve publishes also has a manifest, `BASE/.cloudserve/NUMBER.json`, written last: then the
+files must match it. In a directory a number appears by one rename. A bucket has no renames, so
+`saved_model.pb` is the last file: without it nothing is loaded.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ INDEX = "variables/variables.index"
 
 @runtime_checkable
 class RenamingStore(PartStore, Protocol):
-    """A store that can give objects another prefix, all at once."""
+    """A store that can move objects to another prefix atomically."""
 
     def rename_tree(self, source: str, target: str) -> None:
-        """Make the objects below one prefix those below another; both end in "/".
+        """Move the objects below one prefix to another; both end in "/".
 
-        Raises ConflictError when there is something below the target.
+        Raises ConflictError if there are objects below the target.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteVersion:
-    """A whole version in a bucket. The fingerprint changes when any of its objects does."""
+    """A complete version in a bucket. The fingerprint changes if any of its objects does."""
 
     number: int
     prefix: str
@@ -58,9 +58,9 @@ class RemoteVersion:
 
 
 def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
-    """Return the whole versions below a base path, a prefix ending in "/" or empty, by number.
+    """Return the complete versions below a base path, by number; the path is "" or ends in "/".
 
-    Raises RemoteError when the service fails, ConflictError for a manifest that is none.
+    Raises RemoteError if the service fails, ConflictError for an invalid manifest.
     """
     folders: dict[str, list[Blob]] = {}
     for blob in store.list(base):
@@ -68,7 +68,7 @@ def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
         if slash and not blob.is_folder:
             folders.setdefault(folder, []).append(blob)
     manifests = {blob.key for blob in folders.get(MANIFESTS.rstrip("/"), ())}
-    found: dict[int, RemoteVersion] = {}
+    versions: dict[int, RemoteVersion] = {}
     for folder, blobs in folders.items():
         if not _NUMBER.fullmatch(folder) or int(folder) > _LARGEST:
             continue
@@ -76,14 +76,14 @@ def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
         manifest = _manifest(store, key) if key in manifests else None
         version = _version(int(folder), f"{base}{folder}/", blobs, manifest)
         if _is_whole(version):
-            found[version.number] = version
-    return found
+            versions[version.number] = version
+    return versions
 
 
 def find_versions_or_model(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
-    """Return the whole versions below a base path, or the SavedModel that the path itself is.
+    """Return the complete versions below a base path, or the SavedModel at the path itself.
 
-    A SavedModel's number is its folder's name, or 1. Raises as above.
+    A SavedModel's number is its folder's name, or 1. Raises as `find_versions`.
     """
     blobs = tuple(blob for blob in store.list(base) if not blob.is_folder)
     if not any(blob.key == f"{base}{name}" for name in MODEL_FILES for blob in blobs):
@@ -103,21 +103,21 @@ def publish(
     origin: Origin,
     observe: Observe = ignore,
 ) -> RemoteVersion:
-    """Put a SavedModel below a base path under a number, which is there when it is whole.
+    """Publish a SavedModel below a base path under a number, which appears once it is complete.
 
-    The same model again changes nothing. Raises ConflictError when the number is another model,
-    ModelError when the directory changes meanwhile, RemoteError when the service fails.
+    Publishing the same model again changes nothing. Raises ConflictError if the number is another
+    model, ModelError if the directory changes during the upload, RemoteError if the service fails.
     """
     tree = read_tree(source)
     target = f"{base}{number}/"
-    there = find_versions(store, base).get(number)
-    if there is not None and _is_tree(store, there, tree):
-        return there
-    if there is not None:
+    existing = find_versions(store, base).get(number)
+    if existing is not None and _is_tree(store, existing, tree):
+        return existing
+    if existing is not None:
         raise ConflictError(
-            f"version {number} is there and is another model",
+            f"version {number} already exists and is another model",
             where=f"{store.url}/{target}",
-            hint="publish it under a new number: servers do not load a number twice",
+            hint="publish it under a new number: servers do not reload a number",
         )
     if isinstance(store, RenamingStore):
         staging = f"{base}.partial-{number}-{tree.digest[:12]}/"
@@ -132,9 +132,9 @@ def publish(
 
 
 def _send_same(store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe) -> None:
-    """Send a tree that does not change meanwhile; else what was sent is deleted again.
+    """Send a tree, and delete the objects again if it changed during the upload.
 
-    Its objects say the digests of other bytes then, and would be taken for them.
+    Their metadata would have the digests of other bytes.
     """
     sent: list[str] = []
     try:
@@ -151,21 +151,21 @@ def _send_same(store: PartStore, prefix: str, source: Path, tree: Tree, observe:
 def _send_all(
     store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe, sent: list[str]
 ) -> None:
-    """Send a tree, its model file last, over what an interrupted publication left."""
+    """Send a tree, its model file last, and delete leftovers of an interrupted publication."""
     observe = serialized(observe)
     observe(Started(Direction.UPLOAD, len(tree.files), tree.size))
     files = [
         Outgoing(f.path, source / f.path, prefix + f.path, f.size, {SHA256: f.sha256})
         for f in tree.files
     ]
-    there = {blob.key: blob for blob in store.list(prefix)}
-    for key in there.keys() - {file.key for file in files}:
+    existing = {blob.key: blob for blob in store.list(prefix)}
+    for key in existing.keys() - {file.key for file in files}:
         store.delete(key)
     for last in (False, True):
         if last:
             _check_same(source, tree)
         chosen = [file for file in files if (file.name in MODEL_FILES) is last]
-        Sender(store, observe, sent=sent).send(chosen, there)
+        Sender(store, observe, sent=sent).send(chosen, existing)
     observe(Ended())
 
 
@@ -179,8 +179,8 @@ def _check_same(source: Path, tree: Tree) -> None:
 
 
 def _manifest(store: BlobStore, key: str) -> Manifest | None:
-    found = store.read(key)
-    return read_manifest(found[0], f"{store.url}/{key}") if found else None
+    content = store.read(key)
+    return read_manifest(content[0], f"{store.url}/{key}") if content else None
 
 
 def _version(
@@ -200,7 +200,7 @@ def _is_whole(version: RemoteVersion) -> bool:
 
 
 def _has_shards(sizes: Mapping[str, int]) -> bool:
-    """Say whether all shards are there that the name of any promises, and the index with them."""
+    """Return whether there are all shards that the name of any implies, and the index."""
     shards = [match for name in sizes if (match := _SHARD.fullmatch(name))]
     promised = {int(match[2]) for match in shards}
     whole = not shards or promised == {len(shards)}
@@ -210,8 +210,8 @@ def _has_shards(sizes: Mapping[str, int]) -> bool:
 def _is_tree(store: BlobStore, version: RemoteVersion, tree: Tree) -> bool:
     if version.manifest is not None:
         return version.manifest.digest == tree.digest
-    wanted = {version.prefix + file.path: file.sha256 for file in tree.files}
-    if wanted.keys() != {blob.key for blob in version.files}:
+    digests = {version.prefix + file.path: file.sha256 for file in tree.files}
+    if digests.keys() != {blob.key for blob in version.files}:
         return False
-    heads = ((store.head(key), sha256) for key, sha256 in wanted.items())
+    heads = ((store.head(key), sha256) for key, sha256 in digests.items())
     return all(head and head.metadata.get(SHA256) == sha256 for head, sha256 in heads)

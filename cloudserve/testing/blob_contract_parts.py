@@ -9,7 +9,7 @@ import pytest
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.upload.file_slice import FileSlice
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 PART = 5 << 20
@@ -29,7 +29,7 @@ def send(
     sent = []
     for number in numbers:
         _, offset, size = SPANS[number - 1]
-        with Window(path, offset, size) as body:
+        with FileSlice(path, offset, size) as body:
             sent.append(parts.send_part(key, upload, number, body))
     return sent
 
@@ -63,7 +63,7 @@ class PartStoreContract:
         assert isinstance(parts, PartStore)
 
     def test_a_file_is_put_whole_with_its_metadata(self, parts: PartStore, path: Path) -> None:
-        with Window(path) as body:
+        with FileSlice(path) as body:
             parts.put("key", body, {"about": "it"})
         head = parts.head("key")
         assert head is not None
@@ -95,9 +95,9 @@ class PartStoreContract:
         found = parts.parts("a b/ü", upload)
         assert [(p.number, p.size) for p in found] == [(1, PART), (2, PART)]
         assert {p.token for p in found} == {p.token for p in sent}
-        with Window(path, PART, PART) as same, Window(path, 0, PART) as other:
-            taken = parts.take_over(found[1], same)
-            assert parts.take_over(found[1], other) is None
+        with FileSlice(path, PART, PART) as same, FileSlice(path, 0, PART) as other:
+            taken = parts.reuse_part(found[1], same)
+            assert parts.reuse_part(found[1], other) is None
         assert taken is not None
         (first, last) = send(parts, "a b/ü", upload, path, (1, 3))
         parts.complete("a b/ü", upload, [first, taken, last])
@@ -135,7 +135,7 @@ class PartStoreContract:
     def test_a_bucket_that_is_missing_takes_no_upload(self, missing: PartStore, path: Path) -> None:
         with pytest.raises(RemoteError):
             missing.begin("key", {})
-        with pytest.raises(RemoteError), Window(path) as body:
+        with pytest.raises(RemoteError), FileSlice(path) as body:
             missing.put("key", body, {})
 
     @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ class PartStoreContract:
     def test_a_span_of_an_object_is_read(
         self, parts: PartStore, path: Path, offset: int, size: int
     ) -> None:
-        with Window(path) as body:
+        with FileSlice(path) as body:
             parts.put("key", body, {})
         head = parts.head("key")
         assert head is not None

@@ -1,1 +1,1 @@
-"""The offline clouds: control planes, object store, composition on one port."""
+"""The offline clouds: control planes and object store, together on one port."""

@@ -1,4 +1,4 @@
-"""Work that goes on after its request was answered: loads, unloads, updates."""
+"""Tasks that outlive the request that started them: loads, unloads, updates."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Coroutine
 
 
 class BackgroundTasks:
-    """Background tasks by key; a key's tasks run one after another, in the order started.
+    """Background tasks by key; the tasks of a key run one after another, in the order started.
 
-    The coroutines settle their own failures: whatever still escapes one is raised by `close`.
+    The coroutines handle their own failures; `close` raises an exception that escapes one.
     """
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, key: str, coroutine: Coroutine[None, None, None]) -> None:
-        """Run a coroutine after what is already under way for the key."""
-        before = self._tasks.get(key)
-        task = asyncio.create_task(_after(before, coroutine), name=key)
+        """Run a coroutine after the earlier tasks of its key."""
+        previous = self._tasks.get(key)
+        task = asyncio.create_task(_after(previous, coroutine), name=key)
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._forget(key, done))
 
@@ -27,12 +27,12 @@ class BackgroundTasks:
             del self._tasks[key]
 
     async def settled(self, key: str) -> None:
-        """Wait until nothing is under way for the key."""
+        """Wait until all tasks of a key have ended."""
         while (task := self._tasks.get(key)) is not None and not task.done():
             await asyncio.wait([task])
 
     async def close(self) -> None:
-        """Cancel everything under way and wait for its end."""
+        """Cancel all tasks and wait until they have ended."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -43,10 +43,12 @@ class BackgroundTasks:
                 raise outcome
 
 
-async def _after(before: asyncio.Task[None] | None, coroutine: Coroutine[None, None, None]) -> None:
+async def _after(
+    previous: asyncio.Task[None] | None, coroutine: Coroutine[None, None, None]
+) -> None:
     try:
-        if before is not None and not before.done():
-            await asyncio.wait([before])
+        if previous is not None and not previous.done():
+            await asyncio.wait([previous])
     except BaseException:
         coroutine.close()
         raise

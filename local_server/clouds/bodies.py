@@ -1,4 +1,4 @@
-"""Request bodies with a limit that the platform words itself, and their JSON."""
+"""Request bodies with a limit for which the platform has its own error text, and their JSON."""
 
 from __future__ import annotations
 
@@ -10,52 +10,51 @@ import msgspec
 from ..transport.types import BodyTooLargeError, Head, Request
 
 DRAINED = 16
-"""How many times its limit an oversize body is read off the wire before it is given up."""
+"""An oversize body is read up to this many times its limit, then abandoned."""
 
 MAX_DEPTH = 100
-"""How deep JSON may be nested: protobuf's default, which Google's services keep."""
+"""Nesting limit of JSON: protobuf's default, which Google's services use."""
 
 MAX_CONTAINERS = 2**16
-"""How many lists and objects a message may have: far more than any of a control plane's has."""
+"""Limit of lists and objects in a message: far more than any control plane's has."""
 
 
 def collect_limit(head: Head, limit: int) -> int | None:
-    """Have a body collected when its declared length allows it, else streamed.
+    """Return the limit if the declared length allows buffering, otherwise None to stream.
 
-    The transport's own 413 never shows: `collect` decides about the streamed ones.
+    The transport's own 413 is never sent: `collect` handles streamed bodies.
     """
     declared = head.headers.get("content-length", "")
     return limit if declared.isdecimal() and int(declared) <= limit else None
 
 
 async def collect(request: Request, limit: int) -> bytes:
-    """Return the whole body, or raise BodyTooLargeError past `limit` bytes.
+    """Return the whole body; raises BodyTooLargeError above `limit` bytes.
 
-    An oversize body is read to its end first: many clients send all of it before they look for
-    an answer, and would only see a broken connection.
+    An oversize body is read to its end first: many clients send all of it before they read the
+    response, and would otherwise see a broken connection.
     """
     if request.stream is None:
         return _within(request.content, limit)
-    kept, seen = bytearray(), 0
+    content, size = bytearray(), 0
     async for chunk in request.stream:
-        seen += len(chunk)
-        if seen <= limit:
-            kept += chunk
-        elif seen > DRAINED * limit:
+        size += len(chunk)
+        if size <= limit:
+            content += chunk
+        elif size > DRAINED * limit:
             break
-    if seen > limit:
+    if size > limit:
         raise BodyTooLargeError
-    return bytes(kept)
+    return bytes(content)
 
 
 def read_json(body: bytes) -> Any:
-    """Return the value of a JSON text (RFC 8259); raises ValueError for anything else.
+    """Parse a JSON text (RFC 8259); raises ValueError if it is not one.
 
-    That includes bytes that are not UTF-8, and what Python's own reader accepts: NaN, and half a
-    surrogate pair, which no answer and no database can hold. Nested values are limited to
-    MAX_DEPTH, so that code which walks a value does not exhaust the stack, and to MAX_CONTAINERS
-    lists and objects: a parser makes ten megabytes of empty lists in seconds, and no other request
-    is answered meanwhile.
+    Python's own parser also accepts invalid UTF-8, NaN and unpaired surrogates, which no
+    response and no database can hold; they are refused. Nesting is limited to MAX_DEPTH, so that
+    code that walks a value does not exhaust the stack, and lists and objects to MAX_CONTAINERS:
+    ten megabytes of empty lists take seconds to parse, and block every other request.
     """
     containers = body.count(b"[") + body.count(b"{")
     if containers > MAX_CONTAINERS:
@@ -64,14 +63,14 @@ def read_json(body: bytes) -> Any:
         value = msgspec.json.decode(body)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
-    # A text with fewer brackets than that cannot be nested deeper.
+    # A text with fewer brackets cannot be nested deeper.
     if containers > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ValueError("the JSON is nested too deeply")
     return value
 
 
 def _is_deeper(value: Any, limit: int) -> bool:
-    """Tell whether lists and objects are nested more than `limit` deep."""
+    """Return whether lists and objects are nested more than `limit` deep."""
     level = _containers([value])
     for _ in range(limit):
         level = _containers(

@@ -1,7 +1,7 @@
-"""The offline clouds on one loopback port: built, started and stopped here.
+"""The offline clouds on one loopback port: assembly, start and stop.
 
-Which request is whose follows from what the official clients always send (clouds.md H.0): AWS by
-target header or credential scope, Google by path. An unknown route is a typed JSON 404.
+Requests are told apart by what the official clients always send (clouds.md H.0): AWS by target
+header or credential scope, Google by path. An unknown route is a JSON 404 with a type.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .faults.rules import RuleSet, load_rules
 from .google.ai_platform.app import AiPlatform
 from .google.oauth import OAuth
 from .latency import Latency
-from .model_hosting import Serving
+from .model_hosting import ModelHosting
 from .objects.gcs.app import GcsApp
 from .objects.routing import is_gcs, is_s3
 from .objects.s3.app import S3App
@@ -60,7 +60,7 @@ from .vertex.endpoints import DEDICATED_DOMAIN
 logger = logging.getLogger(__name__)
 
 _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
-# SDKs keep connections and do not all try again on one that was closed: a notebook left for lunch.
+# SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
 
@@ -68,25 +68,25 @@ _DRAIN_SECONDS = 5.0
 class Emulator:
     """The offline clouds as one server.
 
-    `data` keeps buckets and resources between runs, for one emulator at a time; None makes a
-    private folder that goes with the emulator. `chance` draws who answers by shares of traffic;
-    `latency` says how long operations take: "instant", no longer than their work, or "realistic";
-    its clock is everybody's. `faults` is a file of faults on purpose (see `fault_rules`). With
-    `auth` "strict" AWS requests have to be signed with the key of `environment`.
-    `install_requirements` installs what the code of SageMaker's models asks for, into folders of
-    its own. That code runs in a container's environment: the model's, then `container_variables`,
-    then the emulator's own. Requests for other hosts than loopback ones and `allow_hosts`, and
-    those of other sites' web pages, are refused; models with one of `deny_ops` do not load.
-    `rehearsals` are the commands that run in the place of images of the user's, by image.
+    `data` keeps buckets and resources between runs, for one emulator at a time; None uses a
+    temporary folder. `rng` splits traffic between variants.
+    `latency` is the duration of operations: "instant", no longer than the actual work, or
+    "realistic"; its clock is used everywhere. `faults` is a file of injected faults (see
+    `faults.rules`). With `auth` "strict", AWS requests must have `environment`'s key.
+    `install_requirements` installs the requirements of SageMaker models' code, each into its own
+    folder. That code runs with the model's environment, then `container_variables`, then the
+    emulator's own. Requests for hosts other than loopback ones and `allow_hosts`, and requests of
+    other sites' web pages, are refused; models with one of `deny_ops` do not load.
+    `rehearsals` are commands that run in place of custom images, by image.
     """
 
-    def __init__(  # noqa: PLR0913  a keyword for each option of the command
+    def __init__(  # noqa: PLR0913 - one keyword per option of the command
         self,
         data: Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
         latency: Latency | str = "instant",
         faults: Path | None = None,
         auth: Literal["ignore", "strict"] = "ignore",
@@ -98,7 +98,7 @@ class Emulator:
     ) -> None:
         self._folder = DataFolder(data)
         self._address = (host, port)
-        self._chance = chance or random.Random()  # noqa: S311 - traffic shares, no secret
+        self._rng = rng or random.Random()  # noqa: S311 - traffic shares, no secret
         self._latency = Latency.named(latency) if isinstance(latency, str) else latency
         self._rules = load_rules(faults) if faults else RuleSet()
         self._keys = {KEY: KEY} if auth == "strict" else None
@@ -112,19 +112,19 @@ class Emulator:
 
     @property
     def port(self) -> int:
-        """Return the port that answers; 0 before the start."""
+        """Return the listening port; 0 before the start."""
         return self._server.port if self._server else 0
 
     @property
     def url(self) -> str:
-        """Return the address that answers, without a trailing slash."""
+        """Return the base URL, without a trailing slash."""
         return f"http://{self._address[0]}:{self.port}"
 
     async def start(self) -> None:
-        """Answer on the port; models of an earlier run load while it already answers.
+        """Listen on the port; models of an earlier run load in the background.
 
-        Raises UserError when the port or the data folder is taken, MissingExtraError when a
-        cloud's SDK is not installed. After a failed start nothing is left running.
+        Raises UserError if the port or the data folder is in use, MissingExtraError without a
+        cloud's SDK. A failed start leaves nothing running.
         """
         try:
             await self._start()
@@ -142,7 +142,7 @@ class Emulator:
         server = HttpServer(app, *self._address, Limits(idle_seconds=_IDLE_SECONDS))
         await server.start()
         self._server = server
-        # The exit stack closes in reverse: requests first, then loads, then what both need.
+        # The exit stack closes in reverse: requests first, then loads, then their dependencies.
         self._closing.push_async_callback(work.close)
         self._closing.push_async_callback(server.stop, _DRAIN_SECONDS)
         for restore in restorers:
@@ -153,7 +153,7 @@ class Emulator:
     def _build(
         self, data: Path, work: BackgroundTasks
     ) -> tuple[tuple[Callable[[], None], ...], tuple[Route, ...]]:
-        """Make every part; what must be closed is on the exit stack. Starts nothing."""
+        """Build all parts and register what must be closed on the exit stack. Starts nothing."""
         resources = Resources(data / "clouds.db")
         self._closing.callback(resources.close)
         # Two clouds: s3://models and gs://models are different buckets.
@@ -163,20 +163,20 @@ class Emulator:
         self._closing.callback(executor.shutdown)
         manager = Manager(partial(load_model, options=self._session))
         self._closing.push_async_callback(manager.unload_all)
-        serving = Serving(manager, data / "served", self._session)
-        serving.prepare()
-        self._closing.push_async_callback(serving.close)
+        hosting = ModelHosting(manager, data / "served", self._session)
+        hosting.prepare()
+        self._closing.push_async_callback(hosting.close)
         inference = Inference(manager, executor)
-        google = AiPlatform(resources, gcs, serving, work, inference, self._latency)
+        google = AiPlatform(resources, gcs, hosting, work, inference, self._latency)
         vertex = VertexAi(
             Parts(
                 resources,
                 gcs,
-                serving,
+                hosting,
                 work,
                 inference,
                 self._latency,
-                self._chance,
+                self._rng,
                 data / "vertex",
                 self._rehearsals,
                 lambda: google_variables(self._credentials, self.url),
@@ -191,7 +191,7 @@ class Emulator:
                 data / "containers",
                 executor,
                 work,
-                self._chance,
+                self._rng,
                 lambda region: {**self._given, **container_variables(self.url, region)},
                 self._latency,
                 install_requirements=self._install_requirements,
@@ -211,7 +211,7 @@ class Emulator:
         return (google.restore, vertex.restore, aws.restore), routes
 
     async def stop(self) -> None:
-        """Let requests in flight end, stop loading, free the models, release the folder."""
+        """Finish requests in flight, stop loading, free the models, release the folder."""
         await self._closing.aclose()
         self._server = None
 
@@ -225,7 +225,7 @@ class Emulator:
 
 
 async def _warm() -> None:
-    """Import TensorFlow ahead of the first model; a missing one is told by that model's load."""
+    """Import TensorFlow ahead of the first model, whose load reports a missing TensorFlow."""
     try:
         await asyncio.to_thread(import_tensorflow)
     except MissingExtraError as error:

@@ -1,7 +1,7 @@
-"""The filter language of Google's list methods (AIP-160), as far as the offline services take it.
+"""The filter language of Google's list methods (AIP-160), limited to what the services support.
 
 `display_name="a" AND (labels.stage:* OR NOT create_time < "2026-01-01")`: OR binds tighter than
-AND, terms side by side are joined by AND. Field names are snake_case or lowerCamelCase.
+AND; adjacent terms are joined by AND. Field names are snake_case or lowerCamelCase.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DEEPEST = 50
 
 
 class FilterError(ValueError):
-    """A filter that cannot be read; the message says where and why."""
+    """An invalid filter; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class _Token:
 
 
 def compile_filter(text: str, fields: Collection[str]) -> Predicate:
-    """Return what says whether a document passes; "" lets all pass. Raises FilterError.
+    """Compile a filter to a predicate on documents; "" matches all. Raises FilterError.
 
-    `fields` are the names that may be filtered by, in lowerCamelCase; `labels` has keys below it.
+    `fields` are the supported names, in lowerCamelCase; `labels` also has keys below it.
     """
     if not text.strip():
         return lambda _: True
     parser = _Parser(_tokens(text), fields)
     predicate = parser.expression()
-    if parser.left:
-        raise FilterError(f"unexpected {parser.left[0].text!r}")
+    if parser.tokens:
+        raise FilterError(f"unexpected {parser.tokens[0].text!r}")
     return predicate
 
 
@@ -68,17 +68,17 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    """Reads tokens from the front of `left`, by recursive descent."""
+    """A recursive-descent parser over `tokens`."""
 
     def __init__(self, tokens: list[_Token], fields: Collection[str]) -> None:
-        self.left = tokens
+        self.tokens = tokens
         self._fields = fields
         self._depth = 0
 
     def expression(self) -> Predicate:
         """Read terms joined by AND, or side by side."""
         parts = [self._either()]
-        while self.left and self.left[0].text != ")":
+        while self.tokens and self.tokens[0].text != ")":
             self._take_word("AND")
             parts.append(self._either())
         return lambda document: all(part(document) for part in parts)
@@ -111,46 +111,46 @@ class _Parser:
         path = self._path(self._next("a field"))
         comparator = self._next("a comparator after the field")
         if comparator.kind != "operator" or comparator.text not in _COMPARATORS:
-            raise FilterError(f"{comparator.text!r} is no comparator")
+            raise FilterError(f"{comparator.text!r} is not a comparator")
         value = self._next(f"a value after {comparator.text!r}")
         if value.kind == "operator":
-            raise FilterError(f"{value.text!r} is no value")
+            raise FilterError(f"{value.text!r} is not a value")
         return _restrict(path, comparator.text, value)
 
     def _path(self, token: _Token) -> tuple[str, ...]:
         first, _, below = token.text.partition(".")
         name = camel(first)
         if token.kind != "word" or name not in self._fields or (below and name != "labels"):
-            raise FilterError(f"{token.text!r} is no field that can be filtered by")
+            raise FilterError(f"{token.text!r} is not a field that can be filtered by")
         return (name, below) if below else (name,)
 
     def _next(self, what: str) -> _Token:
-        if not self.left:
+        if not self.tokens:
             raise FilterError(f"{what} is missing at its end")
-        return self.left.pop(0)
+        return self.tokens.pop(0)
 
     def _take(self, text: str) -> bool:
-        if self.left and self.left[0] == _Token("operator", text):
-            del self.left[0]
+        if self.tokens and self.tokens[0] == _Token("operator", text):
+            del self.tokens[0]
             return True
         return False
 
     def _take_word(self, text: str) -> bool:
-        if self.left and self.left[0] == _Token("word", text):
-            del self.left[0]
+        if self.tokens and self.tokens[0] == _Token("word", text):
+            del self.tokens[0]
             return True
         return False
 
 
 def _restrict(path: tuple[str, ...], comparator: str, value: _Token) -> Predicate:
-    wanted = _text(value)
+    operand = _text(value)
     if comparator in {"=", ":"} and value == _Token("word", "*"):
         return lambda document: _value(document, path) not in ("", [], {}, None)
-    if comparator == ":" and value.kind == "word" and wanted.endswith("*"):
-        return lambda document: _starts(_value(document, path), wanted[:-1])
+    if comparator == ":" and value.kind == "word" and operand.endswith("*"):
+        return lambda document: _starts(_value(document, path), operand[:-1])
     if comparator == ":":
-        return lambda document: _has(_value(document, path), wanted)
-    return lambda document: _compare(_value(document, path), comparator, wanted)
+        return lambda document: _has(_value(document, path), operand)
+    return lambda document: _compare(_value(document, path), comparator, operand)
 
 
 def _text(token: _Token) -> str:
@@ -160,26 +160,26 @@ def _text(token: _Token) -> str:
 
 
 def _value(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    found: Any = document
+    value: Any = document
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
-def _has(found: Any, wanted: str) -> bool:
-    if isinstance(found, Mapping | list):
-        return wanted in found
-    return found is not None and wanted.lower() in _written(found).lower()
+def _has(value: Any, operand: str) -> bool:
+    if isinstance(value, Mapping | list):
+        return operand in value
+    return value is not None and operand.lower() in _written(value).lower()
 
 
-def _starts(found: Any, wanted: str) -> bool:
-    return found is not None and _written(found).lower().startswith(wanted.lower())
+def _starts(value: Any, operand: str) -> bool:
+    return value is not None and _written(value).lower().startswith(operand.lower())
 
 
-def _compare(found: Any, comparator: str, wanted: str) -> bool:
-    if found is None:
-        return comparator == "!=" and bool(wanted)
-    return _COMPARISONS[comparator](_written(found), wanted)
+def _compare(value: Any, comparator: str, operand: str) -> bool:
+    if value is None:
+        return comparator == "!=" and bool(operand)
+    return _COMPARISONS[comparator](_written(value), operand)
 
 
 def _written(value: Any) -> str:

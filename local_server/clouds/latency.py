@@ -1,4 +1,4 @@
-"""How long the offline clouds take: at once, or as long as the clouds do, on any clock."""
+"""Durations of the offline clouds' operations, instant or as in the clouds, on any clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudserve.errors import UserError
 
 
 class Step(StrEnum):
-    """What takes its time in a cloud."""
+    """A step of an operation that takes time in a cloud."""
 
     UPLOAD_MODEL = "upload a model"
     CREATE_ENDPOINT = "create an endpoint"
@@ -34,35 +34,35 @@ _REALISTIC_SECONDS = {
     Step.BATCH: 360.0,
     Step.CREATE_VERSION: 90.0,
 }
-"""What users of the platforms see: minutes for machines, seconds for the rest.
+"""As users of the platforms observe: minutes for machines, seconds for everything else.
 
 Orders of magnitude. SageMaker's endpoints take 3 to 10 minutes in users' reports, over 10 in some
-(terraform-provider-aws#39090); for its deletions and batch jobs no source was found, so that they
-take as long as Vertex AI's.
+(terraform-provider-aws#39090). There is no source for its deletions and batch jobs, so they take as
+long as Vertex AI's.
 """
 
 
 class Clock(Protocol):
-    """The time, and waiting for a later one."""
+    """A source of time, and a way to wait."""
 
     def now(self) -> datetime:
-        """Return the present time in UTC."""
+        """Return the current time in UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds of this clock."""
+        """Wait for so many seconds of this clock."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system's clock."""
 
     def now(self) -> datetime:
-        """Return the present time in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Wait for so many seconds."""
         await asyncio.sleep(seconds)
 
 
@@ -80,17 +80,15 @@ class Latency:
     def named(cls, name: str, clock: Clock = SYSTEM_CLOCK) -> Latency:
         """Return the latency of this name, `instant` or `realistic`; raises UserError."""
         if name not in {"instant", "realistic"}:
-            raise UserError(
-                f"there is no latency named {name!r}", hint="it is instant or realistic"
-            )
+            raise UserError(f"there is no latency named {name!r}", hint="use instant or realistic")
         return cls(clock, is_realistic=name == "realistic")
 
     def seconds(self, step: Step) -> float:
-        """Return how long a step takes beyond what is really done in it."""
+        """Return the duration of a step, besides the work that is actually done."""
         return _REALISTIC_SECONDS[step] if self.is_realistic else 0.0
 
     async def pass_by(self, step: Step) -> None:
-        """Let a step's time pass, which is none where everything is instant."""
+        """Wait for the duration of a step, which is zero if everything is instant."""
         if seconds := self.seconds(step):
             await self.clock.sleep(seconds)
 

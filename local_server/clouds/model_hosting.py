@@ -1,4 +1,4 @@
-"""From a bucket into the running model server: lay out a tree, load its models."""
+"""Models on their way from a bucket into the running model server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..models import Manager
 from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
-from .faults.injected import fail_if_planned
+from .faults.injected import raise_injected
 from .objects.store.errors import NoSuchBucketError
 from .objects.store.store import ObjectStore
 
@@ -30,20 +30,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where model files lie in a bucket: below a folder's key, or one object."""
+    """The location of model files in a bucket: a folder's key, or an object's."""
 
     bucket: str
     key: str
 
     def usage(self, store: ObjectStore) -> tuple[int, int]:
-        """Return how many objects lie under the key, and their bytes; (0, 0) without bucket."""
+        """Count the objects under the key, and their bytes; (0, 0) without the bucket."""
         try:
             return store.usage(self.bucket, self.key)
         except NoSuchBucketError:
             return 0, 0
 
     def holds(self, store: ObjectStore, name: str) -> bool:
-        """Say whether there is an object of this name below the key."""
+        """Return whether there is an object of this name below the key."""
         try:
             return store.find(self.bucket, self.key + name) is not None
         except NoSuchBucketError:
@@ -52,20 +52,20 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Servable:
-    """One SavedModel version to load under a name."""
+    """A SavedModel version to load under a name."""
 
     name: str
     version: int
     path: Path
     image: ServingImage | None = None
-    """The image that serves it; None for cloudserve's own server in an own image."""
+    """The image that serves it; None for cloudserve's own server in a custom image."""
 
 
-_AT_ONCE = 3
-"""Loads at the same time: each keeps a thread of asyncio's pool, which has at least five."""
+_CONCURRENT_LOADS = 3
+"""Concurrent loads: each uses a thread of asyncio's pool, which has at least five."""
 
-Lay = Callable[[Path], Iterable[Servable]]
-"""Lays model files into a folder and says what to load; raises CloudserveError. May block."""
+StageModels = Callable[[Path], Iterable[Servable]]
+"""Writes model files to a folder and returns what to load; raises CloudserveError. May block."""
 
 
 class Guest(Protocol):
@@ -85,10 +85,10 @@ class _Loaded:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Serving:
-    """The models that the offline clouds keep loaded, by a key of their own choice.
+class ModelHosting:
+    """The models that the offline clouds have loaded, by a key that the caller chooses.
 
-    A load is atomic: either every model of the tree serves, or none does and nothing is left.
+    A load is atomic: either every model of the key serves, or none is left.
     """
 
     def __init__(
@@ -98,24 +98,24 @@ class Serving:
         self._load_model = partial(load_model, options=session)
         self._folder = folder
         self._loaded: dict[str, _Loaded] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = asyncio.Semaphore(_CONCURRENT_LOADS)
 
     def prepare(self) -> None:
-        """Start with an empty folder; what an earlier process fetched is of no use."""
+        """Empty the folder; files of an earlier process are useless."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
 
-    async def load(self, key: str, lay: Lay) -> None:
-        """Lay out model files and load the models; raises CloudserveError with the reason."""
-        fail_if_planned()
+    async def load(self, key: str, stage: StageModels) -> None:
+        """Fetch model files and load the models; raises CloudserveError with the reason."""
+        raise_injected()
         async with self._turns:
-            await self._load(key, lay)
+            await self._load(key, stage)
 
-    async def _load(self, key: str, lay: Lay) -> None:
+    async def _load(self, key: str, stage: StageModels) -> None:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
         done: list[Servable] = []
         try:
-            for servable in await _to_its_end(asyncio.to_thread(lambda: tuple(lay(folder)))):
+            for servable in await _to_its_end(asyncio.to_thread(lambda: tuple(stage(folder)))):
                 name, version = servable.name, servable.version
                 image = servable.image
                 load = partial(self._load_model, image=image) if image else None
@@ -124,14 +124,14 @@ class Serving:
         except BaseException as error:
             await self._discard(_Loaded(folder, tuple(done)))
             if isinstance(error, ModelError):
-                # Where the files lay here tells nobody anything.
+                # The local folder means nothing to a client.
                 raise ModelError(error.message.replace(f"{folder}/", "")) from error
             raise
         self._loaded[key] = _Loaded(folder, tuple(done))
 
     async def host(self, key: str, start: Callable[[Path], Awaitable[Guest]]) -> None:
         """Start a guest with a folder of its own, and keep it; raises as `start`."""
-        fail_if_planned()
+        raise_injected()
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
             try:
@@ -157,7 +157,7 @@ class Serving:
                 await loaded.guest.stop()
 
     async def unload(self, key: str) -> None:
-        """Free a key's models and their files once nobody holds them; nothing there is no error."""
+        """Free a key's models and files once no request uses them; an unknown key is ignored."""
         loaded = self._loaded.pop(key, None)
         if loaded is None:
             return
@@ -167,10 +167,10 @@ class Serving:
 
     @contextmanager
     def hold(self, key: str) -> Iterator[tuple[Servable, ...]]:
-        """Keep a key's models from being freed while the block runs; () where nothing is loaded.
+        """Keep a key's models loaded while the block runs; yields () if nothing is loaded.
 
-        A request holds them from the moment it chose them until it is answered, so that none
-        fails because its model was replaced while it waited for a thread.
+        A request holds its models until it is answered, so it does not fail if they are replaced
+        while it waits for a thread.
         """
         loaded = self._loaded.get(key)
         if loaded is None:
@@ -186,7 +186,7 @@ class Serving:
                 loaded.idle.set()
 
     def loaded(self, key: str) -> tuple[Servable, ...]:
-        """Return what serves under a key, in the order it was laid out; () for nothing."""
+        """Return the servables under a key, in loading order; () if nothing is loaded."""
         loaded = self._loaded.get(key)
         return loaded.servables if loaded else ()
 
@@ -199,9 +199,9 @@ class Serving:
 
 
 async def _to_its_end(work: Coroutine[None, None, Result]) -> Result:
-    """Wait for work that runs in a thread, even when cancelled.
+    """Wait until `work` has ended, even if the caller is cancelled.
 
-    A thread cannot be cancelled, and must not write into a folder that is being removed.
+    Its thread cannot be cancelled, and must not write to a folder that is being removed.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -212,7 +212,7 @@ async def _to_its_end(work: Coroutine[None, None, Result]) -> Result:
 
 
 def reason(error: Exception) -> str:
-    """Return why a load failed in one line; an unforeseen error goes to the log with its trace."""
+    """Return why a load failed, in one line; an unexpected error is logged with its traceback."""
     if isinstance(error, CloudserveError):
         return error.message
     logger.error("a model could not be loaded", exc_info=error)

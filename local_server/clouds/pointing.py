@@ -1,7 +1,7 @@
-"""What points clients at an emulator: variables, and the credential files that they name.
+"""Environment variables and credential files that point clients at an emulator.
 
-The files stand in the emulator's own folder, so that an SDK that reads configuration files reads
-these and not those of the user's accounts.
+The files are in the emulator's own folder. SDKs that read configuration files read these instead
+of those of the user's accounts.
 """
 
 from __future__ import annotations
@@ -9,33 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from cloudserve.files import replace_atomically
+
 from .aws.protocol.arns import DEFAULT_REGION
 from .google.service_account import PROJECT, write_service_account
 
 KEY = "cloudserve"
-"""Both AWS keys: signatures are checked only where that is asked for, and it opens nothing."""
+"""Both AWS keys: signatures are checked on request only, and the key grants nothing."""
 _ACCOUNT, _CONFIG, _CREDENTIALS = "service-account.json", "aws-config", "aws-credentials"
 
 
 def write_credentials(folder: Path, url: str) -> None:
-    """Write the files that `client_variables` names; blocks."""
+    """Write the files that `client_variables` names. Blocks."""
     write_service_account(folder / _ACCOUNT, f"{url}/token")
-    _write(folder / _CONFIG, f"[default]\nregion = {DEFAULT_REGION}\nendpoint_url = {url}\n")
-    keys = f"aws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
-    _write(folder / _CREDENTIALS, f"[default]\n{keys}")
-
-
-def _write(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
+    config = f"[default]\nregion = {DEFAULT_REGION}\nendpoint_url = {url}\n"
+    replace_atomically(folder / _CONFIG, config.encode(), 0o600)
+    keys = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
+    replace_atomically(folder / _CREDENTIALS, keys.encode(), 0o600)
 
 
 def client_variables(folder: Path, url: str) -> Mapping[str, str]:
     """Return the variables that point unmodified AWS and Google clients at an emulator.
 
-    `folder` holds its credential files.
+    `folder` has the credential files.
     """
     return {
         **_aws(url, DEFAULT_REGION),
@@ -44,17 +40,17 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         "STORAGE_EMULATOR_HOST": url,
         "GOOGLE_APPLICATION_CREDENTIALS": str(folder / _ACCOUNT),
         "GOOGLE_CLOUD_PROJECT": PROJECT,
-        # gcloud's own overrides; it wants the trailing slash.
+        # gcloud's own overrides, which need the trailing slash.
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
     }
 
 
 def container_variables(url: str, region: str) -> Mapping[str, str]:
-    """Return what the offline SageMaker sets in a container of a region.
+    """Return the variables of an offline SageMaker container in a region.
 
-    Google's storage is pointed at as well: a model that brings a key of its own must not reach the
-    real one. Nothing else of Google's is there, as in a real container of AWS.
+    They include Google's storage, because a model with its own key must not reach the real one.
+    As in a real AWS container, there is nothing else of Google's.
     """
     return {**_aws(url, region), "STORAGE_EMULATOR_HOST": url}
 

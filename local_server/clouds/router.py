@@ -1,7 +1,7 @@
-"""One port for every app: each request goes to the first that takes it.
+"""Several applications on one port: each request goes to the first whose route matches.
 
-A failure inside a app is answered in that app's own form, because the official clients read
-errors by their service's format and break on any other.
+A failure inside an application is answered in its own form, because the official clients parse
+errors in their service's format and fail on any other.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 class App(Protocol):
-    """What answers for one service."""
+    """The application of one service."""
 
     def body_limit(self, head: Head) -> int | None:
-        """Say how a body is taken, as `Application` does."""
+        """Return how the body is read, as `Application` does."""
         ...
 
     async def handle(self, request: Request) -> Response:
@@ -29,20 +29,20 @@ class App(Protocol):
         ...
 
     def failed(self, head: Head) -> Response:
-        """Answer a request that `handle` raised for: the service's internal error."""
+        """Return the service's internal error, for a request whose `handle` raised."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A app and the requests that are its own."""
+    """An application and the requests that it answers."""
 
     takes: Callable[[Head], bool]
     app: App
 
 
 class Router:
-    """Hands each request to the first route that takes it."""
+    """Passes each request to the first route that matches."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._routes = routes
@@ -51,12 +51,12 @@ class Router:
         return next((route.app for route in self._routes if route.takes(head)), None)
 
     def body_limit(self, head: Head) -> int | None:
-        """Ask the request's own app; what nobody takes is not collected."""
+        """Ask the request's application; a body without one is not buffered."""
         app = self._app(head)
         return None if app is None else app.body_limit(head)
 
     async def handle(self, request: Request) -> Response:
-        """Answer through the request's own app, or with a 404; ClientGoneError passes through."""
+        """Pass a request to its application, or answer 404; raises ClientGoneError."""
         head = request.head
         app = self._app(head)
         if app is None:
@@ -66,7 +66,7 @@ class Router:
         except ClientGoneError:
             raise
         except Exception:
-            # Without its query, which may carry a signature.
+            # Without the query, which may have a signature.
             logger.exception("%s %s failed", head.method, head.path)
             return app.failed(head)
 

@@ -1,4 +1,4 @@
-"""How the offline clouds open their SQLite databases: made, or known to be of this format."""
+"""SQLite databases of the offline clouds, with a format version."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BUSY_SECONDS = 60.0
 def open_database(
     path: Path, version: int, schema: Sequence[str], *, synchronous: str, threads: bool
 ) -> sqlite3.Connection:
-    """Open a database in WAL mode and in autocommit; a new one gets the schema.
+    """Open a database in WAL and autocommit mode; a new one gets the schema.
 
-    `synchronous` is SQLite's own word; `threads` lets several threads use the connection, one at
-    a time. Raises UserError for a file that is no database or is of another format.
+    `synchronous` is SQLite's setting; `threads` lets several threads use the connection, one at
+    a time. Raises UserError for a file that is not a database or has another format.
     """
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not threads
@@ -43,14 +43,14 @@ def _prepare(
     connection: sqlite3.Connection, path: Path, version: int, schema: Sequence[str]
 ) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found not in {0, version}:
+    (current,) = connection.execute("PRAGMA user_version").fetchone()
+    if current not in {0, version}:
         raise UserError(
-            f"the offline clouds' database has format {found}, this is {version}",
+            f"the offline clouds' database has format {current}; this cloudserve uses {version}",
             where=str(path),
             hint="start with another --data directory",
         )
-    if not found:
+    if not current:
         for statement in schema:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {version}")

@@ -8,7 +8,6 @@ is served goes on meanwhile.
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import time
@@ -18,6 +17,7 @@ from typing import IO
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, RemoteError
+from cloudserve.files import try_lock
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.model_cache import ModelCache
 from cloudserve.storage.versions import RemoteVersion, find_versions
@@ -110,9 +110,7 @@ class RemoteBases:
         for slot in (folder / str(number) for number in range(_SLOTS)):
             slot.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (slot / ".lock").open("ab")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_lock(lock):
                 lock.close()
                 continue
             self._slot = lock

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.storage.contract import Part, UploadGoneError
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.upload.file_slice import FileSlice
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -38,7 +38,7 @@ def xml(code, status, message="no", **headers):
 def body(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"content")
-    with Window(path) as window:
+    with FileSlice(path) as window:
         yield window
 
 

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage.contract import Blob, Part, UploadGoneError
 from cloudserve.storage.pool import WORKERS
-from cloudserve.storage.upload.file_slice import BLOCK, Blocks, Window, md5_of
+from cloudserve.storage.upload.file_slice import BLOCK, Blocks, FileSlice, md5_of
 
 from ..errors import code_of, status_of
 from ..session import Access
@@ -54,7 +54,7 @@ class S3Parts:
         """Return `s3://NAME`."""
         return f"s3://{self._name}"
 
-    def put(self, key: str, body: Window, metadata: Mapping[str, str]) -> None:
+    def put(self, key: str, body: FileSlice, metadata: Mapping[str, str]) -> None:
         """Write an object in one request."""
         with self._translated(f"upload {body.path.name} to {self.url}/{key}"):
             self._transfer.put_object(
@@ -100,13 +100,13 @@ class S3Parts:
                 for part in page.get("Parts", ())
             )
 
-    def take_over(self, part: Part, body: Window) -> Part | None:
+    def reuse_part(self, part: Part, body: FileSlice) -> Part | None:
         """Compare by CRC32, or by the ETag's MD5 where S3 lists no checksum."""
         if part.checksum:
             return part if part.checksum == _crc32(body) else None
         return part if part.token.strip('"') == md5_of(body) else None
 
-    def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
+    def send_part(self, key: str, upload: str, number: int, body: FileSlice) -> Part:
         """Send a part."""
         crc32 = _crc32(body)
         with self._translated(f"upload part {number} of {self.url}/{key}"):
@@ -194,11 +194,11 @@ class S3Parts:
 
 def _in_blocks(request: Any, **_: Any) -> None:
     """Let a file go out in large blocks; boto3 takes only what can be read."""
-    if isinstance(request.body, Window):
+    if isinstance(request.body, FileSlice):
         request.body = Blocks(request.body)
 
 
-def _crc32(body: Window) -> str:
+def _crc32(body: FileSlice) -> str:
     checksum = 0
     for block in body.blocks():
         checksum = zlib.crc32(block, checksum)

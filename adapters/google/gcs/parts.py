@@ -22,9 +22,9 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage.contract import Blob, Part, UploadGoneError
-from cloudserve.storage.part_ranges import PART
+from cloudserve.storage.transfer import PART
 from cloudserve.storage.upload.crc import CRC32C_POLYNOMIAL, combined
-from cloudserve.storage.upload.file_slice import Blocks, Window, md5_of
+from cloudserve.storage.upload.file_slice import Blocks, FileSlice, md5_of
 
 from .bucket import RETRY, GcsBucket
 from .xml_api import TIMEOUT, Query, completion, listed_parts, listed_uploads, upload_id
@@ -41,7 +41,7 @@ GONE = 404
 class GcsParts(GcsBucket):
     """One bucket, as far as files in parts go."""
 
-    def put(self, key: str, body: Window, metadata: Mapping[str, str]) -> None:
+    def put(self, key: str, body: FileSlice, metadata: Mapping[str, str]) -> None:
         """Write an object through the JSON API, which compares the CRC32C."""
         blob = self._bucket.blob(key, chunk_size=CHUNK)
         blob.metadata = dict(metadata)
@@ -92,13 +92,13 @@ class GcsParts(GcsBucket):
                 found += page
         return tuple(found)
 
-    def take_over(self, part: Part, body: Window) -> Part | None:
+    def reuse_part(self, part: Part, body: FileSlice) -> Part | None:
         """Compare by the ETag, a part's MD5: the listing has no other checksum."""
         if part.token.strip('"') != md5_of(body):
             return None
         return replace(part, checksum=_crc32c(body))
 
-    def send_part(self, key: str, upload: str, number: int, body: Window) -> Part:
+    def send_part(self, key: str, upload: str, number: int, body: FileSlice) -> Part:
         """Send a part."""
         crc32c = _crc32c(body)
         headers = {"x-goog-hash": f"crc32c={crc32c}", "content-type": TYPE}
@@ -190,7 +190,7 @@ class GcsParts(GcsBucket):
             raise
 
 
-def _crc32c(body: Window) -> str:
+def _crc32c(body: FileSlice) -> str:
     checksum = 0
     for block in body.blocks():
         checksum = google_crc32c.extend(checksum, block)

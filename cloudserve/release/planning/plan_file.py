@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import msgspec
 
 from cloudserve._version import __version__
 from cloudserve.errors import UserError
+from cloudserve.files import replace_atomically
 from cloudserve.hints import printable
 from cloudserve.release.nouns import Plan
 from cloudserve.release.state.ledger import actor
@@ -43,19 +43,14 @@ def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
     path = Path(path)
     content = PlanFile(plan, who or actor(os.environ), datetime.now(UTC))
     data = msgspec.json.format(msgspec.json.encode(content, enc_hook=_encode_path), indent=2)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(data + b"\n")
-        draft.replace(path)
+        replace_atomically(path, data + b"\n")
     except OSError as error:
         raise UserError(
             f"the plan cannot be written: {error.strerror}",
             where=str(path),
             hint="name a file in a folder that is there and that you may write to",
         ) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def read_plan(path: Path | str) -> Plan:

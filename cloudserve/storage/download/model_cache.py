@@ -1,7 +1,7 @@
-"""Versions of buckets as local directories: fetched once, whole, and only so many bytes of them.
+"""A cache of downloaded versions, limited in bytes.
 
-FOLDER/FINGERPRINT/NUMBER/ is a version as its bucket had it; the fingerprint changes with any of
-its objects, so a version that was replaced under its number is another directory.
+FOLDER/FINGERPRINT/NUMBER/ is a version. The fingerprint changes with any of its objects, so a
+version that is replaced under its number gets another directory.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from cloudserve.savedmodel import is_saved_model
 from cloudserve.savedmodel.checkpoint.variables import check_variables
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.partial_file import Incoming, local_path
-from cloudserve.storage.download.tree import fetch, receive, staged
+from cloudserve.storage.download.tree import download_files, download_tree, staging_dir
 from cloudserve.storage.events import Observe, ignore
 from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCache:
-    """A folder of fetched versions; `limit` is in bytes. One process uses it at a time."""
+    """A folder of downloaded versions; `limit` is in bytes. One process uses it at a time."""
 
     folder: Path
     limit: int
 
     def path(self, version: RemoteVersion) -> Path:
-        """Return where a version lies, or would lie."""
+        """Return the directory of a version, whether it exists or not."""
         return self.folder / version.fingerprint / str(version.number)
 
     def get(
@@ -45,34 +45,34 @@ class ModelCache:
         keep: Collection[Path] = (),
         observe: Observe = ignore,
     ) -> Path:
-        """Return the directory of a version, fetched if need be.
+        """Return the directory of a version, downloading it if necessary.
 
-        Older versions make room for it, except those in `keep`, which are served. Raises
-        ModelError when it is no whole SavedModel yet, ConflictError when the bucket changes
-        meanwhile, RemoteError when the service fails; then there is no directory.
+        Older versions are evicted to make room, except the served ones in `keep`. Raises ModelError
+        if it is not a complete SavedModel yet, ConflictError if the bucket changes during the
+        download, RemoteError if the service fails; no directory is created then.
         """
         path = self.path(version)
         if not path.is_dir():
             self._make_room(sum(blob.size for blob in version.files), keep)
             if version.manifest is not None:
-                fetch(store, version.prefix, version.manifest, path, observe=observe)
+                download_tree(store, version.prefix, version.manifest, path, observe=observe)
             else:
                 _fetch_unannounced(store, base, version, path, observe)
         os.utime(path.parent)
         return path
 
-    def _make_room(self, wanted: int, keep: Collection[Path]) -> None:
+    def _make_room(self, needed: int, keep: Collection[Path]) -> None:
         entries = sorted(self._entries(), key=lambda entry: entry.stat().st_mtime)
         sizes = {entry: _size(entry) for entry in entries}
         total = sum(sizes.values())
         for entry in entries:
-            if total + wanted <= self.limit:
+            if total + needed <= self.limit:
                 return
             if not any(path.is_relative_to(entry) for path in keep):
                 shutil.rmtree(entry)
                 total -= sizes[entry]
-        if total + wanted > self.limit:
-            log.warning("%s takes %d bytes, more than its limit", self.folder, total + wanted)
+        if total + needed > self.limit:
+            logger.warning("%s takes %d bytes, more than its limit", self.folder, total + needed)
 
     def _entries(self) -> list[Path]:
         return [p for p in self.folder.iterdir() if p.is_dir()] if self.folder.is_dir() else []
@@ -81,29 +81,29 @@ class ModelCache:
 def _fetch_unannounced(
     store: BlobStore, base: str, version: RemoteVersion, path: Path, observe: Observe
 ) -> None:
-    """Fetch what has no manifest: it is whole if it loads as a SavedModel and stands still."""
-    with staged(path, version.fingerprint) as staging:
+    """Download a version without a manifest, which must be loadable and must not change."""
+    with staging_dir(path, version.fingerprint) as staging:
         files = [
             Incoming(name, blob, local_path(staging, name))
             for blob in version.files
             if (name := blob.key.removeprefix(version.prefix))
         ]
-        receive(store, files, observe)
+        download_files(store, files, observe)
         _check_loadable(staging)
         find = find_versions_or_model if version.prefix == base else find_versions
         now = find(store, base).get(version.number)
         if now is None or now.fingerprint != version.fingerprint:
             raise ConflictError(
-                f"version {version.number} changed while it was fetched",
+                f"version {version.number} changed during the download",
                 where=f"{store.url}/{version.prefix}",
-                hint="it is still being copied there",
+                hint="it is still being copied to the bucket",
             )
 
 
 def _check_loadable(path: Path) -> None:
-    # Objects are whole or not there, so all that can be amiss is that some have not come yet.
+    # Objects appear atomically, so a copy in progress can only lack files.
     if not is_saved_model(path):
-        raise ModelError("no SavedModel is there yet", where=str(path))
+        raise ModelError("there is no complete SavedModel yet", where=str(path))
     check_variables(path)
 
 

@@ -1,4 +1,4 @@
-"""The nouns of a download: a file that comes in parts, and the place where it becomes whole."""
+"""Files that are downloaded in parts, with a journal for resumption."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.storage.contract import Blob
-from cloudserve.storage.part_ranges import Span
+from cloudserve.storage.transfer import PartRange
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An object and the local file it becomes; without a `sha256` its size has to do."""
+    """An object and its local file; without a `sha256`, only the size is verified."""
 
     name: str
     blob: Blob
@@ -26,30 +26,30 @@ class Incoming:
 
 
 def local_path(root: Path, name: str) -> Path:
-    """Return where a name from a bucket lies below a folder.
+    """Return the local path of a name from a bucket.
 
-    Raises ConflictError for a name that would lie elsewhere, or that no file can have.
+    Raises ConflictError for a name outside the folder, or one that no file can have.
     """
     path = PurePosixPath(name)
     plain = str(path) == name and not path.is_absolute() and ".." not in path.parts
     if not plain or not name or "\0" in name:
         raise ConflictError(
             f"{name!a} cannot be a file below a directory",
-            hint="nothing was written; the bucket's manifest or keys are not a model's",
+            hint="nothing was written; the manifest or the keys in the bucket are not a model's",
         )
     return root / name
 
 
 @dataclass(slots=True)
-class Landing:
-    """A file that is written in parts, by several threads, and across interruptions.
+class PartialFile:
+    """A file that several threads write in parts, across interruptions.
 
-    A journal beside it has the number of each part that was written, so that a later process asks
-    for the others only. What both say is believed when the whole file has its digest.
+    A journal beside it has the numbers of the written parts, so a later process downloads only
+    the others. File and journal are trusted only once the whole file's digest matches.
     """
 
     file: Incoming
-    spans: tuple[Span, ...]
+    part_ranges: tuple[PartRange, ...]
     _done: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,10 +62,10 @@ class Landing:
         return self.file.path.with_name(f"{self.file.path.name}.cloudserve-part")
 
     def open(self) -> frozenset[int]:
-        """Make room for the file; return the numbers of the parts that are there."""
+        """Create the file; return the numbers of the parts that it already has."""
         with writing(self.file.path):
             self.file.path.parent.mkdir(parents=True, exist_ok=True)
-            if not self.file.sha256:  # nothing would tell whether what is there belongs to it
+            if not self.file.sha256:  # nothing can verify an earlier file
                 self._body.unlink(missing_ok=True)
             if not self._body.exists():
                 self._journal.unlink(missing_ok=True)
@@ -74,8 +74,8 @@ class Landing:
             self._done = self._read_journal()
         return frozenset(self._done)
 
-    def write(self, span: Span, pieces: Iterable[bytes]) -> int:
-        """Write a part; return the bytes that came of it."""
+    def write(self, span: PartRange, pieces: Iterable[bytes]) -> int:
+        """Write a part; return the number of bytes."""
         position = span.offset
         descriptor = os.open(self._body, os.O_WRONLY | os.O_CLOEXEC)
         try:
@@ -87,16 +87,16 @@ class Landing:
             os.close(descriptor)
         return position - span.offset
 
-    def add(self, span: Span) -> bool:
-        """Note that a part is written; return True to the one thread that noted the last."""
+    def add(self, span: PartRange) -> bool:
+        """Record a written part; return True to the one thread that recorded the last part."""
         with self._lock, writing(self.file.path):
             self._done.add(span.number)
             with self._journal.open("a", encoding="ascii") as journal:
                 journal.write(f"{span.number}\n")
-            return len(self._done) == len(self.spans)
+            return len(self._done) == len(self.part_ranges)
 
     def finish(self) -> bool:
-        """Give the file its name if its digest is right; else forget all of it."""
+        """Rename the file if its digest is right; otherwise remove it."""
         with writing(self.file.path):
             right = self.file.sha256 in {"", sha256_of(self._body)}
             if right:
@@ -109,14 +109,14 @@ class Landing:
         return right
 
     def _read_journal(self) -> set[int]:
-        known = {span.number for span in self.spans}
+        numbers = {span.number for span in self.part_ranges}
         try:
             lines = self._journal.read_text("ascii").splitlines(keepends=True)
         except (OSError, UnicodeDecodeError):
             return set()
-        # A line that was cut off has no end, and may look like the number of another part.
+        # A truncated line may look like the number of another part.
         whole = {line[:-1] for line in lines if line.endswith("\n")}
-        return {number for number in known if str(number) in whole}
+        return {number for number in numbers if str(number) in whole}
 
 
 def sha256_of(path: Path) -> str:
@@ -127,12 +127,12 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise UserError where the system refuses to write: a full disk, no permission."""
+    """Raise UserError if the system refuses to write: a full disk, a missing permission."""
     try:
         yield
     except OSError as error:
         raise UserError(
             f"the file cannot be written: {error.strerror or error}",
             where=str(path),
-            hint="make room or choose another place; what is there is not fetched again",
+            hint="make room or choose another place; downloaded parts are kept",
         ) from error

@@ -1,6 +1,6 @@
-"""The CRC of joined bytes from the CRCs of their pieces, without the bytes.
+"""The CRC of concatenated bytes, combined from the CRCs of the pieces.
 
-Appending n bytes multiplies what came before by x^8n, modulo the CRC's polynomial (Mark Adler's
+Appending n bytes multiplies the earlier CRC by x^8n, modulo the CRC's polynomial (Mark Adler's
 method, zlib's `crc32_combine`). Polynomials and checksums are reflected, the highest bit is x^0.
 """
 
@@ -19,7 +19,7 @@ X = 1 << 30
 
 
 def combined(pieces: Iterable[tuple[bytes, int]], polynomial: int) -> bytes:
-    """Return the checksum of pieces in their order, each given by its checksum and bytes."""
+    """Return the checksum of concatenated pieces, each given by its checksum and size."""
     joined = 0
     for checksum, size in pieces:
         joined = _times(_shift(size, polynomial), joined, polynomial)
@@ -29,7 +29,7 @@ def combined(pieces: Iterable[tuple[bytes, int]], polynomial: int) -> bytes:
 
 @lru_cache(maxsize=16)
 def _shift(size: int, polynomial: int) -> int:
-    """Return x^(8 * size); the parts of an upload have few sizes."""
+    """Return x^(8 * size); cached, because the parts of an upload have few sizes."""
     power, base, exponent = ONE, X, 8 * size
     while exponent:
         if exponent & 1:

@@ -1,4 +1,4 @@
-"""A span of a file as a request's body: readable again from its start, never held in memory."""
+"""A slice of a file as a request body: can be read again from its start, never held in memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from cloudserve.errors import ModelError
 
 BLOCK = 1 << 20
 OnRead = Callable[[int], None]
-"""Takes the position within the window after each read; may raise to stop the transfer."""
+"""Called with the position in the slice after each read; may raise to stop the transfer."""
 
 
 def _ignore(position: int) -> None:
-    """Take a position that nobody wants to know."""
+    """Ignore a position."""
 
 
-class Window(io.RawIOBase):
-    """The bytes `[offset, offset + size)` of a file, as a binary stream of their own.
+class FileSlice(io.RawIOBase):
+    """The bytes `[offset, offset + size)` of a file, as a binary stream.
 
-    Used as a context it raises its own failure (a file that cannot be read, or what `on_read`
-    raised) in place of what a client made of it: clients take any exception for a lost connection.
-    Raises ModelError for a file that cannot be opened or read, or became shorter.
+    As a context manager it raises its own failure (an unreadable file, or an exception of
+    `on_read`) instead of the client's: clients take any exception for a lost connection.
+    Raises ModelError if the file cannot be opened or read, or became shorter.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Window(io.RawIOBase):
         self.size = os.fstat(self._file).st_size - offset if size is None else size
 
     def __len__(self) -> int:
-        """Return the bytes of the window: what HTTP clients announce."""
+        """Return the slice's size, which HTTP clients announce."""
         return self.size
 
     def __bool__(self) -> bool:
-        """Be true when empty, too: clients take a false body for none."""
+        """Return True even if empty: clients take a falsy body for none."""
         return True
 
     def readable(self) -> bool:
@@ -56,15 +56,15 @@ class Window(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Return True: a body that can be sent again."""
+        """Return True: the body can be sent again."""
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return up to `size` bytes, and tell the position."""
-        left = self.size - self._position
-        wanted = left if size is None or size < 0 else min(size, left)
+        """Read up to `size` bytes, and report the position."""
+        rest = self.size - self._position
+        count = rest if size is None or size < 0 else min(size, rest)
         try:
-            data = self._read_at(self._position, wanted)
+            data = self._read_at(self._position, count)
             self._position += len(data)
             self._on_read(self._position)
         except Exception as error:
@@ -73,32 +73,32 @@ class Window(io.RawIOBase):
         return data
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer as far as there are bytes."""
+        """Fill a buffer with the available bytes."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move the position within the window."""
+        """Move the position in the slice."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
         self._position = min(max(0, start + offset), self.size)
         return self._position
 
     def tell(self) -> int:
-        """Return the position within the window."""
+        """Return the position in the slice."""
         return self._position
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all of the window in blocks, without moving the position or telling anybody."""
+        """Yield the whole slice in blocks, without moving or reporting the position."""
         for start in range(0, self.size, BLOCK):
             yield self._read_at(start, min(BLOCK, self.size - start))
 
-    def _read_at(self, position: int, wanted: int) -> bytes:
+    def _read_at(self, position: int, count: int) -> bytes:
         try:
-            data = os.pread(self._file, wanted, self.offset + position) if wanted > 0 else b""
+            data = os.pread(self._file, count, self.offset + position) if count > 0 else b""
         except OSError as error:
             raise unreadable(self.path, error) from error
-        if wanted > 0 and not data:
+        if count > 0 and not data:
             raise ModelError(
                 "the file became shorter while it was read",
                 where=str(self.path),
@@ -107,7 +107,7 @@ class Window(io.RawIOBase):
         return data
 
     def close(self) -> None:
-        """Close the file; closing again does nothing."""
+        """Close the file; closing it again does nothing."""
         if not self.closed:
             os.close(self._file)
         super().close()
@@ -121,8 +121,8 @@ class Window(io.RawIOBase):
             raise self._failure
 
 
-def md5_of(body: Window) -> str:
-    """Return a window's MD5 in hex: the ETag of a part, where a service tells nothing better."""
+def md5_of(body: FileSlice) -> str:
+    """Return a slice's MD5 in hex: the ETag of a part, for services without a better checksum."""
     md5 = hashlib.md5(usedforsecurity=False)
     for block in body.blocks():
         md5.update(block)
@@ -130,12 +130,12 @@ def md5_of(body: Window) -> str:
 
 
 class Blocks:
-    """A window as a body that goes out in blocks of a megabyte.
+    """A slice as an iterable body, in blocks of a megabyte.
 
-    What HTTP clients can read, they send in blocks of 16 KiB, at more cost than the bytes have.
+    HTTP clients send a readable body in blocks of 16 KiB, which costs more than the bytes do.
     """
 
-    def __init__(self, body: Window) -> None:
+    def __init__(self, body: FileSlice) -> None:
         self._body = body
 
     def __len__(self) -> int:
@@ -147,10 +147,10 @@ class Blocks:
             yield block
 
     def seek(self, offset: int) -> int:
-        """Move to a place of the window: clients go to its start before they send it again."""
+        """Move to a position; clients return to the start before they send the body again."""
         return self._body.seek(offset)
 
 
 def unreadable(path: Path, error: OSError) -> ModelError:
-    """Return the error of a file that the system does not let read."""
+    """Return the error for a file that cannot be read."""
     return ModelError(f"the file cannot be read: {error.strerror or error}", where=str(path))

@@ -1,7 +1,7 @@
-"""Bytes that are made while they are sent: an object of unknown size, in parts.
+"""Upload of an object of unknown size that is made while it is sent, in parts.
 
-Only the parts under way are on this disk, a temporary file each. The maker must produce the same
-bytes each time; then an interrupted upload goes on by parts, as that of a file does.
+Only the parts in progress are on the local disk, as temporary files. The maker must produce the
+same bytes each time; an interrupted upload is then resumed like that of a file.
 """
 
 from __future__ import annotations
@@ -16,22 +16,26 @@ from typing import IO
 from cloudserve.errors import UserError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
 from cloudserve.storage.events import Moved, Observe, Skipped, ignore, serialized
-from cloudserve.storage.part_ranges import PART
 from cloudserve.storage.retry import Retry
-from cloudserve.storage.transfer import Transfer
-from cloudserve.storage.upload.file_slice import Window
-from cloudserve.storage.upload.multipart import RESTARTS, find_upload, taken_away, taken_over
+from cloudserve.storage.transfer import PART, Transfer
+from cloudserve.storage.upload.file_slice import FileSlice
+from cloudserve.storage.upload.multipart import (
+    RESTARTS,
+    find_upload,
+    reused_part,
+    upload_lost_error,
+)
 
-AT_ONCE = 4
-"""Parts that are made or sent at a time: what the disk must hold."""
+CONCURRENT_PARTS = 4
+"""Parts that are made or sent at a time: the disk must hold them."""
 Make = Callable[["Sink"], None]
-"""Writes all bytes to a sink."""
+"""Writes the whole content to a sink."""
 
 
 class Sink:
-    """What a maker writes to: cuts the bytes into files of one part each and hands those on.
+    """The stream that a maker writes to: split into one file per part, each passed on when full.
 
-    Raises UserError when the disk refuses.
+    Raises UserError if the disk refuses.
     """
 
     def __init__(self, folder: Path, part: int, take: Callable[[int, Path], None]) -> None:
@@ -43,12 +47,12 @@ class Sink:
         self._file: IO[bytes] | None = None
 
     def write(self, data: bytes) -> int:
-        """Take bytes; returns how many."""
+        """Write bytes; return their number."""
         view = memoryview(data)
         while view:
             if self._file is None or not self._room:
                 self._next()
-            assert self._file is not None, "the next part was begun"
+            assert self._file is not None, "the next part was started"
             piece = view[: self._room]
             with _keeping(self._folder):
                 self._file.write(piece)
@@ -57,18 +61,18 @@ class Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: a part goes when it is full."""
+        """Do nothing: a part is passed on when it is full."""
 
     def finish(self) -> None:
-        """Hand on the last part; of no bytes at all there is one, too."""
+        """Pass on the last part; an empty stream has one empty part."""
         if self._file is None:
             self._next()
         self._hand_on()
 
     def close(self) -> None:
-        """Close the file of a part that was not finished."""
+        """Close the file of an unfinished part."""
         if self._file is not None:
-            with suppress(OSError):  # a full disk refuses what was buffered; nobody wants it now
+            with suppress(OSError):  # a full disk refuses buffered bytes; they are dropped anyway
                 self._file.close()
 
     def _next(self) -> None:
@@ -95,13 +99,13 @@ def _keeping(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"a part cannot be kept until it is sent: {error.strerror or error}",
+            f"a part cannot be stored until it is sent: {error.strerror or error}",
             where=str(folder),
-            hint="make room there, or set TMPDIR to a directory that has some",
+            hint="make room there, or set TMPDIR to a directory with more room",
         ) from error
 
 
-def send_stream(  # noqa: PLR0913 - what goes where, and how
+def send_stream(  # noqa: PLR0913 - source, destination and options
     store: PartStore,
     key: str,
     metadata: Mapping[str, str],
@@ -111,45 +115,45 @@ def send_stream(  # noqa: PLR0913 - what goes where, and how
     retry: Retry | None = None,
     part: int = PART,
 ) -> None:
-    """Make an object of what `make` writes, as long as nobody makes it of the same meanwhile.
+    """Upload what `make` writes as one object, unless another client finishes the same first.
 
-    Raises what `make` raises, and RemoteError when the service fails; then there is no object, and
-    the parts that arrived wait for the next call.
+    Raises whatever `make` raises, and RemoteError if the service fails; there is no object then,
+    and the uploaded parts are reused by the next call.
     """
     transfer = Transfer(serialized(observe), retry or Retry(), part)
     work = _Work(store, key, transfer)
-    upload, there = find_upload(store, transfer, key, key)
+    upload, uploaded = find_upload(store, transfer, key, key)
     with tempfile.TemporaryDirectory(prefix="cloudserve-parts-") as name:
         for _ in range(RESTARTS + 1):
             if upload is None:
-                upload, there = transfer.attempt(key, lambda: store.begin(key, metadata)), {}
+                upload, uploaded = transfer.attempt(key, lambda: store.begin(key, metadata)), {}
             if upload is None:
                 work.put_whole(Path(name), metadata, make)
                 return
-            with suppress(UploadGoneError):  # somebody else has completed or aborted it
-                work.send(Path(name), upload, there, make)
-            # What was left there may have been begun for another content, and says so.
-            if work.says(metadata):
+            with suppress(UploadGoneError):  # another client completed or aborted it
+                work.send(Path(name), upload, uploaded, make)
+            # A resumed upload may have been started for different content; its metadata tells.
+            if work.has_metadata(metadata):
                 return
             upload = None
-    raise taken_away(store, key, key)
+    raise upload_lost_error(store, key, key)
 
 
 class _Work:
-    """The sending of one object."""
+    """The upload of one object."""
 
     def __init__(self, store: PartStore, key: str, transfer: Transfer) -> None:
         self._store = store
         self._key = key
         self._transfer = transfer
 
-    def says(self, metadata: Mapping[str, str]) -> bool:
-        """Say whether the object has this metadata."""
+    def has_metadata(self, metadata: Mapping[str, str]) -> bool:
+        """Return whether the object has this metadata."""
         head = self._transfer.attempt(self._key, lambda: self._store.head(self._key))
         return head is not None and head.metadata == {k.lower(): v for k, v in metadata.items()}
 
     def put_whole(self, folder: Path, metadata: Mapping[str, str], make: Make) -> None:
-        """Make all of it on disk, for a service that takes no parts."""
+        """Make the whole content on disk, for a service that does not support parts."""
         whole = folder / "whole"
         with (
             whole.open("wb") as file,
@@ -159,21 +163,21 @@ class _Work:
             sink.finish()
 
         def put() -> None:
-            with Window(whole) as body:
+            with FileSlice(whole) as body:
                 self._store.put(self._key, body, metadata)
 
         self._transfer.attempt(self._key, put)
         self._transfer.observe(Moved(self._key, whole.stat().st_size))
 
-    def send(self, folder: Path, upload: str, there: Mapping[int, Part], make: Make) -> None:
+    def send(self, folder: Path, upload: str, uploaded: Mapping[int, Part], make: Make) -> None:
         """Send the parts as they are made, and complete the upload."""
         futures: list[Future[Part]] = []
-        with ThreadPoolExecutor(AT_ONCE, "stream") as pool:
+        with ThreadPoolExecutor(CONCURRENT_PARTS, "stream") as pool:
 
             def take(number: int, path: Path) -> None:
-                futures.append(pool.submit(self._part, upload, number, path, there.get(number)))
-                if len(futures) >= AT_ONCE:
-                    futures[-AT_ONCE].result()  # what failed ends the making, too
+                futures.append(pool.submit(self._part, upload, number, path, uploaded.get(number)))
+                if len(futures) >= CONCURRENT_PARTS:
+                    futures[-CONCURRENT_PARTS].result()  # a failed part ends the maker, too
 
             try:
                 with closing(Sink(folder, self._transfer.part, take)) as sink:
@@ -187,22 +191,22 @@ class _Work:
         parts = [future.result() for future in futures]
         self._transfer.attempt(self._key, lambda: self._store.complete(self._key, upload, parts))
 
-    def _part(self, upload: str, number: int, path: Path, there: Part | None) -> Part:
+    def _part(self, upload: str, number: int, path: Path, uploaded: Part | None) -> Part:
         try:
-            return self._send_part(upload, number, path, there)
+            return self._send_part(upload, number, path, uploaded)
         finally:
             path.unlink()
 
-    def _send_part(self, upload: str, number: int, path: Path, there: Part | None) -> Part:
-        with Window(path) as body:
+    def _send_part(self, upload: str, number: int, path: Path, uploaded: Part | None) -> Part:
+        with FileSlice(path) as body:
             size = body.size
-            taken = taken_over(self._store, there, body)
-        if taken is not None:
+            reused = reused_part(self._store, uploaded, body)
+        if reused is not None:
             self._transfer.observe(Skipped(self._key, size))
-            return taken
+            return reused
 
         def send() -> Part:
-            with Window(path) as body:
+            with FileSlice(path) as body:
                 return self._store.send_part(self._key, upload, number, body)
 
         part = self._transfer.attempt(self._key, send)

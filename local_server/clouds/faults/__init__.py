@@ -1,1 +1,1 @@
-"""Injected faults: rules, the app that applies them, and answers in each service's form."""
+"""Injected faults: rules, the application that applies them, and errors in each service's form."""

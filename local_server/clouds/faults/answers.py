@@ -1,6 +1,6 @@
-"""A refusal on purpose in the form of the service that the request is for.
+"""Injected errors in the form of the service that the request is for.
 
-The official clients read errors by their service's format, retry by it, and break on any other.
+The official clients parse errors in their service's format, retry by it, and fail on any other.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ _GCS: Mapping[int, str] = MappingProxyType(
 
 
 def refusal(head: Head, status: int | None, message: str, code: str = "") -> Response:
-    """Return an answer of this status, as the request's own service words it.
+    """Return a response with this status in the form of the request's service.
 
-    `code` is AWS's name of the error: either follows from the other where it is not given.
+    `code` is AWS's error code. Status and code each follow from the other if only one is given.
     """
     status = status or status_of(code, _service(head))
-    text = message or f"{_phrase(status)}: a fault on purpose."
-    found = scope(head)
+    text = message or f"{_phrase(status)}: an injected fault."
+    aws_scope = scope(head)
     if is_s3(head):
         return _s3(head, status, text, code or _S3.get(status, "InternalError"))
-    if "x-amz-target" in head.headers or found is not None:
+    if "x-amz-target" in head.headers or aws_scope is not None:
         return _aws(head, AwsError(code or _AWS.get(status, "ServiceException"), text, status))
     if is_gcs(head):
         reason = _GCS.get(status, "invalid")
@@ -90,12 +90,12 @@ def _service(head: Head) -> str:
     """Return botocore's name of the AWS service that a request is for."""
     if is_s3(head):
         return "s3"
-    found = scope(head)
+    aws_scope = scope(head)
     if head.path.startswith("/endpoints/"):
         return "sagemaker-runtime"
-    if found is None:
+    if aws_scope is None:
         return ""
-    return "cloudwatch" if found.service == "monitoring" else found.service
+    return "cloudwatch" if aws_scope.service == "monitoring" else aws_scope.service
 
 
 def _phrase(status: int) -> str:

@@ -1,7 +1,7 @@
-"""Faults on purpose in front of every offline cloud: `POST /_cloudserve/faults`, `--faults FILE`.
+"""Injected faults in front of the offline clouds: `POST /_cloudserve/faults`, `--faults FILE`.
 
-`GET` shows the rules in force and how many requests each has hit, `POST` replaces them, `DELETE`
-ends them. The rules themselves are in `fault_rules`. What no rule hits passes on as it came.
+`GET` returns the active rules and how many requests each has hit, `POST` replaces them, `DELETE`
+removes them. The rules are in `faults.rules`. A request that no rule hits is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _JSON = "application/json"
 
 
 class _Armed:
-    """A rule with what it has seen so far."""
+    """A rule and its counters."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -44,9 +44,9 @@ class _Armed:
         self._admitted: deque[float] = deque()
 
     def takes(self, head: Head, now: float) -> bool:
-        """Say whether the rule hits this request, which is then counted."""
+        """Return whether the rule hits this request, and count it if so."""
         rule = self.rule
-        if not rule.fits(head) or (rule.times is not None and self.hits >= rule.times):
+        if not rule.matches(head) or (rule.times is not None and self.hits >= rule.times):
             return False
         self._seen += 1
         if self._seen <= rule.skip:
@@ -65,12 +65,12 @@ class _Armed:
         return True
 
     def shown(self) -> dict[str, object]:
-        """Return the rule as it was given, and how many requests it has hit."""
+        """Return the rule as it was written, and how many requests it has hit."""
         return {**msgspec.to_builtins(self.rule), "hits": self.hits}
 
 
 class Faults:
-    """An application that breaks requests to another one by rules, and takes the rules."""
+    """An application that injects faults into another, and manages their rules."""
 
     def __init__(self, app: Application, clock: Clock, rules: RuleSet) -> None:
         self._app = app
@@ -78,11 +78,11 @@ class Faults:
         self._armed = [_Armed(rule) for rule in rules.faults]
 
     def body_limit(self, head: Head) -> int | None:
-        """Collect rules here; ask the application for the rest."""
+        """Buffer rules; ask the application for any other request."""
         return collect_limit(head, _LIMIT) if head.path == PATH else self._app.body_limit(head)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer, break, or pass on; without rules at no cost."""
+        """Answer, inject a fault, or pass on; without rules the overhead is negligible."""
         if request.head.path == PATH:
             return self._administer(request)
         now = self._clock.now().timestamp()
@@ -93,7 +93,7 @@ class Faults:
         if rule.latency:
             await self._clock.sleep(rule.latency)
         if rule.drop:
-            raise ClientGoneError("the connection is dropped on purpose")
+            raise ClientGoneError("an injected fault drops the connection")
         if rule.quota is not None:
             return refusal(request.head, HTTPStatus.TOO_MANY_REQUESTS, _exceeded(rule.quota))
         if rule.status is not None or rule.code:
@@ -116,18 +116,18 @@ class Faults:
                 return _wrong(HTTPStatus.METHOD_NOT_ALLOWED, f"{PATH} has no method {method}.")
 
     async def _replace(self, request: Request) -> Response:
-        """Take new rules, all of them or none."""
+        """Replace all rules; an invalid one changes nothing."""
         kind = request.head.headers.get("content-type", "").partition(";")[0].strip().lower()
-        # No page in a browser can send this type to another site unasked.
+        # A web page cannot send this content type to another site without asking first.
         if kind != _JSON:
-            return _wrong(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The rules have to be {_JSON}.")
+            return _wrong(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The rules must be {_JSON}.")
         try:
             rules = read_rules(read_json(await collect(request, _LIMIT)))
         except BodyTooLargeError:
             text = f"The rules have more than {_LIMIT} bytes."
             return _wrong(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
         except ValueError as error:
-            return _wrong(HTTPStatus.BAD_REQUEST, f"These are no faults: {error}")
+            return _wrong(HTTPStatus.BAD_REQUEST, f"Invalid fault rules: {error}")
         self._armed = [_Armed(rule) for rule in rules.faults]
         return self._shown()
 
@@ -138,8 +138,8 @@ class Faults:
 
 def _exceeded(quota: Quota) -> str:
     return (
-        f"Quota exceeded: {quota.requests} requests in {quota.seconds:g} seconds, a limit set on"
-        " purpose."
+        f"Quota exceeded: {quota.requests} requests in {quota.seconds:g} seconds, an injected"
+        " limit."
     )
 
 

@@ -1,7 +1,7 @@
-"""A failure on purpose of the operation that a request starts, known to all that the request does.
+"""The injected failure of an operation, in the context of the request that starts it.
 
-A request's work goes on in tasks of its own, after its answer; each keeps the context it was
-started in. What an operation does first is to ask here whether it is meant to fail.
+An operation continues in background tasks after the response; each keeps the context that it was
+started in. An operation first calls `raise_injected`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def failing(code: Code, message: str) -> Iterator[None]:
         _PLANNED.reset(token)
 
 
-def fail_if_planned() -> None:
-    """Raise the StatusError that this operation is meant to end with, if it is."""
+def raise_injected() -> None:
+    """Raise the StatusError that is injected into this operation, if there is one."""
     planned = _PLANNED.get()
     if planned is not None:
         raise StatusError(planned.code, planned.message)

@@ -1,1 +1,1 @@
-"""Offline Google: OAuth token, AI Platform Prediction (ml v1)."""
+"""Offline Google: OAuth tokens and AI Platform Prediction (ml v1)."""

@@ -1,6 +1,6 @@
-"""OAuth 2.0's token endpoint, as google-auth's service accounts use it (RFC 7523).
+"""OAuth 2.0's token endpoint for google-auth's service accounts (RFC 7523).
 
-Tokens are random, are not checked by the offline services, and are never logged.
+Tokens are random, never logged, and not checked by the offline services.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SECONDS = 3600
 
 
 class OAuth:
-    """The token endpoint's face."""
+    """The application of the token endpoint."""
 
     def body_limit(self, head: Head) -> int | None:
-        """Collect the small forms that it takes."""
+        """Buffer the small forms."""
         return collect_limit(head, _LIMIT)
 
     async def handle(self, request: Request) -> Response:
-        """Issue a bearer token for a signed assertion; errors are those of RFC 6749 5.2."""
+        """Issue a bearer token for a signed assertion; errors follow RFC 6749 5.2."""
         try:
             body = await collect(request, _LIMIT)
         except BodyTooLargeError:
@@ -40,7 +40,7 @@ class OAuth:
         return _token(form.get("grant_type", [""])[0], form.get("assertion", [""])[0])
 
     def failed(self, _: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Return the response to a request that failed for a reason of this server."""
         text = "The token endpoint has failed."
         return _error("server_error", text, HTTPStatus.INTERNAL_SERVER_ERROR)
 

@@ -1,17 +1,17 @@
-"""A service account for the offline cloud: google-auth's own key file, with our token endpoint.
+"""The offline service account: google-auth's key file format with the emulator's token endpoint.
 
-With it `google.auth.default()` works unchanged. The key opens nothing but this emulator.
+`google.auth.default()` works unchanged with it. The key is valid for this emulator only.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import MissingExtraError
+from cloudserve.files import replace_atomically
 
 PROJECT = "cloudserve-offline"
 _EMAIL = f"offline@{PROJECT}.iam.gserviceaccount.com"
@@ -19,19 +19,15 @@ _KEY_BITS = 2048
 
 
 def write_service_account(path: Path, token_uri: str) -> None:
-    """Write the key file, readable by its owner alone; an earlier one keeps its key.
+    """Write the key file atomically, readable by its owner only; an existing key is kept.
 
-    The file is replaced as a whole. Making a key takes a tenth of a second. Raises
-    MissingExtraError without `cryptography`, which google-auth brings.
+    Generating a key takes a tenth of a second. Raises MissingExtraError without `cryptography`,
+    which google-auth depends on.
     """
     account = _read(path) or _new_account()
     account["token_uri"] = token_uri
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(account, file, indent=2)
-    draft.replace(path)
+    replace_atomically(path, json.dumps(account, indent=2).encode(), 0o600)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

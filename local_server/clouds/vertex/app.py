@@ -24,7 +24,7 @@ from ..google.common.discovery import Call, load
 from ..google.common.errors import ApiError, error_response, json_response
 from ..google.common.messages import parse, writable
 from ..latency import Latency
-from ..model_hosting import Serving
+from ..model_hosting import ModelHosting
 from ..objects.store.store import ObjectStore
 from ..resources import Document, Resources
 from .artifacts import Artifacts
@@ -68,7 +68,7 @@ class Parts:
 
     resources: Resources
     store: ObjectStore
-    serving: Serving
+    hosting: ModelHosting
     work: BackgroundTasks
     inference: Inference
     latency: Latency
@@ -92,21 +92,21 @@ class VertexAi:
         self._models = Models(records, self._operations, self._artifacts)
         self._uploads = Uploads(records, self._operations, self._artifacts)
         self._exports = Exports(records, self._operations, self._artifacts)
-        self._endpoints = Endpoints(records, self._operations, parts.serving)
+        self._endpoints = Endpoints(records, self._operations, parts.hosting)
         commands = Commands(parts.rehearsals, parts.variables, self._artifacts)
         self._deployments = Deployments(
-            records, self._operations, self._artifacts, parts.serving, parts.work, commands
+            records, self._operations, self._artifacts, parts.hosting, parts.work, commands
         )
         self._predictions = Predictions(
             records,
-            parts.serving,
+            parts.hosting,
             parts.work,
             parts.inference,
             self._api.schemas,
             parts.chance,
         )
         runner = JobRunner(
-            self._artifacts, parts.store, parts.serving, parts.inference, tuple(parts.rehearsals)
+            self._artifacts, parts.store, parts.hosting, parts.inference, tuple(parts.rehearsals)
         )
         self._jobs = Jobs(records, self._operations, runner, parts.work, parts.latency)
         self._handlers = (

@@ -10,7 +10,7 @@ from ..google.common.discovery import snake
 from ..google.common.errors import ApiError
 from ..google.common.etag import check_etag
 from ..latency import Step
-from ..model_hosting import Serving
+from ..model_hosting import ModelHosting
 from ..resources import Document
 from .deployment.deployments import serving_key
 from .deployment.traffic import check_split
@@ -54,10 +54,10 @@ _NOT_OFFLINE = (
 class Endpoints:
     """The methods of `projects.locations.endpoints`, but for deployments and predictions."""
 
-    def __init__(self, records: Records, operations: Operations, serving: Serving) -> None:
+    def __init__(self, records: Records, operations: Operations, hosting: ModelHosting) -> None:
         self._records = records
         self._operations = operations
-        self._serving = serving
+        self._hosting = hosting
         operations.register(
             "create-endpoint",
             Runner("CreateEndpointOperationMetadata", Step.CREATE_ENDPOINT, self._create),
@@ -116,7 +116,7 @@ class Endpoints:
         return shown(endpoint) | ({"deployedModels": deployed} if deployed else {})
 
     def _status(self, endpoint: str, deployed: Mapping[str, Any]) -> Document:
-        if self._serving.is_loaded(serving_key(endpoint, deployed["id"])):
+        if self._hosting.is_loaded(serving_key(endpoint, deployed["id"])):
             count = deployed["dedicatedResources"]["minReplicaCount"]
             return {**deployed.get("status", {}), "availableReplicaCount": count}
         # After a restart of the emulator it is loading, or does not load any more.

@@ -18,7 +18,7 @@ from typing import Any
 
 from ...status import Code, StatusError
 from ..background_tasks import BackgroundTasks, either
-from ..faults.injected import fail_if_planned
+from ..faults.injected import raise_injected
 from ..google.common.errors import ApiError
 from ..latency import Latency, Step
 from ..resources import Document
@@ -138,7 +138,7 @@ class Operations:
         runner, signals = self._runners[task["kind"]], self._running[name]
         try:
             await self._pause(name, runner, signals)
-            fail_if_planned()
+            raise_injected()
             outcome = await runner.perform(task)
             await self._settle(name, outcome, signals)
         except StatusError as error:

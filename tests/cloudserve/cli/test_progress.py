@@ -14,10 +14,10 @@ from cloudserve.storage.events import (
     Ended,
     FileDone,
     Moved,
+    Reporter,
     Retrying,
     Skipped,
     Started,
-    Told,
 )
 
 MB = 1_000_000
@@ -99,14 +99,14 @@ def test_lines_are_printed_without_a_terminal(told):
 
 def test_files_and_retries_are_reported(told):
     events = []
-    both = Told(told.append, events.append).both
+    emit = Reporter(told.append, events.append).emit
     for event in (
         Moved("a", 5),
         FileDone("a", 5000),
         FileDone("b", 1, moved=False),
         Retrying("c", "lost", 1.23),
     ):
-        both(event)
+        emit(event)
     assert told == ["a: 5,000 bytes", "b: there already", "c: lost; again in 1.2 s"]
     assert len(events) == 4
 

@@ -270,12 +270,12 @@ def test_a_rollback_while_another_one_is_running_is_refused(releases, platform, 
 
 
 def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releases, platform):
-    def take_over(key):
+    def reuse_part(key):
         if "/manifests/" in key:  # the end of the upload
             lock = next(key for key in platform.blobs.objects if key.endswith("lock.json"))
             platform.blobs.delete(lock)
 
-    platform.blobs.before_write = take_over
+    platform.blobs.before_write = reuse_part
     with pytest.raises(ConflictError, match="this release has lost its lock") as caught:
         releases().deploy(123)
     assert platform.performed == []

@@ -16,12 +16,12 @@ from cloudserve.errors import CloudserveError, ConflictError, RemoteError, UserE
 from cloudserve.release.upload import send_tree
 from cloudserve.savedmodel import read_tree
 from cloudserve.storage.contract import Blob, BlobStore
-from cloudserve.storage.download.partial_file import Incoming, Landing, local_path
-from cloudserve.storage.download.tree import fetch
-from cloudserve.storage.events import Moved, Skipped, Told
+from cloudserve.storage.download.partial_file import Incoming, PartialFile, local_path
+from cloudserve.storage.download.tree import download_tree
+from cloudserve.storage.events import Moved, Reporter, Skipped
 from cloudserve.storage.manifest import Manifest, ManifestFile, Origin, manifest_of
-from cloudserve.storage.part_ranges import spans
 from cloudserve.storage.retry import Retry
+from cloudserve.storage.transfer import part_ranges
 
 MIB = 1 << 20
 BIG = 40 * MIB + 17
@@ -46,7 +46,9 @@ def shared(faces, s3_at, gcs_at, model) -> Mapping[str, BlobStore]:
     made = {"s3": s3_at(faces["s3"], SHARED), "gcs": gcs_at(faces["gcs"], f"{SHARED}-g")}
     for store in made.values():
         store.ensure(lambda line: None)
-        send_tree(store, "m/", model, read_tree(model), told=Told(lambda line: None), sent=[])
+        send_tree(
+            store, "m/", model, read_tree(model), reporter=Reporter(lambda line: None), sent=[]
+        )
     return made
 
 
@@ -65,7 +67,7 @@ def small(store, file, tmp_path) -> Manifest:
     """Give the manifest of a model of one small file, which is in a bucket of the test's own."""
     file("small/saved_model.pb", 1000)
     tree = read_tree(tmp_path / "small")
-    send_tree(store, "m/", tmp_path / "small", tree, told=Told(lambda line: None), sent=[])
+    send_tree(store, "m/", tmp_path / "small", tree, reporter=Reporter(lambda line: None), sent=[])
     return manifest_of(tree, Origin("ada"))
 
 
@@ -84,7 +86,7 @@ def moved(events, kind=Moved):
 def test_a_model_comes_back_as_it_was(full, manifest, model, tmp_path):
     events = []
     into = tmp_path / "back" / "model"
-    assert fetch(full, "m/", manifest, into, observe=events.append)
+    assert download_tree(full, "m/", manifest, into, observe=events.append)
     assert read_tree(into) == read_tree(model)
     assert moved(events) == manifest.size
     assert [path.name for path in into.parent.iterdir()] == ["model"]
@@ -92,11 +94,11 @@ def test_a_model_comes_back_as_it_was(full, manifest, model, tmp_path):
 
 def test_what_is_there_already_is_left_alone(store, small, tmp_path):
     into = tmp_path / "back"
-    fetch(store, "m/", small, into)
-    assert not fetch(store, "m/", small, into)
+    download_tree(store, "m/", small, into)
+    assert not download_tree(store, "m/", small, into)
     (into / "saved_model.pb").write_bytes(b"mine")
-    with pytest.raises(UserError, match="something else already"):
-        fetch(store, "m/", small, into)
+    with pytest.raises(UserError, match="the directory is not empty"):
+        download_tree(store, "m/", small, into)
     assert (into / "saved_model.pb").read_bytes() == b"mine"
 
 
@@ -104,14 +106,14 @@ def test_bytes_that_are_not_those_of_the_digest_make_no_directory(store, small, 
     store.write("m/saved_model.pb", bytes(1000))
     into = tmp_path / "back"
     with pytest.raises(RemoteError, match="does not have the digest"):
-        fetch(store, "m/", small, into, retry=quick())
+        download_tree(store, "m/", small, into, retry=quick())
     assert not into.exists()
 
 
 def test_a_file_that_is_missing_or_shorter_makes_no_directory(store, small, tmp_path):
     store.write("m/saved_model.pb", b"short")
     with pytest.raises(ConflictError, match=r"does not have saved_model\.pb"):
-        fetch(store, "m/", small, tmp_path / "back")
+        download_tree(store, "m/", small, tmp_path / "back")
     assert not (tmp_path / "back").exists()
 
 
@@ -123,7 +125,7 @@ def test_a_name_that_leads_elsewhere_is_refused(store, tmp_path, name):
     file = ManifestFile(name, 4, "0" * 64)
     bad = Manifest("0" * 64, 4, (file,), "eve", datetime.now(UTC))
     with pytest.raises(ConflictError):
-        fetch(store, "m/", bad, tmp_path / "back" / "model")
+        download_tree(store, "m/", bad, tmp_path / "back" / "model")
     assert not (tmp_path / "back" / "model").exists()
     with pytest.raises(ConflictError, match="cannot be a file"):
         local_path(tmp_path, name)
@@ -135,16 +137,16 @@ def test_two_fetches_into_one_place_do_not_meet(full, manifest, tmp_path):
     def start_another(event):
         if isinstance(event, Moved):
             with pytest.raises(ConflictError, match="another process"):
-                fetch(full, "m/", manifest, into)
+                download_tree(full, "m/", manifest, into)
 
-    fetch(full, "m/", manifest, into, observe=start_another)
+    download_tree(full, "m/", manifest, into, observe=start_another)
     assert into.is_dir()
 
 
 def test_a_disk_that_refuses_is_told_with_what_to_do(full, manifest, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written") as error:
-        fetch(full, "m/", manifest, tmp_path / "file" / "model")
+        download_tree(full, "m/", manifest, tmp_path / "file" / "model")
     assert error.value.hint is not None
 
 
@@ -168,7 +170,7 @@ def test_whatever_the_network_does_the_next_fetch_has_the_right_bytes(
     port = int(faces[kind].rpartition(":")[2])
     with fault_proxy.FaultProxy(port, plan) as proxy:
         try:
-            fetch(
+            download_tree(
                 open_store(proxy.url, bucket_of(full)),
                 "m/",
                 manifest,
@@ -177,7 +179,7 @@ def test_whatever_the_network_does_the_next_fetch_has_the_right_bytes(
             )
         except CloudserveError:
             assert not into.exists()
-    fetch(full, "m/", manifest, into)
+    download_tree(full, "m/", manifest, into)
     assert read_tree(into) == read_tree(model)
 
 
@@ -189,7 +191,7 @@ def test_a_journal_counts_as_far_as_its_lines_are_whole(tmp_path, journal, there
     file = Incoming("data", Blob("key", 12, "1"), tmp_path / "data", "0" * 64)
     (tmp_path / "data.cloudserve-part").write_bytes(bytes(12))
     (tmp_path / "data.cloudserve-parts").write_text(journal, "utf-8")
-    assert Landing(file, spans(12, part=1)).open() == there
+    assert PartialFile(file, part_ranges(12, part=1)).open() == there
 
 
 FETCHER = """
@@ -197,7 +199,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 import msgspec
-from cloudserve.storage.download.tree import fetch
+from cloudserve.storage.download.tree import download_tree
 from cloudserve.storage.manifest import Manifest
 
 spec = spec_from_file_location("stores", sys.argv[1])
@@ -206,7 +208,7 @@ spec.loader.exec_module(stores)
 kind, url, bucket, into = sys.argv[2:6]
 store = {"s3": stores.open_s3, "gcs": stores.open_gcs}[kind](url, bucket)
 manifest = msgspec.json.decode(Path(sys.argv[6]).read_bytes(), type=Manifest)
-fetch(store, "m/", manifest, Path(into))
+download_tree(store, "m/", manifest, Path(into))
 """
 
 
@@ -248,7 +250,7 @@ def test_a_killed_fetch_leaves_no_directory_and_the_next_goes_on(
         assert read_tree(into) == read_tree(model)
         return
     events = []
-    fetch(full, "m/", manifest, into, observe=events.append)
+    download_tree(full, "m/", manifest, into, observe=events.append)
     assert moved(events, Skipped) >= 8 * MIB
     assert moved(events) + moved(events, Skipped) == manifest.size
     assert read_tree(into) == read_tree(model)

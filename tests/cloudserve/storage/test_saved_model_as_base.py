@@ -68,6 +68,6 @@ def test_one_that_changes_while_it_is_fetched_is_never_a_directory(store, put, t
     (version,) = find_versions_or_model(store, "half/").values()
     store.write("half/assets.extra/late", b"late")
     cache = ModelCache(tmp_path / "cache", 1 << 30)
-    with pytest.raises(ConflictError, match="changed while it was fetched"):
+    with pytest.raises(ConflictError, match="changed during the download"):
         cache.get(store, "half/", version)
     assert not cache.path(version).exists()

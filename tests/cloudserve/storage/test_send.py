@@ -16,9 +16,9 @@ import pytest
 from cloudserve.errors import CloudserveError, ModelError, RemoteError
 from cloudserve.storage.contract import UploadGoneError
 from cloudserve.storage.events import FileDone, Moved, Retrying, Skipped
-from cloudserve.storage.part_ranges import spans
 from cloudserve.storage.retry import Retry
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.transfer import part_ranges
+from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.upload.outgoing import SHA256, Outgoing
 from cloudserve.storage.upload.send import Sender
 
@@ -275,8 +275,8 @@ def test_a_killed_upload_goes_on_by_parts_in_another_process(
 def test_parts_of_another_file_are_not_taken_over(store, file):
     old, new = outgoing(file("old", BIG, 1), "big"), outgoing(file("new", BIG, 2), "big")
     upload = store.begin(old.key, old.metadata)
-    for span in spans(BIG, PART)[:3]:
-        with Window(old.path, span.offset, span.size) as body:
+    for span in part_ranges(BIG, PART)[:3]:
+        with FileSlice(old.path, span.offset, span.size) as body:
             store.send_part(old.key, upload, span.number, body)
     send(store, [new])
     assert holds(store, new)
@@ -311,7 +311,7 @@ def test_an_upload_that_is_taken_away_each_time_is_an_error(store, file, monkeyp
         raise UploadGoneError("aborted")
 
     monkeypatch.setattr(store, "send_part", gone)
-    with pytest.raises(RemoteError, match="taken away 4 times") as error:
+    with pytest.raises(RemoteError, match=r"ended the upload of .* 4 times") as error:
         send(store, [big])
     assert error.value.hint is not None
 
@@ -336,8 +336,8 @@ def test_s3_uploads_resume_on_moto(moto, s3_at, bucket, file):
     store.ensure(lambda line: None)
     big = outgoing(file("big", BIG))
     upload = store.begin(big.key, big.metadata)
-    for span in spans(BIG, PART)[1:3]:
-        with Window(big.path, span.offset, span.size) as body:
+    for span in part_ranges(BIG, PART)[1:3]:
+        with FileSlice(big.path, span.offset, span.size) as body:
             store.send_part(big.key, upload, span.number, body)
     events = []
     send(store, [big], events)

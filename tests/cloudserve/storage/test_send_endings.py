@@ -12,12 +12,12 @@ import pytest
 from cloudserve.errors import ModelError, RemoteError, UserError
 from cloudserve.storage.contract import UploadGoneError
 from cloudserve.storage.events import Moved, Skipped
-from cloudserve.storage.part_ranges import spans
 from cloudserve.storage.retry import Retry
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.transfer import part_ranges
+from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.upload.outgoing import Outgoing
 from cloudserve.storage.upload.send import Sender
-from cloudserve.storage.upload.stream import AT_ONCE, Sink, send_stream
+from cloudserve.storage.upload.stream import CONCURRENT_PARTS, Sink, send_stream
 
 MIB = 1 << 20
 PART = 5 * MIB
@@ -97,7 +97,7 @@ def test_a_file_that_is_written_while_it_is_sent_makes_no_object(store, big, mon
         return send_part(*arguments)
 
     monkeypatch.setattr(store, "send_part", write_after)
-    with pytest.raises(ModelError, match="written while it was sent") as error:
+    with pytest.raises(ModelError, match="written during the upload") as error:
         store.upload("big", big.path, {})
     assert error.value.where == str(big.path)
     assert store.head("big") is None
@@ -136,7 +136,7 @@ def test_a_stream_whose_upload_is_taken_away_each_time_is_an_error(store, monkey
         raise UploadGoneError("aborted")
 
     monkeypatch.setattr(store, "send_part", gone)
-    with pytest.raises(RemoteError, match="taken away 4 times"):
+    with pytest.raises(RemoteError, match=r"ended the upload of .* 4 times"):
         send_stream(store, "key", {}, lambda sink: sink.write(b"x"))
 
 
@@ -154,7 +154,7 @@ def test_a_part_that_fails_ends_the_making_of_a_stream(store, monkeypatch):
     monkeypatch.setattr(store, "send_part", refuse)
     with pytest.raises(RemoteError, match="no"):
         send_stream(store, "key", {}, make, part=1000)
-    assert len(made) <= AT_ONCE + 1
+    assert len(made) <= CONCURRENT_PARTS + 1
 
 
 def test_what_gcs_joined_of_other_bytes_than_were_sent_is_deleted(faces, gcs_at, bucket, big):
@@ -162,8 +162,8 @@ def test_what_gcs_joined_of_other_bytes_than_were_sent_is_deleted(faces, gcs_at,
     store.ensure(lambda line: None)
     upload = store.begin("big", {})
     sent = []
-    for span in spans(BIG, PART):
-        with Window(big.path, span.offset, span.size) as body:
+    for span in part_ranges(BIG, PART):
+        with FileSlice(big.path, span.offset, span.size) as body:
             sent.append(store.send_part("big", upload, span.number, body))
     # As if the service had taken another part of this number: its checksum is not the one sent.
     swapped = [replace(sent[0], checksum=sent[1].checksum), *sent[1:]]

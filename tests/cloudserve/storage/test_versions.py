@@ -14,7 +14,7 @@ from cloudserve.savedmodel import read_tree
 from cloudserve.storage.contract import Blob
 from cloudserve.storage.download.model_cache import ModelCache
 from cloudserve.storage.manifest import Origin
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.versions import find_versions, find_versions_or_model, publish
 
 ORIGIN = Origin("ada")
@@ -60,7 +60,7 @@ def test_a_number_is_not_published_twice_with_other_bytes(place, model):
     version = publish(place, "base/", 7, model, origin=ORIGIN)
     (model / "assets.extra").mkdir()
     (model / "assets.extra" / "new").write_text("new")
-    with pytest.raises(ConflictError, match="version 7 is there and is another model"):
+    with pytest.raises(ConflictError, match="version 7 already exists and is another model"):
         publish(place, "base/", 7, model, origin=ORIGIN)
     assert find_versions(place, "base/")[7] == version
 
@@ -99,7 +99,7 @@ def test_a_model_that_changes_while_it_is_published_is_no_version(
         if key.endswith(changed):
             body.close()
             path.write_bytes(b"other" + before)
-            with Window(path) as other:
+            with FileSlice(path) as other:
                 return real(key, other, metadata)
         return real(key, body, metadata)
 
@@ -183,7 +183,7 @@ def test_a_version_that_changes_while_it_is_fetched_is_never_a_directory(place, 
     copy_in(place, "1/", model)
     (version,) = find_versions(place, "").values()
     place.write("1/assets.extra/late", b"late")
-    with pytest.raises(ConflictError, match="changed while it was fetched"):
+    with pytest.raises(ConflictError, match="changed during the download"):
         cache.get(place, "", version)
     assert not cache.path(version).exists()
 

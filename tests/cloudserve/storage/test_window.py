@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError
-from cloudserve.storage.upload.file_slice import BLOCK, Blocks, Window, md5_of
+from cloudserve.storage.upload.file_slice import BLOCK, Blocks, FileSlice, md5_of
 
 CONTENT = bytes(range(200))
 STEPS = st.lists(
@@ -33,7 +33,7 @@ def path(tmp_path_factory):
 def test_a_window_reads_as_the_same_bytes_in_memory_do(path, offset, size, steps):
     size = min(size, len(CONTENT) - offset)
     memory = io.BytesIO(CONTENT[offset : offset + size])
-    with Window(path, offset, size) as window:
+    with FileSlice(path, offset, size) as window:
         for verb, number in steps:
             if verb == "read":
                 assert window.read(number) == memory.read(number)
@@ -54,7 +54,7 @@ def test_a_window_tells_where_its_reader_is_and_may_stop_it(path):
         if position == 30:
             raise InterruptedError
 
-    window = Window(path, 10, 50, on_read)
+    window = FileSlice(path, 10, 50, on_read)
     window.read(10)
     assert list(window.blocks()) == [CONTENT[10:60]]  # a checksum is nobody's progress
     window.seek(0)
@@ -79,20 +79,20 @@ def test_a_window_raises_its_own_failure_in_place_of_what_a_client_made_of_it(tm
         except ModelError as error:
             raise ConnectionError("the connection was lost") from error
 
-    with pytest.raises(ModelError, match="became shorter"), Window(path) as body:
+    with pytest.raises(ModelError, match="became shorter"), FileSlice(path) as body:
         send(body)
 
 
 def test_a_window_of_a_file_that_is_not_there_is_a_model_error(tmp_path):
     with pytest.raises(ModelError, match="cannot be read") as error:
-        Window(tmp_path / "none")
+        FileSlice(tmp_path / "none")
     assert error.value.where == str(tmp_path / "none")
-    with pytest.raises(ModelError, match="directory"), Window(tmp_path) as folder:
+    with pytest.raises(ModelError, match="directory"), FileSlice(tmp_path) as folder:
         folder.read(1)
 
 
 def test_an_empty_window_is_a_body_and_not_none(path):
-    with Window(path, 200) as window:
+    with FileSlice(path, 200) as window:
         assert len(window) == 0
         assert window
         assert window.read() == b""
@@ -103,7 +103,7 @@ def test_blocks_are_all_of_a_window_each_time(tmp_path):
     path = tmp_path / "file"
     content = bytes(2 * BLOCK) + b"end"
     path.write_bytes(content)
-    with Window(path, 1) as window:
+    with FileSlice(path, 1) as window:
         body = Blocks(window)
         assert len(body) == len(content) - 1
         for _ in range(2):

@@ -29,7 +29,7 @@ class RunningEmulator:
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.emulator = Emulator(data, chance=random.Random(seed), **options)
+        self.emulator = Emulator(data, rng=random.Random(seed), **options)
         try:
             self._run(self.emulator.start())
         except BaseException:

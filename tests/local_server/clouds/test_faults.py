@@ -267,10 +267,10 @@ class TestRules:
             ({"route": "*", "code": "SlowDown", "drop": True}, "only one of status or code"),
             ({"route": "*", "status": 200}, "Expected `int` >= 400"),
             ({"route": "*", "status": 500, "drop": True}, "only one of"),
-            ({"route": "*", "drop": True, "message": "x"}, "message goes with status"),
+            ({"route": "*", "drop": True, "message": "x"}, "message needs status"),
             ({"route": "*", "drop": True, "nope": 1}, "unknown field `nope`"),
             ({"route": "*", "latency": -1}, "Expected `float` >= 0"),
-            ({"route": "*", "operation": {"code": "OK"}}, "'OK' is no code"),
+            ({"route": "*", "operation": {"code": "OK"}}, "'OK' is not an error code"),
         ],
     )
     def test_wrong_rules_are_refused_and_the_old_ones_stay(
@@ -328,7 +328,7 @@ class TestRules:
 
     def test_a_route_is_the_method_and_path_or_the_target(self):
         rule = Rule(route="POST /v1/*:predict", drop=True)
-        assert rule.fits(Head("POST", "/v1/projects/p/models/m:predict"))
-        assert not rule.fits(Head("GET", "/v1/projects/p/models/m:predict"))
+        assert rule.matches(Head("POST", "/v1/projects/p/models/m:predict"))
+        assert not rule.matches(Head("GET", "/v1/projects/p/models/m:predict"))
         named = Rule(route="SageMaker.*", drop=True)
-        assert named.fits(Head("POST", "/", headers={"x-amz-target": "SageMaker.CreateModel"}))
+        assert named.matches(Head("POST", "/", headers={"x-amz-target": "SageMaker.CreateModel"}))

@@ -73,17 +73,17 @@ def test_what_does_not(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nope=1", "'nope' is no field"),
-        ("displayName.a=1", "is no field"),
+        ("nope=1", "'nope' is not a field"),
+        ("displayName.a=1", "is not a field"),
         ("display_name", "a comparator after the field is missing at its end"),
         ("display_name=", "a value after '=' is missing"),
-        ("display_name==1", "'=' is no value"),
-        ("display_name (1)", "'(' is no comparator"),
+        ("display_name==1", "'=' is not a value"),
+        ("display_name (1)", "'(' is not a comparator"),
         ("(done=true", "a parenthesis is not closed"),
         ("done=true)", "unexpected ')'"),
         ('display_name="open', "cannot be read from"),
         ("(" * 60 + "done=true" + ")" * 60, "nested too deeply"),
-        ('"display_name"=1', "is no field"),
+        ('"display_name"=1', "is not a field"),
     ],
 )
 def test_what_cannot_be_read_says_why(text, message):

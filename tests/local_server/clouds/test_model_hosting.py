@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.clouds.model_hosting import Servable, Serving
+from cloudserve.local_server.clouds.model_hosting import ModelHosting, Servable
 from cloudserve.local_server.models import Manager
 
 from cloudserve.errors import ModelError
@@ -35,11 +35,11 @@ def test_many_slow_loads_leave_threads_for_other_requests(tmp_path):
     async def scenario() -> int:
         pool = ThreadPoolExecutor(LEAST_THREADS)
         asyncio.get_running_loop().set_default_executor(pool)
-        serving = Serving(Manager(load), tmp_path / "served")
-        serving.prepare()
+        hosting = ModelHosting(Manager(load), tmp_path / "served")
+        hosting.prepare()
         loads = [
             asyncio.create_task(
-                serving.load(f"m{n}", lambda folder, n=n: [Servable(f"m{n}", 1, folder)])
+                hosting.load(f"m{n}", lambda folder, n=n: [Servable(f"m{n}", 1, folder)])
             )
             for n in range(LOADS)
         ]
@@ -49,9 +49,9 @@ def test_many_slow_loads_leave_threads_for_other_requests(tmp_path):
         finally:
             release.set()
         await asyncio.gather(*loads)
-        loaded = sum(bool(serving.loaded(f"m{n}")) for n in range(LOADS))
+        loaded = sum(bool(hosting.loaded(f"m{n}")) for n in range(LOADS))
         for n in range(LOADS):
-            await serving.unload(f"m{n}")
+            await hosting.unload(f"m{n}")
         return loaded
 
     assert asyncio.run(scenario()) == LOADS
@@ -62,10 +62,10 @@ def test_a_failure_names_files_by_their_place_in_the_model(tmp_path):
     def load(path: Path):
         raise ModelError(f"{path}/variables/variables.index is missing")
 
-    serving = Serving(Manager(load), tmp_path / "served")
-    serving.prepare()
+    hosting = ModelHosting(Manager(load), tmp_path / "served")
+    hosting.prepare()
     with pytest.raises(ModelError) as caught:
-        asyncio.run(serving.load("m", lambda folder: [Servable("m", 1, folder / "model")]))
+        asyncio.run(hosting.load("m", lambda folder: [Servable("m", 1, folder / "model")]))
     assert caught.value.message == "model/variables/variables.index is missing"
     assert list((tmp_path / "served").iterdir()) == []
 
@@ -73,16 +73,16 @@ def test_a_failure_names_files_by_their_place_in_the_model(tmp_path):
 def test_a_cancelled_load_ends_before_its_folder_goes(tmp_path):
     begun, release = threading.Event(), threading.Event()
 
-    def lay(folder: Path) -> list[Servable]:
+    def stage(folder: Path) -> list[Servable]:
         begun.set()
         release.wait(30)
         (folder / "late").write_bytes(b"written after the cancellation")
         return []
 
     async def scenario() -> None:
-        serving = Serving(Manager(lambda _: Empty()), tmp_path / "served")
-        serving.prepare()
-        load = asyncio.create_task(serving.load("m", lay))
+        hosting = ModelHosting(Manager(lambda _: Empty()), tmp_path / "served")
+        hosting.prepare()
+        load = asyncio.create_task(hosting.load("m", stage))
         await asyncio.to_thread(begun.wait, 30)
         load.cancel()
         for _ in range(5):

@@ -38,7 +38,7 @@ def test_a_database_of_a_later_format_is_refused(open_at, name, tmp_path: Path):
     later = sqlite3.connect(path)
     later.execute("PRAGMA user_version = 99")
     later.close()
-    with pytest.raises(UserError, match=r"has format 99, this is \d$"):
+    with pytest.raises(UserError, match=r"has format 99; this cloudserve uses \d$"):
         open_at(path)
     again = sqlite3.connect(path)
     assert again.execute("PRAGMA user_version").fetchone() == (99,)

@@ -90,4 +90,4 @@ def test_rules_for_faults_that_are_no_json_are_refused(send, body):
     headers = {"Content-Type": "application/json"}
     status, answer = send("POST", "/_cloudserve/faults", body, headers)
     assert (status, answer["error"]["code"]) == (400, 400)
-    assert answer["error"]["message"].startswith("These are no faults: ")
+    assert answer["error"]["message"].startswith("Invalid fault rules: ")

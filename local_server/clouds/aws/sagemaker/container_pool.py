@@ -22,7 +22,7 @@ from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
 from ....container import Container, Setup, release_of, serving_image_of
 from ....runtime.options import SessionOptions
 from ....status import Code, StatusError
-from ...faults.injected import fail_if_planned
+from ...faults.injected import raise_injected
 from ...model_hosting import reason
 from ...objects.store.store import ObjectStore
 from ..protocol.arns import DEFAULT_REGION
@@ -99,7 +99,7 @@ class Fleet:
     ) -> None:
         key = deployments.key(deployment, variant["name"])
         try:
-            fail_if_planned()
+            raise_injected()
         except StatusError as planned:
             # What lacks is not the container's fault: SageMaker's own words stand alone.
             is_capacity = planned.code is Code.RESOURCE_EXHAUSTED

@@ -1,6 +1,6 @@
-"""AI Platform Prediction (ml v1) over HTTP: recognise the method, read the body, answer.
+"""The HTTP application of AI Platform Prediction (ml v1).
 
-Source: Google's discovery document of ml v1; texts as recorded in issues of its users.
+Source: Google's discovery document of ml v1; error texts as recorded in its users' issues.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...background_tasks import BackgroundTasks
 from ...bodies import collect, collect_limit
 from ...latency import Latency
-from ...model_hosting import Serving
+from ...model_hosting import ModelHosting
 from ...objects.store.store import ObjectStore
 from ...resources import Document, Resources
 from ..common.discovery import Api, Call, load
@@ -27,25 +27,25 @@ from .records import Records
 from .versions import Versions
 
 PAYLOAD_LIMIT = 1_572_864
-"""Bytes of a request's body (AI Platform's quotas: 1.5 MB)."""
+"""Limit of a request body in bytes (AI Platform's quotas: 1.5 MB)."""
 
 Answer = Document | Awaitable[Document]
 Handler = Callable[[Call, Document], Answer]
 _NO_DOCUMENT = (
-    "The installed google-api-python-client has no description of ml v1, which the offline AI"
-    " Platform answers by; 2.202.0 has."
+    "The installed google-api-python-client does not describe ml v1, which the offline AI Platform"
+    " needs; 2.202.0 does."
 )
 _BODY_FIELD = {"GoogleCloudMlV1__Model": "model", "GoogleCloudMlV1__Version": "version"}
 
 
 class AiPlatform:
-    """The ml v1 face, and the state behind it."""
+    """The ml v1 application and its state."""
 
     def __init__(
         self,
         resources: Resources,
         store: ObjectStore,
-        serving: Serving,
+        hosting: ModelHosting,
         work: BackgroundTasks,
         inference: Inference,
         latency: Latency,
@@ -53,14 +53,14 @@ class AiPlatform:
         records = Records(resources, latency.clock.now)
         self._operations = Operations(records)
         self._models = Models(records, self._operations)
-        self._versions = Versions(records, self._operations, store, serving, work, latency)
-        self._serving = serving
+        self._versions = Versions(records, self._operations, store, hosting, work, latency)
+        self._hosting = hosting
         self._inference = inference
         self._api = _api()
         self._handlers = self._model_methods() | self._version_methods() | self._other_methods()
 
     def restore(self) -> None:
-        """Take up the versions that an earlier process left."""
+        """Resume the versions of an earlier process."""
         self._versions.restore()
 
     def _model_methods(self) -> dict[str, Handler]:
@@ -99,11 +99,11 @@ class AiPlatform:
         }
 
     def body_limit(self, head: Head) -> int | None:
-        """Collect bodies up to the payload limit; stream larger ones to refuse them."""
+        """Buffer bodies up to the payload limit; stream larger ones to refuse them."""
         return collect_limit(head, PAYLOAD_LIMIT)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request; a refusal is google.rpc.Status JSON."""
+        """Answer one request; errors are google.rpc.Status JSON."""
         try:
             body = await collect(request, PAYLOAD_LIMIT)
             return await self._answer(request.head, body)
@@ -114,7 +114,7 @@ class AiPlatform:
             return error_response(error)
 
     def failed(self, _: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Return the response to a request that failed for a reason of this server."""
         return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
 
     async def _answer(self, head: Head, body: bytes) -> Response:
@@ -132,14 +132,14 @@ class AiPlatform:
 
     async def _predict(self, name: str, body: bytes) -> Response:
         if "/models/" not in name:
-            raise ApiError(Code.INVALID_ARGUMENT, f'"{name}" names no model.')
+            raise ApiError(Code.INVALID_ARGUMENT, f'"{name}" does not name a model.')
         version = await self._versions.serving(name)
-        with self._serving.hold(version):
+        with self._hosting.hold(version):
             return Response(200, await predict(self._inference, version, body), JSON)
 
 
 def _api() -> Api | None:
-    """Return ml v1; None where googleapiclient describes it no more, the service being shut."""
+    """Return ml v1; None if googleapiclient no longer describes it, because it was shut down."""
     try:
         return load("ml", "v1")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""AI Platform's models: containers of versions, one of which is the default."""
+"""AI Platform's models: groups of versions, one of which is the default."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Models:
         self._operations = operations
 
     def create(self, project: str, body: Document) -> Document:
-        """Create a model; raises ApiError ALREADY_EXISTS for a taken name."""
+        """Create a model; raises ApiError ALREADY_EXISTS if the name is in use."""
         short = check_name("model", body.get("name"))
         if len(body.get("regions", ())) > 1:
             raise ApiError.of_field(
@@ -58,7 +58,7 @@ class Models:
         return listing("models", [(n, self._records.shown_model(m)) for n, m in stored], query)
 
     def patch(self, name: str, body: Document, mask: str | None) -> Document:
-        """Change what the mask names: description, labels, or default_version.name."""
+        """Change the fields in the mask: description, labels, or default_version.name."""
         model = self._records.model(name)
         check_etag(model, body.get("etag"))
         changed = dict(model)
@@ -75,13 +75,13 @@ class Models:
             return self._operations.succeed(operation["name"], answer)
 
     def _new_default(self, model: str, body: Document) -> str:
-        wanted = str(body.get("defaultVersion", {}).get("name", ""))
-        full = f"{model}/versions/{wanted.rpartition('/')[2]}"
+        version = str(body.get("defaultVersion", {}).get("name", ""))
+        full = f"{model}/versions/{version.rpartition('/')[2]}"
         self._records.ready_version(full)
         return full
 
     def delete(self, name: str) -> Document:
-        """Delete a model without versions; raises ApiError FAILED_PRECONDITION otherwise."""
+        """Delete a model; raises ApiError FAILED_PRECONDITION if it has versions."""
         self._records.model(name)
         if self._records.versions(name):
             raise ApiError.of_field(
@@ -94,7 +94,7 @@ class Models:
 
 
 def masked(mask: str | None) -> list[str]:
-    """Return an update mask's paths in snake_case; raises ApiError when there is none."""
+    """Return the paths of an update mask in snake_case; raises ApiError if it is empty."""
     paths = [snake(path.strip()) for path in (mask or "").split(",") if path.strip()]
     if not paths:
         raise ApiError.of_field(
@@ -106,7 +106,7 @@ def masked(mask: str | None) -> list[str]:
 def set_field(
     document: Document, path: str, body: Mapping[str, Any], allowed: tuple[str, ...]
 ) -> None:
-    """Copy one masked field from a body; a masked field that the body lacks is cleared."""
+    """Copy one masked field from a body; a field that the body lacks is cleared."""
     name = next((name for name in allowed if snake(name) == path), None)
     if name is None:
         raise ApiError.of_field(
@@ -114,7 +114,7 @@ def set_field(
         )
     outer, _, inner = name.partition(".")
     if inner:
-        # The rest of the outer message stays, and so a message that is not there comes to be.
+        # The rest of the outer message stays; a missing one is created.
         below = dict(document.get(outer, {}))
         set_field(below, snake(inner), body.get(outer, {}), (inner,))
         document[outer] = below

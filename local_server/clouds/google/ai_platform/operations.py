@@ -1,4 +1,4 @@
-"""AI Platform's long-running operations: made, finished, shown."""
+"""AI Platform's long-running operations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Operations:
         self._records = records
 
     def begin(self, kind: str, model: str, version: Document | None = None) -> Document:
-        """Record a new operation that is not done; `model` is a full name."""
+        """Record a new, unfinished operation; `model` is a full name."""
         now = self._records.now()
         metadata: dict[str, Any] = {
             "@type": f"{TYPE}OperationMetadata",
@@ -50,11 +50,11 @@ class Operations:
         return self._records.resources.create(OPERATION, name, operation)
 
     def succeed(self, name: str, response: Mapping[str, Any]) -> Document:
-        """End an operation with its answer, which carries its "@type"."""
+        """Finish an operation with its response, which has an "@type"."""
         return self._end(name, {"response": response})
 
     def fail(self, name: str, code: Code, message: str) -> Document:
-        """End an operation with a google.rpc.Status."""
+        """Finish an operation with a google.rpc.Status."""
         return self._end(name, {"error": {"code": int(code), "message": message}})
 
     def _end(self, name: str, outcome: Mapping[str, Any]) -> Document:
@@ -65,12 +65,12 @@ class Operations:
 
     def get(self, name: str) -> Document:
         """Return an operation; raises ApiError NOT_FOUND."""
-        found = self._records.resources.get(OPERATION, name)
-        if found is None:
+        operation = self._records.resources.get(OPERATION, name)
+        if operation is None:
             raise ApiError.of_field(
                 Code.NOT_FOUND, "name", "The specified operation was not found."
             )
-        return found
+        return operation
 
     def list(self, project: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return a page of a project's operations."""
@@ -78,7 +78,7 @@ class Operations:
         return listing("operations", items, query)
 
     def cancel(self, name: str) -> dict[str, Any]:
-        """Refuse to cancel what is under way: a load cannot be stopped half way."""
+        """Refuse to cancel a running operation: a load cannot be interrupted."""
         if self.get(name).get("done"):
             return {}
         raise ApiError(

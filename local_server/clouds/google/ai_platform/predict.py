@@ -1,8 +1,8 @@
-"""AI Platform Prediction's online predictions, on the one data plane.
+"""Online predictions of AI Platform.
 
-The JSON is TensorFlow Serving's. What differs is failure: once a request has reached a model, the
-answer is HTTP 200 with `{"error": "Prediction failed: ..."}` (tensorflow/hub#292), which is why
-every sample of Google's looks for `error` in a successful response.
+The JSON is TensorFlow Serving's. Failures differ: once a request has reached a model, the response
+is HTTP 200 with `{"error": "Prediction failed: ..."}` (tensorflow/hub#292). Google's samples
+therefore look for `error` in a successful response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ....status import StatusError
 
 
 async def predict(inference: Inference, name: str, body: bytes) -> bytes:
-    """Answer a predict request of the one model version loaded under a name."""
+    """Answer a predict request with the model version loaded under this name."""
     try:
         return await predict_json(inference, ModelSpec(name), body)
     except StatusError as error:

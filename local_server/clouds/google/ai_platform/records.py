@@ -1,7 +1,7 @@
-"""What AI Platform keeps of models, versions and operations, and how it shows them.
+"""AI Platform's stored models, versions and operations, and their form in the API.
 
-Stored documents are the wire's own, except that a model's `defaultVersion` holds the name alone
-and a version's `isDefault` is not stored: both are filled in when shown.
+Stored documents are the API's own, with two exceptions that are filled in when a document is shown:
+a model's `defaultVersion` stores only the name, and a version's `isDefault` is not stored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Return the present time in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -51,18 +51,18 @@ class Records:
         self._clock = clock
 
     def now(self) -> str:
-        """Return the present time as the API writes it."""
+        """Return the current time in the API's format."""
         return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def millis(self) -> int:
-        """Return the present time in milliseconds since 1970."""
+        """Return the current time in milliseconds since 1970."""
         return int(self._clock().timestamp() * 1000)
 
     def model(self, name: str, field: str = "name") -> Document:
-        """Return a stored model; raises ApiError NOT_FOUND in the API's words."""
-        found = self.resources.get(MODEL, name)
-        if found is not None:
-            return found
+        """Return a stored model; raises ApiError NOT_FOUND with the API's text."""
+        model = self.resources.get(MODEL, name)
+        if model is not None:
+            return model
         short = name.rpartition("/")[2]
         raise ApiError.of_field(
             Code.NOT_FOUND,
@@ -72,21 +72,21 @@ class Records:
         )
 
     def version(self, name: str) -> Document:
-        """Return a stored version; raises ApiError NOT_FOUND for it or for its model."""
-        found = self.resources.get(VERSION, name)
-        if found is not None:
-            return found
+        """Return a stored version; raises ApiError NOT_FOUND for the version or its model."""
+        version = self.resources.get(VERSION, name)
+        if version is not None:
+            return version
         self.model(model_of(name))
         raise ApiError.of_field(
             Code.NOT_FOUND, "name", "The specified model version was not found."
         )
 
     def ready_version(self, name: str) -> Document:
-        """Return a stored version that serves; raises ApiError where there is none."""
-        found = self.version(name)
-        if found["state"] != "READY":
-            raise not_ready(found)
-        return found
+        """Return a stored version that serves; raises ApiError if it is not ready."""
+        version = self.version(name)
+        if version["state"] != "READY":
+            raise not_ready(version)
+        return version
 
     def versions(self, model: str) -> list[tuple[str, Document]]:
         """Return a model's stored versions by name."""
@@ -94,11 +94,11 @@ class Records:
 
     def default(self, model: Mapping[str, Any]) -> str | None:
         """Return the full name of a stored model's default version."""
-        named: str | None = model.get("defaultVersion", {}).get("name")
-        return named
+        default: str | None = model.get("defaultVersion", {}).get("name")
+        return default
 
     def shown_model(self, model: Document) -> Document:
-        """Return a model as the API shows it, with its whole default version."""
+        """Return a model as the API shows it, with its complete default version."""
         shown = model | {"etag": etag(model)}
         default = self.default(model)
         if default is not None:
@@ -115,7 +115,7 @@ class Records:
 
 
 def not_ready(version: Mapping[str, Any]) -> ApiError:
-    """Make the refusal of a version that does not serve, with the reason."""
+    """Return the error for a version that does not serve, with the reason."""
     why = version.get("errorMessage") or f"its state is {version['state']}"
     return ApiError.of_field(
         Code.FAILED_PRECONDITION,
@@ -130,7 +130,7 @@ def model_of(version: str) -> str:
 
 
 def check_name(kind: str, name: object) -> str:
-    """Return a new resource's short name; raises ApiError when the name breaks the rule."""
+    """Return a new resource's short name; raises ApiError for an invalid one."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     rule = "a letter followed by up to 127 letters, numbers or underscores"
@@ -139,25 +139,25 @@ def check_name(kind: str, name: object) -> str:
 
 
 def _searched(document: Document) -> Document:
-    """Return a document with its short name, which is what people filter by."""
+    """Return a document with its short name, by which users filter."""
     return {**document, "name": str(document.get("name", "")).rpartition("/")[2]}
 
 
 def listing(
     key: str, items: list[tuple[str, Document]], query: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return one page as the API answers it: `{}` when there is nothing."""
+    """Return one page in the API's form: `{}` if it is empty."""
     try:
         passes = compile_filter(query.get("filter", ""), _FILTERED)
     except FilterError as error:
         raise ApiError.of_field(Code.INVALID_ARGUMENT, "filter", f"{error}.") from error
-    found = [(name, document) for name, document in items if passes(_searched(document))]
+    matching = [(name, document) for name, document in items if passes(_searched(document))]
     size = query.get("pageSize", 0)
     if size < 0:
         raise ApiError.of_field(Code.INVALID_ARGUMENT, "page_size", "Must not be negative.")
     size = min(size or _DEFAULT_PAGE, _LARGEST_PAGE)
     try:
-        chosen, token = page(found, size, query.get("pageToken"))
+        chosen, token = page(matching, size, query.get("pageToken"))
     except ValueError as error:
         raise ApiError.of_field(
             Code.INVALID_ARGUMENT, "page_token", "Invalid page token."

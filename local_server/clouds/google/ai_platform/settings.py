@@ -1,4 +1,4 @@
-"""What a new version's settings may be: AI Platform's rules, in its words where they are known.
+"""Validation of a new version's settings, with AI Platform's error texts if they are known.
 
 Source: Version in ml v1's discovery document; AI Platform, "Choosing a machine type for online
 prediction" and "Runtime version list"; issues of its users for the texts
@@ -16,7 +16,7 @@ from ...resources import Document
 from ..common.errors import ApiError
 
 DEFAULT_MACHINE = "mls1-c1-m2"
-"""The global endpoint's; a regional one's is n1-standard-2."""
+"""Default of the global endpoint; a regional one has n1-standard-2."""
 _LEGACY = "mls1-"
 _MACHINES = re.compile(r"mls1-c[14]-m2|n1-(standard|highmem|highcpu)-(2|4|8|16|32)")
 _ACCELERATORS = {
@@ -28,19 +28,19 @@ _ACCELERATORS = {
 }
 _RUNTIME = re.compile(r"([12])\.([0-9]{1,2})")
 _RUNTIMES = {1: range(16), 2: range(1, 12)}
-"""Minor versions that there were, by major version."""
+"""Minor versions by major version."""
 _NOT_OFFLINE = ("container", "packageUris", "predictionClass", "explanationConfig", "routes")
 _MOST_LABELS, _LONGEST_LABEL = 64, 63
 _LABEL = re.compile(r"[\w-]*")
 
 
 def with_defaults(version: Document) -> Document:
-    """Return a version with what the service fills in where nothing was given."""
+    """Return a version with the service's defaults for missing fields."""
     return {"framework": "TENSORFLOW", "machineType": DEFAULT_MACHINE, **version}
 
 
 def check_settings(version: Mapping[str, Any]) -> None:
-    """Raise ApiError for settings that the service refuses, or that cannot be served offline."""
+    """Raise ApiError for settings that the service refuses or that cannot be served offline."""
     _check_available(version)
     _check_runtime(version)
     check_labels("version", version)
@@ -94,7 +94,7 @@ def _pythons(runtime: tuple[int, int]) -> set[str]:
 
 
 def check_scaling(version: Mapping[str, Any], machine: str) -> None:
-    """Raise ApiError for nodes that contradict each other or the machine."""
+    """Raise ApiError for numbers of nodes that contradict each other or the machine type."""
     auto, manual = version.get("autoScaling", {}), version.get("manualScaling", {})
     if auto and manual:
         raise _invalid("auto_scaling", "Only one of auto_scaling and manual_scaling may be set.")
@@ -119,14 +119,14 @@ def _check_accelerator(version: Mapping[str, Any], machine: str) -> None:
     if machine.startswith(_LEGACY):
         raise _invalid(
             "accelerator_config",
-            f"Machine type '{machine}' takes no accelerators; Compute Engine (N1) ones do.",
+            f"Machine type '{machine}' has no accelerators; Compute Engine (N1) types do.",
         )
     if count not in _ACCELERATORS.get(kind, ()):
-        raise _invalid("accelerator_config", f"{machine} takes no {count} of {kind}.")
+        raise _invalid("accelerator_config", f"{machine} does not support {count} of {kind}.")
 
 
 def check_labels(kind: str, resource: Mapping[str, Any]) -> None:
-    """Raise ApiError for labels past their number, their length or their characters."""
+    """Raise ApiError for too many labels, or for invalid keys or values."""
     labels: Mapping[str, str] = resource.get("labels", {})
     if len(labels) > _MOST_LABELS:
         text = f"There are {len(labels)} labels; at most {_MOST_LABELS} are allowed."
@@ -135,8 +135,8 @@ def check_labels(kind: str, resource: Mapping[str, Any]) -> None:
         is_key = key[:1].isalpha() and _is_label(key)
         if not is_key or not _is_label(value):
             text = (
-                f'"{key}": "{value}" is no label: up to {_LONGEST_LABEL} lowercase letters, digits,'
-                " underscores and dashes; a key begins with a letter."
+                f'"{key}": "{value}" is not a label: up to {_LONGEST_LABEL} lowercase letters,'
+                " digits, underscores and dashes; a key begins with a letter."
             )
             raise ApiError.of_field(Code.INVALID_ARGUMENT, f"{kind}.labels", text)
 

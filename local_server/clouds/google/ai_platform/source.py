@@ -1,4 +1,4 @@
-"""Where a version's model lies, and AI Platform's rules on that directory."""
+"""A version's model directory in Cloud Storage, and AI Platform's rules for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MLS1_BYTES, _N1_BYTES = 500 * 1024**2, 10 * 1024**3
 
 
 def source_of(version: Mapping[str, Any]) -> Source:
-    """Return the place a version's deploymentUri names."""
+    """Return the directory in a version's deploymentUri."""
     uri = version.get("deploymentUri", "")
     match = _URI.fullmatch(uri)
     if match is None:
@@ -29,10 +29,10 @@ def source_of(version: Mapping[str, Any]) -> Source:
 
 
 def check_directory(store: ObjectStore, source: Source, version: Mapping[str, Any]) -> None:
-    """Refuse a directory without a SavedModel or past the limits. Blocks."""
+    """Refuse a directory without a SavedModel or beyond the limits. Blocks."""
     uri = version["deploymentUri"]
-    found = [name for name in ("saved_model.pb", "saved_model.pbtxt") if source.holds(store, name)]
-    if len(found) != 1:
+    names = [name for name in ("saved_model.pb", "saved_model.pbtxt") if source.holds(store, name)]
+    if len(names) != 1:
         raise _deployment_uri(
             Code.FAILED_PRECONDITION,
             f"With v1 endpoint, the model directory {uri} is expected to contain exactly one of"

@@ -1,7 +1,7 @@
-"""AI Platform's versions: a SavedModel each, loaded from its bucket in the background.
+"""AI Platform's versions, each a SavedModel that is loaded from its bucket in the background.
 
-Every change of state is in the database before anybody can see it, and the states that a killed
-emulator leaves behind (CREATING, DELETING) are taken up where they were by `restore`.
+Every change of state is in the database before it is visible. `restore` resumes the versions that a
+killed emulator left in an intermediate state (CREATING, DELETING).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ....runtime.serving_image import ServingImage
 from ....status import Code
 from ...background_tasks import BackgroundTasks
 from ...latency import Latency, Step
-from ...model_hosting import Servable, Serving, reason
+from ...model_hosting import ModelHosting, Servable, reason
 from ...objects.store.store import ObjectStore
 from ...resources import Document
 from ..common.errors import ApiError
@@ -67,19 +67,19 @@ class Versions:
         records: Records,
         operations: Operations,
         store: ObjectStore,
-        serving: Serving,
+        hosting: ModelHosting,
         work: BackgroundTasks,
         latency: Latency,
     ) -> None:
         self._records = records
         self._operations = operations
         self._store = store
-        self._serving = serving
+        self._hosting = hosting
         self._work = work
         self._latency = latency
 
     async def create(self, model: str, body: Document) -> Document:
-        """Start creating a version and return the operation; exactly one create of a name wins."""
+        """Start creating a version and return the operation; only one create of a name succeeds."""
         self._records.model(model, "parent")
         name = f"{model}/versions/{check_name('version', body.get('name'))}"
         self._refuse_taken(name)
@@ -97,8 +97,8 @@ class Versions:
             )
 
     def _record(self, name: str, body: Document) -> Document:
-        """Write the version and its operation."""
-        # The directory was checked meanwhile: another request may have taken the name.
+        """Store the version and its operation."""
+        # The directory was checked in a thread; another request may have taken the name.
         model = self._records.model(model_of(name), "parent")
         self._refuse_taken(name)
         version = {key: value for key, value in body.items() if key not in _OUTPUT_ONLY}
@@ -125,7 +125,7 @@ class Versions:
                 self._operations.fail(operation, Code.INVALID_ARGUMENT, text)
 
     def _default_if_first(self, name: str) -> None:
-        """Make a model's first version that serves its default; later ones are not."""
+        """Make a model's first ready version its default."""
         model = self._records.model(model_of(name))
         if self._records.default(model) is None:
             changed = model | {"defaultVersion": {"name": name}}
@@ -137,13 +137,13 @@ class Versions:
         source = source_of(version)
         image = ServingImage(version["runtimeVersion"])
 
-        def lay(folder: Path) -> list[Servable]:
+        def stage(folder: Path) -> list[Servable]:
             self._store.checkout(source.bucket, source.key, folder / "model")
             return [Servable(name, 1, folder / "model", image)]
 
         try:
-            await self._serving.load(name, lay)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the version ends FAILED with it
+            await self._hosting.load(name, stage)
+        except Exception as error:  # noqa: BLE001 - any failure makes the version FAILED
             logger.warning("%s failed to load: %s", name, error)
             return reason(error)
         return None
@@ -155,7 +155,7 @@ class Versions:
         return version
 
     def restore(self) -> None:
-        """Take up what an earlier process left: load READY ones, finish what was under way."""
+        """Resume after an earlier process: load READY versions, finish interrupted operations."""
         for name, version in self._records.resources.list(VERSION):
             match version["state"]:
                 case "READY":
@@ -169,7 +169,7 @@ class Versions:
 
     async def _reload(self, name: str) -> None:
         failure = await self._load(name)
-        # It may be on its way out by now: then its operation has the last word.
+        # It may be in deletion by now, whose operation then decides its state.
         if failure is not None and self._records.version(name)["state"] == "READY":
             self._settle(name, {"state": "FAILED", "errorMessage": failure})
 
@@ -229,7 +229,7 @@ class Versions:
         return operation
 
     async def _take_down(self, name: str, operation: str) -> None:
-        await self._serving.unload(name)
+        await self._hosting.unload(name)
         model = self._records.model(model_of(name))
         with self._records.resources.transaction():
             if self._records.default(model) == name:
@@ -239,18 +239,18 @@ class Versions:
             self._operations.succeed(operation, EMPTY)
 
     async def serving(self, name: str) -> str:
-        """Return the full name of the version that answers for a model or version, once loaded.
+        """Return the full name of the version that serves a model or version, once it is loaded.
 
-        Raises ApiError when there is none, or when it does not serve.
+        Raises ApiError if there is none, or if it does not serve.
         """
         version = self._answering(name)
         if version["state"] == "READY":
-            # After a restart a READY version may still be loading, or turn out not to load.
+            # After a restart a READY version may still be loading, or fail to load.
             await self._work.settled(version["name"])
             version = self._answering(name)
         if version["state"] != "READY":
             raise not_ready(version)
-        if not self._serving.loaded(version["name"]):
+        if not self._hosting.loaded(version["name"]):
             raise ApiError(Code.UNAVAILABLE, "The version is not loaded yet; try again.")
         return str(version["name"])
 

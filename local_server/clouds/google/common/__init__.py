@@ -1,1 +1,1 @@
-"""Google's API conventions: discovery documents, messages, enums, errors."""
+"""Google's API conventions: discovery documents, messages, enums, errors, ETags."""

@@ -1,6 +1,6 @@
-"""Google's discovery documents: which method a request means, and its query parameters.
+"""Google's discovery documents: the method of a request, and its query parameters.
 
-The documents come from google-api-python-client's static cache and are read when first needed.
+The documents come from google-api-python-client's static cache and are read on first use.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Method:
     id: str
     http_method: str
     verb: str
-    """The custom verb that ends the path, such as `predict`; "" without one."""
+    """The custom verb at the end of the path, such as `predict`, or ""."""
     path: re.Pattern[str]
     query: Mapping[str, Schema]
     request: str | None
-    """The request body's schema, by its id."""
+    """The schema id of the request body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request recognised as a method, with its path and query parameters decoded."""
+    """A request matched to a method, with its path and query parameters decoded."""
 
     method: Method
     path: Mapping[str, str]
@@ -47,26 +47,26 @@ class Call:
 
 
 class Api:
-    """One API as its discovery document describes it."""
+    """One API, from its discovery document."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.schemas: Mapping[str, Schema] = document["schemas"]
         endpoints = document.get("endpoints", ())
         self.locations = frozenset(endpoint["location"] for endpoint in endpoints)
-        """Where the API is, by its regional endpoints; none where the document names none."""
+        """Locations of the API's regional endpoints; empty if the document names none."""
         self._methods: dict[tuple[str, str], list[Method]] = {}
         for method in _methods(document, document["parameters"]):
             self._methods.setdefault((method.http_method, method.verb), []).append(method)
 
     def match(self, http_method: str, path: str, query: str) -> Call:
-        """Recognise a request; raises ApiError when no method fits or a parameter is wrong.
+        """Match a request to a method; raises ApiError for an unknown method or a bad parameter.
 
-        `path` and `query` are percent-encoded, as they came on the wire.
+        `path` and `query` are percent-encoded, as in the request.
         """
-        # An API has a thousand methods; few share a verb.
+        # An API has a thousand methods, but few share a verb.
         for method in self._methods.get((http_method, _verb(path)), ()):
-            if found := method.path.fullmatch(path):
-                names = {name: unquote(value) for name, value in found.groupdict().items()}
+            if match := method.path.fullmatch(path):
+                names = {name: unquote(value) for name, value in match.groupdict().items()}
                 return Call(method, names, _query(method, query))
         raise ApiError(Code.NOT_FOUND, f"Method not found: {http_method} {path}")
 
@@ -74,8 +74,8 @@ class Api:
 def load(name: str, version: str) -> Api:
     """Read an API's document.
 
-    Raises MissingExtraError without google-api-python-client, FileNotFoundError where that has no
-    document of this name.
+    Raises MissingExtraError without google-api-python-client, and FileNotFoundError if that has
+    no such document.
     """
     try:
         import googleapiclient.discovery_cache as cache
@@ -102,11 +102,11 @@ def _methods(resource: Schema, shared: Mapping[str, Schema]) -> Iterator[Method]
 
 
 def _path_pattern(template: str, parameters: Mapping[str, Schema]) -> re.Pattern[str]:
-    """Turn `v1/{+name}:predict` into a pattern, with each parameter's own pattern inside."""
+    """Turn `v1/{+name}:predict` into a pattern that contains each parameter's own pattern."""
     parts = _TEMPLATE.split(template)
     for index in range(1, len(parts), 2):
         own = parameters[parts[index]].get("pattern", "^[^/]+$").removeprefix("^").removesuffix("$")
-        # A custom verb (":predict") is no part of a name.
+        # A name does not include a custom verb (":predict").
         parts[index] = f"(?P<{parts[index]}>{own.replace('[^/]', '[^/:]').replace('.*', '[^:]*')})"
     for index in range(0, len(parts), 2):
         parts[index] = re.escape(parts[index])
@@ -130,9 +130,9 @@ def _query(method: Method, query: str) -> dict[str, Any]:
 
 
 def _without_options(name: str, text: str) -> str:
-    """Return a value without what follows the format in `$alt=json;enum-encoding=int`.
+    """Return a value without the options after it in `$alt=json;enum-encoding=int`.
 
-    Answers always name their enums, which every reader of proto3's JSON takes too.
+    Responses always name enums, which every proto3 JSON parser accepts.
     """
     return text.partition(";")[0] if name == "alt" else text
 

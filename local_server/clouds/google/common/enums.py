@@ -1,7 +1,7 @@
-"""Numbers of enum values, which clients over gapic send and discovery documents leave out.
+"""Enum numbers that gapic clients send and discovery documents omit.
 
-A discovery document lists an enum's names in the order of its declaration, which for nearly all is
-that of their numbers. Here are those that differ (google-cloud-aiplatform's own types).
+A discovery document lists an enum's names in declaration order, which usually is the order of
+their numbers. This table has the exceptions (google-cloud-aiplatform's own types).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NUMBERS: Mapping[str, Mapping[int, str]] = {
 
 
 def name_of(enum: str, names: Sequence[str], number: int) -> str | None:
-    """Return the name of an enum's number, None for a number that it does not have."""
+    """Return the name of an enum's number, or None for an unknown number."""
     numbers = _NUMBERS.get(enum)
     if numbers is not None:
         return numbers.get(number)

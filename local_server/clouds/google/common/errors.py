@@ -29,14 +29,14 @@ _HTTP = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One field that a request got wrong, by its snake_case path."""
+    """One invalid field of a request, by its snake_case path."""
 
     field: str
     description: str
 
 
 class ApiError(StatusError):
-    """A refusal by a Google API, with the fields that caused it."""
+    """An error of a Google API, with the fields that caused it."""
 
     def __init__(self, code: Code, message: str, violations: tuple[Violation, ...] = ()) -> None:
         super().__init__(code, message)
@@ -44,18 +44,18 @@ class ApiError(StatusError):
 
     @classmethod
     def of_field(cls, code: Code, field: str, description: str) -> ApiError:
-        """Make the error as the ml API words it: `Field: FIELD Error: DESCRIPTION`."""
+        """Return an error with the ml API's text: `Field: FIELD Error: DESCRIPTION`."""
         message = f"Field: {field} Error: {description}"
         return cls(code, message, (Violation(field, description),))
 
 
 def json_response(document: object) -> Response:
-    """Return a 200 with a JSON document."""
+    """Return a 200 response with a JSON document."""
     return Response(HTTPStatus.OK, json.dumps(document).encode(), JSON)
 
 
 def error_response(error: StatusError) -> Response:
-    """Return an error as google.rpc.Status JSON under its HTTP status."""
+    """Return an error as google.rpc.Status JSON with its HTTP status."""
     status = _HTTP.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     body: dict[str, object] = {
         "code": int(status),

@@ -1,4 +1,4 @@
-"""Entity tags of resources: a digest of the document, compared before an update (AIP-154)."""
+"""ETags of resources: a digest of the document, compared before an update (AIP-154)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .errors import ApiError
 
 
 def etag(document: Mapping[str, Any]) -> str:
-    """Return a token that changes with the document (base64, as the schema's `byte` wants)."""
+    """Return an ETag that changes with the document (base64, as the schema's `byte` requires)."""
     content = json.dumps(document, sort_keys=True).encode()
     return base64.b64encode(hashlib.sha256(content).digest()[:8]).decode()
 
 
 def check_etag(document: Mapping[str, Any], expected: str | None) -> None:
-    """Refuse an update that was made from an older reading; raises ApiError ABORTED."""
+    """Refuse an update of an outdated reading; raises ApiError ABORTED."""
     if expected is not None and expected != etag(document):
         raise ApiError(Code.ABORTED, "The etag does not match: the resource was changed meanwhile.")

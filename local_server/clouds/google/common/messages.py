@@ -1,7 +1,7 @@
-"""Request bodies read by a discovery document's schemas, refused in Google's own words.
+"""Validation of request bodies by a discovery document's schemas, with Google's error texts.
 
 The JSON is proto3's: names in lowerCamelCase or snake_case, null means absent, a 64-bit integer
-may be a string. What comes out has lowerCamelCase names and holds only what the schema knows.
+may be a string. The result has lowerCamelCase names and only fields of the schema.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _PACKAGES = {
 }
 _INTEGER = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _BAD = object()
-"""What a scalar reader returns for a value of another type."""
+"""Result of a scalar reader for a value of another type."""
 
 
 def parse(schemas: Mapping[str, Schema], schema_id: str, body: bytes, root: str) -> dict[str, Any]:
-    """Read a body as one message; raises ApiError that lists every wrong field.
+    """Parse a body as one message; raises ApiError that lists every invalid field.
 
-    `root` is the field of the request that the body stands for (`version`), or "".
+    `root` is the request field that holds the body (`version`), or "".
     """
     reader = _Reader(schemas)
     value = reader.message(schema_id, schemas[schema_id], _json(body), root)
@@ -44,7 +44,7 @@ def parse(schemas: Mapping[str, Schema], schema_id: str, body: bytes, root: str)
 def writable(
     schemas: Mapping[str, Schema], schema_id: str, message: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a message that was read without its output-only fields, which clients may send."""
+    """Return a parsed message without output-only fields, which clients may send."""
     return {
         name: _writable_value(schemas, schemas[schema_id]["properties"][name], value)
         for name, value in message.items()
@@ -71,14 +71,14 @@ def _json(body: bytes) -> object:
 
 
 class _Reader:
-    """Reads one body and collects what is wrong with it."""
+    """Reads one body and collects its errors."""
 
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self._schemas = schemas
         self.violations: list[Violation] = []
 
     def value(self, schema: Schema, owner: str, value: object, path: str) -> Any:
-        """Read a value of any schema; `owner` is the id that names its enums and messages."""
+        """Read a value of any schema; `owner` identifies its enums and messages."""
         if "$ref" in schema:
             return self.message(schema["$ref"], self._schemas[schema["$ref"]], value, path)
         match schema.get("type"):
@@ -92,7 +92,7 @@ class _Reader:
                 return self._scalar(schema, owner, value, path)
 
     def message(self, schema_id: str, schema: Schema, value: object, path: str) -> Any:
-        """Read an object: a message by its properties, or a map by its additional ones."""
+        """Read an object: a message if it has properties, otherwise a map."""
         if isinstance(value, list):
             return self._unknown(path, "Proto field is not repeating, cannot start list.")
         if not isinstance(value, dict):
@@ -123,7 +123,7 @@ class _Reader:
         }
 
     def _array(self, schema: Schema, owner: str, value: object, path: str) -> Any:
-        # Google's parser takes a lone value for a list of one; so must we.
+        # Google's parser accepts a single value as a list of one.
         items = value if isinstance(value, list) else [value]
         return [
             self.value(schema["items"], owner, item, f"{path}[{index}]")
@@ -169,7 +169,7 @@ def _type_url(schema_id: str) -> str:
 
 
 def _scalar_type(schema: Schema) -> tuple[str, Callable[[Any], object]]:
-    """Return a scalar schema's proto type name and the function that reads it."""
+    """Return a scalar schema's proto type name and its reader."""
     form = schema.get("format", "")
     if form in _INTEGER:
         return f"TYPE_{form.upper()}", lambda value: _integer(value, form)
@@ -216,5 +216,5 @@ def _bytes(value: object) -> object:
 
 
 def read_bytes(text: str) -> bytes:
-    """Return what a field of bytes holds, in either alphabet. Raises ValueError."""
+    """Decode a bytes field in either base64 alphabet; raises ValueError."""
     return base64.b64decode(text, altchars=b"-_" if "-" in text or "_" in text else None)

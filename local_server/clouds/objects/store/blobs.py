@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from cloudserve.files import sync_directory
+
 from .checksums import ALWAYS, Digests
 from .types import Blob
 
@@ -192,12 +194,3 @@ def sync_file(path: Path) -> None:
     """Flush a file's bytes to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def sync_directory(path: Path) -> None:
-    """Flush a directory's entries to disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

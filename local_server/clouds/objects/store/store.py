@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from cloudserve.files import try_lock
+
 from . import export_tree
 from .blobs import BlobDirectory, BlobWriter
 from .composite import Composites
@@ -56,7 +58,9 @@ class ObjectStore:
         self._clock = clock
         self._blobs = BlobDirectory(root)
         self._guard = (root / "lock").open("a+b")
-        alone = _try_exclusive(self._guard.fileno())
+        alone = try_lock(self._guard)
+        if not alone:  # wait for a process that opens it alone
+            fcntl.flock(self._guard, fcntl.LOCK_SH)
         try:
             self._database = Database(root / "objects.db")
         except BaseException:
@@ -270,12 +274,3 @@ def _require(info: ObjectInfo | None, bucket: str, key: str) -> ObjectInfo:
     if info is None:
         raise NoSuchKeyError(bucket, key)
     return info
-
-
-def _try_exclusive(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        return False
-    return True

@@ -12,7 +12,7 @@ from ....protocols.vertex.predict import DeployedModel
 from ....status import Code
 from ...background_tasks import either
 from ...google.common.errors import ApiError
-from ...model_hosting import Servable, Serving
+from ...model_hosting import ModelHosting, Servable
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
 from ..artifacts import Artifacts, serving_image
@@ -27,14 +27,14 @@ class JobRunner:
         self,
         artifacts: Artifacts,
         store: ObjectStore,
-        serving: Serving,
+        hosting: ModelHosting,
         inference: Inference,
         rehearsed: Collection[str] = (),
     ) -> None:
         self._rehearsed = frozenset(rehearsed)
         self._artifacts = artifacts
         self._store = store
-        self._serving = serving
+        self._hosting = hosting
         self._inference = inference
 
     def directory(self, job: Mapping[str, Any]) -> str:
@@ -52,10 +52,10 @@ class JobRunner:
         name = job["name"]
         try:
             await self._load(name, job["_version"])
-            with self._serving.hold(name):
+            with self._hosting.hold(name):
                 return await self._predict(job, cancelled)
         finally:
-            await self._serving.unload(name)
+            await self._hosting.unload(name)
 
     async def _load(self, name: str, version: Mapping[str, Any]) -> None:
         if version.get("containerSpec", {}).get("imageUri") in self._rehearsed:
@@ -69,10 +69,10 @@ class JobRunner:
 
         image = serving_image(version)
 
-        def lay(_: Path) -> list[Servable]:
+        def stage(_: Path) -> list[Servable]:
             return [Servable(name, 1, self._artifacts.saved_model(artifact), image)]
 
-        await self._serving.load(name, lay)
+        await self._hosting.load(name, stage)
 
     async def _predict(self, job: Mapping[str, Any], cancelled: asyncio.Event) -> Totals:
         plan = Plan.of(job)

@@ -12,7 +12,7 @@ from ....status import Code
 from ...background_tasks import BackgroundTasks
 from ...google.common.errors import ApiError
 from ...latency import Step
-from ...model_hosting import Servable, Serving, reason
+from ...model_hosting import ModelHosting, Servable, reason
 from ...resources import Document
 from ..artifacts import Artifacts, serving_image
 from ..images import stand_in
@@ -62,7 +62,7 @@ class Deployments:
         records: Records,
         operations: Operations,
         artifacts: Artifacts,
-        serving: Serving,
+        hosting: ModelHosting,
         work: BackgroundTasks,
         commands: Commands,
     ) -> None:
@@ -70,7 +70,7 @@ class Deployments:
         self._records = records
         self._operations = operations
         self._artifacts = artifacts
-        self._serving = serving
+        self._hosting = hosting
         self._work = work
         for kind, runner in {
             "deploy": Runner("DeployModelOperationMetadata", Step.DEPLOY, self._deploy, _STAGES),
@@ -132,7 +132,7 @@ class Deployments:
         await self._load(key, deployed)
 
         async def undo() -> None:
-            await self._serving.unload(key)
+            await self._hosting.unload(key)
 
         return Outcome(lambda: self._add(task), undo)
 
@@ -180,7 +180,7 @@ class Deployments:
     ) -> None:
         endpoint = key.partition("/deployedModels/")[0]
         start = partial(self._commands.start, endpoint, deployed, version)
-        await self._serving.host(key, start)
+        await self._hosting.host(key, start)
 
     async def _load_model(
         self, key: str, deployed: Mapping[str, Any], version: Mapping[str, Any]
@@ -196,10 +196,10 @@ class Deployments:
             logger.warning("%s: %s", key, text)
         image = serving_image(version)
 
-        def lay(_: Path) -> list[Servable]:
+        def stage(_: Path) -> list[Servable]:
             return [Servable(key, 1, self._artifacts.saved_model(artifact), image)]
 
-        await self._serving.load(key, lay)
+        await self._hosting.load(key, stage)
 
     def undeploy(self, name: str, body: Document) -> Document:
         """Start undeploying a model and return the operation; refused while it has traffic."""
@@ -220,7 +220,7 @@ class Deployments:
             return {"@type": f"{TYPE}UndeployModelResponse"}
 
         async def after() -> None:
-            await self._serving.unload(serving_key(name, deployed_id))
+            await self._hosting.unload(serving_key(name, deployed_id))
 
         return Outcome(finish, after=after)
 

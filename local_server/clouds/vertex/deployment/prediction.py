@@ -25,7 +25,7 @@ from ...background_tasks import BackgroundTasks
 from ...google.common.discovery import Schema
 from ...google.common.errors import JSON, ApiError
 from ...google.common.messages import parse, read_bytes
-from ...model_hosting import Serving
+from ...model_hosting import ModelHosting
 from ...resources import Document
 from ..endpoints import DEDICATED_DOMAIN, check_serves
 from ..records import Records, failed_precondition
@@ -67,14 +67,14 @@ class Predictions:
     def __init__(
         self,
         records: Records,
-        serving: Serving,
+        hosting: ModelHosting,
         work: BackgroundTasks,
         inference: Inference,
         schemas: Mapping[str, Schema],
         chance: random.Random,
     ) -> None:
         self._records = records
-        self._serving = serving
+        self._hosting = hosting
         self._work = work
         self._inference = inference
         self._direct = DirectPredictions(inference)
@@ -85,7 +85,7 @@ class Predictions:
         """Answer `ENDPOINT:predict`; raises StatusError."""
         request = read_request(body) or self._checked(body)
         deployed, limits = await self._answering(name, head)
-        with self._serving.hold(deployed.servable):
+        with self._hosting.hold(deployed.servable):
             image = self._own_image(deployed)
             if image is None:
                 answer = await predict(self._inference, deployed, request, limits)
@@ -104,7 +104,7 @@ class Predictions:
     async def raw_predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:rawPredict` with the container's bytes; raises StatusError."""
         deployed, limits = await self._answering(name, head)
-        with self._serving.hold(deployed.servable):
+        with self._hosting.hold(deployed.servable):
             image = self._own_image(deployed)
             if image is None:
                 answer, kind = await self._raw(deployed, body, limits), JSON
@@ -123,7 +123,7 @@ class Predictions:
         return await raw_predict(self._inference, deployed, _http_body(body), limits)
 
     def _own_image(self, deployed: DeployedModel) -> commands.OwnImage | None:
-        guest = self._serving.guest(deployed.servable)
+        guest = self._hosting.guest(deployed.servable)
         return guest if isinstance(guest, commands.OwnImage) else None
 
     async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
@@ -135,7 +135,7 @@ class Predictions:
             raise ApiError(
                 Code.UNIMPLEMENTED, "directRawPredict of a command is not available offline."
             )
-        with self._serving.hold(deployed.servable):
+        with self._hosting.hold(deployed.servable):
             output = await self._direct.answer(
                 deployed.servable, asked.get("methodName", ""), data, limits.seconds
             )
@@ -150,7 +150,7 @@ class Predictions:
         deployed = self._deployed(endpoint, choose(split, self._chance))
         # After a restart what is deployed may still be loading.
         await self._work.settled(deployed.servable)
-        if not self._serving.is_loaded(deployed.servable):
+        if not self._hosting.is_loaded(deployed.servable):
             raise ApiError(Code.UNAVAILABLE, "The model server is not ready; see its log.")
         return deployed, _limits(endpoint)
 

@@ -11,7 +11,7 @@ from cloudserve.adapters.google.vertex.provider import create as create_vertex
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
 from cloudserve.storage.contract import Expect
-from cloudserve.storage.upload.file_slice import Window
+from cloudserve.storage.upload.file_slice import FileSlice
 
 
 def answer(status, body):
@@ -98,6 +98,6 @@ def test_an_upload_that_arrived_damaged_is_an_error(scripted, tmp_path):
 
     store = gcs_at(scripted(answer_to).url)
     damaged = pytest.raises(RemoteError, match="what arrived is not what was sent")
-    with damaged as error, Window(file) as body:
+    with damaged as error, FileSlice(file) as body:
         store.put("a", body, {})
     assert error.value.retryable

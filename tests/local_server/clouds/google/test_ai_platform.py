@@ -379,7 +379,7 @@ class TestListings:
         assert refusal(request)[:3] == (
             400,
             "INVALID_ARGUMENT",
-            "Field: filter Error: 'nope' is no field that can be filtered by.",
+            "Field: filter Error: 'nope' is not a field that can be filtered by.",
         )
 
 

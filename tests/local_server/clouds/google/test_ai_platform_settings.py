@@ -100,13 +100,16 @@ def test_settings_that_there_were_are_taken(create, settings):
         (
             {"acceleratorConfig": {"count": "1", "type": "NVIDIA_TESLA_T4"}},
             (
-                "Field: version.accelerator_config Error: Machine type 'mls1-c1-m2' takes no"
-                " accelerators; Compute Engine (N1) ones do."
+                "Field: version.accelerator_config Error: Machine type 'mls1-c1-m2' has no"
+                " accelerators; Compute Engine (N1) types do."
             ),
         ),
         (
             {**N1, "acceleratorConfig": {"count": "3", "type": "NVIDIA_TESLA_T4"}},
-            "Field: version.accelerator_config Error: n1-standard-4 takes no 3 of NVIDIA_TESLA_T4.",
+            (
+                "Field: version.accelerator_config Error: n1-standard-4 does not support 3 of"
+                " NVIDIA_TESLA_T4."
+            ),
         ),
         (
             {**N1, "autoScaling": {"minNodes": 0}},
@@ -133,7 +136,7 @@ def test_settings_that_there_were_are_taken(create, settings):
         (
             {"labels": {"Team": "vision"}},
             (
-                'Field: version.labels Error: "Team": "vision" is no label: up to 63 lowercase'
+                'Field: version.labels Error: "Team": "vision" is not a label: up to 63 lowercase'
                 " letters, digits, underscores and dashes; a key begins with a letter."
             ),
         ),

@@ -104,6 +104,6 @@ def test_a_client_without_a_document_of_ml_v1_leaves_the_other_clouds_as_they_ar
     answer = requests.get(f"{url}/v1/projects/p/models", timeout=60)
     assert answer.status_code == 501
     assert answer.json()["error"]["status"] == "UNIMPLEMENTED"
-    assert "has no description of ml v1" in answer.json()["error"]["message"]
+    assert "does not describe ml v1" in answer.json()["error"]["message"]
     vertex = f"{url}/v1/projects/p/locations/us-central1/models"
     assert requests.get(vertex, timeout=60).json() == {}
