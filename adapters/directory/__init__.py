@@ -1,1 +1,1 @@
-"""A directory of this machine, or of a mounted share, in the place of a bucket: `file://`."""
+"""Local directories and mounted shares as buckets: `file://`."""

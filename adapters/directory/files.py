@@ -1,4 +1,4 @@
-"""Files that appear whole: staging_file, safe on disk, renamed."""
+"""Files that are written to a staging folder, flushed to disk, and renamed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from cloudserve.files import sync_directory
 
 FOR_ALL = 0o644
-"""A model server of another user must be able to read it."""
+"""Another user's model server must be able to read the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class StagingFile:
     path: Path
 
     def place(self, target: Path) -> None:
-        """Give it its name, in place of what has it."""
+        """Rename it to its final path, replacing any other file."""
         target.parent.mkdir(parents=True, exist_ok=True)
         self.path.replace(target)
         sync_directory(target.parent)
 
     def finish(self) -> None:
-        """Make its bytes safe on disk."""
+        """Flush its bytes to disk."""
         os.fchmod(self.file.fileno(), FOR_ALL)
         self.file.flush()
         os.fsync(self.file.fileno())
@@ -38,7 +38,7 @@ class StagingFile:
 
 @contextmanager
 def staging_file(folder: Path) -> Iterator[StagingFile]:
-    """Give a new file in a folder; it is removed at the end unless it was placed."""
+    """Yield a new file in a folder; it is removed at the end unless it was placed."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=folder)
     try:
@@ -49,7 +49,7 @@ def staging_file(folder: Path) -> Iterator[StagingFile]:
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """Return a file's status; None when there is no file."""
+    """Return a file's status; None if there is no file."""
     try:
         return None if path.is_dir() else path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -57,5 +57,5 @@ def status_of(path: Path) -> os.stat_result | None:
 
 
 def token_of(status: os.stat_result) -> str:
-    """Return what tells a file from every other that had its name."""
+    """Return a token that distinguishes a file from every other of the same name."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"

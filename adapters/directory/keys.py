@@ -1,8 +1,8 @@
-"""Keys as paths. A bucket takes any key; a directory has names of its own, so some are escaped.
+"""Keys as paths: a bucket accepts any key, so names that a directory cannot have are escaped.
 
-`%` becomes `%25`; the segments that a path cannot keep are written `%` (empty), `%2E` and `%2E%2E`,
-and a first segment `.cloudserve`, the store's own folder, `%2Ecloudserve`. So every path is one
-key, and the keys of models look as they are.
+`%` becomes `%25`; segments that are not possible in a path are written `%` (empty), `%2E` and
+`%2E%2E`, and a first segment `.cloudserve`, the store's own folder, `%2Ecloudserve`. So each path
+is one key, and the keys of models are unchanged.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from cloudserve.errors import RemoteError
 OWN = ".cloudserve"
 SPECIAL = {"": "%", ".": "%2E", "..": "%2E%2E"}
 LONGEST = 255
-"""Bytes of a name on the file systems of Linux."""
+"""Limit of a name in bytes on Linux file systems."""
 _ESCAPE = re.compile(r"%(25|2E)")
 
 
 def path_of(root: Path, key: str) -> Path:
-    """Return where a key's object lies; raises RemoteError for a key that no file can have."""
+    """Return the path of a key's object; raises RemoteError if no file can have the key."""
     segments = [SPECIAL.get(part, part.replace("%", "%25")) for part in key.split("/")]
     if segments[0] == OWN:
         segments[0] = f"%2E{OWN[1:]}"

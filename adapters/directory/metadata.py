@@ -1,4 +1,4 @@
-"""What is known of the objects of a directory beyond their bytes: a JSON file for each."""
+"""Metadata of the objects in a directory: one JSON file per object."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class Metadata:
-    """The metadata below one folder, by key; it counts for the object with its token alone.
+    """The metadata below one folder, by key, valid only for the object with the same token.
 
-    One thread of one process writes at a time: who writes holds the store's lock.
+    The writer must hold the store's lock.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, key: str, token: str) -> dict[str, str]:
-        """Return an object's metadata; {} where nothing is known of this one."""
+        """Return an object's metadata; {} if there is none for this token."""
         try:
             entry = msgspec.json.decode(self._path(key).read_bytes(), type=_Entry)
         except (FileNotFoundError, msgspec.DecodeError):
@@ -34,7 +34,7 @@ class Metadata:
         return entry.metadata if entry.token == token else {}
 
     def write(self, key: str, token: str, metadata: Mapping[str, str]) -> None:
-        """Remember an object's metadata in place of what was known of its key."""
+        """Store an object's metadata, replacing that of its key."""
         path = self._path(key)
         if not metadata:
             path.unlink(missing_ok=True)
@@ -43,7 +43,7 @@ class Metadata:
         replace_atomically(path, msgspec.json.encode(_Entry(token, dict(metadata))))
 
     def forget(self, key: str) -> None:
-        """Drop what is known of a key."""
+        """Delete a key's metadata."""
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:

@@ -1,6 +1,6 @@
-"""The calls of multipart uploads where there are none: a disk needs no parts.
+"""The multipart operations of a store without parts: a disk does not need them.
 
-A copy that was broken off is made again, file by file.
+An interrupted copy is restarted, file by file.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from cloudserve.storage.upload.file_slice import FileSlice
 
 
 class NoParts:
-    """The half of `PartStore` that a store without parts need not have; `begin` is its own."""
+    """The part operations of `PartStore`, for a store whose `begin` returns None."""
 
     def open_uploads(self, key: str) -> tuple[str, ...]:
-        """Return (): there are none."""
+        """Return (): there are no uploads."""
         del key
         return ()
 
@@ -38,4 +38,4 @@ class NoParts:
         raise UploadGoneError(f"there is no upload {upload}", where=key)
 
     def abort(self, key: str, upload: str) -> None:
-        """Do nothing: what is gone is no error."""
+        """Do nothing: there are no uploads."""

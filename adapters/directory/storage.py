@@ -1,8 +1,8 @@
-"""A directory as a bucket. A token is a file's inode, time and size.
+"""A directory as a bucket; an object's token is its file's inode, time and size.
 
-An object is a file of its key's name, put there by a rename when its bytes are safe on disk. What
-a bucket knows of an object beyond its bytes lies in `.cloudserve/metadata`, with the token it
-belongs to: of an object that was put there otherwise nothing is known.
+An object is a file with its key's name, renamed into place once its bytes are on disk. Metadata is
+in `.cloudserve/metadata`, together with the token that it belongs to; a file from another program
+has none.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from .metadata import Metadata
 from .no_parts import NoParts
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_MAKE_ROOM = "make room there, then run the same command again; whole files are not copied again"
+_MAKE_ROOM = "make room there, then run the command again; complete files are not copied again"
 
 
 class DirectoryBlobs(NoParts):
-    """The objects below one directory. Threads and processes may share it."""
+    """The objects below one directory, which threads and processes may share."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
-        self._about = Metadata(self._root / OWN / "metadata")
+        self._metadata = Metadata(self._root / OWN / "metadata")
 
     @property
     def url(self) -> str:
@@ -44,11 +44,11 @@ class DirectoryBlobs(NoParts):
         return f"file://{self._root}"
 
     def exists(self) -> bool:
-        """Return whether the directory is there."""
+        """Return whether the directory exists."""
         return self._root.is_dir()
 
     def ensure(self, notify: Notify) -> None:
-        """Make the directory if it is not there."""
+        """Create the directory if it does not exist."""
         if self.exists():
             return
         notify(f"make the directory {self.url}")
@@ -56,17 +56,17 @@ class DirectoryBlobs(NoParts):
             self._root.mkdir(parents=True)
 
     def head(self, key: str) -> Blob | None:
-        """Return an object's entry with its metadata, or None when it is not there."""
+        """Return an object's entry with its metadata, or None if there is no object."""
         path = path_of(self._root, key)
         with self._system(f"look at {self.url}/{key}"):
             status = status_of(path)
             if status is None:
                 return None
             blob = _entry(key, status)
-            return Blob(key, blob.size, blob.token, self._about.read(key, blob.token))
+            return Blob(key, blob.size, blob.token, self._metadata.read(key, blob.token))
 
     def read(self, key: str) -> tuple[bytes, str] | None:
-        """Return an object's bytes and token, or None when it is not there."""
+        """Return an object's bytes and token, or None if there is no object."""
         with (
             self._system(f"read {self.url}/{key}"),
             suppress(FileNotFoundError, NotADirectoryError),
@@ -79,7 +79,7 @@ class DirectoryBlobs(NoParts):
         return None
 
     def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
-        """Write an object atomically; raises ConflictError when `expect` does not hold."""
+        """Write an object atomically; raises ConflictError if `expect` does not hold."""
         with self._system(f"write {self.url}/{key}"), self._staged() as new:
             new.file.write(data)
             return self._place(new, key, {}, expect)
@@ -107,42 +107,42 @@ class DirectoryBlobs(NoParts):
             self._place(new, key, metadata, Expect.ANYTHING)
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order; nothing when the directory is missing."""
+        """Yield the entries under a prefix in key order; nothing if there is no directory."""
         with self._system(f"list {self.url}/{prefix}"):
-            found = [blob for blob in self._walk() if blob.key.startswith(prefix)]
-        files = [blob for blob in found if not blob.is_folder]
+            blobs = [blob for blob in self._walk() if blob.key.startswith(prefix)]
+        files = [blob for blob in blobs if not blob.is_folder]
         yield from sorted(files, key=lambda blob: blob.key.encode())
 
     def delete(self, key: str) -> None:
-        """Delete an object, and the directories that it leaves empty."""
+        """Delete an object, and its directories if they are empty."""
         path = path_of(self._root, key)
         with self._system(f"delete {self.url}/{key}"):
             if status_of(path) is None:
                 return
             path.unlink(missing_ok=True)
-            self._about.forget(key)
-            with suppress(OSError):  # not empty: that is where it ends
+            self._metadata.forget(key)
+            with suppress(OSError):  # stop at the first directory that is not empty
                 for folder in path.relative_to(self._root).parents[:-1]:
                     (self._root / folder).rmdir()
 
     def rename_tree(self, source: str, target: str) -> None:
-        """Rename a directory, whose objects keep what is known of them."""
+        """Rename a directory; its objects keep their metadata."""
         old, new = path_of(self._root, source.rstrip("/")), path_of(self._root, target.rstrip("/"))
         with self._system(f"rename {self.url}/{source} to {target}"), self._locked():
             if new.exists():
-                raise ConflictError("there is something already", where=f"{self.url}/{target}")
-            known = [(blob, self._about.read(blob.key, blob.token)) for blob in self.list(source)]
-            for blob, metadata in known:
+                raise ConflictError("the target already exists", where=f"{self.url}/{target}")
+            entries = [(b, self._metadata.read(b.key, b.token)) for b in self.list(source)]
+            for blob, metadata in entries:
                 key = target + blob.key.removeprefix(source)
-                self._about.write(key, blob.token, metadata)
+                self._metadata.write(key, blob.token, metadata)
             new.parent.mkdir(parents=True, exist_ok=True)
             old.rename(new)
             sync_directory(new.parent)
-            for blob, _ in known:
-                self._about.forget(blob.key)
+            for blob, _ in entries:
+                self._metadata.forget(blob.key)
 
     def read_range(self, blob: Blob, offset: int, size: int) -> Iterator[bytes]:
-        """Yield a span of an object that still has this token."""
+        """Yield a range of an object that still has this token."""
         with self._system(f"read {self.url}/{blob.key}"), self._unchanged(blob) as file:
             file.seek(offset)
             while size > 0 and (block := file.read(min(BLOCK, size))):
@@ -150,7 +150,7 @@ class DirectoryBlobs(NoParts):
                 yield block
 
     def begin(self, key: str, metadata: Mapping[str, str]) -> None:
-        """Return None: files are copied whole. Raises RemoteError when the directory is missing."""
+        """Return None: files are copied whole. Raises RemoteError if there is no directory."""
         del metadata
         if not self._root.is_dir():
             raise self._missing(f"begin the upload of {self.url}/{key}")
@@ -173,12 +173,12 @@ class DirectoryBlobs(NoParts):
             status = status_of(path)
             if not _holds(expect, None if status is None else token_of(status)):
                 raise ConflictError(
-                    "the object is not as expected: somebody else wrote it",
+                    "the object is not as expected: another client wrote it",
                     where=f"{self.url}/{key}",
                 )
             new.place(path)
             token = token_of(path.stat())
-            self._about.write(key, token, metadata)
+            self._metadata.write(key, token, metadata)
         return token
 
     @contextmanager
@@ -227,7 +227,7 @@ class DirectoryBlobs(NoParts):
         return RemoteError(
             f"{what}: there is no directory {self.url}",
             where=self.url,
-            hint="make it first, or mount the share",
+            hint="create it first, or mount the share",
         )
 
 

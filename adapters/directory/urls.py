@@ -1,4 +1,4 @@
-"""The entry point `file` of `cloudserve.storage`."""
+"""The entry point `file` in the group `cloudserve.storage`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .storage import DirectoryBlobs
 
 
 def open_url(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
-    """Return the directory that `file:///PATH` names, and the empty prefix."""
-    del environ  # a directory needs none
+    """Return the directory in `file:///PATH`, and the empty prefix."""
+    del environ  # a directory needs no settings
     parts = urlsplit(url)
     if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
-        raise UserError(f"`{url}` is no directory of this machine", hint="write file:///PATH")
+        raise UserError(f"`{url}` is not a local directory", hint="write file:///PATH")
     return DirectoryBlobs(Path(unquote(parts.path))), ""

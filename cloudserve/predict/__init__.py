@@ -1,4 +1,4 @@
-"""The client of a deployed model, whatever target serves it. Anyone may import it."""
+"""Clients of deployed models, the same for every target."""
 
 from cloudserve.predict.client import Client
 

@@ -1,4 +1,4 @@
-"""Predictions for files of instances, in a job of the platform's, where it has such jobs."""
+"""Batch predictions for files of instances, as a job of the platform."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A job's request: bucket URLs of the files, their format, and where the answers go."""
+    """The request of a job: bucket URLs of the files, their format, and the output's URL."""
 
     inputs: tuple[str, ...]
     output: str
-    """A bucket URL; the platform makes a directory of the job's own below it."""
+    """A bucket URL; the platform creates the job's own directory below it."""
     form: str = "jsonl"
-    """The files' format in the platform's word: jsonl, csv, tf-record, tf-record-gzip."""
+    """The platform's name of the file format: jsonl, csv, tf-record, tf-record-gzip."""
     batch_size: int = 0
-    """Instances a request to the container; 0 leaves it to the platform."""
+    """Instances per request to the container; 0 uses the platform's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """A job that ended, whole or in part."""
+    """A job that ended, with all or some of its predictions."""
 
     job: str
-    """The platform's name of it."""
+    """The platform's name of the job."""
     revision: str
     output: str
-    """The URL of the directory that has the predictions, and the errors if there are any."""
+    """URL of the directory with the predictions, and the errors if there are any."""
     succeeded: int
     failed: int
     failures: tuple[str, ...] = ()
@@ -53,18 +53,18 @@ class BatchResult:
 
 @runtime_checkable
 class BatchProvider(Provider, Protocol):
-    """A Provider whose platform runs such jobs."""
+    """A Provider whose platform has batch predictions."""
 
     def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
-        """Run a job with a revision, deployed or not, and wait for its end.
+        """Run a job with a revision, deployed or not, and wait until it ends.
 
-        Raises RemoteError with the job's reason when it fails; at the deadline it goes on.
+        Raises RemoteError with the reason of a failed job; at the deadline the job continues.
         """
         ...
 
 
 def anywhere(destination: Destination) -> None:
-    """Let a job start wherever it runs: the default for programs."""
+    """Allow any destination: the default for programs."""
 
 
 def run_batch(  # noqa: PLR0913 - keywords, each with its default
@@ -83,9 +83,9 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
 ) -> BatchResult:
     """Predict for files of instances: local paths, which are uploaded, or bucket URLs.
 
-    The live revision answers unless `version` names one. `begin` is called with the destination
-    before anything is uploaded or started, and raises to stop it. Raises UserError where the
-    target's platform has no such jobs, or a file is not there.
+    `version` selects a revision other than the live one. `begin` is called with the destination
+    before anything is uploaded or started, and may raise to stop. Raises UserError if the target's
+    platform has no batch predictions, or a file does not exist.
     """
     name = project.model(model).name
     place = project.target(target)
@@ -94,7 +94,7 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
         raise UserError(
             f"a target of `{place.provider}` has no batch predictions",
             where=place.where,
-            hint="targets of `vertex` and `sagemaker` have; others answer `cloudserve predict`",
+            hint="use a target of `vertex` or `sagemaker`, or `cloudserve predict`",
         )
     _check_local(files)
     destination = provider.destination()
@@ -122,20 +122,20 @@ def _check_local(files: tuple[str, ...]) -> None:
             )
 
 
-def _chosen(seen: Deployment, version: str | None) -> str:
+def _chosen(deployment: Deployment, version: str | None) -> str:
     if version is not None:
-        return choose(seen, version).revision.id
-    if seen.live and seen.find(seen.live):
-        return seen.live
+        return choose(deployment, version).revision.id
+    if deployment.live and deployment.find(deployment.live):
+        return deployment.live
     raise UserError(
-        f"no revision of {seen.model} is live",
-        where=f"{seen.model} on {seen.target}",
+        f"no revision of {deployment.model} is live",
+        where=f"{deployment.model} on {deployment.target}",
         hint="name one with --version",
     )
 
 
 def _upload(blobs: BlobStore, prefix: str, file: Path, notify: Notify) -> str:
-    """Put a file into the bucket under its digest, if it is not there, and return its URL."""
+    """Upload a file under its digest, unless it is already there, and return its URL."""
     key = f"{prefix}in/{_digest(file)}/{file.name}"
     if blobs.head(key) is None:
         notify(f"upload {file} to {blobs.url}/{key}")

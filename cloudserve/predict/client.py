@@ -1,4 +1,4 @@
-"""A client of a deployed model: one payload, any target."""
+"""The client of a deployed model, the same for every target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cloudserve.release.planning.planner import choose
 
 
 class Client:
-    """Predict with a model on a target, through the platform's own prediction call."""
+    """Sends prediction requests to a model on a target, through the platform's own API."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Client:
         version: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Bind to a model; `version` pins a deployed revision, else the platform's traffic decides.
+        """Bind to a model; `version` pins a deployed revision, otherwise the traffic split decides.
 
         Raises UserError for an unknown model, target or version.
         """
@@ -43,20 +43,20 @@ class Client:
 
     @cached_property
     def destination(self) -> Destination:
-        """The offline clouds, or the account of a cloud, that the requests reach; read once.
+        """Where requests go: the offline clouds, or a cloud account; read once.
 
-        Raises ProjectError when it is an account and the target has placeholders of `init`.
+        Raises ProjectError if it is an account and the target has placeholders of `init`.
         """
-        found = self._provider.destination()
-        check_placeholders(self._target, found)
-        return found
+        destination = self._provider.destination()
+        check_placeholders(self._target, destination)
+        return destination
 
     def predict(self, instances: Sequence[Any] | Any, *, signature: str | None = None) -> list[Any]:
-        """Return one prediction for each instance.
+        """Return one prediction per instance.
 
-        `instances` is a list of values (or a numpy array of shape (n, ...)): for a signature of one
-        input the value itself, for several an object by input name. A value is JSON's, bytes, or an
-        array. Raises UserError for any other, RemoteError with the platform's reason.
+        `instances` is a list of values, or an array of shape (n, ...): the value itself for a
+        signature of one input, otherwise a mapping by input name. Values are JSON, bytes or arrays.
+        Raises UserError for any other value, RemoteError with the platform's reason.
         """
         request: dict[str, Any] = {"instances": _plain(instances)}
         if signature is not None:
@@ -64,9 +64,9 @@ class Client:
         return self.predictions(self.send(_encode(request)))
 
     def send(self, body: bytes) -> bytes:
-        """Send a JSON request as it is and return the JSON answer as it comes.
+        """Send a JSON request unchanged and return the response body unchanged.
 
-        Raises UserError for what is no JSON, before it is sent, RemoteError with the platform's
+        Raises UserError if it is not JSON, before sending it, and RemoteError with the platform's
         reason.
         """
         _check_json(body)
@@ -77,23 +77,23 @@ class Client:
             raise
 
     def _advice(self, error: RemoteError) -> str | None:
-        """Say what to do about a platform's refusal where the adapter has no better idea."""
+        """Return a hint for a platform's refusal, for adapters that have none."""
         if error.status == HTTPStatus.NOT_FOUND:
             return f"deploy it first: cloudserve deploy {self._model} --target {self._target.name}"
         if error.retryable:
             return "run the same command again"
-        return f"`cloudserve inspect {self._model}` shows what its signatures take"
+        return f"`cloudserve inspect {self._model}` shows the inputs of its signatures"
 
     def predictions(self, answer: bytes) -> list[Any]:
-        """Return the predictions in a JSON answer; raises RemoteError when there are none."""
-        found = _decode(answer, self._model)
-        if not isinstance(found, dict) or not isinstance(found.get("predictions"), list):
+        """Return the predictions in a JSON response; raises RemoteError if there are none."""
+        response = _decode(answer, self._model)
+        if not isinstance(response, dict) or not isinstance(response.get("predictions"), list):
             raise RemoteError(
                 "the answer has no `predictions`",
                 where=self._model,
-                hint="`cloudserve predict --output json` prints it as it came",
+                hint="`cloudserve predict --output json` prints it unchanged",
             )
-        return list(found["predictions"])
+        return list(response["predictions"])
 
 
 def _check_json(body: bytes) -> None:
@@ -102,7 +102,7 @@ def _check_json(body: bytes) -> None:
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"the request is not JSON: {error}" if body.strip() else "the request is empty",
-            hint='send {"instances": […]}, an entry for each prediction',
+            hint='send {"instances": […]}, one entry per prediction',
         ) from error
 
 
@@ -117,7 +117,7 @@ def _encode(request: dict[str, Any]) -> bytes:
 
 
 def _json(value: Any) -> Any:
-    """Return JSON's form of bytes (TensorFlow Serving's `b64` object), arrays and their scalars."""
+    """Return the JSON form of bytes (TensorFlow Serving's `b64` object), arrays and scalars."""
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()}
     if hasattr(value, "tolist"):
@@ -132,7 +132,7 @@ def _decode(answer: bytes, model: str) -> Any:
         raise RemoteError(
             f"the answer is not JSON: {error}",
             where=model,
-            hint="look at what answers there: a proxy, or a container of your own",
+            hint="check which server answers there: a proxy, or your own container",
         ) from error
 
 
@@ -140,6 +140,6 @@ def _plain(instances: Any) -> list[Any]:
     values = instances.tolist() if hasattr(instances, "tolist") else instances
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
         raise UserError(
-            "`instances` must be a list or an array of them", hint="put a single one in a list"
+            "`instances` must be a list or an array", hint="put a single instance in a list"
         )
     return list(values)

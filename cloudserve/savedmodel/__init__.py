@@ -1,11 +1,11 @@
 """A SavedModel on disk, read without TensorFlow.
 
-    resolve(path)            which version directory is meant, and its number
-    read_saved_model(path)   signatures, tags, ops; whether all its files are there
-    read_tree(path)          its files with sizes and digests, and one digest over all
-    compare(live, new)       whether a new version answers the requests of the live one
+    resolve(path)            the version directory and its number
+    read_saved_model(path)   signatures, tags, ops; checks that all files are complete
+    read_tree(path)          the files with sizes and digests, and one digest over all
+    compare(live, new)       whether a new version accepts the requests of the live one
 
-Whatever is wrong with the files is raised as one `cloudserve.errors.ModelError`.
+Any fault in the files is raised as `cloudserve.errors.ModelError`.
 """
 
 from cloudserve.savedmodel.checks.contract import Contract, Difference, compare

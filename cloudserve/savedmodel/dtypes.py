@@ -1,4 +1,4 @@
-"""TensorFlow's element types: `DataType` numbers, their names in .proto files and in Python.
+"""TensorFlow's element types: `DataType` numbers, and their names in .proto files and Python.
 
 Source: tensorflow/core/framework/types.proto (`DataType`), tensorflow/python/framework/dtypes.py
 (`DType.name`).

@@ -1,4 +1,4 @@
-"""File access whose failures are ModelErrors, and questions about paths that never fail."""
+"""File access that raises ModelError, and tests of paths that never raise."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 
-UNREADABLE = "look at who may read it, and at the disk"
+UNREADABLE = "check its permissions, and the disk"
 
 
 def is_file(path: Path) -> bool:
-    """Return whether a path is a regular file; no for names that no file can have."""
+    """Return whether a path is a regular file; False for impossible names."""
     return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises on names that are too long)
 
 
 def is_directory(path: Path) -> bool:
-    """Return whether a path is a directory; no for names that no directory can have."""
+    """Return whether a path is a directory; False for impossible names."""
     return os.path.isdir(path)  # noqa: PTH112 (Path.is_dir raises on names that are too long)
 
 
 def file_size(path: Path) -> int | None:
-    """Return the bytes of a regular file, or None when there is none that can be looked at."""
+    """Return the size of a regular file, or None if it does not exist or is not accessible."""
     try:
         status = path.stat()
     except OSError:
@@ -31,7 +31,7 @@ def file_size(path: Path) -> int | None:
 
 
 def read_file(root: Path, name: str) -> bytes:
-    """Return a file's bytes. Raises ModelError when the system refuses."""
+    """Return a file's bytes. Raises ModelError if the system refuses."""
     try:
         return (root / name).read_bytes()
     except OSError as error:
@@ -40,7 +40,7 @@ def read_file(root: Path, name: str) -> bytes:
 
 
 def list_names(directory: Path) -> list[str]:
-    """Return the names in a directory, sorted. Raises ModelError when the system refuses."""
+    """Return the names in a directory, sorted. Raises ModelError if the system refuses."""
     try:
         return sorted(os.listdir(directory))  # noqa: PTH208 (only the names)
     except OSError as error:

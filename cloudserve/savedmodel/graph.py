@@ -1,4 +1,4 @@
-"""Walks over a `GraphDef` message: nodes by name, the functions they call, what a tensor needs."""
+"""Traversal of a `GraphDef`: nodes by name, called functions, the ancestors of a tensor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FORWARDS = frozenset(
     {"Enter", "Identity", "Merge", "NextIteration", "Switch"}
     | {"RefEnter", "RefIdentity", "RefMerge", "RefNextIteration", "RefSwitch"}
 )
-"""Ops that return their first input, so that a handle passes through them."""
+"""Ops that return their first input, and so pass a handle on."""
 
 _NO_NODES: frozenset[str] = frozenset()
 
@@ -26,18 +26,18 @@ class Graph:
     def ancestors(
         self, tensors: Iterable[str], fed: Container[str] = _NO_NODES
     ) -> Iterator[Message]:
-        """Yield the nodes that these tensors are computed from, except those that are fed."""
+        """Yield the nodes that these tensors depend on, without the fed ones."""
         pending = [node_name(tensor) for tensor in tensors]
-        seen = set()
+        visited = set()
         while pending:
             name = pending.pop()
-            if name in self.nodes and name not in seen and name not in fed:
-                seen.add(name)
+            if name in self.nodes and name not in visited and name not in fed:
+                visited.add(name)
                 yield self.nodes[name]
                 pending.extend(map(node_name, self.nodes[name].input))
 
     def called(self, node: Message) -> tuple[str, ...]:
-        """Return the functions of the library that a node runs, such as the branches of an `If`."""
+        """Return the library functions that a node calls, such as the branches of an `If`."""
         names = [node.op]
         for name in sorted(node.attr):
             value = node.attr[name]
@@ -46,18 +46,18 @@ class Graph:
         return tuple(name for name in names if name in self.functions)
 
     def loaded_ops(self) -> frozenset[str]:
-        """Return the ops that a load looks up: the graph's, and those of the functions it calls.
+        """Return the ops that a load looks up: those of the graph and of the functions it calls.
 
-        TensorFlow refuses a model with an unknown op there, in the function that saves too, and
-        takes one in a function that no node calls (tried with `LoadSavedModel` of 2.21).
+        TensorFlow refuses a model with an unknown op there, even in the function that saves, and
+        accepts one in a function that no node calls (tried with `LoadSavedModel` of 2.21).
         """
         ops: set[str] = set()
-        seen: set[str] = set()
+        visited: set[str] = set()
         pending = list(self.nodes.values())
         while pending:
             node = pending.pop()
-            new = set(self.called(node)) - seen
-            seen |= new
+            new = set(self.called(node)) - visited
+            visited |= new
             pending.extend(inner for name in new for inner in self.functions[name].node_def)
             if node.op not in self.functions:
                 ops.add(node.op)
@@ -78,10 +78,10 @@ def node_name(tensor: str) -> str:
 
 
 def source(nodes: Mapping[str, Message], tensor: str) -> str:
-    """Return the node that makes a tensor, seen through the ops that forward their input."""
+    """Return the node that produces a tensor, skipping ops that forward their input."""
     name = node_name(tensor)
-    seen = set()
-    while name in nodes and name not in seen and nodes[name].op in _FORWARDS:
-        seen.add(name)
+    visited = set()
+    while name in nodes and name not in visited and nodes[name].op in _FORWARDS:
+        visited.add(name)
         name = node_name(nodes[name].input[0])
     return name

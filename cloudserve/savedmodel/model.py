@@ -1,4 +1,4 @@
-"""The noun that a SavedModel directory is read into."""
+"""The contents of a SavedModel directory."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What one MetaGraph of a SavedModel says. Its files and digest: `read_tree`."""
+    """One MetaGraph of a SavedModel. `read_tree` has its files and digest."""
 
     path: Path
     tags: tuple[str, ...]
     """The tags of this MetaGraph, sorted."""
     available_tags: tuple[tuple[str, ...], ...]
-    """The tags of each MetaGraph in the file, in its order."""
+    """The tags of each MetaGraph, in the order of the file."""
     tensorflow_version: str
-    """The version that wrote it, such as `2.14.0`; "" when it does not say."""
+    """The TensorFlow version that wrote it, such as `2.14.0`; "" if unknown."""
     tensorflow_git_version: str
     all_signatures: tuple[Signature, ...]
-    """All signatures, sorted by name, those of the loader included."""
+    """All signatures, sorted by name, including the loader's."""
     ops: tuple[str, ...]
-    """The distinct ops of the graph and its functions, sorted; calls by function name left out."""
+    """The distinct ops of the graph and its functions, sorted; without calls by function name."""
     assets: tuple[str, ...]
     """The files below `assets/` that the graph names, sorted."""
     missing_assets: tuple[str, ...]
-    """Those of them that are not there. A model works without, unless its ops open the file."""
+    """Assets that do not exist. The model works without them unless its ops open the files."""
     has_variables: bool
     loaded_ops: tuple[str, ...] = ()
-    """Of `ops`, those that a load looks up: of the graph and the functions that its nodes call."""
+    """Those of `ops` that a load looks up, in the graph and the functions that it calls."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 
@@ -42,12 +42,12 @@ class SavedModel:
         return tuple(s for s in self.all_signatures if s.name not in HIDDEN_SIGNATURES)
 
     def signature(self, name: str) -> Signature:
-        """Return a signature by name, hidden ones too. Raises UserError, naming those there are."""
-        found = next((s for s in self.all_signatures if s.name == name), None)
-        if found is None:
+        """Return a signature by name, even a hidden one. Raises UserError with all names."""
+        signature = next((s for s in self.all_signatures if s.name == name), None)
+        if signature is None:
             raise UserError(
                 f"the model has no signature {name!r}",
                 where=str(self.path),
                 hint=choose_from(s.name for s in self.signatures),
             )
-        return found
+        return signature

@@ -1,11 +1,11 @@
-"""The few protobuf messages of a SavedModel, in a descriptor pool of their own.
+"""The protobuf messages of a SavedModel, in a private descriptor pool.
 
-TensorFlow registers these names in protobuf's default pool, where a second registration is
-refused. In a private pool both live in one process, in either import order.
+TensorFlow registers these names in protobuf's default pool, which refuses a second registration.
+With a private pool both can be imported into one process, in any order.
 
 Names, numbers and types are those of tensorflow/core/{framework,protobuf}/*.proto; a test compares
-them with TensorFlow's. What is not declared here (weights inside the graph, attributes, the object
-graph) the parser skips, which keeps reading fast. `oneof`s are left out: they are not on the wire.
+them with TensorFlow's. The parser skips undeclared fields (weights inside the graph, attributes,
+the object graph), which keeps it fast. `oneof`s are omitted: they are not in the encoding.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Message = Any
-"""A message or message class: protobuf makes them at run time, beyond mypy's sight."""
+"""A message or message class, which protobuf makes at run time and mypy cannot see."""
 
 # One line of .proto each: `[repeated | map] TYPE NAME = NUMBER`; `map T` is `map<string, T>`.
 _MESSAGES: dict[str, tuple[str, ...]] = {
@@ -152,7 +152,7 @@ def _set_type(field: FieldDescriptorProto, type_name: str) -> None:
 
 
 def _add_map_entry(message: DescriptorProto, field_name: str, value_type: str) -> str:
-    """Add the nested message that a `map<string, T>` is on the wire, and return its name."""
+    """Add the nested message that encodes a `map<string, T>`, and return its name."""
     name = "".join(part.capitalize() for part in field_name.split("_")) + "Entry"
     entry = message.nested_type.add(name=name)
     entry.options.map_entry = True

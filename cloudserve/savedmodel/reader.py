@@ -1,8 +1,8 @@
-"""Read a SavedModel directory into nouns, and say in one sentence what is wrong with it.
+"""The reader of SavedModel directories, which reports any fault in one sentence.
 
-Source: tensorflow/cc/saved_model/{reader,loader}.cc, whose choices are kept: the MetaGraph is the
-first whose set of tags equals the set asked for; the text form serves where there is no binary one;
-`asset_file_def` goes before the collection `saved_model_assets` of TensorFlow 1.
+Source: tensorflow/cc/saved_model/{reader,loader}.cc, whose rules are kept: the first MetaGraph with
+exactly the requested tags is loaded; the text form is read if there is no binary one;
+`asset_file_def` takes precedence over TensorFlow 1's collection `saved_model_assets`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _GIT_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> SavedModel:
-    """Read the MetaGraph with exactly these tags, and check that its files are there, whole.
+    """Read the MetaGraph with exactly these tags, and check that all its files are complete.
 
-    Nothing is written and no tensor read. Raises ModelError with what is wrong, where, and what to
-    do: no SavedModel, not a protobuf, other tags, variables missing or cut off.
+    Writes nothing and reads no tensor. Raises ModelError, with place and remedy, if there is no
+    SavedModel, no valid protobuf, no MetaGraph with the tags, or variables are incomplete.
     """
     path = Path(path)
     _check_directory(path)
@@ -63,8 +63,8 @@ def parse_signatures(
 ) -> tuple[Signature, ...]:
     """Return all signatures of the MetaGraph with these tags, sorted by name.
 
-    `data` is the content of the model file `name` (`MODEL_FILES`), wherever it lies. Raises
-    ModelError as `read_saved_model` does.
+    `data` is the content of a model file called `name` (`MODEL_FILES`). Raises ModelError as
+    `read_saved_model` does.
     """
     return _signatures(_select(_parse(data, name, where), tags, where))
 
@@ -105,7 +105,7 @@ def _parse(data: bytes, name: str, path: Path | str) -> proto.Message:
         return parse(proto.SavedModel, data)
     except proto.DecodeError as error:
         raise ModelError(
-            f"{name} is not a SavedModel protobuf, or it is cut off ({len(data)} bytes)",
+            f"{name} is not a SavedModel protobuf, or it is truncated ({len(data)} bytes)",
             where=str(path),
             hint="copy or export the model again",
         ) from error
@@ -140,7 +140,7 @@ def _check_is_content(data: bytes, name: str, path: Path | str) -> None:
 def _select(message: proto.Message, tags: tuple[str, ...], path: Path | str) -> proto.Message:
     if not message.meta_graphs:
         raise ModelError(
-            "the file holds no MetaGraph, so it is no SavedModel (a frozen graph, perhaps)",
+            "the file holds no MetaGraph, so it is not a SavedModel (a frozen graph, perhaps)",
             where=str(path),
             hint="export the model: model.export('DIRECTORY') in Keras, tf.saved_model.save of a "
             "tf.Module with its signatures",
@@ -152,7 +152,7 @@ def _select(message: proto.Message, tags: tuple[str, ...], path: Path | str) -> 
     raise ModelError(
         f"no MetaGraph has the tags {_say_tags(tags)}",
         where=str(path),
-        hint=f"name the tags of one that is there: {available}",
+        hint=f"name the tags of an existing one: {available}",
     )
 
 
@@ -195,17 +195,15 @@ def _collected_assets(graph: proto.Message) -> Iterator[proto.Message]:
 def _missing_assets(path: Path, assets: tuple[str, ...]) -> tuple[str, ...]:
     missing = tuple(name for name in assets if not is_file(path / "assets" / name))
     if missing:
-        logger.warning(
-            "%s: the graph names assets that are not there: %s", path, ", ".join(missing)
-        )
+        logger.warning("%s: the graph names assets that do not exist: %s", path, ", ".join(missing))
     return missing
 
 
 def _check_needs_no_variables(path: Path, graph: proto.Message) -> None:
-    """Refuse a graph that restores variables when there are none to restore.
+    """Refuse a graph that restores variables although there are none.
 
     TensorFlow Serving loads such a model (RunRestore in tensorflow/cc/saved_model/loader.cc), and
-    its requests then fail on uninitialised variables.
+    its requests fail on uninitialised variables.
     """
     used = VARIABLE_OPS.intersection(node.op for node in graph.graph_def.node)
     if used and graph.saver_def.restore_op_name:

@@ -1,4 +1,4 @@
-"""What a model takes and gives: signatures and the tensors behind their aliases, as plain nouns.
+"""Signatures: the inputs and outputs of a model, and the tensors of their aliases.
 
 Source: `SignatureDef`, `TensorInfo` in tensorflow/core/protobuf/meta_graph.proto.
 """
@@ -13,33 +13,33 @@ from cloudserve.savedmodel.dtypes import dtype_name
 from cloudserve.savedmodel.proto import Message
 
 HIDDEN_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
-"""Signatures that are the loader's business (tensorflow/cc/saved_model/constants.h)."""
+"""Signatures for the loader, not for requests (tensorflow/cc/saved_model/constants.h)."""
 
 Shape = tuple[int | None, ...] | None
-"""Sizes of the dimensions, None where any size fits; None altogether where the rank is unknown."""
+"""Sizes of the dimensions, None for any size; None for an unknown rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     """A named input or output of a signature.
 
-    `shape` is what the model states; models of TensorFlow 1.0 state `()` where they take more
-    dimensions, so it is no ground to refuse a request.
+    `shape` is declared by the model. Models of TensorFlow 1.0 declare `()` for inputs of higher
+    rank, so a request must not be refused because of it.
     """
 
     alias: str
     """The name that requests use."""
     tensor_name: str
-    """The graph's tensor, such as `x:0`; "" when `components` has several."""
+    """The graph's tensor, such as `x:0`; "" if there are `components`."""
     dtype: str
-    """TensorFlow's name: `float32`, `string`, …; of the values when there are components."""
+    """TensorFlow's name: `float32`, `string`, …; that of the values if there are components."""
     shape: Shape
     components: tuple[str, ...] = ()
     """The graph's tensors of a sparse (values, indices, dense shape) or composite tensor."""
 
     @property
     def type(self) -> str:
-        """Return dtype and shape in one word: `float32[?,784]`, `string[]`, `int64[...]`."""
+        """Return dtype and shape as text: `float32[?,784]`, `string[]`, `int64[...]`."""
         if self.shape is None:
             return f"{self.dtype}[...]"
         return f"{self.dtype}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
@@ -47,7 +47,7 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A function of the model that requests name; inputs and outputs are sorted by alias."""
+    """A function of the model that requests can call; inputs and outputs are sorted by alias."""
 
     name: str
     method_name: str
@@ -55,21 +55,21 @@ class Signature:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     defaults: tuple[str, ...] = ()
-    """Aliases of the inputs that a request may leave out, sorted."""
+    """Aliases of the optional inputs, sorted."""
 
     def input(self, alias: str) -> TensorSpec:
-        """Return the input of this alias. Raises UserError, naming those there are."""
-        found = next((spec for spec in self.inputs if spec.alias == alias), None)
-        if found is None:
+        """Return the input with this alias. Raises UserError with the existing aliases."""
+        spec = next((spec for spec in self.inputs if spec.alias == alias), None)
+        if spec is None:
             raise UserError(
                 f"signature {self.name!r} has no input {alias!r}",
                 hint=f"its inputs: {', '.join(s.alias for s in self.inputs) or 'none'}",
             )
-        return found
+        return spec
 
 
 def read_signature(name: str, definition: Message) -> Signature:
-    """Make a Signature from a `SignatureDef` message."""
+    """Return the Signature of a `SignatureDef` message."""
     return Signature(
         name=name,
         method_name=definition.method_name,
@@ -94,7 +94,7 @@ def _read_spec(alias: str, info: Message) -> TensorSpec:
 
 
 def _values_dtype(info: Message) -> int:
-    """Return the tensor's dtype; for a composite one, which states none, its first component's.
+    """Return a tensor's dtype, or that of a composite tensor's first component.
 
     TensorFlow flattens a ragged tensor to its values first, then the row splits.
     """
@@ -105,10 +105,10 @@ def _values_dtype(info: Message) -> int:
 
 
 def _read_shape(info: Message) -> Shape:
-    """Return the stated shape, None when there is none.
+    """Return the declared shape, or None.
 
-    TensorFlow would take a missing one for a scalar's, but writes scalars as an empty shape; models
-    of TensorFlow 1.0 leave it out for tensors of any rank.
+    TensorFlow takes a missing shape for a scalar's, but writes a scalar's shape as an empty one;
+    models of TensorFlow 1.0 omit it for tensors of any rank.
     """
     if not info.HasField("tensor_shape") or info.tensor_shape.unknown_rank:
         return None

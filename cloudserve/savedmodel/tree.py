@@ -1,15 +1,15 @@
 """The files of a directory and one digest over all of them.
 
-The digest is the SHA-256 of this canonical text, in UTF-8: the line `cloudserve-tree-1`, then for
-each file, in the byte order of the paths,
+The digest is the SHA-256 of this canonical UTF-8 text: the line `cloudserve-tree-1`, then for each
+file, in the byte order of the paths,
 
     PATH NUL SIZE NUL SHA256 LF
 
-with the path relative and with "/", the size in decimal, the file's SHA-256 in lower-case hex. NUL
-cannot stand in a path, so no two trees have the same text. Times, owners and modes do not count.
+with the path relative and with "/", the size in decimal, the file's SHA-256 in lower-case hex. A
+path cannot contain NUL, so no two trees have the same text. Times, owners and modes are ignored.
 
-What counts: every regular file, hidden ones too. A symbolic link counts as what it points to, which
-must lie inside the tree. Empty directories do not count: object stores have none.
+Every regular file counts, even a hidden one. A symbolic link counts as its target, which must be
+inside the tree. Empty directories are ignored, because object stores have none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cloudserve.savedmodel.files import UNREADABLE, is_directory
 from cloudserve.savedmodel.tree_cache import DigestCache, State
 
 _FORMAT = "cloudserve-tree-1\n"
-_THREADS = 4  # hashing leaves the GIL; more threads than this outrun common disks
+_THREADS = 4  # hashing releases the GIL; more threads than this outrun common disks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,17 @@ class Tree:
 
     @property
     def size(self) -> int:
-        """Return the bytes of all files together."""
+        """Return the total size in bytes."""
         return sum(file.size for file in self.files)
 
 
 def read_tree(path: Path | str, cache: DigestCache | None = None) -> Tree:
-    """Read and hash all files below a directory; those whose digest `cache` knows are not read.
+    """Read and hash all files below a directory, except those whose digest is in `cache`.
 
-    The result is of one moment: raises ModelError when any file is written or removed meanwhile, as
-    far as inode, size and times tell.
-    Raises it too for a link that leads out of the tree or in a circle, for what is neither file nor
-    directory, for what cannot be read, and for names that are not UTF-8.
+    The result is a snapshot: raises ModelError if a file is written or removed concurrently, as far
+    as inode, size and times show. Raises it too for a link that leads out of the tree or in a
+    circle, for an entry that is neither a file nor a directory, for unreadable files, and for names
+    that are not UTF-8.
     """
     root = Path(path)
     started = time.time_ns()
@@ -106,7 +106,7 @@ def _check_unchanged(root: Path, before: dict[str, State]) -> None:
 
 
 def _walk(root: Path, top: Path) -> Iterator[tuple[str, State]]:
-    """Yield the files below `top`, the real path of `root`; links are followed inside it."""
+    """Yield the files below `top`, the real path of `root`; links inside it are followed."""
     pending: list[tuple[str, tuple[Path, ...]]] = [("", (top,))]
     while pending:
         below, above = pending.pop()
@@ -157,7 +157,7 @@ def _real_path(root: Path, name: str, top: Path) -> Path:
         raise _unreadable(root, name, error) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
         raise ModelError(
-            f"{name} is a link that leads nowhere, or vanished while the directory was read",
+            f"{name} is a dangling link, or vanished while the directory was read",
             where=str(root),
             hint="replace the link by the file, or remove it",
         ) from error
@@ -165,7 +165,7 @@ def _real_path(root: Path, name: str, top: Path) -> Path:
         raise ModelError(
             f"the link {name} leads out of the directory",
             where=str(root),
-            hint="replace the link by what it points to",
+            hint="replace the link by its target",
         )
     return real
 

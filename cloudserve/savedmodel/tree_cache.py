@@ -1,13 +1,13 @@
-"""Digests of files that were hashed before, so that a model of gigabytes is not read each time.
+"""A cache of file digests, so that a model of gigabytes is not read each time.
 
-A digest is taken again from a file that has the same device, inode, size, modification time and
-change time; the latter nobody can set, so a copy that keeps the modification time is noticed. A
-file that was written just before it was hashed is not remembered: it could be written again without
-its times showing it. Linux counts in clock ticks of up to 10 ms, FAT in two seconds.
+A digest is reused for a file with the same device, inode, size, modification time and change time.
+Nobody can set the change time, so a copy that keeps the modification time is noticed. A file that
+was written just before it was hashed is not cached: another write might not change its times. Linux
+counts in clock ticks of up to 10 ms, FAT in two seconds.
 
-One file for each tree, `~/.cache/cloudserve/digests/SHA256-OF-PATH.json`, replaced whole: of two
-writers the last wins, and the other's digests are computed again. A broken file counts as none. A
-folder that others can write to is not used, because a wrong digest would pass for the model's.
+One file per tree, `~/.cache/cloudserve/digests/SHA256-OF-PATH.json`, replaced atomically: of two
+writers the last wins, and the other's digests are computed again. A broken file is ignored. A
+folder that others can write to is not used, because a wrong digest would be taken for the model's.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from cloudserve.files import replace_atomically
 TICK_NS = 10_000_000
 SETTLED_NS = 100_000_000
 SETTLED_COARSE_NS = 2_000_000_000
-"""The age of a file whose times are whole ticks, as those of coarse clocks are."""
+"""The required age of a file whose times are whole ticks, as coarse clocks set them."""
 KEPT_SECONDS = 90 * 24 * 3600.0
-"""How long the digests of a tree that nobody asks for are kept."""
+"""How long the digests of an unused tree are kept."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 logger = logging.getLogger(__name__)
 
 
 class State(NamedTuple):
-    """What differs after a file was written, in place or by another put in its place."""
+    """File status that changes when a file is written or replaced."""
 
     device: int
     inode: int
@@ -48,13 +48,13 @@ class State(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """Return the state that a stat tells."""
+        """Return the state in a stat result."""
         return cls(
             status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
         )
 
     def is_settled(self, now_ns: int) -> bool:
-        """Say whether a later write would show in the times."""
+        """Return whether a later write would change the times."""
         is_coarse = self.modified_ns % TICK_NS == 0
         age = now_ns - max(self.modified_ns, self.changed_ns)
         return age > (SETTLED_COARSE_NS if is_coarse else SETTLED_NS)
@@ -75,32 +75,32 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class DigestCache:
-    """The digests remembered in one folder, which is made when it is first written to."""
+    """The digests in one folder, which is created when it is first written to."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self | None:
-        """Return the user's cache by the XDG Base Directory rules; None where there is no home."""
-        given, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
-        base = Path(given) if given.startswith("/") else Path(home) / ".cache" if home else None
+        """Return the user's cache by the XDG Base Directory rules; None without a home."""
+        xdg, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
+        base = Path(xdg) if xdg.startswith("/") else Path(home) / ".cache" if home else None
         return cls(base / "cloudserve" / "digests") if base else None
 
     def load(self, root: Path) -> dict[State, str]:
-        """Return what is remembered of a tree's files; nothing when it cannot be read."""
+        """Return the cached digests of a tree's files; empty if they cannot be read."""
         try:
             if not _is_ours(self._folder):
                 return {}
-            found = msgspec.json.decode(self._path(root).read_bytes(), type=_File)
+            content = msgspec.json.decode(self._path(root).read_bytes(), type=_File)
         except (OSError, msgspec.DecodeError) as error:
-            logger.debug("no digests are remembered of %s: %s", root, error)
+            logger.debug("no digests of %s are cached: %s", root, error)
             return {}
-        entries = (each for each in found.digests if _SHA256.fullmatch(each.sha256))
+        entries = (each for each in content.digests if _SHA256.fullmatch(each.sha256))
         return {State(*msgspec.structs.astuple(each)[:-1]): each.sha256 for each in entries}
 
     def save(self, root: Path, digests: Mapping[State, str]) -> None:
-        """Remember a tree's digests in place of earlier ones; that it failed is only logged."""
+        """Store a tree's digests, replacing earlier ones; a failure is only logged."""
         entries = tuple(_Entry(*state, sha256) for state, sha256 in digests.items())
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ class DigestCache:
             replace_atomically(self._path(root), msgspec.json.encode(_File(entries)), 0o600)
             self._forget_old()
         except OSError as error:
-            logger.debug("the digests of %s are not remembered: %s", root, error)
+            logger.debug("the digests of %s are not cached: %s", root, error)
 
     def _path(self, root: Path) -> Path:
         name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()

@@ -1,4 +1,4 @@
-"""Varints as protobuf, Snappy and LevelDB write them: seven bits a byte, the lowest first."""
+"""Varints of protobuf, Snappy and LevelDB: seven bits per byte, lowest first."""
 
 from __future__ import annotations
 

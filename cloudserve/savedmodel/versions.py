@@ -1,7 +1,7 @@
-"""Which version is meant: a SavedModel directory, or a base path of `NUMBER/` ones.
+"""The choice of a version: a SavedModel directory, or a base path with `NUMBER/` directories.
 
-TensorFlow Serving's rule: a directory whose name is an int64 in decimal is a version, leading
-zeros and all (`00000123` is 123), and the highest is served. Other entries are passed over.
+TensorFlow Serving's rule: a directory whose name is a decimal int64 is a version, even with leading
+zeros (`00000123` is 123), and the highest one is served. Other entries are ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cloudserve.hints import choose_from
 from cloudserve.savedmodel.files import is_directory, is_file, list_names
 
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
-"""The forms of a SavedModel's file: binary, text, and chunked (beyond 2 GB)."""
+"""Forms of a SavedModel's file: binary, text, and chunked (beyond 2 GB)."""
 
 _NUMBER = re.compile(r"[0-9]+")
 _LARGEST = 2**63 - 1
@@ -29,30 +29,30 @@ def is_saved_model(path: Path) -> bool:
 def list_versions(base_path: Path) -> dict[int, Path]:
     """Return the version directories below a base path by number, ascending.
 
-    Raises ModelError when two directories are the same number.
+    Raises ModelError if two directories have the same number.
     """
-    found: dict[int, Path] = {}
+    versions: dict[int, Path] = {}
     for name in list_names(base_path) if is_directory(base_path) else ():
         number, entry = _number(name), base_path / name
         if number is None or not is_directory(entry):
             continue
-        if number in found:
-            names = f"{found[number].name}/ and {entry.name}/"
+        if number in versions:
+            names = f"{versions[number].name}/ and {entry.name}/"
             raise ModelError(
                 f"{names} are both version {number}",
                 where=str(base_path),
                 hint="rename or remove one of them",
             )
-        found[number] = entry
-    return dict(sorted(found.items()))
+        versions[number] = entry
+    return dict(sorted(versions.items()))
 
 
 def resolve(path: Path | str, number: int | None = None) -> tuple[int, Path]:
     """Return a version's number and its SavedModel directory.
 
-    A SavedModel directory's number is its name; one with another name is `number`, or 1. Of a base
-    path it is the version `number`, or the highest. Raises ModelError when there is no SavedModel
-    or version, UserError when the version asked for is not there. The SavedModel is not read.
+    A SavedModel directory is numbered by its name; with any other name it is `number`, or 1. In a
+    base path the version `number` is chosen, or the highest. Raises ModelError if there is no
+    SavedModel or version, UserError if there is no version `number`. Does not read the SavedModel.
     """
     path = Path(path)
     if is_saved_model(path):
@@ -60,7 +60,7 @@ def resolve(path: Path | str, number: int | None = None) -> tuple[int, Path]:
     versions = list_versions(path)
     if not versions:
         raise ModelError(
-            f"neither a SavedModel nor NUMBER/ directories of them: {_what_is_there(path)}",
+            f"neither a SavedModel nor NUMBER/ directories of them: {_contents(path)}",
             where=str(path),
             hint="give the directory that holds saved_model.pb, or the one above its versions",
         )
@@ -86,7 +86,7 @@ def _resolve_saved_model(path: Path, number: int | None) -> int:
 
 
 def _own_number(path: Path) -> int | None:
-    """Return the number in the name as given, else in the name it stands for (`.`, a symlink)."""
+    """Return the number in the name as given, or else in the resolved name (`.`, a symlink)."""
     own = _number(path.name)
     return _number(path.resolve().name) if own is None else own
 
@@ -96,7 +96,7 @@ def _number(name: str) -> int | None:
     return number if number <= _LARGEST else None
 
 
-def _what_is_there(path: Path) -> str:
+def _contents(path: Path) -> str:
     if is_file(path):
         return "it is a file"
-    return "nothing of the kind is there" if is_directory(path) else "there is no such directory"
+    return "no such entries" if is_directory(path) else "there is no such directory"

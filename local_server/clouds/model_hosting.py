@@ -68,11 +68,11 @@ StageModels = Callable[[Path], Iterable[Servable]]
 """Writes model files to a folder and returns what to load; raises CloudserveError. May block."""
 
 
-class Guest(Protocol):
-    """What serves under a key without being a model of the server's."""
+class HostedProcess(Protocol):
+    """A process that serves a key, instead of models in this server."""
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop the process."""
         ...
 
 
@@ -80,7 +80,7 @@ class Guest(Protocol):
 class _Loaded:
     folder: Path
     servables: tuple[Servable, ...]
-    guest: Guest | None = None
+    guest: HostedProcess | None = None
     holders: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -129,8 +129,8 @@ class ModelHosting:
             raise
         self._loaded[key] = _Loaded(folder, tuple(done))
 
-    async def host(self, key: str, start: Callable[[Path], Awaitable[Guest]]) -> None:
-        """Start a guest with a folder of its own, and keep it; raises as `start`."""
+    async def host(self, key: str, start: Callable[[Path], Awaitable[HostedProcess]]) -> None:
+        """Start a process with its own folder, and host it; raises as `start`."""
         raise_injected()
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
@@ -141,17 +141,17 @@ class ModelHosting:
                 raise
         self._loaded[key] = _Loaded(folder, (), guest)
 
-    def guest(self, key: str) -> Guest | None:
-        """Return the guest of a key; None for models, and for nothing."""
+    def guest(self, key: str) -> HostedProcess | None:
+        """Return the process of a key; None for models, or if nothing is hosted."""
         loaded = self._loaded.get(key)
         return loaded.guest if loaded else None
 
     def is_loaded(self, key: str) -> bool:
-        """Say whether anything serves under a key."""
+        """Return whether a model or process serves a key."""
         return key in self._loaded
 
     async def close(self) -> None:
-        """Stop every guest; models are their manager's to free."""
+        """Stop every process; the manager frees the models."""
         for loaded in self._loaded.values():
             if loaded.guest is not None:
                 await loaded.guest.stop()

@@ -56,12 +56,12 @@ def container_variables(url: str, region: str) -> Mapping[str, str]:
 
 
 def google_variables(folder: Path, url: str) -> Mapping[str, str]:
-    """Return what the offline Vertex AI sets in a container of the user's.
+    """Return the variables of an offline Vertex AI container.
 
-    AWS is pointed at as well: code that brings a key of its own must not reach the real one.
+    They include AWS, because code with its own key must not reach the real one.
     """
-    given = client_variables(folder, url)
-    own = {name: text for name, text in given.items() if not name.startswith("AWS_")}
+    variables = client_variables(folder, url)
+    own = {name: text for name, text in variables.items() if not name.startswith("AWS_")}
     return {**own, "AWS_ENDPOINT_URL": url}
 
 

@@ -178,7 +178,7 @@ REPORTS = [
         deploy_split(**{"0": 90}),
         "the traffic percentage values must add up to 100",
         "aiplatform v1, Endpoint.trafficSplit",
-        r"400: The traffic split adds up to 90; it has to be 100, or empty\.",
+        r"400: The traffic split adds up to 90; it must be 100, or empty\.",
         id="a traffic split of 90",
     ),
     pytest.param(

@@ -1,7 +1,7 @@
-"""Decompress raw Snappy, in which newer TensorFlows keep the blocks of `variables.index`.
+"""Raw Snappy decompression, for `variables.index` files of newer TensorFlow versions.
 
-Source: google/snappy, format_description.txt. An index is kilobytes: plain Python is enough, and
-spares a compiled dependency.
+Source: google/snappy, format_description.txt. An index has kilobytes, so plain Python is fast
+enough and avoids a compiled dependency.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _LONGEST_INLINE_LITERAL = 59
 
 
 def decompress(data: bytes) -> bytes:
-    """Return the decompressed bytes. Raises ValueError when the data is not Snappy or cut off."""
+    """Return the decompressed bytes. Raises ValueError if the data is truncated or not Snappy."""
     size, position = read_varint(data, 0)
     output = bytearray()
     while position < len(data):
@@ -51,7 +51,7 @@ def _append_copy(data: bytes, position: int, output: bytearray) -> int:
 
 
 def _repeat(output: bytearray, offset: int, length: int) -> None:
-    """Append `length` bytes that start `offset` back; they may run into what is appended."""
+    """Append `length` bytes from `offset` back; they may overlap the appended ones."""
     if not 0 < offset <= len(output):
         raise ValueError(f"Snappy copy from {offset} bytes back, of {len(output)}")
     pattern = output[len(output) - offset :]

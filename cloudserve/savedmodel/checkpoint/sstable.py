@@ -1,7 +1,7 @@
-"""Read a table in LevelDB's format, in which TensorFlow writes `variables.index`.
+"""LevelDB's table format, in which TensorFlow writes `variables.index`.
 
 Source: google/leveldb, doc/table_format.md; TensorFlow's copy in tensorflow/core/lib/io/table*.
-Checksums are left to the loader.
+Checksums are not verified here; the loader does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNCOMPRESSED, _SNAPPY = 0, 1
 
 
 def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values in key order. Raises ValueError when damaged or cut off."""
+    """Yield keys and values in key order. Raises ValueError for a damaged or truncated table."""
     if len(data) < _FOOTER_SIZE or not data.endswith(_MAGIC):
         raise ValueError("its end is missing")
     footer = data[-_FOOTER_SIZE:]
@@ -48,7 +48,7 @@ def _block(data: bytes, offset: int, size: int) -> bytes:
 
 
 def _block_entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the entries; each shares the head of its key with the one before."""
+    """Yield the entries; each key may share a prefix with the key before."""
     restarts = int.from_bytes(block[-4:], "little")
     end = len(block) - 4 * (restarts + 1)
     position, key = 0, b""

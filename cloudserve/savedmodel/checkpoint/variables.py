@@ -1,4 +1,4 @@
-"""Are the variables whole? `variables.index` says which bytes its data shards must have.
+"""Completeness of the variables: `variables.index` states the bytes of its data shards.
 
 The index is a table of `BundleEntryProto` by tensor name, with a `BundleHeaderProto` under the
 empty key (tensorflow/core/protobuf/tensor_bundle.proto). No tensor is read.
@@ -16,13 +16,13 @@ from cloudserve.savedmodel.checkpoint.sstable import read_table
 from cloudserve.savedmodel.files import file_size, is_file, read_file
 
 INDEX = "variables/variables.index"
-COPY_AGAIN = "copy or export the SavedModel again: its files were not copied whole"
+COPY_AGAIN = "copy or export the SavedModel again: the copy is incomplete"
 _HEADER_KEY = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What an index promises: the number of shards, and the bytes needed of each that is used."""
+    """The contents of an index: the number of shards, and the bytes required of each used one."""
 
     shards: int
     needed: Mapping[int, int]
@@ -33,7 +33,7 @@ class Index:
 
 
 def read_index(data: bytes) -> Index:
-    """Parse the bytes of a `variables.index`. Raises ValueError when it is damaged or cut off."""
+    """Parse a `variables.index`. Raises ValueError if it is damaged or truncated."""
     shards = 0
     needed: dict[int, int] = {}
     for key, value in read_table(data):
@@ -49,16 +49,16 @@ def read_index(data: bytes) -> Index:
 
 
 def check_variables(path: Path) -> bool:
-    """Return whether the SavedModel has variables; then they are whole.
+    """Return whether the SavedModel has variables, after checking that they are complete.
 
-    Raises ModelError when the index is damaged, or a shard that it uses is missing or too short.
+    Raises ModelError if the index is damaged, or a shard is missing or too short.
     """
     if not is_file(path / INDEX):
         return False
     try:
         index = read_index(read_file(path, INDEX))
     except ValueError as error:
-        message = f"{INDEX} is damaged or cut off: {error}"
+        message = f"{INDEX} is damaged or truncated: {error}"
         raise ModelError(message, where=str(path), hint=COPY_AGAIN) from error
     problems = list(_shard_problems(path, index))
     if problems:
@@ -73,7 +73,7 @@ def _shard_problems(path: Path, index: Index) -> Iterator[str]:
         if size is None:
             yield f"{name} is missing"
         elif size < needed:
-            yield f"{name} is cut off: {size} of {needed} bytes"
+            yield f"{name} is truncated: {size} of {needed} bytes"
 
 
 def _parse(message: proto.Message, value: bytes) -> proto.Message:

@@ -1,8 +1,8 @@
-"""Can a new version of a model answer the requests of the live one? A comparison of signatures.
+"""Compatibility of a new version's signatures with the requests of the live one.
 
-Inputs may accept more than before, outputs may be stated more exactly; everything else can break a
-client. The JSON form of TensorFlow Serving adds two rules that gRPC does not have: a request names
-every input (defaults do not count), and a single output is written without its name
+Inputs may accept more than before and outputs may become more specific; any other change can break
+a client. TensorFlow Serving's JSON adds two rules to gRPC's: a request names every input, even one
+with a default, and a single output is written without its name
 (tensorflow_serving/util/json_tensor.cc).
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Shape, Signature, TensorSpec
 
 DEFAULT_SIGNATURE = "serving_default"
-"""The signature of a request that names none (tensorflow/cc/saved_model/signature_constants.h)."""
+"""The default signature of a request (tensorflow/cc/saved_model/signature_constants.h)."""
 
 _PREDICT = "tensorflow/serving/predict"
 _METHODS = frozenset({_PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
@@ -26,9 +26,9 @@ class Difference:
 
     signature: str
     text: str
-    """A sentence without its full stop, such as `input x: dtype changes from float32 to int32`."""
+    """A sentence without a full stop, such as `input x: dtype changes from float32 to int32`."""
     breaking: bool
-    """Whether requests that the live version answers can fail, or be answered in another form."""
+    """Whether requests of the live version's clients can fail, or get another form of response."""
 
     def __str__(self) -> str:
         return f"signature {self.signature}: {self.text}"
@@ -36,7 +36,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Every difference between the signatures of a live version and a new one."""
+    """All differences between the signatures of a live version and a new one."""
 
     differences: tuple[Difference, ...]
 
@@ -52,9 +52,9 @@ class Contract:
 
 
 def compare(live: Iterable[Signature], new: Iterable[Signature]) -> Contract:
-    """Compare the signatures of the live version with those of a new one, in the order of names.
+    """Compare the signatures of the live version with those of a new one, sorted by name.
 
-    The loader's own signatures (`HIDDEN_SIGNATURES`) are left out, because no request names them.
+    The loader's own signatures (`HIDDEN_SIGNATURES`) are ignored, because no request names them.
     """
     before, after = _by_name(live), _by_name(new)
     return Contract(
@@ -84,7 +84,7 @@ def _compare_one(name: str, live: Signature | None, new: Signature | None) -> It
 
 
 def _method(live: Signature, new: Signature) -> Iterator[Difference]:
-    """Compare the methods: any of the three can be called by Predict, one only by its own method.
+    """Compare the methods: Predict accepts any of the three, Classify and Regress only their own.
 
     Source: `VerifySignature` in tensorflow_serving/servables/tensorflow/predict_util.cc.
     """
@@ -120,7 +120,7 @@ def _added_input(alias: str, new: Signature) -> str:
 def _default(live: Signature, new: Signature, alias: str) -> Iterator[Difference]:
     had, has = alias in live.defaults, alias in new.defaults
     if had and not has:
-        yield _breaks(live, f"input {alias} has no default any more")
+        yield _breaks(live, f"input {alias} no longer has a default")
     elif has and not had:
         yield Difference(live.name, f"input {alias} has a default now", breaking=False)
 
@@ -151,7 +151,7 @@ def _tensor(
     if len(before.components) != len(after.components):
         yield _breaks(live, f"{noun} changes from {_form(before)} to {_form(after)}")
     elif before.shape != after.shape:
-        # What an output no longer states may still be so: only sizes that contradict are breaking.
+        # An output that is less specific may still be the same: only contradicting sizes break.
         fits = _agrees if output else _accepts
         text = f"{noun}: shape changes from {_say(before.shape)} to {_say(after.shape)}"
         breaking = not fits(before.shape, after.shape)

@@ -1,9 +1,9 @@
-"""Ops that are not TensorFlow's own: which Python package registers them, and who else has them.
+"""Ops outside TensorFlow: the Python packages that register them, and the servers that have them.
 
 TensorFlow Serving is built with the ops of TensorFlow Text, and from 2.11 on with the inference
 ops of TensorFlow Decision Forests (tensorflow_serving/model_servers/BUILD,
 `SUPPORTED_TENSORFLOW_OPS`; decision-forests, documentation/tensorflow_serving.md). Up to 1.15 it
-has the ops of tf.contrib too. The ops of TensorFlow Text are those that its 2.21 registers.
+has the ops of tf.contrib too. The ops of TensorFlow Text are those that its version 2.21 registers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class OpPackage:
     """A Python package that registers ops when it is imported."""
 
     project: str
-    """What pip installs."""
+    """The package's name for pip."""
     module: str
     prefixes: tuple[str, ...] = ()
     ops: frozenset[str] = frozenset()
     built_in_from: tuple[int, int] | None = None
-    """The first TensorFlow Serving that has these ops; None where none has."""
+    """The first TensorFlow Serving with these ops; None if no version has them."""
 
     def has(self, op: str) -> bool:
         """Return whether the package registers an op."""
@@ -60,7 +60,7 @@ PACKAGES = (
 _OF_GPU_BUILDS = frozenset(
     ["CreateTRTResourceHandle", "GetCalibrationDataOp", "InitializeTRTResource", "TRTEngineOp"]
 )
-"""TensorFlow's own, and not in the CPU wheels that the table was made from."""
+"""Ops of TensorFlow that are missing in the CPU wheels from which the table was made."""
 
 
 def foreign_ops(ops: Iterable[str]) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def package_of(op: str) -> OpPackage | None:
 
 
 def say_foreign(op: str) -> str:
-    """Return an op with the package that it belongs to, where one is known."""
+    """Return an op with its package, if that is known."""
     package = package_of(op)
     return f"`{op}` of {package.project}" if package else f"`{op}`"
 
@@ -83,7 +83,7 @@ def is_built_in(op: str, version: str) -> bool:
     """Return whether the TensorFlow Serving of a version has an op that is not TensorFlow's own."""
     number = _number(version)
     if number is None or number < (2, 0):
-        return True  # an unknown version, or one with tf.contrib: nothing can be said
+        return True  # an unknown version, or one with tf.contrib
     package = package_of(op)
     first = package.built_in_from if package else None
     return first is not None and number >= first

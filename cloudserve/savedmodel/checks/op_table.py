@@ -1,7 +1,7 @@
-"""Which ops each version of TensorFlow has: `op_table.txt`, which `tools/op_table.py` writes.
+"""The ops of each TensorFlow version: `op_table.txt`, which `tools/op_table.py` writes.
 
-Patch releases are those of their minor version. A version that the table does not have is unknown:
-nothing is said of it.
+A patch release has the ops of its minor version. For a version that the table does not have, no
+statement is made.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ class OpTable:
     """The ops of each version."""
 
     versions: Mapping[str, frozenset[str]]
-    """By minor version such as `2.15`, the oldest first."""
+    """By minor version such as `2.15`, oldest first."""
 
     def missing(self, ops: Iterable[str], version: str) -> tuple[str, ...]:
         """Return the ops that a version does not have, sorted; () for an unknown version."""
-        known = self.versions.get(minor_version(version))
-        return () if known is None else tuple(sorted(set(ops) - known))
+        ops_of_version = self.versions.get(minor_version(version))
+        return () if ops_of_version is None else tuple(sorted(set(ops) - ops_of_version))
 
     def foreign(self, ops: Iterable[str]) -> tuple[str, ...]:
         """Return the ops that no version of TensorFlow has, sorted."""
         return tuple(sorted(set(ops).difference(*self.versions.values())))
 
     def first(self, op: str) -> str:
-        """Return the oldest version that has an op, or "" for none."""
+        """Return the oldest version that has an op, or ""."""
         return next((version for version, ops in self.versions.items() if op in ops), "")
 
 
@@ -50,12 +50,12 @@ def minor_version(version: str) -> str:
 
 @cache
 def read_table() -> OpTable:
-    """Read the table that is part of this package."""
+    """Read the table of this package."""
     return parse_table(TABLE.read_text("utf-8"))
 
 
 def parse_table(text: str) -> OpTable:
-    """Read a table from its text."""
+    """Parse a table."""
     _, _, rest = text.partition(_ALL)
     order = rest.partition("\n")[0].split()
     versions: dict[str, set[str]] = {version: set() for version in order}
@@ -73,7 +73,7 @@ def parse_table(text: str) -> OpTable:
 
 
 def write_table(table: OpTable) -> str:
-    """Return the text of a table."""
+    """Return a table as text."""
     order = sorted(table.versions, key=lambda version: tuple(map(int, version.split("."))))
     spans: dict[tuple[int, int], list[str]] = {}
     for op in sorted(set().union(*table.versions.values())):

@@ -1,12 +1,12 @@
-"""Which variables do the signatures read that TensorFlow Serving leaves without a value?
+"""Variables that the signatures read and TensorFlow Serving does not restore.
 
-TensorFlow Serving gives variables their values with the SavedModel's restore op and its init op
-alone (`RunRestore` and `RunInitOp` in tensorflow/cc/saved_model/loader.cc); `tf.saved_model.load`
-in Python restores the object graph instead. `tf.saved_model.save` of a Keras 3 model writes restore
-ops for copies of the variables, so the model loads in TensorFlow Serving, and its requests fail.
+TensorFlow Serving restores variables only with the SavedModel's restore op and init op
+(`RunRestore` and `RunInitOp` in tensorflow/cc/saved_model/loader.cc); `tf.saved_model.load` in
+Python restores the object graph instead. `tf.saved_model.save` of a Keras 3 model writes restore
+ops for copies of the variables, so TensorFlow Serving loads the model and its requests fail.
 
-A variable is named by its container and shared name: two nodes may be handles of one variable. What
-cannot be decided counts as restored, because a model that works must not be refused.
+A variable is identified by its container and shared name: two nodes may be handles of one variable.
+An undecidable variable counts as restored, because a working model must not be refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _READS = frozenset(
     {"ReadVariableOp", "ResourceGather", "ResourceGatherNd"}
     | {"AssignAddVariableOp", "AssignSubVariableOp"}
 )
-"""Ops on a handle that fail where the variable has no value."""
+"""Ops on a handle that fail if the variable has no value."""
 _ASSIGNS = frozenset({"Assign", "AssignVariableOp"})
 _ASKS = frozenset({"IsVariableInitialized"})
 
@@ -42,17 +42,17 @@ _FIRST_ARGUMENT = {
     "StatelessWhile": 0,
     "While": 0,
 }
-"""Ops that call functions, and which of their inputs is the functions' first argument."""
+"""Ops that call functions, and the position of the functions' first argument."""
 
 _INIT_OP = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
 def unrestored_variables(meta_graph: Message, *, has_variables: bool) -> tuple[str, ...]:
-    """Return the names of these variables as TensorFlow Serving's error says them, sorted.
+    """Return the names of these variables as in TensorFlow Serving's error, sorted.
 
-    `has_variables` says whether there is a `variables.index`: TensorFlow Serving runs the restore
-    op only then.
+    `has_variables` is whether there is a `variables.index`: otherwise TensorFlow Serving does not
+    run the restore op.
     """
     graph = read_graph(meta_graph.graph_def)
     variables = {n.name: _key(n) for n in graph.nodes.values() if n.op in VARIABLE_OPS}
@@ -65,7 +65,7 @@ def unrestored_variables(meta_graph: Message, *, has_variables: bool) -> tuple[s
 
 
 def _key(variable: Message) -> tuple[str, str]:
-    """Return the container and the name of a variable, by which a session finds it."""
+    """Return a variable's container and name, which identify it in a session."""
     shared = variable.attr["shared_name"].s.decode("utf-8", "replace")
     container = variable.attr["container"].s.decode("utf-8", "replace")
     return container, shared or variable.name
@@ -118,7 +118,7 @@ def _tensors(infos: Iterable[Message]) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Uses:
-    """Handles, by names of their own, that nodes and the functions that they call use."""
+    """The handles that nodes and the functions they call read and assign."""
 
     read: set[Any] = field(default_factory=set)
     assigned: set[Any] = field(default_factory=set)
@@ -126,16 +126,16 @@ class _Uses:
 
 @dataclass(slots=True)
 class _Reader:
-    """Finds what becomes of variables; each function is looked at once."""
+    """Finds the reads and assignments of variables; analyses each function once."""
 
     graph: Graph
     _functions: dict[str, _Uses] = field(default_factory=dict)
-    """By name: the positions of the arguments that a function reads and assigns."""
+    """By function: the positions of the arguments that it reads and assigns."""
 
     def uses(
         self, nodes: Iterable[Message], known: Mapping[str, Message], handles: Mapping[str, Any]
     ) -> _Uses:
-        """Return how nodes use handles, given by node or argument, in the words of `handles`."""
+        """Return the uses of handles, given by node or argument name."""
         uses = _Uses()
         for node, position, name in _handle_inputs(nodes, known, handles):
             reads, assigns = self._use(node, position)
@@ -148,7 +148,7 @@ class _Reader:
         return uses
 
     def _use(self, node: Message, position: int) -> tuple[bool, bool]:
-        """Say whether a node reads, and whether it assigns, the variable of one of its inputs."""
+        """Return whether a node reads, and whether it assigns, the variable at an input."""
         if node.op in _READS or node.op in _ASSIGNS:
             return position == 0 and node.op in _READS, position == 0 and node.op in _ASSIGNS
         first = 0 if node.op in self.graph.functions else _FIRST_ARGUMENT.get(node.op)
@@ -172,7 +172,7 @@ class _Reader:
 def _handle_inputs(
     nodes: Iterable[Message], known: Mapping[str, Message], handles: Mapping[str, Any]
 ) -> Iterator[tuple[Message, int, str]]:
-    """Yield each node that takes a handle, at which input, and the handle's name."""
+    """Yield each node that has a handle as an input, the input's position, and the handle."""
     for node in nodes:
         for position, tensor in enumerate(node.input):
             if not tensor.startswith("^") and (name := source(known, tensor)) in handles:

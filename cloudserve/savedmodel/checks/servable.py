@@ -1,4 +1,4 @@
-"""Can TensorFlow Serving answer requests with a model? Its files say so before anything is sent."""
+"""Checks that TensorFlow Serving can serve a model, before it is uploaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMED = 3
 
 
 def check_has_signature(model: SavedModel) -> None:
-    """Raise ModelError for a model without a signature, which loads and answers no request."""
+    """Raise ModelError for a model without a signature, which could answer no request."""
     if not model.signatures:
         raise ModelError(
             "the model has no signature, so it can answer no request",
@@ -22,7 +22,7 @@ def check_has_signature(model: SavedModel) -> None:
 
 
 def check_is_restored(unrestored: Sequence[str], where: str | None) -> None:
-    """Raise ModelError where TensorFlow Serving leaves variables of the signatures without a value.
+    """Raise ModelError if TensorFlow Serving does not restore variables of the signatures.
 
     `unrestored` is `SavedModel.unrestored`; `where` is the model's directory.
     """
@@ -38,7 +38,7 @@ def check_is_restored(unrestored: Sequence[str], where: str | None) -> None:
 
 
 def say_variables(names: Sequence[str]) -> str:
-    """Return the first of these variables, and how many there are."""
+    """Return the first of these variables, and their number."""
     listed = ", ".join(names[:_NAMED])
     if len(names) > _NAMED:
         return f"{len(names)} variables ({listed}, …)"

@@ -1,1 +1,1 @@
-"""Vertex AI (aiplatform v1), offline: models, endpoints, predictions, batch jobs, operations."""
+"""Offline Vertex AI (aiplatform v1): models, endpoints, predictions, batch jobs, operations."""

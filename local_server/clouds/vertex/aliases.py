@@ -11,7 +11,7 @@ from .records import Records
 def move_aliases(
     records: Records, version: Document, added: Sequence[str], removed: Sequence[str]
 ) -> Document:
-    """Give a version aliases, take others from it, and the given from every other version."""
+    """Add aliases to a version, remove others, and take the added ones from other versions."""
     for other in records.versions(version["name"]):
         if other["versionId"] == version["versionId"]:
             kept = [a for a in other.get("versionAliases", ()) if a not in removed]
@@ -26,7 +26,7 @@ def move_aliases(
 
 
 def put_changed(records: Records, version: Document) -> None:
-    """Write a version as changed now."""
+    """Write a version with a new update time."""
     if not version.get("versionAliases"):
         version.pop("versionAliases", None)
     now = records.now()

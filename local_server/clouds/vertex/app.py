@@ -1,4 +1,4 @@
-"""Vertex AI (aiplatform v1) over HTTP: recognise the method, read the body, answer.
+"""The HTTP application of Vertex AI (aiplatform v1).
 
 Source: Google's discovery document of aiplatform v1. Clients poll operations below `/ui/`, which
 is the same API (google-api-core's transport; clouds.md B.4).
@@ -58,13 +58,13 @@ _OPERATIONS = Listing("operations", frozenset({"name", "done"}))
 
 
 def is_vertex(head: Head) -> bool:
-    """Say whether a request is Vertex AI's: its paths name a location."""
+    """Return whether a request is for Vertex AI, whose paths name a location."""
     return _PATH.fullmatch(head.path) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the face is built from."""
+    """The dependencies of the application."""
 
     resources: Resources
     store: ObjectStore
@@ -72,17 +72,17 @@ class Parts:
     work: BackgroundTasks
     inference: Inference
     latency: Latency
-    chance: random.Random
+    rng: random.Random
     folder: Path
-    """Where the copies of models' files are kept."""
+    """The folder for copies of models' files."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
-    """The commands that run in the place of images, by image."""
+    """Commands that run in place of images, by image."""
     variables: Variables = dict
-    """What points such a command at this emulator."""
+    """Returns the variables that point such a command at this emulator."""
 
 
 class VertexAi:
-    """The aiplatform v1 face, and the state behind it."""
+    """The aiplatform v1 application and its state."""
 
     def __init__(self, parts: Parts) -> None:
         self._api = load("aiplatform", "v1")
@@ -103,7 +103,7 @@ class VertexAi:
             parts.work,
             parts.inference,
             self._api.schemas,
-            parts.chance,
+            parts.rng,
         )
         runner = JobRunner(
             self._artifacts, parts.store, parts.hosting, parts.inference, tuple(parts.rehearsals)
@@ -123,7 +123,7 @@ class VertexAi:
         }
 
     def restore(self) -> None:
-        """Take up what an earlier process left: deployed models, operations under way."""
+        """Resume the deployed models and unfinished operations of an earlier process."""
         self._artifacts.sweep(self._models.artifacts_in_use())
         self._deployments.restore()
         self._operations.restore()
@@ -192,11 +192,11 @@ class VertexAi:
         }
 
     def body_limit(self, head: Head) -> int | None:
-        """Collect bodies up to the payload limit; stream larger ones to refuse them."""
+        """Buffer bodies up to the payload limit; stream larger ones to refuse them."""
         return collect_limit(head, _limit(head))
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request; a refusal is google.rpc.Status JSON."""
+        """Answer one request; errors are google.rpc.Status JSON."""
         try:
             body = await collect(request, _limit(request.head))
             return await self._answer(request.head, body)
@@ -206,7 +206,7 @@ class VertexAi:
             return error_response(error)
 
     def failed(self, _: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Return the response to a request that failed for a reason of this server."""
         return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
 
     async def _answer(self, head: Head, body: bytes) -> Response:
@@ -224,7 +224,7 @@ class VertexAi:
         return json_response(await answer if inspect.isawaitable(answer) else answer)
 
     def _check_location(self, path: str) -> None:
-        """Refuse a region that there is not, as Google's APIs do (firezone/firezone#7711)."""
+        """Refuse an unknown region, as Google's APIs do (firezone/firezone#7711)."""
         match, known = _LOCATION.fullmatch(path), self._api.locations
         if match and known and match[1] not in known:
             raise ApiError(
@@ -255,5 +255,5 @@ def _seconds(duration: str | None) -> float | None:
         return None
     match = _DURATION.fullmatch(duration)
     if match is None:
-        raise invalid(f'"{duration}" is no duration: seconds such as "10s" are expected.')
+        raise invalid(f'"{duration}" is not a duration: seconds such as "10s" are expected.')
     return float(match[1])

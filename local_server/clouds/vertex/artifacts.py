@@ -1,6 +1,6 @@
-"""A model's files: copied out of the bucket when it is uploaded, as Vertex AI copies them.
+"""A model's files, copied from the bucket at upload, as Vertex AI copies them.
 
-What happens in the bucket afterwards changes no model. A copy is hard links, so it costs nothing.
+Later changes in the bucket do not affect a model. A copy consists of hard links, so it is cheap.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .records import failed_precondition, invalid
 _URI = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _PREBUILT = re.compile(r"[a-z]+-docker\.pkg\.dev/(?:vertex-ai|cloud-aiplatform)(?:-restricted)?/")
 _TENSORFLOW = re.compile(r"/tf(?:2|_opt)?-(?:cpu|gpu|tpu)\.(\d+)-(\d+)(?=[:@]|$)")
-"""`tf2-cpu.2-15:latest`; `tf-cpu.1-15` is of TensorFlow 1."""
+"""`tf2-cpu.2-15:latest`; `tf-cpu.1-15` is TensorFlow 1."""
 _CONTINENTS = {
     "us": ("us-",),
     "nam": ("us-", "northamerica-"),
     "eu": ("europe-",),
     "asia": ("asia-",),
 }
-"""How multi-regions begin, and the regions in them."""
+"""Prefixes of multi-regions, and of the regions in them."""
 _MANAGED = "cloudserve-managed-models"
 _CHUNK = 2**20
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
@@ -41,7 +41,7 @@ _VERSION = re.compile(r"[0-9]{1,18}")
 
 
 def source_of(uri: str, field: str = "artifact_uri") -> Source:
-    """Return the place in a bucket that a URI names; raises ApiError for any other URI."""
+    """Return the bucket and key in a URI; raises ApiError for any other URI."""
     match = _URI.fullmatch(uri)
     if match is None:
         raise invalid(f'"{uri}" is not valid for `{field}`: gs://BUCKET/PATH is expected.')
@@ -50,24 +50,25 @@ def source_of(uri: str, field: str = "artifact_uri") -> Source:
 
 
 def serving_image(model: Mapping[str, Any]) -> ServingImage | None:
-    """Return the TensorFlow Serving that a model is loaded as; None for cloudserve's server."""
+    """Return the TensorFlow Serving of a model's image; None for cloudserve's own server."""
     image = model.get("containerSpec", {}).get("imageUri", "")
     if not _PREBUILT.match(image):
         return ServingImage.of_user(image)
-    found = _TENSORFLOW.search(image)
-    return ServingImage(f"{found[1]}.{found[2]}" if found else "")
+    match = _TENSORFLOW.search(image)
+    return ServingImage(f"{match[1]}.{match[2]}" if match else "")
 
 
 def check_bucket_location(store: ObjectStore, uri: str, location: str) -> None:
-    """Refuse a bucket of another region than the service's (ApiError).
+    """Refuse a bucket in another region than the service's (ApiError).
 
     The text is the service's (vertex-ai-samples#19). It refused multi-regions too, at least in
-    2021; here those of the service's continent pass, since a bucket is in one unless it was told.
+    2021; multi-regions of the service's continent are accepted here: a bucket's default location
+    is one.
     """
     bucket = source_of(uri).bucket
     try:
         place = store.get_bucket(bucket).region.lower()
-    except NoSuchBucketError:  # the copy says that there are no files
+    except NoSuchBucketError:  # the copy reports that there are no files
         return
     if not place or place == location or _holds(place, location):
         return
@@ -78,7 +79,7 @@ def check_bucket_location(store: ObjectStore, uri: str, location: str) -> None:
 
 
 def _holds(place: str, location: str) -> bool:
-    """Say whether a multi-region, or a pair such as `nam4`, is on a location's continent."""
+    """Return whether a multi-region, or a pair such as `nam4`, is on a location's continent."""
     return "-" not in place and any(
         place.startswith(large) and location.startswith(small)
         for large, small in _CONTINENTS.items()
@@ -86,18 +87,18 @@ def _holds(place: str, location: str) -> bool:
 
 
 class Artifacts:
-    """The copies of all models' files, one folder each."""
+    """The copies of all models' files, one folder per model."""
 
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self.store = store
         self._folder = folder
 
     def path(self, key: str) -> Path:
-        """Return where the copy of this key lies."""
+        """Return the path of the copy with this key."""
         return self._folder / key
 
     async def copy(self, key: str, model: Mapping[str, Any]) -> bool:
-        """Copy a model's directory; say whether it has one. Raises ApiError with the reason."""
+        """Copy a model's directory; return whether it has one. Raises ApiError with the reason."""
         uri = model.get("artifactUri")
         if not uri:
             return False
@@ -111,22 +112,22 @@ class Artifacts:
         return True
 
     def _check(self, uri: str, source: Source, model: Mapping[str, Any]) -> None:
-        """Refuse an empty directory, and what a prebuilt TensorFlow image could not serve."""
+        """Refuse an empty directory, and one that a prebuilt TensorFlow image could not serve."""
         count, _ = source.usage(self.store)
         if not count:
             raise failed_precondition(f'There are no files under "{uri}" to copy.')
         image = model.get("containerSpec", {}).get("imageUri", "")
-        found = [name for name in _SAVED_MODEL if source.holds(self.store, name)]
-        if _PREBUILT.match(image) and len(found) != 1:
+        names = [name for name in _SAVED_MODEL if source.holds(self.store, name)]
+        if _PREBUILT.match(image) and len(names) != 1:
             raise failed_precondition(
                 f"Model directory {uri} is expected to contain exactly one of:"
                 f" [{', '.join(_SAVED_MODEL)}]."
             )
 
     def publish(self, key: str) -> str:
-        """Put a copy into a bucket of the service's own and return its URI; blocks.
+        """Put a copy into a bucket of the service and return its URI; blocks.
 
-        The bucket belongs to no project: lists of a project's buckets leave it out, as Google's.
+        The bucket belongs to no project, so lists of a project's buckets omit it, as Google's do.
         """
         root, prefix = self.path(key), f"{key}/"
         with suppress(BucketExistsError):
@@ -141,7 +142,7 @@ class Artifacts:
         return f"gs://{_MANAGED}/{key}"
 
     async def duplicate(self, source: str | None, key: str) -> bool:
-        """Copy a copy; say whether there was one. Raises ApiError for one that went meanwhile."""
+        """Duplicate a copy; return whether it exists. Raises ApiError if it was deleted."""
         if source is None:
             return False
         await self.remove(key)
@@ -150,12 +151,12 @@ class Artifacts:
             await asyncio.to_thread(link, self.path(source), self.path(key))
         except OSError as error:
             await self.remove(key)
-            text = "The source model's files are gone: it was deleted meanwhile."
+            text = "The source model's files are gone: the model was deleted."
             raise failed_precondition(text) from error
         return True
 
     async def remove(self, key: str) -> None:
-        """Remove a copy; one that is not there is no error."""
+        """Remove a copy; a missing one is ignored."""
         await asyncio.to_thread(shutil.rmtree, self.path(key), ignore_errors=True)
         await asyncio.to_thread(self._unpublish, key)
 
@@ -165,7 +166,7 @@ class Artifacts:
                 self.store.delete(_MANAGED, info.key)
 
     def sweep(self, used: Collection[str]) -> None:
-        """Remove every copy that is not used, which a killed emulator may have left. Blocks."""
+        """Remove unused copies, which a killed emulator may have left. Blocks."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for folder in self._folder.iterdir():
             if folder.name not in used:
@@ -174,12 +175,12 @@ class Artifacts:
     def saved_model(self, key: str) -> Path:
         """Return the SavedModel in a copy: the directory itself, or its highest version.
 
-        A prebuilt image takes the first, TensorFlow Serving in an image of the user's takes the
-        second for its model_base_path. Raises ModelError where there is neither.
+        A prebuilt image serves the former; TensorFlow Serving in a custom image serves the latter
+        as its model_base_path. Raises ModelError if there is neither.
         """
         root = self.path(key)
         if not root.is_dir():
-            raise ModelError("The model's files are gone: it was deleted meanwhile.")
+            raise ModelError("The model's files are gone: the model was deleted.")
         folders = [path for path in root.iterdir() if _VERSION.fullmatch(path.name)]
         for folder in (root, *sorted(folders, key=lambda path: -int(path.name))):
             if any((folder / name).is_file() for name in _SAVED_MODEL):

@@ -1,4 +1,4 @@
-"""Vertex AI's endpoints: created, listed, changed, deleted."""
+"""Vertex AI's endpoints."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _NOT_OFFLINE = (
 
 
 class Endpoints:
-    """The methods of `projects.locations.endpoints`, but for deployments and predictions."""
+    """The methods of `projects.locations.endpoints`, without deployments and predictions."""
 
     def __init__(self, records: Records, operations: Operations, hosting: ModelHosting) -> None:
         self._records = records
@@ -69,7 +69,7 @@ class Endpoints:
             "delete-endpoint", Runner("DeleteOperationMetadata", Step.DELETE, self._delete)
         )
 
-    def create(self, parent: str, body: Document, wanted: str) -> Document:
+    def create(self, parent: str, body: Document, endpoint_id: str) -> Document:
         """Start creating an endpoint and return the operation."""
         check_display_name(body, "endpoint")
         check_labels(body)
@@ -78,9 +78,9 @@ class Endpoints:
         for field in _NOT_OFFLINE:
             if body.get(field):
                 raise ApiError(Code.UNIMPLEMENTED, f"endpoint.{field} is not available offline.")
-        if wanted:
-            check_endpoint_id(wanted)
-        name = f"{parent}/endpoints/{wanted or new_id()}"
+        if endpoint_id:
+            check_endpoint_id(endpoint_id)
+        name = f"{parent}/endpoints/{endpoint_id or new_id()}"
         self._refuse_taken(name)
         task = {"name": name, "endpoint": body, "uid": new_id()[:12]}
         return self._operations.begin(name, "create-endpoint", task, name)
@@ -108,7 +108,7 @@ class Endpoints:
         return self._shown(self._records.endpoint(name))
 
     def _shown(self, endpoint: Document) -> Document:
-        """Return an endpoint as the API shows it, with what became of its deployments."""
+        """Return an endpoint as the API shows it, with the status of its deployments."""
         deployed = [
             model | {"status": self._status(endpoint["name"], model)}
             for model in endpoint.get("deployedModels", ())
@@ -119,7 +119,7 @@ class Endpoints:
         if self._hosting.is_loaded(serving_key(endpoint, deployed["id"])):
             count = deployed["dedicatedResources"]["minReplicaCount"]
             return {**deployed.get("status", {}), "availableReplicaCount": count}
-        # After a restart of the emulator it is loading, or does not load any more.
+        # After a restart of the emulator the model is loading, or cannot be loaded any more.
         return {"availableReplicaCount": 0, "message": "The model server is not ready."}
 
     def list(self, parent: str, query: Mapping[str, Any]) -> Document:
@@ -142,16 +142,16 @@ class Endpoints:
         return self.get(name)
 
     def update(self, name: str, body: Document) -> Document:
-        """Start changing how clients reach an endpoint (its time for an answer); no other field."""
+        """Start changing an endpoint's inference timeout; other fields are refused."""
         self._records.endpoint(name)
-        given = body.get("endpoint", {})
-        other = sorted(given.keys() - {"name", "etag", _UPDATABLE})
-        if other or not given.get(_UPDATABLE):
+        fields = body.get("endpoint", {})
+        other = sorted(fields.keys() - {"name", "etag", _UPDATABLE})
+        if other or not fields.get(_UPDATABLE):
             raise invalid(
                 "Only the field `client_connection_config` of an endpoint can be updated so"
                 + (f", not `{snake(other[0])}`." if other else "; it is required.")
             )
-        task = {"name": name, "value": given[_UPDATABLE]}
+        task = {"name": name, "value": fields[_UPDATABLE]}
         return self._operations.begin(name, "update-endpoint", task, name)
 
     async def _update(self, task: Document) -> Outcome:
@@ -188,7 +188,7 @@ class Endpoints:
 
 
 def check_serves(endpoint: Mapping[str, Any], host: str) -> None:
-    """Refuse a prediction that came to the wrong host for its endpoint (ApiError)."""
+    """Refuse a prediction sent to the wrong host for its endpoint (ApiError)."""
     dns = endpoint.get("dedicatedEndpointDns", "")
     if dns and host != dns:
         raise failed_precondition(

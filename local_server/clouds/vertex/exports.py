@@ -1,4 +1,4 @@
-"""models.export: a model's files written into a bucket (ExportModelRequest.OutputConfig)."""
+"""models.export: a model's files, written to a bucket (ExportModelRequest.OutputConfig)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .records import TYPE, Records, failed_precondition, invalid
 
 FORMAT = "custom-trained"
 EXPORT_FORMATS = [{"id": FORMAT, "exportableContents": ["ARTIFACT"]}]
-"""How a model with files can be exported."""
+"""The export format of a model with files."""
 _PROPERTIES = ObjectProperties(content_type="application/octet-stream")
 _CHUNK = 1 << 20
 
@@ -38,13 +38,13 @@ class Exports:
         operations.register("export", runner)
 
     def export(self, name: str, body: Document) -> Document:
-        """Start exporting a version's files and return the operation, which says where to."""
+        """Start exporting a version's files and return the operation, with the target directory."""
         version = self._records.version(name)
         config = body.get("outputConfig", {})
-        wanted = config.get("exportFormatId") or FORMAT
-        if version["_artifact"] is None or wanted != FORMAT:
+        export_format = config.get("exportFormatId") or FORMAT
+        if version["_artifact"] is None or export_format != FORMAT:
             raise failed_precondition(
-                f"Model `{version['name']}` cannot be exported in the format `{wanted}`."
+                f"Model `{version['name']}` cannot be exported in the format `{export_format}`."
             )
         if config.get("imageDestination"):
             text = "output_config.image_destination is not available offline."

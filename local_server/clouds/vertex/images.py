@@ -1,14 +1,14 @@
-"""Which container images Vertex AI takes, and which of them can be run offline.
+"""Container images that Vertex AI accepts, and those of them that run offline.
 
 Sources: aiplatform v1, ModelContainerSpec.imageUri ("This URI must identify an image in Artifact
 Registry or Container Registry", and it is read when a model is uploaded); Vertex AI, "Prebuilt
 containers for inference" for the names ("Using image names without the latest tag isn't
 supported"), google-cloud-aiplatform's `constants/prediction.py` for those of TensorFlow 2 and 1.15,
-public pipelines for `vertex-ai-restricted/prediction/tf_opt-cpu.2-17`. The texts are our own.
+public pipelines for `vertex-ai-restricted/prediction/tf_opt-cpu.2-17`. The error texts are our own.
 
-Images whose availability has ended are taken all the same. The framework support policy says that
-services "might block the creation of new resources using these images"; what they answer, and when,
-was not found. The adapter refuses them by the date before anything is sent.
+Retired images are accepted. The framework support policy says that services "might block the
+creation of new resources using these images", but there is no source for the error or its date. The
+adapter refuses them by date before it sends anything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OTHERS = re.compile(r"(pytorch|sklearn|xgboost|scikit-learn)-[cg]pu\..+")
 
 
 def check_image(uri: str) -> None:
-    """Refuse an image that Vertex AI refuses, or that cannot be run offline (ApiError)."""
+    """Refuse an image that Vertex AI refuses, or that does not run offline (ApiError)."""
     if not _REGISTRY.fullmatch(uri):
         raise invalid(
             f'"{uri}" is not valid for `image_uri`: it must identify an image in Artifact Registry'
@@ -52,7 +52,7 @@ def check_image(uri: str) -> None:
 
 
 def stand_in(uri: str) -> str:
-    """Return what to say of an image that another server stands in for; "" where none does."""
+    """Return a note for an image that is replaced by another server; "" for others."""
     if _PREBUILT.fullmatch(uri) or is_cloudserve(uri):
         return ""
     return (

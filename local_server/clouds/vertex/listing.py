@@ -1,4 +1,4 @@
-"""Pages of Vertex AI's lists: filtered, ordered, cut, and shown by a mask of fields."""
+"""Pages of Vertex AI's lists: filtered, sorted, paged, and reduced by a field mask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How one collection is listed: its key in the answer, and what it can be filtered by."""
+    """The listing of a collection: its key in the response, and the fields to filter by."""
 
     key: str
     fields: frozenset[str]
@@ -27,20 +27,20 @@ class Listing:
     def answer(
         self, items: Sequence[tuple[str, Document]], query: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return one page of (unique name, document) pairs: `{}` when there is nothing."""
+        """Return one page of (unique name, document) pairs: `{}` if it is empty."""
         try:
             passes = compile_filter(query.get("filter", ""), self.fields)
         except FilterError as error:
             raise invalid(f"Invalid filter: {error}.") from error
-        found = [(name, document) for name, document in items if passes(_searched(document))]
-        chosen, token = _cut(_ordered(found, query.get("orderBy", "")), query)
+        matching = [(name, document) for name, document in items if passes(_searched(document))]
+        chosen, token = _cut(_ordered(matching, query.get("orderBy", "")), query)
         shown = [masked(document, query.get("readMask", "")) for document in chosen]
         answer: dict[str, Any] = {self.key: shown} if shown else {}
         return answer | ({"nextPageToken": token} if token else {})
 
 
 def _searched(document: Document) -> Document:
-    """Return a document with its ID under the name that filters give it."""
+    """Return a document with its ID under the name that filters use."""
     short = str(document.get("name", "")).rpartition("/")[2]
     return {**document, "model": short, "endpoint": short}
 
@@ -75,7 +75,7 @@ def _cut(
 
 
 def masked(document: Document, mask: str) -> Document:
-    """Return the fields that a read mask names, whole; all of them for "" and "*"."""
+    """Return the fields in a read mask; all of them for "" and "*"."""
     names = {camel(path.strip().partition(".")[0]) for path in mask.split(",") if path.strip()}
     if not names or "*" in names:
         return document

@@ -12,19 +12,19 @@ from .records import invalid
 
 
 def paths(mask: str | None) -> list[str]:
-    """Return an update mask's paths in lowerCamelCase; raises ApiError where there are none."""
-    found = [camel(path.strip()) for path in (mask or "").split(",") if path.strip()]
-    if not found:
+    """Return an update mask's paths in lowerCamelCase; raises ApiError if it is empty."""
+    names = [camel(path.strip()) for path in (mask or "").split(",") if path.strip()]
+    if not names:
         raise invalid("The field `update_mask` is required.")
-    return found
+    return names
 
 
 def update(
     document: Mapping[str, Any], body: Mapping[str, Any], mask: str | None, allowed: Collection[str]
 ) -> Document:
-    """Return a document with the masked fields of a body; what the body lacks is cleared.
+    """Return a document with the masked fields of a body; a field that the body lacks is cleared.
 
-    "*" stands for all that may be updated. Raises ApiError for a field that may not.
+    "*" means all updatable fields. Raises ApiError for any other field.
     """
     names = paths(mask)
     changed = dict(document)

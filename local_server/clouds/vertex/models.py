@@ -1,4 +1,4 @@
-"""Vertex AI's models and their versions: listed, changed, aliased, deleted."""
+"""Vertex AI's models and their versions."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ class Models:
         return self.get(f"{changed['name']}@{changed['versionId']}")
 
     def merge_aliases(self, name: str, body: Document) -> Document:
-        """Add the given aliases to a version, remove those given with "-"; both at once."""
+        """Atomically add aliases to a version, and remove those given with "-"."""
         version = self._records.version(name)
-        given: list[str] = body.get("versionAliases", [])
-        added = [alias for alias in given if not alias.startswith("-")]
-        removed = [alias[1:] for alias in given if alias.startswith("-")]
-        if not given:
+        aliases: list[str] = body.get("versionAliases", [])
+        added = [alias for alias in aliases if not alias.startswith("-")]
+        removed = [alias[1:] for alias in aliases if alias.startswith("-")]
+        if not aliases:
             raise invalid("The field `version_aliases` is required.")
         check_aliases([*added, *removed])
         if set(added) & set(removed):
             raise invalid("An alias cannot be added and removed at once.")
-        held = version.get("versionAliases", ())
-        if DEFAULT_ALIAS in removed and DEFAULT_ALIAS in held:
+        existing = version.get("versionAliases", ())
+        if DEFAULT_ALIAS in removed and DEFAULT_ALIAS in existing:
             raise invalid(
                 f"The alias `{DEFAULT_ALIAS}` cannot be removed; give it to another version."
             )
@@ -106,10 +106,10 @@ class Models:
         return self._begin_delete("delete-model", name, {"name": name})
 
     def delete_version(self, name: str) -> Document:
-        """Start deleting one version, which must not be deployed, the default, or the only one."""
-        model, _, wanted = name.partition("@")
-        if not wanted:
-            raise invalid(f"`{name}` names no version: MODEL@VERSION is expected.")
+        """Start deleting a version, which must not be deployed, the default, or the only one."""
+        model, _, version_id = name.partition("@")
+        if not version_id:
+            raise invalid(f"`{name}` does not name a version: MODEL@VERSION is expected.")
         version = self._records.version(name)
         self._refuse_deletion(version)
         task = {"name": model, "version": version["versionId"]}
@@ -129,7 +129,7 @@ class Models:
         self._refuse_deployed(version)
 
     def _refuse_deployed(self, version: Document) -> None:
-        """Refuse to delete what is deployed or being deployed (FAILED_PRECONDITION)."""
+        """Refuse to delete a version that is deployed or being deployed (FAILED_PRECONDITION)."""
         endpoints = [place["endpoint"] for place in self._records.deployments(version)]
         under_way = self._operations.pending("deploy")
         endpoints += [t["endpoint"] for t in under_way if is_of(t["deployedModel"], version)]
@@ -155,20 +155,20 @@ class Models:
                 self._records.resources.delete(VERSION, version_key(version))
             if not self._records.versions(model):
                 self._records.resources.delete(MODEL, model)
-            gone.extend(version["_artifact"] for version in versions if version["_artifact"])
+            unused.extend(version["_artifact"] for version in versions if version["_artifact"])
             return EMPTY
 
         async def after() -> None:
-            for artifact in gone:
+            for artifact in unused:
                 await self._artifacts.remove(artifact)
 
-        gone: list[str] = []
+        unused: list[str] = []
         return Outcome(finish, after=after)
 
     def artifacts_in_use(self) -> set[str]:
-        """Return the keys of the copies that versions stand on.
+        """Return the keys of the copies that versions use.
 
-        An upload that a kill cut off is none: performed again, it copies again.
+        An interrupted upload does not count: when it is repeated, it copies again.
         """
         stored = self._records.resources.list(VERSION)
         return {version["_artifact"] for _, version in stored if version["_artifact"]}

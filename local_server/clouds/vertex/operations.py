@@ -1,8 +1,8 @@
-"""Vertex AI's long-running operations: begun, performed in the background, shown.
+"""Vertex AI's long-running operations, performed in the background.
 
-An operation's document is also the journal of its work: `_task` says what is to be done, so that
-an operation which a killed emulator left is performed again from its start. What an operation
-changes and its own end are one transaction.
+An operation's document is also the journal of its work: `_task` describes the work, so an operation
+that a killed emulator left is performed again from its start. The changes of an operation and its
+end are one transaction.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _LONGEST_WAIT = 60.0
 
 
 Free = Callable[[], Awaitable[None]]
-"""Frees what nothing stands on any more."""
+"""Frees unused resources."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a task came to: `finish` writes it and returns the response.
+    """The outcome of a task: `finish` writes it and returns the response.
 
-    `undo` frees what was made when it comes to nothing, `after` what is left once it is written.
+    `undo` frees new resources if the outcome is not written, `after` unused ones if it is.
     """
 
     finish: Callable[[], Mapping[str, Any]]
@@ -47,18 +47,18 @@ class Outcome:
 
 
 Perform = Callable[[Document], Awaitable[Outcome]]
-"""Does a task's work, which may be a second time; raises StatusError for the operation's error."""
+"""Does a task's work, possibly a second time; raises StatusError for the operation's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """How a kind of task is done, and how it shows."""
+    """The work of a kind of task, and how it is shown."""
 
     metadata: str
     step: Step
     perform: Perform
     stages: tuple[str, ...] = ()
-    """What its metadata's `deploymentStage` says one after the other, done and failed at last."""
+    """Values of its `deploymentStage` in order; the last two are success and failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Operations:
         self._running: dict[str, _Signals] = {}
 
     def register(self, kind: str, runner: Runner) -> None:
-        """Say how tasks of a kind are performed."""
+        """Register the work of a kind of task."""
         self._runners[kind] = runner
 
     def begin(
@@ -89,9 +89,9 @@ class Operations:
         turn: str,
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Document:
-        """Record an operation below `owner`, start it after others of its `turn`, show it.
+        """Record an operation below `owner`, start it after others of its `turn`, and return it.
 
-        `more` is what its metadata has beside the times.
+        `more` is added to the times in its metadata.
         """
         name, now = f"{owner}/operations/{new_id()}", self._records.now()
         metadata = {
@@ -113,13 +113,13 @@ class Operations:
         self._work.start(turn, self._perform(name))
 
     def restore(self) -> None:
-        """Perform what an earlier process did not end."""
+        """Perform the unfinished operations of an earlier process."""
         for name, operation in self._records.resources.list(OPERATION):
             if not operation.get("done"):
                 self._start(name, operation["_task"]["turn"])
 
     def pending(self, kind: str) -> list[Document]:
-        """Return the tasks of a kind that are not done."""
+        """Return the unfinished tasks of a kind."""
         under_way = [self._stored(name) for name in self._running]
         tasks = [operation["_task"] for operation in under_way if not operation.get("done")]
         return [task for task in tasks if task["kind"] == kind]
@@ -133,7 +133,7 @@ class Operations:
             await after()
 
     async def _attempt(self, name: str) -> Free | None:
-        """Do an operation's task to its end; return what is left to free after it."""
+        """Perform an operation's task; return the function that frees unused resources."""
         task = self._stored(name)["_task"]
         runner, signals = self._runners[task["kind"]], self._running[name]
         try:
@@ -151,7 +151,7 @@ class Operations:
         return outcome.after
 
     async def _settle(self, name: str, outcome: Outcome, signals: _Signals) -> None:
-        """Write what was done and the operation's end as one change, or undo it."""
+        """Write the outcome and the operation's end in one transaction, or undo the task."""
         try:
             _refuse_cancelled(signals)
             with self._records.resources.transaction():
@@ -162,15 +162,15 @@ class Operations:
             raise
 
     async def _pause(self, name: str, runner: Runner, signals: _Signals) -> None:
-        """Let the step's time pass, stage by stage, unless the operation is cancelled meanwhile."""
+        """Wait for the duration of the step, stage by stage, unless the operation is cancelled."""
         seconds, clock = self._latency.seconds(runner.step), self._latency.clock
         stages = runner.stages[:-2] or ("",)
         begun = clock.now()
         for number, stage in enumerate(stages if seconds else (), 1):
             self._tell(name, stage)
             until = begun + timedelta(seconds=seconds * number / len(stages))
-            left = (until - clock.now()).total_seconds()
-            await either(clock.sleep(left), signals.cancelled.wait())
+            remaining = (until - clock.now()).total_seconds()
+            await either(clock.sleep(remaining), signals.cancelled.wait())
             _refuse_cancelled(signals)
         _refuse_cancelled(signals)
 
@@ -192,22 +192,22 @@ class Operations:
         self._records.resources.put(OPERATION, name, {**operation, "done": True, **outcome})
 
     def _stored(self, name: str) -> Document:
-        found = self._records.resources.get(OPERATION, name)
-        if found is None:
+        operation = self._records.resources.get(OPERATION, name)
+        if operation is None:
             raise not_found("Operation", name)
-        return found
+        return operation
 
     def get(self, name: str) -> Document:
         """Return an operation; raises ApiError NOT_FOUND."""
         return _shown(self._stored(name))
 
     def all_of(self, owner: str) -> list[tuple[str, Document]]:
-        """Return the operations below a resource by their names."""
+        """Return the operations below a resource by name."""
         stored = self._records.resources.list(OPERATION, f"{owner}/operations/")
         return [(name, _shown(operation)) for name, operation in stored]
 
     async def wait(self, name: str, seconds: float | None) -> Document:
-        """Return an operation once it is done, or after so many seconds as it then is."""
+        """Return an operation once it is done, or after so many seconds."""
         self._stored(name)
         signals = self._running.get(name)
         if signals is not None:
@@ -216,14 +216,14 @@ class Operations:
         return self.get(name)
 
     def cancel(self, name: str) -> Document:
-        """Ask an operation to end; it then ends CANCELLED. One that is done stays as it is."""
+        """Cancel an operation, which then ends CANCELLED. A finished one does not change."""
         self._stored(name)
         with suppress(KeyError):
             self._running[name].cancelled.set()
         return {}
 
     def delete(self, name: str) -> Document:
-        """Forget an operation that is done; raises ApiError FAILED_PRECONDITION for others."""
+        """Delete a finished operation; raises ApiError FAILED_PRECONDITION for others."""
         if not self._stored(name).get("done"):
             raise failed_precondition(f"Operation `{name}` is not done.")
         self._records.resources.delete(OPERATION, name)

@@ -1,7 +1,7 @@
-"""What the offline Vertex AI keeps, by full name, and how it shows it.
+"""The stored resources of the offline Vertex AI, by full name, and their form in the API.
 
-Stored documents are the wire's own; private fields start with "_" and are never shown. A model's
-versions are documents of their own: the model itself is the counter that numbers them.
+Stored documents are the API's own; private fields start with "_" and are never shown. Each version
+of a model has its own document: the model's document is the counter of its versions.
 """
 
 from __future__ import annotations
@@ -31,43 +31,43 @@ class Records:
         self._clock = clock
 
     def now(self) -> str:
-        """Return the present time as the API writes it (RFC 3339 in UTC)."""
+        """Return the current time in the API's format (RFC 3339 in UTC)."""
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def endpoint(self, name: str) -> Document:
         """Return a stored endpoint; raises ApiError NOT_FOUND."""
-        return self._found(ENDPOINT, name, "Endpoint")
+        return self._get(ENDPOINT, name, "Endpoint")
 
     def job(self, name: str) -> Document:
         """Return a stored batch prediction job; raises ApiError NOT_FOUND."""
-        return self._found(JOB, name, "BatchPredictionJob")
+        return self._get(JOB, name, "BatchPredictionJob")
 
     def model(self, name: str) -> Document:
         """Return a model's counter of versions; raises ApiError NOT_FOUND."""
-        return self._found(MODEL, name, "Model")
+        return self._get(MODEL, name, "Model")
 
-    def _found(self, kind: str, name: str, word: str) -> Document:
-        found = self.resources.get(kind, name)
-        if found is None:
+    def _get(self, kind: str, name: str, word: str) -> Document:
+        document = self.resources.get(kind, name)
+        if document is None:
             raise not_found(word, name)
-        return found
+        return document
 
     def versions(self, model: str) -> list[Document]:
         """Return a model's versions, oldest first."""
         return [document for _, document in self.resources.list(VERSION, f"{model}@")]
 
     def version(self, name: str) -> Document:
-        """Return the version that `MODEL`, `MODEL@ID` or `MODEL@ALIAS` names, else ApiError."""
-        model, _, wanted = name.partition("@")
+        """Return the version that `MODEL`, `MODEL@ID` or `MODEL@ALIAS` names; raises ApiError."""
+        model, _, label = name.partition("@")
         self.model(model)
-        wanted = wanted or DEFAULT_ALIAS
+        label = label or DEFAULT_ALIAS
         for version in self.versions(model):
-            if wanted == version["versionId"] or wanted in version.get("versionAliases", ()):
+            if label == version["versionId"] or label in version.get("versionAliases", ()):
                 return version
         raise not_found("Model", name)
 
     def deployed_version(self, deployed: Mapping[str, Any]) -> Document:
-        """Return the version that a DeployedModel runs, by one read, else ApiError."""
+        """Return the version that a DeployedModel runs, in one read; raises ApiError."""
         model, number = deployed["model"].partition("@")[0], deployed["modelVersionId"]
         key = version_key({"name": model, "versionId": number})
         version = self.resources.get(VERSION, key)
@@ -76,16 +76,16 @@ class Records:
         return version
 
     def put_version(self, version: Document) -> None:
-        """Write a version under its own name and number."""
+        """Write a version under its name and number."""
         self.resources.put(VERSION, version_key(version), version)
 
     def put_endpoint(self, endpoint: Document) -> None:
-        """Write an endpoint, as changed now."""
+        """Write an endpoint with a new update time."""
         changed = endpoint | {"updateTime": self.now()}
         self.resources.put(ENDPOINT, endpoint["name"], changed)
 
     def deployments(self, version: Mapping[str, Any]) -> list[Document]:
-        """Return where a version is deployed, as Model.deployedModels shows it."""
+        """Return a version's deployments, as Model.deployedModels shows them."""
         return [
             {"endpoint": name, "deployedModelId": deployed["id"]}
             for name, endpoint in self.resources.list(ENDPOINT)
@@ -100,13 +100,13 @@ class Records:
 
 
 def is_of(deployed: Mapping[str, Any], version: Mapping[str, Any]) -> bool:
-    """Say whether a DeployedModel is a deployment of this version."""
+    """Return whether a DeployedModel is a deployment of this version."""
     model = deployed["model"].partition("@")[0]
     return bool(model == version["name"] and deployed["modelVersionId"] == version["versionId"])
 
 
 def version_key(version: Mapping[str, Any]) -> str:
-    """Return the key of a version, which sorts by its number."""
+    """Return the key of a version, which sorts by number."""
     return f"{version['name']}@{int(version['versionId']):09d}"
 
 
@@ -117,20 +117,20 @@ def shown(document: Mapping[str, Any]) -> Document:
 
 
 def new_id() -> str:
-    """Return a number of 19 digits, as Vertex AI names what nobody named."""
+    """Return a number of 19 digits, as Vertex AI generates IDs."""
     return str(_LARGEST_ID // 8 + secrets.randbelow(_LARGEST_ID // 8 * 7))
 
 
 def not_found(word: str, name: str) -> ApiError:
-    """Make the refusal of a name that nothing has (clouds.md H.2)."""
+    """Return the error for an unknown name (clouds.md H.2)."""
     return ApiError(Code.NOT_FOUND, f"{word} `{name}` not found.")
 
 
 def invalid(message: str) -> ApiError:
-    """Make the refusal of an argument."""
+    """Return the error for an invalid argument."""
     return ApiError(Code.INVALID_ARGUMENT, message)
 
 
 def failed_precondition(message: str) -> ApiError:
-    """Make the refusal of what the state of a resource does not allow."""
+    """Return the error for a resource in the wrong state."""
     return ApiError(Code.FAILED_PRECONDITION, message)

@@ -1,4 +1,4 @@
-"""What names, labels and sizes Vertex AI takes; each check raises ApiError INVALID_ARGUMENT.
+"""Validation of names, labels and field masks; each check raises ApiError INVALID_ARGUMENT.
 
 Source: the field descriptions of aiplatform v1's discovery document.
 """
@@ -33,13 +33,13 @@ def check_display_name(resource: Mapping[str, Any], field: str) -> None:
 
 
 def check_labels(resource: Mapping[str, Any]) -> None:
-    """Refuse labels past their number, their length or their characters."""
+    """Refuse too many labels, or invalid keys or values."""
     labels: Mapping[str, str] = resource.get("labels", {})
     if len(labels) > _MOST_LABELS:
         raise invalid(f"There are {len(labels)} labels; at most {_MOST_LABELS} are allowed.")
     for key, value in labels.items():
         if not key or not key[0].isalpha():
-            raise invalid(f'The label key "{key}" has to start with a lowercase letter.')
+            raise invalid(f'The label key "{key}" must start with a lowercase letter.')
         for text in (key, value):
             _check_label(text)
 
@@ -47,18 +47,18 @@ def check_labels(resource: Mapping[str, Any]) -> None:
 def _check_label(text: str) -> None:
     if len(text) > _LONGEST_LABEL or not _LABEL.fullmatch(text) or text != text.lower():
         raise invalid(
-            f'"{text}" is no label: at most {_LONGEST_LABEL} lowercase letters, digits,'
+            f'"{text}" is not a label: at most {_LONGEST_LABEL} lowercase letters, digits,'
             " underscores and dashes."
         )
 
 
 def check_model_id(text: str) -> None:
-    """Refuse a model's ID that breaks the rule."""
+    """Refuse an invalid model ID."""
     _check(_MODEL_ID, text, "model_id", "up to 63 of [a-z0-9_-], not first a digit or hyphen")
 
 
 def check_endpoint_id(text: str) -> None:
-    """Refuse an endpoint's ID that breaks the rule."""
+    """Refuse an invalid endpoint ID."""
     rule = (
         "up to 63 of [a-z0-9-] from a letter on, last a letter or digit; or up to 9 digits"
         " without leading zeros"
@@ -67,12 +67,12 @@ def check_endpoint_id(text: str) -> None:
 
 
 def check_deployed_model_id(text: str) -> None:
-    """Refuse a deployed model's ID that breaks the rule."""
+    """Refuse an invalid deployed model ID."""
     _check(_DEPLOYED_MODEL_ID, text, "deployed_model.id", "1 to 10 of [0-9]")
 
 
 def check_aliases(aliases: Iterable[str]) -> None:
-    """Refuse a version alias that breaks the rule."""
+    """Refuse an invalid version alias."""
     for alias in aliases:
         _check(_ALIAS, alias, "version_aliases", "[a-z][a-z0-9-]{0,126}[a-z0-9]")
 

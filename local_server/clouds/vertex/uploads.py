@@ -1,6 +1,6 @@
-"""How versions of models come to be: uploaded from a bucket, or copied from another model.
+"""New versions of models: uploaded from a bucket, or copied from another model.
 
-Either way the files are copied, so that what happens to their source later changes nothing.
+Both copy the files, so later changes of the source do not matter.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SUPPORTED = {
     "supportedOutputStorageFormats": ["jsonl"],
 }
 _OF_A_VERSION = ("versionId", "versionCreateTime", "versionUpdateTime", "versionAliases", "etag")
-"""What a copy does not take over."""
+"""Fields that a copy does not keep."""
 
 
 class Uploads:
@@ -83,10 +83,10 @@ class Uploads:
         return name
 
     def _new_name(self, parent: str, body: Document) -> str:
-        wanted = body.get("modelId", "")
-        if wanted:
-            check_model_id(wanted)
-        name = f"{parent}/models/{wanted or new_id()}"
+        model_id = body.get("modelId", "")
+        if model_id:
+            check_model_id(model_id)
+        name = f"{parent}/models/{model_id or new_id()}"
         self._refuse_taken(name)
         return name
 
@@ -114,7 +114,7 @@ class Uploads:
         return Outcome(finish, undo)
 
     def _add(self, task: Document, artifact: str | None) -> Document:
-        """Write the new version; its number is the next that the model never had."""
+        """Write the new version, with the next number that the model never had."""
         name, now = task["name"], self._records.now()
         if task["is_version"]:
             counter = self._records.model(name)

@@ -112,7 +112,7 @@ def test_other_tags_are_refused_with_those_there_are(tmp_path):
     path = write_model(tmp_path / "m", tagged("train"), tagged("serve", "gpu"), tagged())
     assert refusal(path) == (
         "no MetaGraph has the tags serve",
-        "name the tags of one that is there: train; gpu,serve; (none)",
+        "name the tags of an existing one: train; gpu,serve; (none)",
     )
 
 
@@ -167,7 +167,7 @@ def test_a_file_that_is_cut_off_is_refused(model):
     whole = (model / "saved_model.pb").read_bytes()
     (model / "saved_model.pb").write_bytes(whole[:20000])
     assert refusal(model) == (
-        "saved_model.pb is not a SavedModel protobuf, or it is cut off (20000 bytes)",
+        "saved_model.pb is not a SavedModel protobuf, or it is truncated (20000 bytes)",
         "copy or export the model again",
     )
 
@@ -187,7 +187,7 @@ def test_a_frozen_graph_is_refused(model):
     graph.node.add(op="Const")
     (model / "saved_model.pb").write_bytes(graph.SerializeToString())
     assert refusal(model)[0] == (
-        "the file holds no MetaGraph, so it is no SavedModel (a frozen graph, perhaps)"
+        "the file holds no MetaGraph, so it is not a SavedModel (a frozen graph, perhaps)"
     )
 
 
@@ -200,18 +200,18 @@ def test_a_missing_data_shard_is_refused_by_name(model):
     (model / SHARD).unlink()
     assert refusal(model) == (
         f"{SHARD} is missing",
-        "copy or export the SavedModel again: its files were not copied whole",
+        "copy or export the SavedModel again: the copy is incomplete",
     )
 
 
 def test_a_data_shard_that_is_cut_off_is_refused_with_its_bytes(model):
     (model / SHARD).write_bytes((model / SHARD).read_bytes()[:-1])
-    assert refusal(model)[0] == f"{SHARD} is cut off: 630 of 631 bytes"
+    assert refusal(model)[0] == f"{SHARD} is truncated: 630 of 631 bytes"
 
 
 def test_an_empty_index_is_refused(model):
     (model / INDEX).write_bytes(b"")
-    assert refusal(model)[0] == f"{INDEX} is damaged or cut off: its end is missing"
+    assert refusal(model)[0] == f"{INDEX} is damaged or truncated: its end is missing"
 
 
 def test_a_missing_index_is_refused_where_the_graph_restores_variables(model):
@@ -223,7 +223,7 @@ def test_assets_that_are_not_there_are_told_and_logged_but_serve(shared_models, 
     path = shared_models / "tfs_half_plus_two_with_config" / "123"
     with caplog.at_level(logging.WARNING):
         assert read_saved_model(path).missing_assets == ("foo.txt",)
-    assert caplog.messages == [f"{path}: the graph names assets that are not there: foo.txt"]
+    assert caplog.messages == [f"{path}: the graph names assets that do not exist: foo.txt"]
 
 
 def test_a_damaged_collection_of_assets_is_refused(tmp_path):
@@ -246,7 +246,7 @@ def test_the_text_form_reads_like_the_binary_one_with_what_we_do_not_know_passed
 def test_a_text_form_that_does_not_parse_is_refused(tmp_path, content):
     (tmp_path / "saved_model.pbtxt").write_bytes(content)
     assert refusal(tmp_path)[0] == (
-        f"saved_model.pbtxt is not a SavedModel protobuf, or it is cut off ({len(content)} bytes)"
+        f"saved_model.pbtxt is not a SavedModel protobuf, or it is truncated ({len(content)} bytes)"
     )
 
 

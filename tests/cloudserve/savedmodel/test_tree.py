@@ -154,7 +154,7 @@ def test_a_link_to_a_sibling_whose_name_begins_alike_is_refused(tmp_path):
     assert refusal(root) == ("the link x leads out of the directory", str(root))
 
 
-NOWHERE = "x is a link that leads nowhere, or vanished while the directory was read"
+NOWHERE = "x is a dangling link, or vanished while the directory was read"
 
 
 def test_a_link_to_nothing_is_refused(tmp_path):

@@ -112,7 +112,7 @@ def test_two_directories_of_one_number_are_refused(tmp_path):
     ("name", "what"),
     [
         ("missing", "there is no such directory"),
-        ("empty", "nothing of the kind is there"),
+        ("empty", "no such entries"),
         ("file", "it is a file"),
         ("nul\0", "there is no such directory"),
         ("long" * 100, "there is no such directory"),

@@ -1,4 +1,4 @@
-"""The instances of a batch prediction: read from files, and shaped for the model.
+"""Instances of a batch prediction, read from files and shaped for the model.
 
 Source: InputConfig, InstanceConfig of aiplatform v1; the record format of TFRecord files
 (tensorflow/core/lib/io/record_writer.h): length, its masked CRC-32C, data, its masked CRC-32C.
@@ -24,12 +24,12 @@ _MASK_DELTA = 0xA282EAD8
 
 
 class InstanceError(CloudserveError):
-    """A record that cannot be an instance; the message says why."""
+    """A record that is not a valid instance; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What one record becomes: JSON for the model, and what names it in the output."""
+    """An instance from one record: JSON for the model, and its identification in the output."""
 
     sent: bytes
     label: bytes
@@ -38,7 +38,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How records become instances (InstanceConfig)."""
+    """The conversion of records to instances (InstanceConfig)."""
 
     kind: str = ""
     key: str = ""
@@ -47,7 +47,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Shape:
-        """Return the shape an InstanceConfig describes; raises ValueError for a wrong one."""
+        """Return the conversion in an InstanceConfig; raises ValueError for an invalid one."""
         kind = config.get("instanceType", "")
         included, excluded = config.get("includedFields", []), config.get("excludedFields", [])
         if kind not in {"", "object", "array"}:
@@ -71,7 +71,7 @@ class Shape:
     def _of_plain(self, value: Any, record: bytes) -> Instance:
         if self.kind == "array" and isinstance(value, list) and not self._picks_fields:
             return Instance(record, b'"instance":' + record)
-        raise InstanceError("The instance is not a JSON object, which instance_config asks for.")
+        raise InstanceError("The instance is not a JSON object, which instance_config requires.")
 
     @property
     def _picks_fields(self) -> bool:
@@ -104,7 +104,7 @@ def _field(value: Mapping[str, Any], name: str) -> Any:
 
 
 Reader = Callable[[Path], Iterator[bytes]]
-"""Yields the records of a file as JSON; raises InstanceError for a file that breaks off."""
+"""Yields the records of a file as JSON; raises InstanceError for a truncated file."""
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -137,7 +137,7 @@ READERS: Mapping[str, Reader] = {
     "tf-record": _tf_records,
     "tf-record-gzip": _tf_records_gzip,
 }
-"""The instance formats that can be read offline."""
+"""Supported instance formats."""
 
 
 def read_tf_records(file: BinaryIO) -> Iterator[bytes]:

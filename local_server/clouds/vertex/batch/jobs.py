@@ -1,6 +1,6 @@
-"""Batch prediction jobs: created, run in the background, shown, cancelled, deleted.
+"""Batch prediction jobs, which run in the background.
 
-A job that a killed emulator left is run again from its start; its output is written over.
+A job that a killed emulator left is restarted; its output is overwritten.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Jobs:
         )
 
     def restore(self) -> None:
-        """Run the jobs again that an earlier process did not end."""
+        """Restart the unfinished jobs of an earlier process."""
         for name, job in self._records.resources.list(JOB):
             if job["state"] not in _ENDED:
                 self._start(name)
@@ -110,7 +110,7 @@ class Jobs:
         except Stopped:
             error = {"code": int(Code.CANCELLED), "message": "The job was cancelled."}
             self._change(name, {"state": "JOB_STATE_CANCELLED", "error": error}, ended=True)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job ends FAILED with it
+        except Exception as error:  # noqa: BLE001 - any failure makes the job FAILED
             logger.warning("%s failed: %s", name, error)
             code = error.code if isinstance(error, StatusError) else Code.FAILED_PRECONDITION
             status = {"code": int(code), "message": reason(error)}
@@ -152,7 +152,7 @@ class Jobs:
         return _LISTED.answer(items, query)
 
     def cancel(self, name: str) -> Document:
-        """Ask a job to end; it is CANCELLING, then CANCELLED. One that has ended stays as it is."""
+        """Cancel a job: it becomes CANCELLING, then CANCELLED. A finished job does not change."""
         job = self._records.job(name)
         if job["state"] not in _ENDED:
             self._change(name, {"state": "JOB_STATE_CANCELLING"})
@@ -160,7 +160,7 @@ class Jobs:
         return {}
 
     def delete(self, name: str) -> Document:
-        """Start deleting a job, which must have ended."""
+        """Start deleting a job, which must be finished."""
         if self._records.job(name)["state"] not in _ENDED:
             raise failed_precondition(
                 f"BatchPredictionJob `{name}` has not ended; cancel it first."

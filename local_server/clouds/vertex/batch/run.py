@@ -1,8 +1,8 @@
-"""A batch prediction's run: files of instances in, files of results and of errors out.
+"""One run of a batch prediction: files of instances in, files of results and errors out.
 
-For each input file there is a file `prediction.results-00000-of-0000N` and one
-`prediction.errors_stats-…`, lines of JSON (clouds.md B.1): `{"instance":…,"prediction":…}`, and
-`{"instance":…,"error":{"status":…,"message":…}}` for what failed. When the model refuses a request,
+Each input file yields a file `prediction.results-00000-of-0000N` and a file
+`prediction.errors_stats-…`, with lines of JSON (clouds.md B.1): `{"instance":…,"prediction":…}`,
+and `{"instance":…,"error":{"status":…,"message":…}}` for failures. If the model refuses a request,
 every instance in it fails, as on the service.
 """
 
@@ -37,14 +37,14 @@ _PROPERTIES = ObjectProperties(content_type="application/octet-stream")
 
 @dataclass(slots=True)
 class Totals:
-    """What came of a job so far."""
+    """The counts of a job so far."""
 
     succeeded: int = 0
     failed: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     def fail(self, count: int, code: Code, message: str) -> None:
-        """Count instances that failed, and keep the first reasons."""
+        """Count failed instances, and keep the first reasons."""
         self.failed += count
         if len(self.failures) < _MOST_FAILURES:
             self.failures.append({"code": int(code), "message": message})
@@ -52,7 +52,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job reads, how, and where it writes."""
+    """The input, format and output of a job."""
 
     uris: tuple[str, ...]
     format: str
@@ -63,16 +63,16 @@ class Plan:
 
     @classmethod
     def of(cls, job: Mapping[str, Any]) -> Plan:
-        """Return a job's plan; raises ApiError for a job that cannot be run."""
-        given, wanted = job.get("inputConfig", {}), job.get("outputConfig", {})
-        uris = tuple(given.get("gcsSource", {}).get("uris", ()))
+        """Return a job's plan; raises ApiError for an invalid job."""
+        source, target = job.get("inputConfig", {}), job.get("outputConfig", {})
+        uris = tuple(source.get("gcsSource", {}).get("uris", ()))
         if not uris:
             raise invalid("The field `input_config.gcs_source.uris` is required.")
         for uri in uris:
             source_of(uri, "input_config.gcs_source.uris")
-        prefix = wanted.get("gcsDestination", {}).get("outputUriPrefix", "")
-        instances = _available("instances_format", given.get("instancesFormat", ""), READERS)
-        _available("predictions_format", wanted.get("predictionsFormat", ""), ("jsonl",))
+        prefix = target.get("gcsDestination", {}).get("outputUriPrefix", "")
+        instances = _available("instances_format", source.get("instancesFormat", ""), READERS)
+        _available("predictions_format", target.get("predictionsFormat", ""), ("jsonl",))
         try:
             shape = Shape.of(job.get("instanceConfig", {}))
         except ValueError as error:
@@ -101,12 +101,12 @@ def _available(field_name: str, value: str, here: Sequence[str] | Mapping[str, o
     return value
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """The job was told to stop."""
+class Stopped(Exception):  # noqa: N818 - not an error: a client asked for it
+    """The job was stopped."""
 
 
 class Run:
-    """One job's run. Blocks; `stop` ends it from another thread."""
+    """One run of a job. Blocks; `stop` ends it from another thread."""
 
     def __init__(
         self, store: ObjectStore, inference: Inference, deployed: DeployedModel, plan: Plan
@@ -119,13 +119,13 @@ class Run:
         self.totals = Totals()
 
     def stop(self) -> None:
-        """Let the run end with Stopped before its next batch."""
+        """End the run with Stopped before its next batch."""
         self._stopping.set()
 
     def __call__(self, folder: str) -> None:
         """Predict every instance; the output's files appear below `folder` of its bucket.
 
-        Raises ApiError for an input or a bucket that is not there, Stopped when it was stopped.
+        Raises ApiError for a missing input or bucket, Stopped after `stop`.
         """
         inputs = [info for uri in self._plan.uris for info in self._files(uri)]
         for index, info in enumerate(inputs):
@@ -136,16 +136,16 @@ class Run:
         literal = min((pattern.partition(mark)[0] for mark in "*?["), key=len)
         try:
             walked = self._store.walk(bucket, literal)
-            found = [
+            files = [
                 info
                 for info in walked
                 if not info.is_folder and (info.key == pattern or _fits(info.key, pattern))
             ]
         except NoSuchBucketError:
-            found = []
-        if not found:
+            files = []
+        if not files:
             raise ApiError(Code.NOT_FOUND, f"There is no file at the input {uri}.")
-        return found
+        return files
 
     def _predict_file(self, info: ObjectInfo, folder: str, part: str) -> None:
         with ExitStack() as stack:
@@ -164,7 +164,7 @@ class Run:
                     raise Stopped
                 self._predict_batch(list(self._instances(batch, errors)), results, errors)
         except InstanceError as error:
-            # The file breaks off: what came before it stands.
+            # The file is truncated: the records before the end count.
             text = f"gs://{info.bucket}/{info.key}: {error.message}"
             self.totals.fail(1, Code.INVALID_ARGUMENT, text)
             errors.write(_failed(b'"instance":null', Code.INVALID_ARGUMENT, text))
@@ -206,7 +206,7 @@ def _failed(label: bytes, code: Code, message: str) -> bytes:
 
 
 class _Output:
-    """A new object that is written line by line; nothing is left of one that was not put."""
+    """A new object that is written line by line, and discarded unless it is put."""
 
     def __init__(self, store: ObjectStore, stack: ExitStack) -> None:
         self._store = store
@@ -214,11 +214,11 @@ class _Output:
         stack.callback(self._writer.abort)
 
     def write(self, line: bytes) -> None:
-        """Add a line."""
+        """Append a line."""
         self._writer.write(line)
 
     def put(self, bucket: str, key: str) -> None:
-        """Make it the object of this name; raises ApiError without the bucket."""
+        """Store it as the object of this name; raises ApiError without the bucket."""
         try:
             self._store.put(bucket, key, self._writer.finish(), _PROPERTIES)
         except NoSuchBucketError as error:

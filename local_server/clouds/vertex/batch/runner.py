@@ -1,4 +1,4 @@
-"""Where a batch prediction job runs: a model of its own, a thread, until it ends or is stopped."""
+"""Execution of batch prediction jobs, each with its own model and thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .run import Plan, Run, Totals
 
 
 class JobRunner:
-    """Runs jobs; a job's stored document has its model's version under `_version`."""
+    """Runs jobs; a stored job has its model's version under `_version`."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class JobRunner:
         self._inference = inference
 
     def directory(self, job: Mapping[str, Any]) -> str:
-        """Return the URI below which a job writes; raises ApiError without the bucket."""
+        """Return the output directory of a job as a URI; raises ApiError without the bucket."""
         plan = Plan.of(job)
         try:
             self._store.get_bucket(plan.output.bucket)
@@ -48,7 +48,7 @@ class JobRunner:
         return f"gs://{plan.output.bucket}/{_folder(job, plan)}"
 
     async def run(self, job: Mapping[str, Any], cancelled: asyncio.Event) -> Totals:
-        """Predict all of a job's instances; raises Stopped once cancelled, else the failure."""
+        """Predict all instances of a job; raises Stopped if cancelled, or the failure."""
         name = job["name"]
         try:
             await self._load(name, job["_version"])
@@ -64,7 +64,8 @@ class JobRunner:
         artifact = version["_artifact"]
         if artifact is None:
             raise failed_precondition(
-                "The Model has no artifact_uri: what its image alone serves cannot be run offline."
+                "The Model has no artifact_uri. A model that exists only inside its image cannot"
+                " run offline."
             )
 
         image = serving_image(version)
@@ -81,7 +82,7 @@ class JobRunner:
         try:
             await either(asyncio.shield(running), cancelled.wait())
         finally:
-            # A thread cannot be cancelled, and has to end before its model may go.
+            # A thread cannot be cancelled, and must end before its model is unloaded.
             run.stop()
             await asyncio.gather(running, return_exceptions=True)
         await running
@@ -89,7 +90,7 @@ class JobRunner:
 
 
 def _folder(job: Mapping[str, Any], plan: Plan) -> str:
-    """Return the output's directory: `prediction-NAME-TIME`, as the service names it."""
+    """Return the output directory `prediction-NAME-TIME`, as the service names it."""
     created = job["createTime"][:-4]
     time = "".join("_" if char in ":.-" else char for char in created)
     return f"{plan.output.key}prediction-{job['_version']['displayName']}-{time}Z"

@@ -1,9 +1,9 @@
-"""Vertex AI's contract with a container of the user's own, put on a command of this machine.
+"""Vertex AI's contract for custom containers, applied to a local command.
 
 Source: Vertex AI, "Custom container requirements for inference" (version 1.0.0) for the AIP_
 variables, the health checks and the form of requests; aiplatform v1, ModelContainerSpec, for the
-routes, `args` and `env`. The port is the container's own there. Here several containers run side by
-side, so each has one of its own in AIP_HTTP_PORT.
+routes, `args` and `env`. A real container has the port to itself. Here several containers run side
+by side, so each gets its own AIP_HTTP_PORT.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from ....status import Code, StatusError
 from ..artifacts import Artifacts
 
 Variables = Callable[[], Mapping[str, str]]
-"""Returns what points a container at this emulator."""
+"""Returns the variables that point a container at this emulator."""
 START_SECONDS = 1800.0
-"""How long a container may take until it is healthy.
+"""Timeout for a container to become healthy.
 
-No source was found for the service's own limit without `deploymentTimeout` (at most 2 hours).
+There is no source for the service's own limit without `deploymentTimeout` (at most 2 hours).
 """
 CHECK_SECONDS = 10.0
 _JSON = {"Content-Type": "application/json"}
@@ -52,18 +52,18 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class OwnImage:
-    """A running container, and the path of its predictions."""
+    """A running container, and its prediction route."""
 
     server: CommandServer
     route: str
 
     async def stop(self) -> None:
-        """End the command."""
+        """Stop the command."""
         await self.server.stop()
 
 
 class Commands:
-    """Starts commands in the place of images."""
+    """Starts commands in place of images."""
 
     def __init__(
         self, rehearsals: Mapping[str, Rehearsal], variables: Variables, artifacts: Artifacts
@@ -73,7 +73,7 @@ class Commands:
         self._artifacts = artifacts
 
     def named(self, version: Mapping[str, Any]) -> Rehearsal | None:
-        """Return the command for a model version's image, if it has one."""
+        """Return the command for a model version's image, or None."""
         return self._rehearsals.get(version.get("containerSpec", {}).get("imageUri", ""))
 
     async def start(
@@ -83,34 +83,34 @@ class Commands:
         version: Mapping[str, Any],
         scratch: Path,
     ) -> OwnImage:
-        """Start a version's command, healthy; raises ModelError with the reason."""
+        """Start a version's command and wait until it is healthy; raises ModelError."""
         spec, artifact = version["containerSpec"], version["_artifact"]
         uri = await asyncio.to_thread(self._artifacts.publish, artifact) if artifact else ""
-        given = _variables_of(endpoint, deployed, spec, free_port(), uri)
-        environment = self._environment(spec, given, scratch)
+        variables = _variables_of(endpoint, deployed, spec, free_port(), uri)
+        environment = self._environment(spec, variables, scratch)
         rehearsal = self._rehearsals[spec["imageUri"]]
         words = tuple(expand(w, environment) for w in (*rehearsal.command, *spec.get("args", ())))
         command = Command(spec["imageUri"].rpartition("/")[2], words, rehearsal.folder, environment)
-        port, health = int(given["AIP_HTTP_PORT"]), given["AIP_HEALTH_ROUTE"]
+        port, health = int(variables["AIP_HTTP_PORT"]), variables["AIP_HEALTH_ROUTE"]
         server = CommandServer(Launch(command, port, health, START_SECONDS, CHECK_SECONDS))
         await server.start()
-        return OwnImage(server, given["AIP_PREDICT_ROUTE"])
+        return OwnImage(server, variables["AIP_PREDICT_ROUTE"])
 
     def _environment(
-        self, spec: Mapping[str, Any], given: Mapping[str, str], scratch: Path
+        self, spec: Mapping[str, Any], variables: Mapping[str, str], scratch: Path
     ) -> dict[str, str]:
         own: dict[str, str] = {}
         for variable in spec.get("env", ()):
             # Later entries may reference earlier ones.
             text = variable.get("value", "")
-            own[variable["name"]] = expand(text, {**own, **given})
-        return container_environment(scratch, own, {**self._variables(), **given})
+            own[variable["name"]] = expand(text, {**own, **variables})
+        return container_environment(scratch, own, {**self._variables(), **variables})
 
 
 def _variables_of(
     endpoint: str, deployed: Mapping[str, Any], spec: Mapping[str, Any], port: int, uri: str
 ) -> dict[str, str]:
-    """Return what Vertex AI sets in a container."""
+    """Return the variables that Vertex AI sets in a container."""
     endpoint_id, deployed_id = endpoint.rpartition("/")[2], deployed["id"]
     route = f"/v1/endpoints/{endpoint_id}/deployedModels/{deployed_id}"
     machine = deployed.get("dedicatedResources", {}).get("machineSpec", {})
@@ -136,8 +136,8 @@ def _variables_of(
 async def predict(
     image: OwnImage, deployed: DeployedModel, request: PredictRequest, limits: Limits
 ) -> bytes:
-    """Answer a predict request with Vertex AI's envelope; raises StatusError."""
-    reply = await _asked(image, request.to_own_container(), _JSON, limits)
+    """Answer a predict request in Vertex AI's format; raises StatusError."""
+    reply = await _ask(image, request.to_own_container(), _JSON, limits)
     try:
         predictions = msgspec.json.decode(reply.body, type=_Answer).predictions
     except (ValueError, RecursionError) as error:
@@ -151,8 +151,8 @@ async def predict(
 
 
 async def raw_predict(image: OwnImage, body: bytes, kind: str, limits: Limits) -> tuple[bytes, str]:
-    """Return the container's bytes and their type; raises StatusError."""
-    reply = await _asked(image, body, {"Content-Type": kind}, limits)
+    """Return the container's bytes and their media type; raises StatusError."""
+    reply = await _ask(image, body, {"Content-Type": kind}, limits)
     return reply.body, reply.headers.get("content-type", "application/octet-stream")
 
 
@@ -160,7 +160,7 @@ class _Answer(msgspec.Struct, frozen=True):
     predictions: msgspec.Raw
 
 
-async def _asked(image: OwnImage, body: bytes, headers: Mapping[str, str], limits: Limits) -> Reply:
+async def _ask(image: OwnImage, body: bytes, headers: Mapping[str, str], limits: Limits) -> Reply:
     asking = image.server.ask("POST", image.route, body, headers)
     try:
         reply = await asyncio.wait_for(asking, limits.seconds)
@@ -180,6 +180,6 @@ async def _asked(image: OwnImage, body: bytes, headers: Mapping[str, str], limit
 
 
 def _code(status: int) -> Code:
-    """Return the code that a container's status becomes; its body is the message."""
+    """Return the code for a container's status; its body is the message."""
     other = Code.INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
     return _CODES.get(HTTPStatus(status), other or Code.FAILED_PRECONDITION)

@@ -1,4 +1,4 @@
-"""Deployments: models loaded at endpoints, with their machines and their share of traffic."""
+"""Deployments: models loaded at endpoints, with machines and a share of traffic."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _STAGES = (
     "SUCCESSFULLY_DEPLOYED",
     "FAILED_TO_DEPLOY",
 )
-"""Of DeployModelOperationMetadata.deploymentStage, those that a deployment goes through."""
+"""The stages of a deployment, in DeployModelOperationMetadata.deploymentStage."""
 
 
 def serving_key(endpoint: str, deployed_id: str) -> str:
-    """Return the name that a deployed model is loaded under."""
+    """Return the name under which a deployed model is loaded."""
     return f"{endpoint}/deployedModels/{deployed_id}"
 
 
@@ -80,7 +80,7 @@ class Deployments:
             operations.register(kind, runner)
 
     def restore(self) -> None:
-        """Load what was deployed when an earlier process ended."""
+        """Load the models that were deployed when an earlier process ended."""
         for name, endpoint in self._records.resources.list(ENDPOINT):
             for deployed in endpoint.get("deployedModels", ()):
                 key = serving_key(name, deployed["id"])
@@ -90,7 +90,7 @@ class Deployments:
         try:
             await self._load(key, deployed)
         except ApiError as error:
-            # The endpoint then says UNAVAILABLE, as one whose machines were lost does.
+            # The endpoint then reports UNAVAILABLE, like one that lost its machines.
             logger.warning("%s is deployed, but not loaded: %s", key, error.message)
 
     def deploy(self, name: str, body: Document) -> Document:
@@ -102,24 +102,24 @@ class Deployments:
         task = {"endpoint": name, "deployedModel": deployed, "trafficSplit": split}
         return self._operations.begin(name, "deploy", task, name)
 
-    def _new(self, endpoint: Document, given: Document) -> Document:
-        """Return the DeployedModel as it will stand at the endpoint."""
-        if not given.get("model"):
+    def _new(self, endpoint: Document, fields: Document) -> Document:
+        """Return the DeployedModel as it will be at the endpoint."""
+        if not fields.get("model"):
             raise invalid("The field `deployed_model.model` is required.")
-        version = self._records.version(given["model"])
-        identity = given.get("id", "")
+        version = self._records.version(fields["model"])
+        identity = fields.get("id", "")
         if identity:
             check_deployed_model_id(identity)
         taken = [*_ids(endpoint), *self._being_deployed(endpoint["name"])]
         if identity in taken:
             raise ApiError(Code.ALREADY_EXISTS, f"DeployedModel `{identity}` already exists.")
         return {
-            **given,
+            **fields,
             "id": identity or new_id(),
-            "model": version["name"] if "@" not in given["model"] else given["model"],
+            "model": version["name"] if "@" not in fields["model"] else fields["model"],
             "modelVersionId": version["versionId"],
-            "displayName": given.get("displayName") or version["displayName"],
-            "dedicatedResources": check_resources(given),
+            "displayName": fields.get("displayName") or version["displayName"],
+            "dedicatedResources": check_resources(fields),
         }
 
     def _being_deployed(self, endpoint: str) -> list[str]:
@@ -145,7 +145,7 @@ class Deployments:
         endpoint["deployedModels"] = [*endpoint.get("deployedModels", ()), deployed]
         split = with_new(task["trafficSplit"], deployed["id"])
         if split:
-            # Another deployment may have gone since the request was checked.
+            # Another deployment may have been removed since the request was checked.
             check_split(split, _ids(endpoint))
             endpoint["trafficSplit"] = split
         self._records.put_endpoint(endpoint)
@@ -159,7 +159,7 @@ class Deployments:
         return stand_in(image)
 
     async def _load(self, key: str, deployed: Mapping[str, Any]) -> None:
-        """Load a deployment's model; raises ApiError as a model server that does not come up."""
+        """Load a deployment's model; a failure is reported like a model server that exits."""
         version = self._records.deployed_version(deployed)
         try:
             if self._commands.named(version):
@@ -188,8 +188,8 @@ class Deployments:
         artifact = version["_artifact"]
         if artifact is None:
             raise failed_precondition(
-                f"Model `{version_key(version)}` has no artifact_uri: what its image alone serves"
-                " cannot be run offline."
+                f"Model `{version_key(version)}` has no artifact_uri. A model that exists only"
+                " inside its image cannot run offline."
             )
 
         if text := self._stand_in(deployed):
@@ -225,21 +225,21 @@ class Deployments:
         return Outcome(finish, after=after)
 
     def mutate(self, name: str, body: Document) -> Document:
-        """Start changing a deployed model's scaling or logging and return the operation."""
+        """Start changing a deployed model's scaling or logging, and return the operation."""
         names = paths(body.get("updateMask"))
-        given = body.get("deployedModel", {})
-        deployed = _find(self._records.endpoint(name), given.get("id", ""))
-        mutate(deployed, given, names)
-        task = {"endpoint": name, "deployedModel": given, "paths": names}
+        fields = body.get("deployedModel", {})
+        deployed = _find(self._records.endpoint(name), fields.get("id", ""))
+        mutate(deployed, fields, names)
+        task = {"endpoint": name, "deployedModel": fields, "paths": names}
         return self._operations.begin(name, "mutate", task, name)
 
     async def _mutate(self, task: Document) -> Outcome:
         def finish() -> Mapping[str, Any]:
             endpoint = self._records.endpoint(task["endpoint"])
-            given = task["deployedModel"]
-            changed = mutate(_find(endpoint, given["id"]), given, task["paths"])
+            fields = task["deployedModel"]
+            changed = mutate(_find(endpoint, fields["id"]), fields, task["paths"])
             endpoint["deployedModels"] = [
-                changed if model["id"] == given["id"] else model
+                changed if model["id"] == fields["id"] else model
                 for model in endpoint["deployedModels"]
             ]
             self._records.put_endpoint(endpoint)
@@ -257,25 +257,25 @@ def _find(endpoint: Mapping[str, Any], deployed_id: str) -> Document:
         raise invalid("The field `deployed_model_id` is required.")
     for deployed in endpoint.get("deployedModels", ()):
         if deployed["id"] == deployed_id:
-            found: Document = deployed
-            return found
+            result: Document = deployed
+            return result
     raise not_found("DeployedModel", f"{endpoint['name']}/deployedModels/{deployed_id}")
 
 
 def _without(endpoint: Document, deployed_id: str, split: Mapping[str, int]) -> Document:
-    """Return an endpoint without a deployed model; raises ApiError while that has traffic."""
+    """Return an endpoint without a deployed model; raises ApiError if that has traffic."""
     _find(endpoint, deployed_id)
     ids = _ids(endpoint)
     check_split(split, ids)
-    left = [model for model in endpoint["deployedModels"] if model["id"] != deployed_id]
-    after: Document = {**endpoint, "deployedModels": left}
-    wanted = dict(split or endpoint.get("trafficSplit", {}))
-    if left and wanted.pop(deployed_id, 0):
+    remaining = [model for model in endpoint["deployedModels"] if model["id"] != deployed_id]
+    after: Document = {**endpoint, "deployedModels": remaining}
+    new_split = dict(split or endpoint.get("trafficSplit", {}))
+    if remaining and new_split.pop(deployed_id, 0):
         raise failed_precondition(
             f"DeployedModel `{deployed_id}` has traffic assigned to it in the traffic split; give"
             " its share to others first, or in this call."
         )
-    after["trafficSplit"] = wanted if left else {}
+    after["trafficSplit"] = new_split if remaining else {}
     for field in ("deployedModels", "trafficSplit"):
         if not after[field]:
             del after[field]

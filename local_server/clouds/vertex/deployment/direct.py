@@ -1,7 +1,7 @@
-"""directRawPredict: TensorFlow Serving's gRPC methods of a deployed model, as bytes.
+"""directRawPredict: TensorFlow Serving's gRPC methods on a deployed model, as bytes.
 
-A container calls its model by a name of its own choice, so that any name in a ModelSpec is taken
-for the deployed model, and comes back in the answer.
+A container may name its model as it likes, so any name in a ModelSpec means the deployed model; the
+response repeats it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _METHOD = re.compile(r"/tensorflow\.serving\.PredictionService/(\w+)/?")
 
 
 class DirectPredictions:
-    """Answers gRPC methods of TensorFlow Serving for models by their keys."""
+    """Answers gRPC methods of TensorFlow Serving for models by key."""
 
     def __init__(self, inference: Inference) -> None:
         self._inference = inference
@@ -52,7 +52,7 @@ class DirectPredictions:
 
     @cached_property
     def _methods(self) -> Mapping[str, Method]:
-        # The messages bring TensorFlow with them.
+        # Importing the messages imports TensorFlow.
         from ....protocols.tfserving.grpc.prediction import PredictionService
 
         return PredictionService(self._inference).service().methods
@@ -62,11 +62,11 @@ def _decoded(method: Method, data: bytes) -> Message:
     try:
         return method.request.FromString(data)
     except DecodeError as error:
-        raise invalid(f"The input is no {method.request.DESCRIPTOR.full_name}.") from error
+        raise invalid(f"The input is not a {method.request.DESCRIPTOR.full_name}.") from error
 
 
 def _specs(message: Message) -> list[Message]:
-    """Return the ModelSpecs of a request or a response: its own, or those of its parts."""
+    """Return the ModelSpecs of a request or response: its own, or those of its parts."""
     fields = message.DESCRIPTOR.fields_by_name
     if "model_spec" in fields:
         return [message.model_spec] if message.HasField("model_spec") else []

@@ -1,8 +1,8 @@
-"""Which machine types predictions run on, and which accelerators go with them.
+"""Machine types for predictions, and the accelerators that they support.
 
-Source: Vertex AI, "Configure compute resources for inference" (read in November 2026). The texts
-of the refusals are the service's (terraform-provider-google#18931, vertex-ai-samples#3372). Of
-families that are newer or rarer than these only the form of the name is checked.
+Source: Vertex AI, "Configure compute resources for inference" (read in November 2026). The error
+texts are the service's (terraform-provider-google#18931, vertex-ai-samples#3372). For families that
+are newer or rarer than these, only the form of the name is checked.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BUILT_IN = {
 
 
 def check_machine_type(machine: str) -> None:
-    """Refuse a machine type that there is not (ApiError)."""
+    """Refuse an unknown machine type (ApiError)."""
     if machine in _BUILT_IN or any(
         known.fullmatch(machine) for known in (_N1, _E2, _OTHER_FAMILIES)
     ):
@@ -47,7 +47,7 @@ def check_machine_type(machine: str) -> None:
 
 
 def check_pair(machine: str, accelerator: str, count: int) -> None:
-    """Refuse an accelerator, or a number of them, that a machine type does not take (ApiError)."""
+    """Refuse an accelerator, or a number of them, that a machine does not support (ApiError)."""
     if _OTHER_FAMILIES.fullmatch(machine) and machine.startswith(("a4", "g4")):
         return
     counts = _accelerators(machine).get(accelerator)

@@ -1,4 +1,4 @@
-"""What machines a model is deployed on: Vertex AI's rules on prediction resources."""
+"""The machines of a deployment: Vertex AI's rules for prediction resources."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _UNSPECIFIED = "ACCELERATOR_TYPE_UNSPECIFIED"
 
 
 def check_resources(deployed: Mapping[str, Any]) -> Document:
-    """Return a deployment's machines with defaults filled in; raises ApiError."""
-    given = [word for field, word in _KINDS.items() if deployed.get(field)]
-    if len(given) > 1:
-        raise invalid(f"Only one of {' and '.join(f'`{word}`' for word in given)} may be set.")
-    if given == ["shared_resources"]:
+    """Return a deployment's machines with defaults; raises ApiError."""
+    kinds = [word for field, word in _KINDS.items() if deployed.get(field)]
+    if len(kinds) > 1:
+        raise invalid(f"Only one of {' and '.join(f'`{word}`' for word in kinds)} may be set.")
+    if kinds == ["shared_resources"]:
         raise ApiError(
             Code.UNIMPLEMENTED, "deployed_model.shared_resources is not available offline."
         )
-    if given != ["dedicated_resources"]:
+    if kinds != ["dedicated_resources"]:
         # The service's words (googleapis/python-aiplatform#773).
         raise invalid(
             f"'automatic_resources' is not supported for Model {deployed.get('model', '')}."
@@ -40,7 +40,7 @@ def check_resources(deployed: Mapping[str, Any]) -> Document:
 
 
 def check_machine(spec: Mapping[str, Any]) -> None:
-    """Refuse a machine or an accelerator that there is not, or half of one (ApiError)."""
+    """Refuse an unknown machine type or accelerator, or an incomplete pair of fields (ApiError)."""
     field = "`dedicated_resources.machine_spec"
     machine, count = spec.get("machineType", ""), spec.get("acceleratorCount", 0)
     if not machine:

@@ -1,4 +1,4 @@
-"""Online predictions: which deployed model answers, within which limits."""
+"""Online predictions: the choice of the deployed model, and their limits."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 
 def host_of(head: Head) -> str:
-    """Return the host that a request was sent to, without its port."""
+    """Return the host of a request, without its port."""
     return head.headers.get("host", "").rpartition(":")[0] or head.headers.get("host", "")
 
 
 def limit_of(head: Head) -> int:
-    """Return how large the body of a prediction may be."""
+    """Return the limit of a prediction's body in bytes."""
     return DEDICATED_LIMIT if host_of(head).endswith(DEDICATED_DOMAIN) else SHARED_LIMIT
 
 
 def too_large(head: Head) -> ApiError:
-    """Make the refusal of a body past the limit."""
+    """Return the error for a body above the limit."""
     limit = limit_of(head)
     size = head.headers.get("content-length", str(limit + 1))
     return failed_precondition(
@@ -62,7 +62,7 @@ def too_large(head: Head) -> ApiError:
 
 
 class Predictions:
-    """The predictions of all endpoints; `chance` draws who answers by the traffic split."""
+    """The predictions of all endpoints; `rng` draws a model by the traffic split."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Predictions:
         work: BackgroundTasks,
         inference: Inference,
         schemas: Mapping[str, Schema],
-        chance: random.Random,
+        rng: random.Random,
     ) -> None:
         self._records = records
         self._hosting = hosting
@@ -79,7 +79,7 @@ class Predictions:
         self._inference = inference
         self._direct = DirectPredictions(inference)
         self._schemas = schemas
-        self._chance = chance
+        self._rng = rng
 
     async def predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:predict`; raises StatusError."""
@@ -94,7 +94,7 @@ class Predictions:
         return Response(200, answer, JSON)
 
     def _checked(self, body: bytes) -> PredictRequest:
-        """Read a body by the message's schema, whose refusal is Google's own."""
+        """Parse a body by the message's schema, with Google's own error texts."""
         message = parse(self._schemas, _REQUEST, body, "")
         return PredictRequest(
             instances=_raw(message.get("instances", [])),
@@ -128,8 +128,8 @@ class Predictions:
 
     async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:directRawPredict`, a gRPC method's bytes; raises StatusError."""
-        asked = parse(self._schemas, _DIRECT_REQUEST, body, "")
-        data = read_bytes(asked.get("input", ""))
+        fields = parse(self._schemas, _DIRECT_REQUEST, body, "")
+        data = read_bytes(fields.get("input", ""))
         deployed, limits = await self._answering(name, head)
         if self._own_image(deployed) is not None:
             raise ApiError(
@@ -137,7 +137,7 @@ class Predictions:
             )
         with self._hosting.hold(deployed.servable):
             output = await self._direct.answer(
-                deployed.servable, asked.get("methodName", ""), data, limits.seconds
+                deployed.servable, fields.get("methodName", ""), data, limits.seconds
             )
         return Response(200, msgspec.json.encode({"output": output}), JSON)
 
@@ -147,16 +147,16 @@ class Predictions:
         split = endpoint.get("trafficSplit")
         if not split:
             raise failed_precondition(f"Endpoint {name} doesn't have traffic_split.")
-        deployed = self._deployed(endpoint, choose(split, self._chance))
-        # After a restart what is deployed may still be loading.
+        deployed = self._deployed(endpoint, choose(split, self._rng))
+        # After a restart the deployed model may still be loading.
         await self._work.settled(deployed.servable)
         if not self._hosting.is_loaded(deployed.servable):
             raise ApiError(Code.UNAVAILABLE, "The model server is not ready; see its log.")
         return deployed, _limits(endpoint)
 
     def _deployed(self, endpoint: Mapping[str, Any], deployed_id: str) -> DeployedModel:
-        found = next(m for m in endpoint["deployedModels"] if m["id"] == deployed_id)
-        version = self._records.deployed_version(found)
+        model = next(m for m in endpoint["deployedModels"] if m["id"] == deployed_id)
+        version = self._records.deployed_version(model)
         return DeployedModel(
             servable=serving_key(endpoint["name"], deployed_id),
             id=deployed_id,
@@ -176,8 +176,8 @@ def _limits(endpoint: Mapping[str, Any]) -> Limits:
         return Limits(SHARED_LIMIT, _SHARED_SECONDS)
     text = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout", "")
     match = _SECONDS.fullmatch(text)
-    wanted = float(match[1]) if match else _DEDICATED_SECONDS
-    return Limits(DEDICATED_LIMIT, min(wanted, _LONGEST_SECONDS))
+    seconds = float(match[1]) if match else _DEDICATED_SECONDS
+    return Limits(DEDICATED_LIMIT, min(seconds, _LONGEST_SECONDS))
 
 
 class _HttpBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -191,7 +191,7 @@ class _Transcoded(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 def _http_body(body: bytes) -> bytes:
-    """Return the container's bytes: a raw body, or what Google's clients transcode it to."""
+    """Return the container's bytes: a raw body, or the one that Google's clients transcode."""
     try:
         transcoded = msgspec.json.decode(body, type=_Transcoded)
     except (ValueError, RecursionError):

@@ -101,13 +101,13 @@ def test_a_shard_that_holds_no_tensor_is_not_missed(tmp_path):
 def test_a_shard_that_was_cut_off_is_named_with_its_bytes(tmp_path):
     index = table([header(1), entry("a", 0, 0, 4), entry("b", 0, 4, 96)])
     path = write_model(tmp_path, index, {"variables.data-00000-of-00001": 99})
-    assert refusal(path) == "variables/variables.data-00000-of-00001 is cut off: 99 of 100 bytes"
+    assert refusal(path) == "variables/variables.data-00000-of-00001 is truncated: 99 of 100 bytes"
 
 
 def test_a_shard_of_zero_bytes_is_named(tmp_path):
     index = table([header(1), entry("a", 0, 0, 4)])
     path = write_model(tmp_path, index, {"variables.data-00000-of-00001": 0})
-    assert refusal(path) == "variables/variables.data-00000-of-00001 is cut off: 0 of 4 bytes"
+    assert refusal(path) == "variables/variables.data-00000-of-00001 is truncated: 0 of 4 bytes"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_shard_of_zero_bytes_is_named(tmp_path):
 )
 def test_a_damaged_index_is_refused_with_the_reason(tmp_path, index, reason):
     path = write_model(tmp_path, index, {})
-    assert refusal(path) == f"variables/variables.index is damaged or cut off: {reason}"
+    assert refusal(path) == f"variables/variables.index is damaged or truncated: {reason}"
 
 
 @given(st.lists(st.dictionaries(st.binary(), st.binary(), min_size=1), min_size=1))

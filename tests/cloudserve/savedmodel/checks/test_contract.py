@@ -93,7 +93,7 @@ def test_an_added_input_with_a_default_breaks_json_requests():
 
 def test_a_default_that_is_dropped_breaks_and_one_that_is_added_does_not():
     with_default = signature(defaults=["x"])
-    assert told(with_default, LIVE) == ["!input x has no default any more"]
+    assert told(with_default, LIVE) == ["!input x no longer has a default"]
     assert told(LIVE, with_default) == ["input x has a default now"]
 
 

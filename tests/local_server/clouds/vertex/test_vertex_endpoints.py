@@ -80,7 +80,7 @@ class TestDeployments:
     @pytest.mark.parametrize(
         ("split", "message"),
         [
-            ({"0": 90}, "The traffic split adds up to 90; it has to be 100, or empty."),
+            ({"0": 90}, "The traffic split adds up to 90; it must be 100, or empty."),
             ({"0": 60, "5": 40}, "The following DeployedModel ID(s) [5] do not exist."),
             ({"0": -5}, "The traffic share of DeployedModel `0` is -5, not 0 to 100."),
         ],
