@@ -51,7 +51,7 @@ def test_a_key_that_no_file_can_have_is_refused(tmp_path, key):
             call()
 
 
-def test_what_is_a_folder_is_no_object_and_cannot_become_one(tmp_path):
+def test_a_directory_is_not_an_object_and_cannot_become_one(tmp_path):
     store = DirectoryBlobs(tmp_path)
     store.write("a/b", b"x")
     assert store.head("a") is None
@@ -83,7 +83,7 @@ def test_deleting_the_last_object_leaves_no_folder(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_a_full_disk_is_told_with_what_to_do_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_reported_with_a_hint_and_leaves_nothing(tmp_path):
     store = DirectoryBlobs(tmp_path)
     store.write("key", b"before")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

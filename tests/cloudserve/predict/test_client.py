@@ -49,7 +49,7 @@ def test_nan_and_infinity_go_as_tensorflow_serving_writes_them(client):
     "instances",
     [(n for n in [1]), {"x": 1}, "text", b"bytes", 5, np.float32(1), None, {1, 2}],
 )
-def test_what_is_no_list_of_instances_is_refused(client, instances):
+def test_instances_that_are_not_a_list_are_refused(client, instances):
     with pytest.raises(UserError, match="must be a list or an array"):
         client.predict(instances)
 

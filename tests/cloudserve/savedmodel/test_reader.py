@@ -1,4 +1,4 @@
-"""A SavedModel is read, or it is said in one sentence what is wrong with it."""
+"""A SavedModel is read, or its fault is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_loader_s_signature_is_hidden_from_people_and_reachable(shared_model
     assert (output.tensor_name, output.dtype) == ("NoOp", "invalid")
 
 
-def test_a_signature_that_is_not_there_is_a_user_error_that_names_those_people_see(shared_models):
+def test_an_unknown_signature_is_a_user_error_with_the_visible_names(shared_models):
     model = read_saved_model(shared_models / "tfs_counter" / "123")
     with pytest.raises(UserError) as raised:
         model.signature("predict")
@@ -86,7 +86,7 @@ def test_an_op_that_tensorflow_dropped_is_named(shared_models):
     assert "BoostedTreesBucketize" in model.ops
 
 
-def test_calls_by_a_function_s_name_are_no_ops(tmp_path):
+def test_calls_by_function_name_are_not_ops(tmp_path):
     function = {"signature": {"name": "f"}, "node_def": [{"op": "Rare"}, {"op": "f"}]}
     graph = {"node": [{"op": "f"}, {"op": "Const"}], "library": {"function": [function]}}
     path = write_model(tmp_path / "m", {**tagged("serve"), "graph_def": graph})
@@ -219,7 +219,7 @@ def test_a_missing_index_is_refused_where_the_graph_restores_variables(model):
     assert refusal(model)[0] == f"{INDEX} is missing, and the graph has variables to restore"
 
 
-def test_assets_that_are_not_there_are_told_and_logged_but_serve(shared_models, caplog):
+def test_missing_assets_are_reported_and_logged_but_the_model_serves(shared_models, caplog):
     path = shared_models / "tfs_half_plus_two_with_config" / "123"
     with caplog.at_level(logging.WARNING):
         assert read_saved_model(path).missing_assets == ("foo.txt",)

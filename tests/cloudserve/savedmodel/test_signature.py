@@ -87,7 +87,7 @@ def test_an_input_is_found_by_its_alias():
     assert read.input("a").shape == (2,)
 
 
-def test_an_input_that_is_not_there_is_a_user_error_that_names_those_there_are():
+def test_an_unknown_input_is_a_user_error_with_the_existing_names():
     read = read_signature("s", definition(inputs={"a": tensor(), "b": tensor()}))
     with pytest.raises(UserError) as raised:
         read.input("image")

@@ -105,7 +105,7 @@ def test_a_file_written_just_now_is_not_remembered(root, cache, hashed, monkeypa
     "content",
     [b"", b"not json", b'{"digests":[[1,2,3,4,5,"x"]]}', b'{"digests":7}', b"\xff" * 100],
 )
-def test_a_broken_cache_counts_as_none(root, cache, tmp_path, content):
+def test_a_broken_cache_is_ignored(root, cache, tmp_path, content):
     whole = read_tree(root, cache)
     (file,) = (tmp_path / "cache").iterdir()
     file.write_bytes(content)
@@ -114,7 +114,7 @@ def test_a_broken_cache_counts_as_none(root, cache, tmp_path, content):
 
 
 @pytest.mark.usefixtures("settled")
-def test_a_digest_that_is_none_is_not_believed(root, cache, tmp_path):
+def test_an_invalid_cached_digest_is_ignored(root, cache, tmp_path):
     whole = read_tree(root, cache)
     (file,) = (tmp_path / "cache").iterdir()
     file.write_bytes(file.read_bytes().replace(whole.files[0].sha256.encode(), b"../../etc"))
@@ -131,7 +131,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(root, cache, tmp_path, ha
 
 
 @pytest.mark.usefixtures("settled")
-def test_a_folder_that_cannot_be_made_is_no_error(root, tmp_path):
+def test_a_cache_folder_that_cannot_be_created_is_not_an_error(root, tmp_path):
     (tmp_path / "file").touch()
     assert read_tree(root, DigestCache(tmp_path / "file/cache")) == read_tree(root)
 

@@ -66,7 +66,7 @@ def test_of_a_base_path_the_version_asked_for_is_taken(shared_models):
     assert resolve(path, 123) == (123, path / "123")
 
 
-def test_what_is_no_int64_in_decimal_is_no_version(tmp_path):
+def test_a_name_that_is_not_a_decimal_int64_is_not_a_version(tmp_path):
     for name in ("1", "2a", "-3", "+4", "1e3", "٣", " 5", str(2**63), ".6"):
         (tmp_path / name).mkdir()
     (tmp_path / "7").touch()
@@ -79,7 +79,7 @@ def test_each_int64_is_a_version_whatever_its_leading_zeros(number, zeros):
 
 
 @given(st.text())
-def test_any_other_name_is_none_and_never_an_error(name):
+def test_any_other_name_is_ignored_and_never_an_error(name):
     assert _number(name) is None or name.isascii()
 
 
@@ -118,7 +118,7 @@ def test_two_directories_of_one_number_are_refused(tmp_path):
         ("long" * 100, "there is no such directory"),
     ],
 )
-def test_a_path_without_any_model_is_refused_with_what_is_there(tmp_path, name, what):
+def test_a_path_without_a_model_is_refused_with_its_contents(tmp_path, name, what):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(ModelError) as raised:

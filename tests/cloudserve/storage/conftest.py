@@ -1,4 +1,4 @@
-"""Stores to send files to: ours by both of its faces, and others' that know nothing of ours."""
+"""Stores to send files to: ours through both APIs, and independent implementations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def gcs_at() -> Open:
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """Give the URLs of our store's two faces."""
+    """Give the URLs of our store's two APIs."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -117,7 +117,7 @@ def bucket() -> str:
 
 @pytest.fixture(params=["s3", "gcs"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """Give the name of each face in turn."""
+    """Give the name of each API in turn."""
     return request.param
 
 
@@ -128,7 +128,7 @@ def open_store(kind: str) -> Open:
 
 @pytest.fixture
 def store(faces, kind, open_store, bucket):
-    """Give a bucket that is there, in our store, by each of its faces in turn."""
+    """Give an existing bucket in our store, through each of its APIs in turn."""
     made = open_store(faces[kind], bucket)
     made.ensure(lambda line: None)
     return made

@@ -1,4 +1,4 @@
-"""One bounded pool: what is begun is finished first, and the first failure ends all of it."""
+"""The thread pool finishes started files first, and the first failure stops it."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def test_the_first_failure_is_raised_and_nothing_is_begun_after_it():
     assert begun == []
 
 
-def test_nothing_to_do_is_no_error():
+def test_no_tasks_are_not_an_error():
     pool.run([], threading.Event())

@@ -53,12 +53,12 @@ def test_hooks_of_the_repository_are_not_run(project):
     assert not (project / "ran").exists()
 
 
-def test_where_there_is_no_repository_nothing_is_said(tmp_path, monkeypatch):
+def test_without_a_repository_the_state_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_state(tmp_path) == ("", None)
     assert git_state(tmp_path / "gone") == ("", None)
 
 
-def test_where_there_is_no_git_nothing_is_said(project, monkeypatch):
+def test_without_git_the_state_is_unknown(project, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert git_state(project) == ("", None)

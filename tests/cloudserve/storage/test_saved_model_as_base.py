@@ -1,4 +1,4 @@
-"""A SavedModel in a bucket whose own prefix is the base path: one version, whole or not there."""
+"""A base path that is itself a SavedModel in a bucket: one version, complete or absent."""
 
 import shutil
 
@@ -47,7 +47,7 @@ def test_its_number_is_its_folders_name_or_1(store, put, model, tmp_path, base, 
     assert read_tree(path).digest == read_tree(model).digest
 
 
-def test_it_is_no_version_to_who_wants_numbers(store, put):
+def test_it_is_not_a_numbered_version(store, put):
     put("half/")
     assert find_versions(store, "half/") == {}
 
@@ -58,12 +58,12 @@ def test_a_base_path_of_numbers_is_still_one(store, put):
     assert find_versions_or_model(store, "half/").keys() == {3}
 
 
-def test_one_that_is_not_whole_is_not_there(store, put):
+def test_an_incomplete_model_is_not_a_version(store, put):
     put("half/", leave_out="variables/variables.index")
     assert find_versions_or_model(store, "half/") == {}
 
 
-def test_one_that_changes_while_it_is_fetched_is_never_a_directory(store, put, tmp_path):
+def test_a_model_that_changes_during_the_download_is_never_a_directory(store, put, tmp_path):
     put("half/")
     (version,) = find_versions_or_model(store, "half/").values()
     store.write("half/assets.extra/late", b"late")

@@ -72,7 +72,7 @@ def test_files_of_any_size_arrive_and_say_their_digest(store, tree):
     assert sorted(blob.key for blob in store.list("model/")) == sorted(f.key for f in tree)
 
 
-def test_what_is_there_is_not_sent_again_and_a_changed_file_is_alone(store, tree, file):
+def test_only_a_changed_file_is_sent_again(store, tree, file):
     send(store, tree)
     events = []
     send(store, tree, events)
@@ -234,7 +234,7 @@ def run_uploader(kind, url, bucket, path):
     return subprocess.Popen([*map(str, command), kind, url, bucket, str(path)])
 
 
-def test_a_killed_upload_goes_on_by_parts_in_another_process(
+def test_a_killed_upload_is_resumed_by_parts_in_another_process(
     faces, kind, open_store, store, bucket, file, fault_proxy
 ):
     big = outgoing(file("big", 10 * PART))
@@ -272,7 +272,7 @@ def test_a_killed_upload_goes_on_by_parts_in_another_process(
     assert store.open_uploads(big.key) == ()
 
 
-def test_parts_of_another_file_are_not_taken_over(store, file):
+def test_parts_of_another_file_are_not_reused(store, file):
     old, new = outgoing(file("old", BIG, 1), "big"), outgoing(file("new", BIG, 2), "big")
     upload = store.begin(old.key, old.metadata)
     for span in part_ranges(BIG, PART)[:3]:
@@ -284,7 +284,7 @@ def test_parts_of_another_file_are_not_taken_over(store, file):
     assert store.open_uploads(new.key) == ()
 
 
-def test_two_who_send_the_same_file_end_with_one_whole_copy(store, file):
+def test_two_clients_that_send_the_same_file_produce_one_copy(store, file):
     big = outgoing(file("big", BIG))
     errors = []
 
@@ -304,7 +304,7 @@ def test_two_who_send_the_same_file_end_with_one_whole_copy(store, file):
     assert store.open_uploads(big.key) == ()
 
 
-def test_an_upload_that_is_taken_away_each_time_is_an_error(store, file, monkeypatch):
+def test_an_upload_that_others_end_on_every_attempt_is_an_error(store, file, monkeypatch):
     big = outgoing(file("big", BIG))
 
     def gone(*args):
@@ -316,7 +316,7 @@ def test_an_upload_that_is_taken_away_each_time_is_an_error(store, file, monkeyp
     assert error.value.hint is not None
 
 
-def test_a_file_that_vanishes_is_told_as_such_and_not_as_a_lost_connection(store, file):
+def test_a_vanished_file_is_not_reported_as_a_lost_connection(store, file):
     big = outgoing(file("big", BIG))
     with big.path.open("r+b") as opened:
         opened.truncate(PART + 5)

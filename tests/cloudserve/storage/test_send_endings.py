@@ -29,7 +29,7 @@ def big(file) -> Outgoing:
     return Outgoing("big", file("big", BIG), "big", BIG, {"about": "it"})
 
 
-def test_a_network_that_is_gone_midway_is_told_and_the_next_run_goes_on(
+def test_a_lost_network_is_reported_and_the_next_run_resumes(
     faces, kind, open_store, store, bucket, big, fault_proxy
 ):
     port = int(faces[kind].rpartition(":")[2])
@@ -106,7 +106,7 @@ def test_a_file_that_is_written_while_it_is_sent_makes_no_object(store, big, mon
     assert store.read("big")[0] == big.path.read_bytes()
 
 
-def test_two_who_make_the_same_stream_end_with_one_whole_copy(store):
+def test_two_clients_that_make_the_same_stream_produce_one_copy(store):
     content = random.Random(1).randbytes(3 * PART + 7)
     met = threading.Barrier(3)
     errors = []
@@ -131,7 +131,7 @@ def test_two_who_make_the_same_stream_end_with_one_whole_copy(store):
     assert store.read("key")[0] == content
 
 
-def test_a_stream_whose_upload_is_taken_away_each_time_is_an_error(store, monkeypatch):
+def test_a_stream_whose_upload_others_end_on_every_attempt_is_an_error(store, monkeypatch):
     def gone(*arguments):
         raise UploadGoneError("aborted")
 
@@ -172,7 +172,7 @@ def test_what_gcs_joined_of_other_bytes_than_were_sent_is_deleted(faces, gcs_at,
     assert store.head("big") is None
 
 
-def test_a_full_disk_under_a_stream_is_told_with_what_to_do(tmp_path):
+def test_a_full_disk_under_a_stream_is_reported_with_a_hint(tmp_path):
     (tmp_path / "1").symlink_to("/dev/full")
     sink = Sink(tmp_path, PART, lambda number, path: None)
     with pytest.raises(UserError, match="No space left on device") as error:

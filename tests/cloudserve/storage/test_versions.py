@@ -87,7 +87,7 @@ def test_in_a_bucket_the_model_file_is_the_last_of_the_files(store, model, monke
 
 
 @pytest.mark.parametrize("changed", ["variables/variables.index", "saved_model.pb"])
-def test_a_model_that_changes_while_it_is_published_is_no_version(
+def test_a_model_that_changes_during_publication_is_not_a_version(
     place, model, monkeypatch, changed
 ):
     path, real = model / changed, place.put
@@ -114,7 +114,7 @@ def test_a_model_that_changes_while_it_is_published_is_no_version(
     assert place.read(f"{version.prefix}{changed}")[0] == before
 
 
-def test_what_an_interrupted_publication_left_is_no_version_and_is_cleared(store, model):
+def test_leftovers_of_an_interrupted_publication_are_not_a_version_and_are_removed(store, model):
     store.write("base/7/variables/variables.index", b"left")
     store.write("base/7/left over", b"left")
     assert find_versions(store, "base/") == {}
@@ -188,7 +188,7 @@ def test_a_version_that_changes_while_it_is_fetched_is_never_a_directory(place, 
     assert not cache.path(version).exists()
 
 
-def test_the_cache_keeps_within_its_limit_and_what_is_served(place, model, tmp_path):
+def test_the_cache_stays_within_its_limit_and_keeps_served_versions(place, model, tmp_path):
     size = read_tree(model).size
     cache = ModelCache(tmp_path / "cache", int(2.5 * size))
     paths = []
@@ -221,7 +221,7 @@ def test_a_url_opens_its_bucket(faces, bucket, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "/a/path", "s3://", "gs://UPPER", "file://host/x"])
-def test_what_is_no_bucket_is_said_to_be_none(url):
+def test_a_url_that_is_not_a_buckets_is_refused(url):
     with pytest.raises(UserError) as error:
         registry.bucket(url, {})
     assert url in error.value.message

@@ -32,7 +32,7 @@ def test_the_work_of_one_key_runs_in_the_order_it_was_started():
     assert asyncio.run(story()) == ["other", "first", "second"]
 
 
-def test_closing_cancels_what_is_under_way():
+def test_closing_cancels_running_tasks():
     async def story() -> list[str]:
         work, started, seen = BackgroundTasks(), asyncio.Event(), []
 

@@ -42,7 +42,7 @@ def test_a_json_text_is_its_value(value):
     ],
     ids=range(14),
 )
-def test_what_is_no_json_is_a_value_error(body):
+def test_invalid_json_is_a_value_error(body):
     with pytest.raises(ValueError):
         read_json(body)
 

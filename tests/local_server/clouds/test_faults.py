@@ -1,4 +1,4 @@
-"""Faults on purpose: each service's clients see them as the service's own."""
+"""Injected faults: each service's clients see them as the service's own errors."""
 
 from __future__ import annotations
 
@@ -312,7 +312,7 @@ class TestRules:
             load_rules(path)
         assert caught.value.where == str(path)
 
-    def test_an_empty_file_is_no_faults(self, tmp_path):
+    def test_an_empty_file_has_no_faults(self, tmp_path):
         path = tmp_path / "faults.yaml"
         path.write_text("")
         assert load_rules(path).faults == []

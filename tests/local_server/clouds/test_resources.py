@@ -21,7 +21,7 @@ def test_what_was_put_is_read_back(resources):
     assert resources.get("model", "a") == {"n": [1, {"deep": None}], "é": "ü"}
 
 
-def test_a_name_that_holds_nothing_is_none(resources):
+def test_a_missing_document_is_none(resources):
     assert resources.get("model", "a") is None
 
 

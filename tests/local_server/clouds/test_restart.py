@@ -67,7 +67,7 @@ def in_service(sm, name: str):
     return lambda: sm.describe_endpoint(EndpointName=name)
 
 
-def test_everything_serves_again_after_a_kill_and_what_is_gone_says_so(
+def test_everything_serves_again_after_a_kill_and_lost_models_are_reported(
     clouds, models, tmp_path, start_emulator, poll_until
 ):
     first = Killed(tmp_path)

@@ -1,4 +1,4 @@
-"""What breaks down inside a face is that service's own error, readable by its clients."""
+"""A failure inside an application is its service's own error, readable by its clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SageMaker(JsonFace):
 
 
 def broken(face: type, error: Exception) -> Router:
-    """Return a router to a face of this kind whose every request fails."""
+    """Return a router to an application of this kind whose every request fails."""
 
     class Broken(face):
         def __init__(self) -> None:
@@ -61,7 +61,7 @@ def test_a_defect_is_a_500_in_the_form_of_the_service(face, expected, caplog):
     assert "secret" not in caplog.text
 
 
-def test_a_client_that_went_away_is_no_defect(caplog):
+def test_a_disconnected_client_is_not_a_server_error(caplog):
     with pytest.raises(ClientGoneError):
         asyncio.run(broken(OAuth, ClientGoneError()).handle(Request(Head("POST", "/token"))))
     assert caplog.text == ""

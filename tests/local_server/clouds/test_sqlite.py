@@ -22,7 +22,7 @@ KINDS = pytest.mark.parametrize(
 
 
 @KINDS
-def test_a_file_that_is_no_database_is_refused(open_at, name, tmp_path: Path):
+def test_a_file_that_is_not_a_database_is_refused(open_at, name, tmp_path: Path):
     path = tmp_path / name
     content = b"something else entirely, and long enough to be taken for a header"
     path.write_bytes(content)

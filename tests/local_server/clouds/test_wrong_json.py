@@ -86,7 +86,7 @@ def test_aws_answers_a_serialization_exception(send, target, body):
 
 
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
-def test_rules_for_faults_that_are_no_json_are_refused(send, body):
+def test_fault_rules_that_are_not_json_are_refused(send, body):
     headers = {"Content-Type": "application/json"}
     status, answer = send("POST", "/_cloudserve/faults", body, headers)
     assert (status, answer["error"]["code"]) == (400, 400)

@@ -1,4 +1,4 @@
-"""The variables are whole, or it is said which file is not."""
+"""Incomplete variables are reported with the file that is at fault."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_the_same_signatures_differ_in_nothing():
     assert contract.is_compatible
 
 
-def test_the_names_of_the_graphs_tensors_are_no_part_of_the_contract():
+def test_tensor_names_are_not_part_of_the_contract():
     moved = TensorSpec("x", "elsewhere:7", "float32", (None, 3))
     assert told(LIVE, signature(inputs=[moved])) == []
 
@@ -54,7 +54,7 @@ def test_a_missing_signature_breaks_and_an_added_one_does_not():
     assert not contract.is_compatible
 
 
-def test_a_missing_default_signature_says_who_uses_it():
+def test_a_missing_default_signature_names_the_affected_requests():
     contract = compare([LIVE], [])
     assert list(map(str, contract.breaking)) == [
         "signature serving_default: is missing; requests that name no signature use it"
@@ -91,7 +91,7 @@ def test_an_added_input_with_a_default_breaks_json_requests():
     ]
 
 
-def test_a_default_that_is_dropped_breaks_and_one_that_is_added_does_not():
+def test_a_dropped_default_breaks_and_an_added_one_does_not():
     with_default = signature(defaults=["x"])
     assert told(with_default, LIVE) == ["!input x no longer has a default"]
     assert told(LIVE, with_default) == ["input x has a default now"]
@@ -195,7 +195,7 @@ def test_inputs_that_may_follow_one_another_may_follow_at_once(first, second, th
 
 
 @given(MODELS, MODELS)
-def test_only_what_is_equal_differs_in_nothing(one, other):
+def test_only_equal_signatures_have_no_difference(one, other):
     assert bool(compare(one, other).differences) == (_canonical(one) != _canonical(other))
 
 

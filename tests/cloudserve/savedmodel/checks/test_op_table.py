@@ -62,7 +62,7 @@ def test_the_file_is_what_its_table_is_written_to():
     assert write_table(read_table()) == TABLE.read_text("utf-8")
 
 
-def test_ops_of_others_are_told_from_tensorflows():
+def test_ops_of_other_packages_are_distinguished_from_tensorflows():
     ops = ["MatMul", "TRTEngineOp", "CaseFoldUTF8", "SimpleMLInferenceOpWithHandle", "Own"]
     assert foreign_ops(ops) == ("CaseFoldUTF8", "Own", "SimpleMLInferenceOpWithHandle")
 

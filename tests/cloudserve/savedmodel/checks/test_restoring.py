@@ -55,7 +55,7 @@ def test_a_variable_that_is_read_and_not_restored_is_found():
     assert unrestored(handle("v"), node("y", "ReadVariableOp", "v")) == ("v",)
 
 
-def test_one_that_the_restore_op_writes_is_not():
+def test_a_variable_that_the_restore_op_writes_is_restored():
     nodes = handle("v"), node("y", "ReadVariableOp", "v"), node("r", "NoOp", "^a")
     assign = node("a", "AssignVariableOp", "v", "values")
     assert unrestored(*nodes, assign, restore="r") == ()
@@ -82,7 +82,7 @@ def test_an_init_op_gives_variables_their_values(where):
     assert unrestored_variables(model, has_variables=True) == ()
 
 
-def test_a_variable_that_only_the_init_op_reads_is_no_requests_affair():
+def test_a_variable_that_only_the_init_op_reads_does_not_matter():
     model = graph(handle("v"), node("y", "Const"), node("i", "ReadVariableOp", "v"))
     model.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "i"
     assert unrestored_variables(model, has_variables=True) == ()
@@ -103,7 +103,7 @@ def test_a_handle_is_followed_through_forwarding_ops():
         ("reading", ["x", "v"]),  # a call by the function's own name, as TensorFlow 1 wrote it
     ],
 )
-def test_a_handle_is_followed_into_what_is_called(op, inputs):
+def test_a_handle_is_followed_into_called_functions(op, inputs):
     call = node("y", op, *inputs, f="reading")
     assert unrestored(handle("v"), call, functions=[READING]) == ("v",)
 
@@ -138,7 +138,7 @@ def test_a_variable_that_a_signature_assigns_may_be_unset_at_first():
     assert unrestored(handle("v"), *nodes, assign, functions=[WRITING]) == ()
 
 
-def test_what_is_fed_hides_what_it_would_be_computed_from():
+def test_a_fed_tensor_hides_its_ancestors():
     model = graph(handle("v"), node("x", "ReadVariableOp", "v"), node("y", "Neg", "x"))
     model.signature_def["serving_default"].inputs["x"].name = "x:0"
     assert unrestored_variables(model, has_variables=True) == ()

@@ -119,7 +119,7 @@ class TestModelsThatDoNotLoad:
         assert version["state"] == "FAILED"
         assert version["errorMessage"] == operation["error"]["message"]
 
-    def test_a_failed_version_is_no_default_and_does_not_predict(self, ml, model, add):
+    def test_a_failed_version_does_not_become_the_default_or_predict(self, ml, model, add):
         add(model, "v1", "gs://models/broken/1")
         assert "defaultVersion" not in ml.projects().models().get(name=model).execute()
         name = f"{model}/versions/v1"

@@ -61,7 +61,7 @@ def ready(send, model, create, poll_until):
     return make
 
 
-def test_what_is_not_given_is_filled_in(send, ready):
+def test_missing_settings_get_defaults(send, ready):
     version = send("GET", ready())[1]
     assert (version["machineType"], version["framework"]) == ("mls1-c1-m2", "TENSORFLOW")
 

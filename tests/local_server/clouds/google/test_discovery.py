@@ -69,7 +69,7 @@ def test_a_request_is_recognised_by_method_and_path(http_method, path, method, p
         ("alt=xml", "Invalid value at 'alt' (TYPE_ENUM), \"xml\""),
     ],
 )
-def test_a_wrong_query_parameter_is_told(query, text):
+def test_an_invalid_query_parameter_is_reported(query, text):
     with pytest.raises(ApiError) as caught:
         API.match("GET", "/v1/projects/p/models", query)
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, text)

@@ -87,14 +87,14 @@ def read(body: object) -> dict:
         ),
     ],
 )
-def test_a_wrong_field_is_told_in_the_words_of_google(body, field, text):
+def test_an_invalid_field_is_reported_with_googles_text(body, field, text):
     with pytest.raises(ApiError) as caught:
         read(body)
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, text)
     assert [(v.field, v.description) for v in caught.value.violations] == [(field, text)]
 
 
-def test_every_wrong_field_is_told():
+def test_every_invalid_field_is_reported():
     with pytest.raises(ApiError) as caught:
         read({"x": 1, "description": 5})
     assert len(caught.value.violations) == 2
@@ -104,7 +104,7 @@ def test_every_wrong_field_is_told():
 @pytest.mark.parametrize(
     "body", [b"{", b"{'a': 1}", b"\xff\xfe", b"NaN", b'{"description": "\\ud800"}', b"[" * 100_000]
 )
-def test_what_is_no_json_is_refused(body):
+def test_a_body_that_is_not_json_is_refused(body):
     with pytest.raises(ApiError, match=r"Invalid JSON payload received. Unexpected token."):
         read(body)
 

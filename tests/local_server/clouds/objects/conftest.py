@@ -72,7 +72,7 @@ def put(store: ObjectStore) -> Put:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    """Give the store that the module's faces share."""
+    """Give the store that the module's applications share."""
     with ObjectStore(tmp_path_factory.mktemp("served")) as opened:
         yield opened
 

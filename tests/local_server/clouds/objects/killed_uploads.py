@@ -35,7 +35,7 @@ CHUNKS = (b"first ", b"second ", b"last")
 
 
 class Client:
-    """Speaks to a face without a socket, and tells the parent what was acknowledged."""
+    """Calls an application without a socket, and reports acknowledged requests to the parent."""
 
     def __init__(self, face, told: Callable[[str], None] = lambda _: None) -> None:
         self._face = face
@@ -200,7 +200,7 @@ def die_at(point: int, counted: list[int]) -> Callable[..., None]:
 
 
 def run_until(kind, root: Path, point: int) -> tuple[list[str], bool]:
-    """Upload in a child that dies at a point; return what it was told, and whether it died."""
+    """Upload in a child that dies at a point; return acknowledged requests, and whether it died."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -1,4 +1,4 @@
-"""Bodies that stop short, at the faces themselves: what is kept of them, to the byte."""
+"""Truncated bodies at the applications themselves: which bytes are kept."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def small_files() -> Iterator[None]:
         (GcsApp, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
     ],
 )
-def test_a_disk_that_is_full_is_told_and_nothing_stays_on_it(store, face, head, size):
+def test_a_full_disk_is_reported_and_nothing_is_left_on_it(store, face, head, size):
     part = b'--B\r\ncontent-type: application/json\r\n\r\n{"name":"k"}\r\n--B\r\n\r\n'
     pieces = [part] if head.headers else []
     answer = ask(face(store), head, *pieces, bytes(size), *([b"\r\n--B--"] if pieces else []))

@@ -1,4 +1,4 @@
-"""Uploads as bytes on a socket: what is announced is verified, what breaks off leaves nothing."""
+"""Uploads as bytes on a socket: announced checksums are verified, broken uploads leave nothing."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_wrong_s3_request_gets_an_error_document(s3_port, method, target, body
     assert f"<Code>{code}</Code>".encode() in content
 
 
-def test_an_upload_whose_client_leaves_is_no_object(served, s3_port):
+def test_an_upload_whose_client_disconnects_is_not_an_object(served, s3_port):
     with socket.create_connection(("127.0.0.1", s3_port)) as client:
         client.sendall(b"PUT /bkt/cut HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
         client.sendall(b"x" * 5000)
@@ -195,7 +195,7 @@ def put_range(
     return status, content, answer["range"]
 
 
-def test_a_resumable_upload_tells_where_it_stands_and_goes_on_from_there(served, gcs_port):
+def test_a_resumable_upload_reports_its_state_and_continues(served, gcs_port):
     where = begin(gcs_port, "resumed")
     assert put_range(gcs_port, where, b"", "*/*")[::2] == (308, None)
     assert put_range(gcs_port, where, b"hello ", "0-5/*")[::2] == (308, "bytes=0-5")

@@ -1,4 +1,4 @@
-"""Which face a request on the one port is for."""
+"""Recognition of the API that a request on the shared port is for."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def test_what_ml_v1s_schema_allows_is_answered_by_ai_platforms_rules(clouds, ses
 
 
 @pytest.mark.parametrize("name", JUDGED)
-def test_what_is_no_json_is_refused(clouds, session, name):
+def test_a_body_that_is_not_json_is_refused(clouds, session, name):
     method = BY_ID[name]
 
     @FEW

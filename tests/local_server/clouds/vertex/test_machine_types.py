@@ -35,7 +35,7 @@ def test_machine_types_that_there_are_pass(machine):
 @pytest.mark.parametrize(
     "machine", ["n1-standard-3", "n1-standard-64", "e2-micro", "g2-standard-5", "n1", "foo", " "]
 )
-def test_a_machine_type_that_there_is_not_is_refused(machine):
+def test_an_unknown_machine_type_is_refused(machine):
     with pytest.raises(ApiError) as refused:
         check_machine_type(machine)
     assert refused.value.code is Code.INVALID_ARGUMENT
@@ -78,7 +78,7 @@ def test_pairs_that_there_are_pass(machine, accelerator, count):
         ),
     ],
 )
-def test_a_pair_that_there_is_not_is_refused_as_the_service_does(
+def test_an_unsupported_accelerator_is_refused_with_the_services_text(
     machine, accelerator, count, message
 ):
     with pytest.raises(ApiError) as refused:

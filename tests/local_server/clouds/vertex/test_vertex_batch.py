@@ -117,7 +117,7 @@ class TestJsonLines:
         assert {line["error"]["status"] for line in errors} == {"INVALID_ARGUMENT"}
         assert "not of expected type: float" in errors[0]["error"]["message"]
 
-    def test_a_line_that_is_no_json_fails_alone(self, run, body, bucket):
+    def test_only_a_line_that_is_not_json_fails(self, run, body, bucket):
         job = run(body([bucket.put("in.jsonl", b"1\n{nope\n3\n")]))
         assert job["completionStats"] == {"successfulCount": "2", "failedCount": "1"}
         files = bucket.lines(job["outputInfo"]["gcsOutputDirectory"])

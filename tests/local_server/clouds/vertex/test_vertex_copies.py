@@ -48,7 +48,7 @@ class TestCopies:
         answer = requests.post(url, json={"instances": [2.0]}, timeout=60).json()
         assert answer["predictions"] == [4.0]
 
-    def test_folders_that_tensorflow_made_are_no_files_of_a_model(self, vertex, clouds, models):
+    def test_folder_objects_of_tensorflow_are_not_files_of_a_model(self, vertex, clouds, models):
         with clouds.gcs() as client:
             bucket = client.create_bucket("with-folders")
             for name in ("m/", "m/variables/", "m/assets/", "empty/", "empty/variables/"):
@@ -110,9 +110,7 @@ class TestCopies:
             ),
         ],
     )
-    def test_a_source_that_is_not_there_is_refused(
-        self, vertex, refused, elsewhere, fields, refusal
-    ):
+    def test_a_missing_source_is_refused(self, vertex, refused, elsewhere, fields, refusal):
         known = {"parent": vertex.parent, "project": vertex.parent.partition("/locations")[0]}
         body = {name: text.format(**known) for name, text in fields.items()}
         status, code, message = refusal

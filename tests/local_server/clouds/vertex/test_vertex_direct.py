@@ -124,7 +124,7 @@ def test_googles_own_client_sends_it(aiplatform, clouds, endpoint, messages, pre
         (f"{METHOD}MultiInference", b"", 400, "ModelSpec has no name specified."),
     ],
 )
-def test_what_is_no_request_is_refused(clouds, endpoint, method, data, status, message):
+def test_an_invalid_request_message_is_refused(clouds, endpoint, method, data, status, message):
     url = f"{clouds.url}/v1/{endpoint}:directRawPredict"
     body = {"methodName": method, "input": base64.b64encode(data).decode()}
     answer = requests.post(url, json=body, timeout=60)

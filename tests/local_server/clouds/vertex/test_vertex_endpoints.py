@@ -49,7 +49,7 @@ class TestEndpoints:
             ),
         )
 
-    def test_a_missing_endpoint_is_told_in_the_services_words(self, vertex, refused):
+    def test_a_missing_endpoint_is_reported_with_the_services_text(self, vertex, refused):
         name = f"{vertex.parent}/endpoints/404"
         refusal = (404, "NOT_FOUND", f"Endpoint `{name}` not found.")
         assert refused(vertex.endpoints.get(name=name)) == refusal
@@ -59,7 +59,7 @@ class TestEndpoints:
 
 
 class TestDeployments:
-    def test_a_deployment_stands_at_its_endpoint(self, vertex, model):
+    def test_a_deployment_is_shown_at_its_endpoint(self, vertex, model):
         endpoint = vertex.create_endpoint()
         identity = vertex.deploy(endpoint, f"{model}@default", {"0": 100}, id="77")
         (deployed,) = vertex.endpoints.get(name=endpoint).execute()["deployedModels"]
@@ -85,7 +85,7 @@ class TestDeployments:
             ({"0": -5}, "The traffic share of DeployedModel `0` is -5, not 0 to 100."),
         ],
     )
-    def test_a_split_has_to_add_up_over_what_is_deployed(
+    def test_a_split_must_add_up_over_the_deployed_models(
         self, vertex, refused, model, split, message
     ):
         body = {
@@ -147,7 +147,7 @@ class TestDeployments:
         assert (status, code) == (400, "INVALID_ARGUMENT")
         assert text.startswith(message)
 
-    def test_one_id_stands_for_one_deployment(self, vertex, refused, model):
+    def test_an_id_belongs_to_one_deployment(self, vertex, refused, model):
         endpoint = vertex.create_endpoint()
         vertex.deploy(endpoint, model, id="7")
         body = {"deployedModel": {"model": model, "id": "7", "dedicatedResources": MACHINE}}

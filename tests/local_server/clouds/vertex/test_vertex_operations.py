@@ -167,7 +167,7 @@ class TestCancelling:
         assert ended["state"] == "JOB_STATE_CANCELLED"
         assert ended["error"]["code"] == 1
 
-    def test_what_is_done_stays_as_it_is(self, vertex):
+    def test_a_finished_operation_does_not_change(self, vertex):
         done = vertex.finish(create_endpoint(vertex))
         assert vertex.call("POST", f"{done['name']}:cancel") == (200, {})
         assert vertex.operation(done["name"]) == done
@@ -186,7 +186,7 @@ class TestWaiting:
         assert status == 200
         assert "done" not in answer
 
-    def test_a_timeout_that_is_none_is_refused(self, vertex):
+    def test_an_invalid_timeout_is_refused(self, vertex):
         name = create_endpoint(vertex)["name"]
         assert vertex.call("POST", f"{name}:wait?timeout=soon")[0] == 400
 

@@ -95,7 +95,7 @@ def test_the_services_bucket_is_in_no_list(own, deploy, running):
         ("die", 503, "was killed by SIGKILL; it last wrote: out of memory"),
     ],
 )
-def test_the_containers_errors_are_told(own, deploy, said, status, message):
+def test_the_containers_errors_are_returned(own, deploy, said, status, message):
     endpoint, _ = deploy("serves")
     found, answer = own.call("POST", f"{endpoint}:predict", json={"instances": [said]})
     assert found == status

@@ -33,7 +33,7 @@ def post(clouds):
 
 
 class TestThePredictEnvelope:
-    def test_an_answer_says_who_gave_it(self, served, post):
+    def test_a_response_names_the_deployed_model(self, served, post):
         endpoint, model, deployed = served
         answer = post(endpoint, "predict", b'{"instances": [1.0, 2.5]}')
         assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
@@ -55,7 +55,7 @@ class TestThePredictEnvelope:
         answer = post(served[0], "predict", json.dumps(body).encode())
         assert answer.json()["predictions"] == [-3.0]
 
-    def test_an_answer_that_is_no_json_is_refused(self, served, post):
+    def test_a_response_that_is_not_json_is_refused(self, served, post):
         """TensorFlow Serving writes what is not finite as NaN and Infinity."""
         answer = post(served[0], "predict", b'{"instances": [3e38]}')
         assert answer.status_code == 400
@@ -89,7 +89,7 @@ class TestThePredictEnvelope:
         "body",
         [b"", b"{", b"[]", b"7", b'{"instances": }', b'{"instances": {}}', b'{"instances": []}'],
     )
-    def test_a_body_that_is_no_request_is_refused(self, served, post, body):
+    def test_an_invalid_request_body_is_refused(self, served, post, body):
         answer = post(served[0], "predict", body)
         assert answer.status_code == 400
         assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
@@ -101,7 +101,7 @@ class TestThePredictEnvelope:
 
 class TestRawPredict:
     @pytest.mark.parametrize("verb", ["rawPredict", "streamRawPredict"])
-    def test_the_containers_bytes_come_untouched_with_headers_of_who_gave_them(
+    def test_the_containers_bytes_are_unchanged_and_headers_name_the_model(
         self, served, post, verb
     ):
         endpoint, model, deployed = served
@@ -120,7 +120,7 @@ class TestRawPredict:
         assert request.execute() == {"predictions": [8.0]}
 
     @pytest.mark.parametrize("data", ["%%%", "\u00e9"])
-    def test_bytes_that_are_no_base64_are_refused(self, served, post, data):
+    def test_bytes_that_are_not_base64_are_refused(self, served, post, data):
         answer = post(served[0], "rawPredict", f'{{"httpBody": {{"data": "{data}"}}}}'.encode())
         assert answer.status_code == 400
 

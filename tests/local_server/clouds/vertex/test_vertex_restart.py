@@ -53,7 +53,7 @@ def bucket_of(clouds, models):
     return fill
 
 
-def test_what_is_deployed_serves_again_after_a_kill(
+def test_deployed_models_serve_again_after_a_kill(
     tmp_path, connect, bucket_of, start_emulator, poll_until
 ):
     first = Killed(tmp_path)
@@ -135,7 +135,7 @@ def test_operations_and_jobs_that_a_kill_cut_off_are_performed(
         assert ended["state"] == state
 
 
-def test_copies_that_no_version_stands_on_are_removed_at_the_start(tmp_path, start_emulator):
+def test_copies_that_no_version_uses_are_removed_at_the_start(tmp_path, start_emulator):
     orphan = tmp_path / "vertex" / "123"
     orphan.mkdir(parents=True)
     (orphan / "saved_model.pb").write_bytes(b"")

@@ -170,7 +170,7 @@ def test_googleapiclient_reaches_everything_with_its_own_names(vertex):
     ] == [vertex.endpoints.get(name=endpoint).execute()]
 
 
-def test_a_region_that_there_is_not_is_refused_for_every_method(gapic):
+def test_an_unknown_region_is_refused_for_every_method(gapic):
     elsewhere = gapic.parent.replace("us-central1", "europe-west99")
     denied = {
         "error": {

@@ -150,7 +150,7 @@ def test_an_objects_field_that_is_not_kept_is_refused_by_name(call, method, name
 
 
 @pytest.mark.parametrize("method", [*WITH_BUCKET, *WITH_OBJECT, "objects.compose"])
-def test_a_field_that_there_is_not_is_refused_by_name(call, method):
+def test_an_unknown_field_is_refused_by_name(call, method):
     answer = call(method, {"nonsense": 1})
     assert answer == (400, "Unknown name 'nonsense': Cannot find field.")
 
@@ -174,7 +174,7 @@ def test_fields_that_say_how_it_is_anyhow_are_taken(call):
 
 
 class TestBuckets:
-    def test_what_is_kept_comes_back(self, gcs):
+    def test_stored_fields_are_returned(self, gcs):
         made = gcs.bucket("kept")
         made.labels = {"team": "vision"}
         made.storage_class = "NEARLINE"
@@ -244,7 +244,7 @@ class TestBuckets:
 
 
 class TestObjects:
-    def test_what_is_kept_comes_back(self, bucket):
+    def test_stored_fields_are_returned(self, bucket):
         kept = {
             "cacheControl": "no-store",
             "contentDisposition": "inline",

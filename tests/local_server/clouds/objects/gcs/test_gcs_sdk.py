@@ -36,7 +36,7 @@ def bucket(gcs) -> storage.Bucket:
     return gcs.create_bucket("bkt")
 
 
-def test_what_is_uploaded_is_downloaded_with_its_metadata(bucket):
+def test_an_uploaded_object_is_downloaded_with_its_metadata(bucket):
     blob = bucket.blob("a/b c+d é.txt")
     blob.metadata = {"sha256": "0f"}
     blob.cache_control = "no-store"
@@ -170,7 +170,7 @@ def test_a_range_is_downloaded(bucket):
     assert bucket.blob("r").download_as_bytes(start=2, end=4) == b"234"
 
 
-def test_what_is_missing_is_said_to_be_missing(gcs, bucket):
+def test_missing_buckets_and_objects_are_reported(gcs, bucket):
     assert bucket.get_blob("none") is None
     with pytest.raises(NotFound):
         bucket.blob("none").download_as_bytes()
@@ -198,6 +198,6 @@ def test_buckets_are_made_once_listed_and_deleted_empty(gcs):
         gcs.create_bucket("Not_A_Bucket")
 
 
-def test_what_gcs_has_and_this_store_has_not_is_said_to_be_so(bucket):
+def test_features_of_gcs_that_are_missing_here_are_refused_by_name(bucket):
     with pytest.raises(MethodNotImplemented):
         bucket.get_iam_policy()

@@ -146,7 +146,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("operation", "name"), REFUSED)
-def test_what_is_not_kept_is_not_implemented(client, given, operation, name):
+def test_unsupported_fields_are_not_implemented(client, given, operation, name):
     value = (NOT_IMPLEMENTED | NOT_LISTED_SO)[name]
     status, code = refusal(client, operation, **given[operation], **{name: value})
     assert (status, code) in {(501, "NotImplemented"), (501, "501")}  # a HEAD has no body
@@ -198,7 +198,7 @@ def in_parts(client, key: str, **kept) -> None:
 
 @pytest.mark.parametrize("make", [put, copy, in_parts])
 @pytest.mark.parametrize("name", [*KEPT, "Tagging"])
-def test_what_is_kept_of_a_new_object_comes_back(client, make, name):
+def test_properties_of_a_new_object_are_returned(client, make, name):
     if name == "Tagging":
         make(client, "kept", Tagging="a=1&b=%C3%A9")
         tags = client.get_object_tagging(Bucket="bkt", Key="kept")["TagSet"]
@@ -275,7 +275,7 @@ class TestBuckets:
         assert rest["Buckets"][0]["BucketRegion"] == "us-east-1"
         assert client.list_buckets(BucketRegion="eu-west-1")["Buckets"] == []
 
-    def test_what_a_new_one_already_is_may_be_said(self, client):
+    def test_defaults_may_be_repeated(self, client):
         client.create_bucket(
             Bucket="plain",
             ACL="private",

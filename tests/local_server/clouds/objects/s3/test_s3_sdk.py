@@ -14,7 +14,7 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[int, str]:
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
 
 
-def test_what_is_put_is_got_with_its_metadata_and_checksum(s3):
+def test_a_put_object_is_returned_with_its_metadata_and_checksum(s3):
     put = s3.put_object(
         Bucket="bkt",
         Key="a/b c+d é.txt",
@@ -115,7 +115,7 @@ def test_a_get_may_ask_for_headers_of_its_answer(s3):
         s3.get_object(Bucket="bkt", Key="asked", ResponseContentType="a\r\nX-Evil: 1")
 
 
-def test_what_is_missing_is_said_to_be_missing(s3):
+def test_missing_buckets_and_objects_are_reported(s3):
     with pytest.raises(ClientError) as error:
         s3.head_object(Bucket="bkt", Key="none")
     assert code_of(error) == (404, "404")
@@ -156,7 +156,7 @@ def test_buckets_are_made_listed_located_and_deleted(s3):
     assert code_of(missing) == (404, "404")
 
 
-def test_a_bucket_that_is_there_is_an_error_outside_us_east_1_only(s3):
+def test_an_existing_bucket_is_an_error_only_outside_us_east_1(s3):
     s3.create_bucket(Bucket="bkt")
     where = {"LocationConstraint": "eu-west-1"}
     s3.create_bucket(Bucket="bucket-eu", CreateBucketConfiguration=where)
@@ -179,7 +179,7 @@ def test_a_region_must_be_named_where_it_is_not_us_east_1(s3_port):
     elsewhere.close()
 
 
-def test_what_s3_has_and_this_store_has_not_is_said_to_be_so(s3):
+def test_features_of_s3_that_are_missing_here_are_refused_by_name(s3):
     with pytest.raises(ClientError) as refused:
         s3.get_object_acl(Bucket="bkt", Key="k")
     assert code_of(refused) == (501, "NotImplemented")

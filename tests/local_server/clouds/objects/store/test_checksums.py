@@ -43,6 +43,6 @@ def test_a_checksum_does_not_depend_on_how_the_bytes_are_cut(algorithm, content,
 
 
 @pytest.mark.parametrize("text", ["", "!!!!", "AAAA", "AAAAAA==x", "AAAAAAAAAAA="])
-def test_what_is_no_crc32_is_refused(text):
+def test_an_invalid_crc32_is_refused(text):
     with pytest.raises(ValueError, match=r"base64|length"):
         from_base64(text, "crc32")

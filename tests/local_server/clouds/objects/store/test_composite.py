@@ -48,7 +48,7 @@ def contents_of(store):
 
 
 def collect(store, clock):
-    """Let the grace pass, and an object's end look for what is due."""
+    """Let the grace period pass, and collect garbage by deleting an object."""
     clock[0] += GRACE_SECONDS
     store.put("bkt", "passing", write(store, b""))
     store.delete("bkt", "passing")
@@ -93,7 +93,7 @@ def test_who_looked_an_object_up_reads_it_after_it_was_deleted(store, clock):
     assert [each for each in contents_of(store) if each] == []
 
 
-def test_what_is_composed_of_joined_objects_has_all_of_their_bytes(store):
+def test_a_composition_of_composites_has_all_of_their_bytes(store):
     complete(store, "a", b"1", b"2")
     complete(store, "b", b"3", b"4")
     sources = (store.get("bkt", "a"), store.get("bkt", "b"), store.get("bkt", "a"))
@@ -132,7 +132,7 @@ def test_a_source_that_is_deleted_while_it_is_composed_is_kept_for_the_whole(sto
     assert store.path(store.get("bkt", "k")).read_bytes() == b"onetwo"
 
 
-def test_many_who_read_at_once_get_the_one_file(store, monkeypatch):
+def test_concurrent_readers_get_the_same_file(store, monkeypatch):
     begun, concatenate = threading.Semaphore(0), BlobDirectory.concatenate
     made = []
 

@@ -71,7 +71,7 @@ def test_what_a_session_acknowledged_is_there_after_a_crash_and_nothing_more(tmp
         assert info.address == hashlib.sha256(b"acknowledged and finished").digest()
 
 
-def test_a_multipart_upload_goes_on_after_a_restart(tmp_path):
+def test_a_multipart_upload_survives_a_restart(tmp_path):
     with ObjectStore(tmp_path) as store:
         store.create_bucket("bkt")
         upload = store.uploads.create("bkt", "k", ObjectProperties())

@@ -1,4 +1,4 @@
-"""A prefix as a directory: whole or not at all, and never outside itself."""
+"""A prefix is exported as a directory atomically, and never outside of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_empty_folders_of_consoles_are_left_out(store, put, tmp_path):
     assert store.usage("bkt", "m/") == (1, 1)
 
 
-def test_a_key_that_ends_with_a_slash_and_has_content_is_no_folder(store, put, tmp_path):
+def test_a_key_with_content_that_ends_in_a_slash_is_not_a_folder(store, put, tmp_path):
     put("m/a/", b"1")
     assert store.usage("bkt", "m/") == (1, 1)
     with pytest.raises(CheckoutError, match="cannot be a file below 'm/'"):
@@ -54,7 +54,7 @@ def test_a_checkout_outlives_its_objects(store, put, tmp_path):
 @pytest.mark.parametrize(
     "key", ["m/../escape", "m/a/../../escape", "m//etc/passwd", "m/./a", "m/..", "m/a//b", "m/a\0b"]
 )
-def test_a_key_that_is_no_path_below_is_refused_and_leaves_nothing(store, put, tmp_path, key):
+def test_a_key_that_is_not_a_path_below_is_refused_and_leaves_nothing(store, put, tmp_path, key):
     put("m/a0", b"fine")
     put(key, b"not fine")
     with pytest.raises(CheckoutError, match="cannot be a file below 'm/'"):

@@ -56,7 +56,7 @@ def test_generations_grow_even_when_the_clock_goes_back(tmp_path):
     assert generations == sorted(set(generations))
 
 
-def test_a_create_only_put_refuses_what_is_there_and_keeps_it(store, put):
+def test_a_create_only_put_keeps_an_existing_object(store, put):
     first = put("k", b"first")
     writer = store.writer()
     writer.write(b"second")
@@ -105,7 +105,7 @@ def test_updates_count_the_metageneration_and_keep_the_generation(store, put):
     assert store.get("bkt", "k").properties.metadata == {"a": "b"}
 
 
-def test_a_copy_of_an_object_that_was_replaced_meanwhile_is_refused(store, put):
+def test_a_copy_of_a_replaced_object_is_refused(store, put):
     seen = put("k", b"old")
     put("k", b"new")
     with pytest.raises(NoSuchKeyError):
@@ -270,7 +270,7 @@ def test_the_string_beyond_a_prefix_parts_what_begins_with_it_from_what_comes_af
         assert key >= end
 
 
-def test_usage_counts_what_is_under_a_prefix(store, put):
+def test_usage_counts_the_objects_under_a_prefix(store, put):
     for key, content in (("m/1/a", b"12"), ("m/1/b", b"345"), ("m/10/a", b"6789")):
         put(key, content)
     assert store.usage("bkt", "m/1/") == (2, 5)

@@ -1,4 +1,4 @@
-"""A combined CRC is the one that the joined bytes have."""
+"""The CRC combined from the pieces is that of the concatenated bytes."""
 
 from __future__ import annotations
 

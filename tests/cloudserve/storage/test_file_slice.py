@@ -83,7 +83,7 @@ def test_a_window_raises_its_own_failure_in_place_of_what_a_client_made_of_it(tm
         send(body)
 
 
-def test_a_window_of_a_file_that_is_not_there_is_a_model_error(tmp_path):
+def test_a_slice_of_a_missing_file_is_a_model_error(tmp_path):
     with pytest.raises(ModelError, match="cannot be read") as error:
         FileSlice(tmp_path / "none")
     assert error.value.where == str(tmp_path / "none")
@@ -91,7 +91,7 @@ def test_a_window_of_a_file_that_is_not_there_is_a_model_error(tmp_path):
         folder.read(1)
 
 
-def test_an_empty_window_is_a_body_and_not_none(path):
+def test_an_empty_slice_is_a_truthy_body(path):
     with FileSlice(path, 200) as window:
         assert len(window) == 0
         assert window

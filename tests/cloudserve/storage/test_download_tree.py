@@ -1,4 +1,4 @@
-"""A model comes out of a bucket whole, with its digests, or there is no directory."""
+"""A model is downloaded completely, with verified digests, or there is no directory."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_model_comes_back_as_it_was(full, manifest, model, tmp_path):
     assert [path.name for path in into.parent.iterdir()] == ["model"]
 
 
-def test_what_is_there_already_is_left_alone(store, small, tmp_path):
+def test_an_existing_destination_is_left_alone(store, small, tmp_path):
     into = tmp_path / "back"
     download_tree(store, "m/", small, into)
     assert not download_tree(store, "m/", small, into)
@@ -143,7 +143,7 @@ def test_two_fetches_into_one_place_do_not_meet(full, manifest, tmp_path):
     assert into.is_dir()
 
 
-def test_a_disk_that_refuses_is_told_with_what_to_do(full, manifest, tmp_path):
+def test_a_disk_that_refuses_is_reported_with_a_hint(full, manifest, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written") as error:
         download_tree(full, "m/", manifest, tmp_path / "file" / "model")
@@ -212,7 +212,7 @@ download_tree(store, "m/", manifest, Path(into))
 """
 
 
-def test_a_killed_fetch_leaves_no_directory_and_the_next_goes_on(
+def test_a_killed_download_leaves_no_directory_and_the_next_resumes(
     faces, kind, full, manifest, model, tmp_path, fault_proxy
 ):
     import msgspec
