@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from ..models import Manager
 from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
+from ..tasks import Usage, to_completion
 from .faults.injected import raise_injected
 from .objects.store.errors import NoSuchBucketError
 from .objects.store.store import ObjectStore
@@ -81,8 +82,7 @@ class _Loaded:
     folder: Path
     servables: tuple[Servable, ...]
     guest: HostedProcess | None = None
-    holders: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    usage: Usage = field(default_factory=Usage)
 
 
 class ModelHosting:
@@ -115,11 +115,11 @@ class ModelHosting:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
         done: list[Servable] = []
         try:
-            for servable in await _to_its_end(asyncio.to_thread(lambda: tuple(stage(folder)))):
+            for servable in await to_completion(asyncio.to_thread(lambda: tuple(stage(folder)))):
                 name, version = servable.name, servable.version
                 image = servable.image
                 load = partial(self._load_model, image=image) if image else None
-                await _to_its_end(self._manager.load(name, version, servable.path, load=load))
+                await to_completion(self._manager.load(name, version, servable.path, load=load))
                 done.append(servable)
         except BaseException as error:
             await self._discard(_Loaded(folder, tuple(done)))
@@ -161,8 +161,7 @@ class ModelHosting:
         loaded = self._loaded.pop(key, None)
         if loaded is None:
             return
-        while loaded.holders:
-            await loaded.idle.wait()
+        await loaded.usage.unused()
         await self._discard(loaded)
 
     @contextmanager
@@ -176,14 +175,8 @@ class ModelHosting:
         if loaded is None:
             yield ()
             return
-        loaded.holders += 1
-        loaded.idle.clear()
-        try:
+        with loaded.usage.hold():
             yield loaded.servables
-        finally:
-            loaded.holders -= 1
-            if not loaded.holders:
-                loaded.idle.set()
 
     def loaded(self, key: str) -> tuple[Servable, ...]:
         """Return the servables under a key, in loading order; () if nothing is loaded."""
@@ -196,19 +189,6 @@ class ModelHosting:
         for servable in loaded.servables:
             await self._manager.unload(servable.name, servable.version)
         await asyncio.to_thread(shutil.rmtree, loaded.folder, ignore_errors=True)
-
-
-async def _to_its_end(work: Coroutine[None, None, Result]) -> Result:
-    """Wait until `work` has ended, even if the caller is cancelled.
-
-    Its thread cannot be cancelled, and must not write to a folder that is being removed.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
 
 
 def reason(error: Exception) -> str:

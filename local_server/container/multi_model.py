@@ -17,6 +17,7 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
+from ..tasks import Usage
 from .discovery import Bundled, versions_below
 from .nginx.attributes import is_model_name
 from .nouns import Answer, error_answer
@@ -39,8 +40,7 @@ class LoadedModel:
 
     url: str
     handlers: Handlers | None
-    holders: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    usage: Usage = field(default_factory=Usage)
 
 
 class MultiModel:
@@ -119,8 +119,7 @@ class MultiModel:
             return _success(f"Successfully unloaded model {name}.")
 
     async def _free(self, name: str, loaded: LoadedModel) -> None:
-        while loaded.holders:
-            await loaded.idle.wait()
+        await loaded.usage.unused()
         if loaded.handlers is not None:
             await loaded.handlers.close()
         await self._upstream.unload(name)
@@ -155,14 +154,8 @@ class MultiModel:
         if loaded is None:
             yield None
             return
-        loaded.holders += 1
-        loaded.idle.clear()
-        try:
+        with loaded.usage.hold():
             yield loaded
-        finally:
-            loaded.holders -= 1
-            if not loaded.holders:
-                loaded.idle.set()
 
     async def close(self) -> None:
         """End the handlers of every model."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -18,6 +17,7 @@ from ..protocols.tfserving.rest import TfServingRest
 from ..runtime.options import SessionOptions
 from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
+from ..tasks import to_completion
 from ..transport.grpc.server import GrpcServer
 from ..transport.http.server import HttpServer
 from ..transport.types import Head, Request, Response
@@ -59,7 +59,7 @@ class Upstream:
         done: list[Bundled] = []
         try:
             for bundle in bundles:
-                await _to_its_end(self._load_one(bundle))
+                await to_completion(self._load_one(bundle))
                 done.append(bundle)
         except BaseException:
             for bundle in done:
@@ -97,12 +97,3 @@ class Upstream:
         await self._ports.aclose()
         self._versions.clear()
         await self._manager.unload_all()
-
-
-async def _to_its_end(load: Coroutine[None, None, None]) -> None:
-    task = asyncio.ensure_future(load)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -22,6 +22,7 @@ from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
 from ....container import Container, Setup, release_of, serving_image_of
 from ....runtime.options import SessionOptions
 from ....status import Code, StatusError
+from ....tasks import Usage, to_completion
 from ...faults.injected import raise_injected
 from ...model_hosting import reason
 from ...objects.store.store import ObjectStore
@@ -52,8 +53,7 @@ class Running:
     folder: Path
     hosted: HostedModels | None
     """The models of a multi-model container."""
-    holders: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    usage: Usage = field(default_factory=Usage)
 
 
 class Fleet:
@@ -147,11 +147,8 @@ class Fleet:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
         tree = folder / "model"
-        lay = asyncio.create_task(
-            asyncio.to_thread(lay_model, self._store, definition, environment, tree)
-        )
-        # A thread cannot be cancelled, and must not write into a folder that is being removed.
-        await _to_its_end(lay)
+        stage = asyncio.to_thread(lay_model, self._store, definition, environment, tree)
+        await to_completion(stage)
         scratch, platform = folder / "scratch", self._variables(region)
         rehearsal = self._rehearsals.get(definition["Image"])
         if rehearsal is not None:
@@ -187,8 +184,7 @@ class Fleet:
 
     async def stop(self, running: Running) -> None:
         """Stop a container once nobody holds it, and remove its files."""
-        while running.holders:
-            await running.idle.wait()
+        await running.usage.unused()
         await running.container.stop()
         await asyncio.to_thread(shutil.rmtree, running.folder, ignore_errors=True)
 
@@ -220,14 +216,8 @@ class Fleet:
         if running is None:
             yield None
             return
-        running.holders += 1
-        running.idle.clear()
-        try:
+        with running.usage.hold():
             yield running
-        finally:
-            running.holders -= 1
-            if not running.holders:
-                running.idle.set()
 
     async def is_healthy(self, deployment: Mapping[str, Any]) -> bool:
         """Say whether every variant runs and answers its ping."""
@@ -248,11 +238,3 @@ def _unhealthy(variant: Mapping[str, Any], error: Exception) -> str:
         f"The primary container for production variant {variant['name']} did not pass the ping"
         f" health check. {reason(error)}"
     )
-
-
-async def _to_its_end(task: asyncio.Task[None]) -> None:
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
