@@ -32,7 +32,7 @@ class Retry:
     longest: float = 20.0
     patience: float = 120.0
     """The longest Retry-After to wait for; a longer one makes the error final."""
-    chance: Callable[[], float] = random.random
+    jitter: Callable[[], float] = random.random
     stop: threading.Event = field(default_factory=threading.Event)
     """When set, delays end and no attempt starts."""
 
@@ -57,5 +57,5 @@ class Retry:
         raise AssertionError("the last attempt returns or raises")
 
     def _pause(self, attempt: int, error: RemoteError) -> float:
-        jittered = self.chance() * min(self.longest, self.first * 2.0 ** (attempt - 1))
+        jittered = self.jitter() * min(self.longest, self.first * 2.0 ** (attempt - 1))
         return max(jittered, error.retry_after or 0.0)

@@ -125,7 +125,7 @@ class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_rules(document: Any) -> RuleSet:
-    """Return the rules in a JSON or YAML value; raises ValueError that says what is wrong where."""
+    """Return the rules in a JSON or YAML value; raises ValueError that names the faulty part."""
     return msgspec.convert({} if document is None else document, RuleSet)
 
 
@@ -137,4 +137,4 @@ def load_rules(path: Path) -> RuleSet:
         message = f"the faults cannot be read: {error.strerror}"
         raise UserError(message, where=str(path)) from error
     except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"these are no faults: {error}", where=str(path)) from error
+        raise UserError(f"invalid fault rules: {error}", where=str(path)) from error

@@ -15,7 +15,6 @@ from ..resources import Document
 from .deployment.deployments import serving_key
 from .deployment.traffic import check_split
 from .listing import Listing
-from .masks import update
 from .operations import EMPTY, Operations, Outcome, Runner
 from .records import (
     ENDPOINT,
@@ -26,7 +25,7 @@ from .records import (
     new_id,
     shown,
 )
-from .rules import check_display_name, check_endpoint_id, check_labels
+from .validation import apply_mask, check_display_name, check_endpoint_id, check_labels
 
 DEDICATED_DOMAIN = ".prediction.vertexai.goog"
 _LISTED = Listing(
@@ -133,7 +132,7 @@ class Endpoints:
         """Change an endpoint's masked fields: names, labels, traffic."""
         endpoint = self._records.endpoint(name)
         check_etag(endpoint, body.get("etag"))
-        changed = update(endpoint, body, mask, _PATCHABLE)
+        changed = apply_mask(endpoint, body, mask, _PATCHABLE)
         check_display_name(changed, "endpoint")
         check_labels(changed)
         deployed = [model["id"] for model in changed.get("deployedModels", ())]

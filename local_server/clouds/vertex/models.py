@@ -8,10 +8,8 @@ from typing import Any
 from ..google.common.etag import check_etag
 from ..latency import Step
 from ..resources import Document
-from .aliases import move_aliases, put_changed
 from .artifacts import Artifacts
 from .listing import Listing
-from .masks import update
 from .operations import EMPTY, Operations, Outcome, Runner
 from .records import (
     DEFAULT_ALIAS,
@@ -23,7 +21,7 @@ from .records import (
     is_of,
     version_key,
 )
-from .rules import check_aliases, check_display_name, check_labels
+from .validation import apply_mask, check_aliases, check_display_name, check_labels
 
 _LISTED = Listing(
     "models",
@@ -69,11 +67,11 @@ class Models:
         """Change a version's masked fields: names, descriptions, labels."""
         version = self._records.version(name)
         check_etag(version, body.get("etag"))
-        changed = update(version, body, mask, _PATCHABLE)
+        changed = apply_mask(version, body, mask, _PATCHABLE)
         check_display_name(changed, "model")
         check_labels(changed)
         with self._records.resources.transaction():
-            put_changed(self._records, changed)
+            self._records.put_changed(changed)
         return self.get(f"{changed['name']}@{changed['versionId']}")
 
     def merge_aliases(self, name: str, body: Document) -> Document:
@@ -93,7 +91,7 @@ class Models:
                 f"The alias `{DEFAULT_ALIAS}` cannot be removed; give it to another version."
             )
         with self._records.resources.transaction():
-            changed = move_aliases(self._records, version, added, removed)
+            changed = self._records.move_aliases(version, added, removed)
         return self.get(f"{changed['name']}@{changed['versionId']}")
 
     def delete(self, name: str) -> Document:

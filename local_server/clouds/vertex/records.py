@@ -7,7 +7,7 @@ of a model has its own document: the model's document is the counter of its vers
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...status import Code
@@ -78,6 +78,29 @@ class Records:
     def put_version(self, version: Document) -> None:
         """Write a version under its name and number."""
         self.resources.put(VERSION, version_key(version), version)
+
+    def move_aliases(
+        self, version: Document, added: Sequence[str], removed: Sequence[str]
+    ) -> Document:
+        """Add aliases to a version, remove others, and take the added ones from other versions."""
+        for other in self.versions(version["name"]):
+            if other["versionId"] == version["versionId"]:
+                kept = [a for a in other.get("versionAliases", ()) if a not in removed]
+                other["versionAliases"] = list(dict.fromkeys([*kept, *added]))
+                version = other
+            elif not set(added) & set(other.get("versionAliases", ())):
+                continue
+            else:
+                other["versionAliases"] = [a for a in other["versionAliases"] if a not in added]
+            self.put_changed(other)
+        return version
+
+    def put_changed(self, version: Document) -> None:
+        """Write a version with a new update time."""
+        if not version.get("versionAliases"):
+            version.pop("versionAliases", None)
+        now = self.now()
+        self.put_version(version | {"updateTime": now, "versionUpdateTime": now})
 
     def put_endpoint(self, endpoint: Document) -> None:
         """Write an endpoint with a new update time."""

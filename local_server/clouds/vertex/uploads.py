@@ -12,13 +12,12 @@ from ...status import Code
 from ..google.common.errors import ApiError
 from ..latency import Step
 from ..resources import Document
-from .aliases import move_aliases
 from .artifacts import Artifacts, check_bucket_location, source_of
 from .exports import EXPORT_FORMATS
 from .images import check_image
 from .operations import Operations, Outcome, Runner
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, invalid, new_id
-from .rules import check_aliases, check_display_name, check_labels, check_model_id
+from .validation import check_aliases, check_display_name, check_labels, check_model_id
 
 _SUPPORTED = {
     "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
@@ -139,7 +138,7 @@ class Uploads:
         if not self._records.versions(name):
             aliases.append(DEFAULT_ALIAS)
         self._records.put_version(version)
-        move_aliases(self._records, version, aliases, ())
+        self._records.move_aliases(version, aliases, ())
         return {"model": name, "modelVersionId": version["versionId"]}
 
 

@@ -308,7 +308,7 @@ class TestRules:
     def test_a_wrong_file_is_refused_with_its_name(self, tmp_path, text):
         path = tmp_path / "faults.yaml"
         path.write_text(text)
-        with pytest.raises(UserError, match="these are no faults") as caught:
+        with pytest.raises(UserError, match="invalid fault rules") as caught:
             load_rules(path)
         assert caught.value.where == str(path)
 

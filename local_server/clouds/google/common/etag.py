@@ -21,4 +21,4 @@ def etag(document: Mapping[str, Any]) -> str:
 def check_etag(document: Mapping[str, Any], expected: str | None) -> None:
     """Refuse an update of an outdated reading; raises ApiError ABORTED."""
     if expected is not None and expected != etag(document):
-        raise ApiError(Code.ABORTED, "The etag does not match: the resource was changed meanwhile.")
+        raise ApiError(Code.ABORTED, "The etag does not match: the resource has changed.")

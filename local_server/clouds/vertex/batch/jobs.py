@@ -20,7 +20,7 @@ from ..deployment.machines import check_machine
 from ..listing import Listing
 from ..operations import EMPTY, Operations, Outcome, Runner
 from ..records import JOB, Records, failed_precondition, invalid, new_id
-from ..rules import check_display_name, check_labels
+from ..validation import check_display_name, check_labels
 from .run import Plan, Stopped, Totals
 from .runner import JobRunner
 

@@ -16,7 +16,6 @@ from ...model_hosting import ModelHosting, Servable, reason
 from ...resources import Document
 from ..artifacts import Artifacts, serving_image
 from ..images import stand_in
-from ..masks import paths
 from ..operations import Operations, Outcome, Runner
 from ..records import (
     ENDPOINT,
@@ -28,7 +27,7 @@ from ..records import (
     not_found,
     version_key,
 )
-from ..rules import check_deployed_model_id
+from ..validation import check_deployed_model_id, mask_paths
 from .commands import Commands
 from .machines import check_resources, mutate
 from .traffic import NEW, check_split, with_new
@@ -226,7 +225,7 @@ class Deployments:
 
     def mutate(self, name: str, body: Document) -> Document:
         """Start changing a deployed model's scaling or logging, and return the operation."""
-        names = paths(body.get("updateMask"))
+        names = mask_paths(body.get("updateMask"))
         fields = body.get("deployedModel", {})
         deployed = _find(self._records.endpoint(name), fields.get("id", ""))
         mutate(deployed, fields, names)

@@ -109,8 +109,10 @@ class Predictions:
             if image is None:
                 answer, kind = await self._raw(deployed, body, limits), JSON
             else:
-                given = head.headers.get("content-type", JSON)
-                answer, kind = await commands.raw_predict(image, _http_body(body), given, limits)
+                media_type = head.headers.get("content-type", JSON)
+                answer, kind = await commands.raw_predict(
+                    image, _http_body(body), media_type, limits
+                )
         headers = {
             "X-Vertex-AI-Endpoint-Id": deployed.endpoint_id,
             "X-Vertex-AI-Deployed-Model-Id": deployed.id,
