@@ -27,7 +27,7 @@ class RecordError(ValueError):
 def frame(record: bytes) -> bytes:
     """Return a record as it stands in a file."""
     length = _LENGTH.pack(len(record))
-    return b"".join((length, _checksum(length), record, _checksum(record)))
+    return b"".join((length, masked_crc32c(length), record, masked_crc32c(record)))
 
 
 def read_records(file: BinaryIO) -> Iterator[bytes]:
@@ -40,7 +40,7 @@ def read_records(file: BinaryIO) -> Iterator[bytes]:
     while len(header := file.read(_HEADER_SIZE)) == _HEADER_SIZE:
         offset = file.tell() - _HEADER_SIZE
         length, checksum = header[: _LENGTH.size], header[_LENGTH.size :]
-        if _checksum(length) != checksum:
+        if masked_crc32c(length) != checksum:
             hint = "" if offset else " (Is this even a TFRecord file?)"
             raise RecordError(f"corrupted record at {offset}{hint}")
         (size,) = _LENGTH.unpack(length)
@@ -48,13 +48,13 @@ def read_records(file: BinaryIO) -> Iterator[bytes]:
             text = f"truncated record at {offset}' failed with Read less bytes than requested"
             raise RecordError(text)
         record, checksum = file.read(size), file.read(_CHECKSUM.size)
-        if _checksum(record) != checksum:
+        if masked_crc32c(record) != checksum:
             raise RecordError(f"corrupted record at {offset + _HEADER_SIZE}")
         yield record
 
 
-def _checksum(data: bytes) -> bytes:
-    """Return a masked CRC-32C: one of data that holds checksums itself would be weak (crc32c.h)."""
+def masked_crc32c(data: bytes) -> bytes:
+    """Return the masked CRC-32C; a plain one of data with checksums in it is weak (crc32c.h)."""
     crc = google_crc32c.value(data)
     rotated = (crc >> 15 | crc << 17) & _ALL_BITS
     return _CHECKSUM.pack((rotated + _MASK_DELTA) & _ALL_BITS)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import google_crc32c
 import msgspec
 
 from cloudserve.errors import CloudserveError
 
+from ....codecs.tfrecord import masked_crc32c
+
 _LARGEST_RECORD = 2**30
-_MASK_DELTA = 0xA282EAD8
 
 
 class InstanceError(CloudserveError):
@@ -159,9 +159,7 @@ def _whole(data: bytes, size: int) -> bytes:
 
 
 def _check(data: bytes, checksum: bytes) -> None:
-    crc = google_crc32c.value(data)
-    masked = (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
-    if struct.unpack("<I", checksum)[0] != masked:
+    if checksum != masked_crc32c(data):
         raise InstanceError("The TFRecord file is damaged: a checksum does not match.")
 
 
