@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel.files import UNREADABLE, is_directory
-from cloudserve.savedmodel.tree_cache import DigestCache, State
+from cloudserve.savedmodel.tree_cache import DigestCache, FileState
 
 _FORMAT = "cloudserve-tree-1\n"
 _THREADS = 4  # hashing releases the GIL; more threads than this outrun common disks
@@ -85,7 +85,7 @@ def digest(files: tuple[FileEntry, ...]) -> str:
     return hashlib.sha256((_FORMAT + "".join(lines)).encode()).hexdigest()
 
 
-def _find_files(root: Path) -> dict[str, State]:
+def _find_files(root: Path) -> dict[str, FileState]:
     if not is_directory(root):
         raise ModelError(
             "there is no such directory",
@@ -95,7 +95,7 @@ def _find_files(root: Path) -> dict[str, State]:
     return dict(_walk(root, root.resolve()))
 
 
-def _check_unchanged(root: Path, before: dict[str, State]) -> None:
+def _check_unchanged(root: Path, before: dict[str, FileState]) -> None:
     changed = before.items() ^ _find_files(root).items()
     if changed:
         raise ModelError(
@@ -105,7 +105,7 @@ def _check_unchanged(root: Path, before: dict[str, State]) -> None:
         )
 
 
-def _walk(root: Path, top: Path) -> Iterator[tuple[str, State]]:
+def _walk(root: Path, top: Path) -> Iterator[tuple[str, FileState]]:
     """Yield the files below `top`, the real path of `root`; links inside it are followed."""
     pending: list[tuple[str, tuple[Path, ...]]] = [("", (top,))]
     while pending:
@@ -114,7 +114,7 @@ def _walk(root: Path, top: Path) -> Iterator[tuple[str, State]]:
             real = _real_path(root, name, top)
             status = _status(root, name)
             if stat.S_ISREG(status.st_mode):
-                yield name, State.of(status)
+                yield name, FileState.of(status)
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 message = f"{name} is neither a file nor a directory"

@@ -37,7 +37,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 logger = logging.getLogger(__name__)
 
 
-class State(NamedTuple):
+class FileState(NamedTuple):
     """File status that changes when a file is written or replaced."""
 
     device: int
@@ -87,7 +87,7 @@ class DigestCache:
         base = Path(xdg) if xdg.startswith("/") else Path(home) / ".cache" if home else None
         return cls(base / "cloudserve" / "digests") if base else None
 
-    def load(self, root: Path) -> dict[State, str]:
+    def load(self, root: Path) -> dict[FileState, str]:
         """Return the cached digests of a tree's files; empty if they cannot be read."""
         try:
             if not _is_ours(self._folder):
@@ -97,9 +97,9 @@ class DigestCache:
             logger.debug("no digests of %s are cached: %s", root, error)
             return {}
         entries = (each for each in content.digests if _SHA256.fullmatch(each.sha256))
-        return {State(*msgspec.structs.astuple(each)[:-1]): each.sha256 for each in entries}
+        return {FileState(*msgspec.structs.astuple(each)[:-1]): each.sha256 for each in entries}
 
-    def save(self, root: Path, digests: Mapping[State, str]) -> None:
+    def save(self, root: Path, digests: Mapping[FileState, str]) -> None:
         """Store a tree's digests, replacing earlier ones; a failure is only logged."""
         entries = tuple(_Entry(*state, sha256) for state, sha256 in digests.items())
         try:

@@ -54,7 +54,7 @@ from .pointing import (
 )
 from .resources import Resources
 from .router import Route, Router
-from .vertex.app import Parts, VertexAi, is_vertex
+from .vertex.app import VertexAi, VertexParts, is_vertex
 from .vertex.endpoints import DEDICATED_DOMAIN
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Emulator:
         self._rules = load_rules(faults) if faults else RuleSet()
         self._keys = {KEY: KEY} if auth == "strict" else None
         self._install_requirements = install_requirements
-        self._given = dict(container_variables or {})
+        self._container_variables = dict(container_variables or {})
         self._rehearsals = rehearsals
         self._session = SessionOptions(denied_ops=read_denied_ops(deny_ops))
         self._sites = Sites((*allow_hosts, host, DEDICATED_DOMAIN))
@@ -169,31 +169,31 @@ class Emulator:
         inference = Inference(manager, executor)
         google = AiPlatform(resources, gcs, hosting, work, inference, self._latency)
         vertex = VertexAi(
-            Parts(
-                resources,
-                gcs,
-                hosting,
-                work,
-                inference,
-                self._latency,
-                self._rng,
-                data / "vertex",
-                self._rehearsals,
-                lambda: google_variables(self._credentials, self.url),
+            VertexParts(
+                resources=resources,
+                store=gcs,
+                hosting=hosting,
+                work=work,
+                inference=inference,
+                latency=self._latency,
+                rng=self._rng,
+                folder=data / "vertex",
+                rehearsals=self._rehearsals,
+                variables=lambda: google_variables(self._credentials, self.url),
             )
         )
         aws = OfflineAws(
             AwsParts(
-                resources,
-                s3,
-                S3App(s3),
-                is_s3,
-                data / "containers",
-                executor,
-                work,
-                self._rng,
-                lambda region: {**self._given, **container_variables(self.url, region)},
-                self._latency,
+                resources=resources,
+                store=s3,
+                s3=S3App(s3),
+                takes_s3=is_s3,
+                folder=data / "containers",
+                executor=executor,
+                work=work,
+                chance=self._rng,
+                variables=self._variables,
+                latency=self._latency,
                 install_requirements=self._install_requirements,
                 session=self._session,
                 rehearsals=self._rehearsals,
@@ -209,6 +209,9 @@ class Emulator:
             Route(_is_token, OAuth()),
         )
         return (google.restore, vertex.restore, aws.restore), routes
+
+    def _variables(self, region: str) -> Mapping[str, str]:
+        return {**self._container_variables, **container_variables(self.url, region)}
 
     async def stop(self) -> None:
         """Finish requests in flight, stop loading, free the models, release the folder."""

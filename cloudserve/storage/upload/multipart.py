@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from cloudserve.errors import ModelError, RemoteError
-from cloudserve.savedmodel.tree_cache import State
+from cloudserve.savedmodel.tree_cache import FileState
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
 from cloudserve.storage.events import Meter, Skipped
 from cloudserve.storage.pool import Task
@@ -47,9 +47,9 @@ def reused_part(store: PartStore, part: Part | None, body: FileSlice) -> Part | 
     return store.reuse_part(part, body) if part and part.size == body.size else None
 
 
-def _state_of(file: Outgoing) -> State:
+def _state_of(file: Outgoing) -> FileState:
     try:
-        return State.of(file.path.stat())
+        return FileState.of(file.path.stat())
     except OSError as error:
         raise unreadable(file.path, error) from error
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudserve.savedmodel.tree_cache import State
+from cloudserve.savedmodel.tree_cache import FileState
 from cloudserve.storage.contract import Blob, Part, PartStore
 from cloudserve.storage.events import FileDone
 from cloudserve.storage.transfer import PartRange, Transfer
@@ -42,7 +42,7 @@ class Attempt:
     part_ranges: tuple[PartRange, ...]
     uploaded: Mapping[int, Part]
     """Parts that an earlier run uploaded."""
-    state: State
+    state: FileState
     """State of the file at the start; if it is unchanged, all parts are of one content."""
     number: int = 0
     """Number of earlier attempts."""

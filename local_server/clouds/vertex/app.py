@@ -41,8 +41,8 @@ from .operations import Operations
 from .records import Records, invalid
 from .uploads import Uploads
 
-Answer = Document | Awaitable[Document]
-Handler = Callable[[Call, Document], Answer]
+MethodResult = Document | Awaitable[Document]
+Handler = Callable[[Call, Document], MethodResult]
 Predictor = Callable[[str, Head, bytes], Awaitable[Response]]
 _PREFIX = "aiplatform.projects.locations."
 _BODY_FIELD = {
@@ -63,7 +63,7 @@ def is_vertex(head: Head) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class VertexParts:
     """The dependencies of the application."""
 
     resources: Resources
@@ -84,7 +84,7 @@ class Parts:
 class VertexAi:
     """The aiplatform v1 application and its state."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: VertexParts) -> None:
         self._api = load("aiplatform", "v1")
         records = Records(parts.resources, parts.latency.clock)
         self._artifacts = Artifacts(parts.store, parts.folder)

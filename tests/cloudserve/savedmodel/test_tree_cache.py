@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.savedmodel import DigestCache, read_tree, tree
-from cloudserve.savedmodel.tree_cache import State
+from cloudserve.savedmodel.tree_cache import FileState
 
 LONG_AGO = 1_600_000_000_000_000_000
 
@@ -87,7 +87,7 @@ def test_a_file_rewritten_with_its_old_size_and_time_is_noticed(root, cache):
     ids=["just now", "before", "just now by a coarse clock", "before by a coarse clock"],
 )
 def test_a_file_is_remembered_when_another_write_would_show(written, age, is_remembered):
-    state = State(1, 2, 3, LONG_AGO + written, LONG_AGO + written)
+    state = FileState(1, 2, 3, LONG_AGO + written, LONG_AGO + written)
     assert state.is_settled(LONG_AGO + written + age) is is_remembered
 
 
@@ -158,7 +158,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from cloudserve.savedmodel import DigestCache, read_tree, tree
-from cloudserve.savedmodel.tree_cache import State
+from cloudserve.savedmodel.tree_cache import FileState
 real = tree.time.time_ns
 tree.time.time_ns = lambda: real() + 3600 * 10**9
 for _ in range(100):

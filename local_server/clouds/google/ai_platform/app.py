@@ -29,8 +29,8 @@ from .versions import Versions
 PAYLOAD_LIMIT = 1_572_864
 """Limit of a request body in bytes (AI Platform's quotas: 1.5 MB)."""
 
-Answer = Document | Awaitable[Document]
-Handler = Callable[[Call, Document], Answer]
+MethodResult = Document | Awaitable[Document]
+Handler = Callable[[Call, Document], MethodResult]
 _NO_DOCUMENT = (
     "The installed google-api-python-client does not describe ml v1, which the offline AI Platform"
     " needs; 2.202.0 does."
