@@ -118,7 +118,7 @@ def test_googles_own_client_sends_it(aiplatform, clouds, endpoint, messages, pre
             f"{METHOD}Predict",
             b"\xff",
             400,
-            "The input is no tensorflow.serving.PredictRequest.",
+            "The input is not a tensorflow.serving.PredictRequest.",
         ),
         (f"{METHOD}Predict", b"", 400, "Missing ModelSpec"),
         (f"{METHOD}MultiInference", b"", 400, "ModelSpec has no name specified."),
@@ -140,7 +140,7 @@ def test_bytes_in_the_alphabet_of_urls_are_read_in_it(clouds, endpoint, data):
     message = answer.json()["error"]["message"]
     assert (answer.status_code, message) == (
         400,
-        "The input is no tensorflow.serving.PredictRequest.",
+        "The input is not a tensorflow.serving.PredictRequest.",
     )
 
 
