@@ -1,13 +1,12 @@
-"""A target's fields -> an adapter's frozen Options dataclass, with errors that name the field.
+"""Conversion of a target's fields to an adapter's frozen Options dataclass.
 
-A field's type says what it takes (`int`, `str | None`, `Annotated[int, msgspec.Meta(gt=0)]`);
-`from_environment` adds variables that stand in when the target does not set it.
+A field's type defines its values (`int`, `str | None`, `Annotated[int, msgspec.Meta(gt=0)]`);
+`from_environment` adds variables that provide its default. Errors name the field.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 import msgspec
 
 from cloudserve.errors import ProjectError
+from cloudserve.hints import did_you_mean
 from cloudserve.project import Field, Target
 
 if TYPE_CHECKING:
@@ -122,11 +122,8 @@ def _missing(target: Target, field: dataclasses.Field[Any]) -> ProjectError:
 def _refuse_unknown(target: Target, known: Iterable[str]) -> None:
     for name in target.fields:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
             raise ProjectError(
                 f"`{target.provider}` has no field `{name}`",
                 where=f"{target.where}.{name}",
-                hint=f"did you mean `{close[0]}`?"
-                if close
-                else f"name one of these: {', '.join(known)}",
+                hint=did_you_mean(name, known),
             )
