@@ -10,11 +10,11 @@ from .options import BUCKET_NAME
 def split(url: str) -> tuple[str, str]:
     """Return a bucket's name and a prefix that is empty or ends in "/".
 
-    Raises UserError when the bucket is no bucket's name.
+    Raises UserError if the bucket's name is invalid.
     """
     scheme, _, rest = url.partition("://")
     name, _, path = rest.partition("/")
     if not BUCKET_NAME.fullmatch(name):
-        raise UserError(f"`{url}` names no bucket", hint=f"write {scheme}://NAME/PATH")
+        raise UserError(f"`{url}` is not a bucket URL", hint=f"write {scheme}://NAME/PATH")
     path = path.strip("/")
     return name, f"{path}/" if path else ""

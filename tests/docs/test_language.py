@@ -37,6 +37,7 @@ PHRASES = {
     "go off": "fire",
     "goes off": "fires",
     "in silence": "without notice",
+    "is there already": "already exists",
     "makes anew": "recreates",
     "none is told": "it is unknown",
     "one that was cut off": "an interrupted …",

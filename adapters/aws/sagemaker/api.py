@@ -118,7 +118,7 @@ class SageMaker:
             return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
     def create(self, what: str, operation: str, **arguments: Any) -> bool:
-        """Call a Create operation; False when something of that name is there already."""
+        """Call a Create operation; return False if a resource of that name already exists."""
         with translated(what, self.where):
             try:
                 self._call(operation)(**arguments)

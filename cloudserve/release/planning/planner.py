@@ -30,9 +30,9 @@ from cloudserve.release.traffic import ALL
 def plan_deploy(
     provider: Provider, layout: Layout, revision: Revision, source: Path | None
 ) -> Plan:
-    """Plan to put a revision beside what is there; no actions when it is there already.
+    """Plan to deploy a revision beside existing ones; no actions if it is already deployed.
 
-    `source` is its local directory; None where that is not at hand, because it was uploaded before.
+    `source` is its local directory; None if it is not available, because it was uploaded before.
     """
     model = layout.model
     seen = provider.describe(model)
@@ -146,10 +146,10 @@ def newest(seen: Deployment) -> Deployed:
 def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
     """Return the revision that was live before the present one took over, from the ledger.
 
-    `newest` are the releases from the newest back, read as far as is needed. Rollbacks are passed
-    over, so that a second rollback does not bring back what the first one took away. A release
-    without an end counts: that its revision is live says that it got there. While several share
-    the traffic, the one that took over is the one promoted last.
+    `newest` are the releases, newest first, read as needed. Rollbacks are ignored, so a second
+    rollback does not restore the revision that the first one replaced. A release without a recorded
+    end still counts: its revision is live, so it succeeded. While several revisions share the
+    traffic, the last promoted one counts as live.
     Raises UserError when the ledger knows of none.
     """
     releases, again = tee(newest)

@@ -1,7 +1,7 @@
-"""Carry out Vertex AI actions and wait for their end. Each may be done twice: it changes once.
+"""The executor of Vertex AI actions, which waits for their operations. Actions are idempotent.
 
-Before something is made, what an earlier run left running is waited for, and what is there already
-is taken. What fails half way says what of it stays.
+Before it creates a resource, it waits for operations of an earlier run, and uses an existing
+resource. The error of a partial failure names the remaining resources.
 """
 
 from __future__ import annotations
