@@ -30,6 +30,7 @@ PHRASES = {
     "a line an instance": "one line per instance",
     "a parameter an option": "one parameter per option",
     "are there already": "already exist",
+    "as long as nobody": "unless somebody",
     "be it": "even if, whether",
     "does it without a question": "confirms it",
     "exclude each other": "are mutually exclusive",
