@@ -132,7 +132,7 @@ REPORTS = [
         ),
         "Compute Engine (N1) machine types take accelerators",
         "ml v1, Version.acceleratorConfig",
-        r"400: Field: version\.accelerator_config Error: Machine type 'mls1-c1-m2' takes no"
+        r"400: Field: version\.accelerator_config Error: Machine type 'mls1-c1-m2' has no"
         r" accelerators; .*",
         id="an accelerator on an MLS1 machine",
     ),
