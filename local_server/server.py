@@ -29,14 +29,13 @@ from .protocols.tfserving.grpc.services import TfServingGrpc
 from .protocols.tfserving.rest import TfServingRest
 from .protocols.vertex.container import VertexContainer
 from .status import Code, FileStatusError, StatusError
-from .transport.certificates import Certificates
-from .transport.grpc.server import GrpcOptions as GrpcExtras
-from .transport.grpc.server import GrpcServer
+from .transport.grpc.server import GrpcServer, GrpcServerOptions
 from .transport.grpc_types import GrpcApplication
 from .transport.http.server import HttpServer
+from .transport.tls import Certificates
 from .transport.types import Application
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _CPUS = os.cpu_count() or 1
 # Each runs a model on one core; the others parse and encode in the meantime.
@@ -191,9 +190,7 @@ class ModelServer:
             await asyncio.wait_for(self._core.close(), _UNLOAD_SECONDS)
         except TimeoutError:
             self.is_stuck = True
-            _logger.warning(
-                "models are left: requests that were cut off, or loads, still hold them"
-            )
+            logger.warning("models are left: requests that were cut off, or loads, still hold them")
         await asyncio.to_thread(self._monitor.close, _LOG_SECONDS)
         self._running.shutdown(wait=False)
         self._loading.shutdown(wait=False)
@@ -206,7 +203,7 @@ class ModelServer:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():
-            _logger.error("watching the models has ended", exc_info=task.exception())
+            logger.error("watching the models has ended", exc_info=task.exception())
 
     def _make_rest(self, options: RestOptions, inference: Inference) -> HttpServer:
         face: Application = TfServingRest(
@@ -232,7 +229,7 @@ class ModelServer:
         if self._tokens:
             app = authorized = AuthorizedGrpc(self._tokens, app)
             admit = authorized.admit
-        extras = GrpcExtras(
+        extras = GrpcServerOptions(
             socket_path=options.socket_path,
             tls=_tls(options.ssl_config_file),
             health=options.health,
@@ -257,7 +254,7 @@ def _warn_of_plain_tokens(options: ServerOptions) -> None:
         if face.address.host not in _LOOPBACK
     ]
     if plain:
-        _logger.warning(
+        logger.warning(
             "tokens are sent readably over %s: without certificates whoever sees the traffic "
             "can take them",
             " and ".join(plain),

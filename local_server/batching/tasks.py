@@ -17,7 +17,7 @@ from typing import Protocol, TypeAlias
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 """Arrays by the names of the graph's tensors, such as `x:0`."""
@@ -147,7 +147,7 @@ def _settle_in(loop: asyncio.AbstractEventLoop, pairs: list[tuple[Ticket, Outcom
         loop.call_soon_threadsafe(_settle_all, pairs)
     except RuntimeError:
         # The loop was closed, and with it whoever waited there.
-        _logger.warning("the event loop of %d answers is closed", len(pairs))
+        logger.warning("the event loop of %d answers is closed", len(pairs))
 
 
 def _settle_all(pairs: list[tuple[Ticket, Outcome]]) -> None:

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from ..status import Code, FileStatusError
 from .messages import Message
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def parse_text_file(path: Path, message_class: Message) -> Message:
@@ -28,7 +28,7 @@ def parse_text_file(path: Path, message_class: Message) -> Message:
         return parse_text_proto(text, message_class)
     except ValueError as error:
         name = message_class.DESCRIPTOR.full_name
-        _logger.error("Error parsing text-format %s: %s", name, error)  # noqa: TRY400  not a defect
+        logger.error("Error parsing text-format %s: %s", name, error)  # noqa: TRY400  not a defect
         raise FileStatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from error
 
 

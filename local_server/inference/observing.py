@@ -23,7 +23,7 @@ Answer: TypeAlias = (
     Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]
 )
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Method(StrEnum):
@@ -82,7 +82,7 @@ class Observation:
         try:
             self._tell(self)
         except Exception:
-            _logger.exception("a request could not be observed")
+            logger.exception("a request could not be observed")
 
     def run(
         self, servable: Servable, signature: str, inputs: Mapping[str, Tensor],

@@ -20,7 +20,7 @@ from .rounds import Rounds
 from .source import FileSystemSource
 from .states import State, VersionState
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Configured = Callable[[ModelServerConfig], None]
 
@@ -102,7 +102,7 @@ class ServerCore:
 
         What cannot be read or taken is logged, once, and leaves things as they are.
         """
-        rounds = Rounds(_logger, logging.ERROR)
+        rounds = Rounds(logger, logging.ERROR)
         while True:
             await sleep(seconds)
             try:

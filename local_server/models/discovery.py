@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cloudserve.savedmodel.versions import is_saved_model
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # absl::SimpleAtoi: a sign, digits, white space around them.
 _NUMBER = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
@@ -66,7 +66,7 @@ def fingerprint(path: Path) -> Fingerprint:
 
 @lru_cache(maxsize=256)  # a base path is read every second
 def _tell_of_twins(base_path: Path, taken: str, left: str) -> None:
-    _logger.warning("%s: %s/ replaces %s/", base_path, taken, left)
+    logger.warning("%s: %s/ replaces %s/", base_path, taken, left)
 
 
 def _number(name: str) -> int | None:

@@ -27,7 +27,7 @@ from .signal import Signal
 from .states import State
 from .transitions import Action, Candidate, Load, Unload, next_action
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -178,9 +178,9 @@ class Lifecycle:
         try:
             await work()
         except CloudserveError as error:
-            _logger.warning("version %d of model %s: %s", version, name, error.message)
+            logger.warning("version %d of model %s: %s", version, name, error.message)
         except Exception:
-            _logger.exception("version %d of model %s", version, name)
+            logger.exception("version %d of model %s", version, name)
         finally:
             del stream.moving[version]
             self._end_task(name, stream)
@@ -208,12 +208,12 @@ class Lifecycle:
         try:
             await self._manager.replace(name, version, source.path)
         except CloudserveError as error:
-            _logger.warning(
+            logger.warning(
                 "the files of version %d of model %s changed and cannot be loaded, it is served as "
                 "it was: %s", version, name, error.message,
             )  # fmt: skip
         except Exception:
-            _logger.exception("version %d of model %s", version, name)
+            logger.exception("version %d of model %s", version, name)
         finally:
             stream.reloading.discard(version)
             self._end_task(name, stream)
@@ -247,7 +247,7 @@ class Lifecycle:
             left -= 1
             if left < 0 or not is_aspired():
                 return False
-            _logger.log(
+            logger.log(
                 logging.DEBUG if failure.message == told else logging.WARNING,
                 "version %d of model %s did not load, %d attempts are left: %s",
                 version, name, left + 1, failure.message,
@@ -259,7 +259,7 @@ class Lifecycle:
                 left += 1
                 stream.tried[version] = _Source(path, await asyncio.to_thread(fingerprint, path))
             if not is_aspired():
-                _logger.info("loading version %d of model %s was cancelled", version, name)
+                logger.info("loading version %d of model %s was cancelled", version, name)
             return is_aspired()
 
         return again

@@ -33,7 +33,7 @@ Again = Callable[[ModelError], Awaitable[bool]]
 _Arguments = TypeVarTuple("_Arguments")
 _T = TypeVar("_T")
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ class Manager:
             entry.servable = Servable(name, version, model)
             entry.status = VersionState(version, State.AVAILABLE)
             self._find_latest(name)
-        _logger.info("version %d of model %s is available", version, name)
+        logger.info("version %d of model %s is available", version, name)
         return None
 
     async def _replace(self, name: str, version: int, path: Path) -> None:
@@ -282,7 +282,7 @@ class Manager:
             self._find_latest(name)
             old.status = VersionState(version, State.UNLOADING)
             idle = old.handles == 0
-        _logger.info("version %d of model %s was loaded again", version, name)
+        logger.info("version %d of model %s was loaded again", version, name)
         if idle:
             old.drained.set_result(None)
         return True
@@ -343,7 +343,7 @@ class Manager:
 
     async def _drain(self, name: str, entry: _Entry) -> None:
         await self._close(entry)
-        _logger.info("version %d of model %s is unloaded", entry.status.version, name)
+        logger.info("version %d of model %s is unloaded", entry.status.version, name)
 
     async def _close(self, entry: _Entry) -> None:
         """Close an entry's model once no request holds it."""

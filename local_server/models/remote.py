@@ -30,7 +30,7 @@ LIMIT = 20 << 30
 """Bytes of the cache, unless CLOUDSERVE_MODEL_CACHE_BYTES says otherwise."""
 _SLOTS = 100
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 OpenBucket = Callable[[str, Mapping[str, str]], tuple[BlobStore, str]]
 Find = Callable[[BlobStore, str], Mapping[int, RemoteVersion]]
 
@@ -75,7 +75,7 @@ class RemoteBases:
             except CloudserveError as error:
                 problems.append(f"version {number} of {model.name} is not fetched: {error}")
                 del versions[number]
-        self._rounds.setdefault(model.name, Rounds(_logger)).tell(problems)
+        self._rounds.setdefault(model.name, Rounds(logger)).tell(problems)
         self._served[model.name] = frozenset(paths.values())
         return {number: paths.get(number, Path(v.prefix)) for number, v in versions.items()}
 

@@ -17,7 +17,7 @@ from .discovery import find_versions
 from .remote import RemoteBases
 from .rounds import Rounds
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Aspire = Callable[[str, Mapping[int, Path]], None]
 Discover = Callable[[Path], Mapping[int, Path]]
@@ -46,7 +46,7 @@ class FileSystemSource:
         self._independent = independent
         self._models: tuple[ModelConfig, ...] = ()
         self._polling = asyncio.Lock()
-        self._rounds = Rounds(_logger)
+        self._rounds = Rounds(logger)
         self.problems: Mapping[str, str] = {}
         """What kept models from being read in the last round, by name."""
 

@@ -22,7 +22,7 @@ from .log_files import LogFiles
 from .log_options import RequestLogOptions
 from .log_records import Entry, to_entry, to_record
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Logged = Callable[[str, Code], None]
 """Told of each request that was to be logged: its model, and OK once it is written.
@@ -89,7 +89,7 @@ class RequestLog:
         if thread:
             thread.join(seconds)
             if thread.is_alive():
-                _logger.warning("not every request was logged in time")
+                logger.warning("not every request was logged in time")
 
     def _stream(self, model: ModelConfig) -> _Stream | None:
         if model.logging:
@@ -127,7 +127,7 @@ class RequestLog:
             # A full disk, or a request that no record can hold.
             if not self._failing:
                 is_defect = not isinstance(error, OSError)
-                _logger.warning("requests are not logged: %s", error, exc_info=is_defect)
+                logger.warning("requests are not logged: %s", error, exc_info=is_defect)
             self._failing = True
             return Code.UNAVAILABLE
         self._failing = False

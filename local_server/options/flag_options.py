@@ -25,7 +25,7 @@ from .server_options import (
     Startup,
 )
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _MICROS = 1e-6
 _MILLIS = 1e-3
@@ -40,7 +40,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
     _check(flags)
     ignored = flags.without_effect()
     if ignored:
-        _logger.warning("without effect here: %s", ", ".join(f"--{name}" for name in ignored))
+        logger.warning("without effect here: %s", ", ".join(f"--{name}" for name in ignored))
     file = _path(flags, "model_config_file")
     return ServerOptions(
         config=ModelServerConfig() if file else _single_model(flags),
@@ -107,7 +107,7 @@ def _rest(flags: FlagValues) -> RestOptions | None:
     if not port:
         return None
     if port == flags.number("port"):
-        _logger.error(
+        logger.error(
             "--rest_api_port cannot be same as --port. Please use a different port for HTTP/REST "
             "API. Skipped exporting HTTP/REST API."
         )

@@ -1,7 +1,7 @@
-"""What a face sees of gRPC: a call, messages in and out, a status. No HTTP/2, no library's types.
+"""The seam between gRPC transports and applications: a call, messages, a status.
 
-Faces (protocols) are written against this module alone, so that grpcio can be replaced by a faster
-transport without touching them. Calls are unary: one message in, one out.
+Applications import only this module of the gRPC transport, so that grpcio can be replaced by a
+faster one without changing them. Calls are unary: one message in, one out.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Message = Any
-"""A protobuf message or message class: made at run time, beyond mypy's sight."""
+"""A protobuf message or message class: created at run time, invisible to mypy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is known of a call besides its message."""
+    """A call without its message."""
 
     method: str
     """The path: `/package.Service/Method`."""
     metadata: tuple[tuple[str, str | bytes], ...] = ()
     """Keys are lower case and may repeat; values of `…-bin` keys are bytes."""
     deadline_seconds: float | None = None
-    """What the client still waits, counted from when the call came; None is for ever."""
+    """The client's timeout, counted from the arrival of the call; None is unlimited."""
     peer: str = ""
 
 
@@ -32,17 +32,17 @@ Handler = Callable[[Call, Message], Awaitable[Message]]
 
 
 Admit = Callable[[Call], None]
-"""Raises StatusError for a call that is not to be answered."""
+"""Raises StatusError for a call that must not be answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of a service: the class of its requests, and who answers them."""
+    """A method of a service: the class of its requests, and their handler."""
 
     request: Message
     handle: Handler
     admit: Admit | None = None
-    """Looks at a call before its message is decoded."""
+    """Checks a call before its message is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Service:
 
 
 class GrpcApplication(Protocol):
-    """What a gRPC transport serves."""
+    """A gRPC application."""
 
     def services(self) -> Sequence[Service]:
-        """Return the services. Called once, by a thread, before listening: it may import much."""
+        """Return the services. Called once, in a thread, before listening: it may import much."""
         ...

@@ -1,4 +1,4 @@
-"""What one client may cost: bytes held, seconds waited. Sizes are bytes, times are seconds."""
+"""The limits of one client: bytes held, seconds waited. Sizes are bytes, times are seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one connection; what goes past them is refused or closed."""
+    """The limits of one connection; past them a request is refused or the connection is closed."""
 
     target: int = 16 * 1024
     """The request target: past it 414."""

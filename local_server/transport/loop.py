@@ -1,4 +1,4 @@
-"""The event loop to serve on: uvloop where it is installed, asyncio's own where it is not."""
+"""The event loop: uvloop if it is installed, else asyncio's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new uvloop loop, or asyncio's where uvloop cannot be imported."""
+    """Return a new uvloop loop, or asyncio's if uvloop cannot be imported."""
     try:
         import uvloop
     except ImportError:
@@ -20,6 +20,6 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on a new loop, as asyncio.run does."""
+    """Run a coroutine to completion on a new loop, as asyncio.run does."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)

@@ -1,9 +1,11 @@
-"""The certificates a transport shows and asks for, from TensorFlow Serving's `ssl_config_file`."""
+"""Server certificates and client authentication, from TensorFlow Serving's `ssl_config_file`."""
 
 from __future__ import annotations
 
 import ssl
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,12 +16,13 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from cloudserve.errors import UserError
 
+from ..reloaded_file import ReloadedFile
 from ..status import Code, StatusError
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM texts: the server's key and certificate chain, and who may sign its clients'."""
+    """PEM texts: the server's key and certificate chain, and the CA of client certificates."""
 
     key: bytes = field(repr=False)
     certificate: bytes
@@ -28,26 +31,26 @@ class Tls:
     """Whether a client must show a certificate that `client_ca` signed."""
 
     def current(self) -> Tls:
-        """Return these: a `TlsSource` that never changes."""
+        """Return itself: a `TlsSource` that never changes."""
         return self
 
 
 class TlsSource(Protocol):
-    """Who knows the certificates to show; `certificates.Certificates` reads them again."""
+    """Provides the certificates to present, which may be renewed while a server runs."""
 
     def current(self) -> Tls:
-        """Return the certificates to show to the next client: the same object while they last.
+        """Return the certificates for the next client: the same object while they are unchanged.
 
-        They fit together, and `verify_clients` does not change. Any thread may ask.
+        They match each other, and `verify_clients` does not change. Any thread may call it.
         """
         ...
 
 
 def read_ssl_config(path: Path) -> Tls:
-    """Read an `SSLConfig` in text form; keys and certificates stand in it, not their paths.
+    """Read an `SSLConfig` in text form; it holds keys and certificates, not their paths.
 
-    Raises StatusError for a file that is not there (NOT_FOUND) or not one (INVALID_ARGUMENT, in
-    TensorFlow Serving's words), UserError for one that lacks what it needs.
+    Raises StatusError for a file that does not exist (NOT_FOUND) or cannot be parsed
+    (INVALID_ARGUMENT, with TensorFlow Serving's text), UserError if a field is missing.
     """
     config = _parse(path)
     if not config.server_key or not config.server_cert:
@@ -71,9 +74,9 @@ def read_ssl_config(path: Path) -> Tls:
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
-    """Return what an HTTP/1.1 server encrypts with: TLS 1.2 and later.
+    """Return the SSL context of an HTTP/1.1 server: TLS 1.2 and later.
 
-    Raises UserError for a key, certificate or authority that is none, or that do not fit together.
+    Raises UserError if the key, certificate or CA cannot be parsed or they do not match.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
@@ -82,7 +85,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
         if tls.verify_clients:
             context.load_verify_locations(cadata=tls.client_ca.decode("ascii"))
             context.verify_mode = ssl.CERT_REQUIRED
-    # Its text is OpenSSL's, which quotes nothing.
+    # The text is OpenSSL's, which quotes nothing.
     except (ssl.SSLError, ValueError) as error:
         raise UserError(
             f"TLS cannot be set up: {error}",
@@ -92,11 +95,36 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
+class Certificates:
+    """The certificates of a file (a `TlsSource`), read again when it changes.
+
+    TensorFlow Serving reads it once.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
+        """Read the file; raises as `read_ssl_config` and `server_context` do."""
+        self._verify_clients: bool | None = None
+        self._file = ReloadedFile(path, "certificates", self._read, now)
+
+    def current(self) -> Tls:
+        """Return the certificates to present."""
+        return self._file.current()
+
+    def _read(self, path: Path) -> Tls:
+        tls = read_ssl_config(path)
+        server_context(tls)
+        if self._verify_clients is None:
+            self._verify_clients = tls.verify_clients
+        if tls.verify_clients != self._verify_clients:
+            raise UserError(f"{path} changes client_verify, which takes a restart")
+        return tls
+
+
 class ServerTls:
-    """What an HTTP/1.1 server encrypts with, made anew when the certificates are others."""
+    """The context of an HTTP/1.1 server, recreated when the certificates change."""
 
     def __init__(self, source: TlsSource) -> None:
-        """Make the first context; raises as `server_context` does."""
+        """Create the first context; raises as `server_context` does."""
         self._source = source
         self._shown = source.current()
         self._context = server_context(self._shown)
@@ -111,7 +139,7 @@ class ServerTls:
 
 
 def _load_identity(context: ssl.SSLContext, tls: Tls) -> None:
-    # OpenSSL reads them from a file through Python, so there is one for a moment, of this user's.
+    # OpenSSL reads them only from a file, so write a temporary one that only this user can read.
     with tempfile.NamedTemporaryFile(prefix="cloudserve-", suffix=".pem") as file:
         file.write(tls.key + b"\n" + tls.certificate)
         file.flush()
@@ -124,13 +152,13 @@ def _parse(path: Path) -> Any:
         return text_format.Parse(path.read_bytes().decode("utf-8-sig"), _ssl_config_class()())
     except OSError as error:
         raise StatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
-    # The cause stays out: a parser quotes the line it stumbled on, which may be the key.
+    # No cause: the parser quotes the line it failed at, which may be the key.
     except (text_format.ParseError, UnicodeDecodeError):
         raise StatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from None
 
 
 def _ssl_config_class() -> Any:
-    """Make `SSLConfig` (tensorflow_serving/config/ssl_config.proto), which no package ships."""
+    """Create `SSLConfig` (tensorflow_serving/config/ssl_config.proto), which no package ships."""
     file = FileDescriptorProto(
         name="cloudserve/ssl_config.proto", package="tensorflow.serving", syntax="proto3"
     )

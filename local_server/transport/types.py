@@ -1,7 +1,7 @@
-"""What a face sees of a connection: a head, a body, a response. No sockets, no parser.
+"""The seam between transports and applications: a head, a body, a response.
 
-Faces (protocols, clouds) are written against this module alone, so that a transport can be
-replaced without touching them.
+Applications (protocols, clouds) import only this module of the transport: no sockets, no parser.
+A transport can be replaced without changing them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Head:
 
 
 class BodyTooLargeError(Exception):
-    """A body went past the limit its reader set; the transport answers 413 if it escapes."""
+    """A body exceeds the limit that its reader set; the transport answers 413."""
 
 
 class ClientGoneError(Exception):
@@ -41,10 +41,10 @@ class ClientGoneError(Exception):
 
 
 class Body(Protocol):
-    """A streamed request body, read once; reading slower than the client sends holds it back."""
+    """A streamed request body, read once; a slow reader slows the client down."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the bytes as they come; raises ClientGoneError when they stop short."""
+        """Yield the bytes as they arrive; raises ClientGoneError if the client stops early."""
         ...
 
     async def read(self, limit: int) -> bytes:
@@ -54,7 +54,7 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A head with its body: `content` when it was collected, else `stream`."""
+    """A head with its body: `content` if it was collected, else `stream`."""
 
     head: Head
     content: bytes = b""
@@ -74,7 +74,7 @@ class FileSlice:
 class Response:
     """A status, headers and a body. The transport adds Content-Length, Date and Connection.
 
-    For HEAD the body is not sent; set `length` where its Content-Length differs from the body's.
+    For HEAD the body is not sent; set `length` if its Content-Length differs from the body's.
     """
 
     status: int
@@ -85,12 +85,12 @@ class Response:
 
 
 class Application(Protocol):
-    """What a transport serves."""
+    """An HTTP application."""
 
     def body_limit(self, head: Head) -> int | None:
-        """Say how a body is taken: collected up to so many bytes (else 413), or None: streamed."""
+        """Return the limit of a body to collect (413 past it), or None to stream it."""
         ...
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer a request: at once when it can, so that small answers cost no task."""
+        """Answer a request: directly if possible, so that small responses need no task."""
         ...

@@ -13,7 +13,7 @@ from ..runtime.types import LoadedModel, LoadError
 from ..status import Code, StatusError
 from .replay import WARMUP_FILE, Replay, WarmupObserver
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def warmed(load: Loader, iterations: int = 1, observer: WarmupObserver | None = None) -> Loader:
@@ -78,4 +78,4 @@ def _warm_up(
         seconds = perf_counter() - began
         if observer:
             observer.warmed(path, status, replay.count, seconds)
-    _logger.info("%s is warm: %d records took %.3f s", path, replay.count, seconds)
+    logger.info("%s is warm: %d records took %.3f s", path, replay.count, seconds)

@@ -1,4 +1,4 @@
-"""What a gRPC server offers beside its application: health checks and reflection.
+"""Services that a gRPC server adds to its application: health checks and reflection.
 
 Source: TensorFlow Serving's model_servers/server.cc; tfserving.md 3.7.
 """
@@ -15,26 +15,26 @@ from ...status import StatusError
 from ..grpc_types import Admit, Call
 
 STATUS_CODES = {status.value[0]: status for status in grpc.StatusCode}
-"""grpcio's status codes by their numbers."""
+"""grpcio's status codes by number."""
 
 
 def read_call(path: str, context: Any) -> Call:
-    """Return what grpcio's context says of a call."""
+    """Return the call that grpcio's context describes."""
     metadata = tuple((key, value) for key, value in context.invocation_metadata() or ())
     return Call(path, metadata, context.time_remaining(), context.peer())
 
 
 async def add_health(server: Any, names: Sequence[str]) -> str:
-    """Serve health checks; return the service's name.
+    """Add the health service; return its name.
 
-    They say SERVING for the server (""), each service, and each by its last name alone, which are
-    the ones that TensorFlow Serving knows.
+    It reports SERVING for the server (""), each service, and the last part of each service's name,
+    which TensorFlow Serving uses.
     """
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
     class Servicer(health.aio.HealthServicer):  # type: ignore[misc]  # grpcio has no types
         async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  the method's name
-            """Answer in the words of gRPC's C++ where a service is not known."""
+            """Return the text of gRPC's C++ implementation for an unknown service."""
             if request.service not in known:
                 await context.abort(grpc.StatusCode.NOT_FOUND, "service name unknown")
             return await super().Check(request, context)
@@ -48,14 +48,14 @@ async def add_health(server: Any, names: Sequence[str]) -> str:
 
 
 def add_reflection(server: Any, names: Sequence[str], admit: Admit | None = None) -> None:
-    """Serve reflection of these services, to calls that `admit` lets in."""
+    """Add reflection of these services, for calls that `admit` accepts."""
     from grpc_reflection.v1alpha import _async, reflection, reflection_pb2_grpc
 
     path = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 
     class Servicer(_async.ReflectionServicer):  # type: ignore[misc]  # grpcio has no types
         async def ServerReflectionInfo(self, requests: Any, context: Any) -> Any:  # noqa: N802  as above
-            """Answer once the call is let in."""
+            """Answer if the call is admitted."""
             try:
                 if admit is not None:
                     admit(read_call(path, context))

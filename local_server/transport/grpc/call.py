@@ -1,4 +1,4 @@
-"""One call, from its bytes to the answer's: what every gRPC transport does alike."""
+"""A unary call from request bytes to response bytes, independent of the gRPC library."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from google.protobuf.message import DecodeError, EncodeError
 from ...status import Code, StatusError
 from ..grpc_types import Call, Message, Method
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 # grpc_status_util.cc: `kErrorMessageLimit`, in bytes.
 _LONGEST_TEXT = 1024
 _CUT = "...TRUNCATED"
-# What TensorFlow's session says when `RunOptions.timeout_in_ms` has passed (tfserving.md 2.6).
+# The text of TensorFlow's session after `RunOptions.timeout_in_ms` (tfserving.md 2.6).
 _TIMED_OUT = "Timed out waiting for notification"
-# From here on a message is parsed and written in a thread: a megabyte takes about half a
+# Larger messages are parsed and serialized in a thread: a megabyte takes about half a
 # millisecond, a hand-over a tenth of one.
 _LARGE = 2**20
 
 
 async def answer(method: Method, call: Call, body: bytes) -> bytes:
-    """Decode a request, have it answered within its deadline, and encode the response.
+    """Decode a request, call its handler within the deadline, and encode the response.
 
-    Raises StatusError, with a text of at most 1024 bytes and a mark of the cut. Where the deadline
-    has passed or the client is gone, work that waits for a thread is never begun.
+    Raises StatusError, with a text of at most 1024 bytes and a mark if it was cut. If the deadline
+    has passed or the client is gone, work that waits for a thread is never started.
     """
     try:
         return await _within_deadline(method, call, body)
     except StatusError as error:
         raise StatusError(error.code, cut_text(error.message)) from error
     except Exception as error:
-        _logger.exception("%s failed", call.method)
+        logger.exception("%s failed", call.method)
         text = "the server failed; its log says why"
         raise StatusError(Code.INTERNAL, text) from error
 
@@ -62,7 +62,7 @@ async def _within_deadline(method: Method, call: Call, body: bytes) -> bytes:
 async def _decode(request: Message, body: bytes) -> Message:
     """Parse a request.
 
-    gRPC's libraries answer INTERNAL where that fails, which is the code of a server's own faults.
+    gRPC's libraries answer INTERNAL if that fails, which is the code of a server's own faults.
     """
     try:
         if len(body) < _LARGE:

@@ -1,7 +1,7 @@
-"""gRPC over grpcio: start, addresses, stop within a deadline.
+"""A gRPC server over grpcio: start, addresses, stop within a deadline.
 
-grpcio costs 200 us of CPU a call, twenty times an own HTTP/2 (performance.md, limit 2). It is seen
-in this module alone, so that it can be replaced.
+grpcio costs 200 us of CPU a call, twenty times a native HTTP/2 (performance.md, limit 2). Only
+this folder imports it, so that it can be replaced.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .builtin_services import STATUS_CODES, add_health, add_reflection, read_cal
 from .call import answer
 
 _UNLIMITED = -1
-# TensorFlow Serving takes int32's 2 GiB. A message that is compressed in transit unfolds a thousand
-# times, and grpcio holds it twice: `--grpc_channel_arguments` raises it for who sends more.
+# TensorFlow Serving takes int32's 2 GiB. A message that is compressed in transit expands up to a
+# thousandfold, and grpcio holds it twice. `--grpc_channel_arguments` raises the limit.
 _MOST_RECEIVED = 2**29
 _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
     {
@@ -43,19 +43,19 @@ _Serve = Callable[[bytes, Any], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class GrpcOptions:
-    """What a server offers beside its methods on a TCP port."""
+class GrpcServerOptions:
+    """What a server offers besides its methods on a TCP port."""
 
     socket_path: Path | None = None
     """A unix socket to listen on as well."""
     tls: TlsSource | None = None
     """Certificates, for the port and the socket alike."""
     health: bool = False
-    """Serve `grpc.health.v1.Health`, to everybody."""
+    """Serve `grpc.health.v1.Health`, without authentication."""
     admit: Admit | None = None
-    """Looks at calls of the server's reflection; the application's methods have their own."""
+    """Checks calls of the server's reflection; the application's methods have their own."""
     channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
-    """grpcio's own; they go before the server's."""
+    """grpcio's channel arguments; they take precedence over the server's."""
 
 
 class GrpcServer:
@@ -66,22 +66,22 @@ class GrpcServer:
         app: GrpcApplication,
         host: str = "127.0.0.1",
         port: int | None = 0,
-        options: GrpcOptions | None = None,
+        options: GrpcServerOptions | None = None,
     ) -> None:
-        """Take what to serve and where; `port` 0 picks a free one, None opens none.
+        """Take the application and the address; `port` 0 selects a free port, None opens none.
 
         Nothing is opened before `start`.
         """
         self._app = app
         self._host = f"[{host}]" if ":" in host else host
-        self._wanted_port = port
-        self._options = options or GrpcOptions()
+        self._requested_port = port
+        self._options = options or GrpcServerOptions()
         self._server: Any = None
         self._port = 0
 
     @property
     def port(self) -> int:
-        """Return the port that is listened on; 0 where none is."""
+        """Return the port, or 0 if the server does not listen on TCP."""
         return self._port
 
     @property
@@ -90,9 +90,9 @@ class GrpcServer:
         return f"{self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen. Raises UserError for an address that cannot be had, and for wrong certificates.
+        """Listen. Raises UserError if the address cannot be bound or a certificate is invalid.
 
-        Nothing is open then.
+        Nothing is left open then.
         """
         if self._server is not None:
             raise RuntimeError("the server is started already")
@@ -110,7 +110,7 @@ class GrpcServer:
         self._server = server
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
-        """Refuse new calls, let those in flight end, and cancel them after `drain_seconds`."""
+        """Refuse new calls, let those in flight finish, and cancel them after `drain_seconds`."""
         server, self._server = self._server, None
         if server is not None:
             await server.stop(drain_seconds)
@@ -131,9 +131,9 @@ class GrpcServer:
     def _listen(self, server: Any) -> None:
         tls, socket_path = self._options.tls, self._options.socket_path
         credentials = _credentials(tls) if tls else None
-        if self._wanted_port is not None:
-            address = f"{self._host}:{self._wanted_port}"
-            if self._wanted_port not in _PORTS:  # of which the library takes the lower 16 bits
+        if self._requested_port is not None:
+            address = f"{self._host}:{self._requested_port}"
+            if self._requested_port not in _PORTS:  # grpcio would take the lower 16 bits
                 raise _refused(address)
             self._port = _open(server, address, credentials)
         if socket_path is not None:
@@ -176,7 +176,7 @@ def _refused(address: str) -> UserError:
 
 
 def _check_socket(path: Path) -> None:
-    """Refuse a path that holds something else than a socket: grpcio would only say no."""
+    """Refuse a path that is not a socket: grpcio's error would not say why."""
     if path.exists() and not path.is_socket():
         raise UserError(
             "this is not a socket", where=str(path), hint="move it away, or name another path"
@@ -184,14 +184,14 @@ def _check_socket(path: Path) -> None:
 
 
 def _credentials(source: TlsSource) -> Any:
-    """Return grpcio's credentials, which ask for the certificates at each connection."""
+    """Return grpcio's credentials, which fetch the certificates at each connection."""
     shown = source.current()
-    # grpcio would say what is wrong to each client alone.
+    # grpcio would report an invalid certificate only to each client.
     server_context(shown)
     required = shown.verify_clients
 
-    def renewed() -> Any:
-        """Return what is new to show, or None; called by gRPC's threads."""
+    def renew() -> Any:
+        """Return a new configuration, or None if it is unchanged; called by gRPC's threads."""
         nonlocal shown
         current = source.current()
         if current is shown:
@@ -199,7 +199,7 @@ def _credentials(source: TlsSource) -> Any:
         shown = current
         return _configuration(current)
 
-    return grpc.dynamic_ssl_server_credentials(_configuration(shown), renewed, required)
+    return grpc.dynamic_ssl_server_credentials(_configuration(shown), renew, required)
 
 
 def _configuration(tls: Tls) -> Any:

@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 
 from ..types import BodyTooLargeError
+from .flow_control import ReadFlow
 from .http_errors import body_too_large
-from .read_flow import Inlet
 
 
 class Gathered:
@@ -21,44 +21,43 @@ class Gathered:
         self._pieces: list[bytes] = []
 
     def add(self, content: bytes) -> None:
-        """Take content; RefusedError 413 past the limit."""
+        """Add content; raises HttpError 413 past the limit."""
         self._left -= len(content)
         if self._left < 0:
             raise body_too_large(self._limit)
         self._pieces.append(content)
 
     def content(self) -> bytes:
-        """Return the body, without a copy where it came in one piece."""
+        """Return the body, without a copy if it came in one piece."""
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 class BodyStream:
     """A `Body`: fed by the connection, read once by the application.
 
-    At most `room` bytes and one segment are held; then the client is held back until half of
-    `room` is free again.
+    At most `room` bytes and one segment are held; then reading pauses until half of `room` is free.
     """
 
     __slots__ = (
-        "_asked",
         "_chunks",
         "_ended",
         "_error",
+        "_flow",
         "_held",
-        "_inlet",
         "_length",
         "_room",
         "_size",
+        "_started",
         "_waiter",
     )
 
-    def __init__(self, inlet: Inlet, length: int | None, room: int) -> None:
-        self._inlet = inlet
+    def __init__(self, flow: ReadFlow, length: int | None, room: int) -> None:
+        self._flow = flow
         self._length = length
         self._room = room
         self._chunks: deque[bytes] = deque()
         self._size = 0
-        self._asked = False
+        self._started = False
         self._held = False
         self._ended = False
         self._error: Exception | None = None
@@ -67,25 +66,25 @@ class BodyStream:
     # The connection's side.
 
     def feed(self, content: bytes) -> None:
-        """Take content from the client; hold the client back when there is too much of it."""
+        """Add content from the client; hold the client back if there is too much."""
         if self._ended or not content:
             return
         self._chunks.append(content)
         self._size += len(content)
         if self._size > self._room and not self._held:
             self._held = True
-            self._inlet.hold()
+            self._flow.hold()
         self._wake()
 
     def end(self, error: Exception | None = None) -> None:
-        """Say that no more comes: the body is whole, or `error` tells why it is not."""
+        """End the body: it is complete, or `error` says why it is not."""
         if not self._ended:
             self._ended = True
             self._error = error
             self._wake()
 
     def discard(self) -> None:
-        """Drop what is held and what may come: the request has been answered."""
+        """Drop the rest of the body, held or to come: the request has been answered."""
         self.end(RuntimeError("the request was answered before its body was read"))
         self._chunks.clear()
         self._size = 0
@@ -101,10 +100,10 @@ class BodyStream:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next bytes; raises ClientGoneError when they stop short."""
-        if not self._asked and not self._ended:
-            self._asked = True
-            self._inlet.invite()
+        """Return the next bytes; raises ClientGoneError if the client stops early."""
+        if not self._started and not self._ended:
+            self._started = True
+            self._flow.invite()
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -114,7 +113,7 @@ class BodyStream:
         return self._pop()
 
     async def read(self, limit: int) -> bytes:
-        """Return the whole body; raises BodyTooLargeError past `limit`, if told before reading."""
+        """Return the whole body; raises BodyTooLargeError past `limit`, early if it can."""
         if self._length is not None and self._length > limit:
             raise BodyTooLargeError(f"the body of {self._length} bytes is larger than {limit}")
         chunks, size = [], 0
@@ -139,5 +138,5 @@ class BodyStream:
         self._size -= len(chunk)
         if self._held and self._size <= self._room // 2:
             self._held = False
-            self._inlet.release()
+            self._flow.release()
         return chunk

@@ -1,12 +1,12 @@
-"""HTTP/1.1 on one connection (RFC 9112): requests in turn, each asked of the application.
+"""HTTP/1.1 on one connection (RFC 9112): one request after the other, answered by the application.
 
-One request of a connection is in flight at a time. What comes behind it waits unread, so that
-pipelined requests are answered in order and cost no memory. A small request that the application
-answers at once takes no task, no future, and no copy of the body.
+One request of a connection is in flight at a time. Later bytes wait unread, so that pipelined
+requests are answered in order and cost no memory. A small request that the application answers
+directly takes no task, no future, and no copy of the body.
 
 A client that leaves does not cancel its request: a prediction cannot be stopped half-way, and an
-operation on the offline clouds must not be. The application learns of it where it matters, as
-ClientGoneError from the body it reads; an answer nobody waits for is dropped.
+operation on the offline clouds must not be. The application learns of it only as ClientGoneError
+from the body it reads; a response without a client is dropped.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import cast
 
 from ..types import BodyTooLargeError, ClientGoneError, Head, Request, Response
 from .body import BodyStream, Gathered
-from .connection_state import Phase, patience
+from .connection_state import ConnectionState, idle_timeout
+from .flow_control import IdleTimer, OpenSlice, ReadFlow, WriteFlow
 from .framing import Chunked, Counted, Framing
-from .http_errors import RefusedError, body_too_large, error_response, internal_error, log_failure
-from .read_flow import Inlet, Watch
-from .request_parser import HeadReader, Message
-from .server_state import Answer, Hub
-from .write_flow import OpenSlice, Outlet
+from .http_errors import HttpError, body_too_large, error_response, internal_error, log_failure
+from .request_parser import ParsedHead, RequestParser
+from .server_state import Answer, ServerState
 
 _NO_HEAD = Head("", "")
 _NO_BODY = Counted(0)
+_IN_BODY = {ConnectionState.GATHER, ConnectionState.STREAM}
 _GONE = (ClientGoneError, asyncio.CancelledError)
 
 
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._app = hub.app
-        self._phase = Phase.HEAD
+    def __init__(self, state: ServerState) -> None:
+        self._server = state
+        self._app = state.app
+        self._state = ConnectionState.HEAD
         self._head = _NO_HEAD
         self._http10 = False
         self._keep = True
@@ -45,85 +45,86 @@ class Connection(asyncio.Protocol):
         self._gathered: Gathered | None = None
         self._stream: BodyStream | None = None
         self._to_drain = 0
-        self._asked: Request | None = None
+        self._request: Request | None = None
         self._sending = False
-        self._watch = Watch()
+        self._idle = IdleTimer()
 
     # What the loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take up a new connection."""
-        # uvloop's transports are no subclasses of asyncio's.
+        """Set up a new connection."""
+        # uvloop's transports are not subclasses of asyncio's.
         transport = cast("asyncio.Transport", transport)
-        transport.set_write_buffer_limits(self._hub.limits.write_buffer)
+        transport.set_write_buffer_limits(self._server.limits.write_buffer)
         self._transport = transport
-        self._in = Inlet(transport, self._watch)
-        self._out = Outlet(transport, self._hub.date)
-        self._reader = HeadReader(self._hub.limits, self._in.peer)
-        self._hub.join(self)
+        self._in = ReadFlow(transport, self._idle)
+        self._out = WriteFlow(transport, self._server.date)
+        self._reader = RequestParser(self._server.limits, self._in.peer)
+        self._server.join(self)
 
     def data_received(self, data: bytes) -> None:
-        """Work through a segment, step by step."""
+        """Process a segment, state by state."""
         try:
             while data:
-                data = self._STEPS[self._phase](self, data)
-        except RefusedError as refusal:
+                data = self._HANDLERS[self._state](self, data)
+        except HttpError as refusal:
             self._refuse(refusal)
 
     def eof_received(self) -> bool:
-        """Answer what was asked completely; give up what was not."""
+        """Answer requests that have arrived completely; drop an incomplete one."""
         self._eof = True
         return self._owes_answer() and self._out.can_end
 
     def _owes_answer(self) -> bool:
-        """Say whether there is something to do still for a client that stopped sending."""
-        if self._phase is Phase.STREAM:
+        """Return whether a client that stopped sending is still owed a response."""
+        if self._state is ConnectionState.STREAM:
             self._end_stream(ClientGoneError("the client stopped sending within a body"))
-        elif self._phase is Phase.DRAIN:
+        elif self._state is ConnectionState.DRAIN:
             self._keep = False
-        behind = self._phase is Phase.HEAD and self._in.waiting
-        return self._phase is Phase.ANSWER or self._sending or behind
+        if self._state is ConnectionState.HEAD:
+            return self._sending or self._in.waiting
+        return self._state is ConnectionState.ANSWER or self._sending
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Tell the reader of a body; leave a handler to finish."""
-        self._phase = Phase.CLOSED
-        self._asked = None
+        """Fail the reader of a body; let a running handler finish."""
+        self._state = ConnectionState.CLOSED
+        self._request = None
         self._end_stream(ClientGoneError("the client closed the connection within a body"))
         self._out.resume()
         self._reader.close()
         self._gathered = None
-        self._hub.leave(self)
+        self._server.leave(self)
 
     def pause_writing(self) -> None:
-        """Begin nothing more for a client that does not take its answers."""
+        """Start no further request while the client does not read its responses."""
         self._out.pause()
-        self._watch.moved = True
+        self._idle.moved = True
 
     def resume_writing(self) -> None:
-        """Go on with what waits."""
+        """Continue with what was held back."""
         self._out.resume()
         self._proceed()
 
-    # Steps: each takes bytes in its phase and returns those that it leaves to the next.
+    # Handlers: each takes bytes in its state and returns those it leaves to the next.
 
     def _take_head(self, data: bytes) -> bytes:
         if self._out.paused:
-            return self._put_off(data)
+            return self._keep_bytes(data)
         was_started = self._reader.started
         message, rest = self._reader.feed(data)
         if message is not None:
             self._begin(message)
         elif not was_started:
-            self._watch.moved = True
+            self._idle.moved = True
         return rest
 
     def _take_gathered(self, data: bytes) -> bytes:
         assert self._gathered is not None
         content, rest = self._framing.take(data)
-        self._watch.moved = True
+        self._idle.moved = True
         self._gathered.add(content)
         if self._framing.done:
-            self._phase = Phase.ANSWER
+            self._state = ConnectionState.ANSWER
             content, self._gathered = self._gathered.content(), None
             self._ask(Request(self._head, content))
         return rest
@@ -131,23 +132,23 @@ class Connection(asyncio.Protocol):
     def _take_streamed(self, data: bytes) -> bytes:
         assert self._stream is not None
         content, rest = self._framing.take(data)
-        self._watch.moved = True
+        self._idle.moved = True
         self._stream.feed(content)
         if self._framing.done:
-            self._phase = Phase.ANSWER
+            self._state = ConnectionState.ANSWER
             self._end_stream(None)
         return rest
 
-    def _put_off(self, data: bytes) -> bytes:
-        self._in.put_off(data)
+    def _keep_bytes(self, data: bytes) -> bytes:
+        self._in.keep(data)
         return b""
 
     def _take_drained(self, data: bytes) -> bytes:
         _, rest = self._framing.take(data)
-        self._watch.moved = True
+        self._idle.moved = True
         self._to_drain -= len(data) - len(rest)
         if self._framing.done:
-            self._phase = Phase.ANSWER
+            self._state = ConnectionState.ANSWER
             if not self._sending:
                 self._finish()
         elif self._to_drain < 0:
@@ -159,16 +160,16 @@ class Connection(asyncio.Protocol):
 
     # Requests.
 
-    def _begin(self, message: Message) -> None:
+    def _begin(self, message: ParsedHead) -> None:
         head, length, keep_alive, self._http10, self._in.invited = message
         self._head = head
         self._keep = keep_alive and not self._stopping
-        self._phase = Phase.ANSWER
+        self._state = ConnectionState.ANSWER
         try:
             limit = self._app.body_limit(head)
         except Exception as error:  # noqa: BLE001 - whatever the application raises is a 500
             if length != 0:
-                self._keep, self._phase = False, Phase.LINGER
+                self._keep, self._state = False, ConnectionState.LINGER
             self._fail(error)
             return
         if length != 0:
@@ -184,39 +185,39 @@ class Connection(asyncio.Protocol):
         if length is not None and length > limit:
             raise body_too_large(limit)
         self._gathered = Gathered(limit)
-        self._phase = Phase.GATHER
+        self._state = ConnectionState.GATHER
         self._in.invite()
 
     def _begin_stream(self, length: int | None) -> None:
-        stream = BodyStream(self._in, length, self._hub.limits.body_buffer)
+        stream = BodyStream(self._in, length, self._server.limits.body_buffer)
         if length == 0:
             stream.end()
         else:
             self._stream = stream
-            self._phase = Phase.STREAM
-        request = self._asked = Request(self._head, stream=stream)
-        self.take(request, self._hub.answer(request))
+            self._state = ConnectionState.STREAM
+        request = self._request = Request(self._head, stream=stream)
+        self.take(request, self._server.answer(request))
 
     def _ask(self, request: Request) -> None:
-        self._asked = request
-        self._hub.ask(self, request)
+        self._request = request
+        self._server.ask(self, request)
 
     def take(self, request: Request, answer: Answer) -> None:
-        """Take what the application answers, or what will."""
+        """Take the application's response, its exception, or an awaitable of one."""
         if isinstance(answer, Response | Exception):
             self._settle(request, answer)
             return
-        future = asyncio.ensure_future(answer, loop=self._hub.loop)
+        future = asyncio.ensure_future(answer, loop=self._server.loop)
         future.add_done_callback(lambda done: self._settle(request, _outcome(done)))
-        self._hub.run(future)
+        self._server.run(future)
 
     def _settle(self, request: Request, outcome: Response | BaseException) -> None:
-        """Answer a request, unless it was refused meanwhile or its client is gone."""
-        if self._asked is not request:
+        """Answer a request, unless it was refused in the meantime or its client is gone."""
+        if self._request is not request:
             if isinstance(outcome, BaseException) and not isinstance(outcome, _GONE):
                 log_failure(request.head, outcome)
             return
-        self._asked = None
+        self._request = None
         if isinstance(outcome, Response):
             self._respond(outcome)
         else:
@@ -227,35 +228,35 @@ class Connection(asyncio.Protocol):
         if isinstance(error, ClientGoneError):
             self._transport.close()
             return
-        self._keep = self._keep and self._phase is not Phase.STREAM
+        self._keep = self._keep and self._state is not ConnectionState.STREAM
         if isinstance(error, BodyTooLargeError):
             self._respond(error_response(413, str(error) or "the request body is too large"))
         else:
             log_failure(self._head, error)
             self._respond(internal_error())
 
-    def _refuse(self, refusal: RefusedError) -> None:
-        if self._phase is Phase.DRAIN:
+    def _refuse(self, refusal: HttpError) -> None:
+        if self._state is ConnectionState.DRAIN:
             self._stop_draining()
             return
-        self._asked = None
+        self._request = None
         self._end_stream(ClientGoneError(refusal.message))
         self._gathered = None
         self._keep = False
-        self._phase = Phase.LINGER
+        self._state = ConnectionState.LINGER
         self._respond(error_response(refusal.status, refusal.message))
 
-    # Answers.
+    # Responses.
 
     def _respond(self, response: Response) -> None:
-        if self._phase is Phase.STREAM:
+        if self._state is ConnectionState.STREAM:
             self._leave_body()
         file = self._out.answer(self._head, response, self._connection_line())
         if file is None:
             self._finish()
         else:
             self._sending = True
-            self._hub.run(self._hub.loop.create_task(self._send(file)))
+            self._server.run(self._server.loop.create_task(self._send(file)))
 
     def _connection_line(self) -> str:
         if not self._keep:
@@ -265,50 +266,54 @@ class Connection(asyncio.Protocol):
     def _leave_body(self) -> None:
         """Decide about a body that the application did not read: drain a little, or close."""
         remaining = self._framing.remaining
-        too_much = remaining is not None and remaining > self._hub.limits.drain
+        too_much = remaining is not None and remaining > self._server.limits.drain
         if too_much or not self._in.invited:
             self._keep = False
         assert self._stream is not None
         self._stream.discard()
         self._stream = None
-        self._to_drain = self._hub.limits.drain
-        self._phase = Phase.DRAIN
+        self._to_drain = self._server.limits.drain
+        self._state = ConnectionState.DRAIN
         self._in.release()
 
     async def _send(self, file: OpenSlice) -> None:
         try:
             await self._out.send(file)
         except (OSError, EOFError) as error:
-            # Content-Length is promised already: only a broken connection tells the client.
+            # Content-Length is already sent: only a broken connection tells the client.
             log_failure(self._head, error)
             self._transport.abort()
             return
         finally:
             file.close()
             self._sending = False
-        if self._phase is not Phase.CLOSED:
+        if self._state is not ConnectionState.CLOSED:
             self._finish()
             self._proceed()
 
     def _finish(self) -> None:
-        """Go on after an answer: to the rest of its body, the next request, or the end."""
-        self._watch.moved = True
+        """Continue after a response: drain the body, take the next request, or close."""
+        self._idle.moved = True
         if not self._keep:
             self._close_gently()
-        elif self._phase is not Phase.DRAIN:
+        elif self._state is not ConnectionState.DRAIN:
             self._next()
 
     def _next(self) -> None:
-        self._phase = Phase.HEAD
+        self._state = ConnectionState.HEAD
         self._head = _NO_HEAD
         if self._stopping:
             self._transport.close()
 
     def _proceed(self) -> None:
-        """Take up what waited while a request was in flight."""
-        if self._phase is not Phase.HEAD or self._out.paused or self._transport.is_closing():
+        """Process the bytes that arrived while a request was in flight."""
+        if (
+            self._state is not ConnectionState.HEAD
+            or self._out.paused
+            or self._transport.is_closing()
+        ):
             return
-        self.data_received(self._in.take_up())
+        self.data_received(self._in.take_back())
         if self._eof and not self._owes_answer():
             self._transport.close()
 
@@ -320,18 +325,20 @@ class Connection(asyncio.Protocol):
             self._close_gently()
 
     def _close_gently(self) -> None:
-        """Close, but not before the client had time to read the answer.
+        """Close, but only after the client had time to read the response.
 
-        A close with unread bytes, or bytes that come after it, resets the connection, and the
+        A close with unread bytes, or bytes that arrive after it, resets the connection, and the
         reset may overtake the answer (RFC 9112 9.6).
         """
-        nothing_comes = self._eof or (self._phase is Phase.ANSWER and not self._out.can_end)
+        nothing_comes = self._eof or (
+            self._state is ConnectionState.ANSWER and not self._out.can_end
+        )
         if nothing_comes or self._transport.is_closing():
-            self._phase = Phase.CLOSED
+            self._state = ConnectionState.CLOSED
             self._transport.close()
             return
-        self._phase = Phase.LINGER
-        self._watch.moved = True
+        self._state = ConnectionState.LINGER
+        self._idle.moved = True
         self._out.end()
         self._in.release()
 
@@ -343,45 +350,55 @@ class Connection(asyncio.Protocol):
     # The server's side.
 
     def stop(self) -> None:
-        """Close when idle, else after the answer in flight."""
+        """Close if idle, else after the response in flight."""
         self._stopping = True
         self._keep = False
-        if self._phase is Phase.HEAD and not self._reader.started and not self._in.waiting:
+        if (
+            self._state is ConnectionState.HEAD
+            and not self._reader.started
+            and not self._in.waiting
+        ):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
         self._transport.abort()
 
     def sweep(self, now: float) -> None:
-        """Close what has waited too long; called every `Limits.sweep_seconds`."""
+        """Close if a timeout has expired; called every `Limits.sweep_seconds`."""
         if self._out.progressed():
-            self._watch.moved = True
-        if self._watch.overdue(now, self._patience()):
+            self._idle.moved = True
+        if self._idle.overdue(now, self._idle_timeout()):
             self._expire()
 
-    def _patience(self) -> float:
-        limits = self._hub.limits
+    def _idle_timeout(self) -> float:
+        limits = self._server.limits
         if self._out.unsent:
             return limits.stall_seconds
         held = not (self._in.reading and self._in.invited)
-        if self._sending or (held and self._phase is Phase.STREAM):
-            return float("inf")  # it is not the client who is awaited
-        return patience(self._phase, limits, head_started=self._reader.started)
+        if self._sending or (held and self._state is ConnectionState.STREAM):
+            return float("inf")  # the server is not waiting for the client
+        return idle_timeout(self._state, limits, head_started=self._reader.started)
 
     def _expire(self) -> None:
-        if self._out.unsent or self._phase is Phase.LINGER or self._transport.is_closing():
+        if (
+            self._out.unsent
+            or self._state is ConnectionState.LINGER
+            or self._transport.is_closing()
+        ):
             self._transport.abort()
-        elif self._phase in {Phase.GATHER, Phase.STREAM} or self._reader.started:
-            self._refuse(RefusedError(408, "the request did not come to its end in time"))
+        elif (
+            self._state in {ConnectionState.GATHER, ConnectionState.STREAM} or self._reader.started
+        ):
+            self._refuse(HttpError(408, "the request did not come to its end in time"))
         else:
             self._transport.close()
 
-    _STEPS = (
+    _HANDLERS = (
         _take_head,
         _take_gathered,
         _take_streamed,
-        _put_off,
+        _keep_bytes,
         _take_drained,
         _drop,
         _drop,

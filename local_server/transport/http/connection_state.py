@@ -1,11 +1,11 @@
-"""Where a connection is between two requests, and how long it may stay there.
+"""The states of a connection between two requests, and their timeouts.
 
-    HEAD -> GATHER -> ANSWER -> HEAD    a body collected before the application is asked
-    HEAD -> STREAM -> ANSWER -> HEAD    a body read by the application as it comes
-            STREAM -> DRAIN  -> HEAD    answered before its body was read: a small rest
-    any  -> LINGER -> CLOSED            a last answer, while the client may still be sending
+    HEAD -> GATHER -> ANSWER -> HEAD    a body collected before the application is called
+    HEAD -> STREAM -> ANSWER -> HEAD    a body read by the application as it arrives
+            STREAM -> DRAIN  -> HEAD    answered before its body was read
+    any  -> LINGER -> CLOSED            a last response, while the client may still be sending
 
-Without a body HEAD goes to ANSWER directly.
+Without a body HEAD changes to ANSWER directly.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from enum import IntEnum
 from ..limits import Limits
 
 
-class Phase(IntEnum):
-    """A connection's phase."""
+class ConnectionState(IntEnum):
+    """The state of a connection."""
 
     HEAD = 0  # between requests, or inside a head
-    GATHER = 1  # the body is gathered, then the application asked
-    STREAM = 2  # the application has been asked and reads the body as it comes
-    ANSWER = 3  # the request is whole, its answer is not
-    DRAIN = 4  # the answer is there, the rest of the body is thrown away
-    LINGER = 5  # the last answer is out
-    CLOSED = 6  # what is unsent still goes out
+    GATHER = 1  # the body is collected, then the application is called
+    STREAM = 2  # the application reads the body as it arrives
+    ANSWER = 3  # the request is complete, its response is not
+    DRAIN = 4  # the response is complete, the rest of the body is dropped
+    LINGER = 5  # the last response is written
+    CLOSED = 6  # unsent bytes are still written
 
 
-def patience(phase: Phase, limits: Limits, *, head_started: bool) -> float:
-    """Return for how many seconds nothing may move in a phase; a handler's time is its own."""
-    if phase is Phase.HEAD:
+def idle_timeout(state: ConnectionState, limits: Limits, *, head_started: bool) -> float:
+    """Return how many seconds a connection may be idle; a running handler has no timeout."""
+    if state is ConnectionState.HEAD:
         return limits.header_seconds if head_started else limits.idle_seconds
-    if phase in {Phase.GATHER, Phase.STREAM, Phase.DRAIN, Phase.CLOSED}:
+    if state in {
+        ConnectionState.GATHER,
+        ConnectionState.STREAM,
+        ConnectionState.DRAIN,
+        ConnectionState.CLOSED,
+    }:
         return limits.stall_seconds
-    return limits.linger_seconds if phase is Phase.LINGER else float("inf")
+    return limits.linger_seconds if state is ConnectionState.LINGER else float("inf")

@@ -1,19 +1,19 @@
-"""Where a body ends (RFC 9112 6 and 7.1).
+"""Body framing (RFC 9112 6 and 7.1).
 
-httptools can neither be paused nor say where in a segment a message ended. Both are needed to
-hold a client back and to leave a pipelined request alone until its turn, so httptools reads heads
-and the bodies are cut here.
+httptools can neither be paused nor report where in a segment a message ended. Both are needed to
+hold a client back and to leave a pipelined request alone until its turn. httptools therefore
+parses heads, and this module finds the end of bodies.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from .http_errors import RefusedError
+from .http_errors import HttpError
 
 _LINE = 4096  # a chunk's size with its extensions, or a trailer
 _TRAILERS = 16 * 1024
-_SIZE_DIGITS = 15  # a chunk of 2**60 bytes is nobody's
+_SIZE_DIGITS = 15  # less than 2**60 bytes
 
 
 class Framing(Protocol):
@@ -23,16 +23,16 @@ class Framing(Protocol):
 
     @property
     def remaining(self) -> int | None:
-        """Return the bytes of content still to come, or None where nobody knows."""
+        """Return the bytes of content still to come, or None if that is unknown."""
         ...
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Split into content and what follows the body; RefusedError 400 when malformed."""
+        """Split into content and what follows the body; raises HttpError 400 if malformed."""
         ...
 
 
 class Counted:
-    """A body of as many bytes as Content-Length says."""
+    """A body whose length Content-Length states."""
 
     __slots__ = ("done", "remaining")
 
@@ -41,7 +41,7 @@ class Counted:
         self.done = length == 0
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Split off at most what is left of the body."""
+        """Split off at most the rest of the body."""
         left = self.remaining or 0
         if len(data) < left:
             self.remaining = left - len(data)
@@ -66,8 +66,8 @@ class Chunked:
         self._trailers = 0
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Decode what is there of the chunks."""
-        # By index: cutting the rest off at every chunk would be quadratic in small chunks.
+        """Decode the chunks in `data`."""
+        # By index: copying the rest at every chunk would be quadratic in small chunks.
         pieces, at, end = [], 0, len(data)
         while at < end and not self.done:
             if self._state == "content":
@@ -87,11 +87,11 @@ class Chunked:
         end = newline + 1 if newline >= 0 else len(data)
         self._line += data[at : min(end, at + _LINE)]
         if len(self._line) > _LINE or (newline < 0 and end - at >= _LINE):
-            raise RefusedError(400, "malformed request: a line of the chunked body is too long")
+            raise HttpError(400, "malformed request: a line of the chunked body is too long")
         if newline >= 0:
             line, self._line = self._line, b""
             if not line.endswith(b"\r\n"):
-                raise RefusedError(400, "malformed request: a chunk's line must end in CRLF")
+                raise HttpError(400, "malformed request: a chunk's line must end in CRLF")
             self._on_line(line[:-2])
         return end
 
@@ -101,12 +101,12 @@ class Chunked:
             self._state = "content" if self._left else "trailers"
         elif self._state == "end":
             if line:
-                raise RefusedError(400, "malformed request: a chunk is longer than its size says")
+                raise HttpError(400, "malformed request: a chunk is longer than its size says")
             self._state = "size"
         elif line:
             self._trailers += len(line)
             if self._trailers > _TRAILERS:
-                raise RefusedError(431, "the trailers are too large")
+                raise HttpError(431, "the trailers are too large")
         else:
             self.done = True
 
@@ -114,25 +114,25 @@ class Chunked:
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].rstrip(b" \t")
     if not 0 < len(digits) <= _SIZE_DIGITS or digits.strip(b"0123456789abcdefABCDEF"):
-        raise RefusedError(400, "malformed request: a chunk's size is not a hexadecimal number")
+        raise HttpError(400, "malformed request: a chunk's size is not a hexadecimal number")
     return int(digits, 16)
 
 
 def body_length(headers: dict[str, str]) -> int | None:
-    """Return a request body's length, None for chunked (RFC 9112 6.3); RefusedError otherwise."""
+    """Return a request body's length, None for chunked (RFC 9112 6.3); raises HttpError."""
     encoding = headers.get("transfer-encoding")
     length = headers.get("content-length")
     if encoding is None:
         return 0 if length is None else _number(length)
     if length is not None:
-        raise RefusedError(400, "malformed request: Content-Length beside Transfer-Encoding")
+        raise HttpError(400, "malformed request: Content-Length beside Transfer-Encoding")
     if encoding.lower() != "chunked":
-        raise RefusedError(501, f"the transfer encoding {encoding!r} is not implemented")
+        raise HttpError(501, f"the transfer encoding {encoding!r} is not implemented")
     return None
 
 
 def _number(text: str) -> int:
-    # int() alone would take "+1", "1_0" and digits of other scripts.
+    # int() alone would accept "+1", "1_0" and digits of other scripts.
     if not (text.isascii() and text.isdigit()):
-        raise RefusedError(400, "malformed request: Content-Length is not one number")
+        raise HttpError(400, "malformed request: Content-Length is not one number")
     return int(text)

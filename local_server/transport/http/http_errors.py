@@ -1,4 +1,4 @@
-"""Requests the transport answers itself, without asking the application."""
+"""Errors that the transport answers without calling the application."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import logging
 
 from ..types import Head, Response
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class RefusedError(Exception):
-    """A request that is not handed on: `status` and a sentence for the client."""
+class HttpError(Exception):
+    """A request that is not passed on: an HTTP status and a message for the client."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -24,16 +24,16 @@ def error_response(status: int, message: str) -> Response:
     return Response(status, json.dumps({"error": message}).encode(), "application/json")
 
 
-def body_too_large(limit: int) -> RefusedError:
-    """Return the refusal of a body of more than `limit` bytes."""
-    return RefusedError(413, f"the request body is larger than {limit} bytes")
+def body_too_large(limit: int) -> HttpError:
+    """Return the error for a body of more than `limit` bytes."""
+    return HttpError(413, f"the request body is larger than {limit} bytes")
 
 
 def internal_error() -> Response:
-    """Return the answer to a request that failed for no reason of its own."""
+    """Return the response to a request that failed because of a defect of the server."""
     return error_response(500, "internal error")
 
 
 def log_failure(head: Head, error: BaseException) -> None:
-    """Log a failed request with its traceback; without its query, which may carry a signature."""
-    _log.error("%s %s failed", head.method, head.path, exc_info=error)
+    """Log a failed request and its traceback, without its query, which may hold a signature."""
+    logger.error("%s %s failed", head.method, head.path, exc_info=error)

@@ -1,7 +1,7 @@
-"""Bytes to request heads, with httptools (llhttp), strict in what it takes.
+"""A strict parser of request heads, over httptools (llhttp).
 
-A segment is fed up to the end of a head and never past it: what follows is the body's framing's,
-or the next request's.
+A segment is fed up to the end of a head and never past it: what follows belongs to the body's
+framing or to the next request.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import httptools
 from ..limits import Limits
 from ..types import Head
 from .framing import body_length
-from .http_errors import RefusedError
+from .http_errors import HttpError
 
 _END = b"\r\n\r\n"
 _NO_BODY = 0
 
 
-class Message(NamedTuple):
-    """A request's head and what it says about the connection.
+class ParsedHead(NamedTuple):
+    """A request's head and its connection options.
 
     `length` is None for a chunked body; `invited` is False when the client awaits 100 Continue.
     """
@@ -32,8 +32,8 @@ class Message(NamedTuple):
     invited: bool
 
 
-class HeadReader:
-    """Reads the heads of one connection, in whatever pieces they come."""
+class RequestParser:
+    """Parses the heads of one connection, in whatever pieces they arrive."""
 
     __slots__ = (
         "_complete",
@@ -65,15 +65,15 @@ class HeadReader:
 
     @property
     def started(self) -> bool:
-        """Say whether a head has begun and not ended."""
+        """Return whether a head is incomplete."""
         return self._size > 0
 
     def close(self) -> None:
-        """Let the parser go: it and its reader hold each other."""
+        """Release the parser: the two objects refer to each other."""
         self._parser = None
 
-    def feed(self, data: bytes) -> tuple[Message | None, bytes]:
-        """Return the head, once complete, and the bytes after it; raises RefusedError."""
+    def feed(self, data: bytes) -> tuple[ParsedHead | None, bytes]:
+        """Return the head, once complete, and the bytes after it; raises HttpError."""
         if not self._size and data[0] in b"\r\n":
             # Empty lines before a request are ignored (RFC 9112 2.2).
             data = data.lstrip(b"\r\n")
@@ -82,9 +82,9 @@ class HeadReader:
         end = self._end(data)
         rest = data[end:] if 0 <= end < len(data) else b""
         self._parse(data[:end] if rest else data)
-        # One authority on where a head ends: the parser must see it where the scan did.
+        # The parser must find the head's end where the scan found it.
         if self._complete != (end >= 0):
-            raise RefusedError(400, "malformed request: a head ends in CRLF CRLF")
+            raise HttpError(400, "malformed request: a head ends in CRLF CRLF")
         if end < 0:
             self._tail = (self._tail + data)[-3:]
             return None, b""
@@ -109,65 +109,65 @@ class HeadReader:
             pass
         except httptools.HttpParserError as error:
             self._check_size()
-            raise RefusedError(400, f"malformed request: {error}") from None
+            raise HttpError(400, f"malformed request: {error}") from None
         self._check_size()
 
     def _check_size(self) -> None:
         limits = self._limits
         if len(self._target) > limits.target:
-            raise RefusedError(414, f"the request target is longer than {limits.target} bytes")
+            raise HttpError(414, f"the request target is longer than {limits.target} bytes")
         if self._size > limits.head:
-            raise RefusedError(431, f"the request's head is larger than {limits.head} bytes")
+            raise HttpError(431, f"the request's head is larger than {limits.head} bytes")
         if len(self._headers) + self._repeats > limits.header_count:
-            raise RefusedError(431, f"the request has more than {limits.header_count} headers")
+            raise HttpError(431, f"the request has more than {limits.header_count} headers")
 
-    # What httptools calls.
+    # Callbacks of httptools.
 
     def on_url(self, part: bytes) -> None:
-        """Take a part of the request target."""
+        """Add a part of the request target."""
         self._target += part
 
     def on_header(self, raw_name: bytes, raw_value: bytes) -> None:
-        """Take a header; values are latin-1 (RFC 9110 5.5), repeats are joined."""
+        """Add a header; values are latin-1 (RFC 9110 5.5), repeats are joined."""
         name = raw_name.decode("latin-1").lower()
         value = raw_value.decode("latin-1").rstrip(" \t")
         headers = self._headers
         if name in headers:
             self._repeats += 1
             if self._repeats > self._limits.header_count:
-                return  # refused when the segment is through
+                return  # refused at the end of the segment
             value = f"{headers[name]}, {value}"
         headers[name] = value
 
     def on_headers_complete(self) -> None:
-        """Note that the head is complete, and whether the connection is to be kept."""
+        """Record that the head is complete, and whether to keep the connection."""
         assert self._parser is not None
         self._complete += 1
         # Without a body the message is complete next, and llhttp forgets its Connection header.
         self._keep_alive = self._parser.should_keep_alive()
 
-    def _message(self) -> Message:
+    def _message(self) -> ParsedHead:
         parser, headers = self._parser, self._headers
         assert parser is not None
         method = parser.get_method().decode("latin-1")
         http10 = self._is_http10(parser)
         if method == "CONNECT":
-            raise RefusedError(501, "CONNECT is not implemented")
+            raise HttpError(501, "CONNECT is not implemented")
         length = body_length(headers)
         if http10 and length is None:
-            raise RefusedError(400, "malformed request: HTTP/1.0 has no Transfer-Encoding")
+            raise HttpError(400, "malformed request: HTTP/1.0 has no Transfer-Encoding")
         if length != _NO_BODY:
-            self._parser = None  # it waits for a body that it will not be given
+            self._parser = None  # it would wait for the body
         head = self._head(method, http10=http10)
         invited = http10 or length == _NO_BODY or not _expects_continue(headers)
-        return Message(head, length, self._keep_alive, http10, invited)
+        return ParsedHead(head, length, self._keep_alive, http10, invited)
 
     def _is_http10(self, parser: httptools.HttpRequestParser) -> bool:
         if self._keep_alive and "connection" not in self._headers:
-            return False  # HTTP/1.1 alone is kept unasked; asking the parser formats a string
+            return False  # only HTTP/1.1 is kept by default; asking the parser formats a string
         version = parser.get_http_version()
         if version not in {"1.1", "1.0"}:
-            raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+            raise HttpError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
         return bool(version == "1.0")
 
     def _head(self, method: str, *, http10: bool) -> Head:
@@ -180,10 +180,10 @@ class HeadReader:
         return Head(method, path, query, self._headers, self._peer)
 
     def _origin_form(self, target: str) -> str:
-        """Turn an absolute target into path and query; its host is the one (RFC 9112 3.2.2)."""
+        """Turn an absolute target into path and query; its host wins (RFC 9112 3.2.2)."""
         scheme, separator, rest = target.partition("://")
         if not separator or scheme.lower() not in {"http", "https"}:
-            raise RefusedError(400, "malformed request: the target is neither a path nor a URL")
+            raise HttpError(400, "malformed request: the target is neither a path nor a URL")
         cut = min(at for at in (rest.find("/"), rest.find("?"), len(rest)) if at >= 0)
         self._headers["host"] = rest[:cut]
         return rest[cut:] if rest[cut : cut + 1] == "/" else "/" + rest[cut:]
@@ -192,14 +192,14 @@ class HeadReader:
 def _check_host(headers: dict[str, str]) -> None:
     """Refuse HTTP/1.1 without exactly one Host (RFC 9112 3.2)."""
     if "," in headers.get("host", ","):
-        raise RefusedError(400, "malformed request: HTTP/1.1 needs exactly one Host header")
+        raise HttpError(400, "malformed request: HTTP/1.1 needs exactly one Host header")
 
 
 def _expects_continue(headers: dict[str, str]) -> bool:
-    """Say whether 100 Continue is awaited; any other expectation is 417 (RFC 9110 10.1.1)."""
+    """Return whether 100 Continue is expected; any other expectation is 417 (RFC 9110 10.1.1)."""
     expectation = headers.get("expect")
     if expectation is None:
         return False
     if expectation.lower() != "100-continue":
-        raise RefusedError(417, f"the expectation {expectation!r} cannot be met")
+        raise HttpError(417, f"the expectation {expectation!r} cannot be met")
     return True

@@ -1,4 +1,4 @@
-"""Responses to bytes (RFC 9112 4 and 5)."""
+"""Response serialization (RFC 9112 4 and 5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from ..types import FileSlice, Response
 
-# RFC 9110's phrases where Python 3.11 has those of RFC 7231.
+# Phrases of RFC 9110; Python 3.11 has those of RFC 7231.
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",
     414: "URI Too Long",
@@ -47,7 +47,7 @@ class DateLine:
 def encode_head(response: Response, date: str, connection: str, *, head_only: bool) -> bytes:
     """Return status line and headers; `date` and `connection` are whole lines or empty.
 
-    Raises ValueError for a response that cannot be sent as it is: that is the application's bug.
+    Raises ValueError for a response that cannot be sent: a bug of the application.
     """
     status = _STATUS_LINES.get(response.status) or _unnamed(response.status)
     kind = _type_line(response.content_type)
@@ -64,7 +64,7 @@ def body_size(body: bytes | FileSlice) -> int:
 def _length_line(response: Response, *, head_only: bool) -> str:
     size = body_size(response.body)
     if response.status in _BODILESS:
-        # RFC 9110 8.6: 204 has no Content-Length; 304 may tell that of the 200 it stands for.
+        # RFC 9110 8.6: 204 has no Content-Length; 304 may send that of the corresponding 200.
         if size:
             raise ValueError(f"a response with status {response.status} has no body")
         if response.status == HTTPStatus.NO_CONTENT or response.length is None:

@@ -1,4 +1,4 @@
-"""A listening server: start, address, stop within a deadline."""
+"""An HTTP server: start, address, stop within a deadline."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..tls import ServerTls, TlsSource
 from ..tls_listener import TlsListener
 from ..types import Application
 from .connection import Connection
-from .server_state import Hub
+from .server_state import ServerState
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _BACKLOG = 1024
 _PORTS = range(65536)
 _EVERY_ADDRESS = "::"
 _EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104  asked for by the caller
-_CANCELLED_SECONDS = 1.0  # for handlers to take their cancellation
+_CANCELLED_SECONDS = 1.0  # for handlers to handle their cancellation
 
 
 class HttpServer:
@@ -36,23 +36,23 @@ class HttpServer:
         *,
         tls: TlsSource | None = None,
     ) -> None:
-        """Take what to serve and where; `port` 0 picks a free one.
+        """Take the application and the address; `port` 0 selects a free port.
 
-        Nothing is opened before `start`. Raises UserError for certificates that are wrong.
+        Nothing is opened before `start`. Raises UserError for invalid certificates.
         """
         self._app = app
         self._host = host
-        self._wanted_port = port
+        self._requested_port = port
         self._limits = limits or Limits()
         self._tls = ServerTls(tls) if tls else None
         self._server: asyncio.Server | TlsListener | None = None
-        self._hub: Hub | None = None
+        self._state: ServerState | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._port = 0
 
     @property
     def port(self) -> int:
-        """Return the port that is listened on; the one the system chose where 0 was asked for."""
+        """Return the port, or the one the system chose if 0 was requested."""
         return self._port
 
     @property
@@ -69,66 +69,66 @@ class HttpServer:
     @property
     def connections(self) -> int:
         """Return how many connections are open."""
-        return len(self._hub.connections) if self._hub else 0
+        return len(self._state.connections) if self._state else 0
 
     async def start(self) -> None:
-        """Listen; raises UserError when the address cannot be had."""
+        """Listen; raises UserError if the address cannot be bound."""
         if self._server is not None:
             raise RuntimeError("the server is started already")
         loop = asyncio.get_running_loop()
-        listener = _listen(self._host, self._wanted_port)
-        hub = Hub(self._app, self._limits, loop)
+        listener = _listen(self._host, self._requested_port)
+        state = ServerState(self._app, self._limits, loop)
         if self._tls is None:
-            self._server = await loop.create_server(lambda: Connection(hub), sock=listener)
+            self._server = await loop.create_server(lambda: Connection(state), sock=listener)
         else:
-            self._server = TlsListener(hub, listener, self._tls.context)
-        self._hub = hub
+            self._server = TlsListener(state, listener, self._tls.context)
+        self._state = state
         self._port = listener.getsockname()[1]
         self._sweep()
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
-        """Stop accepting, close idle connections, let requests in flight finish, then cut off.
+        """Stop accepting, close idle connections, let requests in flight finish, then abort.
 
-        Handlers that go on after their client left count as in flight. After `drain_seconds`
-        they are cancelled.
+        Handlers that still run after their client left count as in flight. They are cancelled after
+        `drain_seconds`.
         """
-        if self._server is None or self._hub is None:
+        if self._server is None or self._state is None:
             return
         self._server.close()
         self._server = None
-        for connection in tuple(self._hub.connections):
+        for connection in tuple(self._state.connections):
             connection.stop()
         try:
-            await asyncio.wait_for(self._hub.quiet(), drain_seconds)
+            await asyncio.wait_for(self._state.quiet(), drain_seconds)
         except TimeoutError:
-            await self._cut_off(self._hub)
+            await self._abort(self._state)
         assert self._sweeper is not None
         self._sweeper.cancel()
 
-    async def _cut_off(self, hub: Hub) -> None:
-        for connection in tuple(hub.connections):
+    async def _abort(self, state: ServerState) -> None:
+        for connection in tuple(state.connections):
             connection.abort()
-        for future in tuple(hub.running):
-            # A future that is not a task is the application's own, perhaps shared.
+        for future in tuple(state.running):
+            # A future that is not a task belongs to the application and may be shared.
             if isinstance(future, asyncio.Task):
                 future.cancel()
         try:
-            await asyncio.wait_for(hub.quiet(), _CANCELLED_SECONDS)
+            await asyncio.wait_for(state.quiet(), _CANCELLED_SECONDS)
         except TimeoutError:
-            _log.warning("%d requests did not end when they were cancelled", len(hub.running))
+            logger.warning("%d requests did not end when they were cancelled", len(state.running))
 
     def _sweep(self) -> None:
-        assert self._hub is not None
-        now = self._hub.loop.time()
-        for connection in tuple(self._hub.connections):
+        assert self._state is not None
+        now = self._state.loop.time()
+        for connection in tuple(self._state.connections):
             connection.sweep(now)
-        self._sweeper = self._hub.loop.call_later(self._limits.sweep_seconds, self._sweep)
+        self._sweeper = self._state.loop.call_later(self._limits.sweep_seconds, self._sweep)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Bind one address: a name like localhost would else get two ports where 0 is asked for.
+    """Bind one address: a name like localhost could resolve to two, with two free ports for 0.
 
-    "::" stands for every address, IPv4's too; where there is no IPv6, for IPv4's alone.
+    "::" means every address, IPv4's too; without IPv6 on this machine, every IPv4 address.
     """
     if host == _EVERY_ADDRESS and not socket.has_dualstack_ipv6():
         host = _EVERY_IPV4_ADDRESS
@@ -142,8 +142,8 @@ def _listen(host: str, port: int) -> socket.socket:
         )
     except OSError as error:
         raise _bind_error(error, host, port) from error
-    # What is accepted inherits it. Without it an answer may wait 40 ms for an acknowledgement, and
-    # asyncio sets it only where the socket names its protocol, which this one does not.
+    # Accepted connections inherit it. Without it a response may wait 40 ms for an acknowledgement;
+    # asyncio sets it only if the socket names its protocol, which this one does not.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

@@ -1,8 +1,8 @@
-"""What the connections of one server share, and the count of what is still going on.
+"""State shared by the connections of one server, and the work in flight.
 
-Requests that the loop finds in one turn are all read, then all handled, then all answered: between
-system calls a processor has forgotten the code that it ran before, and a small model's request
-takes twice the time.
+Requests that arrive in one turn of the loop are all read, then all handled, then all answered.
+Interleaved with system calls, each phase would find a cold instruction cache, and a request to a
+small model would take twice the time.
 """
 
 from __future__ import annotations
@@ -17,86 +17,86 @@ from ..limits import Limits
 from ..types import Application, Request, Response
 from .responses import DateLine
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT_SECONDS = 2e-3
-"""How long answers may wait for others that are made."""
+"""How long responses may wait for others of the same turn."""
 
 Answer: TypeAlias = Response | Awaitable[Response] | Exception
 """What an application returned or raised."""
 
 
-class Client(Protocol):
+class ServerConnection(Protocol):
     """A connection, as its server sees it."""
 
     def stop(self) -> None:
-        """Close when idle, else after the answer in flight."""
+        """Close if idle, else after the response in flight."""
         ...
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
         ...
 
     def sweep(self, now: float) -> None:
-        """Close what has waited too long."""
+        """Close if a timeout has expired."""
         ...
 
 
-class Asker(Client, Protocol):
-    """A connection that asks."""
+class RequestingConnection(ServerConnection, Protocol):
+    """A connection that has sent a request."""
 
     def take(self, request: Request, answer: Answer) -> None:
-        """Take the answer to a request of its own."""
+        """Take the answer to this connection's request."""
         ...
 
 
-class Hub:
-    """The application, its limits, and all that is in flight."""
+class ServerState:
+    """The application, its limits, and everything in flight."""
 
-    __slots__ = ("_asked", "_quiet", "app", "connections", "date", "limits", "loop", "running")
+    __slots__ = ("_pending", "_quiet", "app", "connections", "date", "limits", "loop", "running")
 
     def __init__(self, app: Application, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.app = app
         self.limits = limits
         self.loop = loop
         self.date = DateLine()
-        self.connections: set[Client] = set()
-        # Handlers and file senders: the handlers may outlive their connections.
+        self.connections: set[ServerConnection] = set()
+        # Handlers and file senders; a handler may outlive its connection.
         self.running: set[asyncio.Future[Any]] = set()
-        self._asked: list[tuple[Asker, Request]] = []
+        self._pending: list[tuple[RequestingConnection, Request]] = []
         self._quiet = asyncio.Event()
         self._quiet.set()
 
-    def join(self, connection: Client) -> None:
-        """Count a connection in."""
+    def join(self, connection: ServerConnection) -> None:
+        """Add a connection."""
         self.connections.add(connection)
         self._quiet.clear()
 
-    def leave(self, connection: Client) -> None:
-        """Count a connection out."""
+    def leave(self, connection: ServerConnection) -> None:
+        """Remove a connection."""
         self.connections.discard(connection)
-        self._look()
+        self._check_quiet()
 
-    def ask(self, client: Asker, request: Request) -> None:
-        """Ask the application, once the loop has read what else is there in this turn."""
-        self._asked.append((client, request))
-        if len(self._asked) == 1:
+    def ask(self, connection: RequestingConnection, request: Request) -> None:
+        """Pass a request to the application once the loop has read this turn's other sockets."""
+        self._pending.append((connection, request))
+        if len(self._pending) == 1:
             self.loop.call_soon(self._handle)
 
     def _handle(self) -> None:
-        asked, self._asked = self._asked, []
-        answers: list[tuple[Asker, Request, Answer]] = []
+        pending, self._pending = self._pending, []
+        answers: list[tuple[RequestingConnection, Request, Answer]] = []
         began = perf_counter()
-        for client, request in asked:
-            answers.append((client, request, self.answer(request)))
+        for connection, request in pending:
+            answers.append((connection, request, self.answer(request)))
             if perf_counter() - began > _LONGEST_WAIT_SECONDS:
-                _give(answers)
+                _deliver(answers)
                 answers, began = [], perf_counter()
-        _give(answers)
-        self._look()
+        _deliver(answers)
+        self._check_quiet()
 
     def answer(self, request: Request) -> Answer:
-        """Ask the application at once: the fate of a body that streams in hangs on it."""
+        """Call the application immediately: a body that streams in depends on its answer."""
         try:
             return self.app.handle(request)
         except Exception as error:  # noqa: BLE001 - whatever the application raises is a 500
@@ -113,17 +113,17 @@ class Hub:
 
     def _ran(self, future: asyncio.Future[Any]) -> None:
         self.running.discard(future)
-        self._look()
+        self._check_quiet()
 
-    def _look(self) -> None:
-        if not (self.connections or self.running or self._asked):
+    def _check_quiet(self) -> None:
+        if not (self.connections or self.running or self._pending):
             self._quiet.set()
 
 
-def _give(answers: list[tuple[Asker, Request, Answer]]) -> None:
-    for client, request, answer in answers:
+def _deliver(answers: list[tuple[RequestingConnection, Request, Answer]]) -> None:
+    for connection, request, answer in answers:
         try:
-            client.take(request, answer)
-        except Exception:  # noqa: BLE001 - the others' answers must not be lost with this one's
-            _log.exception("%s %s could not be answered", request.head.method, request.head.path)
-            client.abort()
+            connection.take(request, answer)
+        except Exception:
+            logger.exception("%s %s could not be answered", request.head.method, request.head.path)
+            connection.abort()

@@ -7,8 +7,8 @@ import ssl
 
 import grpc.aio
 import pytest
-from cloudserve.local_server.transport.certificates import Certificates
-from cloudserve.local_server.transport.grpc.server import GrpcOptions
+from cloudserve.local_server.transport.grpc.server import GrpcServerOptions
+from cloudserve.local_server.transport.tls import Certificates
 from cryptography import x509
 
 from cloudserve.errors import UserError
@@ -73,7 +73,7 @@ def test_https_shows_new_clients_the_new_certificate(serve, file, second):
 
 @in_loop
 async def test_grpc_shows_new_clients_the_new_certificate(file, second, authority):
-    options = GrpcOptions(tls=at_every_look(file))
+    options = GrpcServerOptions(tls=at_every_look(file))
     trust = grpc.ssl_channel_credentials(authority.certificate.encode())
     async with serving(Echo(), options=options) as server:
         async with grpc.aio.secure_channel(f"localhost:{server.port}", trust) as old:
@@ -99,7 +99,7 @@ def test_the_file_is_looked_at_once_a_second_at_most(file, first, second):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "text"),
     [
         (None, "none; No such file or directory"),
         ("nonsense", "Invalid protobuf file:"),
@@ -107,20 +107,20 @@ def test_the_file_is_looked_at_once_a_second_at_most(file, first, second):
         ('server_key: "k" server_cert: "c"', "TLS cannot be set up:"),
     ],
 )
-def test_a_file_that_cannot_be_used_leaves_the_certificates_of_before(
-    file, first, content, said, caplog
+def test_a_file_that_cannot_be_used_keeps_the_previous_certificates(
+    file, first, content, text, caplog
 ):
     certificates = at_every_look(file)
     if content is None:
         file.unlink()
-        said = said.replace("none", str(file))
+        text = text.replace("none", str(file))
     else:
         file.write_text(content)
     for _ in range(3):
         assert certificates.current().certificate == first.certificate.encode()
-    (told,) = (record.getMessage() for record in caplog.records)
-    assert told.startswith(f"the certificates of before stay in force: {said}")
-    assert "BEGIN" not in told
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message.startswith(f"keeping the previous certificates: {file}: {text}")
+    assert "BEGIN" not in message
 
 
 def test_who_has_to_show_a_certificate_does_not_change(file, first, second, authority, caplog):

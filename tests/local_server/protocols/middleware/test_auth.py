@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 from cloudserve.local_server.protocols.middleware.auth import AuthorizedGrpc, AuthorizedHttp
 from cloudserve.local_server.protocols.middleware.tokens import Tokens
-from cloudserve.local_server.transport.grpc.server import GrpcOptions, GrpcServer
+from cloudserve.local_server.transport.grpc.server import GrpcServer, GrpcServerOptions
 from cloudserve.local_server.transport.grpc_types import Method, Service
 from cloudserve.local_server.transport.http.server import HttpServer
 from cloudserve.local_server.transport.types import Head, Request, Response
@@ -241,7 +241,7 @@ class Echo:
 
 def call_server(tokens, echo, work):
     async def main():
-        server = GrpcServer(AuthorizedGrpc(tokens, echo), options=GrpcOptions(health=True))
+        server = GrpcServer(AuthorizedGrpc(tokens, echo), options=GrpcServerOptions(health=True))
         await server.start()
         try:
             async with grpc.aio.insecure_channel(server.address) as channel:

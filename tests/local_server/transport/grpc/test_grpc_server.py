@@ -9,7 +9,7 @@ import grpc
 import pytest
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc import server
-from cloudserve.local_server.transport.grpc.server import GrpcOptions, GrpcServer
+from cloudserve.local_server.transport.grpc.server import GrpcServer, GrpcServerOptions
 
 from cloudserve.errors import UserError
 
@@ -197,7 +197,7 @@ async def test_a_server_that_did_not_start_stops_quietly():
 async def test_a_unix_socket_serves_beside_the_port(tmp_path):
     path = tmp_path / "s"
     async with (
-        serving(Echo(), options=GrpcOptions(socket_path=path)) as server,
+        serving(Echo(), options=GrpcServerOptions(socket_path=path)) as server,
         insecure(f"unix:{path}") as local,
         insecure(server.address) as remote,
     ):
@@ -210,7 +210,7 @@ async def test_a_unix_socket_can_be_all_there_is_and_takes_the_place_of_a_dead_o
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    options = GrpcOptions(socket_path=path)
+    options = GrpcServerOptions(socket_path=path)
     async with serving(Echo(), port=None, options=options) as server:
         assert server.port == 0
         async with insecure(f"unix:{path}") as channel:
@@ -221,7 +221,7 @@ async def test_a_unix_socket_can_be_all_there_is_and_takes_the_place_of_a_dead_o
 async def test_a_file_where_the_socket_should_be_is_kept_and_told(tmp_path):
     path = tmp_path / "s"
     path.write_text("mine")
-    server = GrpcServer(Echo(), options=GrpcOptions(socket_path=path))
+    server = GrpcServer(Echo(), options=GrpcServerOptions(socket_path=path))
     with pytest.raises(UserError, match="this is not a socket"):
         await server.start()
     assert path.read_text() == "mine"
@@ -269,7 +269,7 @@ async def test_after_the_time_to_drain_calls_are_cut_off():
 @in_loop
 async def test_a_socket_goes_with_its_server(tmp_path):
     path = tmp_path / "s"
-    async with serving(Echo(), options=GrpcOptions(socket_path=path)):
+    async with serving(Echo(), options=GrpcServerOptions(socket_path=path)):
         assert path.is_socket()
     assert not path.exists()
 
@@ -291,7 +291,7 @@ async def health(channel, service):
 
 @in_loop
 async def test_health_is_told_of_the_server_and_each_service():
-    options = GrpcOptions(health=True)
+    options = GrpcServerOptions(health=True)
     async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
         # TensorFlow Serving knows its services by their last names, `PredictionService`.
         for name in ("", SERVICE, "Echo"):
@@ -340,7 +340,7 @@ async def test_reflection_answers_calls_that_are_let_in_and_no_others():
         if len(calls) > 1:
             raise StatusError(Code.UNAUTHENTICATED, "not again")
 
-    options = GrpcOptions(admit=admit)
+    options = GrpcServerOptions(admit=admit)
     async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
         assert SERVICE in await reflected(channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -352,7 +352,7 @@ async def test_reflection_answers_calls_that_are_let_in_and_no_others():
 
 @in_loop
 async def test_channel_arguments_go_before_the_servers_own():
-    options = GrpcOptions(channel_arguments={"grpc.max_receive_message_length": 10})
+    options = GrpcServerOptions(channel_arguments={"grpc.max_receive_message_length": 10})
     async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
         assert await ask(channel, "Say", "short") == "short"
         code, _ = await refusal(channel, "Say", "longer than ten bytes")
@@ -365,7 +365,7 @@ def test_a_message_has_512_mib_at_most_where_no_argument_says_otherwise():
 
 @in_loop
 async def test_a_message_compressed_in_transit_is_not_unfolded_beyond_the_limit():
-    options = GrpcOptions(channel_arguments={"grpc.max_receive_message_length": 2**20})
+    options = GrpcServerOptions(channel_arguments={"grpc.max_receive_message_length": 2**20})
     async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
         gzip = grpc.Compression.Gzip
         assert await ask(channel, "Say", "x" * 2**19, compression=gzip) == "x" * 2**19

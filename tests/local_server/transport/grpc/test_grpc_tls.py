@@ -4,7 +4,7 @@ import grpc
 import grpc.aio
 import pytest
 from cloudserve.local_server.status import Code, StatusError
-from cloudserve.local_server.transport.grpc.server import GrpcOptions, GrpcServer
+from cloudserve.local_server.transport.grpc.server import GrpcServer, GrpcServerOptions
 from cloudserve.local_server.transport.tls import read_ssl_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +48,7 @@ async def test_clients_that_trust_the_certificate_are_served(
     config_file, authority, server_identity
 ):
     path = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
-    options = GrpcOptions(tls=read_ssl_config(path))
+    options = GrpcServerOptions(tls=read_ssl_config(path))
     async with serving(Echo(), options=options) as server:
         async with secure(server, authority) as channel:
             assert await ask(channel, "Say", "hello") == "hello"
@@ -68,7 +68,7 @@ async def test_with_client_verify_a_client_shows_a_certificate_of_custom_ca(
         custom_ca=authority.certificate,
         client_verify=True,
     )
-    options = GrpcOptions(tls=read_ssl_config(path))
+    options = GrpcServerOptions(tls=read_ssl_config(path))
     async with serving(Echo(), options=options) as server:
         async with secure(server, authority, Signed("client", authority)) as channel:
             assert await ask(channel, "Say", "hello") == "hello"
@@ -82,7 +82,7 @@ async def test_with_client_verify_a_client_shows_a_certificate_of_custom_ca(
 async def test_the_unix_socket_speaks_tls_too(config_file, tmp_path, authority, server_identity):
     file = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
     path = tmp_path / "s"
-    options = GrpcOptions(socket_path=path, tls=read_ssl_config(file))
+    options = GrpcServerOptions(socket_path=path, tls=read_ssl_config(file))
     trust = grpc.ssl_channel_credentials(authority.certificate.encode())
     named = [("grpc.ssl_target_name_override", "localhost")]
     async with (
@@ -95,7 +95,7 @@ async def test_the_unix_socket_speaks_tls_too(config_file, tmp_path, authority, 
 @in_loop
 async def test_a_key_that_is_not_the_certificates_opens_no_port(config_file, server_identity):
     path = config_file(server_key=Signed("x").key, server_cert=server_identity.certificate)
-    server = GrpcServer(Echo(), options=GrpcOptions(tls=read_ssl_config(path)))
+    server = GrpcServer(Echo(), options=GrpcServerOptions(tls=read_ssl_config(path)))
     with pytest.raises(UserError) as caught:
         await server.start()
     assert "that key and certificate belong together" in caught.value.hint

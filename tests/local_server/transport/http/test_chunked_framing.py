@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cloudserve.local_server.transport.http.framing import Chunked, Counted, body_length
-from cloudserve.local_server.transport.http.http_errors import RefusedError
+from cloudserve.local_server.transport.http.http_errors import HttpError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,7 +65,7 @@ def test_garbage_is_taken_or_refused_but_nothing_else(data):
     framing = Chunked()
     try:
         content, rest = framing.take(data)
-    except RefusedError as refusal:
+    except HttpError as refusal:
         assert refusal.status == 400
     else:
         assert len(content) + len(rest) <= len(data)
@@ -95,6 +95,6 @@ def test_the_length_of_a_body(headers, length):
 
 @pytest.mark.parametrize("text", ["", "+1", "-1", "1_0", "0x1", "1, 1", " 1", "\u0661", "1.0"])
 def test_a_length_is_ascii_digits_and_nothing_else(text):
-    with pytest.raises(RefusedError) as refusal:
+    with pytest.raises(HttpError) as refusal:
         body_length({"content-length": text})
     assert refusal.value.status == 400

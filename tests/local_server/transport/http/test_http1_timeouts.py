@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from cloudserve.local_server.transport.http.read_flow import Watch
+from cloudserve.local_server.transport.http.flow_control import IdleTimer
 from cloudserve.local_server.transport.limits import Limits
 from cloudserve.local_server.transport.types import ClientGoneError, Response
 
@@ -149,7 +149,7 @@ def test_a_refused_client_that_neither_reads_nor_leaves_is_cut_off(serve):
 
 
 def test_a_watch_counts_from_the_sweep_that_saw_the_last_move():
-    watch = Watch()
+    watch = IdleTimer()
     assert not watch.overdue(10.0, 1.0)
     assert not watch.overdue(11.0, 1.0)
     watch.moved = True

@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 import pytest
-from cloudserve.local_server.transport.http import server_state as hub_module
-from cloudserve.local_server.transport.http.server_state import Hub
+from cloudserve.local_server.transport.http import server_state
+from cloudserve.local_server.transport.http.server_state import ServerState
 from cloudserve.local_server.transport.limits import Limits
 from cloudserve.local_server.transport.types import Head, Request, Response
 
@@ -34,11 +34,11 @@ class Asker:
 
 
 class Story:
-    """A hub, whose application notes what it is asked."""
+    """A state, whose application notes what it is asked."""
 
     def __init__(self):
         self.events = []
-        self.hub = Hub(App(self._answer), Limits(), asyncio.get_running_loop())
+        self.state = ServerState(App(self._answer), Limits(), asyncio.get_running_loop())
 
     def _answer(self, request):
         name = request.head.path[1:]
@@ -49,7 +49,7 @@ class Story:
 
     async def ask(self, *askers):
         for asker in askers:
-            self.hub.ask(asker, asker.request)
+            self.state.ask(asker, asker.request)
         await asyncio.sleep(0)
         return self.events
 
@@ -73,7 +73,7 @@ def test_what_comes_in_one_turn_is_handled_before_any_of_it_is_answered():
 
 
 def test_no_answer_waits_long_for_others(monkeypatch):
-    monkeypatch.setattr(hub_module, "_LONGEST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(server_state, "_LONGEST_WAIT_SECONDS", 0.0)
     assert told(asyncio.run(two())) == [
         ("handled", "a"),
         ("answered", "a"),
@@ -111,12 +111,12 @@ def test_nothing_is_quiet_while_a_request_waits_to_be_handled():
     async def ask():
         story = Story()
         asker = Asker(story.events, "a")
-        story.hub.ask(asker, asker.request)
-        story.hub.join(asker)
-        story.hub.leave(asker)
+        story.state.ask(asker, asker.request)
+        story.state.join(asker)
+        story.state.leave(asker)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(story.hub.quiet(), 0)
-        await asyncio.wait_for(story.hub.quiet(), 20)
+            await asyncio.wait_for(story.state.quiet(), 0)
+        await asyncio.wait_for(story.state.quiet(), 20)
         return story.events
 
     assert told(asyncio.run(ask())) == [("handled", "a"), ("answered", "a")]

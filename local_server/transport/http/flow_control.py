@@ -1,4 +1,4 @@
-"""A connection's way out: no faster than the client takes it."""
+"""Flow control: reading pauses for a slow application, writing for a slow client."""
 
 from __future__ import annotations
 
@@ -10,14 +10,88 @@ from ..types import FileSlice, Head, Response
 from .http_errors import internal_error, log_failure
 from .responses import DateLine, encode_head
 
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 JOINED = 64 * 1024  # below it one copy is cheaper than a second buffer
 FILE_CHUNK = 256 * 1024
+
+
+class IdleTimer:
+    """Detects that nothing has moved for too long. Recording movement costs one attribute."""
+
+    __slots__ = ("_since", "moved")
+
+    def __init__(self) -> None:
+        self.moved = True
+        self._since = 0.0
+
+    def overdue(self, now: float, idle_timeout: float) -> bool:
+        """Return whether nothing has moved for `idle_timeout` seconds; called at every sweep."""
+        if self.moved:
+            self.moved = False
+            self._since = now
+        return now - self._since > idle_timeout
+
+
+class ReadFlow:
+    """Pauses and resumes reading; keeps the bytes that arrived too early."""
+
+    __slots__ = ("_backlog", "_idle", "_transport", "invited", "reading")
+
+    def __init__(self, transport: asyncio.Transport, watch: IdleTimer) -> None:
+        self._transport = transport
+        self._idle = watch
+        self._backlog = b""
+        self.reading = True
+        self.invited = True
+        """False while the client waits for 100 Continue before it sends its body."""
+
+    def invite(self) -> None:
+        """Send 100 Continue to a client that waits for it."""
+        if not self.invited and not self._transport.is_closing():
+            self.invited = True
+            self._idle.moved = True
+            self._transport.write(_CONTINUE)
+
+    def hold(self) -> None:
+        """Pause reading: TCP then holds the client back."""
+        if self.reading and not self._transport.is_closing():
+            self.reading = False
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        """Resume reading."""
+        if not self.reading and not self._transport.is_closing():
+            self.reading = True
+            self._idle.moved = True
+            self._transport.resume_reading()
+
+    @property
+    def peer(self) -> str:
+        """Return the client's "host:port"."""
+        name = self._transport.get_extra_info("peername")
+        return f"{name[0]}:{name[1]}" if name else ""
+
+    @property
+    def waiting(self) -> bool:
+        """Return whether bytes wait for their turn."""
+        return bool(self._backlog)
+
+    def keep(self, data: bytes) -> None:
+        """Keep bytes until their turn, and pause reading until then."""
+        self._backlog += data
+        self.hold()
+
+    def take_back(self) -> bytes:
+        """Return the bytes whose turn has come, and resume reading."""
+        data, self._backlog = self._backlog, b""
+        self.release()
+        return data
 
 
 class OpenSlice:
     """A response head and an open file, read from an offset for a length, in any thread.
 
-    Raises OSError when the file cannot be opened.
+    Raises OSError if the file cannot be opened.
     """
 
     __slots__ = ("_descriptor", "_lock", "_offset", "head", "left")
@@ -25,13 +99,13 @@ class OpenSlice:
     def __init__(self, part: FileSlice, head: bytes) -> None:
         self.head = head
         self._descriptor = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
-        # A cancelled reader may still be in its thread: the number must not be closed under it.
+        # A cancelled reader may still run in its thread: its descriptor must stay open.
         self._lock = Lock()
         self._offset = part.offset
         self.left = part.length
 
     def read(self) -> bytes:
-        """Return the next chunk; raises EOFError when the file is shorter than its slice."""
+        """Return the next chunk; raises EOFError if the file is shorter than its slice."""
         with self._lock:
             chunk = os.pread(self._descriptor, min(FILE_CHUNK, self.left), self._offset)
         if not chunk:
@@ -47,8 +121,8 @@ class OpenSlice:
             self._descriptor = -1
 
 
-class Outlet:
-    """A connection's way out: writes, and knows whether the client keeps up."""
+class WriteFlow:
+    """Writes responses, and knows whether the client keeps up."""
 
     __slots__ = ("_date", "_last_size", "_resumed", "_transport", "paused")
 
@@ -60,9 +134,9 @@ class Outlet:
         self.paused = False
 
     def answer(self, head: Head, response: Response, connection: str) -> OpenSlice | None:
-        """Write a response in one go, or return the file that is left to be sent.
+        """Write a response, or return the file that is left to be sent.
 
-        A response that cannot be sent as it is becomes a logged 500.
+        A response that cannot be sent becomes a logged 500.
         """
         head_only = head.method == "HEAD"
         try:
@@ -87,7 +161,7 @@ class Outlet:
     async def send(self, file: OpenSlice) -> None:
         """Write a head and its file, chunk by chunk, waiting for a slow client.
 
-        Returns early, without a word, when the connection is closed meanwhile.
+        Returns early if the connection is closed while it writes.
         """
         loop = asyncio.get_running_loop()
         pending = file.head
@@ -102,11 +176,11 @@ class Outlet:
 
     @property
     def can_end(self) -> bool:
-        """Say whether the connection can be closed one way; with TLS it cannot."""
+        """Return whether the connection can be half-closed; with TLS it cannot."""
         return self._transport.can_write_eof()
 
     def end(self) -> None:
-        """Tell the client that no more comes, where that leaves it able to send."""
+        """Half-close the connection if possible, so that the client can still send."""
         if self.can_end:
             self._transport.write_eof()
 
@@ -126,7 +200,7 @@ class Outlet:
         return self._transport.get_write_buffer_size()
 
     def progressed(self) -> bool:
-        """Say whether the client has taken anything since this was asked last."""
+        """Return whether the client has read anything since the last call."""
         size, last = self.unsent, self._last_size
         self._last_size = size
         return size < last
