@@ -1,21 +1,21 @@
-"""Batching: requests that wait together run together, as in TensorFlow Serving.
+"""Batching: queued requests run together, as in TensorFlow Serving.
 
-`parameters` says how, `queues` and `scheduler` decide what runs when, `padding` and `splitting`
-make one call of many requests and back, `model` is a loaded model whose calls are batched. Nothing
-else of the server knows. Imports numpy; TensorFlow never.
+`parameters` configures it, `queues` and `scheduler` decide what runs when, `padding` and
+`splitting` merge requests and split results, `model` is a loaded model whose calls are batched. It
+imports numpy, never TensorFlow.
 """
 
 from .loader import batched
 from .model import BatchedModel
 from .observer import BatchObserver
 from .parameters import BatchingParameters, default_parameters, read_parameters
-from .tasks import LoopTicket
+from .requests import LoopCompletion
 
 __all__ = [
     "BatchObserver",
     "BatchedModel",
     "BatchingParameters",
-    "LoopTicket",
+    "LoopCompletion",
     "batched",
     "default_parameters",
     "read_parameters",

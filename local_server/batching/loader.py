@@ -1,4 +1,4 @@
-"""Loading models that are batched: what the composition root wraps its loader in."""
+"""A loader of batched models, which wraps the composition root's loader."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def batched(
     load: Loader, parameters: BatchingParameters | None, *, per_model: bool = False,
     observer: BatchObserver | None = None,
 ) -> Loader:  # fmt: skip
-    """Return a loader of models whose calls are batched; all share one pool of batch threads.
+    """Return a loader of batched models; all share one pool of batch threads.
 
-    `per_model` reads `batching_params.pbtxt` beside each `saved_model.pb` instead: a model without
-    one is not batched, and of `parameters` only the pool's size and name count. Without parameters
-    the loader is returned as it is. The observer is told of every model's batches.
+    With `per_model`, each model's `batching_params.pbtxt` beside its `saved_model.pb` is used: a
+    model without the file is not batched, and of `parameters` only the pool's size and name apply.
+    Without parameters `load` is returned. The observer is called for every model's batches.
 
-    Raises StatusError for a pool of no threads; the loader raises LoadError for parameters that no
-    queue can keep.
+    Raises StatusError for a pool without threads; the loader raises LoadError for parameters that
+    are invalid for a queue.
     """
     if parameters is None:
         return load
@@ -45,7 +45,7 @@ def batched(
 
 
 def _read_own(path: Path) -> BatchingParameters | None:
-    """Read a model's own file; None when it has none. Raises LoadError."""
+    """Read a model's own file; None if there is none. Raises LoadError."""
     file = path / _OWN_FILE
     if not file.exists():
         return None

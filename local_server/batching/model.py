@@ -1,4 +1,4 @@
-"""A loaded model whose calls are batched, for a server that need not know."""
+"""A loaded model whose calls are batched."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .observer import BatchObserver, Unobserved
 from .padding import batch_size
 from .parameters import BatchingParameters, check_queues
 from .queues import BatchQueue
+from .requests import Completion, LoopCompletion, Task, Tensors, ThreadCompletion
 from .scheduler import Scheduler
-from .tasks import LoopTicket, Task, Tensors, ThreadTicket, Ticket
 
 _Key = tuple[frozenset[str], frozenset[str]]
 _Choice = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""A signature, the aliases of the inputs that are given and of the outputs that are wanted."""
+"""A signature, the aliases of its given inputs and of its requested outputs."""
 _MOST_CHOICES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """The way of a signature's requests, with the inputs they give, to their queues."""
+    """The queues of a signature's requests with the same inputs."""
 
     queues: Sequence[BatchQueue]
     """One for each replica of the model."""
@@ -43,12 +43,12 @@ class _Route:
 
 
 class BatchedModel:
-    """A LoadedModel with a queue for each set of input and output tensors and each replica.
+    """A LoadedModel with queues for each set of input and output tensors, one for each replica.
 
-    A request goes to the replica that has the least to do. Signatures over the same tensors share
-    queues, as in TensorFlow Serving. What no batch can take goes to the model alone: inputs of
-    several tensors (sparse, ragged), and arrays of another element type than the signature's, which
-    would turn that of their neighbours.
+    A request goes to the least loaded replica. Signatures over the same tensors share queues, as in
+    TensorFlow Serving. A request that cannot be batched runs alone: with inputs of several tensors
+    (sparse, ragged), or with arrays of another element type than the signature's, which would
+    change the type of the whole batch.
     """
 
     def __init__(
@@ -71,40 +71,40 @@ class BatchedModel:
         scheduler.open()
 
     def run(
-        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = ()
+        self, signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str] = ()
     ) -> dict[str, Tensor]:
-        """Run a signature among others' requests while the calling thread waits; see LoadedModel.
+        """Run a signature in a batch, while the calling thread waits; see LoadedModel.
 
-        Raises StatusError in TensorFlow Serving's words: INVALID_ARGUMENT for inputs that are too
-        large or not batches of one size, UNAVAILABLE when the queue is full.
+        Raises StatusError with TensorFlow Serving's texts: INVALID_ARGUMENT for inputs that are too
+        large or not batches of one size, UNAVAILABLE if the queue is full.
         """
-        route = self._route(signature, inputs, wanted)
+        route = self._route(signature, inputs, output_filter)
         if route is None:
-            return self._model.run(signature, inputs, wanted)
-        ticket = ThreadTicket()
-        self._add(route, inputs, ticket, None)
-        return route.answer(ticket.wait())
+            return self._model.run(signature, inputs, output_filter)
+        completion = ThreadCompletion()
+        self._add(route, inputs, completion, None)
+        return route.answer(completion.wait())
 
     async def submit(
-        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = (), *,
-        deadline: float | None = None, ticket: LoopTicket | None = None,
+        self, signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str] = (), *,
+        deadline: float | None = None, completion: LoopCompletion | None = None,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Do the same for a coroutine, without a thread of its own.
+        """Run a signature in a batch for a coroutine, without a thread of its own.
 
         The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
-        when it has passed for every request of the batch. Cancelling drops the request alone, and
-        so does `expire` of a ticket that the caller brings.
+        if it has passed for every request of the batch. Cancellation drops only this request, and
+        so does `expire` of a completion that the caller passes.
         """
-        route = self._route(signature, inputs, wanted)
+        route = self._route(signature, inputs, output_filter)
         if route is None:
-            return await asyncio.to_thread(self._model.run, signature, inputs, wanted)
-        ticket = ticket or LoopTicket()
-        ticket.is_queued = True
-        self._add(route, inputs, ticket, deadline)
-        return route.answer(await ticket.future)
+            return await asyncio.to_thread(self._model.run, signature, inputs, output_filter)
+        completion = completion or LoopCompletion()
+        completion.is_queued = True
+        self._add(route, inputs, completion, deadline)
+        return route.answer(await completion.future)
 
     def hurry(self) -> None:
-        """Let no request wait for others any more: the server is about to end."""
+        """Let no request wait for others any more: the server is shutting down."""
         self._is_hurried = True
         self._scheduler.hurry(self._all_queues())
 
@@ -116,7 +116,7 @@ class BatchedModel:
 
     @property
     def waiting(self) -> int:
-        """Return how many requests wait to be run."""
+        """Return how many requests wait."""
         return self._scheduler.waiting(self._all_queues())
 
     def _all_queues(self) -> list[BatchQueue]:
@@ -124,38 +124,44 @@ class BatchedModel:
             return [queue for queues in self._queues.values() for queue in queues]
 
     def _add(
-        self, route: _Route, inputs: Mapping[str, Tensor], ticket: Ticket, deadline: float | None
+        self,
+        route: _Route,
+        inputs: Mapping[str, Tensor],
+        completion: Completion,
+        deadline: float | None,
     ) -> None:
         tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
         size = batch_size(list(tensors.values()))
         self._observer.queued(size)
         until = math.inf if deadline is None else deadline
-        task = Task(tensors, size, ticket, until, self._scheduler.clock())
+        task = Task(tensors, size, completion, until, self._scheduler.clock())
         self._scheduler.add(route.queues, task)
 
     def _route(
-        self, signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str]
+        self, signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str]
     ) -> _Route | None:
-        """Return a request's way to its queue; None where it goes to the model alone.
+        """Return a request's route to its queues; None if it runs alone.
 
-        Clients choose what they give and want: only so many choices have queues.
+        Clients choose inputs and outputs: only a limited number of choices has queues.
         """
         definition = self.all_signatures[signature]
         specs = tuple(spec for spec in definition.inputs if spec.alias in inputs)
         if not all(_fits(inputs[spec.alias], spec.dtype) for spec in specs):
             return None
-        key = signature, tuple(spec.alias for spec in specs), tuple(wanted)
+        key = signature, tuple(spec.alias for spec in specs), tuple(output_filter)
         if key not in self._routes:
             with self._lock:
                 if len(self._routes) >= len(self.all_signatures) + _MOST_CHOICES:
                     return None
-                self._routes[key] = self._make_route(definition, specs, wanted)
+                self._routes[key] = self._make_route(definition, specs, output_filter)
         return self._routes[key]
 
     def _make_route(
-        self, signature: Signature, specs: tuple[TensorSpec, ...], wanted: Sequence[str]
+        self, signature: Signature, specs: tuple[TensorSpec, ...], output_filter: Sequence[str]
     ) -> _Route | None:
-        chosen = [spec for spec in signature.outputs if not wanted or spec.alias in wanted]
+        chosen = [
+            spec for spec in signature.outputs if not output_filter or spec.alias in output_filter
+        ]
         if not (_are_plain(specs) and _are_plain(chosen, distinct=False)):
             return None
         outputs = {spec.alias: spec.tensor_name for spec in chosen}
@@ -178,34 +184,34 @@ class BatchedModel:
         *,
         is_part: bool,
     ) -> BatchQueue:
-        wanted = tuple(outputs) if is_part else ()
+        output_filter = tuple(outputs) if is_part else ()
 
         def run(tensors: Tensors) -> dict[str, Tensor]:
             inputs = {spec.alias: tensors[spec.tensor_name] for spec in specs}
-            results = replica.run(signature, inputs, wanted)
+            results = replica.run(signature, inputs, output_filter)
             return {name: results[alias] for alias, name in outputs.items()}
 
         def process(tasks: Sequence[Task]) -> None:
             now = self._scheduler.clock()
-            execute(tasks, run, self._parameters, now, partial(self._tell, now))
+            execute(tasks, run, self._parameters, now, partial(self._observe, now))
 
         queue = BatchQueue(self._parameters, process)
         if self._is_hurried:
             queue.hurry()
         return queue
 
-    def _tell(self, now: float, tasks: Sequence[Task], padding: int) -> None:
+    def _observe(self, now: float, tasks: Sequence[Task], padding: int) -> None:
         waits = [now - task.queued for task in tasks]
         size = sum(task.size for task in tasks)
         self._observer.ran(self._scheduler.name, waits, size, padding)
 
 
 def _are_plain(specs: Sequence[TensorSpec], *, distinct: bool = True) -> bool:
-    """Say whether each spec is one tensor, and each one of its own."""
+    """Return whether each spec is a single tensor, and all are distinct."""
     names = {spec.tensor_name for spec in specs}
     return "" not in names and (len(names) == len(specs) or not distinct)
 
 
 def _fits(array: Tensor, dtype: str) -> bool:
-    """Say whether an array is of TensorFlow's dtype; strings are objects or fixed bytes."""
+    """Return whether an array has TensorFlow's dtype; strings are objects or fixed bytes."""
     return array.dtype.name == dtype or (dtype == "string" and array.dtype.kind in "OS")

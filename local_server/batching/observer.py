@@ -1,4 +1,4 @@
-"""What batching tells of itself, to metrics."""
+"""The observer of batching, for metrics."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Protocol
 
 
 class BatchObserver(Protocol):
-    """Told of requests and batches, by the threads that handle them; quick, and never raises."""
+    """Observes requests and batches in the threads that handle them; fast, and never raises."""
 
     def queued(self, size: int) -> None:
-        """A request of so many rows is to be queued."""
+        """A request of `size` rows is about to be queued."""
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
-        """A batch goes to the model: its requests' waits in seconds, its rows, and those added."""
+        """A batch is about to run: waits of its requests in seconds, rows, and padding rows."""
 
 
 class Unobserved:
-    """Takes no notice (a BatchObserver)."""
+    """Does nothing (a BatchObserver)."""
 
     def queued(self, size: int) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Make one call's inputs of many tasks': concatenate, pad lengths, pad rows.
+"""Merging the inputs of many tasks: concatenation, padding of lengths and rows.
 
 Source: tensorflow_serving/batching/batching_session.cc (`MergeInputTensors`), batching_util.cc
 (`AddPadding`).
@@ -15,13 +15,13 @@ from ..codecs.room import MOST_UNFOLDED_BYTES, STRING_BYTES
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from .parameters import BatchingParameters
-from .tasks import Task, Tensors
+from .requests import Task, Tensors
 
 _HIGHEST_PADDED_RANK = 6
 
 
 class PaddingError(StatusError):
-    """A batch whose padding takes too much memory; its tasks may fit one by one."""
+    """A batch whose padding takes too much memory; its tasks may fit alone."""
 
     def __init__(self, tasks: int, added: int) -> None:
         super().__init__(
@@ -47,16 +47,16 @@ def batch_size(arrays: Sequence[Tensor]) -> int:
 
 
 def padding_rows(size: int, allowed: Sequence[int]) -> int:
-    """Return how many rows make a batch of `size` one of the smallest allowed size it fits."""
+    """Return how many rows pad `size` to the smallest allowed size that fits."""
     return next((entry for entry in allowed if entry >= size), size) - size
 
 
 def merge(tasks: Sequence[Task], parameters: BatchingParameters) -> tuple[Tensors, int]:
-    """Return the inputs of a batch by tensor name, and how many rows at their end are padding.
+    """Return the inputs of a batch by tensor name, and how many rows at the end are padding.
 
     Padding repeats the first row of the last task that has one: a valid row of the model's input.
-    Raises StatusError for shapes that do not go together; it is every task's then, as upstream.
-    PaddingError is raised before the padding is made.
+    Raises StatusError for incompatible shapes; it is the error of every task, as upstream.
+    PaddingError is raised before any padding is allocated.
     """
     size = sum(task.size for task in tasks)
     last = next((task for task in reversed(tasks) if task.size), None)
@@ -75,7 +75,7 @@ def merge(tasks: Sequence[Task], parameters: BatchingParameters) -> tuple[Tensor
 
 
 def pad_lengths(name: str, arrays: Sequence[Tensor]) -> list[Tensor]:
-    """Pad the dimensions behind the first, at their ends, to the largest among the arrays.
+    """Pad all dimensions but the first, at their ends, to the largest among the arrays.
 
     Each array is filled with its own first element. Raises StatusError: INVALID_ARGUMENT for ranks
     above 6 and for an array without elements among others, FAILED_PRECONDITION for unequal ranks.
@@ -112,10 +112,10 @@ def _check_padding(tasks: Sequence[Task], parameters: BatchingParameters) -> Non
 
 
 def _added_bytes(tasks: Sequence[Task], parameters: BatchingParameters) -> int:
-    """Return how many bytes padding adds to tasks that make a batch.
+    """Return how many bytes padding adds to a batch of tasks.
 
-    Strings count by the largest that is repeated. Inputs that do not go together count as none:
-    `merge` refuses them.
+    Strings count by the largest that is repeated. Incompatible inputs count 0: `merge` refuses
+    them.
     """
     size = sum(task.size for task in tasks)
     rows = size + padding_rows(size, parameters.allowed_batch_sizes)

@@ -1,4 +1,4 @@
-"""Which tasks run together and when: pure rules over an injected time, without threads.
+"""Batch queues: which tasks run together and when, without threads or a clock.
 
 Source: tensorflow/core/kernels/batching_util/shared_batch_scheduler.h (`Queue`). The last batch of
 a queue is the open one; those before it are closed and wait for a thread. Not thread-safe: the
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from ..status import Code, StatusError
 from .parameters import BatchingParameters
+from .requests import Task
 from .splitting import split_task
-from .tasks import Task
 
 _MICROSECONDS = 1e6
 _NOW = -math.inf
@@ -38,7 +38,7 @@ class BatchQueue:
     def __init__(self, parameters: BatchingParameters, process: Process) -> None:
         self.process = process
         self.running = 0
-        """How many batches a thread has taken and not finished."""
+        """How many batches are running."""
         self._input_limit = parameters.max_batch_size
         self._limit = parameters.execution_limit
         self._splits = parameters.enable_large_batch_splitting
@@ -49,10 +49,10 @@ class BatchQueue:
         self._closed = False
 
     def add(self, task: Task, now: float) -> None:
-        """Put a task into the open batch, or into new ones.
+        """Add a task to the open batch, or to new ones.
 
-        Raises StatusError in upstream's words: INVALID_ARGUMENT for a task that is too large,
-        UNAVAILABLE when the queue is full. Nothing of the task is queued then.
+        Raises StatusError with upstream's texts: INVALID_ARGUMENT for a task that is too large,
+        UNAVAILABLE if the queue is full. No part of the task is queued then.
         """
         self._check_size(task)
         room = self._limit - self._batches[-1].size
@@ -62,7 +62,7 @@ class BatchQueue:
         self._latest = now
 
     def due(self) -> float | None:
-        """Return when a batch may be taken; None while there is none."""
+        """Return when a batch is due; None if no task waits."""
         if len(self._batches) > 1:
             return _NOW
         batch = self._batches[-1]
@@ -73,7 +73,7 @@ class BatchQueue:
         return batch.opened + self._timeout
 
     def take(self, now: float) -> list[Task]:
-        """Take the oldest batch if it is due, else nothing."""
+        """Take the oldest batch if it is due; else return []."""
         due = self.due()
         if due is None or due > now:
             return []
@@ -82,16 +82,16 @@ class BatchQueue:
         return self._batches.popleft().tasks
 
     def close(self) -> None:
-        """Take no more tasks, and make those there due."""
+        """Accept no more tasks, and make the queued ones due."""
         self._closed = True
 
     def hurry(self) -> None:
-        """Wait for no more rows from now on: what is there is due."""
+        """Stop waiting for more rows: queued tasks are due."""
         self._timeout = 0.0
 
     @property
     def load(self) -> tuple[int, int, float]:
-        """Return how many batches run or wait, the rows of the open one, and when a task came."""
+        """Return how many batches run or wait, the open one's rows, the last task's time."""
         open_batch = self._batches[-1]
         waiting = len(self._batches) - (not open_batch.tasks)
         return self.running + waiting, open_batch.size, self._latest
@@ -103,7 +103,7 @@ class BatchQueue:
 
     @property
     def idle(self) -> bool:
-        """Say whether nothing waits and nothing runs."""
+        """Return whether nothing waits and nothing runs."""
         return self.running == 0 and self.due() is None
 
     def _append(self, task: Task, now: float) -> None:
@@ -130,7 +130,7 @@ class BatchQueue:
             self._check_batches(task)
 
     def _check_batches(self, task: Task) -> None:
-        """Refuse a task that would start one batch too many."""
+        """Refuse a task that would need one batch too many."""
         count = len(self._batches)
         if self._batches[-1].size + task.size > self._limit and count >= self._most_batches:
             raise StatusError(
@@ -140,7 +140,7 @@ class BatchQueue:
             )
 
     def _check_capacity(self, task: Task) -> None:
-        """Refuse a task whose pieces would not all find room."""
+        """Refuse a task whose pieces do not all fit."""
         count, open_size = len(self._batches), self._batches[-1].size
         capacity = (self._most_batches - count) * self._limit + self._limit - open_size
         if task.size > capacity:
@@ -152,14 +152,14 @@ class BatchQueue:
             )
 
 
-class Ring:
-    """The queues in which something waits; each gives a batch in its turn."""
+class RoundRobin:
+    """The queues in which tasks wait; each yields a batch in turn."""
 
     def __init__(self) -> None:
         self._queues: deque[BatchQueue] = deque()
 
     def add(self, queue: BatchQueue, task: Task, now: float) -> bool:
-        """Queue a task; say whether the time changed at which a thread has to look."""
+        """Queue a task; return whether the time of the next due batch changed."""
         before = queue.due()
         queue.add(task, now)
         if before is None:
@@ -167,7 +167,7 @@ class Ring:
         return queue.due() != before
 
     def take(self, now: float) -> tuple[BatchQueue, list[Task]] | None:
-        """Take the next batch that is due, in turn; None when none is."""
+        """Take the next due batch in turn; None if no batch is due."""
         for _ in range(len(self._queues)):
             queue = self._queues.popleft()
             tasks = queue.take(now)
@@ -179,6 +179,6 @@ class Ring:
         return None
 
     def due(self) -> float | None:
-        """Return when the first batch is due; None while nothing waits."""
+        """Return when the first batch is due; None if nothing waits."""
         times = [due for queue in self._queues if (due := queue.due()) is not None]
         return min(times, default=None)

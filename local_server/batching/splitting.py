@@ -1,4 +1,4 @@
-"""Cut a large task into pieces and join their outputs; cut a batch's outputs into its tasks' own.
+"""Splitting of large tasks into pieces, and of a batch's outputs into its tasks' rows.
 
 Source: tensorflow_serving/batching/batching_session.cc (`SplitInputTask`, `SplitOutputTensors`).
 """
@@ -14,34 +14,34 @@ import numpy as np
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .tasks import Outcome, Task, Tensors, Ticket, settle
+from .requests import Completion, Outcome, Task, Tensors, settle
 
 
 def split_task(task: Task, room: int, limit: int) -> tuple[Task, ...]:
-    """Cut a task so that the first piece fills `room` rows and no other exceeds `limit`.
+    """Split a task so that the first piece fills `room` rows and no other exceeds `limit`.
 
-    The task's ticket is settled when all pieces are, with the first error in their order.
+    The task is settled when all pieces are, with the first error in their order.
     """
     if task.size <= room:
         return (task,)
     first = room or limit
     bounds = [0, *range(first, task.size, limit), task.size]
-    joined = _Joined(task.ticket, len(bounds) - 1)
+    joined = _Joined(task.completion, len(bounds) - 1)
     return tuple(
         replace(
             task,
             inputs={name: array[start:stop] for name, array in task.inputs.items()},
             size=stop - start,
-            ticket=_Piece(joined, index),
+            completion=_Piece(joined, index),
         )
         for index, (start, stop) in enumerate(pairwise(bounds))
     )
 
 
 def split_outputs(outputs: Tensors, sizes: Sequence[int], padding: int) -> list[dict[str, Tensor]]:
-    """Give each task its own rows of a batch's outputs, as views; the last `padding` are dropped.
+    """Return each task's rows of a batch's outputs, as views; the last `padding` are dropped.
 
-    Raises StatusError (FAILED_PRECONDITION) for an output that is not one row for each input row.
+    Raises StatusError (FAILED_PRECONDITION) for an output without exactly one row per input row.
     """
     bounds = [0, *accumulate(sizes)]
     for array in outputs.values():
@@ -64,47 +64,47 @@ def _check_rows(array: Tensor, rows: int) -> None:
 
 
 class _Joined:
-    """The outcomes of a task's pieces, which come in any order and from any thread."""
+    """The outcomes of a task's pieces, which arrive in any order and from any thread."""
 
-    def __init__(self, ticket: Ticket, pieces: int) -> None:
-        self.ticket = ticket
+    def __init__(self, completion: Completion, pieces: int) -> None:
+        self.completion = completion
         self._lock = threading.Lock()
         self._missing = pieces
         self._outcomes: list[Outcome] = [{}] * pieces
 
     def put(self, index: int, outcome: Outcome) -> None:
-        """Keep a piece's outcome; the last one settles the task."""
+        """Store a piece's outcome; the last one settles the task."""
         with self._lock:
             self._outcomes[index] = outcome
             self._missing -= 1
             missing = self._missing
         if not missing:
-            settle([(self.ticket, _join(self._outcomes))])
+            settle([(self.completion, _join(self._outcomes))])
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """The ticket of one piece."""
+    """The completion of one piece."""
 
     joined: _Joined
     index: int
 
     @property
     def loop(self) -> None:
-        """Return None: the last piece finds the way to the task's loop."""
+        """Return None: the last piece settles the task in its loop."""
         return
 
     @property
     def gone(self) -> bool:
-        """Say whether nobody waits for the whole task."""
-        return self.joined.ticket.gone
+        """Return whether no caller waits for the whole task."""
+        return self.joined.completion.gone
 
     def begin(self) -> None:
-        """Tell who waits for the whole."""
-        self.joined.ticket.begin()
+        """Record that the whole task starts to run."""
+        self.joined.completion.begin()
 
     def settle(self, outcome: Outcome) -> None:
-        """Hand the outcome to the whole."""
+        """Pass the outcome to the whole task."""
         self.joined.put(self.index, outcome)
 
 
@@ -117,5 +117,5 @@ def _join(outcomes: Sequence[Outcome]) -> Outcome:
     try:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     except ValueError:
-        # Each batch was padded to its own lengths, so the outputs of the pieces may differ in them.
+        # Each batch was padded to its own lengths, so the pieces' outputs may differ in them.
         return StatusError(Code.FAILED_PRECONDITION, "Tensor concat operation failed")

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from cloudserve.protos import Message
+
 from ..status import Code, StatusError
-from .messages import Message
 from .policy import All, Latest, Specific, VersionPolicy
 
 TENSORFLOW = "tensorflow"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
+from cloudserve.protos import Message
+
 from ..status import Code, FileStatusError
-from .messages import Message
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,12 @@
-"""The data plane, once: what every protocol face calls.
+"""The data plane: the one entry of protocols, batch jobs and warm-up.
 
-A request takes a handle on a version, decodes, runs and gives the handle back within one thread
-of the executor, so that the event loop stays free and a version is never closed under a call. One
-that waits in a batch holds the handle without a thread.
+A request takes a handle on a version, decodes, runs and releases the handle within one thread of
+the executor, so that the event loop stays free and a version is never closed during a call. A
+request that waits in a batch holds the handle without a thread.
 
-Methods of the data plane take `within`, the seconds a request may take: past them it fails with
-DEADLINE_EXCEEDED while its thread or batch, which nothing can stop, goes on to its end; one that
-still waits in a queue fails with RESOURCE_EXHAUSTED, as in TensorFlow Serving, and is not run.
+After `timeout_seconds` a request fails with DEADLINE_EXCEEDED, while its thread or batch, which
+cannot be stopped, still runs to completion. A request that is still queued then fails with
+RESOURCE_EXHAUSTED, as in TensorFlow Serving, and never runs.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import Any, Protocol, TypeVar
 
 from cloudserve.savedmodel.signature import Signature
 
-from ..batching import BatchedModel, LoopTicket
+from ..batching import BatchedModel, LoopCompletion
 from ..codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ..models import Servable, VersionState
 from ..runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of, steady_of
 from ..status import Code, StatusError
 from . import example_methods as methods
-from .example_jobs import Job, Jobs, Result, finish
-from .nouns import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
-from .observing import Method, Observation, Observer, unobserved
-from .pace import Pace, Paces
+from .example_requests import ExampleRequest, ExampleRequests, Result, run_to_end
+from .latency import LatencyEstimate, LatencyEstimates
+from .observation import Method, Observation, Observer, unobserved
+from .types import Classifications, Metadata, ModelSpec, Prediction, Regressions, Task
 
 _T = TypeVar("_T")
 _Answer = TypeVar("_Answer", Classifications, Regressions, tuple[Result, ...])
 
 
 class UnknownSignatureError(StatusError):
-    """A model does not have the signature that a prediction named; each face has words for it."""
+    """A prediction names a signature that the model lacks; each protocol has its own text."""
 
     def __init__(self, signature: str) -> None:
         text = f'Serving signature name: "{signature}" not found in signature def'
@@ -47,24 +47,24 @@ class UnknownSignatureError(StatusError):
 
 
 Decode = Callable[[Signature], Mapping[str, Tensor]]
-"""Turns a request's payload into arrays by input alias, once its signature is known."""
+"""Decodes a request's payload into arrays by input alias, given its signature."""
 
 
-class Way(Enum):
-    """How a prediction is run."""
+class ExecutionMode(Enum):
+    """Where a prediction runs."""
 
-    LOOP = "on the event loop, whole: it is quicker than to hand it on"
-    BATCH = "by a coroutine, that waits in a batch"
-    THREAD = "in a thread of the executor, whole"
+    LOOP = "on the event loop: faster than a hand-over to a thread"
+    BATCH = "in a batch, for which a coroutine waits"
+    THREAD = "in a thread of the executor"
 
 
 class Servables(Protocol):
-    """Who has the models: `models.Manager`."""
+    """The source of loaded models: `models.Manager`."""
 
     def handle(
         self, name: str, version: int | None = None, label: str | None = None
     ) -> AbstractContextManager[Servable]:
-        """Hold a version while the block runs. Raises StatusError."""
+        """Hold a version until the block ends. Raises StatusError."""
         ...
 
     def states(self, name: str) -> tuple[VersionState, ...]:
@@ -73,10 +73,10 @@ class Servables(Protocol):
 
 
 class Inference:
-    """Runs the models of a manager. Every error of a request is a StatusError.
+    """Runs requests on the models of a manager. Every error of a request is a StatusError.
 
-    With `check_methods`, the `method_name` of a signature has to be that of the call
-    (`enable_signature_method_name_check`). The observer is told of every request for a model's run.
+    With `check_methods`, the `method_name` of a signature must match the call
+    (`enable_signature_method_name_check`). The observer is called for every request to run a model.
     """
 
     def __init__(
@@ -86,97 +86,105 @@ class Inference:
         self._manager = manager
         self._executor = executor
         self._check_methods = check_methods
-        self._jobs = Jobs(check_methods)
+        self._requests = ExampleRequests(check_methods)
         self._observer = observer
         self.json_limits = json_limits
-        """What a JSON body may take; who parses keeps to it."""
-        self.paces = Paces()
-        """How quick requests were; who parses and encodes knows, and notes it."""
+        """Limits of JSON bodies, for parsers."""
+        self.latencies = LatencyEstimates()
+        """Measured latencies, recorded by the code that parses and encodes."""
         self._waiting: set[asyncio.Task[Any]] = set()
 
     async def predict(
-        self, spec: ModelSpec, decode: Decode, wanted: Sequence[str] = (), *,
-        within: float | None = None, small: bool = False,
+        self, spec: ModelSpec, decode: Decode, output_filter: Sequence[str] = (), *,
+        timeout_seconds: float | None = None, small: bool = False,
     ) -> Prediction:  # fmt: skip
-        """Decode and run a request in the executor; where the model batches, among others.
+        """Decode and run a request in the executor, or in a batch if the model batches.
 
-        What is small may then be decoded on the event loop. `wanted` are the aliases of the outputs
-        that are asked for, all where there are none.
+        With `small`, a request for a batch is decoded on the event loop. `output_filter` holds the
+        aliases of the requested outputs; if empty, all are returned.
         """
         if not self.batches(spec):
-            return await self.submit(lambda: self.predict_here(spec, decode, wanted), within=within)
-        begin = partial(self._predict_in_batch, spec, decode, wanted, small)
-        return await self._in_batch(begin, within)
+            return await self.submit(
+                lambda: self.predict_here(spec, decode, output_filter),
+                timeout_seconds=timeout_seconds,
+            )
+        begin = partial(self._predict_in_batch, spec, decode, output_filter, small)
+        return await self._in_batch(begin, timeout_seconds)
 
     async def classify(
-        self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
+        self, spec: ModelSpec, examples: Sequence[bytes], *, timeout_seconds: float | None = None
     ) -> Classifications:
         """Classify serialized `tf.Example`s."""
-        return await self._do(self._jobs.classify(spec, examples), within)
+        return await self._do(self._requests.classify(spec, examples), timeout_seconds)
 
     async def regress(
-        self, spec: ModelSpec, examples: Sequence[bytes], *, within: float | None = None
+        self, spec: ModelSpec, examples: Sequence[bytes], *, timeout_seconds: float | None = None
     ) -> Regressions:
-        """Give serialized `tf.Example`s a value each."""
-        return await self._do(self._jobs.regress(spec, examples), within)
+        """Return a value for each serialized `tf.Example`."""
+        return await self._do(self._requests.regress(spec, examples), timeout_seconds)
 
     async def multi_inference(
-        self, tasks: Sequence[Task], examples: Sequence[bytes], *, within: float | None = None
+        self,
+        tasks: Sequence[Task],
+        examples: Sequence[bytes],
+        *,
+        timeout_seconds: float | None = None,
     ) -> tuple[Classifications | Regressions, ...]:
-        """Do several tasks on the same Examples; the first one's spec picks the version.
+        """Run several tasks on the same Examples; the first task's spec selects the version.
 
-        The signatures run one after the other, where TensorFlow Serving fetches them in one run.
+        The signatures run one after the other; TensorFlow Serving fetches them in one run.
         """
-        return await self._do(self._jobs.several(tasks, examples), within)
+        return await self._do(self._requests.several(tasks, examples), timeout_seconds)
 
-    async def submit(self, work: Callable[[], _T], *, within: float | None = None) -> _T:
-        """Do a request's work in the executor; faces that parse and encode as well use this."""
+    async def submit(self, work: Callable[[], _T], *, timeout_seconds: float | None = None) -> _T:
+        """Run a request's work in the executor, including parsing and encoding."""
         running = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        return await _in_time(running, within)
+        return await _in_time(running, timeout_seconds)
 
     def batches(self, spec: ModelSpec) -> bool:
-        """Say whether requests for a model wait for others; not for one that is not there."""
+        """Return whether a model batches its requests; False if there is no such model."""
         try:
             with self._handle(spec) as servable:
                 return isinstance(servable.model, BatchedModel)
         except StatusError:
             return False
 
-    def way(self, spec: ModelSpec, size: int) -> Way:
-        """Return how a prediction is best run whose request is of so many bytes."""
+    def execution_mode(self, spec: ModelSpec, size: int) -> ExecutionMode:
+        """Return where a prediction with a request of `size` bytes should run."""
         try:
             with self._handle(spec) as servable:
                 if isinstance(servable.model, BatchedModel):
-                    return Way.BATCH
+                    return ExecutionMode.BATCH
                 signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE).name
                 steady = signature in steady_of(servable.model)
-                quick = steady and self._pace(spec, servable).is_quick(size)
-                return Way.LOOP if quick else Way.THREAD
+                quick = steady and self._latency(spec, servable).is_quick(size)
+                return ExecutionMode.LOOP if quick else ExecutionMode.THREAD
         except StatusError:
-            return Way.THREAD
+            return ExecutionMode.THREAD
 
-    def pace(self, spec: ModelSpec) -> Pace:
-        """Return the pace of the signature that a request asks for. Raises StatusError."""
+    def latency(self, spec: ModelSpec) -> LatencyEstimate:
+        """Return the latency estimate of the signature that a request names. Raises StatusError."""
         with self._handle(spec) as servable:
-            return self._pace(spec, servable)
+            return self._latency(spec, servable)
 
-    def _pace(self, spec: ModelSpec, servable: Servable) -> Pace:
+    def _latency(self, spec: ModelSpec, servable: Servable) -> LatencyEstimate:
         signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
-        return self.paces.of(servable.name, servable.version, signature.name)
+        return self.latencies.of(servable.name, servable.version, signature.name)
 
     async def _in_batch(
-        self, begin: Callable[[_Wait], Coroutine[Any, Any, _T]], within: float | None
+        self, begin: Callable[[_Wait], Coroutine[Any, Any, _T]], timeout_seconds: float | None
     ) -> _T:
-        """Wait for a request on its way through a queue.
+        """Wait for a request that goes through a queue.
 
-        Where who waits is gone, one that a batch thread has begun with goes on to its end.
+        If the caller is gone, a request that a batch thread has already started still runs to
+        completion.
         """
-        wait = _Wait(None if within is None else monotonic() + within)
+        wait = _Wait(None if timeout_seconds is None else monotonic() + timeout_seconds)
         task = asyncio.ensure_future(begin(wait))
         self._waiting.add(task)
         task.add_done_callback(self._ended)
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout_seconds):
                 return await asyncio.shield(task)
         except TimeoutError as error:
             if wait.is_cut_short():
@@ -187,80 +195,93 @@ class Inference:
             raise
 
     async def _predict_in_batch(
-        self, spec: ModelSpec, decode: Decode, wanted: Sequence[str], small: bool, wait: _Wait
+        self,
+        spec: ModelSpec,
+        decode: Decode,
+        output_filter: Sequence[str],
+        small: bool,
+        wait: _Wait,
     ) -> Prediction:
-        with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
-            signature = self._predict_signature(seen, spec, servable)
+        with self._observe(Method.PREDICT, spec) as obs, self._handle(spec) as servable:
+            signature = self._predict_signature(obs, spec, servable)
             if small:
-                seen.inputs = decode(signature)
+                obs.inputs = decode(signature)
             else:
-                seen.inputs = await self.submit(lambda: decode(signature))
+                obs.inputs = await self.submit(lambda: decode(signature))
             outputs = await self._run_in_batch(
-                seen, servable, wait, signature.name, seen.inputs, wanted
+                obs, servable, wait, signature.name, obs.inputs, output_filter
             )
-            seen.answer = prediction = _prediction(spec, servable, signature, outputs)
+            obs.answer = prediction = _prediction(spec, servable, signature, outputs)
             return prediction
 
-    async def _do(self, job: Job[_Answer], within: float | None) -> _Answer:
-        if not self.batches(job.spec):
-            return await self.submit(lambda: self._do_here(job), within=within)
-        return await self._in_batch(partial(self._do_in_batch, job), within)
+    async def _do(self, request: ExampleRequest[_Answer], timeout_seconds: float | None) -> _Answer:
+        if not self.batches(request.spec):
+            return await self.submit(
+                lambda: self._do_here(request), timeout_seconds=timeout_seconds
+            )
+        return await self._in_batch(partial(self._do_in_batch, request), timeout_seconds)
 
-    def _do_here(self, job: Job[_Answer]) -> _Answer:
-        with self._observe(job.method, job.spec) as seen, self._handle(job.spec) as servable:
-            seen.servable, seen.examples, seen.tasks = servable, job.examples, job.tasks
-            answer = finish(job.steps(servable), partial(seen.run, servable))
-            seen.answer = answer
+    def _do_here(self, request: ExampleRequest[_Answer]) -> _Answer:
+        with (
+            self._observe(request.method, request.spec) as obs,
+            self._handle(request.spec) as servable,
+        ):
+            obs.servable, obs.examples, obs.tasks = servable, request.examples, request.tasks
+            answer = run_to_end(request.execute(servable), partial(obs.run, servable))
+            obs.answer = answer
             return answer
 
-    async def _do_in_batch(self, job: Job[_Answer], wait: _Wait) -> _Answer:
-        with self._observe(job.method, job.spec) as seen, self._handle(job.spec) as servable:
-            seen.servable, seen.examples, seen.tasks = servable, job.examples, job.tasks
-            steps = job.steps(servable)
+    async def _do_in_batch(self, request: ExampleRequest[_Answer], wait: _Wait) -> _Answer:
+        with (
+            self._observe(request.method, request.spec) as obs,
+            self._handle(request.spec) as servable,
+        ):
+            obs.servable, obs.examples, obs.tasks = servable, request.examples, request.tasks
+            execution = request.execute(servable)
             try:
-                ask = next(steps)
+                call = next(execution)
                 while True:
-                    ask = steps.send(await self._run_in_batch(seen, servable, wait, *ask))
+                    call = execution.send(await self._run_in_batch(obs, servable, wait, *call))
             except StopIteration as end:
                 answer: _Answer = end.value
-            seen.answer = answer
+            obs.answer = answer
             return answer
 
     async def _run_in_batch(
-        self, seen: Observation, servable: Servable, wait: _Wait,
-        signature: str, inputs: Mapping[str, Tensor], wanted: Sequence[str] = (),
+        self, obs: Observation, servable: Servable, wait: _Wait,
+        signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str] = (),
     ) -> dict[str, Tensor]:  # fmt: skip
         model = servable.model
-        if not isinstance(model, BatchedModel):  # another version than the one that was looked at
-            return await self.submit(lambda: seen.run(servable, signature, inputs, wanted))
-        seen.signature, began = signature, perf_counter()
-        wait.ticket = LoopTicket()
+        if not isinstance(model, BatchedModel):  # the version has changed in between
+            return await self.submit(lambda: obs.run(servable, signature, inputs, output_filter))
+        obs.signature, began = signature, perf_counter()
+        wait.completion = LoopCompletion()
         outputs = await model.submit(
-            signature, inputs, wanted, deadline=wait.until, ticket=wait.ticket
+            signature, inputs, output_filter, deadline=wait.until, completion=wait.completion
         )
-        seen.run_seconds += perf_counter() - began
+        obs.run_seconds += perf_counter() - began
         return outputs
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._waiting.discard(task)
         if not task.cancelled():
-            task.exception()  # told to who waits, if anybody still does
+            task.exception()  # also retrieved by the waiting caller, if any
 
     def predict_here(
-        self, spec: ModelSpec, decode: Decode, wanted: Sequence[str] = ()
+        self, spec: ModelSpec, decode: Decode, output_filter: Sequence[str] = ()
     ) -> Prediction:
         """Decode and run a request in the calling thread."""
-        with self._observe(Method.PREDICT, spec) as seen, self._handle(spec) as servable:
-            signature = self._predict_signature(seen, spec, servable)
-            seen.inputs = decode(signature)
-            outputs = seen.run(servable, signature.name, seen.inputs, wanted)
-            seen.answer = prediction = _prediction(spec, servable, signature, outputs)
+        with self._observe(Method.PREDICT, spec) as obs, self._handle(spec) as servable:
+            signature = self._predict_signature(obs, spec, servable)
+            obs.inputs = decode(signature)
+            outputs = obs.run(servable, signature.name, obs.inputs, output_filter)
+            obs.answer = prediction = _prediction(spec, servable, signature, outputs)
             return prediction
 
     def _predict_signature(
-        self, seen: Observation, spec: ModelSpec, servable: Servable
+        self, obs: Observation, spec: ModelSpec, servable: Servable
     ) -> Signature:
-        seen.servable = servable
+        obs.servable = servable
         signature = _find_signature(servable, spec.signature or DEFAULT_SIGNATURE)
         if self._check_methods:
             methods.check_predict_method(signature)
@@ -268,17 +289,17 @@ class Inference:
 
     def classify_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Classifications:
         """Classify in the calling thread."""
-        return self._do_here(self._jobs.classify(spec, examples))
+        return self._do_here(self._requests.classify(spec, examples))
 
     def regress_here(self, spec: ModelSpec, examples: Sequence[bytes]) -> Regressions:
         """Regress in the calling thread."""
-        return self._do_here(self._jobs.regress(spec, examples))
+        return self._do_here(self._requests.regress(spec, examples))
 
     def multi_inference_here(
         self, tasks: Sequence[Task], examples: Sequence[bytes]
     ) -> tuple[Classifications | Regressions, ...]:
-        """Do several tasks in the calling thread."""
-        return self._do_here(self._jobs.several(tasks, examples))
+        """Run several tasks in the calling thread."""
+        return self._do_here(self._requests.several(tasks, examples))
 
     def _observe(self, method: Method, spec: ModelSpec) -> Observation:
         return Observation(method, spec, self._observer)
@@ -287,7 +308,7 @@ class Inference:
         return self._manager.handle(spec.name, spec.version, spec.label)
 
     def metadata(self, spec: ModelSpec) -> Metadata:
-        """Return what a version takes and gives."""
+        """Return the signatures of a version."""
         with self._handle(spec) as servable:
             resolved = _resolved(spec, servable, spec.signature)
             model = servable.model
@@ -296,48 +317,48 @@ class Inference:
     def status(self, name: str, version: int | None = None) -> tuple[VersionState, ...]:
         """Return the states of a model's versions, or of one, highest version first.
 
-        Raises StatusError (NOT_FOUND) when there are none.
+        Raises StatusError (NOT_FOUND) if there are none.
         """
         states = self._manager.states(name)
         if not states:
             raise StatusError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
         if version is None:
             return states
-        found = tuple(state for state in states if state.version == version)
-        if not found:
+        matching = tuple(state for state in states if state.version == version)
+        if not matching:
             raise StatusError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
-        return found
+        return matching
 
 
 class _Wait:
-    """A request's wait in a queue: until when, on the clock of `monotonic`, and its place."""
+    """A request's wait in a queue: its deadline on the clock of `monotonic`, and its completion."""
 
-    __slots__ = ("ticket", "until")
+    __slots__ = ("completion", "until")
 
     def __init__(self, until: float | None) -> None:
         self.until = until
-        self.ticket: LoopTicket | None = None
+        self.completion: LoopCompletion | None = None
 
     def is_cut_short(self) -> bool:
-        """Give the place up if the request still waits for its turn; return whether it did."""
-        return self.ticket is not None and self.ticket.expire()
+        """Leave the queue if the request still waits in it; return whether it did."""
+        return self.completion is not None and self.completion.expire()
 
     def leave(self) -> None:
-        """Give the place up, if there is one, with nobody to tell."""
-        if self.ticket is not None and self.ticket.is_queued:
-            self.ticket.future.cancel()
+        """Leave the queue, if the request is in one; nobody waits for its outcome."""
+        if self.completion is not None and self.completion.is_queued:
+            self.completion.future.cancel()
 
 
-async def _in_time(running: Awaitable[_T], within: float | None) -> _T:
+async def _in_time(running: Awaitable[_T], timeout_seconds: float | None) -> _T:
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(timeout_seconds):
             return await running
     except TimeoutError as error:
         raise _too_late() from error
 
 
 def _too_late() -> StatusError:
-    # What TensorFlow's DirectSession answers when RunOptions.timeout_in_ms is over.
+    # The text of TensorFlow's DirectSession after RunOptions.timeout_in_ms.
     return StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 

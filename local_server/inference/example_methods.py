@@ -1,6 +1,6 @@
-"""Classify and regress: what a signature for them is like, and what its outputs mean.
+"""Classify and regress: requirements on their signatures, and the meaning of their outputs.
 
-Both feed serialized `tf.Example`s to a signature's one input, as one tensor of strings.
+Both feed serialized `tf.Example`s to the only input of a signature, as one tensor of strings.
 Source: tensorflow_serving/servables/tensorflow/{classifier,regressor,multi_inference}.cc;
 tfserving.md 3.4.
 """
@@ -30,7 +30,7 @@ _MATRIX, _VECTOR = 2, 1
 
 
 def to_input(examples: Sequence[bytes]) -> dict[str, Tensor]:
-    """Return serialized Examples as the one input, strings of shape [n]. Refuses none."""
+    """Return serialized Examples as the one input, strings of shape [n]; refuses an empty list."""
     if not examples:
         raise _invalid("Input is empty.")
     tensor: Tensor = np.empty(len(examples), object)
@@ -39,7 +39,7 @@ def to_input(examples: Sequence[bytes]) -> dict[str, Tensor]:
 
 
 def check_method(signature: Signature, method: str) -> None:
-    """Refuse a signature that is not made for a method (`enable_signature_method_name_check`)."""
+    """Refuse a signature of another method (`enable_signature_method_name_check`)."""
     if signature.method_name != method:
         kind = "classification" if method == CLASSIFY else "regression"
         raise _invalid(
@@ -48,7 +48,7 @@ def check_method(signature: Signature, method: str) -> None:
 
 
 def check_predict_method(signature: Signature) -> None:
-    """Refuse a signature made for none of the methods (predict_util.cc `VerifySignature`)."""
+    """Refuse a signature of an unknown method (predict_util.cc `VerifySignature`)."""
     known = (_PREDICT, CLASSIFY, REGRESS)
     if signature.method_name not in known:
         raise StatusError(
@@ -59,9 +59,9 @@ def check_predict_method(signature: Signature) -> None:
 
 
 def check_classification(signature: Signature, definition: Any = None) -> None:
-    """Refuse a signature whose inputs and outputs are not those of a classifier.
+    """Refuse a signature whose inputs and outputs are not a classifier's.
 
-    `definition` is its `SignatureDef`, which the text of an error quotes.
+    Errors quote `definition`, its `SignatureDef`.
     """
     _check_one_input(signature)
     aliases = {spec.alias for spec in signature.outputs}
@@ -76,7 +76,7 @@ def check_classification(signature: Signature, definition: Any = None) -> None:
 
 
 def check_regression(signature: Signature, definition: Any = None) -> None:
-    """Refuse a signature whose inputs and outputs are not those of a regressor, likewise."""
+    """Refuse a signature whose inputs and outputs are not a regressor's, in the same way."""
     _check_one_input(signature)
     if len(signature.outputs) != 1:
         raise _invalid("Expected one output Tensor.")
@@ -89,7 +89,7 @@ def check_regression(signature: Signature, definition: Any = None) -> None:
 def read_classes(outputs: Mapping[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
     """Return labels (bytes) and scores (float32) of `count` examples, both of shape [n, classes].
 
-    Where the model gives only one of the two, the other is b"" or 0.0 throughout.
+    If the model returns only one of the two, the other is b"" or 0.0 throughout.
     """
     labels, scores = outputs.get(_CLASSES), outputs.get(_SCORES)
     if labels is not None:
@@ -140,8 +140,8 @@ def _check_input_alias(signature: Signature, kind: str, definition: Any) -> None
 def _check_classes(alias: str, tensor: Tensor, dtype: str, count: int) -> None:
     if tensor.ndim != _MATRIX:
         raise _invalid(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(tensor)}")
-    if (found := _dtype(tensor)) != dtype:
-        raise _invalid(f"Expected {alias} Tensor of {dtype}. Got: {found}")
+    if (actual := _dtype(tensor)) != dtype:
+        raise _invalid(f"Expected {alias} Tensor of {dtype}. Got: {actual}")
     if len(tensor) != count:
         raise _invalid(f"Expected {alias} output batch size of {count}. Got: {len(tensor)}")
 

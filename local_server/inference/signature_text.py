@@ -1,6 +1,6 @@
-"""A signature as protobuf's text form prints its SignatureDef: what some error texts quote.
+"""A SignatureDef in protobuf's text form, which some error texts quote.
 
-Of a model without definitions only what a Signature keeps is printed: no default values.
+Without a definition only the fields of a Signature are printed: no default values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()}
-"""TensorFlow's Python names of element types -> those of `DataType`: float32 -> DT_FLOAT."""
+"""TensorFlow's Python names of element types to those of `DataType`: float32 to DT_FLOAT."""
 
 _INDENT = "  "
 

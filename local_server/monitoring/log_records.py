@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..codecs.room import EXAMPLE_BYTES, STRING_BYTES
 from ..codecs.tensor_proto import to_tensor_proto
-from ..inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
+from ..inference.types import Classifications, ModelSpec, Prediction, Regressions, Task
 from ..protocols.tfserving.grpc.examples import write_classifications, write_regressions
 from ..protocols.tfserving.grpc.spec import write_spec
 from ..runtime.tensorflow import import_tensorflow
@@ -20,7 +20,7 @@ from ..runtime.types import Tensor
 from ..transport.grpc_types import Message
 
 if TYPE_CHECKING:
-    from ..inference.observing import Answer, Observation
+    from ..inference.observation import Answer, Observation
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from ..batching import BatchedModel, BatchObserver
 from ..config import ModelServerConfig
-from ..inference.observing import Observer, together
+from ..inference.observation import Observer, together
 from ..models import Manager
-from ..protocols.middleware.metrics import CountedGrpc, MetricsFace
+from ..protocols.middleware.metrics import CountedGrpc, MetricsApp
 from ..runtime.types import Ran
 from ..transport.grpc_types import GrpcApplication
 from ..transport.types import Application
@@ -54,7 +54,7 @@ class Monitor:
 
     def http(self, face: Application) -> Application:
         """Return a face with the metrics before it."""
-        return MetricsFace(self._metrics, face, self._path) if self._metrics else face
+        return MetricsApp(self._metrics, face, self._path) if self._metrics else face
 
     def grpc(self, face: GrpcApplication) -> GrpcApplication:
         """Return a face whose calls are counted."""

@@ -1,4 +1,4 @@
-"""Where metrics are served: TensorFlow Serving's `monitoring_config_file`.
+"""TensorFlow Serving's `monitoring_config_file`: the path of the metrics.
 
 Source: tensorflow_serving/config/monitoring_config.proto, which no package ships; tfserving.md 6.1.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from google.protobuf import message_factory, text_format
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
+
+from cloudserve.protos import Message, declare, message_class
 
 from ..config import parse_text_file
 from ..status import Code, StatusError
@@ -20,15 +19,11 @@ from ..status import Code, StatusError
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 """`PrometheusExporter::kPrometheusPath`."""
 
-_FILE = """
-  name: "cloudserve/monitoring_config.proto" package: "tensorflow.serving" syntax: "proto3"
-  message_type { name: "PrometheusConfig"
-    field { name: "enable" number: 1 label: LABEL_OPTIONAL type: TYPE_BOOL }
-    field { name: "path" number: 2 label: LABEL_OPTIONAL type: TYPE_STRING } }
-  message_type { name: "MonitoringConfig"
-    field { name: "prometheus_config" number: 1 label: LABEL_OPTIONAL
-            type: TYPE_MESSAGE type_name: ".tensorflow.serving.PrometheusConfig" } }
-"""
+_PACKAGE = "tensorflow.serving"
+_MESSAGES = {
+    "PrometheusConfig": ("bool enable = 1", "string path = 2"),
+    "MonitoringConfig": ("PrometheusConfig prometheus_config = 1",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +37,19 @@ class MonitoringConfig:
 def read_monitoring_config(file: Path) -> MonitoringConfig:
     """Read a `MonitoringConfig` in text form.
 
-    Raises StatusError: NOT_FOUND for a file that is not there, INVALID_ARGUMENT for one that is
-    not such a message, or whose path no request could have.
+    Raises StatusError: NOT_FOUND if the file does not exist, INVALID_ARGUMENT if it is not such a
+    message or its path is invalid.
     """
-    given = parse_text_file(file, _message_class()).prometheus_config
-    path = given.path or DEFAULT_PATH
+    config = parse_text_file(file, _message_class()).prometheus_config
+    path = config.path or DEFAULT_PATH
     if not path.startswith("/") or "?" in path or not path.isascii():
         text = f"prometheus_config.path is to be an absolute path without a query, not {path!r}"
         raise StatusError(Code.INVALID_ARGUMENT, f"{file}: {text}")
-    return MonitoringConfig(given.enable, path)
+    return MonitoringConfig(config.enable, path)
 
 
 @cache
-def _message_class() -> Any:
+def _message_class() -> Message:
     pool = DescriptorPool()
-    pool.Add(text_format.Parse(_FILE, FileDescriptorProto()))
-    name = "tensorflow.serving.MonitoringConfig"
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+    declare(pool, _PACKAGE, _MESSAGES)
+    return message_class(pool, f"{_PACKAGE}.MonitoringConfig")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ..config import ModelConfig
-from ..inference.observing import Observation
+from ..inference.observation import Observation
 from ..status import Code
 from .log_files import LogFiles
 from .log_options import RequestLogOptions

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..inference.observing import Method, Observation
+from ..inference.observation import Method, Observation
 from ..models import State, Version
 from ..status import Code
 from .exposition import expose

@@ -1,1 +1,1 @@
-"""Thin translators from wire formats onto the data plane (inference)."""
+"""Translators from wire formats to the data plane (`inference`)."""

@@ -7,14 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from google.protobuf import message_factory, text_format
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf import text_format
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from cloudserve.errors import UserError
+from cloudserve.protos import Message, declare, message_class
 
 from ..reloaded_file import ReloadedFile
 from ..status import Code, StatusError
@@ -147,7 +148,7 @@ def _load_identity(context: ssl.SSLContext, tls: Tls) -> None:
         context.load_cert_chain(file.name, password=lambda: "")
 
 
-def _parse(path: Path) -> Any:
+def _parse(path: Path) -> Message:
     try:
         return text_format.Parse(path.read_bytes().decode("utf-8-sig"), _ssl_config_class()())
     except OSError as error:
@@ -157,20 +158,11 @@ def _parse(path: Path) -> Any:
         raise StatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from None
 
 
-def _ssl_config_class() -> Any:
+@cache
+def _ssl_config_class() -> Message:
     """Create `SSLConfig` (tensorflow_serving/config/ssl_config.proto), which no package ships."""
-    file = FileDescriptorProto(
-        name="cloudserve/ssl_config.proto", package="tensorflow.serving", syntax="proto3"
-    )
-    message = file.message_type.add(name="SSLConfig")
-    text, flag = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_BOOL
-    fields = {"server_key": text, "server_cert": text, "custom_ca": text, "client_verify": flag}
-    for number, (name, kind) in enumerate(fields.items(), start=1):
-        message.field.add(
-            name=name, number=number, type=kind, label=FieldDescriptorProto.LABEL_OPTIONAL
-        )
     pool = DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("tensorflow.serving.SSLConfig")
-    )
+    fields = ("server_key = 1", "server_cert = 2", "custom_ca = 3")
+    lines = (*(f"string {field}" for field in fields), "bool client_verify = 4")
+    declare(pool, "tensorflow.serving", {"SSLConfig": lines})
+    return message_class(pool, "tensorflow.serving.SSLConfig")

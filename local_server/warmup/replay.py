@@ -19,7 +19,7 @@ from cloudserve.savedmodel.signature import Signature
 
 from ..codecs.tfrecord import RecordError, read_records
 from ..inference import Inference, UnknownSignatureError
-from ..inference.nouns import ModelSpec, Task
+from ..inference.types import ModelSpec, Task
 from ..models import Servable, VersionState
 from ..protocols.tfserving.grpc.examples import read_examples
 from ..protocols.tfserving.grpc.inputs import check_filter, read_inputs

@@ -1,6 +1,6 @@
-"""Faces that answer only who shows a token: in front of an HTTP or a gRPC application.
+"""Bearer-token authentication in front of an HTTP or gRPC application.
 
-What asks after the server's health stays open, over gRPC too: probes have no tokens. TensorFlow
+Health checks need no token, over gRPC too: probes carry none. TensorFlow
 Serving has no authentication (tfserving.md 8: issues 1503, 767).
 """
 
@@ -18,43 +18,44 @@ from .tokens import Tokens
 _AUTHORIZATION = "authorization"
 _PROBES = frozenset({"/healthz", "/readyz"})
 _READING = frozenset({"GET", "HEAD"})
-# A browser asks by OPTIONS whether it may send a token, and sends none with it.
+# A browser asks by OPTIONS whether it may send a token; that request carries none.
 _PREFLIGHT = "OPTIONS"
 _NO_BODY = 0
 _NO_TOKEN = "A token is needed: send it as `Authorization: Bearer TOKEN`"  # noqa: S105  it is none
 _WRONG_TOKEN = "The token is not one of this server's"  # noqa: S105  it is none
-# What a browser has to hear of a refusal, and to be allowed, where other sites' pages may ask.
+# CORS headers of a refusal and of a preflight, so that pages of other sites can read the one and
+# send a token after the other.
 _CORS = {"Access-Control-Allow-Origin": "*"}
 _CORS_WITH_TOKEN = {"Access-Control-Allow-Headers": "Authorization, Content-Type"}
 
 
 class AuthorizedHttp:
-    """Hands on the requests that show a token (an Application); others are answered 401.
+    """Passes on requests that carry a valid token (an Application); others are answered 401.
 
     With `cors`, pages of other sites may send one: TensorFlow Serving's own CORS headers, which the
     face behind sets, allow none.
     """
 
-    def __init__(self, tokens: Tokens, behind: Application, *, cors: bool = False) -> None:
+    def __init__(self, tokens: Tokens, app: Application, *, cors: bool = False) -> None:
         self._tokens = tokens
-        self._behind = behind
+        self._app = app
         self._refusal_headers = _CORS if cors else {}
         self._preflight_headers = _CORS_WITH_TOKEN if cors else {}
 
     def body_limit(self, head: Head) -> int | None:
-        """Take the bodies of the face behind as that face does; without a token none is read."""
+        """Return the application's limit; the body of a request without a token is not read."""
         if head.method == _PREFLIGHT:
             return _NO_BODY
-        return self._behind.body_limit(head) if self._is_allowed(head) else None
+        return self._app.body_limit(head) if self._is_allowed(head) else None
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Hand a request on, or refuse it before its body is read."""
+        """Pass a request on, or refuse it before its body is read."""
         head = request.head
-        # The file may change in between: then the body was not taken as the face behind wants it.
-        was_refused = request.stream is not None and self._behind.body_limit(head) is not None
+        # If the token file changed in between, the body was not collected for the application.
+        was_refused = request.stream is not None and self._app.body_limit(head) is not None
         if was_refused or not self._is_allowed(head):
             return self._refuse(head)
-        answer = self._behind.handle(request)
+        answer = self._app.handle(request)
         if head.method == _PREFLIGHT and isinstance(answer, Response):
             return replace(answer, headers={**answer.headers, **self._preflight_headers})
         return answer
@@ -66,7 +67,7 @@ class AuthorizedHttp:
         return self._tokens.allow(head.headers.get(_AUTHORIZATION))
 
     def _refuse(self, head: Head) -> Response:
-        """Answer 401 with a challenge (RFC 6750 3: an error code only where a token was shown)."""
+        """Answer 401 with a challenge (RFC 6750 3: an error code only if a token was sent)."""
         has_shown = _AUTHORIZATION in head.headers
         challenge = 'Bearer error="invalid_token"' if has_shown else "Bearer"
         return Response(
@@ -78,18 +79,18 @@ class AuthorizedHttp:
 
 
 class AuthorizedGrpc:
-    """Serves the methods of another application to calls that show a token (a GrpcApplication).
+    """Passes on calls that carry a valid token (a GrpcApplication).
 
     Others are UNAUTHENTICATED before their message is decoded.
     """
 
-    def __init__(self, tokens: Tokens, behind: GrpcApplication) -> None:
+    def __init__(self, tokens: Tokens, app: GrpcApplication) -> None:
         self._tokens = tokens
-        self._behind = behind
+        self._app = app
 
     def services(self) -> Sequence[Service]:
-        """Return the services of the application behind."""
-        return [self._guarded(service) for service in self._behind.services()]
+        """Return the application's services, each method guarded."""
+        return [self._guarded(service) for service in self._app.services()]
 
     def _guarded(self, service: Service) -> Service:
         methods = {name: self._guard(method) for name, method in service.methods.items()}
@@ -106,8 +107,8 @@ class AuthorizedGrpc:
         return replace(method, admit=admit)
 
     def admit(self, call: Call) -> None:
-        """Refuse a call without a token (an `Admit`, for what the transport answers itself too)."""
+        """Refuse a call without a token (an `Admit`, also for services of the transport)."""
         shown = [str(value) for key, value in call.metadata if key == _AUTHORIZATION]
-        # Of several, as HTTP joins them, none is right.
+        # Several are joined as HTTP does, and then no token matches.
         if not self._tokens.allow(", ".join(shown)):
             raise StatusError(Code.UNAUTHENTICATED, _WRONG_TOKEN if shown else _NO_TOKEN)

@@ -1,9 +1,9 @@
-"""Refuses what a web page of another site sends to a server on this machine.
+"""A filter against requests that web pages of other sites send to a server on this machine.
 
-A browser sends simple requests of any page to loopback ports, without asking; and a page whose own
-name is made to resolve to 127.0.0.1 (DNS rebinding) counts there as the same site. The first is
-told by `Origin` and `Sec-Fetch-Site` (Fetch Standard 3.2; Fetch Metadata 2.4), the second by
-`Host`, which holds the page's name. Programs send none of the first two.
+A browser sends simple requests of any page to loopback ports without asking, and treats a page
+whose name resolves to 127.0.0.1 (DNS rebinding) as the same site. `Origin` and `Sec-Fetch-Site`
+reveal the first (Fetch Standard 3.2; Fetch Metadata 2.4), `Host`, which holds the page's name, the
+second. Programs send neither `Origin` nor `Sec-Fetch-Site`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _LOOPBACK = "localhost"
 _AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:\[\]/@]+))(?::[0-9]*)?")
 _SHOWN = 100
 Refuse = Callable[[Head, int, str], Response]
-"""Makes the refusal of a request: its head, a status, a sentence."""
+"""Makes the response to a refused request: its head, a status, a message."""
 
 
 class Sites:
-    """Which names are this server's own, and which sites' pages may send requests.
+    """The names of this server, and the sites whose pages may send requests.
 
     `names` are allowed besides loopback ones; one that begins with a dot allows all below it.
-    Without `checks_host` any name will do: a server that listens to a network has names that it
-    does not know.
+    Without `checks_host` every name is accepted: a server on a network may have names that it does
+    not know.
     """
 
     def __init__(self, names: Iterable[str] = (), *, checks_host: bool = True) -> None:
@@ -41,10 +41,10 @@ class Sites:
         self._is_own = lru_cache(maxsize=256)(self._look)
 
     def problem(self, headers: Mapping[str, str]) -> str | None:
-        """Return why a request is refused, in a sentence; None where it is not."""
+        """Return why a request is refused, or None if it is not."""
         host = headers.get("host", "")
         if self._checks_host and not self._is_own(host):
-            return f"The host {_shown(host)} is no name of this server: --allow-host allows one."
+            return f"The host {_shown(host)} is not a name of this server: --allow-host allows one."
         origin = headers.get("origin")
         if origin is not None:
             return self._problem_of(origin, host)
@@ -60,7 +60,7 @@ class Sites:
 
     def _look(self, host: str) -> bool:
         name = _name(host)
-        # HTTP/1.0 may leave it out, which no browser does.
+        # HTTP/1.0 may omit Host; no browser does.
         return not host or is_loopback(name) or self._is_named(name)
 
     def _is_named(self, name: str) -> bool:
@@ -68,33 +68,33 @@ class Sites:
 
 
 class SameSite:
-    """Hands on what programs and the server's own pages send (an Application); the rest is 403.
+    """Passes on requests of programs and the server's own pages (an Application); others are 403.
 
-    `guards` says which requests are looked at: all, where it is not given.
+    `guards` selects the requests to check; by default all.
     """
 
     def __init__(
         self,
-        behind: Application,
+        app: Application,
         sites: Sites,
         refuse: Refuse,
         guards: Callable[[Head], bool] = lambda _: True,
     ) -> None:
-        self._behind = behind
+        self._app = app
         self._sites = sites
         self._refuse = refuse
         self._guards = guards
 
     def body_limit(self, head: Head) -> int | None:
-        """Take the bodies of the application behind as it does; of what is refused none is read."""
-        return None if self._problem(head) else self._behind.body_limit(head)
+        """Return the application's limit; the body of a refused request is not read."""
+        return None if self._problem(head) else self._app.body_limit(head)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Hand a request on, or refuse it before its body is read."""
+        """Pass a request on, or refuse it before its body is read."""
         head = request.head
         problem = self._problem(head)
         if problem is None:
-            return self._behind.handle(request)
+            return self._app.handle(request)
         logger.warning("%s %s is refused: %s", head.method, _shown(head.path), problem)
         return self._refuse(head, HTTPStatus.FORBIDDEN, problem)
 
@@ -103,7 +103,7 @@ class SameSite:
 
 
 def is_loopback(name: str) -> bool:
-    """Say whether a host's name or address is this machine's alone (RFC 6761 6.3, RFC 1122)."""
+    """Return whether a host name or address is this machine's loopback (RFC 6761 6.3, RFC 1122)."""
     if name == _LOOPBACK or name.endswith(f".{_LOOPBACK}"):
         return True
     try:
@@ -113,7 +113,7 @@ def is_loopback(name: str) -> bool:
 
 
 def _name(authority: str) -> str:
-    """Return the name of a host without its port, in lower case; "" for what is none."""
+    """Return the name of a host without its port, in lower case; "" if it is malformed."""
     match = _AUTHORITY.fullmatch(authority.strip().lower())
     return (match["address"] or match["name"].removesuffix(".")) if match else ""
 

@@ -1,7 +1,7 @@
-"""What an operator asks over HTTP: is it alive, is it ready, what does it serve.
+"""Health, readiness and the list of models over HTTP.
 
 `GET /healthz`, `GET /readyz` and `GET /v1/models`, which TensorFlow Serving does not have
-(tfserving.md 8: issues 671, 741, 795). Every other request goes to the face behind it.
+(tfserving.md 8: issues 671, 741, 795). Other requests are passed on.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _JSON = "application/json"
 _NO_BODY = 0
 
 
-class Served(Protocol):
-    """What is known of the models of a server."""
+class ServerStatus(Protocol):
+    """The state of a server's models."""
 
     @property
     def is_stopping(self) -> bool:
-        """Say whether the server is about to end."""
+        """Return whether the server is shutting down."""
         ...
 
     def unavailable(self) -> Sequence[str]:
-        """Return the models that should be served and have no available version."""
+        """Return the configured models that have no available version."""
         ...
 
     def models(self) -> Mapping[str, Sequence[VersionState]]:
@@ -34,16 +34,16 @@ class Served(Protocol):
         ...
 
     def labels(self, name: str) -> Mapping[str, int]:
-        """Return a model's labels and what they stand for."""
+        """Return a model's labels and their versions."""
         ...
 
 
 class Health:
-    """Answers for the server itself, in front of another application (an Application)."""
+    """Answers questions about the server; passes other requests on (an Application)."""
 
-    def __init__(self, served: Served, behind: Application) -> None:
-        self._served = served
-        self._behind = behind
+    def __init__(self, status: ServerStatus, app: Application) -> None:
+        self._status = status
+        self._app = app
         self._answers = {
             "/healthz": self._alive,
             "/readyz": self._ready,
@@ -51,14 +51,14 @@ class Health:
         }
 
     def body_limit(self, head: Head) -> int | None:
-        """Take the bodies of the face behind as that face does."""
-        return _NO_BODY if self._is_own(head) else self._behind.body_limit(head)
+        """Return 0 for questions about the server, else the application's limit."""
+        return _NO_BODY if self._is_own(head) else self._app.body_limit(head)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer a question about the server, or hand the request on."""
+        """Answer a question about the server, or pass the request on."""
         if self._is_own(request.head):
             return self._answers[request.head.target]()
-        return self._behind.handle(request)
+        return self._app.handle(request)
 
     def _is_own(self, head: Head) -> bool:
         return head.method in {"GET", "HEAD"} and head.target in self._answers
@@ -67,16 +67,16 @@ class Health:
         return _json(200, {"status": "alive"})
 
     def _ready(self) -> Response:
-        """Answer 503 while models are missing, so that no requests are sent here yet."""
-        if self._served.is_stopping:
+        """Answer 503 while models are unavailable, so that no requests are sent here yet."""
+        if self._status.is_stopping:
             return _json(503, {"status": "stopping"})
-        missing = self._served.unavailable()
+        missing = self._status.unavailable()
         if missing:
             return _json(503, {"status": "not ready", "unavailable": list(missing)})
         return _json(200, {"status": "ready"})
 
     def _models(self) -> Response:
-        listed = [self._model(name, states) for name, states in self._served.models().items()]
+        listed = [self._model(name, states) for name, states in self._status.models().items()]
         return _json(200, {"models": listed})
 
     def _model(self, name: str, states: Sequence[VersionState]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Health:
             "model_version_status": [_version(state) for state in states],
             # An int64 is a string in protobuf's JSON, as in the status of one model.
             "version_labels": {
-                label: str(version) for label, version in self._served.labels(name).items()
+                label: str(version) for label, version in self._status.labels(name).items()
             },
         }
 

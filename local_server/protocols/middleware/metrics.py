@@ -1,6 +1,6 @@
-"""Metrics over HTTP, and the requests of REST and gRPC counted as TensorFlow Serving does.
+"""The metrics page, and counters of REST and gRPC requests as in TensorFlow Serving.
 
-`MetricsFace` stands in front of another application, `CountedGrpc` in front of gRPC's services.
+`MetricsApp` wraps an HTTP application, `CountedGrpc` a gRPC application.
 Source: tensorflow_serving/model_servers/http_server.cc, prediction_service_impl.cc.
 """
 
@@ -29,36 +29,34 @@ _REST = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
-# What is told of a response whose code is not (libevent's own, a refused OPTIONS).
+# Codes of responses that have none (libevent's own, a refused OPTIONS).
 _CODES = {400: Code.INVALID_ARGUMENT, 404: Code.NOT_FOUND}
 _LEAST_FAILURE = 400
 _COUNTED = frozenset({"Predict", "Classify", "Regress"})
 
 
-class MetricsFace:
-    """Answers for the metrics and counts the requests of the face behind it (an Application)."""
+class MetricsApp:
+    """Serves the metrics page and counts the requests of an application (an Application)."""
 
-    def __init__(
-        self, metrics: ServingMetrics, behind: Application, path: str = DEFAULT_PATH
-    ) -> None:
+    def __init__(self, metrics: ServingMetrics, app: Application, path: str = DEFAULT_PATH) -> None:
         self._metrics = metrics
-        self._behind = behind
+        self._app = app
         self._path = path
 
     def body_limit(self, head: Head) -> int | None:
-        """Take the bodies of the face behind as that face does."""
-        return _NO_BODY if head.path == self._path else self._behind.body_limit(head)
+        """Return 0 for the metrics page, else the application's limit."""
+        return _NO_BODY if head.path == self._path else self._app.body_limit(head)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer with the metrics, whatever the method; or hand the request on."""
+        """Answer with the metrics, whatever the method; or pass the request on."""
         head = request.head
         if head.path == self._path:
             return self._page(head)
         named = _named(head.target)
         if named is None:
-            return self._behind.handle(request)
+            return self._app.handle(request)
         began = perf_counter()
-        answer = self._behind.handle(request)
+        answer = self._app.handle(request)
         if isinstance(answer, Response):
             self._count(named, _code(answer), began)
             return answer
@@ -90,7 +88,7 @@ class MetricsFace:
 
 @lru_cache(maxsize=1024)
 def _named(target: str) -> tuple[str, str] | None:
-    """Return the model and the API that a URL names, "" for what it does not; None if not REST."""
+    """Return the model and the API that a URL names, each "" if absent; None if it is not REST."""
     if not _API.fullmatch(target):
         return None
     match = _REST.fullmatch(target)
@@ -110,15 +108,15 @@ def _code(response: Response) -> Code:
 class CountedGrpc:
     """Counts predictions, classifications and regressions over gRPC (a GrpcApplication)."""
 
-    def __init__(self, metrics: ServingMetrics, behind: GrpcApplication) -> None:
+    def __init__(self, metrics: ServingMetrics, app: GrpcApplication) -> None:
         self._metrics = metrics
-        self._behind = behind
+        self._app = app
 
     def services(self) -> Sequence[Service]:
-        """Return the services behind, their methods counted."""
+        """Return the application's services with counted methods."""
         return [
             replace(service, methods={n: self._counted(n, m) for n, m in service.methods.items()})
-            for service in self._behind.services()
+            for service in self._app.services()
         ]
 
     def _counted(self, name: str, method: Method) -> Method:
@@ -149,6 +147,6 @@ def _count(metrics: ServingMetrics, api: str, handle: Handler) -> Handler:
 
 
 def _why_cancelled(call: Call, seconds: float) -> Code:
-    """Tell a deadline that has passed from a client that is gone."""
+    """Return DEADLINE_EXCEEDED if the deadline has passed, CANCELLED if the client is gone."""
     limit = call.deadline_seconds
     return Code.CANCELLED if limit is None or seconds < limit else Code.DEADLINE_EXCEEDED

@@ -1,6 +1,7 @@
-"""TensorFlow Serving's classify and regress JSON, whole.
+"""TensorFlow Serving's classify and regress JSON.
 
-The request is looked at before the model is; its `signature_name` goes before `spec.signature`.
+The request is parsed before the model is looked up; its `signature_name` overrides
+`spec.signature`.
 All raise StatusError with TensorFlow Serving's texts (tfserving.md 2.6, 3.4).
 """
 
@@ -11,7 +12,7 @@ from dataclasses import replace
 from ...codecs.examples import ExamplesRequest, parse_examples
 from ...codecs.json.layout import COMPACT, Layout
 from ...inference import Inference
-from ...inference.nouns import ModelSpec
+from ...inference.types import ModelSpec
 
 
 async def classify_json(
@@ -19,17 +20,20 @@ async def classify_json(
     spec: ModelSpec,
     body: bytes,
     layout: Layout = COMPACT,
-    within: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> bytes:
-    """Answer a classify request's JSON in the executor; where the model batches, among others."""
+    """Answer a classify request's JSON in the executor; if the model batches, in a batch."""
     if not inference.batches(spec):
         return await inference.submit(
-            lambda: classify_json_here(inference, spec, body, layout), within=within
+            lambda: classify_json_here(inference, spec, body, layout),
+            timeout_seconds=timeout_seconds,
         )
     request = await inference.submit(
-        lambda: parse_examples(body, inference.json_limits), within=within
+        lambda: parse_examples(body, inference.json_limits), timeout_seconds=timeout_seconds
     )
-    answer = await inference.classify(_named(spec, request), request.examples, within=within)
+    answer = await inference.classify(
+        _named(spec, request), request.examples, timeout_seconds=timeout_seconds
+    )
     return await inference.submit(lambda: layout.classes(answer.labels, answer.scores))
 
 
@@ -38,17 +42,20 @@ async def regress_json(
     spec: ModelSpec,
     body: bytes,
     layout: Layout = COMPACT,
-    within: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> bytes:
-    """Answer a regress request's JSON in the same ways."""
+    """Answer a regress request's JSON in the same way."""
     if not inference.batches(spec):
         return await inference.submit(
-            lambda: regress_json_here(inference, spec, body, layout), within=within
+            lambda: regress_json_here(inference, spec, body, layout),
+            timeout_seconds=timeout_seconds,
         )
     request = await inference.submit(
-        lambda: parse_examples(body, inference.json_limits), within=within
+        lambda: parse_examples(body, inference.json_limits), timeout_seconds=timeout_seconds
     )
-    answer = await inference.regress(_named(spec, request), request.examples, within=within)
+    answer = await inference.regress(
+        _named(spec, request), request.examples, timeout_seconds=timeout_seconds
+    )
     return await inference.submit(lambda: layout.values(answer.values))
 
 

@@ -1,4 +1,4 @@
-"""Model status and metadata as TensorFlow Serving prints their messages.
+"""Model status and metadata as TensorFlow Serving prints them.
 
 protobuf's JSON as C++ writes it: one space of indent, defaults printed, int64 as strings
 (get_model_status.proto, get_model_metadata.proto; tfserving.md 2.5).
@@ -15,7 +15,7 @@ from google.protobuf import json_format
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
-from ...inference.nouns import Metadata
+from ...inference.types import Metadata
 from ...models import VersionState
 
 _PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()}
@@ -23,12 +23,12 @@ _ANY_SIZE = -1
 
 
 def status_json(states: Iterable[VersionState]) -> bytes:
-    """Write versions and their states, in the order given."""
+    """Serialize versions and their states, in the given order."""
     return _print({"model_version_status": [_version(state) for state in states]})
 
 
 def metadata_json(metadata: Metadata) -> bytes:
-    """Write the signatures of a version.
+    """Serialize the signatures of a version.
 
     Of a model without definitions a signature that has default values lacks the key `defaults`.
     """

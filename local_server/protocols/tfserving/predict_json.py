@@ -1,4 +1,4 @@
-"""TensorFlow Serving's predict JSON, whole: the one road of every face that speaks it."""
+"""TensorFlow Serving's predict JSON, for every protocol that uses it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from time import perf_counter
 
 from ...codecs.json.layout import COMPACT, Layout
 from ...codecs.request import PredictRequest, parse_request, scan_request
-from ...inference import Inference, Way
-from ...inference.nouns import ModelSpec, Prediction
-from ...inference.pace import Pace, Stopwatch
+from ...inference import ExecutionMode, Inference
+from ...inference.latency import LatencyEstimate, Stopwatch
+from ...inference.types import ModelSpec, Prediction
 from ...status import StatusError
 from ..errors import error_body, http_status
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-# What takes the event loop less time to read or write than to hand to a thread and back.
+# Up to this size the event loop parses or encodes faster than a hand-over to a thread takes.
 _SMALL = 16 * 1024
 
 
@@ -39,24 +39,25 @@ def begin_predict_json(
     spec: ModelSpec,
     body: bytes,
     layout: Layout = COMPACT,
-    within: float | None = None,
+    timeout_seconds: float | None = None,
 ) -> bytes | Awaitable[bytes]:
-    """Answer a predict request's JSON, in the form it came in, or return what will.
+    """Answer a predict request's JSON in the request's format, or return an awaitable that does.
 
-    The request's `signature_name` goes before `spec.signature`. It is done where that is quickest
-    without holding up the event loop: there, at once and without a task; in a batch, or in one of
-    the executor's threads. Raises StatusError, as does what is awaited, with TensorFlow Serving's
-    texts (tfserving.md 2.6).
+    The request's `signature_name` overrides `spec.signature`. The request runs where that is
+    fastest without blocking the event loop: directly on the loop, in a batch, or in a thread of the
+    executor. It and the awaitable raise StatusError with TensorFlow Serving's texts (tfserving.md
+    2.6).
     """
     plain = scan_request(body) if len(body) <= _SMALL else None
     named = _named(spec, plain) if plain else spec
-    way = inference.way(named, len(body))
-    if way is Way.BATCH:
-        return _answer_in_batch(inference, spec, plain or body, layout, within)
-    if way is Way.LOOP and plain is not None:
+    mode = inference.execution_mode(named, len(body))
+    if mode is ExecutionMode.BATCH:
+        return _answer_in_batch(inference, spec, plain or body, layout, timeout_seconds)
+    if mode is ExecutionMode.LOOP and plain is not None:
         return _answer_on_loop(inference, named, plain, layout)
     return inference.submit(
-        lambda: predict_json_here(inference, spec, body, layout, plain), within=within
+        lambda: predict_json_here(inference, spec, body, layout, plain),
+        timeout_seconds=timeout_seconds,
     )
 
 
@@ -67,11 +68,11 @@ def predict_json_here(
     layout: Layout = COMPACT,
     plain: PredictRequest | None = None,
 ) -> bytes:
-    """Answer one in the calling thread; `plain` is the body where it is parsed already."""
+    """Answer a request in the calling thread; `plain` is its body if already parsed."""
     stopwatch = Stopwatch()
     request = plain or parse_request(body, inference.json_limits)
     answer, encoded = _answer(inference, spec, request, layout)
-    _pace(inference, answer).learn(len(body), *stopwatch.read())
+    _latency(inference, answer).record_threaded(len(body), *stopwatch.read())
     return encoded
 
 
@@ -82,15 +83,15 @@ def _answer_on_loop(
     try:
         answer, encoded = _answer(inference, spec, request, layout)
     except StatusError:
-        with suppress(StatusError):  # that the version is gone by now
-            inference.pace(spec).check(perf_counter() - began)
+        with suppress(StatusError):  # the version may be gone
+            inference.latency(spec).record_on_loop(perf_counter() - began)
         raise
-    _pace(inference, answer).check(perf_counter() - began)
+    _latency(inference, answer).record_on_loop(perf_counter() - began)
     return encoded
 
 
-def _pace(inference: Inference, answer: Prediction) -> Pace:
-    return inference.paces.of(answer.spec.name, answer.spec.version, answer.spec.signature)
+def _latency(inference: Inference, answer: Prediction) -> LatencyEstimate:
+    return inference.latencies.of(answer.spec.name, answer.spec.version, answer.spec.signature)
 
 
 def _answer(
@@ -103,18 +104,22 @@ def _answer(
 async def _answer_in_batch(
     inference: Inference,
     spec: ModelSpec,
-    given: PredictRequest | bytes,
+    body: PredictRequest | bytes,
     layout: Layout,
-    within: float | None,
+    timeout_seconds: float | None,
 ) -> bytes:
     request = (
-        await inference.submit(lambda: parse_request(given, inference.json_limits), within=within)
-        if isinstance(given, bytes)
-        else given
+        await inference.submit(
+            lambda: parse_request(body, inference.json_limits), timeout_seconds=timeout_seconds
+        )
+        if isinstance(body, bytes)
+        else body
     )
     small = request.is_scanned and len(request.body) <= _SMALL
     named = _named(spec, request)
-    answer = await inference.predict(named, request.decode, within=within, small=small)
+    answer = await inference.predict(
+        named, request.decode, timeout_seconds=timeout_seconds, small=small
+    )
     if sum(tensor.nbytes for tensor in answer.outputs.values()) <= _SMALL:
         return _encode(request, answer, layout)
     return await inference.submit(lambda: _encode(request, answer, layout))

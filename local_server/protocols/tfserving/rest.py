@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from ...codecs.json.layout import COMPACT, PRETTY, Layout
 from ...inference import Inference
-from ...inference.nouns import ModelSpec
+from ...inference.types import ModelSpec
 from ...status import Code, StatusError
 from ...transport.types import Head, Request, Response
 from ..errors import ErrorResponse, error_body, http_status
@@ -35,7 +35,7 @@ _GET = re.compile(
 _LARGEST_VERSION = 2**63 - 1
 _INT64_DIGITS = len(str(_LARGEST_VERSION))
 
-_MOST_BODY = 2**31 - 1  # as much as a gRPC message; TensorFlow Serving itself sets no bound
+_MOST_BODY = 2**31 - 1  # a gRPC message's limit; TensorFlow Serving has none
 _INFLATED_AT_ONCE = 2**20
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -52,7 +52,7 @@ _ANSWERS: dict[str, _Answer] = {
     "regress": regress_json,
 }
 
-# What libevent's evhttp_send_error writes.
+# The body of libevent's evhttp_send_error.
 _NOT_FOUND = Response(
     404,
     b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n"
@@ -62,7 +62,7 @@ _NOT_FOUND = Response(
 
 
 class TfServingRest:
-    """Translates HTTP requests onto the data plane (an Application)."""
+    """Translates HTTP requests to the data plane (an Application)."""
 
     def __init__(
         self,
@@ -72,10 +72,10 @@ class TfServingRest:
         timeout_seconds: float | None = None,
         pretty: bool = False,
     ) -> None:
-        """Take the data plane, and what flags say.
+        """Take the data plane and the values of flags.
 
         `rest_api_enable_cors_support`, `rest_api_timeout_in_ms` (None for no limit), and whether
-        answers are laid out as TensorFlow Serving lays them out.
+        to format JSON as TensorFlow Serving does.
         """
         self._inference = inference
         self._headers = _CORS if cors else {}
@@ -87,7 +87,7 @@ class TfServingRest:
         return _MOST_BODY
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer a request; only inference takes more than a moment."""
+        """Answer a request; only inference takes long enough to be awaited."""
         head = request.head
         if not _API.fullmatch(head.target):
             return _NOT_FOUND
@@ -100,10 +100,10 @@ class TfServingRest:
 
     def _route(self, request: Request) -> Response | Awaitable[Response]:
         head = request.head
-        asked = _read_target(head.method, head.target)
-        if asked is None:
+        parsed = _read_target(head.method, head.target)
+        if parsed is None:
             return Response(400, headers=self._headers)
-        spec, verb = asked
+        spec, verb = parsed
         if head.method == "GET":
             return self._describe(spec, verb)
         if "gzip" in head.headers.get("content-encoding", ""):
@@ -114,7 +114,7 @@ class TfServingRest:
     def _describe(self, spec: ModelSpec, verb: str) -> Response:
         if verb == "metadata":
             return self._reply(metadata_json(self._inference.metadata(spec)))
-        # A label in a status URL is passed over: all versions come back.
+        # A label in a status URL is ignored: all versions are returned.
         return self._reply(status_json(self._inference.status(spec.name, spec.version)))
 
     async def _wait(self, answer: Awaitable[bytes]) -> Response:
@@ -133,7 +133,7 @@ class TfServingRest:
             return self._refuse(error)
 
     def _preflight(self, head: Head) -> Response:
-        """Answer OPTIONS: with an empty body, whatever the outcome."""
+        """Answer OPTIONS with an empty body in every case."""
         has_origin = head.headers.get("origin", "").startswith(("http://", "https://"))
         return Response(200 if has_origin else 400, headers=self._headers)
 
@@ -145,9 +145,9 @@ class TfServingRest:
         return ErrorResponse(status, body, _JSON, self._headers, code=error.code)
 
 
-@lru_cache(256)  # clients ask for the same few
+@lru_cache(256)  # clients repeat the same few URLs
 def _read_target(method: str, target: str) -> tuple[ModelSpec, str] | None:
-    """Read the model and the verb ("" for none) that a URL names.
+    """Parse the model and the verb (or "") of a URL.
 
     None for a version beyond int64, which is answered without a text. Raises StatusError.
     """
@@ -160,13 +160,13 @@ def _read_target(method: str, target: str) -> tuple[ModelSpec, str] | None:
     if match["model"] is None:
         raise StatusError(Code.INVALID_ARGUMENT, "Missing model name in request.")
     verb = match["verb"] or ""
-    if pattern is _POST and verb not in _ANSWERS:  # the dispatch knows them in lower case only
+    if pattern is _POST and verb not in _ANSWERS:  # upstream dispatches on lower case only
         raise _malformed(method, target)
     return _read_spec(match), verb
 
 
 def _read_spec(match: re.Match[str]) -> ModelSpec:
-    """Read the model that a URL names; names are percent-decoded once they are apart."""
+    """Return the model that a URL names; names are percent-decoded after they are split."""
     label = match["label"]
     return ModelSpec(
         name=_decode(match["model"]),
@@ -189,7 +189,7 @@ def _is_beyond_int64(version: str | None) -> bool:
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
-    """Return a gzip body's content; one that is broken or larger than a limit counts as empty."""
+    """Return a gzip body's content; b"" if it is broken or larger than the limit."""
     inflater = zlib.decompressobj(_GZIP)
     pieces: list[bytes] = []
     left = limit + 1

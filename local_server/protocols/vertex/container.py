@@ -1,7 +1,7 @@
-"""What Vertex AI asks of a container, in front of TensorFlow Serving's REST API.
+"""Vertex AI's container contract in front of TensorFlow Serving's REST API.
 
-Two routes that the platform names to the container: its health, and predictions of the form
-`{"instances": […], "parameters": {…}}`. A signature is named by `parameters.signature_name`, since
+The platform names two routes to the container: its health, and predictions of the form
+`{"instances": […], "parameters": {…}}`. `parameters.signature_name` names a signature, since
 Vertex AI passes no other field on. Source: "Custom container requirements for inference"
 (clouds.md B.3).
 """
@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from ...transport.types import Application, Head, Request, Response
-from ..middleware.health import Served
+from ..middleware.health import ServerStatus
 
 _NO_BODY = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerRoutes:
-    """The paths that Vertex AI sends to, and the one model that answers there."""
+    """The paths that Vertex AI sends requests to, and the model that answers there."""
 
     model: str
     predict: str
@@ -29,19 +29,19 @@ class ContainerRoutes:
 
 
 class VertexContainer:
-    """Answers the platform's routes; other requests go to the face behind (an Application)."""
+    """Answers the platform's routes; passes other requests on (an Application)."""
 
-    def __init__(self, routes: ContainerRoutes, served: Served, behind: Application) -> None:
+    def __init__(self, routes: ContainerRoutes, status: ServerStatus, app: Application) -> None:
         self._routes = routes
-        self._served = served
-        self._behind = behind
+        self._status = status
+        self._app = app
 
     def body_limit(self, head: Head) -> int | None:
-        """Take the bodies of the face behind as that face does."""
-        return _NO_BODY if self._is_health(head) else self._behind.body_limit(head)
+        """Return 0 for health checks, else the application's limit."""
+        return _NO_BODY if self._is_health(head) else self._app.body_limit(head)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer a health check, or hand a request on in TensorFlow Serving's form."""
+        """Answer a health check, or pass a request on in TensorFlow Serving's form."""
         head = request.head
         if self._is_health(head):
             return self._health()
@@ -49,14 +49,14 @@ class VertexContainer:
             path = f"/v1/models/{self._routes.model}:predict"
             head = replace(head, path=path, query="")
             request = replace(request, head=head, content=with_signature(request.content))
-        return self._behind.handle(request)
+        return self._app.handle(request)
 
     def _is_health(self, head: Head) -> bool:
         return head.method in {"GET", "HEAD"} and head.path == self._routes.health
 
     def _health(self) -> Response:
-        # Anything but 200 keeps requests away; a container that stops wants none either.
-        is_ready = not self._served.is_stopping and not self._served.unavailable()
+        # Any status but 200 keeps requests away; so should a container that is stopping.
+        is_ready = not self._status.is_stopping and not self._status.unavailable()
         return Response(200 if is_ready else 503)
 
 
@@ -70,12 +70,12 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def with_signature(body: bytes) -> bytes:
-    """Return a body with the signature that its parameters name where the model looks for it."""
+    """Return a body with the signature of its parameters at the place TensorFlow Serving reads."""
     if b'"parameters"' not in body:
         return body
     try:
         asked = msgspec.json.decode(body, type=_Body)
-    except (ValueError, RecursionError):  # it names none; whether it is a request is said behind
+    except (ValueError, RecursionError):  # the application validates the body
         return body
     if asked.signature_name is not None:
         return body

@@ -1,7 +1,7 @@
-"""Vertex AI's online predictions, on the one data plane.
+"""Vertex AI's online predictions on the data plane.
 
-`predict` wraps what a TensorFlow Serving container takes and gives: `{instances, parameters}` in,
-`predictions` and who made them out. `raw_predict` hands the container's bytes on untouched.
+`predict` wraps the bodies of a TensorFlow Serving container: `{instances, parameters}` in,
+`predictions` and their model out. `raw_predict` passes the container's bytes on unchanged.
 Source: aiplatform v1's PredictRequest and PredictResponse; texts as users reported them.
 """
 
@@ -23,12 +23,12 @@ from ...codecs.large.outline import DeepError, read_outline
 from ...codecs.limits import JsonLimits
 from ...codecs.request import WHOLE_BYTES
 from ...inference import Inference
-from ...inference.nouns import ModelSpec
+from ...inference.types import ModelSpec
 from ...status import Code, StatusError
 from ..tfserving.predict_json import error_body, http_status, predict_json_here
 
 _NOT_AS_WRITTEN = re.compile(rb"\.0+(?:[\s,\]}]|\Z)|[0-9][eE]|[0-9]{16}")
-"""Numbers that a protobuf Value, which holds doubles, may write in another way than they came."""
+"""Numbers that a protobuf Value, which holds doubles, may write differently."""
 _SEARCHED_AT_ONCE, _OVERLAP = 2**16, 32
 _ANY_SIZE = JsonLimits(values=2**31)
 """The size of a request's body bounds its values."""
@@ -46,7 +46,7 @@ class DeployedModel:
     display_name: str
 
     def envelope(self) -> dict[str, str]:
-        """Return who answered, as a PredictResponse says it."""
+        """Return the fields of a PredictResponse that name the model."""
         return {
             "deployedModelId": self.id,
             "model": self.model,
@@ -56,26 +56,26 @@ class DeployedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What an endpoint allows one prediction: bytes of the answer, seconds."""
+class VertexLimits:
+    """An endpoint's limits for one prediction: bytes of the response, seconds."""
 
     answer_bytes: int
     seconds: float
 
 
-class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A PredictRequest with its JSON values as they were written; null is absent."""
+class VertexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A PredictRequest with its JSON values as written; null is absent."""
 
     instances: msgspec.Raw = msgspec.Raw(b"[]")
     parameters: msgspec.Raw = msgspec.Raw(b"{}")
     labels: dict[str, str] | None = None
 
     def to_container(self) -> bytes:
-        """Return the body that the container gets; raises StatusError for what is no JSON."""
+        """Return the body for the container; raises StatusError if it is not JSON."""
         return container_body(self._written_instances(), _decode(self.parameters))
 
     def to_own_container(self) -> bytes:
-        """Return the body that a container of the user's gets; raises StatusError."""
+        """Return the body for a user's own container; raises StatusError."""
         parameters = msgspec.json.encode(_through_doubles(_decode(self.parameters)))
         instances = self._written_instances()
         return b'{"instances":' + instances + b',"parameters":' + parameters + b"}"
@@ -86,16 +86,16 @@ class PredictRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def container_body(instances: bytes, parameters: Any) -> bytes:
-    """Return the body that a container gets for a JSON array of instances."""
+    """Return the body for a container from a JSON array of instances."""
     name = _signature_name(parameters)
     start = f'{{"signature_name":{json.dumps(name)},' if name else "{"
     return start.encode() + b'"instances":' + instances + b"}"
 
 
-def read_request(body: bytes) -> PredictRequest | None:
-    """Return a predict request, None for a body that the message's schema may refuse."""
+def read_request(body: bytes) -> VertexRequest | None:
+    """Return a predict request, or None for a body that the message's schema may refuse."""
     try:
-        request = msgspec.json.decode(body, type=PredictRequest)
+        request = msgspec.json.decode(body, type=VertexRequest)
     except (ValueError, RecursionError):
         return None
     is_list = bytes(request.instances).lstrip().startswith(b"[")
@@ -103,21 +103,23 @@ def read_request(body: bytes) -> PredictRequest | None:
 
 
 async def predict(
-    inference: Inference, deployed: DeployedModel, request: PredictRequest, limits: Limits
+    inference: Inference, deployed: DeployedModel, request: VertexRequest, limits: VertexLimits
 ) -> bytes:
     """Answer a predict request with Vertex AI's envelope; raises StatusError."""
     answer = await inference.submit(
         lambda: _enveloped(_run(inference, deployed, request.to_container()), deployed),
-        within=limits.seconds,
+        timeout_seconds=limits.seconds,
     )
     return _within(answer, deployed, limits)
 
 
 async def raw_predict(
-    inference: Inference, deployed: DeployedModel, body: bytes, limits: Limits
+    inference: Inference, deployed: DeployedModel, body: bytes, limits: VertexLimits
 ) -> bytes:
-    """Answer with the container's own bytes; raises StatusError."""
-    answer = await inference.submit(lambda: _run(inference, deployed, body), within=limits.seconds)
+    """Answer with the container's bytes; raises StatusError."""
+    answer = await inference.submit(
+        lambda: _run(inference, deployed, body), timeout_seconds=limits.seconds
+    )
     return _within(answer, deployed, limits)
 
 
@@ -126,7 +128,7 @@ def predict_batch(
 ) -> list[msgspec.Raw]:
     """Return the predictions for a JSON array of `count` instances, each as JSON. Blocks.
 
-    Raises StatusError for what the container refuses, and for an answer of another size or kind.
+    Raises StatusError if the container refuses them, or answers with another number of predictions.
     """
     answer = _run(inference, deployed, container_body(instances, parameters))
     try:
@@ -152,7 +154,7 @@ def _run(inference: Inference, deployed: DeployedModel, body: bytes) -> bytes:
 
 
 def _of_container(error: StatusError, deployed: DeployedModel) -> StatusError:
-    """Return the refusal that a container's own becomes: its body is the message."""
+    """Return the platform's error for a container's error, whose body is the message."""
     message = error.message.replace(deployed.servable, deployed.display_name)
     text = error_body(message).decode("utf-8", "replace")
     status = http_status(error.code)
@@ -177,7 +179,7 @@ def _check_json(answer: bytes) -> None:
         raise StatusError(Code.FAILED_PRECONDITION, text) from error
 
 
-def _within(answer: bytes, deployed: DeployedModel, limits: Limits) -> bytes:
+def _within(answer: bytes, deployed: DeployedModel, limits: VertexLimits) -> bytes:
     if len(answer) > limits.answer_bytes:
         raise StatusError(
             Code.FAILED_PRECONDITION,
@@ -189,7 +191,7 @@ def _within(answer: bytes, deployed: DeployedModel, limits: Limits) -> bytes:
 
 
 def _decode(raw: bytes | msgspec.Raw) -> Any:
-    """Return a JSON value; a raw one was not looked into when its message was read."""
+    """Return a JSON value; a raw one was not validated when its message was read."""
     try:
         return msgspec.json.decode(raw)
     except (ValueError, RecursionError) as error:
@@ -203,7 +205,7 @@ def _signature_name(parameters: Any) -> str:
 
 
 def _is_written_otherwise(instances: bytes) -> bool:
-    """Say whether a number may be; looked for in stretches, for each holds Python's lock."""
+    """Return whether a number may be; searches in chunks, for each search holds the GIL."""
     starts = range(0, len(instances), _SEARCHED_AT_ONCE)
     ends = (start + _SEARCHED_AT_ONCE + _OVERLAP for start in starts)
     return any(map(partial(_NOT_AS_WRITTEN.search, instances), starts, ends))
@@ -212,7 +214,7 @@ def _is_written_otherwise(instances: bytes) -> bool:
 def _rewritten(instances: bytes) -> bytes:
     """Return a JSON array as a protobuf Value writes it; a large one in pieces."""
     if len(instances) > WHOLE_BYTES:
-        # It is JSON: what the pieces refuse is what they do not take.
+        # The array is valid JSON: an error means that the piecewise reader does not support it.
         with suppress(DeepError, StatusError):
             document = read_outline(instances, _ANY_SIZE, first_counts=False)
             return b"".join(_pieces(document, document.root))
@@ -237,7 +239,7 @@ def _pieces(document: Document, value: Any) -> Iterator[bytes]:
 
 
 def _through_doubles(value: Any) -> Any:
-    """Return a JSON value as it comes out of a protobuf Value: 1.0 as 1, integers as doubles."""
+    """Return a JSON value as a protobuf Value writes it: 1.0 as 1, integers as doubles."""
     if isinstance(value, list):
         return [_through_doubles(item) for item in value]
     if isinstance(value, dict):

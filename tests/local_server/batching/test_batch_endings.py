@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
+from cloudserve.local_server.batching.requests import LoopCompletion, ThreadCompletion, settle
 from cloudserve.local_server.batching.scheduler import Scheduler
-from cloudserve.local_server.batching.tasks import LoopTicket, ThreadTicket, settle
 from cloudserve.local_server.status import Code, StatusError
 
 from .conftest import NEVER, gathered, outcome, x
@@ -121,11 +121,11 @@ def test_a_request_cancelled_while_it_runs_harms_no_neighbour(model, batch):
 
 
 def test_a_loop_that_is_gone_harms_no_neighbour(caplog):
-    async def ticket():
-        return LoopTicket()
+    async def completion():
+        return LoopCompletion()
 
-    thread = ThreadTicket()
-    settle([(asyncio.run(ticket()), {}), (thread, {"y:0": 1})])
+    thread = ThreadCompletion()
+    settle([(asyncio.run(completion()), {}), (thread, {"y:0": 1})])
     assert thread.wait() == {"y:0": 1}
     assert caplog.messages == ["the event loop of 1 answers is closed"]
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters
-from cloudserve.local_server.batching.queues import BatchQueue, Ring
-from cloudserve.local_server.batching.tasks import Task, ThreadTicket
+from cloudserve.local_server.batching.queues import BatchQueue, RoundRobin
+from cloudserve.local_server.batching.requests import Task, ThreadCompletion
 from cloudserve.local_server.status import Code, StatusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ MILLISECOND = 1000
 
 
 def task(size):
-    return Task({"x:0": np.zeros((size, 1), np.float32)}, size, ThreadTicket())
+    return Task({"x:0": np.zeros((size, 1), np.float32)}, size, ThreadCompletion())
 
 
 def queue(**parameters):
@@ -193,32 +193,32 @@ def test_a_closed_queue_does_not_wait_for_its_timeout_and_takes_no_more():
 
 
 def test_queues_take_turns_and_idle_ones_none():
-    ring, busy, calm, idle = Ring(), *(queue(max_batch_size=1) for _ in range(3))
+    rotation, busy, calm, idle = RoundRobin(), *(queue(max_batch_size=1) for _ in range(3))
     for owner in (busy, busy, busy, calm):
-        ring.add(owner, task(1), 0.0)
-    order = [ring.take(0.0)[0] for _ in range(4)]
+        rotation.add(owner, task(1), 0.0)
+    order = [rotation.take(0.0)[0] for _ in range(4)]
     assert order == [busy, calm, busy, busy]
-    assert ring.take(0.0) is None
+    assert rotation.take(0.0) is None
     assert idle.idle
 
 
 def test_a_queue_that_waits_lets_others_go_first():
-    ring, slow, fast = Ring(), queue(batch_timeout_micros=MILLISECOND), queue()
-    assert ring.add(slow, task(1), 0.0)
-    assert not ring.add(slow, task(1), 0.0)
-    assert ring.due() == pytest.approx(0.001)
-    assert ring.add(fast, task(1), 0.0005)
-    assert ring.take(0.0005)[0] is fast
-    assert ring.take(0.0009) is None
-    assert ring.take(0.0011)[0] is slow
-    assert ring.due() is None
+    rotation, slow, fast = RoundRobin(), queue(batch_timeout_micros=MILLISECOND), queue()
+    assert rotation.add(slow, task(1), 0.0)
+    assert not rotation.add(slow, task(1), 0.0)
+    assert rotation.due() == pytest.approx(0.001)
+    assert rotation.add(fast, task(1), 0.0005)
+    assert rotation.take(0.0005)[0] is fast
+    assert rotation.take(0.0009) is None
+    assert rotation.take(0.0011)[0] is slow
+    assert rotation.due() is None
 
 
 def test_a_queue_is_idle_when_what_was_taken_is_done_too():
-    ring, made = Ring(), queue()
-    ring.add(made, task(1), 0.0)
+    rotation, made = RoundRobin(), queue()
+    rotation.add(made, task(1), 0.0)
     assert not made.idle
-    ring.take(0.0)
+    rotation.take(0.0)
     assert not made.idle
     made.running -= 1
     assert made.idle

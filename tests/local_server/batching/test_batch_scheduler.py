@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters
 from cloudserve.local_server.batching.queues import BatchQueue
+from cloudserve.local_server.batching.requests import Task, ThreadCompletion, settle
 from cloudserve.local_server.batching.scheduler import Scheduler
-from cloudserve.local_server.batching.tasks import Task, ThreadTicket, settle
 
 MINUTE = 60 * 10**6
 
 
 def task(size=1):
-    return Task({"x:0": np.zeros(size)}, size, ThreadTicket())
+    return Task({"x:0": np.zeros(size)}, size, ThreadCompletion())
 
 
 class Work:
@@ -31,7 +31,7 @@ class Work:
         self.entered.release()
         assert self.go_on.wait(10)
         self.batches.append([one.size for one in tasks])
-        settle((one.ticket, {}) for one in tasks)
+        settle((one.completion, {}) for one in tasks)
 
     def wait_until_busy(self):
         assert self.entered.acquire(timeout=10)
@@ -48,14 +48,14 @@ def scheduler():
 def test_a_task_wakes_a_thread(scheduler):
     work, one = Work(), task()
     scheduler.add([work.queue], one)
-    assert one.ticket.wait() == {}
+    assert one.completion.wait() == {}
     assert work.batches == [[1]]
 
 
 def test_a_timeout_that_ends_wakes_a_thread(scheduler):
     work, one = Work(max_batch_size=10, batch_timeout_micros=1000), task()
     scheduler.add([work.queue], one)
-    assert one.ticket.wait() == {}
+    assert one.completion.wait() == {}
 
 
 def test_two_batches_run_at_once_in_two_threads(scheduler):
@@ -68,7 +68,7 @@ def test_two_batches_run_at_once_in_two_threads(scheduler):
     work.wait_until_busy()
     work.go_on.set()
     for one in tasks:
-        one.ticket.wait()
+        one.completion.wait()
 
 
 def test_what_a_thread_leaves_behind_is_looked_after_by_the_other(scheduler):
@@ -78,7 +78,7 @@ def test_what_a_thread_leaves_behind_is_looked_after_by_the_other(scheduler):
     scheduler.add([busy.queue], task())
     busy.wait_until_busy()
     scheduler.add([slow.queue], waiting)
-    assert waiting.ticket.wait() == {}
+    assert waiting.completion.wait() == {}
     assert not busy.batches
     busy.go_on.set()
     scheduler.drain([busy.queue])
@@ -122,7 +122,7 @@ def test_a_queue_that_is_busy_leaves_a_task_to_the_other(scheduler):
     busy.wait_until_busy()
     one = task()
     scheduler.add([busy.queue, idle.queue], one)
-    assert one.ticket.wait() == {}
+    assert one.completion.wait() == {}
     busy.go_on.set()
     scheduler.drain([busy.queue, idle.queue])
     assert (busy.batches, idle.batches) == ([[1]], [[1]])
@@ -148,7 +148,7 @@ def test_tasks_of_many_threads_are_each_settled_once(scheduler):
     def call(size):
         one = task(size % 7)
         scheduler.add([work.queue], one)
-        return one.ticket.wait()
+        return one.completion.wait()
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(call, range(700))) == [{}] * 700

@@ -13,8 +13,8 @@ from cloudserve.local_server.batching.padding import (
     pad_lengths,
     padding_rows,
 )
+from cloudserve.local_server.batching.requests import Task, ThreadCompletion
 from cloudserve.local_server.batching.splitting import split_outputs, split_task
-from cloudserve.local_server.batching.tasks import Task, ThreadTicket
 from cloudserve.local_server.status import Code, StatusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ DIFFERENT = (
 
 def task(values, dtype=np.float32, name="x:0"):
     array = np.array(values, dtype)
-    return Task({name: array}, len(array), ThreadTicket())
+    return Task({name: array}, len(array), ThreadCompletion())
 
 
 def merged(*tasks, **parameters):
@@ -104,7 +104,7 @@ def test_padding_repeats_a_row_of_the_last_task_that_has_one():
 
 
 def test_every_input_is_padded_with_its_own_row():
-    two = Task({"x:0": np.array([[7]]), "s:0": np.array([b"a"], object)}, 1, ThreadTicket())
+    two = Task({"x:0": np.array([[7]]), "s:0": np.array([b"a"], object)}, 1, ThreadCompletion())
     inputs, padding = merge([two], BatchingParameters(max_batch_size=3, allowed_batch_sizes=(3,)))
     assert padding == 2
     assert {n: a.tolist() for n, a in inputs.items()} == {"x:0": [[7]] * 3, "s:0": [b"a"] * 3}
@@ -224,7 +224,7 @@ def test_outputs_that_are_not_one_row_for_each_input_row_are_refused(output, mes
 
 def settle_pieces(pieces, outcomes, order):
     for index in order:
-        pieces[index].ticket.settle(outcomes[index])
+        pieces[index].completion.settle(outcomes[index])
 
 
 @given(st.integers(0, 30), st.integers(0, 5), st.integers(1, 5), st.randoms())
@@ -236,7 +236,7 @@ def test_pieces_are_joined_in_their_order_whatever_order_they_are_done_in(
     assert all(piece.size <= limit for piece in pieces)
     order = random.sample(range(len(pieces)), len(pieces))
     settle_pieces(pieces, [{"y:0": piece.inputs["x:0"] * 2} for piece in pieces], order)
-    assert whole.ticket.wait()["y:0"].tolist() == [2 * n for n in range(size)]
+    assert whole.completion.wait()["y:0"].tolist() == [2 * n for n in range(size)]
 
 
 def test_the_first_error_among_the_pieces_is_the_tasks():
@@ -244,14 +244,14 @@ def test_the_first_error_among_the_pieces_is_the_tasks():
     pieces = split_task(whole, 0, 2)
     errors = [StatusError(Code.INTERNAL, text) for text in ("second", "third")]
     settle_pieces(pieces, [{"y:0": np.zeros(2)}, *errors], [2, 1, 0])
-    assert refusal(whole.ticket.wait) == (Code.INTERNAL, "second")
+    assert refusal(whole.completion.wait) == (Code.INTERNAL, "second")
 
 
 def test_pieces_whose_outputs_differ_in_length_cannot_be_joined():
     whole = task(np.arange(4))
     pieces = split_task(whole, 0, 2)
     settle_pieces(pieces, [{"y:0": np.zeros((2, 3))}, {"y:0": np.zeros((2, 4))}], [0, 1])
-    assert refusal(whole.ticket.wait) == (
+    assert refusal(whole.completion.wait) == (
         Code.FAILED_PRECONDITION,
         "Tensor concat operation failed",
     )
@@ -262,7 +262,7 @@ def test_pieces_whose_outputs_differ_in_length_cannot_be_joined():
 
 def arrays_task(**arrays):
     named = {f"{name}:0": array for name, array in arrays.items()}
-    return Task(named, len(next(iter(arrays.values()))), ThreadTicket())
+    return Task(named, len(next(iter(arrays.values()))), ThreadCompletion())
 
 
 def strings(shape, item):
@@ -314,7 +314,7 @@ def test_a_request_too_long_for_its_batch_fails_no_other_of_it():
     parameters = BatchingParameters(pad_variable_length_inputs=True)
     execute(tasks, run, parameters, 0.0, lambda tasks, padding: None)
     assert batches == [wide.shape, tall.shape]
-    assert [task.ticket.wait()["y:0"].tolist() for task in tasks] == [[20_000], [20_000]]
+    assert [task.completion.wait()["y:0"].tolist() for task in tasks] == [[20_000], [20_000]]
 
 
 def test_a_request_that_cannot_be_padded_alone_fails_alone():
@@ -324,5 +324,5 @@ def test_a_request_that_cannot_be_padded_alone_fails_alone():
     )
     execute(tasks, lambda x: {"y:0": x["x:0"][:, 0]}, parameters, 0.0, lambda *_: None)
     with pytest.raises(PaddingError):
-        tasks[0].ticket.wait()
-    assert tasks[1].ticket.wait()["y:0"].tolist() == [1]
+        tasks[0].completion.wait()
+    assert tasks[1].completion.wait()["y:0"].tolist() == [1]

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from cloudserve.local_server.batching import (
@@ -10,7 +12,7 @@ from cloudserve.local_server.batching import (
     default_parameters,
     read_parameters,
 )
-from cloudserve.local_server.batching.parameters import check_pool, check_queues, parse_parameters
+from cloudserve.local_server.batching.parameters import check_pool, check_queues
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
 from hypothesis import given
@@ -24,6 +26,13 @@ batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 1000000 }
 num_batch_threads { value: 8 }
 """
+
+
+def parse_parameters(text):
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(text)
+        file.flush()
+        return read_parameters(Path(file.name))
 
 
 def test_an_empty_file_has_the_schedulers_defaults():
@@ -212,11 +221,15 @@ def test_the_execution_limit_is_another_one_only_when_splitting(parameters, limi
     assert BatchingParameters(**parameters).execution_limit == limit
 
 
-def test_the_message_lives_beside_tensorflows_own_wrappers():
+def test_the_message_lives_beside_tensorflows_own_wrappers(tmp_path):
+    file = tmp_path / "parameters"
+    file.write_text("max_batch_size { value: 3 }")
     code = (
+        "import sys; from pathlib import Path;"
         "import cloudserve.local_server.batching.parameters as p;"
         "from google.protobuf import wrappers_pb2;"
-        "assert p.parse_parameters('max_batch_size { value: 3 }').max_batch_size == 3;"
+        "assert p.read_parameters(Path(sys.argv[1])).max_batch_size == 3;"
         "assert wrappers_pb2.Int64Value(value=3).value == 3"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    run = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+    assert run.returncode == 0

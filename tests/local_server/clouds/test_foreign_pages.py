@@ -12,7 +12,7 @@ IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-
 
 EVIL = "https://evil.example"
 PAGE = f"A web page of '{EVIL}', another site, sent this request: it is refused."
-NAME = "The host 'evil.example:8900' is no name of this server: --allow-host allows one."
+NAME = "The host 'evil.example:8900' is not a name of this server: --allow-host allows one."
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=k/20261121/us-east-1/{}/aws4_request, SignedHeaders=host,"
     " Signature=0"

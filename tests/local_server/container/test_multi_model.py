@@ -217,7 +217,7 @@ class TestWebPages:
         assert answer["error"].startswith("A web page of 'https://evil.example', another site,")
         status, answer = many.send("POST", "/models", body, Host="evil.example")
         assert status == 403
-        assert answer["error"].startswith("The host 'evil.example' is no name of this server")
+        assert answer["error"].startswith("The host 'evil.example' is not a name of this server")
         assert many.send("GET", "/models") == (200, {})
 
     def test_predictions_are_anybodys(self, many, url):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
-from cloudserve.local_server.inference import Inference, Way
+from cloudserve.local_server.inference import ExecutionMode, Inference
 from cloudserve.local_server.inference.example_methods import CLASSIFY, REGRESS
-from cloudserve.local_server.inference.nouns import ModelSpec, Task
+from cloudserve.local_server.inference.types import ModelSpec, Task
 from cloudserve.local_server.models import Manager, State
 from cloudserve.local_server.protocols.tfserving.predict_json import begin_predict_json
 from cloudserve.local_server.status import Code, StatusError
@@ -168,7 +168,7 @@ def test_a_prediction_whose_time_ends_in_a_batch_leaves_its_neighbours(batching)
 
     async def main(inference):
         with pytest.raises(StatusError) as caught:
-            await inference.predict(ModelSpec("m"), one, within=0.01)
+            await inference.predict(ModelSpec("m"), one, timeout_seconds=0.01)
         assert (caught.value.code, caught.value.message) == EXPIRED
         waiting = (inference.predict(ModelSpec("m"), one) for _ in range(TOGETHER - 1))
         return await asyncio.gather(*waiting)
@@ -192,7 +192,7 @@ def test_a_prediction_whose_time_ends_while_its_batch_runs_is_told_the_other_thi
 
     async def main(inference):
         with pytest.raises(StatusError) as caught:
-            await inference.predict(ModelSpec("m"), one, within=0.05)
+            await inference.predict(ModelSpec("m"), one, timeout_seconds=0.05)
         told = caught.value.code, caught.value.message
         echoes[0].go_on.set()
         await manager.unload_all()
@@ -301,7 +301,7 @@ def test_examples_whose_time_ends_in_a_batch_are_told_so_and_are_not_run(values)
 
     async def main(inference):
         with pytest.raises(StatusError) as caught:
-            await inference.regress(spec, [b"late"], within=0.01)
+            await inference.regress(spec, [b"late"], timeout_seconds=0.01)
         await asyncio.gather(*(inference.regress(spec, [b""]) for _ in range(TOGETHER - 1)))
         return caught.value.code, caught.value.message
 
@@ -324,7 +324,10 @@ def test_a_body_that_waits_for_a_thread_to_be_parsed_is_given_up_in_time(batchin
     with ThreadPoolExecutor(1) as executor:
         executor.submit(may_go_on.wait, 60)
         asking = begin_predict_json(
-            Inference(manager, executor), ModelSpec("m"), b'{"instances": [NaN]}', within=0.01
+            Inference(manager, executor),
+            ModelSpec("m"),
+            b'{"instances": [NaN]}',
+            timeout_seconds=0.01,
         )
         try:
             with pytest.raises(StatusError) as caught:
@@ -340,5 +343,5 @@ def test_an_error_of_a_prediction_in_a_batch_is_its_own(batching):
         inference = Inference(manager, executor)
         with pytest.raises(StatusError, match='"s" not found'):
             asyncio.run(inference.predict(ModelSpec("m", signature="s"), one))
-        assert inference.way(ModelSpec("m"), 0) is Way.BATCH
-        assert inference.way(ModelSpec("n"), 0) is Way.THREAD
+        assert inference.execution_mode(ModelSpec("m"), 0) is ExecutionMode.BATCH
+        assert inference.execution_mode(ModelSpec("n"), 0) is ExecutionMode.THREAD

@@ -10,7 +10,7 @@ import pytest
 from cloudserve.local_server.codecs.tfrecord import read_records
 from cloudserve.local_server.config import LoggingConfig, ModelConfig
 from cloudserve.local_server.inference import Inference
-from cloudserve.local_server.inference.nouns import ModelSpec, Prediction, Task
+from cloudserve.local_server.inference.types import ModelSpec, Prediction, Task
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.monitoring.log_options import LogLimits, RequestLogOptions
 from cloudserve.local_server.monitoring.log_records import Entry, to_record

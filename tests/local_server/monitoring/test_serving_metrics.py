@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.inference.nouns import ModelSpec
-from cloudserve.local_server.inference.observing import Method as Asked
-from cloudserve.local_server.inference.observing import Observation
+from cloudserve.local_server.inference.observation import Method as Asked
+from cloudserve.local_server.inference.observation import Observation
+from cloudserve.local_server.inference.types import ModelSpec
 from cloudserve.local_server.models import Servable, State, Version, VersionState
 from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
 from cloudserve.local_server.protocols.errors import ErrorResponse
-from cloudserve.local_server.protocols.middleware.metrics import CountedGrpc, MetricsFace
+from cloudserve.local_server.protocols.middleware.metrics import CountedGrpc, MetricsApp
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_types import Call, Method, Service
 from cloudserve.local_server.transport.types import Head, Request, Response
@@ -88,7 +88,7 @@ def test_an_unused_server_tells_every_metric_of_tensorflow_serving_by_its_type(m
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 def test_the_exact_path_answers_whatever_the_method_and_takes_no_body(metrics, method):
-    face = MetricsFace(metrics, Face(Response(404)))
+    face = MetricsApp(metrics, Face(Response(404)))
     answer = ask(face, PATH, method)
     assert (answer.status, answer.content_type) == (200, "text/plain")
     assert answer.body == metrics.page()
@@ -96,14 +96,14 @@ def test_the_exact_path_answers_whatever_the_method_and_takes_no_body(metrics, m
 
 
 def test_a_query_on_the_path_is_refused_as_tensorflow_serving_does(metrics):
-    answer = ask(MetricsFace(metrics, Face(Response(404)), "/m"), "/m?name=x")
+    answer = ask(MetricsApp(metrics, Face(Response(404)), "/m"), "/m?name=x")
     assert (answer.status, answer.content_type) == (400, "text/plain")
     assert answer.body == b"Unexpected path: /m?name=x. Should be /m"
 
 
 @pytest.mark.parametrize("target", ["/metrics", PATH + "/", PATH.upper(), "/"])
 def test_every_other_path_goes_behind(metrics, target):
-    face = MetricsFace(metrics, Face(Response(404, b"no")))
+    face = MetricsApp(metrics, Face(Response(404, b"no")))
     assert ask(face, target).body == b"no"
     assert face.body_limit(Head("GET", target)) == 7
     assert lines(metrics, ":tensorflow:serving:request_count") == []
@@ -123,7 +123,7 @@ def test_every_other_path_goes_behind(metrics, target):
 )
 @pytest.mark.parametrize("later", [False, True])
 def test_rest_requests_count_by_the_model_and_api_of_their_url(metrics, target, model, api, later):
-    ask(MetricsFace(metrics, Face(Response(200), later=later)), target)
+    ask(MetricsApp(metrics, Face(Response(200), later=later)), target)
     count = ":tensorflow:serving:request_count"
     assert lines(metrics, count) == [f'{count}{{model_name="{model}",status="OK"}} 1']
     latency = ":tensorflow:serving:request_latency_count"
@@ -141,7 +141,7 @@ def test_rest_requests_count_by_the_model_and_api_of_their_url(metrics, target, 
     ],
 )
 def test_failures_count_by_their_code_and_have_no_latency(metrics, answer, status):
-    ask(MetricsFace(metrics, Face(answer)), "/v1/models/m:predict")
+    ask(MetricsApp(metrics, Face(answer)), "/v1/models/m:predict")
     count = ":tensorflow:serving:request_count"
     assert lines(metrics, count) == [f'{count}{{model_name="m",status="{status}"}} 1']
     assert lines(metrics, ":tensorflow:serving:request_latency") == []
@@ -151,7 +151,7 @@ def test_failures_count_by_their_code_and_have_no_latency(metrics, answer, statu
     ("error", "status"), [(ValueError(), "INTERNAL"), (asyncio.CancelledError(), "CANCELLED")]
 )
 def test_a_request_that_breaks_off_counts_too(metrics, error, status):
-    face = MetricsFace(metrics, Face(error, later=True))
+    face = MetricsApp(metrics, Face(error, later=True))
     with pytest.raises(type(error)):
         ask(face, "/v1/models/m:predict")
     assert f'status="{status}"' in lines(metrics, ":tensorflow:serving:request_count")[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from ....inference import Inference
-from ....inference.nouns import ModelSpec
+from ....inference.types import ModelSpec
 from ....protocols.tfserving.predict_json import predict_json
 from ....status import StatusError
 

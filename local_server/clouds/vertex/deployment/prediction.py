@@ -13,8 +13,8 @@ import msgspec
 from ....inference import Inference
 from ....protocols.vertex.predict import (
     DeployedModel,
-    Limits,
-    PredictRequest,
+    VertexLimits,
+    VertexRequest,
     predict,
     raw_predict,
     read_request,
@@ -93,10 +93,10 @@ class Predictions:
                 answer = await commands.predict(image, deployed, request, limits)
         return Response(200, answer, JSON)
 
-    def _checked(self, body: bytes) -> PredictRequest:
+    def _checked(self, body: bytes) -> VertexRequest:
         """Parse a body by the message's schema, with Google's own error texts."""
         message = parse(self._schemas, _REQUEST, body, "")
-        return PredictRequest(
+        return VertexRequest(
             instances=_raw(message.get("instances", [])),
             parameters=_raw(message.get("parameters")),
         )
@@ -121,7 +121,7 @@ class Predictions:
         }
         return Response(200, answer, kind, headers)
 
-    async def _raw(self, deployed: DeployedModel, body: bytes, limits: Limits) -> bytes:
+    async def _raw(self, deployed: DeployedModel, body: bytes, limits: VertexLimits) -> bytes:
         return await raw_predict(self._inference, deployed, _http_body(body), limits)
 
     def _own_image(self, deployed: DeployedModel) -> commands.OwnImage | None:
@@ -143,7 +143,7 @@ class Predictions:
             )
         return Response(200, msgspec.json.encode({"output": output}), JSON)
 
-    async def _answering(self, name: str, head: Head) -> tuple[DeployedModel, Limits]:
+    async def _answering(self, name: str, head: Head) -> tuple[DeployedModel, VertexLimits]:
         endpoint = self._records.endpoint(name)
         check_serves(endpoint, host_of(head))
         split = endpoint.get("trafficSplit")
@@ -173,13 +173,13 @@ def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _limits(endpoint: Mapping[str, Any]) -> Limits:
+def _limits(endpoint: Mapping[str, Any]) -> VertexLimits:
     if not endpoint.get("dedicatedEndpointDns"):
-        return Limits(SHARED_LIMIT, _SHARED_SECONDS)
+        return VertexLimits(SHARED_LIMIT, _SHARED_SECONDS)
     text = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout", "")
     match = _SECONDS.fullmatch(text)
     seconds = float(match[1]) if match else _DEDICATED_SECONDS
-    return Limits(DEDICATED_LIMIT, min(seconds, _LONGEST_SECONDS))
+    return VertexLimits(DEDICATED_LIMIT, min(seconds, _LONGEST_SECONDS))
 
 
 class _HttpBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""Examples in, classes and values out: the messages of Classify, Regress and MultiInference.
+"""Messages of Classify, Regress and MultiInference: examples in, classes and values out.
 
 Source: tensorflow_serving/apis/{input,classification,regression}.proto; tfserving.md 3.4.
 """
@@ -6,15 +6,15 @@ Source: tensorflow_serving/apis/{input,classification,regression}.proto; tfservi
 from __future__ import annotations
 
 from ....codecs.examples import check_examples
-from ....inference.nouns import Classifications, Regressions
+from ....inference.types import Classifications, Regressions
 from ....transport.grpc_types import Message
 
 
 def read_examples(request: Message) -> list[bytes]:
-    """Return the serialized Examples of a request's `input`, each with the context before it.
+    """Return the serialized Examples of a request's `input`, each preceded by the context.
 
-    Messages join by their bytes (protobuf, "Last one wins"), so an example's features go before
-    its context's. Raises StatusError (RESOURCE_EXHAUSTED) for more memory than `Room` has.
+    Concatenated messages merge (protobuf, "Last one wins"), so an example's features override its
+    context's. Raises StatusError (RESOURCE_EXHAUSTED) for more memory than `Room` has.
     """
     if request.input.WhichOneof("kind") == "example_list_with_context":
         listed = request.input.example_list_with_context
@@ -26,7 +26,7 @@ def read_examples(request: Message) -> list[bytes]:
 
 
 def write_classifications(result: Message, answer: Classifications) -> None:
-    """Write a `ClassificationResult`; a label that is not UTF-8 loses what is not."""
+    """Write a `ClassificationResult`; invalid UTF-8 in labels is replaced."""
     for labels, scores in zip(answer.labels.tolist(), answer.scores.tolist(), strict=True):
         classes = result.classifications.add().classes
         for label, score in zip(labels, scores, strict=True):

@@ -1,4 +1,4 @@
-"""What a PredictRequest brings, checked against a signature in TensorFlow Serving's words.
+"""Inputs of a PredictRequest, checked against a signature with TensorFlow Serving's texts.
 
 Source: tensorflow_serving/servables/tensorflow/predict_util.cc (`PreProcessPrediction`),
 tensorflow/cc/saved_model/util.cc (`GetInputValues`); tfserving.md 3.3.
@@ -18,10 +18,10 @@ from ....transport.grpc_types import Message
 
 
 def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str, Tensor]:
-    """Return the arrays that a signature wants, by alias, but for those it has defaults for.
+    """Return the input arrays of a signature by alias, without those that use their default.
 
-    Raises StatusError (INVALID_ARGUMENT) for names that are missing or not known, for a
-    TensorProto that is none, and for tensors that together take too much memory (`Room`).
+    Raises StatusError (INVALID_ARGUMENT) for missing or unknown names, for an invalid TensorProto,
+    and for tensors that together take too much memory (`Room`).
     """
     _check_count(signature, inputs)
     arrays: dict[str, Tensor] = {}
@@ -44,7 +44,7 @@ def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str
 
 
 def check_filter(signature: Signature, output_filter: Sequence[str]) -> None:
-    """Refuse outputs that a signature does not have, and those named twice."""
+    """Refuse outputs that are not in the signature or are named twice."""
     known = {spec.alias for spec in signature.outputs}
     seen: set[str] = set()
     for alias in output_filter:
@@ -59,14 +59,14 @@ def check_filter(signature: Signature, output_filter: Sequence[str]) -> None:
 
 
 def _check_count(signature: Signature, inputs: Mapping[str, Message]) -> None:
-    given, wanted = set(inputs), {spec.alias for spec in signature.inputs}
-    too_few = len(given) < len(wanted) and not signature.defaults
-    if len(given) > len(wanted) or too_few:
+    sent, required = set(inputs), {spec.alias for spec in signature.inputs}
+    too_few = len(sent) < len(required) and not signature.defaults
+    if len(sent) > len(required) or too_few:
         raise _invalid(
-            f"input size does not match signature: {len(given)}!={len(wanted)} "
-            f"len({{{_join(given)}}}) != len({{{_join(wanted)}}}). "
-            f"Sent extra: {{{_join(given - wanted)}}}. "
-            f"Missing but required: {{{_join(wanted - given)}}}."
+            f"input size does not match signature: {len(sent)}!={len(required)} "
+            f"len({{{_join(sent)}}}) != len({{{_join(required)}}}). "
+            f"Sent extra: {{{_join(sent - required)}}}. "
+            f"Missing but required: {{{_join(required - sent)}}}."
         )
 
 

@@ -1,4 +1,4 @@
-"""`tensorflow.serving.ModelService` on the data plane and the life cycle.
+"""`tensorflow.serving.ModelService` on the data plane and the models' life cycle.
 
 Source: tensorflow_serving/apis/model_service.proto, model_servers/model_service_impl.cc,
 get_model_status_impl.cc; tfserving.md 3.5, 3.6.
@@ -28,7 +28,7 @@ _ANY_HOST = Sites(checks_host=False)
 
 
 class ModelService:
-    """Tells the states of versions, and takes new configurations where there is a reloader."""
+    """Reports the states of versions, and replaces the configuration if there is a reloader."""
 
     def __init__(
         self, inference: Inference, reloader: Reloader | None, reload_seconds: float | None = None
@@ -46,7 +46,7 @@ class ModelService:
         return Service("tensorflow.serving.ModelService", methods)
 
     async def status(self, _call: Call, request: Message) -> Message:
-        """Tell the state of a version, or of all; a label is passed over."""
+        """Return the state of a version, or of all; a label is ignored."""
         spec = read_any_spec(request)
         response = GetModelStatusResponse()
         for state in self._inference.status(spec.name, spec.version):
@@ -56,7 +56,7 @@ class ModelService:
         return response
 
     async def reload(self, _call: Call, request: Message) -> Message:
-        """Replace the configuration; of `metric_names`, which are none here, nothing is told."""
+        """Replace the configuration. `metric_names` is ignored: this server has no such metrics."""
         if self._reloader is None:
             text = "The models of this server are fixed: it was started without a configuration"
             raise StatusError(Code.UNIMPLEMENTED, text)
@@ -73,7 +73,7 @@ class ModelService:
 
 
 def _admit_programs(call: Call) -> None:
-    """Refuse a call that a web page sent."""
+    """Refuse a call sent by a web page."""
     problem = _ANY_HOST.problem({key: str(value) for key, value in call.metadata})
     if problem:
         raise StatusError(Code.PERMISSION_DENIED, problem)

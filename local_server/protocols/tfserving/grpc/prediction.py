@@ -26,7 +26,7 @@ from cloudserve.savedmodel.signature import Signature
 
 from ....codecs.tensor_proto import stated_bytes, to_tensor_proto
 from ....inference import Inference, UnknownSignatureError
-from ....inference.nouns import Classifications, ModelSpec, Prediction, Regressions, Task
+from ....inference.types import Classifications, ModelSpec, Prediction, Regressions, Task
 from ....runtime.types import Tensor
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, Message, Method, Service
@@ -36,12 +36,12 @@ from .signature import signature_map
 from .spec import check_name, read_any_spec, read_spec, to_spec, write_spec
 
 _SIGNATURES = "signature_def"
-# What takes the event loop less time to read or write than to hand to a thread and back.
+# Up to this size the event loop parses or encodes faster than a hand-over to a thread takes.
 _SMALL = 64 * 1024
 
 
 class PredictionService:
-    """Answers the five methods; a request's work is done in the data plane's threads."""
+    """Serves the five methods; the work of a request runs in the data plane's threads."""
 
     def __init__(self, inference: Inference, *, tensor_content: bool = False) -> None:
         self._inference = inference
@@ -59,15 +59,15 @@ class PredictionService:
         return Service("tensorflow.serving.PredictionService", methods)
 
     async def predict(self, call: Call, request: Message) -> Message:
-        """Run a signature on tensors; where the model batches, without a thread that waits."""
+        """Run a signature on tensors; if the model batches, without a waiting thread."""
         spec = read_spec(request)
         if not self._inference.batches(spec):
             return await self._inference.submit(lambda: self._predict(spec, request))
         small = _is_small(request)
-        decode, wanted = partial(_decode, request), tuple(request.output_filter)
+        decode, output_filter = partial(_decode, request), tuple(request.output_filter)
         with _named_as_upstream():
             prediction = await self._inference.predict(
-                spec, decode, wanted, within=call.deadline_seconds, small=small
+                spec, decode, output_filter, timeout_seconds=call.deadline_seconds, small=small
             )
         if sum(tensor.nbytes for tensor in prediction.outputs.values()) <= _SMALL:
             return self._respond(prediction)
@@ -75,8 +75,8 @@ class PredictionService:
 
     def _predict(self, spec: ModelSpec, request: Message) -> Message:
         with _named_as_upstream():
-            decode, wanted = partial(_decode, request), tuple(request.output_filter)
-            prediction = self._inference.predict_here(spec, decode, wanted)
+            decode, output_filter = partial(_decode, request), tuple(request.output_filter)
+            prediction = self._inference.predict_here(spec, decode, output_filter)
         return self._respond(prediction)
 
     def _respond(self, prediction: Prediction) -> Message:
@@ -87,29 +87,29 @@ class PredictionService:
         return response
 
     async def classify(self, call: Call, request: Message) -> Message:
-        """Classify Examples; where the model batches, without a thread that waits."""
+        """Classify Examples; if the model batches, without a waiting thread."""
         spec, inference = read_spec(request), self._inference
         if not inference.batches(spec):
             return await inference.submit(
                 lambda: _classified(inference.classify_here(spec, read_examples(request)))
             )
         examples = await inference.submit(lambda: read_examples(request))
-        answer = await inference.classify(spec, examples, within=call.deadline_seconds)
+        answer = await inference.classify(spec, examples, timeout_seconds=call.deadline_seconds)
         return await inference.submit(lambda: _classified(answer))
 
     async def regress(self, call: Call, request: Message) -> Message:
-        """Give Examples a value each, in the same ways."""
+        """Return a value for each Example, in the same way."""
         spec, inference = read_spec(request), self._inference
         if not inference.batches(spec):
             return await inference.submit(
                 lambda: _regressed(inference.regress_here(spec, read_examples(request)))
             )
         examples = await inference.submit(lambda: read_examples(request))
-        answer = await inference.regress(spec, examples, within=call.deadline_seconds)
+        answer = await inference.regress(spec, examples, timeout_seconds=call.deadline_seconds)
         return await inference.submit(lambda: _regressed(answer))
 
     async def multi_inference(self, call: Call, request: Message) -> Message:
-        """Classify and regress the same Examples by several signatures, in the same ways."""
+        """Classify and regress the same Examples by several signatures, in the same way."""
         tasks = [Task(to_spec(task.model_spec), task.method_name) for task in request.tasks]
         inference = self._inference
         if not tasks or not inference.batches(tasks[0].spec):
@@ -117,11 +117,13 @@ class PredictionService:
                 lambda: _inferred(inference.multi_inference_here(tasks, read_examples(request)))
             )
         examples = await inference.submit(lambda: read_examples(request))
-        answers = await inference.multi_inference(tasks, examples, within=call.deadline_seconds)
+        answers = await inference.multi_inference(
+            tasks, examples, timeout_seconds=call.deadline_seconds
+        )
         return await inference.submit(lambda: _inferred(answers))
 
     async def metadata(self, _call: Call, request: Message) -> Message:
-        """Tell the signatures of a version."""
+        """Return the signatures of a version."""
         spec = read_any_spec(request)
         _check_fields(request.metadata_field)
         metadata = self._inference.metadata(check_name(spec))
@@ -132,7 +134,7 @@ class PredictionService:
 
 
 def _is_small(request: Message) -> bool:
-    """Say whether a request and the tensors that it states are both small."""
+    """Return whether a request and its declared tensors are both small."""
     if request.ByteSize() > _SMALL:
         return False
     return sum(map(stated_bytes, request.inputs.values())) <= _SMALL
@@ -146,7 +148,7 @@ def _decode(request: Message, signature: Signature) -> Mapping[str, Tensor]:
 
 @contextmanager
 def _named_as_upstream() -> Iterator[None]:
-    """Tell of an unknown signature in the words of TensorFlow Serving's gRPC."""
+    """Raise an unknown signature's error with the text of TensorFlow Serving's gRPC."""
     try:
         yield
     except UnknownSignatureError as error:

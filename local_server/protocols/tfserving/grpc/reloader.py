@@ -1,4 +1,4 @@
-"""Who is asked for another configuration over gRPC."""
+"""Replacement of the model configuration over gRPC."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ....config import ModelServerConfig
 
 
 class Reloader(Protocol):
-    """Who decides which models are served: `models.ServerCore`."""
+    """Replaces the configured models: `models.ServerCore`."""
 
     async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
-        """Replace the configuration, and wait until every newly named model is available.
+        """Replace the configuration, and wait until every new model is available.
 
-        Raises StatusError; DEADLINE_EXCEEDED when `seconds` are over.
+        Raises StatusError; DEADLINE_EXCEEDED after `seconds`.
         """
         ...

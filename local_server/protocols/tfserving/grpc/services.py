@@ -1,8 +1,8 @@
 """TensorFlow Serving's gRPC API: PredictionService and ModelService.
 
-This module is light; what it serves is imported at the start, as the generated messages bring
-TensorFlow along. Source: tensorflow_serving/apis/*.proto, tensorflow_serving/model_servers; see
-tfserving.md 3.
+This module is light: the services are imported when the server starts, because the generated
+messages import TensorFlow. Source: tensorflow_serving/apis/*.proto,
+tensorflow_serving/model_servers; see tfserving.md 3.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .reloader import Reloader
 
 
 class TfServingGrpc:
-    """Translates gRPC calls onto the data plane (a GrpcApplication).
+    """Translates gRPC calls to the data plane (a GrpcApplication).
 
-    With `tensor_content`, predictions are answered as bytes in `tensor_content`
+    With `tensor_content`, predictions hold their values as bytes in `tensor_content`
     (`enable_serialization_as_tensor_content`). Without a reloader the models are fixed; with one, a
-    new configuration is waited for `reload_seconds` at most (TensorFlow Serving: for ever).
+    new configuration has a timeout of `reload_seconds` (TensorFlow Serving: none).
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class TfServingGrpc:
         self._reload_seconds = reload_seconds
 
     def services(self) -> Sequence[Service]:
-        """Return both services. Raises MissingExtraError where the messages are not installed."""
-        import_tensorflow()  # quietly, before the messages import it
+        """Return both services. Raises MissingExtraError if the messages are not installed."""
+        import_tensorflow()  # with its log silenced, before the messages import it
         try:
             from .models import ModelService
             from .prediction import PredictionService

@@ -1,4 +1,4 @@
-"""A Signature as the `SignatureDef` message that metadata requests are answered with."""
+"""`SignatureDef` messages of metadata responses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
-from ....inference.nouns import Metadata
+from ....inference.types import Metadata
 from ....transport.grpc_types import Message
 
 _NUMBERS = {dtype_name(number): number for number in PROTO_NAMES}
@@ -15,7 +15,7 @@ _ANY_SIZE = -1
 
 
 def signature_map(metadata: Metadata) -> Message:
-    """Return the signatures of a version as a `SignatureDefMap`, the loader's own among them.
+    """Return the signatures of a version as a `SignatureDefMap`.
 
     Of a model without definitions they have what a Signature keeps: no default values, no names of
     dimensions, no parts of sparse and composite tensors.

@@ -1,36 +1,36 @@
-"""`ModelSpec` messages: which model a request asks for, and which one answered.
+"""`ModelSpec` messages: the model a request names, and the model that answered.
 
 Source: tensorflow_serving/apis/model.proto; tfserving.md 3.2.
 """
 
 from __future__ import annotations
 
-from ....inference.nouns import ModelSpec
+from ....inference.types import ModelSpec
 from ....status import Code, StatusError
 from ....transport.grpc_types import Message
 
 
 def read_spec(request: Message) -> ModelSpec:
-    """Read the `model_spec` of a request; refuses one without, or without a name."""
+    """Read the `model_spec` of a request; refuses a missing one or one without a name."""
     return check_name(read_any_spec(request))
 
 
 def check_name(spec: ModelSpec) -> ModelSpec:
-    """Return a spec as it is; refuses one without a name."""
+    """Return a spec unchanged; refuses one without a name."""
     if not spec.name:
         raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
     return spec
 
 
 def read_any_spec(request: Message) -> ModelSpec:
-    """Read the `model_spec` of a request, whose name may be empty; refuses a request without."""
+    """Read the `model_spec` of a request, whose name may be empty; refuses a missing one."""
     if not request.HasField("model_spec"):
         raise StatusError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
     return to_spec(request.model_spec)
 
 
 def to_spec(message: Message) -> ModelSpec:
-    """Return a `ModelSpec` message as a noun."""
+    """Convert a `ModelSpec` message."""
     choice = message.WhichOneof("version_choice")
     return ModelSpec(
         name=message.name,
@@ -41,7 +41,7 @@ def to_spec(message: Message) -> ModelSpec:
 
 
 def write_spec(message: Message, spec: ModelSpec) -> None:
-    """Write who answered: name, signature and the version that ran; never the label."""
+    """Write the model that answered: name, signature and actual version; never the label."""
     assert spec.version is not None
     message.name = spec.name
     message.signature_name = spec.signature

@@ -17,7 +17,7 @@ from cloudserve.local_server.clouds.vertex.batch.instances import (
     read_tf_records,
 )
 from cloudserve.local_server.clouds.vertex.deployment.traffic import check_split, choose, with_new
-from cloudserve.local_server.protocols.vertex.predict import PredictRequest, read_request
+from cloudserve.local_server.protocols.vertex.predict import VertexRequest, read_request
 from cloudserve.local_server.status import StatusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,7 +180,7 @@ class TestProtobufsNumbers:
                 assert "JSON" in error.message
 
     def test_a_number_past_every_double_is_refused(self):
-        request = PredictRequest(instances=b"[1" + b"0" * 400 + b"]")
+        request = VertexRequest(instances=b"[1" + b"0" * 400 + b"]")
         with pytest.raises(StatusError, match="TYPE_DOUBLE"):
             request.to_container()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 OWN = "127.0.0.1:8900"
-NO_NAME = "The host {} is no name of this server: --allow-host allows one."
+NO_NAME = "The host {} is not a name of this server: --allow-host allows one."
 A_PAGE = "A web page of {}, another site, sent this request: it is refused."
 
 

@@ -9,7 +9,7 @@ from cloudserve.local_server.status import Code
 from cloudserve.local_server.transport.types import Head, Request, Response
 
 
-class Served:
+class ServerStatus:
     """A server of two models, one of which failed."""
 
     def __init__(self):
@@ -41,7 +41,7 @@ class Behind:
 
 @pytest.fixture
 def served():
-    return Served()
+    return ServerStatus()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from cloudserve.local_server.batching import BatchedModel, BatchingParameters
 from cloudserve.local_server.batching.scheduler import Scheduler
-from cloudserve.local_server.inference.nouns import Metadata, ModelSpec
+from cloudserve.local_server.inference.types import Metadata, ModelSpec
 from cloudserve.local_server.protocols.tfserving.grpc.signature import signature_map
 from cloudserve.local_server.protocols.tfserving.model_json import metadata_json
 from cloudserve.local_server.runtime.options import SessionOptions

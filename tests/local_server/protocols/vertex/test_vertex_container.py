@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 ROUTES = ContainerRoutes("half", "/v1/endpoints/7/deployedModels/9:predict", "/health")
 
 
-class Served:
+class ServerStatus:
     is_stopping = False
     missing = ()
 
@@ -36,7 +36,7 @@ class Behind:
 
 @pytest.fixture
 def served():
-    return Served()
+    return ServerStatus()
 
 
 @pytest.fixture

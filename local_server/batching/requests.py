@@ -1,7 +1,7 @@
-"""A request on its way through a queue, and who waits for its answer.
+"""A queued request, and the completion that its caller waits for.
 
-A batch thread settles every task of a batch; a thread that waits is woken by its own event, an
-event loop once for all of its tasks in the batch.
+A batch thread settles every task of a batch. A waiting thread is woken by its own event, an event
+loop once for all of its tasks in the batch.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ Tensors: TypeAlias = Mapping[str, Tensor]
 """Arrays by the names of the graph's tensors, such as `x:0`."""
 
 Outcome: TypeAlias = Tensors | Exception
-"""What became of a task: its outputs, or why there are none."""
+"""A task's outputs, or its error."""
 
 
-class Ticket(Protocol):
-    """Who waits for the outcome of a task."""
+class Completion(Protocol):
+    """The caller's handle on the outcome of a task."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop whose thread has to settle it; None where any thread may."""
+        """The loop whose thread must settle it; None if any thread may."""
         ...
 
     @property
     def gone(self) -> bool:
-        """Say whether nobody waits any more, so that the task need not run."""
+        """Return whether no caller waits any more, so that the task need not run."""
         ...
 
     def begin(self) -> None:
-        """Hear, from a batch thread, that the task goes to the model now."""
+        """Record, from a batch thread, that the task starts to run."""
         ...
 
     def settle(self, outcome: Outcome) -> None:
-        """Hand over the outcome, once."""
+        """Set the outcome, once."""
         ...
 
 
@@ -54,15 +54,15 @@ class Task:
 
     inputs: Tensors
     size: int
-    ticket: Ticket
+    completion: Completion
     deadline: float = math.inf
-    """When the answer is of no use any more, on the scheduler's clock in seconds."""
+    """When the result is no longer useful, on the scheduler's clock in seconds."""
     queued: float = 0.0
-    """When it came, on the same clock."""
+    """The time of arrival, on the same clock."""
 
 
-class ThreadTicket:
-    """A thread that waits."""
+class ThreadCompletion:
+    """The completion of a waiting thread."""
 
     __slots__ = ("_outcome", "_settled")
 
@@ -74,7 +74,7 @@ class ThreadTicket:
         self._outcome: Outcome = {}
 
     def begin(self) -> None:
-        """Take no notice: the thread waits on."""
+        """Do nothing: the thread keeps waiting."""
 
     def settle(self, outcome: Outcome) -> None:
         """Wake the thread."""
@@ -82,15 +82,15 @@ class ThreadTicket:
         self._settled.set()
 
     def wait(self) -> Tensors:
-        """Return the outputs once they are there, or raise why there are none."""
+        """Wait for the outputs, or raise the task's error."""
         self._settled.wait()
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
 
 
-class LoopTicket:
-    """A coroutine that waits for `future` in the running loop."""
+class LoopCompletion:
+    """The completion of a coroutine that waits for `future` in the running loop."""
 
     __slots__ = ("future", "is_queued", "loop")
 
@@ -98,26 +98,26 @@ class LoopTicket:
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Tensors] = self.loop.create_future()
         self.is_queued = False
-        """Whether the task is in a queue, and no batch thread has begun with it."""
+        """Whether the task is in a queue and no batch thread has taken it."""
 
     @property
     def gone(self) -> bool:
-        """Say whether the coroutine was cancelled, or its time was over in the queue."""
+        """Return whether the coroutine was cancelled, or the task expired in the queue."""
         return self.future.done()
 
     def begin(self) -> None:
-        """Note that the task has left its queue."""
+        """Record that the task has left its queue."""
         self.is_queued = False
 
     def expire(self) -> bool:
-        """Refuse the task if it still waits in its queue; return whether it did.
+        """Refuse the task if it is still queued; return whether it was.
 
-        TensorFlow Serving says so too, but only once a batch thread gets to the task.
+        TensorFlow Serving refuses it too, but only when a batch thread reaches the task.
         """
         if not self.is_queued:
             return False
         self.settle(timed_out())
-        self.future.exception()  # heard, also where a full queue has refused the task meanwhile
+        self.future.exception()  # retrieved, even if a full queue refuses the task
         return True
 
     def settle(self, outcome: Outcome) -> None:
@@ -130,39 +130,39 @@ class LoopTicket:
             self.future.set_result(outcome)
 
 
-def settle(outcomes: Iterable[tuple[Ticket, Outcome]]) -> None:
-    """Settle tickets from any thread: each loop is woken once, however many of them are its own."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Ticket, Outcome]]] = {}
-    for ticket, outcome in outcomes:
-        if ticket.loop is None:
-            ticket.settle(outcome)
+def settle(outcomes: Iterable[tuple[Completion, Outcome]]) -> None:
+    """Settle completions from any thread: each loop is woken once for all of its own."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Completion, Outcome]]] = {}
+    for completion, outcome in outcomes:
+        if completion.loop is None:
+            completion.settle(outcome)
         else:
-            by_loop.setdefault(ticket.loop, []).append((ticket, outcome))
+            by_loop.setdefault(completion.loop, []).append((completion, outcome))
     for loop, pairs in by_loop.items():
         _settle_in(loop, pairs)
 
 
-def _settle_in(loop: asyncio.AbstractEventLoop, pairs: list[tuple[Ticket, Outcome]]) -> None:
+def _settle_in(loop: asyncio.AbstractEventLoop, pairs: list[tuple[Completion, Outcome]]) -> None:
     try:
         loop.call_soon_threadsafe(_settle_all, pairs)
     except RuntimeError:
-        # The loop was closed, and with it whoever waited there.
+        # The loop was closed, and its callers with it.
         logger.warning("the event loop of %d answers is closed", len(pairs))
 
 
-def _settle_all(pairs: list[tuple[Ticket, Outcome]]) -> None:
-    for ticket, outcome in pairs:
-        ticket.settle(outcome)
+def _settle_all(pairs: list[tuple[Completion, Outcome]]) -> None:
+    for completion, outcome in pairs:
+        completion.settle(outcome)
 
 
 def timed_out() -> StatusError:
-    """Return what a request is told whose time was over before a thread was free for it."""
+    """Return the error of a request whose deadline passed before a thread was free."""
     text = "Run() timeout exceeded while waiting in batching queue"
     return StatusError(Code.RESOURCE_EXHAUSTED, text)
 
 
 def own_copy(error: Exception) -> Exception:
-    """Return an error for one more raiser: threads that raise one object share its traceback."""
+    """Return a copy of an error: threads that raise the same object share its traceback."""
     if not isinstance(error, StatusError):
         return error
     copy = StatusError(error.code, error.message)

@@ -1,4 +1,4 @@
-"""What is asked of a model, and what it answers: the data plane's nouns."""
+"""Requests and results of the data plane."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..runtime.types import Tensor
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What a request asks for: without version and label the latest, "" the default signature."""
+    """A requested model: by default its latest version; "" is the default signature."""
 
     name: str
     version: int | None = None
@@ -23,7 +23,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model answered, and who: the version and signature that really ran."""
+    """A model's outputs, with the version and signature that ran."""
 
     spec: ModelSpec
     signature: Signature
@@ -32,20 +32,20 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The signatures of a version, with the loader's own."""
+    """The signatures of a version, with their `SignatureDef`s."""
 
     spec: ModelSpec
     signatures: Mapping[str, Signature]
     definitions: Mapping[str, Any] = field(default_factory=dict)
-    """Their `SignatureDef` messages, as far as the model has them: these say more."""
+    """`SignatureDef` messages of the signatures that have one; they hold more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classifications:
-    """The classes of each example, and who answered.
+    """The classes of each example, and the model that ran.
 
-    `labels` (bytes) and `scores` (float32) are of shape [examples, classes]; a model that has only
-    one of them gives b"" or 0.0 for the other.
+    `labels` (bytes) and `scores` (float32) have shape [examples, classes]; if the model returns
+    only one of them, the other is b"" or 0.0.
     """
 
     spec: ModelSpec
@@ -55,7 +55,7 @@ class Classifications:
 
 @dataclass(frozen=True, slots=True)
 class Regressions:
-    """The value of each example, float32 of shape [examples], and who answered."""
+    """The value of each example, float32 of shape [examples], and the model that ran."""
 
     spec: ModelSpec
     values: Tensor
@@ -63,7 +63,7 @@ class Regressions:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One part of a multi-inference: a signature, and what to do with it."""
+    """One task of a multi-inference: a signature and its method."""
 
     spec: ModelSpec
     method: str

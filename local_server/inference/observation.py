@@ -1,7 +1,7 @@
-"""What is told of a request when it is done: to metrics, to a log of requests.
+"""Observations of finished requests, for metrics and the request log.
 
-The data plane notes what happens on a request's way and tells its observer once, in the thread that
-did the work. An observer is quick, and what it raises fails no request.
+The data plane records each request and calls its observer once, in the thread that did the work. An
+observer is fast; an exception of it does not fail the request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Self, TypeAlias
 from ..models import Servable
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .nouns import Classifications, ModelSpec, Prediction, Regressions, Task
+from .types import Classifications, ModelSpec, Prediction, Regressions, Task
 
 Answer: TypeAlias = (
     Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Method(StrEnum):
-    """What a request asks of the data plane, by the names of `PredictionService`."""
+    """The methods of the data plane, named as in `PredictionService`."""
 
     PREDICT = "Predict"
     CLASSIFY = "Classify"
@@ -36,27 +36,27 @@ class Method(StrEnum):
 
 
 class Observation:
-    """One request, from taking a version to its answer (a context manager, used once).
+    """One request, from taking a version to its result (a context manager, used once).
 
-    What is not known yet when a request fails stays empty: `servable` is None for a model that is
-    not there, `signature` is "" for a signature that is not.
+    Fields that are unknown when a request fails stay empty: `servable` is None for an unknown
+    model, `signature` is "" for an unknown signature.
     """
 
     __slots__ = (
-        "_began", "_tell", "answer", "code", "examples", "inputs", "method", "run_seconds",
+        "_began", "_observe", "answer", "code", "examples", "inputs", "method", "run_seconds",
         "seconds", "servable", "signature", "spec", "tasks",
     )  # fmt: skip
 
-    def __init__(self, method: Method, spec: ModelSpec, tell: Observer) -> None:
+    def __init__(self, method: Method, spec: ModelSpec, observe: Observer) -> None:
         self.method = method
         self.spec = spec
-        """What was asked for."""
+        """The requested spec."""
         self.servable: Servable | None = None
         self.signature = ""
         self.inputs: Mapping[str, Tensor] = {}
-        """What a prediction was asked of."""
+        """The inputs of a prediction."""
         self.examples: Sequence[bytes] = ()
-        """What every other method was asked of."""
+        """The input of every other method."""
         self.tasks: Sequence[Task] = ()
         self.answer: Answer | None = None
         self.code = Code.OK
@@ -64,7 +64,7 @@ class Observation:
         """How long the version was held."""
         self.run_seconds = 0.0
         """How long the model ran, or waited in a batch and ran."""
-        self._tell = tell
+        self._observe = observe
 
     def __enter__(self) -> Self:
         self._began = perf_counter()
@@ -80,19 +80,19 @@ class Observation:
         if error is not None:
             self.code = _code(error)
         try:
-            self._tell(self)
+            self._observe(self)
         except Exception:
             logger.exception("a request could not be observed")
 
     def run(
         self, servable: Servable, signature: str, inputs: Mapping[str, Tensor],
-        wanted: Sequence[str] = (),
+        output_filter: Sequence[str] = (),
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Run a signature of the version, and note how long it takes; see LoadedModel."""
+        """Run a signature of the version and measure its time; see LoadedModel."""
         self.signature = signature
         run = servable.model.run
         began = perf_counter()
-        outputs = run(signature, inputs, wanted) if wanted else run(signature, inputs)
+        outputs = run(signature, inputs, output_filter) if output_filter else run(signature, inputs)
         self.run_seconds += perf_counter() - began
         return outputs
 
@@ -108,20 +108,20 @@ def _code(error: BaseException) -> Code:
 
 
 Observer = Callable[[Observation], None]
-"""Told of every request that reached the data plane, once it is done or has failed."""
+"""Called with every request that reached the data plane, once it has finished or failed."""
 
 
 def unobserved(_observation: Observation) -> None:
-    """Take no notice (an Observer)."""
+    """Do nothing (an Observer)."""
 
 
 def together(*observers: Observer) -> Observer:
-    """Return one observer that tells all of these."""
+    """Return one observer that calls all of these."""
     if len(observers) == 1:
         return observers[0]
 
-    def tell(observation: Observation) -> None:
+    def observe(observation: Observation) -> None:
         for observer in observers:
             observer(observation)
 
-    return tell if observers else unobserved
+    return observe if observers else unobserved

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.inference import Inference, Way
-from cloudserve.local_server.inference.nouns import ModelSpec
-from cloudserve.local_server.inference.pace import Pace, Paces
+from cloudserve.local_server.inference import ExecutionMode, Inference
+from cloudserve.local_server.inference.latency import LatencyEstimate, LatencyEstimates
+from cloudserve.local_server.inference.types import ModelSpec
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.protocols.tfserving import predict_json as predict_json_module
 from cloudserve.local_server.protocols.tfserving.predict_json import predict_json
@@ -43,56 +43,56 @@ class Threads:
 
 
 def test_nothing_is_quick_of_what_nothing_is_known():
-    assert not Pace().is_quick(0)
+    assert not LatencyEstimate().is_quick(0)
 
 
 def test_what_is_no_larger_than_a_quick_request_is_quick():
-    pace = Pace()
-    pace.learn(100, *QUICK)
-    pace.learn(200, *SLOW)
-    pace.learn(200, *WAITING)
-    assert pace.is_quick(100)
-    assert not pace.is_quick(101)
+    latency = LatencyEstimate()
+    latency.record_threaded(100, *QUICK)
+    latency.record_threaded(200, *SLOW)
+    latency.record_threaded(200, *WAITING)
+    assert latency.is_quick(100)
+    assert not latency.is_quick(101)
 
 
 def test_three_surprises_in_a_row_end_it():
-    pace = Pace()
-    pace.learn(100, *QUICK)
+    latency = LatencyEstimate()
+    latency.record_threaded(100, *QUICK)
     for seconds in (SLOW_ON_LOOP, SLOW_ON_LOOP, QUICK_ON_LOOP, SLOW_ON_LOOP, SLOW_ON_LOOP):
-        pace.check(seconds)
-        assert pace.is_quick(100)
-    pace.check(SLOW_ON_LOOP)
-    assert not pace.is_quick(100)
-    pace.learn(100, *QUICK)
-    pace.check(QUICK_ON_LOOP)
-    assert not pace.is_quick(100)
+        latency.record_on_loop(seconds)
+        assert latency.is_quick(100)
+    latency.record_on_loop(SLOW_ON_LOOP)
+    assert not latency.is_quick(100)
+    latency.record_threaded(100, *QUICK)
+    latency.record_on_loop(QUICK_ON_LOOP)
+    assert not latency.is_quick(100)
 
 
 def test_many_quick_ones_in_threads_bring_it_back_with_others_that_waited_between():
-    pace = Pace()
-    pace.learn(100, *QUICK)
-    pace.check(ENDLESS)
+    latency = LatencyEstimate()
+    latency.record_threaded(100, *QUICK)
+    latency.record_on_loop(ENDLESS)
     for times in [*[QUICK] * 99, SLOW, *[QUICK] * 99, WAITING]:
-        pace.learn(100, *times)
-        assert not pace.is_quick(100)
-    pace.learn(100, *QUICK)
-    assert pace.is_quick(100)
+        latency.record_threaded(100, *times)
+        assert not latency.is_quick(100)
+    latency.record_threaded(100, *QUICK)
+    assert latency.is_quick(100)
 
 
 def test_one_that_held_up_the_loop_ends_it():
-    pace = Pace()
-    pace.learn(100, *QUICK)
-    pace.check(ENDLESS)
-    pace.check(QUICK_ON_LOOP)
-    assert not pace.is_quick(100)
+    latency = LatencyEstimate()
+    latency.record_threaded(100, *QUICK)
+    latency.record_on_loop(ENDLESS)
+    latency.record_on_loop(QUICK_ON_LOOP)
+    assert not latency.is_quick(100)
 
 
 def test_each_signature_of_each_version_has_its_own_pace():
-    paces = Paces()
-    paces.of("m", 1, "a").learn(100, *QUICK)
-    assert paces.of("m", 1, "a").is_quick(100)
-    assert not paces.of("m", 2, "a").is_quick(100)
-    assert not paces.of("m", 1, "b").is_quick(100)
+    latencies = LatencyEstimates()
+    latencies.of("m", 1, "a").record_threaded(100, *QUICK)
+    assert latencies.of("m", 1, "a").is_quick(100)
+    assert not latencies.of("m", 2, "a").is_quick(100)
+    assert not latencies.of("m", 1, "b").is_quick(100)
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(serve
     inference, model = served
     answers = {ask(inference, BODY)}
     assert model.seen.pop() is not threading.current_thread()
-    inference.paces.of("m", 1, "serving_default").learn(len(BODY), *QUICK)
-    assert inference.way(ModelSpec("m"), len(BODY)) is Way.LOOP
+    inference.latencies.of("m", 1, "serving_default").record_threaded(len(BODY), *QUICK)
+    assert inference.execution_mode(ModelSpec("m"), len(BODY)) is ExecutionMode.LOOP
     answers.add(ask(inference, BODY))
     assert model.seen.pop() is threading.current_thread()
     answers.add(ask(inference, BODY + b" "))
@@ -122,40 +122,40 @@ def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(serve
 
 def test_a_signature_of_which_nothing_is_known_is_run_in_a_thread_whatever_the_others(served):
     inference, model = served
-    inference.paces.of("m", 1, "serving_default").learn(10**9, *QUICK)
+    inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
     ask(inference, b'{"signature_name": "other", "instances": [1.0]}')
     assert model.seen.pop() is not threading.current_thread()
 
 
 def test_signatures_that_are_not_there_are_not_kept(served):
     inference, _ = served
-    assert inference.way(ModelSpec("m", signature="none"), 0) is Way.THREAD
+    assert inference.execution_mode(ModelSpec("m", signature="none"), 0) is ExecutionMode.THREAD
     with pytest.raises(StatusError, match="not found in signature def"):
-        inference.pace(ModelSpec("m", signature="none"))
+        inference.latency(ModelSpec("m", signature="none"))
 
 
 def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
     inference, model = served
-    pace = inference.paces.of("m", 1, "serving_default")
-    pace.learn(10**9, *QUICK)
+    latency = inference.latencies.of("m", 1, "serving_default")
+    latency.record_threaded(10**9, *QUICK)
     clock = iter((0.0, ENDLESS))
     monkeypatch.setattr(predict_json_module, "perf_counter", lambda: next(clock))
     with pytest.raises(StatusError, match="less than 0"):
         ask(inference, b'{"instances": [-1.0]}')
     assert model.seen.pop() is threading.current_thread()
-    assert not pace.is_quick(0)
+    assert not latency.is_quick(0)
 
 
 def test_what_takes_the_exact_road_is_read_in_a_thread_whatever_the_pace(served):
     inference, model = served
-    inference.paces.of("m", 1, "serving_default").learn(10**9, *QUICK)
+    inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
     assert ask(inference, b'{"instances": [NaN]}') == b'{\n    "predictions": [NaN]\n}'
     assert model.seen.pop() is not threading.current_thread()
 
 
 def test_large_requests_are_answered_in_a_thread_whatever_the_pace(served):
     inference, model = served
-    inference.paces.of("m", 1, "serving_default").learn(10**9, *QUICK)
+    inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
     ask(inference, b'{"instances": [%b1]}' % (b"1," * 10_000))
     assert model.seen.pop() is not threading.current_thread()
 
@@ -168,6 +168,6 @@ def test_a_signature_whose_time_may_hang_on_values_stays_in_threads():
     with ThreadPoolExecutor(1) as executor:
         inference = Inference(manager, executor)
         for name in ("serving_default", "other"):
-            inference.paces.of("m", 1, name).learn(100, *QUICK)
-        assert inference.way(ModelSpec("m"), 10) is Way.THREAD
-        assert inference.way(ModelSpec("m", signature="other"), 10) is Way.LOOP
+            inference.latencies.of("m", 1, name).record_threaded(100, *QUICK)
+        assert inference.execution_mode(ModelSpec("m"), 10) is ExecutionMode.THREAD
+        assert inference.execution_mode(ModelSpec("m", signature="other"), 10) is ExecutionMode.LOOP

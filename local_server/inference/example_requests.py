@@ -1,8 +1,8 @@
-"""What classify, regress and multi-inference do, apart from where the model runs.
+"""Classify, regress and multi-inference, independent of where the model runs.
 
-A job goes through its steps: it yields a signature and inputs, is sent the model's outputs, and
-ends with its answer. A thread that runs the model itself and a coroutine that waits in a batch go
-through the same steps. Source: as `example_methods`; tfserving.md 3.4.
+An execution yields a signature and inputs, is sent the model's outputs, and returns the result. A
+thread that runs the model itself and a coroutine that waits in a batch use the same execution.
+Source: as `example_methods`; tfserving.md 3.4.
 """
 
 from __future__ import annotations
@@ -17,69 +17,73 @@ from ..models import Servable
 from ..runtime.types import DEFAULT_SIGNATURE, Tensor, definitions_of
 from ..status import Code, StatusError
 from . import example_methods as methods
-from .nouns import Classifications, ModelSpec, Regressions, Task
-from .observing import Method
+from .observation import Method
+from .types import Classifications, ModelSpec, Regressions, Task
 
 Result: TypeAlias = Classifications | Regressions
 _T = TypeVar("_T")
 _Answer = TypeVar("_Answer", Classifications, Regressions, tuple[Result, ...])
 
-Ask = tuple[str, Mapping[str, Tensor]]
-"""What a model is to run: a signature, on inputs by alias."""
-Steps = Generator[Ask, Mapping[str, Tensor], _T]
-"""Asks of a model, each sent the outputs by alias; returns the answer."""
+ModelCall = tuple[str, Mapping[str, Tensor]]
+"""A signature to run, and its inputs by alias."""
+Execution = Generator[ModelCall, Mapping[str, Tensor], _T]
+"""Yields calls of a model, is sent their outputs by alias, and returns the result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job(Generic[_Answer]):
-    """A request on examples; `spec` picks the version."""
+class ExampleRequest(Generic[_Answer]):
+    """A request on examples; `spec` selects the version."""
 
     method: Method
     spec: ModelSpec
     examples: Sequence[bytes]
-    steps: Callable[[Servable], Steps[_Answer]]
-    """Goes through the request on a version. Raises StatusError in TensorFlow Serving's words."""
+    execute: Callable[[Servable], Execution[_Answer]]
+    """Executes the request on a version. Raises StatusError with TensorFlow Serving's texts."""
     tasks: Sequence[Task] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
-    """Makes jobs; with `check_methods` a signature has to be made for what is asked of it."""
+class ExampleRequests:
+    """Creates requests; with `check_methods` a signature's method must match the request's."""
 
     check_methods: bool = False
 
-    def classify(self, spec: ModelSpec, examples: Sequence[bytes]) -> Job[Classifications]:
-        """Return the job of classifying serialized `tf.Example`s."""
+    def classify(
+        self, spec: ModelSpec, examples: Sequence[bytes]
+    ) -> ExampleRequest[Classifications]:
+        """Return a request to classify serialized `tf.Example`s."""
 
-        def steps(servable: Servable) -> Steps[Classifications]:
+        def execute(servable: Servable) -> Execution[Classifications]:
             return self._classify(spec, servable, examples)
 
-        return Job(Method.CLASSIFY, spec, examples, steps)
+        return ExampleRequest(Method.CLASSIFY, spec, examples, execute)
 
-    def regress(self, spec: ModelSpec, examples: Sequence[bytes]) -> Job[Regressions]:
-        """Return the job of giving serialized `tf.Example`s a value each."""
+    def regress(self, spec: ModelSpec, examples: Sequence[bytes]) -> ExampleRequest[Regressions]:
+        """Return a request for a value of each serialized `tf.Example`."""
 
-        def steps(servable: Servable) -> Steps[Regressions]:
+        def execute(servable: Servable) -> Execution[Regressions]:
             return self._regress(spec, servable, examples)
 
-        return Job(Method.REGRESS, spec, examples, steps)
+        return ExampleRequest(Method.REGRESS, spec, examples, execute)
 
-    def several(self, tasks: Sequence[Task], examples: Sequence[bytes]) -> Job[tuple[Result, ...]]:
-        """Return the job of doing several tasks, whose first spec picks the version.
+    def several(
+        self, tasks: Sequence[Task], examples: Sequence[bytes]
+    ) -> ExampleRequest[tuple[Result, ...]]:
+        """Return a request to run several tasks, whose first spec selects the version.
 
-        Raises StatusError (INVALID_ARGUMENT) where there is none.
+        Raises StatusError (INVALID_ARGUMENT) if there is none.
         """
         if not tasks or not tasks[0].spec.name:
             raise StatusError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
 
-        def steps(servable: Servable) -> Steps[tuple[Result, ...]]:
+        def execute(servable: Servable) -> Execution[tuple[Result, ...]]:
             return self._several(tasks, servable, examples)
 
-        return Job(Method.MULTI_INFERENCE, tasks[0].spec, examples, steps, tasks)
+        return ExampleRequest(Method.MULTI_INFERENCE, tasks[0].spec, examples, execute, tasks)
 
     def _classify(
         self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
-    ) -> Steps[Classifications]:
+    ) -> Execution[Classifications]:
         signature = self._find_signature(spec, servable, methods.CLASSIFY)
         methods.check_classification(signature, _definition(servable, signature))
         outputs = yield signature.name, methods.to_input(examples)
@@ -88,7 +92,7 @@ class Jobs:
 
     def _regress(
         self, spec: ModelSpec, servable: Servable, examples: Sequence[bytes]
-    ) -> Steps[Regressions]:
+    ) -> Execution[Regressions]:
         signature = self._find_signature(spec, servable, methods.REGRESS)
         methods.check_regression(signature, _definition(servable, signature))
         outputs = yield signature.name, methods.to_input(examples)
@@ -97,7 +101,7 @@ class Jobs:
 
     def _several(
         self, tasks: Sequence[Task], servable: Servable, examples: Sequence[bytes]
-    ) -> Steps[tuple[Result, ...]]:
+    ) -> Execution[tuple[Result, ...]]:
         _check_tasks(tasks, servable)
         answers: list[Result] = []
         for task in tasks:
@@ -118,21 +122,21 @@ class Jobs:
         return signature
 
 
-def finish(
-    steps: Steps[_T], run: Callable[[str, Mapping[str, Tensor]], Mapping[str, Tensor]]
+def run_to_end(
+    execution: Execution[_T], run: Callable[[str, Mapping[str, Tensor]], Mapping[str, Tensor]]
 ) -> _T:
-    """Go through steps in the calling thread."""
+    """Run an execution to its end in the calling thread."""
     try:
-        ask = next(steps)
+        call = next(execution)
         while True:
-            ask = steps.send(run(*ask))
+            call = execution.send(run(*call))
     except StopIteration as end:
         answer: _T = end.value
         return answer
 
 
 def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
-    """Refuse tasks of several models, one signature twice, and other methods, in their order."""
+    """Refuse tasks of several models, repeated signatures, and other methods, in that order."""
     seen: set[str] = set()
     for spec, method in ((task.spec, task.method) for task in tasks):
         name = spec.signature or DEFAULT_SIGNATURE

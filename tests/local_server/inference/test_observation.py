@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.inference import Inference
-from cloudserve.local_server.inference.nouns import ModelSpec, Task
-from cloudserve.local_server.inference.observing import Method, Observation, together, unobserved
+from cloudserve.local_server.inference.observation import Method, Observation, together, unobserved
+from cloudserve.local_server.inference.types import ModelSpec, Task
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.status import Code, StatusError
 
