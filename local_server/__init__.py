@@ -1,6 +1,6 @@
 """The model server and the offline clouds.
 
 May import: `cloudserve.*` (the core) and itself, relatively. Never `cloudserve.adapters`.
-TensorFlow is imported in `runtime` alone. A request's way: transport -> protocols -> codecs ->
+TensorFlow is imported only in `runtime`. A request passes transport -> protocols -> codecs ->
 inference -> models (a counted handle on a version) -> runtime, and back.
 """

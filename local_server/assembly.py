@@ -1,4 +1,4 @@
-"""The parts of a model server, made from its options."""
+"""The composition of a model server's parts from its options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .warmup import measured, warmed
 
 
 def make_monitor(options: ServerOptions) -> Monitor:
-    """Return what watches a server. Raises StatusError for a configuration that cannot be read."""
+    """Return the observers of a server. Raises StatusError if its configuration cannot be read."""
     file, path = options.monitoring_config_file, options.metrics_path
     if file:
         config = read_monitoring_config(file)
@@ -30,9 +30,9 @@ def make_monitor(options: ServerOptions) -> Monitor:
 def make_loader(
     options: ServerOptions, load: Loader | None = None, monitor: Monitor | None = None
 ) -> Loader:
-    """Return what loads a model as the options say; `load` replaces the loader of SavedModels.
+    """Return the loader that the options describe; `load` replaces the loader of SavedModels.
 
-    Raises StatusError for batching parameters and a session configuration that cannot be taken.
+    Raises StatusError for invalid batching parameters or session configuration.
     """
     ran = monitor.ran if monitor else None
     load = load or session_loader(options.tags, options.session, ran)
@@ -43,7 +43,7 @@ def make_loader(
     if batching:
         parameters = _read_parameters(batching)
         load = batched(load, parameters, per_model=batching.per_model, observer=batches)
-    # Through the queues, so that what they need is warm too.
+    # Through the queues, so that they are warm too.
     return warmed(load, options.warmup_iterations, loads) if options.warmup_iterations else load
 
 
@@ -55,11 +55,11 @@ def _read_parameters(options: BatchingOptions) -> BatchingParameters:
 def make_core(
     options: ServerOptions, manager: Manager, configured: Configured | None = None
 ) -> ServerCore:
-    """Return what keeps a manager at the configuration.
+    """Return the core that applies configurations to a manager.
 
-    A strict server reads base paths as TensorFlow Serving does; any other takes a SavedModel's
-    folder for a base path too, and goes on where one is missing. `configured` is told of each
-    configuration that is taken.
+    A strict server reads base paths as TensorFlow Serving does. Any other also accepts a
+    SavedModel's folder as a base path, and continues if a base path is missing. `configured` is
+    called with each configuration that is applied.
     """
     is_strict = options.startup is Startup.EVERY
     discover = find_versions if is_strict else find_versions_or_model

@@ -1,7 +1,7 @@
-"""The model server: what `cloudserve serve` and `cloudserve model-server` run.
+"""The model server of `cloudserve serve` and `cloudserve model-server`.
 
-Everything is put together here and nowhere else. The order of a start is TensorFlow Serving's:
-configuration, models, gRPC, REST; of a stop the reverse, within a deadline.
+The composition root. Components start in TensorFlow Serving's order, configuration, models, gRPC,
+REST, and stop in reverse, within a deadline.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from .transport.types import Application
 logger = logging.getLogger(__name__)
 
 _CPUS = os.cpu_count() or 1
-# Each runs a model on one core; the others parse and encode in the meantime.
+# Each runs a model on one core; others parse and encode at the same time.
 _REQUEST_THREADS = 2 * _CPUS
-# TensorFlow Serving's for the models of the start (`num_initial_load_threads`).
+# TensorFlow Serving's default for the initial models (`num_initial_load_threads`).
 _LOAD_THREADS = 4 * _CPUS
 _UNLOAD_SECONDS = 5.0
 _LOG_SECONDS = 5.0
@@ -51,10 +51,10 @@ class ModelServer:
     """Serves models over TensorFlow Serving's APIs. For one event loop."""
 
     def __init__(self, options: ServerOptions, load: Loader | None = None) -> None:
-        """Put the parts together; nothing is loaded or opened before `start`.
+        """Build the parts; nothing is loaded or opened before `start`.
 
-        Raises UserError for certificates and tokens that are wrong, StatusError for batching
-        parameters, certificates and a monitoring configuration that cannot be taken.
+        Raises UserError for invalid certificates and tokens, StatusError for invalid batching
+        parameters, certificates or monitoring configuration.
         """
         self._options = options
         self._config_file = ConfigFile(options.config_file) if options.config_file else None
@@ -79,31 +79,31 @@ class ModelServer:
         self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_stuck = False
-        """Whether a load or a run went on when `stop` returned: its thread ends when it does."""
+        """Whether a load or a run continued after `stop`: its thread ends when it does."""
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Return the names of the models that are served, sorted."""
+        """Return the names of the served models, sorted."""
         return self._manager.available()
 
     @property
     def port(self) -> int:
-        """Return the port of REST; 0 where it is off."""
+        """Return the port of REST; 0 if it is off."""
         return self._rest.port if self._rest else 0
 
     @property
     def grpc_port(self) -> int:
-        """Return the port of gRPC; 0 where it is off."""
+        """Return the port of gRPC; 0 if it is off."""
         return self._grpc.port if self._grpc else 0
 
     @property
     def address(self) -> str:
-        """Return the URL to send REST requests to, without a path; "" where it is off."""
+        """Return the base URL of REST; "" if it is off."""
         return self._rest.url if self._rest else ""
 
     @property
     def grpc_address(self) -> str:
-        """Return where gRPC listens: a host and port, or a socket; "" where it is off."""
+        """Return the address of gRPC, host and port or a socket; "" if it is off."""
         if self._options.grpc is None or self._grpc is None:
             return ""
         is_tcp = self._options.grpc.address is not None
@@ -112,8 +112,8 @@ class ModelServer:
     async def start(self) -> None:
         """Load the models, then listen.
 
-        Raises what the options' `startup` calls a failure, and UserError when an address cannot be
-        had; nothing is left behind then.
+        Raises the errors that the options' `startup` names, and UserError if an address cannot be
+        bound; nothing is left open then.
         """
         try:
             await self._load()
@@ -126,9 +126,9 @@ class ModelServer:
             raise
 
     async def stop(self) -> None:
-        """Stop listening, let requests in flight end, and unload the models.
+        """Stop listening, let requests in flight finish, and unload the models.
 
-        What has not ended after the options' `drain_seconds` is cut off.
+        Requests that have not finished after the options' `drain_seconds` are cancelled.
         """
         self._core.is_stopping = True
         for version in self._manager.versions():
@@ -166,14 +166,14 @@ class ModelServer:
         if self._options.poll_seconds > 0:
             await self._core.settle(names)
         else:
-            # Nobody will look again: what is missing now is missing for ever.
+            # The base paths are not read again: a missing version stays missing.
             await self._core.attempted()
             for problem in self._core.unsettled().values():
                 raise StatusError(Code.NOT_FOUND, problem)
         self._core.check_available(names)
 
     def _refuse(self, names: Sequence[str]) -> None:
-        """Raise why none of the models is served, if there is a reason."""
+        """Raise the reason why no model is served, if there is one."""
         for name in names:
             failure = self._core.failure(name)
             if failure:
@@ -184,8 +184,8 @@ class ModelServer:
     async def _release(self) -> None:
         for task in self._tasks:
             task.cancel()
-        faces = [face for face in (self._rest, self._grpc) if face]
-        await asyncio.gather(*(face.stop(self._options.drain_seconds) for face in faces))
+        servers = [server for server in (self._rest, self._grpc) if server]
+        await asyncio.gather(*(server.stop(self._options.drain_seconds) for server in servers))
         try:
             await asyncio.wait_for(self._core.close(), _UNLOAD_SECONDS)
         except TimeoutError:
@@ -206,12 +206,12 @@ class ModelServer:
             logger.error("watching the models has ended", exc_info=task.exception())
 
     def _make_rest(self, options: RestOptions, inference: Inference) -> HttpServer:
-        face: Application = TfServingRest(
+        app: Application = TfServingRest(
             inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
         )
         if options.container:
-            face = VertexContainer(options.container, self._core, face)
-        app: Application = Health(self._core, self._monitor.http(face))
+            app = VertexContainer(options.container, self._core, app)
+        app = Health(self._core, self._monitor.http(app))
         if self._tokens:
             app = AuthorizedHttp(self._tokens, app, cors=options.cors)
         host, port = options.address.host, options.address.port
@@ -229,7 +229,7 @@ class ModelServer:
         if self._tokens:
             app = authorized = AuthorizedGrpc(self._tokens, app)
             admit = authorized.admit
-        extras = GrpcServerOptions(
+        server_options = GrpcServerOptions(
             socket_path=options.socket_path,
             tls=_tls(options.ssl_config_file),
             health=options.health,
@@ -237,7 +237,7 @@ class ModelServer:
             channel_arguments=options.channel_arguments,
         )
         host, port = (options.address.host, options.address.port) if options.address else ("", None)
-        return GrpcServer(app, host, port, extras)
+        return GrpcServer(app, host, port, server_options)
 
 
 def _tls(file: Path | None) -> Certificates | None:
@@ -245,17 +245,17 @@ def _tls(file: Path | None) -> Certificates | None:
 
 
 def _warn_of_plain_tokens(options: ServerOptions) -> None:
-    """Tell that tokens are sent readably, where that is over a network."""
-    faces = {"REST": options.rest, "gRPC": options.grpc}
+    """Warn if tokens are sent in clear text over a network."""
+    protocols = {"REST": options.rest, "gRPC": options.grpc}
     plain = [
         name
-        for name, face in faces.items()
-        if face and face.address and not face.ssl_config_file
-        if face.address.host not in _LOOPBACK
+        for name, protocol in protocols.items()
+        if protocol and protocol.address and not protocol.ssl_config_file
+        if protocol.address.host not in _LOOPBACK
     ]
     if plain:
         logger.warning(
-            "tokens are sent readably over %s: without certificates whoever sees the traffic "
-            "can take them",
+            "tokens are sent in clear text over %s: without certificates anyone who sees the "
+            "traffic can read them",
             " and ".join(plain),
         )

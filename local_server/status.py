@@ -1,6 +1,6 @@
-"""The data plane's status codes: gRPC's canonical ones, as TensorFlow Serving uses them.
+"""The status codes of the data plane: gRPC's canonical codes, as TensorFlow Serving uses them.
 
-Faces translate: REST to HTTP status (TensorFlow Serving, http_rest_api_util.cc), gRPC as is.
+Protocols translate them: REST to HTTP statuses (http_rest_api_util.cc), gRPC unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Code(IntEnum):
 
 
 class StatusError(CloudserveError):
-    """A request failed with a canonical code; `message` is the protocol's own text."""
+    """A request failed with a canonical code; `message` is the protocol's text."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -41,4 +41,4 @@ class StatusError(CloudserveError):
 
 
 class FileStatusError(StatusError, UserError):
-    """A file that a server was told to read is missing or wrong: it is the user's to mend."""
+    """A file named by the user is missing or invalid."""

@@ -1,4 +1,4 @@
-"""What a model server is told to serve: ModelServerConfig, its text form, version policies.
+"""The configuration of served models: ModelServerConfig, its text form, version policies.
 
 Free of TensorFlow and of the rest of the server.
 """

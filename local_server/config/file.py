@@ -1,4 +1,4 @@
-"""A configuration file that is looked at again and again, and read when it has changed."""
+"""A configuration file that is parsed again when it has changed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .textproto import parse_text_file
 class ConfigFile:
     """A `ModelServerConfig` in text form. For one thread at a time.
 
-    A file that cannot be taken is parsed, and the place of the error logged, once for each state of
-    the file; the error is raised at each look.
+    An invalid file is parsed and its error logged once per change of the file; the error is raised
+    by each read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,12 +24,12 @@ class ConfigFile:
 
     def read(self) -> ModelServerConfig:
         """Return the configuration; raises as `parse_text_file` and `read_config` do."""
-        stamp = _look(self._path)
+        stamp = _stamp(self._path)
         if stamp != self._stamp:
             self._read = self._parse()
             self._stamp = stamp
         if isinstance(self._read, StatusError):
-            # Without the frames of the last time, which would pile up.
+            # Without the frames of earlier raises, which would accumulate.
             raise self._read.with_traceback(None)
         return self._read
 
@@ -40,8 +40,8 @@ class ConfigFile:
             return error
 
 
-def _look(path: Path) -> tuple[int, ...]:
-    """Return the state of a file that is or is not there."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what identifies a version of a file, or the error number if it cannot be read."""
     try:
         status = path.stat()
     except OSError as error:

@@ -1,7 +1,7 @@
-"""ModelServerConfig as a noun, checked in TensorFlow Serving's words.
+"""The types of a ModelServerConfig, checked with TensorFlow Serving's texts.
 
 Source: tensorflow_serving/model_servers/server_core.cc (`ValidateModelConfigList` and what follows
-it); tfserving.md 4.1. A configuration is valid as a whole or not at all.
+it); tfserving.md 4.1. One invalid model makes the whole configuration invalid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .policy import All, Latest, Specific, VersionPolicy
 TENSORFLOW = "tensorflow"
 _URI = "://"
 SCHEMES = ("gs://", "s3://")
-"""The buckets that base paths may lie in."""
+"""The URL schemes of base paths in buckets."""
 _FILE = "file://"
 _NO_TYPE, _TENSORFLOW_TYPE = 0, 1
 _NO_TRANSITION = (
@@ -32,7 +32,7 @@ _LOG_COLLECTORS = frozenset({"", "file"})
 
 @dataclass(frozen=True, slots=True)
 class LoggingConfig:
-    """Where a model's requests are logged, and which part of them: 0 for none, 1 for all."""
+    """The log of a model's requests; the sampling rate is 0 for none, 1 for all."""
 
     filename_prefix: str
     sampling_rate: float = 0.0
@@ -40,7 +40,7 @@ class LoggingConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A model to serve: from which folder, which of its versions, under which labels."""
+    """A model to serve: its base path, version policy and labels."""
 
     name: str
     base_path: str
@@ -51,9 +51,9 @@ class ModelConfig:
 
     @property
     def folder(self) -> Path | None:
-        """Return the base path as a folder of this machine; None for one in a bucket.
+        """Return the base path as a local folder; None if it is in a bucket.
 
-        Of `file:///PATH` it is /PATH, without any decoding, as in TensorFlow (`ParseURI`).
+        `file:///PATH` is /PATH, without any decoding, as in TensorFlow (`ParseURI`).
         """
         path = self.base_path.removeprefix(_FILE)
         return None if _URI in path else Path(path)
@@ -65,16 +65,16 @@ class ModelServerConfig:
 
     models: tuple[ModelConfig, ...] = ()
     is_given: bool = True
-    """False for a message without any list, such as a file that is empty for a moment: a server may
-    begin with it, but does not give up its models for it."""
+    """False for a message without any list, such as a temporarily empty file: a server may start
+    with it, but does not unload its models for it."""
 
-    def check(self, before: ModelServerConfig | None = None) -> None:
-        """Raise StatusError when a server cannot take this configuration.
+    def check(self, previous: ModelServerConfig | None = None) -> None:
+        """Raise StatusError if a server cannot apply this configuration.
 
-        `before` is the configuration it would replace. The code is INVALID_ARGUMENT, and
-        FAILED_PRECONDITION where it is `before` that does not allow it.
+        `previous` is the configuration to replace. The code is INVALID_ARGUMENT, or
+        FAILED_PRECONDITION if `previous` does not allow it.
         """
-        if before and before.is_given and not self.is_given:
+        if previous and previous.is_given and not self.is_given:
             raise StatusError(Code.FAILED_PRECONDITION, _NO_TRANSITION)
         counts = Counter(model.name for model in self.models)
         for model in self.models:
@@ -84,7 +84,7 @@ class ModelServerConfig:
             )
             _check_base_path(model)
         for model in self.models:
-            _check_platform(model, before.model(model.name) if before else None)
+            _check_platform(model, previous.model(model.name) if previous else None)
 
     def model(self, name: str) -> ModelConfig | None:
         """Return the model of this name."""
@@ -95,7 +95,7 @@ def read_config(message: Message) -> ModelServerConfig:
     """Read a `ModelServerConfig` message, which may also come from the generated package.
 
     Raises StatusError: INVALID_ARGUMENT for a contradiction, UNIMPLEMENTED for a custom
-    configuration. What only a server can tell is left to `check`.
+    configuration. `check` does the checks that depend on the server.
     """
     kind = message.WhichOneof("config")
     if kind == "custom_model_config":
@@ -132,7 +132,7 @@ def _logging(message: Message) -> LoggingConfig:
     )
     _require(
         0 <= rate <= 1,
-        f"The sampling_rate of model {message.name} is to be between 0 and 1; got {rate:g}",
+        f"The sampling_rate of model {message.name} must be between 0 and 1; got {rate:g}",
     )
     return LoggingConfig(collector.filename_prefix, rate)
 
@@ -182,11 +182,11 @@ def _check_base_path(model: ModelConfig) -> None:
     )
 
 
-def _check_platform(model: ModelConfig, before: ModelConfig | None) -> None:
+def _check_platform(model: ModelConfig, previous: ModelConfig | None) -> None:
     _require(
-        before is None or before.platform == model.platform,
+        previous is None or previous.platform == model.platform,
         f"Illegal to change a model's platform. For model {model.name} platform was "
-        f"{before.platform if before else ''} and new platform requested is {model.platform}",
+        f"{previous.platform if previous else ''} and new platform requested is {model.platform}",
     )
     _require(
         model.platform == TENSORFLOW,

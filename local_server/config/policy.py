@@ -1,4 +1,4 @@
-"""Which of the versions on disk are wanted (file_system_storage_path_source.proto).
+"""Version policies: which versions on disk to serve (file_system_storage_path_source.proto).
 
 TensorFlow Serving's ServableVersionPolicy; tfserving.md 4.2.
 """
@@ -11,16 +11,16 @@ from typing import Protocol
 
 
 class VersionPolicy(Protocol):
-    """Chooses among the versions that are there."""
+    """Chooses among the existing versions."""
 
     def choose(self, versions: Collection[int]) -> frozenset[int]:
-        """Return the versions that are wanted, a subset of those given."""
+        """Return the versions to serve, a subset of `versions`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The highest `count` versions; 0 stands for 1, as in the protocol."""
+    """The highest `count` versions; 0 means 1, as in the protocol."""
 
     count: int = 1
 
@@ -34,16 +34,16 @@ class All:
     """Every version."""
 
     def choose(self, versions: Collection[int]) -> frozenset[int]:
-        """Return all."""
+        """Return all versions."""
         return frozenset(versions)
 
 
 @dataclass(frozen=True, slots=True)
 class Specific:
-    """These versions, as far as they are there."""
+    """The named versions, if they exist."""
 
     versions: frozenset[int]
 
     def choose(self, versions: Collection[int]) -> frozenset[int]:
-        """Return those of the named versions that are there."""
+        """Return the named versions that exist."""
         return self.versions.intersection(versions)

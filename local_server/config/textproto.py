@@ -1,4 +1,4 @@
-"""Text-proto files, read as TensorFlow Serving reads them (`ParseProtoTextFile`)."""
+"""Text-proto files, parsed as TensorFlow Serving does (`ParseProtoTextFile`)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 def parse_text_file(path: Path, message_class: Message) -> Message:
     """Read a text-proto file.
 
-    Raises FileStatusError: NOT_FOUND for a file that is not there, INVALID_ARGUMENT
-    `Invalid protobuf file: '<path>'` for one that is not such a message; where and why is logged,
-    as protobuf's C++ parser does.
+    Raises FileStatusError: NOT_FOUND if the file does not exist, INVALID_ARGUMENT
+    `Invalid protobuf file: '<path>'` if it is not such a message; position and reason are logged,
+    as by protobuf's C++ parser.
     """
     try:
         text = path.read_bytes()
@@ -34,9 +34,9 @@ def parse_text_file(path: Path, message_class: Message) -> Message:
 
 
 def parse_text_proto(text: bytes, message_class: Message) -> Message:
-    """Parse a message in text form; raises ValueError with `LINE:COLUMN: what is wrong`.
+    """Parse a message in text form; raises ValueError with `LINE:COLUMN: reason`.
 
-    The UTF-8 byte order mark that editors of Windows write first is skipped.
+    A UTF-8 byte order mark, which editors of Windows write, is skipped.
     """
     try:
         return text_format.Parse(text.decode("utf-8-sig"), message_class())

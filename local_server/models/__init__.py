@@ -1,8 +1,8 @@
-"""TensorFlow Serving's nouns: Servable, Loader, Manager, Source, ServerCore, version states.
+"""TensorFlow Serving's types: Servable, Loader, Manager, Source, ServerCore, version states.
 
-Free of TensorFlow: the function that loads a model is handed in. A configuration goes to the
-ServerCore, which has the Source watch base paths; the Source says which versions are aspired, and
-the Lifecycle brings the Manager there. Requests know the Manager alone.
+Free of TensorFlow: the function that loads a model is a parameter. The ServerCore takes a
+configuration and has the Source watch base paths; the Source reports the aspired versions, and the
+Lifecycle makes the Manager load and unload them. Requests use only the Manager.
 """
 
 from .core import ServerCore

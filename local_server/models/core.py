@@ -1,7 +1,7 @@
-"""ServerCore: keeps the models at what a configuration asks for, and takes a new one at run time.
+"""ServerCore: applies a configuration to the models, and replaces it at run time.
 
-Source: tensorflow_serving/model_servers/server_core.cc; tfserving.md 3.6 and 4. Unlike there a new
-configuration is taken as a whole or not at all, labels included, and waiting for it may end.
+Source: tensorflow_serving/model_servers/server_core.cc; tfserving.md 3.6 and 4. Unlike there, a
+new configuration is applied atomically, labels included, and waiting for it may time out.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class ServerCore:
         labels_may_wait: bool = False,
         configured: Configured | None = None,
     ) -> None:
-        """Take the parts; `labels_may_wait` lets a new label name a version not yet available.
+        """Take the parts; `labels_may_wait` allows a new label of a version not yet available.
 
-        `configured` is told of each configuration that is taken.
+        `configured` is called with each configuration that is applied.
         """
         self._manager = manager
         self._lifecycle = lifecycle
@@ -47,18 +47,18 @@ class ServerCore:
         self._labels_may_wait = labels_may_wait
         self._configured = configured
         self.config = ModelServerConfig(is_given=False)
-        """What is served at present."""
+        """The current configuration."""
         self.is_stopping = False
-        """Whether the server is about to end, which makes it unready."""
+        """Whether the server is shutting down, which makes it unready."""
 
     async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
-        """Replace the configuration, and wait until every newly named model is available.
+        """Replace the configuration, and wait until every new model is available.
 
         Models that are left out are unloaded. Raises StatusError: INVALID_ARGUMENT or
-        FAILED_PRECONDITION for a configuration that cannot be taken, which changes nothing;
-        UNKNOWN when a new model failed, and DEADLINE_EXCEEDED when `seconds` are over, which leave
-        the new configuration in force; ABORTED when a later one left out what is waited for, where
-        TensorFlow Serving would have held that one back.
+        FAILED_PRECONDITION for an invalid configuration, which changes nothing; UNKNOWN if a new
+        model failed, and DEADLINE_EXCEEDED after `seconds`, which leave the new configuration in
+        force; ABORTED if a later configuration left out an awaited model, where TensorFlow Serving
+        would have delayed the later one.
         """
         known = {model.name for model in self.config.models}
         self.apply(config)
@@ -71,7 +71,7 @@ class ServerCore:
         self.check_available(new, "model")
 
     def apply(self, config: ModelServerConfig) -> None:
-        """Replace the configuration and return at once; raises as `reload` does, waits excepted."""
+        """Replace the configuration without waiting; raises as `reload` does for an invalid one."""
         config.check(self.config)
         for model in config.models:
             self._check_labels(model)
@@ -82,12 +82,12 @@ class ServerCore:
         self._source.configure(config.models)
 
     async def poll(self) -> None:
-        """Look at the base paths once, and at the files of versions that failed."""
+        """Read the base paths once, and check the files of failed versions."""
         await self._source.poll()
         await self._lifecycle.recheck()
 
     async def keep_polling(self, seconds: float, sleep: Sleep = asyncio.sleep) -> None:
-        """Poll every so many seconds until cancelled."""
+        """Poll every `seconds` until cancelled."""
         while True:
             await sleep(seconds)
             await self.poll()
@@ -98,9 +98,9 @@ class ServerCore:
         seconds: float,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """Reload what `read` returns every so many seconds until cancelled.
+        """Apply the result of `read` every `seconds` until cancelled.
 
-        What cannot be read or taken is logged, once, and leaves things as they are.
+        An error is logged once and changes nothing.
         """
         rounds = Rounds(logger, logging.ERROR)
         while True:
@@ -108,16 +108,16 @@ class ServerCore:
             try:
                 self.apply(await asyncio.to_thread(read))
             except CloudserveError as error:
-                rounds.tell([f"the configuration is not taken: {error.message}"])
+                rounds.log([f"the configuration is not taken: {error.message}"])
             else:
-                rounds.tell(())
+                rounds.log(())
                 await self._source.poll()
 
     async def settle(self, names: Iterable[str]) -> None:
         """Wait until each of these models is available or has failed."""
-        wanted = tuple(names)
+        awaited = tuple(names)
         await self._lifecycle.changed.until(
-            lambda: all(self._lifecycle.is_settled(name) for name in wanted)
+            lambda: all(self._lifecycle.is_settled(name) for name in awaited)
         )
 
     async def _settle_unless_left_out(self, names: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class ServerCore:
         )
 
     def check_available(self, names: Iterable[str], noun: str = "servable") -> None:
-        """Raise StatusError (UNKNOWN) that tells those of the models that failed, if any did."""
+        """Raise StatusError (UNKNOWN) that lists the models that failed, if any did."""
         failed = [(name, failure) for name in names if (failure := self.failure(name))]
         if failed:
             reasons = "".join(_reason(name, failure) for name, failure in failed)
@@ -163,11 +163,11 @@ class ServerCore:
         return {model.name: self._manager.states(model.name) for model in self.config.models}
 
     def labels(self, name: str) -> Mapping[str, int]:
-        """Return a model's labels and what they stand for."""
+        """Return a model's labels and their versions."""
         return self._manager.labels(name)
 
     def unsettled(self) -> dict[str, str]:
-        """Return the configured models that are neither available nor failed, and what is known."""
+        """Return the configured models that are neither available nor failed, and why."""
         return {
             model.name: self._source.problems.get(
                 model.name, f"no version of servable {model.name} under {model.base_path}"
@@ -177,7 +177,7 @@ class ServerCore:
         }
 
     async def close(self) -> None:
-        """Unload every model; returns when the last request has given its model back."""
+        """Unload every model; returns after the last request has released its model."""
         self._source.configure(())
         await self._lifecycle.close()
 
@@ -205,7 +205,7 @@ class ServerCore:
 
 
 def _reason(name: str, failure: Failure) -> str:
-    """Write a failure as TensorFlow Serving's `ServableId::DebugString` and status do."""
+    """Format a failure like TensorFlow Serving's `ServableId::DebugString` and status."""
     code = getattr(failure.error, "code", Code.UNKNOWN)
     return (
         f"{{{{name: {name} version: {failure.version}}} due to error: {code.name}: "

@@ -1,7 +1,7 @@
-"""The versions below a base path, by TensorFlow Serving's rules (tfserving.md 4.2).
+"""Discovery of the versions below a base path, by TensorFlow Serving's rules (tfserving.md 4.2).
 
-A child whose name reads as an int64 is a version, `00000123` and `+123` as well as `123`; others
-are passed over.
+A child whose name parses as an int64 is a version, `00000123` and `+123` as well as `123`; others
+are ignored.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _INT64 = range(-(2**63), 2**63)
 _UNNAMED = 1
 
 Fingerprint = tuple[tuple[str, int, int], ...]
-"""What a version's files look like from outside: name, size and time of each."""
+"""A version's files: name, size and modification time of each."""
 
 
 def find_versions(base_path: Path) -> dict[int, Path]:
-    """Return the versions below a base path; raises OSError when it cannot be listed."""
-    found: dict[int, Path] = {}
+    """Return the versions below a base path; raises OSError if it cannot be listed."""
+    versions: dict[int, Path] = {}
     for name in sorted(entry.name for entry in base_path.iterdir()):
         number = _number(name)
         if number is None:
             continue
-        if number in found:
-            _tell_of_twins(base_path, name, found[number].name)
-        found[number] = base_path / name
-    return found
+        if number in versions:
+            _warn_of_duplicate(base_path, name, versions[number].name)
+        versions[number] = base_path / name
+    return versions
 
 
 def find_versions_or_model(path: Path) -> dict[int, Path]:
-    """Return the versions below a base path, or the SavedModel that the path itself is.
+    """Return the versions below a base path, or the SavedModel at the path itself.
 
     A SavedModel's number is its folder's name, or 1. Raises OSError as above.
     """
@@ -51,21 +51,21 @@ def find_versions_or_model(path: Path) -> dict[int, Path]:
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Describe a version's files so that a change to one is a different value.
+    """Describe a version's files so that any change yields another value.
 
-    The tree may change meanwhile: what is gone when its turn comes is left out.
+    A file that disappears during the walk is left out.
     """
-    found: list[tuple[str, int, int]] = []
+    files: list[tuple[str, int, int]] = []
     for parent, _, names in os.walk(path):
         for file in (Path(parent, name) for name in names):
             with suppress(OSError):
                 status = file.stat()
-                found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
-    return tuple(sorted(found))
+                files.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
+    return tuple(sorted(files))
 
 
 @lru_cache(maxsize=256)  # a base path is read every second
-def _tell_of_twins(base_path: Path, taken: str, left: str) -> None:
+def _warn_of_duplicate(base_path: Path, taken: str, left: str) -> None:
     logger.warning("%s: %s/ replaces %s/", base_path, taken, left)
 
 

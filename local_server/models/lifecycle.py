@@ -1,12 +1,12 @@
-"""Brings a manager's versions to those that are aspired, without a gap in availability.
+"""Transitions of a manager's versions to the aspired ones, without a gap in availability.
 
 Level-triggered: whenever the aspired versions change or a load or unload ends, the policy of
-`transitions` is asked again. Loads and their retries run beside each other, so a version that
-does not load holds up no other (in TensorFlow Serving it does by default: `num_load_threads`).
+`transitions` is applied again. Loads and their retries run concurrently, so a version that fails
+to load delays no other (in TensorFlow Serving it does by default: `num_load_threads`).
 
 A version whose files or path change while it is served is loaded again, and its old model serves
-until then. In TensorFlow Serving a version never changes: one that was read while an asset was
-copied stays as it was read.
+until then. In TensorFlow Serving a version never changes: one that was read while a file was still
+being copied stays incomplete.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a load that failed is tried again, and after how many seconds each time."""
+    """The number of retries of a failed load, and the seconds between them."""
 
     times: int = 0
     seconds: float = 0.0
@@ -42,7 +42,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A version that did not load, and what its files were when it was tried."""
+    """A version that did not load, and the state of its files at the attempt."""
 
     version: int
     path: Path
@@ -52,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What a version was loaded from, or would be."""
+    """The files of a version."""
 
     path: Path
     files: Fingerprint
@@ -60,22 +60,22 @@ class _Source:
 
 @dataclass(slots=True)
 class _Stream:
-    """A model's versions: those aspired, those in transition, those that failed."""
+    """A model's versions: aspired, in transition, failed."""
 
     aspired: Mapping[int, Path] = field(default_factory=dict)
     moving: dict[int, State] = field(default_factory=dict)
     failed: dict[int, Failure] = field(default_factory=dict)
     pausing: dict[int, Failure] = field(default_factory=dict)
-    """Those whose load failed, until it is tried again."""
+    """Versions whose load failed and will be tried again."""
     tried: dict[int, _Source] = field(default_factory=dict)
-    """What the last load of a version began with."""
-    seen: dict[int, _Source] = field(default_factory=dict)
-    """What a served version was changed to, as the last look at it found it."""
+    """The files with which the last load of a version started."""
+    changed_to: dict[int, _Source] = field(default_factory=dict)
+    """The changed files of a served version, as of the last check."""
     reloading: set[int] = field(default_factory=set)
 
 
 class Lifecycle:
-    """Loads what is aspired and unloads what no longer is. For one event loop."""
+    """Loads the aspired versions and unloads the others. For one event loop."""
 
     def __init__(
         self, manager: Manager, retry: Retry | None = None, sleep: Sleep = asyncio.sleep
@@ -89,9 +89,9 @@ class Lifecycle:
         """Notified after every transition."""
 
     def aspire(self, name: str, versions: Mapping[int, Path]) -> None:
-        """Set the versions that a model shall have; the transitions go on in the background.
+        """Set the aspired versions of a model; the transitions continue in the background.
 
-        A version that failed is tried again once it was not aspired, or is at another path.
+        A failed version is tried again after it was not aspired, or if its path changes.
         """
         stream = self._streams.setdefault(name, _Stream())
         stream.aspired = dict(versions)
@@ -103,10 +103,10 @@ class Lifecycle:
         self._step(name, stream)
 
     async def recheck(self) -> None:
-        """Load versions again whose files have changed since they failed, or were loaded.
+        """Load versions again whose files have changed since they failed or were loaded.
 
-        A version that was seen while it was copied need not wait for the next attempt in its turn.
-        A change to what is served is waited out: it is loaded when two looks find the same files.
+        A version that failed while it was copied need not wait for its next attempt. A served
+        version is loaded again when two consecutive checks find the same changed files.
         """
         for name, stream in tuple(self._streams.items()):
             await self._reload_changed(name, stream)
@@ -125,22 +125,22 @@ class Lifecycle:
         return tuple(stream.failed[version] for version in sorted(stream.failed, reverse=True))
 
     def is_pending(self, name: str) -> bool:
-        """Say whether a model has no available version, and one that may become it."""
+        """Return whether a model has no available version, but one that may become available."""
         stream = self._streams.get(name, _Stream())
         return not self.is_available(name) and bool(stream.aspired.keys() - stream.failed.keys())
 
     def is_settled(self, name: str) -> bool:
-        """Say whether a model has an available version, or all that are aspired have failed."""
+        """Return whether a model has an available version, or all aspired ones have failed."""
         stream = self._streams.get(name, _Stream())
         aspired = set(stream.aspired)
         return self.is_available(name) or (bool(aspired) and aspired <= set(stream.failed))
 
     def is_available(self, name: str) -> bool:
-        """Say whether a model has an available version."""
+        """Return whether a model has an available version."""
         return any(state.state is State.AVAILABLE for state in self._manager.states(name))
 
     async def close(self) -> None:
-        """Unload everything; returns when the last request has given its model back."""
+        """Unload everything; returns after the last request has released its model."""
         for name in tuple(self._streams):
             self.aspire(name, {})
         await self.changed.until(lambda: not self._tasks)
@@ -157,7 +157,7 @@ class Lifecycle:
             state = stream.moving.get(version, states.get(version, State.END))
             if state is State.END and version not in stream.failed:
                 state = State.START
-            # One that failed counts as aspired: what is served stays until a better one is.
+            # A failed version counts as aspired: the served one stays until a better one loads.
             if is_aspired or state not in {State.START, State.END}:
                 yield Candidate(version, state, is_aspired)
 
@@ -195,13 +195,13 @@ class Lifecycle:
         available = {s.version for s in self._manager.states(name) if s.state is State.AVAILABLE}
         watched = available & stream.aspired.keys() & stream.tried.keys() - stream.reloading
         paths = {version: stream.aspired[version] for version in watched}
-        now = await asyncio.to_thread(_look, paths) if paths else {}
+        now = await asyncio.to_thread(_read_sources, paths) if paths else {}
         for version, source in now.items():
             is_changed = source != stream.tried[version]
-            if is_changed and source == stream.seen.get(version):
+            if is_changed and source == stream.changed_to.get(version):
                 self._tasks.add(asyncio.ensure_future(self._reload(name, stream, version, source)))
                 stream.reloading.add(version)
-        stream.seen = now
+        stream.changed_to = now
 
     async def _reload(self, name: str, stream: _Stream, version: int, source: _Source) -> None:
         stream.tried[version] = source
@@ -220,39 +220,39 @@ class Lifecycle:
 
     async def _load(self, name: str, version: int, path: Path) -> None:
         stream = self._streams[name]
-        # Status requests list the version at once, not only when its files were looked at.
+        # Status requests list the version immediately, before its files are read.
         self._manager.announce(name, version, path)
         stream.tried[version] = _Source(path, await asyncio.to_thread(fingerprint, path))
         try:
             await self._manager.load(name, version, path, self._again(name, version, path))
         except Exception as error:
-            # Where it is not aspired meanwhile it may come back, and shall then be tried.
+            # If it is no longer aspired, it may return, and must be tried then.
             if stream.aspired.get(version) == path:
                 files = stream.tried[version].files
                 stream.failed[version] = Failure(version, path, error, files)
             raise
 
     def _again(self, name: str, version: int, path: Path) -> Again:
-        """Return what waits between attempts; those after a change of the files do not count.
+        """Return the wait between attempts; attempts after a change of the files do not count.
 
-        A version that is aspired at another path meanwhile is not tried at this one again.
+        A version that is aspired at another path in the meantime is not tried at this one again.
         """
-        left, stream, told = self._retry.times, self._streams[name], ""
+        left, stream, logged = self._retry.times, self._streams[name], ""
 
         def is_aspired() -> bool:
             return stream.aspired.get(version) == path
 
         async def again(failure: ModelError) -> bool:
-            nonlocal left, told
+            nonlocal left, logged
             left -= 1
             if left < 0 or not is_aspired():
                 return False
             logger.log(
-                logging.DEBUG if failure.message == told else logging.WARNING,
+                logging.DEBUG if failure.message == logged else logging.WARNING,
                 "version %d of model %s did not load, %d attempts are left: %s",
                 version, name, left + 1, failure.message,
             )  # fmt: skip
-            told = failure.message
+            logged = failure.message
             stream.pausing[version] = Failure(version, path, failure, stream.tried[version].files)
             await self._pause(lambda: not is_aspired() or version not in stream.pausing)
             if stream.pausing.pop(version, None) is None:
@@ -265,7 +265,7 @@ class Lifecycle:
         return again
 
     async def _pause(self, is_over: Callable[[], bool]) -> None:
-        """Wait for the time between attempts, or for what makes the next one needless."""
+        """Wait for the time between attempts, or until the next one is not needed."""
         waits = {
             asyncio.ensure_future(self._sleep(max(self._retry.seconds, 0.0))),
             asyncio.ensure_future(self.changed.until(is_over)),
@@ -277,8 +277,8 @@ class Lifecycle:
                 wait.cancel()
 
 
-def _look(paths: Mapping[int, Path]) -> dict[int, _Source]:
-    """Return what versions would be loaded from, those without a SavedModel left out."""
+def _read_sources(paths: Mapping[int, Path]) -> dict[int, _Source]:
+    """Return the files of versions, without those that have no SavedModel."""
     return {
         version: _Source(path, fingerprint(path))
         for version, path in paths.items()

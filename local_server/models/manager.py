@@ -1,8 +1,8 @@
-"""The versions in memory: loaded and unloaded while requests hold them by counted handles.
+"""The versions in memory: loaded and unloaded, and held by requests through counted handles.
 
-A version is handed out from the moment its load succeeded until its unload is asked for, and is
-closed when the last handle is given back: no request sees a closed model. A version that ended
-stays listed with its reason, as in TensorFlow Serving. Names are free strings.
+Requests get a version from the end of its load until its unload starts. It is closed when the last
+handle is released: no request uses a closed model. A version that ended stays listed with its
+reason, as in TensorFlow Serving. Names are free strings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Loader = Callable[[Path], LoadedModel]
 """Loads the SavedModel in a folder, or raises ModelError."""
 
 Again = Callable[[ModelError], Awaitable[bool]]
-"""Called when a load has failed: waits as long as is right, and says whether to try once more."""
+"""Called when a load has failed: waits for the retry, and returns whether to retry."""
 
 _Arguments = TypeVarTuple("_Arguments")
 _T = TypeVar("_T")
@@ -47,7 +47,7 @@ class Servable:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version as it is at the moment, and how many requests hold it."""
+    """The current state of a version, and how many requests hold it."""
 
     name: str
     status: VersionState
@@ -58,7 +58,7 @@ class Version:
 
 
 def _running() -> Future[None]:
-    """Return a future that is not cancelled with the coroutine that waits for it."""
+    """Return a future that is not cancelled with the coroutine that awaits it."""
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
     return future
@@ -66,14 +66,14 @@ def _running() -> Future[None]:
 
 @dataclass(slots=True)
 class _Entry:
-    """A version and who holds it. Every field is guarded by the manager's lock."""
+    """A version and its handles. The manager's lock guards every field."""
 
     status: VersionState
     servable: Servable | None = None
     handles: int = 0
     path: Path | None = None
     is_announced: bool = False
-    """Whether it is listed at START, and its load is still to be asked for."""
+    """Whether it is listed at START before its load was requested."""
     drained: Future[None] = field(default_factory=_running)
 
 
@@ -82,7 +82,7 @@ _Acquire = Callable[[str, int | None, str | None], tuple[_Entry, Servable]]
 
 
 class _Handle(AbstractContextManager[Servable]):
-    """A counted handle, from the block's begin to its end; a generator takes twice the time."""
+    """A counted handle, held for a block; a generator would take twice the time."""
 
     __slots__ = ("_acquire", "_entry", "_release", "_which")
 
@@ -105,21 +105,21 @@ class _Handle(AbstractContextManager[Servable]):
 
 
 class Manager:
-    """Loads, hands out and unloads versions of models. Every method may be called by any thread."""
+    """Loads, provides and unloads versions of models. All methods are thread-safe."""
 
     def __init__(self, load: Loader, executor: Executor | None = None) -> None:
-        """Take the function that loads, and where to run it: else asyncio's own threads."""
+        """Take the loader, and the executor to run it in; by default asyncio's threads."""
         self._load = load
         self._executor = executor
         self._lock = threading.Lock()
         self._models: dict[str, dict[int, _Entry]] = {}
         self._latest: dict[str, _Entry] = {}
-        """The highest AVAILABLE version by model, so that no request looks at all that ended."""
+        """The highest AVAILABLE version by model, so that no request scans ended versions."""
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def announce(self, name: str, version: int, path: Path) -> None:
-        """List a version at START, whose load follows. Raises ConflictError as `load` does."""
+        """List a version at START before its load. Raises ConflictError as `load` does."""
         self._start(name, version, path).is_announced = True
 
     async def load(
@@ -130,32 +130,31 @@ class Manager:
         again: Again | None = None,
         load: Loader | None = None,
     ) -> None:
-        """Load a version in a thread, with `load` in the place of the manager's own loader.
+        """Load a version in a thread, with `load` instead of the manager's own loader.
 
-        At return it is AVAILABLE.
-
-        While `again` says so it is tried once more, LOADING all the time. Raises ModelError when
-        it does not load, which leaves it at END with that error, and ConflictError when it is
-        loaded or loading. Cancelling the wait does not stop the load.
+        It is AVAILABLE on return. While `again` returns true the load is retried, and the version
+        stays LOADING. Raises ModelError if it does not load, which leaves it at END with that
+        error, and ConflictError if it is loaded or loading. Cancelling the wait does not stop the
+        load.
         """
         entry = self._start(name, version, path)
         await self._unbroken(self._load_until(entry, name, path, again, load or self._load))
 
     async def unload(self, name: str, version: int) -> None:
-        """Stop handing out a version, wait until no request holds it, and close it.
+        """Withdraw a version, wait until no request holds it, and close it.
 
-        Raises StatusError (NOT_FOUND) when it is not AVAILABLE. Cancelling the wait does not stop
+        Raises StatusError (NOT_FOUND) if it is not AVAILABLE. Cancelling the wait does not stop
         the unload.
         """
         await self._unbroken(self._drain(name, self._stop(name, version)))
 
     async def replace(self, name: str, version: int, path: Path) -> None:
-        """Load an AVAILABLE version again, with the manager's loader, and hand it out from then on.
+        """Load an AVAILABLE version again with the manager's loader, and use it for new requests.
 
-        The version is AVAILABLE all the time; its old model is closed when no request holds it. An
-        unload that is asked for meanwhile has its way.
-        Raises ModelError when it does not load, which leaves the old model, and StatusError
-        (NOT_FOUND) when the version is not AVAILABLE. Cancelling the wait does not stop the load.
+        The version stays AVAILABLE; its old model is closed when no request holds it. A concurrent
+        unload takes precedence. Raises ModelError if it does not load, which leaves the old model,
+        and StatusError (NOT_FOUND) if the version is not AVAILABLE. Cancelling the wait does not
+        stop the load.
         """
         await self._unbroken(self._replace(name, version, path))
 
@@ -168,21 +167,21 @@ class Manager:
     def handle(
         self, name: str, version: int | None = None, label: str | None = None
     ) -> AbstractContextManager[Servable]:
-        """Hold a version while the block runs: that one, that label's, or the highest AVAILABLE.
+        """Hold a version for a block: the given one, the label's, or the highest AVAILABLE one.
 
-        Raises StatusError in TensorFlow Serving's words: NOT_FOUND for a model or version that
-        is not there, INVALID_ARGUMENT for a label.
+        Raises StatusError with TensorFlow Serving's texts: NOT_FOUND for an unknown model or
+        version, INVALID_ARGUMENT for an unknown label.
         """
         return _Handle(self._acquire, self._release, (name, version, label))
 
     def states(self, name: str) -> tuple[VersionState, ...]:
-        """Return the state of every version ever asked for, highest version first."""
+        """Return the state of every version ever requested, highest version first."""
         with self._lock:
             entries = self._models.get(name, {})
             return tuple(entries[version].status for version in sorted(entries, reverse=True))
 
     def versions(self) -> tuple[Version, ...]:
-        """Return every version ever asked for, of every model."""
+        """Return every version ever requested, of every model."""
         with self._lock:
             return tuple(
                 Version(name, e.status, e.servable.model if e.servable else None, e.handles, e.path)
@@ -191,7 +190,7 @@ class Manager:
             )
 
     def label(self, labels: Mapping[str, Mapping[str, int]]) -> None:
-        """Set what the labels stand for, by model; those of before are forgotten."""
+        """Replace all labels; each model's labels name versions."""
         self._labels = {name: dict(versions) for name, versions in labels.items()}
 
     def labels(self, name: str) -> Mapping[str, int]:
@@ -220,7 +219,7 @@ class Manager:
             return entry
 
     async def _unbroken(self, work: Coroutine[None, None, None]) -> None:
-        """Do work that goes on when who waits for it is cancelled."""
+        """Run `work` to completion even if the task that awaits it is cancelled."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -239,7 +238,7 @@ class Manager:
                 if again is None or not await again(failure):
                     break
         except BaseException as error:
-            # A defect or a missing package: the version must not stay LOADING for ever.
+            # A defect or a missing package: the version must not stay LOADING.
             self._set(entry, State.END, Code.UNKNOWN, str(error))
             raise
         if failure is not None:
@@ -272,7 +271,7 @@ class Manager:
             await self._close(old)
 
     def _exchange(self, old: _Entry, new: _Entry) -> bool:
-        """Put an entry in the place of another; False if that was unloaded meanwhile."""
+        """Replace an entry; return False if it was unloaded in the meantime."""
         assert new.servable is not None
         name, version = new.servable.name, new.servable.version
         with self._lock:
@@ -308,14 +307,14 @@ class Manager:
             return entry, entry.servable
 
     def _find(self, name: str, version: int | None) -> _Entry | None:
-        """Return the entry if it is AVAILABLE. The lock is held."""
+        """Return the entry if it is AVAILABLE. The caller holds the lock."""
         if version is None:
             return self._latest.get(name)
         entry = self._models.get(name, {}).get(version)
         return entry if entry is not None and _is_ready(entry) else None
 
     def _find_latest(self, name: str) -> None:
-        """Note the highest AVAILABLE version anew. The lock is held."""
+        """Update the highest AVAILABLE version. The caller holds the lock."""
         ready = [entry for entry in self._models[name].values() if _is_ready(entry)]
         if ready:
             self._latest[name] = max(ready, key=lambda entry: entry.status.version)

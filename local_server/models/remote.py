@@ -1,8 +1,8 @@
-"""Base paths in buckets (`gs://`, `s3://`): their versions as local directories, always whole.
+"""Base paths in buckets (`gs://`, `s3://`): complete local copies of their versions.
 
-Buckets are listed every few seconds, not at each look of the source, and only the versions that the
-policy chooses are fetched. A version that cannot be had whole is passed over, and tried again; what
-is served goes on meanwhile.
+Buckets are listed every few seconds, not at each poll of the source, and only the versions that the
+policy chooses are downloaded. A version that cannot be downloaded completely is skipped and tried
+again; served versions stay available.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .rounds import Rounds
 
 SECONDS_BETWEEN_LISTINGS = 10.0
 LIMIT = 20 << 30
-"""Bytes of the cache, unless CLOUDSERVE_MODEL_CACHE_BYTES says otherwise."""
+"""Maximum size of the cache in bytes, unless CLOUDSERVE_MODEL_CACHE_BYTES is set."""
 _SLOTS = 100
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ Find = Callable[[BlobStore, str], Mapping[int, RemoteVersion]]
 
 
 class RemoteBases:
-    """The base paths of a server that lie in buckets. For one thread at a time."""
+    """The base paths of a server in buckets. For one thread at a time."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class RemoteBases:
         self._rounds: dict[str, Rounds] = {}
 
     def find(self, model: ModelConfig) -> dict[int, Path]:
-        """Return the versions below a model's base path; those that its policy chooses are there.
+        """Return the versions below a model's base path; those that its policy chooses are local.
 
-        Raises OSError when the bucket cannot be listed.
+        Raises OSError if the bucket cannot be listed.
         """
         try:
             versions = dict(self._list(model.base_path))
@@ -75,7 +75,7 @@ class RemoteBases:
             except CloudserveError as error:
                 problems.append(f"version {number} of {model.name} is not fetched: {error}")
                 del versions[number]
-        self._rounds.setdefault(model.name, Rounds(logger)).tell(problems)
+        self._rounds.setdefault(model.name, Rounds(logger)).log(problems)
         self._served[model.name] = frozenset(paths.values())
         return {number: paths.get(number, Path(v.prefix)) for number, v in versions.items()}
 
@@ -87,7 +87,7 @@ class RemoteBases:
         store, base = self._store(url)
         versions = self._find(store, base)
         if not versions:
-            _check_there(store, base, url)
+            _check_exists(store, base, url)
         self._listed[url] = (now, versions)
         return versions
 
@@ -103,10 +103,11 @@ class RemoteBases:
         return self._stores[url]
 
     def _open_cache(self) -> ModelCache:
-        """Take the first cache folder that no other server of this machine has."""
-        given, home = self._environ.get("CLOUDSERVE_MODEL_CACHE"), self._environ.get("HOME", "/tmp")  # noqa: S108 - a last resort
+        """Lock the first cache folder that no other server of this machine uses."""
+        configured = self._environ.get("CLOUDSERVE_MODEL_CACHE")
+        home = self._environ.get("HOME", "/tmp")  # noqa: S108  a last resort
         base = Path(self._environ.get("XDG_CACHE_HOME") or Path(home, ".cache"))
-        folder = Path(given) if given else base / "cloudserve" / "models"
+        folder = Path(configured) if configured else base / "cloudserve" / "models"
         for slot in (folder / str(number) for number in range(_SLOTS)):
             slot.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (slot / ".lock").open("ab")
@@ -118,14 +119,14 @@ class RemoteBases:
         raise RemoteError("too many servers have a model cache here", where=str(folder))
 
     def close(self) -> None:
-        """Leave the cache's folder to another server."""
+        """Release the cache folder for another server."""
         if self._slot is not None:
             self._slot.close()
             self._slot = None
 
 
-def _check_there(store: BlobStore, base: str, url: str) -> None:
-    """Tell a base path that is missing from one without versions, as for directories."""
-    is_there = next(iter(store.list(base)), None) is not None
-    if not is_there and store.head(base) is None:  # an empty folder is no entry of a listing
+def _check_exists(store: BlobStore, base: str, url: str) -> None:
+    """Distinguish a missing base path from one without versions, as for directories."""
+    exists = next(iter(store.list(base)), None) is not None
+    if not exists and store.head(base) is None:  # a listing omits an empty folder
         raise RemoteError(f"there is nothing at {url}", where=store.url)

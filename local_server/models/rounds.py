@@ -1,4 +1,4 @@
-"""What is found wrong at every look is logged once, and again after a look that did not find it."""
+"""A log of recurring problems: each is logged once, and again after a round without it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 
 class Rounds:
-    """Logs the lines of a round that the round before did not have. For one thread at a time."""
+    """Logs the lines that the previous round did not have. For one thread at a time."""
 
     def __init__(self, logger: logging.Logger, level: int = logging.WARNING) -> None:
         self._logger = logger
         self._level = level
-        self._before: frozenset[str] = frozenset()
+        self._previous: frozenset[str] = frozenset()
 
-    def tell(self, lines: Iterable[str]) -> None:
-        """Take all lines of a round and log the new ones."""
-        before, self._before = self._before, frozenset(lines)
-        for line in sorted(self._before - before):
+    def log(self, lines: Iterable[str]) -> None:
+        """Log the new lines of a round; `lines` are all of them."""
+        previous, self._previous = self._previous, frozenset(lines)
+        for line in sorted(self._previous - previous):
             self._logger.log(self._level, "%s", line)

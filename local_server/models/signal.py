@@ -1,4 +1,4 @@
-"""Wait in the event loop until something has come about."""
+"""A condition variable of the event loop."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 
 class Signal:
-    """Wakes those who wait for a condition whenever it may have changed. For one loop."""
+    """Wakes the waiters of a condition whenever it may have changed. For one loop."""
 
     def __init__(self) -> None:
         self._waiters: list[asyncio.Future[None]] = []
 
     def notify(self) -> None:
-        """Let every waiter look again."""
+        """Let every waiter check its condition."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until a condition holds; it is looked at now and after every `notify`."""
+        """Wait until a condition holds; it is checked now and after every `notify`."""
         while not holds():
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)

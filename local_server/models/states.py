@@ -1,4 +1,4 @@
-"""The life of a model version (tensorflow_serving/apis/get_model_status.proto)."""
+"""The states of a model version (tensorflow_serving/apis/get_model_status.proto)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..status import Code
 
 
 class State(IntEnum):
-    """Where a version is in its life; the numbers are `ModelVersionStatus.State`'s."""
+    """A version's state; the numbers are those of `ModelVersionStatus.State`."""
 
     UNKNOWN = 0
     START = 10
@@ -21,7 +21,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """A version's state; END with a code other than OK is a load that failed, and why."""
+    """A version's state; END with a code other than OK is a failed load and its reason."""
 
     version: int
     state: State

@@ -1,7 +1,8 @@
-"""What to do next with a model's versions: TensorFlow Serving's AvailabilityPreservingPolicy.
+"""TensorFlow Serving's AvailabilityPreservingPolicy: the next transition of a model's versions.
 
-Source: tensorflow_serving/core/availability_preserving_policy.cc; tfserving.md 4.3. Pure, so that
-its promise can be proven: a model that has an available version and is still wanted keeps one.
+Source: tensorflow_serving/core/availability_preserving_policy.cc; tfserving.md 4.3. A pure
+function, so that its promise can be proven: a model that has an available version and is still
+configured keeps one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .states import State
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version as the policy sees it; START is not yet begun, END an aspired one that failed."""
+    """A version for the policy; START is not loaded yet, END an aspired version that failed."""
 
     version: int
     state: State
@@ -39,7 +40,7 @@ Action = Load | Unload
 
 
 def next_action(candidates: Collection[Candidate]) -> Action | None:
-    """Return what to begin now; None when there is nothing, or something must end first."""
+    """Return the next transition; None if there is none or another must finish first."""
     leaving = [c.version for c in candidates if not c.is_aspired and c.state is State.AVAILABLE]
     if leaving and _may_unload(candidates, len(leaving)):
         return Unload(min(leaving))

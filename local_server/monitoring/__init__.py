@@ -1,7 +1,7 @@
-"""What a server tells about itself: metrics for Prometheus, and a log of its requests.
+"""Observability of a server: Prometheus metrics and a log of its requests.
 
-`instruments` count and `exposition` writes them; `serving_metrics` are TensorFlow Serving's, filled
-by the observers of the data plane, the batches and the loads; `metrics_face` serves them.
-`request_log` keeps `PredictionLog`s in TFRecord files. The data plane knows none of it: it calls
-the observers it was given. TensorFlow is imported by the request log's messages alone.
+`instruments` count and `exposition` prints them; `serving_metrics` are TensorFlow Serving's, fed by
+the observers of the data plane, the batches and the loads. `request_log` keeps `PredictionLog`s in
+TFRecord files. The data plane only calls the observers it was given. TensorFlow is imported only by
+the messages of the request log.
 """

@@ -1,8 +1,8 @@
-"""Metrics in Prometheus' text form, line for line as TensorFlow Serving writes them.
+"""Metrics in Prometheus' text format, line for line as TensorFlow Serving prints them.
 
 Source: tensorflow_serving/util/prometheus_exporter.cc; tfserving.md 6.1. A `# TYPE` line and no
-`# HELP`, braces even around no labels, metrics in the order of their names. Sums are written with
-all their digits, where C++ cuts them to six, and line ends in labels are escaped.
+`# HELP`, braces even without labels, metrics sorted by name. Sums are printed with all digits,
+where C++ prints six, and line ends in labels are escaped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def expose(metrics: Iterable[Metric]) -> bytes:
-    """Return what metrics say at the moment; label values that are not UTF-8 lose what is not."""
+    """Return the current values of metrics; invalid UTF-8 in label values is replaced."""
     lines: list[str] = []
     for metric in sorted(metrics, key=lambda metric: metric.name):
         lines.append(f"# TYPE {metric.name} {metric.kind}")
@@ -34,5 +34,5 @@ def _escape(value: object) -> str:
 
 
 def _number(value: float) -> str:
-    """Write a number as short as it reads back the same."""
+    """Return the shortest text that reads back as the same number."""
     return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,8 +1,8 @@
-"""Counters, histograms and gauges, for any number of threads.
+"""Thread-safe counters, histograms and gauges.
 
-Own ones, as prometheus_client's cannot bear TensorFlow Serving's names: it ends every counter's in
-`_total` and adds `_created` beside it. A metric holds a bounded number of series: past it, new ones
-are put together as "other", so that a client which makes up model names costs no memory.
+prometheus_client cannot print TensorFlow Serving's names: it appends `_total` to every counter's
+name and adds a `_created` series. A metric holds a bounded number of series: past it, new ones are
+combined as "other", so that a client that invents model names costs no memory.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from itertools import accumulate
 from typing import Any, Protocol, TypeAlias
 
 Labels: TypeAlias = "tuple[object, ...]"
-"""The values of a metric's labels, in their order; written as `str` writes them."""
+"""The values of a metric's labels, in order; printed by `str`."""
 
 MOST_SERIES = 10_000
 OTHER = "other"
-"""The label of what has no series of its own."""
+"""The label of combined series."""
 _INFINITY = "+Inf"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One line of a metric: what follows its name, its labels, and a number."""
+    """One line of a metric: the suffix of its name, its labels, and a number."""
 
     labels: tuple[tuple[str, object], ...]
     value: float
@@ -33,11 +33,11 @@ class Sample:
 
 
 class Metric(Protocol):
-    """What can be exposed."""
+    """A metric that can be exposed."""
 
     @property
     def name(self) -> str:
-        """The name, as Prometheus takes it."""
+        """The name, as printed."""
         ...
 
     @property
@@ -46,12 +46,12 @@ class Metric(Protocol):
         ...
 
     def samples(self) -> Iterator[Sample]:
-        """Yield what is known at the moment."""
+        """Yield the current values."""
         ...
 
 
 class Counter:
-    """Numbers that only grow, by labels."""
+    """Increasing numbers, by labels."""
 
     kind = "counter"
 
@@ -62,11 +62,11 @@ class Counter:
         self._labels = tuple(labels)
         self._most = most_series
         self._lock = threading.Lock()
-        # What has no labels is there from the start, as 0.
+        # A metric without labels starts at 0.
         self._values: dict[Labels, float] = {} if labels else {(): 0}
 
     def add(self, labels: Labels = (), amount: float = 1) -> None:
-        """Count one more, or as many as `amount`."""
+        """Add `amount`."""
         with self._lock:
             value = self._values.get(labels)
             if value is None:
@@ -75,20 +75,20 @@ class Counter:
             self._values[labels] = value + amount
 
     def samples(self) -> Iterator[Sample]:
-        """Yield a sample for each combination of labels that was counted."""
+        """Yield a sample for each combination of labels."""
         with self._lock:
             values = tuple(self._values.items())
         for labels, value in values:
             yield Sample(tuple(zip(self._labels, labels, strict=True)), value)
 
-    def retain(self, wanted: Callable[[Labels], bool]) -> None:
-        """Drop the series whose labels are not wanted; those put together as "other" stay."""
+    def retain(self, keep: Callable[[Labels], bool]) -> None:
+        """Drop the series for which `keep` is false; those combined as "other" stay."""
         with self._lock:
-            _retain(self._values, wanted)
+            _retain(self._values, keep)
 
 
 class _Series:
-    """The observations of one combination of labels, by bucket; the last is above every bound."""
+    """The observations of one combination of labels, by bucket; the last bucket has no bound."""
 
     __slots__ = ("counts", "total")
 
@@ -98,7 +98,7 @@ class _Series:
 
 
 class Histogram:
-    """How often values were up to which bound, by labels."""
+    """Counts of values up to each bound, by labels."""
 
     kind = "histogram"
 
@@ -110,7 +110,7 @@ class Histogram:
         bounds: Sequence[float],
         most_series: int = MOST_SERIES,
     ) -> None:
-        """Take the upper bounds of the buckets, which include them; they increase."""
+        """Take the increasing upper bounds of the buckets, which include them."""
         self.name = name
         self._labels = tuple(labels)
         self._bounds = tuple(bounds)
@@ -119,7 +119,7 @@ class Histogram:
         self._series: dict[Labels, _Series] = {} if labels else {(): self._new()}
 
     def observe(self, labels: Labels, value: float) -> None:
-        """Count a value, which is not NaN."""
+        """Count a value, which must not be NaN."""
         bucket = bisect_left(self._bounds, value)
         with self._lock:
             series = self._series.get(labels)
@@ -147,10 +147,10 @@ class Histogram:
             yield Sample(labels, total, "_sum")
             yield Sample(labels, sum(counts), "_count")
 
-    def retain(self, wanted: Callable[[Labels], bool]) -> None:
-        """Drop series as a Counter does."""
+    def retain(self, keep: Callable[[Labels], bool]) -> None:
+        """Drop series as `Counter.retain` does."""
         with self._lock:
-            _retain(self._series, wanted)
+            _retain(self._series, keep)
 
     def _new(self) -> _Series:
         return _Series(len(self._bounds) + 1)
@@ -158,7 +158,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Numbers that are kept elsewhere and read when somebody asks; they may be a counter's."""
+    """Numbers read from elsewhere at each exposition; `kind` may be counter."""
 
     name: str
     labels: tuple[str, ...]
@@ -166,7 +166,7 @@ class Gauge:
     kind: str = "gauge"
 
     def samples(self) -> Iterator[Sample]:
-        """Yield what is read now."""
+        """Yield the values read now."""
         for labels, value in self.read():
             yield Sample(tuple(zip(self.labels, labels, strict=True)), value)
 
@@ -177,15 +177,15 @@ def exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
 
 
 def format_bound(bound: float) -> str:
-    """Write a bound as C++ does: six significant digits."""
+    """Format a bound as C++ does: six significant digits."""
     return f"{bound:g}"
 
 
-def _retain(series: dict[Labels, Any], wanted: Callable[[Labels], bool]) -> None:
-    for labels in [one for one in series if one and one[0] != OTHER and not wanted(one)]:
+def _retain(series: dict[Labels, Any], keep: Callable[[Labels], bool]) -> None:
+    for labels in [one for one in series if one and one[0] != OTHER and not keep(one)]:
         del series[labels]
 
 
 def _bounded(labels: Labels, count: int, most: int) -> Labels:
-    """Return the labels of a new series: its own, while there is room."""
+    """Return the labels of a new series, or "other" if there are too many."""
     return labels if count < most else (OTHER,) * len(labels)

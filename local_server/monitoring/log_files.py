@@ -1,9 +1,9 @@
-"""The files of one log: TFRecord files that follow each other, bounded in number by their bytes.
+"""The files of one log: consecutive TFRecord files, bounded in total size.
 
-A file is named by when it was begun: `PREFIX-20261121T142233.123456Z.tfrecord`. Each record is
-written at once, so that a process that is killed leaves its whole records; the next one begins a
-file of its own. Before a file is begun the oldest are deleted until there is room for it, those of
-earlier processes too. Used by one thread.
+A file is named by its start: `PREFIX-20261121T142233.123456Z.tfrecord`. Each record is written
+immediately, so that a killed process leaves complete records; the next process starts its own file.
+Before a file is created the oldest ones are deleted until there is room for it, those of earlier
+processes too. For one thread.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _END = re.compile(r"-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.tfrecord")
 
 
 def utc_now() -> datetime:
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 class LogFiles:
-    """Writes records to the current file of a log, and begins another when that is full."""
+    """Writes records to the current file of a log, and starts another when it is full."""
 
     def __init__(self, prefix: str, limits: LogLimits, now: Now = utc_now) -> None:
-        """Take the path that the names of all files begin with; nothing is opened yet."""
+        """Take the prefix of all file names; nothing is opened yet."""
         self._prefix = Path(prefix)
         self._limits = limits
         self._now = now
@@ -41,9 +41,9 @@ class LogFiles:
         self._records = 0
 
     def write(self, record: bytes) -> None:
-        """Append a record. Raises OSError when it cannot be; nothing of it is left then.
+        """Append a record. Raises OSError if that fails; no part of the record is left then.
 
-        Raises ValueError for a record that is larger than a file may be.
+        Raises ValueError for a record that is larger than the limit of a file.
         """
         framed = frame(record)
         if len(framed) > self._limits.one_file:
@@ -58,7 +58,7 @@ class LogFiles:
         self._records += 1
 
     def close(self) -> None:
-        """Close the current file; a later record begins another."""
+        """Close the current file; a later record starts another."""
         if self._file:
             self._file.close()
         self._file = None
@@ -82,10 +82,10 @@ class LogFiles:
             try:
                 return FileIO(f"{self._prefix}-{stamp}.tfrecord", "x")
             except FileExistsError:
-                continue  # begun by another process in the same microsecond
+                continue  # created by another process in the same microsecond
 
     def _make_room(self) -> None:
-        """Delete the oldest files until a whole one more fits into the bound."""
+        """Delete the oldest files until a full file more fits into the limit."""
         files = sorted(self._existing())
         sizes = {path: size for path in files if (size := _size(path)) is not None}
         total = sum(sizes.values())
@@ -104,7 +104,7 @@ class LogFiles:
         ]
 
     def _discard_rest(self, file: FileIO) -> None:
-        """Take back what was written of a record that failed, or the file if it was the first."""
+        """Remove the part of a failed record, or the file if the record was the first."""
         if self._records:
             file.truncate(self._bytes)
         else:
@@ -119,7 +119,7 @@ def _write_all(file: FileIO, data: bytes) -> None:
 
 
 def _size(path: Path) -> int | None:
-    """Return a file's size; None where another process has just deleted it."""
+    """Return a file's size; None if another process has just deleted it."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A request as a `PredictionLog`: what a request log keeps, and what a warm-up replays.
+"""Requests as `PredictionLog`s, which a request log stores and a warm-up replays.
 
-Source: tensorflow_serving/apis/prediction_log.proto. Whatever face a request came through, it is
-written as the gRPC request that asks the same. Imports TensorFlow, by the messages.
+Source: tensorflow_serving/apis/prediction_log.proto. A request of any protocol is stored as the
+equivalent gRPC request. Imports TensorFlow with the messages.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What of an answered request is logged; it holds no version."""
+    """The logged part of an answered request, without the version."""
 
     model: str
     answer: Answer
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """Return about how many bytes it holds in memory."""
+        """Return the approximate size in memory, in bytes."""
         arrays = [*self.inputs.values(), *_arrays(self.answer)]
         return sum(map(_array_size, arrays)) + sum(
             EXAMPLE_BYTES + len(example) for example in self.examples
@@ -44,7 +44,7 @@ class Entry:
 
 
 def to_entry(observation: Observation, answer: Answer, sampling_rate: float) -> Entry:
-    """Return what is logged of a request that was answered."""
+    """Return the log entry of an answered request."""
     return Entry(
         observation.spec.name,
         answer,
@@ -57,7 +57,7 @@ def to_entry(observation: Observation, answer: Answer, sampling_rate: float) -> 
 
 def to_record(entry: Entry) -> bytes:
     """Return a serialized `PredictionLog`."""
-    import_tensorflow()  # quietly, before the messages import it
+    import_tensorflow()  # with its log silenced, before the messages import it
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     log = PredictionLog()
@@ -83,7 +83,7 @@ def to_record(entry: Entry) -> bytes:
 
 
 def _write_prediction(log: Message, entry: Entry, answer: Prediction) -> None:
-    _write_asked(log.request.model_spec, answer.spec)
+    _write_request_spec(log.request.model_spec, answer.spec)
     for alias, array in entry.inputs.items():
         to_tensor_proto(array, log.request.inputs[alias], as_content=True)
     if len(answer.outputs) < len(answer.signature.outputs):
@@ -98,7 +98,7 @@ def _write_multi_inference(
 ) -> None:
     for task, answer in zip(entry.tasks, answers, strict=True):
         written = log.request.tasks.add(method_name=task.method)
-        _write_asked(written.model_spec, answer.spec)
+        _write_request_spec(written.model_spec, answer.spec)
         is_classified = isinstance(answer, Classifications)
         field = "classification_result" if is_classified else "regression_result"
         _write_result(log.response.results.add(), field, answer)
@@ -106,12 +106,12 @@ def _write_multi_inference(
 
 
 def _write_request(request: Message, entry: Entry, spec: ModelSpec) -> None:
-    _write_asked(request.model_spec, spec)
+    _write_request_spec(request.model_spec, spec)
     _write_examples(request.input, entry.examples)
 
 
-def _write_asked(message: Message, spec: ModelSpec) -> None:
-    """Write a request's spec: without a version, so that others can be asked the same."""
+def _write_request_spec(message: Message, spec: ModelSpec) -> None:
+    """Write a request's spec, without a version, so that other versions can replay it."""
     message.name, message.signature_name = spec.name, spec.signature
 
 

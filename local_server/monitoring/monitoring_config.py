@@ -43,7 +43,7 @@ def read_monitoring_config(file: Path) -> MonitoringConfig:
     config = parse_text_file(file, _message_class()).prometheus_config
     path = config.path or DEFAULT_PATH
     if not path.startswith("/") or "?" in path or not path.isascii():
-        text = f"prometheus_config.path is to be an absolute path without a query, not {path!r}"
+        text = f"prometheus_config.path must be an absolute path without a query, not {path!r}"
         raise StatusError(Code.INVALID_ARGUMENT, f"{file}: {text}")
     return MonitoringConfig(config.enable, path)
 

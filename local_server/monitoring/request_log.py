@@ -1,8 +1,8 @@
-"""A log of requests: `PredictionLog` records in TFRecord files, sampled, bounded, off their path.
+"""A sampled and bounded log of requests: `PredictionLog` records in TFRecord files.
 
-A request costs a look at its model's sampling rate; one that is chosen is put into a bounded queue,
-or dropped and counted where that is full. One thread makes the records and writes them. TensorFlow
-Serving has the configuration (`logging_config`) and no logger; tfserving.md 6.4.
+A request costs a look-up of its model's sampling rate. A sampled one is put into a bounded queue,
+or dropped and counted if the queue is full. One thread creates and writes the records. TensorFlow
+Serving has the configuration (`logging_config`) but no logger; tfserving.md 6.4.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from .log_records import Entry, to_entry, to_record
 logger = logging.getLogger(__name__)
 
 Logged = Callable[[str, Code], None]
-"""Told of each request that was to be logged: its model, and OK once it is written.
+"""Called for each sampled request with its model, and OK once it is written.
 
-RESOURCE_EXHAUSTED is one that was dropped, UNAVAILABLE one that could not be written.
+RESOURCE_EXHAUSTED means that it was dropped, UNAVAILABLE that it could not be written.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Where a model's requests go, and which part of them."""
+    """The file prefix and the sampling rate of a model's requests."""
 
     prefix: str
     rate: float
 
 
-def unheard(_model: str, _code: Code) -> None:
-    """Take no notice (a Logged)."""
+def uncounted(_model: str, _code: Code) -> None:
+    """Do nothing (a Logged)."""
 
 
 class RequestLog:
-    """Logs requests of the data plane. Every method may be called by any thread.
+    """Logs requests of the data plane. All methods are thread-safe.
 
-    The thread that writes is there from the first request that is logged until `close`.
+    The writing thread runs from the first logged request until `close`.
     """
 
     def __init__(
         self,
         options: RequestLogOptions,
-        logged: Logged = unheard,
-        chance: Callable[[], float] = random.random,
+        logged: Logged = uncounted,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self._options = options
         self._logged = logged
-        self._chance = chance
+        self._rng = rng
         self._streams: Mapping[str, _Stream] = {}
         self._queue = _Queue(options.queue_records, options.queue_bytes)
         self._lock = threading.Lock()
@@ -65,15 +65,15 @@ class RequestLog:
         self._failing = False
 
     def configure(self, models: Iterable[ModelConfig]) -> None:
-        """Log the requests of these models from now on, each as its configuration says."""
+        """Log the requests of these models from now on, each as configured."""
         streams = ((model.name, self._stream(model)) for model in models)
         self._streams = {name: stream for name, stream in streams if stream}
 
     def observe(self, observation: Observation) -> None:
-        """Queue a request if it was answered and its model's sampling chooses it (an Observer)."""
+        """Queue a request if it was answered and is sampled (an Observer)."""
         stream = self._streams.get(observation.spec.name)
         answer = observation.answer
-        if stream is None or answer is None or self._chance() >= stream.rate:
+        if stream is None or answer is None or self._rng() >= stream.rate:
             return
         entry = to_entry(observation, answer, stream.rate)
         if self._queue.put(entry, stream.prefix):
@@ -82,7 +82,7 @@ class RequestLog:
             self._logged(entry.model, Code.RESOURCE_EXHAUSTED)
 
     def close(self, seconds: float) -> None:
-        """Take no more, write what is queued within so many seconds, and close the files."""
+        """Accept no more requests, write the queued ones within `seconds`, and close the files."""
         self._queue.close()
         with self._lock:
             thread = self._thread
@@ -95,7 +95,7 @@ class RequestLog:
         if model.logging:
             return _Stream(model.logging.filename_prefix, model.logging.sampling_rate)
         if self._options.directory:
-            # A name is free text; quoted it is one file name, whatever is in it.
+            # A name is free text; quoted, it is always one file name.
             name = quote(model.name, safe=" ", errors="surrogateescape")
             return _Stream(str(self._options.directory / name), self._options.sampling_rate)
         return None
@@ -124,7 +124,7 @@ class RequestLog:
         try:
             files.write(to_record(entry))
         except Exception as error:
-            # A full disk, or a request that no record can hold.
+            # A full disk, or a request that does not fit a record.
             if not self._failing:
                 is_defect = not isinstance(error, OSError)
                 logger.warning("requests are not logged: %s", error, exc_info=is_defect)
@@ -141,7 +141,7 @@ class RequestLog:
 
 
 class _Queue:
-    """Entries on their way to the thread that writes them; full by their number or bytes."""
+    """Entries that wait for the writing thread; limited in number and bytes."""
 
     def __init__(self, most_entries: int, most_bytes: int) -> None:
         self._most_entries = most_entries
@@ -152,7 +152,7 @@ class _Queue:
         self._changed = threading.Condition()
 
     def put(self, entry: Entry, prefix: str) -> bool:
-        """Queue an entry, or say that there is no room for it."""
+        """Queue an entry; return whether there was room for it."""
         size = entry.size
         with self._changed:
             is_full = (
@@ -166,7 +166,7 @@ class _Queue:
             return True
 
     def take(self) -> tuple[Entry, str] | None:
-        """Wait for the next entry; None when the queue is closed and empty."""
+        """Wait for the next entry; None if the queue is closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._entries or self._closed)
             if not self._entries:
@@ -176,7 +176,7 @@ class _Queue:
             return entry, prefix
 
     def close(self) -> None:
-        """Take no more entries."""
+        """Accept no more entries."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,8 +1,8 @@
-"""The metrics of a model server: TensorFlow Serving's under its names, and a few more.
+"""The metrics of a model server: TensorFlow Serving's under its names, and some additions.
 
-One instance a server; nothing is global. Names, labels and buckets: tensorflow_serving/servables/
+One instance per server; nothing is global. Names, labels and buckets: tensorflow_serving/servables/
 tensorflow/util.cc, model_servers/http_server.cc, batching/batching_session.cc; tfserving.md 6.1.
-What goes beyond is called `cloudserve_…` and is in seconds, as Prometheus would have it.
+Additional metrics are named `cloudserve_…` and use seconds, as Prometheus recommends.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Waiting = Callable[[], Iterable[tuple[Labels, float]]]
 
 
 class ServingMetrics:
-    """Counts what the observers of a server see. Every method may be called by any thread."""
+    """The metrics of a server, fed by its observers. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._requests = Counter(f"{_SERVING}request_count", ("model_name", "status"))
@@ -72,23 +72,23 @@ class ServingMetrics:
         ]
 
     def page(self) -> bytes:
-        """Return everything in Prometheus' text form.
+        """Return all metrics in Prometheus' text format.
 
-        What belongs to versions that have ended, and to models that are no longer configured, is
-        told for the last time.
+        Series of versions that have ended and of models that are no longer configured are printed
+        one last time.
         """
         page = expose(self._metrics)
         self._forget_ended()
         return page
 
     def configure(self, models: Iterable[str]) -> None:
-        """Take the names of the models; requests for any other are counted as for "other"."""
+        """Set the names of the models; requests for any other model count as "other"."""
         self._models = frozenset(models)
 
     def watch(self, versions: Versions) -> None:
-        """Tell of the versions in memory too: their states, and how many requests hold them.
+        """Add metrics of the versions in memory: their states and their requests in flight.
 
-        Those that have ended are not told of, unless they failed and no later one is served.
+        Ended versions are omitted, unless they failed and no later version is served.
         """
         self._versions = versions
 
@@ -106,28 +106,28 @@ class ServingMetrics:
         self._metrics.append(Gauge("cloudserve_requests_in_flight", labels, in_flight))
 
     def watch_queues(self, waiting: Waiting) -> None:
-        """Tell how many requests wait to be batched, by model and version."""
+        """Add the number of requests that wait to be batched, by model and version."""
         self._metrics.append(
             Gauge("cloudserve_batch_queue_depth", ("model_name", "version"), waiting)
         )
 
     def answered(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
-        """Count a request of a face: `api` as TensorFlow Serving writes it there."""
+        """Count a request of a protocol; `api` is TensorFlow Serving's name of it."""
         if self._models is not None and model and model not in self._models:
-            model = OTHER  # a name that a client made up is worth no series
+            model = OTHER  # a client may invent names
         self._requests.add((model, _CODE_NAMES[code]))
         if code is Code.OK:
             self._latency.observe((model, api, entrypoint), seconds * _MICROS)
 
     def logged(self, model: str, code: Code) -> None:
-        """Count a request that was to be logged, and what became of that."""
+        """Count a sampled request and the result of logging it."""
         self._logs.add((model, _CODE_NAMES[code]))
 
     def observe(self, observation: Observation) -> None:
         """Count a request of the data plane (an Observer)."""
         servable, method = observation.servable, observation.method
         if servable is None:
-            return  # no version was asked; a name that a client made up is worth no series
+            return  # no version ran, and a client may invent names
         labels = (servable.name, servable.version, observation.signature, method)
         self._answered.add((*labels, _CODE_NAMES[observation.code]))
         if observation.code is not Code.OK:
@@ -157,7 +157,7 @@ class ServingMetrics:
 
 
 def _current(versions: Iterable[Version]) -> list[Version]:
-    """Leave out versions that have ended, but for a failure that no later version has replaced."""
+    """Return the versions without the ended ones, except failures without a later version."""
     listed = list(versions)
     served: dict[str, int] = {}
     for each in listed:
@@ -174,7 +174,7 @@ def _is_over(version: Version, served: int | None) -> bool:
 
 
 class BatchMetrics:
-    """What batching does (a `batching.BatchObserver`)."""
+    """Metrics of batching (a `batching.BatchObserver`)."""
 
     def __init__(self) -> None:
         name = f"{_SERVING}batching_session:"
@@ -189,15 +189,15 @@ class BatchMetrics:
         self._processed = Histogram(f"{name}processed_batch_size", bounds=_BATCH_SIZES)
 
     def metrics(self) -> Sequence[Metric]:
-        """Return what can be exposed."""
+        """Return all metrics."""
         return self._queuing, self._runs, self._padding, self._input, self._processed
 
     def queued(self, size: int) -> None:
-        """Count a request of so many rows."""
+        """Count a request of `size` rows."""
         self._input.observe((), size)
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
-        """Count a batch that goes to the model: its tasks' waits in seconds, rows and padding."""
+        """Count a batch: its tasks' waits in seconds, its rows and padding."""
         for seconds in waits:
             self._queuing.observe((pool,), seconds * _MICROS)
         self._runs.add()
@@ -206,9 +206,9 @@ class BatchMetrics:
 
 
 class GraphMetrics:
-    """What TensorFlow tells of the runs of graphs (tensorflow/core/framework/metrics.cc).
+    """TensorFlow's metrics of graph runs (tensorflow/core/framework/metrics.cc).
 
-    A run is a session's: a batch is one, a request of several signatures is several.
+    A run is a session's: a batch is one run, a request of several signatures several.
     """
 
     def __init__(self) -> None:
@@ -218,7 +218,7 @@ class GraphMetrics:
         self._sum = Gauge(name, (), self._read_sum, "counter")
 
     def metrics(self) -> Sequence[Metric]:
-        """Return what can be exposed."""
+        """Return all metrics."""
         return self._times, self._count, self._sum
 
     def ran(self, seconds: float) -> None:
@@ -233,7 +233,7 @@ class GraphMetrics:
 
 
 class LoadMetrics:
-    """What loading and warming up does (a `warmup.WarmupObserver`)."""
+    """Metrics of loads and warm-ups (a `warmup.WarmupObserver`)."""
 
     def __init__(self) -> None:
         self._attempts = Counter(f"{_SAVED_MODEL}load_attempt_count", ("model_path", "status"))
@@ -244,11 +244,11 @@ class LoadMetrics:
         self._records = Counter(f"{_SERVING}model_warmup_records_read", ("model_path", "status"))
 
     def metrics(self) -> Sequence[Metric]:
-        """Return what can be exposed."""
+        """Return all metrics."""
         return self._attempts, self._load, self._warmup, self._records
 
     def retain(self, paths: Container[Path | None]) -> None:
-        """Drop the series of other paths than these."""
+        """Drop the series of other paths."""
         for metric in (self._attempts, self._load, self._warmup, self._records):
             metric.retain(lambda labels: labels[0] in paths)
 
@@ -258,6 +258,6 @@ class LoadMetrics:
         self._load.add((path,), round(seconds * _MICROS))
 
     def warmed(self, path: Path, status: str, records: int, seconds: float) -> None:
-        """Count a warm-up; `status` is OK or what went wrong."""
+        """Count a warm-up; `status` is OK or the error."""
         self._warmup.observe((path, status), seconds * _MICROS)
         self._records.add((path, status), records)

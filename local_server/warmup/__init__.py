@@ -1,7 +1,7 @@
-"""Warm-up: requests that a version answers before it is AVAILABLE, so that no client waits for it.
+"""Warm-up: requests that run on a version before it becomes AVAILABLE.
 
-`replay` runs the records that lie beside a model; `loader` has a loader do it after each load.
-TensorFlow is imported by the records' messages alone, where there are records.
+`replay` runs the records stored with a model; `loader` wraps a loader so that it does so after each
+load. TensorFlow is imported only by the records' messages, and only if there are records.
 """
 
 from .loader import measured, warmed

@@ -1,4 +1,4 @@
-"""Loading models that are warm: what the composition root wraps its loader in."""
+"""A loader that warms up models, which wraps the composition root's loader."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 def warmed(load: Loader, iterations: int = 1, observer: WarmupObserver | None = None) -> Loader:
-    """Return a loader of models that have answered the requests beside them, if there are any.
+    """Return a loader that runs a model's warm-up records, if it has any.
 
-    Each runs `iterations` times on every replica, once at least. A request that fails fails the
-    load, with its code and text; the loader raises LoadError then, and the model is closed.
+    Each record runs `iterations` times, at least once, on every replica. If one fails, the model is
+    closed and the loader raises LoadError with the request's code and text.
     """
 
     def load_warmed(path: Path) -> LoadedModel:
@@ -41,7 +41,7 @@ def warmed(load: Loader, iterations: int = 1, observer: WarmupObserver | None = 
 
 
 def measured(load: Loader, observer: WarmupObserver) -> Loader:
-    """Return a loader that tells how long each load takes, and whether it succeeds."""
+    """Return a loader that reports the duration and success of each load."""
 
     def load_measured(path: Path) -> LoadedModel:
         began = perf_counter()
@@ -62,7 +62,7 @@ def _warm_up(
     file = path / WARMUP_FILE
     if not file.exists():
         return
-    # What ends it as no status does is a defect.
+    # Any other exception is a defect.
     replay, began, status = Replay(model, iterations), perf_counter(), Code.INTERNAL.name
     try:
         replay.run(file)

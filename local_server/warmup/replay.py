@@ -1,4 +1,4 @@
-"""One model and the records it is warmed up with.
+"""The replay of a model's warm-up records.
 
 Source: tensorflow_serving/servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc;
 tfserving.md 4.7. Records run one after the other, as with upstream's defaults.
@@ -30,30 +30,30 @@ from ..status import Code, StatusError
 from ..transport.grpc_types import Message
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
-"""Where the records lie below a version's folder."""
+"""The path of the records in a version's folder."""
 
 _MOST_RECORDS = 1000
 # An unparsable record is quoted in the error, which clients see: its start is enough.
 _LONGEST_QUOTE = 100
 _UNNAMED = "warmup"
-"""The name and version of a record count for nothing; its signature does."""
+"""The name and version in a record are ignored; its signature is used."""
 
 
 class WarmupObserver(Protocol):
-    """Told of warm-ups and the loads they follow, by the threads that load."""
+    """Observes loads and warm-ups in the threads that load."""
 
     def loaded(self, path: Path, seconds: float, *, succeeded: bool) -> None:
-        """A load was tried, and took so long."""
+        """A load has ended after `seconds`."""
 
     def warmed(self, path: Path, status: str, records: int, seconds: float) -> None:
-        """So many records were run; the status is OK, or what ended it."""
+        """A warm-up has ended after `records` records; the status is OK, or the error."""
 
 
 class Replay:
-    """Runs a model's records; `count` is how many were run."""
+    """Runs a model's records and counts them in `count`."""
 
     def __init__(self, model: LoadedModel, iterations: int = 1) -> None:
-        # The thread that loads does it all, so no executor is asked for another.
+        # Everything runs in the loading thread: the executor is never used.
         self._inference = Inference(_OneModel(model), Executor())
         self._iterations = iterations
         self.count = 0
@@ -61,9 +61,9 @@ class Replay:
     def run(self, file: Path) -> None:
         """Run all records of a file.
 
-        Raises StatusError: INVALID_ARGUMENT for a record that is none and for more than 1000,
-        DATA_LOSS for a file that is no TFRecord file, UNIMPLEMENTED for kinds of records that
-        cannot be run, and whatever a request fails with.
+        Raises StatusError: INVALID_ARGUMENT for an invalid record and for more than 1000, DATA_LOSS
+        for a file that is not a TFRecord file, UNIMPLEMENTED for unsupported kinds of records, and
+        the error of a failed request.
         """
         parse = _parser()
         try:
@@ -117,7 +117,7 @@ class Replay:
 
 
 class _OneModel:
-    """A model that no manager has yet, whatever it is asked for (Servables)."""
+    """A model that is not in a manager yet (Servables)."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._servable = Servable(_UNNAMED, 0, model)
@@ -125,15 +125,15 @@ class _OneModel:
     @contextmanager
     def handle(
         self,
-        name: str,  # noqa: ARG002  there is but one
+        name: str,  # noqa: ARG002  there is only one model
         version: int | None = None,  # noqa: ARG002
         label: str | None = None,  # noqa: ARG002
     ) -> Iterator[Servable]:
-        """Give the model."""
+        """Yield the model."""
         yield self._servable
 
     def states(self, name: str) -> tuple[VersionState, ...]:  # noqa: ARG002
-        """Return nothing: it has no states yet."""
+        """Return (): the model has no states yet."""
         return ()
 
 
@@ -142,7 +142,7 @@ def _spec(request: Message) -> ModelSpec:
 
 
 def _parser() -> Message:
-    import_tensorflow()  # quietly, before the messages import it
+    import_tensorflow()  # with its log silenced, before the messages import it
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     return PredictionLog

@@ -139,9 +139,9 @@ def test_tokens_that_go_over_a_network_readably_are_warned_of(
         ssl_config_file=certificates if encrypted else None,
     )
     ModelServer(options, Model)
-    said = "tokens are sent readably over {}: without certificates whoever sees the traffic can "
-    told = [record.getMessage() for record in caplog.records]
-    assert told == [f"{said.format(faces)}take them" for faces in warned]
+    text = "tokens are sent in clear text over {}: without certificates anyone who sees the "
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [f"{text.format(protocols)}traffic can read them" for protocols in warned]
 
 
 def test_reflection_shows_nothing_without_a_token(model, certificates, tokens, authority):

@@ -106,7 +106,7 @@ def test_the_messages_are_those_of_the_generated_package():
                 'filename_prefix: "/l"',
                 rate,
                 Code.INVALID_ARGUMENT,
-                f"The sampling_rate of model m is to be between 0 and 1; got {rate}",
+                f"The sampling_rate of model m must be between 0 and 1; got {rate}",
             )
             for rate in ("1.5", "-0.1", "nan")
         ),

@@ -46,7 +46,7 @@ def test_another_text_is_refused_as_tensorflow_serving_does(tmp_path, text):
 def test_a_path_that_no_request_can_have_is_refused(tmp_path, path):
     file = tmp_path / "monitoring.config"
     file.write_text(f'prometheus_config {{ enable: true path: "{path}" }}')
-    with pytest.raises(StatusError, match="is to be an absolute path without a query"):
+    with pytest.raises(StatusError, match="must be an absolute path without a query"):
         read_monitoring_config(file)
 
 

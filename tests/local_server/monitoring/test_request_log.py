@@ -47,9 +47,9 @@ def start(tmp_path, told, manager):
     """Start a log into tmp_path; return it and a data plane that is logged."""
     logs = []
 
-    def start(*models, chance=lambda: 0.0, **options):
+    def start(*models, rng=lambda: 0.0, **options):
         given = RequestLogOptions(**{"directory": tmp_path, **options})
-        log = RequestLog(given, lambda model, code: told.append((model, code)), chance)
+        log = RequestLog(given, lambda model, code: told.append((model, code)), rng)
         log.configure(models or [ModelConfig(NAME, "/m")])
         logs.append(log)
         return log, Inference(manager, ThreadPoolExecutor(1), observer=log.observe)
@@ -171,8 +171,8 @@ def test_requests_that_fail_are_not_logged(start, tmp_path, told):
 
 @pytest.mark.parametrize(("rate", "logged"), [(0.0, 0), (0.25, 2), (1.0, 8)])
 def test_the_sampling_rate_says_which_part_is_logged(start, tmp_path, rate, logged):
-    chances = iter([0.0, 0.25, 0.5, 0.75, 0.24, 0.3, 0.99, 0.5])
-    log, inference = start(sampling_rate=rate, chance=lambda: next(chances))
+    samples = iter([0.0, 0.25, 0.5, 0.75, 0.24, 0.3, 0.99, 0.5])
+    log, inference = start(sampling_rate=rate, rng=lambda: next(samples))
     for number in range(8):
         inference.predict_here(ModelSpec(NAME), x(number))
     log.close(20)
