@@ -40,5 +40,10 @@ class StatusError(CloudserveError):
         self.code = code
 
 
+def invalid_argument(message: str) -> StatusError:
+    """Return an INVALID_ARGUMENT error."""
+    return StatusError(Code.INVALID_ARGUMENT, message)
+
+
 class FileStatusError(StatusError, UserError):
     """A file named by the user is missing or invalid."""

@@ -14,3 +14,13 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
         if byte < _MORE:
             return value, position + index + 1
     raise ValueError(f"no varint at byte {position} of {len(data)}")
+
+
+def write_varint(value: int) -> bytes:
+    """Return a number, which is not negative, as a varint."""
+    encoded = bytearray()
+    while value >= _MORE:
+        encoded.append(value & ~_MORE & 0xFF | _MORE)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

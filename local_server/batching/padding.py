@@ -13,7 +13,7 @@ import numpy as np
 
 from ..codecs.room import MOST_UNFOLDED_BYTES, STRING_BYTES
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import Code, StatusError, invalid_argument
 from .parameters import BatchingParameters
 from .requests import Task, Tensors
 
@@ -37,12 +37,14 @@ def batch_size(arrays: Sequence[Tensor]) -> int:
     Raises StatusError (INVALID_ARGUMENT) for inputs that cannot be batched.
     """
     if not arrays:
-        raise _invalid("Batching Run() must have at least one input tensor")
+        raise invalid_argument("Batching Run() must have at least one input tensor")
     for array in arrays:
         if not array.ndim:
-            raise _invalid("Batching Run() input tensors must have at least one dimension")
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
         if len(array) != len(arrays[0]):
-            raise _invalid("Batching Run() input tensors must have equal 0th-dimension size")
+            raise invalid_argument(
+                "Batching Run() input tensors must have equal 0th-dimension size"
+            )
     return len(arrays[0])
 
 
@@ -87,7 +89,7 @@ def pad_lengths(name: str, arrays: Sequence[Tensor]) -> list[Tensor]:
             "padding cannot make equal.",
         )
     if arrays[0].ndim > _HIGHEST_PADDED_RANK:
-        raise _invalid("Only tensors with rank from 1 to 6 can be padded.")
+        raise invalid_argument("Only tensors with rank from 1 to 6 can be padded.")
     lengths = tuple(map(max, zip(*(array.shape[1:] for array in arrays), strict=True)))
     return [_pad_array(array, (array.shape[0], *lengths)) for array in arrays]
 
@@ -99,7 +101,7 @@ def _pad_array(array: Tensor, shape: tuple[int, ...]) -> Tensor:
     if not padded.size:
         return padded
     if not array.size:
-        raise _invalid("Got empty tensor in batch of non-empty tensors.")
+        raise invalid_argument("Got empty tensor in batch of non-empty tensors.")
     padded[...] = array.flat[0]
     padded[tuple(map(slice, array.shape))] = array
     return padded
@@ -156,7 +158,3 @@ def _concatenate(arrays: list[Tensor], padding: int) -> Tensor:
         last = next(array for array in reversed(arrays) if array.shape[0])
         arrays = [*arrays, np.repeat(last[:1], padding, axis=0)]
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _invalid(message: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, message)

@@ -1,6 +1,7 @@
-"""JSON to tensors and back, in TensorFlow Serving's row and column form.
+"""JSON to tensors and back, in TensorFlow Serving's row and column formats.
 
-`json_reader` parses, `tensors` turns values into arrays, `rows` and `columns` are the two forms of
-a predict request, `response` writes what came out. Each has a fast road for what is right, and a
-slow one that finds TensorFlow Serving's exact words for what is wrong.
+`json` parses and prints JSON, `tensors` turns values into arrays, `row_format` and `column_format`
+are the two formats of a predict request, `response` encodes outputs, `large` decodes large requests
+in pieces. Each has a fast path for valid requests, and an exact parser that finds TensorFlow
+Serving's exact error text for invalid ones.
 """

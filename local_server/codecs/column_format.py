@@ -1,4 +1,4 @@
-"""The column form of a predict request: `inputs`, a whole tensor for each input.
+"""The column format of a predict request: `inputs`, a whole tensor for each input.
 
 Source: tensorflow_serving/util/json_tensor.cc (`FillTensorMapFromInputsMap`).
 """
@@ -10,12 +10,12 @@ from typing import Any
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import StatusError, invalid_argument
 from .tensors import is_base64, to_tensor
 
 
 def decode_inputs(inputs: Any, signature: Signature) -> dict[str, Tensor]:
-    """Return arrays by input alias; names the signature does not have are passed over.
+    """Return arrays by input alias; names that are not in the signature are ignored.
 
     The signature has inputs. Raises StatusError: INVALID_ARGUMENT, or UNIMPLEMENTED for an element
     type that JSON does not carry.
@@ -32,17 +32,13 @@ def decode_inputs(inputs: Any, signature: Signature) -> dict[str, Tensor]:
 
 
 def missing(alias: str) -> StatusError:
-    """Return the refusal of an object that lacks an input."""
-    return _invalid(f"Missing named input: {alias} in 'inputs' object.")
+    """Return the error of an object that lacks an input."""
+    return invalid_argument(f"Missing named input: {alias} in 'inputs' object.")
 
 
 def wants_object() -> StatusError:
-    """Return the refusal of a plain value for a signature of several inputs."""
-    return _invalid(
+    """Return the error of a plain value for a signature of several inputs."""
+    return invalid_argument(
         "inputs is a plain value/list, but expecting an object as multiple input tensors "
         "required as per tensorinfo_map"
     )
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)

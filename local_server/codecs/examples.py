@@ -1,8 +1,8 @@
 """Classify and regress requests: JSON examples as serialized `tf.Example`s.
 
-A feature's numbers decide its kind: integers and booleans make an int64_list, numbers with a point
-or an exponent a float_list, strings and base64 objects a bytes_list. What the model expects is not
-looked at, as in TensorFlow Serving.
+A feature's values decide its kind: integers and booleans make an int64_list, numbers with a point
+or an exponent a float_list, strings and base64 objects a bytes_list. The model's signature is not
+considered, as in TensorFlow Serving.
 Source: tensorflow_serving/util/json_tensor.cc (`FillClassifyRegressRequestFromJson`);
 tensorflow/core/example/{example,feature}.proto; tfserving.md 2.4.
 """
@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..status import Code, StatusError
+from cloudserve.savedmodel.varint import write_varint
+
+from ..status import Code, StatusError, invalid_argument
 from .json.reader import parse_exactly, parse_json
 from .json.text import json_text, type_name
 from .large.document import Document, Node, Run
@@ -36,14 +38,13 @@ class ExamplesRequest:
 
     examples: Sequence[bytes]
     signature_name: str
-    """What the request names, "" for the default."""
+    """The requested signature, or "" for the default."""
 
 
 def parse_examples(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> ExamplesRequest:
     """Return a classify or regress request parsed.
 
-    Raises StatusError: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for more Examples than there is
-    memory for.
+    Raises StatusError: INVALID_ARGUMENT, or RESOURCE_EXHAUSTED for too many Examples.
     """
     if len(body) <= WHOLE_BYTES:
         return _encode_request(parse_json(body, limits))
@@ -56,20 +57,20 @@ def parse_examples(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Examples
 
 def _encode_request(document: Any) -> ExamplesRequest:
     if not isinstance(document, dict):
-        raise _invalid(f"JSON Value: {json_text(document)} Is not object")
+        raise invalid_argument(f"JSON Value: {json_text(document)} Is not object")
     name = signature_name(document)
-    # Parsing serialized messages that stand one after the other merges them.
+    # Concatenated serialized messages merge when they are parsed.
     context = encode_example(document["context"]) if "context" in document else b""
-    given = _examples(document)
-    check_examples(len(given), len(context))
-    return ExamplesRequest([context + encode_example(example) for example in given], name)
+    listed = _examples(document)
+    check_examples(len(listed), len(context))
+    return ExamplesRequest([context + encode_example(example) for example in listed], name)
 
 
 def _encode_large(document: Document) -> ExamplesRequest:
     """Encode the examples of a large request run by run."""
     shown = document.shown(document.root)
     if not isinstance(shown, dict):
-        raise _invalid(f"JSON Value: {json_text(shown)} Is not object")
+        raise invalid_argument(f"JSON Value: {json_text(shown)} Is not object")
     found = document.find(_KEYS)
     shown |= {name: document.shown(value) for name, value in found.items()}
     name = signature_name(shown)
@@ -88,7 +89,7 @@ def _encode_large(document: Document) -> ExamplesRequest:
 
 
 def check_examples(count: int, context_size: int) -> None:
-    """Refuse so many Examples, each with a copy of a context of so many bytes.
+    """Refuse `count` Examples that each hold a context of `context_size` bytes, if too large.
 
     Raises StatusError: RESOURCE_EXHAUSTED.
     """
@@ -100,28 +101,30 @@ def check_examples(count: int, context_size: int) -> None:
 def encode_example(features: Any) -> bytes:
     """Return an object of features, each a value or a list of them, as a serialized Example."""
     if not isinstance(features, dict):
-        raise _invalid(f"Example must be JSON object but got JSON {type_name(features)}")
+        raise invalid_argument(f"Example must be JSON object but got JSON {type_name(features)}")
     entries = (_encode_entry(name, value) for name, value in features.items())
     return _field(1, b"".join(entries))
 
 
 def _examples(document: dict[str, Any]) -> list[Any]:
     if "examples" not in document:
-        # The same words for regress.
+        # The text is the same for regress.
         text = "When method is classify, key 'examples' is expected and was not found"
-        raise _invalid(f"JSON Value: {json_text(document)} {text}")
+        raise invalid_argument(f"JSON Value: {json_text(document)} {text}")
     examples = document["examples"]
     if not isinstance(examples, list):
         text = "Expecting 'examples' value to be an list/array"
-        raise _invalid(f"JSON Value: {json_text(document)} {text}")
+        raise invalid_argument(f"JSON Value: {json_text(document)} {text}")
     if not examples:
-        raise _invalid(f"JSON Value: {json_text(document)} 'examples' value is an empty array")
+        raise invalid_argument(
+            f"JSON Value: {json_text(document)} 'examples' value is an empty array"
+        )
     return examples
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of Feature: the word of error texts, its field, and its values as a list message."""
+    """A kind of Feature: its word in error texts, its field, and the encoder of its values."""
 
     word: str
     number: int
@@ -139,20 +142,22 @@ def _encode_entry(name: str, value: Any) -> bytes:
 
 
 def _kind_of_all(name: str, values: list[Any]) -> _Kind | None:
-    """Return the kind of a feature's values. Refuses the first that is of another, or of none."""
+    """Return the kind of a feature's values. Refuses the first of another or no kind."""
     first = None
     for value in values:
         kind = _kind_of(value)
         if kind is None:
             text = f"has element with unexpected JSON type: {type_name(value)}"
-            raise _invalid(f"Feature: {name} {text}")
+            raise invalid_argument(f"Feature: {name} {text}")
         first = first or kind
         if kind is not first:
-            raise _invalid(
+            raise invalid_argument(
                 f"Unexpected element type in feature: {name} expecting type: {first.word}"
             )
         if kind is _INT64 and value > _MOST_INT64:
-            raise _invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
+            raise invalid_argument(
+                f"Feature: {name} has uint64_t element. Only int64_t is supported."
+            )
     return first
 
 
@@ -172,7 +177,7 @@ def _encode_floats(values: Iterable[Any]) -> bytes:
 
 
 def _encode_integers(values: Iterable[Any]) -> bytes:
-    return _field(1, b"".join(_varint(value % _TWO_TO_64) for value in values))
+    return _field(1, b"".join(write_varint(value % _TWO_TO_64) for value in values))
 
 
 _BYTES = _Kind("bytes", 1, _encode_bytes)
@@ -183,17 +188,4 @@ _KINDS = {str: _BYTES, float: _FLOAT, int: _INT64, bool: _INT64}
 
 def _field(number: int, content: bytes) -> bytes:
     """Return a length-delimited field of a protobuf message."""
-    return b"%c%b%b" % (number << 3 | 2, _varint(len(content)), content)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)
+    return b"%c%b%b" % (number << 3 | 2, write_varint(len(content)), content)

@@ -1,31 +1,31 @@
-"""What a JSON request may take, whatever its own size."""
+"""Limits of a JSON request beyond its own size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_BYTES_AT_ONCE = 2**20  # counting holds Python's lock
+_BYTES_AT_ONCE = 2**20  # counting holds the GIL
 
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """The bounds of a REST request's body. A regular array of plain numbers has the first alone."""
+    """The limits of a REST request's body. A regular array of plain numbers has only the first."""
 
     inflated_bytes: int = 100 * 2**20
-    """What a gzip body may unfold to: net_http's `ZLib::kMaxUncompressedBytes`."""
+    """The inflated size of a gzip body: net_http's `ZLib::kMaxUncompressedBytes`."""
     values: int = 2**22
-    """How many values may become Python's: each takes 8 bytes, and 30 to 60 if it is a string."""
+    """The number of Python values: each takes 8 bytes, or 30 to 60 if it is a string."""
 
     @property
     def lists(self) -> int:
-        """Return how many lists and objects may: each takes about 100 bytes, and a microsecond."""
+        """Return the limit of lists and objects: each takes about 100 bytes, and a microsecond."""
         return self.values // 2
 
     def are_passed_by(self, body: bytes) -> bool:
-        """Say whether a document has more values, or more lists and objects.
+        """Return whether a document has more values, or more lists and objects.
 
-        They are counted by commas and brackets, those in strings among them: 100 MB of empty lists
-        are 100 KB of gzip.
+        Commas and brackets are counted, including those in strings: 100 MB of empty lists are
+        100 KB of gzip.
         """
         if len(body) <= self.lists:
             return False

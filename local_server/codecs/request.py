@@ -15,7 +15,7 @@ import simdjson
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import StatusError, invalid_argument
 from .column_format import decode_inputs
 from .json.fast_path import members, read_numbers, read_objects, repeats_a_key, scan
 from .json.reader import parse_exactly, too_many_values
@@ -29,14 +29,14 @@ from .row_format import decode_instances
 _KEYS = ("instances", "inputs", "signature_name")
 _MISSING = object()
 WHOLE_BYTES = 2**18
-"""Up to so many bytes a document is read whole on each road."""
+"""The size up to which a document is parsed as a whole."""
 SCANNED_BYTES = 2**22
-"""Up to so many bytes the quick road reads it whole: it holds Python's lock for milliseconds."""
+"""The size up to which the fast path parses it whole: it holds the GIL for milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """A body in pieces, and its members of known keys: values, or nodes of it."""
+    """A body in pieces, and its members with known keys: values, or nodes of the document."""
 
     document: Document
     members: Mapping[str, Any]
@@ -44,21 +44,21 @@ class Large:
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """A parsed predict request; what is in it is decoded once its signature is known."""
+    """A parsed predict request, which is decoded once its signature is known."""
 
     body: bytes
     document: dict[str, Any]
     signature_name: str
-    """What the request names, "" for the default."""
+    """The requested signature, or "" for the default."""
     is_scanned: bool
-    """Whether `document` has simdjson's values, and of the known keys only."""
+    """Whether `document` holds simdjson's values, only of the known keys."""
     limits: JsonLimits = DEFAULT_LIMITS
     large: Large | None = None
-    """A large body; `document` then has what an error text shows of it."""
+    """A large body; `document` then holds the part that error texts show."""
 
     @property
     def by_row(self) -> bool:
-        """Whether the request is in row form, and so is to be answered in it."""
+        """Whether the request, and therefore the response, is in row format."""
         return "instances" in self.document
 
     def decode(self, signature: Signature) -> dict[str, Tensor]:
@@ -71,16 +71,16 @@ class PredictRequest:
             pass
         if len(self.body) > WHOLE_BYTES:
             return _parse_in_pieces(self.body, self.limits).decode(signature)
-        return _decode(self._read_plainly(), signature, self.signature_name)
+        return _decode(self._read_values(), signature, self.signature_name)
 
-    def _read_plainly(self) -> Any:
-        """Read a scanned body as Python's values."""
+    def _read_values(self) -> Any:
+        """Parse a scanned body to Python values."""
         if self.limits.are_passed_by(self.body):
             raise too_many_values()
         try:
             if not any(map(repeats_a_key, self.document.values())):
                 return orjson.loads(self.body)
-        except orjson.JSONDecodeError:  # nesting that simdjson takes and orjson does not
+        except orjson.JSONDecodeError:  # nesting that only simdjson accepts
             pass
         return parse_exactly(self.body, first_counts=True, limits=self.limits)
 
@@ -96,9 +96,9 @@ def parse_request(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictRe
 
 
 def scan_request(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictRequest | None:
-    """Return a predict request that is plain JSON, None for one that takes the exact road.
+    """Return a predict request of plain JSON, or None if it needs the exact parser.
 
-    It takes time in proportion to the body, and little.
+    It takes little time, in proportion to the body.
     """
     try:
         document = scan(body)
@@ -114,7 +114,7 @@ def scan_request(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictReq
 
 
 def signature_name(document: dict[str, Any]) -> str:
-    """Return the signature that a request names, "" for none. Raises StatusError."""
+    """Return the requested signature, or "". Raises StatusError."""
     name = document.get("signature_name", "")
     if isinstance(name, str):
         return name
@@ -131,7 +131,7 @@ def _parse_in_pieces(body: bytes, limits: JsonLimits) -> PredictRequest:
     if root.is_list:
         raise _wrong(document, "Is not object")
     large = Large(pieces, pieces.find(_KEYS))
-    # An error text may show other members alone.
+    # Error texts show other members, too.
     document |= {name: pieces.shown(value) for name, value in large.members.items()}
     return PredictRequest(body, document, signature_name(document), is_scanned=False, large=large)
 
@@ -144,7 +144,7 @@ def _parse_exactly(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> PredictR
 
 
 def _read_numbers(document: dict[str, Any], signature: Signature, body: bytes) -> dict[str, Tensor]:
-    """Return the tensors of a request that is all numbers in lists; else a ValueError or so."""
+    """Return the tensors of a request of lists of numbers; raises ValueError or similar."""
     dtypes = {spec.alias: spec.dtype for spec in signature.inputs}
     if not dtypes or ("instances" in document) == ("inputs" in document):
         raise ValueError("no inputs, neither form, or both")
@@ -172,7 +172,7 @@ def _decode(
     document: dict[str, Any], signature: Signature, name: str, large: Large | None = None
 ) -> dict[str, Tensor]:
     if not signature.inputs:
-        raise _invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+        raise invalid_argument(f"Failed to get input map for signature: {name or 'DEFAULT'}")
     inputs = document.get("inputs", _MISSING)
     if "instances" in document:
         if inputs is not _MISSING:
@@ -186,7 +186,7 @@ def _decode(
             return decode_large_instances(large.document, node, signature)
         return decode_instances(instances, signature)
     if inputs is _MISSING:
-        raise _invalid("Missing 'inputs' or 'instances' key")
+        raise invalid_argument("Missing 'inputs' or 'instances' key")
     if large and isinstance(node := large.members["inputs"], Node):
         return decode_large_inputs(large.document, node, signature)
     return decode_inputs(inputs, signature)
@@ -202,8 +202,4 @@ def _instances(document: dict[str, Any]) -> list[Any]:
 
 
 def _wrong(document: Any, text: str) -> StatusError:
-    return _invalid(f"JSON Value: {json_text(document)} {text}")
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)
+    return invalid_argument(f"JSON Value: {json_text(document)} {text}")

@@ -1,10 +1,10 @@
-"""What a model answered as JSON: `predictions`, `outputs` of columns, `results` of examples.
+"""Model outputs as JSON: `predictions` of rows, `outputs` of columns, `results` of examples.
 
-A float is written so that it reads back as the very same one of its type, with a point or an
-exponent; what is not finite as NaN, Infinity, -Infinity, which standard JSON lacks. A string is
-written as its bytes, valid UTF-8 or not; one whose alias ends in `_bytes` as `{"b64": …}`.
-Source: tensorflow_serving/util/json_tensor.cc (`MakeJsonFromTensors`). White space and digits are
-not those of TensorFlow Serving: both mean the same to a parser.
+A float is printed so that it reads back as the same number of its type, with a point or an
+exponent; a number that is not finite as NaN, Infinity or -Infinity, which standard JSON lacks. A
+string is printed as its bytes, valid UTF-8 or not; if its alias ends in `_bytes`, as `{"b64": …}`.
+Source: tensorflow_serving/util/json_tensor.cc (`MakeJsonFromTensors`). White space and digits
+differ from TensorFlow Serving's, with the same meaning to a parser.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import orjson
 
 from ..runtime.arrays import dtype_word
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import invalid_argument
 from .json.text import dump_text
 
 _HALVES = {np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)}  # written as the floats they are
 _PLAIN = "int8 int16 int32 int64 uint8 uint32 uint64 float32 float64 bool"
 _WRITABLE = _HALVES | {np.dtype(name) for name in _PLAIN.split()}
 _WORDS = {"nan": b"NaN", "inf": b"Infinity", "-inf": b"-Infinity"}
-# Elements: to write them holds Python's lock, for milliseconds.
+# Elements: printing them holds the GIL for milliseconds.
 _WRITTEN_AT_ONCE = 2**16
 BYTES_SUFFIX = "_bytes"
-"""What the alias of an output ends in whose strings are bytes."""
+"""The suffix of the aliases of outputs whose strings are bytes."""
 
 
 def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:
-    """Return `{"predictions": […]}`: a value for each row, or an object where outputs are many.
+    """Return `{"predictions": […]}`: a value for each row, or an object of several outputs.
 
     Raises StatusError (INVALID_ARGUMENT) for outputs that are not batches of one size.
     """
@@ -52,7 +52,7 @@ def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:
 def encode_columns(outputs: Mapping[str, Tensor]) -> bytes:
     """Return `{"outputs": …}`: the value of the one output, or an object of them by alias.
 
-    Raises StatusError (INVALID_ARGUMENT) for an element type that JSON does not carry.
+    Raises StatusError (INVALID_ARGUMENT) for an element type that JSON does not support.
     """
     check_some(outputs)
     columns = {name: _writable(name, tensor, whole=True) for name, tensor in outputs.items()}
@@ -75,9 +75,9 @@ def encode_values(values: Tensor) -> bytes:
 
 
 def check_some(outputs: Mapping[str, Tensor]) -> None:
-    """Refuse no outputs at all. Raises StatusError."""
+    """Refuse an empty set of outputs. Raises StatusError."""
     if not outputs:
-        raise _invalid("Cannot convert empty tensor map to JSON")
+        raise invalid_argument("Cannot convert empty tensor map to JSON")
 
 
 def check_batch(outputs: Mapping[str, Tensor]) -> None:
@@ -86,9 +86,9 @@ def check_batch(outputs: Mapping[str, Tensor]) -> None:
     size = None
     for name, tensor in outputs.items():
         if tensor.ndim == 0:
-            raise _invalid(f"Tensor name: {name} has no shape information ")
+            raise invalid_argument(f"Tensor name: {name} has no shape information ")
         if size is not None and tensor.shape[0] != size:
-            raise _invalid(
+            raise invalid_argument(
                 f"Tensor name: {name} has inconsistent batch size: {tensor.shape[0]} "
                 f"expecting: {size}"
             )
@@ -96,16 +96,16 @@ def check_batch(outputs: Mapping[str, Tensor]) -> None:
 
 
 def check_writable(tensor: Tensor) -> None:
-    """Refuse an element type that JSON does not carry. Raises StatusError."""
+    """Refuse an element type that JSON does not support. Raises StatusError."""
     if not tensor.dtype.hasobject and tensor.dtype not in _WRITABLE:
         word = dtype_word(tensor.dtype)
-        raise _invalid(f"Failed to write JSON value for tensor type: {word}")
+        raise invalid_argument(f"Failed to write JSON value for tensor type: {word}")
 
 
 def _writable(name: str, tensor: Tensor, *, whole: bool = False) -> Any:
-    """Return what orjson writes as this tensor; iterated, it gives what it writes as each row.
+    """Return an object that orjson prints as this tensor; if iterable, its items print as the rows.
 
-    What is only written as a `whole` is not iterated.
+    With `whole` the result is not iterable.
     """
     check_writable(tensor)
     if tensor.dtype.hasobject:
@@ -120,7 +120,7 @@ def _writable(name: str, tensor: Tensor, *, whole: bool = False) -> Any:
 
 
 def _pieces(tensor: Tensor) -> Iterator[bytes]:
-    """Write a large array row by row, or many rows at once."""
+    """Print a large array row by row, or many rows together."""
     row_size = tensor[:1].size
     at_once = max(1, _WRITTEN_AT_ONCE // max(1, row_size))
     yield b"["
@@ -161,14 +161,14 @@ def _text(value: bytes) -> str | orjson.Fragment:
 
 
 def _floats(tensor: Tensor, *, whole: bool) -> Any:
-    """Write floats some of which are not finite."""
+    """Print floats that include numbers that are not finite."""
     if whole or tensor.ndim == 0:
         return _fragment(tensor)
     return [_number(row) for row in tensor] if tensor.ndim == 1 else [*map(_fragment, tensor)]
 
 
 def _fragment(tensor: Tensor) -> orjson.Fragment:
-    """Write floats in words where orjson writes null."""
+    """Print floats; numbers that are not finite become words instead of orjson's null."""
     pieces = _dump(np.ascontiguousarray(tensor) if tensor.ndim else tensor[()]).split(b"null")
     words = [_WORDS[str(value)] for value in tensor[~np.isfinite(tensor)].tolist()]
     return orjson.Fragment(b"".join(chain.from_iterable(zip_longest(pieces, words, fillvalue=b""))))
@@ -180,7 +180,3 @@ def _dump(value: Any) -> bytes:
 
 def _document(key: str, value: Any) -> bytes:
     return b'{\n    "%b": %b\n}' % (key.encode("ascii"), _dump(value))
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,21 +1,21 @@
-"""The memory that a request may make beyond its own bytes.
+"""The memory that a request may need beyond its own bytes.
 
-A shape, a context or a row of padding multiplies what was sent: a kilobyte can state gigabytes.
-Each such place asks here before it allocates.
+A shape, a context or a row of padding multiplies the bytes of a request: a kilobyte can declare
+gigabytes. Each such place checks here before it allocates.
 """
 
 from __future__ import annotations
 
 MOST_UNFOLDED_BYTES = 2**28
-"""What one request, or one batch, may add. The model's outputs come on top, and their message."""
+"""The maximum for one request or batch. The model's outputs and their message come on top."""
 STRING_BYTES = 32
-"""A string beside its bytes: TensorFlow's `tstring` (24) and numpy's pointer to it (8)."""
+"""The overhead of a string: TensorFlow's `tstring` (24) and numpy's pointer to it (8)."""
 EXAMPLE_BYTES = 64
-"""A serialized Example beside its bytes: a Python object, its place in a tensor, a `tstring`."""
+"""The overhead of a serialized Example: a Python object, its place in a tensor, a `tstring`."""
 
 
 class Room:
-    """What is left of a request's memory, in bytes."""
+    """The rest of a request's memory, in bytes."""
 
     __slots__ = ("_left",)
 
@@ -23,7 +23,7 @@ class Room:
         self._left = size
 
     def take(self, size: int) -> bool:
-        """Take bytes; return False, and take none, where fewer are left."""
+        """Take bytes and return True; if fewer are left, take none and return False."""
         if size > self._left:
             return False
         self._left -= size

@@ -1,4 +1,4 @@
-"""The row form of a predict request: `instances`, a list with one element for each example.
+"""The row format of a predict request: `instances`, a list with one element for each example.
 
 Source: tensorflow_serving/util/json_tensor.cc (`FillTensorMapFromInstancesList`).
 """
@@ -13,7 +13,7 @@ from typing import Any
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import StatusError, invalid_argument
 from .json.text import json_text
 from .tensors import is_base64, shape_of, to_tensor
 
@@ -34,9 +34,9 @@ def decode_instances(instances: list[Any], signature: Signature) -> dict[str, Te
 
 
 def check_form(as_objects: bool, dtypes: Mapping[str, str]) -> None:
-    """Refuse instances that are no objects for a signature of several inputs."""
+    """Refuse instances that are not objects for a signature of several inputs."""
     if not as_objects and len(dtypes) > 1:
-        raise _invalid(
+        raise invalid_argument(
             "instances is a plain list, but expecting list of objects as multiple input "
             "tensors required as per tensorinfo_map"
         )
@@ -47,7 +47,7 @@ def convert(
     dtypes: Mapping[str, str],
     as_objects: bool,
 ) -> dict[str, Tensor] | None:
-    """Return arrays by input alias; None where something is wrong."""
+    """Return arrays by input alias, or None if anything is wrong."""
     if {*map(is_object, instances)} != {as_objects}:
         return None
     try:
@@ -58,29 +58,29 @@ def convert(
 
 
 def too_deep(rank: int) -> StatusError:
-    """Return what is wrong with values each of which passes alone.
+    """Return the error of values each of which is valid alone.
 
-    Only the dimension that batching adds is left to be too many.
+    Only the dimension that batching adds can be one too many.
     """
-    return _invalid(f"A batch of tensors of {rank} dimensions has too many")
+    return invalid_argument(f"A batch of tensors of {rank} dimensions has too many")
 
 
 def is_object(item: Any) -> bool:
-    """Say whether an instance is an object of inputs."""
+    """Return whether an instance is an object of inputs."""
     return isinstance(item, dict) and not is_base64(item)
 
 
 def _split(instances: list[dict[str, Any]], names: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Return the values by input. Raises StatusError when some object has other keys."""
+    """Return the values by input. Raises StatusError if an object has other keys."""
     if any(item.keys() != names.keys() for item in instances):
-        raise _invalid("keys differ")
+        raise invalid_argument("keys differ")
     return {name: [item[name] for item in instances] for name in names}
 
 
 class RowChecks:
-    """Finds what is wrong first with instances, going through them in their order.
+    """Finds the first error of instances, in their order.
 
-    The shapes of the first instance are those that the others have to have.
+    All instances must have the shapes of the first.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class RowChecks:
         self._as_objects = as_objects
 
     def first_error(self, instances: list[Any], start: int) -> StatusError | None:
-        """Look through instances, the first of which has the index `start`."""
+        """Check instances, the first of which has the index `start`."""
         try:
             for index, item in enumerate(instances, start):
                 self.check_form(item, index)
@@ -102,10 +102,10 @@ class RowChecks:
         return None
 
     def check_form(self, item: Any, index: int) -> None:
-        """Refuse an instance of the other form than the first."""
+        """Refuse an instance of another form than the first."""
         if self._as_objects != is_object(item):
-            found = "object but got list" if self._as_objects else "value/list but got object"
-            raise _invalid(f"Expecting {found} at item {index} of input list")
+            expected = "object but got list" if self._as_objects else "value/list but got object"
+            raise invalid_argument(f"Expecting {expected} at item {index} of input list")
 
     def _check(self, item: Any, index: int) -> None:
         with wrapped(index):
@@ -119,22 +119,22 @@ class RowChecks:
         self.check_names(item, index)
 
     def of(self, name: str) -> _Check:
-        """Return the check of an input. Raises StatusError for a name that is none."""
+        """Return the check of an input. Raises StatusError for an unknown name."""
         if name not in self.inputs:
-            raise _invalid(f"JSON object: does not have named input: {name}")
+            raise invalid_argument(f"JSON object: does not have named input: {name}")
         return self.inputs[name]
 
     def check_names(self, item: Mapping[str, Any], index: int) -> None:
         """Refuse an object that lacks an input."""
         if item.keys() != self.inputs.keys():
-            raise _invalid(
+            raise invalid_argument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: "
                 f"{json_text(item)} keys must be equal to: {','.join(sorted(self.inputs))}"
             )
 
 
 class _Check:
-    """Compares the values given to one input with the first of them."""
+    """Compares the values of one input with the first of them."""
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
@@ -145,18 +145,20 @@ class _Check:
         self.compare(shape_of(value))
 
     def compare(self, shape: tuple[int, ...]) -> None:
-        """Refuse a shape other than the first."""
+        """Refuse a shape that differs from the first."""
         first = self.shape = shape if self.shape is None else self.shape
         size, first_size = math.prod(shape), math.prod(first)
         if size != first_size:
-            raise _invalid(f"Expecting tensor size: {first_size} but got: {size}")
+            raise invalid_argument(f"Expecting tensor size: {first_size} but got: {size}")
         if shape != first:
-            raise _invalid(f"Expecting shape {_brackets(first)} but got: {_brackets(shape)}")
+            raise invalid_argument(
+                f"Expecting shape {_brackets(first)} but got: {_brackets(shape)}"
+            )
 
 
 @contextmanager
 def wrapped(index: int, name: str | None = None) -> Iterator[None]:
-    """Say in an error's text in which instance it was found, and at which of its keys."""
+    """Add the instance and the key of an error to its text."""
     try:
         yield
     except StatusError as error:
@@ -165,7 +167,7 @@ def wrapped(index: int, name: str | None = None) -> Iterator[None]:
 
 
 def _wrapped(place: str, error: StatusError) -> StatusError:
-    return _invalid(
+    return invalid_argument(
         f"Failed to process element: {place} 'instances' list. "
         f"Error: {error.code.name}: {error.message}"
     )
@@ -173,7 +175,3 @@ def _wrapped(place: str, error: StatusError) -> StatusError:
 
 def _brackets(shape: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)

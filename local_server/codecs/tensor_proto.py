@@ -1,7 +1,7 @@
-"""TensorProto <-> arrays, without TensorFlow: what gRPC requests and responses carry.
+"""TensorProto to arrays and back, without TensorFlow, for gRPC requests and responses.
 
-A tensor stands in the typed field of its element type (`float_val`, …), whose last value repeats
-to the end of the shape, or in `tensor_content`, its bytes in memory.
+The values are in the typed field of the element type (`float_val`, …), whose last value repeats to
+the end of the shape, or in `tensor_content` as bytes in memory.
 Source: tensorflow/core/framework/tensor.proto, tensor.cc (`FromProto`, `AsProtoField`,
 `AsProtoTensorContent`).
 """
@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
+from cloudserve.savedmodel.varint import read_varint, write_varint
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
@@ -25,23 +26,23 @@ from .room import STRING_BYTES, Room
 _MOST_DIMENSIONS = 64  # numpy's own limit; TensorFlow's is 254
 # A message has no more bytes.
 _MOST_BYTES = 2**31 - 1
-# A tensor without elements may state rows: a model answers each of them, with eight bytes or so.
+# A tensor without elements may declare rows, and a model returns about eight bytes for each.
 _EMPTY_ROW_BYTES = 8
-# A repeated field's numbers become Python objects on their way: so many at once.
+# A repeated field's numbers become Python objects temporarily; this many together.
 _NUMBERS_AT_ONCE = 2**16
 
 _DType = np.dtype[Any]
 
 
 class TensorProtoError(ValueError):
-    """A TensorProto that states no tensor, or one that does not fit its values."""
+    """An invalid TensorProto, or one whose shape does not match its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How elements of a type stand in a TensorProto.
+    """The encoding of an element type in a TensorProto.
 
-    `wire` are the bits of an element as a number: of a half its 16 bits, of a complex its parts.
+    `wire` is the numeric type of an element's bits: 16 bits of a half, the parts of a complex.
     """
 
     number: int
@@ -53,11 +54,9 @@ class _Kind:
 def from_tensor_proto(proto: Any, room: Room | None = None) -> Tensor:
     """Return a TensorProto's array; strings as an object array of bytes.
 
-    It may be read-only. `room` is what all tensors of a request may add to its bytes. Raises
-    TensorProtoError where TensorFlow's `FromProto` fails, for resources, variants and 4-bit
-    numbers, and where the tensor takes more than the room that is left.
-    It may be read-only. Raises TensorProtoError where TensorFlow's `FromProto` fails, and for
-    resources and variants.
+    It may be read-only. `room` is the memory that all tensors of a request may add to its bytes.
+    Raises TensorProtoError if TensorFlow's `FromProto` fails, for resources, variants and 4-bit
+    numbers, and if the tensor exceeds `room`.
     """
     room = room or Room()
     kind = _BY_NUMBER.get(proto.dtype)
@@ -77,9 +76,9 @@ def from_tensor_proto(proto: Any, room: Room | None = None) -> Tensor:
 
 
 def stated_bytes(proto: Any) -> int:
-    """Return how many bytes a TensorProto's shape asks for, without making them.
+    """Return how many bytes a TensorProto's shape declares, without allocating them.
 
-    Strings count with the last one, which may be repeated.
+    Strings count by the last one, which may be repeated.
     """
     kind = _BY_NUMBER.get(proto.dtype)
     size: int = math.prod(max(dim.size, 0) for dim in proto.tensor_shape.dim)
@@ -90,10 +89,10 @@ def stated_bytes(proto: Any) -> int:
 
 
 def to_tensor_proto(array: Tensor, proto: Any, *, as_content: bool = False) -> None:
-    """Write an array into an empty TensorProto: into its typed field, or as `tensor_content`.
+    """Write an array to an empty TensorProto: to its typed field, or as `tensor_content`.
 
     Strings always go into `string_val`: no Python client reads them from `tensor_content`.
-    Raises StatusError (UNIMPLEMENTED) for an element type that no field takes.
+    Raises StatusError (UNIMPLEMENTED) for an element type without a field.
     """
     kind = _BY_DTYPE.get(array.dtype) or _string_kind(array.dtype)
     proto.dtype = kind.number
@@ -120,7 +119,7 @@ def _read_shape(shape: Any) -> tuple[int, ...]:
 
 
 def _read_content(content: bytes, kind: _Kind, size: int) -> Tensor | None:
-    """Return the elements that `tensor_content` holds; None where it is empty."""
+    """Return the elements in `tensor_content`; None if it is empty."""
     if not content:
         return None
     if len(content) != size * kind.dtype.itemsize:
@@ -168,7 +167,7 @@ def _to_wire(values: Tensor, kind: _Kind) -> Tensor:
 
 
 def _fit(values: Tensor, size: int, room: Room) -> Tensor:
-    """Return `size` values: the first ones, or all and the last one repeated; of none, zeros."""
+    """Return `size` values: the first ones, or all with the last one repeated, or zeros."""
     given = len(values)
     if given >= size:
         return values[:size]
@@ -185,18 +184,21 @@ def _take(room: Room, needed: int, given: int, size: int) -> None:
 
 
 def _as_objects(strings: Sequence[bytes], size: int) -> Tensor:
-    """Return an array of `size` objects that begins with these."""
+    """Return an array of `size` objects that starts with these."""
     array: Tensor = np.empty(size, object)
     array[: len(strings)] = strings
     return array
 
 
 def _split_strings(content: bytes, count: int) -> list[bytes]:
-    """Return the strings of a `tensor_content`: their lengths as varints, then their bytes."""
+    """Return the strings of a `tensor_content`: lengths as varints, then bytes."""
     lengths, position = [], 0
-    for _ in range(count):
-        length, position = _read_varint(content, position)
-        lengths.append(length)
+    try:
+        for _ in range(count):
+            length, position = read_varint(content, position)
+            lengths.append(length)
+    except ValueError as error:
+        raise TensorProtoError("a string's length is cut short") from error
     if position + sum(lengths) != len(content):
         raise TensorProtoError(f"the bytes are not {count} strings")
     strings = []
@@ -206,16 +208,6 @@ def _split_strings(content: bytes, count: int) -> list[bytes]:
     return strings
 
 
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return a 32-bit varint and the position behind it."""
-    value = 0
-    for shift, byte in enumerate(data[position : position + 5]):
-        value |= (byte & 0x7F) << (7 * shift)
-        if byte < 0x80:  # noqa: PLR2004  the last byte of a varint has no high bit
-            return value, position + shift + 1
-    raise TensorProtoError("a string's length is cut short")
-
-
 def _write_field(proto: Any, kind: _Kind, bits: Tensor) -> None:
     if kind.field == "float8_val":
         proto.float8_val = bits.tobytes()
@@ -223,18 +215,9 @@ def _write_field(proto: Any, kind: _Kind, bits: Tensor) -> None:
         # Packed floats on the wire are those in memory: a hundred times faster than one by one.
         data = bits.tobytes()
         number = proto.DESCRIPTOR.fields_by_name[kind.field].number
-        proto.MergeFromString(_varint(number << 3 | 2) + _varint(len(data)) + data)
+        proto.MergeFromString(write_varint(number << 3 | 2) + write_varint(len(data)) + data)
     else:
         getattr(proto, kind.field).extend(bits.tolist())
-
-
-def _varint(value: int) -> bytes:
-    written = bytearray()
-    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
-        written.append(value & 0x7F | 0x80)
-        value >>= 7
-    written.append(value)
-    return bytes(written)
 
 
 def _as_bytes(value: bytes | str) -> bytes:
@@ -248,7 +231,7 @@ def _string_kind(dtype: _DType) -> _Kind:
 
 
 def _numbers(field: str, *names: str, wire: str | None = None) -> list[_Kind]:
-    """Describe numeric types that share a field; `wire` is the type of their bits if another."""
+    """Return the kinds of numeric types that share a field; `wire` is the type of their bits."""
     kinds = []
     for name in names:
         dtype = np.dtype(getattr(ml_dtypes, name, None) or name)
@@ -257,7 +240,7 @@ def _numbers(field: str, *names: str, wire: str | None = None) -> list[_Kind]:
 
 
 def _quantized(name: str, wire: str) -> _Kind:
-    """Describe a quantized type, which TensorFlow shows numpy as a record of one field."""
+    """Return the kind of a quantized type, a record of one field in numpy."""
     return _Kind(_NUMBERS[name], "int_val", np.dtype(wire), np.dtype([(name, wire)]))
 
 

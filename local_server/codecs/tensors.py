@@ -1,6 +1,6 @@
-"""A JSON value as an array of a signature's element type.
+"""JSON values to arrays of a signature's element type.
 
-The shape is that of the value, following its first elements; the signature's is never looked at.
+The shape is that of the value, following its first elements; the signature's shape is not checked.
 Source: tensorflow_serving/util/json_tensor.cc (`FillTensorProto`, `AddValueToTensor`).
 """
 
@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import Code, StatusError, invalid_argument
 from .json.text import json_text, type_name
 
 _MOST_DIMENSIONS = 64  # numpy's own limit
@@ -31,7 +31,7 @@ _Leaves = list[Any]
 def to_tensor(value: Any, dtype: str) -> Tensor:
     """Return a JSON value as an array of TensorFlow's dtype.
 
-    Raises StatusError in TensorFlow Serving's words for the first thing wrong in document order.
+    Raises StatusError with TensorFlow Serving's text for the first error in document order.
     """
     shape, leaves = _flatten(value)
     kind = _KINDS.get(dtype)
@@ -46,22 +46,24 @@ def to_tensor(value: Any, dtype: str) -> Tensor:
 
 
 def is_supported(dtype: str) -> bool:
-    """Say whether JSON carries an element type."""
+    """Return whether JSON supports an element type."""
     return dtype in _KINDS
 
 
 def unsupported(dtype: str) -> StatusError:
-    """Return the refusal of values every part of which passes: they are empty."""
+    """Return the error of a value whose parts are all valid: an empty one."""
     return StatusError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: [] to type: {_word(dtype)}")
 
 
 def too_many_dimensions(rank: int) -> StatusError:
-    """Return the refusal of a shape that no array can have."""
-    return _invalid(f"A tensor has at most {_MOST_DIMENSIONS} dimensions but the value has {rank}")
+    """Return the error of a shape with too many dimensions."""
+    return invalid_argument(
+        f"A tensor has at most {_MOST_DIMENSIONS} dimensions but the value has {rank}"
+    )
 
 
 def is_base64(value: Any) -> bool:
-    """Say whether a value is an object of the one key "b64" with a string: bytes, a scalar."""
+    """Return whether a value is an object with the only key "b64" and a string: bytes, a scalar."""
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
@@ -85,7 +87,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The JSON types that an element type takes, and how such values become a flat array.
+    """The JSON types of an element type, and their conversion to a flat array.
 
     `convert` raises OverflowError for a number out of range, StatusError for bad base64.
     """
@@ -96,7 +98,7 @@ class _Kind:
 
 def _reals(to: Any) -> _Kind:
     def convert(leaves: _Leaves) -> Tensor:
-        # Through double, as rapidjson does; beyond a float's range is infinite.
+        # Through double, as rapidjson does; a value beyond a float's range becomes infinite.
         with np.errstate(over="ignore", under="ignore"):
             return np.array(leaves, np.float64).astype(to, copy=False)
 
@@ -104,7 +106,7 @@ def _reals(to: Any) -> _Kind:
 
 
 def _integers(token: type[np.integer[Any]], to: type[np.integer[Any]] | None = None) -> _Kind:
-    """Take tokens of one range into a type that may be narrower: those wrap around, unchecked."""
+    """Convert integers of one range to a type that may be narrower and then wraps around."""
 
     def convert(leaves: _Leaves) -> Tensor:
         return np.array(leaves, token).astype(to or token, copy=False)
@@ -119,7 +121,7 @@ def _strings(leaves: _Leaves) -> Tensor:
 
 
 _KINDS = {
-    # Beyond TensorFlow Serving, whose users ask for them (tfserving.md 8).
+    # Additions to TensorFlow Serving that its users ask for (tfserving.md 8).
     "float16": _reals(np.float16),
     "bfloat16": _reals(ml_dtypes.bfloat16),
     "float32": _reals(np.float32),
@@ -152,9 +154,9 @@ def _flatten(value: Any) -> tuple[tuple[int, ...], _Leaves]:
 def first_error(
     values: Sequence[Any], level: int, shape: Sequence[int], dtype: str
 ) -> StatusError | None:
-    """Return what is wrong first, in document order, with values that stand at a level of a shape.
+    """Return the first error, in document order, of values at a level of a shape.
 
-    None where each part passes: a dtype that is not converted, of which there is no element.
+    None if every part is valid: an unsupported dtype without any element.
     """
     pending = [(value, level) for value in reversed(values)]
     while pending:
@@ -170,11 +172,13 @@ def first_error(
 
 
 def list_error(size: int, level: int, shape: Sequence[int]) -> StatusError | None:
-    """Return what is wrong with a list of so many values at a level of a shape."""
+    """Return the error of a list of `size` values at a level of a shape."""
     if level >= len(shape):
-        return _invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+        return invalid_argument(
+            f"Encountered list at unexpected level: {level} expected < {len(shape)}"
+        )
     if size != shape[level]:
-        return _invalid(
+        return invalid_argument(
             f"Encountered list at unexpected size: {size} at level: {level} "
             f"expected size: {shape[level]}"
         )
@@ -183,7 +187,7 @@ def list_error(size: int, level: int, shape: Sequence[int]) -> StatusError | Non
 
 def _leaf_error(item: Any, level: int, rank: int, dtype: str) -> StatusError | None:
     if level != rank:
-        return _invalid(
+        return invalid_argument(
             f"JSON Value: {json_text(item)} found at incorrect level: {level + 1} "
             f"in the JSON DOM. Expected at level: {rank}"
         )
@@ -204,16 +208,18 @@ def _conversion_error(item: Any, dtype: str, kind: _Kind) -> StatusError | None:
     except StatusError as error:
         return error
     except OverflowError:
-        pass  # an integer out of range is of the wrong type, like any other
+        pass  # an integer out of range is of the wrong type
     return _type_error(item, dtype)
 
 
 def _decode_base64(value: dict[str, Any]) -> bytes:
-    """Decode standard base64; absl needs no padding and passes over white space."""
+    """Decode standard base64; absl needs no padding and ignores white space."""
     if not is_base64(value):
-        raise _invalid(f"JSON Value: {json_text(value)} not formatted correctly for base64 data")
+        raise invalid_argument(
+            f"JSON Value: {json_text(value)} not formatted correctly for base64 data"
+        )
     try:
-        # Most are encoded without white space, and with all of their padding.
+        # Most are encoded without white space and with padding.
         return binascii.a2b_base64(value["b64"], strict_mode=True)
     except ValueError:
         pass
@@ -223,11 +229,11 @@ def _decode_base64(value: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise _invalid("Unable to base64 decode") from error
+        raise invalid_argument("Unable to base64 decode") from error
 
 
 def _type_error(value: Any, dtype: str) -> StatusError:
-    return _invalid(
+    return invalid_argument(
         f"JSON Value: {json_text(value)} Type: {type_name(value)} "
         f"is not of expected type: {_word(dtype)}"
     )
@@ -237,7 +243,3 @@ def _word(dtype: str) -> str:
     """Return TensorFlow's C++ word for a dtype (`DataTypeString`)."""
     base = dtype.removesuffix("_ref")
     return _WORDS.get(base, base) + dtype[len(base) :]
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)

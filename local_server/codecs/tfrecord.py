@@ -1,7 +1,7 @@
-"""TFRecord files: byte strings in a row, each with checksums of its length and of itself.
+"""TFRecord files: byte strings, each with checksums of its length and of its content.
 
-Source: tensorflow/core/lib/io/record_writer.cc, record_reader.cc. What a killed writer leaves can
-be read up to its last whole record.
+Source: tensorflow/core/lib/io/record_writer.cc, record_reader.cc. A file of a killed writer can be
+read up to its last complete record.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _ALL_BITS = 0xFFFFFFFF
 
 
 class RecordError(ValueError):
-    """A file that is no TFRecord file, or is damaged; in the words of TensorFlow's reader."""
+    """An invalid or damaged TFRecord file; the text is that of TensorFlow's reader."""
 
 
 def frame(record: bytes) -> bytes:
-    """Return a record as it stands in a file."""
+    """Return a record as stored in a file."""
     length = _LENGTH.pack(len(record))
     return b"".join((length, masked_crc32c(length), record, masked_crc32c(record)))
 
 
 def read_records(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the records of a file from where it stands to its end.
+    """Yield the records of a file from its current position to its end.
 
-    Raises RecordError after the whole records before it. A header that is cut short is an end, as
-    to TensorFlow; lengths past the end of the file are not believed.
+    Raises RecordError after the complete records before it. A truncated header is the end, as for
+    TensorFlow; a length past the end of the file is an error.
     """
     end = os.fstat(file.fileno()).st_size
     while len(header := file.read(_HEADER_SIZE)) == _HEADER_SIZE:

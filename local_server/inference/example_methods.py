@@ -15,7 +15,7 @@ import numpy as np
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
-from ..status import Code, StatusError
+from ..status import Code, StatusError, invalid_argument
 from .signature_text import PROTO_DTYPES, signature_text
 
 CLASSIFY = "tensorflow/serving/classify"
@@ -32,7 +32,7 @@ _MATRIX, _VECTOR = 2, 1
 def to_input(examples: Sequence[bytes]) -> dict[str, Tensor]:
     """Return serialized Examples as the one input, strings of shape [n]; refuses an empty list."""
     if not examples:
-        raise _invalid("Input is empty.")
+        raise invalid_argument("Input is empty.")
     tensor: Tensor = np.empty(len(examples), object)
     tensor[:] = examples
     return {_INPUTS: tensor}
@@ -42,7 +42,7 @@ def check_method(signature: Signature, method: str) -> None:
     """Refuse a signature of another method (`enable_signature_method_name_check`)."""
     if signature.method_name != method:
         kind = "classification" if method == CLASSIFY else "regression"
-        raise _invalid(
+        raise invalid_argument(
             f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}"
         )
 
@@ -66,10 +66,10 @@ def check_classification(signature: Signature, definition: Any = None) -> None:
     _check_one_input(signature)
     aliases = {spec.alias for spec in signature.outputs}
     if len(aliases) not in {1, 2}:
-        raise _invalid(f"Expected one or two output Tensors, found {len(aliases)}")
+        raise invalid_argument(f"Expected one or two output Tensors, found {len(aliases)}")
     _check_input_alias(signature, "classification", definition)
     if not aliases & {_CLASSES, _SCORES}:
-        raise _invalid(
+        raise invalid_argument(
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" '
             f'or "{_SCORES}". Signature was: {signature_text(signature, definition)}'
         )
@@ -79,11 +79,11 @@ def check_regression(signature: Signature, definition: Any = None) -> None:
     """Refuse a signature whose inputs and outputs are not a regressor's, in the same way."""
     _check_one_input(signature)
     if len(signature.outputs) != 1:
-        raise _invalid("Expected one output Tensor.")
+        raise invalid_argument("Expected one output Tensor.")
     _check_input_alias(signature, "regression", definition)
     if signature.outputs[0].alias != _OUTPUTS:
         text = signature_text(signature, definition)
-        raise _invalid(f"No regression outputs found in SignatureDef: {text}")
+        raise invalid_argument(f"No regression outputs found in SignatureDef: {text}")
 
 
 def read_classes(outputs: Mapping[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
@@ -102,7 +102,7 @@ def read_classes(outputs: Mapping[str, Tensor], count: int) -> tuple[Tensor, Ten
     if scores is None:
         scores = np.zeros(labels.shape, np.float32)
     if labels.shape != scores.shape:
-        raise _invalid(
+        raise invalid_argument(
             "Tensors class and score should match in dim_size(1). "
             f"Got {labels.shape[1]} vs. {scores.shape[1]}"
         )
@@ -113,37 +113,39 @@ def read_values(outputs: Mapping[str, Tensor], count: int) -> Tensor:
     """Return the values (float32) of `count` examples, of shape [n]."""
     values = outputs[_OUTPUTS]
     if values.ndim != _VECTOR and not (values.ndim == _MATRIX and values.shape[1] == 1):
-        raise _invalid(
+        raise invalid_argument(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] "
             f"but got {_shape(values)}"
         )
     if len(values) != count:
-        raise _invalid(
+        raise invalid_argument(
             f"Input batch size did not match output batch size: {count} vs. {len(values)}"
         )
     if (dtype := _dtype(values)) != "DT_FLOAT":
-        raise _invalid(f"Expected output Tensor of DT_FLOAT.  Got: {dtype}")
+        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {dtype}")
     return values.reshape(count)
 
 
 def _check_one_input(signature: Signature) -> None:
     if len(signature.inputs) != 1:
-        raise _invalid("Expected one input Tensor.")
+        raise invalid_argument("Expected one input Tensor.")
 
 
 def _check_input_alias(signature: Signature, kind: str, definition: Any) -> None:
     if signature.inputs[0].alias != _INPUTS:
         text = signature_text(signature, definition)
-        raise _invalid(f"No {kind} inputs found in SignatureDef: {text}")
+        raise invalid_argument(f"No {kind} inputs found in SignatureDef: {text}")
 
 
 def _check_classes(alias: str, tensor: Tensor, dtype: str, count: int) -> None:
     if tensor.ndim != _MATRIX:
-        raise _invalid(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(tensor)}")
+        raise invalid_argument(
+            f"Expected Tensor shape: [batch_size num_classes] but got {_shape(tensor)}"
+        )
     if (actual := _dtype(tensor)) != dtype:
-        raise _invalid(f"Expected {alias} Tensor of {dtype}. Got: {actual}")
+        raise invalid_argument(f"Expected {alias} Tensor of {dtype}. Got: {actual}")
     if len(tensor) != count:
-        raise _invalid(f"Expected {alias} output batch size of {count}. Got: {len(tensor)}")
+        raise invalid_argument(f"Expected {alias} output batch size of {count}. Got: {len(tensor)}")
 
 
 def _dtype(tensor: Tensor) -> str:
@@ -152,7 +154,3 @@ def _dtype(tensor: Tensor) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return f"[{','.join(map(str, tensor.shape))}]"
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)

@@ -1,4 +1,4 @@
-"""From flags to the options of a server, checked in TensorFlow Serving's words.
+"""Flags to server options, checked with TensorFlow Serving's texts.
 
 Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`); tfserving.md 1.
 """
@@ -33,14 +33,16 @@ _PORTS = range(65536)
 
 
 def flag_options(flags: FlagValues) -> ServerOptions:
-    """Return the options that flags ask for.
+    """Return the options that flags describe.
 
-    Raises StatusError (INVALID_ARGUMENT) in TensorFlow Serving's words for what cannot be.
+    Raises StatusError (INVALID_ARGUMENT) with TensorFlow Serving's texts for invalid ones.
     """
     _check(flags)
     ignored = flags.without_effect()
     if ignored:
-        logger.warning("without effect here: %s", ", ".join(f"--{name}" for name in ignored))
+        logger.warning(
+            "ignored, no effect in this server: %s", ", ".join(f"--{name}" for name in ignored)
+        )
     file = _path(flags, "model_config_file")
     return ServerOptions(
         config=ModelServerConfig() if file else _single_model(flags),
@@ -90,7 +92,7 @@ def _check(flags: FlagValues) -> None:
     # gRPC's library takes a port modulo 65536.
     for name in ("port", "rest_api_port"):
         port = flags.number(name)
-        checks[f"--{name}={port} is no port: choose one of 1 to 65535"] = port in _PORTS
+        checks[f"--{name}={port} is not a port: choose one of 1 to 65535"] = port in _PORTS
     for message, holds in checks.items():
         if not holds:
             raise StatusError(Code.INVALID_ARGUMENT, message)
@@ -139,7 +141,7 @@ def _grpc(flags: FlagValues) -> GrpcOptions:
 
 
 def _channel_arguments(text: str) -> dict[str, int | str]:
-    """Read `k=v,k=v`; a value that is a number is one."""
+    """Parse `k=v,k=v`; a numeric value becomes an integer."""
     pairs = (pair.partition("=") for pair in text.split(",") if pair)
     return {key: int(value) if value.lstrip("-").isdecimal() else value for key, _, value in pairs}
 
@@ -170,10 +172,10 @@ def _session(flags: FlagValues) -> SessionOptions:
 def _request_log(flags: FlagValues) -> RequestLogOptions:
     rate, most = flags.fraction("request_log_sampling_rate"), flags.number("request_log_max_bytes")
     if not 0 <= rate <= 1:
-        text = f"request_log_sampling_rate is to be between 0 and 1; was {rate:g}"
+        text = f"request_log_sampling_rate must be between 0 and 1; was {rate:g}"
         raise StatusError(Code.INVALID_ARGUMENT, text)
     if most < LEAST_LOG_BYTES:
-        text = f"request_log_max_bytes is to be {LEAST_LOG_BYTES} at least; was {most}"
+        text = f"request_log_max_bytes must be at least {LEAST_LOG_BYTES}; was {most}"
         raise StatusError(Code.INVALID_ARGUMENT, text)
     directory = _path(flags, "request_log_dir")
     return RequestLogOptions(directory, rate, LogLimits(total_bytes=most))

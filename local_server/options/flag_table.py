@@ -1,7 +1,7 @@
-"""The flags of `cloudserve model-server`: tensorflow_model_server's, and a few more.
+"""The flags of `cloudserve model-server`: tensorflow_model_server's, and some additions.
 
 Source: tensorflow_serving/model_servers/main.cc, defaults from server.h; tfserving.md 1. Flags that
-have no meaning here are taken and have no effect, which is logged.
+have no meaning here are accepted and ignored, which is logged.
 """
 
 from __future__ import annotations
@@ -50,48 +50,53 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "model_config_file_poll_wait_seconds",
         0,
-        "Read model_config_file again every so many seconds. Zero: once.",
+        "Read model_config_file again at this interval. Zero: read it once.",
     ),
     Flag("model_name", "default", "Name of the model (ignored with model_config_file)."),
     Flag("model_base_path", "", "Path of the model's versions (ignored with model_config_file)."),
     Flag("num_load_threads", 0, "Threads that load and unload. Zero: four times the CPUs."),
-    Flag("num_unload_threads", 0, "Loading and unloading share threads.", has_effect=_NOTHING),
-    Flag("max_num_load_retries", 5, "How often a load that failed is tried again."),
+    Flag(
+        "num_unload_threads",
+        0,
+        "Ignored: loads and unloads share threads.",
+        has_effect=_NOTHING,
+    ),
+    Flag("max_num_load_retries", 5, "Number of retries of a failed load."),
     Flag("load_retry_interval_micros", 60_000_000, "Time between attempts to load.", bits=64),
     Flag(
         "file_system_poll_wait_seconds",
         1,
-        "Seconds between looks at the base paths. Zero: one look; negative: none.",
+        "Seconds between reads of the base paths. Zero: read once; negative: never.",
     ),
-    Flag("flush_filesystem_caches", True, "There are none to flush.", has_effect=_NOTHING),
-    Flag("tensorflow_session_parallelism", 0, "Sets both of the two below.", bits=64),
+    Flag("flush_filesystem_caches", True, "Ignored: there are none.", has_effect=_NOTHING),
+    Flag("tensorflow_session_parallelism", 0, "Sets both parallelism flags below.", bits=64),
     Flag("tensorflow_session_config_file", "", "Read a ConfigProto text proto from this file."),
-    Flag("tensorflow_intra_op_parallelism", 0, "Threads of one op. Zero: one.", bits=64),
+    Flag("tensorflow_intra_op_parallelism", 0, "Threads per op. Zero: one.", bits=64),
     Flag(
         "tensorflow_inter_op_parallelism",
         0,
-        "Ops of all requests that run at a time. Zero: one of each request.",
+        "Ops that run in parallel, over all requests. Zero: one per request.",
         bits=64,
     ),
-    Flag("use_alts_credentials", False, "Google ALTS; there is none here.", has_effect=_NOTHING),
+    Flag("use_alts_credentials", False, "Ignored: no Google ALTS.", has_effect=_NOTHING),
     Flag("ssl_config_file", "", "Read an SSLConfig text proto for the gRPC API from this file."),
     Flag("platform_config_file", "", "Platforms other than tensorflow.", has_effect=_NOTHING),
     Flag(
         "per_process_gpu_memory_fraction",
         0.0,
-        "Share of each GPU's memory that is taken at once. Zero: what is needed, when it is.",
+        "Fraction of each GPU's memory to allocate at start. Zero: allocate on demand.",
     ),
     Flag("saved_model_tags", "serve", "Comma-separated tags of the meta graph to load."),
     Flag("grpc_channel_arguments", "", "Comma-separated key=value arguments of the gRPC server."),
-    Flag("grpc_max_threads", 0, "Threads of gRPC; an event loop has one.", has_effect=_NOTHING),
+    Flag("grpc_max_threads", 0, "Ignored: the event loop has one thread.", has_effect=_NOTHING),
     Flag("enable_model_warmup", True, "Replay assets.extra/tf_serving_warmup_requests at load."),
-    Flag("num_request_iterations_for_warmup", 0, "How often each is replayed. Zero: once."),
+    Flag("num_request_iterations_for_warmup", 0, "Replays of each record. Zero: one."),
     Flag("version", False, "Display version."),
     Flag("monitoring_config_file", "", "Read a MonitoringConfig text proto from this file."),
     Flag(
         "remove_unused_fields_from_bundle_metagraph",
         True,
-        "Only what is needed is kept anyway.",
+        "Ignored: unused fields are never kept.",
         has_effect=_NOTHING,
     ),
     Flag("prefer_tflite_model", False, "Experimental.", has_effect=_NOTHING),
@@ -100,7 +105,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "enable_signature_method_name_check",
         False,
-        "Check that a signature's method_name is that of the call.",
+        "Require that a signature's method_name matches the call.",
     ),
     Flag("xla_cpu_compilation_enabled", False, "XLA JIT on CPU.", has_effect=_NOTHING),
     Flag("xla_gpu_compilation_enabled", False, "XLA JIT on GPU.", has_effect=_NOTHING),
@@ -119,14 +124,14 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "auth_token_file",
         "",
-        "Answer only requests that show a bearer token of this file: one a line, # for comments. "
-        "Read again when it changes.",
+        "Require a bearer token of this file: one a line, # for comments. The file is read again "
+        "when it changes.",
     ),
     Flag(
         "deny_ops",
         "none",
-        "Do not load models with these ops: names with commas between them, scan for those of "
-        "saved_model_cli scan, which read and write files, or none.",
+        "Refuse models with these ops: comma-separated names; scan for the ops that "
+        "saved_model_cli scan reports, which read and write files; or none.",
     ),
     Flag(
         "rest_api_ssl_config_file",
@@ -136,13 +141,13 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "rest_api_max_inflated_bytes",
         100 * 2**20,
-        "How much a gzip body may unfold to; one that is larger counts as empty.",
+        "Maximum size of an inflated gzip body; a larger one counts as empty.",
     ),
     Flag(
         "rest_api_max_json_values",
         2**22,
-        "How many values a JSON body may have, and half as many lists and objects. Regular "
-        "arrays of plain numbers may have any.",
+        "Maximum number of values in a JSON body, and half as many lists and objects. Regular "
+        "arrays of plain numbers are unlimited.",
     ),
     Flag(
         "devices",
@@ -158,26 +163,24 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "request_log_dir",
         "",
-        "Log requests and answers here: PredictionLog TFRecord files by model, of at most 1000 "
-        "records, each of which may warm a version up. Empty: only models with a logging_config.",
+        "Log requests and responses here: PredictionLog TFRecord files by model, of at most 1000 "
+        "records, each of which can warm up a version. Empty: only models with a logging_config.",
     ),
-    Flag("request_log_sampling_rate", 1.0, "Which part of the requests, from 0 to 1."),
+    Flag("request_log_sampling_rate", 1.0, "Fraction of requests to log, from 0 to 1."),
     Flag(
         "request_log_max_bytes",
         2**30,
-        "How much is kept of each model; the oldest files go first.",
+        "Maximum size of each model's log; the oldest files are deleted first.",
         bits=64,
     ),
     Flag(
         "strict_startup",
         True,
-        "Open the ports when every model is available, and exit when one fails. "
-        "False: open them at once.",
+        "Open the ports when every model is available, and exit if one fails. "
+        "False: open them immediately.",
     ),
-    Flag("drain_seconds", 10, "How long requests may take to end when the server is stopped."),
-    Flag(
-        "reload_timeout_seconds", 300, "How long a ReloadConfig waits for new models. Zero: ever."
-    ),
-    Flag("pretty_json", False, "Lay REST answers out as tensorflow_model_server does."),
-    Flag("log_format", "text", "text, or json: one object a line."),
+    Flag("drain_seconds", 10, "Seconds for requests in flight at shutdown."),
+    Flag("reload_timeout_seconds", 300, "Timeout of a ReloadConfig. Zero: none."),
+    Flag("pretty_json", False, "Format REST responses as tensorflow_model_server does."),
+    Flag("log_format", "text", "text, or json: one object per line."),
 )

@@ -1,8 +1,8 @@
-"""Command line flags as TensorFlow's own parser reads them.
+"""Command line flags, parsed as TensorFlow does.
 
-Source: tensorflow/core/util/command_line_flags.cc; tfserving.md 1. Only `--name=value`; a bool
-flag is `--name`, `--name=true` or `--name=false`; the last one counts. What is not a flag is handed
-back as unknown, a value that does not parse makes the whole line wrong.
+Source: tensorflow/core/util/command_line_flags.cc; tfserving.md 1. Only `--name=value`; a bool flag
+is `--name`, `--name=true` or `--name=false`; the last one wins. Other arguments are returned as
+unknown; a value that does not parse makes the whole line invalid.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _NO_MORE_FLAGS = "--"
 
 @dataclass(frozen=True, slots=True)
 class FlagValues:
-    """A parsed command line; flags that were not given have their default."""
+    """A parsed command line; absent flags have their default."""
 
     values: Mapping[str, FlagValue]
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    """What did not parse, in the parser's words."""
+    """Values that did not parse, with the parser's texts."""
     given: frozenset[str] = frozenset()
-    """The flags that the line names."""
+    """The flags on the command line."""
 
     @property
     def is_usable(self) -> bool:
-        """Say whether to go on: not after a wrong value, nor where help was asked for."""
+        """Return whether the values can be used: not after an invalid value or --help."""
         return not self.problems and self.unknown[:1] != (_HELP,)
 
     def text(self, name: str) -> str:
@@ -54,14 +54,14 @@ class FlagValues:
         return bool(self.values[name])
 
     def without_effect(self) -> tuple[str, ...]:
-        """Return the flags that were given and have no effect here."""
+        """Return the given flags that have no effect in this server."""
         idle = (flag.name for flag in FLAGS if not flag.has_effect)
         return tuple(name for name in idle if name in self.given)
 
 
 @dataclass(slots=True)
 class _Line:
-    """A command line as far as it was read."""
+    """The part of a command line that was parsed."""
 
     values: dict[str, FlagValue] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
@@ -70,7 +70,7 @@ class _Line:
 
 
 def parse_flags(arguments: Sequence[str], flags: Iterable[Flag] = FLAGS) -> FlagValues:
-    """Read a command line without the program's name; raises nothing."""
+    """Parse a command line without the program's name; raises nothing."""
     known = {flag.name: flag for flag in flags}
     line = _Line({name: flag.default for name, flag in known.items()})
     for index, argument in enumerate(arguments):
@@ -87,13 +87,13 @@ def parse_flags(arguments: Sequence[str], flags: Iterable[Flag] = FLAGS) -> Flag
 
 
 def usage(program: str, flags: Iterable[Flag] = FLAGS) -> str:
-    """Return the help text: a line a flag, with its default and type."""
+    """Return the help text: one line per flag, with its default and type."""
     lines = (f"\t{_example(flag):<33}\t{_type_name(flag)}\t{flag.usage}\n" for flag in flags)
     return f"usage: {program}\nFlags:\n{''.join(lines)}"
 
 
 def _take(line: _Line, flag: Flag, text: str) -> None:
-    """Read what stands after a flag's name: `=value`, or nothing for a bool."""
+    """Parse the text after a flag's name: `=value`, or nothing for a bool."""
     value = _read(flag, text)
     if value is None:
         line.problems.append(f"Couldn't interpret value {text} for flag {flag.name}.")
@@ -115,7 +115,7 @@ def _read(flag: Flag, text: str) -> FlagValue | None:
 
 
 def _integer(text: str, bits: int) -> int | None:
-    # Python refuses numerals of thousands of digits; none of 20 fits anyway.
+    # Python refuses numerals of thousands of digits; more than 20 never fit.
     if not _INTEGER.fullmatch(text) or len(text.strip()) > 20:  # noqa: PLR2004  a sign and 19 digits
         return None
     number = int(text)

@@ -1,4 +1,4 @@
-"""From a path on disk to the options of a friendly server: `cloudserve serve PATH`."""
+"""Options of `cloudserve serve PATH`, from a path on disk."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
 ) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    A path in a bucket (`gs://`, `s3://`) is one model's. `container_routes` are those of a
-    container on Vertex AI, for predictions and for its health; its model never changes. Raises
-    ModelError where there is no model, UserError for a name given to several, or several in a
-    container, StatusError for what is no device.
+    A path in a bucket (`gs://`, `s3://`) is one model. `container_routes` are the prediction and
+    health routes of a container on Vertex AI, whose model never changes. Raises ModelError if
+    there is no model, UserError for one name of several models or several models in a container,
+    StatusError for an invalid device.
     """
     models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
     container = _container(models, container_routes) if container_routes else None
@@ -90,7 +90,7 @@ def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> Con
 
 
 def _last(url: str) -> str:
-    """Return a model's name: its prefix's last word, or for a version's the one above."""
+    """Return a model's name: the last part of its prefix; for a version, the part above."""
     words = url.rstrip("/").partition("://")[2].split("/")
     return words[-2] if words[-1].isdecimal() and len(words) > 1 else words[-1]
 
@@ -102,25 +102,25 @@ def _grpc(address: Address, ssl_config_file: Path | None) -> GrpcOptions:
 def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:
     """Return the models below a path by name, sorted.
 
-    The path is a SavedModel directory, a base path of NUMBER/ ones, or a folder of base paths. A
-    single model is called `name`, else after its directory. Raises ModelError when there is none,
-    UserError for a name given to several models.
+    The path is a SavedModel, a base path of NUMBER/ folders, or a folder of base paths. A single
+    model is called `name`, else after its directory. Raises ModelError if there is no model,
+    UserError for one name of several models.
     """
     path = path.resolve()
     if _is_model(path):
         return {name or _own_name(path): path}
     entries = sorted(path.iterdir()) if path.is_dir() else []
-    found = {entry.name: entry for entry in entries if _is_model(entry)}
-    if not found:
-        resolve(path)  # raises, saying what is there instead
+    models = {entry.name: entry for entry in entries if _is_model(entry)}
+    if not models:
+        resolve(path)  # raises an error that describes the path
     if name is None:
-        return found
-    if len(found) > 1:
+        return models
+    if len(models) > 1:
         raise UserError(
-            f"one name is given and {path} holds {len(found)} models",
-            hint=f"leave the name out, or give one of {', '.join(found)}",
+            f"one name is given and {path} holds {len(models)} models",
+            hint=f"leave the name out, or give one of {', '.join(models)}",
         )
-    return dict(zip([name], found.values(), strict=True))
+    return dict(zip([name], models.values(), strict=True))
 
 
 def _is_model(path: Path) -> bool:
@@ -128,5 +128,5 @@ def _is_model(path: Path) -> bool:
 
 
 def _own_name(path: Path) -> str:
-    """Return a model's name: its directory's, or for a version's directory the one above."""
+    """Return a model's name: its directory's; for a version's directory, the one above."""
     return path.parent.name if path.name.isdecimal() else path.name

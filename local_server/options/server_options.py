@@ -1,4 +1,4 @@
-"""What a model server is started with, resolved."""
+"""The resolved options of a model server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..runtime.options import SessionOptions
 
 
 class Startup(Enum):
-    """When the ports open."""
+    """The condition for opening the ports."""
 
     EVERY = "every model has an available version; one that fails ends the start"
     SOME = "every model has loaded or failed, and one at least is available"
@@ -25,7 +25,7 @@ class Startup(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0 picks a free one."""
+    """An address to listen on; port 0 selects a free one."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class BatchingOptions:
-    """How requests are put together."""
+    """The configuration of batching."""
 
     parameters_file: Path | None = None
     per_model: bool = False
@@ -41,7 +41,7 @@ class BatchingOptions:
 
 @dataclass(frozen=True, slots=True)
 class GrpcOptions:
-    """Where and how gRPC is served."""
+    """The gRPC server."""
 
     address: Address | None
     socket_path: Path | None = None
@@ -53,35 +53,35 @@ class GrpcOptions:
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """Where and how REST is served."""
+    """The REST server."""
 
     address: Address
     seconds: float | None = None
-    """How long a request may run; None for ever."""
+    """The timeout of a request; None is unlimited."""
     cors: bool = False
     ssl_config_file: Path | None = None
     pretty: bool = False
-    """Whether answers are laid out as TensorFlow Serving lays them out."""
+    """Whether JSON is formatted as by TensorFlow Serving."""
     container: ContainerRoutes | None = None
-    """The routes of a container on Vertex AI, which are answered too."""
+    """The routes of a container on Vertex AI, which are served too."""
     limits: JsonLimits = DEFAULT_LIMITS
-    """What a body may take."""
+    """The limits of a JSON body."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Everything a model server needs to know; times in seconds."""
+    """All options of a model server; times in seconds."""
 
     config: ModelServerConfig = field(default_factory=ModelServerConfig)
     config_file: Path | None = None
-    """Where the configuration is read from; `config` counts where there is none."""
+    """The source of the configuration; without it, `config` is used."""
     config_poll_seconds: float = 0.0
-    """How often the file is read again; 0 for once."""
+    """The interval of reading the file again; 0 reads it once."""
     rest: RestOptions | None = None
     grpc: GrpcOptions | None = None
     startup: Startup = Startup.EVERY
     poll_seconds: float = 1.0
-    """How often base paths are read; 0 for once, negative for never."""
+    """The interval of reading base paths; 0 reads them once, a negative one never."""
     retry: Retry = field(default_factory=Retry)
     tags: tuple[str, ...] = ("serve",)
     load_threads: int | None = None
@@ -91,13 +91,13 @@ class ServerOptions:
     batching: BatchingOptions | None = None
     session: SessionOptions = field(default_factory=SessionOptions)
     warmup_iterations: int = 1
-    """How often each record beside a version is run before it is served; 0 for never."""
+    """How often each warm-up record runs before a version is served; 0 disables it."""
     monitoring_config_file: Path | None = None
-    """Whether and where metrics are served; where there is no file `metrics_path` counts."""
+    """The configuration of the metrics; without it, `metrics_path` is used."""
     metrics_path: str | None = None
-    """Where metrics are served; None for nowhere."""
+    """The path of the metrics page; None disables it."""
     request_log: RequestLogOptions = field(default_factory=RequestLogOptions)
     auth_token_file: Path | None = None
-    """The tokens one of which every request has to show; None for nothing of the kind."""
+    """The bearer tokens of which each request needs one; None disables authentication."""
     drain_seconds: float = 10.0
     reload_seconds: float | None = 300.0

@@ -1,8 +1,8 @@
-"""The quick road: what simdjson sees of a request, and its numbers as arrays.
+"""The fast path: simdjson's view of a request, and its numbers as arrays.
 
-A list of numbers becomes an array without becoming Python objects first: four times as fast as
-orjson and numpy, and fifteen times as json and numpy (`make bench-codecs`). Whatever is not plain
-numbers in a regular shape goes the exact road, which also words what is wrong.
+A list of numbers becomes an array without intermediate Python objects: four times as fast as
+orjson and numpy, and fifteen times as json and numpy (`make bench-codecs`). Anything but plain
+numbers in a regular shape takes the exact parser, which also produces the error texts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import simdjson
 from ...runtime.types import Tensor
 
 _MOST_LISTS = 2**21
-"""Lists and objects of a request: as Python's they take 200 MB, and far longer than a run."""
+"""Lists and objects of a request: as Python objects they take 200 MB, and longer than a run."""
 _MOST_DIMENSIONS = 64  # numpy's own limit
-_MOST_COUNTED = 2**24 - 1  # simdjson counts no further, and says so many of what has more
-# A list becomes a Python object in the time that so many bytes are looked at.
+_MOST_COUNTED = 2**24 - 1  # simdjson's counter saturates here
+# A list becomes a Python object in the time that scanning so many bytes takes.
 _BYTES_A_LIST = 192
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 
@@ -30,8 +30,8 @@ _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
 def scan(body: bytes) -> Any:
     """Return simdjson's view of a document that is plain JSON.
 
-    Raises ValueError when it is not (NaN, bytes after the value, deep nesting, integers beyond 64
-    bits), and when it is an object that names a key twice.
+    Raises ValueError if it is not (NaN, bytes after the value, deep nesting, integers beyond 64
+    bits), or if it is an object with a repeated key.
     """
     try:
         value = simdjson.Parser().parse(body)
@@ -52,21 +52,21 @@ def cast_doubles(doubles: Tensor, dtype: str) -> Tensor:
 
 
 def is_numeric(dtype: str) -> bool:
-    """Say whether lists of a dtype can be read without Python objects between."""
+    """Return whether lists of a dtype can be read without intermediate Python objects."""
     return dtype in _KIND_OF
 
 
 def members(value: simdjson.Object, names: Collection[str]) -> dict[str, Any]:
-    """Return those members of an object that have one of a few names.
+    """Return the members of an object that have one of these names.
 
-    simdjson looks each key up from the start: once for each name, however many the object has.
+    simdjson scans the object for each key: once per name, whatever the object's size.
     """
     found = set(value)
     return {name: value[name] for name in names if name in found}
 
 
 def repeats_a_key(value: Any) -> bool:
-    """Say whether simdjson's object, or one of its array of them, names a key twice."""
+    """Return whether simdjson's object, or one of an array of them, repeats a key."""
     if isinstance(value, simdjson.Array):
         return any(isinstance(item, simdjson.Object) and repeats_a_key(item) for item in value)
     return isinstance(value, simdjson.Object) and len(set(value)) != len(value)
@@ -85,7 +85,7 @@ def read_numbers(
     if openings > _MOST_LISTS:
         raise ValueError("too many lists")
     shapes = {name: _shape_of(value) for name, value in values.items()}
-    # A list among the numbers adds an opening bracket, however the leaves add up.
+    # A list among the numbers adds an opening bracket, whatever the number of leaves.
     if openings != sum(map(_count_lists, shapes.values())):
         raise ValueError("a list where others have numbers")
     return {
@@ -97,17 +97,17 @@ def read_numbers(
 def _read_one(
     values: Mapping[str, Any], dtypes: Mapping[str, str], body: bytes
 ) -> dict[str, Tensor]:
-    """Do the same for one array of many lists, none of which becomes a Python object.
+    """Do the same for one array of many lists, without a Python object for any of them.
 
     Its brackets and commas are those of a regular array, and no others are between the first and
-    the last of the body's. That a list is empty where others have one element, they do not tell:
-    then the elements are too few for the shape.
+    the last of the body. They do not reveal an empty list among lists of one element: then there
+    are too few elements for the shape.
     """
     ((name, value),) = values.items()
     shape = _first_shape(value)
     start, end = body.find(b"["), body.rfind(b"]") + 1
     structure = body[start:end].translate(None, _NOT_STRUCTURE)
-    # A long first list among short ones promises more than there is, gigabytes perhaps.
+    # A long first list among short ones declares more than exists, perhaps gigabytes.
     if len(structure) != _structure_size(shape) or structure != _structure(shape):
         raise ValueError("an irregular shape, or more than one array")
     return {name: _read(value, shape, _KIND_OF.get(dtypes[name]))}
@@ -147,7 +147,7 @@ def _structure(shape: Sequence[int]) -> bytes:
 
 
 def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -> dict[str, Tensor]:
-    """Return an array of objects as tensors, a row for each; `rows` is all that `body` has.
+    """Return an array of objects as tensors, one row each; `rows` are all of `body`.
 
     Raises ValueError, TypeError or KeyError unless each object has a list of numbers of one shape
     for each of the dtypes, and no more.
@@ -182,7 +182,7 @@ def _one_shape(values: Sequence[simdjson.Array]) -> tuple[int, ...]:
 
 
 def _shape_of(value: Any) -> tuple[int, ...]:
-    """Return an array's shape, its lists compared by their lengths."""
+    """Return an array's shape, after comparing the lengths of its lists."""
     shape: list[int] = []
     level, first = [value], value
     while isinstance(first, simdjson.Array):
@@ -215,7 +215,7 @@ def _read(value: simdjson.Array, shape: tuple[int, ...], kind: _Kind | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How simdjson hands out the elements of a dtype, and what they become.
+    """The buffer type in which simdjson returns the elements of a dtype, and their conversion.
 
     Of the buffers doubles take integers; those refuse doubles, and each other's range. A dtype
     narrower than the limits that are checked wraps around.
@@ -226,7 +226,7 @@ class _Kind:
     limits: tuple[int, int] | None = None
 
     def read(self, values: Iterable[simdjson.Array]) -> Tensor:
-        """Return the numbers of arrays, one array's behind the other's."""
+        """Return the numbers of arrays, concatenated."""
         buffers = [value.as_buffer(of_type=self.buffer) for value in values]
         whole = buffers[0] if len(buffers) == 1 else b"".join(buffers)
         elements: Tensor = np.frombuffer(whole, _WIDE[self.buffer])

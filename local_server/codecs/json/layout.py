@@ -1,4 +1,4 @@
-"""How answers are laid out: compact, or as TensorFlow Serving lays them out (`--pretty-json`)."""
+"""Layouts of responses: compact, or as TensorFlow Serving formats them (`--pretty-json`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import pretty
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What writes the answers to rows, to columns, to a classification and to a regression.
+    """The encoders of rows, columns, classifications and regressions.
 
     Each raises StatusError (INVALID_ARGUMENT) as the functions of `response` do.
     """

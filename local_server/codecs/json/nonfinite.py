@@ -1,6 +1,6 @@
-"""NaN and Infinity among numbers, for a parser that knows neither.
+"""NaN and Infinity among numbers, for parsers without them.
 
-Each is written as a number that nobody means, and is put back where the parser gave that number.
+Each is replaced by an unlikely number, and restored where the parser returned that number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ...runtime.types import Tensor
 
 _NUMBERS = re.compile(rb"[-+.,0-9eE \t\n\rNaInfity\[\]]*+")
-# Between spaces: digits before or behind make no other number of them.
+# Between spaces: adjacent digits would make another number.
 _STANDS_FOR = (
     (b"-Inf", b" 7e-307 ", -np.inf),
     (b"Inf", b" 8e-307 ", np.inf),
@@ -23,7 +23,7 @@ _TAKEN = b"e-307"
 
 
 def as_finite(text: bytes) -> bytes | None:
-    """Return lists of numbers with others in the place of NaN and Infinity.
+    """Return lists of numbers with placeholders for NaN and Infinity.
 
     None for a text without them, or with anything else in it.
     """
@@ -38,9 +38,9 @@ def as_finite(text: bytes) -> bytes | None:
 
 
 def put_back(elements: Tensor, finite: bytes) -> Tensor:
-    """Return doubles with NaN and Infinity again, by the text that they were read from.
+    """Return doubles with NaN and Infinity restored, using their source text.
 
-    Raises ValueError where the text writes one of the numbers in another way.
+    Raises ValueError if the text contains one of the placeholders in another form.
     """
     whole: Tensor = elements.copy()
     for _, number, value in _STANDS_FOR:

@@ -1,4 +1,4 @@
-"""Answers in TensorFlow Serving's own layout and digits, for who compares bytes.
+"""Responses in TensorFlow Serving's own layout and digits, for byte-for-byte comparison.
 
 It writes through rapidjson's PrettyWriter, which it switches to arrays on one line for each row,
 and back before the rows end: hence the line break before the last bracket of `predictions`. Columns
@@ -21,7 +21,7 @@ from .text import decimal_text, quote
 _INDENT = "    "
 
 _Lay = Callable[[Any, int], str]
-"""Lays out nested lists of texts that stand in so many objects and arrays."""
+"""Formats nested lists of texts within `depth` objects and arrays."""
 
 
 def encode_rows(outputs: Mapping[str, Tensor]) -> bytes:

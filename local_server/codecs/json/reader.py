@@ -1,12 +1,12 @@
-"""JSON as TensorFlow Serving's parser takes it: rapidjson, iterative, with NaN, stop-when-done.
+"""An exact parser of TensorFlow Serving's JSON: rapidjson, iterative, with NaN, stop-when-done.
 
-orjson reads what is plain JSON. What is not is read by a state machine that mirrors rapidjson's
-(reader.h, `IterativeParse`): NaN and Infinity, bytes after the first value, strings that are not
-UTF-8, a million levels of nesting; and which says what is wrong, where, in rapidjson's words.
+orjson parses plain JSON. Anything else is parsed by a state machine that mirrors rapidjson's
+(reader.h, `IterativeParse`): NaN and Infinity, bytes after the first value, strings of invalid
+UTF-8, a million levels of nesting. Its errors have rapidjson's text and offset.
 
-Bytes of a string that are not UTF-8 come as lone surrogates (`surrogateescape`): escapes for lone
-surrogates are refused, so that nothing else does. Of a key that the document's own object repeats
-the first value counts (rapidjson's `FindMember`); of other objects, the caller says.
+Invalid UTF-8 in a string becomes lone surrogates (`surrogateescape`); escapes of lone surrogates
+are refused, so that nothing else does. If the outermost object repeats a key, its first value wins
+(rapidjson's `FindMember`); for other objects the caller decides.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _TOO_BIG = "Number too big to be stored in double."
 _NO_FRACTION = "Miss fraction part in number."
 _NO_EXPONENT = "Miss exponent in number."
 
-# No more at once than takes a fraction of a millisecond.
+# At most what takes a fraction of a millisecond.
 _SPACE = re.compile(rb"[ \t\n\r]{0,65536}+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# As much of a string as is right, escapes among it.
+# A valid part of a string, including escapes.
 _RIGHT_TEXT = re.compile(
     rb'(?:[^"\\\x00-\x1f]++'
     rb'|\\(?:["\\/bfnrt]|u(?:[0-9A-CEFa-cef][0-9A-Fa-f]{3}|[dD](?:[0-7][0-9A-Fa-f]{2}'
@@ -65,11 +65,11 @@ _WORDS = {ord("t"): (b"true", True), ord("f"): (b"false", False), ord("n"): (b"n
 _END = 0  # rapidjson's streams end in a NUL, and so does a document with one in it
 _LEAST_INT, _MOST_INT = -(2**63), 2**64 - 1
 _INT_DIGITS = len(str(_MOST_INT)) + 1
-# Each level takes 64 bytes and a microsecond: what fits in a gzipped request would take gigabytes.
+# Each level takes 64 bytes and a microsecond: a gzipped request could take gigabytes.
 _MOST_NESTED = 2**20
-# Each takes microseconds: what a client may make a thread of the server read.
+# Each takes microseconds: a limit on the thread time of one client.
 _MOST_TOKENS = 3 * 2**19
-# Of a document in pieces most are read by parsers in C.
+# Of a document in pieces, most pieces are parsed in C.
 _MOST_TOKENS_ON = 2**19
 
 
@@ -89,14 +89,14 @@ def parse_json(body: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
 
 
 def too_many_values() -> StatusError:
-    """Return the refusal of a document that would take too much memory and time."""
+    """Return the error of a document that would take too much memory and time."""
     return StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: Too many values.")
 
 
 def parse_exactly(
     body: bytes, *, first_counts: bool = False, limits: JsonLimits = DEFAULT_LIMITS
 ) -> Any:
-    """Do the same for what is not plain JSON; the first of repeated keys may count everywhere."""
+    """Do the same for any JSON; with `first_counts` the first of repeated keys wins."""
     if not body:
         raise StatusError(Code.INVALID_ARGUMENT, "JSON Parse error: The document is empty")
     if limits.are_passed_by(body):
@@ -106,10 +106,10 @@ def parse_exactly(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place between the values of a container, from where a reading can go on.
+    """A place between the values of a container, from which parsing can resume.
 
-    `levels` are the brackets and braces around it. It is before a value, the first one of its
-    container or another, or behind one. The reading ends behind the value that `end` is behind.
+    `levels` are the brackets and braces around it. It is before a value, the first or another of
+    its container, or after one. Parsing ends after the value that contains `end`.
     """
 
     levels: bytes
@@ -121,7 +121,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read from a place on: a list or a dict, up to where, and how many tokens by now."""
+    """The values read from a place: a list or a dict, the end, and the number of tokens so far."""
 
     values: Any
     end: int
@@ -129,7 +129,7 @@ class Reading:
 
 
 def read_on(body: bytes, place: Place, tokens: int, *, first_counts: bool) -> Reading:
-    """Read values from a place on.
+    """Read values from a place.
 
     Raises StatusError (INVALID_ARGUMENT) with the offset in the whole body.
     """
@@ -138,14 +138,14 @@ def read_on(body: bytes, place: Place, tokens: int, *, first_counts: bool) -> Re
 
 
 def skip_space(body: bytes, at: int) -> int:
-    """Return the offset of what is no white space."""
+    """Return the offset of the next byte that is not white space."""
     while (match := _SPACE.match(body, at)) and match.end() > at:
         at = match.end()
     return at
 
 
 class _State(Enum):
-    """What was read last (rapidjson's `IterativeParsingState`)."""
+    """The kind of the last token (rapidjson's `IterativeParsingState`)."""
 
     START = auto()
     OPEN_OBJECT = auto()
@@ -187,7 +187,7 @@ def _state_at(place: Place) -> _State:
 
 
 class _Reader:
-    """One reading of one document; `_at` is the offset of the next byte."""
+    """One parse of one document; `_at` is the offset of the next byte."""
 
     def __init__(self, data: bytes, *, first_counts: bool = False) -> None:
         self._data = data
@@ -285,7 +285,7 @@ class _Reader:
         return self._take(self._open.pop())
 
     def _take(self, value: Any) -> _State:
-        """Put a value that is complete where it belongs."""
+        """Store a complete value in its container."""
         if not self._open:
             self._result = value
             return _State.FINISH
@@ -309,7 +309,7 @@ class _Reader:
         return value
 
     def _read_numbers(self) -> list[int | float] | None:
-        """Read a whole list of numbers at once; None for one that takes a closer look."""
+        """Read a whole list of numbers at once; None if it needs the exact parser."""
         match = _NUMBERS.match(self._data, self._at)
         if match is None:
             return None
@@ -339,7 +339,7 @@ class _Reader:
         return real
 
     def _check_number_ends(self, real: bytes) -> None:
-        """Refuse a point or an exponent mark that no digits follow."""
+        """Refuse a point or an exponent mark without digits after it."""
         has_exponent = b"e" in real.lower()
         if self._peek() == ord(".") and not real:
             self._fail(_NO_FRACTION, self._at + 1)
@@ -356,10 +356,10 @@ class _Reader:
 
     def _read_string(self) -> str:
         self._at += 1
-        # One that grows: to join many megabytes holds Python's lock as long as to decode them.
+        # A growing buffer: joining many megabytes would hold the GIL as long as decoding them.
         text = bytearray(self._read_right_text())
         while self._peek() != ord('"'):
-            # What is right was cut off, or is wrong here.
+            # A valid string was truncated, or it is invalid here.
             text += self._read_right_text() or self._read_escape()
         self._at += 1
         return text.decode("utf-8", "surrogateescape")
@@ -401,7 +401,7 @@ class _Reader:
         return chr(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)).encode()
 
     def _read_hex(self, start: int) -> int:
-        """Read the four digits after the "u" that comes next."""
+        """Read the four digits after "u"."""
         match = _HEX4.match(self._data, self._at + 1)
         if match is None:
             self._fail(_BAD_HEX, start)
@@ -412,7 +412,7 @@ class _Reader:
         return self._data[self._at] if self._at < len(self._data) else _END
 
     def _skip(self, pattern: re.Pattern[bytes]) -> bytes:
-        """Step over what a pattern that always matches matches, and return it."""
+        """Skip the match of a pattern that always matches, and return it."""
         match = pattern.match(self._data, self._at)
         assert match is not None
         self._at = match.end()
@@ -424,7 +424,7 @@ class _Reader:
 
 
 def _are_in_range(numbers: list[int | float], text: bytes) -> bool:
-    """Say whether no number is beyond 64 bits or a double, which Python takes for infinity."""
+    """Return whether no number is beyond 64 bits or a double, which Python reads as infinity."""
     if any(type(number) is int and not _LEAST_INT <= number <= _MOST_INT for number in numbers):
         return False
     return sum(number in _INFINITE for number in numbers) == text.count(b"Infinity")

@@ -1,7 +1,7 @@
-"""Where JSON values begin and end, found for a stretch of text at once.
+"""The ends of JSON values, found for a whole chunk of text.
 
-Brackets, braces and commas outside of strings, with how deep they stand: numpy's passes over bytes
-take a few nanoseconds for each, and none of a character's own.
+Brackets, braces and commas outside of strings, with their depth: numpy's vector passes take a few
+nanoseconds per byte, without Python code per character.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _STEP[list(_CLOSING)] = -1
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How far a stretch of a container reaches: offsets in the body, None for what is not in it."""
+    """The extent of a chunk of a container: offsets in the body, None if not in the chunk."""
 
     last_comma: int | None
     """The last comma between the container's own values."""
     close: int | None
     """The bracket or brace that closes the container."""
     commas: int
-    """How many commas between its own values come before its end or the stretch's."""
+    """The number of commas between the container's own values, before its or the chunk's end."""
 
 
 def find_ending(data: _Array, start: int, end: int) -> Ending:
-    """Look through a stretch that begins within a container, outside of strings.
+    """Scan a chunk that starts inside a container, outside of strings.
 
     `data` are the bytes of the body.
     """
@@ -57,7 +57,7 @@ def find_ending(data: _Array, start: int, end: int) -> Ending:
 
 
 def _marks(window: _Array) -> tuple[_Array, _Array]:
-    """Return where brackets, braces and commas outside of strings are, and which they are."""
+    """Return the offsets of brackets, braces and commas outside of strings, and their bytes."""
     at = np.flatnonzero(_IS_MARK[window])
     marks = window[at]
     quotes = marks == _QUOTE
@@ -72,7 +72,7 @@ def _marks(window: _Array) -> tuple[_Array, _Array]:
 
 
 def _escaped(window: _Array) -> _Array | None:
-    """Say of each byte whether a backslash escapes it; None where there is no backslash."""
+    """Return for each byte whether a backslash escapes it; None if there is no backslash."""
     slashes = np.flatnonzero(window == _BACKSLASH)
     if not slashes.size:
         return None

@@ -1,4 +1,4 @@
-"""JSON values written for people: in error texts, as rapidjson's PrettyWriter writes them."""
+"""JSON values in error texts, formatted like rapidjson's PrettyWriter."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _TYPE_NAMES = {
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON, cut after the token that makes it 256 characters or more.
+    """Return a value as JSON, cut after the token that reaches 256 characters.
 
-    Objects are indented by four, arrays stand on one line (tfserving.md, 2.6).
+    Objects are indented by four, arrays are on one line (tfserving.md, 2.6).
     """
     text = ""
     for token in _tokens(value, 0):
@@ -47,19 +47,19 @@ def json_text(value: Any) -> str:
 
 
 def dump_text(text: str) -> bytes:
-    """Write a string as JSON; lone surrogates give the bytes they stand for (`surrogateescape`)."""
+    """Print a string as JSON; lone surrogates become their bytes (`surrogateescape`)."""
     return quote(text).encode("utf-8", "surrogateescape")
 
 
 def quote(text: str) -> str:
-    """Return a string as a JSON one, escaped as rapidjson does."""
+    """Return a string as a JSON string, escaped as by rapidjson."""
     return f'"{text.translate(_ESCAPES)}"'
 
 
 def decimal_text(value: float, kind: type[np.floating[Any]]) -> str:
-    """Return a float of a kind as TensorFlow Serving writes it (json_tensor.cc, `WriteDecimal`).
+    """Return a float as TensorFlow Serving prints it (json_tensor.cc, `WriteDecimal`).
 
-    With six digits where they read back as the same, else with all, and never like an integer.
+    With six digits if they read back as the same number, else with all, and never like an integer.
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
@@ -75,7 +75,7 @@ def type_name(value: Any) -> str:
 
 
 def _tokens(value: Any, depth: int) -> Iterator[str]:
-    """Yield the text in pieces. It nests generators, no deeper than the limit has characters."""
+    """Yield the text in pieces. The limit of characters bounds the nesting of generators."""
     if isinstance(value, dict):
         yield from _object_tokens(value, depth)
     elif isinstance(value, list):
@@ -94,7 +94,7 @@ def _tokens(value: Any, depth: int) -> Iterator[str]:
 
 
 def _lone_decimal(value: float) -> str:
-    """Return a float that is the whole value: as a C++ float, where it is in range of one."""
+    """Return a float that is the whole value: as a C++ float if it is in its range."""
     if abs(value) <= _LARGEST_FLOAT:
         return decimal_text(float(np.float32(value)), np.float32)
     return decimal_text(value, np.float64)

@@ -1,6 +1,6 @@
-"""A large JSON document that was cut into runs of values: what stands in them.
+"""A large JSON document, cut into runs of values.
 
-`outline` cuts it. A run becomes Python's values when it is asked for, and no earlier.
+`outline` cuts it. A run becomes Python values only when it is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..json.reader import Place, Reading, read_on, too_many_values
 from ..limits import JsonLimits
 
 _MOST_SHOWN = 256
-"""As many values as an error text shows at most: it is cut at so many characters."""
+"""The maximum number of values in an error text, which is cut at as many characters."""
 _DECODER = json.JSONDecoder()
 _WHITE = " \t\n\r"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -28,29 +28,29 @@ _LONG_NUMBER = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Small values of a container, one behind the other; offsets, without the commas around."""
+    """Consecutive small values of a container; offsets, without the surrounding commas."""
 
     start: int
     end: int
     count: int
     is_plain: bool = True
-    """Whether simdjson takes it: no NaN, no strings that are not UTF-8."""
+    """Whether simdjson can parse it: no NaN, no strings of invalid UTF-8."""
     is_finite: bool = True
-    """Whether it does not take it for NaN and Infinity among its numbers alone."""
+    """Whether NaN and Infinity among its numbers are the only reason that it cannot."""
 
 
 @dataclass(slots=True)
 class Node:
-    """A container larger than a run: its items in their order, the large ones with their names.
+    """A container larger than a run: its items in order, the large ones with their names.
 
-    Large containers are nodes, long strings are themselves. `levels` are the brackets and braces
-    around its values, its own the last.
+    Large containers are nodes, long strings are strings. `levels` are the brackets and braces
+    around its values, its own last.
     """
 
     levels: bytes
     items: list[Run | tuple[str, Any]] = field(default_factory=list)
     end: int = 0
-    """The offset behind its closing bracket."""
+    """The offset after its closing bracket."""
 
     @property
     def count(self) -> int:
@@ -59,12 +59,12 @@ class Node:
 
     @property
     def opening(self) -> int:
-        """Return its bracket or brace."""
+        """Return its opening bracket or brace."""
         return self.levels[-1]
 
     @property
     def is_list(self) -> bool:
-        """Say whether it is an array."""
+        """Return whether it is an array."""
         return self.levels.endswith(b"[")
 
 
@@ -79,7 +79,7 @@ class Document:
         self._tokens = 0
 
     def text(self, node: Node, run: Run) -> bytes:
-        """Return a run of a container as a document of its own."""
+        """Return a run of a container as a document."""
         wrapped = b"[%b]" if node.is_list else b"{%b}"
         return wrapped % self.body[run.start : run.end]
 
@@ -110,7 +110,7 @@ class Document:
         return self._with_first(node, run, text, values)
 
     def read_weird(self, node: Node, run: Run) -> Any:
-        """Return the values of a run that is not plain JSON. Raises StatusError if it is none."""
+        """Return the values of a run of any JSON. Raises StatusError if it is invalid."""
         text = self.text(node, run)
         values = _read_loosely(text)
         if not values:
@@ -118,19 +118,19 @@ class Document:
         return self._with_first(node, run, text, values)
 
     def _with_first(self, node: Node, run: Run, text: bytes, values: Any) -> Any:
-        """Have the first of repeated keys count, where it does."""
+        """Keep the first of repeated keys, where the first wins."""
         if self._has_first(node) and b":" in text and _repeats_a_key(text, values):
             return self.read_on(node, run.start, run.end).values
         return values
 
     def _has_first(self, node: Node) -> bool:
-        """Say whether the first of an object's repeated keys counts."""
+        """Return whether the first of an object's repeated keys wins."""
         return self._first_counts or node.levels == b"{"
 
     def read_on(
         self, node: Node, at: int, end: int | None = None, *, is_behind: bool = False
     ) -> Reading:
-        """Read exactly from within a container, to an offset between its values or to the error."""
+        """Parse exactly from inside a container to an offset between its values or the error."""
         place = Place(node.levels, at, end, is_first=not node.items, is_behind=is_behind)
         first = self._first_counts
         reading = read_on(self.body, place, self._tokens, first_counts=first)
@@ -138,12 +138,12 @@ class Document:
         return reading
 
     def check_count(self) -> None:
-        """Refuse a document of too many values to become Python's. Raises StatusError."""
+        """Refuse a document of too many Python values. Raises StatusError."""
         if self._is_too_much:
             raise too_many_values()
 
     def check_objects(self, node: Node) -> None:
-        """Refuse a list of too many objects, whatever they hold. Raises StatusError."""
+        """Refuse a list of too many objects, whatever their content. Raises StatusError."""
         if node.count > self._limits.lists:
             raise too_many_values()
 
@@ -152,7 +152,7 @@ class Document:
         return self._limits.are_passed_by(self.body)
 
     def members(self, node: Node) -> Iterator[tuple[str, Any]]:
-        """Yield the members of an object; large values as nodes. Names may come again."""
+        """Yield the members of an object; large values as nodes. Names may repeat."""
         for item in node.items:
             if isinstance(item, Run):
                 yield from self._parse(node, item).items()
@@ -169,7 +169,7 @@ class Document:
         return items
 
     def find(self, names: Collection[str]) -> dict[str, Any]:
-        """Return those members of the document's own object that have one of a few names."""
+        """Return the members of the document's outermost object that have one of these names."""
         found: dict[str, Any] = {}
         for name, value in self.members(self.root):
             if name in names:
@@ -177,7 +177,7 @@ class Document:
         return found
 
     def value(self, given: Any) -> Any:
-        """Return a value whole: a node as the list or dict that it is."""
+        """Return a value completely: a node as a list or dict."""
         if not isinstance(given, Node):
             return given
         if not given.is_list:
@@ -191,7 +191,7 @@ class Document:
         return joined
 
     def shown(self, given: Any) -> Any:
-        """Return as much of a value as an error text shows."""
+        """Return the part of a value that an error text can show."""
         if not isinstance(given, Node):
             return given
         if not given.is_list:
@@ -217,7 +217,7 @@ class Document:
 
 
 def _read_loosely(text: bytes) -> Any:
-    """Return what Python's own reader takes as rapidjson does; None where that is not sure."""
+    """Return the values if Python's own parser is known to agree with rapidjson, else None."""
     if _SURROGATE.search(text) or _LONG_NUMBER.search(text):
         return None
     if b'"' not in text:
@@ -230,14 +230,14 @@ def _read_loosely(text: bytes) -> Any:
 
 
 def _repeats_a_key(text: bytes, values: Any) -> bool:
-    """Say whether objects have fewer members than the text has colons outside of strings."""
+    """Return whether objects have fewer members than the text has colons outside of strings."""
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     colons = sum(part.count(b":") for part in plain.split(b'"')[::2])
     return colons != _count_members(values)
 
 
 def _count_members(values: Any) -> int:
-    """Return how many members all objects have, level by level: few steps for many small ones."""
+    """Return the number of members of all objects; level by level, to be fast."""
     count, level = 0, [values]
     while level:
         kinds = set(map(type, level))

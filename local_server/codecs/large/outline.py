@@ -1,9 +1,9 @@
-"""A large JSON document in pieces: each is parsed by itself, and none holds up the server for long.
+"""Outlines of large JSON documents: pieces that are parsed one by one, none for long.
 
-A parser in C holds Python's lock from a document's first byte to its last, and what it makes takes
-many times the document's size: 100 MB are 100 KB of gzip. Here containers are cut between their
-values into runs of about `RUN_BYTES`, which are wrapped in brackets of their own. A run that is
-not plain JSON is read by the exact reader from where it begins, so that errors have the document's
+A parser in C holds the GIL from a document's first byte to its last, and its values take many
+times the document's size: 100 MB are 100 KB of gzip. Here containers are cut between their values
+into runs of about `RUN_BYTES`, which are wrapped in their own brackets. A run that is not plain
+JSON is parsed by the exact parser from its start, so that errors have the document's
 offsets and rapidjson's words.
 """
 
@@ -25,7 +25,7 @@ from .document import Document, Node, Run
 
 RUN_BYTES = 2**17
 _MOST_LEVELS = 12
-"""How many containers larger than a run are within each other. Tensors have fewer dimensions."""
+"""The maximum nesting of containers larger than a run. Tensors have fewer dimensions."""
 _NAME = re.compile(rb'("(?:[^"\\\x00-\x1f]++|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OPENINGS = b"[{"
@@ -34,15 +34,15 @@ _COMMA = ord(",")
 
 
 class DeepError(ValueError):
-    """A document that is not cut into pieces: of too many levels, or no container at all."""
+    """A document that cannot be cut into pieces: too deeply nested, or not a container."""
 
 
 def read_outline(body: bytes, limits: JsonLimits, *, first_counts: bool) -> Document:
-    """Return a document in pieces, all of which are JSON.
+    """Return a document in pieces, all of which are valid JSON.
 
-    Of a repeated key of the document's own object the first value counts; of other objects, where
+    If the outermost object repeats a key, its first value wins; in other objects with
     `first_counts`. Raises StatusError (INVALID_ARGUMENT) with rapidjson's text and offset, and
-    DeepError for a document that is to be read as a whole.
+    DeepError for a document that must be parsed as a whole.
     """
     document = Document(body, limits, first_counts=first_counts)
     start = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
@@ -63,7 +63,7 @@ class _Outliner:
         self._parser = simdjson.Parser()
 
     def container(self, start: int, around: bytes) -> Node:
-        """Return the container that begins at an offset, within others of these openings."""
+        """Return the container that begins at an offset, within containers with these openings."""
         if len(around) == _MOST_LEVELS:
             raise DeepError
         node = Node(around + self._body[start : start + 1])
@@ -73,7 +73,7 @@ class _Outliner:
         return node
 
     def _item(self, node: Node, at: int) -> int | None:
-        """Cut the next item off; return where the one after it begins, None behind the last."""
+        """Add the next item; return the start of the one after it, None after the last."""
         ending = self._look(at, RUN_BYTES)
         if ending.close is not None:
             self._close(node, at, ending.close, ending.commas)
@@ -86,7 +86,7 @@ class _Outliner:
         return find_ending(self._data, at, min(at + size, len(self._body)))
 
     def _close(self, node: Node, at: int, close: int, commas: int) -> None:
-        """Add what stands before the end of a container, if anything does."""
+        """Add the values before the end of a container, if there are any."""
         if self._body[close] != _CLOSING[node.opening]:
             self._refuse(node, at)
         if node.items or skip_space(self._body, at) != close:
@@ -94,7 +94,7 @@ class _Outliner:
         node.end = close + 1
 
     def _run(self, node: Node, start: int, end: int, count: int) -> int:
-        """Add a run that is JSON; one that is empty stands beside a comma too many."""
+        """Add a run of JSON; an empty one is next to a superfluous comma."""
         run = Run(start, end, count)
         if skip_space(self._body, start) >= end or not self._is_plain(node, run):
             run = self._weird(node, run)
@@ -112,7 +112,7 @@ class _Outliner:
         return True
 
     def _weird(self, node: Node, run: Run) -> Run:
-        """Return a run that is not plain JSON. Raises StatusError for one that is none."""
+        """Return a run that is not plain JSON. Raises StatusError if it is invalid."""
         finite = as_finite(self._document.text(node, run))
         if finite is not None and self._parses(finite):
             return replace(run, is_plain=False, is_finite=False)
@@ -136,7 +136,7 @@ class _Outliner:
         return self._behind(node, child.end)
 
     def _scalar(self, node: Node, at: int) -> int | None:
-        """Add a long string, and whatever is as long without being a container."""
+        """Add a long string, or another long value that is not a container."""
         reading = self._document.read_on(node, at, at + 1)
         if node.is_list:
             node.items += [("", value) for value in reading.values]
@@ -155,13 +155,13 @@ class _Outliner:
         return None
 
     def _refuse(self, node: Node, at: int, *, is_behind: bool = False) -> NoReturn:
-        """Raise the exact reader's error for a document that breaks here or further on."""
+        """Raise the exact parser's error for a document that is invalid here or later."""
         self._document.read_on(node, at, is_behind=is_behind)
-        raise DeepError  # the reader sees no error: it reads the whole
+        raise DeepError  # the parser finds no error: it must parse the whole document
 
 
 def _plain_name(text: bytes) -> str | None:
-    """Return the name that a JSON string is; None for one that is not plain."""
+    """Return the name that a JSON string encodes; None if it is not plain."""
     try:
         return str(orjson.loads(text))
     except orjson.JSONDecodeError:

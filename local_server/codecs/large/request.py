@@ -1,8 +1,8 @@
-"""Large predict requests, decoded run by run: the same arrays and the same refusals.
+"""Large predict requests, decoded run by run, with the same arrays and errors as small ones.
 
-What is wrong is looked for in the run that does not convert, with what the runs before it say: the
-index of its first instance, and the shape that the first of all has. All of the document is JSON
-by then, so that no error comes behind another.
+The first error is in the run that does not convert; its text depends on the runs before it: the
+index of its first instance, and the shape of the very first. The whole document is valid JSON by
+then, so that errors are found in order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOST_DIMENSIONS = 64  # numpy's own limit
 
 
 def decode_large_inputs(document: Document, inputs: Node, signature: Signature) -> _Arrays:
-    """Return arrays by input alias from a column form whose value is large."""
+    """Return arrays by input alias from a column format whose value is large."""
     specs, reading = signature.inputs, _Reading(document)
     if inputs.is_list:
         if len(specs) > 1:
@@ -54,12 +54,12 @@ def decode_large_inputs(document: Document, inputs: Node, signature: Signature) 
 
 
 def decode_large_instances(document: Document, instances: Node, signature: Signature) -> _Arrays:
-    """Return arrays by input alias from a row form whose list is large."""
+    """Return arrays by input alias from a row format whose list is large."""
     return _Rows(document, instances, {s.alias: s.dtype for s in signature.inputs}).decode()
 
 
 class _Reading:
-    """Turns values of a document into arrays."""
+    """Converts values of a document to arrays."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -75,7 +75,7 @@ class _Reading:
         raise too_many_dimensions(len(shape)) if is_supported(dtype) else unsupported(dtype)
 
     def shape(self, value: Any) -> tuple[int, ...]:
-        """Return the shape of a value, by its first elements."""
+        """Return the shape of a value, following its first elements."""
         if not isinstance(value, Node):
             return shape_of(value)
         if not value.is_list:
@@ -87,7 +87,7 @@ class _Reading:
         return (value.count, *self.shape(inner))
 
     def _array(self, node: Node, level: int, shape: Sequence[int], dtype: str) -> Tensor | None:
-        """Return a list at a level of a shape; None for what passes and yet is no array."""
+        """Return a list at a level of a shape; None if it is valid but not an array."""
         error = list_error(node.count, level, shape)
         if error is not None:
             raise error
@@ -112,7 +112,7 @@ class _Reading:
         return None if whole is None or whole.ndim == _MOST_DIMENSIONS else whole[np.newaxis]
 
     def numbers(self, node: Node, run: Run, dtype: str) -> Tensor | None:
-        """Return a run of plain numbers in a regular shape; None for any other."""
+        """Return a run of plain numbers in a regular shape, or None."""
         if not is_numeric(dtype) or (run.is_finite and not run.is_plain):
             return None
         text = self._document.text(node, run)
@@ -124,7 +124,7 @@ class _Reading:
             return None
 
     def objects(self, node: Node, run: Run, dtypes: Mapping[str, str]) -> _Arrays | None:
-        """Return a run of objects of plain numbers; None for any other."""
+        """Return a run of objects of plain numbers, or None."""
         if not run.is_plain or not all(map(is_numeric, dtypes.values())):
             return None
         text = self._document.text(node, run)
@@ -149,7 +149,7 @@ class _Reading:
 
 
 def _read_nonfinite(text: bytes, dtype: str) -> Tensor:
-    """Return lists of numbers with NaN or Infinity among them. Raises ValueError or so."""
+    """Return lists of numbers that include NaN or Infinity. Raises ValueError or similar."""
     finite = as_finite(text)
     assert finite is not None
     values = {"": simdjson.Parser().parse(finite)}
@@ -169,7 +169,7 @@ class _Rows:
         self._parts: dict[str, list[Tensor]] = {alias: [] for alias in dtypes}
 
     def decode(self) -> _Arrays:
-        """Return the arrays. Raises StatusError for what is wrong first."""
+        """Return the arrays. Raises StatusError for the first error."""
         check_form(self._as_objects, self._dtypes)
         if self._as_objects:
             self._document.check_objects(self._node)
@@ -256,7 +256,7 @@ class _Rows:
         self._add_one(arrays)
 
     def _fits(self, arrays: _Arrays) -> bool:
-        """Say whether arrays have the shapes of the first instance; those of the first do."""
+        """Return whether arrays have the shapes of the first instance; those of the first do."""
         checks = self._checks.inputs
         shapes = {alias: array.shape[1:] for alias, array in arrays.items()}
         return all(checks[alias].shape in {None, shape} for alias, shape in shapes.items())

@@ -255,9 +255,9 @@ def test_a_model_is_logged_as_the_configuration_file_says(half, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "text"),
     [
-        ("--request_log_sampling_rate=1.5", "is to be between 0 and 1; was 1.5"),
-        ("--request_log_sampling_rate=nan", "is to be between 0 and 1; was nan"),
-        ("--request_log_max_bytes=1000", "is to be 1048576 at least; was 1000"),
+        ("--request_log_sampling_rate=1.5", "must be between 0 and 1; was 1.5"),
+        ("--request_log_sampling_rate=nan", "must be between 0 and 1; was nan"),
+        ("--request_log_max_bytes=1000", "must be at least 1048576; was 1000"),
     ],
 )
 def test_flags_of_the_log_that_make_no_sense_are_refused(half, flag, text):

@@ -51,7 +51,7 @@ def test_what_cannot_be_is_refused_in_tensorflow_servings_words(arguments, messa
 def test_a_number_that_is_no_port_is_refused_before_any_model_is_loaded(flag):
     with pytest.raises(StatusError) as caught:
         options(flag)
-    assert caught.value.message == f"{flag} is no port: choose one of 1 to 65535"
+    assert caught.value.message == f"{flag} is not a port: choose one of 1 to 65535"
 
 
 def test_one_model_is_named_by_flags():
@@ -111,9 +111,10 @@ def test_batching_has_its_file_and_its_place():
     ).batching == BatchingOptions(Path("/b"), per_model=True)
 
 
-def test_flags_without_effect_are_told_in_one_line(caplog):
+def test_flags_without_effect_are_logged_in_one_line(caplog):
     options("--prefer_tflite_model", "--mixed_precision=bfloat16")
-    assert caplog.messages == ["without effect here: --prefer_tflite_model, --mixed_precision"]
+    names = "--prefer_tflite_model, --mixed_precision"
+    assert caplog.messages == [f"ignored, no effect in this server: {names}"]
 
 
 def test_what_a_json_body_may_take_is_set_by_flags():

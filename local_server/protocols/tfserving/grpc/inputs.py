@@ -13,7 +13,7 @@ from cloudserve.savedmodel.signature import Signature
 from ....codecs.room import Room
 from ....codecs.tensor_proto import TensorProtoError, from_tensor_proto
 from ....runtime.types import Tensor
-from ....status import Code, StatusError
+from ....status import invalid_argument
 from ....transport.grpc_types import Message
 
 
@@ -30,13 +30,13 @@ def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str
         if spec.alias in inputs:
             arrays[spec.alias] = _read_tensor(spec.alias, inputs[spec.alias], room)
         elif spec.alias not in signature.defaults:
-            raise _invalid(
+            raise invalid_argument(
                 f"Signature input alias: {spec.alias}(feed name: {spec.tensor_name}) not found in "
                 "request and no default value provided. Inputs expected to be in the request "
                 f"{{{_join(inputs)}}}, or default input alias set: {_join(signature.defaults)}"
             )
     if len(arrays) != len(inputs):
-        raise _invalid(
+        raise invalid_argument(
             f"Inputs contains invalid name. Used request inputs: {_join(arrays)}, "
             f"request input: {_join(inputs)}"
         )
@@ -49,12 +49,12 @@ def check_filter(signature: Signature, output_filter: Sequence[str]) -> None:
     seen: set[str] = set()
     for alias in output_filter:
         if alias not in known:
-            raise _invalid(
+            raise invalid_argument(
                 f"output tensor alias not found in signature: {alias} "
                 f"Outputs expected to be in the set {{{_join(known)}}}."
             )
         if alias in seen:
-            raise _invalid(f"duplicate output tensor alias: {alias}")
+            raise invalid_argument(f"duplicate output tensor alias: {alias}")
         seen.add(alias)
 
 
@@ -62,7 +62,7 @@ def _check_count(signature: Signature, inputs: Mapping[str, Message]) -> None:
     sent, required = set(inputs), {spec.alias for spec in signature.inputs}
     too_few = len(sent) < len(required) and not signature.defaults
     if len(sent) > len(required) or too_few:
-        raise _invalid(
+        raise invalid_argument(
             f"input size does not match signature: {len(sent)}!={len(required)} "
             f"len({{{_join(sent)}}}) != len({{{_join(required)}}}). "
             f"Sent extra: {{{_join(sent - required)}}}. "
@@ -74,12 +74,8 @@ def _read_tensor(alias: str, proto: Message, room: Room) -> Tensor:
     try:
         return from_tensor_proto(proto, room)
     except (TensorProtoError, MemoryError) as error:
-        raise _invalid(f"tensor parsing error: {alias}") from error
+        raise invalid_argument(f"tensor parsing error: {alias}") from error
 
 
 def _join(names: Iterable[str]) -> str:
     return ",".join(sorted(names))
-
-
-def _invalid(text: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, text)
