@@ -29,7 +29,7 @@ from ....own_images import (
     expand,
     free_port,
 )
-from ....protocols.vertex.predict import DeployedModel, Limits, PredictRequest
+from ....protocols.vertex.predict import DeployedModel, VertexLimits, VertexRequest
 from ....status import Code, StatusError
 from ..artifacts import Artifacts
 
@@ -134,7 +134,7 @@ def _variables_of(
 
 
 async def predict(
-    image: OwnImage, deployed: DeployedModel, request: PredictRequest, limits: Limits
+    image: OwnImage, deployed: DeployedModel, request: VertexRequest, limits: VertexLimits
 ) -> bytes:
     """Answer a predict request in Vertex AI's format; raises StatusError."""
     reply = await _ask(image, request.to_own_container(), _JSON, limits)
@@ -150,7 +150,9 @@ async def predict(
     return msgspec.json.encode({"predictions": predictions} | deployed.envelope())
 
 
-async def raw_predict(image: OwnImage, body: bytes, kind: str, limits: Limits) -> tuple[bytes, str]:
+async def raw_predict(
+    image: OwnImage, body: bytes, kind: str, limits: VertexLimits
+) -> tuple[bytes, str]:
     """Return the container's bytes and their media type; raises StatusError."""
     reply = await _ask(image, body, {"Content-Type": kind}, limits)
     return reply.body, reply.headers.get("content-type", "application/octet-stream")
@@ -160,7 +162,9 @@ class _Answer(msgspec.Struct, frozen=True):
     predictions: msgspec.Raw
 
 
-async def _ask(image: OwnImage, body: bytes, headers: Mapping[str, str], limits: Limits) -> Reply:
+async def _ask(
+    image: OwnImage, body: bytes, headers: Mapping[str, str], limits: VertexLimits
+) -> Reply:
     asking = image.server.ask("POST", image.route, body, headers)
     try:
         reply = await asyncio.wait_for(asking, limits.seconds)
