@@ -172,7 +172,7 @@ def test_reflection_shows_nothing_without_a_token(model, certificates, tokens, a
     assert asyncio.run(main()) == "UNAUTHENTICATED"
 
 
-def test_certificates_and_tokens_that_cannot_be_used_are_told_before_anything_opens(
+def test_certificates_and_tokens_that_cannot_be_used_are_reported_before_anything_opens(
     model, tmp_path
 ):
     empty = tmp_path / "empty"

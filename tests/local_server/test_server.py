@@ -98,7 +98,7 @@ def test_a_server_without_one_good_model_does_not_start(tmp_path):
         asyncio.run(ModelServer(serve_options(tmp_path), Model).start())
 
 
-def test_a_port_in_use_is_told_and_leaves_no_model_open(tmp_path):
+def test_a_port_in_use_is_reported_and_leaves_no_model_open(tmp_path):
     saved_model(tmp_path / "m")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = ModelServer(serve_options(tmp_path, port=taken.getsockname()[1]), Model)

@@ -51,7 +51,7 @@ def submit(wrapped, *values):
     return wrapped.submit("serving_default", {"x": np.array(values, np.float32)})
 
 
-def test_requests_and_the_batch_they_make_are_told(model, wrapped, clock, heard):
+def test_requests_and_the_batch_they_make_are_reported(model, wrapped, clock, heard):
     async def main():
         model.go_on.clear()
         first = asyncio.create_task(submit(wrapped, 0))
@@ -72,7 +72,7 @@ def test_requests_and_the_batch_they_make_are_told(model, wrapped, clock, heard)
     assert wrapped.waiting == 0
 
 
-def test_what_is_refused_before_it_is_queued_is_no_request_of_a_batch(wrapped, heard):
+def test_what_is_refused_before_it_is_queued_is_not_a_request_of_a_batch(wrapped, heard):
     with pytest.raises(StatusError, match="at least one dimension"):
         asyncio.run(wrapped.submit("serving_default", {"x": np.float32(1)}))
     assert heard == []

@@ -174,7 +174,7 @@ def test_a_tensor_without_rows_takes_the_others_lengths():
         ),
     ],
 )
-def test_lengths_that_cannot_be_padded_are_told(shapes, code, message):
+def test_lengths_that_cannot_be_padded_are_reported(shapes, code, message):
     arrays = [np.zeros(shape) for shape in shapes]
     assert refusal(pad_lengths, "x:0", arrays) == (code, message)
 

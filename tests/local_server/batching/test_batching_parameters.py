@@ -94,7 +94,7 @@ def test_every_field_is_read(text, field, value):
         ("thread_pool_name { value: '\\xff' }", "invalid start byte"),
     ],
 )
-def test_what_is_no_such_message_is_refused_with_the_place(tmp_path, caplog, text, hint):
+def test_what_is_not_such_a_message_is_refused_with_the_place(tmp_path, caplog, text, hint):
     path = tmp_path / "batching.txt"
     path.write_text(text)
     with pytest.raises(StatusError) as caught:
@@ -113,7 +113,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
         read_parameters(path)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(StatusError) as caught:
         read_parameters(tmp_path / "none")
     assert caught.value.code is Code.NOT_FOUND

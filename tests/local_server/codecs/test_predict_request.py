@@ -137,7 +137,7 @@ def test_other_base64_is_refused(text):
 
 
 @pytest.mark.parametrize("value", [{"b64": 1}, {"b64": "", "c": 1}, {"c": ""}])
-def test_an_object_that_is_not_base64_is_no_string(value):
+def test_an_object_that_is_not_base64_is_not_a_string(value):
     text = json.dumps(value, indent=4)
     assert refusal({"inputs": [value]}, signature(x="string")).message == (
         f"JSON Value: {text} not formatted correctly for base64 data"

@@ -152,7 +152,7 @@ def test_integers_of_less_than_a_byte_go_there_and_back(tf, tensor_proto, name, 
 
 
 @pytest.mark.parametrize("dtype", [np.dtype("datetime64[s]"), np.dtype([("a", int)])])
-def test_an_array_that_no_field_takes_is_told(tensor_proto, dtype):
+def test_an_array_that_no_field_takes_is_reported(tensor_proto, dtype):
     with pytest.raises(StatusError) as caught:
         written(tensor_proto, np.zeros(1, dtype))
     assert caught.value.code is Code.UNIMPLEMENTED
@@ -237,7 +237,7 @@ def test_bytes_other_than_0_and_1_are_true(tensor_proto):
         ("DT_STRING", [1], {"tensor_content": b"\xff" * 12}),
     ],
 )
-def test_what_is_no_tensor_is_refused(tensor_proto, dtype, shape, fields):
+def test_what_is_not_a_tensor_is_refused(tensor_proto, dtype, shape, fields):
     with pytest.raises(TensorProtoError):
         from_tensor_proto(proto_of(tensor_proto, dtype, shape, **fields))
 

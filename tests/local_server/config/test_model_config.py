@@ -167,7 +167,7 @@ def test_a_message_without_any_list_may_come_first_but_takes_no_list_away():
     )
 
 
-def test_a_file_that_is_not_a_configuration_is_told_by_its_path_and_place(tmp_path, caplog):
+def test_a_file_that_is_not_a_configuration_is_reported_by_its_path_and_place(tmp_path, caplog):
     path = tmp_path / "models.config"
     path.write_text("model_config_list { nonsense: 1 }")
     with pytest.raises(StatusError) as caught:
@@ -188,7 +188,7 @@ def test_the_byte_order_mark_of_an_editor_is_skipped_once(tmp_path):
         parse_text_file(path, model_server_config())
 
 
-def test_a_file_that_is_not_there_is_not_found(tmp_path):
+def test_a_file_that_does_not_exist_is_not_found(tmp_path):
     with pytest.raises(StatusError) as caught:
         parse_text_file(tmp_path / "nowhere", model_server_config())
     assert caught.value.code is Code.NOT_FOUND

@@ -70,14 +70,14 @@ def test_an_answer_says_which_version_and_signature_gave_it(inference, spec, res
     assert prediction.outputs["x"].tolist() == [1.0]
 
 
-def test_a_signature_that_is_not_there_is_told(inference):
+def test_a_signature_that_does_not_exist_is_reported(inference):
     with pytest.raises(StatusError) as caught:
         asyncio.run(inference.predict(ModelSpec("m", signature="s"), one))
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.message == 'Serving signature name: "s" not found in signature def'
 
 
-def test_a_model_that_is_not_there_is_told_before_anything_is_decoded(inference):
+def test_a_model_that_does_not_exist_is_reported_before_anything_is_decoded(inference):
     with pytest.raises(StatusError, match=r"Latest\(n\)"):
         asyncio.run(inference.predict(ModelSpec("n"), pytest.fail))
 
@@ -179,7 +179,7 @@ def test_a_prediction_whose_time_ends_in_a_batch_leaves_its_neighbours(batching)
     assert sum(sizes) == TOGETHER - 1
 
 
-def test_a_prediction_whose_time_ends_while_its_batch_runs_is_told_the_other_thing():
+def test_a_prediction_whose_time_ends_while_its_batch_runs_gets_the_other_error():
     echoes = []
 
     def load(path):
@@ -295,7 +295,7 @@ def test_examples_that_wait_in_a_batch_hold_no_thread(values):
     assert model.sizes == [("regress", TOGETHER), ("classify", TOGETHER)]
 
 
-def test_examples_whose_time_ends_in_a_batch_are_told_so_and_are_not_run(values):
+def test_examples_whose_time_ends_in_a_batch_fail_and_do_not_run(values):
     manager, model = values
     spec = ModelSpec("m", signature="regress")
 
@@ -310,7 +310,7 @@ def test_examples_whose_time_ends_in_a_batch_are_told_so_and_are_not_run(values)
     assert model.sizes == [("regress", TOGETHER - 1)]
 
 
-def test_examples_that_a_batch_cannot_take_are_told_why(values):
+def test_examples_that_a_batch_cannot_take_are_refused(values):
     manager, _ = values
     spec = ModelSpec("m", signature="none")
     with ThreadPoolExecutor(1) as executor, pytest.raises(StatusError) as caught:

@@ -146,14 +146,14 @@ def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
     assert not latency.is_quick(0)
 
 
-def test_what_takes_the_exact_road_is_read_in_a_thread_whatever_the_pace(served):
+def test_what_takes_the_exact_parser_is_read_in_a_thread_whatever_the_latency(served):
     inference, model = served
     inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
     assert ask(inference, b'{"instances": [NaN]}') == b'{\n    "predictions": [NaN]\n}'
     assert model.seen.pop() is not threading.current_thread()
 
 
-def test_large_requests_are_answered_in_a_thread_whatever_the_pace(served):
+def test_large_requests_are_answered_in_a_thread_whatever_the_latency(served):
     inference, model = served
     inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
     ask(inference, b'{"instances": [%b1]}' % (b"1," * 10_000))

@@ -55,7 +55,7 @@ def decode(*texts):
     return lambda _signature: {"inputs": np.array(texts, object)}
 
 
-def test_a_prediction_is_told_with_what_went_in_and_came_out(inference, seen):
+def test_a_prediction_is_reported_with_what_went_in_and_came_out(inference, seen):
     prediction = asyncio.run(inference.predict(ModelSpec("m"), decode(b"ab", b"c")))
     (observation,) = seen
     assert observation.method is Method.PREDICT
@@ -68,7 +68,7 @@ def test_a_prediction_is_told_with_what_went_in_and_came_out(inference, seen):
     assert 0 < observation.run_seconds <= observation.seconds
 
 
-def test_examples_and_tasks_are_told_once_a_request(inference, seen):
+def test_examples_and_tasks_are_reported_once_a_request(inference, seen):
     spec = ModelSpec("m", signature="classes")
     tasks = [
         Task(spec, "tensorflow/serving/classify"),
@@ -93,7 +93,7 @@ def test_examples_and_tasks_are_told_once_a_request(inference, seen):
     ],
     ids=["no model", "no signature", "the run fails", "a defect"],
 )
-def test_a_request_that_fails_is_told_with_its_code(
+def test_a_request_that_fails_is_reported_with_its_code(
     inference, seen, spec, inputs, code, version, signature
 ):
     with pytest.raises((StatusError, ZeroDivisionError)):
@@ -105,7 +105,7 @@ def test_a_request_that_fails_is_told_with_its_code(
     assert observation.signature == signature
 
 
-def test_a_request_that_is_given_up_is_told_as_cancelled(seen):
+def test_a_request_that_is_given_up_is_reported_as_cancelled(seen):
     observation = Observation(Method.PREDICT, ModelSpec("m"), seen.append)
     with pytest.raises(asyncio.CancelledError), observation:
         raise asyncio.CancelledError
@@ -121,7 +121,7 @@ def test_an_observer_that_breaks_fails_no_request(caplog):
     assert "a request could not be observed" in caplog.text
 
 
-def test_several_observers_are_told_in_their_order():
+def test_several_observers_are_called_in_order():
     told = []
     observer = together(lambda each: told.append((1, each)), lambda each: told.append((2, each)))
     observer("done")

@@ -146,7 +146,7 @@ def test_a_load_is_tried_again_as_often_as_is_said(base, m):
     run(main())
 
 
-def test_attempts_that_fail_in_the_same_way_are_told_once(base, m, caplog):
+def test_attempts_that_fail_in_the_same_way_are_reported_once(base, m, caplog):
     async def main():
         server = Server(Retry(3, 60.0))
         base(1, broken=True)

@@ -152,7 +152,7 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
     assert caplog.messages.count(told) == 2
 
 
-def test_a_file_that_cannot_be_parsed_is_told_once_for_each_state_of_it(tmp_path, caplog):
+def test_a_file_that_cannot_be_parsed_is_reported_once_for_each_state_of_it(tmp_path, caplog):
     path = tmp_path / "models.config"
     file = ConfigFile(path)
     for text in ("nonsense", "more nonsense"):

@@ -28,7 +28,7 @@ def test_of_two_names_of_one_number_the_later_in_order_counts(tmp_path, caplog):
     assert caplog.messages == [f"{tmp_path}: 1/ replaces 01/"]
 
 
-def test_a_base_path_that_is_not_there_is_an_os_error(tmp_path):
+def test_a_base_path_that_does_not_exist_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         find_versions(tmp_path / "nowhere")
 

@@ -52,7 +52,7 @@ def loaded(*versions, load=Model):
     return manager
 
 
-def test_every_version_is_told_with_the_requests_that_hold_it():
+def test_every_version_is_reported_with_the_requests_that_hold_it():
     manager = loaded(1, 2)
     asyncio.run(manager.unload("m", 1))
     with manager.handle("m") as servable, manager.handle("m"):
@@ -78,7 +78,7 @@ def test_the_highest_available_version_is_the_latest():
         assert servable.version == 9
 
 
-def test_what_is_not_there_is_told_in_tensorflow_servings_words():
+def test_what_does_not_exist_is_reported_with_tensorflow_servings_text():
     manager = loaded(1)
     assert refusal(manager, "n") == (Code.NOT_FOUND, "Servable not found for request: Latest(n)")
     assert refusal(manager, "m", 9) == (
@@ -186,7 +186,7 @@ def test_an_unload_hands_out_no_more_and_waits_for_the_last_handle():
     asyncio.run(main())
 
 
-def test_an_unload_goes_on_when_who_waits_for_it_is_cancelled():
+def test_an_unload_continues_when_its_waiter_is_cancelled():
     async def main():
         manager = Manager(Model)
         await manager.load("m", 1, PATH)

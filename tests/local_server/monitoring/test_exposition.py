@@ -107,7 +107,7 @@ def test_any_number_is_read_back_as_it_was(number):
     assert parse(expose([gauge])) == {("g", frozenset()): number}
 
 
-def test_a_label_that_is_no_text_is_still_told():
+def test_a_label_that_is_not_text_is_still_reported():
     counter = Counter("c", ("model",))
     counter.add(("\udcff",))
     assert expose([counter]) == b'# TYPE c counter\nc{model="?"} 1\n'

@@ -98,7 +98,7 @@ def test_a_log_never_outgrows_its_bound_and_keeps_the_newest(tmp_path_factory, s
     assert kept == written[-len(kept) :]
 
 
-def test_the_next_process_goes_on_with_a_file_of_its_own_and_counts_the_old_ones(begin, prefix):
+def test_the_next_process_continues_with_a_file_of_its_own_and_counts_the_old_ones(begin, prefix):
     clock = Clock()
     size = OVERHEAD + 1
     for number in range(4):
@@ -196,7 +196,7 @@ for number in range(10**9):
 """
 
 
-def test_a_process_that_is_killed_leaves_whole_records_and_the_next_goes_on(begin, prefix):
+def test_a_process_that_is_killed_leaves_whole_records_and_the_next_continues(begin, prefix):
     command = [sys.executable, "-c", KILLED, str(prefix)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout.read(5) == b"ready"

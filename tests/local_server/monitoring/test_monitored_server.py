@@ -132,7 +132,7 @@ def test_batches_are_counted_and_the_queue_is_watched(half):
     assert told["cloudserve_batch_queue_depth", "half", "123"] == 0
 
 
-def test_a_version_is_warmed_up_and_that_is_told(half):
+def test_a_version_is_warmed_up_and_that_is_reported(half):
     file = half / "123" / WARMUP_FILE
     file.parent.mkdir()
     file.write_bytes(frame(predict_log().SerializeToString()) * 3)
@@ -168,7 +168,7 @@ def test_the_file_says_where_metrics_are(half, tmp_path):
     assert serving(options, lambda server: scrape(server, "/m"))
 
 
-def test_a_file_that_is_no_configuration_ends_the_start(half, tmp_path):
+def test_a_file_that_is_not_a_configuration_ends_the_start(half, tmp_path):
     file = tmp_path / "monitoring.config"
     file.write_text("prometheus { enable: true }")
     with pytest.raises(StatusError, match="Invalid protobuf file"):
@@ -226,7 +226,7 @@ def test_requests_over_rest_are_logged_by_the_flags_and_counted(half, tmp_path):
     assert len(list(logged(logs))) == 3
 
 
-def test_a_friendly_server_logs_where_it_is_told(half, tmp_path):
+def test_a_friendly_server_logs_where_it_is_configured(half, tmp_path):
     options = serve_options(half, request_log=tmp_path / "logs")
     document = {"instances": [1.0]}
     serving(options, lambda server: ask(server, "/v1/models/half:predict", document))

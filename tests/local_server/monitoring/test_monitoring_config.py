@@ -50,7 +50,7 @@ def test_a_path_that_no_request_can_have_is_refused(tmp_path, path):
         read_monitoring_config(file)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(StatusError) as caught:
         read_monitoring_config(tmp_path / "missing")
     assert caught.value.code is Code.NOT_FOUND

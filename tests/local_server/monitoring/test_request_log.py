@@ -260,7 +260,7 @@ def test_what_comes_after_the_close_is_dropped(start, tmp_path, told):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_log_that_cannot_be_written_is_told_once_and_fails_no_request(
+def test_a_log_that_cannot_be_written_is_reported_once_and_fails_no_request(
     start, tmp_path, told, caplog
 ):
     (tmp_path / "file").touch()

@@ -62,7 +62,7 @@ def metrics():
     return ServingMetrics()
 
 
-def test_an_unused_server_tells_every_metric_of_tensorflow_serving_by_its_type(metrics):
+def test_an_unused_server_reports_every_metric_of_tensorflow_serving_by_its_type(metrics):
     types = [line for line in metrics.page().decode().splitlines() if line.startswith("# TYPE :")]
     assert types == [
         "# TYPE :tensorflow:cc:saved_model:load_attempt_count counter",
@@ -257,7 +257,7 @@ def test_examples_of_a_multi_inference_are_counted(metrics):
     assert lines(metrics, f"{name}s_count") == [f'{name}s_count{{model="m"}} 1']
 
 
-def test_versions_are_told_with_their_states_and_the_requests_that_hold_them(metrics):
+def test_versions_are_reported_with_their_states_and_the_requests_that_hold_them(metrics):
     metrics.watch(
         lambda: [
             Version("m", VersionState(1, State.END), None, 0),
@@ -280,7 +280,7 @@ def test_versions_are_told_with_their_states_and_the_requests_that_hold_them(met
 # What does not grow for ever.
 
 
-def test_a_version_that_ended_is_told_of_once_more_and_then_no_more(metrics):
+def test_a_version_that_ended_is_reported_once_more_and_then_no_more(metrics):
     def version(number, state, code=Code.OK):
         return Version("m", VersionState(number, state, code), None, 0, Path(f"/m/{number}"))
 
@@ -320,7 +320,7 @@ def test_names_that_clients_make_up_are_one_series(metrics):
     ]
 
 
-def test_a_model_that_is_no_longer_configured_is_told_of_once_more(metrics):
+def test_a_model_that_is_no_longer_configured_is_reported_once_more(metrics):
     metrics.configure(["m", "gone"])
     for name in ("m", "gone"):
         metrics.answered(name, "REST", "predict", Code.OK, 0.001)

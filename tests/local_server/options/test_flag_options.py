@@ -41,14 +41,14 @@ def options(*arguments):
         ),
     ],
 )
-def test_what_cannot_be_is_refused_in_tensorflow_servings_words(arguments, message):
+def test_what_cannot_be_is_refused_with_tensorflow_servings_text(arguments, message):
     with pytest.raises(StatusError) as caught:
         flag_options(parse_flags(arguments))
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
 
 
 @pytest.mark.parametrize("flag", ["--port=70000", "--port=-1", "--rest_api_port=65536"])
-def test_a_number_that_is_no_port_is_refused_before_any_model_is_loaded(flag):
+def test_a_number_that_is_not_a_port_is_refused_before_any_model_is_loaded(flag):
     with pytest.raises(StatusError) as caught:
         options(flag)
     assert caught.value.message == f"{flag} is not a port: choose one of 1 to 65535"

@@ -135,7 +135,7 @@ def test_the_byte_order_mark_of_an_editor_is_skipped(file, first):
     assert Certificates(file).current().certificate == first.certificate.encode()
 
 
-def test_certificates_that_do_not_fit_are_told_at_the_start(tmp_path, first, second):
+def test_certificates_that_do_not_fit_are_reported_at_the_start(tmp_path, first, second):
     path = tmp_path / "ssl.config"
     path.write_text(config_text(server_key=first.key, server_cert=second.certificate))
     with pytest.raises(UserError, match="TLS cannot be set up"):

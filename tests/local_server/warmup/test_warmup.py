@@ -212,7 +212,7 @@ def test_a_request_that_fails_fails_the_load_with_its_code_and_text(refused, mes
     assert text.startswith("Signature input alias: x(feed name: x:0) not found in request")
 
 
-def test_an_output_that_is_not_there_fails_the_load(refused, messages):
+def test_an_output_that_does_not_exist_fails_the_load(refused, messages):
     assert refused(predict(messages, 1, outputs=["z"])) == (
         Code.INVALID_ARGUMENT,
         "output tensor alias not found in signature: z Outputs expected to be in the set {y}.",
@@ -243,7 +243,7 @@ def test_other_kinds_of_records_cannot_be_run(refused, messages, kind, number):
     assert refused(log) == (Code.UNIMPLEMENTED, text)
 
 
-def test_a_record_that_is_no_log_is_quoted(refused, path):
+def test_a_record_that_is_not_a_log_is_quoted(refused, path):
     assert refused(b"malformed_record") == (
         Code.INVALID_ARGUMENT,
         f"Failed to parse warmup record: malformed_record from {path / WARMUP_FILE}",
@@ -255,7 +255,7 @@ def test_only_the_start_of_a_long_record_is_quoted(refused):
     assert len(text) < 400
 
 
-def test_a_file_that_is_no_tfrecord_file_is_told_as_such(refused, messages):
+def test_a_file_that_is_not_a_tfrecord_file_is_reported(refused, messages):
     serialized = predict(messages, 1).SerializeToString()
     assert refused(raw=serialized) == (
         Code.DATA_LOSS,
@@ -281,7 +281,7 @@ def test_a_folder_in_place_of_the_file_fails_the_load(noted, path):
     assert noted.closed
 
 
-def test_the_observer_is_told_of_loads_and_warm_ups(warm, refused, path, messages):
+def test_the_observer_is_called_for_loads_and_warm_ups(warm, refused, path, messages):
     heard = Heard()
     warm(predict(messages, 1), observer=heard)
     refused(predict(messages, 1), b"malformed_record", observer=heard)
@@ -292,7 +292,7 @@ def test_the_observer_is_told_of_loads_and_warm_ups(warm, refused, path, message
     ]
 
 
-def test_a_defect_fails_the_load_and_is_not_told_as_a_success(path, noted, messages):
+def test_a_defect_fails_the_load_and_is_not_reported_as_a_success(path, noted, messages):
     heard = Heard()
     (path / WARMUP_FILE).write_bytes(frame(predict(messages, 1).SerializeToString()))
     noted.model = None
@@ -302,7 +302,7 @@ def test_a_defect_fails_the_load_and_is_not_told_as_a_success(path, noted, messa
     assert heard.told == [("warmed", path, "INTERNAL", 0)]
 
 
-def test_an_attempt_to_load_is_told_with_its_outcome():
+def test_an_attempt_to_load_is_reported_with_its_outcome():
     heard = Heard()
     assert measured(lambda path: path, heard)(Path("a")) == Path("a")
     with pytest.raises(ZeroDivisionError):

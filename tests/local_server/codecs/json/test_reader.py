@@ -66,7 +66,7 @@ def test_an_empty_body_is_an_empty_document():
         (b"[1.5E+]", "Miss exponent in number.", 6),
     ],
 )
-def test_malformed_json_is_told_in_rapidjsons_words_with_its_offset(body, text, offset):
+def test_malformed_json_is_reported_with_rapidjsons_text_and_offset(body, text, offset):
     assert refusal(body) == f"JSON Parse error: {text} at offset: {offset}"
 
 
@@ -142,7 +142,7 @@ json_values = st.recursive(
 
 
 @given(json_values, st.booleans())
-def test_the_slow_road_reads_what_the_fast_one_reads(value, ascii_only):
+def test_the_exact_parser_reads_what_the_fast_one_reads(value, ascii_only):
     body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     assert repr(_Reader(body).read()) == repr(value)
 
@@ -157,7 +157,7 @@ def test_any_bytes_are_a_value_or_an_invalid_argument(body):
 
 
 @given(st.text(alphabet='{}[]",:0123456789.eE+-\\utrfalsn \n', max_size=40))
-def test_what_looks_like_json_is_read_by_both_roads_or_by_neither(text):
+def test_what_looks_like_json_is_read_by_both_parsers_or_by_neither(text):
     body = text.encode()
     try:
         value = parse_json(body)

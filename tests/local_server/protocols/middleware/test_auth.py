@@ -90,7 +90,7 @@ def ask(connection, method, target, body=None, headers=()):
 # HTTP.
 
 
-def test_a_request_with_a_token_is_answered_by_the_face_behind(connection):
+def test_a_request_with_a_token_is_answered_by_the_application(connection):
     for _ in range(2):
         status, _, body = ask(connection, "POST", "/v1/models/m:predict", b"body", SHOWN)
         assert (status, body) == (200, b"/v1/models/m:predict body")
@@ -116,7 +116,7 @@ def test_without_a_right_one_it_is_refused_with_a_challenge_in_tensorflow_servin
     assert app.calls == 0
 
 
-def test_a_token_in_the_query_is_none(connection):
+def test_a_token_in_the_query_does_not_count(connection):
     assert ask(connection, "GET", f"/v1/models/m?access_token={SECRET}")[0] == 401
 
 
@@ -162,7 +162,7 @@ def test_a_refusal_comes_before_the_body_which_is_not_asked_for(connection, app)
     assert app.calls == 0
 
 
-def test_a_body_beyond_the_faces_limit_is_413_with_a_token_and_401_without(connection):
+def test_a_body_beyond_the_applications_limit_is_413_with_a_token_and_401_without(connection):
     body = b"x" * 1001
     assert ask(connection, "POST", "/", body)[0] == 401
     assert ask(connection, "POST", "/", body, SHOWN)[0] == 413
@@ -195,7 +195,7 @@ def test_a_token_that_becomes_right_while_its_body_comes_is_refused_not_half_ans
     assert front.handle(Request(head, b"body")).body == b"/ body"
 
 
-def test_a_face_that_streams_its_bodies_still_does(tokens):
+def test_an_application_that_streams_its_bodies_still_does(tokens):
     front = AuthorizedHttp(tokens, App(limit=None))
     head = Head("POST", "/", "", {"authorization": f"Bearer {SECRET}"})
     assert front.body_limit(head) is None

@@ -92,7 +92,7 @@ def test_the_models_are_listed_with_versions_errors_and_labels(ask):
 @pytest.mark.parametrize(
     ("method", "target"), [("POST", "/healthz"), ("GET", "/v1/models/half"), ("GET", "/healthz?x")]
 )
-def test_every_other_request_goes_to_the_face_behind(ask, method, target):
+def test_every_other_request_is_passed_on(ask, method, target):
     assert ask(target, method)[0] == 418
     assert ask.limit(method, target) == 7
 

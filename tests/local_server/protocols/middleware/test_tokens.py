@@ -116,7 +116,7 @@ def bearers(credentials, tokens):
         ("x\n" * (2**19 + 1), "the token file is larger than 1048576 bytes"),
     ],
 )
-def test_a_file_that_is_no_token_file_is_told_without_its_content(file, text, message):
+def test_a_file_that_is_not_a_token_file_is_reported_without_its_content(file, text, message):
     with pytest.raises(UserError) as caught:
         Tokens(file(text))
     assert caught.value.message == message
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_token_file_is_told_without_its_content(file, text, me
     assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value.__cause__}"
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(tmp_path):
     for path, reason in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(UserError, match=f"the token file cannot be read: {reason}"):
             Tokens(path)
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("mode", "is_told"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)]
 )
-def test_a_file_that_everyone_can_read_or_write_is_told_in_the_log(file, mode, is_told, caplog):
+def test_a_file_that_everyone_can_read_or_write_is_logged(file, mode, is_told, caplog):
     Tokens(file(SECRET, mode))
     assert ("is open to every user of this machine" in caplog.text) is is_told
     assert SECRET not in caplog.text
@@ -170,7 +170,7 @@ def test_a_file_that_is_written_in_place_takes_effect_too(file, clock):
 
 
 @pytest.mark.parametrize("text", ["", "# none\n", "not a token", None])
-def test_a_file_that_cannot_be_used_leaves_the_tokens_of_before_and_is_told_once(
+def test_a_file_that_cannot_be_used_keeps_the_previous_tokens_and_is_reported_once(
     file, clock, caplog, text
 ):
     path = file("old")

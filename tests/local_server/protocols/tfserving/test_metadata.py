@@ -49,12 +49,12 @@ def metadata(request, path):
     model.close()
 
 
-def test_grpc_tells_the_definitions_as_they_stand_in_the_file(path, metadata):
+def test_grpc_reports_the_definitions_as_they_stand_in_the_file(path, metadata):
     saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
     assert dict(signature_map(metadata).signature_def) == dict(saved.meta_graphs[0].signature_def)
 
 
-def test_rest_tells_defaults_names_of_dimensions_and_parts_of_sparse_tensors(metadata):
+def test_rest_reports_defaults_names_of_dimensions_and_parts_of_sparse_tensors(metadata):
     told = json.loads(metadata_json(metadata))["metadata"]["signature_def"]["signature_def"]
     signature = told["serving_default"]
     assert signature["inputs"]["sparse"]["coo_sparse"] == {

@@ -88,7 +88,7 @@ def test_an_estimator_classifies_by_its_default_signature(client):
         ),
     ],
 )
-def test_examples_that_do_not_do_are_told_in_tensorflows_words(client, document, text):
+def test_invalid_examples_are_reported_with_tensorflows_text(client, document, text):
     assert regress(client, document) == (400, {"error": text})
 
 

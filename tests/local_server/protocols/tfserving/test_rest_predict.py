@@ -164,7 +164,7 @@ def test_any_body_is_answered_or_refused_as_the_clients_error(client, document):
 # Time.
 
 
-def test_a_request_ends_with_its_time_while_its_model_goes_on(connect, data_plane):
+def test_a_request_ends_with_its_time_while_its_model_continues(connect, data_plane):
     client = connect(timeout_seconds=0.05)
     status, answer = client.post(
         "/v1/models/held:predict", {"signature_name": "float32", "inputs": 1}

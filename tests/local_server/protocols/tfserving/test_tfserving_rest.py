@@ -34,7 +34,7 @@ def test_labels_are_named_in_the_url(connect, label):
         ("gone", 404, "Servable not found for request: Specific(same, 7)"),
     ],
 )
-def test_labels_that_stand_for_nothing_are_told(connect, label, status, text):
+def test_labels_that_stand_for_nothing_are_reported(connect, label, status, text):
     answer = connect().post(f"/v1/models/same/labels/{label}:predict", {"inputs": 1})
     assert answer == (status, {"error": text})
 
@@ -137,7 +137,7 @@ def test_a_model_that_did_not_load_ends_with_its_reason_in_one_line(client, mode
         ("/v1/models/m/metadata", 404, "Servable not found for request: Latest(m)"),
     ],
 )
-def test_what_has_no_status_or_metadata_is_told(client, target, status, text):
+def test_what_has_no_status_or_metadata_is_reported(client, target, status, text):
     assert client.get(target) == (status, {"error": text})
 
 

@@ -77,11 +77,11 @@ def test_the_predict_route_is_the_models_own(ask):
     ("method", "target"),
     [("GET", ROUTES.predict), ("POST", "/health"), ("GET", "/v1/models/half"), ("POST", "/")],
 )
-def test_other_requests_reach_the_face_behind_as_they_are(ask, method, target):
+def test_other_requests_reach_the_application_as_they_are(ask, method, target):
     assert ask(method, target, b"{}") == (418, f"{method} {target} {{}}")
 
 
-def test_bodies_are_taken_as_the_face_behind_takes_them(face):
+def test_bodies_are_taken_as_the_application_takes_them(face):
     assert face.body_limit(Head("POST", ROUTES.predict)) == 7
     assert face.body_limit(Head("GET", ROUTES.health)) == 0
 
@@ -104,7 +104,7 @@ def test_parameters_name_the_signature():
         b'"parameters"' + b"[" * 5000,
     ],
 )
-def test_a_body_that_names_none_there_stays_as_it_is(body):
+def test_a_body_that_names_no_signature_there_is_unchanged(body):
     assert with_signature(body) == body
 
 

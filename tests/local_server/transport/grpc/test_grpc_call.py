@@ -70,7 +70,7 @@ class TooLarge:
         raise EncodeError("Failed to serialize proto")
 
 
-def test_a_response_larger_than_a_message_may_be_is_told_as_such():
+def test_a_response_larger_than_a_message_may_be_is_reported():
     async def much(call, request):
         return TooLarge()
 

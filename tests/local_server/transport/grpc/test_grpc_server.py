@@ -104,7 +104,7 @@ async def test_a_defect_is_internal_and_its_reason_stays_in_the_log(caplog):
 
 
 @in_loop
-async def test_a_method_that_is_not_there_is_unimplemented():
+async def test_a_method_that_does_not_exist_is_unimplemented():
     async with serving(Echo()) as server, insecure(server.address) as channel:
         assert (await refusal(channel, "Sing", "x"))[0] == "UNIMPLEMENTED"
 
@@ -159,7 +159,7 @@ async def test_work_ends_when_its_client_leaves():
 
 
 @in_loop
-async def test_a_port_in_use_is_told_and_shared_with_nobody():
+async def test_a_port_in_use_is_reported_and_shared_with_nobody():
     async with serving(Echo()) as server:
         with pytest.raises(UserError, match=f"cannot listen for gRPC on {server.address}"):
             await GrpcServer(Echo(), port=server.port).start()
@@ -167,13 +167,13 @@ async def test_a_port_in_use_is_told_and_shared_with_nobody():
 
 @pytest.mark.parametrize("port", [-1, 65536 + 8500])
 @in_loop
-async def test_a_number_that_is_no_port_is_told(port):
+async def test_a_number_that_is_not_a_port_is_reported(port):
     with pytest.raises(UserError, match=f"cannot listen for gRPC on 127.0.0.1:{port}"):
         await GrpcServer(Echo(), port=port).start()
 
 
 @in_loop
-async def test_a_port_taken_by_anything_else_is_told():
+async def test_a_port_taken_by_anything_else_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as other:
         server = GrpcServer(Echo(), port=other.getsockname()[1])
         with pytest.raises(UserError, match="cannot listen for gRPC on"):
@@ -218,7 +218,7 @@ async def test_a_unix_socket_can_be_all_there_is_and_takes_the_place_of_a_dead_o
 
 
 @in_loop
-async def test_a_file_where_the_socket_should_be_is_kept_and_told(tmp_path):
+async def test_a_file_where_the_socket_should_be_is_kept_and_reported(tmp_path):
     path = tmp_path / "s"
     path.write_text("mine")
     server = GrpcServer(Echo(), options=GrpcServerOptions(socket_path=path))
@@ -290,7 +290,7 @@ async def health(channel, service):
 
 
 @in_loop
-async def test_health_is_told_of_the_server_and_each_service():
+async def test_health_is_reported_for_the_server_and_each_service():
     options = GrpcServerOptions(health=True)
     async with serving(Echo(), options=options) as server, insecure(server.address) as channel:
         # TensorFlow Serving knows its services by their last names, `PredictionService`.
@@ -303,7 +303,7 @@ async def test_health_is_told_of_the_server_and_each_service():
 
 
 @in_loop
-async def test_without_its_option_health_is_not_told():
+async def test_without_its_option_health_is_not_reported():
     async with serving(Echo()) as server, insecure(server.address) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await health(channel, "")

@@ -102,7 +102,7 @@ async def test_a_key_that_is_not_the_certificates_opens_no_port(config_file, ser
     assert server.port == 0
 
 
-def test_a_file_that_is_not_an_ssl_config_is_told_without_quoting_it(tmp_path, caplog):
+def test_a_file_that_is_not_an_ssl_config_is_reported_without_quoting_it(tmp_path, caplog):
     path = tmp_path / "ssl.config"
     path.write_text('server_key "-----BEGIN SECRET')
     with pytest.raises(StatusError) as caught:
@@ -113,14 +113,14 @@ def test_a_file_that_is_not_an_ssl_config_is_told_without_quoting_it(tmp_path, c
     assert caught.value.__cause__ is None
 
 
-def test_a_file_that_is_not_text_is_told(tmp_path):
+def test_a_file_that_is_not_text_is_reported(tmp_path):
     path = tmp_path / "ssl.config"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(StatusError, match="Invalid protobuf file"):
         read_ssl_config(path)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(StatusError) as caught:
         read_ssl_config(tmp_path / "none")
     assert caught.value.code is Code.NOT_FOUND
@@ -137,7 +137,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         ),
     ],
 )
-def test_a_file_that_lacks_what_it_needs_is_told(config_file, fields, said):
+def test_a_file_that_lacks_what_it_needs_is_reported(config_file, fields, said):
     with pytest.raises(UserError) as caught:
         read_ssl_config(config_file(**fields))
     assert caught.value.message == said

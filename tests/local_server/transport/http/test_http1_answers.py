@@ -60,7 +60,7 @@ def test_head_gets_the_length_and_no_body(serve):
         assert wire.read_response(head_only=True) == ok(b"hello")[:-5]
 
 
-def test_head_tells_a_length_of_the_applications_own(serve):
+def test_head_reports_a_length_of_the_applications_own(serve):
     wire = serve(always(200, b"", "text/plain", length=5)).connect()
     wire.send(HEAD)
     assert wire.read_response(head_only=True) == ok(b"hello")[:-5]
@@ -238,7 +238,7 @@ def test_a_response_that_cannot_be_sent_is_a_logged_500_and_nothing_of_it_goes_o
     assert reason in caplog.text
 
 
-def test_a_handler_goes_on_when_its_client_leaves(serve):
+def test_a_handler_continues_when_its_client_leaves(serve):
     ended = []
 
     async def main(loop_event, started, _request):

@@ -47,7 +47,7 @@ def test_a_streamed_body_nobody_wants_is_not_invited_and_the_connection_closed(s
     assert CLOSE in answer
 
 
-def test_too_large_for_a_streaming_reader_is_told_before_the_body_is_sent(serve):
+def test_too_large_for_a_streaming_reader_is_reported_before_the_body_is_sent(serve):
     async def answer(request):
         return Response(200, await request.stream.read(2), "text/plain")
 

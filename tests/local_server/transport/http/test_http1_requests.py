@@ -95,7 +95,7 @@ def test_a_request_cut_short_behind_an_answered_one_is_given_up(serve):
     assert wire.read_to_end() == ok(b"GET /1 b''")
 
 
-def test_connection_close_is_honoured_and_told(serve):
+def test_connection_close_is_honoured_and_reported(serve):
     request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n"
     assert serve(echo).ask(request) == ok(b"GET / b''", CLOSE)
 

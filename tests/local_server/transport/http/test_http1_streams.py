@@ -140,7 +140,7 @@ def test_64_mib_stream_through_in_bounded_memory(serve, loop):
         tracemalloc.stop()
 
 
-def test_a_client_that_leaves_within_a_body_is_told_to_its_reader(serve, loop):
+def test_a_client_that_leaves_within_a_body_is_reported_to_its_reader(serve, loop):
     gate = Gate(loop)
     running = serve(App(gate, limit=None))
     wire = running.connect()

@@ -52,7 +52,7 @@ def test_a_collected_body_that_stalls_is_408(serve, body):
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-def test_a_streamed_body_that_stalls_is_408_and_told_to_its_reader(serve):
+def test_a_streamed_body_that_stalls_is_408_and_reported_to_its_reader(serve):
     errors = []
 
     async def answer(request):

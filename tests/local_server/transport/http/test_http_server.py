@@ -37,7 +37,7 @@ class Gate:
         return echo(request)
 
 
-def test_a_port_in_use_is_told_with_what_to_do(serve):
+def test_a_port_in_use_is_reported_with_what_to_do(serve):
     running = serve(echo)
     with pytest.raises(UserError) as caught:
         running.run(HttpServer(App(echo), port=running.port).start())
@@ -53,7 +53,7 @@ def test_a_port_in_use_is_told_with_what_to_do(serve):
         ("no-such-host.invalid", 0, "cannot listen on no-such-host.invalid: "),
     ],
 )
-def test_an_address_that_cannot_be_had_is_told(loop, host, port, message):
+def test_an_address_that_cannot_be_bound_is_reported(loop, host, port, message):
     future = asyncio.run_coroutine_threadsafe(HttpServer(App(echo), host, port).start(), loop)
     with pytest.raises(UserError) as caught:
         future.result(PATIENCE)
@@ -190,7 +190,7 @@ def test_a_handler_without_its_client_is_waited_for_too(serve):
     assert not gate.cancelled
 
 
-def test_a_handler_that_will_not_be_cancelled_is_told_in_the_log(serve, caplog):
+def test_a_handler_that_will_not_be_cancelled_is_logged(serve, caplog):
     entered, let_go = threading.Event(), asyncio.Event()
 
     async def stubborn(_request):

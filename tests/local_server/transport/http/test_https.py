@@ -201,7 +201,7 @@ def reset(wire):
 
 
 @pytest.mark.parametrize("client", [silent, plain, garbage, hello_and_gone, closed, reset])
-def test_a_handshake_that_fails_or_stalls_keeps_nobody_waiting_and_is_no_defect(
+def test_a_handshake_that_fails_or_stalls_keeps_nobody_waiting_and_is_not_a_defect(
     serve, tls, trust, client, caplog
 ):
     caplog.set_level(logging.WARNING)
@@ -237,7 +237,7 @@ class Full(socket.socket):
         return super().accept()
 
 
-def test_without_file_descriptors_it_rests_and_goes_on(serve, tls, trust, monkeypatch, caplog):
+def test_without_file_descriptors_it_rests_and_continues(serve, tls, trust, monkeypatch, caplog):
     monkeypatch.setattr("cloudserve.local_server.transport.tls_listener._REST_SECONDS", 0.01)
     with monkeypatch.context() as patched:
         patched.setattr("socket.socket", Full)
@@ -302,13 +302,13 @@ def locked(identity):
     )
 
 
-def test_a_key_that_is_not_the_certificates_is_told_before_anything_opens(identity):
+def test_a_key_that_is_not_the_certificates_is_reported_before_anything_opens(identity):
     with pytest.raises(UserError, match="TLS cannot be set up: ") as caught:
         HttpServer(App(echo), tls=Tls(Signed("x").key.encode(), identity.certificate.encode()))
     assert "key and certificate belong together" in caught.value.hint
 
 
-def test_a_key_with_a_password_is_told_without_asking_the_terminal(identity):
+def test_a_key_with_a_password_is_reported_without_asking_the_terminal(identity):
     with pytest.raises(UserError, match="TLS cannot be set up: "):
         server_context(Tls(locked(identity), identity.certificate.encode()))
 
@@ -317,7 +317,7 @@ def test_a_key_with_a_password_is_told_without_asking_the_terminal(identity):
     ("key", "certificate", "signer"),
     [("k", None, None), (None, "c", None), (None, None, "a"), (None, None, "é"), (None, None, "")],
 )
-def test_texts_that_are_no_pem_are_told_and_not_quoted(identity, key, certificate, signer):
+def test_texts_that_are_not_pem_are_reported_and_not_quoted(identity, key, certificate, signer):
     wrong = Tls(
         (identity.key if key is None else key).encode(),
         (identity.certificate if certificate is None else certificate).encode(),

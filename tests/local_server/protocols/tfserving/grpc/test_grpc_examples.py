@@ -138,7 +138,7 @@ def test_what_cannot_be_classified_is_refused(predictions, apis, signature, code
         ),
     ],
 )
-def test_a_signature_that_is_no_classifiers_is_shown(predictions, apis, signature, start):
+def test_a_signature_that_is_not_a_classifiers_is_shown(predictions, apis, signature, start):
     code, text = refusal(predictions.Classify, about(apis.classify(), "examples", signature, 1))
     assert code == "INVALID_ARGUMENT"
     assert text.startswith(start)

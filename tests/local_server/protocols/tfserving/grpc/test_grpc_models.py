@@ -42,7 +42,7 @@ def described(apis, response):
     return signatures.signature_def
 
 
-def test_metadata_tells_the_signatures_of_a_version_without_a_signatures_name(predictions, apis):
+def test_metadata_reports_the_signatures_of_a_version_without_a_signatures_name(predictions, apis):
     request = about(apis.metadata(metadata_field=[FIELD]), "half", label="stable")
     response = predictions.GetModelMetadata(request)
     spec = response.model_spec
@@ -93,7 +93,7 @@ def test_metadata_of_a_real_model_is_what_stands_in_its_file(shared_models, apis
         ),
     ],
 )
-def test_metadata_that_cannot_be_told_is_refused(predictions, apis, fields, name, answer):
+def test_metadata_that_cannot_be_reported_is_refused(predictions, apis, fields, name, answer):
     request = about(apis.metadata(metadata_field=fields), name)
     assert refusal(predictions.GetModelMetadata, request) == answer
 
@@ -122,7 +122,7 @@ def states(response):
         ({"label": "unheard of"}, [(2, "AVAILABLE"), (1, "AVAILABLE")]),
     ],
 )
-def test_status_tells_one_version_or_all_the_highest_first_whatever_the_label(
+def test_status_reports_one_version_or_all_the_highest_first_whatever_the_label(
     model_service, apis, which, expected
 ):
     response = model_service.GetModelStatus(about(apis.status(), "half", **which))
@@ -183,7 +183,7 @@ def test_a_new_configuration_replaces_the_old_one(own, apis, model_folder):
     assert gone <= {"AVAILABLE", "UNLOADING", "END"}
 
 
-def test_a_new_model_that_fails_is_told_by_its_version_and_reason(own, apis, model_folder):
+def test_a_new_model_that_fails_is_reported_by_its_version_and_reason(own, apis, model_folder):
     request = listing(apis, model_folder, "half", "broken")
     assert refusal(own.HandleReloadConfigRequest, request) == (
         "UNKNOWN",
@@ -196,7 +196,7 @@ def test_a_new_model_that_fails_is_told_by_its_version_and_reason(own, apis, mod
     assert (told.status.error_code, told.status.error_message) == (15, "half of it is missing")
 
 
-def test_a_label_of_a_version_that_is_not_there_changes_nothing(own, apis, model_folder):
+def test_a_label_of_a_version_that_does_not_exist_changes_nothing(own, apis, model_folder):
     request = listing(apis, model_folder, "half", stable=9)
     assert refusal(own.HandleReloadConfigRequest, request) == (
         "FAILED_PRECONDITION",

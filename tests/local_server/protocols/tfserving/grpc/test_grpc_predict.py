@@ -179,12 +179,12 @@ def test_a_real_models_default_fills_in_what_a_request_leaves_out(tf, sum_model,
     ("value", "word"),
     [(np.int32([1]), "int32"), ([b"1"], "string"), (np.float64([1]), "double"), ([True], "bool")],
 )
-def test_a_tensor_of_another_type_is_refused_in_tensorflows_words(real, ask, value, word):
+def test_a_tensor_of_another_type_is_refused_with_tensorflows_text(real, ask, value, word):
     answer = refusal(real.Predict, ask("tfs_half_plus_two_2v", x=value))
     assert answer == ("INVALID_ARGUMENT", f"Expects arg[0] to be float but {word} is provided")
 
 
-def test_with_the_check_of_methods_an_init_op_is_no_prediction(model_folder, ask):
+def test_with_the_check_of_methods_an_init_op_is_not_a_prediction(model_folder, ask):
     from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
     configs = model_config(model_folder, "half")

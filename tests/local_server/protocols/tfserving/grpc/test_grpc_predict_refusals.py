@@ -135,7 +135,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("asked", "answer"), REFUSALS)
-def test_what_cannot_be_predicted_is_refused_in_tensorflow_servings_words(
+def test_what_cannot_be_predicted_is_refused_with_tensorflow_servings_text(
     predictions, ask, asked, answer
 ):
     assert refusal(predictions.Predict, ask(**asked)) == answer
@@ -167,7 +167,7 @@ def float_proto(**fields):
         {"dtype": "DT_COMPLEX64", "scomplex_val": [1, 2, 3]},
     ],
 )
-def test_a_tensor_that_is_none_is_refused_by_its_name(predictions, ask, fields):
+def test_an_invalid_tensor_is_refused_by_its_name(predictions, ask, fields):
     request = ask("same")
     request.inputs["i"].CopyFrom(float_proto(**fields))
     answer = refusal(predictions.Predict, request)

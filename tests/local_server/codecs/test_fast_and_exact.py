@@ -1,4 +1,4 @@
-"""The quick road of predict requests and the exact one: the same arrays, the same refusals."""
+"""The fast path and the exact parser of predict requests: the same arrays and errors."""
 
 import json
 
@@ -181,7 +181,7 @@ def test_nesting_is_taken_alike(depth):
 
 @given(st.lists(st.lists(st.floats(width=32), min_size=3, max_size=3), min_size=1))
 @example([[0.0] * 3])
-def test_plain_numbers_do_take_the_quick_road(rows):
+def test_plain_numbers_do_take_the_fast_path(rows):
     if all(number - number == 0 for row in rows for number in row):
         assert scan_request(json.dumps({"instances": rows}).encode()) is not None
 
