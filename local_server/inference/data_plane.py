@@ -312,7 +312,7 @@ class Inference:
         with self._handle(spec) as servable:
             resolved = _resolved(spec, servable, spec.signature)
             model = servable.model
-            return Metadata(resolved, model.all_signatures, definitions_of(model))
+            return Metadata(resolved, definitions_of(model))
 
     def status(self, name: str, version: int | None = None) -> tuple[VersionState, ...]:
         """Return the states of a model's versions, or of one, highest version first.

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from google.protobuf import text_format
 
+from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
 from ..status import Code, StatusError, invalid_argument
-from .signature_text import PROTO_DTYPES, signature_text
 
 CLASSIFY = "tensorflow/serving/classify"
 """The `method_name` of a signature made for classification."""
@@ -27,6 +28,7 @@ _PREDICT = "tensorflow/serving/predict"
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 _CLASSES, _SCORES = "classes", "scores"
 _MATRIX, _VECTOR = 2, 1
+_PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()}
 
 
 def to_input(examples: Sequence[bytes]) -> dict[str, Tensor]:
@@ -58,7 +60,7 @@ def check_predict_method(signature: Signature) -> None:
         )
 
 
-def check_classification(signature: Signature, definition: Any = None) -> None:
+def check_classification(signature: Signature, definition: Any) -> None:
     """Refuse a signature whose inputs and outputs are not a classifier's.
 
     Errors quote `definition`, its `SignatureDef`.
@@ -71,18 +73,18 @@ def check_classification(signature: Signature, definition: Any = None) -> None:
     if not aliases & {_CLASSES, _SCORES}:
         raise invalid_argument(
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" '
-            f'or "{_SCORES}". Signature was: {signature_text(signature, definition)}'
+            f'or "{_SCORES}". Signature was: {_debug_string(definition)}'
         )
 
 
-def check_regression(signature: Signature, definition: Any = None) -> None:
+def check_regression(signature: Signature, definition: Any) -> None:
     """Refuse a signature whose inputs and outputs are not a regressor's, in the same way."""
     _check_one_input(signature)
     if len(signature.outputs) != 1:
         raise invalid_argument("Expected one output Tensor.")
     _check_input_alias(signature, "regression", definition)
     if signature.outputs[0].alias != _OUTPUTS:
-        text = signature_text(signature, definition)
+        text = _debug_string(definition)
         raise invalid_argument(f"No regression outputs found in SignatureDef: {text}")
 
 
@@ -133,7 +135,7 @@ def _check_one_input(signature: Signature) -> None:
 
 def _check_input_alias(signature: Signature, kind: str, definition: Any) -> None:
     if signature.inputs[0].alias != _INPUTS:
-        text = signature_text(signature, definition)
+        text = _debug_string(definition)
         raise invalid_argument(f"No {kind} inputs found in SignatureDef: {text}")
 
 
@@ -149,8 +151,14 @@ def _check_classes(alias: str, tensor: Tensor, dtype: str, count: int) -> None:
 
 
 def _dtype(tensor: Tensor) -> str:
-    return "DT_STRING" if tensor.dtype.hasobject else PROTO_DTYPES[tensor.dtype.name]
+    return "DT_STRING" if tensor.dtype.hasobject else _PROTO_DTYPES[tensor.dtype.name]
 
 
 def _shape(tensor: Tensor) -> str:
     return f"[{','.join(map(str, tensor.shape))}]"
+
+
+def _debug_string(definition: Any) -> str:
+    """Return a SignatureDef as `DebugString` prints it."""
+    text: str = text_format.MessageToString(definition)
+    return text

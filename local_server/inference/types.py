@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cloudserve.savedmodel.signature import Signature
@@ -32,12 +32,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The signatures of a version, with their `SignatureDef`s."""
+    """The signatures of a version."""
 
     spec: ModelSpec
-    signatures: Mapping[str, Signature]
-    definitions: Mapping[str, Any] = field(default_factory=dict)
-    """`SignatureDef` messages of the signatures that have one; they hold more."""
+    definitions: Mapping[str, Any]
+    """`SignatureDef` messages by name."""
 
 
 @dataclass(frozen=True, slots=True)

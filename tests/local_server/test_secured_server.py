@@ -1,4 +1,4 @@
-"""A whole model server behind certificates and tokens: REST and gRPC, and what it refuses to be."""
+"""A whole model server with certificates and tokens: REST, gRPC, and refused options."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The model server's start and stop: what it finds, what it says, what it leaves behind."""
+"""The start and stop of the model server: models, messages, and released resources."""
 
 import asyncio
 import json

@@ -12,14 +12,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
-from cloudserve.savedmodel.signature import Signature, TensorSpec
-
 from ...inference.types import Metadata
 from ...models import VersionState
-
-_PROTO_DTYPES = {dtype_name(number): name for number, name in PROTO_NAMES.items()}
-_ANY_SIZE = -1
 
 
 def status_json(states: Iterable[VersionState]) -> bytes:
@@ -28,16 +22,9 @@ def status_json(states: Iterable[VersionState]) -> bytes:
 
 
 def metadata_json(metadata: Metadata) -> bytes:
-    """Serialize the signatures of a version.
-
-    Of a model without definitions a signature that has default values lacks the key `defaults`.
-    """
-    signatures = {
-        name: _definition(metadata.definitions[name])
-        if name in metadata.definitions
-        else _signature(each)
-        for name, each in sorted(metadata.signatures.items())
-    }
+    """Serialize the signatures of a version."""
+    definitions = metadata.definitions
+    signatures = {name: _definition(definitions[name]) for name in sorted(definitions)}
     spec = metadata.spec
     return _print(
         {
@@ -64,27 +51,6 @@ def _definition(definition: Any) -> dict[str, Any]:
         definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     return written
-
-
-def _signature(signature: Signature) -> dict[str, Any]:
-    written = {
-        "inputs": {spec.alias: _tensor_info(spec) for spec in signature.inputs},
-        "outputs": {spec.alias: _tensor_info(spec) for spec in signature.outputs},
-        "method_name": signature.method_name,
-    }
-    return written if signature.defaults else written | {"defaults": {}}
-
-
-def _tensor_info(spec: TensorSpec) -> dict[str, Any]:
-    sizes = [_ANY_SIZE if size is None else size for size in spec.shape or ()]
-    return {
-        "dtype": _PROTO_DTYPES.get(spec.dtype, spec.dtype),
-        "tensor_shape": {
-            "dim": [{"size": str(size), "name": ""} for size in sizes],
-            "unknown_rank": spec.shape is None,
-        },
-        "name": spec.tensor_name,
-    }
 
 
 def _print(message: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Requests that are refused or given up, and a batcher's end: no neighbour is harmed."""
+"""Refused and cancelled requests, and the end of a batcher: other requests are not affected."""
 
 import asyncio
 import threading

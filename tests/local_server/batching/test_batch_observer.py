@@ -1,4 +1,4 @@
-"""What batching tells of itself: each request's rows, each batch's waits and padding, the queue."""
+"""The observer of batching: each request's rows, each batch's waits and padding, the queue."""
 
 import asyncio
 

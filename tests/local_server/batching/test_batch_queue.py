@@ -1,4 +1,4 @@
-"""Which tasks run together and when: the rules of the queue, with a clock that the test holds."""
+"""The rules of the batch queue: which tasks run together and when, with the test's clock."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The batch threads: what wakes them, what waits, and that one busy thread holds up no other."""
+"""The batch threads: what wakes them, what waits, and that a busy thread delays no other."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Inputs put together and outputs taken apart: padding, joining, and what is refused."""
+"""Merged inputs and split outputs: padding, joining, and errors."""
 
 import tracemalloc
 

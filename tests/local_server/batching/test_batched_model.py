@@ -1,4 +1,4 @@
-"""Requests that wait together run together, and none of them notices the others."""
+"""Queued requests run together, and do not affect each other."""
 
 import asyncio
 import itertools

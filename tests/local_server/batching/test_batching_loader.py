@@ -1,4 +1,4 @@
-"""What the composition root wraps its loader in: for all models, or for those with a file."""
+"""The loader of batched models: for all models, or for those with a file."""
 
 import threading
 from pathlib import Path

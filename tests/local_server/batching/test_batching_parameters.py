@@ -1,4 +1,4 @@
-"""The batching parameters file: every field, its default, and what is refused in which words."""
+"""The batching parameters file: every field, its default, and the texts of errors."""
 
 import os
 import subprocess

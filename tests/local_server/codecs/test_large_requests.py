@@ -1,4 +1,4 @@
-"""Large bodies: what they cost in memory, how much is parsed at once, what they are told."""
+"""Large bodies: their memory, how much is parsed at a time, and their errors."""
 
 import tracemalloc
 

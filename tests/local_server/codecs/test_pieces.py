@@ -1,4 +1,4 @@
-"""Documents in pieces and documents as a whole: the same arrays, the same refusals."""
+"""Documents in pieces and as a whole: the same arrays, the same errors."""
 
 import json
 
@@ -9,7 +9,7 @@ from cloudserve.local_server.codecs.request import _parse_exactly, parse_request
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from .test_both_roads import (
+from .test_fast_and_exact import (
     DTYPES,
     Pairs,
     documents,

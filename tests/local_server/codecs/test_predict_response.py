@@ -1,4 +1,4 @@
-"""Arrays to JSON: rows, columns, and that every number reads back as it was."""
+"""Arrays to JSON: rows, columns, and that every number reads back unchanged."""
 
 import json
 

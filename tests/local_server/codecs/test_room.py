@@ -1,4 +1,4 @@
-"""What small requests unfold to: refused before it is made, measured by what Python allocates."""
+"""Small requests that declare much memory are refused before it is allocated (tracemalloc)."""
 
 import tracemalloc
 from contextlib import contextmanager

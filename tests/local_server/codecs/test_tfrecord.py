@@ -1,4 +1,4 @@
-"""TFRecord files: what is written TensorFlow reads, and what it refuses is refused in its words."""
+"""TFRecord files: TensorFlow reads what is written, and errors have its texts."""
 
 import os
 

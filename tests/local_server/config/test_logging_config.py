@@ -1,4 +1,4 @@
-"""`logging_config` of a model: TensorFlow Serving has the message and no logger, so it is ours."""
+"""`logging_config` of a model: TensorFlow Serving has the message but no logger."""
 
 import pytest
 from cloudserve.local_server.config import (

@@ -1,4 +1,4 @@
-"""ModelServerConfig in its text form: what is taken, and what is refused in which words."""
+"""ModelServerConfig in text form: valid configurations, and the texts of errors."""
 
 import codecs
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Version policies choose among the versions that are there, and nothing else."""
+"""Version policies choose only among the existing versions."""
 
 from cloudserve.local_server.config import All, Latest, Specific
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The data plane: who answered, and that the event loop stays free in the meantime."""
+"""The data plane: the version that answers, and that the event loop stays free."""
 
 import asyncio
 import threading
@@ -16,6 +16,7 @@ from cloudserve.local_server.protocols.tfserving.predict_json import begin_predi
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.local_server.signature_defs import definitions
 
 X = TensorSpec("x", "x:0", "float32", None)
 
@@ -244,6 +245,7 @@ class Values(Echo):
             "regress": Signature("regress", "", (text,), (value,)),
             "classify": Signature("classify", "", (text,), (scores,)),
         }
+        self.definitions = definitions(self.signatures)
         self.sizes = []
 
     def run(self, signature, inputs, wanted=()):

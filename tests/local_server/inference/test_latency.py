@@ -1,4 +1,4 @@
-"""Which requests are answered on the event loop: those known to be quick, and no others."""
+"""Only requests that are known to be fast run on the event loop."""
 
 import asyncio
 import threading

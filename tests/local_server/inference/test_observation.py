@@ -1,4 +1,4 @@
-"""What an observer of the data plane is told: of every request once, and of failures too."""
+"""Observers of the data plane are called once for every request, failed ones included."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from cloudserve.local_server.models import Manager
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.local_server.signature_defs import definitions
 
 X = TensorSpec("inputs", "x:0", "string", None)
 VALUE = TensorSpec("outputs", "y:0", "float32", None)
@@ -27,6 +28,7 @@ class Lengths:
             "serving_default": Signature("serving_default", "", (X,), (VALUE,)),
             "classes": Signature("classes", "", (X,), (SCORES,)),
         }
+        self.definitions = definitions(self.signatures)
 
     def run(self, signature, inputs, wanted=()):
         if b"fail" in inputs["inputs"]:

@@ -1,4 +1,4 @@
-"""The texts that quote a signature quote it as it stands in the model's file."""
+"""Error texts quote a signature as the model's file defines it."""
 
 import pytest
 from cloudserve.local_server.inference.example_methods import (

@@ -1,4 +1,4 @@
-"""A server takes another configuration while it runs, as a whole or not at all; and its labels."""
+"""Reloaded configurations and labels are applied atomically."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Which entries below a base path are versions."""
+"""The entries below a base path that are versions."""
 
 import pytest
 from cloudserve.local_server.models.discovery import (

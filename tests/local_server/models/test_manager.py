@@ -1,4 +1,4 @@
-"""The life of versions: states, handles, and unloads that wait for the requests they would hurt."""
+"""The life cycle of versions: states, handles, and unloads that wait for requests."""
 
 import asyncio
 import threading

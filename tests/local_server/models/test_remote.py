@@ -1,4 +1,4 @@
-"""Base paths in buckets: what the policy chooses is fetched and served when it is whole."""
+"""Base paths in buckets: the chosen versions are downloaded, and served when complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus' text form: TensorFlow Serving's lines, and what Prometheus' own parser reads."""
+"""Prometheus' text format: TensorFlow Serving's lines, read by Prometheus' own parser."""
 
 import math
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""The files of a log: whole records, bounded files, a bounded log, and none but its own touched."""
+"""The files of a log: complete records, bounded sizes, and no other file is touched."""
 
 import errno
 import os

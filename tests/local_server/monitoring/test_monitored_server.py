@@ -1,4 +1,4 @@
-"""A whole server that is monitored: what it tells of the requests it answers and what it loads."""
+"""The metrics and logs of a whole server: its requests and its loads."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""`monitoring_config_file`: what TensorFlow Serving reads there, and what it refuses."""
+"""`monitoring_config_file`, with TensorFlow Serving's fields and errors."""
 
 import pytest
 from cloudserve.local_server.monitoring.monitoring_config import (

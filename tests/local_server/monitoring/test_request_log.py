@@ -1,4 +1,4 @@
-"""The log of requests: what is written of them, which of them, and that none ever waits for it."""
+"""The request log: its records, its sampling, and that no request waits for it."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""A server's metrics: their names and labels, and what faces and observers make of requests."""
+"""A server's metrics: names, labels, and the requests that applications and observers count."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From tensorflow_model_server's flags to what a server is started with."""
+"""tensorflow_model_server's flags as options of a server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What `cloudserve serve PATH` finds at a path, and how it serves it."""
+"""The models that `cloudserve serve PATH` finds, and its options."""
 
 import pytest
 from cloudserve.local_server.options.serve_options import find_models, serve_options

@@ -19,6 +19,7 @@ from cloudserve.local_server.transport.http.server import HttpServer
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.local_server.signature_defs import definitions
 
 HALF = "/v1/models/tfs_half_plus_two_cpu"
 
@@ -35,6 +36,7 @@ class Same:
             dtype: Signature(dtype, "", (spec("x", dtype),), (spec("x", dtype),))
             for dtype in ("float16", "bfloat16", "float32", "float64", "int64", "string")
         }
+        self.definitions = definitions(self.signatures)
 
     def run(self, signature, inputs, wanted=()):
         return dict(inputs)

@@ -1,4 +1,4 @@
-"""Warm-up: the records beside a model run before it is served; one that fails fails the load."""
+"""Warm-up: a model's records run before it is served; a failing one fails the load."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""What the JSON parser takes and refuses, in rapidjson's words (tfserving.md 2.2, 2.6)."""
+"""The exact JSON parser: accepted documents, and rapidjson's texts (tfserving.md 2.2, 2.6)."""
 
 import json
 import math

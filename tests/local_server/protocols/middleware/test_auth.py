@@ -1,4 +1,4 @@
-"""Authentication in front of HTTP and gRPC: who is answered, who is not, and what stays open."""
+"""Authentication in front of HTTP and gRPC: admitted and refused requests, and health checks."""
 
 import asyncio
 import http.client

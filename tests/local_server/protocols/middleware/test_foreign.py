@@ -1,4 +1,4 @@
-"""Requests of other sites' web pages, told from those of programs."""
+"""Requests of other sites' web pages are refused, those of programs are not."""
 
 from __future__ import annotations
 

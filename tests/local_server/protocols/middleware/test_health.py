@@ -1,4 +1,4 @@
-"""What an operator asks a server about itself; all else goes to the face behind."""
+"""Health, readiness and the list of models; other requests are passed on."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Requests that are wrong: told in TensorFlow Serving's words, in good time, and harmless."""
+"""Invalid requests: TensorFlow Serving's texts, quick answers, and no harm to others."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The routes of a container on Vertex AI; all else goes to the face behind."""
+"""The routes of a container on Vertex AI; other requests are passed on."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""TLS from an `ssl_config_file`: who is let in, and which files are refused."""
+"""TLS from an `ssl_config_file`: admitted clients, and invalid files."""
 
 import grpc
 import grpc.aio

@@ -1,4 +1,4 @@
-"""What is sent: heads, files, HEAD, failures; and never more than the client takes."""
+"""Responses: heads, files, HEAD, failures; never faster than the client reads."""
 
 from __future__ import annotations
 

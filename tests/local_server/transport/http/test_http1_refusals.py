@@ -1,4 +1,4 @@
-"""What is refused, with which status, and that the connection then ends."""
+"""Refused requests: their status, and the end of the connection."""
 
 from __future__ import annotations
 

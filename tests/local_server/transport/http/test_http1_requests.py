@@ -1,4 +1,4 @@
-"""What is understood of a request, and the exact bytes of its answer."""
+"""The parsed parts of a request, and the exact bytes of its response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that the application reads as they come: bounded, in order, and told when they stop."""
+"""Streamed bodies: bounded, in order, and failed if they stop early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits too long is closed, and only what the client is waited for."""
+"""Idle connections are closed, but only while the server waits for the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over TLS: who is let in, handshakes that stall or fail, and ends of connections."""
+"""HTTP/1.1 over TLS: admitted clients, stalled and failed handshakes, and closing."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""Requests of one turn of the loop: all handled, then all answered, and none at another's cost."""
+"""Requests of one turn of the loop: all handled, then all answered, independently."""
 
 from __future__ import annotations
 

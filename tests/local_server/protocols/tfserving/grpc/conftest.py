@@ -21,6 +21,7 @@ from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc.server import GrpcServer
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.local_server.signature_defs import definitions
 
 PATIENCE = 60.0  # for what must come; nothing waits for it that passes
 X = np.array([1.0, 2.0, 5.0], np.float32)
@@ -43,6 +44,7 @@ class Half:
         both = (spec("x"), spec("z"))
         self.signatures["defaulted"] = Signature("defaulted", "", both, (spec("y"),), ("z",))
         self.all_signatures = self.signatures
+        self.definitions = definitions(self.signatures)
         self.version = np.array(version)
         self.entered, self.go_on = threading.Semaphore(0), threading.Event()
 
@@ -71,6 +73,7 @@ class Same:
         inputs, outputs = (spec("i"),), (spec("o"),)
         self.signatures = {name: Signature(name, "", inputs, outputs) for name in names}
         self.all_signatures = self.signatures
+        self.definitions = definitions(self.signatures)
 
     def run(self, signature, inputs, wanted=()):
         return {"o": inputs["i"]}
@@ -119,6 +122,7 @@ class Examples:
         inputs = (spec("inputs", "string"), spec("more"))
         self.signatures["two_inputs"] = Signature("two_inputs", "", inputs, outputs)
         self.all_signatures = self.signatures
+        self.definitions = definitions(self.signatures)
         self.seen = []
 
     def run(self, signature, inputs, wanted=()):

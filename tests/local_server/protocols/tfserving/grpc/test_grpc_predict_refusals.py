@@ -1,4 +1,4 @@
-"""What Predict over gRPC refuses, and each refusal's exact text."""
+"""Errors of Predict over gRPC, with their exact texts."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
