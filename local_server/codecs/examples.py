@@ -71,15 +71,17 @@ def _encode_large(document: Document) -> ExamplesRequest:
     shown = document.shown(document.root)
     if not isinstance(shown, dict):
         raise invalid_argument(f"JSON Value: {json_text(shown)} Is not object")
-    found = document.find(_KEYS)
-    shown |= {name: document.shown(value) for name, value in found.items()}
+    members = document.find(_KEYS)
+    shown |= {name: document.shown(value) for name, value in members.items()}
     name = signature_name(shown)
-    context = encode_example(document.value(found["context"])) if "context" in found else b""
-    given = _examples(shown)
-    listed = found["examples"]
+    context = encode_example(document.value(members["context"])) if "context" in members else b""
+    listed_examples = _examples(shown)
+    listed = members["examples"]
     if not isinstance(listed, Node):
-        check_examples(len(given), len(context))
-        return ExamplesRequest([context + encode_example(example) for example in given], name)
+        check_examples(len(listed_examples), len(context))
+        return ExamplesRequest(
+            [context + encode_example(example) for example in listed_examples], name
+        )
     check_examples(listed.count, len(context))
     examples: list[bytes] = []
     for item in listed.items:

@@ -152,10 +152,10 @@ def _read_numbers(document: dict[str, Any], signature: Signature, body: bytes) -
         return read_objects(document["instances"], dtypes, body)
     inputs = document.get("inputs")
     if isinstance(inputs, simdjson.Object):
-        given = members(inputs, dtypes)
-        if given.keys() != dtypes.keys() or len(inputs) != len(given):
+        arrays = members(inputs, dtypes)
+        if arrays.keys() != dtypes.keys() or len(inputs) != len(arrays):
             raise ValueError("other inputs, or one twice")
-        return read_numbers(given, dtypes, body)
+        return read_numbers(arrays, dtypes, body)
     (alias,) = dtypes
     tensors = read_numbers({alias: document.get("instances", inputs)}, dtypes, body)
     if "instances" in document and not len(tensors[alias]):

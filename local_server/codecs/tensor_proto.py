@@ -138,11 +138,11 @@ def _read_strings(proto: Any, size: int, room: Room) -> Tensor:
             raise TensorProtoError(f"the bytes are not {size} strings")
         _take(room, STRING_BYTES * size, size, size)
         return _as_objects(_split_strings(content, size), size)
-    given = min(len(proto.string_val), size)
-    last = proto.string_val[given - 1] if given else b""
-    _take(room, STRING_BYTES * size + len(last) * (size - given), given, size)
-    strings = _as_objects(proto.string_val[:given], size)
-    strings[given:] = last
+    count = min(len(proto.string_val), size)
+    last = proto.string_val[count - 1] if count else b""
+    _take(room, STRING_BYTES * size + len(last) * (size - count), count, size)
+    strings = _as_objects(proto.string_val[:count], size)
+    strings[count:] = last
     return strings
 
 
@@ -168,19 +168,19 @@ def _to_wire(values: Tensor, kind: _Kind) -> Tensor:
 
 def _fit(values: Tensor, size: int, room: Room) -> Tensor:
     """Return `size` values: the first ones, or all with the last one repeated, or zeros."""
-    given = len(values)
-    if given >= size:
+    count = len(values)
+    if count >= size:
         return values[:size]
-    _take(room, size * values.dtype.itemsize, given, size)
+    _take(room, size * values.dtype.itemsize, count, size)
     whole: Tensor = np.empty(size, values.dtype)
-    whole[:given] = values
-    whole[given:] = values[-1] if given else np.zeros((), values.dtype)
+    whole[:count] = values
+    whole[count:] = values[-1] if count else np.zeros((), values.dtype)
     return whole
 
 
-def _take(room: Room, needed: int, given: int, size: int) -> None:
+def _take(room: Room, needed: int, count: int, size: int) -> None:
     if not room.take(needed):
-        raise TensorProtoError(f"{given} values cannot stand for {size}")
+        raise TensorProtoError(f"{count} values cannot stand for {size}")
 
 
 def _as_objects(strings: Sequence[bytes], size: int) -> Tensor:

@@ -88,8 +88,8 @@ def test_a_broken_model_leaves_the_others_served(tmp_path, caplog):
         await server.stop()
 
     asyncio.run(main())
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert told == ["version 1 of model bad: it is broken"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["version 1 of model bad: it is broken"]
 
 
 def test_a_server_without_one_good_model_does_not_start(tmp_path):

@@ -61,8 +61,8 @@ def members(value: simdjson.Object, names: Collection[str]) -> dict[str, Any]:
 
     simdjson scans the object for each key: once per name, whatever the object's size.
     """
-    found = set(value)
-    return {name: value[name] for name in names if name in found}
+    present = set(value)
+    return {name: value[name] for name in names if name in present}
 
 
 def repeats_a_key(value: Any) -> bool:

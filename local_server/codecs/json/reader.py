@@ -253,8 +253,8 @@ class _Reader:
         self._names.append(self._read_string())
         return _State.NAME
 
-    def _expect(self, byte: int, wanted: int, state: _State, then: _State) -> _State:
-        if byte != wanted:
+    def _expect(self, byte: int, expected: int, state: _State, then: _State) -> _State:
+        if byte != expected:
             self._fail(_WANTED[state])
         self._at += 1
         return then

@@ -170,38 +170,38 @@ class Document:
 
     def find(self, names: Collection[str]) -> dict[str, Any]:
         """Return the members of the document's outermost object that have one of these names."""
-        found: dict[str, Any] = {}
+        members_by_name: dict[str, Any] = {}
         for name, value in self.members(self.root):
             if name in names:
-                found.setdefault(name, value)
-        return found
+                members_by_name.setdefault(name, value)
+        return members_by_name
 
-    def value(self, given: Any) -> Any:
+    def value(self, node: Any) -> Any:
         """Return a value completely: a node as a list or dict."""
-        if not isinstance(given, Node):
-            return given
-        if not given.is_list:
-            return {name: self.value(item) for name, item in self.items(given).items()}
+        if not isinstance(node, Node):
+            return node
+        if not node.is_list:
+            return {name: self.value(item) for name, item in self.items(node).items()}
         joined: list[Any] = []
-        for item in given.items:
+        for item in node.items:
             if isinstance(item, Run):
-                joined += self.values(given, item)
+                joined += self.values(node, item)
             else:
                 joined.append(self.value(item[1]))
         return joined
 
-    def shown(self, given: Any) -> Any:
+    def shown(self, node: Any) -> Any:
         """Return the part of a value that an error text can show."""
-        if not isinstance(given, Node):
-            return given
-        if not given.is_list:
-            return self._shown_members(given)
+        if not isinstance(node, Node):
+            return node
+        if not node.is_list:
+            return self._shown_members(node)
         shown: list[Any] = []
-        for item in given.items:
+        for item in node.items:
             if len(shown) >= _MOST_SHOWN:
                 break
             if isinstance(item, Run):
-                shown += self._parse(given, item)
+                shown += self._parse(node, item)
             else:
                 shown.append(self.shown(item[1]))
         return shown

@@ -44,13 +44,13 @@ def decode_large_inputs(document: Document, inputs: Node, signature: Signature) 
         if len(specs) > 1:
             raise wants_object()
         return {specs[0].alias: reading.tensor(inputs, specs[0].dtype)}
-    given = document.items(inputs)
-    if is_base64(given):
-        return decode_inputs(given, signature)
+    members = document.items(inputs)
+    if is_base64(members):
+        return decode_inputs(members, signature)
     for spec in specs:
-        if spec.alias not in given:
+        if spec.alias not in members:
             raise missing(spec.alias)
-    return {spec.alias: reading.tensor(given[spec.alias], spec.dtype) for spec in specs}
+    return {spec.alias: reading.tensor(members[spec.alias], spec.dtype) for spec in specs}
 
 
 def decode_large_instances(document: Document, instances: Node, signature: Signature) -> _Arrays:
@@ -237,21 +237,21 @@ class _Rows:
                 check.compare(array.shape)
             self._add_one({alias: array})
             return
-        given = self._document.items(node)
-        if is_base64(given):
-            self._take_values([given], index)
+        members = self._document.items(node)
+        if is_base64(members):
+            self._take_values([members], index)
         else:
-            self._take_object(given, index)
+            self._take_object(members, index)
 
-    def _take_object(self, given: Mapping[str, Any], index: int) -> None:
-        self._checks.check_form(given, index)
+    def _take_object(self, members: Mapping[str, Any], index: int) -> None:
+        self._checks.check_form(members, index)
         arrays: _Arrays = {}
-        for name, value in given.items():
+        for name, value in members.items():
             with wrapped(index, name):
                 check = self._checks.of(name)
                 arrays[name] = self._reading.tensor(value, check.dtype)
                 check.compare(arrays[name].shape)
-        shown = {name: self._document.shown(value) for name, value in given.items()}
+        shown = {name: self._document.shown(value) for name, value in members.items()}
         self._checks.check_names(shown, index)
         self._add_one(arrays)
 

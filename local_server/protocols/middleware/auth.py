@@ -21,8 +21,8 @@ _READING = frozenset({"GET", "HEAD"})
 # A browser asks by OPTIONS whether it may send a token; that request carries none.
 _PREFLIGHT = "OPTIONS"
 _NO_BODY = 0
-_NO_TOKEN = "A token is needed: send it as `Authorization: Bearer TOKEN`"  # noqa: S105  it is none
-_WRONG_TOKEN = "The token is not one of this server's"  # noqa: S105  it is none
+_NO_TOKEN = "A token is needed: send it as `Authorization: Bearer TOKEN`"  # noqa: S105  not a secret
+_WRONG_TOKEN = "The token is not one of this server's"  # noqa: S105  not a secret
 # CORS headers of a refusal and of a preflight, so that pages of other sites can read the one and
 # send a token after the other.
 _CORS = {"Access-Control-Allow-Origin": "*"}
@@ -32,8 +32,8 @@ _CORS_WITH_TOKEN = {"Access-Control-Allow-Headers": "Authorization, Content-Type
 class AuthorizedHttp:
     """Passes on requests that carry a valid token (an Application); others are answered 401.
 
-    With `cors`, pages of other sites may send one: TensorFlow Serving's own CORS headers, which the
-    face behind sets, allow none.
+    With `cors`, pages of other sites may send one, which the CORS headers of TensorFlow Serving do
+    not allow.
     """
 
     def __init__(self, tokens: Tokens, app: Application, *, cors: bool = False) -> None:

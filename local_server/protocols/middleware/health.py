@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ...models import VersionState
 from ...transport.types import Application, Head, Request, Response
+from ..tfserving.model_json import print_json, version_json
 
 _JSON = "application/json"
 _NO_BODY = 0
@@ -82,7 +82,7 @@ class Health:
     def _model(self, name: str, states: Sequence[VersionState]) -> dict[str, Any]:
         return {
             "name": name,
-            "model_version_status": [_version(state) for state in states],
+            "model_version_status": [version_json(state) for state in states],
             # An int64 is a string in protobuf's JSON, as in the status of one model.
             "version_labels": {
                 label: str(version) for label, version in self._status.labels(name).items()
@@ -90,14 +90,5 @@ class Health:
         }
 
 
-def _version(state: VersionState) -> dict[str, Any]:
-    return {
-        "version": str(state.version),
-        "state": state.state.name,
-        "status": {"error_code": state.code.name, "error_message": state.message},
-    }
-
-
-def _json(status: int, value: Mapping[str, Any]) -> Response:
-    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    return Response(status, text.encode("utf-8", "surrogateescape"), _JSON)
+def _json(status: int, message: dict[str, Any]) -> Response:
+    return Response(status, print_json(message), _JSON)

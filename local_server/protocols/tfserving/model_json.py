@@ -18,7 +18,7 @@ from ...models import VersionState
 
 def status_json(states: Iterable[VersionState]) -> bytes:
     """Serialize versions and their states, in the given order."""
-    return _print({"model_version_status": [_version(state) for state in states]})
+    return print_json({"model_version_status": [version_json(state) for state in states]})
 
 
 def metadata_json(metadata: Metadata) -> bytes:
@@ -26,7 +26,7 @@ def metadata_json(metadata: Metadata) -> bytes:
     definitions = metadata.definitions
     signatures = {name: _definition(definitions[name]) for name in sorted(definitions)}
     spec = metadata.spec
-    return _print(
+    return print_json(
         {
             "model_spec": {
                 "name": spec.name,
@@ -38,7 +38,8 @@ def metadata_json(metadata: Metadata) -> bytes:
     )
 
 
-def _version(state: VersionState) -> dict[str, Any]:
+def version_json(state: VersionState) -> dict[str, Any]:
+    """Return a version and its state as a JSON object."""
     return {
         "version": str(state.version),
         "state": state.state.name,
@@ -53,6 +54,7 @@ def _definition(definition: Any) -> dict[str, Any]:
     return written
 
 
-def _print(message: dict[str, Any]) -> bytes:
+def print_json(message: dict[str, Any]) -> bytes:
+    """Return a JSON object formatted as protobuf does."""
     text = json.dumps(message, indent=1, ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape") + b"\n"

@@ -50,11 +50,11 @@ def test_a_document_of_another_form_is_refused(document, text):
     assert (error.code, error.message) == (Code.INVALID_ARGUMENT, text)
 
 
-@pytest.mark.parametrize(("name", "told"), [("s", "s"), (None, "DEFAULT")])
-def test_a_signature_without_inputs_is_refused(name, told):
+@pytest.mark.parametrize(("name", "shown"), [("s", "s"), (None, "DEFAULT")])
+def test_a_signature_without_inputs_is_refused(name, shown):
     document = {"instances": [1]} | ({"signature_name": name} if name else {})
     assert refusal(document, signature()).message == (
-        f"Failed to get input map for signature: {told}"
+        f"Failed to get input map for signature: {shown}"
     )
 
 

@@ -194,15 +194,15 @@ def test_a_prediction_whose_time_ends_while_its_batch_runs_gets_the_other_error(
     async def main(inference):
         with pytest.raises(StatusError) as caught:
             await inference.predict(ModelSpec("m"), one, timeout_seconds=0.05)
-        told = caught.value.code, caught.value.message
+        failure = caught.value.code, caught.value.message
         echoes[0].go_on.set()
         await manager.unload_all()
-        return told
+        return failure
 
     with ThreadPoolExecutor(1) as executor:
-        told = asyncio.run(main(Inference(manager, executor)))
+        failure = asyncio.run(main(Inference(manager, executor)))
     assert echoes[0].entered.is_set()
-    assert told == (Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+    assert failure == (Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
 def test_a_prediction_that_is_given_up_in_its_queue_is_not_run(batching):

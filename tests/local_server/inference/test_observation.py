@@ -41,25 +41,25 @@ class Lengths:
 
 
 @pytest.fixture
-def seen():
+def observed():
     return []
 
 
 @pytest.fixture
-def inference(seen):
+def inference(observed):
     manager = Manager(Lengths)
     asyncio.run(manager.load("m", 3, Path("m")))
     with ThreadPoolExecutor(1) as executor:
-        yield Inference(manager, executor, observer=seen.append)
+        yield Inference(manager, executor, observer=observed.append)
 
 
 def decode(*texts):
     return lambda _signature: {"inputs": np.array(texts, object)}
 
 
-def test_a_prediction_is_reported_with_what_went_in_and_came_out(inference, seen):
+def test_a_prediction_is_reported_with_what_went_in_and_came_out(inference, observed):
     prediction = asyncio.run(inference.predict(ModelSpec("m"), decode(b"ab", b"c")))
-    (observation,) = seen
+    (observation,) = observed
     assert observation.method is Method.PREDICT
     assert observation.spec == ModelSpec("m")
     assert (observation.servable.name, observation.servable.version) == ("m", 3)
@@ -70,7 +70,7 @@ def test_a_prediction_is_reported_with_what_went_in_and_came_out(inference, seen
     assert 0 < observation.run_seconds <= observation.seconds
 
 
-def test_examples_and_tasks_are_reported_once_a_request(inference, seen):
+def test_examples_and_tasks_are_reported_once_a_request(inference, observed):
     spec = ModelSpec("m", signature="classes")
     tasks = [
         Task(spec, "tensorflow/serving/classify"),
@@ -79,10 +79,10 @@ def test_examples_and_tasks_are_reported_once_a_request(inference, seen):
     classified = asyncio.run(inference.classify(spec, [b"ab"]))
     regressed = asyncio.run(inference.regress(ModelSpec("m"), [b"ab"]))
     both = asyncio.run(inference.multi_inference(tasks, [b"ab"]))
-    assert [each.method for each in seen] == ["Classify", "Regress", "MultiInference"]
-    assert [each.answer for each in seen] == [classified, regressed, both]
-    assert [each.examples for each in seen] == [[b"ab"]] * 3
-    assert seen[2].tasks is tasks
+    assert [each.method for each in observed] == ["Classify", "Regress", "MultiInference"]
+    assert [each.answer for each in observed] == [classified, regressed, both]
+    assert [each.examples for each in observed] == [[b"ab"]] * 3
+    assert observed[2].tasks is tasks
 
 
 @pytest.mark.parametrize(
@@ -96,22 +96,22 @@ def test_examples_and_tasks_are_reported_once_a_request(inference, seen):
     ids=["no model", "no signature", "the run fails", "a defect"],
 )
 def test_a_request_that_fails_is_reported_with_its_code(
-    inference, seen, spec, inputs, code, version, signature
+    inference, observed, spec, inputs, code, version, signature
 ):
     with pytest.raises((StatusError, ZeroDivisionError)):
         asyncio.run(inference.predict(spec, inputs))
-    (observation,) = seen
+    (observation,) = observed
     assert observation.code is code
     assert observation.answer is None
     assert (observation.servable and observation.servable.version) == version
     assert observation.signature == signature
 
 
-def test_a_request_that_is_given_up_is_reported_as_cancelled(seen):
-    observation = Observation(Method.PREDICT, ModelSpec("m"), seen.append)
+def test_a_request_that_is_given_up_is_reported_as_cancelled(observed):
+    observation = Observation(Method.PREDICT, ModelSpec("m"), observed.append)
     with pytest.raises(asyncio.CancelledError), observation:
         raise asyncio.CancelledError
-    assert seen[0].code is Code.CANCELLED
+    assert observed[0].code is Code.CANCELLED
 
 
 def test_an_observer_that_breaks_fails_no_request(caplog):
@@ -124,8 +124,8 @@ def test_an_observer_that_breaks_fails_no_request(caplog):
 
 
 def test_several_observers_are_called_in_order():
-    told = []
-    observer = together(lambda each: told.append((1, each)), lambda each: told.append((2, each)))
+    calls = []
+    observer = together(lambda each: calls.append((1, each)), lambda each: calls.append((2, each)))
     observer("done")
-    assert told == [(1, "done"), (2, "done")]
+    assert calls == [(1, "done"), (2, "done")]
     assert together() is unobserved

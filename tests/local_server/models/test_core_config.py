@@ -148,8 +148,8 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
 
     run(main())
     # Once for each time that it became wrong, not at every look.
-    told = "the configuration is not taken: Invalid protobuf file: 'x'"
-    assert caplog.messages.count(told) == 2
+    problem = "the configuration is not taken: Invalid protobuf file: 'x'"
+    assert caplog.messages.count(problem) == 2
 
 
 def test_a_file_that_cannot_be_parsed_is_reported_once_for_each_state_of_it(tmp_path, caplog):

@@ -109,15 +109,15 @@ def test_a_version_that_is_not_whole_is_passed_over_for_the_one_before(
 
 def test_a_bucket_out_of_reach_leaves_what_is_served(bases, bucket, model):
     put(bucket, 1, model)
-    told = {}
-    source = FileSystemSource(told.__setitem__, remote=bases.find)
+    aspired = {}
+    source = FileSystemSource(aspired.__setitem__, remote=bases.find)
     source.configure([ModelConfig("half", URL)])
     asyncio.run(source.poll())
-    served = told["half"]
+    served = aspired["half"]
     assert served.keys() == {1}
     bucket.reachable = False
     asyncio.run(source.poll())
-    assert told["half"] == served
+    assert aspired["half"] == served
     assert "NOT_FOUND" in source.problems["half"]
     assert "nobody answers" in source.problems["half"]
 

@@ -99,24 +99,24 @@ def test_requests_over_rest_and_grpc_are_counted(half):
             PredictionServiceStub(channel).Predict(request, timeout=20)
         return scrape(server)
 
-    told = serving(serve_options(half, grpc_port=0), work)
+    samples = serving(serve_options(half, grpc_port=0), work)
     serving_ = ":tensorflow:serving:"
-    assert told[f"{serving_}request_count", "half", "OK"] == 3
-    assert told[f"{serving_}request_count", "half", "NOT_FOUND"] == 1
-    assert told[f"{serving_}request_count", "half", "INVALID_ARGUMENT"] == 1
+    assert samples[f"{serving_}request_count", "half", "OK"] == 3
+    assert samples[f"{serving_}request_count", "half", "NOT_FOUND"] == 1
+    assert samples[f"{serving_}request_count", "half", "INVALID_ARGUMENT"] == 1
     latency = f"{serving_}request_latency_count"
-    assert told[latency, "half", "predict", "REST"] == 1
-    assert told[latency, "half", "", "REST"] == 1
-    assert told[latency, "half", "Predict", "GRPC"] == 1
-    assert told[f"{serving_}runtime_latency_count", "half", "Predict", "TF1"] == 2
+    assert samples[latency, "half", "predict", "REST"] == 1
+    assert samples[latency, "half", "", "REST"] == 1
+    assert samples[latency, "half", "Predict", "GRPC"] == 1
+    assert samples[f"{serving_}runtime_latency_count", "half", "Predict", "TF1"] == 2
     requests = "cloudserve_requests", "half", "123"
-    assert told[*requests, "serving_default", "Predict", "OK"] == 2
-    assert told["cloudserve_model_state", "half", "123", "AVAILABLE"] == 1
-    assert told["cloudserve_requests_in_flight", "half", "123"] == 0
+    assert samples[*requests, "serving_default", "Predict", "OK"] == 2
+    assert samples["cloudserve_model_state", "half", "123", "AVAILABLE"] == 1
+    assert samples["cloudserve_requests_in_flight", "half", "123"] == 0
     path = str(half / "123")
-    assert told[":tensorflow:cc:saved_model:load_attempt_count", path, "success"] == 1
-    assert told[(":tensorflow:core:graph_runs",)] == 2
-    assert told[(":tensorflow:core:graph_run_time_usecs",)] > 0
+    assert samples[":tensorflow:cc:saved_model:load_attempt_count", path, "success"] == 1
+    assert samples[(":tensorflow:core:graph_runs",)] == 2
+    assert samples[(":tensorflow:core:graph_run_time_usecs",)] > 0
 
 
 def test_batches_are_counted_and_the_queue_is_watched(half):
@@ -124,24 +124,24 @@ def test_batches_are_counted_and_the_queue_is_watched(half):
         ask(server, "/v1/models/half:predict", {"instances": [1.0, 2.0]})
         return scrape(server)
 
-    told = serving(replace(serve_options(half), batching=BatchingOptions()), work)
+    samples = serving(replace(serve_options(half), batching=BatchingOptions()), work)
     batching = ":tensorflow:serving:batching_session:"
-    assert told[f"{batching}wrapped_run_count",] == 1
-    assert told[f"{batching}processed_batch_size_sum",] == 2
-    assert told[f"{batching}queuing_latency_count", "model_server_batch_threads"] == 1
-    assert told["cloudserve_batch_queue_depth", "half", "123"] == 0
+    assert samples[f"{batching}wrapped_run_count",] == 1
+    assert samples[f"{batching}processed_batch_size_sum",] == 2
+    assert samples[f"{batching}queuing_latency_count", "model_server_batch_threads"] == 1
+    assert samples["cloudserve_batch_queue_depth", "half", "123"] == 0
 
 
 def test_a_version_is_warmed_up_and_that_is_reported(half):
     file = half / "123" / WARMUP_FILE
     file.parent.mkdir()
     file.write_bytes(frame(predict_log().SerializeToString()) * 3)
-    told = serving(serve_options(half), scrape)
+    samples = serving(serve_options(half), scrape)
     version = str(half / "123")
-    assert told[":tensorflow:serving:model_warmup_records_read", version, "OK"] == 3
-    assert told[":tensorflow:serving:model_warmup_latency_count", version, "OK"] == 1
+    assert samples[":tensorflow:serving:model_warmup_records_read", version, "OK"] == 3
+    assert samples[":tensorflow:serving:model_warmup_latency_count", version, "OK"] == 1
     # Nobody has asked for anything yet.
-    assert not any(name == "cloudserve_requests" for name, *_ in told)
+    assert not any(name == "cloudserve_requests" for name, *_ in samples)
 
 
 def flags(half, *more):

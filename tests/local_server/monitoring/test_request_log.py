@@ -38,18 +38,18 @@ def manager(version):
 
 
 @pytest.fixture
-def told():
+def results():
     return []
 
 
 @pytest.fixture
-def start(tmp_path, told, manager):
+def start(tmp_path, results, manager):
     """Start a log into tmp_path; return it and a data plane that is logged."""
     logs = []
 
     def start(*models, rng=lambda: 0.0, **options):
         given = RequestLogOptions(**{"directory": tmp_path, **options})
-        log = RequestLog(given, lambda model, code: told.append((model, code)), rng)
+        log = RequestLog(given, lambda model, code: results.append((model, code)), rng)
         log.configure(models or [ModelConfig(NAME, "/m")])
         logs.append(log)
         return log, Inference(manager, ThreadPoolExecutor(1), observer=log.observe)
@@ -96,7 +96,7 @@ def ask_everything(inference):
 
 
 def test_every_kind_of_request_is_written_as_the_grpc_request_that_asks_the_same(
-    start, tmp_path, told
+    start, tmp_path, results
 ):
     import tensorflow as tf
 
@@ -125,7 +125,7 @@ def test_every_kind_of_request_is_written_as_the_grpc_request_that_asks_the_same
     assert [task.method_name[-8:] for task in request.tasks] == ["/regress", "classify"]
     assert response.results[0].regression_result.regressions[0].value == 6
     assert response.results[1].classification_result.classifications[0].classes[0].score == 6
-    assert told == [(NAME, Code.OK)] * 4
+    assert results == [(NAME, Code.OK)] * 4
 
 
 def test_a_file_of_the_log_warms_a_version_up_as_it_is(start, tmp_path, version):
@@ -136,17 +136,17 @@ def test_a_file_of_the_log_warms_a_version_up_as_it_is(start, tmp_path, version)
     shutil.copytree(version, tmp_path / "1")
     (tmp_path / "1" / WARMUP_FILE).parent.mkdir()
     shutil.copy(file, tmp_path / "1" / WARMUP_FILE)
-    told = []
+    results = []
 
     class Heard:
         def loaded(self, path, seconds, *, succeeded):
             raise AssertionError
 
         def warmed(self, path, status, records, seconds):
-            told.append((status, records))
+            results.append((status, records))
 
     warmed(load_model, 1, Heard())(tmp_path / "1").close()
-    assert told == [("OK", 4)]
+    assert results == [("OK", 4)]
 
 
 def test_tensorflow_reads_the_file(start, tmp_path):
@@ -159,13 +159,13 @@ def test_tensorflow_reads_the_file(start, tmp_path):
     assert list(tf.compat.v1.io.tf_record_iterator(str(file))) == raw(file)
 
 
-def test_requests_that_fail_are_not_logged(start, tmp_path, told):
+def test_requests_that_fail_are_not_logged(start, tmp_path, results):
     log, inference = start()
     for spec in (ModelSpec("nobody"), ModelSpec(NAME, signature="none")):
         with pytest.raises(StatusError):
             inference.predict_here(spec, x(1))
     log.close(20)
-    assert told == []
+    assert results == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,7 +181,7 @@ def test_the_sampling_rate_says_which_part_is_logged(start, tmp_path, rate, logg
     assert {r.log_metadata.sampling_config.sampling_rate for r in records} <= {rate}
 
 
-def test_a_model_is_logged_as_its_configuration_says_and_others_are_not(start, tmp_path, told):
+def test_a_model_is_logged_as_its_configuration_says_and_others_are_not(start, tmp_path, results):
     config = LoggingConfig(str(tmp_path / "own" / "requests"), 1.0)
     log, inference = start(ModelConfig(NAME, "/m", logging=config), directory=None)
     inference.predict_here(ModelSpec(NAME), x(1))
@@ -191,7 +191,7 @@ def test_a_model_is_logged_as_its_configuration_says_and_others_are_not(start, t
     other, inference = start(ModelConfig(NAME, "/m"), directory=None)
     inference.predict_here(ModelSpec(NAME), x(1))
     other.close(20)
-    assert told == [(NAME, Code.OK)]
+    assert results == [(NAME, Code.OK)]
 
 
 def test_a_new_configuration_counts_from_then_on(start, tmp_path):
@@ -222,10 +222,10 @@ class Held:
     """A Logged whose first call waits, which holds up the thread that writes."""
 
     def __init__(self):
-        self.told, self.entered, self.go_on = [], threading.Event(), threading.Event()
+        self.results, self.entered, self.go_on = [], threading.Event(), threading.Event()
 
     def __call__(self, model, code):
-        self.told.append(code)
+        self.results.append(code)
         if threading.current_thread().name == "request-log":
             self.entered.set()
             assert self.go_on.wait(20)
@@ -245,39 +245,39 @@ def test_requests_that_find_the_queue_full_are_dropped_and_counted(
     assert held.entered.wait(20)
     for number in range(5):  # 8 bytes in and 8 out each
         inference.predict_here(ModelSpec(NAME), x(number, number))
-    assert held.told == [Code.OK] + [Code.RESOURCE_EXHAUSTED] * (5 - kept)
+    assert held.results == [Code.OK] + [Code.RESOURCE_EXHAUSTED] * (5 - kept)
     held.go_on.set()
     log.close(20)
-    assert held.told.count(Code.OK) == 1 + kept
+    assert held.results.count(Code.OK) == 1 + kept
     assert len(read(tmp_path)) == 1 + kept
 
 
-def test_what_comes_after_the_close_is_dropped(start, tmp_path, told):
+def test_what_comes_after_the_close_is_dropped(start, tmp_path, results):
     log, inference = start()
     log.close(20)
     inference.predict_here(ModelSpec(NAME), x(1))
-    assert told == [(NAME, Code.RESOURCE_EXHAUSTED)]
+    assert results == [(NAME, Code.RESOURCE_EXHAUSTED)]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_log_that_cannot_be_written_is_reported_once_and_fails_no_request(
-    start, tmp_path, told, caplog
+    start, tmp_path, results, caplog
 ):
     (tmp_path / "file").touch()
     log, inference = start(directory=tmp_path / "file")
     for number in range(3):
         assert inference.predict_here(ModelSpec(NAME), x(number)).outputs
     log.close(20)
-    assert told == [(NAME, Code.UNAVAILABLE)] * 3
+    assert results == [(NAME, Code.UNAVAILABLE)] * 3
     assert caplog.text.count("requests are not logged: [Errno ") == 1
 
 
-def test_a_request_larger_than_a_file_is_passed_over(start, tmp_path, told):
+def test_a_request_larger_than_a_file_is_passed_over(start, tmp_path, results):
     log, inference = start(limits=LogLimits(total_bytes=2000))
     inference.predict_here(ModelSpec(NAME), x(*range(1000)))
     inference.predict_here(ModelSpec(NAME), x(1))
     log.close(20)
-    assert told == [(NAME, Code.UNAVAILABLE), (NAME, Code.OK)]
+    assert results == [(NAME, Code.UNAVAILABLE), (NAME, Code.OK)]
     assert len(read(tmp_path)) == 1
 
 

@@ -299,10 +299,12 @@ def test_a_version_that_ended_is_reported_once_more_and_then_no_more(metrics):
         ]
     )
     for page, numbers in (1, [1, 2, 3, 4]), (2, [3, 4]), (3, [3, 4]):
-        told = lines(metrics)
+        printed = lines(metrics)
         for number in (1, 2, 3, 4):
             series = [
-                line for line in told if f'version="{number}"' in line or f'"/m/{number}"' in line
+                line
+                for line in printed
+                if f'version="{number}"' in line or f'"/m/{number}"' in line
             ]
             is_told = any(not line.startswith("cloudserve_model_state") for line in series)
             assert is_told is (number in numbers), (page, number, series)
@@ -339,9 +341,9 @@ def test_batches_and_loads_are_counted_under_their_names(metrics):
     metrics.loads.warmed(Path("/m/1"), "OK", 7, 0.001)
     metrics.graphs.ran(0.0015)
     metrics.graphs.ran(0.5)
-    told = set(lines(metrics))
+    printed = set(lines(metrics))
     batching = ":tensorflow:serving:batching_session:"
-    assert told >= {
+    assert printed >= {
         f'{batching}queuing_latency_sum{{thread_pool_name="pool"}} 3000',
         f'{batching}queuing_latency_count{{thread_pool_name="pool"}} 2',
         f"{batching}wrapped_run_count{{}} 1",

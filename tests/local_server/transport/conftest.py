@@ -163,8 +163,8 @@ def serve(loop) -> Iterator[Serve]:
 
 def echo(request: Request) -> Response:
     """Answer at once with what was understood of the request."""
-    told = f"{request.head.method} {request.head.target} {request.content!r}"
-    return Response(200, told.encode(), "text/plain")
+    line = f"{request.head.method} {request.head.target} {request.content!r}"
+    return Response(200, line.encode(), "text/plain")
 
 
 async def echo_later(request: Request) -> Response:

@@ -42,15 +42,15 @@ class Heard:
     """A WarmupObserver that keeps what it is told, times aside."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def loaded(self, path, seconds, *, succeeded):
         assert seconds > 0
-        self.told.append(("loaded", path, succeeded))
+        self.calls.append(("loaded", path, succeeded))
 
     def warmed(self, path, status, records, seconds):
         assert seconds > 0
-        self.told.append(("warmed", path, status, records))
+        self.calls.append(("warmed", path, status, records))
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +182,13 @@ def test_it_runs_once_at_least(warm, noted, messages, iterations):
 def test_a_model_without_records_is_loaded_as_it_is(noted, tmp_path):
     heard = Heard()
     assert warmed(lambda _path: noted, observer=heard)(tmp_path) is noted
-    assert heard.told == []
+    assert heard.calls == []
 
 
 def test_an_empty_file_is_fine(warm, noted, path):
     heard = Heard()
     assert warm(observer=heard) is noted
-    assert heard.told == [("warmed", path, "OK", 0)]
+    assert heard.calls == [("warmed", path, "OK", 0)]
 
 
 def test_a_load_without_a_name_for_the_signature_runs_the_default(warm, noted, messages):
@@ -286,7 +286,7 @@ def test_the_observer_is_called_for_loads_and_warm_ups(warm, refused, path, mess
     warm(predict(messages, 1), observer=heard)
     refused(predict(messages, 1), b"malformed_record", observer=heard)
     text = f"Failed to parse warmup record: malformed_record from {path / WARMUP_FILE}"
-    assert heard.told == [
+    assert heard.calls == [
         ("warmed", path, "OK", 1),
         ("warmed", path, f"INVALID_ARGUMENT: {text}", 1),
     ]
@@ -299,7 +299,7 @@ def test_a_defect_fails_the_load_and_is_not_reported_as_a_success(path, noted, m
     with pytest.raises(AttributeError):
         warmed(lambda _path: noted, 1, heard)(path)
     assert noted.closed
-    assert heard.told == [("warmed", path, "INTERNAL", 0)]
+    assert heard.calls == [("warmed", path, "INTERNAL", 0)]
 
 
 def test_an_attempt_to_load_is_reported_with_its_outcome():
@@ -307,7 +307,7 @@ def test_an_attempt_to_load_is_reported_with_its_outcome():
     assert measured(lambda path: path, heard)(Path("a")) == Path("a")
     with pytest.raises(ZeroDivisionError):
         measured(lambda _path: 1 / 0, heard)(Path("b"))
-    assert heard.told == [("loaded", Path("a"), True), ("loaded", Path("b"), False)]
+    assert heard.calls == [("loaded", Path("a"), True), ("loaded", Path("b"), False)]
 
 
 def test_a_version_is_not_available_before_it_is_warm(noted, path, messages):

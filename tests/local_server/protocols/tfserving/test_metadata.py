@@ -55,8 +55,8 @@ def test_grpc_reports_the_definitions_as_they_stand_in_the_file(path, metadata):
 
 
 def test_rest_reports_defaults_names_of_dimensions_and_parts_of_sparse_tensors(metadata):
-    told = json.loads(metadata_json(metadata))["metadata"]["signature_def"]["signature_def"]
-    signature = told["serving_default"]
+    signatures = json.loads(metadata_json(metadata))["metadata"]["signature_def"]["signature_def"]
+    signature = signatures["serving_default"]
     assert signature["inputs"]["sparse"]["coo_sparse"] == {
         "values_tensor_name": "sparse/values:0",
         "indices_tensor_name": "sparse/indices:0",

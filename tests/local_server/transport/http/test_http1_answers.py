@@ -186,10 +186,10 @@ def test_a_handler_that_fails_is_a_logged_500_and_the_connection_kept(serve, ans
 
 @pytest.mark.parametrize("answer", [fail_at_once, fail_later])
 def test_a_handler_that_fails_before_its_body_was_read_costs_the_connection(serve, answer, caplog):
-    told = serve(App(answer, limit=None)).ask(
+    response = serve(App(answer, limit=None)).ask(
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"
     )
-    assert told == INTERNAL.replace(b"Date: -\r\n", b"Date: -\r\n" + CLOSE)
+    assert response == INTERNAL.replace(b"Date: -\r\n", b"Date: -\r\n" + CLOSE)
     assert "POST / failed" in caplog.text
 
 
@@ -202,8 +202,8 @@ def test_an_application_that_cannot_name_a_limit_is_a_500(serve, caplog):
     wire = running.connect()
     wire.send(GET)
     assert wire.read_response() == INTERNAL
-    told = running.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc")
-    assert told == INTERNAL.replace(b"Date: -\r\n", b"Date: -\r\n" + CLOSE)
+    response = running.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc")
+    assert response == INTERNAL.replace(b"Date: -\r\n", b"Date: -\r\n" + CLOSE)
     assert "KeyError: 'limit'" in caplog.text
 
 

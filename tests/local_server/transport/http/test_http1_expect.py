@@ -51,8 +51,8 @@ def test_too_large_for_a_streaming_reader_is_reported_before_the_body_is_sent(se
     async def answer(request):
         return Response(200, await request.stream.read(2), "text/plain")
 
-    told = serve(App(answer, limit=None)).ask(PUT + b"Content-Length: 3\r\n\r\n")
-    assert told.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    response = serve(App(answer, limit=None)).ask(PUT + b"Content-Length: 3\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
 
 
 @pytest.mark.parametrize("head", [b"PUT /k HTTP/1.1\r\nHost: h\r\n", b"PUT /k HTTP/1.0\r\n"])

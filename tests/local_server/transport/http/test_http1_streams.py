@@ -21,20 +21,20 @@ PUT = b"PUT / HTTP/1.1\r\nHost: h\r\n"
 MIB = 1 << 20
 
 
-def told(text) -> Response:
+def respond(text) -> Response:
     return Response(200, str(text).encode(), "text/plain")
 
 
 async def read_all(request):
-    return told(await request.stream.read(1 << 30))
+    return respond(await request.stream.read(1 << 30))
 
 
 async def read_none(request):
-    return told("unread")
+    return respond("unread")
 
 
 def read_none_at_once(request):
-    return told("unread")
+    return respond("unread")
 
 
 class Gate:
@@ -63,7 +63,7 @@ class Gate:
             raise
         finally:
             self.ended.set()
-        return told(self.size)
+        return respond(self.size)
 
     def open(self) -> None:
         self.loop.call_soon_threadsafe(self.opened.set)
@@ -207,7 +207,7 @@ def test_a_chunked_body_left_unread_is_drained_up_to_a_bound(serve):
 
 def test_reading_past_a_limit_of_the_applications_own_is_413(serve):
     async def read_three(request):
-        return told(await request.stream.read(3))
+        return respond(await request.stream.read(3))
 
     wire = serve(App(read_three, limit=None)).connect()
     wire.send(PUT + b"Content-Length: 4\r\n\r\nabcd")
@@ -226,7 +226,7 @@ def test_a_limit_found_within_the_body_is_413_too(serve):
     async def stop_early(request):
         async for _ in request.stream:
             raise BodyTooLargeError("more than the bucket takes")
-        return told("never")
+        return respond("never")
 
     answer = serve(App(stop_early, limit=None)).ask(
         PUT + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
@@ -247,7 +247,7 @@ def test_reading_after_the_answer_fails_instead_of_waiting(serve):
     def answer(request):
         loop = asyncio.get_running_loop()
         loop.call_soon(lambda: tasks.append(loop.create_task(read_late(request.stream))))
-        return told("unread")
+        return respond("unread")
 
     wire = serve(App(answer, limit=None)).connect()
     wire.send(PUT + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
@@ -261,7 +261,7 @@ def test_a_body_has_one_reader(serve):
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="one reader"):
             await request.stream.read(10)
-        return told(await first)
+        return respond(await first)
 
     wire = serve(App(answer, limit=None)).connect()
     wire.send(PUT + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")

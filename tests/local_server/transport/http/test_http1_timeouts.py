@@ -63,9 +63,9 @@ def test_a_streamed_body_that_stalls_is_408_and_reported_to_its_reader(serve):
             raise
 
     running = serve(App(answer, limit=None), stall_seconds=SHORT)
-    told = running.ask(PUT + b"Content-Length: 5\r\n\r\nab")
-    assert told.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert told.count(b"HTTP/1.1") == 1
+    response = running.ask(PUT + b"Content-Length: 5\r\n\r\nab")
+    assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert response.count(b"HTTP/1.1") == 1
     running.settle()
     assert errors == ["the request did not come to its end in time"]
 

@@ -54,7 +54,7 @@ class Story:
         return self.events
 
 
-def told(events):
+def summary(events):
     return [(what, name) for what, name, *_ in events]
 
 
@@ -64,7 +64,7 @@ async def two():
 
 
 def test_what_comes_in_one_turn_is_handled_before_any_of_it_is_answered():
-    assert told(asyncio.run(two())) == [
+    assert summary(asyncio.run(two())) == [
         ("handled", "a"),
         ("handled", "b"),
         ("answered", "a"),
@@ -74,7 +74,7 @@ def test_what_comes_in_one_turn_is_handled_before_any_of_it_is_answered():
 
 def test_no_answer_waits_long_for_others(monkeypatch):
     monkeypatch.setattr(server_state, "_LONGEST_WAIT_SECONDS", 0.0)
-    assert told(asyncio.run(two())) == [
+    assert summary(asyncio.run(two())) == [
         ("handled", "a"),
         ("answered", "a"),
         ("handled", "b"),
@@ -119,4 +119,4 @@ def test_nothing_is_quiet_while_a_request_waits_to_be_handled():
         await asyncio.wait_for(story.state.quiet(), 20)
         return story.events
 
-    assert told(asyncio.run(ask())) == [("handled", "a"), ("answered", "a")]
+    assert summary(asyncio.run(ask())) == [("handled", "a"), ("answered", "a")]

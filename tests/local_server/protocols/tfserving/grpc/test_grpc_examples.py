@@ -300,7 +300,7 @@ def test_a_real_estimator_answers_its_tasks_alike(real, apis):
     tasks = ((name, "classification", CLASSIFY), (name, "regression", REGRESS))
     one, two = real.MultiInference(multi(apis, *tasks)).results
     alone = real.Classify(about(apis.classify(), name, "", 2))
-    told = classes(alone)[0]
-    assert [label for label, _ in told] == ["0", "1"]
+    pairs = classes(alone)[0]
+    assert [label for label, _ in pairs] == ["0", "1"]
     assert one.classification_result == alone.result
-    assert two.regression_result.regressions[0].value == pytest.approx(told[1][1])
+    assert two.regression_result.regressions[0].value == pytest.approx(pairs[1][1])

@@ -48,14 +48,14 @@ def test_calls_that_fail_leave_the_others_to_their_own_answers(predictions, ask)
         if n % 4 == 0:
             assert list(call.result().outputs["y"].float_val) == [n / 2 + 2]
         else:
-            told = call.exception()
+            failure = call.exception()
             code, text = [
                 (grpc.StatusCode.RESOURCE_EXHAUSTED, "no room"),
                 (grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest(none{n})"),
                 (grpc.StatusCode.INVALID_ARGUMENT, f"in the request {{k{n}}}"),
             ][n % 4 - 1]
-            assert told.code() is code
-            assert text in told.details()
+            assert failure.code() is code
+            assert text in failure.details()
 
 
 def test_calls_that_wait_in_a_batch_hold_no_thread(model_folder, ask):

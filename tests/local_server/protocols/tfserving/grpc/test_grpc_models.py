@@ -49,10 +49,10 @@ def test_metadata_reports_the_signatures_of_a_version_without_a_signatures_name(
     assert (spec.name, spec.version.value, spec.signature_name) == ("half", 1, "")
     signatures = described(apis, response)
     assert set(signatures) == {"serving_default", "slow", "broken", "two", "defaulted"}
-    told = signatures["serving_default"]
-    assert told.method_name == "tensorflow/serving/predict"
-    assert (told.inputs["x"].name, told.inputs["x"].dtype) == ("x:0", 1)
-    assert told.inputs["x"].tensor_shape.unknown_rank
+    reported = signatures["serving_default"]
+    assert reported.method_name == "tensorflow/serving/predict"
+    assert (reported.inputs["x"].name, reported.inputs["x"].dtype) == ("x:0", 1)
+    assert reported.inputs["x"].tensor_shape.unknown_rank
 
 
 def test_metadata_of_a_real_model_is_what_stands_in_its_file(shared_models, apis):
@@ -192,8 +192,11 @@ def test_a_new_model_that_fails_is_reported_by_its_version_and_reason(own, apis,
             "DATA_LOSS: half of it is missing}, }"
         ),
     )
-    told = own.GetModelStatus(about(apis.status(), "broken")).model_version_status[0]
-    assert (told.status.error_code, told.status.error_message) == (15, "half of it is missing")
+    reported = own.GetModelStatus(about(apis.status(), "broken")).model_version_status[0]
+    assert (reported.status.error_code, reported.status.error_message) == (
+        15,
+        "half of it is missing",
+    )
 
 
 def test_a_label_of_a_version_that_does_not_exist_changes_nothing(own, apis, model_folder):
