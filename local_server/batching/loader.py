@@ -16,9 +16,12 @@ _OWN_FILE = "batching_params.pbtxt"
 
 
 def batched(
-    load: Loader, parameters: BatchingParameters | None, *, per_model: bool = False,
+    load: Loader,
+    parameters: BatchingParameters | None,
+    *,
+    per_model: bool = False,
     observer: BatchObserver | None = None,
-) -> Loader:  # fmt: skip
+) -> Loader:
     """Return a loader of batched models; all share one pool of batch threads.
 
     With `per_model`, each model's `batching_params.pbtxt` beside its `saved_model.pb` is used: a

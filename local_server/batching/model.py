@@ -52,9 +52,12 @@ class BatchedModel:
     """
 
     def __init__(
-        self, model: LoadedModel, parameters: BatchingParameters, scheduler: Scheduler,
+        self,
+        model: LoadedModel,
+        parameters: BatchingParameters,
+        scheduler: Scheduler,
         observer: BatchObserver | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_queues(parameters)
         self._model = model
         self.replicas = replicas_of(model)
@@ -86,9 +89,14 @@ class BatchedModel:
         return route.answer(completion.wait())
 
     async def submit(
-        self, signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str] = (), *,
-        deadline: float | None = None, completion: LoopCompletion | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        signature: str,
+        inputs: Mapping[str, Tensor],
+        output_filter: Sequence[str] = (),
+        *,
+        deadline: float | None = None,
+        completion: LoopCompletion | None = None,
+    ) -> dict[str, Tensor]:
         """Run a signature in a batch for a coroutine, without a thread of its own.
 
         The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED

@@ -80,9 +80,14 @@ class Inference:
     """
 
     def __init__(
-        self, manager: Servables, executor: Executor, *, check_methods: bool = False,
-        observer: Observer = unobserved, json_limits: JsonLimits = DEFAULT_LIMITS,
-    ) -> None:  # fmt: skip
+        self,
+        manager: Servables,
+        executor: Executor,
+        *,
+        check_methods: bool = False,
+        observer: Observer = unobserved,
+        json_limits: JsonLimits = DEFAULT_LIMITS,
+    ) -> None:
         self._manager = manager
         self._executor = executor
         self._check_methods = check_methods
@@ -95,9 +100,14 @@ class Inference:
         self._waiting: set[asyncio.Task[Any]] = set()
 
     async def predict(
-        self, spec: ModelSpec, decode: Decode, output_filter: Sequence[str] = (), *,
-        timeout_seconds: float | None = None, small: bool = False,
-    ) -> Prediction:  # fmt: skip
+        self,
+        spec: ModelSpec,
+        decode: Decode,
+        output_filter: Sequence[str] = (),
+        *,
+        timeout_seconds: float | None = None,
+        small: bool = False,
+    ) -> Prediction:
         """Decode and run a request in the executor, or in a batch if the model batches.
 
         With `small`, a request for a batch is decoded on the event loop. `output_filter` holds the
@@ -248,9 +258,14 @@ class Inference:
             return answer
 
     async def _run_in_batch(
-        self, obs: Observation, servable: Servable, wait: _Wait,
-        signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str] = (),
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        obs: Observation,
+        servable: Servable,
+        wait: _Wait,
+        signature: str,
+        inputs: Mapping[str, Tensor],
+        output_filter: Sequence[str] = (),
+    ) -> dict[str, Tensor]:
         model = servable.model
         if not isinstance(model, BatchedModel):  # the version has changed in between
             return await self.submit(lambda: obs.run(servable, signature, inputs, output_filter))

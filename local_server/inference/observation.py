@@ -43,9 +43,20 @@ class Observation:
     """
 
     __slots__ = (
-        "_began", "_observe", "answer", "code", "examples", "inputs", "method", "run_seconds",
-        "seconds", "servable", "signature", "spec", "tasks",
-    )  # fmt: skip
+        "_began",
+        "_observe",
+        "answer",
+        "code",
+        "examples",
+        "inputs",
+        "method",
+        "run_seconds",
+        "seconds",
+        "servable",
+        "signature",
+        "spec",
+        "tasks",
+    )
 
     def __init__(self, method: Method, spec: ModelSpec, observe: Observer) -> None:
         self.method = method
@@ -85,9 +96,12 @@ class Observation:
             logger.exception("a request could not be observed")
 
     def run(
-        self, servable: Servable, signature: str, inputs: Mapping[str, Tensor],
+        self,
+        servable: Servable,
+        signature: str,
+        inputs: Mapping[str, Tensor],
         output_filter: Sequence[str] = (),
-    ) -> dict[str, Tensor]:  # fmt: skip
+    ) -> dict[str, Tensor]:
         """Run a signature of the version and measure its time; see LoadedModel."""
         self.signature = signature
         run = servable.model.run

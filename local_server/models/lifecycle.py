@@ -210,8 +210,11 @@ class Lifecycle:
         except CloudserveError as error:
             logger.warning(
                 "the files of version %d of model %s changed and cannot be loaded, it is served as "
-                "it was: %s", version, name, error.message,
-            )  # fmt: skip
+                "it was: %s",
+                version,
+                name,
+                error.message,
+            )
         except Exception:
             logger.exception("version %d of model %s", version, name)
         finally:
@@ -250,8 +253,11 @@ class Lifecycle:
             logger.log(
                 logging.DEBUG if failure.message == logged else logging.WARNING,
                 "version %d of model %s did not load, %d attempts are left: %s",
-                version, name, left + 1, failure.message,
-            )  # fmt: skip
+                version,
+                name,
+                left + 1,
+                failure.message,
+            )
             logged = failure.message
             stream.pausing[version] = Failure(version, path, failure, stream.tried[version].files)
             await self._pause(lambda: not is_aspired() or version not in stream.pausing)

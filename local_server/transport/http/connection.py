@@ -307,11 +307,8 @@ class Connection(asyncio.Protocol):
 
     def _proceed(self) -> None:
         """Process the bytes that arrived while a request was in flight."""
-        if (
-            self._state is not ConnectionState.HEAD
-            or self._out.paused
-            or self._transport.is_closing()
-        ):
+        is_blocked = self._out.paused or self._transport.is_closing()
+        if is_blocked or self._state is not ConnectionState.HEAD:
             return
         self.data_received(self._in.take_back())
         if self._eof and not self._owes_answer():
@@ -330,10 +327,8 @@ class Connection(asyncio.Protocol):
         A close with unread bytes, or bytes that arrive after it, resets the connection, and the
         reset may overtake the answer (RFC 9112 9.6).
         """
-        nothing_comes = self._eof or (
-            self._state is ConnectionState.ANSWER and not self._out.can_end
-        )
-        if nothing_comes or self._transport.is_closing():
+        is_whole = self._state is ConnectionState.ANSWER and not self._out.can_end
+        if self._eof or is_whole or self._transport.is_closing():
             self._state = ConnectionState.CLOSED
             self._transport.close()
             return
@@ -353,11 +348,8 @@ class Connection(asyncio.Protocol):
         """Close if idle, else after the response in flight."""
         self._stopping = True
         self._keep = False
-        if (
-            self._state is ConnectionState.HEAD
-            and not self._reader.started
-            and not self._in.waiting
-        ):
+        is_idle = not (self._reader.started or self._in.waiting)
+        if is_idle and self._state is ConnectionState.HEAD:
             self._transport.close()
 
     def abort(self) -> None:
@@ -381,15 +373,10 @@ class Connection(asyncio.Protocol):
         return idle_timeout(self._state, limits, head_started=self._reader.started)
 
     def _expire(self) -> None:
-        if (
-            self._out.unsent
-            or self._state is ConnectionState.LINGER
-            or self._transport.is_closing()
-        ):
+        lingers = self._state is ConnectionState.LINGER
+        if self._out.unsent or lingers or self._transport.is_closing():
             self._transport.abort()
-        elif (
-            self._state in {ConnectionState.GATHER, ConnectionState.STREAM} or self._reader.started
-        ):
+        elif self._reader.started or self._state in _IN_BODY:
             self._refuse(HttpError(408, "the request did not come to its end in time"))
         else:
             self._transport.close()
