@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 _CHECK_SECONDS = 1.0
 
 T = TypeVar("T")
-_Stamp = tuple[int, ...]
+Stamp = tuple[int, ...]
 
 
 class ReloadedFile(Generic[T]):
@@ -40,7 +40,7 @@ class ReloadedFile(Generic[T]):
         self._read = read
         self._now = now
         self._lock = threading.Lock()
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self._current = read(path)
         self._checked = now()
 
@@ -54,7 +54,7 @@ class ReloadedFile(Generic[T]):
             return self._current
 
     def _refresh(self) -> None:
-        stamp = _stamp(self._path)
+        stamp = file_stamp(self._path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -67,7 +67,7 @@ class ReloadedFile(Generic[T]):
             logger.info("%s was read again", self._path)
 
 
-def _stamp(path: Path) -> _Stamp:
+def file_stamp(path: Path) -> Stamp:
     """Return what identifies a version of a file, or the error number if it cannot be read."""
     try:
         status = path.stat()

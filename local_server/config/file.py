@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..reloaded_file import Stamp, file_stamp
 from ..status import StatusError
 from .messages import model_server_config
 from .model_config import ModelServerConfig, read_config
@@ -19,12 +20,12 @@ class ConfigFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp: tuple[int, ...] | None = None
+        self._stamp: Stamp | None = None
         self._read: ModelServerConfig | StatusError = ModelServerConfig(is_given=False)
 
     def read(self) -> ModelServerConfig:
         """Return the configuration; raises as `parse_text_file` and `read_config` do."""
-        stamp = _stamp(self._path)
+        stamp = file_stamp(self._path)
         if stamp != self._stamp:
             self._read = self._parse()
             self._stamp = stamp
@@ -38,12 +39,3 @@ class ConfigFile:
             return read_config(parse_text_file(self._path, model_server_config()))
         except StatusError as error:
             return error
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what identifies a version of a file, or the error number if it cannot be read."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        return (error.errno or 0,)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

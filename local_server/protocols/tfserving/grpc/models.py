@@ -20,7 +20,7 @@ from ....inference import Inference
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, Message, Method, Service
 from ...middleware.foreign import Sites
-from .reloader import Reloader
+from .services import Reloader
 from .spec import read_any_spec
 
 _ANY_HOST = Sites(checks_host=False)

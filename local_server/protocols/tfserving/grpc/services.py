@@ -8,13 +8,25 @@ tensorflow_serving/model_servers; see tfserving.md 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from cloudserve.errors import MissingExtraError
 
+from ....config import ModelServerConfig
 from ....inference import Inference
 from ....runtime.tensorflow import import_tensorflow
 from ....transport.grpc_types import Service
-from .reloader import Reloader
+
+
+class Reloader(Protocol):
+    """Replaces the configured models: `models.ServerCore`."""
+
+    async def reload(self, config: ModelServerConfig, seconds: float | None = None) -> None:
+        """Replace the configuration, and wait until every new model is available.
+
+        Raises StatusError; DEADLINE_EXCEEDED after `seconds`.
+        """
+        ...
 
 
 class TfServingGrpc:
