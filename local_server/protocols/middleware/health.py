@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ...models import VersionState
 from ...transport.types import Application, Head, Request, Response
-from ..tfserving.model_json import print_json, version_json
+from ..version_json import print_json, version_json
 
 _JSON = "application/json"
 _NO_BODY = 0

@@ -6,7 +6,6 @@ protobuf's JSON as C++ writes it: one space of indent, defaults printed, int64 a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +13,7 @@ from google.protobuf import json_format
 
 from ...inference.types import Metadata
 from ...models import VersionState
+from ..version_json import print_json, version_json
 
 
 def status_json(states: Iterable[VersionState]) -> bytes:
@@ -38,23 +38,8 @@ def metadata_json(metadata: Metadata) -> bytes:
     )
 
 
-def version_json(state: VersionState) -> dict[str, Any]:
-    """Return a version and its state as a JSON object."""
-    return {
-        "version": str(state.version),
-        "state": state.state.name,
-        "status": {"error_code": state.code.name, "error_message": state.message},
-    }
-
-
 def _definition(definition: Any) -> dict[str, Any]:
     written: dict[str, Any] = json_format.MessageToDict(
         definition, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     return written
-
-
-def print_json(message: dict[str, Any]) -> bytes:
-    """Return a JSON object formatted as protobuf does."""
-    text = json.dumps(message, indent=1, ensure_ascii=False)
-    return text.encode("utf-8", "surrogateescape") + b"\n"

@@ -115,7 +115,7 @@ class Running:
 
     def settle(self) -> int:
         """Wait until nothing is in flight; return how many connections are open then."""
-        self.run(self.server._hub.quiet())
+        self.run(self.server._state.quiet())
         return self.server.connections
 
 

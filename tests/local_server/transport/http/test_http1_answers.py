@@ -143,12 +143,12 @@ def test_a_client_that_reads_nothing_gets_nothing_more_asked(serve):
 
 
 async def buffered(running) -> int:
-    (connection,) = running.server._hub.connections
+    (connection,) = running.server._state.connections
     return connection._transport.get_write_buffer_size()
 
 
 async def paused(running) -> bool:
-    (connection,) = running.server._hub.connections
+    (connection,) = running.server._state.connections
     return connection._out.paused
 
 

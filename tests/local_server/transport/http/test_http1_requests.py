@@ -196,7 +196,7 @@ def test_small_answers_are_not_delayed_by_nagle(serve, loop):
     async def no_delay() -> int:
         import socket
 
-        (connection,) = running.server._hub.connections
+        (connection,) = running.server._state.connections
         sock = connection._transport.get_extra_info("socket")
         return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
