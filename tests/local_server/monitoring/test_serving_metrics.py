@@ -18,7 +18,7 @@ from cloudserve.local_server.transport.types import Head, Request, Response
 PATH = "/monitoring/prometheus/metrics"
 
 
-class Face:
+class StubApp:
     """An application that answers what it was made with, at once or a moment later."""
 
     def __init__(self, answer, *, later=False):
@@ -45,9 +45,9 @@ def lines(metrics, start=""):
     ]
 
 
-def ask(face, target, method="POST"):
+def ask(app, target, method="POST"):
     path, _, query = target.partition("?")
-    answer = face.handle(Request(Head(method, path, query)))
+    answer = app.handle(Request(Head(method, path, query)))
     if isinstance(answer, Response):
         return answer
 
@@ -88,24 +88,24 @@ def test_an_unused_server_reports_every_metric_of_tensorflow_serving_by_its_type
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 def test_the_exact_path_answers_whatever_the_method_and_takes_no_body(metrics, method):
-    face = MetricsApp(metrics, Face(Response(404)))
-    answer = ask(face, PATH, method)
+    app = MetricsApp(metrics, StubApp(Response(404)))
+    answer = ask(app, PATH, method)
     assert (answer.status, answer.content_type) == (200, "text/plain")
     assert answer.body == metrics.page()
-    assert face.body_limit(Head(method, PATH)) == 0
+    assert app.body_limit(Head(method, PATH)) == 0
 
 
 def test_a_query_on_the_path_is_refused_as_tensorflow_serving_does(metrics):
-    answer = ask(MetricsApp(metrics, Face(Response(404)), "/m"), "/m?name=x")
+    answer = ask(MetricsApp(metrics, StubApp(Response(404)), "/m"), "/m?name=x")
     assert (answer.status, answer.content_type) == (400, "text/plain")
     assert answer.body == b"Unexpected path: /m?name=x. Should be /m"
 
 
 @pytest.mark.parametrize("target", ["/metrics", PATH + "/", PATH.upper(), "/"])
 def test_every_other_path_goes_behind(metrics, target):
-    face = MetricsApp(metrics, Face(Response(404, b"no")))
-    assert ask(face, target).body == b"no"
-    assert face.body_limit(Head("GET", target)) == 7
+    app = MetricsApp(metrics, StubApp(Response(404, b"no")))
+    assert ask(app, target).body == b"no"
+    assert app.body_limit(Head("GET", target)) == 7
     assert lines(metrics, ":tensorflow:serving:request_count") == []
 
 
@@ -123,7 +123,7 @@ def test_every_other_path_goes_behind(metrics, target):
 )
 @pytest.mark.parametrize("later", [False, True])
 def test_rest_requests_count_by_the_model_and_api_of_their_url(metrics, target, model, api, later):
-    ask(MetricsApp(metrics, Face(Response(200), later=later)), target)
+    ask(MetricsApp(metrics, StubApp(Response(200), later=later)), target)
     count = ":tensorflow:serving:request_count"
     assert lines(metrics, count) == [f'{count}{{model_name="{model}",status="OK"}} 1']
     latency = ":tensorflow:serving:request_latency_count"
@@ -141,7 +141,7 @@ def test_rest_requests_count_by_the_model_and_api_of_their_url(metrics, target, 
     ],
 )
 def test_failures_count_by_their_code_and_have_no_latency(metrics, answer, status):
-    ask(MetricsApp(metrics, Face(answer)), "/v1/models/m:predict")
+    ask(MetricsApp(metrics, StubApp(answer)), "/v1/models/m:predict")
     count = ":tensorflow:serving:request_count"
     assert lines(metrics, count) == [f'{count}{{model_name="m",status="{status}"}} 1']
     assert lines(metrics, ":tensorflow:serving:request_latency") == []
@@ -151,9 +151,9 @@ def test_failures_count_by_their_code_and_have_no_latency(metrics, answer, statu
     ("error", "status"), [(ValueError(), "INTERNAL"), (asyncio.CancelledError(), "CANCELLED")]
 )
 def test_a_request_that_breaks_off_counts_too(metrics, error, status):
-    face = MetricsApp(metrics, Face(error, later=True))
+    app = MetricsApp(metrics, StubApp(error, later=True))
     with pytest.raises(type(error)):
-        ask(face, "/v1/models/m:predict")
+        ask(app, "/v1/models/m:predict")
     assert f'status="{status}"' in lines(metrics, ":tensorflow:serving:request_count")[0]
 
 

@@ -23,6 +23,7 @@ class Noted:
     def __init__(self, model):
         self.model = model
         self.signatures, self.all_signatures = model.signatures, model.all_signatures
+        self.definitions = model.definitions
         self.calls, self.closed = [], False
         self.entered, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()

@@ -204,9 +204,9 @@ def test_an_application_that_streams_its_bodies_still_does(tokens):
 
 def preflight(tokens, **options):
     """Ask by OPTIONS, as a browser does; return the headers of the answer and of a refusal."""
-    face = App()
-    face.handle = lambda _: Response(200, headers={"Access-Control-Allow-Headers": "Content-Type"})
-    front = AuthorizedHttp(tokens, face, **options)
+    app = App()
+    app.handle = lambda _: Response(200, headers={"Access-Control-Allow-Headers": "Content-Type"})
+    front = AuthorizedHttp(tokens, app, **options)
     answer = front.handle(Request(Head("OPTIONS", "/v1/models/m", "", {"origin": "http://x"})))
     refusal = front.handle(Request(Head("GET", "/v1/models/m", "", {"origin": "http://x"})))
     return dict(answer.headers), dict(refusal.headers)

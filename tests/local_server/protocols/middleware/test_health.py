@@ -29,8 +29,8 @@ class ServerStatus:
         return {"half": {"stable": 1}}.get(name, {})
 
 
-class Behind:
-    """The face behind, which takes bodies of 7 bytes."""
+class StubApp:
+    """The wrapped application, whose body limit is 7 bytes."""
 
     def body_limit(self, head):
         return 7
@@ -46,7 +46,7 @@ def served():
 
 @pytest.fixture
 def ask(served):
-    app = Health(served, Behind())
+    app = Health(served, StubApp())
 
     def ask(target, method="GET"):
         answer = app.handle(Request(Head(method, target, {}), b""))
