@@ -24,10 +24,10 @@ from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
 from ..inference import Inference
 from ..models import Manager
 from ..protocols.middleware.foreign import SameSite, Sites
+from ..runtime.capi.library import library
 from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
-from ..runtime.tensorflow import import_tensorflow
 from ..transport.http.server import HttpServer
 from ..transport.limits import Limits
 from ..transport.types import Head
@@ -228,9 +228,9 @@ class Emulator:
 
 
 async def _warm() -> None:
-    """Import TensorFlow ahead of the first model, whose load reports a missing TensorFlow."""
+    """Open TensorFlow ahead of the first model, whose load reports a missing TensorFlow."""
     try:
-        await asyncio.to_thread(import_tensorflow)
+        await asyncio.to_thread(library)
     except MissingExtraError as error:
         logger.warning("%s; %s", error.message, error.hint)
 

@@ -1,7 +1,7 @@
 """Requests as `PredictionLog`s, which a request log stores and a warm-up replays.
 
 Source: tensorflow_serving/apis/prediction_log.proto. A request of any protocol is stored as the
-equivalent gRPC request. Imports TensorFlow with the messages.
+equivalent gRPC request.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from ..codecs.room import EXAMPLE_BYTES, STRING_BYTES
 from ..codecs.tensor_proto import to_tensor_proto
 from ..inference.types import Classifications, ModelSpec, Prediction, Regressions, Task
+from ..messages import message_class
 from ..protocols.tfserving.grpc.examples import write_classifications, write_regressions
 from ..protocols.tfserving.grpc.spec import write_spec
-from ..runtime.tensorflow import import_tensorflow
 from ..runtime.types import Tensor
 from ..transport.grpc_types import Message
 
@@ -57,10 +57,7 @@ def to_entry(observation: Observation, answer: Answer, sampling_rate: float) -> 
 
 def to_record(entry: Entry) -> bytes:
     """Return a serialized `PredictionLog`."""
-    import_tensorflow()  # with its log silenced, before the messages import it
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
-    log = PredictionLog()
+    log = message_class("tensorflow.serving.PredictionLog")()
     log.log_metadata.sampling_config.sampling_rate = entry.sampling_rate
     match entry.answer:
         case Prediction() as answer:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cloudserve.savedmodel.dtypes import dtype_name
+
 from ..status import Code, StatusError
 from .types import Tensor
 
@@ -15,33 +17,15 @@ _WORDS = {"float32": "float", "float64": "double", "float16": "half", "object": 
 _NO_VALUES = frozenset({"resource", "variant"})
 
 
-def as_array(value: Any, dtype: np.dtype[Any] | None = None) -> Tensor:
-    """Return a fetched value as an array: TensorFlow hands out scalars as numpy's or as bytes.
+def check_output(output: str, number: int) -> None:
+    """Refuse an output of this `DataType` if it lives in the process: a resource, a variant.
 
-    `dtype` is that of a quantized tensor, which TensorFlow hands out as plain integers.
+    Raises StatusError (INVALID_ARGUMENT).
     """
-    if dtype is not None:
-        quantized: Tensor = np.asarray(value).view(dtype)
-        return quantized
-    if isinstance(value, np.ndarray):
-        return value
-    if isinstance(value, bytes):
-        scalar: Tensor = np.empty((), object)
-        scalar[()] = value
-        return scalar
-    return np.asarray(value)
-
-
-def fetched_as(output: str, dtype: Any) -> np.dtype[Any] | None:
-    """Return the dtype that `as_array` gives a fetched tensor of this TensorFlow type.
-
-    Raises StatusError (INVALID_ARGUMENT) for a resource and a variant: they live in the process.
-    """
-    base = dtype.base_dtype
-    if base.name in _NO_VALUES:
-        text = f"The output {output} is a {base.name}, which cannot be sent in a response"
+    name = dtype_name(number)
+    if name in _NO_VALUES:
+        text = f"The output {output} is a {name}, which cannot be sent in a response"
         raise StatusError(Code.INVALID_ARGUMENT, text)
-    return np.dtype(base.as_numpy_dtype) if base.is_quantized else None
 
 
 def dtype_word(dtype: np.dtype[Any]) -> str:

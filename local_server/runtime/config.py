@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..config.textproto import parse_text_file
+from ..messages import Message, message_class
 from .devices import Device, count_cpus
 from .options import SessionOptions
-from .tensorflow import import_tensorflow
 
 # On small batches more threads an op make a call two to three times slower: requests are what runs
 # in parallel.
 _INTRA_OP_THREADS = 1
 
 
-def read_config(options: SessionOptions) -> Any:
+def read_config(options: SessionOptions) -> Message:
     """Return the options' `ConfigProto`, with 0 where the server is to choose.
 
     The flags go before the file where they are given. (Upstream overwrites the file's threads and
     memory fraction with the flags' zeros; a file that says them means them.) Raises StatusError
     for a file that is missing, or is no ConfigProto.
     """
-    message = import_tensorflow().compat.v1.ConfigProto
+    message = message_class("tensorflow.ConfigProto")
     file = options.config_file
     config = parse_text_file(file, message) if file else message()
     intra, inter = options.threads
@@ -36,7 +35,7 @@ def read_config(options: SessionOptions) -> Any:
     return config
 
 
-def session_config(given: Any, devices: Sequence[Device]) -> Any:
+def session_config(given: Message, devices: Sequence[Device]) -> Message:
     """Complete a `ConfigProto` for sessions that see these devices.
 
     Placement is soft: of a model pinned to a GPU, or exported with one where there is none now,

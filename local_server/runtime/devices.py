@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..status import Code, StatusError
 
@@ -45,13 +44,14 @@ def parse_devices(words: Iterable[str]) -> tuple[Device | None, ...]:
     return devices
 
 
-def find_devices(tf: Any, words: Sequence[str]) -> tuple[Device, ...]:
+def find_devices(words: Sequence[str], names: Callable[[], Sequence[str]]) -> tuple[Device, ...]:
     """Return the devices that words name and this machine has; none for no words.
 
-    `all` is every GPU, or the CPU where there is none. Raises StatusError (FAILED_PRECONDITION) for
-    a GPU that is not there.
+    `all` is every GPU, or the CPU where there is none. `names` gives TensorFlow's names of the
+    devices that it sees; it is asked if there are words. Raises StatusError (FAILED_PRECONDITION)
+    for a GPU that is not there.
     """
-    gpus = tuple(_gpus(tf)) if words else ()
+    gpus = tuple(_gpus(names())) if words else ()
     found: list[Device] = []
     for word, device in zip(words, parse_devices(words), strict=True):
         if device is None:
@@ -86,9 +86,11 @@ def _parse(word: str) -> Device | None:
     return device
 
 
-def _gpus(tf: Any) -> Iterator[Device]:
-    for index, _ in enumerate(tf.config.list_physical_devices(_GPU)):
-        yield Device(_GPU, index)
+def _gpus(names: Iterable[str]) -> Iterator[Device]:
+    for name in names:
+        kind, _, index = name.rpartition("device:")[2].partition(":")
+        if kind == _GPU:
+            yield Device(_GPU, int(index))
 
 
 def _without_gpus(word: str) -> tuple[Device, ...]:

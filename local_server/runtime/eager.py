@@ -13,7 +13,8 @@ import numpy as np
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, TensorSpec
 
 from ..status import Code, StatusError
-from .arrays import as_array, check_dtypes, dtype_word, fetched_as
+from .arrays import check_dtypes, check_output, dtype_word
+from .dtypes import numpy_dtype
 from .errors import closed, load_error, status_error
 from .memory import collect
 from .restore import Restored
@@ -108,13 +109,15 @@ class EagerModel:
 
 
 def _to_array(alias: str, tensor: Any) -> Tensor:
-    dtype = fetched_as(alias, tensor.dtype)
-    return as_array(tensor.numpy(), dtype)
+    """Return a tensor's array: TensorFlow has strings as bytes, quantized numbers as plain ones."""
+    number = tensor.dtype.as_datatype_enum
+    check_output(alias, number)
+    value, dtype = tensor.numpy(), numpy_dtype(number)
+    return np.asarray(value).view(dtype) if dtype.names else np.asarray(value, dtype)
 
 
 def _numpy_dtype(tf: Any, spec: TensorSpec) -> np.dtype[Any]:
-    dtype: np.dtype[Any] = np.dtype(tf.dtypes.as_dtype(spec.dtype).as_numpy_dtype)
-    return dtype
+    return numpy_dtype(tf.dtypes.as_dtype(spec.dtype).as_datatype_enum)
 
 
 def _missing(tf: Any, spec: TensorSpec) -> StatusError:

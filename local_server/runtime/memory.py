@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 _MIB = 2**20
 # Of malloc.h. What is larger than the first is mapped by itself and returned when it is freed, at
@@ -31,24 +30,10 @@ def keep_activations() -> None:
         mallopt(_TRIM_THRESHOLD, _TRIM_BYTES)
 
 
-def close_session(session: Any) -> None:
-    """Close a session and take its graph apart, so that both are freed with the last reference.
-
-    A graph and its ops refer to each other. Left to the garbage collector, the constants of a
-    closed model stay in memory until it examines its oldest generation, which may be never.
-    `tf.saved_model.save` takes its own graphs apart in the same way.
-    """
-    from tensorflow.python.framework.ops import dismantle_graph
-
-    graph = session.graph
-    session.close()
-    dismantle_graph(graph)
-
-
 def collect() -> None:
     """Free what refers to itself, and return the pages.
 
-    It takes milliseconds, because the objects of TensorFlow's import are frozen (`tensorflow`).
+    It takes milliseconds: the objects of TensorFlow's import, if it is imported, are frozen.
     """
     gc.collect()
     give_memory_back()

@@ -11,14 +11,17 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cloudserve.savedmodel.checks.op_packages import OpPackage, package_of
 from cloudserve.savedmodel.graph import read_graph
 
+from ..messages import Message
 from ..status import Code
+from .capi import registry
+from .capi.status import OpError
 from .options import library_paths
 from .serving_image import ServingImage
+from .tensorflow import import_tensorflow
 from .types import LoadError
 
 VARIABLE = "CLOUDSERVE_OP_LIBRARIES"
@@ -37,7 +40,7 @@ class OpSource:
     libraries: tuple[Path, ...] = ()
     """Shared libraries of custom ops; the environment's where none is given."""
 
-    def provide(self, tf: Any, graph_def: Any, path: Path) -> None:
+    def provide(self, graph_def: Message, path: Path) -> None:
         """Load the libraries, and import the packages of ops that TensorFlow does not have yet.
 
         Raises LoadError for an op that the image does not have, a library that cannot be loaded,
@@ -48,38 +51,38 @@ class OpSource:
             self.image.check_ops(graph_def, path)
         with _one_at_a_time:
             for library in self.libraries or _from_environment():
-                _load(tf, library, path)
-            for op in _missing_ops(graph_def):
-                if package := package_of(op):
-                    _import(package, op, path)
+                _load(library, path)
+            for op, package in _missing_ops(graph_def):
+                _import(package, op, path)
 
 
-def _missing_ops(graph_def: Any) -> list[str]:
-    from tensorflow.python.framework import op_def_registry
-
-    ops = read_graph(graph_def).loaded_ops()
-    return sorted(op for op in ops if op_def_registry.get(op) is None)
+def _missing_ops(graph_def: Message) -> list[tuple[str, OpPackage]]:
+    """Return the ops of other packages that are not registered, with their packages."""
+    ops = sorted(read_graph(graph_def).loaded_ops())
+    foreign = [(op, package) for op in ops if (package := package_of(op))]
+    registered = registry.registered_ops() if foreign else frozenset[str]()
+    return [(op, package) for op, package in foreign if op not in registered]
 
 
 def _from_environment() -> tuple[Path, ...]:
     return library_paths(os.environ.get(VARIABLE, ""))
 
 
-def _load(tf: Any, library: Path, path: Path) -> None:
+def _load(library: Path, path: Path) -> None:
     try:
-        # A path without a directory would be looked up where the system keeps libraries.
-        tf.load_library(str(library.absolute()))
-    except (tf.errors.OpError, OSError, RuntimeError) as error:
+        registry.load_library(library)
+    except OpError as error:
         message = f"The library of custom ops {library} cannot be loaded: {_reason(error)}"
         raise LoadError(
             Code.FAILED_PRECONDITION,
             message,
             where=str(path),
-            hint=f"build it against TensorFlow {tf.__version__}, or correct the path",
+            hint=f"build it against TensorFlow {registry.version()}, or correct the path",
         ) from error
 
 
 def _import(package: OpPackage, op: str, path: Path) -> None:
+    import_tensorflow(f"{package.project} needs it for the op {op}")
     try:
         importlib.import_module(package.module)
     except ModuleNotFoundError as error:

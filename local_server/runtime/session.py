@@ -1,28 +1,31 @@
 """From the folder of a SavedModel to a model in memory: a session for each of its devices.
 
-A model whose variables a session cannot restore is loaded eagerly instead.
+A model whose variables neither its restore op nor its object graph sets is loaded by TensorFlow's
+Python instead.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from ..messages import Message
 from ..status import StatusError
 from .callables import SessionModel
+from .capi.graph import Graph
+from .capi.session import Session
 from .config import read_config, session_config
-from .devices import find_devices
+from .devices import Device, find_devices
 from .eager import load_eagerly
 from .errors import release
 from .memory import collect
 from .op_libraries import OpSource
 from .options import SessionOptions
 from .replicas import ReplicatedModel
-from .restore import Rules, restore
+from .restore import Restored, Rules, restore
 from .serving_image import ServingImage
 from .tensorflow import import_tensorflow
 from .types import LoadedModel, LoadError, Ran
@@ -55,8 +58,8 @@ def session_loader(
 ) -> Callable[[Path], LoadedModel]:
     """Return what does the same with a configuration that is read now, and once.
 
-    `ran` is told of every run of the models. Imports TensorFlow where there is a configuration
-    file. Raises StatusError for that file.
+    `ran` is told of every run of the models. Raises StatusError for a configuration file that
+    cannot be read.
     """
     chosen = options or SessionOptions()
     given = read_config(chosen) if chosen.config_file else None
@@ -77,27 +80,19 @@ def session_loader(
 def _load(
     path: Path,
     tags: tuple[str, ...],
-    given: Any,
+    given: Message,
     options: SessionOptions,
     ran: Ran | None,
     image: ServingImage | None,
 ) -> LoadedModel:
-    tf = import_tensorflow()
-    try:
-        devices = find_devices(tf, options.devices)
-    except StatusError as error:
-        raise LoadError(error.code, error.message, where=str(path)) from error
+    devices = _find_devices(path, given, options)
     config = session_config(given, devices)
     rules = Rules(OpSource(image, options.op_libraries), options.denied_ops)
-    restore_on = partial(restore, tf, path, tags, config, rules=rules)
+    restore_on = partial(restore, path, tags, config, rules=rules)
     first, *others = devices or (None,)
     restored = restore_on(first)
-    if restored.unset:
-        unset = ", ".join(restored.unset)
-        _logger.info("%s: a session cannot restore %s; loading it eagerly", path, unset)
-        if devices:
-            _logger.warning("%s: loaded eagerly it has one replica, where TensorFlow puts it", path)
-        return load_eagerly(tf, path, tags, restored, ran)
+    if restored.session is None:
+        return _load_eagerly(path, tags, restored, devices, ran)
     model = partial(SessionModel, in_pool=given.inter_op_parallelism_threads > 0, ran=ran)
     if not others:
         return model(restored)
@@ -110,3 +105,29 @@ def _load(
         # Only a failure closes what was opened.
         opened.pop_all()
     return ReplicatedModel(replicas)
+
+
+def _find_devices(path: Path, config: Message, options: SessionOptions) -> tuple[Device, ...]:
+    try:
+        return find_devices(options.devices, lambda: _device_names(config))
+    except StatusError as error:
+        raise LoadError(error.code, error.message, where=str(path)) from error
+
+
+def _device_names(config: Message) -> list[str]:
+    return Session(Graph(), config.SerializeToString()).devices()
+
+
+def _load_eagerly(
+    path: Path,
+    tags: tuple[str, ...],
+    restored: Restored,
+    devices: Sequence[Device],
+    ran: Ran | None,
+) -> LoadedModel:
+    unset = ", ".join(restored.unset)
+    _logger.info("%s: a session cannot restore %s; loading it eagerly", path, unset)
+    if devices:
+        _logger.warning("%s: loaded eagerly it has one replica, where TensorFlow puts it", path)
+    tf = import_tensorflow(f"{path} has variables that a session cannot restore")
+    return load_eagerly(tf, path, tags, restored, ran)

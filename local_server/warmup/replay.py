@@ -20,11 +20,11 @@ from cloudserve.savedmodel.signature import Signature
 from ..codecs.tfrecord import RecordError, read_records
 from ..inference import Inference, UnknownSignatureError
 from ..inference.types import ModelSpec, Task
+from ..messages import message_class
 from ..models import Servable, VersionState
 from ..protocols.tfserving.grpc.examples import read_examples
 from ..protocols.tfserving.grpc.inputs import check_filter, read_inputs
 from ..protocols.tfserving.grpc.spec import to_spec
-from ..runtime.tensorflow import import_tensorflow
 from ..runtime.types import LoadedModel, Tensor
 from ..status import Code, StatusError
 from ..transport.grpc_types import Message
@@ -65,11 +65,11 @@ class Replay:
         for a file that is not a TFRecord file, UNIMPLEMENTED for unsupported kinds of records, and
         the error of a failed request.
         """
-        parse = _parser()
+        log = message_class("tensorflow.serving.PredictionLog")
         try:
             with file.open("rb") as opened:
                 for record in read_records(opened):
-                    self._run(_parse(parse, record, file))
+                    self._run(_parse(log, record, file))
                     self._check_count(file)
         except RecordError as error:
             text = f"{error}. Please verify your warmup data is in TFRecord format."
@@ -139,13 +139,6 @@ class _OneModel:
 
 def _spec(request: Message) -> ModelSpec:
     return replace(to_spec(request.model_spec), name=_UNNAMED, version=None, label=None)
-
-
-def _parser() -> Message:
-    import_tensorflow()  # with its log silenced, before the messages import it
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
-    return PredictionLog
 
 
 def _parse(message: Message, record: bytes, file: Path) -> Message:

@@ -52,6 +52,16 @@ WALLS = {
         "local_server.protocols",
         "local_server.transport",
     ],
+    "local_server.messages": ["local_server.codecs", "local_server.runtime"],
+    "local_server.runtime": [
+        "local_server.batching",
+        "local_server.clouds",
+        "local_server.inference",
+        "local_server.models",
+        "local_server.protocols",
+        "local_server.transport",
+    ],
+    "local_server.runtime.capi": ["local_server.codecs", "local_server.config"],
     "local_server.protocols": ["local_server.clouds", "local_server.container"],
     "local_server.protocols.tfserving": ["local_server.protocols.vertex"],
     "local_server.protocols.middleware": [

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.descriptor_pool import DescriptorPool
 
 from ...status import StatusError
 from ..grpc_types import Admit, Call
@@ -47,9 +48,15 @@ async def add_health(server: Any, names: Sequence[str]) -> str:
     return str(health.SERVICE_NAME)
 
 
-def add_reflection(server: Any, names: Sequence[str], admit: Admit | None = None) -> None:
-    """Add reflection of these services, for calls that `admit` accepts."""
-    from grpc_reflection.v1alpha import _async, reflection, reflection_pb2_grpc
+def add_reflection(
+    server: Any, names: Sequence[str], pool: DescriptorPool, admit: Admit | None = None
+) -> None:
+    """Add reflection of these services of a pool, for calls that `admit` accepts.
+
+    The files of health checks and of reflection itself are added to the pool.
+    """
+    from grpc_health.v1 import health_pb2
+    from grpc_reflection.v1alpha import _async, reflection, reflection_pb2, reflection_pb2_grpc
 
     path = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 
@@ -64,5 +71,7 @@ def add_reflection(server: Any, names: Sequence[str], admit: Admit | None = None
             async for answer in super().ServerReflectionInfo(requests, context):
                 yield answer
 
-    servicer = Servicer([*names, reflection.SERVICE_NAME])
+    for module in (health_pb2, reflection_pb2):
+        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+    servicer = Servicer([*names, reflection.SERVICE_NAME], pool)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)

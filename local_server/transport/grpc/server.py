@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf import descriptor_pool
 
 from cloudserve.errors import UserError
 
@@ -126,7 +127,7 @@ class GrpcServer:
         names = [service.name for service in services]
         if self._options.health:
             names.append(await add_health(server, names))
-        add_reflection(server, names, self._options.admit)
+        add_reflection(server, names, _pool(services), self._options.admit)
 
     def _listen(self, server: Any) -> None:
         tls, socket_path = self._options.tls, self._options.socket_path
@@ -181,6 +182,13 @@ def _check_socket(path: Path) -> None:
         raise UserError(
             "this is not a socket", where=str(path), hint="move it away, or name another path"
         )
+
+
+def _pool(services: Sequence[Service]) -> descriptor_pool.DescriptorPool:
+    """Return the descriptor pool of the services' messages; protobuf's default one for none."""
+    requests = (method.request for service in services for method in service.methods.values())
+    first = next(requests, None)
+    return first.DESCRIPTOR.file.pool if first else descriptor_pool.Default()
 
 
 def _credentials(source: TlsSource) -> Any:

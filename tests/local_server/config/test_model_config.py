@@ -205,21 +205,3 @@ def test_any_bytes_are_a_configuration_or_a_value_error(text):
 def test_ten_thousand_levels_are_a_value_error():
     with pytest.raises(ValueError, match=r".+"):
         parse_text_proto(b"model_config_list {" * 10_000, model_server_config())
-
-
-def test_the_messages_are_those_of_tensorflow_serving():
-    from tensorflow_serving.config import model_server_config_pb2
-
-    def fields(descriptor):
-        return {
-            (f.name, f.number, f.type, f.containing_oneof.name if f.containing_oneof else "")
-            for f in descriptor.fields
-        }
-
-    ours = model_server_config().DESCRIPTOR
-    theirs = model_server_config_pb2.ModelServerConfig.DESCRIPTOR
-    assert fields(ours) == fields(theirs)
-    for name in ("ModelConfig", "ModelConfigList"):
-        assert fields(ours.file.message_types_by_name[name]) == fields(
-            theirs.file.message_types_by_name[name]
-        )

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from ctypes import byref, c_void_p, string_at
 from types import MappingProxyType
 
 import numpy as np
@@ -9,11 +10,18 @@ import pytest
 import tensorflow as tf
 from cloudserve.local_server.batching import BatchedModel, BatchingParameters
 from cloudserve.local_server.batching.scheduler import Scheduler
+from cloudserve.local_server.messages import message_class
+from cloudserve.local_server.runtime.capi.buffers import Lent
+from cloudserve.local_server.runtime.capi.library import Buffer, Output, library
+from cloudserve.local_server.runtime.capi.status import Status
+from cloudserve.local_server.runtime.capi.tensors import new_tensor
 from cloudserve.local_server.runtime.config import read_config, session_config
 from cloudserve.local_server.runtime.devices import Device, count_cpus, find_devices, parse_devices
+from cloudserve.local_server.runtime.dtypes import numpy_dtype
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.replicas import ReplicatedModel
-from cloudserve.local_server.runtime.restore import restore
+from cloudserve.local_server.runtime.restore import pin, restore
+from cloudserve.local_server.runtime.saved_model import nodes, read_meta_graph
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
@@ -24,20 +32,10 @@ CPUS = (Device("CPU", 0), Device("CPU", 1))
 ON_BOTH = SessionOptions(devices=("cpu:0", "cpu:1"))
 
 
-class Machine:
-    """A TensorFlow that sees some GPUs."""
-
-    def __init__(self, gpus):
-        self.config = self
-        self._gpus = gpus
-
-    def list_physical_devices(self, kind):
-        assert kind == "GPU"
-        return [object()] * self._gpus
-
-
 def names(words, gpus):
-    return " ".join(map(str, find_devices(Machine(gpus), words)))
+    seen = ["CPU:0", *(f"GPU:{index}" for index in range(gpus))]
+    listed = [f"/job:localhost/replica:0/task:0/device:{name}" for name in seen]
+    return " ".join(map(str, find_devices(words, lambda: listed)))
 
 
 # Words.
@@ -113,15 +111,31 @@ def test_a_device_is_read_as_it_is_written(pairs):
 
 def trace(restored, signature, feeds):
     """Run a signature and give the devices at which its nodes stood, without feeds and fetches."""
-    found = restored.signatures[signature]
-    metadata = tf.compat.v1.RunMetadata()
-    restored.session.run(
-        [spec.tensor_name for spec in found.outputs],
-        {spec.tensor_name: feeds[spec.alias] for spec in found.inputs},
-        options=tf.compat.v1.RunOptions(output_partition_graphs=True),
-        run_metadata=metadata,
+    found, graph = restored.signatures[signature], restored.session.graph
+    fed = [graph.find(spec.tensor_name) for spec in found.inputs]
+    arrays = [np.asarray(feeds[spec.alias]) for spec in found.inputs]
+    tensors = [
+        new_tensor(array.astype(numpy_dtype(one.number)), one.number)
+        for array, one in zip(arrays, fed, strict=True)
+    ]
+    fetched = [graph.find(spec.tensor_name) for spec in found.outputs]
+    options = message_class("tensorflow.RunOptions")(output_partition_graphs=True)
+    lent, metadata, status = Lent(options.SerializeToString()), Buffer(), Status()
+    library().TF_SessionRun(
+        *(restored.session._pointer, byref(lent.buffer)),
+        (Output * len(fed))(*[one.output for one in fed]),
+        (c_void_p * len(fed))(*tensors),
+        len(fed),
+        (Output * len(fetched))(*[one.output for one in fetched]),
+        (c_void_p * len(fetched))(),
+        len(fetched),
+        *((c_void_p * 0)(), 0, byref(metadata), status.pointer),
     )
-    nodes = [node for graph in metadata.partition_graphs for node in graph.node]
+    status.check()
+    told = message_class("tensorflow.RunMetadata").FromString(
+        string_at(metadata.data, metadata.length)
+    )
+    nodes = [node for graph in told.partition_graphs for node in graph.node]
     transport = {"_Arg", "_Retval", "_Send", "_Recv", "_HostSend", "_HostRecv"}
     return {node.device.rpartition("/")[2] for node in nodes if node.op not in transport}
 
@@ -172,35 +186,25 @@ def test_every_node_stands_on_the_replicas_device(
 ):
     path = branches if model == "branches" else shared_models / model
     config = session_config(read_config(SessionOptions()), CPUS)
-    restored = restore(tf, path, ("serve",), config, device)
+    restored = restore(path, ("serve",), config, device)
     assert trace(restored, signature, feeds) == {f"device:CPU:{device.index}"}
     restored.session.close()
 
 
 def test_what_a_model_puts_on_the_cpu_stays_there_beside_a_gpu(shared_models):
-    config = session_config(read_config(SessionOptions()), ())
-    path = shared_models / "tfs_half_plus_two_tf2/123"
-    restored = restore(tf, path, ("serve",), config, Device("GPU", 0))
-    graph = restored.session.graph.as_graph_def()
-    bodies = [node for function in graph.library.function for node in function.node_def]
-    devices = {node.op: node.device for node in [*graph.node, *bodies]}
+    graph = read_meta_graph(shared_models / "tfs_half_plus_two_tf2/123", ("serve",)).graph_def
+    pin(graph, Device("GPU", 0))
+    devices = {node.op: node.device for node in nodes(graph)}
     assert devices["VarHandleOp"] == devices["Mul"] == "/device:GPU:0"
     # The exporter wrote these at the CPU.
     assert devices["RestoreV2"] == devices["SaveV2"] == "/device:CPU:0"
-    restored.session.close()
 
 
-def test_a_model_that_only_the_eager_loader_restores_has_one_replica(tmp_path, caplog):
-    layers = [tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2, kernel_initializer="ones")]
-    tf.saved_model.save(tf.keras.Sequential(layers), str(tmp_path / "1"))
-    model = load_model(tmp_path / "1", options=ON_BOTH)
-    # What is of no concern to an operator may be logged too: commands run before have it so.
-    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert warnings == [
-        f"{tmp_path / '1'}: loaded eagerly it has one replica, where TensorFlow puts it"
-    ]
-    outputs = model.run("serving_default", {"inputs": np.ones((1, 3), np.float32)})
-    assert outputs["output_0"].tolist() == [[3.0, 3.0]]
+def test_a_keras_model_restored_by_its_object_graph_has_replicas(keras_saved):
+    model = load_model(keras_saved, options=ON_BOTH)
+    for replica in model.replicas:
+        outputs = replica.run("serving_default", {"inputs": np.ones((1, 3), np.float32)})
+        assert outputs["output_0"].tolist() == [[3.0, 3.0]]
     model.close()
 
 

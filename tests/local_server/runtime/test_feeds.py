@@ -54,7 +54,7 @@ def model(request, path):
     if request.param == "session":
         model = load_model(path)
     else:
-        restored = restore(tf, path, ("serve",), read_config(SessionOptions()))
+        restored = restore(path, ("serve",), read_config(SessionOptions()))
         restored.session.close()
         model = load_eagerly(tf, path, ("serve",), restored)
     yield model
@@ -79,7 +79,7 @@ def values_of(dtype):
 def test_each_run_that_succeeds_is_told_with_its_time(path, is_eager):
     times = []
     if is_eager:
-        restored = restore(tf, path, ("serve",), read_config(SessionOptions()))
+        restored = restore(path, ("serve",), read_config(SessionOptions()))
         restored.session.close()
         model = load_eagerly(tf, path, ("serve",), restored, times.append)
     else:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cloudserve.local_server.codecs.tfrecord import frame
+from cloudserve.local_server.runtime.capi.graph import Graph
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
@@ -55,7 +56,7 @@ def save(module, path, function, spec):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Give the paths of a model of variables, one of constants, one the eager loader loads."""
+    """Give the paths of a model of variables, one of constants, and a Keras model."""
     folder, matrix = tmp_path_factory.mktemp("models"), np.eye(WIDTH, dtype=np.float32)
     spec = tf.TensorSpec([None, WIDTH], name="x")
     module = tf.Module()
@@ -64,7 +65,7 @@ def saved(tmp_path_factory):
     save(tf.Module(), folder / "frozen", lambda x: {"y": tf.matmul(x, tf.constant(matrix))}, spec)
     dense = tf.keras.layers.Dense(WIDTH, use_bias=False, kernel_initializer="identity")
     model = tf.keras.Sequential([tf.keras.layers.Input((WIDTH,)), dense])
-    tf.saved_model.save(model, str(folder / "eager"))
+    tf.saved_model.save(model, str(folder / "keras"))
     return folder
 
 
@@ -78,7 +79,7 @@ def no_collector():
 
 def graphs():
     """Return the graphs that this process holds, by their addresses."""
-    return {id(one) for one in gc.get_objects() if issubclass(type(one), tf.Graph)}
+    return {id(one) for one in gc.get_objects() if issubclass(type(one), Graph | tf.Graph)}
 
 
 def load_and_run(path, devices=()):
@@ -92,7 +93,7 @@ def load_and_run(path, devices=()):
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("devices", [(), ("cpu:0", "cpu:1")])
-@pytest.mark.parametrize("name", ["variables", "frozen", "eager"])
+@pytest.mark.parametrize("name", ["variables", "frozen", "keras"])
 def test_no_graph_of_a_closed_model_waits_for_the_garbage_collector(saved, name, devices):
     load_and_run(saved / name, devices).close()  # what TensorFlow makes once and keeps
     before = graphs()
@@ -125,7 +126,7 @@ def add_bad_warmup(path):
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("breakage", [break_data, break_index, break_graph, add_bad_warmup])
-@pytest.mark.parametrize("name", ["variables", "eager"])
+@pytest.mark.parametrize("name", ["variables", "keras"])
 def test_no_graph_of_a_model_that_did_not_load_is_kept_with_its_error(
     saved, tmp_path, name, breakage
 ):

@@ -31,10 +31,10 @@ def answer(x):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("outputs"))
+    path = tmp_path_factory.mktemp("outputs")
     spec = tf.TensorSpec([None], tf.float32, name="x")
     function = tf.function(answer, input_signature=[spec])
-    tf.saved_model.save(tf.Module(), path, signatures=function)
+    tf.saved_model.save(tf.Module(), str(path), signatures=function)
     loaded = load_model(path)
     yield loaded
     loaded.close()

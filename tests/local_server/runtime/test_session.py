@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from cloudserve.local_server.runtime.callables import make_callable
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
@@ -199,7 +198,7 @@ def test_tags_that_no_graph_has_are_told(shared_models):
     )
 
 
-# What a Session cannot restore, and how the rest is done.
+# What the restore op leaves unset.
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +211,7 @@ def keras_3_saved(tmp_path_factory):
     return path
 
 
-def test_a_keras_3_model_that_a_session_cannot_restore_is_loaded_eagerly(keras_3_saved):
+def test_a_keras_3_model_is_restored_by_its_object_graph(keras_3_saved):
     model = load_model(keras_3_saved)
     x = np.array([[1, 2, 3]], np.float32)
     assert model.run("serving_default", {"inputs": x})["output_0"].tolist() == [[6.0, 6.0]]
@@ -225,18 +224,6 @@ def test_a_keras_3_model_that_a_session_cannot_restore_is_loaded_eagerly(keras_3
 def test_init_ops_are_no_signatures_of_requests(models):
     model = models("tfs_half_plus_two_tf2/123")
     assert set(model.all_signatures) - set(model.signatures) == {"__saved_model_init_op"}
-
-
-class PublicSession:
-    """A session of a TensorFlow that has lost the private way to make a callable."""
-
-    def __init__(self, session):
-        self.make_callable = session.make_callable
-
-
-def test_without_the_private_callable_the_public_one_answers_the_same(half_plus_two):
-    call = make_callable(PublicSession(half_plus_two._session), ["x:0"], ["y:0"])
-    assert call(np.array([[1.0]], np.float32))[0].tolist() == [[2.5]]
 
 
 def test_the_nouns_need_neither_tensorflow_nor_numpy():

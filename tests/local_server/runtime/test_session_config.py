@@ -4,7 +4,6 @@ import logging
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from cloudserve.local_server.assembly import make_loader
 from cloudserve.local_server.options.flag_options import flag_options
 from cloudserve.local_server.options.flags import parse_flags
@@ -86,8 +85,8 @@ def test_there_are_as_many_cpu_devices_as_are_named(file):
 
 def test_a_session_has_what_the_file_says(shared_models, file):
     made = config(config_file=file)
-    restored = restore(tf, shared_models / "tfs_counter/123", ("serve",), made)
-    devices = [device.name.rpartition("/")[2] for device in restored.session.list_devices()]
+    restored = restore(shared_models / "tfs_counter/123", ("serve",), made)
+    devices = [name.rpartition("/")[2] for name in restored.session.devices()]
     assert devices == ["device:CPU:0", "device:CPU:1", "device:CPU:2"]
     restored.session.close()
 

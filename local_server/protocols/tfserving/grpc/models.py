@@ -6,22 +6,19 @@ get_model_status_impl.cc; tfserving.md 3.5, 3.6.
 
 from __future__ import annotations
 
-from tensorflow_serving.apis.get_model_status_pb2 import (
-    GetModelStatusRequest,
-    GetModelStatusResponse,
-)
-from tensorflow_serving.apis.model_management_pb2 import (
-    ReloadConfigRequest,
-    ReloadConfigResponse,
-)
-
 from ....config import read_config
 from ....inference import Inference
+from ....messages import message_class
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, Message, Method, Service
 from ...middleware.foreign import Sites
 from .services import Reloader
 from .spec import read_any_spec
+
+GetModelStatusRequest = message_class("tensorflow.serving.GetModelStatusRequest")
+GetModelStatusResponse = message_class("tensorflow.serving.GetModelStatusResponse")
+ReloadConfigRequest = message_class("tensorflow.serving.ReloadConfigRequest")
+ReloadConfigResponse = message_class("tensorflow.serving.ReloadConfigResponse")
 
 _ANY_HOST = Sites(checks_host=False)
 """A load balancer may have any name."""

@@ -10,23 +10,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from tensorflow_serving.apis.classification_pb2 import (
-    ClassificationRequest,
-    ClassificationResponse,
-)
-from tensorflow_serving.apis.get_model_metadata_pb2 import (
-    GetModelMetadataRequest,
-    GetModelMetadataResponse,
-)
-from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
-from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
-
 from cloudserve.savedmodel.signature import Signature
 
 from ....codecs.tensor_proto import stated_bytes, to_tensor_proto
 from ....inference import Inference, UnknownSignatureError
 from ....inference.types import Classifications, ModelSpec, Prediction, Regressions, Task
+from ....messages import message_class
 from ....runtime.types import Tensor
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, Message, Method, Service
@@ -34,6 +23,17 @@ from .examples import read_examples, write_classifications, write_regressions
 from .inputs import check_filter, read_inputs
 from .signature import signature_map
 from .spec import check_name, read_any_spec, read_spec, to_spec, write_spec
+
+ClassificationRequest = message_class("tensorflow.serving.ClassificationRequest")
+ClassificationResponse = message_class("tensorflow.serving.ClassificationResponse")
+GetModelMetadataRequest = message_class("tensorflow.serving.GetModelMetadataRequest")
+GetModelMetadataResponse = message_class("tensorflow.serving.GetModelMetadataResponse")
+MultiInferenceRequest = message_class("tensorflow.serving.MultiInferenceRequest")
+MultiInferenceResponse = message_class("tensorflow.serving.MultiInferenceResponse")
+PredictRequest = message_class("tensorflow.serving.PredictRequest")
+PredictResponse = message_class("tensorflow.serving.PredictResponse")
+RegressionRequest = message_class("tensorflow.serving.RegressionRequest")
+RegressionResponse = message_class("tensorflow.serving.RegressionResponse")
 
 _SIGNATURES = "signature_def"
 # Up to this size the event loop parses or encodes faster than a hand-over to a thread takes.

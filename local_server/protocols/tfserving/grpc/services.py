@@ -1,8 +1,8 @@
 """TensorFlow Serving's gRPC API: PredictionService and ModelService.
 
-This module is light: the services are imported when the server starts, because the generated
-messages import TensorFlow. Source: tensorflow_serving/apis/*.proto,
-tensorflow_serving/model_servers; see tfserving.md 3.
+This module is light: the messages are made when the server starts.
+
+Source: tensorflow_serving/apis/*.proto, tensorflow_serving/model_servers; see tfserving.md 3.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from cloudserve.errors import MissingExtraError
-
 from ....config import ModelServerConfig
 from ....inference import Inference
-from ....runtime.tensorflow import import_tensorflow
 from ....transport.grpc_types import Service
 
 
@@ -51,13 +48,10 @@ class TfServingGrpc:
         self._reload_seconds = reload_seconds
 
     def services(self) -> Sequence[Service]:
-        """Return both services. Raises MissingExtraError if the messages are not installed."""
-        import_tensorflow()  # with its log silenced, before the messages import it
-        try:
-            from .models import ModelService
-            from .prediction import PredictionService
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("serving gRPC", "server") from error
+        """Return both services."""
+        from .models import ModelService
+        from .prediction import PredictionService
+
         predictions = PredictionService(self._inference, tensor_content=self._tensor_content)
         models = ModelService(self._inference, self._reloader, self._reload_seconds)
         return predictions.service(), models.service()

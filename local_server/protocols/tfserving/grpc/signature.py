@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
-
 from ....inference.types import Metadata
+from ....messages import message_class
 from ....transport.grpc_types import Message
+
+SignatureDefMap = message_class("tensorflow.serving.SignatureDefMap")
 
 
 def signature_map(metadata: Metadata) -> Message:

@@ -15,6 +15,7 @@ from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import definitions_of
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 DEFAULT = np.float32([[1.5, -2.0]])
 
@@ -51,7 +52,8 @@ def metadata(request, path):
 
 def test_grpc_reports_the_definitions_as_they_stand_in_the_file(path, metadata):
     saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    assert dict(signature_map(metadata).signature_def) == dict(saved.meta_graphs[0].signature_def)
+    told = SignatureDefMap.FromString(signature_map(metadata).SerializeToString())
+    assert dict(told.signature_def) == dict(saved.meta_graphs[0].signature_def)
 
 
 def test_rest_reports_defaults_names_of_dimensions_and_parts_of_sparse_tensors(metadata):

@@ -1,0 +1,62 @@
+"""What a process sets before TensorFlow's libraries are opened, and their chatter held back.
+
+Both doors use it: the C API (`capi`), and the Python package (`tensorflow`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from .memory import keep_activations
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_FATAL_ONLY = "3"
+# "0" is TensorFlow's own choice: oneDNN's pool. It waits 10 s under its lock, and every model with
+# it, when a request makes one model ask for more memory than there is; and it returns none to the
+# system. Read at the first allocation.
+_SYSTEM_ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
+
+_STDERR = 2
+# What TensorFlow's C++ logs before it has read its log level; no variable silences it.
+_CHATTER = re.compile(rb"[IW]0000 |WARNING: All log messages before absl::InitializeLog")
+
+
+def prepare_process() -> bool:
+    """Choose the allocator and the log level, and say whether the chatter is to be held back.
+
+    A log level below 3 in the environment asks for it. Memory comes from the C library unless the
+    environment says otherwise (TF_ONEDNN_USE_SYSTEM_ALLOCATOR=0). Call it before TensorFlow's
+    libraries are opened: both are read then. A second call changes nothing.
+    """
+    if os.environ.setdefault(_SYSTEM_ALLOCATOR, "1") == "1":
+        keep_activations()
+    # What is an error to a request comes as an exception.
+    return os.environ.setdefault(_LOG_LEVEL, _FATAL_ONLY) == _FATAL_ONLY
+
+
+def prepared() -> AbstractContextManager[None]:
+    """Return a context in which TensorFlow's libraries are opened, quietly unless asked not to."""
+    return without_chatter() if prepare_process() else nullcontext()
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Hold back what the process writes to stderr, then write it without TensorFlow's chatter."""
+    try:
+        real = os.dup(_STDERR)
+    except OSError:  # a process without a stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(real, _STDERR)
+            os.close(real)
+            held.seek(0)
+            os.write(_STDERR, b"".join(line for line in held if not _CHATTER.match(line)))
