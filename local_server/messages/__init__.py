@@ -10,6 +10,7 @@ compares it with the packages of the test environment.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,28 +19,36 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
-__all__ = ["Message", "message_class", "message_pool", "stored_descriptors"]
+__all__ = ["Message", "message_class", "stored_descriptors"]
 
 Message = Any
 """A message or message class: protobuf makes them at run time, beyond mypy's sight."""
 
 
-@cache
-def message_pool() -> DescriptorPool:
-    """Return the pool of all these messages."""
-    pool = DescriptorPool()
-    for file in stored_descriptors().file:
-        pool.Add(file)
-    return pool
+# `cache` alone would let threads that load models at once make a pool each, of other classes.
+_one_at_a_time = threading.Lock()
 
 
-@cache
 def message_class(name: str) -> Message:
     """Return the class of a message by its full name: `tensorflow.serving.PredictRequest`.
 
     Raises KeyError for a name that is not in the pool.
     """
-    return message_factory.GetMessageClass(message_pool().FindMessageTypeByName(name))
+    with _one_at_a_time:
+        return _message_class(name)
+
+
+@cache
+def _message_class(name: str) -> Message:
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
+
+
+@cache
+def _pool() -> DescriptorPool:
+    pool = DescriptorPool()
+    for file in stored_descriptors().file:
+        pool.Add(file)
+    return pool
 
 
 def stored_descriptors() -> FileDescriptorSet:

@@ -1,8 +1,10 @@
 """`SignatureDef`s of test models: the product's loader provides those of the model's file."""
 
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from cloudserve.local_server.messages import message_class
 
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
+
+SignatureDef = message_class("tensorflow.SignatureDef")
 
 _NUMBERS = {dtype_name(number): number for number in PROTO_NAMES}
 

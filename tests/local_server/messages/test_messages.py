@@ -46,6 +46,21 @@ def test_a_name_that_is_not_there_is_a_key_error():
         message_class("tensorflow.NoSuchMessage")
 
 
+def test_threads_that_begin_at_once_have_one_class():
+    code = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from cloudserve.local_server.messages import message_class
+together = threading.Barrier(8)
+def find(_):
+    together.wait()
+    return message_class("tensorflow.GraphDef")
+with ThreadPoolExecutor(8) as pool:
+    assert len(set(pool.map(find, range(8)))) == 1
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_neither_package_is_imported():
     code = (
         "import sys, cloudserve.local_server.protocols.tfserving.grpc.models;"
