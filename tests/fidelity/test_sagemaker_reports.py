@@ -123,7 +123,7 @@ REPORTS = [
         "it is served, by an image that is not TensorFlow's",
         "the offline clouds run TensorFlow alone",
         r"ValidationException: The image \S+/pytorch-inference:2\.6-cpu is not available offline:"
-        r" of AWS's only tensorflow-inference is\.",
+        r" of AWS's images only tensorflow-inference is\.",
         id="a prebuilt image of PyTorch",
     ),
     pytest.param(
@@ -132,7 +132,7 @@ REPORTS = [
         ),
         "it is served, by an image that is not TensorFlow's",
         "the offline clouds run TensorFlow alone",
-        r"ValidationException: The image \S+ is not available offline: of AWS's only"
+        r"ValidationException: The image \S+ is not available offline: of AWS's images only"
         r" tensorflow-inference is\.",
         id="a prebuilt image of scikit-learn",
     ),

@@ -1,7 +1,7 @@
-"""CloudWatch alarms, limited to the needs of deployments: created, fired, watched.
+"""CloudWatch metric alarms, as far as deployments need them.
 
-SetAlarmState sets an alarm's state: `aws cloudwatch set-alarm-state` rehearses a rollback. Metrics
-are not collected offline, so no alarm fires on its own.
+Only SetAlarmState changes an alarm's state: `aws cloudwatch set-alarm-state` rehearses a rollback.
+Metrics are not collected offline, so no alarm fires by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..pages import page
 from ..resources import Document, Resources
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
-from .protocol.json_app import JsonFace
+from .protocol.json_app import JsonApp
 
 TARGET = "GraniteServiceVersion20100801."
 _JSON_1_0 = "application/x-amz-json-1.0"
@@ -25,33 +25,33 @@ _PAGE = 50
 
 
 class Alarms:
-    """The metric alarms by region and name, and the tasks that wait for one to fire."""
+    """The metric alarms by region and name."""
 
     def __init__(self, resources: Resources, now: Callable[[], float]) -> None:
         self._resources = resources
         self._now = now
         self._changed: asyncio.Future[None] | None = None
 
-    def face(self) -> JsonFace:
-        """Return CloudWatch's face."""
+    def app(self) -> JsonApp:
+        """Return CloudWatch's HTTP application."""
         handlers = {
             "PutMetricAlarm": self.put,
             "DescribeAlarms": self.describe,
             "SetAlarmState": self.set_state,
             "DeleteAlarms": self.delete,
         }
-        return JsonFace("cloudwatch", TARGET, handlers, _JSON_1_0)
+        return JsonApp("cloudwatch", TARGET, handlers, _JSON_1_0)
 
     def put(self, region: str, body: Document) -> None:
-        """Create an alarm, or change one and keep its state."""
+        """Create an alarm, or change an existing one and keep its state."""
         name = body["AlarmName"]
-        before = self._find(region, name) or self._new_state()
-        kept = {key: before[key] for key in self._new_state()}
-        about = {key: value for key, value in body.items() if key != "Tags"}
+        existing = self._find(region, name) or self._new_state()
+        kept = {key: existing[key] for key in self._new_state()}
+        settings = {key: value for key, value in body.items() if key != "Tags"}
         arn = f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:{name}"
-        own = {"AlarmArn": arn, "AlarmConfigurationUpdatedTimestamp": self._now()}
+        identity = {"AlarmArn": arn, "AlarmConfigurationUpdatedTimestamp": self._now()}
         defaults = {"ActionsEnabled": True, "OKActions": [], "AlarmActions": []}
-        self._write(region, name, defaults | about | own | kept)
+        self._write(region, name, defaults | settings | identity | kept)
 
     def _new_state(self) -> Document:
         return {
@@ -71,14 +71,14 @@ class Alarms:
             and state in {None, alarm["StateValue"]}
         ]
         try:
-            found, token = page(chosen, body.get("MaxRecords", _PAGE), body.get("NextToken"))
+            alarms, token = page(chosen, body.get("MaxRecords", _PAGE), body.get("NextToken"))
         except ValueError as error:
             raise AwsError("InvalidNextToken", "Invalid NextToken") from error
-        answer: Document = {"MetricAlarms": found, "CompositeAlarms": []}
+        answer: Document = {"MetricAlarms": alarms, "CompositeAlarms": []}
         return answer | ({"NextToken": token} if token else {})
 
     def set_state(self, region: str, body: Document) -> None:
-        """Set an alarm's state, and wake the tasks that wait for it."""
+        """Set an alarm's state and wake the deployments that watch alarms."""
         name = body["AlarmName"]
         alarm = self._find(region, name)
         if alarm is None:
@@ -88,7 +88,7 @@ class Alarms:
         self._write(region, name, alarm | state | {"StateUpdatedTimestamp": self._now()})
 
     def delete(self, region: str, body: Document) -> None:
-        """Delete alarms; all of them, or none when one is not there."""
+        """Delete alarms; if one does not exist, delete none."""
         names: list[str] = body["AlarmNames"]
         for name in names:
             if self._find(region, name) is None:
@@ -98,7 +98,7 @@ class Alarms:
             self._resources.delete(_TABLE, f"{region}/{name}")
 
     def check(self, region: str, names: Sequence[str]) -> None:
-        """Raise AwsError for an alarm that a deployment cannot be guarded by."""
+        """Raise AwsError if an alarm does not exist or is already in ALARM."""
         for name in names:
             alarm = self._find(region, name)
             if alarm is None:
@@ -107,12 +107,12 @@ class Alarms:
                 raise invalid(f'CloudWatch alarm "{name}" is in ALARM state.')
 
     def firing(self, region: str, names: Sequence[str]) -> list[str]:
-        """Return the alarms among these that are in ALARM."""
-        found = ((name, self._find(region, name)) for name in names)
-        return [name for name, alarm in found if alarm and alarm["StateValue"] == _FIRING]
+        """Return those of the named alarms that are in ALARM."""
+        alarms = ((name, self._find(region, name)) for name in names)
+        return [name for name, alarm in alarms if alarm and alarm["StateValue"] == _FIRING]
 
-    async def goes_off(self, region: str, names: Sequence[str]) -> list[str]:
-        """Return once one of these is in ALARM, with those that are."""
+    async def wait_for_alarm(self, region: str, names: Sequence[str]) -> list[str]:
+        """Wait until at least one of the named alarms is in ALARM; return those that are."""
         while not (firing := self.firing(region, names)):
             if self._changed is None:
                 self._changed = asyncio.get_running_loop().create_future()

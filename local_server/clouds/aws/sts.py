@@ -1,4 +1,4 @@
-"""STS: who the caller is. The offline account has one caller."""
+"""STS: GetCallerIdentity. The offline account has one caller."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LIMIT = 64 * 1024
 XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
-class Sts:
-    """The STS face (query protocol: a form in, XML out)."""
+class StsApp:
+    """The STS app (query protocol: a form in, XML out)."""
 
     def body_limit(self, head: Head) -> int | None:
-        """Collect the small forms that STS takes."""
+        """Collect the small forms that STS accepts."""
         return collect_limit(head, _LIMIT)
 
     async def handle(self, request: Request) -> Response:
@@ -34,7 +34,7 @@ class Sts:
         return _error("InvalidAction", f"The action {action} is not available offline.")
 
     def failed(self, _: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Render an internal error."""
         return xml_error(AwsError.internal(), XMLNS)
 
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 from cloudserve.local_server.clouds.aws.protocol.errors import JSON_1_1
-from cloudserve.local_server.clouds.aws.protocol.json_app import JsonFace
-from cloudserve.local_server.clouds.aws.protocol.unsupported_services import Elsewhere
-from cloudserve.local_server.clouds.aws.runtime.app import Runtime
-from cloudserve.local_server.clouds.aws.sts import Sts
+from cloudserve.local_server.clouds.aws.protocol.json_app import JsonApp
+from cloudserve.local_server.clouds.aws.protocol.unsupported_services import UnsupportedServicesApp
+from cloudserve.local_server.clouds.aws.runtime.app import RuntimeApp
+from cloudserve.local_server.clouds.aws.sts import StsApp
 from cloudserve.local_server.clouds.google.ai_platform.app import AiPlatform
 from cloudserve.local_server.clouds.google.oauth import OAuth
 from cloudserve.local_server.clouds.objects.gcs.app import GcsApp
@@ -19,7 +19,7 @@ from cloudserve.local_server.clouds.vertex.app import VertexAi
 from cloudserve.local_server.transport.types import ClientGoneError, Head, Request, Response
 
 
-class SageMaker(JsonFace):
+class SageMaker(JsonApp):
     """SageMaker's control plane without what it is made of."""
 
     _content_type = JSON_1_1
@@ -42,9 +42,9 @@ def broken(face: type, error: Exception) -> Router:
     ("face", "expected"),
     [
         (SageMaker, b'"__type": "InternalFailure"'),
-        (Runtime, b'"Message": '),
-        (Sts, b"<Code>InternalFailure</Code>"),
-        (Elsewhere, b"<Code>InternalFailure</Code>"),
+        (RuntimeApp, b'"Message": '),
+        (StsApp, b"<Code>InternalFailure</Code>"),
+        (UnsupportedServicesApp, b"<Code>InternalFailure</Code>"),
         (S3App, b"<Code>InternalError</Code>"),
         (GcsApp, b'"reason":"backendError"'),
         (AiPlatform, b'"status": "INTERNAL"'),

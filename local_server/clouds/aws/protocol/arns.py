@@ -1,4 +1,4 @@
-"""Where a request belongs and what its resources are called: account, region, ARNs."""
+"""The account and region of a request, and the ARNs of resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCOPE = re.compile(r"Credential=[^/\s]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_re
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a signature says it is for."""
+    """The region and service that a request is signed for."""
 
     region: str
     service: str
@@ -28,9 +28,9 @@ def scope(head: Head) -> Scope | None:
 
 
 def region(head: Head) -> str:
-    """Return the region a request is for."""
-    found = scope(head)
-    return found.region if found else DEFAULT_REGION
+    """Return a request's region; DEFAULT_REGION if it is not signed."""
+    signed = scope(head)
+    return signed.region if signed else DEFAULT_REGION
 
 
 def arn(region: str, kind: str, name: str) -> str:

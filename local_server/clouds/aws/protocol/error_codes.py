@@ -1,8 +1,8 @@
 """AWS's error codes and their HTTP statuses, from botocore's own models of the offline services.
 
-Beside those that a model declares, each service answers the common errors (AWS documentation,
-"Common Errors": "common to API actions of all AWS services"), and S3 the codes of its own list
-("Error responses"). Services' own pages of common errors differ in AccessDeniedException and
+Besides the errors of its model, each service answers the common errors (AWS documentation,
+"Common Errors": "common to API actions of all AWS services"), and S3 the codes in its list
+("Error responses"). Services' pages of common errors differ in AccessDeniedException and
 NotAuthorized (400 in some) and in IncompleteSignature (400 in some).
 """
 
@@ -55,18 +55,18 @@ def known() -> frozenset[str]:
 def status_of(code: str, service: str) -> int:
     """Return the HTTP status of a known code, as a service (its name in botocore) answers it.
 
-    A code that only another service declares has that one's status.
+    A code that only another service declares has the status of that service.
     """
     common = {**_COMMON, **(_S3 if service == "s3" else {})}
-    for found in (_declared(service), common, *map(_declared, SERVICES), _S3):
-        if code in found:
-            return found[code]
+    for codes in (_declared(service), common, *map(_declared, SERVICES), _S3):
+        if code in codes:
+            return codes[code]
     raise KeyError(code)
 
 
 @cache
 def _declared(service: str) -> Mapping[str, int]:
-    """Return the codes of a service's model; none without botocore. Reads it the first time."""
+    """Return the codes of a service's model; empty without botocore. Reads the model once."""
     if service not in SERVICES or find_spec("botocore") is None:
         return {}
     from botocore.loaders import Loader
@@ -77,5 +77,5 @@ def _declared(service: str) -> Mapping[str, int]:
         for name, shape in model["shapes"].items()
         if shape.get("exception")
     }
-    # The JSON protocol's errors have no status in the model: they are the client's, 400.
+    # Errors of the JSON protocol have no status in the model; they are client errors (400).
     return {code: error.get("httpStatusCode", _CLIENT_ERROR) for code, error in errors.items()}

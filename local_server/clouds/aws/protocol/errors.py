@@ -1,4 +1,4 @@
-"""AWS's errors in the two forms used here: JSON 1.1 (control planes) and REST-JSON (runtime)."""
+"""AWS responses and errors: JSON 1.1 (control planes), REST-JSON (runtime), query XML (STS)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JSON_1_1 = "application/x-amz-json-1.1"
 
 
 class AwsError(CloudserveError):
-    """A refusal by an AWS service: its type's name, its text and its HTTP status."""
+    """An error of an AWS service: its type, message and HTTP status."""
 
     def __init__(self, kind: str, message: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)
@@ -26,48 +26,48 @@ class AwsError(CloudserveError):
 
     @classmethod
     def internal(cls) -> AwsError:
-        """Make the error of a service that broke down."""
+        """Return the error for an internal failure."""
         message = "The request processing has failed because of an unknown error."
         return cls("InternalFailure", message, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def invalid(message: str) -> AwsError:
-    """Make a ValidationException, which is what SageMaker answers to nearly everything."""
+    """Return a ValidationException, SageMaker's usual error for a bad request."""
     return AwsError("ValidationException", message)
 
 
 def request_id() -> dict[str, str]:
-    """Return the header that names a request."""
+    """Return the request ID header."""
     return {"x-amzn-RequestId": str(uuid.uuid4())}
 
 
 def json_response(document: Mapping[str, Any] | None, content_type: str = JSON_1_1) -> Response:
-    """Return an answer in JSON 1.x; None is the empty body of operations without output."""
+    """Return a JSON 1.x response; None is the empty body of operations without output."""
     body = b"" if document is None else json.dumps(document).encode()
     return Response(HTTPStatus.OK, body, content_type, request_id())
 
 
 def json_error(error: AwsError, content_type: str = JSON_1_1) -> Response:
-    """Return an error in JSON 1.x."""
+    """Return a JSON 1.x error."""
     body = json.dumps({"__type": error.kind, "message": error.message}).encode()
     return Response(error.status, body, content_type, request_id())
 
 
 def xml_error(error: AwsError, namespace: str = "") -> Response:
-    """Return an error in the query protocol's XML, its type in the header as well."""
-    named = request_id()
+    """Return an error in the query protocol's XML, with its type in a header too."""
+    identity = request_id()
     declared = f' xmlns="{namespace}"' if namespace else ""
     body = (
         f"<ErrorResponse{declared}><Error><Type>Sender</Type><Code>{error.kind}</Code>"
         f"<Message>{escape(error.message)}</Message></Error>"
-        f"<RequestId>{named['x-amzn-RequestId']}</RequestId></ErrorResponse>"
+        f"<RequestId>{identity['x-amzn-RequestId']}</RequestId></ErrorResponse>"
     )
-    headers = {"x-amzn-ErrorType": error.kind} | named
+    headers = {"x-amzn-ErrorType": error.kind} | identity
     return Response(error.status, body.encode(), "text/xml", headers)
 
 
 def rest_error(error: AwsError, extra: Mapping[str, Any] | None = None) -> Response:
-    """Return an error in REST-JSON: the type in a header, `Message` in the body."""
+    """Return a REST-JSON error: the type in a header, `Message` in the body."""
     body = json.dumps({"Message": error.message, **(extra or {})}).encode()
     headers = {"x-amzn-ErrorType": error.kind} | request_id()
     return Response(error.status, body, "application/json", headers)

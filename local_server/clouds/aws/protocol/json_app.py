@@ -1,4 +1,4 @@
-"""A service of the JSON protocols: the operation is named by `X-Amz-Target` on `POST /`."""
+"""HTTP application of a JSON 1.x service: `X-Amz-Target` on `POST /` names the operation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .validation import check
 
 _LIMIT = 1024 * 1024
 Handler = Callable[[str, Document], Document | Awaitable[Document] | None]
-"""Answers an operation: region and checked input to its output, None for one without."""
+"""Handles an operation: takes the region and the validated input, returns the output or None."""
 
 
-class JsonFace:
-    """The face of one service: its operations, and botocore's model of them."""
+class JsonApp:
+    """The app of one service: its operations and botocore's model of them."""
 
     def __init__(
         self,
@@ -36,15 +36,15 @@ class JsonFace:
         self._content_type = content_type
 
     def takes(self, head: Head) -> bool:
-        """Say whether a request is for this service."""
+        """Return whether a request is for this service."""
         return head.headers.get("x-amz-target", "").startswith(self._target)
 
     def body_limit(self, head: Head) -> int | None:
-        """Collect bodies of up to a megabyte, far above what any operation takes."""
+        """Collect bodies of up to a megabyte, far above the input of any operation."""
         return collect_limit(head, _LIMIT)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one operation; every refusal is a typed JSON error."""
+        """Answer one operation; errors are typed JSON errors."""
         try:
             body = await collect(request, _LIMIT)
             return json_response(await self._answer(request.head, body), self._content_type)
@@ -60,11 +60,11 @@ class JsonFace:
             return self._error(error)
 
     def refused(self, error: AwsError) -> Response:
-        """Answer a request that was refused before it came here."""
+        """Render an error raised in front of this application."""
         return self._error(error)
 
     def failed(self, _: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Render an internal error."""
         return self._error(AwsError.internal())
 
     def _error(self, error: AwsError) -> Response:
@@ -85,6 +85,6 @@ class JsonFace:
                 "UnsupportedOperationException", f"{operation} is not available offline."
             )
         shape = self._model.input_shape(operation)
-        # An operation without input takes, and passes over, any object.
+        # An operation without an input shape accepts and ignores any object.
         answer = handler(region(head), check(shape, body) if shape is not None else {})
         return await answer if inspect.isawaitable(answer) else answer

@@ -1,4 +1,4 @@
-"""botocore's own definition of SageMaker, read when the service is first called."""
+"""botocore's model of an AWS service, read on the first call."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class ServiceModel:
 
     @property
     def is_read(self) -> bool:
-        """Say whether the definition is in memory."""
+        """Return whether the model is in memory."""
         return self._model is not None
 
     def read(self) -> None:
-        """Read the definition; takes a tenth of a second."""
+        """Read the model; takes a tenth of a second."""
         from botocore.loaders import Loader
         from botocore.model import ServiceModel as BotocoreModel
 
         self._model = BotocoreModel(Loader().load_service_model(self._service, "service-2"))
 
     def __contains__(self, operation: str) -> bool:
-        """Say whether the service has an operation of this name."""
+        """Return whether the service has an operation of this name."""
         return operation in self._read_model().operation_names
 
     def input_shape(self, operation: str) -> Any | None:
-        """Return the operation's input shape, or None for one without."""
+        """Return the operation's input shape; None if it has no input."""
         return self._read_model().operation_model(operation).input_shape
 
     def _read_model(self) -> Any:

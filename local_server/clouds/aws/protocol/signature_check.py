@@ -1,6 +1,6 @@
-"""Faces that answer only to known keys (`--auth strict`): a check in front of each service.
+"""Signature check in front of each service (`--auth strict`).
 
-What a service says to a wrong signature depends on its protocol: the texts are those of the
+The error for an invalid signature depends on the service's protocol; the texts are those of the
 services (AWS "Common error types"; S3 API reference, "Error responses").
 """
 
@@ -18,7 +18,7 @@ from ...objects.s3.errors import XML
 from ...objects.xml import document, element
 from ...router import App
 from .errors import AwsError, xml_error
-from .sigv4 import SignatureError, Verifier, Wrong
+from .sigv4 import Reason, SignatureError, Verifier
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ _NO_MATCH = (
 )
 _BAD_TOKEN = "The security token included in the request is invalid."  # noqa: S105 - a text
 _KINDS = {
-    Wrong.MISSING: ("MissingAuthenticationTokenException", "Missing Authentication Token"),
-    Wrong.INCOMPLETE: ("IncompleteSignatureException", ""),
-    Wrong.UNKNOWN_KEY: ("UnrecognizedClientException", _BAD_TOKEN),
-    Wrong.EXPIRED: ("InvalidSignatureException", ""),
-    Wrong.SKEWED: ("InvalidSignatureException", ""),
-    Wrong.SCOPE: ("InvalidSignatureException", ""),
-    Wrong.MISMATCH: ("InvalidSignatureException", _NO_MATCH),
+    Reason.MISSING: ("MissingAuthenticationTokenException", "Missing Authentication Token"),
+    Reason.INCOMPLETE: ("IncompleteSignatureException", ""),
+    Reason.UNKNOWN_KEY: ("UnrecognizedClientException", _BAD_TOKEN),
+    Reason.EXPIRED: ("InvalidSignatureException", ""),
+    Reason.SKEWED: ("InvalidSignatureException", ""),
+    Reason.SCOPE: ("InvalidSignatureException", ""),
+    Reason.MISMATCH: ("InvalidSignatureException", _NO_MATCH),
 }
 _QUERY_KINDS = {
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
@@ -45,19 +45,19 @@ _QUERY_KINDS = {
     "InvalidSignatureException": "SignatureDoesNotMatch",
 }
 _S3_KINDS = {
-    Wrong.MISSING: ("AccessDenied", "Access Denied"),
-    Wrong.INCOMPLETE: ("AuthorizationHeaderMalformed", ""),
-    Wrong.UNKNOWN_KEY: (
+    Reason.MISSING: ("AccessDenied", "Access Denied"),
+    Reason.INCOMPLETE: ("AuthorizationHeaderMalformed", ""),
+    Reason.UNKNOWN_KEY: (
         "InvalidAccessKeyId",
         "The AWS Access Key Id you provided does not exist in our records.",
     ),
-    Wrong.EXPIRED: ("AccessDenied", ""),
-    Wrong.SKEWED: (
+    Reason.EXPIRED: ("AccessDenied", ""),
+    Reason.SKEWED: (
         "RequestTimeTooSkewed",
         "The difference between the request time and the current time is too large.",
     ),
-    Wrong.SCOPE: ("AuthorizationHeaderMalformed", ""),
-    Wrong.MISMATCH: (
+    Reason.SCOPE: ("AuthorizationHeaderMalformed", ""),
+    Reason.MISMATCH: (
         "SignatureDoesNotMatch",
         (
             "The request signature we calculated does not match the signature you provided. Check"
@@ -68,76 +68,76 @@ _S3_KINDS = {
 _MALFORMED = {"AuthorizationHeaderMalformed"}
 
 
-class Refusing(App, Protocol):
-    """A face that renders an error of its protocol."""
+class RefusingApp(App, Protocol):
+    """A app that renders an error of its protocol."""
 
     def refused(self, error: AwsError) -> Response:
-        """Answer a request that was refused before it came to the face."""
+        """Render an error raised in front of the app."""
         ...
 
 
 Refuse = Callable[[Head, SignatureError], Response]
 
 
-class Signed:
-    """A face behind a check of signatures."""
+class SignatureCheck:
+    """A app behind a check of signatures."""
 
-    def __init__(self, face: App, service: str, verifier: Verifier, refuse: Refuse) -> None:
-        self._face = face
+    def __init__(self, app: App, service: str, verifier: Verifier, refuse: Refuse) -> None:
+        self._app = app
         self._service = service
         self._verifier = verifier
         self._refuse = refuse
 
     def body_limit(self, head: Head) -> int | None:
-        """Take bodies as the face does."""
-        return self._face.body_limit(head)
+        """Collect bodies as the app does."""
+        return self._app.body_limit(head)
 
     async def handle(self, request: Request) -> Response:
-        """Answer a request that is signed, refuse any other."""
+        """Pass a signed request on; answer any other with an error."""
         head = request.head
         try:
             if self._service == "s3":
-                # Its head carries the hash of the body, which the face verifies as it comes.
+                # The head carries the body's hash; the app verifies as it comes.
                 self._verifier.verify(head, self._service, None)
-                return await self._face.handle(request)
+                return await self._app.handle(request)
             body = await collect(request, _MOST_HASHED)
             self._verifier.verify(head, self._service, body)
-            return await self._face.handle(Request(head, body))
+            return await self._app.handle(Request(head, body))
         except SignatureError as error:
-            logger.info("%s %s is refused: %s", head.method, head.path, error.wrong.name)
+            logger.info("%s %s is refused: %s", head.method, head.path, error.reason.name)
             return self._refuse(head, error)
 
     def failed(self, head: Head) -> Response:
-        """Answer a request that broke down, as the face does."""
-        return self._face.failed(head)
+        """Render an internal error as the app does."""
+        return self._app.failed(head)
 
 
-def refuse_through(face: Refusing) -> Refuse:
-    """Return how a face of a JSON protocol refuses a signature."""
-    return lambda _, error: face.refused(_error(error))
+def refuse_through(app: RefusingApp) -> Refuse:
+    """Return how a app of a JSON protocol refuses a signature."""
+    return lambda _, error: app.refused(_error(error))
 
 
 def refuse_query(namespace: str) -> Refuse:
     """Return how a service of the query protocol refuses a signature."""
 
     def refuse(_: Head, error: SignatureError) -> Response:
-        said = _error(error)
-        kind = _QUERY_KINDS[said.kind]
-        return xml_error(AwsError(kind, said.message, HTTPStatus.FORBIDDEN), namespace)
+        translated = _error(error)
+        kind = _QUERY_KINDS[translated.kind]
+        return xml_error(AwsError(kind, translated.message, HTTPStatus.FORBIDDEN), namespace)
 
     return refuse
 
 
 def _error(error: SignatureError) -> AwsError:
-    kind, text = _KINDS[error.wrong]
-    is_malformed = error.wrong is Wrong.INCOMPLETE
+    kind, text = _KINDS[error.reason]
+    is_malformed = error.reason is Reason.INCOMPLETE
     status = HTTPStatus.BAD_REQUEST if is_malformed else HTTPStatus.FORBIDDEN
     return AwsError(kind, text or error.message, status)
 
 
 def refuse_s3(head: Head, error: SignatureError) -> Response:
-    """Refuse a signature as S3 does."""
-    code, text = _S3_KINDS[error.wrong]
+    """Render a signature error as S3 does."""
+    code, text = _S3_KINDS[error.reason]
     status = HTTPStatus.BAD_REQUEST if code in _MALFORMED else HTTPStatus.FORBIDDEN
     request_id = uuid.uuid4().hex[:16].upper()
     parts: Mapping[str, str] = {

@@ -1,8 +1,8 @@
-"""AWS signatures, verified: version 4 in a header or a query, version 2 in S3's older queries.
+"""Verification of AWS signatures: version 4 in a header or query, version 2 in S3 queries.
 
 Source: AWS IAM guide, "Signature Version 4 signing process"; S3 API reference, "Authenticating
-requests" (both versions). The signatures of single chunks of a streamed S3 upload are not looked
-at; the one of its head is.
+requests" (both versions). Of a streamed S3 upload only the head's signature is verified, not those
+of its chunks.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _V2_RESOURCES = frozenset(
 )  # fmt: skip
 
 
-class Wrong(Enum):
-    """What is wrong with a signature."""
+class Reason(Enum):
+    """Why a signature is not accepted."""
 
     MISSING = auto()
     INCOMPLETE = auto()
@@ -51,17 +51,17 @@ class Wrong(Enum):
 
 
 class SignatureError(Exception):
-    """A request that is not signed as it has to be; the message says what, without the secret."""
+    """A missing or invalid signature; the message never contains the secret."""
 
-    def __init__(self, wrong: Wrong, message: str = "") -> None:
+    def __init__(self, reason: Reason, message: str = "") -> None:
         super().__init__(message)
-        self.wrong = wrong
+        self.reason = reason
         self.message = message
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What a request says of its signature."""
+    """The parts of a request's signature."""
 
     key: str
     date: str
@@ -73,16 +73,16 @@ class _Claim:
 
 
 class Verifier:
-    """Holds requests against the keys that are known."""
+    """Verifies requests with the configured access keys."""
 
     def __init__(self, keys: Mapping[str, str], now: Callable[[], datetime]) -> None:
         self._keys = keys
         self._now = now
 
     def verify(self, head: Head, service: str, payload: bytes | None) -> None:
-        """Raise SignatureError for a request that is not signed for the service by a known key.
+        """Raise SignatureError unless a known key signed the request for the service.
 
-        `payload` is the body where its hash is signed without being in a header, None in S3.
+        `payload` is the body; None for S3, which carries the body's hash in a header.
         """
         if "Signature=" in head.query and "AWSAccessKeyId=" in head.query:
             self._verify_v2(head)
@@ -94,7 +94,7 @@ class Verifier:
     def _verify_header(self, head: Head, service: str, payload: bytes | None) -> None:
         text = head.headers.get("authorization", "")
         if not text:
-            raise SignatureError(Wrong.MISSING)
+            raise SignatureError(Reason.MISSING)
         claim = _read_claim(text, head.headers.get("x-amz-date", ""))
         moment = _moment(claim.stamp)
         if abs(self._now() - moment) > _SKEW:
@@ -108,40 +108,40 @@ class Verifier:
 
     def _verify_query(self, head: Head, service: str) -> None:
         query = _pairs(head.query)
-        given = dict(query)
+        params = dict(query)
         claim = _read_claim(
-            f"{given.get('X-Amz-Algorithm', '')} Credential={given.get('X-Amz-Credential', '')},"
-            f" SignedHeaders={given.get('X-Amz-SignedHeaders', '')},"
-            f" Signature={given.get('X-Amz-Signature', '')}",
-            given.get("X-Amz-Date", ""),
+            f"{params.get('X-Amz-Algorithm', '')} Credential={params.get('X-Amz-Credential', '')},"
+            f" SignedHeaders={params.get('X-Amz-SignedHeaders', '')},"
+            f" Signature={params.get('X-Amz-Signature', '')}",
+            params.get("X-Amz-Date", ""),
         )
         _check_scope(claim, service)
-        self._check_lifetime(claim, given.get("X-Amz-Expires", ""))
+        self._check_lifetime(claim, params.get("X-Amz-Expires", ""))
         rest = [pair for pair in query if pair[0] != "X-Amz-Signature"]
         self._compare(claim, _canonical(head, claim, rest, _UNSIGNED))
 
     def _check_lifetime(self, claim: _Claim, expires: str) -> None:
         if not expires.isdecimal() or timedelta(seconds=int(expires[:9])) > _LONGEST:
-            raise SignatureError(Wrong.INCOMPLETE, "X-Amz-Expires must be at most a week")
+            raise SignatureError(Reason.INCOMPLETE, "X-Amz-Expires must be at most a week")
         moment = _moment(claim.stamp)
         now = self._now()
         if moment - now > _SKEW:
-            raise SignatureError(Wrong.EXPIRED, "Request is not valid yet")
+            raise SignatureError(Reason.EXPIRED, "Request is not valid yet")
         if now > moment + timedelta(seconds=int(expires)):
-            raise SignatureError(Wrong.EXPIRED, "Request has expired")
+            raise SignatureError(Reason.EXPIRED, "Request has expired")
 
     def _verify_v2(self, head: Head) -> None:
-        given = dict(_pairs(head.query))
-        secret = self._secret(given["AWSAccessKeyId"])
-        expires = given.get("Expires", "")
+        params = dict(_pairs(head.query))
+        secret = self._secret(params["AWSAccessKeyId"])
+        expires = params.get("Expires", "")
         if not expires.isdecimal():
-            raise SignatureError(Wrong.INCOMPLETE, "Expires is missing")
+            raise SignatureError(Reason.INCOMPLETE, "Expires is missing")
         if self._now().timestamp() > int(expires):
-            raise SignatureError(Wrong.EXPIRED, "Request has expired")
-        made = hmac.new(secret.encode(), _v2_text(head, given, expires).encode(), hashlib.sha1)
-        expected = base64.b64encode(made.digest()).decode()
-        if not hmac.compare_digest(expected, given["Signature"]):
-            raise SignatureError(Wrong.MISMATCH)
+            raise SignatureError(Reason.EXPIRED, "Request has expired")
+        digest = hmac.new(secret.encode(), _v2_text(head, params, expires).encode(), hashlib.sha1)
+        expected = base64.b64encode(digest.digest()).decode()
+        if not hmac.compare_digest(expected, params["Signature"]):
+            raise SignatureError(Reason.MISMATCH)
 
     def _compare(self, claim: _Claim, canonical: str) -> None:
         scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
@@ -152,12 +152,12 @@ class Verifier:
             key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
-            raise SignatureError(Wrong.MISMATCH)
+            raise SignatureError(Reason.MISMATCH)
 
     def _secret(self, key: str) -> str:
         secret = self._keys.get(key)
         if secret is None:
-            raise SignatureError(Wrong.UNKNOWN_KEY)
+            raise SignatureError(Reason.UNKNOWN_KEY)
         return secret
 
     def _out_of_time(self, stamp: str, moment: datetime) -> SignatureError:
@@ -167,7 +167,7 @@ class Verifier:
             ("expired", "earlier", "-") if moment < now else ("not yet current", "later", "+")
         )
         return SignatureError(
-            Wrong.SKEWED,
+            Reason.SKEWED,
             f"Signature {word}: {stamp} is {'now' if sign == '-' else 'still'} {which} than"
             f" {bound:{_STAMP}} ({now:{_STAMP}} {sign} 15 min.)",
         )
@@ -184,7 +184,7 @@ def _read_claim(text: str, stamp: str) -> _Claim:
     )
     if not is_whole:
         raise SignatureError(
-            Wrong.INCOMPLETE,
+            Reason.INCOMPLETE,
             "Authorization header requires 'Credential' parameter, 'Signature' parameter,"
             " 'SignedHeaders' parameter and existence of either a 'X-Amz-Date' or a 'Date' header.",
         )
@@ -196,12 +196,12 @@ def _read_claim(text: str, stamp: str) -> _Claim:
 def _check_scope(claim: _Claim, service: str) -> None:
     if claim.service != service:
         text = f"Credential should be scoped to correct service: '{service}'."
-        raise SignatureError(Wrong.SCOPE, text)
+        raise SignatureError(Reason.SCOPE, text)
     if not claim.stamp.startswith(claim.date):
         text = "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date."
-        raise SignatureError(Wrong.SCOPE, text)
+        raise SignatureError(Reason.SCOPE, text)
     if "host" not in claim.headers:
-        raise SignatureError(Wrong.SCOPE, "'Host' must be a signed header.")
+        raise SignatureError(Reason.SCOPE, "'Host' must be a signed header.")
 
 
 def _moment(stamp: str) -> datetime:
@@ -209,7 +209,7 @@ def _moment(stamp: str) -> datetime:
         return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError:
         text = f"Date must be in ISO-8601 'basic format'. Got {stamp!r}."
-        raise SignatureError(Wrong.INCOMPLETE, text) from None
+        raise SignatureError(Reason.INCOMPLETE, text) from None
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -219,7 +219,7 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 def _canonical(head: Head, claim: _Claim, query: list[tuple[str, str]], hashed: str) -> str:
     is_s3 = claim.service == _S3
-    # S3 encodes a path once, everybody else what came on the wire once more.
+    # S3 encodes a path once; the other services encode the path on the wire once more.
     path = quote(unquote(head.path), safe="/-_.~") if is_s3 else quote(head.path, safe="/~")
     encoded = sorted((_encode(name), _encode(value)) for name, value in query)
     headers = "".join(f"{name}:{_header(head, name)}\n" for name in claim.headers)
@@ -243,10 +243,10 @@ def _encode(text: str) -> str:
     return quote(text, safe="-_.~")
 
 
-def _v2_text(head: Head, given: Mapping[str, str], expires: str) -> str:
-    """Return what version 2 signs: the resource as in the path, with its sub-resources."""
-    own = sorted((name, given[name]) for name in given if name in _V2_RESOURCES)
-    tail = "&".join(f"{name}={value}" if value else name for name, value in own)
+def _v2_text(head: Head, params: Mapping[str, str], expires: str) -> str:
+    """Return the string that version 2 signs: with the path and its sub-resources."""
+    resources = sorted((name, params[name]) for name in params if name in _V2_RESOURCES)
+    tail = "&".join(f"{name}={value}" if value else name for name, value in resources)
     amazon = "".join(
         f"{name}:{_header(head, name)}\n"
         for name in sorted(head.headers)

@@ -1,4 +1,4 @@
-"""AWS services that are not offered offline: refused so that their own clients can read it."""
+"""Errors for AWS services that are not available offline, in a form their clients can read."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ _TARGET = "x-amz-target"
 
 
 def is_aws(head: Head) -> bool:
-    """Say whether a request is for AWS at all: signed for it, or with a target of JSON 1.x."""
+    """Return whether a request is for AWS: signed for a service, or with a JSON 1.x target."""
     return _TARGET in head.headers or scope(head) is not None
 
 
-class Elsewhere:
-    """The face of every service that has none."""
+class UnsupportedServicesApp:
+    """The app of every unsupported service."""
 
     def body_limit(self, _: Head) -> int | None:
-        """Collect nothing: no body is looked at."""
+        """Collect nothing: the body is ignored."""
         return None
 
     async def handle(self, request: Request) -> Response:
-        """Refuse the request."""
+        """Answer with UnsupportedOperationException."""
         head = request.head
-        found = scope(head)
-        service = found.service if found else head.headers[_TARGET].partition(".")[0]
+        signed = scope(head)
+        service = signed.service if signed else head.headers[_TARGET].partition(".")[0]
         message = f"{service} is not available offline: {head.method} {head.path}."
         return _render(head, AwsError("UnsupportedOperationException", message))
 
     def failed(self, head: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Render an internal error."""
         return _render(head, AwsError.internal())
 
 
 def _render(head: Head, error: AwsError) -> Response:
-    """Answer JSON 1.x in its form, the query, REST-XML and REST-JSON protocols in XML.
+    """Render for JSON 1.x in JSON, for the query, REST-XML and REST-JSON protocols in XML.
 
-    REST-JSON's clients read the error's type from its header.
+    REST-JSON clients read the error's type from a header.
     """
     return json_error(error) if _TARGET in head.headers else xml_error(error)

@@ -1,8 +1,8 @@
-"""Inputs checked by botocore's shapes and refused in the service's own words.
+"""Validation of inputs by botocore's shapes, with the service's messages.
 
-Two kinds of refusal, as AWS has them: SerializationException for JSON of another type, and
-ValidationException for a value that breaks a constraint (required, enum, pattern, range). A
-member that the shape does not know is dropped, as AWS drops it.
+Like AWS, raises SerializationException for JSON of the wrong type and ValidationException for a
+value that violates a constraint (required, enum, pattern, range). Members that the shape does not
+have are ignored, as AWS ignores them.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _TARGETS = {
 }
 _LARGEST_FLOAT = 3.4028234663852886e38
 _NUMBERS = {"integer", "long", "float", "double", "timestamp"}
-# Java's classes of characters that Python's `re` has under no name.
+# Java character classes that Python's `re` does not have.
 _CLASSES = {
     r"\p{L}\p{Z}\p{N}_": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
-    # Everything but control characters, and in the second case but spaces; as near as `re` comes.
+    # Approximations: everything but control characters (without \p{Z}, also no spaces).
     r"\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}": "\x20-\x7e\xa0-\U0010ffff",
     r"\p{L}\p{M}\p{S}\p{N}\p{P}": "\x21-\x7e\xa1-\U0010ffff",
     r"\p{L}\p{M}\p{Z}\p{N}\p{P}": "\x20-\x7e\xa0-\U0010ffff",
@@ -54,23 +54,23 @@ _CLASSES = {
 
 
 def check(shape: Shape, body: bytes) -> dict[str, Any]:
-    """Read a JSON body as a structure; raises AwsError that names every broken constraint."""
+    """Read a JSON body as a structure; raises AwsError that lists every violated constraint."""
     value = _typed(shape, _json(body))
-    _refuse(_problems(shape, value, ""))
+    _raise_for(_problems(shape, value, ""))
     result: dict[str, Any] = value
     return result
 
 
-def _refuse(found: Iterator[str]) -> None:
-    problems = list(found)
+def _raise_for(violations: Iterator[str]) -> None:
+    problems = list(violations)
     if problems:
         noun = "error" if len(problems) == 1 else "errors"
         raise invalid(f"{len(problems)} validation {noun} detected: {'; '.join(problems)}")
 
 
 def check_members(shape: Shape, values: Mapping[str, Any]) -> None:
-    """Check members that did not come as JSON; raises AwsError as `check` does."""
-    _refuse(_problems(shape, values, ""))
+    """Check members from a path or headers; raises AwsError as `check` does."""
+    _raise_for(_problems(shape, values, ""))
 
 
 def _json(body: bytes) -> object:
@@ -81,7 +81,7 @@ def _json(body: bytes) -> object:
 
 
 def _typed(shape: Shape, value: object) -> Any:
-    """Return the value with only known members; raises AwsError for a value of another type."""
+    """Return the value with its known members; raises AwsError for a value of the wrong type."""
     kind = shape.type_name
     match kind, value:
         case "structure", dict():
@@ -123,8 +123,8 @@ def _number(kind: str, value: float) -> float:
 def _mismatch(shape: Shape, value: object) -> AwsError:
     token = _JSON_TYPES[_json_type(value)] if value is not None else "NULL"
     if shape.type_name in {"structure", "map", "list"}:
-        what = "START_ARRAY" if shape.type_name == "list" else "START_OBJECT"
-        return AwsError("SerializationException", f"Unexpected token {token}, expected {what}")
+        expected = "START_ARRAY" if shape.type_name == "list" else "START_OBJECT"
+        return AwsError("SerializationException", f"Unexpected token {token}, expected {expected}")
     target = _TARGETS.get(shape.type_name, shape.type_name)
     return AwsError("SerializationException", f"{token} can not be converted to a {target}")
 
@@ -144,7 +144,7 @@ def _json_type(value: object) -> str:
 
 
 def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    """Yield each broken constraint below a value of the right type."""
+    """Yield each constraint that a value of the right type, or a part of it, violates."""
     match shape.type_name:
         case "structure":
             yield from _structure_problems(shape, value, path)
@@ -179,11 +179,11 @@ def _string_problems(metadata: Mapping[str, Any], value: str, path: str) -> Iter
         names = ", ".join(metadata["enum"])
         yield _problem(value, path, f"Member must satisfy enum value set: [{names}]")
         return
-    broken = list(_size_problems(metadata, value, path))
-    yield from broken
+    size_problems = list(_size_problems(metadata, value, path))
+    yield from size_problems
     pattern = metadata.get("pattern")
-    # A text over its length is refused already; patterns are kept from the very long ones.
-    if pattern and not broken and not _matches(pattern, value):
+    # Patterns are not matched against text of an invalid length: it may be very long.
+    if pattern and not size_problems and not _matches(pattern, value):
         rule = f"Member must satisfy regular expression pattern: {pattern}"
         yield _problem(value, path, rule)
 
@@ -216,14 +216,14 @@ def _lower(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-# A repeated end of the text, as two patterns of the model have it, is one end.
+# Two patterns of the model repeat the end of the text; once is enough.
 _REPEATED_END = re.compile(r"\$\{\d+,\d+\}$")
 _ANYTHING = re.compile(".*", re.DOTALL)
 
 
 @lru_cache(maxsize=256)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Return a pattern of the model in Python's terms; one that has no such form takes anything."""
+    """Compile a pattern of the model; one that Python cannot express matches anything."""
     for java, python in _CLASSES.items():
         pattern = pattern.replace(java, python)
     try:

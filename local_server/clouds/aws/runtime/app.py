@@ -1,4 +1,4 @@
-"""SageMaker's runtime: InvokeEndpoint, InvokeEndpointAsync, InvokeEndpointWithResponseStream."""
+"""SageMaker runtime: InvokeEndpoint, InvokeEndpointAsync, InvokeEndpointWithResponseStream."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .event_stream import CONTENT_TYPE, payload_parts
 from .invocation_input import read_headers
 from .invoker import (
     PAYLOAD_LIMIT,
-    Asked,
-    Invoked,
     Invoker,
+    InvokeRequest,
+    InvokeResult,
     ModelRefusalError,
     too_large,
     validation_error,
@@ -37,7 +37,7 @@ _OPERATIONS = {
     "async-invocations": "InvokeEndpointAsync",
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
-# What would change who answers, or how; a member that only names the request may come.
+# Members that would change which container answers, or how; those that only name a request are ok.
 _NOT_OFFLINE = (
     "TargetContainerHostname",
     "InferenceComponentName",
@@ -49,20 +49,20 @@ _INVOKED = "x-Amzn-Invoked-Production-Variant"
 
 
 def is_runtime(head: Head) -> bool:
-    """Say whether a request is for the runtime."""
+    """Return whether a request is for the runtime."""
     return _PATH.fullmatch(head.path) is not None
 
 
-class Runtime:
-    """The runtime's face."""
+class RuntimeApp:
+    """The HTTP application of the SageMaker runtime."""
 
-    def __init__(self, invoker: Invoker, later: AsyncInvocations) -> None:
+    def __init__(self, invoker: Invoker, async_invocations: AsyncInvocations) -> None:
         self._invoker = invoker
-        self._later = later
+        self._async_invocations = async_invocations
         self._model = ServiceModel("sagemaker-runtime")
         self._handlers: dict[str, Callable[[Head, Document, bytes], Awaitable[Response]]] = {
             "InvokeEndpoint": self._invoke,
-            "InvokeEndpointAsync": self._invoke_later,
+            "InvokeEndpointAsync": self._invoke_async,
             "InvokeEndpointWithResponseStream": self._invoke_streamed,
         }
 
@@ -71,7 +71,7 @@ class Runtime:
         return collect_limit(head, _limit(head))
 
     async def handle(self, request: Request) -> Response:
-        """Answer one invocation; every refusal is a typed REST-JSON error."""
+        """Answer one invocation; errors are typed REST-JSON errors."""
         head = request.head
         try:
             return await self._answer(head, await collect(request, _limit(head)))
@@ -83,11 +83,11 @@ class Runtime:
             return rest_error(error)
 
     def refused(self, error: AwsError) -> Response:
-        """Answer a request that was refused before it came here."""
+        """Render an error raised in front of this application."""
         return rest_error(error)
 
     def failed(self, _: Head) -> Response:
-        """Answer a request that broke down here."""
+        """Render an internal error."""
         return rest_error(AwsError.internal())
 
     async def _answer(self, head: Head, body: bytes) -> Response:
@@ -99,27 +99,27 @@ class Runtime:
         if not self._model.is_read:
             await asyncio.to_thread(self._model.read)
         shape = self._model.input_shape(operation)
-        asked = read_headers(shape, head, EndpointName=unquote(match[1]))
+        fields = read_headers(shape, head, EndpointName=unquote(match[1]))
         for member in _NOT_OFFLINE:
-            if member in asked:
+            if member in fields:
                 raise validation_error(f"{member} is not available offline.")
-        return await self._handlers[operation](head, asked, body)
+        return await self._handlers[operation](head, fields, body)
 
-    async def _invoke(self, head: Head, asked: Document, body: bytes) -> Response:
-        invoked = await self._invoker.invoke(_asked(head, asked, body))
-        headers = _headers(invoked)
-        answer = invoked.answer
+    async def _invoke(self, head: Head, fields: Document, body: bytes) -> Response:
+        result = await self._invoker.invoke(_invoke_request(head, fields, body))
+        headers = _headers(result)
+        answer = result.answer
         return Response(HTTPStatus.OK, answer.body, answer.content_type, headers)
 
-    async def _invoke_streamed(self, head: Head, asked: Document, body: bytes) -> Response:
-        invoked = await self._invoker.invoke(_asked(head, asked, body))
-        headers = _headers(invoked)
-        if invoked.answer.content_type:
-            headers["X-Amzn-SageMaker-Content-Type"] = invoked.answer.content_type
-        return Response(HTTPStatus.OK, payload_parts(invoked.answer.body), CONTENT_TYPE, headers)
+    async def _invoke_streamed(self, head: Head, fields: Document, body: bytes) -> Response:
+        result = await self._invoker.invoke(_invoke_request(head, fields, body))
+        headers = _headers(result)
+        if result.answer.content_type:
+            headers["X-Amzn-SageMaker-Content-Type"] = result.answer.content_type
+        return Response(HTTPStatus.OK, payload_parts(result.answer.body), CONTENT_TYPE, headers)
 
-    async def _invoke_later(self, head: Head, asked: Document, body: bytes) -> Response:
-        accepted = await self._later.accept(region(head), asked, body)
+    async def _invoke_async(self, head: Head, fields: Document, body: bytes) -> Response:
+        accepted = await self._async_invocations.accept(region(head), fields, body)
         headers = {
             f"X-Amzn-SageMaker-{name}": accepted[name]
             for name in ("OutputLocation", "FailureLocation")
@@ -129,24 +129,24 @@ class Runtime:
         return Response(HTTPStatus.ACCEPTED, content, "application/json", headers | request_id())
 
 
-def _headers(invoked: Invoked) -> dict[str, str]:
-    attributes = invoked.answer.attributes
-    given = {} if attributes is None else {_ATTRIBUTES: attributes}
-    return {_INVOKED: invoked.variant} | given | request_id()
+def _headers(result: InvokeResult) -> dict[str, str]:
+    attributes = result.answer.attributes
+    custom = {} if attributes is None else {_ATTRIBUTES: attributes}
+    return {_INVOKED: result.variant} | custom | request_id()
 
 
 def _limit(head: Head) -> int:
     return INLINE_LIMIT if head.path.endswith("/async-invocations") else PAYLOAD_LIMIT
 
 
-def _asked(head: Head, asked: Document, body: bytes) -> Asked:
-    return Asked(
+def _invoke_request(head: Head, fields: Document, body: bytes) -> InvokeRequest:
+    return InvokeRequest(
         region(head),
-        asked["EndpointName"],
+        fields["EndpointName"],
         Invocation(
-            body, asked.get("ContentType"), asked.get("Accept"), asked.get("CustomAttributes")
+            body, fields.get("ContentType"), fields.get("Accept"), fields.get("CustomAttributes")
         ),
-        asked.get("TargetVariant"),
-        asked.get("TargetModel"),
-        asked.get("InferenceId"),
+        fields.get("TargetVariant"),
+        fields.get("TargetModel"),
+        fields.get("InferenceId"),
     )

@@ -1,8 +1,8 @@
 """Data capture: requests and answers as JSON lines in the offline bucket.
 
 Source: the SageMaker guide, "Capture data from real-time endpoint": the format of a line, and
-`ENDPOINT/VARIANT/yyyy/mm/dd/hh/NAME.jsonl` below the destination. Each request has a file of its
-own, where the service gathers several; a file is there when its request is answered.
+`ENDPOINT/VARIANT/yyyy/mm/dd/hh/NAME.jsonl` below the destination. The service puts several requests
+into one file; here each request gets its own file, which exists once the request is answered.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ....container import Answer, Invocation
 from ...resources import Document
 from ..sagemaker.s3_files import S3Files, below
 
-_EVERY = 100
+_ALWAYS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
-    """A request that was answered."""
+class CapturedInvocation:
+    """An answered invocation."""
 
     endpoint: str
     variant: str
@@ -35,20 +35,22 @@ class Captured:
 
 
 class DataCapture:
-    """Writes what endpoints are told to capture."""
+    """Writes the requests and answers that endpoints capture."""
 
-    def __init__(self, files: S3Files, chance: random.Random) -> None:
+    def __init__(self, files: S3Files, rng: random.Random) -> None:
         self._files = files
-        self._chance = chance
+        self._rng = rng
 
-    def is_drawn(self, config: Mapping[str, Any] | None) -> bool:
-        """Say whether a request is one of the sample."""
+    def is_sampled(self, config: Mapping[str, Any] | None) -> bool:
+        """Return whether to capture a request: draw it by the sampling percentage."""
         if config is None or not config.get("EnableCapture"):
             return False
         percentage: int = config["InitialSamplingPercentage"]
-        return percentage >= _EVERY or self._chance.random() * _EVERY < percentage
+        return percentage >= _ALWAYS or self._rng.random() * _ALWAYS < percentage
 
-    async def write(self, config: Mapping[str, Any], captured: Captured, now: datetime) -> None:
+    async def write(
+        self, config: Mapping[str, Any], captured: CapturedInvocation, now: datetime
+    ) -> None:
         """Write one request's file."""
         name = f"{now:%M-%S}-{now.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
         folder = f"{captured.endpoint}/{captured.variant}/{now:%Y/%m/%d/%H}"
@@ -57,7 +59,7 @@ class DataCapture:
         await self._files.write(uri, line.encode(), "application/json")
 
 
-def _line(config: Mapping[str, Any], captured: Captured, now: datetime) -> Document:
+def _line(config: Mapping[str, Any], captured: CapturedInvocation, now: datetime) -> Document:
     modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
     data: Document = {}
     invocation, answer = captured.invocation, captured.answer
@@ -66,13 +68,13 @@ def _line(config: Mapping[str, Any], captured: Captured, now: datetime) -> Docum
         data["endpointInput"] = _side(config, "INPUT", kind, invocation.body)
     if modes & {"Output", "InputAndOutput"}:
         data["endpointOutput"] = _side(config, "OUTPUT", answer.content_type or "", answer.body)
-    about: Document = {"eventId": str(uuid.uuid4())}
+    metadata: Document = {"eventId": str(uuid.uuid4())}
     if invocation.attributes:
-        about["customAttributes"] = [invocation.attributes]
+        metadata["customAttributes"] = [invocation.attributes]
     if captured.inference_id:
-        about["inferenceId"] = captured.inference_id
-    about["inferenceTime"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    return {"captureData": data, "eventMetadata": about, "eventVersion": "0"}
+        metadata["inferenceId"] = captured.inference_id
+    metadata["inferenceTime"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    return {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}
 
 
 def _side(config: Mapping[str, Any], mode: str, kind: str, body: bytes) -> Document:
@@ -84,7 +86,7 @@ def _side(config: Mapping[str, Any], mode: str, kind: str, body: bytes) -> Docum
 
 
 def _encoding(config: Mapping[str, Any], kind: str) -> str:
-    """Return how a body is written: as text where CaptureContentTypeHeader names its type."""
+    """Return a body's encoding: text if CaptureContentTypeHeader lists its content type."""
     named = config.get("CaptureContentTypeHeader", {})
     plain = kind.partition(";")[0].strip().lower()
     for encoding in ("Csv", "Json"):

@@ -1,7 +1,7 @@
-"""The `application/vnd.amazon.eventstream` framing (AWS event stream encoding).
+"""AWS event stream encoding: the `application/vnd.amazon.eventstream` framing.
 
-A message is: total length, header length, CRC-32 of both; headers; payload; CRC-32 of everything
-before. Each header here is a string (type 7).
+A message consists of its total length, its header length, the CRC-32 of both, the headers, the
+payload, and the CRC-32 of everything before. Each header here is a string (type 7).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OVERHEAD = 16  # two lengths, two checksums
 
 
 def payload_parts(body: bytes) -> bytes:
-    """Return a body as `PayloadPart` events; an empty one is one empty part."""
+    """Return a body as `PayloadPart` events; an empty body is one empty part."""
     return b"".join(_part(chunk) for chunk in _chunks(body))
 
 
@@ -36,7 +36,7 @@ def _part(payload: bytes) -> bytes:
 
 
 def encode_message(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """Return one message."""
+    """Encode one message."""
     encoded = b"".join(_header(name, value) for name, value in headers.items())
     lengths = struct.pack("!II", _OVERHEAD + len(encoded) + len(payload), len(encoded))
     message = lengths + struct.pack("!I", zlib.crc32(lengths)) + encoded + payload

@@ -1,4 +1,4 @@
-"""An operation's input from the path and headers of a REST-JSON request, by botocore's model."""
+"""Operation input read from a REST-JSON request's path and headers, by botocore's model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..protocol.errors import AwsError
 from ..protocol.validation import Shape, check_members
 
 
-def read_headers(shape: Shape, head: Head, **given: str) -> Document:
-    """Return an input's members, without its body; `given` are those of the path.
+def read_headers(shape: Shape, head: Head, **path: str) -> Document:
+    """Return an input's members without its body; `path` holds those of the request path.
 
-    Raises AwsError (ValidationError) for one that breaks its constraint.
+    Raises AwsError (ValidationError) if a member violates a constraint.
     """
-    values: Document = dict(given)
+    values: Document = dict(path)
     for name, member in shape.members.items():
         if member.serialization.get("location") == "header":
             text = head.headers.get(member.serialization["name"].lower())
@@ -29,7 +29,7 @@ def read_headers(shape: Shape, head: Head, **given: str) -> Document:
 
 
 class _Headers:
-    """A shape's members that are in the path and headers alone."""
+    """The members of a shape that travel in the path and in headers."""
 
     type_name = "structure"
 

@@ -1,4 +1,4 @@
-"""Who answers an invocation, and how long it may take: what every runtime operation shares."""
+"""Endpoint invocation: the choice of a deployment and variant, time limits, data capture."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ...resources import Document
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
 from ..sagemaker import deployments
-from ..sagemaker.container_pool import Fleet, Running
-from ..sagemaker.endpoints import Endpoints, Lanes
-from .data_capture import Captured, DataCapture
+from ..sagemaker.container_pool import ContainerPool, Running
+from ..sagemaker.endpoints import Endpoints, Routing
+from .data_capture import CapturedInvocation, DataCapture
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +40,12 @@ _NO_ANSWER = (
     " memory utilization is high. To check your utilization, see Amazon CloudWatch. To fix this"
     " problem, use an instance type with more CPU capacity or memory."
 )
-"""What is said of a container that ends meanwhile (amazon-sagemaker-examples#2815)."""
+"""The service's message if a container dies during a request (amazon-sagemaker-examples#2815)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """An invocation of an endpoint, read and checked."""
+class InvokeRequest:
+    """A validated invocation of an endpoint."""
 
     region: str
     endpoint: str
@@ -53,28 +53,28 @@ class Asked:
     variant: str | None = None
     model: str | None = None
     inference_id: str | None = None
-    later: bool = False
-    """Whether it came by InvokeEndpointAsync: only such endpoints take it, and they no other."""
+    is_async: bool = False
+    """Whether it came from InvokeEndpointAsync. Asynchronous endpoints accept nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Invoked:
-    """A good answer, and the variant that gave it."""
+class InvokeResult:
+    """A successful answer and the variant that gave it."""
 
     variant: str
     answer: Answer
 
 
 class ModelRefusalError(AwsError):
-    """A container answered with an error: 424, with the original inside."""
+    """An error answered by a container: HTTP 424, with the original answer inside."""
 
     def __init__(
-        self, asked: Asked, status: int, message: str, answer: Answer | None = None
+        self, request: InvokeRequest, status: int, message: str, answer: Answer | None = None
     ) -> None:
         self.answer = answer
-        """What the container answered; None where it did not in time."""
+        """The container's answer; None if it did not answer in time."""
         side = "server" if status >= _SERVER_ERROR or not status else "client"
-        region, logs = asked.region, f"/aws/sagemaker/Endpoints/{asked.endpoint}"
+        region, logs = request.region, f"/aws/sagemaker/Endpoints/{request.endpoint}"
         super().__init__(
             "ModelError",
             f'Received {side} error ({status}) from primary with message "{message}". See'
@@ -91,164 +91,168 @@ class ModelRefusalError(AwsError):
 
 
 class Invoker:
-    """Has endpoints' containers answer."""
+    """Sends invocations to the containers of endpoints."""
 
     def __init__(
         self,
         endpoints: Endpoints,
-        fleet: Fleet,
+        pool: ContainerPool,
         capture: DataCapture,
-        chance: random.Random,
+        rng: random.Random,
         clock: Clock,
-        patience: Clock,
+        timeout_clock: Clock,
     ) -> None:
         self._endpoints = endpoints
-        self._fleet = fleet
+        self._pool = pool
         self._capture = capture
-        self._chance = chance
+        self._rng = rng
         self._clock = clock
-        self._patience = patience
+        self._timeout_clock = timeout_clock
         self._tasks: set[asyncio.Task[Answer]] = set()
 
-    async def lanes(self, region: str, endpoint: str) -> Lanes:
-        """Return who answers for an endpoint; raises AwsError for nobody."""
-        lanes = await self._endpoints.lanes(region, endpoint)
-        if lanes is None:
+    async def routing(self, region: str, endpoint: str) -> Routing:
+        """Return an endpoint's routing; raises AwsError if no deployment serves it."""
+        routing = await self._endpoints.routing(region, endpoint)
+        if routing is None:
             raise _not_found(endpoint)
-        return lanes
+        return routing
 
-    async def invoke(self, asked: Asked, *, seconds: float = TIME_LIMIT) -> Invoked:
-        """Have an endpoint answer within a time; raises AwsError, ModelRefusalError."""
-        lanes = await self.lanes(asked.region, asked.endpoint)
-        deployment = self._draw_lane(lanes)
-        if "async" in deployment and not asked.later:
+    async def invoke(self, request: InvokeRequest, *, seconds: float = TIME_LIMIT) -> InvokeResult:
+        """Invoke an endpoint, for at most `seconds`; raises AwsError, ModelRefusalError."""
+        routing = await self.routing(request.region, request.endpoint)
+        deployment = self._draw_deployment(routing)
+        if "async" in deployment and not request.is_async:
             raise validation_error(
-                f"Endpoint {asked.endpoint} is configured for asynchronous inference: use"
+                f"Endpoint {request.endpoint} is configured for asynchronous inference: use"
                 " InvokeEndpointAsync."
             )
-        variant = self._choose(deployment, asked)
-        _check_size(asked, variant)
-        # Held from here, with no wait since the deployment was read: it cannot go meanwhile.
-        with self._fleet.hold(deployments.key(deployment, variant["name"])) as running:
+        variant = self._choose(deployment, request)
+        _check_size(request, variant)
+        # No await separates this from reading the deployment, so it cannot be unloaded in between.
+        with self._pool.hold(deployments.key(deployment, variant["name"])) as running:
             if running is None:
-                raise _not_found(asked.endpoint)
-            answer = await self._within(seconds, asked, _answer(running, asked))
-        self._shadow(deployment, asked)
+                raise _not_found(request.endpoint)
+            answer = await self._with_timeout(seconds, request, _answer(running, request))
+        self._shadow(deployment, request)
         if answer.status != HTTPStatus.OK:
             message = answer.body.decode("utf-8", "replace")
-            raise ModelRefusalError(asked, answer.status, message, answer)
-        await self._write_capture(deployment, variant, asked, answer)
-        return Invoked(variant["name"], answer)
+            raise ModelRefusalError(request, answer.status, message, answer)
+        await self._write_capture(deployment, variant, request, answer)
+        return InvokeResult(variant["name"], answer)
 
-    def _draw_lane(self, lanes: Lanes) -> Document:
-        """Draw the deployment that answers, by the share of one that is taking over."""
-        is_shifted = lanes.pending is not None and lanes.share > 0
-        if lanes.pending is not None and is_shifted and self._chance.random() < lanes.share:
-            return lanes.pending
-        return lanes.serving
+    def _draw_deployment(self, routing: Routing) -> Document:
+        """Choose the deployment that answers; the pending one gets its share of the requests."""
+        is_shifted = routing.pending is not None and routing.share > 0
+        if routing.pending is not None and is_shifted and self._rng.random() < routing.share:
+            return routing.pending
+        return routing.serving
 
-    def _choose(self, deployment: Document, asked: Asked) -> Document:
+    def _choose(self, deployment: Document, request: InvokeRequest) -> Document:
         variants: list[Document] = deployment["variants"]
-        if asked.variant is None:
-            return pick(variants, self._chance)
+        if request.variant is None:
+            return pick(variants, self._rng)
         for variant in variants:
-            if variant["name"] == asked.variant:
+            if variant["name"] == request.variant:
                 return variant
-        raise validation_error(f"Variant {asked.variant} not found for endpoint {asked.endpoint}.")
+        raise validation_error(
+            f"Variant {request.variant} not found for endpoint {request.endpoint}."
+        )
 
-    async def _within(
-        self, seconds: float, asked: Asked, work: Coroutine[Any, Any, Answer]
+    async def _with_timeout(
+        self, seconds: float, request: InvokeRequest, work: Coroutine[Any, Any, Answer]
     ) -> Answer:
-        """Wait for an answer as long as it may take; the container goes on with it after that."""
+        """Await an answer for at most `seconds`; the container continues after a timeout."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        over = asyncio.ensure_future(self._patience.sleep(seconds))
+        over = asyncio.ensure_future(self._timeout_clock.sleep(seconds))
         try:
             await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
         if not task.done():
-            task.add_done_callback(_look_at)
-            raise ModelRefusalError(asked, 0, _TIMED_OUT)
+            task.add_done_callback(_log_failure)
+            raise ModelRefusalError(request, 0, _TIMED_OUT)
         try:
             return task.result()
         except NoAnswerError as error:
             logger.warning("%s", error.message)
-            raise ModelRefusalError(asked, 0, _NO_ANSWER % asked.endpoint) from error
+            raise ModelRefusalError(request, 0, _NO_ANSWER % request.endpoint) from error
 
-    def _shadow(self, deployment: Document, asked: Asked) -> None:
-        """Send a copy to the shadow variant as often as its weight says; nobody gets its answer."""
+    def _shadow(self, deployment: Document, request: InvokeRequest) -> None:
+        """Send a copy to the shadow variant as often as its weight says; discard its answer."""
         total = sum(variant["weight"] for variant in deployment["variants"]) or 1.0
         for shadow in deployment.get("shadows", []):
-            if self._chance.random() < shadow["weight"] / total:
-                task = asyncio.create_task(self._ask_shadow(deployment, shadow, asked))
+            if self._rng.random() < shadow["weight"] / total:
+                task = asyncio.create_task(self._ask_shadow(deployment, shadow, request))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-                task.add_done_callback(_look_at)
+                task.add_done_callback(_log_failure)
 
-    async def _ask_shadow(self, deployment: Document, shadow: Document, asked: Asked) -> Answer:
-        with self._fleet.hold(deployments.key(deployment, shadow["name"])) as running:
+    async def _ask_shadow(
+        self, deployment: Document, shadow: Document, request: InvokeRequest
+    ) -> Answer:
+        with self._pool.hold(deployments.key(deployment, shadow["name"])) as running:
             if running is None:
-                raise _not_found(asked.endpoint)
-            answer = await _answer(running, asked)
+                raise _not_found(request.endpoint)
+            answer = await _answer(running, request)
         if answer.status == HTTPStatus.OK:
-            await self._write_capture(deployment, shadow, asked, answer)
+            await self._write_capture(deployment, shadow, request, answer)
         else:
             logger.warning("shadow variant %s answered %d", shadow["name"], answer.status)
         return answer
 
     async def _write_capture(
-        self, deployment: Document, variant: Document, asked: Asked, answer: Answer
+        self, deployment: Document, variant: Document, request: InvokeRequest, answer: Answer
     ) -> None:
         config = deployment.get("capture")
-        if config is None or not self._capture.is_drawn(config):
+        if config is None or not self._capture.is_sampled(config):
             return
-        captured = Captured(
-            asked.endpoint, variant["name"], asked.invocation, answer, asked.inference_id
+        captured = CapturedInvocation(
+            request.endpoint, variant["name"], request.invocation, answer, request.inference_id
         )
         await self._capture.write(config, captured, self._clock.now())
 
     async def close(self) -> None:
-        """End what nobody waits for any more."""
+        """Cancel the invocations that have no caller any more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _check_size(asked: Asked, variant: Document) -> None:
+def _check_size(request: InvokeRequest, variant: Document) -> None:
     limit = SERVERLESS_LIMIT if variant["serverless"] else PAYLOAD_LIMIT
-    limit = ASYNC_LIMIT if asked.later else limit
-    if len(asked.invocation.body) > limit:
+    limit = ASYNC_LIMIT if request.is_async else limit
+    if len(request.invocation.body) > limit:
         raise too_large(limit)
 
 
-async def _answer(running: Running, asked: Asked) -> Answer:
+async def _answer(running: Running, request: InvokeRequest) -> Answer:
     if running.hosted is None:
-        if asked.model is not None:
+        if request.model is not None:
             raise validation_error(
-                f"Endpoint {asked.endpoint} is not a multi-model endpoint and does not support"
+                f"Endpoint {request.endpoint} is not a multi-model endpoint and does not support"
                 " target model header."
             )
-        return await running.container.invoke(asked.invocation)
-    if asked.model is None:
+        return await running.container.invoke(request.invocation)
+    if request.model is None:
         raise validation_error(
-            f"Endpoint {asked.endpoint} is a multi-model endpoint: the target model header is"
+            f"Endpoint {request.endpoint} is a multi-model endpoint: the target model header is"
             " required."
         )
-    return await running.hosted.invoke(asked.model, asked.invocation)
+    return await running.hosted.invoke(request.model, request.invocation)
 
 
-def pick(variants: list[Document], chance: random.Random) -> Document:
-    """Draw a variant with a probability of its weight's share; a weight of 0 is never drawn."""
+def pick(variants: list[Document], rng: random.Random) -> Document:
+    """Choose a variant with a probability proportional to its weight."""
     weights = [variant["weight"] for variant in variants]
     if not any(weights):
         raise validation_error("No production variant has a weight above 0.")
-    return chance.choices(variants, weights)[0]
+    return rng.choices(variants, weights)[0]
 
 
 def validation_error(message: str) -> AwsError:
-    """Return the runtime's refusal of a request."""
+    """Return the runtime's error for an invalid request."""
     return AwsError("ValidationError", message)
 
 
@@ -257,12 +261,12 @@ def _not_found(endpoint: str) -> AwsError:
 
 
 def too_large(limit: int) -> AwsError:
-    """Return the runtime's refusal of a body."""
+    """Return the runtime's error for a body above `limit` bytes."""
     text = f"HTTP content length exceeded {limit} bytes."
     return AwsError("ValidationError", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-def _look_at(task: asyncio.Task[Answer]) -> None:
-    """Tell the failure of a request that nobody waits for."""
+def _log_failure(task: asyncio.Task[Answer]) -> None:
+    """Log the failure of an invocation that has no caller any more."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        logger.warning("an invocation that nobody waits for failed: %s", error)
+        logger.warning("an invocation without a caller failed: %s", error)

@@ -1,1 +1,1 @@
-"""SageMaker's control plane, and the containers that its endpoints run."""
+"""SageMaker's control plane and the containers of its endpoints."""

@@ -1,11 +1,11 @@
-"""SageMaker's control plane (JSON 1.1): which operation is answered by whom."""
+"""SageMaker control plane (JSON 1.1): the table of operations."""
 
 from __future__ import annotations
 
 from ...objects.store.store import ObjectStore
 from ...resources import Document
-from ..protocol.json_app import Handler, JsonFace
-from .endpoint_configs import Configs
+from ..protocol.json_app import Handler, JsonApp
+from .endpoint_configs import EndpointConfigs
 from .endpoints import Endpoints
 from .model_packages import ModelPackages
 from .models import Models
@@ -17,11 +17,11 @@ TARGET = "SageMaker."
 
 def sagemaker(
     records: Records, store: ObjectStore, endpoints: Endpoints, transforms: TransformJobs
-) -> JsonFace:
-    """Return the control plane's face."""
+) -> JsonApp:
+    """Return the control plane's HTTP application."""
     packages = ModelPackages(records)
-    models, configs = Models(records, store, packages), Configs(records)
-    return JsonFace(
+    models, configs = Models(records, store, packages), EndpointConfigs(records)
+    return JsonApp(
         "sagemaker",
         TARGET,
         {
@@ -69,7 +69,7 @@ def _tag_handlers(records: Records) -> dict[str, Handler]:
         return {"Tags": records.tags(body["ResourceArn"])}
 
     def show(_: str, body: Document) -> Document:
-        # A resource has at most 50 tags, the smallest page ListTags may be asked for.
+        # A resource has at most 50 tags, which is ListTags' smallest page.
         return {"Tags": records.tags(body["ResourceArn"])}
 
     def remove(_: str, body: Document) -> Document:

@@ -1,6 +1,6 @@
-"""The containers of the offline endpoints: laid out from the bucket, started, held, stopped.
+"""The containers of the offline endpoints.
 
-A deployment is started whole or not at all. A container is stopped once no request holds it.
+A deployment starts all of its containers or none. A container is stopped once no request holds it.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from . import deployments
 from .deployments import DeploymentError
 from .hosted_models import HostedModels
 from .images import check_device
-from .model_data import lay_model
-from .own_container import START_SECONDS, OwnContainer, Placed
+from .model_data import prepare_model_tree
+from .own_container import START_SECONDS, OwnContainer, OwnContainerSetup
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = 3
-"""Starts at the same time: each keeps a thread of asyncio's pool, which has at least five."""
+_MAX_CONCURRENT_STARTS = 3
+"""Each start occupies a thread of asyncio's pool, which has at least five."""
 _MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true"}
 
 
 Variables = Callable[[str], Mapping[str, str]]
-"""Returns what the platform sets in containers of a region."""
+"""Returns the platform's environment variables in the containers of a region."""
 
 
 @dataclass(slots=True)
 class Running:
-    """A container that serves, and who holds it."""
+    """A running container and the number of requests that hold it."""
 
     container: Container | OwnContainer
     folder: Path
@@ -56,8 +56,8 @@ class Running:
     usage: Usage = field(default_factory=Usage)
 
 
-class Fleet:
-    """The containers that run, by deployment and variant."""
+class ContainerPool:
+    """The running containers by deployment and variant."""
 
     def __init__(  # noqa: PLR0913  a keyword for each option of the emulator
         self,
@@ -78,15 +78,15 @@ class Fleet:
         self._executor = executor
         self._install = install_requirements
         self._running: dict[str, Running] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = asyncio.Semaphore(_MAX_CONCURRENT_STARTS)
 
     def prepare(self) -> None:
-        """Start with an empty folder; what an earlier process fetched is of no use."""
+        """Empty the folder: model trees of an earlier process are not reused."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
 
     async def load(self, deployment: Mapping[str, Any]) -> None:
-        """Start every variant; raises DeploymentError, and then none runs."""
+        """Start every variant; if one fails, stop all and raise DeploymentError."""
         try:
             for variant in deployments.variants(deployment):
                 await self._load_variant(deployment, variant)
@@ -100,13 +100,13 @@ class Fleet:
         key = deployments.key(deployment, variant["name"])
         try:
             raise_injected()
-        except StatusError as planned:
-            # What lacks is not the container's fault: SageMaker's own words stand alone.
-            is_capacity = planned.code is Code.RESOURCE_EXHAUSTED
+        except StatusError as fault:
+            # A lack of capacity is not the container's failure: SageMaker's message stands alone.
+            is_capacity = fault.code is Code.RESOURCE_EXHAUSTED
             raise DeploymentError(
-                planned.message if is_capacity else _unhealthy(variant, planned)
-            ) from planned
-        region = variant.get("region", DEFAULT_REGION)  # not in folders of an older version
+                fault.message if is_capacity else _unhealthy(variant, fault)
+            ) from fault
+        region = variant.get("region", DEFAULT_REGION)  # absent in data folders of older versions
         try:
             check_device(variant["container"]["Image"], variant.get("instance"))
             seconds = variant.get("startup") or START_SECONDS
@@ -123,10 +123,10 @@ class Fleet:
         /,
         **extra: str,
     ) -> Running:
-        """Start a container as a model of a region defines it, with `extra` variables.
+        """Start a container from a model's definition, with `extra` environment variables.
 
-        `seconds` is how long one of the user's own may take. Raises ModelError, AwsError, or
-        whatever the object store has to say.
+        `seconds` is the start timeout of a user's own container. Raises ModelError, AwsError and
+        the object store's errors.
         """
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
@@ -147,13 +147,15 @@ class Fleet:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
         tree = folder / "model"
-        stage = asyncio.to_thread(lay_model, self._store, definition, environment, tree)
+        stage = asyncio.to_thread(prepare_model_tree, self._store, definition, environment, tree)
         await to_completion(stage)
         scratch, platform = folder / "scratch", self._variables(region)
         rehearsal = self._rehearsals.get(definition["Image"])
         if rehearsal is not None:
-            placed = Placed(definition["Image"], tree, scratch, environment, platform, seconds)
-            own = await asyncio.to_thread(OwnContainer, rehearsal, placed)
+            own_setup = OwnContainerSetup(
+                definition["Image"], tree, scratch, environment, platform, seconds
+            )
+            own = await asyncio.to_thread(OwnContainer, rehearsal, own_setup)
             await own.start()
             return Running(own, folder, None)
         setup = Setup(
@@ -176,14 +178,14 @@ class Fleet:
         return Running(container, folder, hosted)
 
     async def unload(self, deployment: Mapping[str, Any]) -> None:
-        """Stop every variant; requests under way end first."""
+        """Stop every variant after the requests in progress."""
         for variant in deployments.variants(deployment):
             running = self._running.pop(deployments.key(deployment, variant["name"]), None)
             if running is not None:
                 await self.stop(running)
 
     async def stop(self, running: Running) -> None:
-        """Stop a container once nobody holds it, and remove its files."""
+        """Stop a container once no request holds it, and remove its files."""
         await running.usage.unused()
         await running.container.stop()
         await asyncio.to_thread(shutil.rmtree, running.folder, ignore_errors=True)
@@ -195,10 +197,10 @@ class Fleet:
             await self.stop(running)
 
     @asynccontextmanager
-    async def once(
+    async def temporary(
         self, definition: Mapping[str, Any], region: str, /, **extra: str
     ) -> AsyncIterator[Running]:
-        """Run a container that no endpoint has, while the block runs; raises as `start`."""
+        """Run a container outside of any endpoint during the block; raises as `start`."""
         running = await self.start(definition, region, **extra)
         try:
             yield running
@@ -207,9 +209,9 @@ class Fleet:
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Running | None]:
-        """Keep a variant's container from being stopped while the block runs; None for none.
+        """Keep a variant's container running during the block; yields None if there is none.
 
-        A request holds it from the moment it chose it until it is answered, so that none fails
+        A request holds its container from the choice until the answer, so that no request fails
         because its container was replaced while it waited for a thread.
         """
         running = self._running.get(key)
@@ -220,7 +222,7 @@ class Fleet:
             yield running
 
     async def is_healthy(self, deployment: Mapping[str, Any]) -> bool:
-        """Say whether every variant runs and answers its ping."""
+        """Return whether every variant runs and passes its ping."""
         for variant in deployments.variants(deployment):
             with self.hold(deployments.key(deployment, variant["name"])) as running:
                 if running is None or (await running.container.ping()).status != 200:  # noqa: PLR2004
@@ -228,7 +230,7 @@ class Fleet:
         return True
 
     def is_loaded(self, deployment: Mapping[str, Any]) -> bool:
-        """Say whether every variant runs."""
+        """Return whether every variant runs."""
         keys = (deployments.key(deployment, v["name"]) for v in deployments.variants(deployment))
         return all(key in self._running for key in keys)
 

@@ -1,7 +1,7 @@
-"""A deployment: an endpoint configuration's variants with their models, as a document.
+"""Deployments: an endpoint configuration's variants and their models, as a document.
 
-It is a copy of what the configuration and its models said when it was made, so that an endpoint
-outlives them, as on AWS, and can be loaded again after a restart.
+A deployment copies the configuration and its models, so that an endpoint survives their deletion,
+as on AWS, and can be loaded again after a restart.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class DeploymentError(ModelError):
 def make(records: Records, region: str, config: Mapping[str, Any]) -> Document:
     """Copy a configuration and its models.
 
-    Raises AwsError for a missing model, and for one whose package is not approved.
+    Raises AwsError if a model is missing or its package is not approved.
     """
     shadows = config.get("ShadowProductionVariants", [])
-    # Each deployment runs under keys of its own: the old one serves until the new one does.
+    # A new id per deployment: the old one serves until the new one is ready.
     return {
         "id": uuid.uuid4().hex,
         "config": config["EndpointConfigName"],
@@ -58,26 +58,26 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Docum
 
 
 def variants(deployment: Mapping[str, Any]) -> list[Document]:
-    """Return the variants that run: those that answer, and their shadows."""
+    """Return the production variants and the shadow variants."""
     return [*deployment["variants"], *deployment.get("shadows", [])]
 
 
 def instances(deployment: Mapping[str, Any]) -> int:
-    """Return how many instances answer for a deployment."""
+    """Return the number of instances of the production variants."""
     return sum(variant["count"] for variant in deployment["variants"])
 
 
 def key(deployment: Mapping[str, Any], variant: str) -> str:
-    """Return the key that a variant's container runs under."""
+    """Return a variant's key in the container pool."""
     return f"{deployment['id']}/{variant}"
 
 
 def summaries(
     deployment: Mapping[str, Any], rehearsed: Collection[str], *, shadows: bool = False
 ) -> list[Document]:
-    """Return the variants, or their shadows, as DescribeEndpoint shows them.
+    """Return the production or shadow variants as DescribeEndpoint shows them.
 
-    `rehearsed` are the images that a command runs for.
+    `rehearsed` holds the images that a command replaces.
     """
     chosen = deployment.get("shadows", []) if shadows else deployment["variants"]
     return [_summary(variant, deployment["created"], rehearsed) for variant in chosen]

@@ -1,4 +1,4 @@
-"""SageMaker's endpoint configurations: which models an endpoint serves, with which weights."""
+"""Endpoint configurations: the models that an endpoint serves and their weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..protocol.errors import invalid
 from .incompatible_options import check_config, check_serverless_model, check_shadowed_model
 from .records import CONFIG, MODEL, Records
 
-# What would change how an endpoint answers, and is not carried out here, is refused.
+# Options that change how an endpoint answers and are not implemented offline.
 _NOT_OFFLINE = ("ExplainerConfig", "CrossRegionTrafficConfig")
 _KEPT = (
     "AsyncInferenceConfig",
@@ -26,22 +26,22 @@ _KEPT = (
 _MEMORY_STEP = 1024
 
 
-class Configs:
+class EndpointConfigs:
     """CreateEndpointConfig, DescribeEndpointConfig, ListEndpointConfigs, DeleteEndpointConfig."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
     def create(self, region: str, body: Document) -> Document:
-        """Create a configuration; raises AwsError when a model of it is not there."""
+        """Create a configuration; raises AwsError if one of its models does not exist."""
         for field in _NOT_OFFLINE:
             if field in body:
                 raise invalid(f"{field} is not available offline.")
         variants, shadows = body["ProductionVariants"], body.get("ShadowProductionVariants", [])
-        every = [*variants, *shadows]
-        if len({variant["VariantName"] for variant in every}) < len(every):
+        all_variants = [*variants, *shadows]
+        if len({variant["VariantName"] for variant in all_variants}) < len(all_variants):
             raise invalid("Production variant names must be unique.")
-        for variant in every:
+        for variant in all_variants:
             self._check_variant(region, variant)
             if shadows:
                 check_shadowed_model(self._records.stored(MODEL, region, variant["ModelName"]))
@@ -80,7 +80,7 @@ class Configs:
         return self._records.page(CONFIG, region, body, fields)
 
     def delete(self, region: str, body: Document) -> None:
-        """Delete a configuration; endpoints made from it go on with their copy."""
+        """Delete a configuration; endpoints made from it keep their copy."""
         self._records.delete(CONFIG, region, body["EndpointConfigName"])
 
 
@@ -89,7 +89,7 @@ def _weighted(variants: list[Document]) -> list[Document]:
 
 
 def check_serverless(name: str, config: Mapping[str, Any]) -> None:
-    """Refuse a serverless variant's settings that contradict themselves or its memory steps."""
+    """Raise AwsError if a serverless variant's settings are invalid or contradictory."""
     memory = config.get("MemorySizeInMB", _MEMORY_STEP)
     if memory % _MEMORY_STEP:
         sizes = ", ".join(str(size) for size in range(1024, 6145, _MEMORY_STEP))

@@ -1,7 +1,8 @@
-"""SageMaker's endpoints: one deployment serves while the next one takes over.
+"""SageMaker endpoints: one deployment serves while the pending one takes over.
 
-States and what they allow follow DescribeEndpoint's EndpointStatus (SageMaker API reference). An
-endpoint document holds, besides what Describe shows, `_serving` and `_pending`: deployments.
+States and the operations they permit follow DescribeEndpoint's EndpointStatus (SageMaker API
+reference). Besides the fields that Describe shows, an endpoint document holds two deployments,
+`_serving` and `_pending`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..cloudwatch_alarms import Alarms
 from ..protocol.arns import arn
 from ..protocol.errors import invalid
 from . import deployments
-from .container_pool import Fleet
+from .container_pool import ContainerPool
 from .deployments import DeploymentError
 from .endpoint_configs import check_serverless
 from .incompatible_options import check_guarded, check_stays_async
@@ -31,8 +32,8 @@ _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "E
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
-    """Who answers for an endpoint: the deployment that serves, and a share for the next one."""
+class Routing:
+    """An endpoint's serving deployment, and the pending one with its share of the traffic."""
 
     serving: Document
     pending: Document | None = None
@@ -40,19 +41,19 @@ class Lanes:
 
 
 class Endpoints:
-    """The endpoint operations, and the background work they start."""
+    """The endpoint operations and the background work that they start."""
 
     def __init__(
         self,
         records: Records,
-        fleet: Fleet,
+        pool: ContainerPool,
         alarms: Alarms,
         work: BackgroundTasks,
         rollout: Rollout,
         latency: Latency,
     ) -> None:
         self._records = records
-        self._fleet = fleet
+        self._pool = pool
         self._alarms = alarms
         self._work = work
         self._rollout = rollout
@@ -73,13 +74,13 @@ class Endpoints:
             **({"LastDeploymentConfig": policy} if policy else {}),
         }
         name = body["EndpointName"]
-        self._refuse_taken(region, name)
+        self._check_name_is_free(region, name)
         endpoint_arn = self._records.create(ENDPOINT, region, name, endpoint, body.get("Tags", []))
         self._work.start(endpoint_arn, self._rollout.run(region, name))
         return {"EndpointArn": endpoint_arn}
 
-    def _refuse_taken(self, region: str, name: str) -> None:
-        """Refuse a name that an endpoint has in another case.
+    def _check_name_is_free(self, region: str, name: str) -> None:
+        """Raise AwsError if an endpoint has the name, in whatever case.
 
         Source: CreateEndpoint.EndpointName: "The name is case-insensitive in CreateEndpoint, but
         the case is preserved and must be matched in InvokeEndpoint."
@@ -91,13 +92,13 @@ class Endpoints:
                 )
 
     def _check_policy(
-        self, region: str, policy: Mapping[str, Any], before: Mapping[str, Any]
+        self, region: str, policy: Mapping[str, Any], current: Mapping[str, Any]
     ) -> None:
-        read = read_policy(policy, deployments.instances(before))
-        self._alarms.check(region, read.alarms)
+        alarms = read_policy(policy, deployments.instances(current)).alarms
+        self._alarms.check(region, alarms)
 
     def restore(self) -> None:
-        """Take up what an earlier process left: load what served, finish what was under way."""
+        """Reload the serving deployments after a restart, and resume unfinished work."""
         for key, endpoint in self._records.resources.list(ENDPOINT.table):
             region, _, name = key.partition("/")
             task, status = endpoint["EndpointArn"], endpoint["EndpointStatus"]
@@ -107,16 +108,16 @@ class Endpoints:
             if endpoint["_serving"]:
                 self._work.start(task, self._reload(region, name))
             if status == "RollingBack":
-                self._rollout.give_up(region, name)
+                self._rollout.abandon_rollback(region, name)
             elif status in _BUSY:
                 self._work.start(task, self._rollout.run(region, name))
 
     async def _reload(self, region: str, name: str) -> None:
         endpoint = self._records.stored(ENDPOINT, region, name)
         try:
-            await self._fleet.load(endpoint["_serving"])
+            await self._pool.load(endpoint["_serving"])
         except DeploymentError as error:
-            # Read again: while it loaded, an update or a deletion may have been asked for.
+            # Read again: an update or a deletion may have been requested during the load.
             endpoint = self._records.stored(ENDPOINT, region, name)
             failed = {"FailureReason": error.message, "_serving": None}
             if endpoint["EndpointStatus"] == "InService":
@@ -124,7 +125,7 @@ class Endpoints:
             self._records.put(ENDPOINT, region, endpoint | failed)
 
     def describe(self, region: str, body: Document) -> Document:
-        """Return an endpoint with the variants that serve."""
+        """Return an endpoint with its serving variants."""
         name = body["EndpointName"]
         endpoint = self._records.stored(ENDPOINT, region, name)
         shown = self._records.get(ENDPOINT, region, name)
@@ -142,13 +143,13 @@ class Endpoints:
         return self._records.page(ENDPOINT, region, body, _LISTED)
 
     def update(self, region: str, body: Document) -> Document:
-        """Start moving an endpoint to another configuration; the old one serves meanwhile."""
-        endpoint = self._steady(region, body["EndpointName"])
+        """Start an update to another configuration; the old one serves until it is complete."""
+        endpoint = self._updatable(region, body["EndpointName"])
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, config)
         check_stays_async(endpoint["EndpointName"], endpoint["_serving"], pending)
         if body.get("RetainAllVariantProperties"):
-            _retain(pending, endpoint["_serving"], body)
+            _retain_properties(pending, endpoint["_serving"], body)
         policy = body.get("DeploymentConfig")
         if policy is None and body.get("RetainDeploymentConfig"):
             policy = endpoint.get("LastDeploymentConfig")
@@ -170,8 +171,8 @@ class Endpoints:
         name = endpoint["EndpointName"]
         self._work.start(endpoint["EndpointArn"], self._rollout.run(region, name))
 
-    def _steady(self, region: str, name: str) -> Document:
-        """Return an endpoint that may be changed; raises AwsError for one that may not."""
+    def _updatable(self, region: str, name: str) -> Document:
+        """Return an endpoint; raises AwsError if its status permits no update."""
         endpoint = self._records.stored(ENDPOINT, region, name)
         if endpoint["EndpointStatus"] in _BUSY:
             raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
@@ -180,8 +181,8 @@ class Endpoints:
         return endpoint
 
     def update_weights(self, region: str, body: Document) -> Document:
-        """Set weights and instance counts of variants; all of them, or none when one is wrong."""
-        endpoint = self._steady(region, body["EndpointName"])
+        """Set weights and instance counts of variants; if one is invalid, change none."""
+        endpoint = self._updatable(region, body["EndpointName"])
         variants = {variant["name"]: variant for variant in endpoint["_serving"]["variants"]}
         for desired in body["DesiredWeightsAndCapacities"]:
             variant = variants.get(desired["VariantName"])
@@ -198,7 +199,7 @@ class Endpoints:
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def delete(self, region: str, body: Document) -> None:
-        """Start deleting an endpoint; requests under way end first."""
+        """Start deleting an endpoint; requests in progress are answered first."""
         name = body["EndpointName"]
         endpoint = self._records.stored(ENDPOINT, region, name)
         if endpoint["EndpointStatus"] in _BUSY:
@@ -210,25 +211,25 @@ class Endpoints:
     async def _take_down(self, region: str, name: str) -> None:
         endpoint = self._records.stored(ENDPOINT, region, name)
         if endpoint["_serving"]:
-            await self._fleet.unload(endpoint["_serving"])
+            await self._pool.unload(endpoint["_serving"])
         await self._latency.pass_by(LatencyStep.UNDEPLOY)
         self._records.delete(ENDPOINT, region, name)
 
-    async def lanes(self, region: str, name: str) -> Lanes | None:
-        """Return who answers for an endpoint, once loaded; None for nobody."""
-        lanes = self._lanes(region, name)
-        if lanes is None or self._fleet.is_loaded(lanes.serving):
-            return lanes
-        # After a restart the deployment may still be loading, or turn out not to load.
+    async def routing(self, region: str, name: str) -> Routing | None:
+        """Return an endpoint's routing once it is loaded; None if no deployment serves it."""
+        routing = self._routing(region, name)
+        if routing is None or self._pool.is_loaded(routing.serving):
+            return routing
+        # After a restart the deployment may still be loading, or fail to load.
         await self._work.settled(arn(region, ENDPOINT.arn, name))
-        lanes = self._lanes(region, name)
-        return lanes if lanes and self._fleet.is_loaded(lanes.serving) else None
+        routing = self._routing(region, name)
+        return routing if routing and self._pool.is_loaded(routing.serving) else None
 
-    def _lanes(self, region: str, name: str) -> Lanes | None:
-        found = self._records.find(ENDPOINT, region, name)
-        if found is None or found["EndpointStatus"] == "Deleting" or not found["_serving"]:
+    def _routing(self, region: str, name: str) -> Routing | None:
+        endpoint = self._records.find(ENDPOINT, region, name)
+        if endpoint is None or endpoint["EndpointStatus"] == "Deleting" or not endpoint["_serving"]:
             return None
-        return Lanes(found["_serving"], found["_pending"], found.get("_share", 0.0))
+        return Routing(endpoint["_serving"], endpoint["_pending"], endpoint.get("_share", 0.0))
 
 
 def _shown_deployment(deployment: Mapping[str, Any], rehearsed: Collection[str]) -> Document:
@@ -267,7 +268,7 @@ def _pending_summary(
 
 
 def _set_capacity(variant: Document, desired: Mapping[str, Any]) -> None:
-    """Change a variant as UpdateEndpointWeightsAndCapacities asks; raises AwsError."""
+    """Apply a DesiredWeightAndCapacity to a variant; raises AwsError."""
     changes = desired.get("ServerlessUpdateConfig")
     if changes is not None:
         if not variant["serverless"]:
@@ -280,14 +281,16 @@ def _set_capacity(variant: Document, desired: Mapping[str, Any]) -> None:
     variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
 
 
-def _retain(pending: Document, serving: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-    """Carry weights, counts and data capture over (RetainAllVariantProperties)."""
+def _retain_properties(
+    pending: Document, serving: Mapping[str, Any], body: Mapping[str, Any]
+) -> None:
+    """Keep weights, instance counts and data capture (RetainAllVariantProperties)."""
     excluded = {
         item["VariantPropertyType"] for item in body.get("ExcludeRetainedVariantProperties", [])
     }
-    before = {variant["name"]: variant for variant in serving["variants"]}
+    current = {variant["name"]: variant for variant in serving["variants"]}
     for variant in pending["variants"]:
-        old = before.get(variant["name"], variant)
+        old = current.get(variant["name"], variant)
         if "DesiredWeight" not in excluded:
             variant["weight"] = old["weight"]
         if "DesiredInstanceCount" not in excluded:

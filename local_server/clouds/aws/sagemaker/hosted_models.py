@@ -1,7 +1,7 @@
-"""The models of a multi-model endpoint: fetched from their prefix when a request asks for one.
+"""The models of a multi-model endpoint, downloaded from their prefix on demand.
 
-What SageMaker does around the container: it loads a model on its first request, and unloads those
-that were not asked for the longest when the container has no room (507).
+SageMaker's part in a multi-model endpoint: it loads a model on its first request, and unloads the
+least recently used ones when the container is out of memory (507).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..protocol.errors import AwsError
 from .models import source_of
 
 _FOLDER = b"/opt/ml/models"
-"""Where models lie in the container: what messages say instead of this machine's path."""
+"""The models' path in the container, which messages show instead of the local path."""
 
 
 class HostedModels:
@@ -40,21 +40,22 @@ class HostedModels:
         self._container = container
         self._folder = folder / "models"
         self._used: dict[str, None] = {}
-        """The names of the loaded models, the one not asked for the longest first."""
+        """The names of the loaded models, least recently used first."""
         self._turn = asyncio.Lock()
 
     async def invoke(self, target: str, invocation: Invocation) -> Answer:
-        """Answer a request for a model, loading it first where it is not.
+        """Invoke a model, loading it first if necessary.
 
-        Raises AwsError when its archive is not there. A container that cannot load it answers so.
+        Raises AwsError if its archive does not exist. If the container cannot load the model, its
+        answer to the load request is returned.
         """
         name = _name(target)
-        refusal = await self._bring(name, target)
+        refusal = await self._ensure_loaded(name, target)
         if refusal is not None:
             return refusal
         return await self._container.invoke_model(name, invocation)
 
-    async def _bring(self, name: str, target: str) -> Answer | None:
+    async def _ensure_loaded(self, name: str, target: str) -> Answer | None:
         async with self._turn:
             if name in self._used:
                 self._used[name] = self._used.pop(name)
@@ -67,13 +68,13 @@ class HostedModels:
             return answer
 
     async def _load(self, name: str, folder: Path) -> Answer:
-        """Load a model; as long as there is no room for it, make some."""
+        """Load a model; unload others while the container is out of memory."""
         models = self._container.models
         while True:
             answer = await models.load(name, str(folder))
             if answer.status != HTTPStatus.INSUFFICIENT_STORAGE or not self._used:
-                said = answer.body.replace(str(self._folder).encode(), _FOLDER)
-                return replace(answer, body=said)
+                body = answer.body.replace(str(self._folder).encode(), _FOLDER)
+                return replace(answer, body=body)
             await self._evict(next(iter(self._used)))
 
     async def _evict(self, name: str) -> None:
@@ -108,10 +109,10 @@ class HostedModels:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Return the container's names of the loaded models, least recently asked for first."""
+        """Return the container's names of the loaded models, least recently used first."""
         return tuple(self._used)
 
 
 def _name(target: str) -> str:
-    """Return the container's name of a model: SageMaker makes one of the target's digest."""
+    """Return a model's name in the container: SageMaker derives it from the target's digest."""
     return hashlib.sha256(target.encode()).hexdigest()[:32]

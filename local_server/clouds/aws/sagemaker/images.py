@@ -1,10 +1,10 @@
-"""Which container images SageMaker takes, and which of them can be run offline.
+"""The container images that SageMaker accepts, and those of them that run offline.
 
-Sources: SageMaker API reference, ContainerDefinition (`Image` and `ImageConfig`); the service's own
-refusals, quoted in sagemaker-python-sdk#4700 (an image outside ECR) and
+Sources: SageMaker API reference, ContainerDefinition (`Image` and `ImageConfig`); the service's
+errors, quoted in sagemaker-python-sdk#4700 (an image outside ECR) and
 easy-amazon-sagemaker-deployments#4 (an image that is not in its repository); `image_uris` of
-sagemaker-core 2.27.0 for the accounts and the versions of AWS's images. Patch releases and what
-follows the device in a tag are taken as they are.
+sagemaker-core 2.27.0 for the accounts and the versions of AWS's images. Patch
+releases and the rest of a tag after the device are not checked.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _TAG = re.compile(r"(\d+\.\d+)(?:\.\d+)?-(cpu|gpu)(?:-[\w.-]+)?")
 _ALGORITHMS = re.compile(
     r"sagemaker-(?:scikit-learn|xgboost|tritonserver|sparkml-serving|pytorch|mxnet|chainer)[\w-]*"
 )
-"""Repositories of AWS's images for other frameworks that have many accounts."""
+"""Repositories of AWS's images for other frameworks, in other accounts."""
 _FRAMEWORKS = re.compile(
     r"(?:pytorch|mxnet|huggingface|autogluon|djl|stabilityai|tensorflow)-[\w-]+|vllm|sglang"
 )
-"""Repositories beside TensorFlow's in the accounts above: other frameworks, or other chips."""
+"""Other repositories in the accounts above: other frameworks or other chips."""
 _GPU = re.compile(r"ml\.(?:p\d|g\d)")
 
 
@@ -53,28 +53,28 @@ class Image:
 
     @property
     def is_tensorflow(self) -> bool:
-        """Say whether it is AWS's TensorFlow inference image, or a copy by its name."""
+        """Return whether it is AWS's TensorFlow inference image, or a copy of that name."""
         return self.repository.rpartition("/")[2] == TENSORFLOW
 
     @property
-    def is_stood_in_for(self) -> bool:
-        """Say whether cloudserve's server answers in the place of an image of the user's."""
+    def is_replaced(self) -> bool:
+        """Return whether cloudserve's server replaces the image, a user's own."""
         return not self.is_tensorflow and not is_cloudserve(self.repository)
 
 
 def parse(image: str) -> Image | None:
-    """Return the parts of an image in ECR, or None for one elsewhere."""
-    found = _ECR.fullmatch(image)
-    return Image(found[1], found[2], found[3], found[4] or "") if found else None
+    """Return the parts of an image in ECR; None if it is in another registry."""
+    match = _ECR.fullmatch(image)
+    return Image(match[1], match[2], match[3], match[4] or "") if match else None
 
 
 def check_image(container: Mapping[str, Any], model: Mapping[str, Any], region: str) -> None:
-    """Refuse an image that SageMaker refuses, or that cannot be run offline (AwsError)."""
+    """Raise AwsError for an image that SageMaker rejects or that cannot run offline."""
     name = container["Image"]
     is_in_vpc = container.get("ImageConfig", {}).get("RepositoryAccessMode") == "Vpc"
     image = parse(name)
     if image is None:
-        _check_elsewhere(name, model, is_in_vpc=is_in_vpc)
+        _check_other_registry(name, model, is_in_vpc=is_in_vpc)
         return
     if image.region != region:
         raise invalid(
@@ -85,7 +85,7 @@ def check_image(container: Mapping[str, Any], model: Mapping[str, Any], region: 
     _check_aws_image(name, image)
 
 
-def _check_elsewhere(name: str, model: Mapping[str, Any], *, is_in_vpc: bool) -> None:
+def _check_other_registry(name: str, model: Mapping[str, Any], *, is_in_vpc: bool) -> None:
     if not is_in_vpc:
         raise invalid(
             f'Using non-ECR image "{name}" without Vpc repository access mode is not supported.'
@@ -95,11 +95,13 @@ def _check_elsewhere(name: str, model: Mapping[str, Any], *, is_in_vpc: bool) ->
 
 
 def _check_aws_image(name: str, image: Image) -> None:
-    """Refuse what AWS's registry does not hold, and its images of other frameworks."""
+    """Raise AwsError if AWS's registry does not hold the image, or for another framework."""
     is_aws = image.account in _AWS_ACCOUNTS
     others = _FRAMEWORKS if is_aws and image.repository != TENSORFLOW else _ALGORITHMS
     if others.fullmatch(image.repository) or _ALGORITHMS.fullmatch(image.repository):
-        raise invalid(f"The image {name} is not available offline: of AWS's only {TENSORFLOW} is.")
+        raise invalid(
+            f"The image {name} is not available offline: of AWS's images only {TENSORFLOW} is."
+        )
     if not is_aws:
         return
     is_held = image.account == ACCOUNTS.get(image.region, SHARED_ACCOUNT)
@@ -108,22 +110,22 @@ def _check_aws_image(name: str, image: Image) -> None:
 
 
 def _is_known(tag: str, name: str) -> bool:
-    found = _TAG.fullmatch(tag)
-    return found[1] in _MINORS if found else not tag and "@sha256:" in name
+    match = _TAG.fullmatch(tag)
+    return match[1] in _MINORS if match else not tag and "@sha256:" in name
 
 
 def check_device(image: str, instance_type: str | None) -> None:
-    """Refuse AWS's GPU image on a machine without a GPU: its server needs NVIDIA's driver.
+    """Raise AwsError for AWS's GPU image on a machine without a GPU: it needs NVIDIA's driver.
 
-    `instance_type` is None for a serverless variant, which has no GPU. The other way round the
-    image runs and leaves the GPU idle. Raises AwsError with what the container's log says, as
+    `instance_type` is None for a serverless variant, which has no GPU. A CPU image on a GPU machine
+    runs and leaves the GPU idle. The error has the text of the container's log,
     quoted in amazon-sagemaker-examples#613 (a GPU image on a CPU instance).
     """
     parsed = parse(image)
     if parsed is None or not parsed.is_tensorflow:
         return
-    found = _TAG.fullmatch(parsed.tag)
-    if found and found[2] == "gpu" and not _GPU.match(instance_type or ""):
+    match = _TAG.fullmatch(parsed.tag)
+    if match and match[2] == "gpu" and not _GPU.match(instance_type or ""):
         raise AwsError(
             "ModelError",
             "tensorflow_model_server: error while loading shared libraries: libcuda.so.1: cannot"
@@ -133,14 +135,14 @@ def check_device(image: str, instance_type: str | None) -> None:
 
 
 def running_image(image: str, rehearsed: Collection[str]) -> str:
-    """Return what answers for a container: its image, or what stands in for it.
+    """Return the image that a container runs, or the name of its replacement.
 
-    `rehearsed` are the images that a command of this machine runs for. The name has no space: it is
-    shown as a variant's ResolvedImage.
+    `rehearsed` holds the images that a local command replaces. The name has no space: it is shown
+    as a variant's ResolvedImage.
     """
     if image in rehearsed:
         return "offline/command:in-place-of-your-image"
     parsed = parse(image)
-    if parsed is None or parsed.is_stood_in_for:
+    if parsed is None or parsed.is_replaced:
         return "offline/cloudserve-model-server:in-place-of-your-image"
     return image

@@ -1,6 +1,7 @@
-"""What the service does not offer together, in words of our own.
+"""Options that the service does not support together.
 
-One is in the service's words: an asynchronous endpoint stays one (sagemaker-python-sdk#3124).
+The error texts are ours, except one: an asynchronous endpoint cannot become a real-time endpoint
+(sagemaker-python-sdk#3124).
 Sources: SageMaker developer guide, "Serverless Inference" (feature exclusions), "Deployment
 guardrails" (exclusions), "Shadow tests" (exclusions); API reference, `CreateEndpointConfig`.
 """
@@ -24,7 +25,7 @@ _NOT_SERVERLESS_MODELS = ("VpcConfig", "EnableNetworkIsolation")
 
 
 def check_config(body: Mapping[str, Any]) -> None:
-    """Refuse a configuration with incompatible parts."""
+    """Raise AwsError if options of a configuration exclude each other."""
     variants, shadows = body["ProductionVariants"], body.get("ShadowProductionVariants", [])
     if shadows and (len(variants), len(shadows)) != (1, 1):
         raise invalid("A shadow variant needs exactly one production variant, and is the only one.")
@@ -55,7 +56,7 @@ def _check_async(body: Mapping[str, Any]) -> None:
 
 
 def check_serverless_model(model: Mapping[str, Any]) -> None:
-    """Refuse a model that a serverless endpoint cannot serve."""
+    """Raise AwsError for a model that a serverless endpoint cannot serve."""
     container = model["PrimaryContainer"]
     check_no_source(container, "serverless endpoints")
     if container.get("Mode") == "MultiModel":
@@ -66,13 +67,13 @@ def check_serverless_model(model: Mapping[str, Any]) -> None:
 
 
 def check_shadowed_model(model: Mapping[str, Any]) -> None:
-    """Refuse a model that neither shadows nor is shadowed."""
+    """Raise AwsError for a model that cannot be used with shadow variants."""
     if model["PrimaryContainer"].get("Mode") == "MultiModel":
         raise invalid("A multi-model container cannot be used with ShadowProductionVariants.")
 
 
 def check_stays_async(endpoint: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse an update that would make an asynchronous endpoint a real-time one."""
+    """Raise AwsError if an update would turn an asynchronous endpoint into a real-time one."""
     if "async" in before and "async" not in after:
         raise invalid(
             f"The AsyncInferenceConfig parameter cannot be removed from this endpoint {endpoint}."
@@ -84,7 +85,7 @@ def check_guarded(
     before: Sequence[Mapping[str, Any]],
     after: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Refuse an update by a DeploymentConfig between these variants of two deployments."""
+    """Raise AwsError if a DeploymentConfig cannot move between the variants of two deployments."""
     if {variant["name"] for variant in before} != {variant["name"] for variant in after}:
         raise invalid(
             "The new endpoint configuration must have the same variant names as the old one when"

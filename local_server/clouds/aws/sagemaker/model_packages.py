@@ -1,4 +1,4 @@
-"""SageMaker's model registry: groups of numbered model packages, each approved or not."""
+"""SageMaker model registry: groups of numbered model packages with an approval status."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class ModelPackages:
         self._records = records
 
     def create_group(self, region: str, body: Document) -> Document:
-        """Create a group; raises AwsError for a taken name."""
+        """Create a group; raises AwsError if the name is taken."""
         name = body["ModelPackageGroupName"]
-        about: Document = {"CreatedBy": _CALLER, "ModelPackageGroupStatus": "Completed"}
-        about |= {k: v for k, v in body.items() if k == "ModelPackageGroupDescription"}
-        arn = self._records.create(PACKAGE_GROUP, region, name, about, body.get("Tags", []))
+        group: Document = {"CreatedBy": _CALLER, "ModelPackageGroupStatus": "Completed"}
+        group |= {k: v for k, v in body.items() if k == "ModelPackageGroupDescription"}
+        arn = self._records.create(PACKAGE_GROUP, region, name, group, body.get("Tags", []))
         return {"ModelPackageGroupArn": arn}
 
     def describe_group(self, region: str, body: Document) -> Document:
@@ -58,7 +58,7 @@ class ModelPackages:
         return self._records.page(PACKAGE_GROUP, region, body, _GROUP_LISTED)
 
     def delete_group(self, region: str, body: Document) -> None:
-        """Delete a group; raises AwsError for one that holds packages."""
+        """Delete a group; raises AwsError if it holds packages."""
         name = _tail(body["ModelPackageGroupName"])
         if self._versions(region, name):
             raise AwsError(
@@ -67,7 +67,7 @@ class ModelPackages:
         self._records.delete(PACKAGE_GROUP, region, name)
 
     def create(self, region: str, body: Document) -> Document:
-        """Create the next version of a group; the same ClientToken makes the same one."""
+        """Create the next version of a group; a repeated ClientToken returns the same version."""
         for field in _NOT_OFFLINE:
             if field in body:
                 raise invalid(f"{field} is not available offline.")
@@ -100,7 +100,7 @@ class ModelPackages:
         return shown(self._stored(region, body["ModelPackageName"]))
 
     def update(self, region: str, body: Document) -> Document:
-        """Approve or reject a package, or change what is said of it."""
+        """Approve or reject a package, or change its properties."""
         package = self._stored(region, body["ModelPackageArn"])
         package |= {key: body[key] for key in _CHANGED if key in body}
         properties = package.get("CustomerMetadataProperties", {})
@@ -119,27 +119,27 @@ class ModelPackages:
             return {"ModelPackageSummaryList": []}
         group = _tail(body["ModelPackageGroupName"])
         self._records.stored(PACKAGE_GROUP, region, group)
-        wanted = body.get("ModelApprovalStatus")
+        status = body.get("ModelApprovalStatus")
         chosen = [
             (str(package["ModelPackageVersion"]), {k: package[k] for k in _LISTED if k in package})
             for package in self._versions(region, group)
-            if wanted in {None, package["ModelApprovalStatus"]}
+            if status in {None, package["ModelApprovalStatus"]}
         ]
         if body.get("SortOrder", "Descending") == "Descending":
             chosen.reverse()
         try:
-            found, token = page(chosen, body.get("MaxResults", _PAGE), body.get("NextToken"))
+            packages, token = page(chosen, body.get("MaxResults", _PAGE), body.get("NextToken"))
         except ValueError as error:
             raise invalid("Invalid NextToken.") from error
-        return {"ModelPackageSummaryList": found} | ({"NextToken": token} if token else {})
+        return {"ModelPackageSummaryList": packages} | ({"NextToken": token} if token else {})
 
     def delete(self, region: str, body: Document) -> None:
-        """Delete a package; models made from it keep what it said."""
+        """Delete a package; models made from it keep their copy."""
         package = self._stored(region, body["ModelPackageName"])
         self._records.delete(PACKAGE, region, package["_name"])
 
     def container(self, region: str, name: str) -> Document:
-        """Return the container that a package specifies; raises AwsError for none, or several."""
+        """Return a package's container; raises AwsError unless it specifies exactly one."""
         package = self._stored(region, name)
         _check_approved(package)
         containers = package.get("InferenceSpecification", {}).get("Containers", [])
@@ -157,9 +157,9 @@ class ModelPackages:
 
 
 def check_deployable(records: Records, region: str, container: Mapping[str, Any]) -> None:
-    """Refuse to deploy a model whose package is no longer Approved (AwsError).
+    """Raise AwsError if a model's package is no longer Approved.
 
-    A package that was deleted since says nothing: the model keeps what it said.
+    A package that was deleted since is ignored: the model keeps its copy.
     """
     name = container.get("ModelPackageName")
     package = records.find(PACKAGE, region, _key(name)) if name else None
@@ -168,7 +168,7 @@ def check_deployable(records: Records, region: str, container: Mapping[str, Any]
 
 
 def _check_approved(package: Mapping[str, Any]) -> None:
-    """Refuse a versioned package that is not Approved.
+    """Raise AwsError for a versioned package that is not Approved.
 
     Source: SageMaker API reference, `CreateModelPackage.ModelApprovalStatus`: "For versioned
     models, the value of this parameter must be set to Approved to deploy the model."
@@ -183,7 +183,7 @@ def _check_approved(package: Mapping[str, Any]) -> None:
 
 
 def _key(name: str) -> str:
-    """Return GROUP/NUMBER of a package: the end of its ARN, or what was given instead of one."""
+    """Return GROUP/NUMBER of a package: the end of its ARN, or the name itself."""
     return name.partition(":model-package/")[2] or name
 
 
@@ -193,5 +193,5 @@ def _version(package: Mapping[str, Any]) -> int:
 
 
 def _tail(name: str) -> str:
-    """Return a group's name, also where its ARN was given."""
+    """Return a group's name from its name or ARN."""
     return name.rpartition("/")[2]

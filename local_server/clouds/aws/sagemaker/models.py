@@ -1,4 +1,4 @@
-"""SageMaker's models: an image and where its model data lies."""
+"""SageMaker models: an image and the location of its model data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Models:
         self._packages = packages
 
     async def create(self, region: str, body: Document) -> Document:
-        """Create a model; raises AwsError for a taken name or model data that is not there."""
+        """Create a model; raises AwsError if its name is taken or its data does not exist."""
         container = self._resolved(region, _container(body))
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
@@ -47,33 +47,33 @@ class Models:
         if container.get("Mode") != "MultiModel":
             await asyncio.to_thread(self._check_data, source)
         name = body["ModelName"]
-        self._tell_stand_in(name, container["Image"])
+        self._log_stand_in(name, container["Image"])
         model: Document = {"ModelName": name, "PrimaryContainer": container}
         model |= {key: body[key] for key in _KEPT if key in body}
         arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
         return {"ModelArn": arn}
 
-    def _tell_stand_in(self, name: str, image: str) -> None:
+    def _log_stand_in(self, name: str, image: str) -> None:
         rehearsed = self._records.rehearsed
         if image not in rehearsed and running_image(image, rehearsed) != image:
             logger.warning(
-                "model %s: the image %s is not run offline; cloudserve's TensorFlow server answers"
-                " in its place: `cloudserve emulate --rehearse IMAGE=COMMAND` runs a command",
+                "model %s: the image %s does not run offline; cloudserve's TensorFlow server"
+                " answers instead (`cloudserve emulate --rehearse IMAGE=COMMAND` runs a command)",
                 name,
                 image,
             )
 
     def _check_region(self, region: str, source: Source, model: Document) -> None:
-        """Refuse model data in a bucket of another region.
+        """Raise AwsError for model data in a bucket of another region.
 
-        Source: ContainerDefinition.ModelDataUrl; the text is the service's, which does not say
-        which of the causes it was.
+        Source: ContainerDefinition.ModelDataUrl. The text is the service's, which lists the
+        possible causes.
         """
         try:
-            place = self._store.get_bucket(source.bucket).region
-        except NoSuchBucketError:  # the check of the data says that there are none
+            bucket_region = self._store.get_bucket(source.bucket).region
+        except NoSuchBucketError:  # reported by _check_data
             return
-        if place and place != region:
+        if bucket_region and bucket_region != region:
             raise invalid(
                 f"Could not access model data at s3://{source.bucket}/{source.key}. Please ensure"
                 f' that the role "{model.get("ExecutionRoleArn", "")}" exists and that its trust'
@@ -90,7 +90,7 @@ class Models:
             raise _no_data(f"s3://{source.bucket}/{source.key}")
 
     def _resolved(self, region: str, container: Document) -> Document:
-        """Return a container with what its model package says, where it names one."""
+        """Return a container with the settings of its model package, if it names one."""
         if "ModelPackageName" in container:
             container |= self._packages.container(region, container["ModelPackageName"])
         if not container.get("Image"):
@@ -106,12 +106,12 @@ class Models:
         return self._records.page(MODEL, region, body, ("ModelName", "ModelArn", "CreationTime"))
 
     def delete(self, region: str, body: Document) -> None:
-        """Delete a model; endpoints that serve it keep their own copy of what it was."""
+        """Delete a model; endpoints that serve it keep their copy."""
         self._records.delete(MODEL, region, body["ModelName"])
 
 
 def _container(body: Mapping[str, Any]) -> Document:
-    """Return the one container of a model; raises AwsError for what cannot be served offline."""
+    """Return a model's only container; raises AwsError if it cannot be served offline."""
     containers = [body["PrimaryContainer"]] if "PrimaryContainer" in body else []
     containers += body.get("Containers", [])
     if not containers:
@@ -126,25 +126,25 @@ def _container(body: Mapping[str, Any]) -> Document:
 
 
 def container_of(model: Mapping[str, Any]) -> Document:
-    """Return the one container of a stored model."""
+    """Return the only container of a stored model."""
     container: Document = model["PrimaryContainer"]
     return container
 
 
-def check_no_source(container: Mapping[str, Any], what: str) -> None:
-    """Refuse a ModelDataSource where the service takes none.
+def check_no_source(container: Mapping[str, Any], purpose: str) -> None:
+    """Raise AwsError for a ModelDataSource where the service does not accept one.
 
-    Source: API reference, `ContainerDefinition.ModelDataSource`; the words are our own.
+    Source: API reference, `ContainerDefinition.ModelDataSource`; the text is ours.
     """
     if "ModelDataSource" in container:
-        raise invalid(f"ModelDataSource cannot be used with {what}: use ModelDataUrl instead.")
+        raise invalid(f"ModelDataSource cannot be used with {purpose}: use ModelDataUrl instead.")
 
 
 def source_of(container: Mapping[str, Any]) -> Source:
-    """Return where a container's model data lies: a prefix, or one model.tar.gz."""
+    """Return the location of a container's model data: a prefix or a model.tar.gz."""
     data = container.get("ModelDataSource", {}).get("S3DataSource")
     if data is None:
-        return _archives(container)
+        return _archive_source(container)
     for field in _NOT_OF_A_SOURCE:
         if field in data:
             raise invalid(f"{field} of an S3DataSource is not available offline.")
@@ -161,16 +161,16 @@ def source_of(container: Mapping[str, Any]) -> Source:
 
 
 def is_folder(source: Source) -> bool:
-    """Say whether model data are what lies below a key, and no archive."""
+    """Return whether model data is a prefix rather than an archive."""
     return not source.key or source.key.endswith("/")
 
 
-def _archives(container: Mapping[str, Any]) -> Source:
-    """Return what a ModelDataUrl says: an archive, or of many models the prefix of theirs."""
+def _archive_source(container: Mapping[str, Any]) -> Source:
+    """Return the archive of a ModelDataUrl; for a multi-model container its prefix."""
     url = container.get("ModelDataUrl", "")
     source = _source(url)
     if container.get("Mode") == "MultiModel":
-        # It need not end as a prefix does.
+        # The prefix need not end with a slash.
         return source if is_folder(source) else Source(source.bucket, f"{source.key}/")
     if is_folder(source):
         raise _no_data(url)

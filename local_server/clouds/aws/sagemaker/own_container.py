@@ -1,10 +1,10 @@
-"""SageMaker's contract with a container of the user's own, put on a command of this machine.
+"""A user's own SageMaker container, rehearsed by a local command.
 
 Source: SageMaker developer guide, "Custom Inference Code with Hosting Services" and "… with Batch
 Transform": `docker run IMAGE serve`; `/ping`, answered within 2 seconds; `/invocations`; the
 model's files in `/opt/ml/model`; the Environment of CreateModel. The port is 8080 there. Here
-several containers run side by side, so each has one of its own in SAGEMAKER_BIND_TO_PORT, the
-variable that containers of multi-container endpoints read it from.
+several containers run side by side, so each gets its own port in SAGEMAKER_BIND_TO_PORT, the
+variable from which containers of multi-container endpoints read it.
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ _SERVE = "serve"
 _PING, _INVOCATIONS = "/ping", "/invocations"
 _PING_SECONDS = 2.0
 START_SECONDS = 480.0
-"""How long a container may take until `/ping` succeeds, where its variant names no time.
+"""How long a container may take until `/ping` succeeds, unless its variant sets a time.
 
 The developer guide says 8 minutes (4 in older editions).
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A container's files, and what it is started with."""
+class OwnContainerSetup:
+    """A container's files and environment."""
 
     image: str
     tree: Path
     """Its /opt/ml/model."""
     scratch: Path
-    """A folder of its own."""
+    """A folder for the container's own use."""
     environment: Mapping[str, str]
-    """The model's own variables."""
+    """The model's environment variables."""
     platform: Mapping[str, str]
-    """What the platform sets besides."""
+    """The platform's environment variables."""
     start_seconds: float = START_SECONDS
 
 
 class OwnContainer:
-    """One container; answers as `Container` does."""
+    """One container; it answers like `Container`."""
 
-    def __init__(self, rehearsal: Rehearsal, placed: Placed) -> None:
-        """Make the container's folders; blocks."""
+    def __init__(self, rehearsal: Rehearsal, setup: OwnContainerSetup) -> None:
+        """Create the container's folders; blocks."""
         port = free_port()
-        home, staging = placed.scratch / "home", placed.scratch / "mount"
+        home, staging = setup.scratch / "home", setup.scratch / "mount"
         for folder in (home, staging):
             folder.mkdir(parents=True)
-        platform = {**placed.platform, PORT: str(port)}
-        environment = container_environment(home, placed.environment, platform)
+        platform = {**setup.platform, PORT: str(port)}
+        environment = container_environment(home, setup.environment, platform)
         command = Command(
-            placed.image.rpartition("/")[2],
+            setup.image.rpartition("/")[2],
             tuple(expand(word, environment) for word in (*rehearsal.command, _SERVE)),
             rehearsal.folder,
             environment,
-            Mount(str(placed.tree), MODEL_FOLDER, str(staging)),
+            Mount(str(setup.tree), MODEL_FOLDER, str(staging)),
         )
-        launch = Launch(command, port, _PING, placed.start_seconds, _PING_SECONDS)
+        launch = Launch(command, port, _PING, setup.start_seconds, _PING_SECONDS)
         self._server = CommandServer(launch)
 
     async def start(self) -> None:
@@ -74,17 +74,17 @@ class OwnContainer:
         await self._server.start()
 
     async def ping(self) -> Answer:
-        """Say how healthy it is, as an answer to `/ping`."""
+        """Answer `/ping`: 200 if the command is healthy, else 503."""
         return Answer(200 if await self._server.is_healthy() else 503)
 
     async def invoke(self, invocation: Invocation) -> Answer:
         """Answer `/invocations`; raises NoAnswerError."""
-        given = {
+        fields = {
             "Content-Type": invocation.content_type,
             "Accept": invocation.accept,
             "X-Amzn-SageMaker-Custom-Attributes": invocation.attributes,
         }
-        headers = {name: value for name, value in given.items() if value is not None}
+        headers = {name: value for name, value in fields.items() if value is not None}
         reply = await self._server.ask("POST", _INVOCATIONS, invocation.body, headers)
         attributes = reply.headers.get(ATTRIBUTES)
         return Answer(reply.status, reply.body, reply.headers.get("content-type"), attributes)

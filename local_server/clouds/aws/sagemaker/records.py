@@ -1,6 +1,6 @@
-"""What SageMaker keeps of models, endpoint configurations, endpoints and their tags.
+"""The stored SageMaker resources and their tags.
 
-Stored documents are what Describe answers; keys that start with "_" are ours and never shown.
+A stored document is the answer of Describe; keys that start with "_" are internal and never shown.
 """
 
 from __future__ import annotations
@@ -82,43 +82,43 @@ class Records:
     ) -> None:
         self.resources = resources
         self.rehearsed = frozenset(rehearsed)
-        """The images that a command of this machine runs for."""
+        """The images that a local command replaces."""
         self.now = clock
-        """Returns seconds since 1970, the API's form of time."""
+        """Returns seconds since 1970, the API's representation of time."""
 
     def create(
         self, kind: Kind, region: str, name: str, document: Document, tags: list[Tag]
     ) -> str:
-        """Write a new resource with its tags and return its ARN; raises AwsError when taken."""
+        """Write a new resource with its tags and return its ARN; raises AwsError if it exists."""
         name_arn = arn(region, kind.arn, name)
-        whole = {kind.name_field: name, kind.arn_field: name_arn, "CreationTime": self.now()}
+        identity = {kind.name_field: name, kind.arn_field: name_arn, "CreationTime": self.now()}
         with self.resources.transaction():
-            if not self.resources.create(kind.table, f"{region}/{name}", whole | document):
+            if not self.resources.create(kind.table, f"{region}/{name}", identity | document):
                 raise invalid(f'Cannot create already existing {kind.noun} "{name_arn}".')
             self.add_tags(name_arn, tags)
         return name_arn
 
     def find(self, kind: Kind, region: str, name: str) -> Document | None:
-        """Return a resource as stored, or None."""
+        """Return a stored resource, or None."""
         return self.resources.get(kind.table, f"{region}/{name}")
 
     def stored(self, kind: Kind, region: str, name: str) -> Document:
-        """Return a resource as stored; raises AwsError when there is none."""
-        found = self.find(kind, region, name)
-        if found is None:
+        """Return a stored resource; raises AwsError if it does not exist."""
+        document = self.find(kind, region, name)
+        if document is None:
             raise invalid(f'Could not find {kind.noun} "{arn(region, kind.arn, name)}".')
-        return found
+        return document
 
     def get(self, kind: Kind, region: str, name: str) -> Document:
         """Return a resource as Describe shows it."""
         return shown(self.stored(kind, region, name))
 
     def put(self, kind: Kind, region: str, document: Document) -> None:
-        """Write a resource back."""
+        """Replace a stored resource."""
         self.resources.put(kind.table, f"{region}/{document[kind.name_field]}", document)
 
     def delete(self, kind: Kind, region: str, name: str) -> None:
-        """Remove a resource and its tags; raises AwsError when there is none."""
+        """Remove a resource and its tags; raises AwsError if it does not exist."""
         document = self.stored(kind, region, name)
         with self.resources.transaction():
             self.resources.delete(kind.table, f"{region}/{name}")
@@ -127,9 +127,9 @@ class Records:
     def page(
         self, kind: Kind, region: str, query: Mapping[str, Any], fields: tuple[str, ...]
     ) -> Document:
-        """Return a page of a List call, filtered and sorted as it asks, newest first by default."""
+        """Return a page of a List call, filtered and sorted by its query (newest first)."""
         stored = (shown(document) for _, document in self.resources.list(kind.table, f"{region}/"))
-        chosen = [d for d in stored if _wanted(d, d[kind.name_field], query)]
+        chosen = [d for d in stored if _matches(d, d[kind.name_field], query)]
         by = query.get("SortBy", "CreationTime")
         key = {"Name": kind.name_field, "Status": _status_field(kind)}.get(by, by)
         ascending = query.get("SortOrder", "Descending") == "Ascending"
@@ -137,20 +137,20 @@ class Records:
         items = [(d[kind.name_field], {f: d[f] for f in fields if f in d}) for d in chosen]
         try:
             size = query.get("MaxResults", _DEFAULT_PAGE)
-            found, token = page(items, size, query.get("NextToken"))
+            listed, token = page(items, size, query.get("NextToken"))
         except ValueError as error:
             raise invalid("Invalid NextToken.") from error
-        answer: Document = {kind.list_field: found}
+        answer: Document = {kind.list_field: listed}
         return answer | ({"NextToken": token} if token else {})
 
     def tags(self, resource_arn: str) -> list[dict[str, str]]:
-        """Return a resource's tags by key; raises AwsError when there is no such resource."""
+        """Return a resource's tags by key; raises AwsError if it does not exist."""
         self._check_arn(resource_arn)
         stored = self.resources.get(TAGS, resource_arn) or {}
         return [{"Key": key, "Value": stored[key]} for key in sorted(stored)]
 
     def add_tags(self, resource_arn: str, tags: list[Tag]) -> None:
-        """Set tags by key, over those that are there; raises AwsError for too many."""
+        """Add or replace tags by key; raises AwsError for too many."""
         self._check_arn(resource_arn)
         stored = self.resources.get(TAGS, resource_arn) or {}
         stored |= {tag["Key"]: tag["Value"] for tag in tags}
@@ -159,7 +159,7 @@ class Records:
         self.resources.put(TAGS, resource_arn, stored)
 
     def remove_tags(self, resource_arn: str, keys: list[str]) -> None:
-        """Remove tags by key; one that is not there is no error."""
+        """Remove tags by key; missing keys are ignored."""
         self._check_arn(resource_arn)
         stored = self.resources.get(TAGS, resource_arn) or {}
         kept = {key: value for key, value in stored.items() if key not in keys}
@@ -179,11 +179,11 @@ def _status_field(kind: Kind) -> str:
 
 
 def shown(document: Document) -> Document:
-    """Return a stored document without what is ours alone."""
+    """Return a stored document without internal keys."""
     return {key: value for key, value in document.items() if not key.startswith("_")}
 
 
-def _wanted(document: Document, name: str, query: Mapping[str, Any]) -> bool:
+def _matches(document: Document, name: str, query: Mapping[str, Any]) -> bool:
     created, modified = document["CreationTime"], document.get("LastModifiedTime", 0.0)
     status = document.get("EndpointStatus", document.get("TransformJobStatus"))
     return (

@@ -1,7 +1,7 @@
-"""An update as it goes: the new fleet is brought up, takes over step by step, or goes again.
+"""Endpoint updates: load the new fleet, shift traffic to it step by step, or roll back.
 
-What is under way is in the endpoint's document: `_pending` the new deployment, `_share` its part
-of the traffic. A process that dies meanwhile takes an update up again from its beginning.
+The endpoint's document records the progress: `_pending` is the new deployment, `_share` its part of
+the traffic. After a restart an unfinished update starts again from its beginning.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...latency import Step as LatencyStep
 from ...resources import Document
 from ..cloudwatch_alarms import Alarms
 from . import deployments
-from .container_pool import Fleet
+from .container_pool import ContainerPool
 from .deployments import DeploymentError
 from .records import ENDPOINT, Records
 from .traffic import Policy, Step, read_policy
@@ -25,34 +25,36 @@ logger = logging.getLogger(__name__)
 
 
 class RollbackError(Exception):
-    """An update does not go on; the message is the endpoint's FailureReason."""
+    """An update is to be rolled back; the message is the endpoint's FailureReason."""
 
 
 class Rollout:
-    """Carries out what was asked of an endpoint."""
+    """Creates and updates endpoints."""
 
-    def __init__(self, records: Records, fleet: Fleet, alarms: Alarms, latency: Latency) -> None:
+    def __init__(
+        self, records: Records, pool: ContainerPool, alarms: Alarms, latency: Latency
+    ) -> None:
         self._records = records
-        self._fleet = fleet
+        self._pool = pool
         self._alarms = alarms
         self._latency = latency
         self._clock = latency.clock
 
     async def run(self, region: str, name: str) -> None:
-        """Bring the pending deployment up and switch to it, or keep what was there."""
+        """Load the pending deployment and switch to it, or keep the serving one."""
         self._note(region, name, _share=0.0)
         endpoint = self._records.stored(ENDPOINT, region, name)
-        pending, before = endpoint["_pending"], endpoint["_serving"]
+        pending, serving = endpoint["_pending"], endpoint["_serving"]
         await self._latency.pass_by(LatencyStep.DEPLOY)
         try:
-            await self._fleet.load(pending)
+            await self._pool.load(pending)
         except DeploymentError as error:
-            status = "InService" if before else "Failed"
+            status = "InService" if serving else "Failed"
             self._settle(region, name, {"EndpointStatus": status, "FailureReason": error.message})
             return
-        if before:
+        if serving:
             try:
-                await self._shift(region, name, pending, before)
+                await self._shift(region, name, pending, serving)
             except RollbackError as error:
                 await self._roll_back(region, name, pending, str(error))
                 return
@@ -65,14 +67,14 @@ class Rollout:
                 "_serving": pending,
             },
         )
-        if before:
-            await self._fleet.unload(before)
+        if serving:
+            await self._pool.unload(serving)
 
     async def _shift(
-        self, region: str, name: str, pending: Mapping[str, Any], before: Mapping[str, Any]
+        self, region: str, name: str, pending: Mapping[str, Any], serving: Mapping[str, Any]
     ) -> None:
-        """Give the pending deployment its shares; raises RollbackError for what speaks against."""
-        policy = read_policy(pending.get("policy", {}), deployments.instances(before))
+        """Shift traffic to the pending deployment; raises RollbackError on failure or alarm."""
+        policy = read_policy(pending.get("policy", {}), deployments.instances(serving))
         end = self._now() + policy.limit_seconds
         for step in policy.steps:
             self._note(region, name, _share=step.share, _phase="ActivatingTraffic")
@@ -89,8 +91,8 @@ class Rollout:
         seconds: float,
         end: float,
     ) -> None:
-        """Wait, and raise RollbackError as soon as something is wrong."""
-        if not await self._fleet.is_healthy(pending):
+        """Wait for `seconds`; raises RollbackError on a failure, an alarm or the timeout."""
+        if not await self._pool.is_healthy(pending):
             raise RollbackError("The new fleet did not pass the ping health check.")
         self._note(region, name, _phase="Baking")
         firing = await self._wait(region, policy.alarms, min(seconds, end - self._now()))
@@ -105,16 +107,16 @@ class Rollout:
             )
 
     async def _wait(self, region: str, alarms: tuple[str, ...], seconds: float) -> list[str]:
-        """Return the firing alarms as soon as one fires, or [] once the time is over."""
+        """Wait for `seconds` or until an alarm fires; return the firing alarms."""
         if seconds > 0:
-            over = asyncio.ensure_future(self._clock.sleep(seconds))
-            alarm = asyncio.ensure_future(self._alarms.goes_off(region, alarms))
+            timer = asyncio.ensure_future(self._clock.sleep(seconds))
+            alarm = asyncio.ensure_future(self._alarms.wait_for_alarm(region, alarms))
             try:
-                await asyncio.wait({over, alarm}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({timer, alarm}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (over, alarm):
+                for task in (timer, alarm):
                     task.cancel()
-                await asyncio.gather(over, alarm, return_exceptions=True)
+                await asyncio.gather(timer, alarm, return_exceptions=True)
         return self._alarms.firing(region, alarms)
 
     async def _roll_back(
@@ -124,18 +126,18 @@ class Rollout:
         self._note(region, name, EndpointStatus="RollingBack", FailureReason=reason)
         endpoint = self._records.stored(ENDPOINT, region, name)
         count = deployments.instances(endpoint["_serving"])
-        for step in self._way_back(read_policy(pending.get("policy", {}), count), endpoint):
+        for step in self._rollback_steps(read_policy(pending.get("policy", {}), count), endpoint):
             self._note(region, name, _share=step.share)
             if step.seconds:
                 await self._clock.sleep(step.seconds)
         self._settle(region, name, {"EndpointStatus": "InService", "FailureReason": reason})
-        await self._fleet.unload(pending)
+        await self._pool.unload(pending)
 
-    def _way_back(self, policy: Policy, endpoint: Mapping[str, Any]) -> list[Step]:
-        return [step for step in policy.back if step.share < endpoint["_share"]]
+    def _rollback_steps(self, policy: Policy, endpoint: Mapping[str, Any]) -> list[Step]:
+        return [step for step in policy.rollback if step.share < endpoint["_share"]]
 
-    def give_up(self, region: str, name: str) -> None:
-        """End a rollback that an earlier process began: nothing of the update runs any more."""
+    def abandon_rollback(self, region: str, name: str) -> None:
+        """Finish the rollback that an earlier process started: none of its containers runs now."""
         reason = self._records.stored(ENDPOINT, region, name)["FailureReason"]
         self._settle(region, name, {"EndpointStatus": "InService", "FailureReason": reason})
 
@@ -146,7 +148,7 @@ class Rollout:
     def _settle(self, region: str, name: str, changes: Document) -> None:
         endpoint = self._records.stored(ENDPOINT, region, name)
         endpoint.pop("FailureReason", None)
-        # One change of the document: no request sees the share without its deployment.
+        # A single write: no request sees the share without its deployment.
         settled = {"_pending": None, "_share": 0.0, "_phase": None}
         now = {"LastModifiedTime": self._records.now()}
         self._records.put(ENDPOINT, region, endpoint | settled | now | changes)

@@ -1,4 +1,4 @@
-"""What SageMaker itself reads from and writes to the offline bucket."""
+"""SageMaker's own access to the offline bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of an s3:// URI; raises AwsError for any other."""
+    """Return the bucket and key of an s3:// URI; raises AwsError if it is not one."""
     match = _URI.fullmatch(uri)
     if match is None:
         raise invalid(f"The S3 URI {uri} is not valid.")
@@ -27,13 +27,13 @@ def below(uri: str, name: str) -> str:
 
 
 class S3Files:
-    """Whole objects of the store, from the event loop."""
+    """Reads and writes whole objects from the event loop."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
 
     async def read(self, uri: str) -> tuple[bytes, ObjectInfo] | None:
-        """Return an object's bytes and what is said of it, or None where there is none."""
+        """Return an object's bytes and properties; None if it does not exist."""
         return await asyncio.to_thread(self._read, *split_uri(uri))
 
     def _read(self, bucket: str, key: str) -> tuple[bytes, ObjectInfo] | None:
@@ -44,7 +44,7 @@ class S3Files:
         return None if info is None else (self.store.path(info).read_bytes(), info)
 
     async def write(self, uri: str, content: bytes, content_type: str) -> None:
-        """Make an object; raises NoSuchBucketError."""
+        """Write an object; raises NoSuchBucketError."""
         await asyncio.to_thread(self._write, *split_uri(uri), content, content_type)
 
     def _write(self, bucket: str, key: str, content: bytes, content_type: str) -> None:
@@ -53,7 +53,7 @@ class S3Files:
         self.store.put(bucket, key, writer.finish(), ObjectProperties(content_type))
 
     def has_bucket(self, uri: str) -> bool:
-        """Say whether a URI's bucket is there."""
+        """Return whether a URI's bucket exists."""
         try:
             self.store.get_bucket(split_uri(uri)[0])
         except NoSuchBucketError:

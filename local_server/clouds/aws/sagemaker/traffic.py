@@ -1,7 +1,7 @@
-"""How an update moves traffic to its new fleet: a DeploymentConfig as a list of steps.
+"""Traffic shifting of an endpoint update: a DeploymentConfig as a list of steps.
 
 Source: SageMaker API reference, `DeploymentConfig`, `TrafficRoutingConfig`,
-`RollingUpdatePolicy`: what the service checks beyond its model, in words of our own.
+`RollingUpdatePolicy`. The checks go beyond the service's model; their texts are ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEAST_BATCH = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A share of the traffic for the new fleet, 0 to 1, and how long it is watched after."""
+    """The new fleet's share of the traffic, 0 to 1, and the wait after the shift."""
 
     share: float
     seconds: float
@@ -29,20 +29,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The steps of an update and those of taking it back."""
+    """The steps of an update and of its rollback."""
 
     steps: tuple[Step, ...] = (Step(1.0, 0.0),)
     bake_seconds: float = 0.0
     """How long the old fleet is kept after the last step."""
     limit_seconds: float = math.inf
     alarms: tuple[str, ...] = ()
-    back: tuple[Step, ...] = (Step(0.0, 0.0),)
+    rollback: tuple[Step, ...] = (Step(0.0, 0.0),)
 
 
 def read_policy(config: Mapping[str, Any], instances: int) -> Policy:
-    """Return the policy of a DeploymentConfig for a fleet of so many instances.
+    """Return the policy of a DeploymentConfig for a fleet of `instances`.
 
-    Raises AwsError for what contradicts itself, or is outside of the service's bounds.
+    Raises AwsError if the policy is contradictory or outside of the service's bounds.
     """
     blue_green, rolling = config.get("BlueGreenUpdatePolicy"), config.get("RollingUpdatePolicy")
     alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
@@ -69,8 +69,7 @@ def _blue_green(policy: Mapping[str, Any], instances: int, alarms: tuple[str, ..
         case _:
             steps = (Step(1.0, 0.0),)
     bake = policy.get("TerminationWaitInSeconds", 0)
-    made = Policy(steps, bake, _limit(policy), alarms)
-    return _fitting(made)
+    return _checked(Policy(steps, bake, _limit(policy), alarms))
 
 
 def _rolling(policy: Mapping[str, Any], instances: int, alarms: tuple[str, ...]) -> Policy:
@@ -82,12 +81,12 @@ def _rolling(policy: Mapping[str, Any], instances: int, alarms: tuple[str, ...])
         back = _percent(policy, "RollbackMaximumBatchSize", instances, _LEAST_BATCH, _WHOLE)
     steps = tuple(Step(percent / _WHOLE, wait) for percent in forth)
     down = tuple(Step(1 - percent / _WHOLE, wait) for percent in (*_multiples(back), _WHOLE))
-    # Each batch of a rolling update is watched, the last one too; of a way back none.
+    # A rolling update waits after each batch, including the last; a rollback not after the last.
     last = Step(0.0, 0.0)
-    return _fitting(Policy(steps, 0.0, _limit(policy), alarms, (*down[:-1], last)))
+    return _checked(Policy(steps, 0.0, _limit(policy), alarms, (*down[:-1], last)))
 
 
-def _fitting(policy: Policy) -> Policy:
+def _checked(policy: Policy) -> Policy:
     needed = policy.bake_seconds + sum(step.seconds for step in policy.steps)
     if needed >= policy.limit_seconds:
         raise invalid(
@@ -104,14 +103,14 @@ def _limit(policy: Mapping[str, Any]) -> float:
 def _percent(
     holder: Mapping[str, Any], name: str, instances: int, least: float = 0.0, most: float = _WHOLE
 ) -> float:
-    """Return a CapacitySize as a percentage of the fleet; raises AwsError out of its bounds."""
+    """Return a CapacitySize in percent of the fleet; raises AwsError if it is out of bounds."""
     size = holder.get(name)
     if size is None:
         raise invalid(f"{name} is required for {holder.get('Type', 'this')} traffic routing.")
     value: float = size["Value"]
     counted = size["Type"] == "INSTANCE_COUNT"
     percent = value / max(instances, 1) * _WHOLE if counted else float(value)
-    # A fleet too small for the least percentage moves by one instance.
+    # A fleet too small for the minimum percentage moves by one instance.
     if not least <= percent <= most and not (counted and value == 1):
         raise invalid(
             f"{name} must be between {max(least, 1.0):g} and {most:g} percent of the total"
@@ -121,12 +120,12 @@ def _percent(
 
 
 def _multiples(percent: float) -> tuple[float, ...]:
-    """Return the shares before the whole, step by step."""
+    """Return the multiples of a percentage below 100."""
     count = math.ceil(_WHOLE / percent - 1e-9)
     return tuple(percent * number for number in range(1, count))
 
 
 def _until_whole(percents: tuple[float, ...], wait: float) -> tuple[Step, ...]:
-    """Return the shares with a wait between two of them."""
+    """Return a step for each percentage and one for 100, with a wait between them."""
     before = tuple(Step(percent / _WHOLE, wait) for percent in percents if percent < _WHOLE)
     return (*before, Step(1.0, 0.0))

@@ -1,4 +1,4 @@
-"""Clients of the offline AWS, small models behind it, and a clock that tests move."""
+"""Clients of the offline AWS, small models for it, and a clock that tests advance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRIPLED = b'{\n    "predictions": [3.0]\n}'
 
 
 class HandClock:
-    """A clock that stands still until a test moves it; any thread may."""
+    """A clock that stands still until a test advances it, from any thread."""
 
     def __init__(self) -> None:
         self._now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -45,7 +45,7 @@ class HandClock:
                 self._changed.notify_all()
 
     def advance(self, seconds: float) -> None:
-        """Move the time, and wake whose time has come."""
+        """Advance the time and wake the sleepers that are due."""
         with self._changed:
             self._now += timedelta(seconds=seconds)
             for when, due in self._waiting:
@@ -53,7 +53,7 @@ class HandClock:
                     due.get_loop().call_soon_threadsafe(_wake, due)
 
     def until_someone_waits(self, seconds: float) -> None:
-        """Return once someone sleeps for exactly so many seconds from now."""
+        """Wait until a sleeper is due in exactly `seconds`."""
         wanted = self._now + timedelta(seconds=seconds)
         with self._changed:
             found = self._changed.wait_for(
@@ -137,7 +137,7 @@ def packed(folder: Path) -> bytes:
 
 
 def refused(call, **arguments) -> dict:
-    """Return the answer that a call is refused with."""
+    """Return the error response of a call."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     return caught.value.response
@@ -149,13 +149,13 @@ def _is_busy(status: str) -> bool:
 
 @pytest.fixture(scope="session")
 def aws(clouds, poll_until) -> Aws:
-    """Give clients of the emulator that all tests share."""
+    """Provide clients of the emulator that all tests share."""
     return Aws(clouds, poll_until)
 
 
 @pytest.fixture(scope="session")
 def archived(aws, models) -> dict[str, str]:
-    """Give the URLs of the models' archives, by the models' names."""
+    """Provide the URLs of the models' archives, by the models' names."""
     return {
         name: aws.add_archive("models", f"{name}.tar.gz", models / name)
         for name in ("double", "triple")
@@ -164,7 +164,7 @@ def archived(aws, models) -> dict[str, str]:
 
 @pytest.fixture
 def doubling(aws, fresh):
-    """Give an endpoint that doubles."""
+    """Provide an endpoint that doubles."""
     aws.add_model(fresh, "s3://models/double/")
     aws.add_config(fresh, aws.variant("main", fresh))
     aws.add_endpoint(fresh)
@@ -178,7 +178,7 @@ def clock() -> HandClock:
 
 @pytest.fixture(scope="module")
 def timed(clock, models, start_emulators, poll_until) -> Aws:
-    """Give clients of an emulator on a clock that the test moves."""
+    """Provide clients of an emulator on a clock that the test moves."""
     from cloudserve.local_server.clouds.latency import Latency
 
     running = start_emulators(None, latency=Latency(clock))
@@ -188,7 +188,7 @@ def timed(clock, models, start_emulators, poll_until) -> Aws:
 
 @pytest.fixture(scope="module")
 def start_emulators():
-    """Give a function that starts emulators for a whole module."""
+    """Return a function that starts emulators for a whole module."""
     from tests.local_server.clouds.conftest import RunningEmulator
 
     started = []
@@ -222,7 +222,7 @@ def prefix_source(uri: str) -> dict:
 
 @pytest.fixture
 def add_model(sm):
-    """Give a function that creates a model of a prefix."""
+    """Return a function that creates a model of a prefix."""
 
     def create(name: str, uri: str, **more) -> None:
         sm.create_model(
@@ -234,7 +234,7 @@ def add_model(sm):
 
 @pytest.fixture
 def add_config(sm):
-    """Give a function that creates a configuration from (variant, model, weight) triples."""
+    """Return a function that creates a configuration from (variant, model, weight) triples."""
 
     def create(name: str, *variants: tuple[str, str, float]) -> None:
         sm.create_endpoint_config(
@@ -256,7 +256,7 @@ def add_config(sm):
 
 @pytest.fixture
 def settled(sm, poll_until):
-    """Give a function that waits until nothing is under way for an endpoint."""
+    """Return a function that waits until nothing is under way for an endpoint."""
 
     def wait(name: str) -> dict:
         return poll_until(
@@ -269,7 +269,7 @@ def settled(sm, poll_until):
 
 @pytest.fixture
 def two_variants(sm, fresh, add_model, add_config, settled):
-    """Give an endpoint whose variant `double` has weight 1 and `triple` weight 0."""
+    """Provide an endpoint whose variant `double` has weight 1 and `triple` weight 0."""
     add_model(f"{fresh}-2", "s3://models/double/")
     add_model(f"{fresh}-3", "s3://models/triple/")
     add_config(fresh, ("double", f"{fresh}-2", 1), ("triple", f"{fresh}-3", 0))
@@ -284,7 +284,7 @@ def invoke(runtime, name: str, body: bytes, kind: str = JSON, **more) -> tuple[b
 
 
 def refusal(call, **arguments) -> tuple[str, str]:
-    """Return the code and the message that a call is refused with."""
+    """Return the error code and message of a call."""
     error = refused(call, **arguments)["Error"]
     return error["Code"], error["Message"]
 

@@ -1,4 +1,4 @@
-"""InvokeEndpointAsync: inputs and answers by way of the bucket."""
+"""InvokeEndpointAsync: inputs and answers in the bucket."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.local_server.clouds.aws.conftest import DOUBLED, JSON, Aws, refused
 
 class TestLater:
     @pytest.fixture
-    def later(self, aws, fresh):
-        """Give an asynchronous endpoint that doubles; its bucket has the same name."""
+    def async_endpoint(self, aws, fresh):
+        """Provide an asynchronous endpoint that doubles; its bucket has the same name."""
         aws.running.make_bucket(fresh)
         aws.add_model(fresh, "s3://models/double/")
         output = {"S3OutputPath": f"s3://{fresh}/out", "S3FailurePath": f"s3://{fresh}/bad/"}
@@ -34,27 +34,35 @@ class TestLater:
         poll_until(find, bool)
         return aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
-    def test_an_input_of_the_bucket_is_answered_in_the_bucket(self, aws, later, poll_until):
-        aws.s3.put_object(Bucket=later, Key="in.json", Body=b'{"instances": [1]}')
+    def test_an_input_of_the_bucket_is_answered_in_the_bucket(
+        self, aws, async_endpoint, poll_until
+    ):
+        aws.s3.put_object(Bucket=async_endpoint, Key="in.json", Body=b'{"instances": [1]}')
         accepted = self.call(
-            aws, later, InputLocation=f"s3://{later}/in.json", ContentType=JSON, InferenceId="i 1"
+            aws,
+            async_endpoint,
+            InputLocation=f"s3://{async_endpoint}/in.json",
+            ContentType=JSON,
+            InferenceId="i 1",
         )
         assert accepted["ResponseMetadata"]["HTTPStatusCode"] == 202
         assert accepted["InferenceId"] == "i 1"
-        assert accepted["OutputLocation"].startswith(f"s3://{later}/out/")
-        assert accepted["FailureLocation"].startswith(f"s3://{later}/bad/")
+        assert accepted["OutputLocation"].startswith(f"s3://{async_endpoint}/out/")
+        assert accepted["FailureLocation"].startswith(f"s3://{async_endpoint}/bad/")
         assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
 
-    def test_an_inline_body_has_a_name_and_a_folder_of_its_own(self, aws, later, poll_until):
+    def test_an_inline_body_has_a_name_and_a_folder_of_its_own(
+        self, aws, async_endpoint, poll_until
+    ):
         accepted = self.call(
             aws,
-            later,
+            async_endpoint,
             Body=b'{"instances": [1]}',
             ContentType=JSON,
             Filename="answer.json",
             S3OutputPathExtension="today/",
         )
-        assert accepted["OutputLocation"] == f"s3://{later}/out/today/answer.json"
+        assert accepted["OutputLocation"] == f"s3://{async_endpoint}/out/today/answer.json"
         assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
 
     @pytest.mark.parametrize(
@@ -64,14 +72,18 @@ class TestLater:
             ({"InputLocation": "s3://no-such-bucket/x"}, b"Failed to download input data(bucket:"),
         ],
     )
-    def test_a_failure_is_told_in_the_bucket(self, aws, later, poll_until, arguments, told):
-        accepted = self.call(aws, later, **arguments)
+    def test_a_failure_is_written_to_the_bucket(
+        self, aws, async_endpoint, poll_until, arguments, told
+    ):
+        accepted = self.call(aws, async_endpoint, **arguments)
         assert told in self.get(aws, poll_until, accepted["FailureLocation"])
 
-    def test_a_models_failure_is_its_answer_as_the_sdk_reads_it(self, aws, later, poll_until):
+    def test_a_models_failure_is_its_answer_as_the_sdk_reads_it(
+        self, aws, async_endpoint, poll_until
+    ):
         """sagemaker's AsyncInferenceResponse deserializes the failure object as a response."""
         body = b'{"instances": ["no number"]}'
-        accepted = self.call(aws, later, Body=body, ContentType=JSON)
+        accepted = self.call(aws, async_endpoint, Body=body, ContentType=JSON)
         text = self.get(aws, poll_until, accepted["FailureLocation"])
         assert set(json.loads(text)) == {"error"}
         bucket, _, key = accepted["FailureLocation"].removeprefix("s3://").partition("/")
@@ -86,21 +98,30 @@ class TestLater:
             ({"Body": b" " * 128_001}, "HTTP content length exceeded 128000 bytes."),
         ],
     )
-    def test_what_is_refused_at_once(self, aws, later, arguments, message):
-        assert message in refused(self.call, aws=aws, name=later, **arguments)["Error"]["Message"]
+    def test_invalid_requests_are_rejected_immediately(
+        self, aws, async_endpoint, arguments, message
+    ):
+        assert (
+            message
+            in refused(self.call, aws=aws, name=async_endpoint, **arguments)["Error"]["Message"]
+        )
 
-    def test_an_input_may_be_larger_than_a_request(self, aws, later, poll_until):
+    def test_an_input_may_be_larger_than_a_request(self, aws, async_endpoint, poll_until):
         spaces = b" " * 7 * 1024 * 1024
-        aws.s3.put_object(Bucket=later, Key="large", Body=b'{"instances": [1' + spaces + b"]}")
-        accepted = self.call(aws, later, InputLocation=f"s3://{later}/large", ContentType=JSON)
+        aws.s3.put_object(
+            Bucket=async_endpoint, Key="large", Body=b'{"instances": [1' + spaces + b"]}"
+        )
+        accepted = self.call(
+            aws, async_endpoint, InputLocation=f"s3://{async_endpoint}/large", ContentType=JSON
+        )
         assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
 
     @pytest.mark.parametrize(
         "operation", ["invoke_endpoint", "invoke_endpoint_with_response_stream"]
     )
-    def test_a_request_that_waits_for_its_answer_is_refused(self, aws, later, operation):
+    def test_a_request_that_waits_for_its_answer_is_refused(self, aws, async_endpoint, operation):
         call = getattr(aws.runtime, operation)
-        error = refused(call, EndpointName=later, Body=b"[1]", ContentType=JSON)["Error"]
+        error = refused(call, EndpointName=async_endpoint, Body=b"[1]", ContentType=JSON)["Error"]
         assert error["Code"] == "ValidationError"
         assert error["Message"].endswith("use InvokeEndpointAsync.")
 

@@ -1,4 +1,4 @@
-"""Requests that are captured, and copied to shadow variants."""
+"""Data capture and shadow variants."""
 
 from __future__ import annotations
 

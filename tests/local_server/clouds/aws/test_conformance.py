@@ -1,4 +1,4 @@
-"""The offline AWS held against botocore's model, moto, and the wire examples of its clients."""
+"""The offline AWS compared with botocore's model, moto, and wire examples of its clients."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def control(wire, operation: str, body: bytes, service: str = "SageMaker."):
 
 
 def values(shape, depth: int = 0) -> st.SearchStrategy:  # noqa: PLR0911 - one for each type
-    """Draw what a shape takes, or nearly: constraints are broken now and then."""
+    """Draw a value of a shape that sometimes violates its constraints."""
     match shape.type_name:
         case "structure" if depth < 4:
             members = {n: values(m, depth + 1) for n, m in shape.members.items()}
@@ -142,7 +142,7 @@ class TestAgainstTheModel:
         ask()
 
     @given(st.from_regex(r"[A-Za-z]{0,30}", fullmatch=True))
-    def test_an_operation_that_nobody_knows(self, wire, operation):
+    def test_an_unknown_operation(self, wire, operation):
         if operation in MODELS["sagemaker"].operation_names:
             return
         status, _, body = control(wire, operation, b"{}")
@@ -169,7 +169,7 @@ class TestAgainstTheModel:
 
 @pytest.fixture(scope="module")
 def endpoint(aws):
-    """Give an endpoint that doubles, with the variant v2."""
+    """Provide an endpoint that doubles, with the variant v2."""
     aws.add_model("wire", "s3://models/double/")
     aws.add_config("wire", aws.variant("v2", "wire"))
     aws.add_endpoint("wire")
@@ -177,7 +177,7 @@ def endpoint(aws):
 
 
 class TestWireExamples:
-    """The examples of what boto3 sends and reads, byte for byte where that is fixed."""
+    """Wire examples of boto3's requests and responses, byte for byte where they are fixed."""
 
     def test_create_model(self, wire, models, aws):
         content = io.BytesIO()
@@ -202,7 +202,7 @@ class TestWireExamples:
         assert (status, body) == (200, b"")
         aws.s3.delete_object(Bucket="models", Key="m.tar.gz")
 
-    def test_an_endpoint_that_is_not_there(self, wire):
+    def test_a_missing_endpoint(self, wire):
         status, _, body = control(wire, "DescribeEndpoint", b'{"EndpointName":"nope"}')
         message = f'Could not find endpoint "{ARN}:endpoint/nope".'
         expected = {"__type": "ValidationException", "message": message}
@@ -236,7 +236,7 @@ class TestWireExamples:
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
         assert answer["LogStreamArn"].endswith(f"log-group:{group}")
 
-    def test_an_invocation_of_nobody(self, wire):
+    def test_an_invocation_of_a_missing_endpoint(self, wire):
         status, headers, body = post(wire, "/endpoints/nope/invocations", b"[1]")
         assert (status, headers["x-amzn-errortype"]) == (400, "ValidationError")
         message = "Endpoint nope of account 000000000000 not found."
@@ -282,7 +282,7 @@ MOTOS_ALONE = {
 
 
 def outline(value, *, drop: set[str]) -> object:
-    """Return what can be compared: members and texts, without times and account numbers."""
+    """Return the comparable members and texts, without times and account numbers."""
     if isinstance(value, dict):
         kept = {k: v for k, v in value.items() if k not in drop and k != "ResponseMetadata"}
         return {k: outline(v, drop=drop) for k, v in kept.items()}
@@ -295,7 +295,7 @@ def outline(value, *, drop: set[str]) -> object:
 
 class TestAgainstMoto:
     def tell(self, sm, name: str) -> list[object]:
-        """Do the same with either, and return what they answered."""
+        """Run the same calls against either service and return the answers."""
         container = {
             "Image": IMAGE,
             "ModelDataUrl": "s3://models/moto.tar.gz",
@@ -335,7 +335,7 @@ class TestAgainstMoto:
             ("describe_endpoint_config", "EndpointConfigName"),
         ],
     )
-    def test_both_refuse_alike_what_is_not_there(self, aws, moto, operation, argument):
+    def test_both_reject_missing_resources_alike(self, aws, moto, operation, argument):
         def refusal(sm) -> tuple[str, str]:
             with pytest.raises(ClientError) as caught:
                 getattr(sm, operation)(**{argument: "nobody"})

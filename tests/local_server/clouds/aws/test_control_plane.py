@@ -1,4 +1,4 @@
-"""SageMaker's lists, tags and refusals for boto3, and who one is."""
+"""SageMaker's lists, tags and errors for boto3, and STS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TestRefusals:
             f'Cannot create already existing endpoint "{ARN}:endpoint/{two_variants}".'
         )
 
-    def test_a_configuration_needs_models_that_are_there(self, sm, add_config, fresh):
+    def test_a_configuration_needs_existing_models(self, sm, add_config, fresh):
         with pytest.raises(ClientError, match=r'Could not find model "arn:.*:model/nope"'):
             add_config(fresh, ("main", "nope", 1))
         assert refusal(sm.describe_endpoint_config, EndpointConfigName=fresh)[1] == (

@@ -1,4 +1,4 @@
-"""An endpoint that an earlier process left, while it is still being taken up again."""
+"""An endpoint of an earlier process while it is being reloaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVED = "served"
 
 
 class LostModels:
-    """A loader that has lost what served; it finds that out when it is told to."""
+    """A container pool whose load fails when the test says so."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -32,7 +32,7 @@ class LostModels:
             raise DeploymentError("the model data is gone")
 
     async def unload(self, deployment) -> None:
-        """Free nothing: what a test loads is empty."""
+        """Do nothing: the test's deployments are empty."""
 
     async def is_healthy(self, deployment) -> bool:
         return deployment["id"] != SERVED
@@ -40,7 +40,7 @@ class LostModels:
 
 @pytest.fixture
 def records(tmp_path):
-    """Give records of an endpoint `e` that served a model when its process was killed."""
+    """Provide records of an endpoint `e` that served a model when its process was killed."""
     resources = Resources(tmp_path / "clouds.db")
     records = Records(resources)
     records.create(
@@ -66,7 +66,7 @@ def records(tmp_path):
 
 
 def restored(records, meanwhile) -> dict | None:
-    """Take the endpoint up, ask for something while it loads, and return it once it is settled."""
+    """Restore the endpoint, call an operation during the load, and return its final document."""
 
     async def scenario() -> dict | None:
         loader, work = LostModels(), BackgroundTasks()
@@ -98,11 +98,11 @@ def test_an_update_asked_for_meanwhile_is_carried_out(records):
     assert "FailureReason" not in endpoint
 
 
-def test_a_deletion_asked_for_meanwhile_is_carried_out(records):
+def test_a_deletion_requested_during_the_reload_is_carried_out(records):
     assert restored(records, lambda e: e.delete(REGION, {"EndpointName": "e"})) is None
 
 
-def test_a_rollback_under_way_is_over(records):
+def test_an_unfinished_rollback_is_finished(records):
     served = records.stored(ENDPOINT, REGION, "e")
     rolling = {
         "EndpointStatus": "RollingBack",

@@ -1,4 +1,4 @@
-"""SageMaker endpoints for boto3: their lives, their traffic, and models that do not load."""
+"""SageMaker endpoints for boto3: life cycle, traffic, and models that fail to load."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class TestModelsThatDoNotLoad:
         assert "production variant main did not pass" in kept["FailureReason"]
         assert invoke(runtime, fresh, b'{"instances": [1]}') == (rows(2.0), "double")
 
-    def test_model_data_that_is_not_there_is_refused_at_once(self, sm, fresh):
+    def test_missing_model_data_is_rejected_immediately(self, sm, fresh):
         arguments = {
             "ModelName": fresh,
             "ExecutionRoleArn": ROLE,

@@ -1,4 +1,4 @@
-"""What the service does not offer together is refused, and by which operation."""
+"""Incompatible options, and the operation that rejects them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROLLING = {
 
 @pytest.fixture
 def serverless(aws, fresh, archived):
-    """Give what makes serverless variants of a model that is an archive."""
+    """Provide what makes serverless variants of a model that is an archive."""
     aws.add_model(fresh, archived["double"])
     return lambda name: aws.variant(name, fresh, ServerlessConfig=SERVERLESS)
 
@@ -76,7 +76,7 @@ class TestServerless:
 class TestGuardedUpdates:
     @pytest.fixture
     def endpoint(self, aws, fresh):
-        """Give an endpoint of the variant `a`, and configurations of `b`, and of both."""
+        """Provide an endpoint of the variant `a`, and configurations of `b`, and of both."""
         aws.add_model(fresh, "s3://models/double/")
         a, b = aws.variant("a", fresh), aws.variant("b", fresh)
         aws.add_config(fresh, a)
@@ -100,7 +100,7 @@ class TestGuardedUpdates:
             del found["ResponseMetadata"]
         assert after == before
 
-    def test_a_policy_that_is_kept_counts_too(self, aws, endpoint):
+    def test_a_retained_policy_applies_too(self, aws, endpoint):
         aws.sm.update_endpoint(
             EndpointName=endpoint, EndpointConfigName=endpoint, DeploymentConfig=CANARY
         )

@@ -1,4 +1,4 @@
-"""The runtime's limits, and answers that come as streams."""
+"""The runtime's limits and streamed answers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError
 from cloudserve.local_server.clouds.aws.runtime.event_stream import encode_message, payload_parts
-from cloudserve.local_server.clouds.aws.runtime.invoker import Asked, Invoker, ModelRefusalError
-from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Lanes
+from cloudserve.local_server.clouds.aws.runtime.invoker import (
+    Invoker,
+    InvokeRequest,
+    ModelRefusalError,
+)
+from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Routing
 from cloudserve.local_server.container import Invocation
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +56,7 @@ class TestLimits:
             ),
         ],
     )
-    def test_serverless_settings_that_do_not_go(self, aws, fresh, archived, more, message):
+    def test_invalid_serverless_settings(self, aws, fresh, archived, more, message):
         aws.add_model(fresh, archived["double"])
         with pytest.raises(ClientError, match=message):
             aws.add_config(fresh, aws.variant("main", fresh, ServerlessConfig=more))
@@ -73,11 +77,11 @@ class TestLimits:
         assert "failed to satisfy constraint" in response["Error"]["Message"]
 
     def test_a_container_that_takes_more_than_a_minute(self):
-        patience = HandClock()
+        clock = HandClock()
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(lambda: asyncio.run(ask_nobody(patience)))
-            patience.until_someone_waits(60)
-            patience.advance(60)
+            asked = pool.submit(lambda: asyncio.run(ask_nobody(clock)))
+            clock.until_someone_waits(60)
+            clock.advance(60)
             error = asked.result()
         assert (error.kind, error.status) == ("ModelError", 424)
         assert error.extra["OriginalStatusCode"] == 0
@@ -86,13 +90,13 @@ class TestLimits:
 
 
 class Nobody:
-    """Stands for endpoints, a fleet and a container that never answers."""
+    """Endpoints, a container pool and a container that never answers."""
 
     hosted = None
 
-    async def lanes(self, region, endpoint) -> Lanes:
+    async def routing(self, region, endpoint) -> Routing:
         variant = {"name": "main", "weight": 1.0, "serverless": None}
-        return Lanes({"id": "d", "variants": [variant]})
+        return Routing({"id": "d", "variants": [variant]})
 
     def hold(self, key):
         return contextlib.nullcontext(self)
@@ -105,12 +109,12 @@ class Nobody:
         await asyncio.Event().wait()
 
 
-async def ask_nobody(patience: HandClock) -> ModelRefusalError:
-    nobody, chance = Nobody(), random.Random(1)
-    invoker = Invoker(nobody, nobody, None, chance, patience, patience)
+async def ask_nobody(clock: HandClock) -> ModelRefusalError:
+    nobody, rng = Nobody(), random.Random(1)
+    invoker = Invoker(nobody, nobody, None, rng, clock, clock)
     try:
         with pytest.raises(ModelRefusalError) as caught:
-            await invoker.invoke(Asked("us-east-1", "e", Invocation(b"[1]")))
+            await invoker.invoke(InvokeRequest("us-east-1", "e", Invocation(b"[1]")))
     finally:
         await invoker.close()
     return caught.value

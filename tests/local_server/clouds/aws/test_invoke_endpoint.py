@@ -1,4 +1,4 @@
-"""InvokeEndpoint for boto3: content types, answers, and what is refused."""
+"""InvokeEndpoint for boto3: content types, answers and errors."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class TestInvocations:
             f'Received client error (415) from primary with message "{original}".'
         )
 
-    def test_an_endpoint_that_is_not_there(self, runtime):
+    def test_a_missing_endpoint(self, runtime):
         arguments = {"EndpointName": "nope", "ContentType": JSON, "Body": b"[1]"}
         assert refusal(runtime.invoke_endpoint, **arguments) == (
             "ValidationError",
             "Endpoint nope of account 000000000000 not found.",
         )
 
-    def test_a_version_that_is_not_there_is_named_as_in_the_container(self, runtime, two_variants):
+    def test_a_missing_version_is_named_as_in_the_container(self, runtime, two_variants):
         with pytest.raises(runtime.exceptions.ModelError) as caught:
             invoke(runtime, two_variants, b"[1]", CustomAttributes="tfs-model-version=7")
         message = "Servable not found for request: Specific(model, 7)"
@@ -63,12 +63,14 @@ class TestInvocations:
     @pytest.mark.parametrize(
         "asked", ["TargetContainerHostname", "InferenceComponentName", "SessionId"]
     )
-    def test_what_would_change_who_answers_is_refused(self, runtime, two_variants, asked):
+    def test_members_that_would_change_which_container_answers_are_rejected(
+        self, runtime, two_variants, asked
+    ):
         with pytest.raises(ClientError, match="is not available offline") as caught:
             invoke(runtime, two_variants, b"[1]", **{asked: "other"})
         assert caught.value.response["Error"]["Code"] == "ValidationError"
 
-    def test_a_variant_that_is_not_there(self, runtime, two_variants):
+    def test_a_missing_variant(self, runtime, two_variants):
         arguments = {"EndpointName": two_variants, "ContentType": JSON, "Body": b"[1]"}
         code, message = refusal(runtime.invoke_endpoint, **arguments, TargetVariant="other")
         assert (code, message) == (

@@ -1,4 +1,4 @@
-"""Multi-model endpoints, and the user's own code behind an endpoint."""
+"""Multi-model endpoints and the user's code in an endpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.local_server.clouds.aws.conftest import DOUBLED, TRIPLED, packed, ref
 class TestManyModels:
     @pytest.fixture
     def many(self, aws, fresh, models):
-        """Give a multi-model endpoint with room for two, and three models below its prefix."""
+        """Provide a multi-model endpoint with room for two, and three models below its prefix."""
         aws.running.make_bucket(fresh)
         for key, folder in (
             ("a.tar.gz", "double"),
@@ -34,7 +34,7 @@ class TestManyModels:
         ):
             assert aws.invoke(many, TargetModel=target) == expected
 
-    def test_a_model_that_is_not_there(self, aws, many):
+    def test_a_missing_model(self, aws, many):
         response = refused(aws.invoke, name=many, TargetModel="nope.tar.gz")
         assert response["Error"] == {
             "Code": "ValidationError",
@@ -43,7 +43,7 @@ class TestManyModels:
             " CreateModel has permissions to download the model.",
         }
 
-    def test_a_model_that_is_no_archive_harms_no_other(self, aws, many):
+    def test_a_model_that_is_not_an_archive_does_not_harm_others(self, aws, many):
         response = refused(aws.invoke, name=many, TargetModel="bad.tar.gz")
         assert "the model archive cannot be extracted" in response["Error"]["Message"]
         assert aws.invoke(many, TargetModel="a.tar.gz") == DOUBLED
@@ -63,7 +63,7 @@ class TestManyModels:
 class TestTheUsersCode:
     @pytest.fixture
     def raising(self, aws, fresh, models, tmp_path):
-        """Give an endpoint whose inference.py raises what it is sent."""
+        """Provide an endpoint whose inference.py raises what it is sent."""
         (tmp_path / "inference.py").write_text(
             "def handler(data, context):\n    raise ValueError(data.read().decode())\n"
         )

@@ -1,4 +1,4 @@
-"""The model registry: numbered packages of a group, approved and made into models."""
+"""The model registry: numbered packages, their approval, and models made from them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_packages_are_numbered_in_their_group(aws, group, add):
     assert [p["ModelPackageVersion"] for p in rest["ModelPackageSummaryList"]] == [1]
 
 
-def test_the_same_token_makes_one_package(add):
+def test_a_repeated_token_creates_one_package(add):
     assert add(ClientToken="once") == add(ClientToken="once")
     assert add(ClientToken="twice") != add(ClientToken="once")
 
@@ -125,7 +125,7 @@ def test_a_model_whose_package_was_rejected_since_is_not_deployed(aws, group, ad
     aws.s3.delete_object(Bucket="models", Key="packed.tar.gz")
 
 
-def test_a_group_goes_after_its_packages(aws, group, add):
+def test_a_group_is_deleted_after_its_packages(aws, group, add):
     arn = add()
     with pytest.raises(ClientError, match="still holds model packages"):
         aws.sm.delete_model_package_group(ModelPackageGroupName=group)
@@ -140,7 +140,7 @@ def test_tags_of_groups_are_kept(aws, group):
     assert tags == [{"Key": "k", "Value": "v"}]
 
 
-def test_what_is_not_there(aws, fresh):
+def test_missing_resources(aws, fresh):
     with pytest.raises(ClientError, match="Could not find model package group"):
         aws.sm.create_model_package(ModelPackageGroupName=fresh)
     with pytest.raises(ClientError, match="Could not find model package"):

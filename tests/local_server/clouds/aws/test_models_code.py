@@ -1,4 +1,4 @@
-"""What the code of a model finds behind an endpoint: the offline AWS, and none of the shell's."""
+"""The environment of a model's code: the offline AWS, and nothing of the shell."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def handler(data, context):
 
 @pytest.fixture
 def shell(monkeypatch):
-    """Set what a shell with real accounts holds."""
+    """Set the variables of a shell with real accounts."""
     for name in (
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         *("AWS_ENDPOINT_URL_S3", "GOOGLE_APPLICATION_CREDENTIALS"),

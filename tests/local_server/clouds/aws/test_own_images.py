@@ -1,4 +1,4 @@
-"""An image of the user's own, run as a command: SageMaker's contract with a real process."""
+"""A user's own image, replaced by a command: SageMaker's container contract."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def aws(models, commands, start_emulators, poll_until) -> Aws:
 
 @pytest.fixture
 def deploy(aws, fresh):
-    """Give a function that deploys an image; it returns what DescribeEndpoint says at the end."""
+    """Return a function that deploys an image; it returns what DescribeEndpoint says at the end."""
 
     def make(mode: str, **variant) -> dict:
         data = {

@@ -1,4 +1,4 @@
-"""`--latency realistic` on SageMaker: endpoints and batch jobs take their time on the clock."""
+"""`--latency realistic` on SageMaker: the durations of endpoints and batch jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.local_server.clouds.aws.conftest import ROLE, Aws
 
 @pytest.fixture(scope="module")
 def slow(clock, models, start_emulators, poll_until) -> Aws:
-    """Give clients of an emulator whose operations take as long as the cloud's."""
+    """Provide clients of an emulator whose operations take as long as the cloud's."""
     from cloudserve.local_server.clouds.latency import Latency
 
     running = start_emulators(None, latency=Latency(clock, is_realistic=True))

@@ -1,4 +1,4 @@
-"""Updates move traffic by their policy, on a clock that the test moves, and are taken back."""
+"""Updates that shift traffic by their policy, and their rollbacks, on a test clock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def guarded(policy: dict, *alarms: str) -> dict:
 
 @pytest.fixture
 def name(timed, fresh):
-    """Give an endpoint that doubles, with a configuration `…-new` that triples."""
+    """Provide an endpoint that doubles, with a configuration `…-new` that triples."""
     timed.add_model(f"{fresh}-2", "s3://models/double/")
     timed.add_model(f"{fresh}-3", "s3://models/triple/")
     timed.add_config(fresh, timed.variant("main", f"{fresh}-2"))
@@ -56,7 +56,7 @@ def update(timed, name):
 
 @pytest.fixture
 def alarm(timed, fresh):
-    """Give the name of an alarm that is OK."""
+    """Provide the name of an alarm that is OK."""
     timed.cloudwatch.put_metric_alarm(
         AlarmName=f"{fresh}-alarm",
         MetricName="Invocation5XXErrors",
@@ -132,7 +132,7 @@ class TestForward:
         clock.advance(77)
         assert timed.settled(name)["EndpointConfigName"] == f"{name}-new"
 
-    def test_without_a_policy_it_is_all_at_once(self, timed, name, update):
+    def test_without_a_policy_all_traffic_shifts_at_once(self, timed, name, update):
         update()
         assert timed.settled(name)["EndpointConfigName"] == f"{name}-new"
         assert "LastDeploymentConfig" not in timed.describe(name)
@@ -173,7 +173,7 @@ class TestForward:
             answers = sum(calling, Counter())
         assert set(answers) == {OLD, NEW}
 
-    def test_an_endpoint_that_moves_takes_no_other_change(self, timed, clock, name, update):
+    def test_an_updating_endpoint_rejects_other_changes(self, timed, clock, name, update):
         update(canary(20, 90))
         clock.until_someone_waits(90)
         for call, more in (
@@ -187,7 +187,7 @@ class TestForward:
 
 
 class TestBack:
-    def test_an_alarm_takes_a_canary_back_at_once(self, timed, clock, name, update, alarm):
+    def test_an_alarm_rolls_a_canary_back_immediately(self, timed, clock, name, update, alarm):
         update(guarded(canary(20, 600), alarm))
         clock.until_someone_waits(600)
         set_alarm(timed, alarm, "ALARM")
@@ -253,7 +253,7 @@ class TestBack:
 
 
 class TestRefusals:
-    def test_alarms_have_to_be_there_and_quiet(self, timed, name, update, alarm):
+    def test_alarms_must_exist_and_be_ok(self, timed, name, update, alarm):
         with pytest.raises(ClientError, match='Could not find CloudWatch alarm "nobody"'):
             update(guarded(canary(10, 10), "nobody"))
         set_alarm(timed, alarm, "ALARM")
@@ -275,7 +275,7 @@ class TestAlarms:
         timed.cloudwatch.delete_alarms(AlarmNames=[alarm])
         assert timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"] == []
 
-    def test_an_alarm_that_is_not_there(self, timed):
+    def test_a_missing_alarm(self, timed):
         with pytest.raises(timed.cloudwatch.exceptions.ResourceNotFound):
             set_alarm(timed, "nobody", "OK")
 

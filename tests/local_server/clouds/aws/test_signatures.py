@@ -1,4 +1,4 @@
-"""`--auth strict`: botocore's own signer is the oracle, and every service refuses in its words."""
+"""`--auth strict`: botocore's signer is the oracle; every service has its own error texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from cloudserve.local_server.clouds.aws.protocol.sigv4 import SignatureError, Verifier, Wrong
+from cloudserve.local_server.clouds.aws.protocol.sigv4 import Reason, SignatureError, Verifier
 from cloudserve.local_server.transport.types import Head
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def verifier(moment=now) -> Verifier:
 
 
 def head_of(request: AWSRequest) -> Head:
-    """Return a signed request as it comes off the wire."""
+    """Return a signed request as the server parses it."""
     prepared = request.prepare()
     parts = urlsplit(prepared.url)
     headers = {
@@ -104,7 +104,7 @@ class TestTheOracle:
         )
         with pytest.raises(SignatureError) as caught:
             verifier().verify(changed, "sagemaker", body)
-        assert caught.value.wrong is Wrong.MISMATCH
+        assert caught.value.reason is Reason.MISMATCH
 
 
 class TestWhatIsWrong:
@@ -119,42 +119,42 @@ class TestWhatIsWrong:
         return caught.value
 
     def test_no_signature(self):
-        assert self.wrong(Head("GET", "/")).wrong is Wrong.MISSING
+        assert self.wrong(Head("GET", "/")).reason is Reason.MISSING
 
     @pytest.mark.parametrize("minutes", [16, -16])
-    def test_a_time_too_far_away(self, minutes):
+    def test_a_time_outside_of_the_skew(self, minutes):
         error = self.wrong(self.signed(), lambda: now() + timedelta(minutes=minutes))
-        assert error.wrong is Wrong.SKEWED
+        assert error.reason is Reason.SKEWED
         word = "expired" if minutes > 0 else "not yet current"
         assert error.message.startswith(f"Signature {word}: ")
 
-    def test_another_service(self):
+    def test_a_signature_for_another_service(self):
         error = self.wrong(self.signed("s3"))
-        assert (error.wrong, error.message) == (
-            Wrong.SCOPE,
+        assert (error.reason, error.message) == (
+            Reason.SCOPE,
             "Credential should be scoped to correct service: 'sagemaker'.",
         )
 
     def test_an_unknown_key(self):
         with pytest.raises(SignatureError) as caught:
             Verifier({}, now).verify(self.signed(), "sagemaker", b"{}")
-        assert caught.value.wrong is Wrong.UNKNOWN_KEY
+        assert caught.value.reason is Reason.UNKNOWN_KEY
 
     def test_a_presigned_request_after_its_time(self):
         request = asked("/b/k")
         SigV4QueryAuth(CREDENTIALS, "s3", "us-east-1", expires=60).add_auth(request)
         later = self.wrong(head_of(request), lambda: now() + timedelta(seconds=62), "s3")
-        assert (later.wrong, later.message) == (Wrong.EXPIRED, "Request has expired")
+        assert (later.reason, later.message) == (Reason.EXPIRED, "Request has expired")
 
     @given(st.text(st.characters(codec="ascii")), st.text(st.characters(codec="ascii")))
     def test_any_header_is_refused_and_nothing_else_happens(self, text, stamp):
         headers = {"authorization": text, "x-amz-date": stamp, "host": "h"}
-        assert self.wrong(Head("GET", "/", "", headers)).wrong in Wrong
+        assert self.wrong(Head("GET", "/", "", headers)).reason in Reason
 
     @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"])))
     def test_any_query_is_refused_and_nothing_else_happens(self, query):
         for start in ("X-Amz-Signature=", "Signature=x&AWSAccessKeyId="):
-            assert self.wrong(Head("GET", "/", start + query, {"host": "h"})).wrong in Wrong
+            assert self.wrong(Head("GET", "/", start + query, {"host": "h"})).reason in Reason
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""DeploymentConfigs as steps: shares, waits, and what the service refuses."""
+"""DeploymentConfigs as steps: shares, waits and validation."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def shares(policy: Policy) -> list[tuple[float, float]]:
     return [(round(step.share, 4), step.seconds) for step in policy.steps]
 
 
-def test_nothing_said_is_all_at_once():
+def test_an_empty_config_shifts_all_at_once():
     assert read_policy({}, 1) == Policy((Step(1.0, 0.0),), 0.0, math.inf, (), (Step(0.0, 0.0),))
 
 
-def test_all_at_once_is_watched_before_the_old_fleet_goes():
+def test_all_at_once_bakes_before_the_old_fleet_is_removed():
     policy = read_policy(blue_green("ALL_AT_ONCE", TerminationWaitInSeconds=300), 1)
     assert (shares(policy), policy.bake_seconds) == ([(1.0, 0.0)], 300)
 

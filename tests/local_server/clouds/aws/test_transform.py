@@ -1,4 +1,4 @@
-"""Batch transform: objects split, answered, assembled and joined; jobs and their ends."""
+"""Batch transform: splitting, assembling and joining of records; the life of jobs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TestRecords:
 
 @pytest.fixture
 def run(aws, fresh, archived, poll_until):
-    """Give a function that runs a job of the model that doubles, and returns how it ended."""
+    """Return a function that runs a job of the model that doubles, and returns how it ended."""
     aws.running.make_bucket(fresh)
     aws.add_model(fresh, archived["double"])
 
@@ -182,11 +182,13 @@ class TestJobs:
             ({"MaxConcurrentTransforms": 17}, "must not exceed 100"),
         ],
     )
-    def test_what_is_not_carried_out_is_refused_at_once(self, run, more, message):
+    def test_unsupported_options_are_rejected_immediately(self, run, more, message):
         with pytest.raises(ClientError, match=message):
             run(**more)
 
-    def test_files_that_are_no_archive_are_refused_as_the_api_reference_says(self, aws, run, fresh):
+    def test_files_that_are_not_an_archive_are_rejected_as_in_the_api_reference(
+        self, aws, run, fresh
+    ):
         aws.sm.delete_model(ModelName=fresh)
         aws.add_model(fresh, "s3://models/double/")
         with pytest.raises(ClientError, match="ModelDataSource cannot be used with batch transf"):

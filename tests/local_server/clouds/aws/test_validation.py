@@ -113,7 +113,7 @@ def test_json_of_another_type_does_not_serialize(body, message):
 
 
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**400, 1.5])
-def test_an_integer_that_is_none_of_32_bits_does_not_serialize(number):
+def test_an_integer_of_more_than_32_bits_does_not_serialize(number):
     kind, message = refused("ListModels", {"MaxResults": number})
     assert (kind, message) == ("SerializationException", f"{number} is not a valid Integer")
 

@@ -13,16 +13,16 @@ def variants(**weights: float) -> list[dict]:
 
 
 def test_a_seed_fixes_the_draws():
-    chance, choices = random.Random(11), variants(a=9, b=1)
-    drawn = Counter(pick(choices, chance)["name"] for _ in range(1000))
+    rng, choices = random.Random(11), variants(a=9, b=1)
+    drawn = Counter(pick(choices, rng)["name"] for _ in range(1000))
     again = random.Random(11)
     assert drawn == Counter("ab"[again.random() * 10 >= 9] for _ in range(1000))
     assert abs(drawn["b"] - 100) < 3 * 9.5
 
 
 def test_a_weight_of_zero_is_never_drawn():
-    chance = random.Random(3)
-    drawn = {pick(variants(a=0, b=1, c=0), chance)["name"] for _ in range(1000)}
+    rng = random.Random(3)
+    drawn = {pick(variants(a=0, b=1, c=0), rng)["name"] for _ in range(1000)}
     assert drawn == {"b"}
 
 

@@ -1,7 +1,7 @@
-"""Batch transform: a container of the job's own, run over the objects of a prefix.
+"""Batch transform jobs: a temporary container, invoked with the objects of a prefix.
 
-An output object is written whole, once every record of its input was answered. A job under way
-when the process died starts again.
+An output object is written atomically once every record of its input is answered. After a restart
+an unfinished job starts again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ....objects.store.types import ObjectInfo
 from ....resources import Document
 from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
-from ..container_pool import Fleet
+from ..container_pool import ContainerPool
 from ..models import check_no_source, container_of
 from ..own_container import OwnContainer
 from ..records import MODEL, TRANSFORM, Records
@@ -51,25 +51,25 @@ _SPLITS = {"None", "Line", "TFRecord"}
 
 
 class TransformJobs:
-    """The operations of transform jobs, and the work they start."""
+    """The operations of transform jobs and the background work that they start."""
 
     def __init__(
         self,
         records: Records,
-        fleet: Fleet,
+        pool: ContainerPool,
         files: S3Files,
         work: BackgroundTasks,
         latency: Latency,
     ) -> None:
         self._records = records
-        self._fleet = fleet
+        self._pool = pool
         self._files = files
         self._work = work
         self._latency = latency
         self._stops: dict[str, asyncio.Event] = {}
 
     def create(self, region: str, body: Document) -> Document:
-        """Start a job; raises AwsError for what cannot be carried out."""
+        """Start a job; raises AwsError for an invalid or unsupported one."""
         self._check(region, body)
         job = {key: body[key] for key in _KEPT if key in body}
         now = self._records.now()
@@ -94,8 +94,8 @@ class TransformJobs:
         for field in ("InputFilter", "OutputFilter"):
             if processing.get(field, "$") != "$":
                 raise invalid(f"{field} other than $ is not available offline.")
-        at_once = max(body.get("MaxConcurrentTransforms", 1), 1)
-        if body.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * at_once > _MOST_MEGABYTES:
+        concurrency = max(body.get("MaxConcurrentTransforms", 1), 1)
+        if body.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * concurrency > _MOST_MEGABYTES:
             raise invalid(
                 f"MaxPayloadInMB times MaxConcurrentTransforms must not exceed {_MOST_MEGABYTES}."
             )
@@ -119,7 +119,7 @@ class TransformJobs:
         return self._records.page(TRANSFORM, region, body, _LISTED)
 
     def stop(self, region: str, body: Document) -> None:
-        """Have a job end after the requests under way; raises AwsError for one that is over."""
+        """Stop a job after the requests in progress; raises AwsError if it has ended."""
         name = body["TransformJobName"]
         job = self._records.stored(TRANSFORM, region, name)
         if job["TransformJobStatus"] != "InProgress":
@@ -130,7 +130,7 @@ class TransformJobs:
         self._stops[job["TransformJobArn"]].set()
 
     def restore(self) -> None:
-        """Take up the jobs that an earlier process left."""
+        """Restart the jobs that an earlier process left unfinished."""
         for key, job in self._records.resources.list(TRANSFORM.table):
             region, _, name = key.partition("/")
             if job["TransformJobStatus"] == "Stopping":
@@ -146,12 +146,12 @@ class TransformJobs:
     async def _run(self, region: str, name: str, arn: str) -> None:
         job = self._records.stored(TRANSFORM, region, name)
         try:
-            is_whole = await self._transform(job, self._stops[arn])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed by it
+            is_complete = await self._transform(job, self._stops[arn])
+        except Exception as error:  # noqa: BLE001 any error fails the job
             logger.warning("transform job %s failed: %s", name, error)
             self._settle(region, name, "Failed", FailureReason=reason(error)[:1024])
         else:
-            self._settle(region, name, "Completed" if is_whole else "Stopped")
+            self._settle(region, name, "Completed" if is_complete else "Stopped")
         del self._stops[arn]
 
     def _settle(self, region: str, name: str, status: str, **more: str) -> None:
@@ -162,7 +162,7 @@ class TransformJobs:
         self._records.put(TRANSFORM, region, job | changes)
 
     async def _transform(self, job: Mapping[str, Any], stop: asyncio.Event) -> bool:
-        """Answer every object; returns False when stopped before the end."""
+        """Process every object; return False if the job was stopped before the end."""
         source = job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         bucket, prefix = split_uri(source)
         objects = await asyncio.to_thread(self._objects, bucket, prefix)
@@ -172,53 +172,53 @@ class TransformJobs:
         if stop.is_set():
             return False
         environment = job.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
-        region = job.get("_region", DEFAULT_REGION)  # not in folders of an older version
-        async with self._fleet.once(job["_container"], region, **environment) as run:
+        region = job.get("_region", DEFAULT_REGION)  # absent in data folders of older versions
+        async with self._pool.temporary(job["_container"], region, **environment) as run:
             for info in objects:
                 if stop.is_set():
                     return False
                 content = await self._answer_object(run.container, job, info)
                 name = info.key.removeprefix(prefix).lstrip("/") or info.key.rpartition("/")[2]
-                where = below(job["TransformOutput"]["S3OutputPath"], f"{name}.out")
+                uri = below(job["TransformOutput"]["S3OutputPath"], f"{name}.out")
                 kind = job["TransformOutput"].get("Accept", "application/json")
-                await self._files.write(where, content, kind)
+                await self._files.write(uri, content, kind)
         return True
 
     def _objects(self, bucket: str, prefix: str) -> Sequence[ObjectInfo]:
         try:
-            found = list(self._files.store.walk(bucket, prefix))
+            objects = list(self._files.store.walk(bucket, prefix))
         except NoSuchBucketError:
             return []
-        return [info for info in found if not info.is_folder]
+        return [info for info in objects if not info.is_folder]
 
     async def _answer_object(
         self, container: Container | OwnContainer, job: Mapping[str, Any], info: ObjectInfo
     ) -> bytes:
-        given = job["TransformInput"]
+        transform_input = job["TransformInput"]
         content = await asyncio.to_thread(self._files.store.path(info).read_bytes)
-        plain = decompress(content, given.get("CompressionType", "None"))
+        plain = decompress(content, transform_input.get("CompressionType", "None"))
         limit = job.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * _MEGABYTE
         many = job.get("BatchStrategy", "MultiRecord") == "MultiRecord"
-        turns = asyncio.Semaphore(max(job.get("MaxConcurrentTransforms", 1), 1))
+        slots = asyncio.Semaphore(max(job.get("MaxConcurrentTransforms", 1), 1))
 
         async def answer(payload: Payload) -> bytes:
-            async with turns:
-                return await _ask(container, job, payload, info.key)
+            async with slots:
+                return await _invoke(container, job, payload, info.key)
 
-        split = given.get("SplitType", "None")
-        asked = [
+        split = transform_input.get("SplitType", "None")
+        pending = [
             answer(payload) for payload in payloads(plain, split, limit or len(plain), many=many)
         ]
-        answers = await asyncio.gather(*asked)
+        answers = await asyncio.gather(*pending)
         return assemble(answers, job["TransformOutput"].get("AssembleWith", "None"))
 
 
-async def _ask(
+async def _invoke(
     container: Container | OwnContainer, job: Mapping[str, Any], payload: Payload, key: str
 ) -> bytes:
-    """Have a container answer a request, again as often as the job allows.
+    """Send a request to the container and retry it as the job configures.
 
-    Raises ModelError with the object's key and what the container said.
+    Raises ModelError with the object's key and the container's answer.
     """
     kind = job["TransformInput"].get("ContentType")
     invocation = Invocation(payload.body, kind, job["TransformOutput"].get("Accept"))
@@ -232,8 +232,8 @@ async def _ask(
             break
     if answer.status != HTTPStatus.OK:
         side = "ClientError" if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else "ModelError"
-        said = json.dumps(answer.body.decode("utf-8", "replace"))
-        raise ModelError(f"{side}: {key}: the container answered {answer.status}: {said}")
+        body = json.dumps(answer.body.decode("utf-8", "replace"))
+        raise ModelError(f"{side}: {key}: the container answered {answer.status}: {body}")
     if job.get("DataProcessing", {}).get("JoinSource", "None") == "Input":
         return join(payload, answer.body, kind or "")
     return answer.body

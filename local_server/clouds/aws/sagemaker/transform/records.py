@@ -1,4 +1,4 @@
-"""Batch transform's records: an input object split, its answers assembled and joined.
+"""Records of a batch transform: splitting the input, assembling and joining the answers.
 
 Source: the SageMaker guide, "Use batch transform" and "Associate prediction results with input
 records"; TFRecord framing: tensorflow/core/lib/io/record_writer.h.
@@ -21,14 +21,14 @@ _TFRECORD_OVERHEAD = 4 + 4  # the checksums of the length and of the data
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What one request carries: its records, as they go out."""
+    """The records and the body of one request."""
 
     records: tuple[bytes, ...]
     body: bytes
 
 
 def decompress(content: bytes, compression: str) -> bytes:
-    """Return an input's content; raises ModelError for what is not gzip."""
+    """Return an input's content; raises ModelError if it is not valid gzip."""
     if compression != "Gzip":
         return content
     try:
@@ -38,9 +38,9 @@ def decompress(content: bytes, compression: str) -> bytes:
 
 
 def payloads(content: bytes, split: str, limit: int, *, many: bool) -> Iterator[Payload]:
-    """Yield the requests of an object; raises ModelError for a record past the limit.
+    """Yield an object's requests; raises ModelError for a record above `limit` bytes.
 
-    `many` puts as many records into a request as the limit allows (MultiRecord).
+    With `many`, a request holds as many records as the limit permits (MultiRecord).
     """
     if split == "None":
         yield _payload([content], b"", limit)
@@ -97,10 +97,10 @@ def assemble(answers: Sequence[bytes], assemble_with: str) -> bytes:
 
 
 def join(payload: Payload, answer: bytes, content_type: str) -> bytes:
-    """Return a request's records with their answers (JoinSource Input), a line each.
+    """Return a request's records joined with their answers (JoinSource Input), one per line.
 
-    CSV gets the answer as a last column, JSON a member `SageMakerOutput`. Raises ModelError when
-    the answer has not as many lines as there were records, or is not JSON.
+    CSV gets the answer as a last column, JSON a member `SageMakerOutput`. Raises ModelError if the
+    answer does not have one line per record or is not JSON.
     """
     lines = [answer.strip()] if len(payload.records) == 1 else answer.strip().split(b"\n")
     if len(lines) != len(payload.records):
@@ -116,8 +116,8 @@ def join(payload: Payload, answer: bytes, content_type: str) -> bytes:
 
 def _join_json(record: bytes, answer: bytes) -> bytes:
     try:
-        given, output = json.loads(record), json.loads(answer)
+        source, output = json.loads(record), json.loads(answer)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"a record or its answer is not JSON: {error}") from error
-    own = given if isinstance(given, dict) else {"SageMakerInput": given}
-    return json.dumps(own | {"SageMakerOutput": output}).encode()
+    members = source if isinstance(source, dict) else {"SageMakerInput": source}
+    return json.dumps(members | {"SageMakerOutput": output}).encode()

@@ -1,4 +1,4 @@
-"""What the offline AWS keeps when its process ends, and takes up again with `--data`."""
+"""State that the offline AWS keeps across restarts with `--data`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.local_server.clouds.aws.conftest import DOUBLED, Aws, packed
 
 
 def change(folder, kind: str, name: str, **changes: object) -> None:
-    """Change a document while no emulator runs, as a process leaves it that was killed then."""
+    """Change a document while no emulator runs, as a killed process would leave it."""
     resources = Resources(folder / "clouds.db")
     document = resources.get(kind, name)
     assert document is not None
@@ -35,9 +35,7 @@ def test_endpoints_of_every_kind_serve_again(start_emulator, models, tmp_path, p
     assert again.invoke("scripted", b"abc") == b"cba"
 
 
-def test_an_update_that_was_cut_off_is_done_from_its_beginning(
-    start_emulator, models, tmp_path, poll_until
-):
+def test_an_interrupted_update_starts_again(start_emulator, models, tmp_path, poll_until):
     aws = Aws(start_emulator(tmp_path), poll_until)
     aws.running.upload("models", "", models)
     aws.add_model("m", "s3://models/double/")
@@ -57,7 +55,7 @@ def test_an_update_that_was_cut_off_is_done_from_its_beginning(
     assert again.invoke("e") == DOUBLED
 
 
-def test_a_transform_job_that_was_cut_off_runs_again(start_emulator, models, tmp_path, poll_until):
+def test_an_interrupted_transform_job_runs_again(start_emulator, models, tmp_path, poll_until):
     aws = Aws(start_emulator(tmp_path), poll_until)
     aws.running.upload("models", "", models)
     aws.s3.put_object(Bucket="models", Key="in/a", Body=b"1\n")
