@@ -1,4 +1,4 @@
-"""Model archives: what SageMaker extracts for a container."""
+"""Extraction of model archives, as SageMaker does it for a container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloudserve.errors import ModelError
 
 
 def unpack(archive: Path, into: Path) -> None:
-    """Extract a model.tar.gz; raises ModelError for anything but plain files inside the folder."""
+    """Extract a model.tar.gz; raises ModelError if a member is not a plain file inside `into`."""
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
@@ -22,6 +22,6 @@ def unpack(archive: Path, into: Path) -> None:
 def _check(member: tarfile.TarInfo) -> None:
     path = PurePosixPath(member.name)
     if not (member.isfile() or member.isdir()):
-        raise ModelError(f"the model archive holds {member.name}, which is no plain file")
+        raise ModelError(f"the model archive holds {member.name}, which is not a plain file")
     if path.is_absolute() or ".." in path.parts:
         raise ModelError(f"the model archive holds {member.name}, which is outside of it")

@@ -1,4 +1,4 @@
-"""One running container: started on a model tree, asked, stopped."""
+"""A running container of a model tree."""
 
 from __future__ import annotations
 
@@ -17,66 +17,66 @@ from ..runtime.serving_image import ServingImage
 from . import discovery
 from .environment import container_environment
 from .multi_model import MultiModel
-from .nginx.app import ScriptFace
-from .nouns import Answer, Invocation, error_answer
-from .python_service.app import ServiceFace
+from .nginx.script import NginxScript
 from .python_service.code import UserCode, prepare, read_code
 from .python_service.handlers import Handlers
 from .python_service.process import ModelFolder, Script
+from .python_service.service import PythonService
 from .release import Release
 from .settings import Settings, read_settings
+from .types import Answer, Invocation, error_answer
 from .upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
 MODEL_FOLDER = "/opt/ml/model"
-"""Where the model tree lies in the container: what messages say instead of this machine's path."""
+"""The model tree's path in the container, which messages show instead of the local path."""
 MODELS_FOLDER = "/opt/ml/models"
-"""Where it lies in a container of many models."""
+"""The models' path in a multi-model container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a container is started with. `tree` is its /opt/ml/model, or for many models /opt/ml."""
+    """A container's inputs. `tree` is its /opt/ml/model; of a multi-model container, /opt/ml."""
 
     tree: Path
     scratch: Path
-    """A folder of its own for what it installs."""
+    """A folder for the container's own files, such as installed packages."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """The model's own variables."""
+    """The model's environment variables."""
     platform: Mapping[str, str] = field(default_factory=dict)
-    """What the platform sets besides, and a model's variables do not change."""
+    """The platform's environment variables, which the model's cannot override."""
     release: Release = Release.V2_20
     image: ServingImage | None = field(default_factory=ServingImage)
     """The TensorFlow Serving in the image; None for cloudserve's own server."""
     install_requirements: bool = False
     session: SessionOptions = field(default_factory=SessionOptions)
     start_seconds: float = 60.0
-    """How long `inference.py` may take to be imported."""
+    """The timeout of importing `inference.py`."""
 
 
 class Container:
-    """One container. For one event loop; requests run in the executor."""
+    """One container. Belongs to one event loop; requests run in the executor."""
 
     def __init__(self, setup: Setup, executor: Executor) -> None:
-        """Read the environment; raises ModelError for what the image would not start with."""
-        # Absolute: the processes of users' code stand in other directories.
+        """Read the environment; raises ModelError if the image would not start with it."""
+        # Absolute: the processes of users' code have other working directories.
         tree, scratch = setup.tree.absolute(), setup.scratch.absolute()
         self._setup = replace(setup, tree=tree, scratch=scratch)
         self.settings: Settings = read_settings(setup.environment)
         batching = self.settings.batching
         self._upstream = Upstream(executor, batching, setup.image, setup.session)
         self._handlers: Handlers | None = None
-        self._script: ScriptFace | None = None
+        self._script: NginxScript | None = None
         default = self.settings.default_model or "None"
-        self._service = ServiceFace(setup.release, self._upstream, default)
+        self._service = PythonService(setup.release, self._upstream, default)
         self.models = MultiModel(self._upstream, self.settings, self._start_handlers)
         """The operations of a multi-model container."""
 
     async def start(self) -> None:
-        """Load the models and start the user's code; nothing is left after a failure.
+        """Load the models and start the user's code; stop both after a failure.
 
-        Raises ModelError with the reason: the container would not pass its health check.
+        Raises ModelError with the reason why the container would fail its health check.
         """
         try:
             await self._start()
@@ -94,21 +94,21 @@ class Container:
             await self._upstream.open_ports()
         else:
             await self._load(code)
-        if code.wants_service or self.settings.multi_model:
+        if code.needs_service or self.settings.multi_model:
             self._handlers = await self._start_handlers(code, "")
 
     async def _load(self, code: UserCode) -> None:
         bundles = await asyncio.to_thread(discovery.find, self._setup.tree)
         await self._upstream.load(bundles)
         default = self.settings.default_model or bundles[0].model
-        if code.wants_service:
+        if code.needs_service:
             await self._upstream.open_ports()
-            self._service = ServiceFace(self._setup.release, self._upstream, default)
+            self._service = PythonService(self._setup.release, self._upstream, default)
         else:
-            self._script = ScriptFace(self._setup.release, self._upstream, default)
+            self._script = NginxScript(self._setup.release, self._upstream, default)
 
     async def _start_handlers(self, code: UserCode, model: str) -> Handlers | None:
-        """Start the processes of a `code` folder; None for one without `inference.py`."""
+        """Start the processes of a `code` folder; return None if it has no `inference.py`."""
         setup = self._setup
         site = setup.scratch / f"site-packages-{model}"
         environment = await asyncio.to_thread(self._environment)
@@ -121,14 +121,16 @@ class Container:
             code.script,
             folders,
             environment,
-            ModelFolder(setup.tree, self._folder, await asyncio.to_thread(self._made, "mount")),
+            ModelFolder(
+                setup.tree, self._folder, await asyncio.to_thread(self._subfolder, "mount")
+            ),
             checks_status=setup.release is not Release.V2_19,
             name=f"{model} inference.py".strip(),
         )
         handlers = Handlers(script, self.settings.workers, self.settings.answer_seconds)
-        began = time.monotonic()
+        started = time.monotonic()
         await handlers.start(setup.start_seconds)
-        logger.info("inference.py was imported in %.1f seconds", time.monotonic() - began)
+        logger.info("inference.py was imported in %.1f seconds", time.monotonic() - started)
         return handlers
 
     @property
@@ -137,10 +139,10 @@ class Container:
 
     def _environment(self) -> dict[str, str]:
         setup = self._setup
-        return container_environment(self._made("home"), setup.environment, setup.platform)
+        return container_environment(self._subfolder("home"), setup.environment, setup.platform)
 
-    def _made(self, name: str) -> Path:
-        """Return a folder of the container's own."""
+    def _subfolder(self, name: str) -> Path:
+        """Create a folder in the scratch folder, and return it."""
         folder = self._setup.scratch / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -169,11 +171,11 @@ class Container:
 
     @property
     def has_script(self) -> bool:
-        """Say whether nginx's script answers, and no Python service."""
+        """Return whether the nginx script answers, not the Python service."""
         return self._script is not None
 
     async def stop(self) -> None:
-        """End the user's processes and free the models, requests under way first."""
+        """End the user's processes and unload the models after the requests in progress."""
         if self._handlers is not None:
             await self._handlers.close()
         await self.models.close()

@@ -1,7 +1,7 @@
 """The operations of a multi-model container: load, list, describe, unload.
 
-Source: python_service.py (`_handle_load_model_post`, `on_get`, `on_delete`). SageMaker calls them
-itself: it loads a model that a request is for, and unloads others when the container answers 507.
+Source: python_service.py (`_handle_load_model_post`, `on_get`, `on_delete`). SageMaker
+itself calls them: it loads the model of a request, and unloads others if the container answers 507.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 from cloudserve.errors import ModelError
 
 from ..tasks import Usage
-from .discovery import Bundled, versions_below
+from .discovery import Bundle, versions_below
 from .nginx.attributes import is_model_name
-from .nouns import Answer, error_answer
 from .python_service.code import UserCode, read_code
 from .python_service.handlers import Handlers
 from .settings import Settings
+from .types import Answer, error_answer
 from .upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -31,12 +31,12 @@ StartHandlers = Callable[[UserCode, str], Awaitable[Handlers | None]]
 
 
 class _ScriptError(ModelError):
-    """A model's own `inference.py` cannot be imported."""
+    """A model's `inference.py` cannot be imported."""
 
 
 @dataclass(slots=True)
 class LoadedModel:
-    """A model in memory: its own handlers, and who holds it."""
+    """A loaded model: its handlers and the number of requests that hold it."""
 
     url: str
     handlers: Handlers | None
@@ -44,7 +44,7 @@ class LoadedModel:
 
 
 class MultiModel:
-    """The models of a container that SageMaker fills and empties."""
+    """The models of a multi-model container."""
 
     def __init__(self, upstream: Upstream, settings: Settings, start: StartHandlers) -> None:
         self._upstream = upstream
@@ -54,7 +54,7 @@ class MultiModel:
         self._turn = asyncio.Lock()
 
     async def load(self, name: str, url: str) -> Answer:
-        """Answer `POST /models`: load every version below a folder, or say why not."""
+        """Answer `POST /models`: load every version below a folder."""
         async with self._turn:
             if not is_model_name(name):
                 return error_answer(400, f"invalid model_name: {name!r}")
@@ -72,13 +72,13 @@ class MultiModel:
             text = f"Could not find valid base path {url} for servable {name}"
             return error_answer(404, text)
         try:
-            self._loaded[name] = await self._take(name, url, bundles)
+            self._loaded[name] = await self._load_versions(name, url, bundles)
         except _ScriptError as error:
-            # The image does not catch what an import raises; falcon answers for it.
+            # The image does not catch an error of the import; falcon answers.
             logger.warning("model %s: %s", name, error.message)
             return Answer(500, b'{"title": "500 Internal Server Error"}')
         except ModelError as error:
-            # The image finds out by waiting, and answers without the reason.
+            # The image notices only by a timeout, and answers without the reason.
             waited = f"Timed out after {self._settings.wait_seconds} seconds"
             text = f"{waited}: {error.message.replace(f'{folder}/', '')}"
             return Answer(408, text.encode())
@@ -89,12 +89,12 @@ class MultiModel:
         )
         return _success(text)
 
-    async def _take(self, name: str, url: str, bundles: tuple[Bundled, ...]) -> LoadedModel:
+    async def _load_versions(self, name: str, url: str, bundles: tuple[Bundle, ...]) -> LoadedModel:
         await self._upstream.load(bundles)
         try:
             code = await asyncio.to_thread(read_code, Path(url) / "code")
             if code.requirements is not None:
-                # Only those of the code that all models share are installed, as it starts.
+                # The image installs only the requirements of the code shared by all models.
                 logger.warning("model %s: its code/requirements.txt is not installed", name)
             return LoadedModel(url, await self._start(replace(code, requirements=None), name))
         except BaseException:
@@ -108,7 +108,7 @@ class MultiModel:
             raise _ScriptError(error.message) from error
 
     async def unload(self, name: str) -> Answer:
-        """Answer `DELETE /models/{name}`; requests under way end first."""
+        """Answer `DELETE /models/{name}` after the requests in progress."""
         async with self._turn:
             if not is_model_name(name):
                 return error_answer(400, f"invalid model_name: {name!r}")
@@ -126,8 +126,8 @@ class MultiModel:
 
     async def list(self) -> Answer:
         """Answer `GET /models`: the status of every model by its name."""
-        found = {name: await self._status(name) for name in self._loaded}
-        return Answer(200, json.dumps(found).encode())
+        statuses = {name: await self._status(name) for name in self._loaded}
+        return Answer(200, json.dumps(statuses).encode())
 
     async def describe(self, name: str) -> Answer:
         """Answer `GET /models/{name}`."""
@@ -144,12 +144,12 @@ class MultiModel:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Return the names of the models in memory."""
+        """Return the names of the loaded models."""
         return tuple(self._loaded)
 
     @contextmanager
     def hold(self, name: str) -> Iterator[LoadedModel | None]:
-        """Keep a model from being unloaded while the block runs; None where it is not loaded."""
+        """Keep a model loaded during the block; yields None if it is not loaded."""
         loaded = self._loaded.get(name)
         if loaded is None:
             yield None

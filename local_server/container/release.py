@@ -16,7 +16,7 @@ _TENSORFLOW = re.compile(r"tensorflow-(?:inference|serving)(?:-eia)?:")
 
 
 class Release(Enum):
-    """A generation of the image; each value is the last version known to behave so."""
+    """A generation of the image; the value is the last version known to belong to it."""
 
     V2_19 = "2.19"
     V2_20 = "2.20"
@@ -24,18 +24,18 @@ class Release(Enum):
 
 def release_of(image: str) -> Release:
     """Return how an image behaves: as 2.20 from that version on, and where its tag tells none."""
-    found = _TAG.search(image)
-    if found is None or (int(found[1]), int(found[2])) >= _FIRST_NEW:
+    match = _TAG.search(image)
+    if match is None or (int(match[1]), int(match[2])) >= _FIRST_NEW:
         return Release.V2_20
     return Release.V2_19
 
 
 def serving_image_of(image: str) -> ServingImage | None:
-    """Return the TensorFlow Serving that an image loads models as; None for cloudserve's server.
+    """Return the TensorFlow Serving of an image; None for cloudserve's server.
 
     `image` is a URI, a version such as `2.19`, or "" for the newest.
     """
     if image and "/" in image and not _TENSORFLOW.search(image):
         return ServingImage.of_user(image)
-    found = _TAG.search(f":{image}" if image[:1].isdigit() else image)
-    return ServingImage(f"{found[1]}.{found[2]}" if found else "")
+    match = _TAG.search(f":{image}" if image[:1].isdigit() else image)
+    return ServingImage(f"{match[1]}.{match[2]}" if match else "")

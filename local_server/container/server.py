@@ -1,4 +1,4 @@
-"""`cloudserve serve --as sagemaker`: one container on a port, as SageMaker would run it."""
+"""The server of `cloudserve serve --as sagemaker`: one container on a port."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..runtime.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..transport.http.server import HttpServer
 from ..transport.types import Head, Response
-from .application import ContainerApplication, is_control
+from .app import ContainerApp, is_control
 from .container import Container, Setup
-from .nouns import error_answer
 from .release import release_of, serving_image_of
 from .tree import container_tree
+from .types import error_answer
 
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
 
 
 class ContainerServer:
-    """Serves a model tree, or model.tar.gz's content, over the container's contract."""
+    """Serves a model tree with the HTTP interface of the container."""
 
     def __init__(  # noqa: PLR0913  a keyword for each option of the command
         self,
@@ -40,10 +40,10 @@ class ContainerServer:
         deny_ops: str = "none",
         drain_seconds: float = 10.0,
     ) -> None:
-        """Take what to serve; raises ModelError for variables the image does not start with.
+        """Create a server that is not started; raises ModelError for invalid variables.
 
-        `image` is an image's URI or a version of it: what tells 2.19's behaviour from 2.20's.
-        `deny_ops` are ops that no model may have, as `cloudserve serve` takes them.
+        `image` is an image's URI or version, which selects the behaviour of 2.19 or 2.20.
+        `deny_ops` lists forbidden ops, as in `cloudserve serve`.
         """
         self._threads = ThreadPoolExecutor(_REQUEST_THREADS, "request")
         self._closing = AsyncExitStack()
@@ -55,11 +55,11 @@ class ContainerServer:
 
     @property
     def address(self) -> str:
-        """Return the URL to send requests to, without a path; "" before the start."""
+        """Return the server's URL without a path; "" before the start."""
         return f"http://{self._server.address}" if self._server else ""
 
     async def start(self) -> None:
-        """Start the container, then listen. Raises ModelError, UserError; nothing is left then."""
+        """Start the container, then listen; raises ModelError, UserError after cleaning up."""
         try:
             await self._start()
         except BaseException:
@@ -83,18 +83,18 @@ class ContainerServer:
         container = Container(setup, self._threads)
         await container.start()
         self._closing.push_async_callback(container.stop)
-        server = HttpServer(self._guarded(ContainerApplication(container)), *self._address)
+        server = HttpServer(self._guarded(ContainerApp(container)), *self._address)
         await server.start()
         self._server = server
         self._closing.push_async_callback(server.stop, self._drain_seconds)
 
-    def _guarded(self, app: ContainerApplication) -> SameSite:
-        """Keep web pages from `/models`, which loads code; predictions are anybody's."""
+    def _guarded(self, app: ContainerApp) -> SameSite:
+        """Protect `/models`, which loads code, from web pages; predictions stay open."""
         sites = Sites(checks_host=is_loopback(self._address[0]))
         return SameSite(app, sites, _refuse, lambda head: is_control(head.path))
 
     async def stop(self) -> None:
-        """Stop listening, let requests in flight end, stop the container."""
+        """Stop listening, finish the requests in progress, stop the container."""
         await self._closing.aclose()
         self._server = None
 

@@ -1,8 +1,8 @@
-"""The container's environment variables, read once and checked as the image checks them.
+"""Settings of a container, read from its environment variables and checked as in the image.
 
 Source: serve.py (`ServiceManager.__init__`), tfs_utils.py (`create_batching_config`),
-python_service.py. Those that tune processes the offline container does not have are taken and
-have no effect; `IGNORED` names them.
+python_service.py. The variables in `IGNORED` tune processes that the offline container does
+not have; they are accepted and have no effect.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ IGNORED = (
 )
 _BATCH_TRANSFORM_QUEUE = 100_000_000
 _PORTS = "1124-2220"
-"""What stands for the range that SageMaker gives a multi-model container of its own accord."""
+"""The default for the port range that SageMaker sets in a multi-model container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a container is told by its environment."""
+    """A container's settings."""
 
     default_model: str | None = None
-    """SAGEMAKER_TFS_DEFAULT_MODEL_NAME; None is the first model found."""
+    """SAGEMAKER_TFS_DEFAULT_MODEL_NAME; None selects the first model of the tree."""
     batching: BatchingParameters | None = None
     wait_seconds: int = 55
-    """How long a model of a multi-model container may take to load."""
+    """The load timeout of a model in a multi-model container."""
     workers: int = 1
-    """Processes that run `inference.py` side by side."""
+    """The number of processes that run `inference.py`."""
     answer_seconds: int = 60
-    """How long a request to `inference.py` may take (nginx's read timeout)."""
+    """The timeout of a request to `inference.py` (nginx's read timeout)."""
     multi_model: bool = False
     capacity: int = 0
-    """How many models a multi-model container has ports for."""
+    """The number of models for which a multi-model container has ports."""
     universal: tuple[str, str] | None = None
-    """Bucket and prefix of an `inference.py` for every model."""
+    """Bucket and prefix of an `inference.py` shared by all models."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read a container's variables. Raises ModelError: the container would not start."""
+    """Read a container's variables; raises ModelError if the container would not start."""
     multi_model = _flag(environment, "SAGEMAKER_MULTI_MODEL")
     instances = _number(environment, "SAGEMAKER_TFS_INSTANCE_COUNT", 1)
     timeout = _number(environment, "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS", 30)
@@ -65,7 +65,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         batching=_batching(environment),
         wait_seconds=_number(environment, "SAGEMAKER_TFS_WAIT_TIME_SECONDS", 55 // instances),
         workers=_number(environment, "SAGEMAKER_GUNICORN_WORKERS", 1),
-        # nginx waits at least as long as gunicorn does.
+        # nginx waits at least as long as gunicorn.
         answer_seconds=max(timeout, read_timeout),
         multi_model=multi_model,
         capacity=_capacity(environment, instances) if multi_model else 0,
@@ -95,7 +95,7 @@ def _batching(environment: Mapping[str, str]) -> BatchingParameters | None:
     if not _flag(environment, "SAGEMAKER_TFS_ENABLE_BATCHING"):
         return None
     cpus = os.cpu_count() or 1
-    # Batch transform bounds the requests itself.
+    # Batch transform itself limits the requests.
     queue = _BATCH_TRANSFORM_QUEUE if "SAGEMAKER_BATCH" in environment else cpus
     return BatchingParameters(
         max_batch_size=_number(environment, "SAGEMAKER_TFS_MAX_BATCH_SIZE", 8),
@@ -106,7 +106,7 @@ def _batching(environment: Mapping[str, str]) -> BatchingParameters | None:
 
 
 def _capacity(environment: Mapping[str, str], instances: int) -> int:
-    """Return for how many models there are ports: half of nine tenths of the range is REST's."""
+    """Return how many models have ports: REST uses half of nine tenths of the range."""
     text = environment.get("SAGEMAKER_SAFE_PORT_RANGE", _PORTS)
     low, dash, high = text.partition("-")
     if not (dash and low.isdecimal() and high.isdecimal() and int(low) < int(high)):

@@ -1,4 +1,4 @@
-"""The TensorFlow Serving inside a container: its models, called by its own REST paths."""
+"""The TensorFlow Serving of a container, called through its REST paths."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ..tasks import to_completion
 from ..transport.grpc.server import GrpcServer
 from ..transport.http.server import HttpServer
 from ..transport.types import Head, Request, Response
-from .discovery import Bundled
+from .discovery import Bundle
 
 _STOP_SECONDS = 1.0
 _JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 
 class Upstream:
-    """A model server of its own, in this process; ports are opened for who has to reach it."""
+    """A model server in this process; it opens ports only for `inference.py`."""
 
     def __init__(
         self,
@@ -48,15 +48,15 @@ class Upstream:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Return the names of what is loaded, in the order it was loaded."""
+        """Return the names of the loaded models, in the order they were loaded."""
         return tuple(self._versions)
 
-    async def load(self, bundles: Iterable[Bundled]) -> None:
-        """Load versions, all or none. Raises ModelError with the reason of the first that fails.
+    async def load(self, bundles: Iterable[Bundle]) -> None:
+        """Load all versions or none; raises ModelError with the reason of the first failure.
 
-        When cancelled it ends only after the load under way, which reads the model's files.
+        A cancellation takes effect only after the current load, which reads the model's files.
         """
-        done: list[Bundled] = []
+        done: list[Bundle] = []
         try:
             for bundle in bundles:
                 await to_completion(self._load_one(bundle))
@@ -68,11 +68,11 @@ class Upstream:
         for bundle in done:
             self._versions.setdefault(bundle.model, []).append(bundle.version)
 
-    async def _load_one(self, bundle: Bundled) -> None:
+    async def _load_one(self, bundle: Bundle) -> None:
         await self._manager.load(bundle.model, bundle.version, bundle.path)
 
     async def unload(self, model: str) -> None:
-        """Free every version of a model once no request runs on it."""
+        """Unload every version of a model once no request uses it."""
         for version in self._versions.pop(model):
             await self._manager.unload(model, version)
 
@@ -82,7 +82,7 @@ class Upstream:
         return await answer if inspect.isawaitable(answer) else answer
 
     async def open_ports(self) -> None:
-        """Serve REST and gRPC on loopback ports of their own, for `inference.py`."""
+        """Serve REST and gRPC on loopback ports, for `inference.py`."""
         rest = HttpServer(self._rest)
         await rest.start()
         self._ports.push_async_callback(rest.stop, _STOP_SECONDS)
@@ -93,7 +93,7 @@ class Upstream:
         self.grpc_port = grpc.port
 
     async def close(self) -> None:
-        """Close the ports and free the models, requests under way first."""
+        """Close the ports and unload the models after the requests in progress."""
         await self._ports.aclose()
         self._versions.clear()
         await self._manager.unload_all()

@@ -1,1 +1,1 @@
-"""The container's nginx script: conversions of a container without user code."""
+"""The container's nginx script: request conversion in a container without user code."""

@@ -1,8 +1,8 @@
-"""Custom attributes: which model, version and method of TensorFlow Serving a request is for.
+"""Custom attributes: the model, version and method of TensorFlow Serving that a request names.
 
 Source: tensorflowServing.js (`parse_custom_attributes`, `make_tfs_uri`), tfs_utils.py
 (`parse_tfs_custom_attributes`, `make_tfs_uri`). Only `tfs-model-name`, `tfs-model-version` and
-`tfs-method` count; a signature is named in the body.
+`tfs-method` are used; the body names the signature.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..nouns import RefusedError
 from ..release import Release
+from ..types import RefusedError
 
 _ATTRIBUTE = re.compile(r"tfs-[a-z\-]+=[^,]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -22,7 +22,7 @@ _METHODS = {"predict", "classify", "regress"}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What of TensorFlow Serving a request is for; `named` tells what its header said itself."""
+    """A request's target in TensorFlow Serving; `named` holds the attributes of its header."""
 
     model: str
     version: str | None
@@ -31,28 +31,28 @@ class Target:
 
     @property
     def status_path(self) -> str:
-        """Return the path that the version's status is at."""
+        """Return the path of the version's status."""
         versions = f"/versions/{self.version}" if self.version else ""
         return f"/v1/models/{self.model}{versions}"
 
     @property
     def path(self) -> str:
-        """Return the path that the request is for."""
+        """Return the path of the request."""
         return f"{self.status_path}:{self.method}"
 
 
 def is_model_name(name: str) -> bool:
-    """Say whether the 2.20 image takes a name."""
+    """Return whether the 2.20 image accepts a model name."""
     return _NAME.fullmatch(name) is not None
 
 
 def script_target(release: Release, attributes: str | None, default: str) -> Target:
-    """Return what a request is for by nginx's script.
+    """Return a request's target, as the nginx script determines it.
 
     Raises RefusedError (400): 2.20 checks every part, 2.19 leaves that to TensorFlow Serving.
     """
-    found = [pair.split("=") for pair in _ATTRIBUTE.findall(attributes or "")]
-    named = {pair[0]: pair[1] for pair in found if len(pair) == len(("name", "value"))}
+    pairs = [pair.split("=") for pair in _ATTRIBUTE.findall(attributes or "")]
+    named = {pair[0]: pair[1] for pair in pairs if len(pair) == len(("name", "value"))}
     target = _target(named, default)
     if release is Release.V2_20:
         _check(is_model_name(target.model), "invalid tfs-model-name")
@@ -63,9 +63,10 @@ def script_target(release: Release, attributes: str | None, default: str) -> Tar
 def service_target(
     release: Release, attributes: str | None, default: str, model: str | None
 ) -> Target:
-    """Return what a request is for by the Python service; `model` is that of a multi-model URL.
+    """Return a request's target, as the Python service determines it.
 
-    Raises RefusedError (400) in 2.20, where the name of a header is checked, a folder's is not.
+    `model` is the model of a multi-model URL. Raises RefusedError (400) in 2.20, which checks a
+    name in the header but not the name of a folder.
     """
     named = dict(pair.split("=", 1) for pair in _ATTRIBUTE.findall(attributes or ""))
     target = _target(named | ({"tfs-model-name": model} if model else {}), default)

@@ -1,21 +1,21 @@
-"""Request bodies to TensorFlow Serving's JSON, as the image's nginx script converts them.
+"""Conversion of request bodies to TensorFlow Serving's JSON, as in the image's nginx script.
 
 Source: tensorflowServing.js (`json_request`, `is_tfs_json`, `json_lines_request`,
-`generic_json_request`). The script takes bodies as text and never parses them: what is no JSON
-goes on to TensorFlow Serving, which refuses it.
+`generic_json_request`). The script treats bodies as text and never parses them: invalid JSON is
+passed to TensorFlow Serving, which rejects it.
 """
 
 from __future__ import annotations
 
 import re
 
-from ..nouns import RefusedError
 from ..release import Release
+from ..types import RefusedError
 from .csv_rows import csv_rows_2_19, csv_rows_2_20
 from .js import LINE_END, SPACE, WHITE
 
 _AS_IT_IS = re.compile(rf'"(?:instances|inputs|examples)"{SPACE}*:')
-# Objects or lists with white space alone between them.
+# Objects or lists with only white space between them.
 _NEXT_LINE = re.compile(rf"[}}\]]{SPACE}*[\[{{]")
 _ROWS = re.compile(rf"{SPACE}*\[{SPACE}*\[")
 _JSON_TYPES = {"application/json", "application/jsonlines", "application/jsons"}
@@ -34,7 +34,7 @@ def to_tfserving(release: Release, content_type: str | None, body: bytes) -> byt
 
 
 def media_type(release: Release, content_type: str | None) -> str:
-    """Return a Content-Type as the image compares it: 2.20 passes over parameters and case."""
+    """Return a Content-Type as the image compares it: 2.20 ignores parameters and case."""
     if release is Release.V2_19:
         return content_type or ""
     return (content_type or "").partition(";")[0].strip(WHITE).lower()
@@ -56,5 +56,5 @@ def _from_json(text: str) -> str:
 def _from_lines(text: str) -> str:
     lines = LINE_END.split(text.strip(WHITE))
     joined = ",".join(line for line in (line.strip(WHITE) for line in lines) if line)
-    # One line alone is not put into a list: what it holds has to be one itself.
+    # A single line is not put into a list: it must already be one.
     return f'{{"instances":{joined}}}' if len(lines) == 1 else f'{{"instances":[{joined}]}}'

@@ -1,8 +1,7 @@
-"""CSV to rows of JSON, as both images do it.
+"""Conversion of CSV to rows of JSON, as both images do it.
 
 Source: tensorflowServing.js (`csv_request`, `split_csv_fields`). Neither is RFC 4180: a quoted
-field never spans lines, and what is between quotes is written into JSON with only its backslashes
-and quotes escaped.
+field never spans lines, and in its JSON string only backslashes and quotes are escaped.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ _FIELD = re.compile(r'"(?:[^"]|"")*"?|[^",]+')
 
 
 _BLOCK_CHARACTERS = 2**16
-"""How much text is converted at once: a pattern holds Python's lock to its end."""
+"""How much text is converted at a time: a pattern holds the GIL until it has matched."""
 _FREE = rf'",\\{WHITE}'
 _WORDS = rf"[^{_FREE}]++(?: ++[^{_FREE}]++)*+"
 
 
 def _lines_of(field: str) -> re.Pattern[str]:
-    """Return the pattern of lines that have several fields of a kind each."""
+    """Return the pattern of lines with several fields of one kind."""
     line = f"(?:{field})(?:,(?:{field}))++"
     return re.compile(rf"{line}(?:\n{line})*+")
 
 
 def _column_of(field: str) -> re.Pattern[str]:
-    """Return the pattern of lines that have one field of a kind each."""
+    """Return the pattern of lines with a single field of one kind."""
     return re.compile(rf"(?:{field})(?:\n(?:{field}))*+")
 
 
@@ -40,17 +39,17 @@ _TEXT_LINES, _TEXT_COLUMN = (
     _lines_of(f"(?:(?![-0-9]){_WORDS})?+"),
     _column_of(f"(?![-0-9]){_WORDS}"),
 )
-# Fields that say the same without their quotes.
+# Fields whose quotes can be dropped.
 _QUOTED_LINES = _lines_of(f'(?:"(?:{_WORDS})?+"|{_WORDS})?+')
 
 
 def csv_rows_2_20(text: str) -> str:
-    """Return the lines as JSON: each field by itself a number as it is written, or a string."""
+    """Return the lines as JSON: each field is a number, unchanged, or a string."""
     return ",".join(rows for block in _blocks(text) if (rows := _rows(block)))
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Yield whole lines, some at once."""
+    """Yield blocks of whole lines."""
     text = text.strip(WHITE).replace("\r\n", "\n")
     start = 0
     while start < len(text):
@@ -61,7 +60,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _rows(block: str) -> str:
-    """Return lines as JSON; those of one kind at once, ten times as fast as field by field."""
+    """Return lines as JSON; a block of one kind in one step, ten times as fast as by field."""
     if '"' in block and _QUOTED_LINES.fullmatch(block):
         block = block.replace('"', "")
     if _NUMBER_LINES.fullmatch(block):
@@ -85,7 +84,7 @@ def _mixed_rows(block: str) -> str:
 
 
 class _Values(dict[str, str]):
-    """Fields as JSON, each converted once: of short fields most come again."""
+    """A cache of converted fields: short fields repeat often."""
 
     def __missing__(self, field: str) -> str:
         value = self[field] = _value(field)
@@ -93,9 +92,9 @@ class _Values(dict[str, str]):
 
 
 def csv_rows_2_19(text: str) -> str:
-    """Return the lines as JSON, quoted all or none by what the body starts with.
+    """Return the lines as JSON; the start of the body decides whether all or none are quoted.
 
-    A line that is quoted has only its first quote escaped, and is split at its first comma alone.
+    In a quoted line only the first quote is escaped, and it is split only at its first comma.
     """
     if _LOOKS_READY.match(text):
         rows = _lines(text)
@@ -120,18 +119,18 @@ def _row(values: list[str]) -> str:
 
 
 def _fields(line: str) -> list[str]:
-    """Split a line at the commas outside of quotes, which may open and close anywhere."""
+    """Split a line at the commas outside of quotes; quotes may open and close anywhere."""
     if '"' not in line:
         return line.split(",")
     fields, place = [""], 0
     while place < len(line):
-        found = _FIELD.match(line, place)
-        if found is None:
+        match = _FIELD.match(line, place)
+        if match is None:
             fields.append("")
             place += 1
         else:
-            fields[-1] += _unquoted(found[0])
-            place = found.end()
+            fields[-1] += _unquoted(match[0])
+            place = match.end()
     return fields
 
 

@@ -1,1 +1,1 @@
-"""The container's Python service: runs the user's `inference.py` in its own processes."""
+"""The container's Python service: the user's `inference.py` in separate processes."""

@@ -1,7 +1,7 @@
 """The user's code in a model tree: `code/inference.py`, `code/lib`, `code/requirements.txt`.
 
-Source: serve.py (`_need_python_service`, `_setup_gunicorn`). Requirements are installed only when
-asked for, and never into the environment this runs in.
+Source: serve.py (`_need_python_service`, `_setup_gunicorn`). Requirements are installed only on
+request, and never into the environment of this process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class UserCode:
-    """What a `code` folder holds; each is None where it is not there."""
+    """The contents of a `code` folder; None for a missing part."""
 
     folder: Path
     script: Path | None
@@ -31,18 +31,18 @@ class UserCode:
     requirements: Path | None
 
     @property
-    def wants_service(self) -> bool:
-        """Say whether the image starts its Python service for it."""
+    def needs_service(self) -> bool:
+        """Return whether the image starts its Python service for it."""
         return any((self.script, self.lib, self.requirements))
 
     @property
-    def installs(self) -> Path | None:
-        """Return the requirements that count: none beside a `lib`, which goes before them."""
+    def effective_requirements(self) -> Path | None:
+        """Return the requirements to install; None if there is a `lib`, which takes precedence."""
         return None if self.lib else self.requirements
 
 
 def read_code(folder: Path) -> UserCode:
-    """Return what a `code` folder holds; one that is not there holds nothing."""
+    """Return the contents of a `code` folder, which need not exist."""
     script, lib, requirements = (
         folder / name for name in ("inference.py", "lib", "requirements.txt")
     )
@@ -54,41 +54,41 @@ def read_code(folder: Path) -> UserCode:
     )
 
 
-def needed(requirements: Path) -> tuple[str, ...]:
-    """Return the lines of a requirements file that ask for something."""
-    lines = requirements.read_text("utf-8", "replace").splitlines()
-    asked = (line.split("#", maxsplit=1)[0].strip() for line in lines)
-    return tuple(line for line in asked if line)
+def read_requirements(path: Path) -> tuple[str, ...]:
+    """Return the requirements in a file, without comments and empty lines."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    stripped = (line.split("#", maxsplit=1)[0].strip() for line in lines)
+    return tuple(line for line in stripped if line)
 
 
 def prepare(
     code: UserCode, into: Path, environment: Mapping[str, str], *, install: bool
 ) -> tuple[Path, ...]:
-    """Return the folders that `inference.py` imports from; may block for minutes to install.
+    """Return the folders that `inference.py` imports from; an installation may block for minutes.
 
-    Packages are installed with the container's `environment`: their set-up code is users' code too.
-    Without `install`, what the requirements ask for is told to the log and taken as it is found
-    here. Raises ModelError when pip fails.
+    pip runs with the container's `environment`: the set-up code of packages is users' code too.
+    Without `install`, the requirements are logged and imports find the packages of this
+    installation. Raises ModelError if pip fails.
     """
-    found = [code.folder, *([code.lib] if code.lib else [])]
+    folders = [code.folder, *([code.lib] if code.lib else [])]
     if code.lib and code.requirements:
         logger.warning("loading modules in 'code/lib', ignoring requirements.txt")
-    if code.installs is None:
-        return tuple(found)
+    if code.effective_requirements is None:
+        return tuple(folders)
     if not install:
         logger.warning(
             "code/requirements.txt asks for %s: not installed without --install-requirements",
-            ", ".join(needed(code.installs)) or "nothing",
+            ", ".join(read_requirements(code.effective_requirements)) or "nothing",
         )
-        return tuple(found)
-    _pip_install(code.installs, into, environment)
-    return (*found, into)
+        return tuple(folders)
+    _pip_install(code.effective_requirements, into, environment)
+    return (*folders, into)
 
 
 def _pip_install(requirements: Path, into: Path, environment: Mapping[str, str]) -> None:
     command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--target", str(into)]
     try:
-        done = subprocess.run(  # noqa: S603 - asked for by --install-requirements
+        done = subprocess.run(  # noqa: S603 - requested by --install-requirements
             [*command, "-r", str(requirements)],
             capture_output=True,
             text=True,
@@ -99,5 +99,5 @@ def _pip_install(requirements: Path, into: Path, environment: Mapping[str, str])
     except subprocess.TimeoutExpired as error:
         raise ModelError("failed to install required packages: pip took too long") from error
     if done.returncode:
-        said = done.stderr.strip()[-_SHOWN:]
-        raise ModelError(f"failed to install required packages: {said}")
+        output = done.stderr.strip()[-_SHOWN:]
+        raise ModelError(f"failed to install required packages: {output}")

@@ -1,4 +1,4 @@
-"""Frames of a JSON head and a body over a socket: how `worker_script.py` is spoken to."""
+"""The protocol of `worker_script.py`: frames of a JSON head and a body over a socket."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MOST_BODY = 1024 * 1024 * 1024
 
 
 class BrokenFrameError(Exception):
-    """The other end sent what is no frame, or ended."""
+    """The peer sent an invalid frame or closed the connection."""
 
 
 class FrameSocket:
-    """One end. Not for several threads at once."""
+    """One end of the connection. Not thread-safe."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -26,9 +26,9 @@ class FrameSocket:
     def exchange(
         self, head: dict[str, Any], body: bytes, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Send a frame and return the one that answers it.
+        """Send a frame and return the peer's answer.
 
-        Raises TimeoutError once `seconds` are over, BrokenFrameError, OSError.
+        Raises TimeoutError after `seconds`, BrokenFrameError, OSError.
         """
         end = time.monotonic() + seconds
         text = json.dumps(head).encode()

@@ -1,4 +1,4 @@
-"""The Python service's handlers: requests handed to processes that run `inference.py`."""
+"""The pool of processes that run `inference.py`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
-from ..nouns import Answer, error_answer
+from ..types import Answer, error_answer
 from .process import HandlerError, HandlerProcess, Script
 
 
 class Handlers:
-    """Processes that run one script; each takes one request at a time, others wait."""
+    """Processes that run one script; each handles one request at a time, further ones wait."""
 
     def __init__(self, script: Script, workers: int, seconds: float) -> None:
         self._seconds = seconds
@@ -24,7 +24,7 @@ class Handlers:
         self._threads = ThreadPoolExecutor(workers, "handler")
 
     async def start(self, seconds: float) -> None:
-        """Start every process. Raises ModelError with the reason why the script cannot run."""
+        """Start every process; raises ModelError with the reason if the script cannot run."""
         loop = asyncio.get_running_loop()
         starts = [
             loop.run_in_executor(self._threads, process.start, seconds)
@@ -39,12 +39,12 @@ class Handlers:
             self._idle.put(process)
 
     async def answer(self, head: Mapping[str, Any], body: bytes) -> Answer:
-        """Have a request answered; what goes wrong in the user's code is an answer too."""
+        """Handle a request; an error in the user's code becomes an answer."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._answer, dict(head), body)
 
     def _answer(self, head: dict[str, Any], body: bytes) -> Answer:
-        # There are as many threads as processes: one is idle.
+        # There are as many threads as processes, so one is idle.
         process = self._idle.get()
         try:
             answer, content = process.call(head, body, self._seconds)
@@ -56,7 +56,7 @@ class Handlers:
             self._idle.put(process)
 
     async def close(self) -> None:
-        """End the processes; requests under way are answered with an error."""
+        """End the processes; requests in progress are answered with an error."""
         for process in self._processes:
             process.interrupt()
         await asyncio.to_thread(self._threads.shutdown)
@@ -70,17 +70,17 @@ def _read_answer(head: Mapping[str, Any], body: bytes) -> Answer:
     if not isinstance(status, int) or not isinstance(content_type, str | None):
         return error_answer(HTTPStatus.BAD_GATEWAY, "inference.py wrote into its own connection")
     if head.get("refused"):
-        return refused(status, body)
+        return upstream_error(status, body)
     if "error" in head:
         return error_answer(status, str(head["error"]))
     return Answer(status, body, content_type)
 
 
-def refused(status: int, body: bytes) -> Answer:
-    """Return TensorFlow Serving's refusal as falcon writes an HTTPError."""
+def upstream_error(status: int, body: bytes) -> Answer:
+    """Return an error of TensorFlow Serving in the form of falcon's HTTPError."""
     try:
         title = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         title = str(status)
-    described = {"title": title, "description": body.decode("utf-8", "replace")}
-    return Answer(status, json.dumps(described, ensure_ascii=False).encode())
+    error = {"title": title, "description": body.decode("utf-8", "replace")}
+    return Answer(status, json.dumps(error, ensure_ascii=False).encode())

@@ -1,10 +1,10 @@
-"""Puts a model tree where the image has it, for the process of one `inference.py`.
+"""The model tree at its path in the image, for the process of an `inference.py`.
 
-`worker_script.py` loads this file before the user's code; it imports nothing of this project.
-There are two ways. Where the kernel lets this user make a mount namespace (Linux), the tree is
-mounted there, and everything in the process sees it, libraries in C as well. Elsewhere (macOS,
-most containers, Ubuntu's default since 23.10) the functions of Python that take a path translate
-it: what a C library opens by itself is not found then.
+`worker_script.py` loads this file before the user's code; it imports nothing of this project. If
+the kernel lets this user create a mount namespace (Linux), the tree is mounted at the path, and
+everything in the process sees it, including C libraries. Elsewhere (macOS, most containers,
+Ubuntu's default since 23.10) Python's functions translate the path; a C library that opens a file
+itself does not find it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000
 _CAPABILITY_VERSION = 0x20080522
-_TAKE_A_PATH = (
+_PATH_FUNCTIONS = (
     *("open", "stat", "lstat", "listdir", "scandir", "access", "readlink", "chdir"),
     *("mkdir", "rmdir", "remove", "unlink"),
 )
@@ -35,9 +35,9 @@ _SUPPORTED = (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks)
 
 
 def place(tree: str, at: str, staging: str) -> bool:
-    """Make `tree` appear at the path `at`; say whether it was mounted, else paths are translated.
+    """Make `tree` appear at the path `at`; return False if paths are translated, not mounted.
 
-    `staging` is an empty folder to mount at. For a process of one thread.
+    `staging` is an empty folder to mount at. The process must have a single thread.
     """
     if mount(tree, at, staging):
         return True
@@ -46,10 +46,10 @@ def place(tree: str, at: str, staging: str) -> bool:
 
 
 def mount(tree: str, at: str, staging: str) -> bool:
-    """Mount `tree` at the path `at` for this process alone; say whether that is possible."""
+    """Mount `tree` at the path `at` for this process only; return whether that was possible."""
     try:
         _mount_privately(Path(tree), Path(at), Path(staging))
-    except (OSError, AttributeError):  # not allowed, or no Linux
+    except (OSError, AttributeError):  # not permitted, or not Linux
         return False
     return True
 
@@ -60,39 +60,39 @@ def _mount_privately(tree: Path, at: Path, staging: Path) -> None:
     _enter(libc, is_root)
     _mount(libc, None, Path("/"), _RECURSIVE | _PRIVATE)
     if not at.is_dir():
-        _make_room(libc, at, staging)
+        _create_mount_point(libc, at, staging)
     _mount(libc, tree, at, _BIND | _RECURSIVE)
     if not is_root:
         _drop_capabilities(libc)
 
 
 def _enter(libc: Any, is_root: bool) -> None:
-    """Enter a mount namespace; a user who is not root needs one of users around it."""
+    """Enter a mount namespace; a user other than root also needs a user namespace."""
     if is_root:
         with contextlib.suppress(OSError):
             _check(libc.unshare(_NEW_MOUNTS))
             return
     user, group = os.geteuid(), os.getegid()
     _check(libc.unshare(_NEW_USER | _NEW_MOUNTS))
-    own = Path("/proc/self")
-    own.joinpath("setgroups").write_text("deny")
-    own.joinpath("uid_map").write_text(f"{user} {user} 1")
-    own.joinpath("gid_map").write_text(f"{group} {group} 1")
+    process = Path("/proc/self")
+    process.joinpath("setgroups").write_text("deny")
+    process.joinpath("uid_map").write_text(f"{user} {user} 1")
+    process.joinpath("gid_map").write_text(f"{group} {group} 1")
 
 
-def _make_room(libc: Any, at: Path, staging: Path) -> None:
-    """Make a mount point where there is no folder, with what stands beside it still in place."""
+def _create_mount_point(libc: Any, at: Path, staging: Path) -> None:
+    """Create a missing mount point; the entries beside it stay visible."""
     above = next(parent for parent in at.parents if parent.is_dir())
     if above == above.parent:
         raise FileNotFoundError(f"no folder above {at} can be mounted on")
     _mount(libc, "tmpfs", staging, 0, "tmpfs")
     for entry in above.iterdir():
-        _keep(libc, entry, staging / entry.name)
+        _bind_entry(libc, entry, staging / entry.name)
     staging.joinpath(at.relative_to(above)).mkdir(parents=True)
     _mount(libc, staging, above, _BIND | _RECURSIVE)
 
 
-def _keep(libc: Any, entry: Path, copy: Path) -> None:
+def _bind_entry(libc: Any, entry: Path, copy: Path) -> None:
     if entry.is_symlink():
         copy.symlink_to(entry.readlink())
         return
@@ -104,12 +104,12 @@ def _keep(libc: Any, entry: Path, copy: Path) -> None:
 
 
 def _mount(libc: Any, source: Path | str | None, at: Path, flags: int, kind: str = "") -> None:
-    given = None if source is None else os.fsencode(source)
-    _check(libc.mount(given, os.fsencode(at), kind.encode(), ctypes.c_ulong(flags), None))
+    encoded = None if source is None else os.fsencode(source)
+    _check(libc.mount(encoded, os.fsencode(at), kind.encode(), ctypes.c_ulong(flags), None))
 
 
 def _drop_capabilities(libc: Any) -> None:
-    """Give up what the namespace allows: the user's code has the rights that its user has."""
+    """Drop the namespace's capabilities: the user's code keeps only the user's permissions."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     _check(libc.capset(header, (ctypes.c_uint32 * 6)()))
 
@@ -120,7 +120,7 @@ def _check(result: int) -> None:
 
 
 def translate(tree: str, at: str) -> None:
-    """Make Python's own functions look in `tree` for what lies below `at`."""
+    """Make Python's functions look in `tree` for paths below `at`."""
 
     def translated(path: Any) -> Any:
         text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
@@ -128,7 +128,7 @@ def translate(tree: str, at: str) -> None:
             return tree + text[len(at) :]
         return path
 
-    for name in _TAKE_A_PATH:
+    for name in _PATH_FUNCTIONS:
         _replace(name, translated, os, posix)
     _replace("open", translated, builtins, io, _io)
     _replace("open_code", translated, io, _io)
@@ -140,10 +140,10 @@ def _replace(name: str, translated: Callable[[Any], Any], *modules: Any) -> None
     original = getattr(modules[0], name)
 
     @wraps(original)
-    def replacement(*given: Any, **named: Any) -> Any:
-        first = map(translated, given[:1])
-        paths = {key: translated(named[key]) for key in ("path", "file") if key in named}
-        return original(*first, *given[1:], **(named | paths))
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        first = map(translated, args[:1])
+        paths = {key: translated(kwargs[key]) for key in ("path", "file") if key in kwargs}
+        return original(*first, *args[1:], **(kwargs | paths))
 
     for module in modules:
         setattr(module, name, replacement)

@@ -1,7 +1,7 @@
-"""One process that runs the user's `inference.py`: started, asked, killed, started again.
+"""A process that runs the user's `inference.py`.
 
-The user's code can raise, hang, exit, print or answer nonsense: each is an error of the request
-that met it. After a hang or an exit the next request gets a new process.
+The user's code can raise, hang, exit, print or return nonsense: each is an error of the current
+request. After a hang or an exit the next request starts a new process.
 """
 
 from __future__ import annotations
@@ -29,42 +29,42 @@ logger = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("worker_script.py")
 _KEPT_LINES = 40
 _LONGEST_LINE = 2000
-_LAST_WORDS_SECONDS = 2.0
+_LAST_OUTPUT_SECONDS = 2.0
 _TRANSLATED = (
-    "%s: %s is found by Python's own functions alone, because this system allows no private mount: "
-    "a library in C does not find it"
+    "%s: only Python's functions find %s, because this system does not permit private mounts:"
+    " a C library does not find it"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A model tree, and where the process finds it."""
+    """A model tree and its path in the process."""
 
     tree: Path
     at: str
     """Its path in the image."""
     staging: Path
-    """An empty folder that the process may mount at."""
+    """An empty folder for the process to mount at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a process runs, and how."""
+    """The script of a process, and its settings."""
 
     path: Path
     """`inference.py`."""
     python_path: tuple[Path, ...]
     environment: Mapping[str, str]
-    """All of its variables: nothing is inherited."""
+    """All variables of the process; none are inherited."""
     folder: ModelFolder | None = None
     checks_status: bool = True
-    """Whether TensorFlow Serving's refusals are answered before `output_handler` (2.20)."""
+    """Whether an error of TensorFlow Serving skips `output_handler` (2.20)."""
     name: str = "inference.py"
-    """What the log calls it."""
+    """Its name in the log."""
 
 
 class HandlerError(Exception):
-    """A process did not answer; `is_late` when its time was over."""
+    """A process did not answer; `is_late` if its timeout expired."""
 
     def __init__(self, message: str, *, is_late: bool = False) -> None:
         super().__init__(message)
@@ -73,9 +73,9 @@ class HandlerError(Exception):
 
 
 class HandlerProcess:
-    """A process that answers one request at a time.
+    """A process that handles one request at a time.
 
-    For one thread at a time; `interrupt` for any.
+    Not thread-safe, except for `interrupt`.
     """
 
     def __init__(self, script: Script) -> None:
@@ -88,9 +88,9 @@ class HandlerProcess:
         self._is_closed = False
 
     def start(self, seconds: float) -> None:
-        """Start the process and have it import the script.
+        """Start the process and wait until it has imported the script.
 
-        Raises ModelError with the last lines it wrote when it does not within `seconds`.
+        Raises ModelError with its last output if the import fails or takes more than `seconds`.
         """
         self._spawn()
         assert self._frames is not None
@@ -99,15 +99,17 @@ class HandlerProcess:
         except TimeoutError:
             self.kill()
             raise ModelError(
-                f"code/inference.py was not imported within {seconds:g} seconds{self._said()}"
+                "code/inference.py was not imported within"
+                f" {seconds:g} seconds{self._last_output()}"
             ) from None
         except (BrokenFrameError, OSError) as error:
             self.kill()
-            raise ModelError(f"code/inference.py ended its process{self._said()}") from error
+            message = f"code/inference.py ended its process{self._last_output()}"
+            raise ModelError(message) from error
         if "error" in answer:
             self.kill()
             raise ModelError(
-                f"code/inference.py cannot be imported: {answer['error']}{self._said()}"
+                f"code/inference.py cannot be imported: {answer['error']}{self._last_output()}"
             )
         if answer.get("is_mounted") is False and self._script.folder is not None:
             logger.info(_TRANSLATED, self._script.name, self._script.folder.at)
@@ -115,9 +117,9 @@ class HandlerProcess:
     def call(
         self, head: dict[str, Any], body: bytes, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Have a request answered; a process that ended is started again first.
+        """Send a request and return the answer; restarts a process that ended before.
 
-        Raises HandlerError when none came within `seconds`, or the process ended.
+        Raises HandlerError if there is no answer within `seconds` or the process ends.
         """
         try:
             if self._frames is None:
@@ -128,12 +130,14 @@ class HandlerProcess:
             self.kill()
             raise HandlerError(
                 f"inference.py did not answer within {seconds:g} seconds and was stopped"
-                f"{self._said()}",
+                f"{self._last_output()}",
                 is_late=True,
             ) from None
         except (BrokenFrameError, OSError) as error:
             self.kill()
-            raise HandlerError(f"inference.py ended without an answer{self._said()}") from error
+            raise HandlerError(
+                f"inference.py ended without an answer{self._last_output()}"
+            ) from error
         except ModelError as error:
             raise HandlerError(error.message) from error
 
@@ -144,7 +148,7 @@ class HandlerProcess:
                 ours.close()
                 raise BrokenFrameError("the container is stopped")
             self._lines.clear()
-            self._process = subprocess.Popen(  # noqa: S603 - the user's own code, asked for
+            self._process = subprocess.Popen(  # noqa: S603 - runs the user's code, as requested
                 [sys.executable, "-P", "-u", str(_SCRIPT), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -168,15 +172,15 @@ class HandlerProcess:
                 self._lines.append(text)
                 logger.info("%s: %s", self._script.name, text)
 
-    def _said(self) -> str:
-        """Return the last line the process wrote, as the end of a sentence."""
+    def _last_output(self) -> str:
+        """Return the last line that the process wrote, as the end of a sentence."""
         last = next((line for line in reversed(self._lines) if line.strip()), "")
         return f"; it last wrote: {last}" if last else ""
 
     def kill(self) -> None:
-        """End the process and all it started; the next call starts another.
+        """Kill the process and its children; the next call starts another one.
 
-        What it wrote before is in the log then, unless something that it started keeps on writing.
+        Its output is in the log afterwards, unless one of its children is still writing.
         """
         with self._guard:
             process, self._process = self._process, None
@@ -187,10 +191,10 @@ class HandlerProcess:
         process.wait()
         frames.close()
         if self._reader is not None:
-            self._reader.join(_LAST_WORDS_SECONDS)
+            self._reader.join(_LAST_OUTPUT_SECONDS)
 
     def interrupt(self) -> None:
-        """End the process for good, for any thread: who waits for its answer gets an error."""
+        """Kill the process permanently, from any thread; a pending call raises HandlerError."""
         with self._guard:
             self._is_closed = True
             if self._process is not None:
@@ -198,7 +202,7 @@ class HandlerProcess:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that was not waited for yet, and what the user's code started in it."""
+    """Kill a process that has not been reaped, and its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -209,9 +213,9 @@ def _joined(folders: tuple[Path, ...]) -> str:
 
 def _options(script: Script) -> dict[str, Any]:
     folder = script.folder
-    places = folder and {n: str(getattr(folder, n)) for n in ("tree", "at", "staging")}
+    paths = folder and {n: str(getattr(folder, n)) for n in ("tree", "at", "staging")}
     return {
         "script": str(script.path),
         "checks_status": script.checks_status,
-        "folder": places,
+        "folder": paths,
     }

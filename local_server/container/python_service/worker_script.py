@@ -1,8 +1,8 @@
-"""Runs the user's `inference.py`; started as a script, it imports nothing of this project.
+"""The process of the user's `inference.py`: a script that imports nothing of this project.
 
 It answers requests over the socket whose descriptor is its argument: frames of a JSON head and a
-body, each with its length in front (`frames.py` has the other end). What the user's code prints
-goes to standard error. Source of the handlers' contract: python_service.py and tfs_utils.py.
+body, each preceded by its length (`frames.py` is the other end). Output of the user's code goes to
+standard error. Source of the handlers' contract: python_service.py and tfs_utils.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CONTEXT = (
 
 
 class UpstreamError(Exception):
-    """TensorFlow Serving refused what `input_handler` made (2.20 answers with its status)."""
+    """TensorFlow Serving rejected the result of `input_handler` (2.20 answers with its status)."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(status)
@@ -45,13 +45,13 @@ class UpstreamError(Exception):
 
 
 class Service:
-    """The user's handlers, and how the image calls them."""
+    """The user's handlers, called as in the image."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        """Import the script; raises what the import raises."""
+        """Import the script; errors of the import propagate."""
         self._options = options
         folder = options["folder"]
-        self.is_mounted = _beside("model_folder").place(**folder) if folder else None
+        self.is_mounted = _import_sibling("model_folder").place(**folder) if folder else None
         fields = (*_CONTEXT, "timeout") if options["checks_status"] else _CONTEXT
         self._context = _context_type(fields)
         self._channel: Any = None
@@ -78,19 +78,19 @@ class Service:
             raise UpstreamError(response.status_code, response.content)
 
     def answer(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Call the handler; every failure of it is an answer."""
+        """Call the handler; its errors become answers."""
         try:
             answer, content_type = self._handler(io.BytesIO(body), self._make_context(head))
             return {"status": 200, "content_type": _text(content_type)}, _bytes(answer)
         except UpstreamError as error:
             return {"status": error.status, "refused": True}, error.body
-        except Exception as error:  # noqa: BLE001 - whatever the user's code raises is its answer
+        except Exception as error:  # noqa: BLE001 - any error of the user's code becomes an answer
             traceback.print_exc()
             return {"status": 500, "error": str(error)}, b""
 
     def _make_context(self, head: dict[str, Any]) -> Any:
-        given = {name: head.get(name) for name in self._context._fields}
-        return self._context(**(given | {"channel": self._open_channel(head)}))
+        fields = {name: head.get(name) for name in self._context._fields}
+        return self._context(**(fields | {"channel": self._open_channel(head)}))
 
     def _open_channel(self, head: dict[str, Any]) -> Any:
         if self._channel is None and head.get("with_channel"):
@@ -103,10 +103,10 @@ class Service:
 
 
 def _context_type(fields: tuple[str, ...]) -> Any:
-    return namedtuple("Context", fields)  # noqa: PYI024 - the image's own
+    return namedtuple("Context", fields)  # noqa: PYI024 - as in the image
 
 
-def _beside(name: str) -> Any:
+def _import_sibling(name: str) -> Any:
     return _import_file(name, str(Path(__file__).with_name(f"{name}.py")))
 
 
@@ -154,8 +154,8 @@ def _write(stream: Any, head: dict[str, Any], body: bytes) -> None:
 
 
 def main(descriptor: int) -> None:
-    """Answer requests until the other end closes; the first frame has the options."""
-    # What the user's code prints must reach the log, and nothing but frames the socket.
+    """Answer requests until the peer closes the connection; the first frame holds the options."""
+    # Output of the user's code must go to the log, and only frames to the socket.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with socket.socket(fileno=descriptor) as connection, connection.makefile("rwb") as stream:
         os.set_inheritable(descriptor, False)
@@ -164,7 +164,7 @@ def main(descriptor: int) -> None:
             return
         try:
             service = Service(first[0])
-        except BaseException as error:  # noqa: BLE001 - an exit while importing is told as well
+        except BaseException as error:  # noqa: BLE001 - an exit during the import is reported too
             traceback.print_exc()
             _write(stream, {"error": f"{type(error).__name__}: {error}"}, b"")
             return

@@ -1,4 +1,4 @@
-"""Containers on real models, started and stopped on a loop of their own."""
+"""Containers of real models, each on its own event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudserve.local_server.container import Container, Invocation, Release, Se
 
 
 class RunningContainer:
-    """A container, and a loop to ask it on."""
+    """A container and its event loop."""
 
     def __init__(self, tree: Path, scratch: Path, **options) -> None:
         self._loop = asyncio.new_event_loop()
@@ -42,7 +42,7 @@ class RunningContainer:
 
 @pytest.fixture(scope="session")
 def half_plus_three(shared_models, tmp_path_factory) -> Path:
-    """Give a model tree that holds versions 123 and 124 of `half_plus_three`."""
+    """Provide a model tree that holds versions 123 and 124 of `half_plus_three`."""
     tree = tmp_path_factory.mktemp("trees") / "plain"
     shutil.copytree(shared_models / "sm_half_plus_three", tree / "half_plus_three")
     return tree
@@ -50,7 +50,7 @@ def half_plus_three(shared_models, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def with_code(half_plus_three, tmp_path):
-    """Give a function that makes a model tree with files in its `code` folder."""
+    """Return a function that makes a model tree with files in its `code` folder."""
 
     def make(files: dict[str, str]) -> Path:
         tree = tmp_path / "tree"
@@ -65,7 +65,7 @@ def with_code(half_plus_three, tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Give a function that starts a container on a tree; all are stopped at the end."""
+    """Return a function that starts a container on a tree; all are stopped at the end."""
     started: list[RunningContainer] = []
 
     def run(tree: Path, **options) -> RunningContainer:
@@ -79,7 +79,7 @@ def start(tmp_path):
 
 @pytest.fixture(scope="module", params=Release, ids=lambda release: release.value)
 def both(request, half_plus_three, tmp_path_factory):
-    """Give a container of each release on the plain tree."""
+    """Provide a container of each release on the plain tree."""
     scratch = tmp_path_factory.mktemp("scratch")
     running = RunningContainer(half_plus_three, scratch, release=request.param)
     running.release = request.param

@@ -1,4 +1,4 @@
-"""Bodies as the image's script converts them, text by text, in both releases."""
+"""Request bodies converted as in the image's script, in both releases."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from cloudserve.local_server.container.nginx import csv_rows
 from cloudserve.local_server.container.nginx.conversion import to_tfserving
 from cloudserve.local_server.container.nginx.csv_rows import _fields, _mixed_rows, _rows
 from cloudserve.local_server.container.nginx.js import WHITE
-from cloudserve.local_server.container.nouns import RefusedError
 from cloudserve.local_server.container.release import Release, release_of
+from cloudserve.local_server.container.types import RefusedError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +53,7 @@ def test_json_lines_have_the_same_road(release, kind):
     assert to_tfserving(release, kind, b"[1]\n[2]") == b'{"instances":[[1],[2]]}'
 
 
-def test_bytes_that_are_no_text_become_replacement_characters():
+def test_invalid_utf_8_becomes_replacement_characters():
     assert to_tfserving(NEW, "application/json", b'{"b": "\xff"}') == (
         '{"instances":[{"b": "\ufffd"}]}'.encode()
     )
@@ -100,7 +100,7 @@ def test_other_types_are_unsupported(release, kind, shown):
         ("\ufeff1,2", "[1,2]"),
     ],
 )
-def test_csv_of_2_20_quotes_each_field_that_is_no_number(body, rows):
+def test_csv_of_2_20_quotes_each_field_that_is_not_a_number(body, rows):
     assert to_tfserving(NEW, "text/csv", body.encode()).decode() == f'{{"instances":[{rows}]}}'
 
 
@@ -126,7 +126,7 @@ def test_csv_of_2_19_quotes_all_or_nothing(body, rows):
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "0.10", "-1E+2", "12345678901234567890"])
-def test_a_number_of_a_csv_is_taken_over_as_it_is_written(number):
+def test_a_number_in_a_csv_stays_unchanged(number):
     assert to_tfserving(NEW, "text/csv", number.encode()) == b'{"instances":[%s]}' % number.encode()
 
 
@@ -159,7 +159,7 @@ CSV_LINES = st.lists(st.text('",ab01.-e \t\\\r\ufeff', max_size=8), min_size=1, 
 
 
 @given(CSV_LINES)
-def test_lines_at_once_are_those_of_field_by_field(lines):
+def test_blocks_convert_like_single_fields(lines):
     text = "\n".join(lines).strip(WHITE)
     assert _rows(text) == _mixed_rows(text)
 

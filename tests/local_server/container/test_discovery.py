@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 from cloudserve.local_server.container.archive import unpack
-from cloudserve.local_server.container.discovery import Bundled, find, versions_below
+from cloudserve.local_server.container.discovery import Bundle, find, versions_below
 
 from cloudserve.errors import ModelError
 
@@ -41,10 +41,10 @@ def test_every_numbered_folder_with_a_saved_model_is_found_at_any_depth(tmp_path
         "code/inference.py",
     )
     assert find(tmp_path) == (
-        Bundled("half", 9, tmp_path / "export/half/9"),
-        Bundled("half", 10, tmp_path / "export/half/10"),
-        Bundled("half", 123, tmp_path / "export/half/00000123"),
-        Bundled("model", 7, tmp_path / "7"),
+        Bundle("half", 9, tmp_path / "export/half/9"),
+        Bundle("half", 10, tmp_path / "export/half/10"),
+        Bundle("half", 123, tmp_path / "export/half/00000123"),
+        Bundle("model", 7, tmp_path / "7"),
     )
 
 
@@ -88,7 +88,7 @@ def test_an_archive_that_reaches_outside_or_links_is_refused(tmp_path, bad):
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08cut"])
-def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
+def test_a_file_that_is_not_an_archive_is_rejected(tmp_path, content):
     path = tmp_path / "model.tar.gz"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="the model archive cannot be extracted"):
@@ -98,7 +98,7 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
 def test_a_multi_model_container_takes_the_versions_at_the_top_alone(tmp_path):
     touch(tmp_path, "1/saved_model.pb", "002/saved_model.pb", "deep/3/saved_model.pb", "code/lib/x")
     assert versions_below(tmp_path, "m") == (
-        Bundled("m", 2, tmp_path / "002"),
-        Bundled("m", 1, tmp_path / "1"),
+        Bundle("m", 2, tmp_path / "002"),
+        Bundle("m", 1, tmp_path / "1"),
     )
     assert versions_below(tmp_path / "nothing", "m") == ()

@@ -1,4 +1,4 @@
-"""The environment that users' code runs in: a container's, with nothing of the shell's."""
+"""The environment of users' code: the container's, without the shell's."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_models_variables_count_and_none_leaves_the_emulator(caplog):
     assert made["AWS_ENDPOINT_URL"] == EMULATOR["AWS_ENDPOINT_URL"]
     assert made["AWS_ACCESS_KEY_ID"] == "cloudserve"
     assert not {name for name, value in made.items() if "REAL" in value or "real" in value}
-    assert "AWS_ENDPOINT_URL_S3 of the model's Environment does not count offline" in caplog.text
+    assert "AWS_ENDPOINT_URL_S3 of the model's Environment is ignored offline" in caplog.text
 
 
 def test_without_an_emulator_they_are_all_the_models_own():

@@ -1,4 +1,4 @@
-"""The user's `inference.py`: its contract, and what it can do wrong."""
+"""The user's `inference.py`: its contract and its failures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def handler(*lines: str) -> str:
 
 @pytest.fixture
 def answering(with_code, start):
-    """Give a function that starts a container whose handler is these lines."""
+    """Return a function that starts a container whose handler is these lines."""
 
     def run(*lines: str, **options):
         return start(with_code({"inference.py": handler(*lines)}), **options)
@@ -42,7 +42,7 @@ def answering(with_code, start):
 
 @pytest.fixture
 def traceback_told(caplog):
-    """Give an event that is set when the log tells a traceback: a thread of its own reads it."""
+    """Provide an event that is set when the log tells a traceback: a thread of its own reads it."""
     told = threading.Event()
 
     class Watcher(logging.Handler):
@@ -57,7 +57,7 @@ def traceback_told(caplog):
 
 
 class TestTheContract:
-    def test_a_pair_of_handlers_stands_before_and_after_serving(self, with_code, start):
+    def test_a_pair_of_handlers_runs_before_and_after_serving(self, with_code, start):
         running = start(
             with_code(
                 {
@@ -141,7 +141,7 @@ def output_handler(response, context):
         own = {"error": "invalid tfs-method: must be one of predict|classify|regress"}
         assert (json.loads(answer.body) == own) == (release is Release.V2_20)
 
-    def test_its_folders_are_imported_from_and_lib_goes_before_requirements(
+    def test_its_folders_are_importable_and_lib_takes_precedence_over_requirements(
         self, with_code, start, caplog
     ):
         tree = with_code(
@@ -155,7 +155,7 @@ def output_handler(response, context):
         assert start(tree).invoke(b"") == Answer(200, b"from lib", "text/plain")
         assert "loading modules in 'code/lib', ignoring requirements.txt" in caplog.messages
 
-    def test_requirements_are_told_and_not_installed(self, with_code, start, caplog):
+    def test_requirements_are_logged_and_not_installed(self, with_code, start, caplog):
         tree = with_code({"inference.py": PAIR, "requirements.txt": "a==1  # why\n\n# none\nb>2\n"})
         start(tree)
         told = "code/requirements.txt asks for a==1, b>2: not installed without"
@@ -205,7 +205,7 @@ def output_handler(response, context):
 
 
 class TestWhatGoesWrong:
-    def test_what_is_raised_is_told(self, answering, traceback_told):
+    def test_an_exception_is_the_answer(self, answering, traceback_told):
         running = answering("raise ValueError('no such thing')")
         assert running.invoke(b"") == Answer(500, b'{"error": "no such thing"}')
         assert traceback_told.wait(20)
@@ -220,7 +220,7 @@ class TestWhatGoesWrong:
             ("return b'', 7", "the content type is a int, not a string"),
         ],
     )
-    def test_what_is_no_answer_is_told(self, answering, line, message):
+    def test_an_invalid_answer_is_reported(self, answering, line, message):
         assert answering(line).invoke(b"") == Answer(500, json.dumps({"error": message}).encode())
 
     def test_one_that_exits_is_started_again(self, answering):
@@ -261,7 +261,7 @@ class TestWhatGoesWrong:
             os.kill(before, 0)
         assert running.invoke(b"").status == 200
 
-    def test_what_it_prints_goes_to_the_log(self, answering, caplog):
+    def test_its_output_goes_to_the_log(self, answering, caplog):
         caplog.set_level("INFO")
         running = answering("print('x' * 5000)", "return b'', 'text/plain'")
         assert running.invoke(b"").status == 200

@@ -108,7 +108,7 @@ def test_pythons_own_functions_can_translate(tree):
     assert (tree / "made").is_dir()
 
 
-def test_a_library_in_c_finds_what_is_mounted(tree):
+def test_a_c_library_finds_mounted_files(tree):
     import sqlite3
 
     with sqlite3.connect(tree / "code" / "it.db") as connection:

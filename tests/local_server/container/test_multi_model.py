@@ -1,4 +1,4 @@
-"""A container of many models: load, list, describe, invoke, unload, over its HTTP port."""
+"""A multi-model container: load, list, describe, invoke, unload, over its HTTP port."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Port:
 
 @pytest.fixture
 def serve():
-    """Give a function that serves a tree; every server is stopped at the end."""
+    """Return a function that serves a tree; every server is stopped at the end."""
     started: list[Port] = []
 
     def run(tree, **options) -> Port:
@@ -60,7 +60,7 @@ def serve():
 
 @pytest.fixture
 def many(serve, tmp_path):
-    """Give a multi-model container with room for two models."""
+    """Provide a multi-model container with room for two models."""
     environment = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_SAFE_PORT_RANGE": "1000-1005"}
     (tmp_path / "ml").mkdir()
     return serve(tmp_path / "ml", environment=environment)
@@ -107,7 +107,7 @@ class TestManyModels:
         load(many, "a", url)
         assert load(many, "a", url) == (409, {"error": "Model a is already loaded."})
 
-    def test_there_is_no_room_for_more_than_the_ports_allow(self, many, url):
+    def test_the_ports_limit_the_number_of_models(self, many, url):
         assert [load(many, name, url)[0] for name in "ab"] == [200, 200]
         text = "Memory exhausted: no available ports to load the model."
         assert load(many, "c", url) == (507, {"error": text})
@@ -119,7 +119,7 @@ class TestManyModels:
         assert load(many, "a", f"{tmp_path}/no") == (404, {"error": text})
 
     @pytest.mark.parametrize("url", ["/nowhere/at/all", "x" * 5000, "a\0b", "/dev/null", ""])
-    def test_a_place_that_is_no_folder_of_models(self, many, url):
+    def test_a_path_that_is_not_a_model_folder(self, many, url):
         status, answer = load(many, "m", url)
         assert status == 404
         assert answer["error"].startswith("Could not find valid base path")
@@ -137,7 +137,7 @@ class TestManyModels:
         assert load(many, name, url) == (400, {"error": f"invalid model_name: {name!r}"})
 
     @pytest.mark.parametrize("body", [b"", b"no json", b"[]", b'{"model_name": 1, "url": "/"}'])
-    def test_a_load_that_is_no_request(self, many, body):
+    def test_an_invalid_load_request(self, many, body):
         assert many.send("POST", "/models", body)[0] == 400
 
     def test_an_invocation_has_to_name_its_model(self, many):

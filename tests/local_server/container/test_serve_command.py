@@ -74,13 +74,13 @@ def test_variables_and_the_image_count(with_code):
         (["--image", "2.19"], "--image requires --as sagemaker"),
     ],
 )
-def test_options_of_the_other_face_are_refused(tmp_path, arguments, message):
+def test_options_of_the_other_protocol_are_rejected(tmp_path, arguments, message):
     result = CliRunner().invoke(cli, ["serve", str(tmp_path), *arguments])
     assert result.exit_code == 2
     assert message in result.output
 
 
-def test_a_tree_without_models_is_told_and_nothing_is_left(tmp_path):
+def test_a_tree_without_models_is_reported_and_leaves_nothing_behind(tmp_path):
     command = [CLOUDSERVE, "serve", "--as", "sagemaker", str(tmp_path), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
@@ -94,7 +94,7 @@ class TestAModelsOwnDirectory:
 
     @pytest.fixture
     def versions(self, half_plus_three, tmp_path) -> Path:
-        """Give a model's directory: versions 123 and 124, each with code that tells which."""
+        """Provide a model's directory: versions 123 and 124, each with code that tells which."""
         base = tmp_path / "half"
         shutil.copytree(half_plus_three / "half_plus_three", base)
         for version in ("123", "124"):

@@ -1,4 +1,4 @@
-"""What AWS's images cannot restore fails in them offline too, and in users' images."""
+"""Models that AWS's images cannot load fail offline too, also in users' images."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from cloudserve.errors import ModelError
 CPUS = os.cpu_count() or 1
 
 
-def test_nothing_said_is_the_image_as_it_comes():
+def test_an_empty_environment_gives_the_images_defaults():
     assert read_settings({}) == Settings()
 
 
@@ -45,7 +45,7 @@ def test_ports_bound_the_models_of_a_multi_model_container(ports, instances, cap
     assert read_settings(environment).capacity == capacity
 
 
-def test_the_name_none_is_no_name():
+def test_the_name_none_means_no_name():
     assert read_settings({"SAGEMAKER_TFS_DEFAULT_MODEL_NAME": "None"}).default_model is None
     assert read_settings({"SAGEMAKER_TFS_DEFAULT_MODEL_NAME": "m"}).default_model == "m"
 
@@ -71,6 +71,6 @@ def test_a_port_range_that_is_none(ports):
         read_settings(environment)
 
 
-def test_what_has_no_effect_is_told(caplog):
+def test_variables_without_effect_are_logged(caplog):
     read_settings({"SAGEMAKER_TFS_INTER_OP_PARALLELISM": "2"})
     assert caplog.messages == ["SAGEMAKER_TFS_INTER_OP_PARALLELISM has no effect offline"]

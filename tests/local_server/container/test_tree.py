@@ -1,4 +1,4 @@
-"""The tree that a container serves: a model tree as it is, or one of a model's own directory."""
+"""The tree that a container serves: a model tree, or one built from a model's directory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_version(base: Path, number: int, code: str = "") -> Path:
 
 @pytest.fixture
 def half(tmp_path) -> Path:
-    """Give a model's directory: versions 9 and 10, each with code that tells which."""
+    """Provide a model's directory: versions 9 and 10, each with code that tells which."""
     for number in (9, 10):
         add_version(tmp_path / "models" / "half", number, code=str(number))
     return tmp_path / "models" / "half"
@@ -55,7 +55,7 @@ def test_a_highest_version_without_code_has_none(half, tmp_path):
     assert container_tree(half, tmp_path / "a") == half
 
 
-def test_code_at_the_root_goes_before(half, tmp_path):
+def test_code_at_the_root_takes_precedence(half, tmp_path):
     (half / "code").mkdir()
     assert container_tree(half, tmp_path / "a") == half
 
@@ -65,7 +65,7 @@ def test_a_model_tree_without_code_is_served_as_it_is(tmp_path):
     assert container_tree(tmp_path / "tree", tmp_path / "a") == tmp_path / "tree"
 
 
-def test_what_is_linked_is_whole_and_leaves_the_model_as_it_was(half, tmp_path):
+def test_a_linked_tree_is_complete_and_leaves_the_model_unchanged(half, tmp_path):
     before = sorted(half.rglob("*"))
     tree = container_tree(half, tmp_path / "a")
     names = {path.relative_to(tree).as_posix() for path in tree.rglob("*")}

@@ -1,4 +1,4 @@
-"""A container without code of the user's: requests of every content type, texts compared."""
+"""A container without user code: requests of every content type, with exact texts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_examples_are_answered_by_the_method_that_an_attribute_names(
     assert b"\n" not in found.body
 
 
-def test_a_version_that_is_not_there(both):
+def test_a_missing_version(both):
     answer = both.invoke(b"[1.0]", attributes="tfs-model-version=7")
     assert answer.status == 404
     message = "Servable not found for request: Specific(half_plus_three, 7)"
@@ -150,7 +150,7 @@ def test_ping_looks_at_the_model(both):
     assert both.run(both.container.ping(other)).status == 502
 
 
-def test_a_default_model_that_is_not_there_fails_the_ping(half_plus_three, start):
+def test_a_missing_default_model_fails_the_ping(half_plus_three, start):
     running = start(
         half_plus_three, environment={"SAGEMAKER_TFS_DEFAULT_MODEL_NAME": "somebody-else"}
     )
@@ -164,7 +164,7 @@ def test_a_tree_without_models_does_not_start(start, tmp_path):
         start(tmp_path / "empty")
 
 
-def test_a_broken_model_is_told_by_the_containers_own_path(start, tmp_path):
+def test_a_broken_model_is_reported_with_the_containers_path(start, tmp_path):
     broken = tmp_path / "tree" / "m" / "1"
     broken.mkdir(parents=True)
     (broken / "saved_model.pb").write_bytes(b"no protobuf")

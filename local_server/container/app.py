@@ -1,7 +1,7 @@
 """The container's HTTP port: `/ping`, `/invocations`, `/models`.
 
 Source: nginx.conf.template (prefix locations, the 404) and python_service.py (falcon's routes).
-Answers of nginx and falcon that have HTML or nothing for a body come with nothing.
+Where nginx and falcon answer with HTML or without a body, the body is empty here.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import msgspec
 
 from ..transport.types import Head, Request, Response
 from .container import Container
-from .nouns import Answer, Invocation, error_answer
+from .types import Answer, Invocation, error_answer
 
 _MOST_BODY = 2**31 - 1  # nginx: client_max_body_size 0
 _MODELS = re.compile(r"/models(?:/(?P<model>[^/]+)(?P<invoke>/invoke)?)?/?")
 _ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 
 
-class ContainerApplication:
-    """Serves one container over HTTP (an Application)."""
+class ContainerApp:
+    """The HTTP application of one container."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
@@ -54,7 +54,7 @@ class ContainerApplication:
 
     async def _models(self, method: str, path: str, invocation: Invocation) -> Answer:
         if self._container.has_script:
-            # nginx has nobody behind it there.
+            # nginx has no upstream for these paths.
             return Answer(HTTPStatus.BAD_GATEWAY)
         match = _MODELS.fullmatch(path)
         if match is None or not self._container.settings.multi_model:
@@ -84,8 +84,8 @@ class ContainerApplication:
                 return _not_routed(known=True)
 
     async def _load(self, body: bytes) -> Answer:
-        asked = _read_object(body)
-        name, url = asked.get("model_name"), asked.get("url")
+        fields = _read_object(body)
+        name, url = fields.get("model_name"), fields.get("url")
         if not isinstance(name, str) or not isinstance(url, str):
             text = 'the body is not {"model_name": "…", "url": "…"}'
             return error_answer(HTTPStatus.BAD_REQUEST, text)
@@ -93,12 +93,12 @@ class ContainerApplication:
 
 
 def is_control(path: str) -> bool:
-    """Say whether a path loads and unloads models."""
+    """Return whether a path loads or unloads models."""
     return unquote(path).startswith("/models")
 
 
 def read_invocation(head: Head, body: bytes) -> Invocation:
-    """Return a request as the container looks at it."""
+    """Return the parts of a request that the container uses."""
     headers = head.headers
     return Invocation(
         body, headers.get("content-type"), headers.get("accept"), headers.get(_ATTRIBUTES)
@@ -107,10 +107,10 @@ def read_invocation(head: Head, body: bytes) -> Invocation:
 
 def _read_object(body: bytes) -> dict[str, Any]:
     try:
-        asked = msgspec.json.decode(body)
+        fields = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return {}
-    return asked if isinstance(asked, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _not_routed(known: bool) -> Answer:

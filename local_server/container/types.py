@@ -1,4 +1,4 @@
-"""What goes into a container and what comes out."""
+"""Requests and answers of a container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A request as it reaches the container: bytes and the headers it looks at."""
+    """A request to the container: its body and the headers that the container uses."""
 
     body: bytes = b""
     content_type: str | None = None
@@ -21,7 +21,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the container answers."""
+    """The container's answer."""
 
     status: int
     body: bytes = b""
@@ -31,7 +31,7 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """A request that the container refuses itself, before TensorFlow Serving sees it."""
+    """A request that the container rejects before it reaches TensorFlow Serving."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -40,5 +40,5 @@ class RefusedError(Exception):
 
 
 def error_answer(status: int, message: str) -> Answer:
-    """Return an error as Python's services write it: `{"error": "…"}`."""
+    """Return an error in the form of the Python service: `{"error": "…"}`."""
     return Answer(status, json.dumps({"error": message}).encode())

@@ -1,4 +1,4 @@
-"""The Python service: what answers a container with code of the user's, or with many models.
+"""The Python service, which answers in a container with user code or several models.
 
 Source: python_service.py (`PythonServiceResource`), tfs_utils.py (`parse_request`).
 """
@@ -9,17 +9,17 @@ from typing import Any
 
 from ..nginx.attributes import Target, service_target
 from ..nginx.conversion import media_type
-from ..nouns import JSON, Answer, Invocation, RefusedError, error_answer
 from ..release import Release
+from ..types import JSON, Answer, Invocation, RefusedError, error_answer
 from ..upstream import Upstream
-from .handlers import Handlers, refused
+from .handlers import Handlers, upstream_error
 
 _TIMEOUT = 60
-"""What `context.timeout` says, whatever the settings (tfs_utils.py, `parse_request`)."""
+"""The value of `context.timeout`, whatever the settings (tfs_utils.py, `parse_request`)."""
 _DEFAULT_TYPES = {"application/json", "application/jsonlines", "application/jsons", "text/csv"}
 
 
-class ServiceFace:
+class PythonService:
     """Answers `/ping` and `/invocations` through handlers."""
 
     def __init__(self, release: Release, upstream: Upstream, default: str) -> None:
@@ -28,7 +28,7 @@ class ServiceFace:
         self._default = default
 
     def ping(self) -> Answer:
-        """Say that the service runs; it does not look at the model."""
+        """Return 200: the service runs. The model is not checked."""
         return Answer(200)
 
     async def invoke(
@@ -37,19 +37,19 @@ class ServiceFace:
         invocation: Invocation,
         model: str | None = None,
     ) -> Answer:
-        """Have the user's handlers answer a request, or the default one where there are none."""
+        """Call the user's handlers; without handlers, forward the request to TensorFlow Serving."""
         try:
             target = service_target(self._release, invocation.attributes, self._default, model)
         except RefusedError as error:
             return error_answer(error.status, error.message)
         if handlers is None:
-            return await self._by_default(target, invocation)
+            return await self._forward(target, invocation)
         return await handlers.answer(self._context(target, invocation, model), invocation.body)
 
-    async def _by_default(self, target: Target, invocation: Invocation) -> Answer:
-        """Hand a body on as it came: without the script there are no conversions.
+    async def _forward(self, target: Target, invocation: Invocation) -> Answer:
+        """Forward a body unchanged: only the nginx script converts bodies.
 
-        2.19 takes any type, and answers 200 whatever TensorFlow Serving says.
+        2.19 accepts any type, and answers 200 whatever TensorFlow Serving's status is.
         """
         is_new = self._release is not Release.V2_19
         kind = media_type(self._release, invocation.content_type)
@@ -62,7 +62,7 @@ class ServiceFace:
         reply = await self._upstream.call("POST", target.path, body)
         assert isinstance(reply.body, bytes)
         if is_new and reply.status != 200:  # noqa: PLR2004 HTTP's OK
-            return refused(reply.status, reply.body)
+            return upstream_error(reply.status, reply.body)
         return Answer(200, reply.body, invocation.accept or JSON)
 
     def _context(self, target: Target, invocation: Invocation, model: str | None) -> dict[str, Any]:
@@ -77,6 +77,6 @@ class ServiceFace:
             "accept_header": invocation.accept or JSON,
             "content_length": len(invocation.body),
             "timeout": _TIMEOUT,
-            # A multi-model container hands out ports alone.
+            # A multi-model container provides ports, not a channel.
             "with_channel": model is None,
         }
