@@ -191,7 +191,7 @@ class Emulator:
                 folder=data / "containers",
                 executor=executor,
                 work=work,
-                chance=self._rng,
+                rng=self._rng,
                 variables=self._variables,
                 latency=self._latency,
                 install_requirements=self._install_requirements,

@@ -36,7 +36,7 @@ class _ScriptError(ModelError):
 
 @dataclass(slots=True)
 class LoadedModel:
-    """A loaded model: its handlers and the number of requests that hold it."""
+    """A loaded model, its handlers and its usage by requests."""
 
     url: str
     handlers: Handlers | None

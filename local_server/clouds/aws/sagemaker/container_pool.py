@@ -47,7 +47,7 @@ Variables = Callable[[str], Mapping[str, str]]
 
 @dataclass(slots=True)
 class Running:
-    """A running container and the number of requests that hold it."""
+    """A running container and its usage by requests."""
 
     container: Container | OwnContainer
     folder: Path
