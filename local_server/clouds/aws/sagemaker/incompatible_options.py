@@ -25,7 +25,7 @@ _NOT_SERVERLESS_MODELS = ("VpcConfig", "EnableNetworkIsolation")
 
 
 def check_config(body: Mapping[str, Any]) -> None:
-    """Raise AwsError if options of a configuration exclude each other."""
+    """Raise AwsError if options of a configuration are mutually exclusive."""
     variants, shadows = body["ProductionVariants"], body.get("ShadowProductionVariants", [])
     if shadows and (len(variants), len(shadows)) != (1, 1):
         raise invalid("A shadow variant needs exactly one production variant, and is the only one.")

@@ -59,7 +59,7 @@ def test_batches_of_a_rolling_update_are_each_watched():
     assert shares(policy) == [(0.5, 5), (1.0, 5)]
     assert policy.rollback == (Step(0.0, 0.0),)
     rolling["RollbackMaximumBatchSize"] = percent(25)
-    back = read_policy({"RollingUpdatePolicy": rolling}, 4).back
+    back = read_policy({"RollingUpdatePolicy": rolling}, 4).rollback
     assert back == (Step(0.75, 5), Step(0.5, 5), Step(0.25, 5), Step(0.0, 0.0))
 
 
