@@ -21,6 +21,11 @@ from cloudserve.storage.contract import PartStore
 GROUP = "cloudserve.adapters"
 STORAGE = "cloudserve.storage"
 MIGRATIONS = "cloudserve.migrations"
+INCOMPLETE = "it is not a whole Provider"
+READING_CHANGE = (
+    "update the package that brings it. For its authors: `describe(model)` has become "
+    "`read(model) -> Reading`, and plans are made from that (docs/how-to/write-an-adapter.md)"
+)
 OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
 Create = Callable[[Target, Mapping[str, str]], Provider]
 
@@ -58,8 +63,9 @@ def adapters() -> dict[str, EntryPoint]:
 def provider(target: Target, environ: Mapping[str, str]) -> Provider:
     """Create the provider of a target, without network access.
 
-    Raises ProjectError for an unknown adapter or invalid fields, MissingExtraError if the
-    adapter's packages are not installed, UserError if the adapter itself cannot be imported.
+    Raises ProjectError for an unknown adapter or invalid fields, MissingExtraError if the adapter's
+    packages are not installed, UserError if the adapter cannot be imported or lacks a method of
+    the contract.
     """
     known = adapters()
     point = known.get(target.provider)
@@ -77,7 +83,22 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
             where=point.value,
             hint="reinstall the package that provides it",
         ) from error
-    return create(target, environ)
+    made = create(target, environ)
+    _check_contract(made, point)
+    return made
+
+
+def _check_contract(made: object, point: EntryPoint) -> None:
+    contract = (name for name in vars(Provider) if not name.startswith("_"))
+    missing = [f"`{name}`" for name in contract if not hasattr(made, name)]
+    if missing:
+        is_old = "`read`" in missing and hasattr(made, "describe")
+        raise UserError(
+            f"the adapter `{point.name}` has no {', '.join(missing)}: "
+            + ("it was written for an older version of cloudserve" if is_old else INCOMPLETE),
+            where=point.value,
+            hint=READING_CHANGE if is_old else "see the contract in cloudserve.release.provider",
+        )
 
 
 def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:

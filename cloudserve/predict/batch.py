@@ -100,7 +100,7 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
     destination = provider.destination()
     check_placeholders(place, destination)
     begin(destination)
-    revision = _chosen(provider.describe(name), version)
+    revision = _chosen(provider.read(name).deployment, version)
     prefix = f"{ROOT}/{name}/batch/"
     inputs = tuple(
         _upload(provider.blobs, prefix, Path(file), notify) if _is_local(file) else file

@@ -39,7 +39,9 @@ class Client:
         self._provider = registry.provider(self._target, environ)
         self._revision: str | None = None
         if version is not None:
-            self._revision = choose(self._provider.describe(self._model), version).revision.id
+            self._revision = choose(
+                self._provider.read(self._model).deployment, version
+            ).revision.id
 
     @cached_property
     def destination(self) -> Destination:

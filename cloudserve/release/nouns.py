@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from cloudserve.release.destination import Destination
 
@@ -141,6 +142,15 @@ class Deployment:
         """Return the id of the revision with the largest share, or None when none has any."""
         shares = {revision: share for revision, share in self.traffic.items() if share > 0}
         return max(shares, key=lambda revision: shares[revision], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of a platform for one model: plans are made from it, and from nothing newer."""
+
+    deployment: Deployment
+    snapshot: Any = None
+    """What the adapter read beside it, in the adapter's own types; opaque to the core."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import Blob, BlobStore, Expect, Notify
 
 __all__ = [
@@ -30,8 +30,8 @@ __all__ = [
 class Provider(Protocol):
     """A platform that serves models. One instance speaks for one target.
 
-    What a target makes is its own (`cloudserve.release.owner`): `describe` raises ConflictError,
-    naming the owner, for an endpoint of another target, project or bucket, and shows no revision
+    What a target makes is its own (`cloudserve.release.owner`): `read` raises ConflictError,
+    naming the owner, for an endpoint of another target, project or bucket, and returns no revision
     of another. No action touches anything that is not the target's.
     """
 
@@ -48,8 +48,11 @@ class Provider(Protocol):
         """
         ...
 
-    def describe(self, model: str) -> Deployment:
-        """Read what the platform has of a model; an empty Deployment when it has nothing."""
+    def read(self, model: str) -> Reading:
+        """Read what the platform has of a model; an empty Deployment when it has nothing.
+
+        `Reading.snapshot` holds what the adapter's own plans need beside the Deployment.
+        """
         ...
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
@@ -61,20 +64,21 @@ class Provider(Protocol):
         ...
 
     def plan_deploy(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
-        """Return the actions that put a revision beside what was seen; () when it is there.
+        """Return the actions that deploy a revision beside the others; () if it is deployed.
 
-        The first revision of a model gets all traffic, later ones none. Reads, never changes.
-        A revision that is there but failed is replaced. The same is planned again while nothing
-        changed: a plan that was approved is compared with one made anew.
+        The first revision of a model gets all traffic, later ones none. A revision that failed is
+        replaced. Plans are made from `reading`: resources that it covers are not read again, and
+        the same reading gives the same actions, because an approved plan is compared with a new
+        one. Changes nothing.
         """
         ...
 
     def plan_traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+        self, reading: Reading, revision_id: str, percent: int = 100
     ) -> tuple[Action, ...]:
-        """Return the actions that give one deployed revision this share; () when it has it.
+        """Return the actions that give one deployed revision this share; () if it has it.
 
         The others share the rest as before (`cloudserve.release.traffic.split`).
         Raises UserError for a percentage (1 to 99) where the platform cannot split traffic.
@@ -116,14 +120,14 @@ class UndeployProvider(Protocol):
     """What a Provider also has where models can be taken down; adapters of old may lack it."""
 
     def plan_undeploy(
-        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+        self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
-        """Return the actions that remove revisions from the platform; () where nothing is left.
+        """Return the actions that remove revisions from the platform; () if nothing is left.
 
-        They have no traffic. With None all that the target owns of the model is removed: its
-        revisions, those with traffic too, and its endpoint. Objects in the bucket stay, except
-        copies that the platform serves from. What was removed in part by an earlier run is planned
-        as far as it is left, so what `describe` tells a revision by is removed last. Reads, never
-        changes. Raises ConflictError for what is not cloudserve's.
+        The revisions have no traffic. None removes everything that the target owns of the model:
+        all revisions, also those with traffic, and the endpoint. Objects in the bucket stay, except
+        copies that the platform serves from. The resource by which `read` finds a revision is
+        removed last, so that an interrupted removal can be planned again. Changes nothing. Raises
+        ConflictError for what is not cloudserve's.
         """
         ...

@@ -23,27 +23,24 @@ from cloudserve.release.executor import execute
 from cloudserve.release.local import LocalModel
 from cloudserve.release.nouns import (
     CREATE_BUCKET,
-    UPLOAD,
     Action,
-    Deployed,
     Deployment,
     Operation,
     Plan,
-    Revision,
+    Reading,
 )
 from cloudserve.release.performer import Performer
-from cloudserve.release.planning import planner
-from cloudserve.release.planning.approval import check_approved, check_destination, outdated
+from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.compatibility import Compatibility, check_compatible
 from cloudserve.release.planning.plan_file import plan_id
-from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
+from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
 from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.state.lock import lock
-from cloudserve.release.state.unfinished import Unfinished, target_of
-from cloudserve.release.state.uploaded import number_of, uploaded
+from cloudserve.release.state.unfinished import Unfinished
+from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.traffic import ALL
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.contract import Notify
@@ -109,8 +106,16 @@ class Releases:
         self._provider: Provider = registry.provider(self._target, self._environ)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
-        self._compatibility = Compatibility(self._provider.blobs, self._layout, self._model.tags)
-        self._unfinished = Unfinished(self._provider.blobs, self._layout, self._plan_of, notify)
+        self._planner = ReleasePlanner(
+            self._provider,
+            self._layout,
+            self._local,
+            Compatibility(self._provider.blobs, self._layout, self._model.tags),
+            lambda: self.destination,
+        )
+        self._unfinished = Unfinished(
+            self._provider.blobs, self._layout, self._planner.unfinished, notify
+        )
 
     @property
     def provider(self) -> Provider:
@@ -129,7 +134,7 @@ class Releases:
 
     def status(self) -> Deployment:
         """Read what the platform has of the model."""
-        return self._provider.describe(self._model.name)
+        return self._read().deployment
 
     def history(self, limit: int | None = None) -> tuple[Release, ...]:
         """Read the releases, or the last of them, from the ledger; oldest first."""
@@ -174,30 +179,23 @@ class Releases:
     def plan_deploy(self, number: int | None = None) -> Plan:
         """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
         revision, source, artifact = self._local.read(number)
-        plan = self._plan_revision(revision, source)
+        plan = self._planner.deploy(self._read(), revision, source)
         if not plan.actions:
             return plan
         return replace(plan, warnings=(*self._provider.check(artifact), *plan.warnings))
 
     def plan_promote(self, version: str | None = None, *, percent: int = ALL) -> Plan:
         """Plan what `promote` would do; changes nothing."""
-        if not 1 <= percent <= ALL:
-            raise UserError(
-                f"{percent} is not a percentage of the traffic", hint="give one from 1 to 100"
-            )
-        seen = self.status()
-        chosen = planner.newest(seen) if version is None else planner.choose(seen, version)
-        return self._plan_traffic(Operation.PROMOTE, chosen, seen, percent)
+        _check_percent(percent)
+        return self._planner.promote(self._read(), version, percent)
 
     def plan_rollback(self, to: str | None = None) -> Plan:
         """Plan what `rollback` would do; changes nothing."""
-        return self._plan_back(self.status(), to, self._unfinished.move())
+        return self._planner.roll_back(self._read(), to, self._unfinished.move())
 
     def plan_undeploy(self, version: str | None = None, *, everything: bool = False) -> Plan:
         """Plan what `undeploy` would do; changes nothing."""
-        seen = self.status()
-        ids = to_remove(self._provider.blobs, self._layout, seen, version, everything=everything)
-        return self._plan_removal(seen, ids)
+        return self._planner.undeploy(self._read(), version, everything=everything)
 
     def deploy(self, number: int | None = None) -> Outcome:
         """Put a version of the model, the newest by default, beside what is live.
@@ -212,7 +210,9 @@ class Releases:
             for warning in self._provider.check(artifact):
                 self._notify(f"warning: {warning}")
 
-        return self._carry_out(lambda: self._plan_revision(revision, source), prepare)
+        return self._carry_out(
+            lambda reading: self._planner.deploy(reading, revision, source), prepare
+        )
 
     def promote(self, version: str | None = None, *, percent: int = ALL) -> Outcome:
         """Give a deployed version, the newest by default, all traffic or a percentage of it.
@@ -220,7 +220,8 @@ class Releases:
         Of what is left the others keep their shares in proportion. Raises UserError for a
         percentage that is not 1 to 100, or where the platform cannot split traffic.
         """
-        return self._carry_out(lambda: self.plan_promote(version, percent=percent))
+        _check_percent(percent)
+        return self._carry_out(lambda reading: self._planner.promote(reading, version, percent))
 
     def rollback(self, to: str | None = None) -> Outcome:
         """Give all traffic back to the revision before the live one, or to the one named.
@@ -228,21 +229,20 @@ class Releases:
         A rollback that was cut off is continued, however far it came; a promotion that was cut off
         is taken back.
         """
-        before, left = self.status().live, self._unfinished.move()
+        first, left = self._read(), self._unfinished.move()
 
-        def plan() -> Plan:
-            seen = self.status()
-            if seen.live != before:
+        def plan(reading: Reading) -> Plan:
+            if reading.deployment.live != first.deployment.live:
                 raise ConflictError(
                     "another release moved the traffic meanwhile",
-                    where=f"{seen.model} on {seen.target}",
+                    where=f"{self._model.name} on {self._target.name}",
                     hint="look at `cloudserve history` and run it again",
                 )
-            return self._plan_back(seen, to, left)
+            return self._planner.roll_back(reading, to, left)
 
         # Recorded also where nothing had moved: the next rollback goes back from here.
         is_undoing = left is not None and left.operation is Operation.PROMOTE
-        return self._carry_out(plan, is_recorded=is_undoing)
+        return self._carry_out(plan, reading=first, is_recorded=is_undoing)
 
     def undeploy(self, version: str | None = None, *, everything: bool = False) -> Outcome:
         """Remove a version without traffic from the platform, or all of them, or everything.
@@ -251,7 +251,9 @@ class Releases:
         and its endpoint. The files, manifests and the ledger stay in the bucket. Raises
         ConflictError for a version that has traffic.
         """
-        return self._carry_out(lambda: self.plan_undeploy(version, everything=everything))
+        return self._carry_out(
+            lambda reading: self._planner.undeploy(reading, version, everything=everything)
+        )
 
     def apply(self, approved: Plan) -> Outcome:
         """Carry out a plan that was made before, if it is still what has to be done.
@@ -262,76 +264,44 @@ class Releases:
         """
         check_destination(approved, self.destination)
 
-        def plan() -> Plan:
-            present = self._plan_again(approved)
+        def plan(reading: Reading) -> Plan:
+            present = self._planner.again(reading, approved)
             with closing(self._ledger().newest()) as newest:
                 check_approved(approved, present, newest)
             return replace(present, warnings=approved.warnings)
 
         return self._carry_out(plan, approved=plan_id(approved))
 
-    def _plan_again(self, approved: Plan) -> Plan:
-        revision = approved.revision
-        if approved.operation is Operation.DEPLOY:
-            has_upload = any(action.kind == UPLOAD for action in approved.actions)
-            source = self._local.source_of(revision) if has_upload else None
-            return self._plan_revision(revision, source)
-        seen = self.status()
-        if approved.operation is Operation.UNDEPLOY:
-            return self._plan_removal(seen, None if approved.everything else approved.removes)
-        try:
-            chosen = planner.choose(seen, revision.id)
-            return self._plan_traffic(approved.operation, chosen, seen, approved.percent)
-        except UserError as error:
-            raise outdated(approved, error.message) from error
-
-    def _plan_revision(self, revision: Revision, source: Path | None) -> Plan:
-        plan = planner.plan_deploy(self._provider, self._layout, revision, source)
-        return self._compatibility.check(replace(plan, destination=self.destination), source)
-
-    def _plan_removal(self, seen: Deployment, ids: tuple[str, ...] | None) -> Plan:
-        plan = plan_undeploy(self._provider, self._layout, seen, ids)
-        return replace(plan, destination=self.destination)
-
-    def _plan_back(self, seen: Deployment, to: str | None, left: Release | None) -> Plan:
-        if to is not None:
-            chosen = planner.choose(seen, to)
-        elif left is not None:
-            chosen = target_of(left, seen)
-        else:
-            with closing(self._ledger().newest()) as newest:
-                chosen = planner.before(seen, newest)
-        return self._plan_traffic(Operation.ROLLBACK, chosen, seen)
-
-    def _plan_traffic(
-        self, operation: Operation, chosen: Deployed, seen: Deployment, percent: int = ALL
-    ) -> Plan:
-        plan = planner.plan_traffic(
-            self._provider, self._target.name, operation, chosen, seen, percent
-        )
-        return self._compatibility.check(replace(plan, destination=self.destination))
+    def _read(self) -> Reading:
+        return self._provider.read(self._model.name)
 
     def _carry_out(
         self,
-        make_plan: Callable[[], Plan],
+        make_plan: Callable[[Reading], Plan],
         prepare: Callable[[], None] = lambda: None,
         *,
+        reading: Reading | None = None,
         approved: str = "",
         is_recorded: bool = False,
     ) -> Outcome:
-        """Carry out a plan; one without actions is recorded only if `is_recorded`."""
-        plan = make_plan()
-        if not (plan.actions or is_recorded or self._unfinished.is_left(plan.operation)):
-            return Outcome(plan, self.status())
+        """Plan from one reading, and again from another under the lock; carry the second plan out.
+
+        A plan without actions is recorded only if `is_recorded`.
+        """
+        reading = reading or self._read()
+        plan = make_plan(reading)
+        if not (plan.actions or is_recorded or self._unfinished.is_left(plan.operation, reading)):
+            return Outcome(plan, reading.deployment)
         buckets = self._begin(plan, prepare) if plan.actions else ()
         run, who, is_done = uuid.uuid4().hex, actor(self._environ), False
         try:
             with lock(self._provider.blobs, self._layout.lock, release=run, who=who) as held:
-                plan = make_plan()
+                reading = self._read()
+                plan = make_plan(reading)
                 # The new bucket is a step of this release, though a plan made now has it not.
                 plan = replace(plan, actions=(*buckets, *plan.actions)) if plan.actions else plan
                 is_done = not plan.actions
-                supersedes = self._unfinished.end(run, who)
+                supersedes = self._unfinished.end(run, who, reading)
                 if plan.actions or is_recorded:  # another release may have done it meanwhile
                     recorder = Recorder(self._ledger(), plan, run, who, approved, supersedes)
                     perform = self._performer(plan, who).perform
@@ -359,16 +329,6 @@ class Releases:
             self._provider.blobs.ensure(quiet)
         return buckets
 
-    def _plan_of(self, left: Release) -> Plan:
-        """Plan what an earlier release was for, from what is there now."""
-        if left.operation is Operation.DEPLOY:
-            return self._plan_revision(Revision(number_of(left.revision), left.digest), None)
-        seen = self.status()
-        if left.operation is Operation.UNDEPLOY:
-            return self._plan_removal(seen, None if left.everything else left.removes)
-        chosen = planner.choose(seen, left.revision)
-        return self._plan_traffic(left.operation, chosen, seen, left.percent)
-
     def _performer(self, plan: Plan, who: str) -> Performer:
         return Performer(
             self._provider,
@@ -383,6 +343,13 @@ class Releases:
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)
+
+
+def _check_percent(percent: int) -> None:
+    if not 1 <= percent <= ALL:
+        raise UserError(
+            f"{percent} is not a percentage of the traffic", hint="give one from 1 to 100"
+        )
 
 
 def _number(version: str) -> int:

@@ -47,13 +47,13 @@ class OwnershipContract:
     ) -> None:
         one = put(mine, MODEL, 1, first)
         perform(mine, plan(mine, MODEL, one))
-        before = mine.describe(MODEL)
+        before = mine.read(MODEL).deployment
         with pytest.raises(ConflictError, match="mine") as error:
-            theirs.describe(MODEL)
+            theirs.read(MODEL)
         assert error.value.hint
         with pytest.raises(ConflictError, match="mine"):
             theirs.predict(MODEL, BODY)
-        assert mine.describe(MODEL) == before
+        assert mine.read(MODEL).deployment == before
 
     def test_a_plan_of_another_target_does_not_touch_it(
         self, mine: Provider, theirs: Provider, first: Path, second: Path
@@ -62,22 +62,22 @@ class OwnershipContract:
         actions = plan(theirs, MODEL, two)  # made while nothing was there
         one = put(mine, MODEL, 1, first)
         perform(mine, plan(mine, MODEL, one))
-        before, answer = mine.describe(MODEL), mine.predict(MODEL, BODY)
+        before, answer = mine.read(MODEL).deployment, mine.predict(MODEL, BODY)
         with pytest.raises(ConflictError):
             perform(theirs, actions)
-        assert (mine.describe(MODEL), mine.predict(MODEL, BODY)) == (before, answer)
+        assert (mine.read(MODEL).deployment, mine.predict(MODEL, BODY)) == (before, answer)
 
     def test_targets_with_names_of_their_own_are_apart(
         self, mine: Provider, apart: Provider, first: Path, second: Path
     ) -> None:
         one = put(mine, MODEL, 1, first)
         perform(mine, plan(mine, MODEL, one))
-        before, answer = mine.describe(MODEL), mine.predict(MODEL, BODY)
-        assert apart.describe(MODEL).revisions == ()
+        before, answer = mine.read(MODEL).deployment, mine.predict(MODEL, BODY)
+        assert apart.read(MODEL).deployment.revisions == ()
         for step in _releases(apart, first, second):
             step()
-            assert (mine.describe(MODEL), mine.predict(MODEL, BODY)) == (before, answer)
-        assert live(mine.describe(MODEL)) == {one.id: 1.0}
+            assert (mine.read(MODEL).deployment, mine.predict(MODEL, BODY)) == (before, answer)
+        assert live(mine.read(MODEL).deployment) == {one.id: 1.0}
 
     def test_a_lock_is_the_endpoints(
         self, mine: Provider, theirs: Provider, apart: Provider

@@ -42,9 +42,9 @@ def locate(provider: Provider, model: str, revision: Revision) -> Location:
 
 
 def plan(provider: Provider, model: str, revision: Revision) -> tuple[Action, ...]:
-    """Plan a deployment from what is there now."""
+    """Read the platform and plan a deployment."""
     location = locate(provider, model, revision)
-    return provider.plan_deploy(model, revision, location, provider.describe(model))
+    return provider.plan_deploy(provider.read(model), revision, location)
 
 
 def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
@@ -57,15 +57,14 @@ def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
 
 def promote(provider: Provider, model: str, revision: Revision, percent: int = 100) -> None:
     """Give a revision all traffic, or a part."""
-    seen = provider.describe(model)
-    perform(provider, provider.plan_traffic(model, revision.id, seen, percent))
+    perform(provider, provider.plan_traffic(provider.read(model), revision.id, percent))
 
 
 def removal(provider: Provider, model: str, *revisions: Revision) -> tuple[Action, ...]:
     """Plan to undeploy these revisions, or the model as a whole."""
     assert isinstance(provider, UndeployProvider)
     ids = tuple(revision.id for revision in revisions) or None
-    return provider.plan_undeploy(model, ids, provider.describe(model))
+    return provider.plan_undeploy(provider.read(model), ids)
 
 
 def live(seen: Deployment) -> dict[str, float]:
@@ -112,7 +111,7 @@ class ProviderContract:
         assert provider.destination().is_same(found)
 
     def test_a_model_that_is_not_there_is_an_empty_deployment(self, provider: Provider) -> None:
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert (seen.model, seen.revisions, dict(seen.traffic)) == (MODEL, (), {})
         assert seen.state is None
 
@@ -126,12 +125,12 @@ class ProviderContract:
         self, provider: Provider
     ) -> None:
         assert all(provider.check(Artifact("2.4.0", 10_000, 4)))
-        assert provider.describe(MODEL).revisions == ()
+        assert provider.read(MODEL).deployment.revisions == ()
 
     def test_planning_changes_nothing(self, provider: Provider, first: Path) -> None:
         revision = put(provider, MODEL, 1, first)
         assert plan(provider, MODEL, revision) == plan(provider, MODEL, revision)
-        assert provider.describe(MODEL).revisions == ()
+        assert provider.read(MODEL).deployment.revisions == ()
 
     def test_a_plan_is_data_with_unique_ids_and_sentences(
         self, provider: Provider, first: Path
@@ -148,7 +147,7 @@ class ProviderContract:
     ) -> None:
         revision = put(provider, MODEL, 1, first)
         perform(provider, plan(provider, MODEL, revision))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert [d.revision for d in seen.revisions] == [revision]
         assert seen.revisions[0].state is State.READY
         assert seen.revisions[0].source.startswith(provider.blobs.url)
@@ -164,7 +163,7 @@ class ProviderContract:
         perform(provider, plan(provider, MODEL, one))
         perform(provider, plan(provider, MODEL, two))
         body = b'{"instances": [1.0]}'
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         old = provider.predict(MODEL, body, one.id)
         assert provider.predict(MODEL, body) == old
         if self.asks_any_revision:
@@ -175,16 +174,16 @@ class ProviderContract:
             assert error.value.hint
 
         promote(provider, MODEL, two)
-        seen = provider.describe(MODEL)
-        assert live(seen) == {two.id: 1.0}
+        reading = provider.read(MODEL)
+        assert live(reading.deployment) == {two.id: 1.0}
         if not self.asks_any_revision:
             new = provider.predict(MODEL, body, two.id)
         assert new != old
         assert provider.predict(MODEL, body) == new
-        assert provider.plan_traffic(MODEL, two.id, seen) == ()
+        assert provider.plan_traffic(reading, two.id) == ()
 
         promote(provider, MODEL, one)
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         assert provider.predict(MODEL, body) == old
 
     def test_a_third_revision_leaves_the_live_one_alone_and_the_first_can_come_back(
@@ -198,11 +197,11 @@ class ProviderContract:
             perform(provider, plan(provider, MODEL, revision))
         promote(provider, MODEL, two)
         perform(provider, plan(provider, MODEL, three))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert live(seen) == {two.id: 1.0}
         assert {d.revision for d in seen.revisions} == {one, two, three}
         promote(provider, MODEL, one)
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
         assert answer == {"predictions": [2.5]}
 
@@ -219,23 +218,23 @@ class ProviderContract:
             with pytest.raises(UserError) as error:
                 promote(provider, MODEL, two, 10)
             assert error.value.hint
-            assert live(provider.describe(MODEL)) == {one.id: 1.0}
+            assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
             return
         for percent in (10, 50):
             promote(provider, MODEL, two, percent)
-            seen = provider.describe(MODEL)
-            assert live(seen) == {one.id: 1 - percent / 100, two.id: percent / 100}
-            assert provider.plan_traffic(MODEL, two.id, seen, percent) == ()
+            reading = provider.read(MODEL)
+            assert live(reading.deployment) == {one.id: 1 - percent / 100, two.id: percent / 100}
+            assert provider.plan_traffic(reading, two.id, percent) == ()
         body = b'{"instances": [1.0]}'
         answers = {provider.predict(MODEL, body) for _ in range(64)}
         assert len(answers) == len((one, two))  # one chance in 2 ** 63 to be wrong
 
         perform(provider, plan(provider, MODEL, three))
-        assert live(provider.describe(MODEL)) == {one.id: 0.5, two.id: 0.5}
+        assert live(provider.read(MODEL).deployment) == {one.id: 0.5, two.id: 0.5}
         promote(provider, MODEL, three, 20)
-        assert live(provider.describe(MODEL)) == {one.id: 0.4, two.id: 0.4, three.id: 0.2}
+        assert live(provider.read(MODEL).deployment) == {one.id: 0.4, two.id: 0.4, three.id: 0.2}
         promote(provider, MODEL, one)
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
 
     def test_a_plan_that_is_made_twice_is_the_same(
         self, provider: Provider, first: Path, second: Path
@@ -244,12 +243,30 @@ class ProviderContract:
         assert plan(provider, MODEL, one) == plan(provider, MODEL, one)
         perform(provider, plan(provider, MODEL, one))
         assert plan(provider, MODEL, two) == plan(provider, MODEL, two)
-        before = provider.describe(MODEL)
+        before = provider.read(MODEL).deployment
         perform(provider, plan(provider, MODEL, two))
-        seen, again = provider.describe(MODEL), provider.describe(MODEL)
-        assert before.fingerprint != seen.fingerprint == again.fingerprint
-        traffic = provider.plan_traffic(MODEL, two.id, seen)
-        assert traffic == provider.plan_traffic(MODEL, two.id, again)
+        reading, again = provider.read(MODEL), provider.read(MODEL)
+        fingerprint = reading.deployment.fingerprint
+        assert before.fingerprint != fingerprint == again.deployment.fingerprint
+        traffic = provider.plan_traffic(reading, two.id)
+        assert traffic == provider.plan_traffic(again, two.id)
+
+    def test_a_plan_is_made_of_its_reading_whatever_has_changed_since(
+        self, provider: Provider, first: Path, second: Path
+    ) -> None:
+        one, two, three = (
+            put(provider, MODEL, number, source)
+            for number, source in ((1, first), (2, second), (3, first))
+        )
+        for revision in (one, two):
+            perform(provider, plan(provider, MODEL, revision))
+        reading, location = provider.read(MODEL), locate(provider, MODEL, three)
+        deploy = provider.plan_deploy(reading, three, location)
+        traffic = provider.plan_traffic(reading, two.id)
+        perform(provider, traffic)
+        assert provider.read(MODEL).deployment.fingerprint != reading.deployment.fingerprint
+        assert provider.plan_deploy(reading, three, location) == deploy
+        assert provider.plan_traffic(reading, two.id) == traffic
 
     def test_a_revision_that_is_there_needs_nothing(self, provider: Provider, first: Path) -> None:
         revision = put(provider, MODEL, 1, first)
@@ -263,10 +280,9 @@ class ProviderContract:
         for revision in (one, two):
             for action in plan(provider, MODEL, revision):
                 perform(provider, (action, action))
-        seen = provider.describe(MODEL)
-        for action in provider.plan_traffic(MODEL, two.id, seen):
+        for action in provider.plan_traffic(provider.read(MODEL), two.id):
             perform(provider, (action, action))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert {d.revision for d in seen.revisions} == {one, two}
         assert live(seen) == {two.id: 1.0}
 
@@ -280,7 +296,7 @@ class ProviderContract:
             perform(provider, plan(provider, model, revision)[:done])
             perform(provider, plan(provider, model, revision))
             assert plan(provider, model, revision) == ()
-            assert live(provider.describe(model)) == {revision.id: 1.0}
+            assert live(provider.read(model).deployment) == {revision.id: 1.0}
 
     def test_a_first_revision_that_fails_says_why_and_is_replaced(
         self, provider: Provider, first: Path, broken: Path
@@ -290,14 +306,14 @@ class ProviderContract:
             perform(provider, plan(provider, MODEL, revision))
         assert error.value.message
         assert error.value.hint
-        failed = provider.describe(MODEL).find(revision.id)
+        failed = provider.read(MODEL).deployment.find(revision.id)
         assert failed is not None
         assert failed.state is State.FAILED
         assert failed.reason
 
         put(provider, MODEL, 1, first)
         perform(provider, plan(provider, MODEL, revision))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert [d.state for d in seen.revisions] == [State.READY]
         assert live(seen) == {revision.id: 1.0}
 
@@ -309,14 +325,14 @@ class ProviderContract:
         two = put(provider, MODEL, 2, broken)
         with pytest.raises(RemoteError):
             perform(provider, plan(provider, MODEL, two))
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         assert provider.predict(MODEL, b'{"instances": [1.0]}')
 
         put(provider, MODEL, 2, second)
         perform(provider, plan(provider, MODEL, two))
         assert plan(provider, MODEL, two) == ()
         promote(provider, MODEL, two)
-        assert live(provider.describe(MODEL)) == {two.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {two.id: 1.0}
 
     def test_another_digest_of_one_number_is_another_revision(
         self, provider: Provider, first: Path, second: Path
@@ -325,7 +341,7 @@ class ProviderContract:
         new = put(provider, MODEL, 1, second, salt="changed")
         perform(provider, plan(provider, MODEL, old))
         perform(provider, plan(provider, MODEL, new))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert {d.revision for d in seen.revisions} == {old, new}
 
     def test_models_of_one_account_are_apart(
@@ -333,9 +349,9 @@ class ProviderContract:
     ) -> None:
         one, other = put(provider, "one", 1, first), put(provider, "one-more", 1, second)
         perform(provider, plan(provider, "one", one))
-        assert provider.describe("one-more").revisions == ()
+        assert provider.read("one-more").deployment.revisions == ()
         perform(provider, plan(provider, "one-more", other))
-        assert len(provider.describe("one").revisions) == 1
+        assert len(provider.read("one").deployment.revisions) == 1
         body = b'{"instances": [1.0]}'
         assert provider.predict("one", body) != provider.predict("one-more", body)
 
@@ -361,7 +377,7 @@ class ProviderContract:
         for revision in (one, two):
             perform(provider, plan(provider, MODEL, revision))
         perform(provider, removal(provider, MODEL, two))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert [d.revision for d in seen.revisions] == [one]
         assert live(seen) == {one.id: 1.0}
         assert removal(provider, MODEL, two) == ()
@@ -369,9 +385,9 @@ class ProviderContract:
 
         perform(provider, plan(provider, MODEL, two))
         promote(provider, MODEL, two)
-        assert live(provider.describe(MODEL)) == {two.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {two.id: 1.0}
         perform(provider, removal(provider, MODEL, one))
-        assert [d.revision for d in provider.describe(MODEL).revisions] == [two]
+        assert [d.revision for d in provider.read(MODEL).deployment.revisions] == [two]
 
     def test_a_model_is_undeployed_as_a_whole_and_can_come_back(
         self, provider: Provider, first: Path, second: Path
@@ -387,16 +403,16 @@ class ProviderContract:
         assert len({action.id for action in actions}) == len(actions)
         for action in actions:
             perform(provider, (action, action))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert (seen.revisions, dict(seen.traffic)) == ((), {})
         assert removal(provider, MODEL) == ()
         with pytest.raises(RemoteError):
             provider.predict(MODEL, b'{"instances": [1.0]}')
-        assert live(provider.describe("other")) == {other.id: 1.0}
+        assert live(provider.read("other").deployment) == {other.id: 1.0}
         assert provider.predict("other", b'{"instances": [1.0]}')
 
         perform(provider, plan(provider, MODEL, one))
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
         assert answer == {"predictions": [2.5]}
 
@@ -413,7 +429,7 @@ class ProviderContract:
             perform(provider, actions[:done])
             perform(provider, removal(provider, MODEL))
             assert removal(provider, MODEL) == ()
-            assert provider.describe(MODEL).revisions == ()
+            assert provider.read(MODEL).deployment.revisions == ()
             done += 1
 
     def test_nothing_is_undeployed_where_nothing_is(self, provider: Provider) -> None:
@@ -429,7 +445,7 @@ class ProviderContract:
         with pytest.raises(RemoteError):
             perform(provider, plan(provider, MODEL, two))
         perform(provider, removal(provider, MODEL, two))
-        seen = provider.describe(MODEL)
+        seen = provider.read(MODEL).deployment
         assert [d.revision for d in seen.revisions] == [one]
         assert live(seen) == {one.id: 1.0}
 

@@ -14,7 +14,7 @@ from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Deployed, Deployment, Revision, State
+from cloudserve.release.nouns import Action, Deployed, Deployment, Reading, Revision, State
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
 from cloudserve.storage.contract import Blob, Expect
@@ -86,33 +86,36 @@ class MemoryPlatform:
     performed: list[str] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
     place: Destination = OFFLINE
+    readings: int = 0
 
     def destination(self):
         return self.place
 
-    def describe(self, model):
-        return Deployment(model, "here", tuple(self.deployed.values()), dict(self.traffic))
+    def read(self, model):
+        self.readings += 1
+        return Reading(Deployment(model, "here", tuple(self.deployed.values()), dict(self.traffic)))
 
     def check(self, artifact):
         return self.warnings
 
-    def plan_deploy(self, model, revision, location, seen):
-        if seen.find(revision.id):
+    def plan_deploy(self, reading, revision, location):
+        if reading.deployment.find(revision.id):
             return ()
         args = {"number": revision.number, "digest": revision.digest, "url": location.root_url}
         return (Action("create", "create", f"create {revision.id}", args),)
 
-    def plan_traffic(self, model, revision_id, seen, percent=100):
-        wanted = split(seen.traffic, revision_id, percent)
-        if wanted == percents(seen.traffic):
+    def plan_traffic(self, reading, revision_id, percent=100):
+        traffic = reading.deployment.traffic
+        wanted = split(traffic, revision_id, percent)
+        if wanted == percents(traffic):
             return ()
         return (Action("move", "move", f"move to {revision_id}", wanted),)
 
-    def plan_undeploy(self, model, revision_ids, seen):
-        ids = [d.revision.id for d in seen.revisions]
+    def plan_undeploy(self, reading, revision_ids):
+        ids = [d.revision.id for d in reading.deployment.revisions]
         going = [name for name in ids if revision_ids is None or name in revision_ids]
         actions = [Action(f"remove-{n}", "remove", f"remove {n}", {"id": n}) for n in going]
-        if revision_ids is None and self.traffic:
+        if revision_ids is None and reading.deployment.traffic:
             actions.insert(0, Action("silence", "silence", "take the endpoint down"))
         return tuple(actions)
 

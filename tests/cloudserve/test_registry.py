@@ -24,6 +24,44 @@ def test_an_adapter_that_cannot_be_imported_is_named(monkeypatch, value):
     assert caught.value.where == value
 
 
+class OldProvider:
+    """A provider of the contract in which plans took a model and a Deployment."""
+
+    blobs = destination = describe = check = plan_deploy = plan_traffic = perform = predict = None
+
+
+def make_old(target, environ):
+    return OldProvider()
+
+
+def make_half(target, environ):
+    return object()
+
+
+def refusal(monkeypatch, create):
+    point = EntryPoint("mine", f"{__name__}:{create.__name__}", registry.GROUP)
+    monkeypatch.setattr(registry, "adapters", lambda: {"mine": point})
+    with pytest.raises(UserError) as caught:
+        registry.provider(Target("t", "mine"), {})
+    return caught.value
+
+
+def test_an_adapter_of_the_contract_before_readings_is_refused_with_the_change(monkeypatch):
+    error = refusal(monkeypatch, make_old)
+    assert error.message == (
+        "the adapter `mine` has no `read`: it was written for an older version of cloudserve"
+    )
+    assert error.where == f"{__name__}:make_old"
+    assert "`describe(model)` has become `read(model) -> Reading`" in error.hint
+
+
+def test_an_adapter_that_is_not_a_whole_provider_is_refused(monkeypatch):
+    assert refusal(monkeypatch, make_half).message == (
+        "the adapter `mine` has no `blobs`, `destination`, `read`, `check`, `plan_deploy`, "
+        "`plan_traffic`, `perform`, `predict`: it is not a whole Provider"
+    )
+
+
 @pytest.mark.parametrize("missing", sorted(registry.OPTIONAL))
 def test_a_server_without_its_packages_names_the_extra(monkeypatch, missing):
     def fail(module):

@@ -71,6 +71,7 @@ class SageMaker:
             {key: content[key] for key in SETTINGS if key in content},
             found.get("LastModifiedTime"),
             tuple(content.get("ShadowProductionVariants", ())),
+            content,
         )
 
     def endpoint_arns(self) -> Iterator[str]:

@@ -106,25 +106,25 @@ class Packages:
             ClientToken=hashlib.sha256(told.encode()).hexdigest()[:DIGITS_IN_TOKEN],
         )
 
-    def check(self, model: str, revision_id: str, seen: Deployment) -> None:
+    def check(self, deployment: Deployment, revision_id: str) -> None:
         """Raise CheckFailedError for a revision that is not approved, or was rejected.
 
         A rollback needs no approval, because the version was live; a rejected one is still refused.
         Raises ConflictError if the group belongs to another owner.
         """
-        chosen = seen.find(revision_id)
+        model, chosen = deployment.model, deployment.find(revision_id)
         if not self._group or chosen is None:
             return
         self._check_group()
         found = self._find(model, chosen.revision)
         status = found["ModelApprovalStatus"] if found else None
-        if status == APPROVED or (status != REJECTED and not is_forward(seen, revision_id)):
+        if status == APPROVED or (status != REJECTED and not is_forward(deployment, revision_id)):
             return
         if found is None:
             raise UserError(
                 f"{revision_id} is not registered in the model package group {self._group}",
-                where=f"{model} on {seen.target}",
-                hint=f"cloudserve deploy {model} --target {seen.target} registers it",
+                where=f"{model} on {deployment.target}",
+                hint=f"cloudserve deploy {model} --target {deployment.target} registers it",
             )
         arn = str(found["ModelPackageArn"])
         if status == REJECTED:

@@ -126,12 +126,15 @@ class Owned:
         )
         return self._names.is_own(model, found)
 
+    def check_model(self, model: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        """Raise ConflictError if a SageMaker Model is another owner's."""
+        self._names.claims(model, self._as_model(record, tags))
+
     def check_name(self, model: str, name: str) -> None:
-        """Raise ConflictError if a SageMaker Model of this name is there and is another's."""
+        """Raise ConflictError if a SageMaker Model of this name exists and is another owner's."""
         record = self._api.model(name)
         if record is not None:
-            tags = self._api.tags(record["ModelArn"])
-            self._names.claims(model, self._as_model(record, tags))
+            self.check_model(model, record, self._api.tags(record["ModelArn"]))
 
     def other_owner(self, arn: str) -> Owner | None:
         """Return the owner that a resource's tags tell, if it is another one."""

@@ -16,15 +16,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import (
-    Action,
-    Artifact,
-    Deployed,
-    Deployment,
-    Location,
-    Revision,
-    State,
-)
+from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
 from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
@@ -45,22 +37,12 @@ from .planning.checks import Place, check, check_body, check_options
 from .planning.planner import Planner
 from .planning.single_revision import StagedPlanner
 from .planning.undeploy import Removal
-from .records import (
-    CHANGING,
-    ONLY,
-    Endpoint,
-    model_name,
-    revision_id_of,
-    revision_of,
-    source_of,
-    without_underscores,
-)
+from .records import ONLY, model_name, without_underscores
+from .snapshot import SnapshotReader, snapshot_of
 
 if TYPE_CHECKING:
     from .api import SageMaker
 
-NOT_THERE = "not on the endpoint"
-"""Why nobody gets the answers of a revision whose SageMaker Model alone is there."""
 ARN_COLONS = 5
 """`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
 
@@ -126,6 +108,7 @@ class SageMakerEndpoints:
         self._options = options
         self._planner = kind(options, image, api, names)
         self._performer = Performer(api, poller, blobs, self._owned)
+        self._reader = SnapshotReader(api, names, self._owned, staged=options.staged)
         self._packages = Packages(options, image, api, self._owned)
         self._removal = Removal(options, image, api, names, self._owned)
         self._archives = Archives(blobs)
@@ -144,30 +127,13 @@ class SageMakerEndpoints:
         """Return what a release's lock protects: the endpoint in its region."""
         return f"sagemaker/{self._options.region}/{self._names.endpoint(model).lower()}"
 
-    def describe(self, model: str) -> Deployment:
+    def read(self, model: str) -> Reading:
         """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.
 
-        `traffic` has an entry for each variant, 0 for those that only stand by. Raises
-        ConflictError for an endpoint of that name that is another owner's, or another model's.
+        Raises ConflictError for an endpoint of that name that is another owner's, or another
+        model's.
         """
-        name = self._names.endpoint(model)
-        endpoint = self._owned.endpoint(model)
-        if endpoint is None:
-            return Deployment(model, self._target, self._revisions(model, None, {}))
-        shares: dict[str, float] = {}
-        for variant, share in endpoint.shares.items():
-            revision = endpoint.revision(variant, name)
-            shares[revision] = shares.get(revision, 0.0) + share
-        revisions = self._revisions(model, endpoint, shares)
-        return Deployment(
-            model,
-            self._target,
-            revisions,
-            shares,
-            endpoint.state,
-            endpoint.reason,
-            name,
-        )
+        return self._reader.read(model)
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model and the target's fields with SageMaker's limits, bucket, alarms, image.
@@ -178,34 +144,36 @@ class SageMakerEndpoints:
         return check(artifact, self._options, place, self._api)
 
     def plan_deploy(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
         """Plan a SageMaker Model, of an archive where it needs one, and an endpoint with it.
 
-        Raises ConflictError where another owner has a SageMaker Model of its name.
+        Raises ConflictError if another owner has a SageMaker Model of its name.
         """
-        if seen.find(revision.id) is None:
-            self._owned.check_name(model, model_name(self._names.endpoint(model), revision.id))
-        actions = self._planner.deploy(model, revision, location, seen)
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        found = snapshot.models.get(revision.id)
+        if found is not None and reading.deployment.find(revision.id) is None:
+            self._owned.check_model(model, found.record, found.tags)
+        actions = self._planner.deploy(reading, revision, location)
         archived, key = self._options.archived, archive_key(location)
         archive = self._archives.plan(location, key) if archived else ()
         return (*archive, *actions, *self._packages.plan(model, revision, location))
 
     def plan_traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+        self, reading: Reading, revision_id: str, percent: int = 100
     ) -> tuple[Action, ...]:
         """Plan new weights; a revision that was taken off the endpoint is put on it again.
 
         Raises CheckFailedError for one that the target's package group has not approved.
         """
-        self._packages.check(model, revision_id, seen)
-        return self._planner.traffic(model, revision_id, seen, percent)
+        self._packages.check(reading.deployment, revision_id)
+        return self._planner.traffic(reading, revision_id, percent)
 
     def plan_undeploy(
-        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+        self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
         """Plan to take revisions off the endpoint, or to delete all that serves the model."""
-        return self._removal.plan(model, revision_ids, seen)
+        return self._removal.plan(reading, revision_ids)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait until the endpoint is in service."""
@@ -263,46 +231,3 @@ class SageMakerEndpoints:
                 hint=f"cloudserve deploy {model} --target {self._target}, with its --version",
             )
         return name
-
-    def _revisions(
-        self, model: str, endpoint: Endpoint | None, shares: dict[str, float]
-    ) -> tuple[Deployed, ...]:
-        """Read the model's revisions; those with an endpoint of their own get a share of 0."""
-        names = self._api.model_names(f"{self._names.endpoint(model)}-v")
-        found = (self._deployed(model, name, endpoint, shares) for name in names)
-        return tuple(deployed for deployed in found if deployed)
-
-    def _deployed(
-        self, model: str, name: str, endpoint: Endpoint | None, shares: dict[str, float]
-    ) -> Deployed | None:
-        """Return the revision that a SageMaker Model is, or None when it is not ours."""
-        base = self._names.endpoint(model)
-        revision_id = revision_id_of(name, base)
-        record = self._api.model(name) if revision_id else None
-        if record is None:
-            return None
-        tags = self._api.tags(record["ModelArn"])
-        revision = revision_of(tags)
-        if revision is None or revision.id != revision_id:
-            return None
-        if not self._owned.is_own(model, record, tags):
-            return None
-        source, created = source_of(record), record["CreationTime"]
-        if endpoint and endpoint.shadowed_by(revision.id, base):
-            shares.setdefault(revision.id, 0.0)
-            return Deployed(revision, State.READY, source, created)
-        if self._options.staged and endpoint and not endpoint.serves(revision.id, base):
-            endpoint = self._api.endpoint(name)
-            if endpoint is not None:
-                shares.setdefault(revision.id, 0.0)
-        if endpoint is None or not _concerns(endpoint, revision.id, base):
-            return Deployed(revision, State.READY, source, created, NOT_THERE)
-        reason = endpoint.reason if endpoint.state is State.FAILED else None
-        return Deployed(revision, endpoint.state, source, created, reason)
-
-
-def _concerns(endpoint: Endpoint, revision_id: str, base: str) -> bool:
-    """Say whether an endpoint's state is a revision's: it is on it, or may be on its way."""
-    return endpoint.serves(revision_id, base) or (
-        endpoint.status in CHANGING and not endpoint.staged
-    )

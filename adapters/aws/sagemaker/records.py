@@ -62,6 +62,8 @@ class Endpoint:
     modified: datetime | None = None
     shadows: tuple[Spec, ...] = ()
     """Variants that get copies of requests, and whose answers nobody gets."""
+    config_record: Mapping[str, Any] = field(default_factory=dict)
+    """DescribeEndpointConfig's answer for `config`; {} if the configuration was deleted."""
 
     @property
     def state(self) -> State:

@@ -15,7 +15,15 @@ import msgspec
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployment,
+    Location,
+    Reading,
+    Revision,
+    State,
+)
 from cloudserve.release.provider import Provider
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import BlobStore, Notify
@@ -101,17 +109,17 @@ class AiPlatform:
         """Return what a release's lock protects: the model in its project."""
         return f"ai-platform/{self._options.project}/{self._names.model(model)}"
 
-    def describe(self, model: str) -> Deployment:
+    def read(self, model: str) -> Reading:
         """Read the model, its versions and its default version.
 
         Raises ConflictError when the platform's name belongs to another owner or model.
         """
         found = self._names.check(self._ml, model)
         if found is None:
-            return Deployment(model, self._target)
-        name = self._names.model(model)
-        revisions = (deployed(version) for version in self._ml.list_versions(name))
-        return Deployment(
+            return Reading(Deployment(model, self._target), frozenset())
+        versions = tuple(self._ml.list_versions(self._names.model(model)))
+        revisions = map(deployed, versions)
+        deployment = Deployment(
             model,
             self._target,
             tuple(revision for revision in revisions if revision),
@@ -119,6 +127,7 @@ class AiPlatform:
             State.READY,
             endpoint=str(found["name"]),
         )
+        return Reading(deployment, frozenset(map(short_name, versions)))
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model with the platform's limits and the runtime's TensorFlow.
@@ -128,10 +137,11 @@ class AiPlatform:
         return check(artifact, self._options)
 
     def plan_deploy(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
         """Plan the model, if it is missing, and the version; a failed one is deleted first."""
-        there = seen.find(revision.id)
+        deployment = reading.deployment
+        model, there = deployment.model, deployment.find(revision.id)
         args = {"model": model, "revision": revision.id}
         match there.state if there else None:
             case State.READY:
@@ -145,20 +155,22 @@ class AiPlatform:
                     where=self._ml.url(self._names.model(model), platform_name(revision.id)),
                     hint="run the same command again when it is gone",
                 )
-        actions = [] if seen.endpoint else [self._plan_model(model)]
+        actions = [] if deployment.endpoint else [self._plan_model(model)]
         if there is not None:
             sentence = f"delete the failed version {platform_name(revision.id)}"
             actions.append(Action("delete-version", "delete-version", sentence, args))
         actions.append(self._plan_version(model, revision, location))
-        if seen.revisions and not seen.traffic:
+        if deployment.revisions and not deployment.traffic:
             # Only the very first version becomes the default by itself; here that one failed.
-            actions += self.plan_traffic(model, revision.id, seen)
+            actions += self.plan_traffic(reading, revision.id)
         return tuple(actions)
 
     def plan_traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+        self, reading: Reading, revision_id: str, percent: int = 100
     ) -> tuple[Action, ...]:
         """Plan to make a version the default one; raises UserError for a part of the traffic."""
+        deployment = reading.deployment
+        model, live = deployment.model, deployment.live
         if percent < ALL:
             raise UserError(
                 "AI Platform has one default version, which gets all traffic",
@@ -166,10 +178,10 @@ class AiPlatform:
                 hint="promote without --percent; Vertex AI splits traffic: "
                 f"cloudserve migrate {self._target}",
             )
-        if seen.traffic.get(revision_id) == 1.0:
+        if deployment.traffic.get(revision_id) == 1.0:
             return ()
         name = self._names.model(model)
-        undo = f"set {platform_name(seen.live)} as the default version" if seen.live else ""
+        undo = f"set {platform_name(live)} as the default version" if live else ""
         return (
             Action(
                 "set-default",
@@ -181,21 +193,22 @@ class AiPlatform:
         )
 
     def plan_undeploy(
-        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+        self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
         """Plan to delete versions, the default one last, and a model that has no others then.
 
         Raises ConflictError where the default version is ours and others' versions stay.
         """
-        if not seen.endpoint:
+        deployment, every = reading.deployment, _versions(reading)
+        if not deployment.endpoint:
             return ()
+        model = deployment.model
         name = self._names.model(model)
-        every = {short_name(version) for version in self._ml.list_versions(name)}
-        ids = [d.revision.id for d in seen.revisions]
+        ids = [d.revision.id for d in deployment.revisions]
         going = ids if revision_ids is None else [i for i in ids if i in revision_ids]
-        going.sort(key=lambda revision_id: seen.traffic.get(revision_id, 0.0))
+        going.sort(key=lambda revision_id: deployment.traffic.get(revision_id, 0.0))
         strangers = sorted(every - {platform_name(revision_id) for revision_id in ids})
-        if strangers and going and seen.traffic.get(going[-1]):
+        if strangers and going and deployment.traffic.get(going[-1]):
             raise ConflictError(
                 f"{going[-1]} is the default version, and {', '.join(strangers)} of the model "
                 f"{name} are not cloudserve's",
@@ -261,3 +274,9 @@ class AiPlatform:
         return Action(
             "create-version", "create-version", sentence, args, f"delete the version {name}"
         )
+
+
+def _versions(reading: Reading) -> frozenset[str]:
+    """Return the names of all versions of a model, also those of other tools."""
+    names: frozenset[str] = reading.snapshot
+    return names

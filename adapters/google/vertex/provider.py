@@ -15,7 +15,15 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Artifact, Deployment, Location, Revision, State
+from cloudserve.release.nouns import (
+    Action,
+    Artifact,
+    Deployment,
+    Location,
+    Reading,
+    Revision,
+    State,
+)
 from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import BlobStore, Notify
 
@@ -36,7 +44,7 @@ from .planning.planner import Planner
 from .planning.undeploy import plan_removal
 from .records import deployed, last_part
 from .regions import check_region, known_regions
-from .snapshot import check_endpoint, look
+from .snapshot import check_endpoint, read_snapshot
 
 if TYPE_CHECKING:
     from ..gcs.located import LocatedBlobs
@@ -124,26 +132,28 @@ class Vertex:
         place = f"{self._options.project}.{self._options.region}"
         return f"vertex/{place}/{self._names.endpoint(model)}"
 
-    def describe(self, model: str) -> Deployment:
+    def read(self, model: str) -> Reading:
         """Read the model's versions and its endpoint.
 
         `traffic` has an entry for each deployment, 0 for idle ones. Raises ConflictError when the
         platform's names belong to another owner or model.
         """
-        seen = look(self._api, self._names, model)
-        revisions = tuple(deployed(version, seen.endpoint) for version in seen.versions)
-        if seen.endpoint is None:
-            return Deployment(model, self._target, revisions)
-        under_way = self._operations_under_way(seen.endpoint_id)
-        return Deployment(
+        snapshot = read_snapshot(self._api, self._names, model)
+        endpoint = snapshot.endpoint
+        revisions = tuple(deployed(version, endpoint) for version in snapshot.versions)
+        if endpoint is None:
+            return Reading(Deployment(model, self._target, revisions), snapshot)
+        under_way = self._operations_under_way(snapshot.endpoint_id)
+        deployment = Deployment(
             model,
             self._target,
             revisions,
-            seen.endpoint.shares,
+            endpoint.shares,
             State.UPDATING if under_way else State.READY,
             f"operation {', '.join(under_way)} is running" if under_way else None,
-            endpoint=seen.endpoint.name,
+            endpoint=endpoint.name,
         )
+        return Reading(deployment, snapshot)
 
     def _operations_under_way(self, endpoint_id: str) -> list[str]:
         """Return the operations on the endpoint that are not done: of a run that was cut off."""
@@ -158,24 +168,22 @@ class Vertex:
         return check(artifact, self._options, self._blobs)
 
     def plan_deploy(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
         """Plan the endpoint, the model version and its deployment beside what is live."""
-        del seen  # the planner needs more of the platform's state than this
-        return self._planner.deploy(model, revision, location)
+        return self._planner.deploy(reading, revision, location)
 
     def plan_traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int = 100
+        self, reading: Reading, revision_id: str, percent: int = 100
     ) -> tuple[Action, ...]:
-        """Plan a traffic split, the aliases that go with it, and who is undeployed after it."""
-        return self._planner.traffic(model, revision_id, seen, percent)
+        """Plan a traffic split, the aliases that go with it, and the undeployments after it."""
+        return self._planner.traffic(reading, revision_id, percent)
 
     def plan_undeploy(
-        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+        self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
         """Plan to undeploy and delete versions, or the endpoint and the model as a whole."""
-        del seen  # more of the platform's state is needed than this
-        return plan_removal(self._api, self._names, model, revision_ids)
+        return plan_removal(self._api, reading, revision_ids)
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait for its operation."""
@@ -194,7 +202,7 @@ class Vertex:
 
     def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
-        version = look(self._api, self._names, model).version(revision_id)
+        version = read_snapshot(self._api, self._names, model).version(revision_id)
         if version is None or version.failed:
             raise UserError(
                 f"{revision_id} has no model version that works",
@@ -205,7 +213,7 @@ class Vertex:
         return self._batches.run(model, name, revision_id, batch, notify)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
-        if self.describe(model).traffic.get(revision_id) == 1.0:
+        if self.read(model).deployment.traffic.get(revision_id) == 1.0:
             return
         raise UserError(
             f"Vertex AI cannot ask {revision_id} alone: the endpoint's traffic decides who answers",

@@ -1,4 +1,4 @@
-"""What Vertex AI has of a model, read in two calls and told in the adapter's own nouns."""
+"""One reading of Vertex AI for one model, in two calls: its versions and its endpoint."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
+from cloudserve.release.nouns import Reading
 from cloudserve.release.owner import Owner
 
 from ...ownership import MODEL, Found
@@ -20,7 +21,7 @@ OUT_OF_DATE = "run the same command again: the plan is out of date"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """A model's versions that are revisions of ours, and its endpoint."""
 
     model_id: str
@@ -46,7 +47,13 @@ class Seen:
         return next((v for v in self.versions if alias in v.aliases), None)
 
 
-def look(api: VertexApi, names: Names, model: str) -> Seen:
+def snapshot_of(reading: Reading) -> Snapshot:
+    """Return the adapter's own part of a reading."""
+    snapshot: Snapshot = reading.snapshot
+    return snapshot
+
+
+def read_snapshot(api: VertexApi, names: Names, model: str) -> Snapshot:
     """Read a model and its endpoint.
 
     Raises ConflictError when either is there under this name and belongs to another owner or model.
@@ -63,7 +70,7 @@ def look(api: VertexApi, names: Names, model: str) -> Seen:
         claimed = names.own.claims(model, there)
     names.check_versions(model, records or (), api.url(api.model_name(model_id)))
     versions = tuple(filter(None, map(version_of, records or ())))
-    return Seen(
+    return Snapshot(
         model_id,
         endpoint_id,
         records is not None,
@@ -94,7 +101,7 @@ def _beside(api: VertexApi, names: Names, model: str) -> Iterator[Found]:
 
 
 def check_endpoint(api: VertexApi, names: Names, model: str) -> Record | None:
-    """Read a model's endpoint, or None; raises ConflictError as `look` does."""
+    """Read a model's endpoint, or None; raises ConflictError as `read_snapshot` does."""
     endpoint_id = names.endpoint(model)
     found = api.endpoint(endpoint_id)
     if found is None:
@@ -106,24 +113,24 @@ def check_endpoint(api: VertexApi, names: Names, model: str) -> Record | None:
     return found
 
 
-def require_version(api: VertexApi, seen: Seen, revision_id: str) -> Version:
+def require_version(api: VertexApi, snapshot: Snapshot, revision_id: str) -> Version:
     """Return the version that is a revision now; raises ConflictError where there is none."""
-    version = seen.version(revision_id)
+    version = snapshot.version(revision_id)
     if version is None:
         raise ConflictError(
-            f"there is no version {revision_id} of {seen.model_id}",
-            where=api.url(api.model_name(seen.model_id)),
+            f"there is no version {revision_id} of {snapshot.model_id}",
+            where=api.url(api.model_name(snapshot.model_id)),
             hint=OUT_OF_DATE,
         )
     return version
 
 
-def require_endpoint(api: VertexApi, seen: Seen) -> Endpoint:
+def require_endpoint(api: VertexApi, snapshot: Snapshot) -> Endpoint:
     """Return the endpoint; raises ConflictError where there is none."""
-    if seen.endpoint is None:
+    if snapshot.endpoint is None:
         raise ConflictError(
-            f"there is no endpoint {seen.endpoint_id}",
-            where=api.url(api.endpoint_name(seen.endpoint_id)),
+            f"there is no endpoint {snapshot.endpoint_id}",
+            where=api.url(api.endpoint_name(snapshot.endpoint_id)),
             hint=OUT_OF_DATE,
         )
-    return seen.endpoint
+    return snapshot.endpoint

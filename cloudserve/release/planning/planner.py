@@ -16,6 +16,7 @@ from cloudserve.release.nouns import (
     Deployment,
     Operation,
     Plan,
+    Reading,
     Revision,
     State,
 )
@@ -28,14 +29,13 @@ from cloudserve.release.traffic import ALL
 
 
 def plan_deploy(
-    provider: Provider, layout: Layout, revision: Revision, source: Path | None
+    provider: Provider, layout: Layout, reading: Reading, revision: Revision, source: Path | None
 ) -> Plan:
     """Plan to deploy a revision beside existing ones; no actions if it is already deployed.
 
     `source` is its local directory; None if it is not available, because it was uploaded before.
     """
-    model = layout.model
-    seen = provider.describe(model)
+    model, deployment = layout.model, reading.deployment
     location = layout.location(revision)
     actions: list[Action] = []
     if not provider.blobs.exists():
@@ -49,7 +49,7 @@ def plan_deploy(
                 undo=f"delete the objects under {location.root_url}",
             )
         )
-    actions.extend(provider.plan_deploy(model, revision, location, seen))
+    actions.extend(provider.plan_deploy(reading, revision, location))
     return Plan(
         Operation.DEPLOY,
         layout.target,
@@ -57,8 +57,8 @@ def plan_deploy(
         revision,
         tuple(actions),
         source=source,
-        previous=seen.live,
-        state=seen.fingerprint,
+        previous=deployment.live,
+        state=deployment.fingerprint,
     )
 
 
@@ -71,79 +71,81 @@ def create_bucket(url: str) -> Action:
 
 def plan_traffic(
     provider: Provider,
-    target: str,
+    layout: Layout,
+    reading: Reading,
     operation: Operation,
     chosen: Deployed,
-    seen: Deployment,
     percent: int = ALL,
 ) -> Plan:
-    """Plan to give one deployed revision a share of the traffic; no actions when it has it."""
+    """Plan to give one deployed revision a share of the traffic; no actions if it has it."""
+    deployment = reading.deployment
+    model, target = layout.model, layout.target
     if chosen.state is not State.READY:
         because = f": {chosen.reason}" if chosen.reason else ""
         raise ConflictError(
             f"{chosen.revision.id} is {chosen.state}, not ready{because}",
-            where=f"{seen.model} on {target}",
-            hint=f"cloudserve deploy {seen.model} --target {target}",
+            where=f"{model} on {target}",
+            hint=f"cloudserve deploy {model} --target {target}",
         )
-    _check_rest(seen, chosen.revision.id, percent)
-    actions = provider.plan_traffic(seen.model, chosen.revision.id, seen, percent)
+    _check_rest(deployment, chosen.revision.id, percent)
     return Plan(
         operation,
         target,
-        seen.model,
+        model,
         chosen.revision,
-        actions,
-        previous=seen.live,
+        provider.plan_traffic(reading, chosen.revision.id, percent),
+        previous=deployment.live,
         percent=percent,
-        state=seen.fingerprint,
+        state=deployment.fingerprint,
     )
 
 
-def _check_rest(seen: Deployment, chosen: str, percent: int) -> None:
-    others = [name for name, share in seen.traffic.items() if share > 0 and name != chosen]
+def _check_rest(deployment: Deployment, chosen: str, percent: int) -> None:
+    others = [name for name, share in deployment.traffic.items() if share > 0 and name != chosen]
     if percent < ALL and not others:
         raise UserError(
             f"no revision beside {chosen} has traffic: nobody would take the other "
             f"{ALL - percent} %",
-            where=f"{seen.model} on {seen.target}",
-            hint=f"cloudserve promote {seen.model} --target {seen.target}, without --percent",
+            where=f"{deployment.model} on {deployment.target}",
+            hint=f"cloudserve promote {deployment.model} --target {deployment.target}, "
+            "without --percent",
         )
 
 
-def choose(seen: Deployment, wanted: str) -> Deployed:
+def choose(deployment: Deployment, wanted: str) -> Deployed:
     """Find a deployed revision by `2`, `v2`, its id or its digest's beginning.
 
     Raises UserError when none or several fit, with what there is.
     """
-    deployed = {d.revision.id: d for d in seen.revisions}
+    deployed = {d.revision.id: d for d in deployment.revisions}
     fits = meant(wanted, {name: d.revision.digest for name, d in deployed.items()})
     if len(fits) == 1:
         return deployed[fits[0]]
     there = sorted(fits or deployed, key=lambda name: deployed[name].revision.number)
     what = "fits several revisions" if fits else "is not deployed"
-    deploy = f"deploy one: cloudserve deploy {seen.model} --target {seen.target}"
+    deploy = f"deploy one: cloudserve deploy {deployment.model} --target {deployment.target}"
     raise UserError(
-        f"version `{wanted}` of {seen.model} {what}",
-        where=f"{seen.model} on {seen.target}",
+        f"version `{wanted}` of {deployment.model} {what}",
+        where=f"{deployment.model} on {deployment.target}",
         hint=choose_from(there) if there else deploy,
     )
 
 
-def newest(seen: Deployment) -> Deployed:
+def newest(deployment: Deployment) -> Deployed:
     """Return the deployed revision with the highest number, the last made of several."""
-    if not seen.revisions:
+    if not deployment.revisions:
         raise UserError(
-            f"nothing of {seen.model} is deployed",
-            where=f"{seen.model} on {seen.target}",
-            hint=f"cloudserve deploy {seen.model} --target {seen.target}",
+            f"nothing of {deployment.model} is deployed",
+            where=f"{deployment.model} on {deployment.target}",
+            hint=f"cloudserve deploy {deployment.model} --target {deployment.target}",
         )
     return max(
-        seen.revisions,
+        deployment.revisions,
         key=lambda d: (d.revision.number, d.created.timestamp() if d.created else 0.0),
     )
 
 
-def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
+def previously_live(deployment: Deployment, newest: Iterable[Release]) -> Deployed:
     """Return the revision that was live before the present one took over, from the ledger.
 
     `newest` are the releases, newest first, read as needed. Rollbacks are ignored, so a second
@@ -153,25 +155,25 @@ def before(seen: Deployment, newest: Iterable[Release]) -> Deployed:
     Raises UserError when the ledger knows of none.
     """
     releases, again = tee(newest)
-    taken_over = _taken_over(seen, releases)
+    taken_over = _taken_over(deployment, releases)
     for release in again:
         if (
             release.operation in {Operation.DEPLOY, Operation.PROMOTE}
             and release.revision == taken_over
             and release.previous not in {None, taken_over}
         ):
-            return choose(seen, str(release.previous))
+            return choose(deployment, str(release.previous))
     raise UserError(
-        f"there is no earlier revision of {seen.model} to go back to",
-        where=f"{seen.model} on {seen.target}",
+        f"there is no earlier revision of {deployment.model} to go back to",
+        where=f"{deployment.model} on {deployment.target}",
         hint="name the one to go back to; `cloudserve status` lists what is deployed",
     )
 
 
-def _taken_over(seen: Deployment, newest: Iterable[Release]) -> str | None:
-    sharing = {name for name, share in seen.traffic.items() if share > 0}
+def _taken_over(deployment: Deployment, newest: Iterable[Release]) -> str | None:
+    sharing = {name for name, share in deployment.traffic.items() if share > 0}
     if len(sharing) > 1:
         for release in newest:
             if release.operation is Operation.PROMOTE and release.revision in sharing:
                 return release.revision
-    return seen.live
+    return deployment.live

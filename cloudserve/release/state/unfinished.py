@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
-from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
+from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan, Reading
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Event, Ledger, Release
 from cloudserve.release.state.lock import holder_of, is_left
@@ -23,14 +23,14 @@ MOVES = (Operation.PROMOTE, Operation.ROLLBACK)
 class Unfinished:
     """What runs that were cut off left of one model on one target: a release, a lock.
 
-    `plan_of` plans what a release was for, from what is there now.
+    `plan_of` plans from a reading what a release was for.
     """
 
     def __init__(
         self,
         blobs: BlobStore,
         layout: Layout,
-        plan_of: Callable[[Release], Plan],
+        plan_of: Callable[[Reading, Release], Plan],
         notify: Notify,
     ) -> None:
         self._blobs = blobs
@@ -45,7 +45,7 @@ class Unfinished:
         with closing(self._ledger().newest()) as newest:
             return unfinished_move(newest, runs)
 
-    def is_left(self, operation: Operation) -> bool:
+    def is_left(self, operation: Operation, reading: Reading) -> bool:
         """Say whether a run left a lock, or a release that is done and has no end in the ledger.
 
         What a process that lives holds is its own; but a rollback does not report as done what
@@ -57,18 +57,18 @@ class Unfinished:
         left = self._ledger().unfinished()
         if left is None or holder is not None:
             return left is not None and operation is Operation.ROLLBACK
-        return self._is_done(left)
+        return self._is_done(left, reading)
 
-    def end(self, run: str, who: str) -> str:
+    def end(self, run: str, who: str, reading: Reading) -> str:
         """Record the end of a release that is done; return the id of one that is not, or "".
 
-        `run` holds the lock.
+        `run` holds the lock under which `reading` was made.
         """
         ledger = self._ledger()
         left = ledger.unfinished()
         if left is None:
             return ""
-        if not self._is_done(left):
+        if not self._is_done(left, reading):
             return "" if left.has_end else left.id
         ledger.finish(left, who, run)
         self._notify(
@@ -77,9 +77,9 @@ class Unfinished:
         )
         return ""
 
-    def _is_done(self, left: Release) -> bool:
+    def _is_done(self, left: Release, reading: Reading) -> bool:
         try:
-            return not self._plan_of(left).actions
+            return not self._plan_of(reading, left).actions
         except (UserError, ConflictError, CheckFailedError):
             return False  # such as a revision that is not deployed any more
 
@@ -99,18 +99,18 @@ def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Re
     return last if _target(last) else None
 
 
-def target_of(left: Release, seen: Deployment) -> Deployed:
+def target_of(left: Release, deployment: Deployment) -> Deployed:
     """Return what a rollback after an unfinished release gives the traffic to.
 
     Raises UserError when it is not deployed any more.
     """
     wanted = _target(left)
-    found = seen.find(wanted or "")
+    found = deployment.find(wanted or "")
     if found is None:
         raise UserError(
             f"the {left.operation} of {left.revision} by {left.who} was not finished, and "
             f"{wanted} is not deployed any more",
-            where=f"{seen.model} on {seen.target}",
+            where=f"{deployment.model} on {deployment.target}",
             hint="name the revision to go back to; `cloudserve status` lists what is deployed",
         )
     return found

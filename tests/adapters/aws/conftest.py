@@ -9,9 +9,14 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.project import Target
 from cloudserve.testing.provider_contract import perform, plan, put
-from tests.adapters.aws.scripted import LOGS, NO_MODEL, provider_at, refused, tagged
+from tests.adapters.aws.scripted import LOGS, NO_MODEL, ok, provider_at, refused, tagged
 
-BY_DEFAULT = {"ListTags": tagged(), "DescribeModel": refused("ValidationException", NO_MODEL)}
+BY_DEFAULT = {
+    "ListTags": tagged(),
+    "ListModels": ok({"Models": []}),
+    "ListEndpoints": ok({"Endpoints": []}),
+    "DescribeModel": refused("ValidationException", NO_MODEL),
+}
 """What the scripted service answers where a test does not say: all is the target's own."""
 ROLE = "arn:aws:iam::000000000000:role/serving"
 

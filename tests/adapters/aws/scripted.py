@@ -12,7 +12,7 @@ from cloudserve.adapters.aws.session import Access
 from cloudserve.adapters.ownership import Ownership
 from cloudserve.adapters.polling import Poller
 
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Location, Revision
 from cloudserve.release.owner import Owner
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
@@ -23,7 +23,6 @@ LOCATION = Location("s3://some-bucket", "cloudserve/x/", "half", 2)
 ARN = "arn:aws:sagemaker:eu-west-1:000000000000:endpoint/half"
 NOT_FOUND = f'Could not find endpoint "{ARN}".'
 NO_MODEL = 'Could not find model "arn:aws:sagemaker:eu-west-1:0:model/m".'
-EMPTY = Deployment("half", "aws")
 NAMES = Ownership(
     "aws", Owner("some-bucket", "aws", "some-bucket"), "{model}", without_underscores, str, True
 )
@@ -46,7 +45,7 @@ def refused(code, message, status=400):
 def tagged(**more):
     """Return ListTags' answer for a resource of the target's."""
     tags = NAMES.tags("half") | {f"cloudserve-{key}": value for key, value in more.items()}
-    return ok({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]})
+    return ok({"Tags": [{"Key": key, "Value": str(value)} for key, value in tags.items()]})
 
 
 def variants(**weights):

@@ -15,7 +15,7 @@ class Stopper:
 
     def __init__(self, platform, monkeypatch, number, *, after, error):
         self.left, self.after, self.error = number, after, error
-        for owner, names in ((platform.blobs, CALLS), (platform, ("describe", "perform"))):
+        for owner, names in ((platform.blobs, CALLS), (platform, ("read", "perform"))):
             for name in names:
                 monkeypatch.setattr(owner, name, self.around(getattr(owner, name)))
 
@@ -135,7 +135,7 @@ def test_a_release_that_is_done_says_so_when_its_result_cannot_be_read(releases,
     def before_write(key):
         entries = [name for name in platform.blobs.objects if "/ledger/" in name]
         if "/ledger/" in key and len(entries) == 3:  # the fourth says that it is finished
-            platform.describe = down
+            platform.read = down
 
     platform.blobs.before_write = before_write
     with pytest.raises(RemoteError) as caught:

@@ -32,8 +32,8 @@ class Platform(MemoryPlatform):
 
     name: str = ""
 
-    def plan_traffic(self, model, revision_id, seen, percent=100):
-        moves = super().plan_traffic(model, revision_id, seen, percent)
+    def plan_traffic(self, reading, revision_id, percent=100):
+        moves = super().plan_traffic(reading, revision_id, percent)
         if self.name == revision_id:
             return moves
         return (*moves, Action("name", "name", f"name {revision_id}", {"name": revision_id}))
@@ -97,7 +97,7 @@ class Terminal:
         with self._monkeypatch.context() as patch:
             for owner, names in (
                 (self.platform.blobs, CALLS),
-                (self.platform, ("describe", "perform")),
+                (self.platform, ("read", "perform")),
             ):
                 for name in names:
                     patch.setattr(owner, name, around(name, getattr(owner, name)))

@@ -95,12 +95,12 @@ class Catalogs:
             else:
                 return
 
-    def models(self) -> tuple[str, ...]:
-        """Return the models that have revisions on the endpoint."""
+    def models(self, but: str = "") -> tuple[str, ...]:
+        """Return the models that have revisions on the endpoint, without the model `but`."""
         prefix = f"{ROOT}/{self._endpoint}/catalog/"
         names = (blob.key.removeprefix(prefix) for blob in self._blobs.list(prefix))
         models = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return tuple(model for model in models if self.read(model).revisions)
+        return tuple(model for model in models if model != but and self.read(model).revisions)
 
     def has(self, model: str) -> bool:
         """Say whether a model was ever on the endpoint."""

@@ -14,8 +14,9 @@ from ..endpoint_config import as_text, settings, told, variant
 from ..options import Options
 from ..ownership import Owned
 from ..planning.actions import Args, await_endpoint, create_endpoint, delete_failed, update_endpoint
-from ..planning.undeploy import delete_configs, delete_endpoint, delete_models
+from ..planning.undeploy import delete_config, delete_endpoint, delete_models, owned_configs
 from ..records import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
+from ..snapshot import tagged_model
 
 if TYPE_CHECKING:
     from ..api import SageMaker
@@ -59,10 +60,12 @@ class MultiModelPlanner:
             replace(action, kind=DELETE_SHARED) if action.kind == "delete-endpoint" else action
             for action in actions
         ]
-        actions += delete_configs(self._api, owned, self._name, OWNER, None)
+        configs = owned_configs(self._api, owned, self._name, OWNER, (there,))
+        actions += [delete_config(config, OWNER) for config in configs]
         pattern = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
         names = filter(pattern.fullmatch, self._api.model_names(f"{self._name}-"))
-        return [*actions, *delete_models(self._api, owned, sorted(names), OWNER)]
+        models = (tagged_model(self._api, name) for name in sorted(names))
+        return [*actions, *delete_models(owned, models, OWNER)]
 
     def _create(self, config: Action) -> Action:
         return create_endpoint(config, self._name, ONLY, self._told)

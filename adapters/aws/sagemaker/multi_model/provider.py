@@ -9,7 +9,7 @@ the catalog's word, and a promotion moves nothing on the endpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from cloudserve.release.nouns import (
     Deployed,
     Deployment,
     Location,
+    Reading,
     Revision,
     State,
 )
@@ -35,14 +36,22 @@ from ..model_files.archive import MAKE, Archives
 from ..options import Options
 from ..ownership import Owned
 from ..planning.checks import Place, check, check_body
-from ..records import FAILED
-from .catalog import Catalogs, Entry
+from ..records import FAILED, Endpoint
+from .catalog import Catalog, Catalogs, Entry
 from .planner import DELETE_SHARED, OWNER, MultiModelPlanner
 
 if TYPE_CHECKING:
     from ..api import SageMaker
 
 LOAD, SET_LIVE, UNLOAD = "load-model", "set-live", "unload-model"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSnapshot:
+    """The shared endpoint and a model's catalog; `Reading.snapshot` of this provider."""
+
+    endpoint: Endpoint | None
+    catalog: Catalog
 
 
 class MultiModelEndpoint:
@@ -84,13 +93,14 @@ class MultiModelEndpoint:
         """Return what a release's lock protects: one model on the endpoint in its region."""
         return f"sagemaker/{self._options.region}/{self._name.lower()}/{model}"
 
-    def describe(self, model: str) -> Deployment:
+    def read(self, model: str) -> Reading:
         """Read the endpoint and the model's catalog.
 
         Raises ConflictError for an endpoint of that name that is another owner's, or not one of
         many models.
         """
         endpoint, catalog = self._owned.endpoint(OWNER), self._catalogs.read(model)
+        snapshot = SharedSnapshot(endpoint, catalog)
         revisions = tuple(
             Deployed(
                 entry.revision,
@@ -102,16 +112,17 @@ class MultiModelEndpoint:
             for name, entry in sorted(catalog.revisions.items(), key=_by_number)
         )
         if endpoint is None:
-            return Deployment(model, self._target, revisions)
+            return Reading(Deployment(model, self._target, revisions), snapshot)
         serves = endpoint.status != FAILED
         traffic = {
             name: float(name == catalog.live)
             for name, entry in catalog.revisions.items()
             if serves and not entry.reason
         }
-        return Deployment(
+        deployment = Deployment(
             model, self._target, revisions, traffic, endpoint.state, endpoint.reason, self._name
         )
+        return Reading(deployment, snapshot)
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model and the target's fields with SageMaker's limits, bucket, image."""
@@ -120,18 +131,15 @@ class MultiModelEndpoint:
         )
 
     def plan_deploy(
-        self,
-        model: str,
-        revision: Revision,
-        location: Location,
-        seen: Deployment,  # noqa: ARG002 - the catalog says it, too
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
         """Plan the endpoint where it is not as wanted, the archive, and that it is loaded once."""
-        before = self._planner.endpoint(self._owned.endpoint(OWNER))
+        model, snapshot = reading.deployment.model, _snapshot(reading)
+        before = self._planner.endpoint(snapshot.endpoint)
         target = _target(model, revision.id)
         # The container looks for NUMBER/ at the top of each archive (python_service.py).
         archive = self._archives.plan(location, self._catalogs.prefix + target, alone=True)
-        entry = self._catalogs.read(model).find(revision)
+        entry = snapshot.catalog.find(revision)
         if entry is not None and not entry.reason and not archive:
             return before
         args: dict[str, str | int | float] = {
@@ -143,37 +151,38 @@ class MultiModelEndpoint:
         return (*archive, *before, Action(LOAD, LOAD, sentence, args))
 
     def plan_traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int = ALL
+        self, reading: Reading, revision_id: str, percent: int = ALL
     ) -> tuple[Action, ...]:
         """Plan that requests without a revision are for this one; raises UserError for a part."""
+        model, live = reading.deployment.model, reading.deployment.live
         if percent < ALL:
             raise UserError(
                 "requests to an endpoint of many models name one of them: they cannot be divided",
                 where=f"{model} on {self._target}",
                 hint="promote without --percent, and try it before with `predict --version`",
             )
-        if self._catalogs.read(model).live == revision_id:
+        if _snapshot(reading).catalog.live == revision_id:
             return ()
         args: dict[str, str | int | float] = {"model": model, "revision": revision_id}
         sentence = f"make {revision_id} the live revision of {model} on {self._name}"
-        undo = f"promote {seen.live} again" if seen.live else ""
+        undo = f"promote {live} again" if live else ""
         return (Action(SET_LIVE, SET_LIVE, sentence, args, undo),)
 
     def plan_undeploy(
-        self, model: str, revision_ids: tuple[str, ...] | None, seen: Deployment
+        self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
         """Plan to delete archives, and the endpoint with its last model."""
-        del seen  # the catalog says it, too
-        there = self._catalogs.read(model).revisions
+        model, snapshot = reading.deployment.model, _snapshot(reading)
+        there = snapshot.catalog.revisions
         going = [name for name in there if revision_ids is None or name in revision_ids]
         actions = [self._plan_unload(model, name) for name in sorted(going)]
         if revision_ids is None and self._is_last(model):
-            actions += self._planner.removal(self._owned.endpoint(OWNER), self._owned)
+            actions += self._planner.removal(snapshot.endpoint, self._owned)
         return tuple(actions)
 
     def _is_last(self, model: str) -> bool:
         """Say whether a model was on the endpoint, and no other one is."""
-        return self._catalogs.has(model) and not set(self._catalogs.models()) - {model}
+        return self._catalogs.has(model) and not self._catalogs.models(but=model)
 
     def _plan_unload(self, model: str, revision_id: str) -> Action:
         target = _target(model, revision_id)
@@ -274,6 +283,11 @@ class MultiModelEndpoint:
                 hint="run the same command again: the plan is out of date",
             )
         self._catalogs.change(model, lambda catalog: catalog.promoted(revision_id))
+
+
+def _snapshot(reading: Reading) -> SharedSnapshot:
+    snapshot: SharedSnapshot = reading.snapshot
+    return snapshot
 
 
 def _by_number(named: tuple[str, Entry]) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """Plan what SageMaker has to do where revisions share an endpoint, a variant each.
 
-Reads the endpoint as it is now, never changes it. `staged.py` plans where one is live at a time.
+`single_revision.py` plans where one revision is live at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import ALL, percents, split
 
 from ....ownership import Ownership
@@ -28,6 +28,7 @@ from ..records import (
     model_name,
     weighted,
 )
+from ..snapshot import snapshot_of
 from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Planner:
         self._api = api
 
     def deploy(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
         """Plan a SageMaker Model and an endpoint with it beside what is live.
 
@@ -53,28 +54,31 @@ class Planner:
         A revision that is on the endpoint with another container, other machines or settings
         than the target's is changed where it is.
         """
-        endpoint = self._read(model)
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        endpoint = self._check_shared(snapshot.endpoint)
         if endpoint is not None and endpoint.status in CHANGING:
             return (self._plan_wait(endpoint, revision.id),)
+        there = snapshot.record(revision.id)
         if endpoint is not None and endpoint.has(revision.id) and endpoint.status != FAILED:
-            return self._plan_change(model, revision, location, endpoint)
+            return self._plan_change(model, revision, location, endpoint, there)
         actions = []
         if endpoint is not None and endpoint.status == FAILED:
             actions, endpoint = [delete_failed(model, endpoint)], None
-        there = self._there(model, revision.id, seen)
+        is_ours = reading.deployment.find(revision.id) is not None
+        there = there if is_ours else None
         actions += self._steps.model(model, revision, location, there)
         shares = endpoint.shares if endpoint else {}
         actions += self._plan_config(model, revision.id, endpoint, shares or {revision.id: 1.0})
         return tuple(actions)
 
-    def traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int
-    ) -> tuple[Action, ...]:
+    def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
         """Plan new weights; a revision that was taken off the endpoint is put on it again."""
-        wanted = split(seen.traffic, revision_id, percent)
-        if wanted == percents(seen.traffic):
+        deployment = reading.deployment
+        model = deployment.model
+        wanted = split(deployment.traffic, revision_id, percent)
+        if wanted == percents(deployment.traffic):
             return ()
-        endpoint = self._read(model)
+        endpoint = self._check_shared(snapshot_of(reading).endpoint)
         if endpoint is None or endpoint.status == FAILED:
             raise ConflictError(
                 f"there is no working endpoint {self._names.endpoint(model)}",
@@ -96,12 +100,12 @@ class Planner:
                     "revision": revision_id,
                     "weights": msgspec.json.encode(wanted, order="deterministic").decode(),
                 },
-                f"give it back to {seen.live}" if seen.live else "",
+                f"give it back to {deployment.live}" if deployment.live else "",
             ),
         )
 
-    def _read(self, model: str) -> Endpoint | None:
-        endpoint = self._api.endpoint(self._names.endpoint(model))
+    def _check_shared(self, endpoint: Endpoint | None) -> Endpoint | None:
+        """Return the endpoint; raise ConflictError if it serves one revision at a time."""
         if endpoint is not None and endpoint.staged and endpoint.status != FAILED:
             raise ConflictError(
                 f"the endpoint {endpoint.name} serves one revision at a time, in the variant "
@@ -111,10 +115,6 @@ class Planner:
                 hint="set such a field again, or delete the endpoint and deploy anew",
             )
         return endpoint
-
-    def _there(self, model: str, revision_id: str, seen: Deployment) -> Mapping[str, Any] | None:
-        known = seen.find(revision_id) is not None
-        return self._api.model(self._model(model, revision_id)) if known else None
 
     def _model(self, model: str, revision_id: str) -> str:
         return model_name(self._names.endpoint(model), revision_id)
@@ -131,11 +131,15 @@ class Planner:
         return await_endpoint(endpoint, revision_id)
 
     def _plan_change(
-        self, model: str, revision: Revision, location: Location, endpoint: Endpoint
+        self,
+        model: str,
+        revision: Revision,
+        location: Location,
+        endpoint: Endpoint,
+        there: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
         """Plan the same revision on the target's machines; () where it is on them."""
         name = self._model(model, revision.id)
-        there = self._api.model(name)
         actions = self._steps.model(model, revision, location, there)
         wanted = variant(self._options, revision.id, name)
         before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)

@@ -10,16 +10,18 @@ behind. With `shadow_percent` it is a shadow variant of the model's endpoint ins
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Reading, Revision
 from cloudserve.release.traffic import ALL
 
 from ....ownership import Ownership
 from ..endpoint_config import policy, same_machines, same_settings, settings, shadow, told, variant
 from ..options import Options
 from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, model_name
+from ..snapshot import Snapshot, snapshot_of, staging_endpoint
 from .actions import (
     Steps,
     await_endpoint,
@@ -45,24 +47,26 @@ class StagedPlanner:
         self._api = api
 
     def deploy(
-        self, model: str, revision: Revision, location: Location, seen: Deployment
+        self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
         """Plan the SageMaker Model, and the endpoint that the revision is for now."""
-        main = self._api.endpoint(self._names.endpoint(model))
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        main = snapshot.endpoint
         if main is not None and main.status in CHANGING:
             return (self._plan_wait(main, revision.id, model),)
         is_first = main is None or main.status == FAILED
         if is_first or (main is not None and main.serves(revision.id, main.name)):
             endpoint, name = main, self._names.endpoint(model)
         elif self._options.shadow_percent and main is not None and main.staged:
-            return self._plan_shadow(model, revision, location, main)
+            there = snapshot.record(revision.id)
+            return self._plan_shadow(model, revision, location, main, there)
         else:
             name = self._model(model, revision.id)
-            endpoint = self._api.endpoint(name)
+            endpoint = self._staging(model, revision.id, snapshot)
             if endpoint is not None and endpoint.status in CHANGING:
                 return (self._plan_wait(endpoint, revision.id, model),)
-        known = endpoint is not None or seen.find(revision.id) is not None
-        there = self._api.model(self._model(model, revision.id)) if known else None
+        known = endpoint is not None or reading.deployment.find(revision.id) is not None
+        there = snapshot.record(revision.id) if known else None
         has_failed = endpoint is not None and endpoint.status == FAILED
         before = [delete_failed(model, endpoint)] if endpoint and has_failed else []
         actions = self._steps.model(model, revision, location, there)
@@ -72,12 +76,16 @@ class StagedPlanner:
         return (*before, *actions, *self._plan_endpoint(model, revision.id, endpoint, name, stale))
 
     def _plan_shadow(
-        self, model: str, revision: Revision, location: Location, main: Endpoint
+        self,
+        model: str,
+        revision: Revision,
+        location: Location,
+        main: Endpoint,
+        there: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
         """Plan to send copies of the live revision's requests to one that waits."""
         self._check_stays_async(main)
         name = self._model(model, revision.id)
-        there = self._api.model(name)
         wanted = shadow(self._options, revision.id, name)
         actions = self._steps.model(model, revision, location, there)
         before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
@@ -94,13 +102,13 @@ class StagedPlanner:
         sentence = f"{told_shadow} on {told(wanted)}"
         return (*actions, config, update_endpoint(config, main, revision.id, sentence))
 
-    def traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int
-    ) -> tuple[Action, ...]:
+    def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
         """Plan to replace the live revision by the target's policy; back to an older one at once.
 
         Raises UserError for a percentage.
         """
+        deployment, main = reading.deployment, snapshot_of(reading).endpoint
+        model = deployment.model
         if percent < ALL:
             raise UserError(
                 "this endpoint serves one revision at a time",
@@ -108,32 +116,35 @@ class StagedPlanner:
                 hint="promote without --percent: `update: canary` starts with a part of it, "
                 "and rolls back when an alarm fires",
             )
-        main = self._api.endpoint(self._names.endpoint(model))
         if main is None or main.status == FAILED:
             raise ConflictError(
                 f"there is no working endpoint {self._names.endpoint(model)}",
                 where=self._api.where,
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
-        after = self._plan_clearing(model, revision_id, seen)
+        after = self._plan_clearing(reading, revision_id)
         if main.status in CHANGING:
             return (self._plan_wait(main, revision_id, model), *after)
-        if seen.traffic.get(revision_id, 0.0) == 1.0:
+        if deployment.traffic.get(revision_id, 0.0) == 1.0:
             return tuple(after)
-        forward = is_forward(seen, revision_id)
+        forward = is_forward(deployment, revision_id)
         return (*self._plan_update(model, revision_id, main, forward=forward), *after)
 
-    def _plan_clearing(self, model: str, revision_id: str, seen: Deployment) -> list[Action]:
+    def _plan_clearing(self, reading: Reading, revision_id: str) -> list[Action]:
         """Plan to delete the endpoints of this revision and of older ones: they cost money."""
-        chosen = seen.find(revision_id)
-        names = [
-            self._model(model, deployed.revision.id)
-            for deployed in seen.revisions
+        deployment, snapshot = reading.deployment, snapshot_of(reading)
+        chosen, model = deployment.find(revision_id), deployment.model
+        found = [
+            self._staging(model, deployed.revision.id, snapshot)
+            for deployed in deployment.revisions
             if chosen is not None and _age(deployed) <= _age(chosen)
-            if seen.traffic.get(deployed.revision.id) == 0.0
+            if deployment.traffic.get(deployed.revision.id) == 0.0
         ]
-        found = (self._api.endpoint(name) for name in names)
         return [delete_staging(model, endpoint) for endpoint in found if endpoint is not None]
+
+    def _staging(self, model: str, revision_id: str, snapshot: Snapshot) -> Endpoint | None:
+        name = self._model(model, revision_id)
+        return staging_endpoint(self._api, snapshot, revision_id, name)
 
     def _plan_endpoint(
         self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
@@ -220,12 +231,12 @@ class StagedPlanner:
         return await_endpoint(endpoint, ONLY)
 
 
-def is_forward(seen: Deployment, revision_id: str) -> bool:
+def is_forward(deployment: Deployment, revision_id: str) -> bool:
     """Return whether a revision is newer than the live one: only such updates are gradual.
 
     A rollback is not gradual: the version has served before, and the firing alarm would block it.
     """
-    chosen, live = seen.find(revision_id), seen.find(seen.live or "")
+    chosen, live = deployment.find(revision_id), deployment.find(deployment.live or "")
     return chosen is None or live is None or _age(chosen) > _age(live)
 
 

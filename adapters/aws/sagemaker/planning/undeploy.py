@@ -1,7 +1,7 @@
 """Plan how SageMaker loses revisions of a model, or the model as a whole.
 
 An endpoint goes before the configurations that it was made with, and those before the SageMaker
-Models that they name: `describe` lists a revision by its SageMaker Model, so what a killed run left
+Models that they name: `read` lists a revision by its SageMaker Model, so what a killed run left
 is still found. Only what carries this model's tags is planned. Model packages, archives and files
 stay.
 """
@@ -9,16 +9,17 @@ stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import DIGITS_IN_ID, Action, Deployment
+from cloudserve.release.nouns import DIGITS_IN_ID, Action, Reading
 
 from ....ownership import Ownership
 from ..options import Options
 from ..ownership import Owned
 from ..records import CHANGING, DIGEST, FAILED, Endpoint, Spec, carries, model_name, weighted
+from ..snapshot import TaggedModel, snapshot_of, staging_endpoint
 from .actions import Args, Steps, await_endpoint, update_endpoint
 
 if TYPE_CHECKING:
@@ -38,29 +39,29 @@ class Removal:
         self._names = names
         self._owned = owned
 
-    def plan(
-        self, model: str, revision_ids: Sequence[str] | None, seen: Deployment
-    ) -> tuple[Action, ...]:
-        """Return what takes these revisions off, or all of the model; () where nothing is left."""
-        base = self._names.endpoint(model)
-        main = self._owned.endpoint(model)
+    def plan(self, reading: Reading, revision_ids: Sequence[str] | None) -> tuple[Action, ...]:
+        """Return what removes these revisions, or the whole model; () if nothing is left."""
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        base, main = self._names.endpoint(model), snapshot.endpoint
         if revision_ids is None:
-            going = [deployed.revision.id for deployed in seen.revisions]
-            actions = self._endpoint_goes(model, main) if main else []
+            going = [deployed.revision.id for deployed in reading.deployment.revisions]
+            actions = delete_endpoint(main, model) if main else []
         else:
             going = list(revision_ids)
             actions = self._leave_endpoint(model, going, main) if main else []
         for revision_id in going:
-            staging = self._api.endpoint(model_name(base, revision_id))
-            actions += self._endpoint_goes(model, staging) if staging else []
-        names = [model_name(base, revision_id) for revision_id in going]
-        naming = None if revision_ids is None else frozenset(names)
-        actions += delete_configs(self._api, self._owned, base, model, naming)
-        return (*actions, *delete_models(self._api, self._owned, names, model))
-
-    def _endpoint_goes(self, model: str, endpoint: Endpoint) -> list[Action]:
-        self._owned.check(endpoint, model)
-        return delete_endpoint(endpoint, model)
+            name = model_name(base, revision_id)
+            staging = staging_endpoint(self._api, snapshot, revision_id, name)
+            if staging is not None:
+                self._owned.check(staging, model)
+                actions += delete_endpoint(staging, model)
+        names = {model_name(base, revision_id) for revision_id in going}
+        naming = None if revision_ids is None else names
+        known = (main, *snapshot.staging.values())
+        configs = owned_configs(self._api, self._owned, base, model, known)
+        actions += [delete_config(c, model) for c in configs if _names_one_of(c, naming)]
+        models = (snapshot.models.get(revision_id) for revision_id in going)
+        return (*actions, *delete_models(self._owned, models, model))
 
     def _leave_endpoint(self, model: str, going: Sequence[str], main: Endpoint) -> list[Action]:
         """Plan the endpoint without these revisions' variants; a failed one takes no update."""
@@ -69,7 +70,7 @@ class Removal:
         base = self._names.endpoint(model)
         served = any(main.serves(name, base) for name in going)
         if main.status == FAILED:
-            return self._endpoint_goes(model, main) if served else []
+            return delete_endpoint(main, model) if served else []
         kept = _without(main.variants, going, base)
         shadows = _without(main.shadows, going, base)
         if len(kept) == len(main.variants) and len(shadows) == len(main.shadows):
@@ -113,42 +114,40 @@ def delete_endpoint(endpoint: Endpoint, owner: str) -> list[Action]:
     return [await_endpoint(endpoint, ""), action] if is_changing else [action]
 
 
-def delete_configs(
-    api: SageMaker, owned: Owned, prefix: str, owner: str, naming: frozenset[str] | None
-) -> list[Action]:
-    """Return what deletes an owner's endpoint configurations.
+def owned_configs(
+    api: SageMaker, owned: Owned, prefix: str, owner: str, endpoints: Iterable[Endpoint | None]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield an owner's endpoint configurations, which are named `PREFIX-` and a digest.
 
-    Their names are `PREFIX-` and a digest. With `naming` only those with a variant of one of these
-    SageMaker Models.
+    The configurations of `endpoints` are not read again.
     """
+    known = {endpoint.config: endpoint.config_record for endpoint in endpoints if endpoint}
     pattern = re.compile(rf"{re.escape(prefix)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
-    names = (name for name in api.config_names(f"{prefix}-") if pattern.fullmatch(name))
-    found = ((name, api.config(name)) for name in sorted(names))
-    return [
-        Action(
-            f"delete-config-{name}",
-            "delete-endpoint-config",
-            f"delete the endpoint configuration {name}",
-            {"config": name, "model": owner},
-        )
-        for name, record in found
-        if record is not None
-        and (naming is None or naming & _models_of(record))
-        and owned.owns_config(owner, record)
-    ]
+    for name in sorted(filter(pattern.fullmatch, api.config_names(f"{prefix}-"))):
+        record = known.get(name) or api.config(name)
+        if record and owned.owns_config(owner, record):
+            yield record
+
+
+def delete_config(record: Mapping[str, Any], owner: str) -> Action:
+    """Return the deletion of an endpoint configuration that is tagged as `owner`'s."""
+    name = str(record["EndpointConfigName"])
+    return Action(
+        f"delete-config-{name}",
+        "delete-endpoint-config",
+        f"delete the endpoint configuration {name}",
+        {"config": name, "model": owner},
+    )
 
 
 def delete_models(
-    api: SageMaker, owned: Owned, names: Sequence[str], owner: str
+    owned: Owned, models: Iterable[TaggedModel | None], owner: str
 ) -> Iterator[Action]:
-    """Yield what deletes those of these SageMaker Models that are there and are an owner's."""
-    for name in names:
-        found = api.model(name)
-        if found is None:
-            continue
-        tags = api.tags(str(found["ModelArn"]))
-        if owned.is_own(owner, found, tags):
-            args: Args = {"model": owner, "name": name, "digest": tags.get(DIGEST, "")}
+    """Yield the deletions of those SageMaker Models that exist and are an owner's."""
+    for model in models:
+        if model is not None and owned.is_own(owner, model.record, model.tags):
+            name, digest = model.name, model.tags.get(DIGEST, "")
+            args: Args = {"model": owner, "name": name, "digest": digest}
             yield Action(f"delete-model-{name}", "delete-model", f"delete the model {name}", args)
 
 
@@ -156,6 +155,8 @@ def _without(variants: Sequence[Spec], going: Sequence[str], base: str) -> list[
     return [spec for spec in variants if not any(carries((spec,), name, base) for name in going)]
 
 
-def _models_of(config: Mapping[str, Any]) -> set[str]:
+def _names_one_of(config: Mapping[str, Any], models: Collection[str] | None) -> bool:
+    """Return whether a configuration has a variant of one of these SageMaker Models; None: any."""
     kinds = ("ProductionVariants", "ShadowProductionVariants")
-    return {str(spec.get("ModelName", "")) for kind in kinds for spec in config.get(kind, ())}
+    found = {str(spec.get("ModelName", "")) for kind in kinds for spec in config.get(kind, ())}
+    return models is None or not found.isdisjoint(models)

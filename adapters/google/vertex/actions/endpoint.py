@@ -15,7 +15,7 @@ from ..names import Names
 from ..operations import NOT_THE_MODELS_FAULT, OperationFailedError, Operations
 from ..planning.deployed_models import current, split_with_new, to_take_off
 from ..records import Args, Endpoint, Version
-from ..snapshot import OUT_OF_DATE, Seen, look, require_endpoint, require_version
+from ..snapshot import OUT_OF_DATE, Snapshot, read_snapshot, require_endpoint, require_version
 from .version import VersionSteps, is_conflict
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ class EndpointSteps:
         model, revision_id = str(args["model"]), str(args["revision"])
         there = self._api.endpoint_name(self._names.endpoint(model))
         self._operations.settle(there, self._api.url(there), notify)
-        seen = self._look(model, notify)
-        version = require_version(self._api, seen, revision_id)
-        endpoint = require_endpoint(self._api, seen)
+        snapshot = self._look(model, notify)
+        version = require_version(self._api, snapshot, revision_id)
+        endpoint = require_endpoint(self._api, snapshot)
         wanted = msgspec.json.decode(str(args["deployed"]), type=dict[str, Any])
         if current(endpoint, version, wanted) is not None:
             notify(f"{revision_id}: on the endpoint already")
             return
-        name = self._api.model_name(seen.model_id, version.number)
+        name = self._api.model_name(snapshot.model_id, version.number)
         body: dict[str, Any] = {"deployedModel": {**wanted, "model": name}}
         split = split_with_new(endpoint, revision_id)
         if split:
@@ -118,11 +118,11 @@ class EndpointSteps:
     def undeploy(self, args: Args, notify: Notify) -> None:
         """Take a revision's deployments off; raises ConflictError for one with traffic."""
         model, wanted = str(args["model"]), str(args["revision"])
-        seen = self._look(model, notify)
-        endpoint_id = seen.endpoint_id
+        snapshot = self._look(model, notify)
+        endpoint_id = snapshot.endpoint_id
         where = self._api.url(self._api.endpoint_name(endpoint_id))
-        for placed in to_take_off(seen, wanted, str(args["deployment"])):
-            if seen.endpoint is not None and seen.endpoint.split.get(placed.id):
+        for placed in to_take_off(snapshot, wanted, str(args["deployment"])):
+            if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
                 raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
             operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
             self._operations.finish(operation, f"undeploy {wanted}", where, notify)
@@ -134,7 +134,7 @@ class EndpointSteps:
         name = self._api.endpoint_name(endpoint_id)
         where = self._api.url(name)
         self._operations.settle(name, where, notify)
-        endpoint = look(self._api, self._names, model).endpoint
+        endpoint = read_snapshot(self._api, self._names, model).endpoint
         if endpoint is None or deployment not in {placed.id for placed in endpoint.placed}:
             notify(f"deployment {deployment}: gone already")
             return
@@ -151,7 +151,7 @@ class EndpointSteps:
         endpoint_id = self._names.endpoint(model)
         name = self._api.endpoint_name(endpoint_id)
         self._operations.settle(name, self._api.url(name), notify)
-        if look(self._api, self._names, model).endpoint is None:
+        if read_snapshot(self._api, self._names, model).endpoint is None:
             return
         operation = self._api.delete_endpoint(endpoint_id)
         if operation is not None:
@@ -160,25 +160,27 @@ class EndpointSteps:
     def set_traffic(self, args: Args, notify: Notify) -> None:
         """Give revisions their shares, unless the endpoint was changed since it was read."""
         model = str(args["model"])
-        seen = self._look(model, notify)
-        endpoint = require_endpoint(self._api, seen)
+        snapshot = self._look(model, notify)
+        endpoint = require_endpoint(self._api, snapshot)
         wanted = msgspec.json.decode(str(args["split"]), type=dict[str, int])
         split = {self._deployment(endpoint, name): percent for name, percent in wanted.items()}
         if {key: share for key, share in endpoint.split.items() if share} == split:
             return
         body = {"trafficSplit": split, "etag": endpoint.etag}
-        self._api.patch_endpoint(seen.endpoint_id, "trafficSplit", body)
+        self._api.patch_endpoint(snapshot.endpoint_id, "trafficSplit", body)
 
-    def _look(self, model: str, notify: Notify) -> Seen:
+    def _look(self, model: str, notify: Notify) -> Snapshot:
         """Read the endpoint before it is changed; one without an owner gets the target's labels."""
-        seen = look(self._api, self._names, model)
-        if seen.endpoint is None or seen.is_claimed:
-            return seen
-        labels = {**seen.endpoint.labels, **self._names.own.tags(model)}
-        body = {"labels": labels, "etag": seen.endpoint.etag}
-        self._api.patch_endpoint(seen.endpoint_id, "labels", body)
-        notify(f"endpoint {seen.endpoint_id}: it belongs to {self._names.own.owner} from now on")
-        return look(self._api, self._names, model)
+        snapshot = read_snapshot(self._api, self._names, model)
+        if snapshot.endpoint is None or snapshot.is_claimed:
+            return snapshot
+        labels = {**snapshot.endpoint.labels, **self._names.own.tags(model)}
+        body = {"labels": labels, "etag": snapshot.endpoint.etag}
+        self._api.patch_endpoint(snapshot.endpoint_id, "labels", body)
+        notify(
+            f"endpoint {snapshot.endpoint_id}: it belongs to {self._names.own.owner} from now on"
+        )
+        return read_snapshot(self._api, self._names, model)
 
     def _deployment(self, endpoint: Endpoint, name: str) -> str:
         """Return the id of a revision's deployment, or of a stranger's that has this id."""

@@ -15,7 +15,7 @@ from cloudserve.storage.contract import Notify
 from ..names import Names
 from ..operations import ALREADY_EXISTS, OperationFailedError, Operations
 from ..records import DEFAULT, FAILED, LIVE, PREVIOUS, STATE, Args, Version, description
-from ..snapshot import OUT_OF_DATE, Seen, look, require_version
+from ..snapshot import OUT_OF_DATE, Snapshot, read_snapshot, require_version
 
 if TYPE_CHECKING:
     from ..api import VertexApi
@@ -37,12 +37,12 @@ class VersionSteps:
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id))
         self._operations.settle(self._api.model_name(model_id), where, notify)
-        seen = look(self._api, self._names, model)
-        if self._is_uploaded(seen, args, notify):
+        snapshot = read_snapshot(self._api, self._names, model)
+        if self._is_uploaded(snapshot, args, notify):
             return
         body: dict[str, Any] = {"model": self._version_body(args)}
         key, value = ("modelId", model_id)
-        if seen.exists:
+        if snapshot.exists:
             key, value = ("parentModel", self._api.model_name(model_id))
         try:
             operation = self._api.upload({key: value, **body})
@@ -50,16 +50,16 @@ class VersionSteps:
         except RemoteError as error:
             # An earlier run's request arrived after all.
             is_ours = is_conflict(error) and self._is_uploaded(
-                look(self._api, self._names, model), args, notify
+                read_snapshot(self._api, self._names, model), args, notify
             )
             if not is_ours:
                 raise
 
-    def _is_uploaded(self, seen: Seen, args: Args, notify: Notify) -> bool:
-        there = seen.version(str(args["revision"]))
+    def _is_uploaded(self, snapshot: Snapshot, args: Args, notify: Notify) -> bool:
+        there = snapshot.version(str(args["revision"]))
         if there is None or there.failed or there.container != args["container"]:
             return False
-        notify(f"version {there.number} of {seen.model_id}: there already")
+        notify(f"version {there.number} of {snapshot.model_id}: there already")
         return True
 
     def _version_body(self, args: Args) -> dict[str, Any]:
@@ -84,8 +84,8 @@ class VersionSteps:
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id, number))
         self._operations.settle(self._api.model_name(model_id), where, notify)
-        seen = look(self._api, self._names, model)
-        every = {version.number: version for version in (*seen.versions, *seen.superseded)}
+        snapshot = read_snapshot(self._api, self._names, model)
+        every = {version.number: version for version in (*snapshot.versions, *snapshot.superseded)}
         found = every.pop(number, None)
         if found is None:
             notify(f"version {number}: gone already")
@@ -109,10 +109,10 @@ class VersionSteps:
         name = self._api.model_name(model_id)
         where = self._api.url(name)
         self._operations.settle(name, where, notify)
-        seen = look(self._api, self._names, model)
-        if not seen.exists:
+        snapshot = read_snapshot(self._api, self._names, model)
+        if not snapshot.exists:
             return
-        if seen.records != len(seen.versions) + len(seen.superseded):
+        if snapshot.records != len(snapshot.versions) + len(snapshot.superseded):
             raise ConflictError(
                 f"the model {model_id} has versions that cloudserve did not make",
                 where=where,
@@ -126,7 +126,7 @@ class VersionSteps:
         """Delete a version that is no revision any more; raises ConflictError for one that is."""
         model, number = str(args["model"]), str(args["version"])
         model_id = self._names.model(model)
-        current = look(self._api, self._names, model).version(str(args["revision"]))
+        current = read_snapshot(self._api, self._names, model).version(str(args["revision"]))
         if current is not None and current.number == number:
             raise ConflictError(
                 f"version {number} of {model_id} is {args['revision']} again",
@@ -141,13 +141,13 @@ class VersionSteps:
     def set_aliases(self, args: Args) -> None:
         """Give a revision's version the aliases of the live one, and the one before `previous`."""
         model, revision_id = str(args["model"]), str(args["revision"])
-        seen = look(self._api, self._names, model)
-        version = require_version(self._api, seen, revision_id)
-        before = seen.holder(LIVE)
+        snapshot = read_snapshot(self._api, self._names, model)
+        version = require_version(self._api, snapshot, revision_id)
+        before = snapshot.holder(LIVE)
         if before is not None and before.number != version.number:
-            self._api.merge_aliases(seen.model_id, before.number, [PREVIOUS])
+            self._api.merge_aliases(snapshot.model_id, before.number, [PREVIOUS])
         if not {LIVE, DEFAULT} <= version.aliases:
-            self._api.merge_aliases(seen.model_id, version.number, [LIVE, DEFAULT])
+            self._api.merge_aliases(snapshot.model_id, version.number, [LIVE, DEFAULT])
 
     def mark_failed(self, model: str, version: Version, reason: str) -> None:
         """Write the failure on the version, so that every later run sees it."""

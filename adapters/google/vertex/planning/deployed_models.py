@@ -7,7 +7,7 @@ from typing import Any
 
 from ..machines import holds
 from ..records import Endpoint, Placed, Version
-from ..snapshot import Seen
+from ..snapshot import Snapshot
 
 
 def fits(placed: Placed, wanted: Mapping[str, Any]) -> bool:
@@ -47,7 +47,7 @@ def split_with_new(endpoint: Endpoint, revision_id: str) -> dict[str, int]:
     return {**rest, "0": taken}
 
 
-def to_take_off(seen: Seen, revision_id: str, deployment: str) -> list[Placed]:
+def to_take_off(snapshot: Snapshot, revision_id: str, deployment: str) -> list[Placed]:
     """Return a revision's deployments, or the one of this id."""
-    placed = seen.endpoint.placed if seen.endpoint else ()
+    placed = snapshot.endpoint.placed if snapshot.endpoint else ()
     return [p for p in placed if p.revision == revision_id and deployment in {"", p.id}]

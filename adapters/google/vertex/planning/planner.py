@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
+from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import percents, split
 
 from ..images import Availability, artifact_uri, container_spec, fingerprint
@@ -16,7 +16,7 @@ from ..machines import holds, machine_spec, scaling
 from ..names import Names
 from ..options import Options
 from ..records import DEFAULT, LIVE, PREVIOUS, Placed, Version
-from ..snapshot import Seen, look
+from ..snapshot import Snapshot, snapshot_of
 from .deployed_models import fits
 
 if TYPE_CHECKING:
@@ -35,57 +35,58 @@ class Planner:
         self._api = api
         self._available = available
 
-    def deploy(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
+    def deploy(
+        self, reading: Reading, revision: Revision, location: Location
+    ) -> tuple[Action, ...]:
         """Plan a model version and a deployment of it beside what is live.
 
         A version that failed, or that another container should serve, is uploaded anew under the
         same revision; a deployment on other machines is replaced, with the share it had.
         """
-        seen = look(self._api, self._names, model)
-        self._check_endpoint(seen)
-        actions = [] if seen.endpoint else [self._create_endpoint(model)]
-        version = seen.version(revision.id)
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        self._check_endpoint(snapshot)
+        actions = [] if snapshot.endpoint else [self._create_endpoint(model)]
+        version = snapshot.version(revision.id)
         uploads = self._upload(model, revision, location, version)
         now = None if uploads else version
         actions += uploads
-        actions += self._place(model, revision.id, now, seen)
-        actions += self._first_traffic(model, revision.id, now, seen)
+        actions += self._place(model, revision.id, now, snapshot)
+        actions += self._first_traffic(model, revision.id, now, snapshot)
         if version and uploads:
             actions.append(self._delete_version(model, revision.id, version))
-        for old in seen.superseded:
+        for old in snapshot.superseded:
             if old.revision == revision:
                 actions.append(self._delete_version(model, revision.id, old))
-        return (*actions, *self._prune(model, seen, {revision.id, *_with_traffic(seen)}))
+        return (*actions, *self._prune(model, snapshot, {revision.id, *_with_traffic(snapshot)}))
 
-    def traffic(
-        self, model: str, revision_id: str, seen: Deployment, percent: int
-    ) -> tuple[Action, ...]:
+    def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
         """Plan shares of the traffic; a revision that was undeployed is deployed again first."""
-        now = look(self._api, self._names, model)
-        version = now.version(revision_id)
-        if now.endpoint is None or version is None:
+        deployment, snapshot = reading.deployment, snapshot_of(reading)
+        model, version = deployment.model, snapshot.version(revision_id)
+        if snapshot.endpoint is None or version is None:
             raise ConflictError(
-                f"there is no endpoint {now.endpoint_id} with {revision_id}",
-                where=self._api.url(self._api.endpoint_name(now.endpoint_id)),
+                f"there is no endpoint {snapshot.endpoint_id} with {revision_id}",
+                where=self._api.url(self._api.endpoint_name(snapshot.endpoint_id)),
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
         actions: list[Action] = []
-        if not now.endpoint.placements(revision_id):
+        if not snapshot.endpoint.placements(revision_id):
             actions.append(self._deploy_model(model, revision_id))
-        wanted = split(seen.traffic, revision_id, percent)
-        if wanted != percents(seen.traffic):
-            actions.append(self._set_traffic(model, wanted, seen.live))
-        if wanted == {revision_id: 100}:
+        shares = split(deployment.traffic, revision_id, percent)
+        if shares != percents(deployment.traffic):
+            actions.append(self._set_traffic(model, shares, deployment.live))
+        if shares == {revision_id: 100}:
             actions += self._aliases(model, revision_id, version)
-        return (*actions, *self._prune(model, now, set(wanted), before=seen.live))
+        pruned = self._prune(model, snapshot, set(shares), before=deployment.live)
+        return (*actions, *pruned)
 
-    def _check_endpoint(self, seen: Seen) -> None:
-        endpoint, wanted = seen.endpoint, self._options.dedicated_endpoint
+    def _check_endpoint(self, snapshot: Snapshot) -> None:
+        endpoint, wanted = snapshot.endpoint, self._options.dedicated_endpoint
         if endpoint is None or endpoint.dedicated == wanted:
             return
         word = "a dedicated" if endpoint.dedicated else "a shared"
         raise UserError(
-            f"the endpoint {seen.endpoint_id} is there as {word} one, and stays so",
+            f"the endpoint {snapshot.endpoint_id} is there as {word} one, and stays so",
             where=self._api.url(endpoint.name),
             hint=f"set dedicated_endpoint: {str(endpoint.dedicated).lower()}, "
             "or release the model under another name",
@@ -132,10 +133,10 @@ class Planner:
         ]
 
     def _place(
-        self, model: str, revision_id: str, version: Version | None, seen: Seen
+        self, model: str, revision_id: str, version: Version | None, snapshot: Snapshot
     ) -> list[Action]:
         """Plan a deployment of a version (None: of one that is still to be uploaded)."""
-        there = seen.endpoint.placements(revision_id) if seen.endpoint else ()
+        there = snapshot.endpoint.placements(revision_id) if snapshot.endpoint else ()
         wanted = self._deployed_model(revision_id)
         good = [p for p in there if version and p.version == version.number and fits(p, wanted)]
         actions: list[Action] = []
@@ -193,10 +194,10 @@ class Planner:
         )
 
     def _first_traffic(
-        self, model: str, revision_id: str, version: Version | None, seen: Seen
+        self, model: str, revision_id: str, version: Version | None, snapshot: Snapshot
     ) -> list[Action]:
         """Plan the names of a revision that is live, or is by being the first on the endpoint."""
-        shares = seen.endpoint.shares if seen.endpoint else {}
+        shares = snapshot.endpoint.shares if snapshot.endpoint else {}
         if any(shares.values()):
             return (
                 self._aliases(model, revision_id, version) if shares.get(revision_id) == 1.0 else []
@@ -208,19 +209,19 @@ class Planner:
         return [*actions, *self._aliases(model, revision_id, version)]
 
     def _prune(
-        self, model: str, seen: Seen, kept: set[str], *, before: str | None = None
+        self, model: str, snapshot: Snapshot, kept: set[str], *, before: str | None = None
     ) -> list[Action]:
         """Plan to undeploy what has no traffic, but for the revisions that are a quick way back."""
-        if seen.endpoint is None:
+        if snapshot.endpoint is None:
             return []
-        live = seen.holder(LIVE)
+        live = snapshot.holder(LIVE)
         way_back = before or (live.revision.id if live else None)
         idle = sorted(
-            (v for v in seen.versions if v.revision.id not in kept),
+            (v for v in snapshot.versions if v.revision.id not in kept),
             key=lambda v: (v.revision.id == way_back, PREVIOUS in v.aliases, int(v.number)),
             reverse=True,
         )
-        there = [v for v in idle if seen.endpoint.placements(v.revision.id)]
+        there = [v for v in idle if snapshot.endpoint.placements(v.revision.id)]
         return [self._undeploy(model, v.revision.id) for v in there[self._options.keep_idle :]]
 
     def _set_traffic(self, model: str, wanted: Mapping[str, int], live: str | None) -> Action:
@@ -270,6 +271,6 @@ class Planner:
         )
 
 
-def _with_traffic(seen: Seen) -> set[str]:
-    shares = seen.endpoint.shares if seen.endpoint else {}
+def _with_traffic(snapshot: Snapshot) -> set[str]:
+    shares = snapshot.endpoint.shares if snapshot.endpoint else {}
     return {name for name, share in shares.items() if share}

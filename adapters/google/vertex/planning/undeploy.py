@@ -11,63 +11,64 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Action
+from cloudserve.release.nouns import Action, Reading
 
-from ..names import Names
 from ..records import Args, Placed, Version
-from ..snapshot import Seen, look
+from ..snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
     from ..api import VertexApi
 
 
 def plan_removal(
-    api: VertexApi, names: Names, model: str, revision_ids: Sequence[str] | None
+    api: VertexApi, reading: Reading, revision_ids: Sequence[str] | None
 ) -> tuple[Action, ...]:
-    """Return what takes these revisions off, or all of the model; () where nothing is left."""
-    seen = look(api, names, model)
-    every = (*seen.versions, *seen.superseded)
+    """Return what removes these revisions, or the whole model; () if nothing is left."""
+    model, snapshot = reading.deployment.model, snapshot_of(reading)
+    every = (*snapshot.versions, *snapshot.superseded)
     if revision_ids is None:
-        placed = _ours(api, seen)
+        placed = _ours(api, snapshot)
         going = every
     else:
-        placed = [p for p in _placed(seen) if p.revision in revision_ids]
+        placed = [p for p in _placed(snapshot) if p.revision in revision_ids]
         going = tuple(v for v in every if v.revision.id in revision_ids)
-    actions = [_take_off(model, seen, p) for p in sorted(placed, key=lambda p: _share(seen, p))]
+    actions = [
+        _take_off(model, snapshot, p) for p in sorted(placed, key=lambda p: _share(snapshot, p))
+    ]
     # One that goes by the service's number was made by somebody else, and cannot be made again.
-    if revision_ids is None and seen.endpoint and not seen.endpoint_id.isdecimal():
-        actions.append(_delete_endpoint(model, seen.endpoint_id))
-    return (*actions, *_delete_versions(model, seen, going))
+    if revision_ids is None and snapshot.endpoint and not snapshot.endpoint_id.isdecimal():
+        actions.append(_delete_endpoint(model, snapshot.endpoint_id))
+    return (*actions, *_delete_versions(model, snapshot, going))
 
 
-def _placed(seen: Seen) -> tuple[Placed, ...]:
-    return seen.endpoint.placed if seen.endpoint else ()
+def _placed(snapshot: Snapshot) -> tuple[Placed, ...]:
+    return snapshot.endpoint.placed if snapshot.endpoint else ()
 
 
-def _ours(api: VertexApi, seen: Seen) -> list[Placed]:
+def _ours(api: VertexApi, snapshot: Snapshot) -> list[Placed]:
     """Return all deployments of the endpoint; raises ConflictError for one that is not ours."""
-    strangers = [placed.id for placed in _placed(seen) if placed.revision is None]
+    strangers = [placed.id for placed in _placed(snapshot) if placed.revision is None]
     if strangers:
         raise ConflictError(
-            f"the endpoint {seen.endpoint_id} also has what cloudserve did not deploy: "
+            f"the endpoint {snapshot.endpoint_id} also has what cloudserve did not deploy: "
             f"{', '.join(strangers)}",
-            where=api.url(api.endpoint_name(seen.endpoint_id)),
+            where=api.url(api.endpoint_name(snapshot.endpoint_id)),
             hint="undeploy that first, or take the revisions down one by one with --version",
         )
-    return list(_placed(seen))
+    return list(_placed(snapshot))
 
 
-def _share(seen: Seen, placed: Placed) -> tuple[int, str]:
-    split = seen.endpoint.split if seen.endpoint else {}
+def _share(snapshot: Snapshot, placed: Placed) -> tuple[int, str]:
+    split = snapshot.endpoint.split if snapshot.endpoint else {}
     return split.get(placed.id, 0), placed.id
 
 
-def _take_off(model: str, seen: Seen, placed: Placed) -> Action:
+def _take_off(model: str, snapshot: Snapshot, placed: Placed) -> Action:
     args: Args = {"model": model, "deployment": placed.id}
     return Action(
         f"take-off-{placed.id}",
         "take-off",
-        f"undeploy {placed.revision} from the endpoint {seen.endpoint_id}",
+        f"undeploy {placed.revision} from the endpoint {snapshot.endpoint_id}",
         args,
     )
 
@@ -77,10 +78,10 @@ def _delete_endpoint(model: str, name: str) -> Action:
     return Action("delete-endpoint", "delete-endpoint", f"delete the endpoint {name}", args)
 
 
-def _delete_versions(model: str, seen: Seen, going: Sequence[Version]) -> list[Action]:
+def _delete_versions(model: str, snapshot: Snapshot, going: Sequence[Version]) -> list[Action]:
     """Plan the end of versions; with the last one of a model goes the model itself."""
-    name = seen.model_id
-    if going and len(going) == seen.records:
+    name = snapshot.model_id
+    if going and len(going) == snapshot.records:
         numbers = ", ".join(sorted({v.revision.id for v in going}))
         args: Args = {"model": model}
         sentence = f"delete the model {name} with its versions: {numbers}"

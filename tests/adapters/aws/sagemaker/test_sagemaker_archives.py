@@ -58,12 +58,12 @@ def test_a_release_of_archives_goes_forth_and_back(target, client, half_plus_two
     )
 
     two = deploy(provider, 2, half_plus_three)
-    seen = provider.describe("half")
+    seen = provider.read("half").deployment
     assert [deployed.source for deployed in seen.revisions if deployed.revision == one] == [url]
     promote(provider, "half", two)
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}
     promote(provider, "half", one)
-    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert live(provider.read("half").deployment) == {one.id: 1.0}
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
 
 

@@ -30,7 +30,7 @@ def test_a_permission_that_is_missing_is_named(sagemaker):
     text = "User: arn:aws:iam::0:user/x is not authorized to perform: sagemaker:DescribeEndpoint"
     provider, _ = sagemaker({"DescribeEndpoint": refused("AccessDeniedException", text)})
     with pytest.raises(RemoteError) as error:
-        provider.describe("half")
+        provider.read("half")
     assert error.value.message == f"read the endpoint half: {text}"
     assert error.value.hint == ("allow arn:aws:iam::0:user/x the action sagemaker:DescribeEndpoint")
     assert (error.value.status, error.value.request_id) == (400, "r-1")
@@ -41,14 +41,14 @@ def test_keys_that_aws_does_not_know_are_told(sagemaker):
     text = "The security token included in the request is invalid."
     provider, _ = sagemaker({"DescribeEndpoint": refused("UnrecognizedClientException", text)})
     with pytest.raises(RemoteError) as error:
-        provider.describe("half")
+        provider.read("half")
     assert error.value.hint.startswith("AWS does not accept these keys")
 
 
 def test_throttling_is_worth_a_retry(sagemaker):
     provider, server = sagemaker({"DescribeEndpoint": refused("ThrottlingException", "Rate")})
     with pytest.raises(RemoteError) as error:
-        provider.describe("half")
+        provider.read("half")
     assert error.value.retryable
     assert len(server.asked) == 3
 
@@ -56,7 +56,7 @@ def test_throttling_is_worth_a_retry(sagemaker):
 def test_nobody_at_the_endpoint_is_unreachable(nobody):
     provider = create(Target("aws", "sagemaker", FIELDS), {**KEYS, "AWS_ENDPOINT_URL": nobody})
     for call in (
-        lambda: provider.describe("half"),
+        lambda: provider.read("half").deployment,
         lambda: provider.predict("half", b"{}"),
         lambda: provider.blobs.read("a"),
     ):
@@ -80,7 +80,7 @@ def test_credentials_that_are_not_there_say_how_to_log_in(monkeypatch, tmp_path,
     for variable in (*KEYS, "AWS_PROFILE"):
         monkeypatch.delenv(variable, raising=False)
     provider = create(Target("aws", "sagemaker", FIELDS | fields), {"AWS_ENDPOINT_URL": nobody})
-    for call in (lambda: provider.describe("half"), lambda: provider.blobs.read("a")):
+    for call in (lambda: provider.read("half").deployment, lambda: provider.blobs.read("a")):
         with pytest.raises(RemoteError, match="no usable AWS credentials") as error:
             call()
         assert "aws configure" in error.value.hint

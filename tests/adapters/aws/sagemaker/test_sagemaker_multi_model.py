@@ -93,13 +93,13 @@ def test_a_promotion_and_a_way_back_move_nothing_on_the_endpoint(
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     before = client("sagemaker").describe_endpoint(EndpointName="all")["LastModifiedTime"]
     assert answer(provider, "half", two) == [3.5]
-    (step,) = provider.plan_traffic("half", two.id, provider.describe("half"))
+    (step,) = provider.plan_traffic(provider.read("half"), two.id)
     assert step.sentence == f"make {two.id} the live revision of half on all"
     assert step.undo == f"promote {one.id} again"
     for revision, expected in ((two, [3.5]), (one, [2.5])):
         promote(provider, "half", revision)
         assert answer(provider, "half") == expected
-        assert live(provider.describe("half")) == {revision.id: 1.0}
+        assert live(provider.read("half").deployment) == {revision.id: 1.0}
     after = client("sagemaker").describe_endpoint(EndpointName="all")["LastModifiedTime"]
     assert before == after
 
@@ -107,7 +107,8 @@ def test_a_promotion_and_a_way_back_move_nothing_on_the_endpoint(
 def test_what_is_deployed_is_listed_with_where_it_lies(shared, half_plus_two, half_plus_three):
     provider = shared()
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
-    seen = provider.describe("half")
+    reading = provider.read("half")
+    seen = reading.deployment
     assert (seen.endpoint, seen.state, dict(seen.traffic)) == (
         "all",
         State.READY,
@@ -146,12 +147,13 @@ def test_a_model_that_does_not_load_is_told_and_not_live(shared, tmp_path, half_
     with pytest.raises(RemoteError, match=r"does not load half/v2-\w+\.tar\.gz: ") as error:
         deploy(provider, 2, broken)
     assert "/opt/ml/models" in error.value.message or "Timed out" in error.value.message
-    seen = provider.describe("half")
+    reading = provider.read("half")
+    seen = reading.deployment
     assert live(seen) == {one.id: 1.0}
     assert [d.state for d in seen.revisions] == [State.READY, State.FAILED]
     failed = seen.revisions[1].revision
     with pytest.raises(ConflictError, match="is not on the endpoint all any more"):
-        perform(provider, provider.plan_traffic("half", failed.id, seen))
+        perform(provider, provider.plan_traffic(reading, failed.id))
 
 
 @pytest.mark.parametrize(
@@ -171,17 +173,17 @@ def test_a_script_that_raises_is_loaded_and_one_that_is_not_imported_is_not(
     provider = shared()
     if loads:
         one = deploy(provider, 1, folder)
-        assert live(provider.describe("half")) == {one.id: 1.0}
+        assert live(provider.read("half").deployment) == {one.id: 1.0}
         return
     with pytest.raises(RemoteError, match="does not load half/v1-"):
         deploy(provider, 1, folder)
-    assert live(provider.describe("half")) == {}
+    assert live(provider.read("half").deployment) == {}
 
 
 def test_an_endpoint_of_that_name_that_is_not_ours_is_a_conflict(target, shared, half_plus_two):
     deploy(target(), 1, half_plus_two, "all")
     with pytest.raises(ConflictError, match="the endpoint all belongs to the model `all`"):
-        shared().describe("half")
+        shared().read("half")
 
 
 def test_what_is_not_there_is_told(shared, half_plus_two):
@@ -203,7 +205,7 @@ def test_a_catalog_that_cannot_be_read_is_a_conflict(shared):
     provider.blobs.ensure(print)
     provider.blobs.write("cloudserve-multi/all/catalog/half.json", b'{"live": 5}')
     with pytest.raises(ConflictError, match="the catalog of half cannot be read") as error:
-        provider.describe("half")
+        provider.read("half")
     assert error.value.where.endswith("/cloudserve-multi/all/catalog/half.json")
 
 

@@ -46,12 +46,12 @@ def test_an_endpoint_of_many_models_belongs_to_one_target(make, client, bucket, 
     deploy(make("prod", multi_model="all"), 1, half_plus_two)
     for rival in (make("staging", multi_model="all"), make("prod", "-2", multi_model="all")):
         with pytest.raises(ConflictError, match="endpoint all belongs to the target prod"):
-            rival.describe("other")
+            rival.read("other")
     sagemaker = client("sagemaker")
     arn = sagemaker.describe_endpoint(EndpointName="all")["EndpointArn"]
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=OWN)
     with pytest.raises(ConflictError, match=f"its files are in the bucket {bucket}$"):
-        make("prod", "-2", multi_model="all").describe("other")
+        make("prod", "-2", multi_model="all").read("other")
     # Another machine makes another configuration: the next change of the endpoint.
     deploy(make("prod", multi_model="all", instance_count=2), 2, half_plus_two)
     assert tags_of(sagemaker, arn)["cloudserve-target"] == "prod"
@@ -65,7 +65,7 @@ def test_a_sagemaker_model_of_another_owner_is_refused_by_the_plan(
     take_down(client("sagemaker"))
     prod = make("prod", "-2")
     put(prod, "half", 1, half_plus_two)
-    assert prod.describe("half").revisions == ()
+    assert prod.read("half").deployment.revisions == ()
     with pytest.raises(ConflictError, match=f"Model half-{one.id} belongs to the target staging"):
         plan(prod, "half", one)
     found = client("sagemaker").describe_model(ModelName=f"half-{one.id}")
@@ -113,17 +113,17 @@ def test_a_revision_that_left_the_endpoint_says_so(make, half_plus_two, half_plu
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     promote(provider, "half", two)
     deploy(provider, 3, half_plus_two)
-    told = {d.revision.number: d.reason for d in provider.describe("half").revisions}
+    told = {d.revision.number: d.reason for d in provider.read("half").deployment.revisions}
     assert told == {1: HERE, 2: None, 3: None}
     promote(provider, "half", one)
-    assert provider.describe("half").find(one.id).reason is None
+    assert provider.read("half").deployment.find(one.id).reason is None
 
 
 def test_a_revision_without_an_endpoint_says_so(make, client, half_plus_two):
     provider = make("prod", serverless_memory_mb=2048)
     one = deploy(provider, 1, half_plus_two)
     take_down(client("sagemaker"))
-    assert provider.describe("half").find(one.id).reason == HERE
+    assert provider.read("half").deployment.find(one.id).reason == HERE
     perform(provider, plan(provider, "half", one))
-    assert provider.describe("half").find(one.id).reason is None
+    assert provider.read("half").deployment.find(one.id).reason is None
     assert locate(provider, "half", one).bucket == provider.blobs.url

@@ -8,10 +8,8 @@ import pytest
 from cloudserve.adapters.aws.sagemaker.records import canonical, config_name, weighted
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Deployed, Deployment, State
 from tests.adapters.aws.scripted import (
     ARN,
-    EMPTY,
     LOCATION,
     NOT_FOUND,
     ONE,
@@ -28,6 +26,9 @@ from tests.adapters.aws.scripted import (
     variants,
 )
 
+SUMMARY = ("ModelName", "ModelArn", "CreationTime")
+"""The fields of a SageMaker Model that ListModels returns."""
+
 
 def test_an_endpoint_that_is_not_ours_is_a_conflict(sagemaker):
     provider, _ = sagemaker(
@@ -40,7 +41,7 @@ def test_an_endpoint_that_is_not_ours_is_a_conflict(sagemaker):
     with pytest.raises(
         ConflictError, match="the endpoint half is there, and nothing says that it is"
     ):
-        provider.describe("half")
+        provider.read("half")
 
 
 def test_a_failed_endpoint_is_deleted_and_made_anew(sagemaker):
@@ -50,7 +51,7 @@ def test_a_failed_endpoint_is_deleted_and_made_anew(sagemaker):
             "DescribeEndpointConfig": config_of(variants(a=1.0)),
         }
     )
-    actions = provider.plan_deploy("half", TWO, LOCATION, EMPTY)
+    actions = provider.plan_deploy(provider.read("half"), TWO, LOCATION)
     assert [a.kind for a in actions] == [
         "delete-endpoint",
         "create-model",
@@ -68,7 +69,7 @@ def test_an_idle_variant_is_taken_off_and_the_plan_says_so(sagemaker):
             "DescribeEndpointConfig": config_of(specs),
         }
     )
-    *_, config, update = provider.plan_deploy("half", THREE, LOCATION, EMPTY)
+    *_, config, update = provider.plan_deploy(provider.read("half"), THREE, LOCATION)
     kept = json.loads(config.args["variants"])
     assert {v["VariantName"]: v["InitialVariantWeight"] for v in kept} == {
         TWO.id: 1.0,
@@ -89,7 +90,7 @@ def test_a_strangers_variant_keeps_its_place_and_its_settings(sagemaker):
             "DescribeEndpointConfig": config_of([*variants(a=1.0), stranger]),
         }
     )
-    *_, config, _ = provider.plan_deploy("half", TWO, LOCATION, EMPTY)
+    *_, config, _ = provider.plan_deploy(provider.read("half"), TWO, LOCATION)
     kept = {v["VariantName"]: v for v in json.loads(config.args["variants"])}
     assert kept["shadow"] == stranger | {"InitialVariantWeight": 0.0}
 
@@ -107,14 +108,15 @@ def test_a_sagemaker_model_with_another_image_is_replaced(sagemaker):
     answers = {
         "DescribeEndpoint": refused("ValidationException", NOT_FOUND),
         "DescribeModel": ok(model),
+        "ListModels": ok({"Models": [{key: model[key] for key in SUMMARY}]}),
+        "ListTags": tagged(number=2, digest=TWO.digest),
     }
     provider, _ = sagemaker(answers)
-    seen = Deployment("half", "aws", (Deployed(TWO, State.READY, LOCATION.root_url),))
-    kinds = [a.kind for a in provider.plan_deploy("half", TWO, LOCATION, seen)]
+    kinds = [a.kind for a in provider.plan_deploy(provider.read("half"), TWO, LOCATION)]
     assert kinds[:2] == ["delete-model", "create-model"]
 
     answers["DescribeModel"] = ok(model | {"PrimaryContainer": container | {"Image": "image:1"}})
-    kinds = [a.kind for a in provider.plan_deploy("half", TWO, LOCATION, seen)]
+    kinds = [a.kind for a in provider.plan_deploy(provider.read("half"), TWO, LOCATION)]
     assert kinds == ["create-endpoint-config", "create-endpoint"]
 
 
@@ -126,7 +128,7 @@ def test_another_change_under_way_is_a_conflict(sagemaker):
         }
     )
     with pytest.raises(ConflictError, match="is Updating: another change is under way"):
-        provider.plan_deploy("half", TWO, LOCATION, EMPTY)
+        provider.plan_deploy(provider.read("half"), TWO, LOCATION)
 
 
 def test_our_own_change_under_way_is_waited_for(sagemaker, lines):
@@ -137,7 +139,7 @@ def test_our_own_change_under_way_is_waited_for(sagemaker, lines):
             "DescribeEndpointConfig": config_of(variants(a=1.0)),
         }
     )
-    (wait,) = provider.plan_deploy("half", ONE, LOCATION, EMPTY)
+    (wait,) = provider.plan_deploy(provider.read("half"), ONE, LOCATION)
     provider.perform(wait, lines.append)
     assert lines == ["endpoint half: Updating", "endpoint half: InService"]
 
@@ -178,7 +180,7 @@ def test_traffic_for_a_revision_that_left_the_endpoint_is_a_conflict(sagemaker, 
 def test_traffic_without_an_endpoint_says_to_deploy(sagemaker):
     provider, _ = sagemaker({"DescribeEndpoint": refused("ValidationException", NOT_FOUND)})
     with pytest.raises(ConflictError) as error:
-        provider.plan_traffic("half", ONE.id, EMPTY)
+        provider.plan_traffic(provider.read("half"), ONE.id)
     assert error.value.hint == "cloudserve deploy half --target aws"
 
 

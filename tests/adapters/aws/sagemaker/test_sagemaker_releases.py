@@ -38,7 +38,7 @@ def alarm(client):
 
 
 def moves(provider, revision, model="half"):
-    return provider.plan_traffic(model, revision.id, provider.describe(model))
+    return provider.plan_traffic(provider.read(model), revision.id)
 
 
 def test_tags_carry_model_number_and_digest_and_the_names_are_the_contents(
@@ -75,7 +75,7 @@ def test_another_instance_type_of_the_same_digest_is_planned_and_performed(
     assert update.sentence.endswith(f"2 x ml.c5.large for {two.id}, which is on 1 x ml.m5.large")
     perform(changed, (config, update))
     assert plan(changed, "half", two) == ()
-    assert live(changed.describe("half")) == {one.id: 0.7, two.id: 0.3}
+    assert live(changed.read("half").deployment) == {one.id: 0.7, two.id: 0.3}
     name = client("sagemaker").describe_endpoint(EndpointName="half")
     counts = {v["VariantName"]: v["CurrentInstanceCount"] for v in name["ProductionVariants"]}
     assert counts == {one.id: 1, two.id: 2}
@@ -127,7 +127,7 @@ def test_a_promotion_goes_by_the_targets_policy_and_back_at_once(
         update=update, update_percent=50, update_wait_seconds=0, alarms="errors", instance_count=2
     )
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
-    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert live(provider.read("half").deployment) == {one.id: 1.0}
     assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
     steps = moves(provider, two)
     assert [step.kind for step in steps] == [
@@ -144,7 +144,7 @@ def test_a_promotion_goes_by_the_targets_policy_and_back_at_once(
     assert used["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "errors"}]}
     alarm("ALARM")  # a rollback is not blocked by the firing alarm
     perform(provider, moves(provider, one))
-    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert live(provider.read("half").deployment) == {one.id: 1.0}
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
 
 
@@ -168,7 +168,7 @@ def test_an_alarm_undoes_the_update_and_the_revision_before_serves(
     assert "ALARM state: errors" in error.value.message
     assert "look at the alarm's metric" in error.value.hint
     assert any(line.startswith("no log to show: ") for line in lines)
-    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert live(provider.read("half").deployment) == {one.id: 1.0}
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
     assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
 
@@ -183,7 +183,7 @@ def test_a_promotion_that_was_cut_off_goes_on_from_any_step(target, half_plus_tw
         perform(provider, steps[:done])
         perform(provider, moves(provider, two, model))
         assert moves(provider, two, model) == ()
-        assert live(provider.describe(model)) == {two.id: 1.0}
+        assert live(provider.read(model).deployment) == {two.id: 1.0}
 
 
 def test_a_part_of_the_traffic_is_refused_with_what_does_it_instead(
@@ -204,11 +204,11 @@ def test_an_endpoint_with_variants_is_moved_to_a_guarded_one_by_the_next_promoti
     guarded = target(update="canary", update_wait_seconds=0)
     assert plan(guarded, "half", one) == ()
     two = deploy(guarded, 2, half_plus_three)
-    assert live(guarded.describe("half")) == {one.id: 1.0}
+    assert live(guarded.read("half").deployment) == {one.id: 1.0}
     _, update, _ = steps = moves(guarded, two)
     assert "policy" not in update.args  # the variants' names change, which no policy allows
     perform(guarded, steps)
-    assert live(guarded.describe("half")) == {two.id: 1.0}
+    assert live(guarded.read("half").deployment) == {two.id: 1.0}
     with pytest.raises(ConflictError, match="one revision at a time"):
         plan(target(), "half", two)
 
@@ -297,7 +297,7 @@ def test_a_version_is_promoted_when_its_package_is_approved(
 
     registry.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
     promote(provider, "half", two)
-    assert live(provider.describe("half")) == {two.id: 1.0}
+    assert live(provider.read("half").deployment) == {two.id: 1.0}
     promote(provider, "half", one)  # a rollback needs no approval
     registry.update_model_package(
         ModelPackageArn=package, ModelApprovalStatus="Rejected", ApprovalDescription="it drifts"

@@ -41,7 +41,7 @@ def test_a_variant_leaves_the_endpoint_before_what_it_was_made_of(
     ]
     perform(provider, actions)
     assert there(client) == ({"half"}, {config}, {f"half-{one.id}"})
-    assert live(provider.describe("half")) == {one.id: 1.0}
+    assert live(provider.read("half").deployment) == {one.id: 1.0}
 
 
 def test_of_a_split_the_shares_stay(target, half_plus_two):
@@ -50,7 +50,7 @@ def test_of_a_split_the_shares_stay(target, half_plus_two):
     promote(provider, "half", two, 30)
     three = deploy(provider, 3, half_plus_two)
     perform(provider, removal(provider, "half", three))
-    assert live(provider.describe("half")) == {one.id: 0.7, two.id: 0.3}
+    assert live(provider.read("half").deployment) == {one.id: 0.7, two.id: 0.3}
 
 
 def test_what_has_other_tags_or_none_stays(target, client, half_plus_two):
@@ -120,7 +120,7 @@ def test_an_update_that_was_cut_off_is_waited_for(target, half_plus_two, monkeyp
     if api.endpoint("half").status == "Updating":  # it was, too, when the removal was planned
         assert actions[0].kind == "await-endpoint"
     perform(provider, actions)
-    assert [d.revision for d in provider.describe("half").revisions] == [one]
+    assert [d.revision for d in provider.read("half").deployment.revisions] == [one]
 
 
 def test_the_endpoint_of_many_models_goes_with_the_last(target, client, half_plus_two):

@@ -18,6 +18,7 @@ from cloudserve.release.nouns import (
     Deployed,
     Deployment,
     Location,
+    Reading,
     Revision,
     State,
 )
@@ -103,7 +104,7 @@ def create_version():
 def test_the_live_services_refusal_points_to_vertex(answering):
     provider = answering({f"GET {MODEL}": status_of(400, SHUT_DOWN)})
     with pytest.raises(RemoteError) as error:
-        provider.describe("half-plus")
+        provider.read("half-plus")
     assert error.value.message == f"read: {SHUT_DOWN}"
     assert error.value.status == 400
     assert "31 January 2025" in error.value.hint
@@ -115,7 +116,7 @@ def test_a_permission_that_is_missing_is_told_with_the_message_that_names_it(ans
     message = "The caller does not have permission ml.models.get"
     provider = answering({f"GET {MODEL}": status_of(403, message, "PERMISSION_DENIED")})
     with pytest.raises(RemoteError, match=r"ml\.models\.get") as error:
-        provider.describe("half-plus")
+        provider.read("half-plus")
     assert error.value.status == 403
     assert error.value.hint.startswith("grant the account the permission")
     assert error.value.where.endswith(MODEL)
@@ -123,7 +124,7 @@ def test_a_permission_that_is_missing_is_told_with_the_message_that_names_it(ans
 
 def test_nobody_at_the_endpoint_is_unreachable(nobody):
     with pytest.raises(UnreachableError) as error:
-        provider_at(nobody).describe("half-plus")
+        provider_at(nobody).read("half-plus")
     assert error.value.where.startswith(nobody)
     assert "Connection refused" in error.value.message
     assert "emulator" in error.value.hint
@@ -144,7 +145,7 @@ def test_credentials_that_are_not_there_say_how_to_log_in(tmp_path):
     environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "none.json")}
     target = Target("gcp", "ai-platform", {"bucket": "gs://some-bucket", "project": "p"})
     provider = create(target, environ)
-    for call in (lambda: provider.describe("m"), lambda: provider.blobs.head("a")):
+    for call in (lambda: provider.read("m").deployment, lambda: provider.blobs.head("a")):
         with pytest.raises(RemoteError, match=r"no usable Google credentials.*none\.json") as error:
             call()
         assert "gcloud auth application-default login" in error.value.hint
@@ -224,7 +225,7 @@ def test_a_version_that_another_run_is_making_is_waited_for(answering, lines):
     seen = Deployment(
         "half-plus", "gcp", (Deployed(REVISION, State.CREATING, ""),), {}, State.READY, None, MODEL
     )
-    (action,) = provider.plan_deploy("half-plus", REVISION, LOCATION, seen)
+    (action,) = provider.plan_deploy(Reading(seen), REVISION, LOCATION)
     assert action.kind == "await-version"
     with pytest.raises(RemoteError, match="Bad model"):
         provider.perform(action, lines.append)
@@ -233,7 +234,7 @@ def test_a_version_that_another_run_is_making_is_waited_for(answering, lines):
 def test_a_version_that_is_being_deleted_is_a_conflict(nobody):
     seen = Deployment("half-plus", "gcp", (Deployed(REVISION, State.DELETING, ""),))
     with pytest.raises(ConflictError, match="is being deleted"):
-        provider_at(nobody).plan_deploy("half-plus", REVISION, LOCATION, seen)
+        provider_at(nobody).plan_deploy(Reading(seen), REVISION, LOCATION)
 
 
 def test_a_version_that_works_is_never_deleted(answering, lines):
@@ -247,7 +248,7 @@ def test_a_platform_model_of_another_name_is_a_conflict(answering):
     found = {"name": MODEL, "labels": model_labels("half_plus")}
     provider = answering({f"GET {MODEL}": answer(200, found)})
     with pytest.raises(ConflictError, match="the model half_plus belongs to the model `half_plus`"):
-        provider.describe("half-plus")
+        provider.read("half-plus")
 
 
 def test_versions_that_are_not_ours_are_passed_over(answering):
@@ -262,7 +263,7 @@ def test_versions_that_are_not_ours_are_passed_over(answering):
             ],
         }
     )
-    seen = provider.describe("half-plus")
+    seen = provider.read("half-plus").deployment
     assert [d.revision for d in seen.revisions] == [REVISION]
     assert seen.traffic == {"old": 1.0}
 
@@ -270,7 +271,7 @@ def test_versions_that_are_not_ours_are_passed_over(answering):
 def test_after_a_failed_first_version_the_next_one_is_made_the_default(nobody):
     failed = Deployed(Revision(1, "f" * 64), State.FAILED, "")
     seen = Deployment("half-plus", "gcp", (failed,), {}, State.READY, None, MODEL)
-    actions = provider_at(nobody).plan_deploy("half-plus", REVISION, LOCATION, seen)
+    actions = provider_at(nobody).plan_deploy(Reading(seen), REVISION, LOCATION)
     assert [action.kind for action in actions] == ["create-version", "set-default"]
 
 
@@ -298,7 +299,7 @@ def test_an_answer_that_is_no_json_is_an_error(predicting, scripted):
         predicting(200, "text/html", b"<html>")[0].predict("half-plus", b"{}")
     server = scripted(lambda asked: (200, {"Content-Type": "text/html"}, b"<html>"))
     with pytest.raises(RemoteError, match="not JSON"):
-        provider_at(server.url).describe("half-plus")
+        provider_at(server.url).read("half-plus")
 
 
 def test_a_prediction_with_nan_passes_through_and_a_failure_with_nan_is_still_one(predicting):

@@ -11,7 +11,7 @@ from cloudserve.adapters.google.labels import version_labels
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Artifact, Deployment, Location, Revision
+from cloudserve.release.nouns import Artifact, Deployment, Location, Reading, Revision
 from tests.adapters.google.owned import model_labels
 
 MODEL = "projects/p/models/half_plus"
@@ -77,7 +77,7 @@ def test_the_targets_fields_reach_the_platform(scripted, provider_at, lines, fie
     server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, done))
     provider = provider_at(server.url, **fields)
     seen = Deployment("half-plus", "gcp", endpoint=MODEL)
-    (action,) = provider.plan_deploy("half-plus", REVISION, LOCATION, seen)
+    (action,) = provider.plan_deploy(Reading(seen), REVISION, LOCATION)
     provider.perform(action, lines.append)
     own = model_labels("half-plus") | version_labels(REVISION)
     labels = {**wanted.get("labels", {}), **own}

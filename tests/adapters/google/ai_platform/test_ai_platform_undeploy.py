@@ -69,7 +69,7 @@ def test_a_version_of_somebody_elses_keeps_its_model(provider, ml, deploy):
     assert caught.value.message == (
         f"{one.id} is the default version, and theirs of the model {NAME} are not cloudserve's"
     )
-    assert live(provider.describe(MODEL)) == {one.id: 1.0}
+    assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
     ml.set_default(NAME, "theirs")
     perform(provider, removal(provider, MODEL))
     assert [version["name"].rpartition("/")[2] for version in ml.list_versions(NAME)] == ["theirs"]

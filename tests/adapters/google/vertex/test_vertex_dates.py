@@ -43,11 +43,11 @@ def ask(provider):
 def test_what_is_deployed_is_read_asked_promoted_and_rolled_back(on, deployed):
     one, two = deployed
     provider = on(GONE)
-    assert (live(provider.describe(MODEL)), ask(provider)) == ({one.id: 1.0}, [2.5])
+    assert (live(provider.read(MODEL).deployment), ask(provider)) == ({one.id: 1.0}, [2.5])
     promote(provider, MODEL, two, 10)
     promote(provider, MODEL, one)
-    assert (live(provider.describe(MODEL)), ask(provider)) == ({one.id: 1.0}, [2.5])
-    assert [d.revision for d in provider.describe(MODEL).revisions] == deployed
+    assert (live(provider.read(MODEL).deployment), ask(provider)) == ({one.id: 1.0}, [2.5])
+    assert [d.revision for d in provider.read(MODEL).deployment.revisions] == deployed
 
 
 def test_what_runs_is_no_deployment_to_be_made_again(on, deployed):
@@ -64,7 +64,7 @@ def test_a_new_version_is_refused_before_anything_is_sent(on, deployed, half_plu
     own = on(GONE, image="us-docker.pkg.dev/p/r/tensorflow-serving:2.19")
     perform(own, plan(own, MODEL, three))
     promote(own, MODEL, three)
-    assert live(own.describe(MODEL)) == {three.id: 1.0}
+    assert live(own.read(MODEL).deployment) == {three.id: 1.0}
 
 
 def test_a_version_of_the_registry_keeps_its_image(on, deployed):
@@ -72,4 +72,4 @@ def test_a_version_of_the_registry_keeps_its_image(on, deployed):
     promote(on(LAST, keep_idle=0), MODEL, two)  # undeploys the first
     provider = on(GONE)
     promote(provider, MODEL, one)
-    assert (live(provider.describe(MODEL)), ask(provider)) == ({one.id: 1.0}, [2.5])
+    assert (live(provider.read(MODEL).deployment), ask(provider)) == ({one.id: 1.0}, [2.5])

@@ -137,7 +137,7 @@ def posted(server, suffix):
 
 def test_projects_named_by_number_are_understood(answering):
     provider, _ = answering(state([version()], endpoint(placed(), trafficSplit={"77": 100})))
-    seen = provider.describe("half-plus")
+    seen = provider.read("half-plus").deployment
     assert [d.revision for d in seen.revisions] == [ONE]
     assert dict(seen.traffic) == {ONE.id: 1.0}
     assert seen.revisions[0].reason is None
@@ -146,7 +146,7 @@ def test_projects_named_by_number_are_understood(answering):
 def test_an_operation_that_an_earlier_run_left_is_told(answering):
     listed = {"operations": [operation(ENDPOINT, done=True), operation(ENDPOINT, "deploying")]}
     answers = {**state([], endpoint()), f"GET {ENDPOINT}/operations": answer(200, listed)}
-    seen = answering(answers)[0].describe("half-plus")
+    seen = answering(answers)[0].read("half-plus").deployment
     assert (seen.state, seen.reason) == (State.UPDATING, "operation deploying is running")
 
 
@@ -159,7 +159,7 @@ def test_versions_over_several_pages_are_all_read(answering):
         answer(200, {"models": [version()]}),
     ]
     provider, _ = answering(answers)
-    assert [d.revision for d in provider.describe("half-plus").revisions] == [ONE]
+    assert [d.revision for d in provider.read("half-plus").deployment.revisions] == [ONE]
 
 
 def test_a_version_that_somebody_adds_by_hand_is_passed_over(answering):
@@ -167,14 +167,14 @@ def test_a_version_that_somebody_adds_by_hand_is_passed_over(answering):
     provider, _ = answering(
         state([version(), theirs], endpoint(placed(), trafficSplit={"77": 100}))
     )
-    assert [d.revision for d in provider.describe("half-plus").revisions] == [ONE]
+    assert [d.revision for d in provider.read("half-plus").deployment.revisions] == [ONE]
 
 
 def test_a_model_without_any_version_of_ours_is_a_conflict(answering):
     theirs = version(versionAliases=["mine"], versionDescription="by hand", labels={})
     provider, _ = answering(state([theirs]))
     with pytest.raises(ConflictError, match="the model half-plus is there, and nothing says"):
-        provider.describe("half-plus")
+        provider.read("half-plus")
 
 
 def test_a_permission_that_is_missing_is_told_with_its_name(answering):
@@ -183,14 +183,14 @@ def test_a_permission_that_is_missing_is_told_with_its_name(answering):
         {f"GET {MODEL}:listVersions": status_of(403, message, "PERMISSION_DENIED")}
     )
     with pytest.raises(RemoteError, match=r"aiplatform\.models\.list") as error:
-        provider.describe("half-plus")
+        provider.read("half-plus")
     assert error.value.where.endswith(f"{MODEL}")
     assert error.value.hint.startswith("grant the account the permission")
 
 
 def test_nobody_at_the_endpoint_is_unreachable(nobody):
     provider = provider_at(nobody)
-    for call in (lambda: provider.describe("m"), lambda: provider.predict("m", b"{}")):
+    for call in (lambda: provider.read("m").deployment, lambda: provider.predict("m", b"{}")):
         with pytest.raises(UnreachableError) as error:
             call()
         assert error.value.where.startswith(nobody)

@@ -103,9 +103,9 @@ def test_aliases_move_with_all_traffic_and_not_with_a_part(make, api, deploy):
 def test_a_promotion_cut_off_before_its_aliases_is_finished_by_the_next(make, api, deploy):
     provider = make()
     _, two = deploy(provider, 1, 2)
-    traffic, aliases = provider.plan_traffic(MODEL, two.id, provider.describe(MODEL))
+    traffic, aliases = provider.plan_traffic(provider.read(MODEL), two.id)
     perform(provider, [traffic])
-    assert provider.plan_traffic(MODEL, two.id, provider.describe(MODEL)) == (aliases,)
+    assert provider.plan_traffic(provider.read(MODEL), two.id) == (aliases,)
     perform(provider, [aliases])
     assert "live" in version(api, two.id)["versionAliases"]
 
@@ -115,7 +115,7 @@ def test_a_description_that_somebody_changed_does_not_lose_the_revision(make, ap
     (one,) = deploy(provider, 1)
     body = {"versionDescription": "our best model"}
     api.patch_version(MODEL, one.id, "versionDescription", body)
-    assert [d.revision for d in provider.describe(MODEL).revisions] == [one]
+    assert [d.revision for d in provider.read(MODEL).deployment.revisions] == [one]
     assert plan(provider, MODEL, one) == ()
 
 
@@ -123,11 +123,11 @@ def test_model_names_become_ids_that_vertex_takes(make, half_plus_two):
     provider = make()
     revision = put(provider, "My_Model", 1, half_plus_two)
     perform(provider, plan(provider, "My_Model", revision))
-    assert provider.describe("My_Model").endpoint.endswith("/endpoints/my-model")
+    assert provider.read("My_Model").deployment.endpoint.endswith("/endpoints/my-model")
     with pytest.raises(
         ConflictError, match="the endpoint my-model belongs to the model `my_model`"
     ):
-        provider.describe("my-model")
+        provider.read("my-model")
 
 
 def test_an_endpoint_of_somebody_elses_is_left_alone(make, api, bucket):
@@ -137,7 +137,7 @@ def test_an_endpoint_of_somebody_elses_is_left_alone(make, api, bucket):
     with pytest.raises(
         ConflictError, match="is there, and nothing says that it is this target's"
     ) as error:
-        make().describe(MODEL)
+        make().read(MODEL)
     assert error.value.where.endswith(f"/endpoints/{MODEL}")
     assert error.value.hint == (
         "give this target a name of its own with `endpoint_name`, or adopt it: "
@@ -158,8 +158,8 @@ def test_one_revision_stays_for_the_way_back_and_others_are_undeployed(make, api
     assert on_endpoint(api) == [one.id, two.id, three.id]
     promote(provider, MODEL, three)
     assert on_endpoint(api) == [two.id, three.id]
-    assert {d.revision for d in provider.describe(MODEL).revisions} == {one, two, three}
-    assert provider.describe(MODEL).find(one.id).reason == "not on the endpoint"
+    assert {d.revision for d in provider.read(MODEL).deployment.revisions} == {one, two, three}
+    assert provider.read(MODEL).deployment.find(one.id).reason == "not on the endpoint"
 
 
 def test_going_back_further_deploys_again_without_an_upload(make, api, deploy):
@@ -167,10 +167,10 @@ def test_going_back_further_deploys_again_without_an_upload(make, api, deploy):
     one, two = deploy(provider, 1, 2)
     promote(provider, MODEL, two)
     assert on_endpoint(api) == [two.id]
-    actions = provider.plan_traffic(MODEL, one.id, provider.describe(MODEL))
+    actions = provider.plan_traffic(provider.read(MODEL), one.id)
     assert kinds(actions) == ["deploy-model", "set-traffic", "set-aliases", "undeploy-model"]
     perform(provider, actions)
-    assert live(provider.describe(MODEL)) == {one.id: 1.0}
+    assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
     assert on_endpoint(api) == [one.id]
     assert ask(provider) == ask(provider, one) == [2.5]
     assert len(api.versions(MODEL)) == 2
@@ -201,13 +201,13 @@ def test_what_others_deployed_on_the_endpoint_keeps_its_traffic(make, api, deplo
     operation = api.deploy(MODEL, body)
     while not operation.get("done"):
         operation = api.operation(operation["name"])
-    seen = provider.describe(MODEL)
+    seen = provider.read(MODEL).deployment
     assert live(seen) == {one.id: 0.7, "42": 0.3}
     (two,) = deploy(provider, 2)
     promote(provider, MODEL, two, 50)
-    assert live(provider.describe(MODEL)) == {one.id: 0.35, "42": 0.15, two.id: 0.5}
+    assert live(provider.read(MODEL).deployment) == {one.id: 0.35, "42": 0.15, two.id: 0.5}
     promote(provider, MODEL, two)
-    assert live(provider.describe(MODEL)) == {two.id: 1.0}
+    assert live(provider.read(MODEL).deployment) == {two.id: 1.0}
     assert on_endpoint(api) == ["theirs", two.id]
 
 
@@ -244,7 +244,7 @@ def test_other_machines_take_the_old_ones_place_and_share(make, api, deploy, fie
         else ["deploy-model", "undeploy-model"]
     )
     perform(provider, actions)
-    assert live(provider.describe(MODEL)) == {one.id: 0.8, two.id: 0.2}
+    assert live(provider.read(MODEL).deployment) == {one.id: 0.8, two.id: 0.2}
     assert on_endpoint(api).count(two.id) == 1
     assert plan(provider, MODEL, two) == ()
 
@@ -258,7 +258,7 @@ def test_another_container_is_another_version_of_the_same_revision(make, api, de
     assert record["containerSpec"]["healthRoute"] == f"/v1/models/{MODEL}"
     assert record["versionId"] == "2"
     assert {"live", "default", one.id} <= set(record["versionAliases"])
-    assert live(provider.describe(MODEL)) == {one.id: 1.0}
+    assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
     assert ask(provider, one) == [2.5]
 
 
@@ -271,7 +271,7 @@ def test_a_change_of_container_that_was_cut_off_goes_on_from_any_step(make, api,
         perform(provider, plan(provider, MODEL, one)[:done])
         perform(provider, plan(provider, MODEL, one))
         assert plan(provider, MODEL, one) == ()
-        assert live(provider.describe(MODEL)) == {one.id: 1.0}
+        assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         (record,) = api.versions(MODEL)
         assert record["containerSpec"]["imageUri"] == image.format(done)
         assert on_endpoint(api) == [one.id]
@@ -311,10 +311,10 @@ def test_a_failed_deployment_says_what_stays_and_where_its_log_is(make, api, dep
     assert "https://console.cloud.google.com/logs/query;query=resource.type" in error.value.hint
     assert "/operations/" in error.value.request_id
     assert error.value.__notes__ == [f"model version {MODEL}@2 stays in the registry"]
-    failed = provider.describe(MODEL).find(two.id)
+    failed = provider.read(MODEL).deployment.find(two.id)
     assert failed.state is State.FAILED
     assert "Model server exited unexpectedly" in failed.reason
-    assert live(provider.describe(MODEL)) == {one.id: 1.0}
+    assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
     assert kinds(plan(provider, MODEL, two)) == ["upload-version", "deploy-model", "delete-version"]
 
 
@@ -330,7 +330,7 @@ def test_a_prediction_over_the_limit_is_told_in_the_services_words(make, deploy)
 def test_a_deployment_that_others_took_off_is_an_outdated_plan(make, api, deploy):
     provider = make()
     _, two = deploy(provider, 1, 2)
-    actions = provider.plan_traffic(MODEL, two.id, provider.describe(MODEL))
+    actions = provider.plan_traffic(provider.read(MODEL), two.id)
     placed = [d for d in api.endpoint(MODEL)["deployedModels"] if d["displayName"] == two.id]
     operation = api.undeploy(MODEL, {"deployedModelId": placed[0]["id"]})
     while not operation.get("done"):

@@ -53,7 +53,7 @@ def test_deployments_that_share_the_traffic_go_one_after_the_other(provider, api
     ]
     assert actions[0].sentence == f"undeploy {two.id} from the endpoint {MODEL}"
     perform(provider, actions[:1])
-    assert live(provider.describe(MODEL)) == {one.id: 1.0}
+    assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
     assert provider.predict(MODEL, BODY)
     perform(provider, removal(provider, MODEL))
     assert (api.endpoint(MODEL), api.versions(MODEL)) == (None, None)

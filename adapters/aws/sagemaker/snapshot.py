@@ -1,0 +1,164 @@
+"""One reading of SageMaker for one model: its endpoint and its SageMaker Models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cloudserve.release.nouns import Deployed, Deployment, Reading, Revision, State
+
+from ...ownership import Ownership
+from .ownership import Owned
+from .records import (
+    CHANGING,
+    DIGEST,
+    NUMBER,
+    Endpoint,
+    revision_id_of,
+    revision_of,
+    source_of,
+)
+
+if TYPE_CHECKING:
+    from .api import SageMaker
+
+NOT_THERE = "not on the endpoint"
+"""The reason of a revision that has a SageMaker Model and answers no requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedModel:
+    """A SageMaker Model with its tags."""
+
+    name: str
+    record: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What SageMaker has of a model; `Reading.snapshot` of the SageMaker adapter."""
+
+    endpoint: Endpoint | None = None
+    models: Mapping[str, TaggedModel] = field(default_factory=dict)
+    """Revision id -> the SageMaker Model of that name, whoever owns it."""
+    staging: Mapping[str, Endpoint | None] = field(default_factory=dict)
+    """Revision id -> the endpoint of that revision alone, as far as the reading needed it."""
+
+    def record(self, revision_id: str) -> Mapping[str, Any] | None:
+        """Return a revision's SageMaker Model, or None."""
+        found = self.models.get(revision_id)
+        return found.record if found else None
+
+
+def snapshot_of(reading: Reading) -> Snapshot:
+    """Return the adapter's own part of a reading."""
+    snapshot: Snapshot = reading.snapshot
+    return snapshot
+
+
+class SnapshotReader:
+    """Reads one target's models."""
+
+    def __init__(self, api: SageMaker, names: Ownership, owned: Owned, *, staged: bool) -> None:
+        self._api = api
+        self._names = names
+        self._owned = owned
+        self._staged = staged
+
+    def read(self, model: str) -> Reading:
+        """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.
+
+        `traffic` has an entry for each variant, 0 for idle ones. Raises ConflictError for an
+        endpoint of that name that is another owner's, or another model's.
+        """
+        base, target = self._names.endpoint(model), self._names.target
+        endpoint = self._owned.endpoint(model)
+        models = dict(self._models(base))
+        ours = {name: found for name, found in models.items() if self._is_ours(model, name, found)}
+        if endpoint is None:
+            revisions = tuple(_deployed(name, found, None, base) for name, found in ours.items())
+            return Reading(Deployment(model, target, revisions), Snapshot(None, models))
+        staging = self._read_staging(ours, endpoint, base)
+        shares = _shares(endpoint, base)
+        for name in ours:
+            if staging.get(name) or endpoint.shadowed_by(name, base):
+                shares.setdefault(name, 0.0)
+        revisions = tuple(
+            _deployed(name, found, staging.get(name, endpoint), base)
+            for name, found in ours.items()
+        )
+        deployment = Deployment(
+            model, target, revisions, shares, endpoint.state, endpoint.reason, endpoint.name
+        )
+        return Reading(deployment, Snapshot(endpoint, models, staging))
+
+    def _models(self, base: str) -> Iterator[tuple[str, TaggedModel]]:
+        for name in self._api.model_names(f"{base}-v"):
+            revision_id = revision_id_of(name, base)
+            found = tagged_model(self._api, name) if revision_id else None
+            if revision_id and found:
+                yield revision_id, found
+
+    def _is_ours(self, model: str, revision_id: str, found: TaggedModel) -> bool:
+        revision = revision_of(found.tags)
+        if revision is None or revision.id != revision_id:
+            return False
+        return self._owned.is_own(model, found.record, found.tags)
+
+    def _read_staging(
+        self, ours: Mapping[str, TaggedModel], endpoint: Endpoint, base: str
+    ) -> dict[str, Endpoint | None]:
+        """Read the endpoints of revisions that the model's endpoint does not serve."""
+        return {
+            name: self._api.endpoint(found.name)
+            for name, found in ours.items()
+            if self._staged
+            and not endpoint.serves(name, base)
+            and not endpoint.shadowed_by(name, base)
+        }
+
+
+def _deployed(
+    revision_id: str, found: TaggedModel, endpoint: Endpoint | None, base: str
+) -> Deployed:
+    """Return the revision of a SageMaker Model; `endpoint` is the one that may serve it."""
+    revision = Revision(int(found.tags[NUMBER]), found.tags[DIGEST])
+    source, created = source_of(found.record), found.record["CreationTime"]
+    if endpoint and endpoint.shadowed_by(revision_id, base):
+        return Deployed(revision, State.READY, source, created)
+    if endpoint is None or not _concerns(endpoint, revision_id, base):
+        return Deployed(revision, State.READY, source, created, NOT_THERE)
+    reason = endpoint.reason if endpoint.state is State.FAILED else None
+    return Deployed(revision, endpoint.state, source, created, reason)
+
+
+def tagged_model(api: SageMaker, name: str) -> TaggedModel | None:
+    """Read a SageMaker Model and its tags, or None."""
+    record = api.model(name)
+    return TaggedModel(name, record, api.tags(str(record["ModelArn"]))) if record else None
+
+
+def staging_endpoint(
+    api: SageMaker, snapshot: Snapshot, revision_id: str, name: str
+) -> Endpoint | None:
+    """Return a revision's own endpoint; it is read unless the snapshot covers it."""
+    if revision_id in snapshot.staging:
+        return snapshot.staging[revision_id]
+    return api.endpoint(name)
+
+
+def _shares(endpoint: Endpoint, base: str) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for variant, share in endpoint.shares.items():
+        revision_id = endpoint.revision(variant, base)
+        shares[revision_id] = shares.get(revision_id, 0.0) + share
+    return shares
+
+
+def _concerns(endpoint: Endpoint, revision_id: str, base: str) -> bool:
+    """Return whether an endpoint's state is a revision's: on it, or perhaps about to be."""
+    return endpoint.serves(revision_id, base) or (
+        endpoint.status in CHANGING and not endpoint.staged
+    )

@@ -1,0 +1,107 @@
+"""The plans of one model on one target: a verb and a reading of the platform give a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cloudserve.errors import UserError
+from cloudserve.release.destination import Destination
+from cloudserve.release.local import LocalModel
+from cloudserve.release.nouns import UPLOAD, Deployed, Operation, Plan, Reading, Revision
+from cloudserve.release.planning import planner
+from cloudserve.release.planning.approval import outdated
+from cloudserve.release.planning.compatibility import Compatibility
+from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
+from cloudserve.release.provider import Provider
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.ledger import Ledger, Release
+from cloudserve.release.state.unfinished import target_of
+from cloudserve.release.state.uploaded import number_of
+from cloudserve.release.traffic import ALL
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlanner:
+    """Plans each verb from one reading. Reads the bucket beside it, and changes nothing."""
+
+    provider: Provider
+    layout: Layout
+    local: LocalModel
+    compatibility: Compatibility
+    destination: Callable[[], Destination]
+
+    def deploy(self, reading: Reading, revision: Revision, source: Path | None) -> Plan:
+        """Plan to deploy a revision, from the directory `source` unless it is uploaded."""
+        plan = planner.plan_deploy(self.provider, self.layout, reading, revision, source)
+        return self.compatibility.check(self._addressed(plan), source)
+
+    def promote(self, reading: Reading, version: str | None, percent: int) -> Plan:
+        """Plan to give a version, by default the newest, a share of the traffic."""
+        deployment = reading.deployment
+        chosen = (
+            planner.newest(deployment) if version is None else planner.choose(deployment, version)
+        )
+        return self._traffic(reading, Operation.PROMOTE, chosen, percent)
+
+    def roll_back(self, reading: Reading, to: str | None, left: Release | None) -> Plan:
+        """Plan to give all traffic to a version: `to`, or the one before the live one.
+
+        `left` is an unfinished promotion or rollback, which decides when `to` is not given.
+        """
+        deployment = reading.deployment
+        if to is not None:
+            chosen = planner.choose(deployment, to)
+        elif left is not None:
+            chosen = target_of(left, deployment)
+        else:
+            with closing(Ledger(self.provider.blobs, self.layout).newest()) as newest:
+                chosen = planner.previously_live(deployment, newest)
+        return self._traffic(reading, Operation.ROLLBACK, chosen)
+
+    def undeploy(self, reading: Reading, version: str | None, *, everything: bool) -> Plan:
+        """Plan to remove a version, by default all without traffic, or the whole model."""
+        blobs, deployment = self.provider.blobs, reading.deployment
+        ids = to_remove(blobs, self.layout, deployment, version, everything=everything)
+        return self._removal(reading, ids)
+
+    def again(self, reading: Reading, approved: Plan) -> Plan:
+        """Plan once more what an approved plan was made for.
+
+        Raises ConflictError if its revision is not deployed any more, or the files have changed.
+        """
+        revision = approved.revision
+        if approved.operation is Operation.DEPLOY:
+            has_upload = any(action.kind == UPLOAD for action in approved.actions)
+            source = self.local.source_of(revision) if has_upload else None
+            return self.deploy(reading, revision, source)
+        if approved.operation is Operation.UNDEPLOY:
+            return self._removal(reading, None if approved.everything else approved.removes)
+        try:
+            chosen = planner.choose(reading.deployment, revision.id)
+            return self._traffic(reading, approved.operation, chosen, approved.percent)
+        except UserError as error:
+            raise outdated(approved, error.message) from error
+
+    def unfinished(self, reading: Reading, left: Release) -> Plan:
+        """Plan what is left to do of an earlier release."""
+        if left.operation is Operation.DEPLOY:
+            return self.deploy(reading, Revision(number_of(left.revision), left.digest), None)
+        if left.operation is Operation.UNDEPLOY:
+            return self._removal(reading, None if left.everything else left.removes)
+        chosen = planner.choose(reading.deployment, left.revision)
+        return self._traffic(reading, left.operation, chosen, left.percent)
+
+    def _traffic(
+        self, reading: Reading, operation: Operation, chosen: Deployed, percent: int = ALL
+    ) -> Plan:
+        plan = planner.plan_traffic(self.provider, self.layout, reading, operation, chosen, percent)
+        return self.compatibility.check(self._addressed(plan))
+
+    def _removal(self, reading: Reading, ids: tuple[str, ...] | None) -> Plan:
+        return self._addressed(plan_undeploy(self.provider, self.layout, reading, ids))
+
+    def _addressed(self, plan: Plan) -> Plan:
+        return replace(plan, destination=self.destination())
