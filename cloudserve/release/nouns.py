@@ -157,15 +157,21 @@ class Reading:
 class Action:
     """One step of a plan: data that an executor performs, shows or records."""
 
-    id: str
-    """Unique in its plan, stable between runs: `upload`, `create-version`, `set-default`."""
     kind: str
-    """The verb its performer dispatches on."""
+    """The verb that the executor dispatches on: `upload`, `create-version`, `set-default`."""
     sentence: str
     """What it does, for people, in the imperative."""
-    args: Mapping[str, str | int | float] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """A JSON object."""
     undo: str = ""
-    """How to undo it by hand, in one sentence; empty when there is nothing to undo."""
+    """How to undo it by hand, in one sentence; empty if there is nothing to undo."""
+    id: str = ""
+    """Unique in its plan and stable between runs; by default the kind."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.args, Mapping):
+            raise TypeError("Action(kind, sentence, args): `args` is a JSON object")
+        object.__setattr__(self, "id", self.id or self.kind)
 
 
 class Operation(StrEnum):

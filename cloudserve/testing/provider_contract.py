@@ -451,4 +451,4 @@ class ProviderContract:
 
     def test_an_unknown_action_is_refused(self, provider: Provider) -> None:
         with pytest.raises(UserError):
-            provider.perform(Action("x", "no-such-kind", "do what nobody knows"), _no_lines)
+            provider.perform(Action("no-such-kind", "do what nobody knows"), _no_lines)

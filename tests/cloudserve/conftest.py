@@ -102,21 +102,21 @@ class MemoryPlatform:
         if reading.deployment.find(revision.id):
             return ()
         args = {"number": revision.number, "digest": revision.digest, "url": location.root_url}
-        return (Action("create", "create", f"create {revision.id}", args),)
+        return (Action("create", f"create {revision.id}", args),)
 
     def plan_traffic(self, reading, revision_id, percent=100):
         traffic = reading.deployment.traffic
         wanted = split(traffic, revision_id, percent)
         if wanted == percents(traffic):
             return ()
-        return (Action("move", "move", f"move to {revision_id}", wanted),)
+        return (Action("move", f"move to {revision_id}", wanted),)
 
     def plan_undeploy(self, reading, revision_ids):
         ids = [d.revision.id for d in reading.deployment.revisions]
         going = [name for name in ids if revision_ids is None or name in revision_ids]
-        actions = [Action(f"remove-{n}", "remove", f"remove {n}", {"id": n}) for n in going]
+        actions = [Action("remove", f"remove {n}", {"id": n}, id=f"remove-{n}") for n in going]
         if revision_ids is None and reading.deployment.traffic:
-            actions.insert(0, Action("silence", "silence", "take the endpoint down"))
+            actions.insert(0, Action("silence", "take the endpoint down"))
         return tuple(actions)
 
     def perform(self, action, notify):

@@ -6,7 +6,6 @@ Source: SageMaker API reference, `ProductionVariant`, `DataCaptureConfig`, `Asyn
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -181,12 +180,6 @@ def same_settings(wanted: Mapping[str, Any], endpoint: Endpoint) -> bool:
 def as_text(value: Mapping[str, Any]) -> str:
     """Return a mapping as JSON text, one text for one content."""
     return msgspec.json.encode(value, order="sorted").decode()
-
-
-def as_mapping(text: object) -> dict[str, Any]:
-    """Read what `as_text` wrote; nothing is {}."""
-    found: dict[str, Any] = json.loads(str(text or "{}"))
-    return found
 
 
 def _like(wanted: Any, there: Any) -> bool:

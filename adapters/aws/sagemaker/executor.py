@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-import msgspec
-
-from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.nouns import Action
+from cloudserve.errors import ConflictError
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import BlobStore, Notify
 
 from ...polling import Poller
-from .endpoint_config import as_mapping
 from .endpoint_waiter import Watch
 from .model_files.code_files import place_code
 from .ownership import Owned
 from .records import DIGEST, FAILED, Endpoint, Spec, container, source_of
+from .steps import (
+    AwaitEndpoint,
+    CreateEndpoint,
+    CreateEndpointConfig,
+    CreateModel,
+    DeleteEndpoint,
+    DeleteEndpointConfig,
+    DeleteModel,
+    EndpointStep,
+    SetWeights,
+    UpdateEndpoint,
+)
 
 if TYPE_CHECKING:
     from .api import SageMaker
 
-Args = Mapping[str, str | int | float]
 PLANNED = ("DesiredWeight", "DataCaptureConfig")
 """What an update takes from its configuration, not from the endpoint as it is."""
 
@@ -36,78 +43,71 @@ class Performer:
         self._blobs = blobs
         self._poller = poller
 
-    def perform(self, action: Action, notify: Notify) -> None:
-        """Carry out one action; raises UserError for a kind that is not SageMaker's."""
-        args = action.args
-        match action.kind:
-            case "create-model":
-                self._create_model(args, notify)
-            case "delete-model":
-                self._delete_model(args)
-            case "create-endpoint-config":
-                self._create_config(args, notify)
-            case "delete-endpoint-config":
-                self._delete_config(args)
-            case "create-endpoint":
-                self._create_endpoint(args, notify)
-            case "update-endpoint":
-                self._update_endpoint(args, notify)
-            case "delete-endpoint":
-                self._delete_endpoint(args, notify)
-            case "set-weights":
-                self._set_weights(args, notify)
-            case "await-endpoint":
-                name, variant = str(args["endpoint"]), str(args.get("variant", ""))
-                self._await(name, notify, variant=variant)
-            case kind:
-                raise UserError(
-                    f"sagemaker does not know the action `{kind}`", hint="make the plan again"
-                )
+    def perform(self, step: EndpointStep, notify: Notify) -> None:
+        """Carry out one action."""
+        match step:
+            case CreateModel():
+                self._create_model(step, notify)
+            case DeleteModel():
+                self._delete_model(step)
+            case CreateEndpointConfig():
+                self._create_config(step, notify)
+            case DeleteEndpointConfig():
+                self._delete_config(step)
+            case CreateEndpoint():
+                self._create_endpoint(step, notify)
+            case UpdateEndpoint():
+                self._update_endpoint(step, notify)
+            case DeleteEndpoint():
+                self._delete_endpoint(step, notify)
+            case SetWeights():
+                self._set_weights(step, notify)
+            case AwaitEndpoint():
+                self._await(step.endpoint, notify, variant=step.variant)
+            case _:
+                assert_never(step)
 
-    def _create_model(self, args: Args, notify: Notify) -> None:
-        name, digest = str(args["name"]), str(args["digest"])
-        if "code" in args:
-            place_code(self._blobs, str(args["code"]), str(args["beside"]), notify)
-        env, many = as_mapping(args.get("env")), bool(args.get("many"))
+    def _create_model(self, step: CreateModel, notify: Notify) -> None:
+        name = step.name
+        if step.code:
+            place_code(self._blobs, step.code, step.code_target, notify)
         made = self._api.create(
             f"create the model {name}",
             "create_model",
             ModelName=name,
-            PrimaryContainer=container(str(args["image"]), str(args["source"]), env, many=many),
-            ExecutionRoleArn=args["role_arn"],
-            Tags=self._owned.tags(str(args["model"]), number=args["number"], digest=digest),
+            PrimaryContainer=container(step.image, step.source, step.env, many=step.many),
+            ExecutionRoleArn=step.role_arn,
+            Tags=self._owned.tags(step.model, number=step.number, digest=step.digest),
         )
         if made:
             return
         found = self._api.model(name)
-        if found is None or not self._is_ours(found, args) or source_of(found) != args["source"]:
+        if found is None or not self._is_ours(found, step) or source_of(found) != step.source:
             raise self._owned.taken(f"model {name}")
         notify(f"model {name}: there already")
 
-    def _delete_model(self, args: Args) -> None:
-        name = str(args["name"])
+    def _delete_model(self, step: DeleteModel) -> None:
+        name = step.name
         found = self._api.model(name)
         if found is None:
             return
-        if not self._is_ours(found, args):
+        if not self._is_ours(found, step):
             raise self._owned.taken(f"model {name}")
         self._api.delete(f"delete the model {name}", "delete_model", ModelName=name)
 
-    def _is_ours(self, found: Mapping[str, Any], args: Args) -> bool:
-        tags = self._api.tags(found["ModelArn"])
-        same = tags.get(DIGEST) == args["digest"]
-        return same and self._owned.is_own(str(args["model"]), found, tags)
+    def _is_ours(self, record: Mapping[str, Any], step: CreateModel | DeleteModel) -> bool:
+        tags = self._api.tags(record["ModelArn"])
+        same = tags.get(DIGEST) == step.digest
+        return same and self._owned.is_own(step.model, record, tags)
 
-    def _create_config(self, args: Args, notify: Notify) -> None:
-        name = str(args["config"])
-        wanted = msgspec.json.decode(str(args["variants"]), type=list[dict[str, object]])
-        more = as_mapping(args.get("settings"))
+    def _create_config(self, step: CreateEndpointConfig, notify: Notify) -> None:
+        name, more = step.config, step.settings
         made = self._api.create(
             f"create the endpoint configuration {name}",
             "create_endpoint_config",
             EndpointConfigName=name,
-            ProductionVariants=wanted,
-            Tags=self._owned.tags(str(args["model"])),
+            ProductionVariants=step.variants,
+            Tags=self._owned.tags(step.model),
             **more,
         )
         if made:
@@ -117,23 +117,23 @@ class Performer:
         if (
             not arn
             or self._owned.other_owner(arn) is not None
-            or not _same([*wanted, *shadows], self._api.variants(name))
+            or not _same([*step.variants, *shadows], self._api.variants(name))
         ):
             raise self._owned.taken(f"endpoint configuration {name}")
         notify(f"endpoint configuration {name}: there already")
 
-    def _delete_config(self, args: Args) -> None:
-        name = str(args["config"])
+    def _delete_config(self, step: DeleteEndpointConfig) -> None:
+        name = step.config
         found = self._api.config(name)
         if found is None:
             return
-        if not self._owned.owns_config(str(args["model"]), found):
+        if not self._owned.owns_config(step.model, found):
             raise self._owned.taken(f"endpoint configuration {name}")
         what = f"delete the endpoint configuration {name}"
         self._api.delete(what, "delete_endpoint_config", EndpointConfigName=name)
 
-    def _create_endpoint(self, args: Args, notify: Notify) -> None:
-        name, config, model = str(args["endpoint"]), str(args["config"]), str(args["model"])
+    def _create_endpoint(self, step: CreateEndpoint, notify: Notify) -> None:
+        name, config, model = step.endpoint, step.config, step.model
         made = self._api.create(
             f"create the endpoint {name}",
             "create_endpoint",
@@ -146,15 +146,14 @@ class Performer:
             if found is None or found.config != config:
                 raise self._owned.taken(f"endpoint {name}")
             self._owned.take(found, model, notify)
-        self._await(name, notify, config=config, variant=str(args.get("variant", "")))
+        self._await(name, notify, config=config, variant=step.variant)
 
-    def _update_endpoint(self, args: Args, notify: Notify) -> None:
-        name, config = str(args["endpoint"]), str(args["config"])
+    def _update_endpoint(self, step: UpdateEndpoint, notify: Notify) -> None:
+        name, config, policy = step.endpoint, step.config, step.policy
         found = self._api.endpoint(name)
         if found is not None:
-            self._owned.take(found, str(args["model"]), notify)
+            self._owned.take(found, step.model, notify)
         if found is None or config not in {found.config, found.pending}:
-            policy = as_mapping(args.get("policy"))
             self._api.change(
                 f"update the endpoint {name}",
                 "update_endpoint",
@@ -166,7 +165,7 @@ class Performer:
                 ],
                 **({"DeploymentConfig": policy} if policy else {}),
             )
-        self._await(name, notify, config=config, variant=str(args.get("variant", "")))
+        self._await(name, notify, config=config, variant=step.variant)
 
     def _planned(self, found: Endpoint | None, config: str) -> tuple[str, ...]:
         """Return which properties are the plan's.
@@ -179,13 +178,13 @@ class Performer:
         same = all(after.get(name, count) == count for name, count in before.items())
         return PLANNED if same else (*PLANNED, "DesiredInstanceCount")
 
-    def _delete_endpoint(self, args: Args, notify: Notify) -> None:
-        name = str(args["endpoint"])
+    def _delete_endpoint(self, step: DeleteEndpoint, notify: Notify) -> None:
+        name = step.endpoint
         found = self._api.endpoint(name)
         if found is None:
             return
-        self._owned.check(found, str(args["model"]))
-        if "idle" not in args and found.status not in {FAILED, "Deleting"}:
+        self._owned.check(found, step.model)
+        if not step.idle and found.status not in {FAILED, "Deleting"}:
             raise ConflictError(
                 f"the endpoint {name} is {found.status}, no longer {FAILED}",
                 where=self._api.where,
@@ -200,18 +199,17 @@ class Performer:
             notify=notify,
         )
 
-    def _set_weights(self, args: Args, notify: Notify) -> None:
-        name, chosen = str(args["endpoint"]), str(args["revision"])
-        wanted = msgspec.json.decode(str(args["weights"]), type=dict[str, int])
+    def _set_weights(self, step: SetWeights, notify: Notify) -> None:
+        name, wanted = step.endpoint, step.weights
         found = self._api.endpoint(name)
         gone = [variant for variant in wanted if found is None or not found.has(variant)]
         if found is None or gone:
             raise ConflictError(
-                f"{', '.join(gone) or chosen} is not on the endpoint {name} any more",
+                f"{', '.join(gone) or step.revision} is not on the endpoint {name} any more",
                 where=self._api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        self._owned.take(found, str(args["model"]), notify)
+        self._owned.take(found, step.model, notify)
         weights = {
             spec["VariantName"]: wanted.get(spec["VariantName"], 0) / ALL for spec in found.variants
         }
@@ -242,7 +240,7 @@ class Performer:
         )
 
 
-def _same(wanted: list[dict[str, object]], there: tuple[Spec, ...]) -> bool:
+def _same(wanted: list[dict[str, Any]], there: tuple[Spec, ...]) -> bool:
     """Compare what was asked for; the service's answer may have more fields."""
     by_name = {spec["VariantName"]: spec for spec in there}
     return len(wanted) == len(there) and all(

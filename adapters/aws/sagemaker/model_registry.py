@@ -15,17 +15,17 @@ from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.owner import owned_by
 from cloudserve.storage.contract import Notify
 
-from .endpoint_config import as_mapping, as_text
+from ...actions import planned
 from .model_files.archive import source_url
 from .options import Options
 from .ownership import Owned
 from .planning.single_revision import is_forward
 from .records import bucket_of, container, data_url
+from .steps import RegisterPackage
 
 if TYPE_CHECKING:
     from .api import SageMaker
 
-REGISTER = "register-package"
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 TYPES = {
     "SupportedContentTypes": ["application/json", "application/jsonlines", "text/csv"],
@@ -56,28 +56,27 @@ class Packages:
         self._check_group()
         if self._find(model, revision) is not None:
             return ()
-        args: dict[str, str | int | float] = {
-            "model": model,
-            "group": self._group,
-            "number": revision.number,
-            "digest": revision.digest,
-            "image": self._image,
-            "source": source_url(location, archived=self._options.archived),
-            "env": as_text(self._options.env),
-        }
+        step = RegisterPackage(
+            model,
+            self._group,
+            revision.number,
+            revision.digest,
+            self._image,
+            source_url(location, archived=self._options.archived),
+            dict(self._options.env),
+        )
         sentence = (
             f"register {revision.id} in the model package group {self._group}, to be approved"
         )
-        return (Action(REGISTER, REGISTER, sentence, args, "delete the model package"),)
+        return (planned(step, sentence, "delete the model package"),)
 
-    def register(self, args: Mapping[str, str | int | float], notify: Notify) -> None:
-        """Make the group if it is not there, and the package; safe to repeat."""
-        group, model = str(args["group"]), str(args["model"])
-        revision = Revision(int(args["number"]), str(args["digest"]))
+    def register(self, step: RegisterPackage, notify: Notify) -> None:
+        """Create the group if it does not exist, and the package; safe to repeat."""
+        group, model = step.group, step.model
+        revision = Revision(step.number, step.digest)
         if self._find(model, revision) is not None:
             notify(f"model package of {revision.id}: there already")
             return
-        env = as_mapping(args["env"])
         tags = self._owned.tags(model)
         made = self._api.create(
             f"create the model package group {group}",
@@ -95,7 +94,7 @@ class Packages:
             ModelPackageGroupName=group,
             ModelPackageDescription=told,
             InferenceSpecification={
-                "Containers": [container(str(args["image"]), str(args["source"]), env)],
+                "Containers": [container(step.image, step.source, step.env)],
                 **TYPES,
             },
             ModelApprovalStatus=PENDING,

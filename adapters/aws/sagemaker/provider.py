@@ -20,6 +20,7 @@ from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revisi
 from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
+from ...actions import typed
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
 from ...own_image import check_rehearse
@@ -28,8 +29,8 @@ from ...polling import Poller
 from .async_inference import Later
 from .batch_transform import Transforms
 from .executor import Performer
-from .model_files.archive import MAKE, Archives, archive_key
-from .model_registry import REGISTER, Packages
+from .model_files.archive import Archives, archive_key
+from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
 from .options import Options
 from .ownership import Owned
@@ -39,6 +40,7 @@ from .planning.single_revision import StagedPlanner
 from .planning.undeploy import Removal
 from .records import ONLY, model_name, without_underscores
 from .snapshot import SnapshotReader, snapshot_of
+from .steps import CreateArchive, RegisterPackage, Step
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -177,12 +179,14 @@ class SageMakerEndpoints:
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait until the endpoint is in service."""
-        if action.kind == REGISTER:
-            self._packages.register(action.args, notify)
-        elif action.kind == MAKE:
-            self._archives.make(action.args, notify)
-        else:
-            self._performer.perform(action, notify)
+        step: Step = typed(action, Step, "sagemaker")
+        match step:
+            case RegisterPackage():
+                self._packages.register(step, notify)
+            case CreateArchive():
+                self._archives.make(step, notify)
+            case _:
+                self._performer.perform(step, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the endpoint, by its weights or with one revision's variant.

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-import msgspec
-
-from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
+from cloudserve.errors import ConflictError, RemoteError, UnreachableError
 from cloudserve.release.nouns import Action, Revision
 from cloudserve.storage.contract import Notify
 
+from ...actions import typed
 from ...polling import Poller
 from ..console import version_log
 from ..labels import version_labels
+from .actions import (
+    AwaitVersion,
+    CreateModel,
+    CreateVersion,
+    DeleteModel,
+    DeleteVersion,
+    OfVersion,
+    RemoveVersion,
+    SetDefault,
+    Step,
+)
 from .names import Names
 from .records import platform_name, revision_of
 
 if TYPE_CHECKING:
     from .api import MlClient
-
-Args = Mapping[str, str | int | float]
 
 
 class Performer:
@@ -34,56 +42,53 @@ class Performer:
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action; raises UserError for a kind that is not AI Platform's."""
-        args = action.args
-        match action.kind:
-            case "create-model":
-                self._create_model(args, notify)
-            case "create-version":
-                self._create_version(args, notify)
-            case "await-version":
-                self._await_version(*self._named(args), notify)
-            case "delete-version":
-                self._delete_version(args, notify)
-            case "remove-version":
-                self._remove_version(args, notify)
-            case "delete-model":
-                self._delete_model(args, notify)
-            case "set-default":
-                self._ml.set_default(*self._named(args))
-            case kind:
-                raise UserError(
-                    f"ai-platform does not know the action `{kind}`", hint="make the plan again"
-                )
+        step: Step = typed(action, Step, "ai-platform")
+        match step:
+            case CreateModel():
+                self._create_model(step, notify)
+            case CreateVersion():
+                self._create_version(step, notify)
+            case AwaitVersion():
+                self._await_version(*self._named(step), notify)
+            case DeleteVersion():
+                self._delete_version(step, notify)
+            case RemoveVersion():
+                self._remove_version(step, notify)
+            case DeleteModel():
+                self._delete_model(step.model, notify)
+            case SetDefault():
+                self._ml.set_default(*self._named(step))
+            case _:
+                assert_never(step)
 
-    def _create_model(self, args: Args, notify: Notify) -> None:
-        model = str(args["model"])
-        name = self._names.model(model)
-        labels = self._names.labels(model)
-        body = {"name": name, "regions": [args["region"]], "labels": labels}
+    def _create_model(self, step: CreateModel, notify: Notify) -> None:
+        name = self._names.model(step.model)
+        labels = self._names.labels(step.model)
+        body = {"name": name, "regions": [step.region], "labels": labels}
         try:
             self._ml.create_model(body)
         except RemoteError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            self._names.check(self._ml, model)
+            self._names.check(self._ml, step.model)
             notify(f"model {name}: there already")
 
-    def _create_version(self, args: Args, notify: Notify) -> None:
-        model, version = self._named(args)
+    def _create_version(self, step: CreateVersion, notify: Notify) -> None:
+        model, version = self._named(step)
         try:
-            operation = self._ml.create_version(model, self._version_body(args))
+            operation = self._ml.create_version(model, self._version_body(step))
         except RemoteError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            self._adopt(args, notify)
+            self._adopt(step, notify)
         else:
             self._await_operation(operation, model, version, notify)
 
-    def _adopt(self, args: Args, notify: Notify) -> None:
-        model, version = self._named(args)
+    def _adopt(self, step: CreateVersion, notify: Notify) -> None:
+        model, version = self._named(step)
         found = self._ml.get_version(model, version) or {}
         revision = revision_of(found) if found else None
-        if revision is None or revision.digest != args["digest"]:
+        if revision is None or revision.digest != step.digest:
             raise ConflictError(
                 f"version {version} is there and is not this model",
                 where=self._ml.url(model, version),
@@ -92,8 +97,8 @@ class Performer:
         notify(f"version {version}: there already")
         self._await_version(model, version, notify)
 
-    def _delete_version(self, args: Args, notify: Notify) -> None:
-        model, version = self._named(args)
+    def _delete_version(self, step: DeleteVersion, notify: Notify) -> None:
+        model, version = self._named(step)
         found = self._ml.get_version(model, version)
         if found is None:
             return
@@ -107,9 +112,9 @@ class Performer:
         if operation is not None:
             self._await_operation(operation, model, version, notify)
 
-    def _remove_version(self, args: Args, notify: Notify) -> None:
-        """Delete a version in whatever state it is, once what is under way on it is done."""
-        model, version = self._named(args)
+    def _remove_version(self, step: RemoveVersion, notify: Notify) -> None:
+        """Delete a version in whatever state it is, after an operation on it that is running."""
+        model, version = self._named(step)
         found = self._poller.until(
             lambda: self._settled(model, version),
             what=f"version {version}",
@@ -119,7 +124,7 @@ class Performer:
         if not found:
             return
         revision = revision_of(found)
-        if revision is None or revision.id != args["revision"]:
+        if revision is None or revision.id != step.revision:
             raise ConflictError(
                 f"version {version} is there and is not this model",
                 where=self._ml.url(model, version),
@@ -134,8 +139,7 @@ class Performer:
         found = self._ml.get_version(model, version) or {}
         return None if found.get("state") in {"CREATING", "UPDATING", "DELETING"} else found
 
-    def _delete_model(self, args: Args, notify: Notify) -> None:
-        model = str(args["model"])
+    def _delete_model(self, model: str, notify: Notify) -> None:
         name = self._names.model(model)
         if self._names.check(self._ml, model) is None:
             return
@@ -190,17 +194,16 @@ class Performer:
             request_id=operation,
         )
 
-    def _named(self, args: Args) -> tuple[str, str]:
-        return self._names.model(str(args["model"])), platform_name(str(args["revision"]))
+    def _named(self, step: OfVersion) -> tuple[str, str]:
+        return self._names.model(step.model), platform_name(step.revision)
 
-    def _version_body(self, args: Args) -> dict[str, Any]:
-        """Return a Version (ml v1) for the arguments of `create-version`."""
-        labels = msgspec.json.decode(str(args["labels"]), type=dict[str, str])
-        revision = Revision(int(args["number"]), str(args["digest"]))
-        own = self._names.labels(str(args["model"]))
+    def _version_body(self, step: CreateVersion) -> dict[str, Any]:
+        """Return the body of versions.create (ml v1, Version)."""
+        own = self._names.labels(step.model)
+        revision = Revision(step.number, step.digest)
         return {
-            "name": platform_name(str(args["revision"])),
-            "deploymentUri": args["source"],
-            "labels": {**labels, **own, **version_labels(revision)},
-            **msgspec.json.decode(str(args["settings"]), type=dict[str, Any]),
+            "name": platform_name(revision.id),
+            "deploymentUri": step.source,
+            "labels": {**step.labels, **own, **version_labels(revision)},
+            **step.settings,
         }

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
@@ -28,12 +26,22 @@ from cloudserve.release.provider import Provider
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import BlobStore, Notify
 
+from ...actions import planned
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
 from ...ownership import ownership
 from ...polling import Poller
 from ..labels import check_labels, label_value
-from .executor import Args, Performer
+from .actions import (
+    AwaitVersion,
+    CreateModel,
+    CreateVersion,
+    DeleteModel,
+    DeleteVersion,
+    RemoveVersion,
+    SetDefault,
+)
+from .executor import Performer
 from .names import Names
 from .options import Options, check, check_options, version_settings
 from .records import deployed, platform_name, short_name, traffic
@@ -142,13 +150,12 @@ class AiPlatform:
         """Plan the model, if it is missing, and the version; a failed one is deleted first."""
         deployment = reading.deployment
         model, there = deployment.model, deployment.find(revision.id)
-        args = {"model": model, "revision": revision.id}
         match there.state if there else None:
             case State.READY:
                 return ()
             case State.CREATING | State.UPDATING:
                 sentence = f"wait for version {platform_name(revision.id)}, which is being made"
-                return (Action("await-version", "await-version", sentence, args),)
+                return (planned(AwaitVersion(model, revision.id), sentence),)
             case State.DELETING:
                 raise ConflictError(
                     f"version {platform_name(revision.id)} is being deleted",
@@ -158,7 +165,7 @@ class AiPlatform:
         actions = [] if deployment.endpoint else [self._plan_model(model)]
         if there is not None:
             sentence = f"delete the failed version {platform_name(revision.id)}"
-            actions.append(Action("delete-version", "delete-version", sentence, args))
+            actions.append(planned(DeleteVersion(model, revision.id), sentence))
         actions.append(self._plan_version(model, revision, location))
         if deployment.revisions and not deployment.traffic:
             # Only the very first version becomes the default by itself; here that one failed.
@@ -183,11 +190,9 @@ class AiPlatform:
         name = self._names.model(model)
         undo = f"set {platform_name(live)} as the default version" if live else ""
         return (
-            Action(
-                "set-default",
-                "set-default",
+            planned(
+                SetDefault(model, revision_id),
                 f"make {platform_name(revision_id)} the default version of {name}",
-                {"model": model, "revision": revision_id},
                 undo,
             ),
         )
@@ -217,18 +222,14 @@ class AiPlatform:
             )
         actions = [self._plan_removal(model, revision_id) for revision_id in going]
         if len(going) == len(every) and (going or revision_ids is None):
-            sentence, args = f"delete the model {name}", {"model": model}
-            actions.append(Action("delete-model", "delete-model", sentence, args))
+            actions.append(planned(DeleteModel(model), f"delete the model {name}"))
         return tuple(actions)
 
     def _plan_removal(self, model: str, revision_id: str) -> Action:
         version = platform_name(revision_id)
-        return Action(
-            f"remove-{version}",
-            "remove-version",
-            f"delete the version {self._names.model(model)}/{version}",
-            {"model": model, "revision": revision_id},
-        )
+        sentence = f"delete the version {self._names.model(model)}/{version}"
+        step = RemoveVersion(model, revision_id)
+        return planned(step, sentence, name=f"remove-{version}")
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait for its end; done a second time it changes nothing."""
@@ -247,33 +248,28 @@ class AiPlatform:
 
     def _plan_model(self, model: str) -> Action:
         name = self._names.model(model)
-        return Action(
-            "create-model",
-            "create-model",
+        return planned(
+            CreateModel(model, self._options.region),
             f"create the model {name} in {self._options.region}",
-            {"model": model, "region": self._options.region},
             f"delete the model {name}",
         )
 
     def _plan_version(self, model: str, revision: Revision, location: Location) -> Action:
         options = self._options
         name = f"{self._names.model(model)}/{platform_name(revision.id)}"
-        args: Args = {
-            "model": model,
-            "revision": revision.id,
-            "number": revision.number,
-            "digest": revision.digest,
-            "source": location.saved_model_url,
-            "settings": msgspec.json.encode(version_settings(options)).decode(),
-            "labels": msgspec.json.encode(options.labels, order="deterministic").decode(),
-        }
+        step = CreateVersion(
+            model,
+            revision.number,
+            revision.digest,
+            location.saved_model_url,
+            version_settings(options),
+            dict(options.labels),
+        )
         sentence = (
             f"create the version {name} from {location.saved_model_url} "
             f"on {options.machine_type}, runtime {options.runtime_version}"
         )
-        return Action(
-            "create-version", "create-version", sentence, args, f"delete the version {name}"
-        )
+        return planned(step, sentence, f"delete the version {name}")
 
 
 def _versions(reading: Reading) -> frozenset[str]:

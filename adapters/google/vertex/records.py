@@ -28,8 +28,6 @@ STATE, FAILED = "cloudserve-state", "failed"
 LIVE, DEFAULT, PREVIOUS = "live", "default", "previous"
 """Aliases: `live` and `default` are of the revision with all traffic, `previous` was it before."""
 LONGEST_REASON = 900
-Args = Mapping[str, str | int | float]
-"""What an action of a plan is performed with."""
 
 
 @dataclass(frozen=True, slots=True)

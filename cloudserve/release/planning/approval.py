@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.destination import Destination
@@ -10,7 +11,7 @@ from cloudserve.release.nouns import CREATE_BUCKET, Action, Plan
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.state.ledger import Event, Release
 
-Essence = tuple[str, str, dict[str, str | int | float]]
+Essence = tuple[str, str, dict[str, Any]]
 """What an action does, as far as two plans are compared."""
 
 

@@ -21,7 +21,8 @@ from cloudserve.hints import printable
 from cloudserve.release.nouns import Plan
 from cloudserve.release.state.ledger import actor
 
-SCHEMA = 2
+SCHEMA = 3
+"""Since 3 an action's `args` are a JSON object; before, lists and objects were JSON text."""
 PLAN_AGAIN = "make it again with `cloudserve plan … --out FILE`"
 
 
@@ -33,6 +34,13 @@ class PlanFile(msgspec.Struct, frozen=True):
     made: datetime
     tool: str = f"cloudserve {__version__}"
     schema: int = SCHEMA
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The part of a plan file that is read before the plan itself."""
+
+    schema: int
+    tool: str = ""
 
 
 def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
@@ -54,9 +62,10 @@ def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
 
 
 def read_plan(path: Path | str) -> Plan:
-    """Read a plan that was written; raises UserError when it is none, or of another schema."""
+    """Read a plan that was written; raises UserError for another file or schema."""
     try:
         data = Path(path).read_bytes()
+        _check_schema(msgspec.json.decode(data, type=Header), path)
         found = msgspec.json.decode(data, type=PlanFile, dec_hook=_decode_path)
     except OSError as error:
         raise UserError(
@@ -66,13 +75,16 @@ def read_plan(path: Path | str) -> Plan:
         raise UserError(
             f"the file is not a plan: {error}", where=str(path), hint=PLAN_AGAIN
         ) from error
-    if found.schema != SCHEMA:
-        raise UserError(
-            f"the plan has schema {found.schema}, and this version reads {SCHEMA}",
-            where=str(path),
-            hint=f"apply it with {found.tool}, or {PLAN_AGAIN}",
-        )
     return found.plan
+
+
+def _check_schema(header: Header, path: Path | str) -> None:
+    if header.schema != SCHEMA:
+        raise UserError(
+            f"the plan has schema {header.schema}, and this version reads {SCHEMA}",
+            where=str(path),
+            hint=f"apply it with {header.tool or 'the version that made it'}, or {PLAN_AGAIN}",
+        )
 
 
 def plan_id(plan: Plan) -> str:

@@ -44,7 +44,6 @@ def plan_deploy(
         actions.append(
             Action(
                 UPLOAD,
-                UPLOAD,
                 f"upload {printable(source or model)} to {location.saved_model_url}",
                 undo=f"delete the objects under {location.root_url}",
             )
@@ -64,9 +63,7 @@ def plan_deploy(
 
 def create_bucket(url: str) -> Action:
     """Return the action that makes a bucket; repeated it changes nothing."""
-    return Action(
-        CREATE_BUCKET, CREATE_BUCKET, f"make the bucket {url}", undo=f"delete the bucket {url}"
-    )
+    return Action(CREATE_BUCKET, f"make the bucket {url}", undo=f"delete the bucket {url}")
 
 
 def plan_traffic(

@@ -95,4 +95,4 @@ def bodies(server, operation):
 
 
 def action(kind, **args):
-    return Action(kind, kind, "do it", {"model": "half", **args})
+    return Action(kind, "do it", {"model": "half", **args})

@@ -26,8 +26,8 @@ ARGS = {
     "number": 1,
     "digest": ONE.digest,
     "source": "gs://b/half/1/",
-    "settings": "{}",
-    "labels": "{}",
+    "settings": {},
+    "labels": {},
 }
 
 
@@ -51,7 +51,7 @@ def wait(request, silent, clouds):
         operations = Operations(api, POLLER)
         return VERTEX, lambda notify: operations.finish({"name": VERTEX}, "deploy", "", notify)
     performer = Performer(MlClient("p", silent, Access(clouds), retries=0), POLLER, AI_PLATFORM)
-    action = Action("create-version", "create-version", "create", ARGS)
+    action = Action("create-version", "create", ARGS)
     return ML, lambda notify: performer.perform(action, notify)
 
 
@@ -80,7 +80,7 @@ def test_a_version_that_failed_is_told_with_its_operation_and_its_log(scripted, 
     url = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content)).url
     performer = Performer(MlClient("p", url, Access(clouds)), POLLER, AI_PLATFORM)
     with pytest.raises(RemoteError, match="Bad model detected") as error:
-        performer.perform(Action("create-version", "create-version", "create", ARGS), lines.append)
+        performer.perform(Action("create-version", "create", ARGS), lines.append)
     assert error.value.request_id == ML
     assert error.value.hint == (
         "correct the cause and deploy again: what failed is replaced; its log: "

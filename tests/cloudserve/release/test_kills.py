@@ -36,7 +36,7 @@ class Platform(MemoryPlatform):
         moves = super().plan_traffic(reading, revision_id, percent)
         if self.name == revision_id:
             return moves
-        return (*moves, Action("name", "name", f"name {revision_id}", {"name": revision_id}))
+        return (*moves, Action("name", f"name {revision_id}", {"name": revision_id}))
 
     def perform(self, action, notify):
         if action.kind == "name":

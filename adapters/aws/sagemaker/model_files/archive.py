@@ -9,9 +9,7 @@ machine, and only the parts under way are on its disk.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from cloudserve.errors import RemoteError
 from cloudserve.release.nouns import Action, Location
@@ -21,10 +19,11 @@ from cloudserve.storage.events import Observe, serialized
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.upload.stream import send_stream
 
+from ....actions import planned
 from ...s3.object_stream import open_object
+from ..steps import CreateArchive
 from .progress import Tenths
 
-MAKE = "create-archive"
 Files = tuple[tuple[str, Blob], ...]
 
 
@@ -40,28 +39,24 @@ class Archives:
         It holds `MODEL/NUMBER/`, or where the model is `alone` in its place `NUMBER/`.
         """
         base = location.saved_model.removesuffix(f"{location.number}/")
-        args = {
-            "key": key,
-            "files": location.saved_model,
-            "base": base if alone else location.root,
-        }
-        files = self._files(args)
+        step = CreateArchive(key, location.saved_model, base if alone else location.root)
+        files = self._files(step)
         if files and self._is_there(key, _digest(files)):
             return ()
         url = f"{self._blobs.url}/{key}"
         sentence = f"make {url} of the files under {location.root_url}"
-        return (Action(MAKE, MAKE, sentence, args, f"delete the object {url}"),)
+        return (planned(step, sentence, f"delete the object {url}"),)
 
-    def make(self, args: Mapping[str, Any], notify: Notify) -> None:
-        """Make an archive that a plan wants; one that is there is not made again.
+    def make(self, step: CreateArchive, notify: Notify) -> None:
+        """Make an archive unless it exists.
 
         An interrupted one goes on by parts. Raises RemoteError when the files are not there.
         """
-        files, key = self._files(args), str(args["key"])
+        files, key = self._files(step), step.key
         if not files:
             raise RemoteError(
                 "the revision's files are not there",
-                where=f"{self._blobs.url}/{args['files']}",
+                where=f"{self._blobs.url}/{step.files}",
                 hint="deploy the version again: that uploads them",
             )
         size = sum(blob.size for _, blob in files)
@@ -82,9 +77,9 @@ class Archives:
         head = self._blobs.head(key)
         return head is not None and head.metadata.get(DIGEST) == digest
 
-    def _files(self, args: Mapping[str, Any]) -> Files:
+    def _files(self, step: CreateArchive) -> Files:
         """Return what goes into the archive by name: the SavedModel, and its `code/` once more."""
-        prefix, base = str(args["files"]), str(args["base"])
+        prefix, base = step.files, step.base
         found, own = [], f"{prefix}{CODE}/"
         for blob in self._blobs.list(prefix):
             found.append((blob.key.removeprefix(base), blob))

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import DIGITS_IN_ID, Action
 
+from ....actions import planned
 from ..endpoint_config import as_text, settings, told, variant
 from ..options import Options
 from ..ownership import Owned
-from ..planning.actions import Args, await_endpoint, create_endpoint, delete_failed, update_endpoint
-from ..planning.undeploy import delete_config, delete_endpoint, delete_models, owned_configs
+from ..planning.actions import (
+    Config,
+    await_endpoint,
+    create_endpoint,
+    delete_failed,
+    update_endpoint,
+)
+from ..planning.undeploy import delete_config, delete_models, owned_configs
 from ..records import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
 from ..snapshot import tagged_model
+from ..steps import CreateModel, DeleteSharedEndpoint
 
 if TYPE_CHECKING:
     from ..api import SageMaker
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """What tells AWS's image of it (Deep Learning Containers, "Multi-Model Endpoints")."""
-DELETE_SHARED = "delete-shared-endpoint"
-"""The kind of the action that deletes the endpoint, if it still serves no model."""
 OWNER = "multi-model"
 """What its resources are tagged with in the place of a model's name: no model has such a one."""
 
@@ -42,24 +47,20 @@ class MultiModelPlanner:
     def endpoint(self, there: Endpoint | None) -> tuple[Action, ...]:
         """Return what makes the endpoint as the target wants it; () where it is."""
         create, config = self._create_model(), self._create_config()
-        name = str(config.args["config"])
+        name = config.name
         if there is None:
-            return (create, config, self._create(config))
+            return (create, config.action, self._create(config))
         if there.status == FAILED:
-            return (delete_failed(OWNER, there), create, config, self._create(config))
+            return (delete_failed(OWNER, there), create, config.action, self._create(config))
         if there.status in CHANGING:
             return (self._wait(there, name),)
         if there.config == name:
             return ()
-        return (create, config, update_endpoint(config, there, ONLY, self._told))
+        return (create, config.action, update_endpoint(config, there, ONLY, self._told))
 
     def removal(self, there: Endpoint | None, owned: Owned) -> list[Action]:
         """Return what deletes the endpoint, its configurations and its SageMaker Models."""
-        actions = delete_endpoint(there, OWNER) if there else []
-        actions = [
-            replace(action, kind=DELETE_SHARED) if action.kind == "delete-endpoint" else action
-            for action in actions
-        ]
+        actions = self._delete(there) if there else []
         configs = owned_configs(self._api, owned, self._name, OWNER, (there,))
         actions += [delete_config(config, OWNER) for config in configs]
         pattern = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
@@ -67,7 +68,18 @@ class MultiModelPlanner:
         models = (tagged_model(self._api, name) for name in sorted(names))
         return [*actions, *delete_models(owned, models, OWNER)]
 
-    def _create(self, config: Action) -> Action:
+    def _delete(self, endpoint: Endpoint) -> list[Action]:
+        """Plan the deletion of the endpoint, after a change of it that is running."""
+        name = endpoint.name
+        action = planned(
+            DeleteSharedEndpoint(OWNER, name),
+            f"delete the endpoint {name}",
+            name=f"delete-{name}",
+        )
+        is_changing = endpoint.status in CHANGING and endpoint.status != "Deleting"
+        return [await_endpoint(endpoint, ""), action] if is_changing else [action]
+
+    def _create(self, config: Config) -> Action:
         return create_endpoint(config, self._name, ONLY, self._told)
 
     def _wait(self, there: Endpoint, config: str) -> Action:
@@ -80,32 +92,27 @@ class MultiModelPlanner:
         return await_endpoint(there, ONLY)
 
     def _create_model(self) -> Action:
-        args: Args = {
-            "model": OWNER,
-            "name": self._model,
-            "number": 0,
-            "digest": self._digest,
-            "image": self._image,
-            "source": self._prefix,
-            "role_arn": self._options.role_arn,
-            "env": as_text(self._env),
-            "many": 1,
-        }
+        step = CreateModel(
+            OWNER,
+            self._model,
+            0,
+            self._digest,
+            self._image,
+            self._prefix,
+            self._options.role_arn,
+            self._env,
+            many=True,
+        )
         sentence = f"create the model {self._model} of what lies below {self._prefix}"
         undo = f"delete the model {self._model}"
-        return Action("create-model", "create-model", sentence, args, undo)
+        return planned(step, sentence, undo)
 
-    def _create_config(self) -> Action:
+    def _create_config(self) -> Config:
         spec = variant(self._options, ONLY, self._model)
-        body = canonical(({**spec, "InitialVariantWeight": 1.0},))
+        variants = ({**spec, "InitialVariantWeight": 1.0},)
         more = settings(self._options)
-        name = config_name(self._name, body, as_text(more))
-        args: Args = {"model": OWNER, "config": name, "variants": body}
-        if more:
-            args["settings"] = as_text(more)
-        sentence = f"create the endpoint configuration {name}: {self._told}"
-        undo = f"delete the endpoint configuration {name}"
-        return Action("create-endpoint-config", "create-endpoint-config", sentence, args, undo)
+        name = config_name(self._name, canonical(variants), as_text(more))
+        return Config.of(OWNER, name, variants, more, self._told)
 
     @property
     def _told(self) -> str:

@@ -8,8 +8,7 @@ the catalog's word, and a promotion moves nothing on the endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,21 +28,29 @@ from cloudserve.release.nouns import (
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import BlobStore, Notify, PartStore
 
+from ....actions import planned, typed
 from ....ownership import Ownership
 from ....polling import Poller
 from ..executor import Performer
-from ..model_files.archive import MAKE, Archives
+from ..model_files.archive import Archives
 from ..options import Options
 from ..ownership import Owned
 from ..planning.checks import Place, check, check_body
 from ..records import FAILED, Endpoint
+from ..steps import (
+    CreateArchive,
+    DeleteEndpoint,
+    DeleteSharedEndpoint,
+    LoadModel,
+    SetLive,
+    SharedStep,
+    UnloadModel,
+)
 from .catalog import Catalog, Catalogs, Entry
-from .planner import DELETE_SHARED, OWNER, MultiModelPlanner
+from .planner import OWNER, MultiModelPlanner
 
 if TYPE_CHECKING:
     from ..api import SageMaker
-
-LOAD, SET_LIVE, UNLOAD = "load-model", "set-live", "unload-model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +149,9 @@ class MultiModelEndpoint:
         entry = snapshot.catalog.find(revision)
         if entry is not None and not entry.reason and not archive:
             return before
-        args: dict[str, str | int | float] = {
-            "model": model,
-            "number": revision.number,
-            "digest": revision.digest,
-        }
+        load = LoadModel(model, revision.number, revision.digest)
         sentence = f"have the endpoint {self._name} load {target}"
-        return (*archive, *before, Action(LOAD, LOAD, sentence, args))
+        return (*archive, *before, planned(load, sentence))
 
     def plan_traffic(
         self, reading: Reading, revision_id: str, percent: int = ALL
@@ -163,10 +166,9 @@ class MultiModelEndpoint:
             )
         if _snapshot(reading).catalog.live == revision_id:
             return ()
-        args: dict[str, str | int | float] = {"model": model, "revision": revision_id}
         sentence = f"make {revision_id} the live revision of {model} on {self._name}"
         undo = f"promote {live} again" if live else ""
-        return (Action(SET_LIVE, SET_LIVE, sentence, args, undo),)
+        return (planned(SetLive(model, revision_id), sentence, undo),)
 
     def plan_undeploy(
         self, reading: Reading, revision_ids: tuple[str, ...] | None
@@ -186,26 +188,26 @@ class MultiModelEndpoint:
 
     def _plan_unload(self, model: str, revision_id: str) -> Action:
         target = _target(model, revision_id)
-        args: dict[str, str | int | float] = {"model": model, "revision": revision_id}
         sentence = f"delete the archive {target} below the prefix of the endpoint {self._name}"
-        return Action(f"unload-{revision_id}", UNLOAD, sentence, args)
+        step = UnloadModel(model, revision_id)
+        return planned(step, sentence, name=f"unload-{revision_id}")
 
     def perform(self, action: Action, notify: Notify) -> None:
         """Carry out one action and wait for its end."""
-        args = action.args
-        match action.kind:
-            case kind if kind == MAKE:
-                self._archives.make(args, notify)
-            case kind if kind == LOAD:
-                self._load(args, notify)
-            case kind if kind == UNLOAD:
-                self._unload(str(args["model"]), str(args["revision"]))
-            case kind if kind == DELETE_SHARED:
-                self._delete_shared(action, notify)
-            case kind if kind == SET_LIVE:
-                self._set_live(str(args["model"]), str(args["revision"]))
+        step: SharedStep = typed(action, SharedStep, "sagemaker")
+        match step:
+            case CreateArchive():
+                self._archives.make(step, notify)
+            case LoadModel():
+                self._load(step, notify)
+            case UnloadModel():
+                self._unload(step.model, step.revision)
+            case DeleteSharedEndpoint():
+                self._delete_shared(step, notify)
+            case SetLive():
+                self._set_live(step.model, step.revision)
             case _:
-                self._performer.perform(action, notify)
+                self._performer.perform(step, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Ask for the live revision or another; raises UserError for one that is not there."""
@@ -236,9 +238,8 @@ class MultiModelEndpoint:
             hint="add a target without `multi_model`, with `archive: true`",
         )
 
-    def _load(self, args: Mapping[str, str | int | float], notify: Notify) -> None:
-        model = str(args["model"])
-        revision = Revision(int(args["number"]), str(args["digest"]))
+    def _load(self, step: LoadModel, notify: Notify) -> None:
+        model, revision = step.model, Revision(step.number, step.digest)
         target = _target(model, revision.id)
 
         def look() -> tuple[str] | None:
@@ -263,7 +264,7 @@ class MultiModelEndpoint:
         if revision_id in self._catalogs.read(model).revisions:
             self._catalogs.change(model, lambda catalog: catalog.without(revision_id))
 
-    def _delete_shared(self, action: Action, notify: Notify) -> None:
+    def _delete_shared(self, step: DeleteSharedEndpoint, notify: Notify) -> None:
         """Delete the endpoint unless another model came to it since the plan was made."""
         others = self._catalogs.models()
         if others:
@@ -272,7 +273,7 @@ class MultiModelEndpoint:
                 where=self._api.where,
                 hint="run the same command again: the endpoint stays then",
             )
-        self._performer.perform(replace(action, kind="delete-endpoint"), notify)
+        self._performer.perform(DeleteEndpoint(step.model, step.endpoint, idle=True), notify)
 
     def _set_live(self, model: str, revision_id: str) -> None:
         entry = self._catalogs.read(model).revisions.get(revision_id)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cloudserve.release.nouns import Action, Location, Revision
 
+from ....actions import planned
 from ....ownership import Ownership
 from ..endpoint_config import as_text, settings
 from ..model_files.archive import source_url
 from ..options import Options
 from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
-
-Args = dict[str, str | int | float]
+from ..steps import (
+    AwaitEndpoint,
+    CreateEndpoint,
+    CreateEndpointConfig,
+    CreateModel,
+    DeleteEndpoint,
+    DeleteModel,
+    UpdateEndpoint,
+)
 
 
 class Steps:
@@ -35,23 +44,22 @@ class Steps:
         name = model_name(self._names.endpoint(model), revision.id)
         archived = self._options.archived
         source = source_url(location, archived=archived)
-        args: Args = {
-            "model": model,
-            "name": name,
-            "number": revision.number,
-            "digest": revision.digest,
-            "image": self._image,
-            "source": source,
-            "role_arn": self._options.role_arn,
-            "env": as_text(self._options.env),
-        }
-        if not archived:  # an archive has the code in its place already
-            args |= {"code": f"{location.saved_model}code/", "beside": f"{location.root}code/"}
-        create = Action(
-            "create-model",
-            "create-model",
+        step = CreateModel(
+            model,
+            name,
+            revision.number,
+            revision.digest,
+            self._image,
+            source,
+            self._options.role_arn,
+            dict(self._options.env),
+            # An archive has the code in its place already.
+            code="" if archived else f"{location.saved_model}code/",
+            code_target="" if archived else f"{location.root}code/",
+        )
+        create = planned(
+            step,
             f"create the model {name} from {source} with {self._image}",
-            args,
             f"delete the model {name}",
         )
         if there is None:
@@ -60,7 +68,7 @@ class Steps:
         if not other:
             return []
         sentence = f"delete the model {name}, which has another {' and '.join(other)}"
-        return [Action("delete-model", "delete-model", sentence, args), create]
+        return [planned(DeleteModel(model, name, revision.digest), sentence), create]
 
     def _other(self, source: str, there: Mapping[str, Any]) -> list[str]:
         primary = there.get("PrimaryContainer", {})
@@ -74,9 +82,9 @@ class Steps:
 
     def config(
         self, model: str, variants: Sequence[Spec], sentence: str, shadows: Sequence[Spec] = ()
-    ) -> Action:
-        """Return what makes the endpoint configuration of these variants."""
-        body, more = canonical(variants), settings(self._options)
+    ) -> Config:
+        """Return the creation of the endpoint configuration of these variants."""
+        more = settings(self._options)
         if shadows:
             more["ShadowProductionVariants"] = list(shadows)
         archived = {"archive": True} if self._options.archived else {}
@@ -84,89 +92,82 @@ class Steps:
         # The container is in no configuration; another one makes another name, so that the
         # endpoint is updated to it.
         base = self._names.endpoint(model)
-        config = config_name(base, body, as_text(more), container, self._options.role_arn)
-        args: Args = {"model": model, "config": config, "variants": body}
-        if more:
-            args["settings"] = as_text(more)
-        return Action(
-            "create-endpoint-config",
-            "create-endpoint-config",
-            f"create the endpoint configuration {config}: {sentence}",
-            args,
-            f"delete the endpoint configuration {config}",
+        name = config_name(
+            base, canonical(variants), as_text(more), container, self._options.role_arn
         )
+        return Config.of(model, name, variants, more, sentence)
 
 
-def create_endpoint(config: Action, endpoint: str, variant: str, sentence: str) -> Action:
-    """Return what makes an endpoint with a configuration that an action before it makes."""
-    name = str(config.args["config"])
-    args: Args = {
-        "model": config.args["model"],
-        "endpoint": endpoint,
-        "config": name,
-        "variant": variant,
-    }
-    return Action(
-        "create-endpoint",
-        "create-endpoint",
-        f"create the endpoint {endpoint} with {name}, {sentence}",
-        args,
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The creation of an endpoint configuration, for the actions that use it."""
+
+    model: str
+    name: str
+    action: Action
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        name: str,
+        variants: Sequence[Spec],
+        settings: Mapping[str, Any],
+        sentence: str,
+    ) -> Config:
+        """Return the creation of a configuration with these variants and settings."""
+        ordered = [dict(spec) for spec in sorted(variants, key=lambda s: str(s["VariantName"]))]
+        action = planned(
+            CreateEndpointConfig(model, name, ordered, dict(settings)),
+            f"create the endpoint configuration {name}: {sentence}",
+            f"delete the endpoint configuration {name}",
+        )
+        return cls(model, name, action)
+
+
+def create_endpoint(config: Config, endpoint: str, variant: str, sentence: str) -> Action:
+    """Return the creation of an endpoint with a configuration that is created before."""
+    return planned(
+        CreateEndpoint(config.model, endpoint, config.name, variant),
+        f"create the endpoint {endpoint} with {config.name}, {sentence}",
         f"delete the endpoint {endpoint}",
     )
 
 
 def update_endpoint(
-    config: Action,
+    config: Config,
     endpoint: Endpoint,
     variant: str,
     sentence: str,
     policy: Mapping[str, Any] | None = None,
 ) -> Action:
-    """Return what moves an endpoint to a configuration that an action before it makes."""
-    name = str(config.args["config"])
-    args: Args = {
-        "model": config.args["model"],
-        "endpoint": endpoint.name,
-        "config": name,
-        "variant": variant,
-    }
-    if policy:
-        args["policy"] = as_text(policy)
-    return Action(
-        "update-endpoint",
-        "update-endpoint",
-        f"update the endpoint {endpoint.name} with {name}, {sentence}",
-        args,
+    """Return the update of an endpoint to a configuration that is created before."""
+    return planned(
+        UpdateEndpoint(config.model, endpoint.name, config.name, variant, dict(policy or {})),
+        f"update the endpoint {endpoint.name} with {config.name}, {sentence}",
         f"update it to {endpoint.config}",
     )
 
 
 def await_endpoint(endpoint: Endpoint, variant: str) -> Action:
-    """Return what waits for a change of an endpoint that is under way."""
-    return Action(
-        "await-endpoint",
-        "await-endpoint",
-        f"wait for the endpoint {endpoint.name}, which is {endpoint.status}",
-        {"endpoint": endpoint.name, "variant": variant},
-    )
+    """Return the wait for a change of an endpoint that has begun."""
+    sentence = f"wait for the endpoint {endpoint.name}, which is {endpoint.status}"
+    return planned(AwaitEndpoint(endpoint.name, variant), sentence)
 
 
 def delete_failed(model: str, endpoint: Endpoint) -> Action:
-    """Return what deletes an endpoint that takes no other call."""
+    """Return the deletion of an endpoint that failed: it accepts no other call."""
     why = endpoint.reason or "no reason given"
-    return Action(
-        "delete-endpoint",
-        "delete-endpoint",
+    return planned(
+        DeleteEndpoint(model, endpoint.name),
         f"delete the endpoint {endpoint.name}, which failed ({why}) and takes no update",
-        {"endpoint": endpoint.name, "model": model},
     )
 
 
 def delete_staging(model: str, endpoint: Endpoint) -> Action:
-    """Return what deletes a revision's own endpoint."""
-    return Action(
-        f"delete-{endpoint.name}",
-        "delete-endpoint",
+    """Return the deletion of a revision's own endpoint."""
+    return planned(
+        DeleteEndpoint(model, endpoint.name, idle=True),
         f"delete the endpoint {endpoint.name}, on which its revision waited for its promotion",
-        {"endpoint": endpoint.name, "model": model, "idle": 1},
+        name=f"delete-{endpoint.name}",
     )

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import ALL, percents, split
 
+from ....actions import planned
 from ....ownership import Ownership
 from ..endpoint_config import same_machines, same_settings, settings, told, variant
 from ..options import Options
@@ -29,6 +28,7 @@ from ..records import (
     weighted,
 )
 from ..snapshot import snapshot_of
+from ..steps import SetWeights
 from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
 
 if TYPE_CHECKING:
@@ -90,16 +90,9 @@ class Planner:
             return tuple(self._plan_config(model, revision_id, endpoint, shares))
         share = "all traffic" if wanted == {revision_id: ALL} else f"{percent} % of the traffic"
         return (
-            Action(
-                "set-weights",
-                "set-weights",
+            planned(
+                SetWeights(model, endpoint.name, revision_id, wanted),
                 f"give {revision_id} {share} of the endpoint {endpoint.name}",
-                {
-                    "model": model,
-                    "endpoint": endpoint.name,
-                    "revision": revision_id,
-                    "weights": msgspec.json.encode(wanted, order="deterministic").decode(),
-                },
                 f"give it back to {deployment.live}" if deployment.live else "",
             ),
         )
@@ -154,7 +147,7 @@ class Planner:
         variants = weighted(kept, endpoint.shares or {revision.id: 1.0})
         config = self._steps.config(model, variants, f"{revision.id} on {told(wanted)}")
         sentence = f"{told(wanted)} for {revision.id}, which is on {told(before)}"
-        return (*actions, config, update_endpoint(config, endpoint, revision.id, sentence))
+        return (*actions, config.action, update_endpoint(config, endpoint, revision.id, sentence))
 
     def _plan_config(
         self, model: str, added: str, endpoint: Endpoint | None, shares: Mapping[str, float]
@@ -166,10 +159,13 @@ class Planner:
         config = self._steps.config(model, variants, _told(kept, added, shares))
         sentence = f"{told(new)} for {added}"
         if endpoint is None:
-            return [config, create_endpoint(config, self._names.endpoint(model), added, sentence)]
+            return [
+                config.action,
+                create_endpoint(config, self._names.endpoint(model), added, sentence),
+            ]
         if idle:
             sentence += f"; this takes the idle {', '.join(idle)} off it"
-        return [config, update_endpoint(config, endpoint, added, sentence)]
+        return [config.action, update_endpoint(config, endpoint, added, sentence)]
 
 
 def newer(there: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:

@@ -100,7 +100,7 @@ class StagedPlanner:
         told_shadow = f"copies of {self._options.shadow_percent} % of the requests to {revision.id}"
         config = self._steps.config(model, main.variants, told_shadow, (wanted,))
         sentence = f"{told_shadow} on {told(wanted)}"
-        return (*actions, config, update_endpoint(config, main, revision.id, sentence))
+        return (*actions, config.action, update_endpoint(config, main, revision.id, sentence))
 
     def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
         """Plan to replace the live revision by the target's policy; back to an older one at once.
@@ -155,7 +155,7 @@ class StagedPlanner:
         if endpoint is None:
             config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
             sentence = f"{told(wanted)} for {revision_id}"
-            return [config, create_endpoint(config, name, ONLY, sentence)]
+            return [config.action, create_endpoint(config, name, ONLY, sentence)]
         if not endpoint.staged:  # made before the target was: the next promotion changes it
             return []
         same = same_machines(wanted, endpoint.variants[0])
@@ -182,7 +182,7 @@ class StagedPlanner:
         guards = policy(self._options) if forward and endpoint.staged else {}
         how = f", {self._told_policy()}" if guards else ", at once"
         sentence = f"{told(wanted)} for {revision_id}{how}"
-        return [config, update_endpoint(config, endpoint, ONLY, sentence, guards)]
+        return [config.action, update_endpoint(config, endpoint, ONLY, sentence, guards)]
 
     def _check_stays_async(self, endpoint: Endpoint) -> None:
         """Raise ConflictError where the target would make an asynchronous endpoint a real-time one.

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import DIGITS_IN_ID, Action, Reading
 
+from ....actions import planned
 from ....ownership import Ownership
 from ..options import Options
 from ..ownership import Owned
 from ..records import CHANGING, DIGEST, FAILED, Endpoint, Spec, carries, model_name, weighted
 from ..snapshot import TaggedModel, snapshot_of, staging_endpoint
-from .actions import Args, Steps, await_endpoint, update_endpoint
+from ..steps import DeleteEndpoint, DeleteEndpointConfig, DeleteModel
+from .actions import Steps, await_endpoint, update_endpoint
 
 if TYPE_CHECKING:
     from ..api import SageMaker
@@ -87,7 +89,7 @@ class Removal:
         )
         chosen = max(kept, key=lambda spec: main.shares.get(str(spec["VariantName"]), 0.0))
         sentence = f"which takes {names} off it"
-        return [config, update_endpoint(config, main, str(chosen["VariantName"]), sentence)]
+        return [config.action, update_endpoint(config, main, str(chosen["VariantName"]), sentence)]
 
     def _await_update(self, model: str, going: Sequence[str], main: Endpoint) -> list[Action]:
         """Plan to wait for the update that an earlier run began; others' are refused."""
@@ -105,11 +107,10 @@ class Removal:
 def delete_endpoint(endpoint: Endpoint, owner: str) -> list[Action]:
     """Return what deletes an endpoint that is tagged as `owner`'s, after a change under way."""
     is_changing = endpoint.status in CHANGING - {DELETING}
-    action = Action(
-        f"delete-{endpoint.name}",
-        "delete-endpoint",
+    action = planned(
+        DeleteEndpoint(owner, endpoint.name, idle=True),
         f"delete the endpoint {endpoint.name}",
-        {"endpoint": endpoint.name, "model": owner, "idle": 1},
+        name=f"delete-{endpoint.name}",
     )
     return [await_endpoint(endpoint, ""), action] if is_changing else [action]
 
@@ -132,12 +133,8 @@ def owned_configs(
 def delete_config(record: Mapping[str, Any], owner: str) -> Action:
     """Return the deletion of an endpoint configuration that is tagged as `owner`'s."""
     name = str(record["EndpointConfigName"])
-    return Action(
-        f"delete-config-{name}",
-        "delete-endpoint-config",
-        f"delete the endpoint configuration {name}",
-        {"config": name, "model": owner},
-    )
+    sentence = f"delete the endpoint configuration {name}"
+    return planned(DeleteEndpointConfig(owner, name), sentence, name=f"delete-config-{name}")
 
 
 def delete_models(
@@ -147,8 +144,8 @@ def delete_models(
     for model in models:
         if model is not None and owned.is_own(owner, model.record, model.tags):
             name, digest = model.name, model.tags.get(DIGEST, "")
-            args: Args = {"model": owner, "name": name, "digest": digest}
-            yield Action(f"delete-model-{name}", "delete-model", f"delete the model {name}", args)
+            step = DeleteModel(owner, name, digest)
+            yield planned(step, f"delete the model {name}", name=f"delete-model-{name}")
 
 
 def _without(variants: Sequence[Spec], going: Sequence[str], base: str) -> list[Spec]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.traffic import percents
@@ -14,8 +12,18 @@ from ...console import endpoint_log
 from ..names import Names
 from ..operations import NOT_THE_MODELS_FAULT, OperationFailedError, Operations
 from ..planning.deployed_models import current, split_with_new, to_take_off
-from ..records import Args, Endpoint, Version
+from ..records import Endpoint, Version
 from ..snapshot import OUT_OF_DATE, Snapshot, read_snapshot, require_endpoint, require_version
+from .steps import (
+    CreateEndpoint,
+    DeleteEndpoint,
+    DeployModel,
+    EndpointStep,
+    ScaleModel,
+    SetTraffic,
+    TakeOff,
+    UndeployModel,
+)
 from .version import VersionSteps, is_conflict
 
 if TYPE_CHECKING:
@@ -39,9 +47,29 @@ class EndpointSteps:
         self._versions = versions
         self._names = names
 
-    def create(self, args: Args, notify: Notify) -> None:
-        """Make the endpoint, if it is not there."""
-        model = str(args["model"])
+    def perform(self, step: EndpointStep, notify: Notify) -> None:
+        """Carry out one action."""
+        match step:
+            case CreateEndpoint():
+                self.create(step, notify)
+            case DeployModel():
+                self.deploy(step, notify)
+            case ScaleModel():
+                self.scale(step, notify)
+            case UndeployModel():
+                self.undeploy(step, notify)
+            case TakeOff():
+                self.take_off(step, notify)
+            case SetTraffic():
+                self.set_traffic(step, notify)
+            case DeleteEndpoint():
+                self.delete(step.model, notify)
+            case _:
+                assert_never(step)
+
+    def create(self, step: CreateEndpoint, notify: Notify) -> None:
+        """Create the endpoint unless it exists."""
+        model = step.model
         endpoint_id = self._names.endpoint(model)
         if self._look(model, notify).endpoint is not None:
             notify(f"endpoint {endpoint_id}: there already")
@@ -50,7 +78,7 @@ class EndpointSteps:
             "displayName": model,
             "labels": self._names.labels(model),
         }
-        if args["dedicated"]:
+        if step.dedicated:
             body["dedicatedEndpointEnabled"] = True
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         try:
@@ -61,15 +89,14 @@ class EndpointSteps:
             if not is_conflict(error) or self._look(model, notify).endpoint is None:
                 raise
 
-    def deploy(self, args: Args, notify: Notify) -> None:
+    def deploy(self, step: DeployModel, notify: Notify) -> None:
         """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
-        model, revision_id = str(args["model"]), str(args["revision"])
+        model, revision_id, wanted = step.model, step.revision, step.deployed
         there = self._api.endpoint_name(self._names.endpoint(model))
         self._operations.settle(there, self._api.url(there), notify)
         snapshot = self._look(model, notify)
         version = require_version(self._api, snapshot, revision_id)
         endpoint = require_endpoint(self._api, snapshot)
-        wanted = msgspec.json.decode(str(args["deployed"]), type=dict[str, Any])
         if current(endpoint, version, wanted) is not None:
             notify(f"{revision_id}: on the endpoint already")
             return
@@ -97,39 +124,38 @@ class EndpointSteps:
                 self._versions.mark_failed(model, version, error.message)
             raise
 
-    def scale(self, args: Args, notify: Notify) -> None:
-        """Change how many machines a deployment has."""
-        model = str(args["model"])
+    def scale(self, step: ScaleModel, notify: Notify) -> None:
+        """Change the number of machines of a deployment."""
         body = {
             "deployedModel": {
-                "id": args["deployment"],
-                "dedicatedResources": msgspec.json.decode(str(args["scaling"])),
+                "id": step.deployment,
+                "dedicatedResources": step.scaling,
             },
             "updateMask": ",".join(
                 f"dedicatedResources.{name}"
                 for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
             ),
         }
-        endpoint_id = self._look(model, notify).endpoint_id
+        endpoint_id = self._look(step.model, notify).endpoint_id
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         operation = self._api.mutate(endpoint_id, body)
-        self._operations.finish(operation, f"scale {args['revision']}", where, notify)
+        self._operations.finish(operation, f"scale {step.revision}", where, notify)
 
-    def undeploy(self, args: Args, notify: Notify) -> None:
-        """Take a revision's deployments off; raises ConflictError for one with traffic."""
-        model, wanted = str(args["model"]), str(args["revision"])
-        snapshot = self._look(model, notify)
+    def undeploy(self, step: UndeployModel, notify: Notify) -> None:
+        """Undeploy a revision; raises ConflictError for a deployment with traffic."""
+        wanted = step.revision
+        snapshot = self._look(step.model, notify)
         endpoint_id = snapshot.endpoint_id
         where = self._api.url(self._api.endpoint_name(endpoint_id))
-        for placed in to_take_off(snapshot, wanted, str(args["deployment"])):
+        for placed in to_take_off(snapshot, wanted, step.deployment):
             if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
                 raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
             operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
             self._operations.finish(operation, f"undeploy {wanted}", where, notify)
 
-    def take_off(self, args: Args, notify: Notify) -> None:
-        """Take a deployment off, with traffic or without; what others serve is shared by them."""
-        model, deployment = str(args["model"]), str(args["deployment"])
+    def take_off(self, step: TakeOff, notify: Notify) -> None:
+        """Undeploy a deployment, with traffic or without; the others keep their proportions."""
+        model, deployment = step.model, step.deployment
         endpoint_id = self._names.endpoint(model)
         name = self._api.endpoint_name(endpoint_id)
         where = self._api.url(name)
@@ -145,9 +171,8 @@ class EndpointSteps:
         operation = self._api.undeploy(endpoint_id, body)
         self._operations.finish(operation, f"undeploy {deployment}", where, notify)
 
-    def delete(self, args: Args, notify: Notify) -> None:
-        """Delete the endpoint, unless it is gone; raises ConflictError if it is another's."""
-        model = str(args["model"])
+    def delete(self, model: str, notify: Notify) -> None:
+        """Delete the endpoint if it exists; raises ConflictError if it is another owner's."""
         endpoint_id = self._names.endpoint(model)
         name = self._api.endpoint_name(endpoint_id)
         self._operations.settle(name, self._api.url(name), notify)
@@ -157,13 +182,11 @@ class EndpointSteps:
         if operation is not None:
             self._operations.finish(operation, "delete the endpoint", self._api.url(name), notify)
 
-    def set_traffic(self, args: Args, notify: Notify) -> None:
+    def set_traffic(self, step: SetTraffic, notify: Notify) -> None:
         """Give revisions their shares, unless the endpoint was changed since it was read."""
-        model = str(args["model"])
-        snapshot = self._look(model, notify)
+        snapshot = self._look(step.model, notify)
         endpoint = require_endpoint(self._api, snapshot)
-        wanted = msgspec.json.decode(str(args["split"]), type=dict[str, int])
-        split = {self._deployment(endpoint, name): percent for name, percent in wanted.items()}
+        split = {self._deployment(endpoint, name): part for name, part in step.split.items()}
         if {key: share for key, share in endpoint.split.items() if share} == split:
             return
         body = {"trafficSplit": split, "etag": endpoint.etag}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError
 from cloudserve.release.nouns import Revision
@@ -14,8 +12,16 @@ from cloudserve.storage.contract import Notify
 
 from ..names import Names
 from ..operations import ALREADY_EXISTS, OperationFailedError, Operations
-from ..records import DEFAULT, FAILED, LIVE, PREVIOUS, STATE, Args, Version, description
+from ..records import DEFAULT, FAILED, LIVE, PREVIOUS, STATE, Version, description
 from ..snapshot import OUT_OF_DATE, Snapshot, read_snapshot, require_version
+from .steps import (
+    DeleteModel,
+    DeleteVersion,
+    RemoveVersion,
+    SetAliases,
+    UploadVersion,
+    VersionStep,
+)
 
 if TYPE_CHECKING:
     from ..api import VertexApi
@@ -31,16 +37,32 @@ class VersionSteps:
         self._operations = operations
         self._names = names
 
-    def upload(self, args: Args, notify: Notify) -> None:
-        """Upload a revision as a version, unless it is there; one that failed is replaced."""
-        model = str(args["model"])
+    def perform(self, step: VersionStep, notify: Notify) -> None:
+        """Carry out one action."""
+        match step:
+            case UploadVersion():
+                self.upload(step, notify)
+            case DeleteVersion():
+                self.delete(step, notify)
+            case RemoveVersion():
+                self.remove(step, notify)
+            case DeleteModel():
+                self.delete_all(step.model, notify)
+            case SetAliases():
+                self.set_aliases(step)
+            case _:
+                assert_never(step)
+
+    def upload(self, step: UploadVersion, notify: Notify) -> None:
+        """Upload a revision as a version, unless it is uploaded; one that failed is replaced."""
+        model = step.model
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id))
         self._operations.settle(self._api.model_name(model_id), where, notify)
         snapshot = read_snapshot(self._api, self._names, model)
-        if self._is_uploaded(snapshot, args, notify):
+        if self._is_uploaded(snapshot, step, notify):
             return
-        body: dict[str, Any] = {"model": self._version_body(args)}
+        body: dict[str, Any] = {"model": self._version_body(step)}
         key, value = ("modelId", model_id)
         if snapshot.exists:
             key, value = ("parentModel", self._api.model_name(model_id))
@@ -50,37 +72,36 @@ class VersionSteps:
         except RemoteError as error:
             # An earlier run's request arrived after all.
             is_ours = is_conflict(error) and self._is_uploaded(
-                read_snapshot(self._api, self._names, model), args, notify
+                read_snapshot(self._api, self._names, model), step, notify
             )
             if not is_ours:
                 raise
 
-    def _is_uploaded(self, snapshot: Snapshot, args: Args, notify: Notify) -> bool:
-        there = snapshot.version(str(args["revision"]))
-        if there is None or there.failed or there.container != args["container"]:
+    def _is_uploaded(self, snapshot: Snapshot, step: UploadVersion, notify: Notify) -> bool:
+        there = snapshot.version(step.revision)
+        if there is None or there.failed or there.container != step.container:
             return False
         notify(f"version {there.number} of {snapshot.model_id}: there already")
         return True
 
-    def _version_body(self, args: Args) -> dict[str, Any]:
-        """Return a Model (aiplatform v1) for the arguments of `upload-version`."""
-        model = str(args["model"])
-        revision = Revision(int(args["number"]), str(args["digest"]))
+    def _version_body(self, step: UploadVersion) -> dict[str, Any]:
+        """Return a Model (aiplatform v1)."""
+        revision = Revision(step.number, step.digest)
         return {
-            "displayName": model,
-            "artifactUri": args["source"],
-            "containerSpec": msgspec.json.decode(str(args["spec"])),
-            "labels": self._names.labels(model, revision),
+            "displayName": step.model,
+            "artifactUri": step.source,
+            "containerSpec": step.spec,
+            "labels": self._names.labels(step.model, revision),
             "versionAliases": [revision.id],
-            "versionDescription": description(revision, str(args["container"])),
+            "versionDescription": description(revision, step.container),
         }
 
-    def remove(self, args: Args, notify: Notify) -> None:
-        """Delete a version that a revision is; the alias `default` goes to another one before.
+    def remove(self, step: RemoveVersion, notify: Notify) -> None:
+        """Delete a version that is a revision, after its alias `default` is given to another.
 
-        Raises ConflictError when the version is another revision's, or is the only one.
+        Raises ConflictError if the version is another revision's, or is the only one.
         """
-        model, number = str(args["model"]), str(args["version"])
+        model, number = step.model, step.version
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id, number))
         self._operations.settle(self._api.model_name(model_id), where, notify)
@@ -90,7 +111,7 @@ class VersionSteps:
         if found is None:
             notify(f"version {number}: gone already")
             return
-        if found.revision.digest != args["digest"] or (DEFAULT in found.aliases and not every):
+        if found.revision.digest != step.digest or (DEFAULT in found.aliases and not every):
             raise ConflictError(
                 f"version {number} of {model_id} is another revision's, or the last one of ours",
                 where=where,
@@ -102,9 +123,8 @@ class VersionSteps:
         if operation is not None:
             self._operations.finish(operation, "delete the model version", where, notify)
 
-    def delete_all(self, args: Args, notify: Notify) -> None:
-        """Delete the model with its versions, unless it is gone or has versions of others."""
-        model = str(args["model"])
+    def delete_all(self, model: str, notify: Notify) -> None:
+        """Delete the model with its versions; raises ConflictError if some are others'."""
         model_id = self._names.model(model)
         name = self._api.model_name(model_id)
         where = self._api.url(name)
@@ -122,14 +142,14 @@ class VersionSteps:
         if operation is not None:
             self._operations.finish(operation, "delete the model", where, notify)
 
-    def delete(self, args: Args, notify: Notify) -> None:
-        """Delete a version that is no revision any more; raises ConflictError for one that is."""
-        model, number = str(args["model"]), str(args["version"])
+    def delete(self, step: DeleteVersion, notify: Notify) -> None:
+        """Delete a version that was replaced; raises ConflictError if it is the revision again."""
+        model, number = step.model, step.version
         model_id = self._names.model(model)
-        current = read_snapshot(self._api, self._names, model).version(str(args["revision"]))
+        current = read_snapshot(self._api, self._names, model).version(step.revision)
         if current is not None and current.number == number:
             raise ConflictError(
-                f"version {number} of {model_id} is {args['revision']} again",
+                f"version {number} of {model_id} is {step.revision} again",
                 where=self._api.url(self._api.model_name(model_id, number)),
                 hint=OUT_OF_DATE,
             )
@@ -138,11 +158,10 @@ class VersionSteps:
             where = self._api.url(self._api.model_name(model_id, number))
             self._operations.finish(operation, "delete the model version", where, notify)
 
-    def set_aliases(self, args: Args) -> None:
+    def set_aliases(self, step: SetAliases) -> None:
         """Give a revision's version the aliases of the live one, and the one before `previous`."""
-        model, revision_id = str(args["model"]), str(args["revision"])
-        snapshot = read_snapshot(self._api, self._names, model)
-        version = require_version(self._api, snapshot, revision_id)
+        snapshot = read_snapshot(self._api, self._names, step.model)
+        version = require_version(self._api, snapshot, step.revision)
         before = snapshot.holder(LIVE)
         if before is not None and before.number != version.number:
             self._api.merge_aliases(snapshot.model_id, before.number, [PREVIOUS])

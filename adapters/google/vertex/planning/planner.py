@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import percents, split
 
+from ....actions import planned
+from ..actions.steps import (
+    CreateEndpoint,
+    DeleteVersion,
+    DeployModel,
+    ScaleModel,
+    SetAliases,
+    SetTraffic,
+    UndeployModel,
+    UploadVersion,
+)
 from ..images import Availability, artifact_uri, container_spec, fingerprint
 from ..machines import holds, machine_spec, scaling
 from ..names import Names
@@ -94,11 +103,9 @@ class Planner:
 
     def _create_endpoint(self, model: str) -> Action:
         options, name = self._options, self._names.endpoint(model)
-        return Action(
-            "create-endpoint",
-            "create-endpoint",
+        return planned(
+            CreateEndpoint(model, options.dedicated_endpoint),
             f"create the endpoint {name} in {options.region}",
-            {"model": model, "dedicated": int(options.dedicated_endpoint)},
             f"delete the endpoint {name}",
         )
 
@@ -113,21 +120,14 @@ class Planner:
         name, image = self._names.model(model), spec["imageUri"]
         self._available.check(image)
         why = " anew" if version else ""
+        step = UploadVersion(
+            model, revision.id, revision.number, revision.digest, uri, spec, container
+        )
         return [
-            Action(
-                "upload-version",
-                "upload-version",
+            planned(
+                step,
                 f"upload {revision.id}{why} as a version of the model {name} from {uri}, "
                 f"served by {image}",
-                {
-                    "model": model,
-                    "revision": revision.id,
-                    "number": revision.number,
-                    "digest": revision.digest,
-                    "source": uri,
-                    "spec": msgspec.json.encode(spec).decode(),
-                    "container": container,
-                },
                 f"delete the version {revision.id} of the model {name}",
             )
         ]
@@ -150,13 +150,9 @@ class Planner:
     def _deploy_model(self, model: str, revision_id: str) -> Action:
         name = self._names.endpoint(model)
         sentence = f"deploy {revision_id} on the endpoint {name}, {self._machines()}"
-        args: dict[str, str | int | float] = {
-            "model": model,
-            "revision": revision_id,
-            "deployed": msgspec.json.encode(self._deployed_model(revision_id)).decode(),
-        }
+        step = DeployModel(model, revision_id, self._deployed_model(revision_id))
         undo = f"undeploy {revision_id} from the endpoint {name}"
-        return Action("deploy-model", "deploy-model", sentence, args, undo)
+        return planned(step, sentence, undo)
 
     def _machines(self) -> str:
         options = self._options
@@ -183,15 +179,8 @@ class Planner:
         return deployed
 
     def _scale(self, model: str, revision_id: str, placed: Placed) -> Action:
-        args = {
-            "model": model,
-            "revision": revision_id,
-            "deployment": placed.id,
-            "scaling": msgspec.json.encode(scaling(self._options)).decode(),
-        }
-        return Action(
-            "scale-model", "scale-model", f"scale {revision_id} to {self._machines()}", args
-        )
+        step = ScaleModel(model, revision_id, placed.id, scaling(self._options))
+        return planned(step, f"scale {revision_id} to {self._machines()}")
 
     def _first_traffic(
         self, model: str, revision_id: str, version: Version | None, snapshot: Snapshot
@@ -226,22 +215,19 @@ class Planner:
 
     def _set_traffic(self, model: str, wanted: Mapping[str, int], live: str | None) -> Action:
         shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(wanted.items()))
-        return Action(
-            "set-traffic",
-            "set-traffic",
+        return planned(
+            SetTraffic(model, dict(wanted)),
             f"give the traffic of the endpoint {self._names.endpoint(model)}: {shares}",
-            {"model": model, "split": msgspec.json.encode(wanted, order="deterministic").decode()},
             f"give it back to {live}" if live else "",
         )
 
     def _delete_version(self, model: str, revision_id: str, version: Version) -> Action:
         name = self._names.model(model)
         why = "which failed" if version.failed else "which another container served"
-        return Action(
-            f"delete-version-{version.number}",
-            "delete-version",
+        return planned(
+            DeleteVersion(model, revision_id, version.number),
             f"delete the older version {version.number} of the model {name}, {why}",
-            {"model": model, "revision": revision_id, "version": version.number},
+            name=f"delete-version-{version.number}",
         )
 
     def _aliases(self, model: str, revision_id: str, version: Version | None) -> list[Action]:
@@ -251,23 +237,18 @@ class Planner:
 
     def _set_aliases(self, model: str, revision_id: str) -> Action:
         name = self._names.model(model)
-        return Action(
-            "set-aliases",
-            "set-aliases",
-            f"give {revision_id} the aliases {LIVE} and {DEFAULT} of the model {name}",
-            {"model": model, "revision": revision_id},
-        )
+        sentence = f"give {revision_id} the aliases {LIVE} and {DEFAULT} of the model {name}"
+        return planned(SetAliases(model, revision_id), sentence)
 
     def _undeploy(self, model: str, revision_id: str, placed: Placed | None = None) -> Action:
         deployment, name = placed.id if placed else "", self._names.endpoint(model)
-        return Action(
-            f"undeploy-{deployment or revision_id}",
-            "undeploy-model",
+        return planned(
+            UndeployModel(model, revision_id, deployment),
             f"undeploy {revision_id}, which has no traffic, from the endpoint {name}"
             if placed is None
             else f"undeploy the older deployment {deployment} of {revision_id}",
-            {"model": model, "revision": revision_id, "deployment": deployment},
             f"promote {revision_id}: it is deployed again then",
+            name=f"undeploy-{deployment or revision_id}",
         )
 
 

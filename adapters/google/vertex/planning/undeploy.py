@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Action, Reading
 
-from ..records import Args, Placed, Version
+from ....actions import planned
+from ..actions.steps import DeleteEndpoint, DeleteModel, RemoveVersion, TakeOff
+from ..records import Placed, Version
 from ..snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
@@ -64,18 +66,12 @@ def _share(snapshot: Snapshot, placed: Placed) -> tuple[int, str]:
 
 
 def _take_off(model: str, snapshot: Snapshot, placed: Placed) -> Action:
-    args: Args = {"model": model, "deployment": placed.id}
-    return Action(
-        f"take-off-{placed.id}",
-        "take-off",
-        f"undeploy {placed.revision} from the endpoint {snapshot.endpoint_id}",
-        args,
-    )
+    sentence = f"undeploy {placed.revision} from the endpoint {snapshot.endpoint_id}"
+    return planned(TakeOff(model, placed.id), sentence, name=f"take-off-{placed.id}")
 
 
 def _delete_endpoint(model: str, name: str) -> Action:
-    args: Args = {"model": model}
-    return Action("delete-endpoint", "delete-endpoint", f"delete the endpoint {name}", args)
+    return planned(DeleteEndpoint(model), f"delete the endpoint {name}")
 
 
 def _delete_versions(model: str, snapshot: Snapshot, going: Sequence[Version]) -> list[Action]:
@@ -83,15 +79,13 @@ def _delete_versions(model: str, snapshot: Snapshot, going: Sequence[Version]) -
     name = snapshot.model_id
     if going and len(going) == snapshot.records:
         numbers = ", ".join(sorted({v.revision.id for v in going}))
-        args: Args = {"model": model}
         sentence = f"delete the model {name} with its versions: {numbers}"
-        return [Action("delete-model", "delete-model", sentence, args)]
+        return [planned(DeleteModel(model), sentence)]
     return [
-        Action(
-            f"remove-version-{version.number}",
-            "remove-version",
+        planned(
+            RemoveVersion(model, version.number, version.revision.digest),
             f"delete the version {version.number} of the model {name}, {version.revision.id}",
-            {"model": model, "version": version.number, "digest": version.revision.digest},
+            name=f"remove-version-{version.number}",
         )
         for version in going
     ]

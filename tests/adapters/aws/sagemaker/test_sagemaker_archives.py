@@ -9,6 +9,7 @@ import tarfile
 
 import pytest
 from cloudserve.adapters.aws.sagemaker.model_files.progress import Tenths
+from cloudserve.adapters.aws.sagemaker.steps import CreateArchive
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,8 +77,8 @@ def test_an_archive_that_is_there_is_not_made_again(target, half_plus_two):
     key = key_of(serverless, one)
     before = serverless.blobs.head(key)
     location = locate(serverless, "half", one)
-    args = {"key": key, "base": location.root, "files": location.saved_model}
-    serverless._archives.make(args, print)
+    step = CreateArchive(key, location.saved_model, location.root)
+    serverless._archives.make(step, print)
     assert serverless.blobs.head(key) == before
 
 

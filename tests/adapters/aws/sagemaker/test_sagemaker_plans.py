@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from cloudserve.adapters.aws.sagemaker.records import canonical, config_name, weighted
 
@@ -70,7 +68,7 @@ def test_an_idle_variant_is_taken_off_and_the_plan_says_so(sagemaker):
         }
     )
     *_, config, update = provider.plan_deploy(provider.read("half"), THREE, LOCATION)
-    kept = json.loads(config.args["variants"])
+    kept = config.args["variants"]
     assert {v["VariantName"]: v["InitialVariantWeight"] for v in kept} == {
         TWO.id: 1.0,
         THREE.id: 0.0,
@@ -91,7 +89,7 @@ def test_a_strangers_variant_keeps_its_place_and_its_settings(sagemaker):
         }
     )
     *_, config, _ = provider.plan_deploy(provider.read("half"), TWO, LOCATION)
-    kept = {v["VariantName"]: v for v in json.loads(config.args["variants"])}
+    kept = {v["VariantName"]: v for v in config.args["variants"]}
     assert kept["shadow"] == stranger | {"InitialVariantWeight": 0.0}
 
 
@@ -145,8 +143,7 @@ def test_our_own_change_under_way_is_waited_for(sagemaker, lines):
 
 
 def move_to_two():
-    weights = json.dumps({TWO.id: 100})
-    return action("set-weights", endpoint="half", revision=TWO.id, weights=weights)
+    return action("set-weights", endpoint="half", revision=TWO.id, weights={TWO.id: 100})
 
 
 def test_weights_of_zero_reach_the_wire(sagemaker, lines):
@@ -227,8 +224,8 @@ def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines)
 
 
 def test_a_configuration_of_our_name_with_other_variants_is_a_conflict(sagemaker, lines):
-    specs = canonical(weighted(variants(a=1.0), {ONE.id: 1.0}))
-    name = config_name("half", specs)
+    specs = [dict(spec) for spec in weighted(variants(a=1.0), {ONE.id: 1.0})]
+    name = config_name("half", canonical(specs))
     answers = {
         "CreateEndpointConfig": taken("endpoint configuration"),
         "DescribeEndpointConfig": config_of(variants(a=0.5), name),

@@ -95,10 +95,10 @@ def create_version():
         "number": 1,
         "digest": REVISION.digest,
         "source": LOCATION.saved_model_url,
-        "settings": '{"runtimeVersion": "2.11"}',
-        "labels": "{}",
+        "settings": {"runtimeVersion": "2.11"},
+        "labels": {},
     }
-    return Action("create-version", "create-version", "create", args)
+    return Action("create-version", "create", args)
 
 
 def test_the_live_services_refusal_points_to_vertex(answering):
@@ -241,7 +241,7 @@ def test_a_version_that_works_is_never_deleted(answering, lines):
     found = {"name": VERSION, "labels": version_labels(REVISION), "state": "READY"}
     provider = answering({f"GET {VERSION}": answer(200, found)})
     with pytest.raises(ConflictError, match="no longer failed"):
-        provider.perform(Action("d", "delete-version", "delete", ARGS), lines.append)
+        provider.perform(Action("delete-version", "delete", ARGS), lines.append)
 
 
 def test_a_platform_model_of_another_name_is_a_conflict(answering):

@@ -127,8 +127,7 @@ def state(versions=(), there=None):
 
 
 def deploy_action():
-    args = {**ARGS, "deployed": json.dumps(DEPLOYED)}
-    return Action("deploy-model", "deploy-model", "deploy", args)
+    return Action("deploy-model", "deploy", {**ARGS, "deployed": DEPLOYED})
 
 
 def posted(server, suffix):
@@ -316,14 +315,13 @@ def test_a_mark_that_cannot_be_made_does_not_hide_the_failure(answering, lines, 
 def upload_action():
     return Action(
         "upload-version",
-        "upload-version",
         "upload",
         {
             **ARGS,
             "number": 1,
             "digest": ONE.digest,
             "source": LOCATION.saved_model_url,
-            "spec": '{"imageUri": "i"}',
+            "spec": {"imageUri": "i"},
             "container": "abc",
         },
     )
@@ -380,8 +378,8 @@ def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(an
     provider, server = answering(
         {**state([version()], there), f"PATCH {ENDPOINT}": answer(200, there)}
     )
-    args = {**ARGS, "split": json.dumps({ONE.id: 60, "99": 40})}
-    provider.perform(Action("t", "set-traffic", "", args), lines.append)
+    args = {**ARGS, "split": {ONE.id: 60, "99": 40}}
+    provider.perform(Action("set-traffic", "", args), lines.append)
     (patch,) = [a for a in server.asked if a.method == "PATCH"]
     assert "updateMask=trafficSplit" in patch.path
     assert json.loads(patch.body) == {"trafficSplit": {"88": 60, "99": 40}, "etag": "E"}
@@ -392,15 +390,21 @@ def test_a_deployment_with_traffic_is_never_undeployed(answering, lines):
     provider, _ = answering(state([version()], there))
     args = {**ARGS, "deployment": ""}
     with pytest.raises(ConflictError, match="has traffic"):
-        provider.perform(Action("u", "undeploy-model", "", args), lines.append)
+        provider.perform(Action("undeploy-model", "", args), lines.append)
 
 
 def test_a_version_that_is_the_revision_again_is_never_deleted(answering, lines):
     provider, _ = answering(state([version()]))
     with pytest.raises(ConflictError, match="version 1 of half-plus is v1-0f3c5a9b7d21 again"):
-        provider.perform(Action("d", "delete-version", "", {**ARGS, "version": "1"}), lines.append)
+        provider.perform(Action("delete-version", "", {**ARGS, "version": "1"}), lines.append)
 
 
 def test_an_action_that_is_not_vertexs_is_refused(nobody):
     with pytest.raises(UserError, match="vertex does not know the action `set-default`"):
-        provider_at(nobody).perform(Action("x", "set-default", ""), print)
+        provider_at(nobody).perform(Action("set-default", ""), print)
+
+
+def test_an_action_without_a_field_is_refused_with_the_field(nobody):
+    with pytest.raises(UserError, match="missing required field `split`") as error:
+        provider_at(nobody).perform(Action("set-traffic", "", {"model": "half-plus"}), print)
+    assert error.value.hint == "make the plan again"

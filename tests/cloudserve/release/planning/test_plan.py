@@ -1,5 +1,6 @@
 """Plans on their own: made, written, read, and applied while they are still true."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_a_plan_is_refused_when_the_targets_fields_ask_for_other_steps(releases,
     made = platform.plan_deploy
 
     def larger(*arguments):
-        return tuple(Action(a.id, a.kind, a.sentence, {"machine": "xl"}) for a in made(*arguments))
+        return tuple(Action(a.kind, a.sentence, {"machine": "xl"}) for a in made(*arguments))
 
     platform.plan_deploy = larger
     refused(releases, plan, "other steps are needed now")
@@ -242,12 +243,25 @@ def test_what_is_no_plan_is_refused_with_what_to_do(tmp_path, text, message):
     assert "cloudserve plan" in caught.value.hint
 
 
-def test_a_plan_of_a_later_schema_is_refused(tmp_path, releases):
+@pytest.mark.parametrize("schema", [2, 4])
+def test_a_plan_of_another_schema_is_refused_before_it_is_read(tmp_path, releases, schema):
     file = tmp_path / "plan.json"
     write_plan(releases().plan_deploy(123), file, "ada")
-    file.write_text(file.read_text().replace('"schema": 2', '"schema": 3'))
-    with pytest.raises(UserError, match="the plan has schema 3, and this version reads 2"):
+    content = json.loads(file.read_text()) | {"plan": "of another shape", "schema": schema}
+    file.write_text(json.dumps(content))
+    refusal = f"the plan has schema {schema}, and this version reads 3"
+    with pytest.raises(UserError, match=refusal) as caught:
         read_plan(file)
+    assert caught.value.hint == (
+        f"apply it with {content['tool']}, or make it again with `cloudserve plan … --out FILE`"
+    )
+
+
+def test_an_action_is_named_by_its_kind_unless_it_has_an_id():
+    assert Action("move", "move it").id == "move"
+    assert Action("move", "move it", id="move-1").id == "move-1"
+    with pytest.raises(TypeError, match="`args` is a JSON object"):
+        Action("move", "move", "move it")
 
 
 def test_a_plan_that_cannot_be_written_leaves_nothing(tmp_path, releases):
