@@ -43,9 +43,9 @@ def parse_options(target: Target, kind: type[Options], environ: Mapping[str, str
     _refuse_unknown(target, hints)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
-        given = _given(target, field, environ)
-        if given is not None:
-            values[field.name] = _convert(target, field.name, given, hints[field.name])
+        value = _given(target, field, environ)
+        if value is not None:
+            values[field.name] = _convert(target, field.name, value, hints[field.name])
         elif dataclasses.MISSING is field.default is field.default_factory:
             raise _missing(target, field)
     return kind(**values)
@@ -56,9 +56,9 @@ def value_of(
 ) -> str:
     """Return one field's value as text, unchecked: for a look at other targets of the project."""
     field = next(field for field in dataclasses.fields(kind) if field.name == name)
-    given = _given(target, field, environ)
-    if given is not None:
-        return str(given)
+    value = _given(target, field, environ)
+    if value is not None:
+        return str(value)
     return "" if field.default is dataclasses.MISSING else str(field.default)
 
 

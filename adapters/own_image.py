@@ -27,11 +27,11 @@ def not_rehearsed(image: str, rehearse: Mapping[str, str]) -> tuple[str, ...]:
     `rehearse` is the target's field of this name.
     """
     if command := rehearse.get(COMMAND):
-        told = (
+        warning = (
             f"the offline clouds run `{command}` for the image {image}, where `cloudserve emulate` "
             "was started with this project file"
         )
-        return (told,)
+        return (warning,)
     if is_cloudserve(image):
         return ()
     sentence = (

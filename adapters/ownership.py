@@ -1,4 +1,4 @@
-"""What a target calls its endpoints, and which of those that are there are its own.
+"""The names of a target's endpoints, and its claims on existing resources.
 
 A name comes from the target's field `endpoint_name`, in which `{model}` stands for the model. By
 default it is the model's name, and `MODEL-TARGET` where the project has several targets of the
@@ -30,7 +30,7 @@ FIELD = "endpoint_name"
 ANY = "{model}"
 PATTERN = re.compile(r"([a-zA-Z0-9]|\{model\})([a-zA-Z0-9_-]|\{model\})*")
 Fold = Callable[[str], str]
-"""Makes a name that the platform takes."""
+"""Converts a name to one that the platform accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +42,24 @@ class Found:
     where: str
     tags: Mapping[str, str]
     buckets: Callable[[], Iterable[str]]
-    """Read the buckets of the files that it serves; asked where no tag tells an owner."""
+    """Read the buckets of the files that it serves; called if no tag names an owner."""
     adopt: Callable[[Mapping[str, str]], str]
-    """Return what writes these tags on it: the platform's own command."""
+    """Return the platform's own command that writes these tags."""
     is_endpoint: bool = False
     name: str = ""
-    """What `endpoint_name` would call it; "" for what is no endpoint."""
+    """The `endpoint_name` that would name it; "" if it is not an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """The names of one target, and its claim to what stands under them."""
+    """The names of one target, and its claim to the resources under them."""
 
     target: str
     owner: Owner
     pattern: str
     fold: Fold
     encode: Fold
-    """Makes a value that the platform's tags take."""
+    """Converts a value to one that the platform's tags accept."""
     is_default: bool
     """Whether the project file does not give the pattern."""
     siblings: tuple[str, ...] = ()
@@ -80,14 +80,13 @@ class Ownership:
         return self.fold(model) if self.is_default and self.siblings else ""
 
     def tags(self, model: str) -> dict[str, str]:
-        """Return the tags of everything that is made for a model."""
+        """Return the tags of all resources of a model."""
         return {MODEL: self.encode(model), **self.owner.tags}
 
     def claims(self, model: str, found: Found) -> bool:
-        """Say whether a resource has the owner's tags; False if they are still to be written.
+        """Return whether a resource has the owner's tags; False if they must be written first.
 
-        Raises ConflictError for one of another owner or model, and for one that cloudserve did not
-        make.
+        Raises ConflictError for a resource of another owner or model, or not made by cloudserve.
         """
         owner, whose = Owner.read(found.tags), found.tags.get(MODEL, "")
         if owner not in {None, self.owner}:
@@ -100,7 +99,7 @@ class Ownership:
         return False
 
     def is_own(self, model: str, found: Found) -> bool:
-        """Say whether a resource is the target's, written on it or inherited by its bucket."""
+        """Return whether a resource is the target's, written on it or inherited by its bucket."""
         try:
             self.claims(model, found)
         except ConflictError:
@@ -117,9 +116,9 @@ class Ownership:
             raise left_behind(self.former(model), self.target, others, where=found.where)
 
     def check_beside(self, model: str, endpoints: Iterable[Found]) -> None:
-        """Raise ConflictError if one of the endpoints there would be left behind.
+        """Raise ConflictError if a new endpoint would leave one of these behind.
 
-        It is asked where the target's endpoint is not there. An endpoint with the target's own tags
+        Call it if the target's endpoint does not exist. An endpoint with the target's own tags
         was made under another name. One of a target that the project file does not have may have
         been, too, unless this target's endpoint is named by the project file.
         """
@@ -134,7 +133,7 @@ class Ownership:
                 raise orphaned(found.what, owner, where=found.where, field=self.field)
 
     def _is_gone(self, owner: Owner) -> bool:
-        """Say whether an owner is of this project and bucket, and none of its targets."""
+        """Return whether an owner is of this project and bucket, and none of its targets."""
         is_ours = (owner.project, owner.bucket) == (self.owner.project, self.owner.bucket)
         return is_ours and owner.target not in self.others
 

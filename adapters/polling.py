@@ -1,6 +1,6 @@
-"""Wait for a cloud's long operation: ask, back off, give up at a deadline.
+"""Polling of a cloud's long operation, with back-off and a deadline.
 
-Own, because the SDKs' waiters ask every 30 s (boto3) and say nothing in between.
+The SDKs' own waiters poll every 30 s (boto3) and report nothing in between.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from cloudserve.storage.contract import Notify
 Found = TypeVar("Found")
 GROWTH = 1.6
 PATIENCE = 5
-"""How many failures in a row a wait survives, if each is worth a retry."""
+"""The number of retryable failures in a row that end a wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """Asks after `first` seconds, then ever less often until every `longest` seconds."""
+    """Polls after `first` seconds, then less and less often, at last every `longest` seconds."""
 
     timeout: float
     """Seconds until the wait is given up."""
@@ -36,7 +36,7 @@ class Poller:
         """Call `probe` until it returns something, and return that.
 
         Raises what the probe raises, except retryable errors (five in a row are one too many),
-        and RemoteError at the deadline. The operation itself goes on then.
+        and RemoteError at the deadline; the operation itself continues.
         """
         deadline = self.clock() + self.timeout
         pause, failures = self.first, 0

@@ -1,4 +1,4 @@
-"""Whose AWS account a target's calls reach, or that they stay on this machine."""
+"""The destination of a target's calls: an AWS account, or the offline AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about a refusal or a FailureReason, by what its sentence says.
+"""Hints for SageMaker's refusals and failure reasons, chosen by their text.
 
 The service has one code, ValidationException, for most of them; sources: SageMaker's developer
 guide, "Troubleshoot endpoints", and the API reference's errors.
@@ -79,7 +79,7 @@ def for_denied(message: str, operation: str) -> str:
 
 
 def for_reason(message: str, role_arn: str = "the role of `role_arn`") -> str | None:
-    """Return what to do about a sentence of SageMaker's, or None for one that is not known."""
+    """Return the hint for a text of SageMaker's, or None for an unknown text."""
     named = ROLE.search(message)
     for pattern, advice in ADVICE:
         if pattern.search(message):

@@ -90,7 +90,7 @@ def translated(what: str, where: str) -> Iterator[None]:
 
 
 def is_denied(error: RemoteError) -> bool:
-    """Say whether the caller lacks a permission for what was refused."""
+    """Return whether the caller lacks a permission for what was refused."""
     return isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in DENIED
 
 
@@ -132,8 +132,8 @@ def _container_says(text: str) -> str:
         answer = json.loads(text)
     except ValueError:
         return text
-    told = answer.get("error") if isinstance(answer, dict) else None
-    return told if isinstance(told, str) else text
+    reason = answer.get("error") if isinstance(answer, dict) else None
+    return reason if isinstance(reason, str) else text
 
 
 def _hint(code: str, operation: str, message: str) -> str | None:

@@ -58,12 +58,12 @@ class Access:
 
     @cached_property
     def _session(self) -> Any:
-        given = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
-        is_elsewhere = bool(given and self._environ.get("AWS_ENDPOINT_URL"))
+        keys = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
+        is_elsewhere = bool(keys and self._environ.get("AWS_ENDPOINT_URL"))
         if self._profile and not is_elsewhere:
             return boto3.Session(profile_name=self._profile, region_name=self._region)
-        if "aws_access_key_id" in given:
-            return boto3.Session(region_name=self._region, **given)
+        if "aws_access_key_id" in keys:
+            return boto3.Session(region_name=self._region, **keys)
         profile = self._environ.get("AWS_PROFILE") or None
         return boto3.Session(profile_name=profile, region_name=self._region)
 

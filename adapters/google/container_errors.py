@@ -1,4 +1,4 @@
-"""What a model's container says of its failure. Needs none of Google's packages."""
+"""The reason of a failure in a model container's answer. Needs none of Google's packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who speaks to Google: the credentials file that the environment names, or the default ones."""
+"""The credentials for Google: the file that the environment names, or the default ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose Google Cloud project a target's calls reach, or that they stay on this machine."""
+"""The destination of a target's calls: a Google Cloud project, or the offline clouds."""
 
 from __future__ import annotations
 

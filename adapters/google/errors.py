@@ -23,7 +23,7 @@ from cloudserve.errors import RemoteError, UnreachableError
 
 RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 SHUT_DOWN = "Cloud AI Platform has been deprecated"
-"""What the live ml v1 answers (HTTP 400) since 31 January 2025."""
+"""The answer (HTTP 400) of the live ml v1 since 31 January 2025."""
 
 NOBODY = (
     ConnectionError,
@@ -129,7 +129,7 @@ def _hint(status: int, reason: str) -> str | None:
 
 def _root(error: BaseException) -> str:
     """Return the innermost cause's text: the outer ones are the clients' own wrappers."""
-    seen = [error]
-    while (inner := seen[-1].__cause__ or seen[-1].__context__) and inner not in seen:
-        seen.append(inner)
-    return str(seen[-1]) or type(seen[-1]).__name__
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    return str(chain[-1]) or type(chain[-1]).__name__

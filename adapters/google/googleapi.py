@@ -58,7 +58,7 @@ class GoogleApi:
         return google_destination(self._api, self._endpoint, storage, project, region, self._access)
 
     def _find(self, request: Any, what: str, where: str) -> Record | None:
-        """Execute a request; None when what it names is not there."""
+        """Execute a request; None if its resource does not exist."""
         try:
             return self._execute(request, what, where)
         except RemoteError as error:
@@ -86,8 +86,8 @@ class GoogleApi:
         error = _failure(content, url, answer.status_code)
         if answer.status_code != HTTPStatus.OK:
             reason = error.get("message") if isinstance(error, dict) else error
-            told = container_reason(str(reason or answer.reason))
-            raise refused("predict", url, answer.status_code, told)
+            message = container_reason(str(reason or answer.reason))
+            raise refused("predict", url, answer.status_code, message)
         if error:
             raise RemoteError(f"predict: {error}", where=url, status=answer.status_code)
         return content

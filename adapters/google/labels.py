@@ -1,4 +1,4 @@
-"""What Google Cloud takes as labels, checked before a release begins.
+"""Google Cloud's rules for labels, checked before a release begins.
 
 Source: Resource Manager, "Requirements for labels"; cloudserve's own eight need room among the 64.
 """
@@ -24,7 +24,7 @@ HALF = 32
 
 
 def label_value(text: str) -> str:
-    """Return a text as a label's value; one that is none as it is gets a digest of the text."""
+    """Return a text as a label's value; an invalid one is shortened with a digest of the text."""
     lower = text.lower()
     if VALUE.fullmatch(lower):
         return lower

@@ -22,35 +22,35 @@ def to_vertex(target: Target) -> Migration:
     A field that is not known is kept out with a note. A runtime becomes the newest prebuilt image,
     which serves older models; nodes become replicas, of which Vertex AI keeps one at least.
     """
-    given = {name: value for name, value in target.fields.items() if value is not None}
-    mapped = [RULES.get(name, _unknown)(name, value, given) for name, value in given.items()]
-    if "region" not in given:
+    fields = {name: value for name, value in target.fields.items() if value is not None}
+    mapped = [RULES.get(name, _unknown)(name, value, fields) for name, value in fields.items()]
+    if "region" not in fields:
         note = "written out: the bucket has to be in it"
         mapped.append(Mapped("region", None, "region", DEFAULT_REGION, note))
-    if "runtime_version" not in given:
-        mapped.append(_image("runtime_version", None, given))
-    if _is_scaled(given) and "max_nodes" not in given:
-        least = max(1, _number(given.get("min_nodes")))
+    if "runtime_version" not in fields:
+        mapped.append(_image("runtime_version", None, fields))
+    if _is_scaled(fields) and "max_nodes" not in fields:
+        least = max(1, _number(fields.get("min_nodes")))
         note = "Vertex AI scales up to a number that is given; choose yours"
         mapped.append(Mapped("max_nodes", None, "max_replicas", 2 * least, note))
     return Migration("vertex", REASON, tuple(mapped))
 
 
-def _same(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-    del given
+def _same(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    del fields
     return Mapped(name, value, name, value)
 
 
 def _dropped(note: str) -> Rule:
-    def rule(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-        del given
+    def rule(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+        del fields
         return Mapped(name, value, "", None, note)
 
     return rule
 
 
-def _image(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-    del given
+def _image(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    del fields
     note = (
         "the newest prebuilt image; it serves models of older runtimes, 1.15's too, "
         f"until {ENDS[NEWEST]}: then `image`"
@@ -58,38 +58,38 @@ def _image(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
     return Mapped(name, value, "tensorflow_version", NEWEST, note)
 
 
-def _machine(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-    del given
+def _machine(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    del fields
     if str(value).startswith(LEGACY):
         note = "Vertex AI has no legacy machines"
         return Mapped(name, value, name, DEFAULT_MACHINE, note)
     return Mapped(name, value, name, value)
 
 
-def _min_nodes(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-    del given
+def _min_nodes(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    del fields
     if _number(value) < 1:
         return Mapped(name, value, "min_replicas", 1, "one replica always runs")
     return Mapped(name, value, "min_replicas", value)
 
 
-def _max_nodes(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
+def _max_nodes(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
     if _number(value) < 1:
         return Mapped(name, value, "", None, "0 left it to the platform")
-    if _is_scaled(given) and _number(value) < 2:  # noqa: PLR2004 - one replica cannot scale
+    if _is_scaled(fields) and _number(value) < 2:  # noqa: PLR2004 - one replica cannot scale
         return Mapped(name, value, "max_replicas", 2, "a target to scale at needs two")
     return Mapped(name, value, "max_replicas", value)
 
 
-def _nodes(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-    del given
+def _nodes(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    del fields
     if _number(value) < 1:
         return Mapped(name, value, "", None, "0 left it to the platform")
     return Mapped(name, value, "min_replicas", value, "without max_replicas the number is fixed")
 
 
-def _is_scaled(given: Mapping[str, Field]) -> bool:
-    return any(_number(given.get(name)) for name in ("cpu_target", "gpu_target"))
+def _is_scaled(fields: Mapping[str, Field]) -> bool:
+    return any(_number(fields.get(name)) for name in ("cpu_target", "gpu_target"))
 
 
 def _number(value: Any) -> int:
@@ -97,8 +97,8 @@ def _number(value: Any) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _unknown(name: str, value: Field, given: Mapping[str, Field]) -> Mapped:
-    del given
+def _unknown(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    del fields
     return Mapped(name, value, "", None, "AI Platform has no such field")
 
 

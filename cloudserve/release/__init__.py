@@ -1,1 +1,1 @@
-"""The release engine: nouns, provider contract, planner, executor, ledger. Knows no cloud."""
+"""The release engine: types, provider contract, planner, executor, ledger. Knows no cloud."""

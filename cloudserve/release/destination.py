@@ -1,7 +1,7 @@
-"""Where a target's calls go: to the offline clouds, or to an account of a cloud.
+"""The destination of a target's calls: the offline clouds, or an account of a cloud.
 
-A command names the place before it does anything, a plan remembers the place it was made for, and
-a change of a real account is confirmed first.
+A command prints the destination first, a plan records the destination it was made for, and a change
+of a real account is confirmed first.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ UNKNOWN = "account unknown"
 _PLACEHOLDER = re.compile(
     r"my-project|(gs|s3)://my-bucket|arn:aws[\w-]*:iam::000000000000:role/my-sagemaker-role"
 )
-"""What `cloudserve init` writes where only the user knows the name (templates/project)."""
+"""The placeholders that `cloudserve init` writes for names of the user (templates/project)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A cloud, and whose it is."""
+    """A cloud and an account of it."""
 
     cloud: str
     """The cloud's short name: `aws`, `google`."""
@@ -34,7 +34,7 @@ class Destination:
     """The account with its kind: `account 123456789012`, `project my-models`."""
     region: str = ""
     principal: str = ""
-    """Who the calls are made as: `role Deployer`, `ci@my-models.iam.gserviceaccount.com`."""
+    """The identity of the caller: `role Deployer`, `ci@my-models.iam.gserviceaccount.com`."""
 
     @property
     def is_offline(self) -> bool:

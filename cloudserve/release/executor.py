@@ -1,8 +1,8 @@
-"""Carry out a plan, one action after the other, with a ledger entry after each.
+"""The execution of a plan: one action after the other, with a ledger entry after each.
 
-A release that stops, by an error or Ctrl-C, leaves the exception with a note of what was done and
-what was not; running the same command again plans anew from what is there and goes on. One that
-stops after its last step, while that is recorded, is finished: the ledger is told so once more.
+If an error or Ctrl-C stops a release, a note on the exception lists the actions that are done and
+those that are not; running the same command again plans from the present state and continues. A
+release that stops after its last action, while that is recorded, is finished and recorded again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cloudserve.release.nouns import UPLOAD, Action, Plan
 from cloudserve.release.state.ledger import Event, Recorder
 from cloudserve.storage.contract import Notify
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 Perform = Callable[[Action, Notify], None]
 
 
@@ -24,7 +24,7 @@ def execute(
 ) -> None:
     """Perform a plan's actions in order; each is recorded when it is done.
 
-    `may_act` is asked before each, and raises when the release has to stop.
+    `may_act` is called before each, and raises if the release must stop.
     """
     done: list[Action] = []
     begun: Action | None = None
@@ -45,7 +45,7 @@ def execute(
 
 
 def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseException) -> None:
-    # The first error is the one to tell; the ledger then shows a release without an end.
+    # The first error is reported; the ledger then shows a release without an end.
     try:
         if left:
             reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
@@ -54,12 +54,12 @@ def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseExcepti
         else:
             recorder.record(Event.FINISHED)
     except (CloudserveError, KeyboardInterrupt) as second:
-        log.warning("the release's end is not in the ledger: %s", second or "interrupted")
+        logger.warning("the release's end is not in the ledger: %s", second or "interrupted")
 
 
 def _may_go_on(error: BaseException) -> bool:
-    """Say whether the platform may finish what it was asked to do, and nobody told so yet."""
-    # Who waits for an operation does not end it by going away.
+    """Return whether the platform may still finish the action, and no note says so yet."""
+    # An operation continues after its caller stops waiting.
     is_cut_off = isinstance(error, KeyboardInterrupt | UnreachableError)
     return is_cut_off and not getattr(error, "__notes__", ())
 

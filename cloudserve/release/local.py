@@ -21,8 +21,8 @@ class LocalModel:
     def read(self, number: int | None) -> tuple[Revision, Path, Artifact]:
         """Read and check a version, the newest by default.
 
-        Raises ModelError for one that is broken or has no signature, UserError for one that is
-        not there.
+        Raises ModelError for a model that is broken or has no signature, UserError for an unknown
+        version.
         """
         number, source = resolve(self._model.path, number)
         model, tree = read_saved_model(source, self._model.tags), self.tree(source)
@@ -49,5 +49,5 @@ class LocalModel:
         return source
 
     def tree(self, source: Path) -> Tree:
-        """Read the files of a directory, with digests that are known from before."""
+        """Read the files of a directory, with cached digests."""
         return read_tree(source, self._digests)

@@ -1,4 +1,4 @@
-"""The nouns of a release: frozen, and free of any cloud."""
+"""The types of a release: frozen, and independent of any cloud."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Revision:
 
 
 NO_REVISION = Revision(0, "")
-"""What an undeploy is of that finds nothing deployed."""
+"""The revision of an undeployment if nothing is deployed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a revision's files lie in its bucket.
+    """The location of a revision's files in its bucket.
 
     `root` is a key prefix ending in "/"; the SavedModel itself lies below it at
     `MODEL/NUMBER/`, the layout that TensorFlow Serving and SageMaker's container look for.
@@ -73,12 +73,12 @@ class Artifact:
     """A SavedModel as a platform's limits see it."""
 
     tensorflow_version: str
-    """The version that wrote it, such as `2.21.0`; "" where it does not say."""
+    """The version that wrote it, such as `2.21.0`; "" if unknown."""
     size: int
     """The bytes of all files together."""
     files: int
     path: Path | None = None
-    """The directory; None where only its figures are known."""
+    """The directory; None if only its figures are known."""
     ops: tuple[str, ...] = ()
     """The ops that a load looks up, sorted."""
     unrestored: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Artifact:
 
 
 class State(StrEnum):
-    """What a platform says of a revision or an endpoint."""
+    """The state of a revision or an endpoint on a platform."""
 
     CREATING = "creating"
     READY = "ready"
@@ -102,7 +102,7 @@ class Deployed:
     revision: Revision
     state: State
     source: str
-    """The URL the platform was told to read, such as `gs://bucket/…/mnist/1/`."""
+    """The URL that the platform reads, such as `gs://bucket/…/mnist/1/`."""
     created: datetime | None = None
     reason: str | None = None
     """Why it failed, in the platform's words."""
@@ -110,7 +110,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A model on one target: what is there now, read from the platform."""
+    """A model on one target, as read from the platform."""
 
     model: str
     target: str
@@ -121,7 +121,7 @@ class Deployment:
     """The endpoint's own state; None when there is no endpoint yet."""
     reason: str | None = None
     endpoint: str = ""
-    """The platform's name of what answers predictions."""
+    """The platform's name of the resource that answers predictions."""
 
     def find(self, revision_id: str) -> Deployed | None:
         """Return the revision of this id, if the platform has it."""
@@ -175,7 +175,7 @@ class Action:
 
 
 class Operation(StrEnum):
-    """What a plan is for."""
+    """The verb of a plan."""
 
     DEPLOY = "deploy"
     PROMOTE = "promote"
@@ -194,19 +194,19 @@ class Plan:
     """Of an undeploy the live one of those that it removes, else the newest, or NO_REVISION."""
     actions: tuple[Action, ...]
     source: Path | None = None
-    """The local SavedModel directory, where the plan uploads one."""
+    """The local SavedModel directory, if the plan uploads one."""
     previous: str | None = None
     """The revision that was live when the plan was made."""
     percent: int = 100
     """The share of the traffic that a promotion is for."""
     state: str = ""
-    """The fingerprint of what the platform had when the plan was made."""
+    """The fingerprint of the deployment that the plan was made from."""
     warnings: tuple[str, ...] = ()
-    """What the platform would do that may surprise, a sentence each."""
+    """Warnings about the platform's behaviour, a sentence each."""
     destination: Destination | None = None
-    """Where the calls go that the plan was made by."""
+    """The destination that the plan was made for."""
     breaking: tuple[str, ...] = ()
-    """What clients of the live revision cannot do with this one, a sentence each."""
+    """The requests of the live revision's clients that this one refuses, a sentence each."""
     removes: tuple[str, ...] = ()
     """The ids of the revisions that an undeploy removes."""
     everything: bool = False

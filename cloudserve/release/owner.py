@@ -1,4 +1,4 @@
-"""Who owns what is made on a platform: a target of a project, with its bucket.
+"""The owner of resources on a platform: a target of a project, with its bucket.
 
 A target changes only what is its own. Adapters write the owner beside everything that they make
 (tags, labels) and compare it before a plan is made. What was made before owners were written says
@@ -50,11 +50,11 @@ class Owner:
 
     @property
     def is_named(self) -> bool:
-        """Say whether the project has a name of its own."""
+        """Return whether the project has a name of its own."""
         return self.project != self.bucket
 
     def may_inherit(self, buckets: Iterable[str]) -> bool:
-        """Say whether something without an owner is this one's, by the buckets of its files."""
+        """Return whether something without an owner is this one's, by the buckets of its files."""
         return not self.is_named and set(buckets) == {self.bucket}
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Perform a plan's actions: the bucket and uploads are the engine's own."""
+"""The performer of a plan's actions: buckets and uploads here, the others by the provider."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloudserve.storage.provenance import git_state
 
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """What performs one plan's actions for somebody."""
+    """Performs the actions of one plan in the name of `who`."""
 
     provider: Provider
     layout: Layout

@@ -1,8 +1,8 @@
 """The verbs: plan, deploy, promote, rollback, undeploy, apply, status, history.
 
-Reading verbs reach the platform and change nothing. Changing verbs first plan without the lock:
-when nothing is to be done they write nothing. Otherwise they take the lock, plan again and execute.
-What a killed run left (a release without an end, a lock) is ended by the next changing verb.
+Reading verbs change nothing. Changing verbs first plan without the lock: if there is nothing to do
+they write nothing. Otherwise they take the lock, plan again and execute. A release without an end
+or a lock that a killed run left is ended by the next changing verb.
 """
 
 from __future__ import annotations
@@ -49,27 +49,27 @@ from cloudserve.storage.events import Observe, Reporter, ignore
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a changing verb did: the plan it carried out and what the platform has now."""
+    """The result of a changing verb: the plan and the deployment after it."""
 
     plan: Plan
     deployment: Deployment
 
     @property
     def changed(self) -> bool:
-        """Say whether anything had to be done."""
+        """Return whether the plan had actions."""
         return bool(self.plan.actions)
 
 
 Confirm = Callable[[Plan], None]
-"""Is called with a plan before its first change, and raises to stop the release."""
+"""Called with a plan before its first change; raises to stop the release."""
 
 
 def quiet(line: str) -> None:
-    """Take a line of progress and drop it: the default for programs."""
+    """Ignore a line of progress: the default for programs."""
 
 
 def agree(plan: Plan) -> None:
-    """Let a plan be carried out: the default for programs."""
+    """Accept a plan: the default for programs."""
 
 
 class Releases:
@@ -133,7 +133,7 @@ class Releases:
         return found
 
     def status(self) -> Deployment:
-        """Read what the platform has of the model."""
+        """Read the model's deployment from the platform."""
         return self._read().deployment
 
     def history(self, limit: int | None = None) -> tuple[Release, ...]:
@@ -240,7 +240,7 @@ class Releases:
                 )
             return self._planner.roll_back(reading, to, left)
 
-        # Recorded also where nothing had moved: the next rollback goes back from here.
+        # Recorded even if no traffic had moved: the next rollback starts from here.
         is_undoing = left is not None and left.operation is Operation.PROMOTE
         return self._carry_out(plan, reading=first, is_recorded=is_undoing)
 
@@ -259,8 +259,8 @@ class Releases:
         """Carry out a plan that was made before, if it is still what has to be done.
 
         Raises ConflictError when the platform, the target's fields or the model's files were
-        changed since, or when it was made for another account. Applied again after it was
-        stopped, it goes on.
+        changed since, or if it was made for another account. A plan that was stopped can be applied
+        again and continues.
         """
         check_destination(approved, self.destination)
 

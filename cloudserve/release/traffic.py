@@ -1,4 +1,4 @@
-"""Shares of the traffic as whole percents, the way platforms take them. Pure functions."""
+"""Shares of the traffic as whole percents, as platforms take them. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ ALL = 100
 
 
 def percents(shares: Mapping[str, float]) -> dict[str, int]:
-    """Return shares that sum to 1 as whole percents that sum to 100, without those that are 0.
+    """Return shares that sum to 1 as whole percents that sum to 100, without shares of 0.
 
-    What is lost by rounding down goes to the largest remainders.
+    The largest remainders are rounded up.
     """
     total = sum(share for share in shares.values() if share > 0)
     exact = {name: share * ALL / total for name, share in shares.items() if share > 0}
@@ -20,7 +20,7 @@ def percents(shares: Mapping[str, float]) -> dict[str, int]:
 def split(shares: Mapping[str, float], chosen: str, percent: int) -> dict[str, int]:
     """Give one revision a percentage; the others share the rest as they shared it before.
 
-    Where no other has traffic the chosen one gets all: somebody has to answer.
+    If no other has traffic, the chosen one gets all.
     """
     others = {name: share for name, share in shares.items() if name != chosen and share > 0}
     if percent >= ALL or not others:

@@ -1,8 +1,7 @@
-"""Put a SavedModel's files into the bucket, the manifest last.
+"""The upload of a SavedModel into the bucket, the manifest last.
 
-Who sees the manifest sees a whole model: it is written, create-only, after the last file. Files
-that are there with the right size and digest are not sent again, so an interrupted upload goes on
-where it stopped.
+The manifest is written, create-only, after the last file: a model with a manifest is complete.
+Files that exist with the right size and digest are not sent again: an interrupted upload resumes.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from cloudserve.storage.upload.outgoing import SHA256, Outgoing
 from cloudserve.storage.upload.send import Sender
 
 REVISIONS = 5
-"""How many of the last revisions are looked at for files that are the same."""
+"""The number of recent revisions that are searched for equal files."""
 ReadTree = Callable[[Path], Tree]
 
 
@@ -68,11 +67,11 @@ def upload(  # noqa: PLR0913 - what goes where, and who is told
             elsewhere=lambda: _elsewhere(blobs, layout),
         )
     finally:
-        # Also when it failed: what is there goes by the digest that it was announced with.
+        # Also after a failure: the objects carry the digest that the plan announced.
         try:
             _read_as_planned(source, revision, read)
         except ModelError:
-            if not is_uploaded(blobs, layout, revision):  # else another release vouches for it
+            if not is_uploaded(blobs, layout, revision):  # otherwise another release has checked it
                 for key in sent:
                     blobs.delete(key)
             raise
@@ -145,7 +144,7 @@ def _read_as_planned(source: Path, revision: Revision, read: ReadTree) -> Tree:
 
 
 def _check_arrived(blobs: BlobStore, prefix: str, tree: Tree) -> None:
-    """Compare the bucket with the tree: an answer says what was done, a listing what is there."""
+    """Compare a listing of the bucket with the tree."""
     there = {blob.key: blob.size for blob in blobs.list(prefix)}
     for file in tree.files:
         if there.get(prefix + file.path) != file.size:

@@ -1,4 +1,4 @@
-"""The ownership contract as tests: one target never touches what another one made."""
+"""The ownership contract as tests: a target never changes another owner's resources."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class OwnershipContract:
         self, mine: Provider, theirs: Provider, first: Path, second: Path
     ) -> None:
         two = put(theirs, MODEL, 1, second)
-        actions = plan(theirs, MODEL, two)  # made while nothing was there
+        actions = plan(theirs, MODEL, two)  # planned while nothing existed
         one = put(mine, MODEL, 1, first)
         perform(mine, plan(mine, MODEL, one))
         before, answer = mine.read(MODEL).deployment, mine.predict(MODEL, BODY)
@@ -91,7 +91,7 @@ class OwnershipContract:
 
 
 def _releases(provider: Provider, first: Path, second: Path) -> Iterator[Callable[[], None]]:
-    """Yield what a target does: deploy two versions, promote, go back."""
+    """Yield the steps of a target: deploy two versions, promote, roll back."""
     one, two = put(provider, MODEL, 1, second), put(provider, MODEL, 2, first)
     yield lambda: _deploy(provider, one)
     yield lambda: _deploy(provider, two)

@@ -36,7 +36,7 @@ def put(provider: Provider, model: str, number: int, source: Path, *, salt: str 
 
 
 def locate(provider: Provider, model: str, revision: Revision) -> Location:
-    """Return where `put` lays a revision."""
+    """Return the location that `put` uploads a revision to."""
     root = f"contract/{model}/{revision.id}/"
     return Location(provider.blobs.url, root, model, revision.number)
 
@@ -48,7 +48,7 @@ def plan(provider: Provider, model: str, revision: Revision) -> tuple[Action, ..
 
 
 def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
-    """Perform actions and return the lines they told."""
+    """Perform actions and return the lines of progress."""
     lines: list[str] = []
     for action in actions:
         provider.perform(action, lines.append)
@@ -67,9 +67,9 @@ def removal(provider: Provider, model: str, *revisions: Revision) -> tuple[Actio
     return provider.plan_undeploy(provider.read(model), ids)
 
 
-def live(seen: Deployment) -> dict[str, float]:
-    """Return who has traffic, without those that only stand by; hundredths are exact enough."""
-    return {name: round(share, 4) for name, share in seen.traffic.items() if share}
+def live(deployment: Deployment) -> dict[str, float]:
+    """Return the revisions with traffic and their shares, to four digits."""
+    return {name: round(share, 4) for name, share in deployment.traffic.items() if share}
 
 
 class ProviderContract:
@@ -81,9 +81,9 @@ class ProviderContract:
     splits_traffic = True
     """Whether the platform can give a revision a part of the traffic."""
     asks_any_revision = True
-    """Whether a prediction can name a revision that others share the traffic with."""
+    """Whether a prediction can name a revision that shares the traffic with others."""
     takes_down = True
-    """Whether the adapter has `plan_undeploy`, which those of old may lack."""
+    """Whether the adapter has `plan_undeploy`, which is optional."""
 
     @pytest.fixture
     def provider(self) -> Provider:
@@ -111,9 +111,9 @@ class ProviderContract:
         assert provider.destination().is_same(found)
 
     def test_a_model_that_is_not_there_is_an_empty_deployment(self, provider: Provider) -> None:
-        seen = provider.read(MODEL).deployment
-        assert (seen.model, seen.revisions, dict(seen.traffic)) == (MODEL, (), {})
-        assert seen.state is None
+        deployment = provider.read(MODEL).deployment
+        assert (deployment.model, deployment.revisions, dict(deployment.traffic)) == (MODEL, (), {})
+        assert deployment.state is None
 
     def test_predicting_with_a_model_that_is_not_there_is_an_error(
         self, provider: Provider
@@ -147,12 +147,12 @@ class ProviderContract:
     ) -> None:
         revision = put(provider, MODEL, 1, first)
         perform(provider, plan(provider, MODEL, revision))
-        seen = provider.read(MODEL).deployment
-        assert [d.revision for d in seen.revisions] == [revision]
-        assert seen.revisions[0].state is State.READY
-        assert seen.revisions[0].source.startswith(provider.blobs.url)
-        assert (live(seen), seen.live) == ({revision.id: 1.0}, revision.id)
-        assert seen.state is State.READY
+        deployment = provider.read(MODEL).deployment
+        assert [d.revision for d in deployment.revisions] == [revision]
+        assert deployment.revisions[0].state is State.READY
+        assert deployment.revisions[0].source.startswith(provider.blobs.url)
+        assert (live(deployment), deployment.live) == ({revision.id: 1.0}, revision.id)
+        assert deployment.state is State.READY
         answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0, 2.0]}'))
         assert answer == {"predictions": [2.5, 3.0]}
 
@@ -197,9 +197,9 @@ class ProviderContract:
             perform(provider, plan(provider, MODEL, revision))
         promote(provider, MODEL, two)
         perform(provider, plan(provider, MODEL, three))
-        seen = provider.read(MODEL).deployment
-        assert live(seen) == {two.id: 1.0}
-        assert {d.revision for d in seen.revisions} == {one, two, three}
+        deployment = provider.read(MODEL).deployment
+        assert live(deployment) == {two.id: 1.0}
+        assert {d.revision for d in deployment.revisions} == {one, two, three}
         promote(provider, MODEL, one)
         assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
         answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
@@ -282,9 +282,9 @@ class ProviderContract:
                 perform(provider, (action, action))
         for action in provider.plan_traffic(provider.read(MODEL), two.id):
             perform(provider, (action, action))
-        seen = provider.read(MODEL).deployment
-        assert {d.revision for d in seen.revisions} == {one, two}
-        assert live(seen) == {two.id: 1.0}
+        deployment = provider.read(MODEL).deployment
+        assert {d.revision for d in deployment.revisions} == {one, two}
+        assert live(deployment) == {two.id: 1.0}
 
     def test_a_deployment_that_was_cut_off_goes_on_from_any_step(
         self, provider: Provider, first: Path
@@ -313,9 +313,9 @@ class ProviderContract:
 
         put(provider, MODEL, 1, first)
         perform(provider, plan(provider, MODEL, revision))
-        seen = provider.read(MODEL).deployment
-        assert [d.state for d in seen.revisions] == [State.READY]
-        assert live(seen) == {revision.id: 1.0}
+        deployment = provider.read(MODEL).deployment
+        assert [d.state for d in deployment.revisions] == [State.READY]
+        assert live(deployment) == {revision.id: 1.0}
 
     def test_a_revision_that_fails_leaves_the_live_one_serving(
         self, provider: Provider, first: Path, second: Path, broken: Path
@@ -341,8 +341,8 @@ class ProviderContract:
         new = put(provider, MODEL, 1, second, salt="changed")
         perform(provider, plan(provider, MODEL, old))
         perform(provider, plan(provider, MODEL, new))
-        seen = provider.read(MODEL).deployment
-        assert {d.revision for d in seen.revisions} == {old, new}
+        deployment = provider.read(MODEL).deployment
+        assert {d.revision for d in deployment.revisions} == {old, new}
 
     def test_models_of_one_account_are_apart(
         self, provider: Provider, first: Path, second: Path
@@ -377,9 +377,9 @@ class ProviderContract:
         for revision in (one, two):
             perform(provider, plan(provider, MODEL, revision))
         perform(provider, removal(provider, MODEL, two))
-        seen = provider.read(MODEL).deployment
-        assert [d.revision for d in seen.revisions] == [one]
-        assert live(seen) == {one.id: 1.0}
+        deployment = provider.read(MODEL).deployment
+        assert [d.revision for d in deployment.revisions] == [one]
+        assert live(deployment) == {one.id: 1.0}
         assert removal(provider, MODEL, two) == ()
         assert provider.predict(MODEL, b'{"instances": [1.0]}')
 
@@ -403,8 +403,8 @@ class ProviderContract:
         assert len({action.id for action in actions}) == len(actions)
         for action in actions:
             perform(provider, (action, action))
-        seen = provider.read(MODEL).deployment
-        assert (seen.revisions, dict(seen.traffic)) == ((), {})
+        deployment = provider.read(MODEL).deployment
+        assert (deployment.revisions, dict(deployment.traffic)) == ((), {})
         assert removal(provider, MODEL) == ()
         with pytest.raises(RemoteError):
             provider.predict(MODEL, b'{"instances": [1.0]}')
@@ -445,9 +445,9 @@ class ProviderContract:
         with pytest.raises(RemoteError):
             perform(provider, plan(provider, MODEL, two))
         perform(provider, removal(provider, MODEL, two))
-        seen = provider.read(MODEL).deployment
-        assert [d.revision for d in seen.revisions] == [one]
-        assert live(seen) == {one.id: 1.0}
+        deployment = provider.read(MODEL).deployment
+        assert [d.revision for d in deployment.revisions] == [one]
+        assert live(deployment) == {one.id: 1.0}
 
     def test_an_unknown_action_is_refused(self, provider: Provider) -> None:
         with pytest.raises(UserError):

@@ -1,4 +1,4 @@
-"""What S3 refuses, told with what to do: which permission, which region, whose clock.
+"""S3's refusals as errors with a hint: the missing permission, the right region, the clock.
 
 Codes: Amazon S3 API Reference, "Error responses"; permissions: Service Authorization Reference,
 "Actions, resources, and condition keys for Amazon S3".
@@ -34,7 +34,7 @@ PERMISSIONS: Mapping[str, str] = {
     "ListParts": "s3:ListMultipartUploadParts",
 }
 WRITES = "s3:PutObject"
-"""What every other operation here needs: PutObject, UploadPart and what goes around it."""
+"""The permission of every other operation: PutObject, UploadPart and their calls."""
 OF_BUCKETS = frozenset({"s3:CreateBucket", "s3:ListBucket", "s3:ListBucketMultipartUploads"})
 DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "403"})
 ELSEWHERE = frozenset(
@@ -54,9 +54,9 @@ DAMAGED = frozenset(
         "XAmzContentSHA256Mismatch",
     }
 )
-"""What arrived is not what was sent: the file still has it, so it is sent again."""
+"""Codes for bytes that were damaged on the way: they are sent again from the file."""
 GARBLED = (FlexibleChecksumError, IncompleteReadError)
-"""What boto3 raises for an answer that was cut off or damaged."""
+"""The exceptions of boto3 for an answer that was cut off or damaged."""
 PASSING = frozenset({408, 429})
 """Statuses of proxies on the way, whose answers have no code of S3's."""
 
@@ -94,8 +94,8 @@ def _remedy(code: str, cause: ClientError, headers: Mapping[str, Any], url: str)
     if code in DENIED:
         return f"allow these credentials {_permission(cause.operation_name, url)}"
     if code in ELSEWHERE or status_of(cause) == 301:  # noqa: PLR2004 - HTTP's own number
-        told = cause.response.get("Error", {})
-        region = headers.get("x-amz-bucket-region") or told.get("Region")
+        details = cause.response.get("Error", {})
+        region = headers.get("x-amz-bucket-region") or details.get("Region")
         there = f"`{region}`" if region else "another region"
         return f"the bucket {url} is in {there}: set the target's `region` to it"
     if code == "RequestTimeTooSkewed":

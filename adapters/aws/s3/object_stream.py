@@ -1,4 +1,4 @@
-"""An object of a bucket as a stream that goes on where its connection broke."""
+"""An object of a bucket as a stream that resumes after a broken connection."""
 
 from __future__ import annotations
 

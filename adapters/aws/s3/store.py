@@ -18,7 +18,7 @@ from ..errors import code_of, status_of
 from .parts import S3Parts
 
 FIRST_REGION = "us-east-1"
-"""The region that CreateBucket must not be told (S3 API, CreateBucketConfiguration)."""
+"""The region that CreateBucket must not be given (S3 API, CreateBucketConfiguration)."""
 MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 
@@ -114,7 +114,7 @@ class S3Blobs(S3Parts):
         return self._access.client("s3")
 
     def exists(self) -> bool:
-        """Return whether the bucket is there."""
+        """Return whether the bucket exists."""
         with self._translated(f"look for the bucket {self.url}"):
             try:
                 self._client.head_bucket(Bucket=self._name)

@@ -1,7 +1,7 @@
-"""The few calls of SageMaker that a release needs. Errors are RemoteError, "not there" is None.
+"""SageMaker's calls. Failures are RemoteError; a resource that does not exist is None.
 
-Not-found and taken have no error type of their own: both are a ValidationException that only its
-text tells apart (`Could not find …`, `Cannot create already existing …`).
+A missing resource and a taken name have no error type of their own: both are a ValidationException,
+distinguished only by its text (`Could not find …`, `Cannot create already existing …`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NO_GROUP = "does not exist"
 NOT_LOADED = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INSUFFICIENT_STORAGE}
 )
-"""What AWS's TensorFlow container answers to a load that fails (its python_service.py)."""
+"""The statuses of AWS's TensorFlow container for a failed load (its python_service.py)."""
 JSON = "application/json"
 SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig")
 
@@ -44,7 +44,7 @@ class SageMaker:
 
     @property
     def where(self) -> str:
-        """Return what calls are sent to, for errors."""
+        """Return the URL that calls are sent to, for errors."""
         return self._access.where("sagemaker")
 
     def destination(self, region: str) -> Destination:
@@ -97,7 +97,7 @@ class SageMaker:
                 yield from (config["EndpointConfigName"] for config in page["EndpointConfigs"])
 
     def variants(self, config: str) -> tuple[Record, ...]:
-        """Read an endpoint configuration's variants, shadows last; () when it is gone."""
+        """Read an endpoint configuration's variants, shadows last; () if it does not exist."""
         found = self.config(config) or {}
         kinds = ("ProductionVariants", "ShadowProductionVariants")
         return tuple(variant for kind in kinds for variant in found.get(kind, ()))
@@ -135,7 +135,7 @@ class SageMaker:
             self._call(operation)(**arguments)
 
     def delete(self, what: str, operation: str, **arguments: Any) -> None:
-        """Call a Delete operation; something that is not there is no error."""
+        """Call a Delete operation; a resource that does not exist is no error."""
         self._find(what, operation, **arguments)
 
     def packages(self, group: str) -> tuple[Record, ...]:
@@ -168,12 +168,12 @@ class SageMaker:
         )
 
     def transform_job(self, job: str) -> Record:
-        """Read a transform job; {} when it is not there."""
+        """Read a transform job; {} if it does not exist."""
         what = f"read the transform job {job}"
         return self._find(what, "describe_transform_job", TransformJobName=job) or {}
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
-        """Read CloudWatch alarms: name -> state, without those that are not there."""
+        """Read CloudWatch alarms: name -> state, without those that do not exist."""
         kinds = ["MetricAlarm", "CompositeAlarm"]
         with translated("read the alarms", self._access.where("cloudwatch")):
             found = self._access.client("cloudwatch").describe_alarms(
@@ -188,7 +188,7 @@ class SageMaker:
         return tuple(model.shape_for("ProductionVariantInstanceType").enum)
 
     def bucket_region(self, name: str) -> str | None:
-        """Read which region a bucket is in; None while it is not there."""
+        """Return the region of a bucket, or None if it does not exist."""
         with translated(f"look where the bucket {name} is", self._access.where("s3")):
             try:
                 found = self._s3.head_bucket(Bucket=name)
@@ -216,10 +216,10 @@ class SageMaker:
             return bytes(answer["Body"].read())
 
     def why_not_loaded(self, endpoint: str, model: str) -> str:
-        """Have a multi-model endpoint load a model; return why it does not, "" when it does.
+        """Have a multi-model endpoint load a model; return the reason of a failure, or "".
 
-        A request without instances is refused by a model that is loaded. What the container
-        answers to a load that fails comes as the invocation's own answer.
+        A loaded model refuses a request without instances. The container's answer to a failed load
+        is the answer of the invocation.
         """
         where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
         with translated(f"load {model}", where):
@@ -236,7 +236,7 @@ class SageMaker:
         return ""
 
     def invoke_later(self, endpoint: str, *, body: bytes = b"", url: str = "") -> tuple[str, str]:
-        """Send a JSON request asynchronously; return where its answer or failure will be."""
+        """Send a JSON request asynchronously; return the URLs of its answer and of its failure."""
         where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
         given: dict[str, Any] = {"InputLocation": url} if url else {"Body": body}
         with translated("predict", where):
@@ -246,7 +246,7 @@ class SageMaker:
         return str(answer["OutputLocation"]), str(answer.get("FailureLocation", ""))
 
     def object(self, url: str) -> bytes | None:
-        """Read an object of any bucket, or None while it is not there."""
+        """Read an object of any bucket, or None."""
         found = urlsplit(url)
         with translated(f"read {url}", self._access.where("s3")):
             try:
@@ -299,7 +299,7 @@ def region_of(answer: Mapping[str, Any]) -> str | None:
 
 
 def _is_loaded(answer: Mapping[str, Any]) -> bool:
-    """Say whether a container's refusal is that of a model that it has loaded.
+    """Return whether a container's refusal is that of a model that it has loaded.
 
     A script's own failure is a 500 with `{"error": …}`; one that cannot be imported has no such.
     """

@@ -107,14 +107,14 @@ class Transforms:
         )
 
     def _wait(self, job: str, notify: Notify) -> None:
-        told = ""
+        reported = ""
 
         def look() -> Mapping[str, Any] | None:
-            nonlocal told
+            nonlocal reported
             found = self._api.transform_job(job)
             status = str(found.get("TransformJobStatus", ""))
-            if status != told:
-                told = status
+            if status != reported:
+                reported = status
                 notify(f"transform job {job}: {status}")
             return found if status in ENDED else None
 
@@ -124,10 +124,10 @@ class Transforms:
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job goes on unless it is stopped: {job}")
             raise
-        if told != COMPLETED:
+        if reported != COMPLETED:
             reason = str(found.get("FailureReason") or "no reason given")
             raise RemoteError(
-                f"the transform job {VERBS[told]}: {reason}",
+                f"the transform job {VERBS[reported]}: {reason}",
                 where=where,
                 hint=for_reason(reason) or "its log is in /aws/sagemaker/TransformJobs",
             )

@@ -20,13 +20,13 @@ from ..session import Access
 GROUP = "/aws/sagemaker/Endpoints/"
 LINES = 10
 STREAMS = 50
-"""How many streams of a variant are looked at for the one that logged last: the API's page."""
-# A failed release is told at once; a log that does not answer must not hold it up.
+"""The streams of a variant among which the newest is searched: one page of the API."""
+# A failure is reported at once: a log service that does not answer must not delay it.
 QUICK = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
 
 
 class Logs:
-    """Reads what containers logged; never fails, because what it serves is another's failure."""
+    """Reads container logs; never fails, because it is called while another error is raised."""
 
     def __init__(self, access: Access) -> None:
         self._access = access

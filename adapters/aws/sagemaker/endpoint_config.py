@@ -1,4 +1,4 @@
-"""What a target's options ask of an endpoint: variants, settings, and how updates go.
+"""The endpoint configuration for a target's options: variants, settings, update policy.
 
 Source: SageMaker API reference, `ProductionVariant`, `DataCaptureConfig`, `AsyncInferenceConfig`,
 `DeploymentConfig`.
@@ -48,7 +48,7 @@ def variant(options: Options, name: str, model: str, *, idle: bool = False) -> S
 
 
 def shadow(options: Options, name: str, model: str) -> Spec:
-    """Return a variant that gets copies; its weight is its share of the live one's requests."""
+    """Return a shadow variant; its weight is its share of the live variant's requests."""
     weight = options.shadow_percent / WHOLE
     return {**variant(options, name, model, idle=True), "InitialVariantWeight": weight}
 
@@ -64,7 +64,7 @@ def _serverless(options: Options, *, idle: bool) -> dict[str, int]:
 
 
 def settings(options: Options) -> dict[str, Any]:
-    """Return what an endpoint configuration says beside its variants."""
+    """Return the arguments of CreateEndpointConfig beside the variants."""
     found: dict[str, Any] = {}
     if options.capture_percent:
         found[CAPTURE] = {
@@ -158,7 +158,7 @@ def waits(options: Options) -> int:
 
 
 def told(spec: Spec) -> str:
-    """Return what a variant runs on, for people: `2 x ml.m5.large`, `serverless 2048 MB`."""
+    """Return the machines of a variant, for people: `2 x ml.m5.large`, `serverless 2048 MB`."""
     found = spec.get("ServerlessConfig")
     if found is None:
         return f"{spec.get('InitialInstanceCount', 1)} x {spec.get('InstanceType', 'instances')}"
@@ -168,12 +168,12 @@ def told(spec: Spec) -> str:
 
 
 def same_machines(wanted: Spec, there: Spec) -> bool:
-    """Say whether a variant runs on what is wanted; the service's answer may say more."""
+    """Return whether a variant has the wanted machines; other fields are ignored."""
     return all(_like(wanted.get(key), there.get(key)) for key in MANAGED)
 
 
 def same_settings(wanted: Mapping[str, Any], endpoint: Endpoint) -> bool:
-    """Say whether a configuration captures and answers as is wanted."""
+    """Return whether a configuration has the wanted data capture and asynchronous settings."""
     return all(_like(wanted.get(key), endpoint.settings.get(key)) for key in (CAPTURE, ASYNC))
 
 

@@ -1,4 +1,4 @@
-"""Watch an endpoint until it is as wanted; told are its states and, of a failure, its last log."""
+"""The wait for a change of an endpoint: reports each status, and the last log of a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPLACE = "what failed is replaced"
 
 
 class Watch:
-    """Looks at an endpoint until it is in service as wanted, and tells each new status."""
+    """Polls an endpoint until it is in service as wanted, and reports each new status."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Watch:
         self._moved = False
 
     def look(self) -> Endpoint | None:
-        """Return the endpoint when it has arrived, None while it is on its way."""
+        """Return the endpoint once the change is done, None before."""
         found = self._api.endpoint(self._name)
         if found is None:
             raise RemoteError(f"endpoint {self._name}: it is gone", where=self._api.where)

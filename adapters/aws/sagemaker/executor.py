@@ -1,4 +1,4 @@
-"""Carry out SageMaker actions and wait for their end. Each may be done twice: it changes once."""
+"""The executor of SageMaker's actions. Each action is idempotent, and waits for its end."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from .api import SageMaker
 
 PLANNED = ("DesiredWeight", "DataCaptureConfig")
-"""What an update takes from its configuration, not from the endpoint as it is."""
+"""The properties that an update takes from its configuration, not from the endpoint."""
 
 
 class Performer:
-    """Performs the actions that `sagemaker.py` plans."""
+    """Performs the actions that every kind of endpoint has."""
 
     def __init__(self, api: SageMaker, poller: Poller, blobs: BlobStore, owned: Owned) -> None:
         self._api = api
@@ -168,10 +168,10 @@ class Performer:
         self._await(name, notify, config=config, variant=step.variant)
 
     def _planned(self, found: Endpoint | None, config: str) -> tuple[str, ...]:
-        """Return which properties are the plan's.
+        """Return the properties that the update takes from the new configuration.
 
-        What autoscaling made of the instance counts stays, unless the plan has other counts than
-        the configuration that it scaled.
+        Instance counts that autoscaling has changed are kept, unless the new configuration has
+        other counts than the present one.
         """
         before = _counts(found.variants if found else ())
         after = _counts(self._api.variants(config))
@@ -241,7 +241,7 @@ class Performer:
 
 
 def _same(wanted: list[dict[str, Any]], there: tuple[Spec, ...]) -> bool:
-    """Compare what was asked for; the service's answer may have more fields."""
+    """Return whether the variants have all the wanted fields; other fields are ignored."""
     by_name = {spec["VariantName"]: spec for spec in there}
     return len(wanted) == len(there) and all(
         by_name.get(spec["VariantName"], {}).get(key) == value

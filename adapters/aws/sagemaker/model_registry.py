@@ -33,7 +33,7 @@ TYPES = {
 }
 DIGITS_IN_TOKEN = 32
 WROTE = "cloudserve"
-"""What the description of a package of cloudserve's begins with."""
+"""The first word of the description of a package that cloudserve registered."""
 
 
 class Packages:
@@ -87,12 +87,12 @@ class Packages:
         arn = None if made else self._check_group()
         if arn:
             self._api.change(f"tag {group}", "add_tags", ResourceArn=arn, Tags=tags)
-        told = _told(model, revision)
+        description = _description(model, revision)
         self._api.change(
             f"register {revision.id} in {group}",
             "create_model_package",
             ModelPackageGroupName=group,
-            ModelPackageDescription=told,
+            ModelPackageDescription=description,
             InferenceSpecification={
                 "Containers": [container(step.image, step.source, step.env)],
                 **TYPES,
@@ -102,7 +102,7 @@ class Packages:
                 tag["Key"]: tag["Value"]
                 for tag in self._owned.tags(model, number=revision.number, digest=revision.digest)
             },
-            ClientToken=hashlib.sha256(told.encode()).hexdigest()[:DIGITS_IN_TOKEN],
+            ClientToken=hashlib.sha256(description.encode()).hexdigest()[:DIGITS_IN_TOKEN],
         )
 
     def check(self, deployment: Deployment, revision_id: str) -> None:
@@ -169,12 +169,12 @@ class Packages:
         return set()
 
     def _find(self, model: str, revision: Revision) -> Mapping[str, Any] | None:
-        told = _told(model, revision)
+        description = _description(model, revision)
         return next(
             (
                 package
                 for package in self._api.packages(self._group)
-                if package.get("ModelPackageDescription") == told
+                if package.get("ModelPackageDescription") == description
             ),
             None,
         )
@@ -184,5 +184,5 @@ class Packages:
         return f": {said}" if said else ""
 
 
-def _told(model: str, revision: Revision) -> str:
+def _description(model: str, revision: Revision) -> str:
     return f"{WROTE} {model} v{revision.number} sha256:{revision.digest}"

@@ -45,7 +45,7 @@ class Options:
     instance_type: str = "ml.m5.large"
     instance_count: Count = 1
     tensorflow_version: str = ""
-    """Which of AWS's TensorFlow images serves; the newest where it is not given."""
+    """The version of AWS's TensorFlow image; by default the newest."""
     image: str = ""
     """A container image of one's own, instead."""
     rehearse: Mapping[str, str] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Options:
     capture_percent: Percent = 0
     """How many of the requests are captured with their answers."""
     capture_url: Folder = ""
-    """Where to; `captured` in the bucket where it is not given."""
+    """The URL prefix of captured requests; by default `captured` in the bucket."""
     async_output: Folder = ""
     """Answer asynchronously, into this folder."""
     async_failures: Folder = ""
@@ -101,12 +101,12 @@ class Options:
 
     @property
     def serverless(self) -> bool:
-        """Say whether the endpoint has no instances."""
+        """Return whether the endpoint has no instances."""
         return self.serverless_memory_mb > 0
 
     @property
     def archived(self) -> bool:
-        """Say whether SageMaker reads one archive: serverless endpoints read no prefix.
+        """Return whether SageMaker reads one archive: serverless endpoints read no prefix.
 
         Source: API reference, `ContainerDefinition.ModelDataSource`.
         """
@@ -114,7 +114,7 @@ class Options:
 
     @property
     def staged(self) -> bool:
-        """Say whether a revision that is not live has an endpoint of its own, not a variant."""
+        """Return whether a revision that is not live has an endpoint of its own, not a variant."""
         apart = self.serverless or bool(self.async_output) or self.shadow_percent > 0
         return apart or self.update is not Update.NONE
 

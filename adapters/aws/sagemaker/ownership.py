@@ -1,7 +1,7 @@
-"""Which of an account's SageMaker resources are one target's, read from their tags.
+"""The ownership of SageMaker resources, read from their tags.
 
-Before owners were written, a tag told the model alone: such an endpoint belongs to the bucket that
-its SageMaker Models read, and gets the tags at the target's next change.
+Earlier versions tagged resources with the model alone: such an endpoint belongs to the bucket that
+its SageMaker Models read, and is tagged at the target's next change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .records import REVISION_ID, Endpoint, bucket_of, source_of, tag_list
 if TYPE_CHECKING:
     from .api import SageMaker
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 PROVING = re.compile(rf".+-{REVISION_ID.pattern}")
 """An endpoint of one revision, beside that of a staged target."""
 
@@ -57,7 +57,7 @@ class Owned:
     def check_reader(self, model: str) -> None:
         """Raise ConflictError before the first prediction of another owner's endpoint.
 
-        Who may predict and not read is not asked: the owner is not known then.
+        The check is skipped for a caller who may predict and not read.
         """
         if model in self._read:
             return
@@ -66,7 +66,7 @@ class Owned:
         except RemoteError as error:
             if not is_denied(error):
                 raise
-            log.info("it is not known whose endpoint answers: %s", error.message)
+            logger.info("it is not known whose endpoint answers: %s", error.message)
         self._read.add(model)
 
     def _beside(self) -> Iterator[Found]:
@@ -110,11 +110,11 @@ class Owned:
         notify(f"the endpoint {endpoint.name} is tagged: it belongs to {self._names.owner}")
 
     def is_own(self, model: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
-        """Say whether a SageMaker Model is the target's."""
+        """Return whether a SageMaker Model is the target's."""
         return self._names.is_own(model, self._as_model(record, tags))
 
     def owns_config(self, model: str, record: Mapping[str, Any]) -> bool:
-        """Say whether an endpoint configuration is the target's."""
+        """Return whether an endpoint configuration is the target's."""
         arn = str(record["EndpointConfigArn"])
         variants = (*record["ProductionVariants"], *record.get("ShadowProductionVariants", ()))
         found = Found(
@@ -137,20 +137,20 @@ class Owned:
             self.check_model(model, record, self._api.tags(record["ModelArn"]))
 
     def other_owner(self, arn: str) -> Owner | None:
-        """Return the owner that a resource's tags tell, if it is another one."""
+        """Return the owner in a resource's tags if it is another one."""
         owner = Owner.read(self._api.tags(arn))
         return None if owner == self._names.owner else owner
 
     def is_tagged(self, arn: str) -> bool:
-        """Say whether a resource's tags tell an owner."""
+        """Return whether a resource's tags name an owner."""
         return Owner.read(self._api.tags(arn)) is not None
 
     def inherits(self, buckets: Iterable[str]) -> bool:
-        """Say whether what has no owner is the target's, by the buckets of its files."""
+        """Return whether a resource without an owner is the target's, by its files' buckets."""
         return self._names.owner.may_inherit(buckets)
 
     def taken(self, what: str) -> ConflictError:
-        """Return the error for a name that something of somebody else has."""
+        """Return the error for a name that another owner's resource has."""
         return ConflictError(
             f"the {what} is there and is not this release's",
             where=self._api.where,
@@ -158,7 +158,7 @@ class Owned:
         )
 
     def tags(self, model: str, **more: str | float) -> list[dict[str, str]]:
-        """Return the tags of what is made for a model."""
+        """Return the tags of a model's resources."""
         return tag_list(self._names.tags(model), **more)
 
     def _as_found(self, endpoint: Endpoint) -> Found:
@@ -183,7 +183,7 @@ class Owned:
         )
 
     def _buckets(self, endpoint: Endpoint) -> Iterable[str]:
-        """Read which buckets the endpoint's models are in; a model that is gone tells none."""
+        """Read the buckets of the endpoint's models; deleted models have none."""
         return self._buckets_of((*endpoint.variants, *endpoint.shadows))
 
     def _buckets_of(self, variants: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -1,10 +1,10 @@
 """SageMaker real-time endpoints as a Provider.
 
 A model is one endpoint. A revision is a SageMaker Model and, while it is on the endpoint, a
-variant of it; the variants' weights are the traffic. What is live stays on the endpoint next to
-what is new; variants that are neither are taken off, because their instances cost money.
-Serverless, asynchronous and guarded endpoints serve one revision at a time (`staged.py`), and many
-models may share an endpoint (`multi_model.py`).
+variant of it; the variants' weights are the traffic. The live and the new revision share the
+endpoint; other variants are removed, because their instances cost money. Serverless, asynchronous
+and guarded endpoints serve one revision at a time (`planning/single_revision.py`), and many models
+may share an endpoint (`multi_model`).
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class SageMakerEndpoints:
     def plan_undeploy(
         self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
-        """Plan to take revisions off the endpoint, or to delete all that serves the model."""
+        """Plan to remove revisions from the endpoint, or the whole model."""
         return self._removal.plan(reading, revision_ids)
 
     def perform(self, action: Action, notify: Notify) -> None:
@@ -210,7 +210,7 @@ class SageMakerEndpoints:
         return transforms.run(model, revision_id, batch, notify)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
-        """Return the endpoint that answers for a revision."""
+        """Return the endpoint that serves a revision."""
         main = self._names.endpoint(model)
         if revision_id is None:
             return main

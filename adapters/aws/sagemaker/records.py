@@ -1,4 +1,4 @@
-"""SageMaker's names and records <-> the core's nouns. Pure functions.
+"""SageMaker's names and records <-> the core's types. Pure functions.
 
 A revision is a SageMaker Model (`ENDPOINT-REVISION`) and, while it is on the endpoint, a variant
 named by its id; on a staged endpoint it is the one variant `AllTraffic`. An endpoint configuration
@@ -45,7 +45,7 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint as DescribeEndpoint and its configuration tell it."""
+    """An endpoint with its configuration."""
 
     name: str
     arn: str
@@ -55,19 +55,19 @@ class Endpoint:
     weights: Mapping[str, float] = field(default_factory=dict)
     """Variant -> current weight; without an entry while it is being made."""
     pending: str = ""
-    """The configuration of an update that is under way."""
+    """The configuration of a running update."""
     reason: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What its configuration says beside the variants."""
+    """The settings of its configuration beside the variants."""
     modified: datetime | None = None
     shadows: tuple[Spec, ...] = ()
-    """Variants that get copies of requests, and whose answers nobody gets."""
+    """Shadow variants: they get copies of requests, and their answers are dropped."""
     config_record: Mapping[str, Any] = field(default_factory=dict)
     """DescribeEndpointConfig's answer for `config`; {} if the configuration was deleted."""
 
     @property
     def state(self) -> State:
-        """Return the core's word for the status."""
+        """Return the status as the core's State."""
         return STATES.get(self.status, State.UPDATING)
 
     @property
@@ -79,29 +79,29 @@ class Endpoint:
         return {name: weight / total for name, weight in self.weights.items()}
 
     def has(self, variant: str) -> bool:
-        """Say whether the endpoint's configuration has a variant."""
+        """Return whether the endpoint's configuration has a variant."""
         return any(spec["VariantName"] == variant for spec in self.variants)
 
     @property
     def staged(self) -> bool:
-        """Say whether it serves one revision at a time, in a variant of a fixed name."""
+        """Return whether it serves one revision at a time, in a variant of a fixed name."""
         return [spec["VariantName"] for spec in self.variants] == [ONLY]
 
     def revision(self, variant: str, base: str) -> str:
-        """Return the revision that a variant serves; of a stranger's, the variant's name."""
+        """Return the revision that a variant serves; the variant's name if it is not ours."""
         return _served(self.variants, variant, base) or variant
 
     def shadowed_by(self, revision_id: str, base: str) -> bool:
-        """Say whether a shadow variant of the endpoint is a revision."""
+        """Return whether a shadow variant of the endpoint is a revision."""
         return carries(self.shadows, revision_id, base)
 
     def serves(self, revision_id: str, base: str) -> bool:
-        """Say whether a variant of the endpoint's configuration serves a revision."""
+        """Return whether a variant of the endpoint's configuration serves a revision."""
         return carries(self.variants, revision_id, base)
 
 
 def carries(variants: Sequence[Spec], revision_id: str, base: str) -> bool:
-    """Say whether one of these variants serves a revision.
+    """Return whether one of these variants serves a revision.
 
     `base` is the name of the model's endpoint here and below: SageMaker Models are named after it.
     """
@@ -131,14 +131,14 @@ def model_name(base: str, revision_id: str) -> str:
 
 
 def revision_id_of(name: str, base: str) -> str | None:
-    """Return the revision that a SageMaker Model's name tells, if it is one of this endpoint's."""
+    """Return the revision in the name of a SageMaker Model, or None for another endpoint's."""
     prefix = f"{base}-"
     found = name.removeprefix(prefix)
     return found if name.startswith(prefix) and REVISION_ID.fullmatch(found) else None
 
 
 def revision_of(tags: Mapping[str, str]) -> Revision | None:
-    """Return the revision that tags tell, or None for something that is not ours."""
+    """Return the revision in a resource's tags, or None if cloudserve did not make it."""
     number, digest = tags.get(NUMBER, ""), tags.get(DIGEST, "")
     return Revision(int(number), digest) if number.isdecimal() and digest else None
 

@@ -1,4 +1,4 @@
-"""Carry out AI Platform actions and wait for their end. Each may be done twice: it changes once."""
+"""The executor of AI Platform's actions. Each action is idempotent, and waits for its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Performer:
-    """Performs the actions that `ai_platform.py` plans."""
+    """Performs the actions that the provider plans."""
 
     def __init__(self, ml: MlClient, poller: Poller, names: Names) -> None:
         self._ml = ml

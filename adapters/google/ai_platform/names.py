@@ -1,8 +1,8 @@
-"""What a target's models are called on AI Platform, and which are its own.
+"""The names and the ownership of a target's models on AI Platform.
 
 A model's labels cannot be changed (ml v1, `models.patch`: its description and its default version
-alone). So a model from before there were owners belongs to the owner that its versions tell, and
-else to the bucket that they are in.
+alone). So a model that an earlier version made belongs to the owner in its versions' labels, or
+else to the bucket of their files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Names:
     own: Ownership
 
     def model(self, model: str) -> str:
-        """Return the platform's name of a model; raises UserError for one that there cannot be."""
+        """Return the platform's name of a model; raises UserError for an invalid name."""
         name = self.own.endpoint(model)
         if not NAME.fullmatch(name):
             raise UserError(
@@ -44,7 +44,7 @@ class Names:
         return name
 
     def labels(self, model: str) -> dict[str, str]:
-        """Return cloudserve's labels of what is made for a model."""
+        """Return cloudserve's labels of a model's resources."""
         return self.own.tags(model)
 
     def check(self, ml: MlClient, model: str) -> Record | None:

@@ -55,7 +55,7 @@ class Options:
     labels: Mapping[str, str] = field(default_factory=dict)
     service_account: str = ""
     endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_ML", default="")
-    """Where the service answers; Google's own host for the machine where it is not given."""
+    """The URL of the service; by default Google's host for the machine type."""
     timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 1800
     """How long an operation is waited for."""
 
@@ -69,9 +69,13 @@ class Options:
 def check_options(options: Options, where: str) -> None:
     """Raise UserError for fields that contradict each other."""
     scaled = ("min_nodes", "max_nodes", "cpu_target", "gpu_target")
-    given = [name for name in scaled if getattr(options, name)]
-    if options.nodes and given:
-        raise _wrong(f"`nodes` is a fixed number, `{given[0]}` is for scaling", where, given[0])
+    scaling_fields = [name for name in scaled if getattr(options, name)]
+    if options.nodes and scaling_fields:
+        raise _wrong(
+            f"`nodes` is a fixed number, `{scaling_fields[0]}` is for scaling",
+            where,
+            scaling_fields[0],
+        )
     if options.max_nodes and options.max_nodes < options.min_nodes:
         raise _wrong("`max_nodes` is below `min_nodes`", where, "max_nodes")
     if bool(options.accelerator_type) != bool(options.accelerator_count):
@@ -129,8 +133,8 @@ def _scaling(options: Options) -> dict[str, Any]:
         "maxNodes": options.max_nodes,
         "metrics": [{"name": name, "target": target} for name, target in metrics if target],
     }
-    given = {name: value for name, value in scaling.items() if value}
-    return {"autoScaling": given} if given else {}
+    limits = {name: value for name, value in scaling.items() if value}
+    return {"autoScaling": limits} if limits else {}
 
 
 def _wrong(message: str, where: str, name: str) -> UserError:

@@ -1,7 +1,7 @@
 """AI Platform Prediction (ml v1) as a Provider.
 
-Legacy: Google shut the service down on 31 January 2025, so this speaks to the emulator, and tells
-what the live service answers now. A revision is a version; the default version has all traffic.
+Legacy: Google shut the service down on 31 January 2025, so this reaches the emulator, and reports
+the refusal of the live service. A revision is a version; the default version has all traffic.
 Versions without cloudserve's labels are never touched.
 """
 

@@ -1,4 +1,4 @@
-"""AI Platform's names and records <-> the core's nouns. Pure functions.
+"""AI Platform's names and records <-> the core's types. Pure functions.
 
 Model and version names take letters, digits and "_" (ml v1, Model.name). A version carries its
 revision in labels; a label's value takes 63 characters of [a-z0-9_-] (one too few for a SHA-256
@@ -45,7 +45,7 @@ def revision_of(version: Mapping[str, Any]) -> Revision | None:
 
 
 def is_own(version: Mapping[str, Any]) -> bool:
-    """Say whether cloudserve made a version, for whatever target."""
+    """Return whether cloudserve made a version, for whatever target."""
     return revision_of(version) is not None
 
 
@@ -65,7 +65,7 @@ def deployed(version: Mapping[str, Any]) -> Deployed | None:
 
 
 def traffic(model: Mapping[str, Any]) -> dict[str, float]:
-    """Return who answers a model's predictions: its default version, unless that failed.
+    """Return the traffic of a model: all of it to its default version, unless that failed.
 
     A default version that is not ours appears under its own name.
     """

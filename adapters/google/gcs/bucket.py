@@ -87,7 +87,7 @@ class GcsBucket:
 
 
 def worth_retrying(error: Exception) -> bool:
-    """Retry what may pass, but not where nobody listens: that is told at once."""
+    """Retry temporary failures; a refused connection is reported at once."""
     if isinstance(error, GoogleAPICallError):
         return error.code in RETRYABLE
     if isinstance(error, InvalidResponse):

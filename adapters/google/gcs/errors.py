@@ -1,4 +1,4 @@
-"""What Cloud Storage refuses, told with what to do: which permission, which bucket, whose clock.
+"""Cloud Storage's refusals as errors with a hint: the permission, the bucket, the clock.
 
 Two APIs answer here: JSON through google-cloud-storage, XML (Cloud Storage documentation, "HTTP
 status and error codes for XML") through plain requests.
@@ -22,7 +22,7 @@ DETAILS = re.compile(rb"<Details>(.*?)</Details>", re.DOTALL)
 SKEWED = re.compile(r"reasonable timeframe|token used too early|iat and exp", re.IGNORECASE)
 DIGESTS = re.compile(r"(crc32c|md5|hash|digest)", re.IGNORECASE)
 GARBLED = (AttributeError, KeyError, TypeError, ValueError)
-"""What Google's clients raise for JSON that is none, or is of another shape than theirs."""
+"""The exceptions of Google's clients for invalid JSON, or JSON of another shape."""
 NOT_FOUND = 404
 BAD_REQUEST = 400
 

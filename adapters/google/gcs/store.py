@@ -102,7 +102,7 @@ class GcsBlobs(GcsParts):
                 return
 
     def exists(self) -> bool:
-        """Return whether the bucket is there, which is assumed when the caller may not look at it.
+        """Return whether the bucket exists; true if the caller may not read it.
 
         The use of objects does not need the permission `storage.buckets.get`.
         """

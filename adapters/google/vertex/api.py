@@ -145,7 +145,7 @@ class VertexApi(GoogleApi):
         return self._execute(request, "read the operation", self.url(name))
 
     def operations(self, owner: str) -> Iterator[Record]:
-        """Yield the operations of a resource, by its full name; none where it is not there."""
+        """Yield the operations of a resource, by its full name; none if it does not exist."""
         collection = self._operations(owner)
         request = collection.list(name=owner, pageSize=PAGE)
         while request is not None:

@@ -1,4 +1,4 @@
-"""Batch prediction jobs of Vertex AI: created, waited for, their failures told.
+"""Batch prediction jobs of Vertex AI: created, awaited, their failures reported.
 
 Source: BatchPredictionJob in aiplatform v1. A job's own state says how it ended; it is no
 long-running operation.

@@ -93,10 +93,10 @@ def _check_type(machine: str, where: str) -> None:
 
 
 def _built_in(options: Options, has: Pair, where: str) -> Pair:
-    given = (options.accelerator_type, options.accelerator_count or has[1])
-    if given[0] and given != has:
+    pair = (options.accelerator_type, options.accelerator_count or has[1])
+    if pair[0] and pair != has:
         message = (
-            f"{options.machine_type} has {has[1]} x {has[0]} built in, not {given[1]} x {given[0]}"
+            f"{options.machine_type} has {has[1]} x {has[0]} built in, not {pair[1]} x {pair[0]}"
         )
         raise _wrong(message, where, "accelerator_type")
     return has
@@ -148,9 +148,9 @@ def scaling(options: Options) -> dict[str, Any]:
 
 
 def holds(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Say whether a resource has every field that is wanted; the platform adds fields of its own.
+    """Return whether a resource has all wanted fields; the platform may add others.
 
-    A field that is missing is one that has the value of nothing: 0, "", false, [].
+    A missing field has its default: 0, "", false, [].
     """
     return all(there.get(name, type(value)()) == value for name, value in wanted.items())
 

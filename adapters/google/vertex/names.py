@@ -1,4 +1,4 @@
-"""What a target's models and endpoints are called on Vertex AI, and which are its own."""
+"""The names and the ownership of a target's models and endpoints on Vertex AI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Names:
     """The target's labels, beside cloudserve's own."""
 
     def endpoint(self, model: str) -> str:
-        """Return the id of a model's endpoint; raises UserError for one that there cannot be."""
+        """Return the id of a model's endpoint; raises UserError for an invalid id."""
         name = self.own.endpoint(model)
         if not ENDPOINT.fullmatch(name):
             raise UserError(

@@ -26,7 +26,7 @@ class Options:
     """The endpoint; `{model}` stands for the model. By default that, with the target if needed."""
 
     tensorflow_version: str = ""
-    """Which of Google's prebuilt TensorFlow images serves; the newest where it is not given."""
+    """The version of Google's prebuilt TensorFlow image; by default the newest."""
     image: str = ""
     """A container image of one's own that speaks TensorFlow Serving's REST API, instead."""
     rehearse: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Options:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of the model versions and the endpoint, beside cloudserve's own."""
     endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", default="")
-    """Where the service answers; the region's own host where it is not given."""
+    """The URL of the service; by default the region's host."""
     timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 3600
     """How long an operation is waited for."""
 

@@ -1,4 +1,4 @@
-"""Vertex AI's records <-> the core's nouns. Pure functions.
+"""Vertex AI's records <-> the core's types. Pure functions.
 
 A revision is a model version that has the revision's id as an alias: an alias belongs to one
 version only, so a revision that is uploaded anew moves on to the new one. Its number and digest
@@ -39,7 +39,7 @@ class Version:
     revision: Revision
     source: str
     current: bool = True
-    """Whether it is the revision now; False for one that was uploaded anew since."""
+    """Whether it is the revision now; False if a newer version replaced it."""
     aliases: frozenset[str] = frozenset()
     container: str | None = None
     """The fingerprint of what serves it, if it says."""
@@ -49,7 +49,7 @@ class Version:
 
     @property
     def failed(self) -> bool:
-        """Say whether the last deployment of it failed for the model's sake."""
+        """Return whether the last deployment of it failed for the model's sake."""
         return self.reason is not None
 
 
@@ -102,7 +102,7 @@ def last_part(name: str) -> str:
 
 
 def version_of(record: Mapping[str, Any]) -> Version | None:
-    """Return a model version as ours, or None for one that is not."""
+    """Return a model version as a revision, or None if cloudserve did not make it."""
     labels = record.get("labels", {})
     found = DESCRIPTION.fullmatch(record.get("versionDescription", ""))
     revision = Revision(int(found[1]), found[2]) if found else _by_labels(labels)

@@ -1,4 +1,4 @@
-"""Which regions Vertex AI has: those that googleapiclient's own discovery document names."""
+"""The regions of Vertex AI, from the discovery document in googleapiclient."""
 
 from __future__ import annotations
 

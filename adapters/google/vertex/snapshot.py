@@ -56,7 +56,7 @@ def snapshot_of(reading: Reading) -> Snapshot:
 def read_snapshot(api: VertexApi, names: Names, model: str) -> Snapshot:
     """Read a model and its endpoint.
 
-    Raises ConflictError when either is there under this name and belongs to another owner or model.
+    Raises ConflictError if either exists and belongs to another owner or model.
     """
     model_id, endpoint_id = names.model(model), names.endpoint(model)
     records = api.versions(model_id)
@@ -83,7 +83,7 @@ def read_snapshot(api: VertexApi, names: Names, model: str) -> Snapshot:
 
 
 def _check_left(api: VertexApi, names: Names, model: str) -> None:
-    """Refuse while another endpoint may be the target's own, under the name that it had before."""
+    """Raise ConflictError if an endpoint under a former name may be the target's."""
     former = names.own.former(model)
     record = api.endpoint(former) if former else None
     if record is not None:
@@ -94,7 +94,7 @@ def _check_left(api: VertexApi, names: Names, model: str) -> None:
 
 
 def _beside(api: VertexApi, names: Names, model: str) -> Iterator[Found]:
-    """Yield the endpoints of a model, whoever has them."""
+    """Yield the endpoints of a model, of all owners."""
     for record in api.labelled_endpoints(MODEL, names.own.tags(model)[MODEL]):
         name = last_part(str(record["name"]))
         yield names.found_endpoint(name, record, (), api.url(str(record["name"])))
@@ -114,7 +114,7 @@ def check_endpoint(api: VertexApi, names: Names, model: str) -> Record | None:
 
 
 def require_version(api: VertexApi, snapshot: Snapshot, revision_id: str) -> Version:
-    """Return the version that is a revision now; raises ConflictError where there is none."""
+    """Return the version that is a revision now; raises ConflictError if there is none."""
     version = snapshot.version(revision_id)
     if version is None:
         raise ConflictError(
@@ -126,7 +126,7 @@ def require_version(api: VertexApi, snapshot: Snapshot, revision_id: str) -> Ver
 
 
 def require_endpoint(api: VertexApi, snapshot: Snapshot) -> Endpoint:
-    """Return the endpoint; raises ConflictError where there is none."""
+    """Return the endpoint; raises ConflictError if there is none."""
     if snapshot.endpoint is None:
         raise ConflictError(
             f"there is no endpoint {snapshot.endpoint_id}",

@@ -1,4 +1,4 @@
-"""Is a plan that was approved still what has to be done? What is there now decides."""
+"""The comparison of an approved plan with one made now."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.state.ledger import Event, Release
 
 Essence = tuple[str, str, dict[str, Any]]
-"""What an action does, as far as two plans are compared."""
+"""The part of an action that two plans are compared by."""
 
 
 def check_approved(approved: Plan, present: Plan, newest: Iterable[Release]) -> None:
     """Raise ConflictError unless a plan made now is covered by the approved one.
 
-    It is when the platform has what it had, and the same steps are needed; or when the last release
-    applied this very plan and stopped, and each step that is left was approved. Where nothing is
-    left to do it does not matter who did it. `newest` are the releases from the newest back.
+    It is covered if the platform is unchanged and the same actions are needed, or if the last
+    release applied this very plan and stopped, and each remaining action was approved. A plan
+    without actions is always covered. `newest` are the releases, the newest first.
     """
     if not present.actions or _is_same(approved, present):
         return
@@ -37,7 +37,7 @@ def check_approved(approved: Plan, present: Plan, newest: Iterable[Release]) -> 
 
 
 def outdated(approved: Plan, why: str) -> ConflictError:
-    """Return the error that tells why a plan is not what has to be done any more."""
+    """Return the error for a plan that is out of date."""
     return ConflictError(
         f"the plan does not fit any more: {why}",
         where=f"{approved.model} on {approved.target}",
@@ -61,13 +61,13 @@ def _is_same(approved: Plan, present: Plan) -> bool:
 
 
 def _steps(plan: Plan) -> list[Essence]:
-    # The bucket is made before the lock, which lies in it: a plan made under the lock has no
-    # step for it any more.
+    # The bucket is created before the lock, which lies in it: a plan made under the lock does not
+    # create it.
     return [_essence(action) for action in plan.actions if action.kind != CREATE_BUCKET]
 
 
 def _essence(action: Action) -> Essence:
-    """Return what an action does. A sentence may name a local path, which is another elsewhere."""
+    """Return the compared part; sentences are left out, because they may name local paths."""
     return action.id, action.kind, dict(action.args)
 
 

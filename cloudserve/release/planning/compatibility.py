@@ -1,4 +1,4 @@
-"""Does a revision answer the requests of the live one? Their signatures, read from the bucket."""
+"""The comparison of a revision's signatures with those of the live one, read from the bucket."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Compatibility:
     tags: tuple[str, ...]
 
     def check(self, plan: Plan, source: Path | None = None) -> Plan:
-        """Return the plan with what its revision breaks for the clients of the live one.
+        """Return the plan with the requests of the live revision's clients that it would break.
 
-        The revision's signatures are read from the directory `source`, or from the bucket. What
-        is not there or no model is a warning of the plan; so is a bucket that does not answer, for
-        a rollback: nothing else stands in its way.
+        The revision's signatures are read from the directory `source`, or from the bucket. Missing
+        or unreadable files become a warning of the plan; so does a bucket that does not answer, if
+        the plan is a rollback.
         """
         live = plan.previous
         if live is None or live == plan.revision.id or not plan.actions:

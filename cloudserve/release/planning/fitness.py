@@ -1,4 +1,4 @@
-"""Can what serves a target answer with a model? Adapters ask before anything is sent."""
+"""Checks of a model against the image that serves a target, for adapters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cloudserve.savedmodel.checks.servable import check_is_restored, say_variabl
 
 
 def check_prebuilt(artifact: Artifact, server: str, version: str) -> tuple[str, ...]:
-    """Return what to warn of for a platform's own TensorFlow image.
+    """Return warnings about a model on a platform's own TensorFlow image.
 
-    TensorFlow Serving runs in these. `server` names the image, `version` is its TensorFlow, ""
-    where it is not known. Raises ModelError for ops that the image does not have, and for variables
+    TensorFlow Serving runs in these. `server` names the image, `version` is its TensorFlow, "" if
+    unknown. Raises ModelError for ops that the image does not have, and for variables
     that it does not restore.
     """
     where = str(artifact.path) if artifact.path else None
@@ -63,9 +63,9 @@ def _built_in(foreign: tuple[str, ...], server: str) -> tuple[str, ...]:
 
 
 def check_own_image(artifact: Artifact, image: str) -> tuple[str, ...]:
-    """Return what may go wrong in an image of one's own, which may hold any server.
+    """Return warnings about a model on the user's own image, which may contain any server.
 
-    One that is TensorFlow Serving by its name is checked as a prebuilt one; raises as that does.
+    An image that is TensorFlow Serving by its name is checked as a prebuilt image.
     """
     version = tensorflow_serving_of(image)
     return (

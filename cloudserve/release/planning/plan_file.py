@@ -88,7 +88,7 @@ def _check_schema(header: Header, path: Path | str) -> None:
 
 
 def plan_id(plan: Plan) -> str:
-    """Return what tells a plan from others: the SHA-256 of what it says."""
+    """Return the identity of a plan: the SHA-256 of its content."""
     data = msgspec.json.encode(plan, enc_hook=_encode_path, order="deterministic")
     return hashlib.sha256(data).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Plans: what has to be done, as data. Planning reads the cloud and never changes it."""
+"""Plans of deployments and of traffic, and the choice of a revision. Changes nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def plan_deploy(
 
 
 def create_bucket(url: str) -> Action:
-    """Return the action that makes a bucket; repeated it changes nothing."""
+    """Return the action that creates a bucket; it is idempotent."""
     return Action(CREATE_BUCKET, f"make the bucket {url}", undo=f"delete the bucket {url}")
 
 
@@ -110,9 +110,9 @@ def _check_rest(deployment: Deployment, chosen: str, percent: int) -> None:
 
 
 def choose(deployment: Deployment, wanted: str) -> Deployed:
-    """Find a deployed revision by `2`, `v2`, its id or its digest's beginning.
+    """Find a deployed revision by `2`, `v2`, its id or a prefix of its digest.
 
-    Raises UserError when none or several fit, with what there is.
+    Raises UserError, with the choices, if none or several match.
     """
     deployed = {d.revision.id: d for d in deployment.revisions}
     fits = meant(wanted, {name: d.revision.digest for name, d in deployed.items()})

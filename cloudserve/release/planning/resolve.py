@@ -1,4 +1,4 @@
-"""Which revision a user means: by its id, its number or the beginning of its digest."""
+"""The resolution of a revision's name: its id, its number or a prefix of its digest."""
 
 from __future__ import annotations
 

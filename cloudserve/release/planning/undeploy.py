@@ -1,4 +1,4 @@
-"""Plans that remove revisions, or a model as a whole, from a platform: `undeploy`."""
+"""Plans of undeployments: revisions, or a whole model, are removed from a platform."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def to_remove(
     *,
     everything: bool,
 ) -> tuple[str, ...] | None:
-    """Return the ids of the revisions that are meant, or None for the model as a whole.
+    """Return the ids of the revisions to remove, or None for the whole model.
 
-    Without a version those that have no traffic. Raises UserError for a version that is neither
-    deployed nor uploaded, or that several revisions fit.
+    Without a version these are the revisions without traffic. Raises UserError for a version that
+    is neither deployed nor uploaded, or that several revisions match.
     """
     if everything:
         if version is not None:
@@ -36,7 +36,7 @@ def to_remove(
     known = {name: name.partition("-")[2] for name in uploaded(blobs, layout)}
     known |= {d.revision.id: d.revision.digest for d in deployment.revisions}
     fits = meant(version, known)
-    if len(fits) == 1:  # one that is uploaded, and not deployed, is nothing to do
+    if len(fits) == 1:  # uploaded and not deployed: nothing to do
         return (fits[0],)
     return (choose(deployment, version).revision.id,)
 

@@ -1,4 +1,4 @@
-"""Where a model's files, manifests, ledger and lock lie in its bucket.
+"""The keys of a model's files, manifests, ledger and lock in its bucket.
 
 cloudserve/MODEL/revisions/REVISION/MODEL/NUMBER/…   the SavedModel's files
 cloudserve/MODEL/manifests/REVISION.json             written last: the files are whole

@@ -1,7 +1,7 @@
 """The ledger: who did what to a model, when, from which digest; append-only, in its bucket.
 
 Each event is one object, created only if its number is free, so that two writers never lose or
-overwrite each other's entries. An entry is there whole or not at all.
+overwrite each other's entries. An entry is written atomically.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Release:
 
     @property
     def has_end(self) -> bool:
-        """Say whether the ledger tells how it ended."""
+        """Return whether the ledger tells how it ended."""
         return self.outcome not in NO_END
 
 
@@ -132,7 +132,7 @@ class Ledger:
         self._last = 0
 
     def append(self, entry: Entry) -> None:
-        """Write an entry under the next free number; raises ConflictError if none is to be had."""
+        """Write an entry under the next free number; raises ConflictError if all attempts fail."""
         data = msgspec.json.encode(entry)
         self._last = self._last or max(self._numbers(), default=0)
         for _ in range(ATTEMPTS):
@@ -149,13 +149,13 @@ class Ledger:
         )
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries in the order they were written; other objects are passed over."""
+        """Yield the entries in the order they were written; other objects are ignored."""
         return self._read(sorted(self._numbers()))
 
     def newest(self) -> Generator[Release]:
         """Yield the releases from the newest back, reading no more than is asked for.
 
-        They are ordered by their begin: one that was suspended may have ended after a later one.
+        They are ordered by their start: a suspended release may have ended after a later one.
         """
         groups: dict[str, list[Entry]] = {}
         later: dict[str, Entry] = {}

@@ -28,8 +28,8 @@ from cloudserve.storage.contract import BlobStore, Expect
 
 LEASE = timedelta(minutes=5)
 RENEWALS = 5
-"""How often a lease is renewed in its time, so that a few failures in a row are no loss."""
-log = logging.getLogger(__name__)
+"""The renewals per lease time, so that a few failures in a row do not lose the lease."""
+logger = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
 
@@ -104,7 +104,7 @@ class Lock:
         except RemoteError as error:
             if self._clock() >= self._lease.expires:
                 raise
-            log.warning("the lock %s could not be looked at: %s", self._where, error)
+            logger.warning("the lock %s could not be looked at: %s", self._where, error)
 
     def release(self) -> None:
         """Delete the lock if it is held, by a lease that has not ended; a failure is only logged.
@@ -117,7 +117,7 @@ class Lock:
             if holder and self._is_own(holder) and holder.expires > self._clock():
                 self._blobs.delete(self._key)
         except CloudserveError as error:
-            log.warning("the lock %s may stay until it expires: %s", self._where, error)
+            logger.warning("the lock %s may stay until it expires: %s", self._where, error)
 
     @property
     def _where(self) -> str:
@@ -175,13 +175,13 @@ class Lock:
 
 
 def holder_of(blobs: BlobStore, key: str) -> Lease | None:
-    """Read who holds the lock at `key`; None where it is free, or what is there is no lock."""
+    """Read the holder of the lock at `key`; None if it is free, or the object is not a lock."""
     found = blobs.read(key)
     return _decode(found[0]) if found else None
 
 
 def is_left(holder: Lease, clock: Clock = now) -> bool:
-    """Say whether a lock may be taken over: its time is up, or its process here was killed."""
+    """Return whether a lock may be taken over: its time is up, or its process here was killed."""
     return holder.expires < clock() or _is_dead(holder)
 
 
@@ -206,7 +206,7 @@ def lock(
     try:
         held.acquire()
         every = term.total_seconds() / RENEWALS
-        # A daemon: one that waits for a bucket must not keep the process from its end.
+        # A daemon: a thread that waits for a bucket must not keep the process alive.
         threading.Thread(
             target=_keep, args=(held, ended, every), name="release-lock", daemon=True
         ).start()
@@ -226,9 +226,9 @@ def _keep(held: Lock, ended: threading.Event, every: float) -> None:
         try:
             held.renew()
         except ConflictError:
-            return  # the release is told before its next action
+            return  # the release stops before its next action
         except CloudserveError as error:
-            log.warning("the lock could not be renewed: %s", error)
+            logger.warning("the lock could not be renewed: %s", error)
 
 
 def _name(holder: Lease) -> str:
@@ -243,7 +243,7 @@ def _decode(data: bytes) -> Lease | None:
 
 
 def _is_dead(holder: Lease) -> bool:
-    """Say whether a process of this machine is gone, also where a later one has its number."""
+    """Return whether a process of this machine is gone, also where a later one has its number."""
     if (holder.host, holder.machine) != (socket.gethostname(), machine()):
         return False
     return birth(holder.pid) not in {holder.boot, ALIVE}

@@ -1,4 +1,4 @@
-"""What tells machines and processes apart: a lock names the process that holds it."""
+"""The identity of a machine and a process: a lock names the process that holds it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 ALIVE = "alive"
-"""What is known of a process whose start time cannot be read."""
+"""The start time of a live process whose start time cannot be read."""
 DEAD = ("Z", "X")
 """States of a process that has ended, and that its parent has not asked about yet."""
 
@@ -23,7 +23,7 @@ def machine() -> str:
 def birth(pid: int) -> str:
     """Return what tells a process from a later one with its number, or "" when it is gone.
 
-    Where that cannot be read (no /proc, or one that hides the processes of other users) ALIVE.
+    ALIVE if it cannot be read (no /proc, or processes of other users are hidden).
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")

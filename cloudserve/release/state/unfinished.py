@@ -1,8 +1,8 @@
-"""Releases that were cut off, by a kill or an error, and what a rollback after them has to do.
+"""Interrupted releases, and their effect on a rollback.
 
-A rollback is planned from the history, so a release that did not end decides first: a rollback that
-was cut off is continued, and a promotion that was cut off is what a rollback takes back, whether or
-not its traffic had moved. So the end state does not depend on when the process was killed.
+A rollback is planned from the history, and an interrupted release decides first: an interrupted
+rollback is continued, and an interrupted promotion is rolled back, whether or not its traffic had
+moved. So the end state does not depend on when the process was killed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOVES = (Operation.PROMOTE, Operation.ROLLBACK)
 
 
 class Unfinished:
-    """What runs that were cut off left of one model on one target: a release, a lock.
+    """The remains of interrupted runs for one model on one target: a release, a lock.
 
     `plan_of` plans from a reading what a release was for.
     """
@@ -46,10 +46,10 @@ class Unfinished:
             return unfinished_move(newest, runs)
 
     def is_left(self, operation: Operation, reading: Reading) -> bool:
-        """Say whether a run left a lock, or a release that is done and has no end in the ledger.
+        """Return whether a run left a lock, or a release that is done and has no end in the ledger.
 
-        What a process that lives holds is its own; but a rollback does not report as done what
-        such a process is still doing.
+        A lock of a live process does not count, except for a rollback, which must not report
+        success while that process still works.
         """
         holder = holder_of(self._blobs, self._layout.lock)
         if holder is not None and is_left(holder):
@@ -81,7 +81,7 @@ class Unfinished:
         try:
             return not self._plan_of(reading, left).actions
         except (UserError, ConflictError, CheckFailedError):
-            return False  # such as a revision that is not deployed any more
+            return False  # such as a revision that is no longer deployed
 
     def _ledger(self) -> Ledger:
         return Ledger(self._blobs, self._layout)
@@ -90,8 +90,8 @@ class Unfinished:
 def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Release | None:
     """Return the newest promotion or rollback if it is not finished.
 
-    `newest` are the releases from the newest back. `left_lock` are the ids of the runs that a
-    lock without a living holder names: what these finished was not reported to their callers.
+    `newest` are the releases, the newest first. `left_lock` are the ids of the runs named by a lock
+    whose holder is dead: their callers have not learnt of their success.
     """
     last = next((r for r in newest if r.operation in MOVES or r.everything), None)
     if last is None or last.everything or not _is_unfinished(last, left_lock):
@@ -100,9 +100,9 @@ def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Re
 
 
 def target_of(left: Release, deployment: Deployment) -> Deployed:
-    """Return what a rollback after an unfinished release gives the traffic to.
+    """Return the revision that a rollback after an unfinished release gives the traffic to.
 
-    Raises UserError when it is not deployed any more.
+    Raises UserError if it is no longer deployed.
     """
     wanted = _target(left)
     found = deployment.find(wanted or "")

@@ -1,4 +1,4 @@
-"""Which revisions are whole in the bucket: those whose manifest is there."""
+"""The uploaded revisions of a bucket: those that have a manifest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ID = re.compile(r"v([0-9]+)-([0-9a-f]{12})")
 
 
 def is_uploaded(blobs: BlobStore, layout: Layout, revision: Revision) -> bool:
-    """Say whether a revision is whole in the bucket.
+    """Return whether a revision is completely uploaded.
 
-    Raises ConflictError if another model's manifest stands under the same id.
+    Raises ConflictError if another model's manifest has the same id.
     """
     manifest = read_named(blobs, layout, revision.id)
     if manifest is None:
@@ -25,7 +25,7 @@ def is_uploaded(blobs: BlobStore, layout: Layout, revision: Revision) -> bool:
 
 
 def uploaded(blobs: BlobStore, layout: Layout) -> tuple[str, ...]:
-    """Return the ids of the revisions that are whole in the bucket, by number."""
+    """Return the ids of the uploaded revisions, by number."""
     names = (
         blob.key.removeprefix(layout.manifests).removesuffix(".json")
         for blob in blobs.list(layout.manifests)

@@ -1,9 +1,9 @@
-"""`model.tar.gz` of a revision: made of the objects in its bucket, while it is sent back there.
+"""`model.tar.gz` of a revision, streamed from the objects in its bucket back to the bucket.
 
 SageMaker takes no prefix for serverless and multi-model endpoints, nor for batch transform (API
-reference, `ContainerDefinition.ModelDataSource`). The files are in the bucket already, so the
-archive is of what was released, whatever became of the directory; the bytes pass through this
-machine, and only the parts under way are on its disk.
+reference, `ContainerDefinition.ModelDataSource`). The archive is made of the uploaded files, so
+it holds what was released even if the local directory has changed. The bytes pass through this
+machine; only the parts in transfer are on its disk.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Archives:
         self._blobs = blobs
 
     def plan(self, location: Location, key: str, *, alone: bool = False) -> tuple[Action, ...]:
-        """Plan the archive of a revision under a key; () where it is there.
+        """Plan the archive of a revision under a key; () if it exists.
 
-        It holds `MODEL/NUMBER/`, or where the model is `alone` in its place `NUMBER/`.
+        It holds `MODEL/NUMBER/`, or `NUMBER/` if the model is `alone`.
         """
         base = location.saved_model.removesuffix(f"{location.number}/")
         step = CreateArchive(key, location.saved_model, base if alone else location.root)
@@ -50,7 +50,7 @@ class Archives:
     def make(self, step: CreateArchive, notify: Notify) -> None:
         """Make an archive unless it exists.
 
-        An interrupted one goes on by parts. Raises RemoteError when the files are not there.
+        An interrupted upload is resumed by parts. Raises RemoteError if the files do not exist.
         """
         files, key = self._files(step), step.key
         if not files:
@@ -78,7 +78,7 @@ class Archives:
         return head is not None and head.metadata.get(DIGEST) == digest
 
     def _files(self, step: CreateArchive) -> Files:
-        """Return what goes into the archive by name: the SavedModel, and its `code/` once more."""
+        """Return the members by name: the SavedModel, and a second copy of its `code/`."""
         prefix, base = step.files, step.base
         found, own = [], f"{prefix}{CODE}/"
         for blob in self._blobs.list(prefix):
@@ -99,6 +99,6 @@ def source_url(location: Location, *, archived: bool) -> str:
 
 
 def _digest(files: Files) -> str:
-    """Return what an archive's bytes depend on: names, and the ETags of the objects."""
+    """Return a digest of everything that the archive's bytes depend on: names and ETags."""
     text = "".join(f"{name}\0{blob.size}\0{blob.token}\n" for name, blob in files)
     return hashlib.sha256(f"{ARCHIVE}\n{text}".encode()).hexdigest()

@@ -8,7 +8,7 @@ from cloudserve.storage.contract import BlobStore, Notify, PartStore
 def place_code(blobs: BlobStore, source: str, destination: str, notify: Notify) -> None:
     """Copy what lies under one key prefix to another; nothing where there is no code.
 
-    Copies what is missing or has another size, so that it goes on where it was cut off.
+    Copies files that are missing or have another size, so an interrupted copy is resumed.
     """
     files = list(blobs.list(source))
     if not files:

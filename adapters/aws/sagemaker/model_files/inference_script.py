@@ -19,7 +19,7 @@ from cloudserve.errors import ModelError
 SCRIPT, LIB, REQUIREMENTS = "inference.py", "lib", "requirements.txt"
 ALONE, PAIR = frozenset({"handler"}), frozenset({"input_handler", "output_handler"})
 TAKEN = 2
-"""What the container passes to each of them: the data or the response, and the context."""
+"""The arguments that the container passes to each: the data or the response, and the context."""
 TENSORFLOW = "tensorflow"
 NAMES_IT = re.compile(rb"^\s*tensorflow(?![-_]serving)", re.MULTILINE | re.IGNORECASE)
 Node = ast.stmt | ast.Name
@@ -54,10 +54,10 @@ def _about_requirements(folder: Path, *, many: bool) -> tuple[str, ...]:
     if (folder / LIB).is_dir():
         return (f"code/{REQUIREMENTS} is not installed: code/{LIB} goes before it",)
     if many:
-        told = "is not installed on an endpoint of many models"
-        return (f"code/{REQUIREMENTS} {told}: put modules into code/{LIB}",)
-    told = "is installed by each instance as it starts, from where pip looks"
-    return (f"code/{REQUIREMENTS} {told}: modules in code/{LIB} need no network",)
+        sentence = "is not installed on an endpoint of many models"
+        return (f"code/{REQUIREMENTS} {sentence}: put modules into code/{LIB}",)
+    sentence = "is installed by each instance as it starts, from where pip looks"
+    return (f"code/{REQUIREMENTS} {sentence}: modules in code/{LIB} need no network",)
 
 
 def _about_both(tree: ast.Module) -> tuple[str, ...]:
@@ -74,8 +74,10 @@ def _about_tensorflow(tree: ast.Module, folder: Path, *, many: bool) -> tuple[st
     requirements = folder / REQUIREMENTS
     if not many and requirements.is_file() and NAMES_IT.search(_read(requirements)):
         return ()
-    told = f"code/{SCRIPT} imports {TENSORFLOW}, which AWS's image does not have"
-    return (f"{told}: " + (f"put it into code/{LIB}" if many else f"name it in {REQUIREMENTS}"),)
+    sentence = f"code/{SCRIPT} imports {TENSORFLOW}, which AWS's image does not have"
+    return (
+        f"{sentence}: " + (f"put it into code/{LIB}" if many else f"name it in {REQUIREMENTS}"),
+    )
 
 
 def _packages(tree: ast.Module) -> set[str]:
@@ -154,14 +156,14 @@ def _defined(node: ast.AST) -> Iterator[tuple[str, Node]]:
 
 
 def _takes(node: Node, count: int) -> bool:
-    """Say whether a function takes so many arguments by position; of anything else, yes."""
+    """Return whether a function takes so many arguments by position; of anything else, yes."""
     if not isinstance(node, ast.FunctionDef) or node.decorator_list:
         return True
-    given = node.args
-    most = len(given.posonlyargs) + len(given.args)
-    required = any(default is None for default in given.kw_defaults)
-    enough = count <= most or given.vararg is not None
-    return most - len(given.defaults) <= count and enough and not required
+    parameters = node.args
+    most = len(parameters.posonlyargs) + len(parameters.args)
+    required = any(default is None for default in parameters.kw_defaults)
+    enough = count <= most or parameters.vararg is not None
+    return most - len(parameters.defaults) <= count and enough and not required
 
 
 def _read(file: Path) -> bytes:

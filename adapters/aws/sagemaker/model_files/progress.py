@@ -1,4 +1,4 @@
-"""How far the making of an archive is, in a line for each tenth of it."""
+"""The progress of an archive, a line for each tenth of its bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PARTS = 10
 
 
 class Tenths:
-    """Takes the events of an upload of so many bytes; its end is told by who began it."""
+    """Reports the events of an upload of so many bytes; the caller reports its end."""
 
     def __init__(self, size: int, notify: Notify) -> None:
         self._size = max(size, 1)

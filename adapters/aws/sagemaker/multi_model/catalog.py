@@ -1,7 +1,7 @@
-"""Which revisions of a model an endpoint of many models has, and which is live: one object a model.
+"""The catalog of a multi-model endpoint: a model's revisions and its live one, an object per model.
 
-Such an endpoint knows archives by their keys alone, and loads them when asked. So what was tried
-on it, and what requests without a revision are for, is written beside the archives.
+The endpoint knows archives by their keys alone, and loads them at the first request. The results of
+loads, and the revision for requests that name none, are therefore kept beside the archives.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from cloudserve.storage.contract import BlobStore, Expect
 
 ROOT = "cloudserve-multi"
 ATTEMPTS = 5
-"""How often a change is made anew because another one was first."""
+"""The attempts to write a catalog that other processes write at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A revision that the endpoint was asked to load."""
+    """A revision that the endpoint has tried to load."""
 
     number: int
     digest: str
@@ -79,11 +79,11 @@ class Catalogs:
         return f"{ROOT}/{self._endpoint}/models/"
 
     def read(self, model: str) -> Catalog:
-        """Read a model's catalog; an empty one where there is none yet."""
+        """Read a model's catalog; an empty one if there is none."""
         return self._read(model)[0]
 
     def change(self, model: str, step: Callable[[Catalog], Catalog]) -> None:
-        """Change a catalog, from what it is at that moment; raises ConflictError in the end."""
+        """Apply a change to the present catalog; raises ConflictError if all attempts fail."""
         for attempt in range(1, ATTEMPTS + 1):
             catalog, token = self._read(model)
             data = msgspec.json.encode(step(catalog), order="sorted")
@@ -103,7 +103,7 @@ class Catalogs:
         return tuple(model for model in models if model != but and self.read(model).revisions)
 
     def has(self, model: str) -> bool:
-        """Say whether a model was ever on the endpoint."""
+        """Return whether a model was ever on the endpoint."""
         return self._read(model)[1] != ""
 
     def _read(self, model: str) -> tuple[Catalog, str]:

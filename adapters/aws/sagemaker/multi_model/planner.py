@@ -1,4 +1,4 @@
-"""Plan the endpoint that many models share: a SageMaker Model of a prefix, a configuration, it."""
+"""The plans of a multi-model endpoint: its SageMaker Model, its configuration, itself."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from ..api import SageMaker
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
-"""What tells AWS's image of it (Deep Learning Containers, "Multi-Model Endpoints")."""
+"""The variable that switches AWS's image to many models (Deep Learning Containers)."""
 OWNER = "multi-model"
-"""What its resources are tagged with in the place of a model's name: no model has such a one."""
+"""The tag of its resources in the place of a model's name, and no possible model name."""
 
 
 class MultiModelPlanner:
@@ -45,7 +45,7 @@ class MultiModelPlanner:
         self._name = options.multi_model
 
     def endpoint(self, there: Endpoint | None) -> tuple[Action, ...]:
-        """Return what makes the endpoint as the target wants it; () where it is."""
+        """Plan the endpoint that the target describes; () if it exists as described."""
         create, config = self._create_model(), self._create_config()
         name = config.name
         if there is None:
@@ -59,7 +59,7 @@ class MultiModelPlanner:
         return (create, config.action, update_endpoint(config, there, ONLY, self._told))
 
     def removal(self, there: Endpoint | None, owned: Owned) -> list[Action]:
-        """Return what deletes the endpoint, its configurations and its SageMaker Models."""
+        """Plan the deletion of the endpoint, its configurations and its SageMaker Models."""
         actions = self._delete(there) if there else []
         configs = owned_configs(self._api, owned, self._name, OWNER, (there,))
         actions += [delete_config(config, OWNER) for config in configs]

@@ -2,8 +2,8 @@
 
 Each revision is an archive below the endpoint's prefix, `MODEL/REVISION.tar.gz`, and a request
 names it as its TargetModel. An archive is never written over: the endpoint may have loaded it
-(developer guide, "Add or Remove Models"). So which revision is live is not a key of its own but
-the catalog's word, and a promotion moves nothing on the endpoint.
+(developer guide, "Add or Remove Models"). So the live revision is recorded in the catalog, and a
+promotion changes nothing on the endpoint.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class MultiModelEndpoint:
     def plan_deploy(
         self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
-        """Plan the endpoint where it is not as wanted, the archive, and that it is loaded once."""
+        """Plan the endpoint unless it is as wanted, the archive, and one load of it."""
         model, snapshot = reading.deployment.model, _snapshot(reading)
         before = self._planner.endpoint(snapshot.endpoint)
         target = _target(model, revision.id)
@@ -156,7 +156,7 @@ class MultiModelEndpoint:
     def plan_traffic(
         self, reading: Reading, revision_id: str, percent: int = ALL
     ) -> tuple[Action, ...]:
-        """Plan that requests without a revision are for this one; raises UserError for a part."""
+        """Plan to make a revision the live one; raises UserError for a percentage."""
         model, live = reading.deployment.model, reading.deployment.live
         if percent < ALL:
             raise UserError(
@@ -183,7 +183,7 @@ class MultiModelEndpoint:
         return tuple(actions)
 
     def _is_last(self, model: str) -> bool:
-        """Say whether a model was on the endpoint, and no other one is."""
+        """Return whether a model was on the endpoint, and no other one is."""
         return self._catalogs.has(model) and not self._catalogs.models(but=model)
 
     def _plan_unload(self, model: str, revision_id: str) -> Action:
@@ -210,28 +210,28 @@ class MultiModelEndpoint:
                 self._performer.perform(step, notify)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
-        """Ask for the live revision or another; raises UserError for one that is not there."""
+        """Invoke the live revision or the named one; raises UserError for an unknown revision."""
         check_body(body, self._options)
         self._owned.check_reader(OWNER)
         catalog, where = self._catalogs.read(model), f"{model} on {self._target}"
-        asked = revision_id or catalog.live
-        if not asked:
+        chosen = revision_id or catalog.live
+        if not chosen:
             raise RemoteError(
                 f"nothing of {model} is live on the endpoint {self._name}",
                 where=where,
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
-        if asked not in catalog.revisions:
+        if chosen not in catalog.revisions:
             raise UserError(
-                f"{asked} is not on the endpoint {self._name}",
+                f"{chosen} is not on the endpoint {self._name}",
                 where=where,
                 hint=f"there: {', '.join(sorted(catalog.revisions)) or 'nothing'}",
             )
-        return self._api.invoke(self._name, None, body, _target(model, asked))
+        return self._api.invoke(self._name, None, body, _target(model, chosen))
 
     def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
-        """Refuse: a job runs a SageMaker Model of one archive, and there is none."""
-        del revision_id, batch, notify  # there is none for any of them
+        """Raise UserError: a transform job needs a SageMaker Model of one archive."""
+        del revision_id, batch, notify
         raise UserError(
             "an endpoint of many models has no batch transform",
             where=f"{model} on {self._target}",
@@ -256,9 +256,9 @@ class MultiModelEndpoint:
         notify(f"{target} is loaded")
 
     def _unload(self, model: str, revision_id: str) -> None:
-        """Delete an archive, then its entry: what is in the catalog is found by the next run.
+        """Delete an archive, then its entry, by which the next run finds a killed removal.
 
-        The endpoint drops what it has loaded of it when it needs the memory.
+        The endpoint unloads the model when it needs the memory.
         """
         self._blobs.delete(f"{self._catalogs.prefix}{_target(model, revision_id)}")
         if revision_id in self._catalogs.read(model).revisions:

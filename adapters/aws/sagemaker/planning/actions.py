@@ -1,4 +1,4 @@
-"""The actions that SageMaker plans consist of, as data."""
+"""The actions of SageMaker's plans for one target, with their sentences."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Steps:
         location: Location,
         there: Mapping[str, Any] | None,
     ) -> list[Action]:
-        """Return what makes the SageMaker Model; one with another image, role or source goes."""
+        """Return the creation of the SageMaker Model; a different one is deleted first."""
         name = model_name(self._names.endpoint(model), revision.id)
         archived = self._options.archived
         source = source_url(location, archived=archived)
@@ -89,8 +89,8 @@ class Steps:
             more["ShadowProductionVariants"] = list(shadows)
         archived = {"archive": True} if self._options.archived else {}
         container = as_text({"image": self._image, "env": self._options.env, **archived})
-        # The container is in no configuration; another one makes another name, so that the
-        # endpoint is updated to it.
+        # A configuration does not contain the container. It is part of the name, so that another
+        # container makes another configuration, to which the endpoint is updated.
         base = self._names.endpoint(model)
         name = config_name(
             base, canonical(variants), as_text(more), container, self._options.role_arn

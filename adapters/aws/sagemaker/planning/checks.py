@@ -1,4 +1,4 @@
-"""What SageMaker would refuse, or what will bite later, told before anything is sent.
+"""Checks before a release: what SageMaker would refuse, and later surprises as warnings.
 
 Sources: SageMaker developer guide, "Serverless Inference" (memory, concurrency, exclusions),
 "Deployment guardrails" (exclusions), "Real-time inference" (payloads), "Multi-model endpoints"

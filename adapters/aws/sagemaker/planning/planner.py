@@ -1,4 +1,4 @@
-"""Plan what SageMaker has to do where revisions share an endpoint, a variant each.
+"""The plans of an endpoint that revisions share, a variant each.
 
 `single_revision.py` plans where one revision is live at a time.
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Plans for one target; its performer carries the actions out."""
+    """Plans for one target."""
 
     def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
         self._target = names.target
@@ -50,9 +50,9 @@ class Planner:
     ) -> tuple[Action, ...]:
         """Plan a SageMaker Model and an endpoint with it beside what is live.
 
-        A failed endpoint takes no other call than its deletion, so it is deleted and made anew.
-        A revision that is on the endpoint with another container, other machines or settings
-        than the target's is changed where it is.
+        A failed endpoint accepts only its deletion, so it is deleted and created again. A revision
+        that runs with another container, other machines or other settings than the target's is
+        updated in place.
         """
         model, snapshot = reading.deployment.model, snapshot_of(reading)
         endpoint = self._check_shared(snapshot.endpoint)
@@ -131,7 +131,7 @@ class Planner:
         endpoint: Endpoint,
         there: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
-        """Plan the same revision on the target's machines; () where it is on them."""
+        """Plan the same revision on the target's machines; () if it runs on them."""
         name = self._model(model, revision.id)
         actions = self._steps.model(model, revision, location, there)
         wanted = variant(self._options, revision.id, name)
@@ -169,13 +169,13 @@ class Planner:
 
 
 def newer(there: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
-    """Say whether a SageMaker Model was made anew after the endpoint took it."""
+    """Return whether a SageMaker Model is newer than the endpoint's last change."""
     created = there.get("CreationTime") if there else None
     return bool(created and endpoint.modified and created > endpoint.modified)
 
 
 def _sort_out(endpoint: Endpoint | None) -> tuple[tuple[Spec, ...], tuple[str, ...]]:
-    """Return the variants to keep, and the names of our own that have no traffic."""
+    """Return the variants to keep, and the names of cloudserve's variants without traffic."""
     if endpoint is None:
         return (), ()
     shares = endpoint.shares

@@ -1,4 +1,4 @@
-"""Plan where an endpoint serves one revision at a time: serverless, asynchronous, or guarded.
+"""The plans of an endpoint with one revision at a time: serverless, asynchronous, or guarded.
 
 SageMaker's deployment guardrails want the same variant names before and after, and serverless
 endpoints have one variant (developer guide, "Deployment guardrails", "Serverless Inference"). So
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class StagedPlanner:
-    """Plans for one target; its performer carries the actions out."""
+    """Plans for one target."""
 
     def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
         self._target = names.target
@@ -49,7 +49,7 @@ class StagedPlanner:
     def deploy(
         self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
-        """Plan the SageMaker Model, and the endpoint that the revision is for now."""
+        """Plan the SageMaker Model and an endpoint with it: the model's, or the revision's own."""
         model, snapshot = reading.deployment.model, snapshot_of(reading)
         main = snapshot.endpoint
         if main is not None and main.status in CHANGING:
@@ -83,7 +83,7 @@ class StagedPlanner:
         main: Endpoint,
         there: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
-        """Plan to send copies of the live revision's requests to one that waits."""
+        """Plan a shadow variant, which gets copies of the live revision's requests."""
         self._check_stays_async(main)
         name = self._model(model, revision.id)
         wanted = shadow(self._options, revision.id, name)
@@ -149,7 +149,7 @@ class StagedPlanner:
     def _plan_endpoint(
         self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
     ) -> list[Action]:
-        """Plan an endpoint for one revision, or a change of one that is not as wanted."""
+        """Plan an endpoint for one revision, or its update if it is not as wanted."""
         main = name == self._names.endpoint(model)
         wanted = self._variant(model, revision_id, idle=not main)
         if endpoint is None:

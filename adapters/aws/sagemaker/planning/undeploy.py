@@ -1,9 +1,8 @@
-"""Plan how SageMaker loses revisions of a model, or the model as a whole.
+"""The plans that remove revisions of a model, or the whole model, from SageMaker.
 
-An endpoint goes before the configurations that it was made with, and those before the SageMaker
-Models that they name: `read` lists a revision by its SageMaker Model, so what a killed run left
-is still found. Only what carries this model's tags is planned. Model packages, archives and files
-stay.
+An endpoint is deleted before its configurations, and those before the SageMaker Models that they
+name: `read` finds a revision by its SageMaker Model, so a killed removal is continued. Only
+resources with this model's tags are deleted. Model packages, archives and files are kept.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ DELETING = "Deleting"
 
 
 class Removal:
-    """Plans for one target; its performer carries the actions out."""
+    """Plans for one target."""
 
     def __init__(
         self, options: Options, image: str, api: SageMaker, names: Ownership, owned: Owned
@@ -105,7 +104,7 @@ class Removal:
 
 
 def delete_endpoint(endpoint: Endpoint, owner: str) -> list[Action]:
-    """Return what deletes an endpoint that is tagged as `owner`'s, after a change under way."""
+    """Plan the deletion of an endpoint that is tagged as `owner`'s, after a running change."""
     is_changing = endpoint.status in CHANGING - {DELETING}
     action = planned(
         DeleteEndpoint(owner, endpoint.name, idle=True),

@@ -26,7 +26,7 @@ from .steps import (
 if TYPE_CHECKING:
     from ..api import VertexApi
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class VersionSteps:
@@ -181,10 +181,10 @@ class VersionSteps:
                 {"labels": labels, "versionDescription": text},
             )
         except CloudserveError as error:  # the deployment's own failure is the one to tell
-            log.warning("version %s is not marked as failed: %s", version.number, error)
+            logger.warning("version %s is not marked as failed: %s", version.number, error)
 
 
 def is_conflict(error: RemoteError) -> bool:
-    """Say whether a name is taken: by the answer, or by how the operation ended."""
+    """Return whether a name is taken: by the answer, or by how the operation ended."""
     code = error.code if isinstance(error, OperationFailedError) else None
     return error.status == HTTPStatus.CONFLICT or code == ALREADY_EXISTS

@@ -1,4 +1,4 @@
-"""What Vertex AI would refuse, or what will bite later, told before anything is sent.
+"""Checks before a release: what Vertex AI would refuse, and later surprises as warnings.
 
 Source: Vertex AI, "Import models": artifacts lie in a bucket of the endpoint's region and are at
 most 10 GB together (read in November 2026).

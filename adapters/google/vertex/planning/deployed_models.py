@@ -1,4 +1,4 @@
-"""A revision's place on an endpoint: is it there as wanted, and what share does it take. Pure."""
+"""A revision's deployments on an endpoint, and their share of the traffic. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..snapshot import Snapshot
 
 
 def fits(placed: Placed, wanted: Mapping[str, Any]) -> bool:
-    """Say whether a deployment runs on the machines, and as the account, that are wanted."""
+    """Return whether a deployment runs on the machines, and as the account, that are wanted."""
     there, resources = placed.resources, wanted["dedicatedResources"]
     return (
         holds(there.get("machineSpec", {}), resources["machineSpec"])
@@ -35,7 +35,7 @@ def current(endpoint: Endpoint, version: Version, wanted: Mapping[str, Any]) -> 
 def split_with_new(endpoint: Endpoint, revision_id: str) -> dict[str, int]:
     """Return the traffic with a new deployment, which is "0": {} leaves it as it is.
 
-    The first one on an endpoint gets all; one that takes an older one's place gets its share.
+    The first deployment gets all traffic; one that replaces an older one gets its share.
     """
     if not endpoint.split:
         return {"0": 100}

@@ -1,4 +1,4 @@
-"""Plan what Vertex AI has to do. Reads the model and its endpoint as they are now."""
+"""The plans of a model and its endpoint on Vertex AI."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Plans for one target; its performer carries the actions out."""
+    """Plans for one target."""
 
     def __init__(
         self, names: Names, options: Options, api: VertexApi, available: Availability
@@ -135,7 +135,7 @@ class Planner:
     def _place(
         self, model: str, revision_id: str, version: Version | None, snapshot: Snapshot
     ) -> list[Action]:
-        """Plan a deployment of a version (None: of one that is still to be uploaded)."""
+        """Plan a deployment of a version; None stands for one that this plan uploads."""
         there = snapshot.endpoint.placements(revision_id) if snapshot.endpoint else ()
         wanted = self._deployed_model(revision_id)
         good = [p for p in there if version and p.version == version.number and fits(p, wanted)]
@@ -185,7 +185,7 @@ class Planner:
     def _first_traffic(
         self, model: str, revision_id: str, version: Version | None, snapshot: Snapshot
     ) -> list[Action]:
-        """Plan the names of a revision that is live, or is by being the first on the endpoint."""
+        """Plan the aliases of a revision that is live, or will be as the first on the endpoint."""
         shares = snapshot.endpoint.shares if snapshot.endpoint else {}
         if any(shares.values()):
             return (
@@ -200,7 +200,7 @@ class Planner:
     def _prune(
         self, model: str, snapshot: Snapshot, kept: set[str], *, before: str | None = None
     ) -> list[Action]:
-        """Plan to undeploy what has no traffic, but for the revisions that are a quick way back."""
+        """Plan to undeploy revisions without traffic, except `keep_idle` for a quick rollback."""
         if snapshot.endpoint is None:
             return []
         live = snapshot.holder(LIVE)

@@ -1,4 +1,4 @@
-"""Plan how Vertex AI loses revisions of a model, or the model as a whole with its endpoint.
+"""The plans that remove revisions of a model, or the whole model, from Vertex AI.
 
 Sources: aiplatform v1, `UndeployModelRequest` (what has traffic is undeployed last, or by a split
 that gives it to others), `models.deleteVersion` (not the only version, nor the default one),
@@ -48,7 +48,7 @@ def _placed(snapshot: Snapshot) -> tuple[Placed, ...]:
 
 
 def _ours(api: VertexApi, snapshot: Snapshot) -> list[Placed]:
-    """Return all deployments of the endpoint; raises ConflictError for one that is not ours."""
+    """Return all deployments of the endpoint; raises ConflictError if one is not cloudserve's."""
     strangers = [placed.id for placed in _placed(snapshot) if placed.revision is None]
     if strangers:
         raise ConflictError(
