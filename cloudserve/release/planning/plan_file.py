@@ -23,6 +23,7 @@ from cloudserve.release.state.ledger import actor
 
 SCHEMA = 3
 """Since 3 an action's `args` are a JSON object; before, lists and objects were JSON text."""
+TOOL = f"cloudserve {__version__}"
 PLAN_AGAIN = "make it again with `cloudserve plan … --out FILE`"
 
 
@@ -32,7 +33,7 @@ class PlanFile(msgspec.Struct, frozen=True):
     plan: Plan
     who: str
     made: datetime
-    tool: str = f"cloudserve {__version__}"
+    tool: str = TOOL
     schema: int = SCHEMA
 
 
@@ -80,10 +81,11 @@ def read_plan(path: Path | str) -> Plan:
 
 def _check_schema(header: Header, path: Path | str) -> None:
     if header.schema != SCHEMA:
+        other = header.tool if header.tool != TOOL else ""
         raise UserError(
             f"the plan has schema {header.schema}, and this version reads {SCHEMA}",
             where=str(path),
-            hint=f"apply it with {header.tool or 'the version that made it'}, or {PLAN_AGAIN}",
+            hint=f"apply it with {other}, or {PLAN_AGAIN}" if other else PLAN_AGAIN,
         )
 
 

@@ -248,13 +248,14 @@ def test_a_plan_of_another_schema_is_refused_before_it_is_read(tmp_path, release
     file = tmp_path / "plan.json"
     write_plan(releases().plan_deploy(123), file, "ada")
     content = json.loads(file.read_text()) | {"plan": "of another shape", "schema": schema}
-    file.write_text(json.dumps(content))
-    refusal = f"the plan has schema {schema}, and this version reads 3"
-    with pytest.raises(UserError, match=refusal) as caught:
-        read_plan(file)
-    assert caught.value.hint == (
-        f"apply it with {content['tool']}, or make it again with `cloudserve plan … --out FILE`"
-    )
+    again = "make it again with `cloudserve plan … --out FILE`"
+    hints = {"cloudserve 9.1": f"apply it with cloudserve 9.1, or {again}", content["tool"]: again}
+    for tool, hint in hints.items():
+        file.write_text(json.dumps(content | {"tool": tool}))
+        refusal = f"the plan has schema {schema}, and this version reads 3"
+        with pytest.raises(UserError, match=refusal) as caught:
+            read_plan(file)
+        assert caught.value.hint == hint
 
 
 def test_an_action_is_named_by_its_kind_unless_it_has_an_id():
