@@ -40,7 +40,7 @@ class PlanFile(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True):
     """The part of a plan file that is read before the plan itself."""
 
-    schema: int
+    schema: int = SCHEMA
     tool: str = ""
 
 

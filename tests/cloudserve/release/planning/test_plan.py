@@ -194,11 +194,17 @@ actions = st.builds(
     Action,
     texts,
     texts,
-    texts,
     st.dictionaries(
         texts,
-        texts | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False),
+        st.recursive(
+            st.none() | st.booleans() | texts | st.integers(-(2**53), 2**53) | finite,
+            lambda values: (
+                st.lists(values, max_size=3) | st.dictionaries(texts, values, max_size=3)
+            ),
+            max_leaves=5,
+        ),
     ),
+    texts,
     texts,
 )
 plans = st.builds(
