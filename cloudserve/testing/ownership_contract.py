@@ -10,7 +10,8 @@ import pytest
 from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import Locking, Provider
-from cloudserve.testing.provider_contract import MODEL, live, perform, plan, promote, put
+from cloudserve.testing.provider_contract import MODEL
+from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 BODY = b'{"instances": [1.0]}'

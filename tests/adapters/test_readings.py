@@ -11,7 +11,7 @@ from googleapiclient.http import HttpRequest
 
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.service import Releases
-from cloudserve.testing.provider_contract import locate, put
+from cloudserve.testing.provider_steps import locate, put
 
 PLACES = itertools.count(1)
 ROLE = "arn:aws:iam::000000000000:role/serving"

@@ -8,7 +8,7 @@ import pytest
 from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.project import Target
-from cloudserve.testing.provider_contract import perform, plan, put
+from cloudserve.testing.provider_steps import perform, plan, put
 from tests.adapters.aws.scripted import LOGS, NO_MODEL, ok, provider_at, refused, tagged
 
 BY_DEFAULT = {

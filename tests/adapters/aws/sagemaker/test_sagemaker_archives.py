@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import PartStore
 from cloudserve.storage.events import Moved
-from cloudserve.testing.provider_contract import live, locate, perform, plan, promote, put
+from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
 BODY = b'{"instances": [1.0]}'

@@ -15,7 +15,7 @@ from cloudserve.errors import ModelError
 from cloudserve.project import load_project
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.service import Releases
-from cloudserve.testing.provider_contract import locate, perform, plan, put
+from cloudserve.testing.provider_steps import locate, perform, plan, put
 
 OWN = "000000000000.dkr.ecr.{}.amazonaws.com/my-server:1"
 COPY = "000000000000.dkr.ecr.{}.amazonaws.com/tensorflow-inference:2.20-cpu"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch
 from cloudserve.release.nouns import Revision, State
-from cloudserve.testing.provider_contract import live, perform, plan, promote, put
+from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
 BODY = b'{"instances": [1.0]}'

@@ -8,7 +8,7 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 from cloudserve.errors import ConflictError
 from cloudserve.predict.batch import Batch
 from cloudserve.project import Target
-from cloudserve.testing.provider_contract import locate, perform, plan, promote, put
+from cloudserve.testing.provider_steps import locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import ROLE, deploy
 
 OWN = ["cloudserve-project", "cloudserve-target", "cloudserve-bucket"]

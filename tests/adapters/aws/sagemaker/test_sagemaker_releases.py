@@ -9,7 +9,7 @@ import pytest
 
 from cloudserve.errors import CheckFailedError, ConflictError, RemoteError, UserError
 from cloudserve.release.nouns import Artifact
-from cloudserve.testing.provider_contract import live, locate, perform, plan, promote, put
+from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
 BODY = b'{"instances": [1.0]}'

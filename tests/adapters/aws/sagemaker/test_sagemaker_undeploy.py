@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.testing.provider_contract import live, perform, plan, promote, put, removal
+from cloudserve.testing.provider_steps import live, perform, plan, promote, put, removal
 from tests.adapters.aws.conftest import deploy
 
 BODY = b'{"instances": [1.0]}'

@@ -9,7 +9,7 @@ from cloudserve.adapters.google.credentials import Access
 
 from cloudserve.errors import ConflictError
 from cloudserve.project import Target
-from cloudserve.testing.provider_contract import live, perform, plan, promote, put, removal
+from cloudserve.testing.provider_steps import live, perform, plan, promote, put, removal
 
 MODEL = "half-plus"
 NAME = "half_plus"

@@ -10,7 +10,8 @@ from cloudserve.adapters.google.vertex.provider import create
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, run_batch
 from cloudserve.project import Model, Project, Target
-from cloudserve.testing.provider_contract import MODEL, perform, plan, put
+from cloudserve.testing.provider_contract import MODEL
+from cloudserve.testing.provider_steps import perform, plan, put
 from tests.adapters.google.owned import VERTEX
 
 

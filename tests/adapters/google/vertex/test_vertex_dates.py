@@ -9,7 +9,8 @@ import pytest
 
 from cloudserve.errors import UserError
 from cloudserve.project import Target
-from cloudserve.testing.provider_contract import MODEL, live, perform, plan, promote, put
+from cloudserve.testing.provider_contract import MODEL
+from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 
 LAST, GONE = date(2027, 1, 13), date(2027, 1, 14)
 REFUSAL = "Google took the prebuilt image of TensorFlow 2.15 away by 2027-01-14"

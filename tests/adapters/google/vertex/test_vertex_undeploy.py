@@ -8,7 +8,8 @@ from cloudserve.adapters.google.vertex.api import VertexApi
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
-from cloudserve.testing.provider_contract import MODEL, live, perform, plan, promote, put, removal
+from cloudserve.testing.provider_contract import MODEL
+from cloudserve.testing.provider_steps import live, perform, plan, promote, put, removal
 
 BODY = b'{"instances": [1.0]}'
 LAST = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
