@@ -22,7 +22,7 @@ def planned(step: msgspec.Struct, sentence: str, undo: str = "", *, name: str = 
 def typed(action: Action, steps: Any, platform: str) -> Any:
     """Return an action as one of the union `steps`.
 
-    Raises UserError for a kind that is none of them, and for args that do not fit its fields.
+    Raises UserError for an unknown kind, and for args that do not fit its fields.
     """
     try:
         return msgspec.convert({**action.args, TAG: action.kind}, steps)
