@@ -1,28 +1,26 @@
 """From a server's start to its first answer, and its memory then: `make bench-start`.
 
-Starts `cloudserve serve` on an MLP and on a Keras CNN several times, asks it every few
-milliseconds, and prints the best and the median time and what the process holds then. Beside it
-stands a bare process that loads the same model and runs it once. Figures alone: nothing fails.
+Starts `cloudserve serve` on an MLP and on a Keras CNN several times, sends a request when it says
+that it is ready, and prints the best and the median time and the memory of the process. For
+comparison, a bare process loads the same model and runs it once. Nothing fails.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 from bench_batching import LAYERS, build_mlp
-from bench_serving import free_port
 from cloudserve.local_server.runtime.tensorflow import import_tensorflow
 
 ROUNDS = 5
-PAUSE = 0.005
 SIZE = 96
 
 BARE = """
@@ -53,30 +51,27 @@ def megabytes(process: subprocess.Popen[str]) -> int:
 
 def start_server(base: Path, body: bytes) -> tuple[float, int]:
     """Return the seconds to the first answer of a server's process, and its memory then."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v1/models/m:predict"
     command = [str(Path(sys.executable).with_name("cloudserve")), "serve", str(base), "--name", "m"]
-    ports = ["--port", str(port), "--grpc-port", str(free_port())]
     began = time.perf_counter()
-    process = subprocess.Popen([*command, *ports], stderr=subprocess.DEVNULL, text=True)
-    try:
-        while not answers(url, body):
-            if process.poll() is not None:
-                raise RuntimeError(f"the server ended with {process.returncode}")
-            time.sleep(PAUSE)
-        return time.perf_counter() - began, megabytes(process)
-    finally:
-        process.terminate()
-        process.wait(30)
+    with subprocess.Popen(
+        [*command, "--port", "0", "--grpc-port", "0"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            with urllib.request.urlopen(f"{address(process)}/v1/models/m:predict", body) as answer:
+                json.load(answer)["predictions"]
+            return time.perf_counter() - began, megabytes(process)
+        finally:
+            process.terminate()
+            process.communicate()
 
 
-def answers(url: str, body: bytes) -> bool:
-    """Say whether a prediction is answered."""
-    try:
-        with urllib.request.urlopen(url, body, timeout=30) as answer:
-            return bool(json.load(answer)["predictions"])
-    except (urllib.error.HTTPError, OSError):
-        return False
+def address(process: subprocess.Popen[str]) -> str:
+    """Return the URL that a server prints when it is ready."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if ready := re.match(r"serving m on (http://\S+),", line):
+            return ready[1]
+    raise RuntimeError("the server ended before it was ready")
 
 
 def start_bare(path: Path) -> tuple[float, int]:
