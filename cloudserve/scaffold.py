@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, Model
+from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, PROJECT_NAME_LIMIT, Model
 
 DEPTH = 3
 SKIPPED_FOLDERS = ("clouds.db", "pyvenv.cfg")
@@ -120,13 +120,21 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
+def project_name(folder: Path) -> str:
+    """Return a project name made from a folder's name; "" if the folder's name has no letter."""
+    words = "-".join(re.findall(r"[a-z0-9]+", folder.resolve().name.lower()))
+    return words.lstrip("0123456789-")[:PROJECT_NAME_LIMIT].rstrip("-")
+
+
 def _render(folder: Path, models: tuple[Model, ...], targets: Iterable[str]) -> str:
     paths = {m.name: _path(m.path, folder) for m in models}
     entries = "".join(
         f"  {_yaml(name)}:\n    path: {_yaml(path)}\n" for name, path in paths.items()
     )
     blocks = "\n".join(_template(f"target-{name}.yaml") for name in dict.fromkeys(targets))
-    text = Template(_template(DEFAULT_FILE)).substitute(models=entries, targets=blocks)
+    name = project_name(folder)
+    line = f"name: {_yaml(name)}" if name else "# name: my-project"
+    text = Template(_template(DEFAULT_FILE)).substitute(name=line, models=entries, targets=blocks)
     return f"{text.rstrip()}\n"
 
 

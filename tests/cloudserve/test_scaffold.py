@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from cloudserve import registry
 from cloudserve.errors import UserError
-from cloudserve.project import load_project
-from cloudserve.scaffold import SKIPPED_FOLDERS, TARGETS, write_project
+from cloudserve.project import PROJECT_NAME, PROJECT_NAME_LIMIT, load_project
+from cloudserve.scaffold import SKIPPED_FOLDERS, TARGETS, project_name, write_project
 
 SCHEMA = files("cloudserve") / "project.schema.json"
 
@@ -36,6 +37,24 @@ ODD = ["true", "Null", "1e5", "0x1F", "a: b", "- a", "~", "don't", '"q"', "two\n
 def test_a_folder_name_that_needs_quotes_in_yaml_is_read_back(tmp_path, name):
     with_models(tmp_path, name)
     assert list(models_of(tmp_path).values()) == [tmp_path / name]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("fraud", "fraud"),
+        ("My Models (v2)", "my-models-v2"),
+        ("2024_fraud", "fraud"),
+        ("Null", "null"),
+        ("a" * 60, "a" * 40),
+        ("a" * 39 + "-b", "a" * 39),
+        ("模型", ""),
+        ("42", ""),
+    ],
+)
+def test_the_project_is_named_after_its_folder(tmp_path, folder, name):
+    path, _ = write_project(with_models(tmp_path / folder, "m"))
+    assert load_project(path).name == name
 
 
 folder_names = st.text(min_size=1, max_size=60).filter(
@@ -107,3 +126,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
         write_project(with_models(tmp_path, "m"))
     assert caught.value.where == str(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["m"]
+
+
+@given(folder_names)
+def test_a_project_name_is_valid_for_any_folder_name(name):
+    made = project_name(Path("/") / name)
+    assert not made or (PROJECT_NAME.fullmatch(made) and len(made) <= PROJECT_NAME_LIMIT)
