@@ -75,17 +75,21 @@ def provider(target: Target, environ: Mapping[str, str]) -> Provider:
             where=target.where,
             hint=did_you_mean(target.provider, sorted(known)),
         )
-    try:
-        create = cast("Create", point.load())
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"the adapter `{target.provider}` cannot be loaded: {error}",
-            where=point.value,
-            hint="reinstall the package that provides it",
-        ) from error
+    create = cast("Create", _load(point))
     made = create(target, environ)
     _check_contract(made, point)
     return made
+
+
+def _load(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"the adapter `{point.name}` cannot be loaded: {error}",
+            where=point.value,
+            hint="reinstall the package that provides it",
+        ) from error
 
 
 def _check_contract(made: object, point: EntryPoint) -> None:
@@ -104,22 +108,22 @@ def _check_contract(made: object, point: EntryPoint) -> None:
 def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
     """Return the store of a URL (`gs://`, `s3://`, `file://`), and the prefix in it.
 
-    Does not access the network. Raises UserError if no adapter provides the scheme,
-    MissingExtraError if its packages are not installed.
+    Does not access the network. Raises UserError if no adapter provides the scheme or
+    it cannot be imported, MissingExtraError if its packages are not installed.
     """
     scheme, separator, _ = url.partition("://")
     known = {point.name: point for point in entry_points(group=STORAGE)}
     if not separator or scheme not in known:
         schemes = " or ".join(f"{name}://…" for name in sorted(known))
         raise UserError(f"`{url}` is not a bucket URL", hint=f"give {schemes}")
-    open_url = cast("OpenUrl", known[scheme].load())
+    open_url = cast("OpenUrl", _load(known[scheme]))
     return open_url(url, environ)
 
 
 def migration(target: Target) -> Migration:
     """Return the migration of a target to the successor of its platform.
 
-    Raises UserError if no adapter provides one.
+    Raises UserError if no adapter provides one, or if the adapter cannot be imported.
     """
     known = {point.name: point for point in entry_points(group=MIGRATIONS)}
     point = known.get(target.provider)
@@ -129,7 +133,7 @@ def migration(target: Target) -> Migration:
             where=target.where,
             hint=f"migrate a target of {' or '.join(sorted(known)) or 'another provider'}",
         )
-    move: Callable[[Target], Migration] = point.load()
+    move = cast("Callable[[Target], Migration]", _load(point))
     return move(target)
 
 

@@ -15,12 +15,20 @@ def test_an_unknown_adapter_hints_at_the_closest():
     assert (caught.value.where, caught.value.hint) == ("here", "did you mean `sagemaker`?")
 
 
+DOORS = {
+    registry.GROUP: lambda: registry.provider(Target("t", "mine"), {}),
+    registry.STORAGE: lambda: registry.bucket("mine://bucket", {}),
+    registry.MIGRATIONS: lambda: registry.migration(Target("t", "mine")),
+}
+
+
+@pytest.mark.parametrize("group", DOORS)
 @pytest.mark.parametrize("value", ["no.such.module:create", "cloudserve.registry:no_such_name"])
-def test_an_adapter_that_cannot_be_imported_is_named(monkeypatch, value):
-    point = EntryPoint("mine", value, registry.GROUP)
-    monkeypatch.setattr(registry, "adapters", lambda: {"mine": point})
+def test_an_adapter_that_cannot_be_imported_is_named(monkeypatch, value, group):
+    point = EntryPoint("mine", value, group)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
     with pytest.raises(UserError, match="the adapter `mine` cannot be loaded: ") as caught:
-        registry.provider(Target("t", "mine"), {})
+        DOORS[group]()
     assert caught.value.where == value
 
 
