@@ -1,14 +1,16 @@
-"""gRPC end to end on a model that does nothing: large messages, and small calls side by side.
+"""gRPC end to end on a model that does nothing, over both transports in one run.
 
-Run by `make bench-grpc`; not collected by pytest. The client is a process of its own.
+Large messages there and back; small calls one at a time, side by side on one connection and on
+several. Run by `make bench-grpc`; not collected by pytest. Clients and servers are processes of
+their own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -24,13 +26,19 @@ from cloudserve.local_server.protocols.tfserving.grpc.services import TfServingG
 from cloudserve.local_server.runtime.tensorflow import import_tensorflow
 from cloudserve.local_server.runtime.types import Tensor
 from cloudserve.local_server.transport.grpc.server import GrpcServer
+from cloudserve.local_server.transport.grpc_http2.server import NativeGrpcServer
+from cloudserve.local_server.transport.loop import run
+from h2_load import measure
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 CALLERS = 64
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
-MEGABYTES = (1, 30, 300)
+MEGABYTES = [int(text) for text in os.environ.get("BENCH_MEGABYTES", "1 30 300").split()]
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+TRANSPORTS = {"grpcio": GrpcServer, "native": NativeGrpcServer}
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 
 class Same:
@@ -53,32 +61,18 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def serve() -> None:
+async def serve(transport: str) -> None:
+    """Serve until standard input ends."""
     manager = Manager(Same)
     await manager.load("same", 1, Path())
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as executor:
-        server = GrpcServer(TfServingGrpc(Inference(manager, executor)))
+        server = TRANSPORTS[transport](TfServingGrpc(Inference(manager, executor)))
         await server.start()
-        command = (sys.executable, __file__, server.address)
-        client = await asyncio.create_subprocess_exec(*command)
-        await client.wait()
+        say(server.address)
+        await asyncio.to_thread(sys.stdin.read)
         await server.stop()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    say(f"the server's memory at most: {peak:.0f} MiB")
-    if client.returncode:
-        raise subprocess.CalledProcessError(client.returncode, command)
-
-
-async def ask(address: str) -> None:
-    import_tensorflow()
-    from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-
-    async with grpc.aio.insecure_channel(address, options=UNLIMITED) as channel:
-        stub = PredictionServiceStub(channel)
-        for megabytes in MEGABYTES:
-            for as_content in (False, True):
-                await time_large(stub, megabytes, as_content=as_content)
-        await count_small(stub)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    say(json.dumps({"MiB": round(usage.ru_maxrss / 1024), "cpu": usage.ru_utime + usage.ru_stime}))
 
 
 def request_of(array: Tensor, *, as_content: bool) -> object:
@@ -98,10 +92,11 @@ async def time_large(stub: object, megabytes: int, *, as_content: bool) -> None:
     seconds = time.perf_counter() - start
     assert len(response.outputs["x"].float_val) == len(array)
     form = "tensor_content" if as_content else "float_val"
-    say(f"{megabytes:4} MB as {form:14} there and back: {seconds:6.2f} s")
+    say(f"  {megabytes:4} MB as {form:14} there and back: {seconds:6.2f} s")
 
 
 async def count_small(stub: object) -> None:
+    """Call through grpcio's own client, CALLERS at a time on one channel."""
     request = request_of(np.zeros(4, np.float32), as_content=False)
     stop_at = time.perf_counter() + SECONDS
 
@@ -113,8 +108,66 @@ async def count_small(stub: object) -> None:
         return calls
 
     done = sum(await asyncio.gather(*(call() for _ in range(CALLERS))))
-    say(f"{done / SECONDS:.0f} small calls a second, {CALLERS} at a time")
+    say(f"  Predict, grpcio's client, {CALLERS} in flight: {done / SECONDS:7.0f} /s")
+
+
+async def load(address: str) -> None:
+    """Call through the light client."""
+    from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+
+    host, _, port = address.rpartition(":")
+    predict = request_of(np.zeros(4, np.float32), as_content=False).SerializeToString()
+    status = GetModelStatusRequest()
+    status.model_spec.name = "same"
+    calls = {"Predict": (PREDICT, predict), "GetModelStatus": (STATUS, status.SerializeToString())}
+    for name, (path, message) in calls.items():
+        for connections, depth in ((1, 1), (1, 64), (4, 16)):
+            rate, seconds = await measure(
+                host,
+                int(port),
+                path,
+                message,
+                connections=connections,
+                depth=depth,
+                seconds=SECONDS,
+            )
+            p50, p99 = seconds[len(seconds) // 2] * 1e3, seconds[len(seconds) * 99 // 100] * 1e3
+            shape = f"{connections} x {depth} in flight"
+            say(f"  {name:14} {shape:18} {rate:7.0f} /s, p50 {p50:6.2f} ms, p99 {p99:6.2f} ms")
+
+
+async def ask(address: str) -> None:
+    import_tensorflow()
+    from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+    await load(address)
+    async with grpc.aio.insecure_channel(address, options=UNLIMITED) as channel:
+        stub = PredictionServiceStub(channel)
+        await count_small(stub)
+        for megabytes in MEGABYTES:
+            for as_content in (False, True):
+                await time_large(stub, megabytes, as_content=as_content)
+
+
+async def compare() -> None:
+    """Measure each transport in a server process of its own."""
+    for name in TRANSPORTS:
+        command = (sys.executable, __file__, "serve", name)
+        pipe = asyncio.subprocess.PIPE
+        server = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+        address = (await server.stdout.readline()).decode().strip()
+        say(f"{name}:")
+        client = await asyncio.create_subprocess_exec(sys.executable, __file__, "ask", address)
+        failed = await client.wait()
+        rest, _ = await server.communicate(b"")
+        say(f"  the server: {rest.decode().strip()}")
+        if failed:
+            sys.exit(failed)
+
+
+WORK = {"serve": serve, "ask": ask}
 
 
 if __name__ == "__main__":
-    asyncio.run(ask(sys.argv[1]) if sys.argv[1:] else serve())
+    work, *arguments = sys.argv[1:] or ["compare"]
+    run(WORK[work](*arguments) if arguments else compare())

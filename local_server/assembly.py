@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Protocol
+
 from cloudserve.storage import versions
 
 from .batching.loader import batched
@@ -12,9 +15,53 @@ from .models.discovery import find_versions, find_versions_or_model
 from .models.remote import RemoteBases
 from .monitoring.monitor import Monitor
 from .monitoring.monitoring_config import MonitoringConfig, read_monitoring_config
-from .options.server_options import BatchingOptions, ServerOptions, Startup
+from .options.server_options import BatchingOptions, GrpcTransport, ServerOptions, Startup
 from .runtime.session import session_loader
+from .transport.grpc_options import GrpcServerOptions
+from .transport.grpc_types import GrpcApplication
 from .warmup import measured, warmed
+
+logger = logging.getLogger(__name__)
+
+
+class GrpcServing(Protocol):
+    """A gRPC server over either transport."""
+
+    @property
+    def port(self) -> int:
+        """Return the port, or 0 if the server does not listen on TCP."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Return "host:port"."""
+        ...
+
+    async def start(self) -> None:
+        """Listen. Raises UserError if the address cannot be bound."""
+        ...
+
+    async def stop(self, drain_seconds: float = 10.0) -> None:
+        """Refuse new calls, let those in flight finish, and cancel them after `drain_seconds`."""
+        ...
+
+
+def make_grpc_server(
+    transport: GrpcTransport,
+    app: GrpcApplication,
+    host: str,
+    port: int | None,
+    options: GrpcServerOptions,
+) -> GrpcServing:
+    """Return a server over the selected transport; only its libraries are imported."""
+    logger.info("gRPC is served by the %s transport", transport.value)
+    if transport is GrpcTransport.NATIVE:
+        from .transport.grpc_http2.server import NativeGrpcServer
+
+        return NativeGrpcServer(app, host, port, options)
+    from .transport.grpc.server import GrpcServer
+
+    return GrpcServer(app, host, port, options)
 
 
 def make_monitor(options: ServerOptions) -> Monitor:

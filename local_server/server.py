@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .assembly import make_core, make_loader, make_monitor
+from .assembly import GrpcServing, make_core, make_grpc_server, make_loader, make_monitor
 from .batching import BatchedModel
 from .codecs.limits import DEFAULT_LIMITS
 from .config import ModelServerConfig
@@ -29,7 +29,7 @@ from .protocols.tfserving.grpc.services import TfServingGrpc
 from .protocols.tfserving.rest import TfServingRest
 from .protocols.vertex.container import VertexContainer
 from .status import Code, FileStatusError, StatusError
-from .transport.grpc.server import GrpcServer, GrpcServerOptions
+from .transport.grpc_options import GrpcServerOptions
 from .transport.grpc_types import GrpcApplication
 from .transport.http.server import HttpServer
 from .transport.tls import Certificates
@@ -217,7 +217,7 @@ class ModelServer:
         host, port = options.address.host, options.address.port
         return HttpServer(app, host, port, tls=_tls(options.ssl_config_file))
 
-    def _make_grpc(self, options: GrpcOptions, inference: Inference) -> GrpcServer:
+    def _make_grpc(self, options: GrpcOptions, inference: Inference) -> GrpcServing:
         app: GrpcApplication = TfServingGrpc(
             inference,
             self._core,
@@ -237,7 +237,7 @@ class ModelServer:
             channel_arguments=options.channel_arguments,
         )
         host, port = (options.address.host, options.address.port) if options.address else ("", None)
-        return GrpcServer(app, host, port, server_options)
+        return make_grpc_server(options.transport, app, host, port, server_options)
 
 
 def _tls(file: Path | None) -> Certificates | None:

@@ -20,6 +20,7 @@ from .server_options import (
     Address,
     BatchingOptions,
     GrpcOptions,
+    GrpcTransport,
     RestOptions,
     ServerOptions,
     Startup,
@@ -136,8 +137,18 @@ def _grpc(flags: FlagValues) -> GrpcOptions:
         ssl_config_file=_path(flags, "ssl_config_file"),
         health=flags.is_on("enable_grpc_healthcheck_service"),
         tensor_content=flags.is_on("enable_serialization_as_tensor_content"),
+        transport=_grpc_transport(flags.text("grpc_transport")),
         channel_arguments=_channel_arguments(flags.text("grpc_channel_arguments")),
     )
+
+
+def _grpc_transport(text: str) -> GrpcTransport:
+    try:
+        return GrpcTransport(text)
+    except ValueError:
+        known = " or ".join(each.value for each in GrpcTransport)
+        message = f"grpc_transport must be {known}; was {text}"
+        raise StatusError(Code.INVALID_ARGUMENT, message) from None
 
 
 def _channel_arguments(text: str) -> dict[str, int | str]:

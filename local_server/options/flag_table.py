@@ -128,6 +128,11 @@ FLAGS: tuple[Flag, ...] = (
         "when it changes.",
     ),
     Flag(
+        "grpc_transport",
+        "grpcio",
+        "grpcio, or native: this project's HTTP/2, which is faster and experimental.",
+    ),
+    Flag(
         "deny_ops",
         "none",
         "Refuse models with these ops: comma-separated names; scan for the ops that "

@@ -18,6 +18,7 @@ from .server_options import (
     Address,
     BatchingOptions,
     GrpcOptions,
+    GrpcTransport,
     RestOptions,
     ServerOptions,
     Startup,
@@ -33,6 +34,7 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
     host: str = "127.0.0.1",
     port: int = 0,
     grpc_port: int | None = None,
+    grpc_transport: str = GrpcTransport.GRPCIO.value,
     batching: bool = False,
     batching_parameters: Path | None = None,
     devices: str = "",
@@ -63,7 +65,14 @@ def serve_options(  # noqa: PLR0913  a keyword for each option of the command
             pretty=pretty_json,
             container=container,
         ),
-        grpc=None if grpc_port is None else _grpc(Address(host, grpc_port), ssl_config_file),
+        grpc=None
+        if grpc_port is None
+        else GrpcOptions(
+            Address(host, grpc_port),
+            ssl_config_file=ssl_config_file,
+            health=True,
+            transport=GrpcTransport(grpc_transport),
+        ),
         startup=Startup.SOME,
         poll_seconds=0.0 if container else _POLL_SECONDS,
         batching=BatchingOptions(batching_parameters) if batching else None,
@@ -93,10 +102,6 @@ def _last(url: str) -> str:
     """Return a model's name: the last part of its prefix; for a version, the part above."""
     words = url.rstrip("/").partition("://")[2].split("/")
     return words[-2] if words[-1].isdecimal() and len(words) > 1 else words[-1]
-
-
-def _grpc(address: Address, ssl_config_file: Path | None) -> GrpcOptions:
-    return GrpcOptions(address, ssl_config_file=ssl_config_file, health=True)
 
 
 def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:

@@ -23,6 +23,14 @@ class Startup(Enum):
     AT_ONCE = "before the models are loaded"
 
 
+class GrpcTransport(Enum):
+    """The HTTP/2 implementation that serves gRPC."""
+
+    GRPCIO = "grpcio"
+    NATIVE = "native"
+    """This project's HTTP/2; experimental."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """An address to listen on; port 0 selects a free one."""
@@ -48,6 +56,7 @@ class GrpcOptions:
     ssl_config_file: Path | None = None
     health: bool = False
     tensor_content: bool = False
+    transport: GrpcTransport = GrpcTransport.GRPCIO
     channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ssl
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from google.protobuf import text_format
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -19,6 +19,9 @@ from cloudserve.protos import Message, declare, message_class
 
 from ..reloaded_file import ReloadedFile
 from ..status import Code, StatusError
+
+HTTP1: Final = ("http/1.1",)
+HTTP2: Final = ("h2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,13 @@ def read_ssl_config(path: Path) -> Tls:
     )
 
 
-def server_context(tls: Tls) -> ssl.SSLContext:
-    """Return the SSL context of an HTTP/1.1 server: TLS 1.2 and later.
+def server_context(tls: Tls, alpn: Sequence[str] = HTTP1) -> ssl.SSLContext:
+    """Return the SSL context of a server of these protocols (ALPN): TLS 1.2 and later.
 
     Raises UserError if the key, certificate or CA cannot be parsed or they do not match.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(alpn))
     try:
         _load_identity(context, tls)
         if tls.verify_clients:
@@ -122,19 +125,20 @@ class Certificates:
 
 
 class ServerTls:
-    """The context of an HTTP/1.1 server, recreated when the certificates change."""
+    """The SSL context of a server, recreated when the certificates change."""
 
-    def __init__(self, source: TlsSource) -> None:
+    def __init__(self, source: TlsSource, alpn: Sequence[str] = HTTP1) -> None:
         """Create the first context; raises as `server_context` does."""
         self._source = source
+        self._alpn = alpn
         self._shown = source.current()
-        self._context = server_context(self._shown)
+        self._context = server_context(self._shown, alpn)
 
     def context(self) -> ssl.SSLContext:
         """Return the context for the next client."""
         current = self._source.current()
         if current is not self._shown:
-            self._context = server_context(current)
+            self._context = server_context(current, self._alpn)
             self._shown = current
         return self._context
 

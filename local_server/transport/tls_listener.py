@@ -12,24 +12,70 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
-
-from .http.connection import Connection
-from .http.server_state import ServerState
+from typing import Any, Protocol, TypeAlias
 
 logger = logging.getLogger(__name__)
 
 _GONE = (BlockingIOError, InterruptedError, ConnectionAbortedError)
 _REST_SECONDS = 1.0  # asyncio's pause when file descriptors run out
 
+Connect: TypeAlias = Callable[[], asyncio.Protocol]
+"""Creates the protocol of a client that has completed its handshake."""
+
+
+class HandshakeLimits(Protocol):
+    """Timeouts of the TLS handshake and shutdown."""
+
+    @property
+    def handshake_seconds(self) -> float:
+        """Return the timeout of a handshake."""
+        ...
+
+    @property
+    def linger_seconds(self) -> float:
+        """Return the timeout of a shutdown."""
+        ...
+
+
+class ServerState(Protocol):
+    """State shared by the connections of one server, of any protocol."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Return the server's loop."""
+        ...
+
+    @property
+    def limits(self) -> HandshakeLimits:
+        """Return the server's limits."""
+        ...
+
+    def join(self, connection: Handshake, /) -> None:
+        """Add a connection."""
+        ...
+
+    def leave(self, connection: Handshake, /) -> None:
+        """Remove a connection."""
+        ...
+
+    def run(self, task: asyncio.Task[Any], /) -> None:
+        """Keep a task until it is done."""
+        ...
+
 
 class TlsListener:
     """Accepts connections and performs their TLS handshakes."""
 
     def __init__(
-        self, state: ServerState, listener: socket.socket, context: Callable[[], ssl.SSLContext]
+        self,
+        state: ServerState,
+        listener: socket.socket,
+        context: Callable[[], ssl.SSLContext],
+        connect: Connect,
     ) -> None:
         """Start to accept; `context` returns the SSL context for each client."""
         self._server = state
+        self._connect = connect
         self._listener = listener
         self._context = context
         self._resting: asyncio.TimerHandle | None = None
@@ -57,21 +103,27 @@ class TlsListener:
             self._resting = self._server.loop.call_later(_REST_SECONDS, self._listen)
             return
         client.setblocking(False)
-        Handshake(self._server, client, address[0], self._context())
+        host = address[0] if address else "a unix socket"
+        Handshake(self._server, client, host, self._context(), self._connect)
 
 
 class Handshake:
     """A client during its TLS handshake; a Connection takes over afterwards."""
 
     def __init__(
-        self, state: ServerState, client: socket.socket, host: str, context: ssl.SSLContext
+        self,
+        state: ServerState,
+        client: socket.socket,
+        host: str,
+        context: ssl.SSLContext,
+        connect: Connect,
     ) -> None:
         """Begin the handshake."""
         self._server = state
         self._client: socket.socket | None = client
         self._host = host
         state.join(self)
-        self._task = state.loop.create_task(self._encrypt(client, context))
+        self._task = state.loop.create_task(self._encrypt(client, context, connect))
         self._task.add_done_callback(self._ended)
         state.run(self._task)
 
@@ -86,12 +138,14 @@ class Handshake:
     def sweep(self, now: float) -> None:
         """Do nothing: the handshake has its own timeout."""
 
-    async def _encrypt(self, client: socket.socket, context: ssl.SSLContext) -> None:
+    async def _encrypt(
+        self, client: socket.socket, context: ssl.SSLContext, connect: Connect
+    ) -> None:
         limits = self._server.limits
         self._client = None  # owned by the loop from here on
         try:
             await self._server.loop.connect_accepted_socket(
-                lambda: Connection(self._server),
+                connect,
                 client,
                 ssl=context,
                 ssl_handshake_timeout=limits.handshake_seconds,

@@ -73,6 +73,10 @@ def serve(base):
     return ["serve", base, "--port", free_port(), "--grpc-port", free_port()]
 
 
+def serve_natively(base):
+    return [*serve(base), "--grpc-transport", "native"]
+
+
 def model_server(base):
     ports = [f"--rest_api_port={free_port()}", f"--port={free_port()}"]
     return ["model-server", "--model_name=m", f"--model_base_path={base}", *ports]
@@ -90,7 +94,11 @@ def wait_for(process, text):
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="there is no /proc to read")
 @pytest.mark.parametrize(
     ("command", "ready"),
-    [(serve, "serving m on"), (model_server, "Exporting HTTP/REST API")],
+    [
+        (serve, "serving m on"),
+        (serve_natively, "serving m on"),
+        (model_server, "Exporting HTTP/REST API"),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_server_answers_rest_and_grpc_without_tensorflows_python(base, command, ready):

@@ -43,8 +43,22 @@ WALLS = {
         "local_server.protocols",
         "local_server.runtime",
     ],
-    "local_server.transport.http": ["local_server.transport.grpc"],
-    "local_server.transport.grpc": ["local_server.transport.http"],
+    "local_server.transport.http": [
+        "local_server.transport.grpc",
+        "local_server.transport.grpc_http2",
+        "local_server.transport.http2",
+    ],
+    "local_server.transport.http2": [
+        "local_server.transport.grpc",
+        "local_server.transport.grpc_http2",
+        "local_server.transport.http",
+    ],
+    "local_server.transport.grpc": [
+        "local_server.transport.grpc_http2",
+        "local_server.transport.http",
+        "local_server.transport.http2",
+    ],
+    "local_server.transport.grpc_http2": ["local_server.transport.http"],
     "local_server.codecs": [
         "local_server.clouds",
         "local_server.inference",

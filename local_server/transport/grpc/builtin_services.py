@@ -51,12 +51,8 @@ async def add_health(server: Any, names: Sequence[str]) -> str:
 def add_reflection(
     server: Any, names: Sequence[str], pool: DescriptorPool, admit: Admit | None = None
 ) -> None:
-    """Add reflection of these services of a pool, for calls that `admit` accepts.
-
-    The files of health checks and of reflection itself are added to the pool.
-    """
-    from grpc_health.v1 import health_pb2
-    from grpc_reflection.v1alpha import _async, reflection, reflection_pb2, reflection_pb2_grpc
+    """Add reflection of these services of a pool, for calls that `admit` accepts."""
+    from grpc_reflection.v1alpha import _async, reflection, reflection_pb2_grpc
 
     path = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 
@@ -71,7 +67,5 @@ def add_reflection(
             async for answer in super().ServerReflectionInfo(requests, context):
                 yield answer
 
-    for module in (health_pb2, reflection_pb2):
-        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
     servicer = Servicer([*names, reflection.SERVICE_NAME], pool)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf import descriptor_pool
-
-from cloudserve.errors import UserError
 
 from ...status import StatusError
-from ..grpc_types import Admit, GrpcApplication, Method, Service
+from ..grpc_options import GrpcServerOptions
+from ..grpc_types import GrpcApplication, Method, Service
 from ..tls import Tls, TlsSource, server_context
+from .addresses import check_socket, refused_address
 from .builtin_services import STATUS_CODES, add_health, add_reflection, read_call
 from .call import answer
+from .reflection_pool import reflection_pool
 
 _UNLIMITED = -1
 # TensorFlow Serving takes int32's 2 GiB. A message that is compressed in transit expands up to a
@@ -41,22 +39,6 @@ _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
 _PORTS = range(65536)
 
 _Serve = Callable[[bytes, Any], Awaitable[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class GrpcServerOptions:
-    """What a server offers besides its methods on a TCP port."""
-
-    socket_path: Path | None = None
-    """A unix socket to listen on as well."""
-    tls: TlsSource | None = None
-    """Certificates, for the port and the socket alike."""
-    health: bool = False
-    """Serve `grpc.health.v1.Health`, without authentication."""
-    admit: Admit | None = None
-    """Checks calls of the server's reflection; the application's methods have their own."""
-    channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
-    """grpcio's channel arguments; they take precedence over the server's."""
 
 
 class GrpcServer:
@@ -127,7 +109,7 @@ class GrpcServer:
         names = [service.name for service in services]
         if self._options.health:
             names.append(await add_health(server, names))
-        add_reflection(server, names, _pool(services), self._options.admit)
+        add_reflection(server, names, reflection_pool(services), self._options.admit)
 
     def _listen(self, server: Any) -> None:
         tls, socket_path = self._options.tls, self._options.socket_path
@@ -135,10 +117,10 @@ class GrpcServer:
         if self._requested_port is not None:
             address = f"{self._host}:{self._requested_port}"
             if self._requested_port not in _PORTS:  # grpcio would take the lower 16 bits
-                raise _refused(address)
+                raise refused_address(address)
             self._port = _open(server, address, credentials)
         if socket_path is not None:
-            _check_socket(socket_path)
+            check_socket(socket_path)
             _open(server, f"unix:{socket_path}", credentials)
 
 
@@ -162,33 +144,10 @@ def _open(server: Any, address: str, credentials: Any) -> int:
         else:
             port = server.add_secure_port(address, credentials)
     except (RuntimeError, ValueError) as error:
-        raise _refused(address) from error
+        raise refused_address(address) from error
     if port == 0:
-        raise _refused(address)
+        raise refused_address(address)
     return port
-
-
-def _refused(address: str) -> UserError:
-    return UserError(
-        f"cannot listen for gRPC on {address}",
-        hint="stop what listens there, choose another address, or port 0 for any free one; "
-        "with TLS, check that key and certificate belong together",
-    )
-
-
-def _check_socket(path: Path) -> None:
-    """Refuse a path that is not a socket: grpcio's error would not say why."""
-    if path.exists() and not path.is_socket():
-        raise UserError(
-            "this is not a socket", where=str(path), hint="move it away, or name another path"
-        )
-
-
-def _pool(services: Sequence[Service]) -> descriptor_pool.DescriptorPool:
-    """Return the descriptor pool of the services' messages; protobuf's default one for none."""
-    requests = (method.request for service in services for method in service.methods.values())
-    first = next(requests, None)
-    return first.DESCRIPTOR.file.pool if first else descriptor_pool.Default()
 
 
 def _credentials(source: TlsSource) -> Any:

@@ -10,6 +10,7 @@ import socket
 from cloudserve.errors import UserError
 
 from ..limits import Limits
+from ..sockets import bind
 from ..tls import ServerTls, TlsSource
 from ..tls_listener import TlsListener
 from ..types import Application
@@ -17,10 +18,7 @@ from .connection import Connection
 from .server_state import ServerState
 
 logger = logging.getLogger(__name__)
-_BACKLOG = 1024
 _PORTS = range(65536)
-_EVERY_ADDRESS = "::"
-_EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104  asked for by the caller
 _CANCELLED_SECONDS = 1.0  # for handlers to handle their cancellation
 
 
@@ -81,7 +79,9 @@ class HttpServer:
         if self._tls is None:
             self._server = await loop.create_server(lambda: Connection(state), sock=listener)
         else:
-            self._server = TlsListener(state, listener, self._tls.context)
+            self._server = TlsListener(
+                state, listener, self._tls.context, lambda: Connection(state)
+            )
         self._state = state
         self._port = listener.getsockname()[1]
         self._sweep()
@@ -126,26 +126,12 @@ class HttpServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Bind one address: a name like localhost could resolve to two, with two free ports for 0.
-
-    "::" means every address, IPv4's too; without IPv6 on this machine, every IPv4 address.
-    """
-    if host == _EVERY_ADDRESS and not socket.has_dualstack_ipv6():
-        host = _EVERY_IPV4_ADDRESS
     if port not in _PORTS:
         raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535, or 0 for any")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = host == _EVERY_ADDRESS
     try:
-        listener = socket.create_server(
-            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
-        )
+        return bind(host, port)
     except OSError as error:
         raise _bind_error(error, host, port) from error
-    # Accepted connections inherit it. Without it a response may wait 40 ms for an acknowledgement;
-    # asyncio sets it only if the socket names its protocol, which this one does not.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def _bind_error(error: OSError, host: str, port: int) -> UserError:

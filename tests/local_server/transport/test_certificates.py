@@ -7,7 +7,7 @@ import ssl
 
 import grpc.aio
 import pytest
-from cloudserve.local_server.transport.grpc.server import GrpcServerOptions
+from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.tls import Certificates
 from cryptography import x509
 

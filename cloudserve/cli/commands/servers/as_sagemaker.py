@@ -15,7 +15,8 @@ from cloudserve.cli.server_loop import run_until_stopped
 _PORT = 8080
 """The container's default port (SAGEMAKER_BIND_TO_PORT)."""
 _TFSERVING_ONLY = (
-    *("name", "grpc_port", "no_grpc", "batching", "batching_parameters", "devices", "pretty_json"),
+    *("name", "grpc_port", "grpc_transport", "no_grpc", "devices", "pretty_json"),
+    *("batching", "batching_parameters"),
     "custom_op_libraries",
     *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
 )

@@ -60,6 +60,13 @@ class _ModelLocation(click.Path):
     show_envvar=True,
     help="The gRPC port; 0 picks a free one.",
 )
+@click.option(
+    "--grpc-transport",
+    type=click.Choice(["grpcio", "native"]),
+    default="grpcio",
+    show_default=True,
+    help="The gRPC transport. native is this project's HTTP/2: faster, and experimental.",
+)
 @click.option("--no-grpc", is_flag=True, help="Serve REST only.")
 @click.option("--batching", is_flag=True, help="Run concurrent requests in batches.")
 @click.option(

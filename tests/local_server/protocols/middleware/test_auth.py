@@ -11,7 +11,8 @@ import grpc.aio
 import pytest
 from cloudserve.local_server.protocols.middleware.auth import AuthorizedGrpc, AuthorizedHttp
 from cloudserve.local_server.protocols.middleware.tokens import Tokens
-from cloudserve.local_server.transport.grpc.server import GrpcServer, GrpcServerOptions
+from cloudserve.local_server.transport.grpc.server import GrpcServer
+from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.grpc_types import Method, Service
 from cloudserve.local_server.transport.http.server import HttpServer
 from cloudserve.local_server.transport.types import Head, Request, Response

@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
+import uvloop
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc.server import GrpcServer
+from cloudserve.local_server.transport.grpc_http2.server import NativeGrpcServer
 from cloudserve.local_server.transport.grpc_types import Method, Service
 from google.protobuf.wrappers_pb2 import StringValue
 
 SERVICE = "echo.Echo"
+TRANSPORTS = {"grpcio": GrpcServer, "native": NativeGrpcServer}
+chosen = "grpcio"
+"""The transport of `new_server`; the fixture `transport` sets it."""
 PATIENCE = 20.0  # for what must come; nothing waits for it that passes
 
 
@@ -21,7 +26,10 @@ def in_loop(test):
 
     @functools.wraps(test)
     def run(**fixtures):
-        asyncio.run(asyncio.wait_for(test(**fixtures), PATIENCE))
+        # The native transport is served on uvloop; asyncio's loop has the tests of `http2`.
+        factory = uvloop.new_event_loop if chosen == "native" else None
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(asyncio.wait_for(test(**fixtures), PATIENCE))
 
     return run
 
@@ -71,9 +79,13 @@ class Echo:
         return request
 
 
+def new_server(app, host="127.0.0.1", port=0, options=None):
+    return TRANSPORTS[chosen](app, host, port, options)
+
+
 @asynccontextmanager
 async def serving(app, host="127.0.0.1", port=0, options=None):
-    server = GrpcServer(app, host, port, options)
+    server = new_server(app, host, port, options)
     await server.start()
     try:
         yield server

@@ -9,11 +9,13 @@ import grpc
 import pytest
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc import server
-from cloudserve.local_server.transport.grpc.server import GrpcServer, GrpcServerOptions
+from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 
 from cloudserve.errors import UserError
 
-from .grpc_echo import SERVICE, Echo, ask, in_loop, insecure, refusal, serving
+from .grpc_echo import SERVICE, Echo, ask, in_loop, insecure, new_server, refusal, serving
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 # Calls.
 
@@ -162,20 +164,20 @@ async def test_work_ends_when_its_client_leaves():
 async def test_a_port_in_use_is_reported_and_shared_with_nobody():
     async with serving(Echo()) as server:
         with pytest.raises(UserError, match=f"cannot listen for gRPC on {server.address}"):
-            await GrpcServer(Echo(), port=server.port).start()
+            await new_server(Echo(), port=server.port).start()
 
 
 @pytest.mark.parametrize("port", [-1, 65536 + 8500])
 @in_loop
 async def test_a_number_that_is_not_a_port_is_reported(port):
     with pytest.raises(UserError, match=f"cannot listen for gRPC on 127.0.0.1:{port}"):
-        await GrpcServer(Echo(), port=port).start()
+        await new_server(Echo(), port=port).start()
 
 
 @in_loop
 async def test_a_port_taken_by_anything_else_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as other:
-        server = GrpcServer(Echo(), port=other.getsockname()[1])
+        server = new_server(Echo(), port=other.getsockname()[1])
         with pytest.raises(UserError, match="cannot listen for gRPC on"):
             await server.start()
         assert server.port == 0
@@ -190,7 +192,7 @@ async def test_a_server_is_started_once():
 
 @in_loop
 async def test_a_server_that_did_not_start_stops_quietly():
-    await GrpcServer(Echo()).stop()
+    await new_server(Echo()).stop()
 
 
 @in_loop
@@ -221,7 +223,7 @@ async def test_a_unix_socket_can_be_all_there_is_and_takes_the_place_of_a_dead_o
 async def test_a_file_where_the_socket_should_be_is_kept_and_reported(tmp_path):
     path = tmp_path / "s"
     path.write_text("mine")
-    server = GrpcServer(Echo(), options=GrpcServerOptions(socket_path=path))
+    server = new_server(Echo(), options=GrpcServerOptions(socket_path=path))
     with pytest.raises(UserError, match="this is not a socket"):
         await server.start()
     assert path.read_text() == "mine"

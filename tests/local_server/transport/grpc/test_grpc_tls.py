@@ -4,7 +4,7 @@ import grpc
 import grpc.aio
 import pytest
 from cloudserve.local_server.status import Code, StatusError
-from cloudserve.local_server.transport.grpc.server import GrpcServer, GrpcServerOptions
+from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.tls import read_ssl_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cloudserve.errors import UserError
 
 from ..certificates import Signed, config_text
-from .grpc_echo import Echo, ask, in_loop, refusal, serving
+from .grpc_echo import Echo, ask, in_loop, new_server, refusal, serving
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def secure(server, authority, client=None):
     return grpc.aio.secure_channel(f"localhost:{server.port}", credentials)
 
 
+@pytest.mark.usefixtures("transport")
 @in_loop
 async def test_clients_that_trust_the_certificate_are_served(
     config_file, authority, server_identity
@@ -58,6 +59,7 @@ async def test_clients_that_trust_the_certificate_are_served(
             assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
 
 
+@pytest.mark.usefixtures("transport")
 @in_loop
 async def test_with_client_verify_a_client_shows_a_certificate_of_custom_ca(
     config_file, authority, server_identity
@@ -78,6 +80,7 @@ async def test_with_client_verify_a_client_shows_a_certificate_of_custom_ca(
             assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
 
 
+@pytest.mark.usefixtures("transport")
 @in_loop
 async def test_the_unix_socket_speaks_tls_too(config_file, tmp_path, authority, server_identity):
     file = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
@@ -92,10 +95,11 @@ async def test_the_unix_socket_speaks_tls_too(config_file, tmp_path, authority, 
         assert await ask(channel, "Say", "hello") == "hello"
 
 
+@pytest.mark.usefixtures("transport")
 @in_loop
 async def test_a_key_that_is_not_the_certificates_opens_no_port(config_file, server_identity):
     path = config_file(server_key=Signed("x").key, server_cert=server_identity.certificate)
-    server = GrpcServer(Echo(), options=GrpcServerOptions(tls=read_ssl_config(path)))
+    server = new_server(Echo(), options=GrpcServerOptions(tls=read_ssl_config(path)))
     with pytest.raises(UserError) as caught:
         await server.start()
     assert "that key and certificate belong together" in caught.value.hint

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -18,10 +19,11 @@ from cloudserve.local_server.protocols.tfserving.grpc.services import TfServingG
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError
-from cloudserve.local_server.transport.grpc.server import GrpcServer
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 from tests.local_server.signature_defs import definitions
+
+from .transports import TRANSPORTS, Chosen
 
 PATIENCE = 60.0  # for what must come; nothing waits for it that passes
 X = np.array([1.0, 2.0, 5.0], np.float32)
@@ -162,7 +164,7 @@ class Served:
     """A gRPC server in the thread of its loop, and what is behind it."""
 
     app: TfServingGrpc
-    server: GrpcServer
+    server: Any
     manager: Manager
     core: ServerCore
     loop: asyncio.AbstractEventLoop
@@ -205,7 +207,7 @@ def serving(configs, *, loader=load, threads=8, check_methods=False, fixed=False
         core = ServerCore(manager, lifecycle, FileSystemSource(lifecycle.aspire))
         inference = Inference(manager, executor, check_methods=check_methods)
         app = TfServingGrpc(inference, None if fixed else core, **options)
-        served = Served(app, GrpcServer(app), manager, core, loop)
+        served = Served(app, Chosen.server(app), manager, core, loop)
         unlabelled = [ModelConfig(each.name, each.base_path, policy=All()) for each in configs]
         try:
             served.do(core.reload(ModelServerConfig(tuple(unlabelled)), PATIENCE))
@@ -221,6 +223,13 @@ def serving(configs, *, loader=load, threads=8, check_methods=False, fixed=False
             loop.close()
 
 
+@pytest.fixture(scope="module", params=TRANSPORTS, autouse=True)
+def transport(request):
+    """Serve over each transport in turn."""
+    Chosen.server = TRANSPORTS[request.param]
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory) -> Path:
     """Make a base path for each model of MODELS."""
@@ -232,7 +241,7 @@ def model_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(model_folder):
+def served(transport, model_folder):
     """Serve half (1 is stable), same and examples."""
     configs = model_config(model_folder, "same", "examples")
     configs += model_config(model_folder, "half", stable=1, canary=2)

@@ -44,7 +44,7 @@ def about(request, name, signature="", *xs, **choice):
 
 
 @pytest.fixture(scope="module")
-def real(shared_models):
+def real(transport, shared_models):
     """Serve real models whose signatures parse Examples."""
     from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 

@@ -133,7 +133,7 @@ def test_one_value_stands_for_a_whole_tensor(predictions, ask):
 
 
 @pytest.fixture(scope="module")
-def real(shared_models):
+def real(transport, shared_models):
     """Serve a real model, with the check of method names."""
     from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 

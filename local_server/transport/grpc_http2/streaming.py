@@ -1,0 +1,182 @@
+"""A call of many messages, on an HTTP/2 stream.
+
+Requests stay unread until the method asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from google.protobuf.message import DecodeError
+
+from ...status import Code, StatusError
+from ..grpc_types import Call, Message
+from ..http2.server_state import ServerState
+from ..http2.stream import Stream
+from .limits import MessageLimits
+from .messages import PREFIX_SIZE, MessageReader, inflate, prefix
+from .routes import Route, StreamMethod
+from .wire import HEAD, OK_TRAILERS, status_only, status_trailers
+
+logger = logging.getLogger(__name__)
+
+_END_SECONDS = 0.1
+
+
+class StreamingCall:
+    """Receives requests, and sends the responses of the method's task."""
+
+    __slots__ = (
+        "_has_head",
+        "_has_more",
+        "_is_stopping",
+        "_limits",
+        "_method",
+        "_reader",
+        "_route",
+        "_server",
+        "_stream",
+        "_unreleased",
+        "awaits_body",
+        "task",
+    )
+
+    def __init__(
+        self,
+        state: ServerState,
+        stream: Stream,
+        route: Route,
+        method: StreamMethod,
+        limits: MessageLimits,
+    ) -> None:
+        self.awaits_body = False
+        self._server = state
+        self._stream = stream
+        self._route = route
+        self._method = method
+        self._limits = limits
+        self._reader = MessageReader(limits.receive)
+        self._unreleased = 0
+        self._has_more = asyncio.Event()
+        self._has_head = False
+        self._is_stopping = False
+        self.task = state.loop.create_task(self._run())
+        state.run(self.task)
+
+    def data(self, content: bytes) -> None:
+        """Take a part of the requests."""
+        self._reader.feed(content)
+        self._unreleased += len(content)
+        self._has_more.set()
+
+    def end(self) -> None:
+        """Handle the end of the requests."""
+        self._has_more.set()
+
+    def gone(self) -> None:
+        """Cancel the work."""
+        self.task.cancel()
+
+    def stop(self) -> None:
+        """End the call: the server stops."""
+        self._is_stopping = True
+        self.task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            await self._respond_or_wait()
+        except StatusError as error:
+            self._end(error.code, error.message)
+        except asyncio.CancelledError:
+            if self._stream.is_closed:
+                raise
+            if self._is_stopping:
+                self._end(Code.UNAVAILABLE, "the server stops")
+            else:
+                self._end(Code.CANCELLED, "the call was cancelled")
+        except Exception:
+            logger.exception("%s failed", self._route.path)
+            self._end(Code.INTERNAL, "the server failed; its log says why")
+
+    async def _respond_or_wait(self) -> None:
+        try:
+            await self._respond()
+        except StatusError:
+            await self._let_client_end()
+            raise
+
+    async def _respond(self) -> None:
+        route = self._route
+        call = Call(route.path, route.metadata, route.timeout, self._stream.peer)
+        try:
+            async with asyncio.timeout(route.timeout) as limit:
+                if self._method.admit is not None:
+                    self._method.admit(call)
+                async for response in self._method.handle(call, self._requests()):
+                    await self._send(response)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded") from error
+        self._send_head()
+        self._stream.send_head(OK_TRAILERS, end=True)
+
+    async def _requests(self) -> AsyncIterator[Message]:
+        while True:
+            while (message := self._reader.next()) is not None:
+                compressed, body = message
+                self._release(PREFIX_SIZE + len(body))
+                if compressed:
+                    arguments = (self._route.encoding, body, self._limits.receive)
+                    body = await asyncio.to_thread(inflate, *arguments)
+                yield self._decode(body)
+            # A message may be larger than the window.
+            self._release(self._unreleased)
+            if self._stream.remote_ended:
+                if not self._reader.is_empty:
+                    raise StatusError(Code.INTERNAL, "the last request is cut short")
+                return
+            self._has_more.clear()
+            await self._has_more.wait()
+
+    def _release(self, count: int) -> None:
+        count = min(count, self._unreleased)
+        self._unreleased -= count
+        self._stream.release(count)
+
+    def _decode(self, body: bytes) -> Message:
+        try:
+            return self._method.request.FromString(body)
+        except DecodeError as error:
+            text = f"the request is not a {self._method.request.DESCRIPTOR.full_name}: {error}"
+            raise StatusError(Code.INVALID_ARGUMENT, text) from error
+
+    async def _send(self, response: Message) -> None:
+        data = response.SerializeToString()
+        self._limits.check_sent(len(data))
+        self._send_head()
+        self._stream.send_data(prefix(len(data)) + data)
+        await self._stream.sent()
+
+    def _send_head(self) -> None:
+        if not self._has_head:
+            self._has_head = True
+            self._stream.send_head(HEAD)
+
+    async def _let_client_end(self) -> None:
+        """Wait briefly for the end of the requests.
+
+        A client of grpcio.aio that gets its status while it is sending reports INTERNAL instead.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                while not self._stream.remote_ended:
+                    self._has_more.clear()
+                    await self._has_more.wait()
+
+    def _end(self, code: Code, message: str) -> None:
+        block = (status_trailers if self._has_head else status_only)(code, message)
+        self._stream.send_head(block, end=True)

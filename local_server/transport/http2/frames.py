@@ -1,0 +1,146 @@
+"""Frames as bytes: read incrementally, written whole. Source: RFC 9113, sections 4 and 6.
+
+A parsed frame is a plain tuple: a named one would double the time of parsing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final, TypeAlias
+
+from .errors import ErrorCode, frame_size_error, protocol_error
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""The first bytes of a client (section 3.4)."""
+
+DATA: Final = 0x0
+HEADERS: Final = 0x1
+PRIORITY: Final = 0x2
+RST_STREAM: Final = 0x3
+SETTINGS: Final = 0x4
+PUSH_PROMISE: Final = 0x5
+PING: Final = 0x6
+GOAWAY: Final = 0x7
+WINDOW_UPDATE: Final = 0x8
+CONTINUATION: Final = 0x9
+
+ACK: Final = 0x1
+END_STREAM: Final = 0x1
+END_HEADERS: Final = 0x4
+PADDED: Final = 0x8
+HAS_PRIORITY: Final = 0x20
+
+MAX_STREAM_ID: Final = 2**31 - 1
+MAX_WINDOW: Final = 2**31 - 1
+DEFAULT_WINDOW: Final = 65_535
+DEFAULT_FRAME_SIZE: Final = 16_384
+MAX_FRAME_SIZE: Final = 2**24 - 1
+
+Frame: TypeAlias = tuple[int, int, int, bytes]
+"""Type, flags, stream identifier, payload."""
+
+_HEAD = Struct(">HBBBL")
+_HEAD_SIZE = 9
+_PRIORITY_SIZE = 5
+_RESERVED_BIT = 0x7FFFFFFF
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames."""
+
+    __slots__ = ("_max_size", "_rest")
+
+    def __init__(self, max_size: int = DEFAULT_FRAME_SIZE) -> None:
+        """Accept payloads of at most `max_size` bytes."""
+        self._max_size = max_size
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the complete frames, and keep the rest.
+
+        Raises ConnectionFault for a frame that is too large, as soon as its length is known; the
+        frames before it are yielded first.
+        """
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        at, end = 0, len(data)
+        while end - at >= _HEAD_SIZE:
+            high, low, kind, flags, stream_id = _HEAD.unpack_from(data, at)
+            length = high << 8 | low
+            if length > self._max_size:
+                raise frame_size_error(f"a frame of {length} bytes")
+            stop = at + _HEAD_SIZE + length
+            if stop > end:
+                break
+            payload = data[at + _HEAD_SIZE : stop]
+            at = stop
+            yield kind, flags, stream_id & _RESERVED_BIT, payload
+        self._rest = data[at:]
+
+
+def unpad(flags: int, payload: bytes) -> bytes:
+    """Return the content of a DATA or HEADERS payload without its padding."""
+    if not flags & PADDED:
+        return payload
+    if not payload:
+        raise frame_size_error("a padded frame without a pad length")
+    padding = payload[0]
+    if padding >= len(payload):
+        raise protocol_error("more padding than payload")
+    return payload[1 : len(payload) - padding]
+
+
+def header_fragment(flags: int, payload: bytes) -> bytes:
+    """Return the part of a header block in a HEADERS payload; its priority is ignored."""
+    content = unpad(flags, payload)
+    if not flags & HAS_PRIORITY:
+        return content
+    if len(content) < _PRIORITY_SIZE:
+        raise frame_size_error("a HEADERS frame shorter than its priority")
+    return content[_PRIORITY_SIZE:]
+
+
+def head(kind: int, flags: int, stream_id: int, length: int) -> bytes:
+    """Return the nine bytes before a payload."""
+    return _HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)
+
+
+def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
+    """Return a frame."""
+    return head(kind, flags, stream_id, len(payload)) + payload
+
+
+def header_frames(stream_id: int, block: bytes, *, end: bool, max_size: int) -> bytes:
+    """Return a header block as HEADERS and, if it is larger than a frame, CONTINUATION."""
+    flags = END_STREAM if end else 0
+    if len(block) <= max_size:
+        return frame(HEADERS, flags | END_HEADERS, stream_id, block)
+    parts = [block[at : at + max_size] for at in range(0, len(block), max_size)]
+    first, *middle, last = parts
+    frames = [frame(HEADERS, flags, stream_id, first)]
+    frames += [frame(CONTINUATION, 0, stream_id, part) for part in middle]
+    frames.append(frame(CONTINUATION, END_HEADERS, stream_id, last))
+    return b"".join(frames)
+
+
+def rst_stream(stream_id: int, code: ErrorCode) -> bytes:
+    """Return a RST_STREAM frame."""
+    return frame(RST_STREAM, 0, stream_id, code.to_bytes(4, "big"))
+
+
+def window_update(stream_id: int, increment: int) -> bytes:
+    """Return a WINDOW_UPDATE frame; stream 0 is the connection."""
+    return frame(WINDOW_UPDATE, 0, stream_id, increment.to_bytes(4, "big"))
+
+
+def ping(payload: bytes, *, ack: bool = False) -> bytes:
+    """Return a PING frame of eight bytes."""
+    return frame(PING, ACK if ack else 0, 0, payload)
+
+
+def goaway(last_stream_id: int, code: ErrorCode, text: str = "") -> bytes:
+    """Return a GOAWAY frame; the text is for readers of traces."""
+    payload = last_stream_id.to_bytes(4, "big") + code.to_bytes(4, "big") + text.encode()
+    return frame(GOAWAY, 0, 0, payload)

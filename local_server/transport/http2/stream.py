@@ -1,0 +1,141 @@
+"""A request and its response, as the application of a connection sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from .errors import ErrorCode
+from .frames import DATA, END_STREAM, HEADERS
+from .request_head import RequestHead
+
+Pending = tuple[int, int, bytes | memoryview]
+"""Type, flags and payload of a queued frame: DATA, or a header block as HEADERS."""
+
+
+class Receiver(Protocol):
+    """Takes the body of a request. Called in the loop's thread; must not raise."""
+
+    awaits_body: bool
+    """Whether a client that sends nothing for too long is disconnected."""
+
+    def data(self, content: bytes) -> None:
+        """Take a part of the body, which may be empty; call `Stream.release` when it is used."""
+        ...
+
+    def end(self) -> None:
+        """Handle the end of the body."""
+        ...
+
+    def gone(self) -> None:
+        """Handle a reset of the stream or the loss of the connection: no response can be sent."""
+        ...
+
+
+class Application(Protocol):
+    """The application of a connection."""
+
+    def open(self, stream: Stream, head: RequestHead) -> Receiver:
+        """Begin a request, which may be answered immediately or later. Must not raise."""
+        ...
+
+
+class Link(Protocol):
+    """The connection, as its streams see it."""
+
+    peer: str
+
+    def answer(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
+        """Send a complete response."""
+        ...
+
+    def enqueue(self, stream: Stream, item: Pending) -> None:
+        """Queue a frame of a stream."""
+        ...
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """Close a stream with RST_STREAM."""
+        ...
+
+    def release(self, stream: Stream, count: int) -> None:
+        """Let the client send `count` more bytes."""
+        ...
+
+
+class Stream:
+    """One request of a connection. Header blocks are encoded (`header_blocks.encode`)."""
+
+    __slots__ = (
+        "_link",
+        "_sent",
+        "body_left",
+        "is_closed",
+        "is_queued",
+        "moved",
+        "moved_at",
+        "number",
+        "pending",
+        "receive_window",
+        "receiver",
+        "remote_ended",
+        "send_window",
+        "unreleased",
+    )
+
+    def __init__(self, link: Link, number: int, send_window: int, receive_window: int) -> None:
+        self._link = link
+        self.number = number
+        self.send_window = send_window
+        self.receive_window = receive_window
+        self.unreleased = 0
+        self.body_left: int | None = None
+        self.pending: deque[Pending] = deque()
+        self.is_queued = False
+        self.is_closed = False
+        self.remote_ended = False
+        self.moved = True
+        self.moved_at = 0.0
+        self.receiver: Receiver | None = None
+        self._sent: asyncio.Future[None] | None = None
+
+    @property
+    def peer(self) -> str:
+        """Return the client's address, as gRPC writes addresses."""
+        return self._link.peer
+
+    def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
+        """Send a complete response: a header block, a body and a block of trailers."""
+        if not self.is_closed:
+            self._link.answer(self, head, body, trailers)
+
+    def send_head(self, block: bytes, *, end: bool = False) -> None:
+        """Send a header block: the first one, or with `end` the last or only one."""
+        if not self.is_closed:
+            self._link.enqueue(self, (HEADERS, END_STREAM if end else 0, block))
+
+    def send_data(self, content: bytes) -> None:
+        """Send a part of the response's body, as fast as the client reads it."""
+        if not self.is_closed:
+            self._link.enqueue(self, (DATA, 0, content))
+
+    def reset(self, code: ErrorCode) -> None:
+        """End the stream without a response; its receiver is not notified."""
+        if not self.is_closed:
+            self._link.reset(self, code)
+
+    def release(self, count: int) -> None:
+        """Report `count` bytes of the body as used: the client may send as many more."""
+        if not (self.is_closed or self.remote_ended):
+            self._link.release(self, count)
+
+    async def sent(self) -> None:
+        """Wait until all queued frames are written, or the stream is closed."""
+        if self.pending and not self.is_closed:
+            self._sent = asyncio.get_running_loop().create_future()
+            await self._sent
+
+    def wake(self) -> None:
+        """End the wait of `sent`."""
+        if self._sent is not None and not self._sent.done():
+            self._sent.set_result(None)

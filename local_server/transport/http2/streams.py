@@ -1,0 +1,87 @@
+"""The open and closed streams of one connection. Source: RFC 9113, section 5.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .errors import ErrorCode, StreamFault, protocol_error
+from .stream import Stream
+
+_MOST_ABANDONED = 4096
+
+
+class Streams:
+    """Open streams by their numbers.
+
+    An abandoned stream was closed by the server before its client had ended it: its frames in
+    transit are ignored. Its value is whether RST_STREAM was sent.
+    """
+
+    __slots__ = ("_abandoned", "_open", "last")
+
+    def __init__(self) -> None:
+        self._open: dict[int, Stream] = {}
+        self._abandoned: dict[int, bool] = {}
+        self.last = 0
+        """The highest number that a client has used."""
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(tuple(self._open.values()))
+
+    def get(self, number: int) -> Stream | None:
+        """Return an open stream."""
+        return self._open.get(number)
+
+    def check_new(self, number: int) -> None:
+        """Record the number of a new stream. Raises ConnectionFault for an invalid one."""
+        if number % 2 == 0:
+            raise protocol_error(f"a client opens stream {number}")
+        self.last = number
+
+    def add(self, stream: Stream) -> None:
+        """Keep an open stream."""
+        self._open[stream.number] = stream
+
+    def close(self, stream: Stream, *, is_told: bool = True) -> None:
+        """Remove a stream; frames that its client may still send are ignored."""
+        stream.is_closed = True
+        stream.pending.clear()
+        stream.wake()
+        del self._open[stream.number]
+        if not stream.remote_ended:
+            self.abandon(stream.number, is_told=is_told)
+
+    def abandon(self, number: int, *, is_told: bool = True) -> None:
+        """Ignore further frames of a stream."""
+        self._abandoned[number] = is_told
+        if len(self._abandoned) > _MOST_ABANDONED:
+            del self._abandoned[next(iter(self._abandoned))]
+
+    def tell_once(self, number: int) -> bool:
+        """Return whether RST_STREAM must still be sent for an abandoned stream."""
+        if self._abandoned.get(number, True):
+            return False
+        self._abandoned[number] = True
+        return True
+
+    def find(self, number: int, what: str) -> Stream | None:
+        """Return the stream of a frame, or None if it is abandoned and the frame must be ignored.
+
+        Raises ConnectionFault for a stream that was never opened, StreamFault for one that its
+        client has ended.
+        """
+        stream = self._open.get(number)
+        if stream is not None:
+            return stream
+        self.check_used(number, what)
+        if number in self._abandoned:
+            return None
+        raise StreamFault(number, ErrorCode.STREAM_CLOSED, f"{what} on a closed stream")
+
+    def check_used(self, number: int, what: str) -> None:
+        """Raise ConnectionFault for a stream that was never opened."""
+        if number == 0 or number % 2 == 0 or number > self.last:
+            raise protocol_error(f"{what} on stream {number}, which is not open")

@@ -1,0 +1,20 @@
+"""Servers of echoes."""
+
+import pytest
+
+from .h2_client import Served, limits
+
+
+@pytest.fixture
+def serve(loop):
+    """Start servers; at the end see that no connection and no task is left."""
+    started = []
+
+    def start(**changed):
+        served = Served(loop, limits(**changed))
+        started.append(served)
+        return served
+
+    yield start
+    for served in started:
+        served.close()
