@@ -14,7 +14,7 @@ from .unary import UnaryCall
 from .wire import status_only
 
 
-class Ignored:
+class DiscardedBody:
     """Receives the rest of an answered request."""
 
     awaits_body = False
@@ -25,7 +25,7 @@ class Ignored:
     def end(self) -> None:
         """Ignore the end of the body."""
 
-    def gone(self) -> None:
+    def aborted(self) -> None:
         """Ignore the end of the stream."""
 
 
@@ -45,13 +45,13 @@ class GrpcRequests:
     def open(self, stream: Stream, head: RequestHead) -> Receiver:
         """Begin a call, or refuse it."""
         assert self._server is not None
-        route = head.note
+        route = head.app_data
         if not isinstance(route, Route | Refusal):
             route = find_route(self._methods, head, self._server.limits.header_list)
-            head.note = route
+            head.app_data = route
         if isinstance(route, Refusal):
             _refuse(stream, route)
-            return Ignored()
+            return DiscardedBody()
         if isinstance(route.method, Method):
             return UnaryCall(self._server, stream, route, route.method, self._limits)
         call = StreamingCall(self._server, stream, route, route.method, self._limits)

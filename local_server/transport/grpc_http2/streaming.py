@@ -76,7 +76,7 @@ class StreamingCall:
         """Handle the end of the requests."""
         self._has_more.set()
 
-    def gone(self) -> None:
+    def aborted(self) -> None:
         """Cancel the work."""
         self.task.cancel()
 

@@ -15,19 +15,20 @@ from .routes import Route
 from .wire import HEAD, OK_TRAILERS, status_only
 
 # A message grows up to a thousand times when it is decompressed; from this size on, in a thread.
-_LARGE = 4096
-_ONE_MESSAGE = "the method takes one message"
+_INFLATE_INLINE = 4096
+_CARDINALITY = "the method takes one message"
 
 
 class UnaryCall:
     """Receives a request, and sends the response of its task."""
 
     __slots__ = (
-        "_came",
+        "_is_refused",
         "_limits",
         "_message",
         "_method",
         "_reader",
+        "_received_at",
         "_route",
         "_server",
         "_stream",
@@ -52,11 +53,14 @@ class UnaryCall:
         self._reader = MessageReader(limits.receive)
         self._message: tuple[bool, bytes] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._came = state.loop.time()
+        self._is_refused = False
+        self._received_at = state.loop.time()
 
     def data(self, content: bytes) -> None:
         """Take a part of the message."""
         self._stream.release(len(content))
+        if self._is_refused:
+            return
         try:
             self._reader.feed(content)
             if self._message is None:
@@ -65,24 +69,27 @@ class UnaryCall:
             self._refuse(error)
             return
         if self._message is not None and not self._reader.is_empty:
-            self._refuse(StatusError(Code.UNIMPLEMENTED, _ONE_MESSAGE))
+            self._refuse(StatusError(Code.UNIMPLEMENTED, _CARDINALITY))
 
     def end(self) -> None:
         """Answer."""
+        if self._is_refused:
+            return
         if self._message is None or not self._reader.is_empty:
-            self._refuse(StatusError(Code.UNIMPLEMENTED, _ONE_MESSAGE))
+            self._refuse(StatusError(Code.UNIMPLEMENTED, _CARDINALITY))
             return
         compressed, body = self._message
         self._message = None
         self._task = self._server.loop.create_task(self._answer(body, compressed=compressed))
         self._server.run(self._task)
 
-    def gone(self) -> None:
+    def aborted(self) -> None:
         """Cancel the work."""
         if self._task is not None:
             self._task.cancel()
 
     def _refuse(self, error: StatusError) -> None:
+        self._is_refused = True
         self._stream.send_head(status_only(error.code, error.message), end=True)
 
     async def _answer(self, body: bytes, *, compressed: bool) -> None:
@@ -104,10 +111,10 @@ class UnaryCall:
 
     async def _inflate(self, body: bytes) -> bytes:
         encoding, limit = self._route.encoding, self._limits.receive
-        if len(body) < _LARGE:
+        if len(body) < _INFLATE_INLINE:
             return inflate(encoding, body, limit)
         return await asyncio.to_thread(inflate, encoding, body, limit)
 
     def _seconds_left(self) -> float | None:
         timeout = self._route.timeout
-        return None if timeout is None else timeout - (self._server.loop.time() - self._came)
+        return None if timeout is None else timeout - (self._server.loop.time() - self._received_at)

@@ -38,12 +38,12 @@ class Connection(asyncio.Protocol):
         self._app = state.app
         self._limits = state.limits
         self._streams = Streams()
-        self._is_over = False
+        self._is_closing = False
         self._draining_since: float | None = None
-        self._has_read = True
+        self._has_received = True
         self._ping_sent_at: float | None = None
-        self._born = self._active_at = self._read_at = state.loop.time()
-        self._write_moved_at = self._over_at = self._born
+        self._opened_at = self._active_at = self._received_at = state.loop.time()
+        self._write_progress_at = self._closing_since = self._opened_at
         self.peer = ""
 
     # Called by the loop.
@@ -54,13 +54,13 @@ class Connection(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(self._limits.write_buffer)
         self.peer = peer_name(transport)
-        self._out = WriteFlow(transport, self._server.loop, self._limits, self._answered)
+        self._out = WriteFlow(transport, self._server.loop, self._limits, self._response_sent)
         self._in = FrameHandler(self, self._out, self._streams, self._limits, self._server.loop)
         self._server.join(self)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and not _speaks_http2(tls):
             logger.info("no HTTP/2 with %s: the client did not agree to h2 by ALPN", self.peer)
-            self._is_over = True
+            self._is_closing = True
             transport.close()
             return
         self._out.control(settings_frame(_own_settings(self._server)))
@@ -70,8 +70,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle received bytes, frame by frame."""
-        self._has_read = True
-        if not self._is_over:
+        self._has_received = True
+        if not self._is_closing:
             try:
                 self._in.take(data)
             except ConnectionFault as fault:
@@ -83,14 +83,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Report the lost client to the receivers of its open requests."""
-        self._is_over = True
+        self._is_closing = True
         self._close_streams()
         self._server.leave(self)
 
     def pause_writing(self) -> None:
         """Keep further responses at their streams."""
         self._out.pause()
-        self._write_moved_at = self._server.loop.time()
+        self._write_progress_at = self._server.loop.time()
 
     def resume_writing(self) -> None:
         """Continue with the queued frames."""
@@ -104,20 +104,20 @@ class Connection(asyncio.Protocol):
         A first GOAWAY allows for requests in transit; when the client has answered the PING behind
         it, the second names the last accepted request (RFC 9113, section 6.8).
         """
-        if self._draining_since is None and not self._is_over:
+        if self._draining_since is None and not self._is_closing:
             self._draining_since = self._server.loop.time()
             self._control(frames.goaway(frames.MAX_STREAM_ID, ErrorCode.NO_ERROR))
             self._control(frames.ping(_DRAIN_PING))
 
     def abort(self) -> None:
         """Close immediately."""
-        self._is_over = self._in.is_over = True
+        self._is_closing = self._in.is_closing = True
         self._transport.abort()
 
     def sweep(self, now: float) -> None:
         """Close if a timeout has expired, and reset stalled streams."""
-        if self._is_over:
-            if now - self._over_at > self._limits.linger_seconds:
+        if self._is_closing:
+            if now - self._closing_since > self._limits.linger_seconds:
                 self._transport.abort()
             return
         reason = self._overdue(now)
@@ -128,22 +128,22 @@ class Connection(asyncio.Protocol):
         self._sweep_streams(now)
         self._keep_alive(now)
         if self._draining_since is not None and now - self._draining_since > _DRAIN_SECONDS:
-            self._end_drain()
-            self._look_for_end()
+            self._finish_drain()
+            self._close_if_drained()
         elif not self._streams and now - self._active_at > self._limits.idle_seconds:
             self.stop()
 
     def _overdue(self, now: float) -> str:
         limits = self._limits
-        if not self._in.has_settings and now - self._born > limits.handshake_seconds:
+        if not self._in.has_settings and now - self._opened_at > limits.handshake_seconds:
             return "no SETTINGS came"
         block_since = self._in.block_since
         if block_since is not None and now - block_since > limits.header_seconds:
             return "a header block was not completed"
         if self._out.paused:
             if self._out.progressed():
-                self._write_moved_at = now
-            elif now - self._write_moved_at > limits.stall_seconds:
+                self._write_progress_at = now
+            elif now - self._write_progress_at > limits.stall_seconds:
                 return "the client does not read"
         sent_at = self._ping_sent_at
         if sent_at is not None and now - sent_at > limits.keepalive_timeout_seconds:
@@ -151,10 +151,12 @@ class Connection(asyncio.Protocol):
         return ""
 
     def _keep_alive(self, now: float) -> None:
-        if self._has_read:
-            self._has_read = False
-            self._read_at = now
-        elif self._ping_sent_at is None and now - self._read_at > self._limits.keepalive_seconds:
+        if self._has_received:
+            self._has_received = False
+            self._received_at = now
+        elif (
+            self._ping_sent_at is None and now - self._received_at > self._limits.keepalive_seconds
+        ):
             self._ping_sent_at = now
             self._control(frames.ping(_KEEPALIVE_PING))
 
@@ -164,9 +166,9 @@ class Connection(asyncio.Protocol):
         for stream in self._streams:
             receiver = stream.receiver
             waits = receiver is not None and receiver.awaits_body and not stream.remote_ended
-            if stream.moved or not (waits or stream.pending):
-                stream.moved, stream.moved_at = False, now
-            elif now - stream.moved_at > self._limits.stall_seconds:
+            if stream.has_progress or not (waits or stream.pending):
+                stream.has_progress, stream.progress_at = False, now
+            elif now - stream.progress_at > self._limits.stall_seconds:
                 self.drop(stream, ErrorCode.CANCEL)
 
     # Called by streams.
@@ -183,7 +185,7 @@ class Connection(asyncio.Protocol):
         """Close a stream with RST_STREAM."""
         self._streams.close(stream)
         self._control(frames.rst_stream(stream.number, code))
-        self._look_for_end()
+        self._close_if_drained()
 
     def release(self, stream: Stream, count: int) -> None:
         """Widen a stream's window once half of it is used."""
@@ -193,10 +195,10 @@ class Connection(asyncio.Protocol):
             self._control(frames.window_update(stream.number, stream.unreleased))
             stream.unreleased = 0
 
-    def _answered(self, stream: Stream) -> None:
+    def _response_sent(self, stream: Stream) -> None:
         # A RST_STREAM immediately after the response would make grpcio's client lose the status.
-        self._streams.close(stream, is_told=False)
-        self._look_for_end()
+        self._streams.close(stream, reset_sent=False)
+        self._close_if_drained()
 
     # Called by the frame handler.
 
@@ -210,21 +212,21 @@ class Connection(asyncio.Protocol):
         """Close a stream with RST_STREAM, and notify its receiver."""
         self.reset(stream, code)
         if stream.receiver is not None:
-            stream.receiver.gone()
+            stream.receiver.aborted()
 
     def was_reset(self, stream: Stream) -> None:
         """Close a stream after its client has reset it."""
         stream.remote_ended = True
         self._streams.close(stream)
         if stream.receiver is not None:
-            stream.receiver.gone()
-        self._look_for_end()
+            stream.receiver.aborted()
+        self._close_if_drained()
 
-    def heard(self, payload: bytes) -> None:
+    def ping_acknowledged(self, payload: bytes) -> None:
         """Handle the response to a PING."""
         self._ping_sent_at = None
         if payload == _DRAIN_PING and self._draining_since is not None:
-            self._end_drain()
+            self._finish_drain()
 
     # Closing.
 
@@ -235,7 +237,7 @@ class Connection(asyncio.Protocol):
             self._fail(fault)
 
     def _fail(self, fault: ConnectionFault) -> None:
-        if self._is_over:
+        if self._is_closing:
             return
         logger.info(
             "the connection of %s is closed: %s (%s)", self.peer, fault.text, fault.code.name
@@ -245,31 +247,31 @@ class Connection(asyncio.Protocol):
             return
         self._finish(fault.code, fault.text)
 
-    def _end_drain(self) -> None:
-        if self._in.takes_new:
-            self._in.takes_new = False
+    def _finish_drain(self) -> None:
+        if self._in.accepts_streams:
+            self._in.accepts_streams = False
             self._control(frames.goaway(self._streams.last, ErrorCode.NO_ERROR))
-            self._look_for_end()
+            self._close_if_drained()
 
-    def _look_for_end(self) -> None:
-        if not (self._in.takes_new or self._streams) and not self._is_over:
+    def _close_if_drained(self) -> None:
+        if not (self._in.accepts_streams or self._streams) and not self._is_closing:
             self._server.loop.call_soon(self._close_when_sent)
 
     def _close_when_sent(self) -> None:
-        if not self._is_over and self._out.is_empty:
-            self._is_over = True
+        if not self._is_closing and self._out.is_empty:
+            self._is_closing = True
             self._end_sending()
 
     def _finish(self, code: ErrorCode, text: str) -> None:
         """Send GOAWAY with the reason, and give the client time to read it."""
-        self._is_over = True
+        self._is_closing = True
         self._close_streams()
         self._out.finish(frames.goaway(self._streams.last, code, text))
         self._end_sending()
 
     def _end_sending(self) -> None:
-        self._in.is_over = True
-        self._over_at = self._server.loop.time()
+        self._in.is_closing = True
+        self._closing_since = self._server.loop.time()
         if self._transport.can_write_eof() and not self._transport.is_closing():
             # Closing with unread bytes would reset the connection: the client would lose data.
             self._transport.write_eof()
@@ -280,7 +282,7 @@ class Connection(asyncio.Protocol):
         for stream in self._streams:
             self._streams.close(stream)
             if stream.receiver is not None:
-                stream.receiver.gone()
+                stream.receiver.aborted()
 
 
 def _own_settings(state: ServerState) -> Mapping[Setting, int]:

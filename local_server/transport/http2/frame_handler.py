@@ -37,7 +37,7 @@ class Owner(Link, Protocol):
         """Close a stream after its client has reset it."""
         ...
 
-    def heard(self, payload: bytes) -> None:
+    def ping_acknowledged(self, payload: bytes) -> None:
         """Handle the response to a PING."""
         ...
 
@@ -74,9 +74,9 @@ class FrameHandler:
         """The time when the incomplete header block began; None if there is none."""
         self.has_settings = False
         """Whether the client has sent its preface and the SETTINGS after it."""
-        self.takes_new = True
+        self.accepts_streams = True
         """Whether further streams are opened; otherwise they are ignored."""
-        self.is_over = False
+        self.is_closing = False
         """Whether further frames are ignored."""
 
     @property
@@ -89,7 +89,7 @@ class FrameHandler:
         if self._preface_left:
             data = self._take_preface(data)
         for kind, flags, number, payload in self._reader.feed(data):
-            if self.is_over:
+            if self.is_closing:
                 return
             try:
                 self._take(kind, flags, number, payload)
@@ -110,7 +110,7 @@ class FrameHandler:
             if kind != frames.SETTINGS or flags & ACK:
                 raise protocol_error("the first frame is not SETTINGS")
             self.has_settings = True
-        step = self._STEPS.get(kind)
+        step = self._HANDLERS.get(kind)
         if step is None:
             self._idle_frames.spend(self._loop.time())
         else:
@@ -123,7 +123,7 @@ class FrameHandler:
             self._idle_frames.spend(self._loop.time())
         stream = self._streams.find(number, "DATA")
         if stream is None:
-            if not ends and self._streams.tell_once(number):
+            if not ends and self._streams.needs_reset(number):
                 # It is answered: the rest of the request is not needed (RFC 9113, 8.1).
                 self._out.control(frames.rst_stream(number, ErrorCode.NO_ERROR))
             return
@@ -132,7 +132,7 @@ class FrameHandler:
         stream.receive_window -= len(payload)
         if stream.receive_window < 0:
             raise StreamFault(number, ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the window")
-        stream.moved = True
+        stream.has_progress = True
         content = frames.unpad(flags, payload)
         if len(content) != len(payload):
             stream.release(len(payload) - len(content))
@@ -194,7 +194,7 @@ class FrameHandler:
             head = self._blocks.request(block)
         except MalformedError as error:
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, str(error)) from error
-        if not self.takes_new:
+        if not self.accepts_streams:
             self._streams.abandon(number)
         elif len(self._streams) >= self._limits.streams:
             raise StreamFault(number, ErrorCode.REFUSED_STREAM, "too many streams")
@@ -228,7 +228,7 @@ class FrameHandler:
         except MalformedError as error:
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, str(error)) from error
         self._count_body(stream, 0, ends=True)
-        stream.remote_ended = stream.moved = True
+        stream.remote_ended = stream.has_progress = True
         assert stream.receiver is not None
         stream.receiver.end()
 
@@ -275,7 +275,7 @@ class FrameHandler:
             self._pings.spend(self._loop.time())
             self._out.control(frames.ping(payload, ack=True))
         else:
-            self._owner.heard(payload)
+            self._owner.ping_acknowledged(payload)
 
     def _take_goaway(self, _flags: int, number: int, payload: bytes) -> None:
         if number:
@@ -307,6 +307,8 @@ class FrameHandler:
             raise protocol_error("PRIORITY on stream 0")
         self._idle_frames.spend(self._loop.time())
         if len(payload) != _PRIORITY_SIZE:
+            if number > self._streams.last:  # RST_STREAM is not allowed for an idle stream
+                raise frame_size_error("PRIORITY is not 5 bytes long")
             raise StreamFault(number, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY is not 5 bytes long")
 
     def _take_push_promise(self, _flags: int, _number: int, _payload: bytes) -> None:
@@ -323,7 +325,7 @@ class FrameHandler:
         if fault.stream_id <= self._streams.last:
             self._streams.abandon(fault.stream_id)
 
-    _STEPS: Mapping[int, Callable[[Any, int, int, bytes], None]] = {
+    _HANDLERS: Mapping[int, Callable[[Any, int, int, bytes], None]] = {
         frames.DATA: _take_data,
         frames.HEADERS: _take_headers,
         frames.PRIORITY: _take_priority,

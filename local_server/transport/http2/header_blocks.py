@@ -24,8 +24,8 @@ TABLE_SIZE_ZERO: Final = b"\x20"
 A peer that allows a smaller table than the default requires it (RFC 7541, section 4.2).
 """
 
-_MOST_KEPT = 32
-_LONGEST_KEPT = 1024
+_MAX_CACHED = 32
+_MAX_CACHED_SIZE = 1024
 
 _INDEXED = 0x80
 _CHANGES_TABLE = 0x60  # 01…: literal with incremental indexing; 001…: dynamic table size update
@@ -51,8 +51,8 @@ class BlockDecoder:
         if head is not None:
             return head
         head = read_head(self.fields(block))
-        if len(block) <= _LONGEST_KEPT and not changes_table(block):
-            if len(self._known) >= _MOST_KEPT:
+        if len(block) <= _MAX_CACHED_SIZE and not changes_table(block):
+            if len(self._known) >= _MAX_CACHED:
                 self._known.clear()
             self._known[block] = head
         return head

@@ -69,8 +69,9 @@ class Http2Limits:
             raise ValueError("Http2Limits.frame_size must be from 16384 to 16777215")
         if not DEFAULT_WINDOW <= self.connection_window <= MAX_WINDOW:
             raise ValueError("Http2Limits.connection_window must be from 65535 to 2147483647")
-        if self.stream_window > MAX_WINDOW:
-            raise ValueError("Http2Limits.stream_window must be at most 2147483647")
+        # A client may send the default window before it has read this server's SETTINGS.
+        if not DEFAULT_WINDOW <= self.stream_window <= MAX_WINDOW:
+            raise ValueError("Http2Limits.stream_window must be from 65535 to 2147483647")
 
     @property
     def sweep_seconds(self) -> float:

@@ -12,7 +12,7 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _BAD_VALUE = re.compile(rb"[\0\r\n]|^[ \t]|[ \t]$").search
 _PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
 _REQUIRED = (b":method", b":scheme", b":path")
-_OF_A_CONNECTION = frozenset(
+_CONNECTION_SPECIFIC = frozenset(
     {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 )
 _ENTRY_OVERHEAD = 32  # RFC 9113, section 6.5.2
@@ -33,7 +33,7 @@ class RequestHead:
     content_length: int | None
     size: int
     """The size of the header list as SETTINGS_MAX_HEADER_LIST_SIZE counts it."""
-    note: object = None
+    app_data: object = None
     """The application's data about this head, for the next request that shares it."""
 
 
@@ -84,7 +84,7 @@ def _add_pseudo(
 def _check_regular(name: bytes, value: bytes) -> None:
     if not _NAME(name):
         raise MalformedError(f"{name!r} is not a field name")
-    if name in _OF_A_CONNECTION or (name == b"te" and value != b"trailers"):
+    if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
         raise MalformedError(f"{name!r} belongs to HTTP/1.1")
 
 

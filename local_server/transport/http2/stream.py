@@ -28,7 +28,7 @@ class Receiver(Protocol):
         """Handle the end of the body."""
         ...
 
-    def gone(self) -> None:
+    def aborted(self) -> None:
         """Handle a reset of the stream or the loss of the connection: no response can be sent."""
         ...
 
@@ -70,12 +70,12 @@ class Stream:
         "_link",
         "_sent",
         "body_left",
+        "has_progress",
         "is_closed",
         "is_queued",
-        "moved",
-        "moved_at",
         "number",
         "pending",
+        "progress_at",
         "receive_window",
         "receiver",
         "remote_ended",
@@ -94,8 +94,8 @@ class Stream:
         self.is_queued = False
         self.is_closed = False
         self.remote_ended = False
-        self.moved = True
-        self.moved_at = 0.0
+        self.has_progress = True
+        self.progress_at = 0.0
         self.receiver: Receiver | None = None
         self._sent: asyncio.Future[None] | None = None
 

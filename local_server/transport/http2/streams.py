@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .errors import ErrorCode, StreamFault, protocol_error
 from .stream import Stream
 
-_MOST_ABANDONED = 4096
+_MAX_ABANDONED = 4096
 
 
 class Streams:
@@ -45,22 +45,22 @@ class Streams:
         """Keep an open stream."""
         self._open[stream.number] = stream
 
-    def close(self, stream: Stream, *, is_told: bool = True) -> None:
+    def close(self, stream: Stream, *, reset_sent: bool = True) -> None:
         """Remove a stream; frames that its client may still send are ignored."""
         stream.is_closed = True
         stream.pending.clear()
         stream.wake()
         del self._open[stream.number]
         if not stream.remote_ended:
-            self.abandon(stream.number, is_told=is_told)
+            self.abandon(stream.number, reset_sent=reset_sent)
 
-    def abandon(self, number: int, *, is_told: bool = True) -> None:
+    def abandon(self, number: int, *, reset_sent: bool = True) -> None:
         """Ignore further frames of a stream."""
-        self._abandoned[number] = is_told
-        if len(self._abandoned) > _MOST_ABANDONED:
+        self._abandoned[number] = reset_sent
+        if len(self._abandoned) > _MAX_ABANDONED:
             del self._abandoned[next(iter(self._abandoned))]
 
-    def tell_once(self, number: int) -> bool:
+    def needs_reset(self, number: int) -> bool:
         """Return whether RST_STREAM must still be sent for an abandoned stream."""
         if self._abandoned.get(number, True):
             return False

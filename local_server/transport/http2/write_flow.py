@@ -214,7 +214,7 @@ class WriteFlow:
             self._block_prefix = b""
             end = bool(flags & END_STREAM)
             self._add(header_frames(stream.number, block, end=end, max_size=self.max_frame))
-            stream.moved = True
+            stream.has_progress = True
             if end:
                 self._ended(stream)
             return True
@@ -232,7 +232,7 @@ class WriteFlow:
             payload = view[:size]
         stream.send_window -= size
         self.window -= size
-        stream.moved = True
+        stream.has_progress = True
         self._add(head(DATA, 0, stream.number, size))
         self._add(payload)
         return True

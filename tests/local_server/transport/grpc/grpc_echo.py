@@ -18,7 +18,7 @@ SERVICE = "echo.Echo"
 TRANSPORTS = {"grpcio": GrpcServer, "native": NativeGrpcServer}
 chosen = "grpcio"
 """The transport of `new_server`; the fixture `transport` sets it."""
-PATIENCE = 20.0  # for what must come; nothing waits for it that passes
+PATIENCE = 20.0  # a test that passes never waits so long
 
 
 def in_loop(test):

@@ -62,7 +62,7 @@ async def exchange(server, fields, body):
         ({b"content-type": b"application/grpc+proto"}, FRAMED, {"grpc-status": "0"}),
     ],
 )
-def test_a_request_is_grpcs_or_refused_by_http(changed, body, answer):
+def test_a_request_that_is_not_grpc_is_refused_with_an_http_status(changed, body, answer):
     @in_loop
     async def check():
         async with serving(Echo()) as server:
@@ -90,7 +90,7 @@ def test_a_request_is_grpcs_or_refused_by_http(changed, body, answer):
         ([(b"k", b"v" * 17_000)], FRAMED, "8", "metadata of 17230 bytes, where 16384 are allowed"),
     ],
 )
-def test_a_request_that_is_not_one_call_is_refused_by_grpc(fields, body, status, message):
+def test_an_invalid_call_is_refused_with_a_grpc_status(fields, body, status, message):
     @in_loop
     async def check():
         async with serving(Echo()) as server:
@@ -112,7 +112,7 @@ def test_messages_compressed_in_transit_are_read(algorithm):
 
 
 @in_loop
-async def test_grpcios_client_of_threads_is_served_as_well():
+async def test_the_threaded_client_of_grpcio_is_served():
     async with serving(Echo()) as server:
 
         def call():
@@ -125,7 +125,7 @@ async def test_grpcios_client_of_threads_is_served_as_well():
 
 
 @in_loop
-async def test_calls_side_by_side_get_their_own_answers():
+async def test_concurrent_calls_get_their_own_answers():
     async with serving(Echo()) as server, insecure(server.address) as channel:
         texts = [str(n) * (n * 37 % 5000) for n in range(300)]
         assert await asyncio.gather(*(ask(channel, "Say", text) for text in texts)) == texts

@@ -35,7 +35,7 @@ def test_a_timeout_has_a_unit(text, seconds):
 
 
 @pytest.mark.parametrize("text", [b"", b"1", b"S", b"-1S", b"1.5S", b"123456789S", b"1s", b"1S "])
-def test_what_is_no_timeout(text):
+def test_an_invalid_timeout_is_refused(text):
     with pytest.raises(StatusError) as caught:
         read_timeout(text)
     assert caught.value.code is Code.INVALID_ARGUMENT
@@ -48,7 +48,7 @@ def test_a_status_message_is_printable_ascii_and_reads_back(text):
     assert unquote_to_bytes(sent) == text.encode("utf-8", "replace")
 
 
-def test_a_call_without_a_message_has_one_block_of_all():
+def test_a_call_without_a_message_has_one_header_block():
     fields = Decoder().decode(status_only(Code.NOT_FOUND, "no\n"), raw=True)
     assert [tuple(field) for field in fields] == [
         (b":status", b"200"),
@@ -66,7 +66,7 @@ def test_binary_values_are_base64_with_or_without_padding(values, pads):
     assert read_metadata([(b"k-bin", sent)]) == tuple(("k-bin", value) for value in values)
 
 
-def test_metadata_is_what_does_not_belong_to_the_transport():
+def test_fields_of_the_transport_are_not_metadata():
     fields = [(b"te", b"trailers"), (b"grpc-timeout", b"1S"), (b"user-agent", b"x"), (b"k", b"1")]
     assert read_metadata(fields) == (("user-agent", "x"), ("k", "1"))
     with pytest.raises(StatusError, match="the value of k-bin is not base64"):
@@ -114,12 +114,12 @@ def gzipped(data):
 
 
 @given(st.binary(max_size=1000))
-def test_a_compressed_message_is_unfolded(data):
+def test_a_compressed_message_is_inflated(data):
     assert inflate(b"gzip", gzipped(data), 1000) == data
     assert inflate(b"deflate", zlib.compress(data), 1000) == data
 
 
-def test_a_compressed_message_is_unfolded_to_the_limit_and_no_further():
+def test_a_compressed_message_is_inflated_to_the_limit_and_no_further():
     assert inflate(b"gzip", gzipped(b"x" * 100), 100) == b"x" * 100
     with pytest.raises(StatusError, match="Decompressed message larger than max") as caught:
         inflate(b"gzip", gzipped(b"x" * 101), 100)
@@ -127,12 +127,12 @@ def test_a_compressed_message_is_unfolded_to_the_limit_and_no_further():
 
 
 @pytest.mark.parametrize("data", [b"", b"plain", gzipped(b"x")[:-1], gzipped(b"x") + b"y"])
-def test_what_is_not_compressed_as_announced(data):
+def test_a_message_that_is_not_compressed_as_announced_is_refused(data):
     with pytest.raises(StatusError, match="a message is not gzip as announced"):
         inflate(b"gzip", data, 100)
 
 
-def test_encodings_that_are_known():
+def test_known_encodings():
     for name in (b"identity", b"gzip", b"deflate"):
         check_encoding(name)
     with pytest.raises(StatusError) as caught:

@@ -7,7 +7,7 @@ from .h2_client import Served, limits
 
 @pytest.fixture
 def serve(loop):
-    """Start servers; at the end see that no connection and no task is left."""
+    """Start servers; at the end check that no connection and no task remains."""
     started = []
 
     def start(**changed):

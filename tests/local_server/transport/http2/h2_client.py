@@ -14,7 +14,7 @@ from cloudserve.local_server.transport.http2.header_blocks import encode
 from cloudserve.local_server.transport.http2.limits import Http2Limits
 from cloudserve.local_server.transport.http2.server_state import ServerState
 
-PATIENCE = 20.0  # for what must come; nothing waits for it that passes
+PATIENCE = 20.0  # a test that passes never waits so long
 HEAD = encode([(b":status", b"200")])
 TRAILERS = encode([(b"done", b"yes")])
 REQUEST = [
@@ -26,7 +26,7 @@ REQUEST = [
 
 
 class Echo:
-    """Answers a request with its body when it is complete; remembers what became of each."""
+    """Answers a request with its body when it is complete; records the fate of each."""
 
     def __init__(self, app, stream, head):
         self.app = app
@@ -49,8 +49,8 @@ class Echo:
         body = b"".join(self.parts) + b"-" * self.app.extra
         self.stream.answer(HEAD, body, TRAILERS)
 
-    def gone(self):
-        self.app.gone.append(self.stream.number)
+    def aborted(self):
+        self.app.aborted.append(self.stream.number)
 
 
 class EchoApp:
@@ -59,7 +59,7 @@ class EchoApp:
     def __init__(self):
         self.requests = {}
         self.ended = []
-        self.gone = []
+        self.aborted = []
         self.holds = False
         self.releases = True
         self.extra = 0
@@ -96,7 +96,7 @@ class Served:
         return self.do(work())
 
     def sweep(self, later):
-        """Look for what is overdue, as if so many seconds had passed."""
+        """Check the timeouts as if `later` seconds had passed."""
         for connection in self.call(tuple, self.state.connections):
             self.call(connection.sweep, self.loop.time() + later)
 
@@ -122,7 +122,7 @@ class Served:
 
 
 class H2Client:
-    """h2's connection: it refuses what RFC 9113 does not allow the server to send."""
+    """h2's connection, which raises for frames that RFC 9113 does not allow."""
 
     def __init__(self, port, *, validates=True, settings=None, receive_buffer=None):
         self.socket = socket.socket()
@@ -154,7 +154,7 @@ class H2Client:
         self.socket.sendall(data)
 
     def receive(self):
-        """Take what the server sends next; say whether it still may send more."""
+        """Receive some bytes; return whether the connection is still open."""
         data = self.socket.recv(65536)
         if data:
             self.events += self.h2.receive_data(data)
@@ -162,7 +162,7 @@ class H2Client:
         return bool(data)
 
     def until(self, kind, number=None):
-        """Wait for an event, of a stream where that is said."""
+        """Wait for an event, of the stream `number` if it is given."""
         while True:
             for event in self.events:
                 if isinstance(event, kind) and number in {None, getattr(event, "stream_id", None)}:
@@ -188,7 +188,7 @@ class H2Client:
         return number
 
     def answer(self, number):
-        """Return the body of an answer that is complete, acknowledging it piece by piece."""
+        """Return the body of a complete response, acknowledging each part."""
         body, at = b"", 0
         while True:
             for event in self.events[at:]:

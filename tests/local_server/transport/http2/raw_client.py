@@ -1,4 +1,4 @@
-"""A client of frames: it sends what h2 would not."""
+"""A client of raw frames, which sends what h2 refuses to send."""
 
 from cloudserve.local_server.transport.http2 import frames
 from cloudserve.local_server.transport.http2.errors import ErrorCode

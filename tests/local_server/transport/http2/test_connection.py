@@ -25,7 +25,7 @@ def test_a_body_is_echoed(serve, size):
     assert client.answer(client.request(body[:size])) == body[:size]
 
 
-def test_requests_of_one_connection_are_answered_side_by_side(serve):
+def test_requests_of_one_connection_are_concurrent(serve):
     client = serve().connect()
     numbers = [client.request(b"%d" % n * 100) for n in range(50)]
     assert [client.answer(n) for n in reversed(numbers)] == [
@@ -84,13 +84,13 @@ def test_an_answer_before_the_end_of_its_request_asks_to_send_no_more(serve):
     client.send_raw(frames.frame(frames.DATA, 0, number, b"more"))
     reset = client.until(h2.events.StreamReset, number)
     assert reset.error_code == ErrorCodes.NO_ERROR
-    # What was on its way is ignored.
+    # Frames in transit are ignored.
     client.send_raw(frames.frame(frames.DATA, frames.END_STREAM, number, b"late"))
     served.app.refuses = False
     assert client.answer(client.request(b"next")) == b"next"
 
 
-def test_a_request_that_is_reset_is_told_to_the_application(serve):
+def test_a_reset_request_is_reported_to_the_application(serve):
     served = serve()
     served.app.holds = True
     client = served.connect()
@@ -99,11 +99,11 @@ def test_a_request_that_is_reset_is_told_to_the_application(serve):
     client.flush()
     served.app.holds = False
     assert client.answer(client.request(b"next")) == b"next"
-    assert served.app.gone == [number]
+    assert served.app.aborted == [number]
     served.call(served.app.requests[number].answer)  # to nobody
 
 
-def test_a_connection_that_is_lost_is_told_to_the_application(serve):
+def test_a_lost_connection_is_reported_to_the_application(serve):
     served = serve()
     served.app.holds = True
     client = served.connect()
@@ -112,7 +112,7 @@ def test_a_connection_that_is_lost_is_told_to_the_application(serve):
     client.until(h2.events.SettingsAcknowledged)
     client.socket.close()
     served.do(served.state.quiet())
-    assert served.app.gone[:1] == [number]
+    assert served.app.aborted[:1] == [number]
 
 
 def test_a_ping_is_answered(serve):
@@ -185,7 +185,7 @@ def test_a_client_gets_no_window_for_what_the_application_has_not_taken(serve):
     client.send_raw(frames.frame(frames.DATA, 0, number, b"x"))
     reset = client.until(h2.events.StreamReset, number)
     assert reset.error_code == ErrorCodes.FLOW_CONTROL_ERROR
-    assert served.app.gone == [number]
+    assert served.app.aborted == [number]
 
 
 @hypothesis_settings(
@@ -205,7 +205,7 @@ def test_requests_of_any_size_over_any_window_are_echoed(serve, sizes, window, p
     assert [client.answer(number) for number in numbers] == bodies
 
 
-# The end.
+# Drain.
 
 
 def test_the_last_goaway_says_which_requests_were_taken(serve):
@@ -228,7 +228,7 @@ def test_the_last_goaway_says_which_requests_were_taken(serve):
     assert 5 not in served.app.requests
 
 
-def test_a_client_that_does_not_answer_the_ping_is_closed_all_the_same(serve):
+def test_a_drain_ends_without_the_answer_to_its_ping(serve):
     served = serve()
     raw = RawClient(served)
     raw.until(frames.SETTINGS)

@@ -91,7 +91,7 @@ def parse(data):
 
 
 @given(STREAM, CONTENT)
-def test_what_is_written_the_oracle_reads(number, content):
+def test_written_frames_are_read_by_hyperframe(number, content):
     data = parse(frames.frame(frames.DATA, frames.END_STREAM, number, content))
     assert (data.stream_id, data.data, set(data.flags)) == (number, content, {"END_STREAM"})
     reset = parse(frames.rst_stream(number, ErrorCode.CANCEL))
@@ -154,7 +154,7 @@ def test_a_frame_that_is_too_large_is_refused_by_its_head_after_those_before_it(
         (b"\0\5\0", ErrorCode.FRAME_SIZE_ERROR),
     ],
 )
-def test_settings_that_are_not_allowed(payload, code):
+def test_invalid_settings_are_refused(payload, code):
     with pytest.raises(ConnectionFault) as caught:
         read_settings(payload)
     assert caught.value.code is code

@@ -57,7 +57,7 @@ def test_an_equal_block_gives_the_same_head_until_the_table_changes():
 
 
 @given(FIELDS)
-def test_a_block_that_is_sent_changes_no_table_and_is_read_by_the_oracle(fields):
+def test_a_sent_block_changes_no_table_and_is_read_by_hpack(fields):
     block = encode([(b":status", b"200"), *fields])
     assert not changes_table(block)
     assert [tuple(f) for f in Decoder().decode(block, raw=True)] == [(b":status", b"200"), *fields]
@@ -76,7 +76,7 @@ def test_any_bytes_are_a_request_or_refused(blocks):
             return
 
 
-def test_a_list_that_unfolds_beyond_the_limit_ends_the_connection():
+def test_a_header_list_that_expands_beyond_the_limit_ends_the_connection():
     encoder, decoder = Encoder(), BlockDecoder(4096)
     decoder.fields(encoder.encode([(b"k", b"v" * 1000)]))
     with pytest.raises(ConnectionFault, match="too large") as caught:
@@ -105,7 +105,7 @@ def test_a_list_that_unfolds_beyond_the_limit_ends_the_connection():
         ),
     ],
 )
-def test_what_is_not_a_request(fields, said):
+def test_a_header_list_that_is_not_a_request_is_malformed(fields, said):
     with pytest.raises(MalformedError) as caught:
         read_head(fields)
     assert str(caught.value) == said

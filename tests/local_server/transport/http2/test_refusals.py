@@ -1,4 +1,4 @@
-"""What a client may not do, and what it may not do too often. Source: RFC 9113."""
+"""Refused frames, floods and timeouts. Source: RFC 9113."""
 
 import contextlib
 import logging
@@ -39,6 +39,7 @@ WHOLE = frame(HEADERS, END_HEADERS | END_STREAM, 3, BLOCK)
         (frame(HEADERS, END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff"), "COMPRESSION_ERROR"),
         (OPEN + frame(DATA, frames.PADDED, 1, b"\x05abc"), "PROTOCOL_ERROR"),
         (frame(frames.PRIORITY, 0, 0, b"12345"), "PROTOCOL_ERROR"),
+        (frame(frames.PRIORITY, 0, 1, b"1234"), "FRAME_SIZE_ERROR"),
         (frame(frames.RST_STREAM, 0, 0, b"1234"), "PROTOCOL_ERROR"),
         (frame(frames.RST_STREAM, 0, 1, b"1234"), "PROTOCOL_ERROR"),
         (OPEN + frame(frames.RST_STREAM, 0, 1, b"123"), "FRAME_SIZE_ERROR"),
@@ -122,14 +123,14 @@ def test_the_first_frame_is_settings(serve, greeting):
 @pytest.mark.parametrize(
     "greeting", [b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nXX", b"\x16\3\1"]
 )
-def test_who_does_not_speak_http2_is_closed(serve, greeting):
+def test_a_client_of_another_protocol_is_disconnected(serve, greeting):
     client = RawClient(serve(), greeting)
     with contextlib.suppress(ConnectionResetError):
         client.to_end()
     assert frames.GOAWAY not in [kind for kind, _, _, _ in client.frames]
 
 
-# Too much, too often.
+# Floods.
 
 
 def test_more_streams_than_allowed_are_refused_so_that_they_may_be_repeated(serve):
@@ -207,7 +208,7 @@ def test_a_client_that_does_not_read_is_sent_no_more_than_the_buffer(serve):
     (connection,) = served.call(tuple, served.state.connections)
     held = served.call(connection._transport.get_write_buffer_size)
     assert held < 10_000 + 65_536
-    # It reads after all, and gets everything.
+    # The client reads, and receives everything.
     ended = 0
     while ended < count:
         assert client.receive()
@@ -216,7 +217,7 @@ def test_a_client_that_does_not_read_is_sent_no_more_than_the_buffer(serve):
         )
 
 
-def test_a_client_that_takes_nothing_for_too_long_is_cut_off(serve):
+def test_a_client_that_reads_nothing_is_disconnected(serve):
     served = serve(write_buffer=10_000)
     served.app.extra = 8_000_000
     client = RawClient(served)
@@ -232,7 +233,7 @@ def test_a_client_that_takes_nothing_for_too_long_is_cut_off(serve):
     assert served.state.connections
     served.sweep(61.0)
     served.do(served.state.quiet())
-    assert served.app.gone == [1, 3]
+    assert served.app.aborted == [1, 3]
 
 
 def test_control_frames_for_a_client_that_does_not_read_are_bounded(serve):
@@ -241,19 +242,20 @@ def test_control_frames_for_a_client_that_does_not_read_are_bounded(serve):
     client = RawClient(served)
     client.send(frames.window_update(0, 2**30) + frame(SETTINGS, 0, 0, b"\0\4\x40\0\0\0"))
     client.send(client.request(1))
+    client.until(SETTINGS)
     (connection,) = served.call(tuple, served.state.connections)
     while not connection._out.paused:
         served.call(lambda: None)
     client.send(frame(PING, 0, 0, b"12345678") * 100)
-    while not served.app.gone:
+    while not served.app.aborted:
         served.call(lambda: None)
     client.socket.close()
 
 
-# Too late.
+# Timeouts.
 
 
-def test_what_takes_too_long_is_closed(serve):
+def test_overdue_connections_are_closed(serve):
     served = serve()
     silent = RawClient(served, b"")
     greeted = RawClient(served)
@@ -277,13 +279,13 @@ def test_a_request_whose_body_does_not_come_is_reset(serve):
     client.until(PING)
     served.sweep(0.0)
     served.sweep(59.0)
-    assert served.app.gone == []
+    assert served.app.aborted == []
     served.sweep(61.0)
     assert client.reset(1) == "CANCEL"
-    assert served.app.gone == [1]
+    assert served.app.aborted == [1]
 
 
-def test_an_answer_for_which_no_window_comes_is_reset(serve):
+def test_a_response_without_a_window_is_reset(serve):
     served = serve()
     client = RawClient(served, frames.PREFACE + frame(SETTINGS, 0, 0, b"\0\4\0\0\0\0"))
     client.send(client.request(1))
@@ -293,7 +295,7 @@ def test_an_answer_for_which_no_window_comes_is_reset(serve):
     assert client.reset(1) == "CANCEL"
 
 
-def test_an_idle_connection_is_told_to_go(serve):
+def test_an_idle_connection_is_closed_with_goaway(serve):
     served = serve(idle_seconds=100.0)
     client = RawClient(served)
     client.until(SETTINGS, nth=2)
@@ -304,7 +306,7 @@ def test_an_idle_connection_is_told_to_go(serve):
     client.to_end()
 
 
-def test_a_silent_client_is_pinged_and_one_that_does_not_answer_is_cut_off(serve):
+def test_a_silent_client_is_pinged_and_disconnected_without_an_answer(serve):
     served = serve(keepalive_seconds=10.0, keepalive_timeout_seconds=5.0)
     alive, dead = RawClient(served), RawClient(served)
     for client in (alive, dead):
@@ -321,7 +323,7 @@ def test_a_silent_client_is_pinged_and_one_that_does_not_answer_is_cut_off(serve
     assert alive.until(DATA, number=3) == b"x"
 
 
-# Anything.
+# Arbitrary frames.
 
 
 def any_frame():
@@ -334,7 +336,7 @@ def any_frame():
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(parts=st.lists(any_frame() | st.binary(max_size=30), max_size=12))
-def test_any_frames_harm_nobody_else(serve_once, caplog, parts):
+def test_no_frames_of_one_client_affect_another(serve_once, caplog, parts):
     caplog.set_level(logging.WARNING)
     client = RawClient(serve_once)
     client.send(b"".join(parts))
@@ -353,8 +355,14 @@ def serve_once(serve):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"streams": 0}, {"frame_size": 100}, {"connection_window": 1}, {"stream_window": 2**31}],
+    [
+        {"streams": 0},
+        {"frame_size": 100},
+        {"connection_window": 1},
+        {"stream_window": 65_534},
+        {"stream_window": 2**31},
+    ],
 )
-def test_limits_that_cannot_be(changed):
+def test_invalid_limits_are_refused(changed):
     with pytest.raises(ValueError, match=f"Http2Limits.{next(iter(changed))} must be"):
         Http2Limits(**changed)
