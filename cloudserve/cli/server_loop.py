@@ -77,22 +77,36 @@ async def run_until_stopped(server: Server, announce: Callable[[], None]) -> Non
 
     A signal during the start cancels the start.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    stopped = asyncio.ensure_future(stop.wait())
-    started = asyncio.ensure_future(server.start())
-    await asyncio.wait({started, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if not started.done():
-        started.cancel()
-        await asyncio.wait({started})
+    signals = received_signals()
+    if not await start_unless(server, signals):
         return
     try:
-        await started
         announce()
-        await stopped
+        await signals.get()
         click.echo("stopping", err=True)
     finally:
-        stopped.cancel()
         await server.stop()
+
+
+def received_signals() -> asyncio.Queue[signal.Signals]:
+    """Return the queue in which SIGINT and SIGTERM arrive from now on."""
+    queue: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, queue.put_nowait, number)
+    return queue
+
+
+async def start_unless(server: Server, signals: asyncio.Queue[signal.Signals]) -> bool:
+    """Start a server; return False, with the signal in the queue, if a signal cancelled it."""
+    started = asyncio.ensure_future(server.start())
+    stopped = asyncio.ensure_future(signals.get())
+    await asyncio.wait({started, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if stopped.done():
+        signals.put_nowait(stopped.result())
+    stopped.cancel()
+    if started.done():
+        await started
+        return True
+    started.cancel()
+    await asyncio.wait({started})
+    return False

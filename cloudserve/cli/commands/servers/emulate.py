@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloudserve.cli.child import bypass_proxies, check_command, run_beside
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, project_option
 from cloudserve.cli.server_loop import run_until_stopped
@@ -19,16 +20,16 @@ from cloudserve.cli.variables import VARIABLES_TO_UNSET, container_env_option, f
 if TYPE_CHECKING:
     from cloudserve.rehearsal import Rehearsal
 
+_PORT = 8900
+
 
 @click.command("emulate")
 @click.option(
     "--port",
     type=Number(0, 65535),
-    default=8900,
-    show_default=True,
     envvar="CLOUDSERVE_EMULATOR_PORT",
     show_envvar=True,
-    help="The loopback port; 0 picks a free one.",
+    help="The loopback port, 8900 by default; 0, the default with a COMMAND, picks a free one.",
 )
 @click.option(
     "--data",
@@ -80,10 +81,11 @@ if TYPE_CHECKING:
 @click.option(
     "--env", "as_exports", is_flag=True, help="Print shell exports only, and keep running."
 )
+@click.argument("argv", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
-    port: int,
-    data: Path | None,
+    argv: tuple[str, ...],
+    port: int | None,
     as_exports: bool,
     container_env: Mapping[str, str],
     commands: tuple[str, ...],
@@ -94,27 +96,37 @@ def command(
 
     Serves real models to unmodified AWS and Google clients until it is stopped (Ctrl-C). The
     variables that point a client at it are printed on standard output once it is ready.
+
+    With a COMMAND, runs the command with these variables set, without the credentials of real
+    accounts, and stops when the command ends, with its exit code.
     """
     from cloudserve import registry
 
+    if argv:
+        check_command(argv)
+        if as_exports:
+            raise click.UsageError("`--env` prints variables that a COMMAND is given already")
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
-    create = registry.server("emulator")
-    rehearsals = _rehearsals(project_file, commands)
-    emulator = create(
-        data,
-        "127.0.0.1",
-        port,
+    emulator = registry.server("emulator")(
+        port=port if port is not None else 0 if argv else _PORT,
         container_variables=container_env,
-        rehearsals=rehearsals,
+        rehearsals=_rehearsals(project_file, commands),
         **options,
     )
 
-    def announce() -> None:
-        environment = emulator.environment()
-        os.environ.update(environment)
-        _announce(emulator.port, environment, as_exports=as_exports)
+    def point_here() -> Mapping[str, str]:
+        os.environ.update(emulator.environment())
+        return {**os.environ, **bypass_proxies(os.environ)}
 
+    def announce() -> None:
+        point_here()
+        _announce(emulator.port, emulator.environment(), as_exports=as_exports)
+
+    if argv:
+        click.get_current_context().exit(
+            registry.server("run")(run_beside(emulator, argv, point_here))
+        )
     registry.server("run")(run_until_stopped(emulator, announce))
 
 

@@ -1,0 +1,79 @@
+"""`cloudserve emulate -- COMMAND`: a rehearsal in one line."""
+
+import json
+import signal
+import sys
+
+import pytest
+
+from .conftest import CLOUDSERVE
+
+SHOW = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+
+
+@pytest.fixture
+def shell(terminal):
+    """Give the terminal without an emulator, and with a real account's credentials."""
+    terminal.environment = {
+        "CLOUDSERVE_ACTOR": "ada",
+        "AWS_PROFILE": "production",
+        "AWS_SESSION_TOKEN": "real",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/real",
+        "GOOGLE_APPLICATION_CREDENTIALS": "/home/ada/real.json",
+        "HTTP_PROXY": "http://proxy.example:3128",
+        "NO_PROXY": "intranet.example",
+    }
+    return terminal
+
+
+def test_a_release_is_rehearsed_in_one_line(shell):
+    script = f"""
+        set -e
+        {CLOUDSERVE} deploy {shell.model} -t aws --version 1
+        echo '{{"instances": [1.0, 5.0]}}' | {CLOUDSERVE} predict {shell.model} -t aws -o json
+    """
+    out = shell.ok("emulate", "--", "sh", "-c", script)
+    assert json.loads(out[out.index("{") :])["predictions"] == [2.5, 4.5]
+
+
+def test_the_command_has_the_emulators_variables_and_no_real_account(shell):
+    variables = json.loads(shell.ok("emulate", "--", *SHOW))
+    url = variables["AWS_ENDPOINT_URL"]
+    assert url == variables["STORAGE_EMULATOR_HOST"]
+    assert not url.endswith(":8900")  # a free port, so that jobs on one machine do not meet
+    assert {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN"}.isdisjoint(variables)
+    assert "real.json" not in variables["GOOGLE_APPLICATION_CREDENTIALS"]
+    assert variables["NO_PROXY"] == variables["no_proxy"] == "intranet.example,127.0.0.1,localhost"
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -KILL $$", 137)])
+def test_the_exit_code_is_the_commands(shell, script, code):
+    assert shell.run("emulate", "--", "sh", "-c", script)[0] == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_passed_to_the_command_whose_exit_code_counts(shell, number):
+    program = (
+        "import signal, sys\n"
+        f"signal.signal({int(number)}, lambda number, frame: sys.exit(9))\n"
+        "print('waiting', flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    arguments = ("emulate", "--", sys.executable, "-c", program)
+    with shell.start(*arguments, start_new_session=True) as process:
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(number)
+        assert process.wait() == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--", "no-such-program"), "the command `no-such-program` does not exist"),
+        (("--env", "--", "true"), "`--env` prints variables that a COMMAND is given already"),
+    ],
+)
+def test_a_command_that_cannot_run_is_refused_before_the_start(shell, arguments, problem):
+    code, out, err = shell.run("emulate", *arguments)
+    assert (code, out) == (2, "")
+    assert problem in err
