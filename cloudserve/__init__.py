@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         undeploy,
     )
     from cloudserve.errors import CloudserveError
+    from cloudserve.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
@@ -47,6 +48,7 @@ _NAMES = {
     "Deployed": "cloudserve.release.nouns:Deployed",
     "Deployment": "cloudserve.release.nouns:Deployment",
     "Model": "cloudserve.project:Model",
+    "OfflineClouds": "cloudserve.offline:OfflineClouds",
     "Outcome": "cloudserve.release.service:Outcome",
     "Plan": "cloudserve.release.nouns:Plan",
     "Project": "cloudserve.project:Project",
@@ -60,6 +62,7 @@ _NAMES = {
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",
+    "offline_clouds": "cloudserve.offline:offline_clouds",
     "plan": "cloudserve.api:plan",
     "promote": "cloudserve.api:promote",
     "pull": "cloudserve.api:pull",
@@ -79,6 +82,7 @@ __all__ = [
     "Deployed",
     "Deployment",
     "Model",
+    "OfflineClouds",
     "Outcome",
     "Plan",
     "Project",
@@ -93,6 +97,7 @@ __all__ = [
     "history",
     "inspect",
     "load_project",
+    "offline_clouds",
     "plan",
     "promote",
     "pull",

@@ -1,6 +1,7 @@
 """`cloudserve emulate -- COMMAND`: a rehearsal in one line."""
 
 import json
+import os
 import signal
 import sys
 
@@ -8,6 +9,14 @@ import pytest
 
 from .conftest import CLOUDSERVE
 
+EMULATORS = {
+    *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
+    *("AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE"),
+    *("AWS_SHARED_CREDENTIALS_FILE", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"),
+    *("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", "NO_PROXY", "no_proxy"),
+    *("HTTP_PROXY", "CLOUDSERVE_ACTOR"),
+}
 SHOW = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
 
 
@@ -41,6 +50,7 @@ def test_the_command_has_the_emulators_variables_and_no_real_account(shell):
     url = variables["AWS_ENDPOINT_URL"]
     assert url == variables["STORAGE_EMULATOR_HOST"]
     assert not url.endswith(":8900")  # a free port, so that jobs on one machine do not meet
+    assert variables.keys() - os.environ.keys() <= EMULATORS  # not those of its TensorFlow
     assert {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN"}.isdisjoint(variables)
     assert "real.json" not in variables["GOOGLE_APPLICATION_CREDENTIALS"]
     assert variables["NO_PROXY"] == variables["no_proxy"] == "intranet.example,127.0.0.1,localhost"

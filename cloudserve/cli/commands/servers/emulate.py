@@ -108,6 +108,7 @@ def command(
             raise click.UsageError("`--env` prints variables that a COMMAND is given already")
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
+    shell = dict(os.environ)
     emulator = registry.server("emulator")(
         port=port if port is not None else 0 if argv else _PORT,
         container_variables=container_env,
@@ -115,18 +116,17 @@ def command(
         **options,
     )
 
-    def point_here() -> Mapping[str, str]:
-        os.environ.update(emulator.environment())
-        return {**os.environ, **bypass_proxies(os.environ)}
+    def environment() -> Mapping[str, str]:
+        # Without the variables that this process sets for its own TensorFlow.
+        return {**shell, **bypass_proxies(shell), **emulator.environment()}
 
     def announce() -> None:
-        point_here()
+        os.environ.update(emulator.environment())
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)
 
     if argv:
-        click.get_current_context().exit(
-            registry.server("run")(run_beside(emulator, argv, point_here))
-        )
+        code = registry.server("run")(run_beside(emulator, argv, environment))
+        click.get_current_context().exit(code)
     registry.server("run")(run_until_stopped(emulator, announce))
 
 
