@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cloudserve.errors import RemoteError
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 Found = TypeVar("Found")
 GROWTH = 1.6
@@ -31,7 +31,7 @@ class Poller:
     longest: float = 5.0
 
     def until(
-        self, probe: Callable[[], Found | None], *, what: str, where: str, notify: Notify
+        self, probe: Callable[[], Found | None], *, what: str, where: str, reporter: Reporter
     ) -> Found:
         """Call `probe` until it returns something, and return that.
 
@@ -47,7 +47,7 @@ class Poller:
                 failures += 1
                 if not error.retryable or failures >= PATIENCE:
                     raise
-                notify(f"{error.message}; asking again")
+                reporter.line(f"{error.message}; asking again")
             else:
                 failures = 0
                 if found is not None:

@@ -82,9 +82,9 @@ def own(kind: str, url: str, bucket: str, folder: Path) -> dict[str, int]:
     from cloudserve.release.nouns import Revision
     from cloudserve.release.state.layout import Layout
     from cloudserve.release.state.uploaded import is_uploaded
-    from cloudserve.release.upload import upload
+    from cloudserve.release.upload import Uploader
     from cloudserve.savedmodel import DigestCache, read_tree
-    from cloudserve.storage.events import Moved, Reporter
+    from cloudserve.storage.events import SILENT, Moved, Reporter
     from cloudserve.storage.manifest import Origin
 
     store = open_store(kind, url, bucket)
@@ -95,19 +95,12 @@ def own(kind: str, url: str, bucket: str, folder: Path) -> dict[str, int]:
         nonlocal moved
         moved += event.size if isinstance(event, Moved) else 0
 
-    store.ensure(lambda line: None)
+    store.ensure(SILENT)
     revision = Revision(1, read_tree(folder, cache).digest)
     layout = Layout(store.url, "model", "bench")
     if not is_uploaded(store, layout, revision):
-        upload(
-            store,
-            layout,
-            revision,
-            folder,
-            origin=Origin("bench"),
-            reporter=Reporter(lambda line: None, observe),
-            read=lambda path: read_tree(path, cache),
-        )
+        uploader = Uploader(store, layout, lambda path: read_tree(path, cache))
+        uploader.upload(revision, folder, Origin("bench"), Reporter(on_event=observe))
     return {"moved": moved}
 
 

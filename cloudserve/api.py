@@ -16,10 +16,9 @@ from pathlib import Path
 from cloudserve.project import Project
 from cloudserve.release.nouns import Deployment, Plan
 from cloudserve.release.pull import Pulled
-from cloudserve.release.service import Outcome, Releases, quiet
+from cloudserve.release.service import Outcome, Releases
 from cloudserve.release.state.ledger import Release
-from cloudserve.storage.contract import Notify
-from cloudserve.storage.events import Observe, ignore
+from cloudserve.storage.events import Notify, Observe, Reporter, ignore
 
 Environ = Mapping[str, str] | None
 
@@ -31,7 +30,7 @@ def deploy(  # noqa: PLR0913 - keywords, each with its default
     *,
     version: int | None = None,
     environ: Environ = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
     observe: Observe = ignore,
     allow_breaking: bool = False,
 ) -> Outcome:
@@ -45,8 +44,7 @@ def deploy(  # noqa: PLR0913 - keywords, each with its default
         model,
         target,
         environ=environ,
-        notify=notify,
-        observe=observe,
+        reporter=Reporter(notify, observe),
         allow_breaking=allow_breaking,
     ).deploy(version)
 
@@ -59,7 +57,7 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
     version: str | None = None,
     percent: int = 100,
     environ: Environ = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
     allow_breaking: bool = False,
 ) -> Outcome:
     """Send all traffic, or `percent` of it, to a deployed version.
@@ -67,7 +65,12 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
     `version` is a number (`2`, `v2`), a revision id or a prefix of a digest; by default the newest.
     """
     releases = Releases(
-        project, model, target, environ=environ, notify=notify, allow_breaking=allow_breaking
+        project,
+        model,
+        target,
+        environ=environ,
+        reporter=Reporter(notify),
+        allow_breaking=allow_breaking,
     )
     return releases.promote(version, percent=percent)
 
@@ -79,10 +82,10 @@ def rollback(
     *,
     to: str | None = None,
     environ: Environ = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
 ) -> Outcome:
     """Send all traffic back to the previously live revision, or to the revision `to`."""
-    return Releases(project, model, target, environ=environ, notify=notify).rollback(to)
+    return Releases(project, model, target, environ=environ, reporter=Reporter(notify)).rollback(to)
 
 
 def undeploy(  # noqa: PLR0913 - keywords, each with its default
@@ -93,7 +96,7 @@ def undeploy(  # noqa: PLR0913 - keywords, each with its default
     version: str | None = None,
     everything: bool = False,
     environ: Environ = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
 ) -> Outcome:
     """Remove a version without traffic from a target, or by default all versions without traffic.
 
@@ -101,7 +104,7 @@ def undeploy(  # noqa: PLR0913 - keywords, each with its default
     and the ledger stay in the bucket. Raises ConflictError if the version receives traffic,
     UserError if the target's adapter cannot undeploy.
     """
-    releases = Releases(project, model, target, environ=environ, notify=notify)
+    releases = Releases(project, model, target, environ=environ, reporter=Reporter(notify))
     return releases.undeploy(version, everything=everything)
 
 
@@ -131,7 +134,7 @@ def apply(
     plan: Plan,
     *,
     environ: Environ = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
     observe: Observe = ignore,
     allow_breaking: bool = False,
 ) -> Outcome:
@@ -145,8 +148,7 @@ def apply(
         plan.model,
         plan.target,
         environ=environ,
-        notify=notify,
-        observe=observe,
+        reporter=Reporter(notify, observe),
         allow_breaking=allow_breaking,
     ).apply(plan)
 
@@ -159,7 +161,7 @@ def pull(  # noqa: PLR0913 - keywords, each with its default
     *,
     version: str | None = None,
     environ: Environ = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
     observe: Observe = ignore,
 ) -> Pulled:
     """Download a released revision's files into a new directory and verify their digests.
@@ -168,7 +170,7 @@ def pull(  # noqa: PLR0913 - keywords, each with its default
     directory appears atomically. `observe` receives the events of the transfer
     (`cloudserve.storage`).
     """
-    releases = Releases(project, model, target, environ=environ, notify=notify, observe=observe)
+    releases = Releases(project, model, target, environ=environ, reporter=Reporter(notify, observe))
     return releases.pull(Path(into), version)
 
 

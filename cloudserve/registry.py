@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from typing import Any, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
@@ -22,10 +23,10 @@ GROUP = "cloudserve.adapters"
 STORAGE = "cloudserve.storage"
 MIGRATIONS = "cloudserve.migrations"
 INCOMPLETE = "it is not a whole Provider"
-READING_CHANGE = (
-    "update the package that brings it. For its authors: `describe(model)` has become "
-    "`read(model) -> Reading`, and plans are made from that (docs/how-to/write-an-adapter.md)"
-)
+OLD = "it was written for an older version of cloudserve"
+UPDATE = "update the package that brings it. For its authors: {} (docs/how-to/write-an-adapter.md)"
+READING = "`describe(model)` has become `read(model) -> Reading`, and plans are made from that"
+REPORTER = "`perform`, `batch` and the bucket's `ensure` take a `reporter` instead of `notify`"
 OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
 Create = Callable[[Target, Mapping[str, str]], Provider]
 
@@ -99,9 +100,17 @@ def _check_contract(made: object, point: EntryPoint) -> None:
         is_old = "`read`" in missing and hasattr(made, "describe")
         raise UserError(
             f"the adapter `{point.name}` has no {', '.join(missing)}: "
-            + ("it was written for an older version of cloudserve" if is_old else INCOMPLETE),
+            + (OLD if is_old else INCOMPLETE),
             where=point.value,
-            hint=READING_CHANGE if is_old else "see the contract in cloudserve.release.provider",
+            hint=UPDATE.format(READING)
+            if is_old
+            else "see the contract in cloudserve.release.provider",
+        )
+    if "notify" in signature(cast("Provider", made).perform).parameters:
+        raise UserError(
+            f"the adapter `{point.name}` reports by `notify`: {OLD}",
+            where=point.value,
+            hint=UPDATE.format(REPORTER),
         )
 
 

@@ -18,7 +18,8 @@ from typing import BinaryIO
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.files import sync_directory
-from cloudserve.storage.contract import Blob, Expect, Notify
+from cloudserve.storage.contract import Blob, Expect
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.file_slice import BLOCK, FileSlice
 from cloudserve.storage.upload.send import send_file
 
@@ -47,11 +48,11 @@ class DirectoryBlobs(NoParts):
         """Return whether the directory exists."""
         return self._root.is_dir()
 
-    def ensure(self, notify: Notify) -> None:
+    def ensure(self, reporter: Reporter) -> None:
         """Create the directory if it does not exist."""
         if self.exists():
             return
-        notify(f"make the directory {self.url}")
+        reporter.line(f"make the directory {self.url}")
         with self._system(f"make the directory {self.url}"):
             self._root.mkdir(parents=True)
 

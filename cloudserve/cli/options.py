@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cloudserve.errors import CloudserveError
-from cloudserve.storage.events import ignore
+from cloudserve.storage.events import Reporter
 
 if TYPE_CHECKING:
-    from cloudserve.cli.render.progress import View
     from cloudserve.project import Project
     from cloudserve.release.service import Releases
 
@@ -112,23 +111,20 @@ class Subject:
         return load(self.project_file, self.settings)
 
     def releases(
-        self, view: View | None = None, *, yes: bool = False, allow_breaking: bool = False
+        self, reporter: Reporter | None = None, *, yes: bool = False, allow_breaking: bool = False
     ) -> Releases:
         """Create the library's Releases, and print their destination and progress on stderr.
 
-        `view` shows transfers, with lines of progress above them. `yes` confirms every change,
-        `allow_breaking` accepts incompatible signatures.
+        `yes` confirms every change, `allow_breaking` accepts incompatible signatures.
         """
         from cloudserve.cli.consent import announce, plan_confirmation
         from cloudserve.release.service import Releases
 
-        notify, observe = (view.line, view.observe) if view else (print_progress, ignore)
         releases = Releases(
             self.project(),
             self.model,
             self.target,
-            notify=notify,
-            observe=observe,
+            reporter=reporter or Reporter(print_progress),
             confirm=plan_confirmation(yes=yes),
             allow_breaking=allow_breaking,
         )

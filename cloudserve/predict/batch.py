@@ -16,9 +16,9 @@ from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.nouns import Deployment
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.provider import Provider
-from cloudserve.release.service import quiet
 from cloudserve.release.state.layout import ROOT
-from cloudserve.storage.contract import BlobStore, Notify
+from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.events import Notify, Reporter, ignore
 
 BLOCK = 1 << 20
 
@@ -55,7 +55,7 @@ class BatchResult:
 class BatchProvider(Provider, Protocol):
     """A Provider whose platform has batch predictions."""
 
-    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+    def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job with a revision, deployed or not, and wait until it ends.
 
         Raises RemoteError with the reason of a failed job; at the deadline the job continues.
@@ -78,7 +78,7 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
     form: str = "jsonl",
     batch_size: int = 0,
     environ: Mapping[str, str] | None = None,
-    notify: Notify = quiet,
+    notify: Notify = ignore,
     begin: Callable[[Destination], None] = anywhere,
 ) -> BatchResult:
     """Predict for files of instances: local paths, which are uploaded, or bucket URLs.
@@ -102,12 +102,13 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
     begin(destination)
     revision = _chosen(provider.read(name).deployment, version)
     prefix = f"{ROOT}/{name}/batch/"
+    reporter = Reporter(notify)
     inputs = tuple(
-        _upload(provider.blobs, prefix, Path(file), notify) if _is_local(file) else file
+        _upload(provider.blobs, prefix, Path(file), reporter) if _is_local(file) else file
         for file in files
     )
     request = Batch(inputs, output or f"{provider.blobs.url}/{prefix}out", form, batch_size)
-    return provider.batch(name, revision, request, notify)
+    return provider.batch(name, revision, request, reporter)
 
 
 def _is_local(file: str) -> bool:
@@ -134,11 +135,11 @@ def _chosen(deployment: Deployment, version: str | None) -> str:
     )
 
 
-def _upload(blobs: BlobStore, prefix: str, file: Path, notify: Notify) -> str:
+def _upload(blobs: BlobStore, prefix: str, file: Path, reporter: Reporter) -> str:
     """Upload a file under its digest, unless it is already there, and return its URL."""
     key = f"{prefix}in/{_digest(file)}/{file.name}"
     if blobs.head(key) is None:
-        notify(f"upload {file} to {blobs.url}/{key}")
+        reporter.line(f"upload {file} to {blobs.url}/{key}")
         blobs.upload(key, file, {})
     return f"{blobs.url}/{key}"
 

@@ -13,14 +13,18 @@ from collections.abc import Callable
 from cloudserve.errors import CloudserveError, UnreachableError
 from cloudserve.release.nouns import UPLOAD, Action, Plan
 from cloudserve.release.state.ledger import Event, Recorder
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 logger = logging.getLogger(__name__)
-Perform = Callable[[Action, Notify], None]
+Perform = Callable[[Action, Reporter], None]
 
 
 def execute(
-    plan: Plan, perform: Perform, recorder: Recorder, notify: Notify, may_act: Callable[[], None]
+    plan: Plan,
+    perform: Perform,
+    recorder: Recorder,
+    reporter: Reporter,
+    may_act: Callable[[], None],
 ) -> None:
     """Perform a plan's actions in order; each is recorded when it is done.
 
@@ -32,9 +36,9 @@ def execute(
         recorder.record(Event.STARTED)
         for action in plan.actions:
             may_act()
-            notify(action.sentence)
+            reporter.line(action.sentence)
             begun = action
-            perform(action, lambda line: notify(f"  {line}"))
+            perform(action, reporter.indented())
             done.append(action)
             recorder.record(Event.STEP, action=action.id, sentence=action.sentence)
         recorder.record(Event.FINISHED)

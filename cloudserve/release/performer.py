@@ -9,10 +9,9 @@ from cloudserve.project import Model
 from cloudserve.release.nouns import CREATE_BUCKET, UPLOAD, Action, Plan
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.upload import ReadTree, upload
+from cloudserve.release.upload import ReadTree, Uploader
 from cloudserve.savedmodel import read_saved_model
-from cloudserve.storage.contract import Notify
-from cloudserve.storage.events import Observe, Reporter
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.provenance import git_state
 
@@ -29,25 +28,18 @@ class Performer:
     plan: Plan
     who: str
     read_tree: ReadTree
-    observe: Observe
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Perform one action and wait for its end."""
         if action.kind == CREATE_BUCKET:
-            self.provider.blobs.ensure(notify)
+            self.provider.blobs.ensure(reporter)
             return
         if action.kind != UPLOAD or self.plan.source is None:
-            self.provider.perform(action, notify)
+            self.provider.perform(action, reporter)
             return
-        upload(
-            self.provider.blobs,
-            self.layout,
-            self.plan.revision,
-            self.plan.source,
-            origin=self._origin(self.plan.source),
-            reporter=Reporter(notify, self.observe),
-            read=self.read_tree,
-        )
+        uploader = Uploader(self.provider.blobs, self.layout, self.read_tree)
+        origin = self._origin(self.plan.source)
+        uploader.upload(self.plan.revision, self.plan.source, origin, reporter)
 
     def _origin(self, source: Path) -> Origin:
         commit, dirty = git_state(self.folder)

@@ -14,15 +14,16 @@ from typing import Protocol, runtime_checkable
 
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
-from cloudserve.storage.contract import Blob, BlobStore, Expect, Notify
+from cloudserve.storage.contract import Blob, BlobStore, Expect
+from cloudserve.storage.events import Reporter
 
 __all__ = [
     "Blob",
     "BlobStore",
     "Expect",
     "Locking",
-    "Notify",
     "Provider",
+    "Reporter",
     "UndeployProvider",
 ]  # adapters import all of them from here
 
@@ -85,7 +86,7 @@ class Provider(Protocol):
         """
         ...
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action of this provider and wait for its end; safe to repeat.
 
         Raises RemoteError with the platform's reason when the operation fails.

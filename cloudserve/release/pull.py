@@ -13,7 +13,7 @@ from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import number_of, read_named, uploaded
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.tree import download_tree
-from cloudserve.storage.events import Observe, ignore
+from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.manifest import check_manifest
 
 
@@ -30,7 +30,7 @@ class Pulled:
 
 
 def pull(
-    blobs: BlobStore, layout: Layout, wanted: str, into: Path, observe: Observe = ignore
+    blobs: BlobStore, layout: Layout, wanted: str, into: Path, reporter: Reporter = SILENT
 ) -> Pulled:
     """Make a directory of a revision, named by its id, its number or its digest's beginning.
 
@@ -51,7 +51,7 @@ def pull(
         )
     prefix = layout.location(revision).saved_model
     try:
-        changed = download_tree(blobs, prefix, manifest, into, observe=observe)
+        changed = download_tree(blobs, prefix, manifest, into, reporter=reporter)
     except (RemoteError, KeyboardInterrupt) as error:
         error.add_note("Run the same command again to go on from here.")
         raise

@@ -43,8 +43,7 @@ from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.traffic import ALL
 from cloudserve.savedmodel import DigestCache
-from cloudserve.storage.contract import Notify
-from cloudserve.storage.events import Observe, Reporter, ignore
+from cloudserve.storage.events import SILENT, Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,6 @@ Confirm = Callable[[Plan], None]
 """Called with a plan before its first change; raises to stop the release."""
 
 
-def quiet(line: str) -> None:
-    """Ignore a line of progress: the default for programs."""
-
-
 def agree(plan: Plan) -> None:
     """Accept a plan: the default for programs."""
 
@@ -76,8 +71,8 @@ class Releases:
     """The verbs for one model on one target.
 
     `environ` is where credentials and endpoints are looked up (the process's own by default);
-    `notify` takes lines of progress for people, `observe` the events of uploads, `confirm` a plan
-    before its first change. `allow_breaking` releases a revision whose signatures do not answer
+    `reporter` receives lines of progress and the events of transfers, `confirm` a plan before its
+    first change. `allow_breaking` releases a revision whose signatures do not answer
     the requests of the live one. Making one reaches no network; raises UserError for an unknown
     model or target, ProjectError for wrong fields, MissingExtraError.
     """
@@ -89,14 +84,12 @@ class Releases:
         target: str,
         *,
         environ: Mapping[str, str] | None = None,
-        notify: Notify = quiet,
-        observe: Observe = ignore,
+        reporter: Reporter = SILENT,
         confirm: Confirm = agree,
         allow_breaking: bool = False,
     ) -> None:
         self._environ = os.environ if environ is None else environ
-        self._notify = notify
-        self._observe = observe
+        self._reporter = reporter
         self._confirm = confirm
         self._allow_breaking = allow_breaking
         self._folder = project.path.absolute().parent
@@ -114,7 +107,7 @@ class Releases:
             lambda: self.destination,
         )
         self._unfinished = Unfinished(
-            self._provider.blobs, self._layout, self._planner.unfinished, notify
+            self._provider.blobs, self._layout, self._planner.unfinished, reporter
         )
 
     @property
@@ -148,8 +141,7 @@ class Releases:
         if wanted is None:
             names = uploaded(self._provider.blobs, self._layout)
             wanted = self.status().live or (names[-1] if names else "")
-        reporter = Reporter(self._notify, self._observe)
-        return pull(self._provider.blobs, self._layout, wanted, into, reporter.emit)
+        return pull(self._provider.blobs, self._layout, wanted, into, self._reporter)
 
     def plan(
         self,
@@ -208,7 +200,7 @@ class Releases:
 
         def prepare() -> None:
             for warning in self._provider.check(artifact):
-                self._notify(f"warning: {warning}")
+                self._reporter.line(f"warning: {warning}")
 
         return self._carry_out(
             lambda reading: self._planner.deploy(reading, revision, source), prepare
@@ -305,7 +297,7 @@ class Releases:
                 if plan.actions or is_recorded:  # another release may have done it meanwhile
                     recorder = Recorder(self._ledger(), plan, run, who, approved, supersedes)
                     perform = self._performer(plan, who).perform
-                    execute(plan, perform, recorder, self._notify, held.check)
+                    execute(plan, perform, recorder, self._reporter, held.check)
                 is_done = True
                 # Before the lock is free: what a killed run did not report is known by its lock.
                 return Outcome(plan, self.status())
@@ -317,16 +309,16 @@ class Releases:
     def _begin(self, plan: Plan, prepare: Callable[[], None]) -> tuple[Action, ...]:
         """Warn, check and ask before the first change; return the actions that made a bucket."""
         for warning in plan.warnings:
-            self._notify(f"warning: {warning}")
+            self._reporter.line(f"warning: {warning}")
         for difference in plan.breaking:
-            self._notify(f"breaking: {difference}")
+            self._reporter.line(f"breaking: {difference}")
         if not self._allow_breaking:
             check_compatible(plan)
         self._confirm(plan)
         prepare()
         buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
         if buckets:  # the lock lies in it
-            self._provider.blobs.ensure(quiet)
+            self._provider.blobs.ensure(SILENT)
         return buckets
 
     def _performer(self, plan: Plan, who: str) -> Performer:
@@ -338,7 +330,6 @@ class Releases:
             plan,
             who,
             self._local.tree,
-            self._observe,
         )
 
     def _ledger(self) -> Ledger:

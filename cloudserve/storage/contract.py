@@ -9,17 +9,15 @@ No method retries: the transfer does (`retry`), which reports each retry and can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cloudserve.errors import RemoteError
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.file_slice import FileSlice
-
-Notify = Callable[[str], None]
-"""Called with one line of progress for people: a state change, a retry, a wait."""
 
 
 class Expect(Enum):
@@ -60,7 +58,7 @@ class BlobStore(Protocol):
         """Return whether the bucket exists."""
         ...
 
-    def ensure(self, notify: Notify) -> None:
+    def ensure(self, reporter: Reporter) -> None:
         """Create the bucket if it does not exist."""
         ...
 

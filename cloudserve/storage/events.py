@@ -1,14 +1,14 @@
-"""Progress events of a transfer: an `Observe` is called with each one.
+"""Progress: lines for people, and the events of transfers for programs.
 
-Events arrive one at a time, from the transfer's own threads. The sizes of `Moved` add up: bytes
-that are sent again are not reported again.
+Both arrive one at a time, events from the transfer's own threads. The sizes of `Moved` add up:
+bytes that are sent again are not reported again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -68,40 +68,44 @@ class Ended:
 
 
 Event = Started | Skipped | Moved | Retrying | FileDone | Ended
+Notify = Callable[[str], None]
 Observe = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
-    """Ignore an event: the default."""
+def ignore(report: object) -> None:
+    """Ignore a line or an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Reports a transfer: lines to people, events to programs."""
+    """Receives the progress of a verb; both callbacks do nothing by default."""
 
-    notify: Callable[[str], None]
-    observe: Observe = ignore
+    on_line: Notify = ignore
+    on_event: Observe = ignore
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
-    def emit(self, event: Event) -> None:
+    def line(self, text: str) -> None:
+        """Report a line for people."""
+        with self._lock:
+            self.on_line(text)
+
+    def event(self, event: Event) -> None:
         """Report an event, and a line for a finished file or a retry."""
-        self.observe(event)
-        match event:
-            case FileDone():
-                result = f"{event.size:,} bytes" if event.moved else "there already"
-                self.notify(f"{event.path}: {result}")
-            case Retrying():
-                self.notify(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
+        with self._lock:
+            self.on_event(event)
+            match event:
+                case FileDone():
+                    result = f"{event.size:,} bytes" if event.moved else "there already"
+                    self.on_line(f"{event.path}: {result}")
+                case Retrying():
+                    self.on_line(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
+
+    def indented(self) -> Reporter:
+        """Return a reporter whose lines are below this one's."""
+        return replace(self, on_line=lambda text: self.on_line(f"  {text}"))
 
 
-def serialized(observe: Observe) -> Observe:
-    """Return a thread-safe observer, which passes on one event at a time."""
-    lock = threading.Lock()
-
-    def report(event: Event) -> None:
-        with lock:
-            observe(event)
-
-    return report
+SILENT = Reporter()
 
 
 class Meter:
@@ -110,10 +114,10 @@ class Meter:
     STEP = 1 << 20
     """Bytes between two events; reads are much smaller."""
 
-    def __init__(self, path: str, size: int, observe: Observe) -> None:
+    def __init__(self, path: str, size: int, reporter: Reporter) -> None:
         self._path = path
         self._size = size
-        self._observe = observe
+        self._reporter = reporter
         self._reported = 0
 
     def __call__(self, position: int) -> None:
@@ -121,10 +125,10 @@ class Meter:
         grown = position - self._reported
         if grown >= self.STEP or (grown > 0 and position == self._size):
             self._reported = position
-            self._observe(Moved(self._path, grown))
+            self._reporter.event(Moved(self._path, grown))
 
     def finish(self, kind: type[Moved | Skipped] = Moved) -> None:
         """Report the remaining bytes, as moved or as skipped."""
         if self._reported < self._size:
-            self._observe(kind(self._path, self._size - self._reported))
+            self._reporter.event(kind(self._path, self._size - self._reported))
             self._reported = self._size

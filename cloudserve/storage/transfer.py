@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cloudserve.storage import pool
-from cloudserve.storage.events import Meter, Observe, Retrying
+from cloudserve.storage.events import Meter, Reporter, Retrying
 from cloudserve.storage.retry import Retry, StoppedError
 from cloudserve.storage.upload.file_slice import FileSlice
 
@@ -38,7 +38,7 @@ def part_ranges(size: int, part: int = PART) -> tuple[PartRange, ...]:
 class Transfer:
     """One upload or download; files have the names that are shown to people."""
 
-    observe: Observe
+    reporter: Reporter
     retry: Retry = field(default_factory=Retry)
     part: int = PART
     """Size of a part in bytes, if 10,000 are enough."""
@@ -52,12 +52,12 @@ class Transfer:
     def attempt(self, name: str, call: Callable[[], Result]) -> Result:
         """Call, with retries of transient errors; raises RemoteError, StoppedError."""
         return self.retry.run(
-            call, lambda error, pause: self.observe(Retrying(name, error.message, pause))
+            call, lambda error, pause: self.reporter.event(Retrying(name, error.message, pause))
         )
 
     def meter(self, name: str, span: PartRange) -> Meter:
         """Return the meter of a part; a repeated part keeps its meter."""
-        return self._meters.setdefault((name, span.number), Meter(name, span.size, self.observe))
+        return self._meters.setdefault((name, span.number), Meter(name, span.size, self.reporter))
 
     def open_slice(self, path: Path, span: PartRange, meter: Meter | None = None) -> FileSlice:
         """Open a part for sending; reading it reports progress, and raises StoppedError."""

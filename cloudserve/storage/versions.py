@@ -21,9 +21,9 @@ from cloudserve.errors import ConflictError, ModelError
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.savedmodel.versions import MODEL_FILES
 from cloudserve.storage.contract import Blob, BlobStore, Expect, PartStore
-from cloudserve.storage.events import Direction, Ended, Observe, Started, ignore, serialized
+from cloudserve.storage.events import SILENT, Direction, Ended, Reporter, Started
 from cloudserve.storage.manifest import Manifest, Origin, manifest_of, read_manifest
-from cloudserve.storage.upload.outgoing import SHA256, Outgoing
+from cloudserve.storage.upload.outgoing import SHA256, outgoing_files
 from cloudserve.storage.upload.send import Sender
 
 MANIFESTS = ".cloudserve/"
@@ -101,7 +101,7 @@ def publish(
     source: Path,
     *,
     origin: Origin,
-    observe: Observe = ignore,
+    reporter: Reporter = SILENT,
 ) -> RemoteVersion:
     """Publish a SavedModel below a base path under a number, which appears once it is complete.
 
@@ -121,24 +121,24 @@ def publish(
         )
     if isinstance(store, RenamingStore):
         staging = f"{base}.partial-{number}-{tree.digest[:12]}/"
-        _send_same(store, staging, source, tree, observe)
+        _send_same(store, staging, source, tree, reporter)
         store.rename_tree(staging, target)
     else:
-        _send_same(store, target, source, tree, observe)
+        _send_same(store, target, source, tree, reporter)
         manifest = manifest_of(tree, origin)
         key = f"{base}{MANIFESTS}{number}.json"
         store.write(key, msgspec.json.encode(manifest), Expect.ABSENT)
     return find_versions(store, base)[number]
 
 
-def _send_same(store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe) -> None:
+def _send_same(store: PartStore, prefix: str, source: Path, tree: Tree, reporter: Reporter) -> None:
     """Send a tree, and delete the objects again if it changed during the upload.
 
     Their metadata would have the digests of other bytes.
     """
     sent: list[str] = []
     try:
-        _send_all(store, prefix, source, tree, observe, sent)
+        _send_all(store, prefix, source, tree, reporter, sent)
     finally:
         try:
             _check_same(source, tree)
@@ -149,15 +149,11 @@ def _send_same(store: PartStore, prefix: str, source: Path, tree: Tree, observe:
 
 
 def _send_all(
-    store: PartStore, prefix: str, source: Path, tree: Tree, observe: Observe, sent: list[str]
+    store: PartStore, prefix: str, source: Path, tree: Tree, reporter: Reporter, sent: list[str]
 ) -> None:
     """Send a tree, its model file last, and delete leftovers of an interrupted publication."""
-    observe = serialized(observe)
-    observe(Started(Direction.UPLOAD, len(tree.files), tree.size))
-    files = [
-        Outgoing(f.path, source / f.path, prefix + f.path, f.size, {SHA256: f.sha256})
-        for f in tree.files
-    ]
+    reporter.event(Started(Direction.UPLOAD, len(tree.files), tree.size))
+    files = outgoing_files(source, tree, prefix)
     existing = {blob.key: blob for blob in store.list(prefix)}
     for key in existing.keys() - {file.key for file in files}:
         store.delete(key)
@@ -165,8 +161,8 @@ def _send_all(
         if last:
             _check_same(source, tree)
         chosen = [file for file in files if (file.name in MODEL_FILES) is last]
-        Sender(store, observe, sent=sent).send(chosen, existing)
-    observe(Ended())
+        Sender(store, reporter, sent=sent).send(chosen, existing)
+    reporter.event(Ended())
 
 
 def _check_same(source: Path, tree: Tree) -> None:

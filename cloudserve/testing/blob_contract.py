@@ -8,13 +8,10 @@ import pytest
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.storage.contract import BlobStore, Expect
+from cloudserve.storage.events import SILENT, Reporter
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 MIB = 2**20
-
-
-def _no_lines(line: str) -> None:
-    """Take a progress line that the test does not look at."""
 
 
 class BlobStoreContract:
@@ -26,7 +23,7 @@ class BlobStoreContract:
 
     @pytest.fixture
     def blobs(self, missing: BlobStore) -> BlobStore:
-        missing.ensure(_no_lines)
+        missing.ensure(SILENT)
         return missing
 
     def test_the_url_names_the_bucket_without_a_slash_at_the_end(self, blobs: BlobStore) -> None:
@@ -37,14 +34,14 @@ class BlobStoreContract:
 
     def test_ensure_tells_when_it_makes_the_bucket_and_only_then(self, missing: BlobStore) -> None:
         lines: list[str] = []
-        missing.ensure(lines.append)
-        missing.ensure(lines.append)
+        missing.ensure(Reporter(lines.append))
+        missing.ensure(Reporter(lines.append))
         assert len(lines) == 1
         assert missing.url in lines[0]
 
     def test_a_bucket_exists_once_it_is_made(self, missing: BlobStore) -> None:
         assert not missing.exists()
-        missing.ensure(_no_lines)
+        missing.ensure(SILENT)
         assert missing.exists()
 
     def test_reading_a_missing_bucket_finds_nothing(self, missing: BlobStore) -> None:

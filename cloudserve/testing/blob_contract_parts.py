@@ -9,6 +9,7 @@ import pytest
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
+from cloudserve.storage.events import SILENT
 from cloudserve.storage.upload.file_slice import FileSlice
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
@@ -16,10 +17,6 @@ PART = 5 << 20
 """The smallest part that every service takes."""
 SIZE = 2 * PART + 12_345
 SPANS = ((1, 0, PART), (2, PART, PART), (3, 2 * PART, 12_345))
-
-
-def _no_lines(line: str) -> None:
-    """Take a progress line that the test does not look at."""
 
 
 def send(
@@ -43,7 +40,7 @@ class PartStoreContract:
 
     @pytest.fixture
     def parts(self, missing: PartStore) -> PartStore:
-        missing.ensure(_no_lines)
+        missing.ensure(SILENT)
         return missing
 
     @pytest.fixture

@@ -8,10 +8,7 @@ from pathlib import Path
 
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.provider import Provider, UndeployProvider
-
-
-def _no_lines(line: str) -> None:
-    """Take a progress line that the test does not look at."""
+from cloudserve.storage.events import SILENT, Reporter
 
 
 def put(provider: Provider, model: str, number: int, source: Path, *, salt: str = "") -> Revision:
@@ -20,7 +17,7 @@ def put(provider: Provider, model: str, number: int, source: Path, *, salt: str 
     Revisions of one `number` and `salt` are the same revision, whatever the source.
     """
     revision = Revision(number, hashlib.sha256(f"{number} {salt}".encode()).hexdigest())
-    provider.blobs.ensure(_no_lines)
+    provider.blobs.ensure(SILENT)
     prefix = locate(provider, model, revision).saved_model
     for file in sorted(source.rglob("*")):
         if file.is_file():
@@ -43,8 +40,9 @@ def plan(provider: Provider, model: str, revision: Revision) -> tuple[Action, ..
 def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
     """Perform actions and return the lines of progress."""
     lines: list[str] = []
+    reporter = Reporter(lines.append)
     for action in actions:
-        provider.perform(action, lines.append)
+        provider.perform(action, reporter)
     return lines
 
 

@@ -8,6 +8,7 @@ import pytest
 from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import RemoteError
+from cloudserve.storage.events import SILENT, Reporter
 
 
 class Time:
@@ -31,8 +32,8 @@ def time():
 
 
 def until(poller, probe, lines=None):
-    notify = lines.append if lines is not None else lambda line: None
-    return poller.until(probe, what="the thing", where="there", notify=notify)
+    reporter = SILENT if lines is None else Reporter(lines.append)
+    return poller.until(probe, what="the thing", where="there", reporter=reporter)
 
 
 def hiccup(*, retryable=True):

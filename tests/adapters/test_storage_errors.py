@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.storage.contract import Part, UploadGoneError
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.file_slice import FileSlice
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -145,7 +146,7 @@ def test_gcs_takes_a_bucket_that_one_may_not_look_at_for_there(scripted):
     answer = json.dumps({"error": {"code": 403, "message": text}}).encode()
     server = scripted(lambda asked: (403, {"Content-Type": "application/json"}, answer))
     lines = []
-    gcs(server.url).ensure(lines.append)
+    gcs(server.url).ensure(Reporter(lines.append))
     assert lines == []
     assert {asked.method for asked in server.asked} == {"GET"}
 

@@ -18,6 +18,7 @@ from cloudserve.release.nouns import Action, Deployed, Deployment, Reading, Revi
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
 from cloudserve.storage.contract import Blob, Expect
+from cloudserve.storage.events import SILENT, Reporter
 
 OFFLINE = Destination("memory", "http://127.0.0.1:8900")
 
@@ -38,7 +39,7 @@ class MemoryBlobs:
     def exists(self):
         return self.is_made
 
-    def ensure(self, notify):
+    def ensure(self, reporter):
         self.is_made = True
 
     def head(self, key):
@@ -119,7 +120,7 @@ class MemoryPlatform:
             actions.insert(0, Action("silence", "take the endpoint down"))
         return tuple(actions)
 
-    def perform(self, action, notify):
+    def perform(self, action, reporter):
         self.before(action)
         self.performed.append(action.id)
         match action.kind:
@@ -164,7 +165,8 @@ def releases(platform, base, monkeypatch) -> Callable[..., Releases]:
             {"half": Model("half", path)},
             {"here": Target("here", "memory")},
         )
-        notify = (lambda line: None) if lines is None else lines.append
-        return Releases(project, "half", "here", environ={"CLOUDSERVE_ACTOR": "ada"}, notify=notify)
+        reporter = SILENT if lines is None else Reporter(lines.append)
+        environ = {"CLOUDSERVE_ACTOR": "ada"}
+        return Releases(project, "half", "here", environ=environ, reporter=reporter)
 
     return make

@@ -38,8 +38,21 @@ class OldProvider:
     blobs = destination = describe = check = plan_deploy = plan_traffic = perform = predict = None
 
 
+class NotifyingProvider(OldProvider):
+    """A provider of the contract in which progress was a function of lines."""
+
+    read = None
+
+    def perform(self, action, notify):
+        raise NotImplementedError
+
+
 def make_old(target, environ):
     return OldProvider()
+
+
+def make_notifying(target, environ):
+    return NotifyingProvider()
 
 
 def make_half(target, environ):
@@ -61,6 +74,14 @@ def test_an_adapter_of_the_contract_before_readings_is_refused_with_the_change(m
     )
     assert error.where == f"{__name__}:make_old"
     assert "`describe(model)` has become `read(model) -> Reading`" in error.hint
+
+
+def test_an_adapter_of_the_contract_before_reporters_is_refused_with_the_change(monkeypatch):
+    error = refusal(monkeypatch, make_notifying)
+    assert error.message == (
+        "the adapter `mine` reports by `notify`: it was written for an older version of cloudserve"
+    )
+    assert "take a `reporter` instead of `notify`" in error.hint
 
 
 def test_an_adapter_that_is_not_a_whole_provider_is_refused(monkeypatch):

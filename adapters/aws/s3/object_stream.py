@@ -8,28 +8,26 @@ from typing import Any
 
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import Blob, PartStore
-from cloudserve.storage.events import Observe, Retrying
-from cloudserve.storage.retry import Retry
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.upload.file_slice import BLOCK
 
 
-def open_object(store: PartStore, blob: Blob, retry: Retry, observe: Observe) -> BufferedReader:
+def open_object(store: PartStore, blob: Blob, transfer: Transfer) -> BufferedReader:
     """Open an object, which must stay the one with this token; reaches no network yet.
 
     Reading raises ConflictError when it is another by now, RemoteError after the last attempt.
     """
-    return BufferedReader(_Reader(store, blob, retry, observe), BLOCK)
+    return BufferedReader(_Reader(store, blob, transfer), BLOCK)
 
 
 class _Reader(RawIOBase):
     """Reads the object's rest anew after each failure in passing."""
 
-    def __init__(self, store: PartStore, blob: Blob, retry: Retry, observe: Observe) -> None:
+    def __init__(self, store: PartStore, blob: Blob, transfer: Transfer) -> None:
         super().__init__()
         self._store = store
         self._blob = blob
-        self._retry = retry
-        self._observe = observe
+        self._transfer = transfer
         self._blocks: Iterator[bytes] | None = None
         self._arrived = 0
         self._left = memoryview(b"")
@@ -39,7 +37,7 @@ class _Reader(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._left and self._arrived < self._blob.size:
-            self._left = memoryview(self._retry.run(self._next, self._tell))
+            self._left = memoryview(self._transfer.attempt(self._blob.key, self._next))
             self._arrived += len(self._left)
         size = min(len(self._left), len(buffer))
         buffer[:size] = self._left[:size]
@@ -55,9 +53,6 @@ class _Reader(RawIOBase):
         except RemoteError:
             self._blocks = None
             raise
-
-    def _tell(self, error: RemoteError, pause: float) -> None:
-        self._observe(Retrying(self._blob.key, error.message, pause))
 
     def close(self) -> None:
         self._blocks = None  # which ends its request

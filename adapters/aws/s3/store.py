@@ -11,7 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cloudserve.errors import ConflictError
-from cloudserve.storage.contract import Blob, Expect, Notify
+from cloudserve.storage.contract import Blob, Expect
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.send import send_file
 
 from ..errors import code_of, status_of
@@ -26,11 +27,11 @@ CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 class S3Blobs(S3Parts):
     """One bucket through boto3."""
 
-    def ensure(self, notify: Notify) -> None:
+    def ensure(self, reporter: Reporter) -> None:
         """Make the bucket, in the target's region, if it is not there."""
         if self.exists():
             return
-        notify(f"make the bucket {self.url} in {self._region}")
+        reporter.line(f"make the bucket {self.url} in {self._region}")
         place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
         with self._translated(f"make the bucket {self.url}"):
             try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.events import SILENT
 
 from ...polling import Poller
 
@@ -55,8 +56,4 @@ class Later:
             return None
 
         where = f"{self._api.where}, endpoint {endpoint}"
-        return self._poller.until(look, what="the answer", where=where, notify=_quiet)
-
-
-def _quiet(line: str) -> None:
-    """Drop a line: a prediction tells nothing but its answer."""
+        return self._poller.until(look, what="the answer", where=where, reporter=SILENT)

@@ -14,7 +14,7 @@ import msgspec
 
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...ownership import Ownership
 from ...polling import Poller
@@ -46,7 +46,7 @@ class Transforms:
         self._options = options
         self._poller = poller
 
-    def run(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+    def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job a file, one after the other; the first that fails is the last.
 
         Raises UserError for a format or a batch size that SageMaker's container does not have, and
@@ -63,8 +63,8 @@ class Transforms:
         succeeded = 0
         for job, url in zip(jobs, batch.inputs, strict=True):
             self._start(job, model, name, batch, url, output)
-            notify(f"transform job {job} answers {url}")
-            self._wait(job, notify)
+            reporter.line(f"transform job {job} answers {url}")
+            self._wait(job, reporter)
             succeeded += self._count(f"{output}/{url.rpartition('/')[2]}.out")
         return BatchResult(", ".join(jobs), revision_id, output, succeeded, 0)
 
@@ -106,7 +106,7 @@ class Transforms:
             Tags=self._owned.tags(model),
         )
 
-    def _wait(self, job: str, notify: Notify) -> None:
+    def _wait(self, job: str, reporter: Reporter) -> None:
         reported = ""
 
         def look() -> Mapping[str, Any] | None:
@@ -115,12 +115,12 @@ class Transforms:
             status = str(found.get("TransformJobStatus", ""))
             if status != reported:
                 reported = status
-                notify(f"transform job {job}: {status}")
+                reporter.line(f"transform job {job}: {status}")
             return found if status in ENDED else None
 
         where = f"{self._api.where}, transform job {job}"
         try:
-            found = self._poller.until(look, what=f"job {job}", where=where, notify=notify)
+            found = self._poller.until(look, what=f"job {job}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job goes on unless it is stopped: {job}")
             raise

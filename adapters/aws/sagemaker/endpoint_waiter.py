@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import RemoteError
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ..error_hints import for_reason
 from .records import CHANGING, FAILED, Endpoint
@@ -24,7 +24,7 @@ class Watch:
         self,
         api: SageMaker,
         name: str,
-        notify: Notify,
+        reporter: Reporter,
         *,
         config: str,
         weights: Mapping[str, float] | None,
@@ -32,7 +32,7 @@ class Watch:
     ) -> None:
         self._api = api
         self._name = name
-        self._notify = notify
+        self._reporter = reporter
         self._config = config
         self._weights = weights
         self._variant = variant
@@ -46,7 +46,7 @@ class Watch:
             raise RemoteError(f"endpoint {self._name}: it is gone", where=self._api.where)
         if found.status != self._told:
             self._told = found.status
-            self._notify(f"endpoint {self._name}: {found.status}")
+            self._reporter.line(f"endpoint {self._name}: {found.status}")
         if found.status == FAILED:
             raise self._failed(found.reason or "no reason given")
         if found.status in CHANGING:
@@ -66,7 +66,7 @@ class Watch:
 
     def _failed(self, reason: str) -> RemoteError:
         for line in self._api.logs.tail(self._name, self._variant):
-            self._notify(line)
+            self._reporter.line(line)
         hint = for_reason(reason)
         return RemoteError(
             f"endpoint {self._name}: {reason}",

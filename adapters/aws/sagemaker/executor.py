@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.traffic import ALL
-from cloudserve.storage.contract import BlobStore, Notify
+from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.events import Reporter
 
 from ...polling import Poller
 from .endpoint_waiter import Watch
@@ -43,34 +44,34 @@ class Performer:
         self._blobs = blobs
         self._poller = poller
 
-    def perform(self, step: EndpointStep, notify: Notify) -> None:
+    def perform(self, step: EndpointStep, reporter: Reporter) -> None:
         """Carry out one action."""
         match step:
             case CreateModel():
-                self._create_model(step, notify)
+                self._create_model(step, reporter)
             case DeleteModel():
                 self._delete_model(step)
             case CreateEndpointConfig():
-                self._create_config(step, notify)
+                self._create_config(step, reporter)
             case DeleteEndpointConfig():
                 self._delete_config(step)
             case CreateEndpoint():
-                self._create_endpoint(step, notify)
+                self._create_endpoint(step, reporter)
             case UpdateEndpoint():
-                self._update_endpoint(step, notify)
+                self._update_endpoint(step, reporter)
             case DeleteEndpoint():
-                self._delete_endpoint(step, notify)
+                self._delete_endpoint(step, reporter)
             case SetWeights():
-                self._set_weights(step, notify)
+                self._set_weights(step, reporter)
             case AwaitEndpoint():
-                self._await(step.endpoint, notify, variant=step.variant)
+                self._await(step.endpoint, reporter, variant=step.variant)
             case _:
                 assert_never(step)
 
-    def _create_model(self, step: CreateModel, notify: Notify) -> None:
+    def _create_model(self, step: CreateModel, reporter: Reporter) -> None:
         name = step.name
         if step.code:
-            place_code(self._blobs, step.code, step.code_target, notify)
+            place_code(self._blobs, step.code, step.code_target, reporter)
         made = self._api.create(
             f"create the model {name}",
             "create_model",
@@ -84,7 +85,7 @@ class Performer:
         found = self._api.model(name)
         if found is None or not self._is_ours(found, step) or source_of(found) != step.source:
             raise self._owned.taken(f"model {name}")
-        notify(f"model {name}: there already")
+        reporter.line(f"model {name}: there already")
 
     def _delete_model(self, step: DeleteModel) -> None:
         name = step.name
@@ -100,7 +101,7 @@ class Performer:
         same = tags.get(DIGEST) == step.digest
         return same and self._owned.is_own(step.model, record, tags)
 
-    def _create_config(self, step: CreateEndpointConfig, notify: Notify) -> None:
+    def _create_config(self, step: CreateEndpointConfig, reporter: Reporter) -> None:
         name, more = step.config, step.settings
         made = self._api.create(
             f"create the endpoint configuration {name}",
@@ -120,7 +121,7 @@ class Performer:
             or not _same([*step.variants, *shadows], self._api.variants(name))
         ):
             raise self._owned.taken(f"endpoint configuration {name}")
-        notify(f"endpoint configuration {name}: there already")
+        reporter.line(f"endpoint configuration {name}: there already")
 
     def _delete_config(self, step: DeleteEndpointConfig) -> None:
         name = step.config
@@ -132,7 +133,7 @@ class Performer:
         what = f"delete the endpoint configuration {name}"
         self._api.delete(what, "delete_endpoint_config", EndpointConfigName=name)
 
-    def _create_endpoint(self, step: CreateEndpoint, notify: Notify) -> None:
+    def _create_endpoint(self, step: CreateEndpoint, reporter: Reporter) -> None:
         name, config, model = step.endpoint, step.config, step.model
         made = self._api.create(
             f"create the endpoint {name}",
@@ -145,14 +146,14 @@ class Performer:
             found = self._api.endpoint(name)
             if found is None or found.config != config:
                 raise self._owned.taken(f"endpoint {name}")
-            self._owned.take(found, model, notify)
-        self._await(name, notify, config=config, variant=step.variant)
+            self._owned.take(found, model, reporter)
+        self._await(name, reporter, config=config, variant=step.variant)
 
-    def _update_endpoint(self, step: UpdateEndpoint, notify: Notify) -> None:
+    def _update_endpoint(self, step: UpdateEndpoint, reporter: Reporter) -> None:
         name, config, policy = step.endpoint, step.config, step.policy
         found = self._api.endpoint(name)
         if found is not None:
-            self._owned.take(found, step.model, notify)
+            self._owned.take(found, step.model, reporter)
         if found is None or config not in {found.config, found.pending}:
             self._api.change(
                 f"update the endpoint {name}",
@@ -165,7 +166,7 @@ class Performer:
                 ],
                 **({"DeploymentConfig": policy} if policy else {}),
             )
-        self._await(name, notify, config=config, variant=step.variant)
+        self._await(name, reporter, config=config, variant=step.variant)
 
     def _planned(self, found: Endpoint | None, config: str) -> tuple[str, ...]:
         """Return the properties that the update takes from the new configuration.
@@ -178,7 +179,7 @@ class Performer:
         same = all(after.get(name, count) == count for name, count in before.items())
         return PLANNED if same else (*PLANNED, "DesiredInstanceCount")
 
-    def _delete_endpoint(self, step: DeleteEndpoint, notify: Notify) -> None:
+    def _delete_endpoint(self, step: DeleteEndpoint, reporter: Reporter) -> None:
         name = step.endpoint
         found = self._api.endpoint(name)
         if found is None:
@@ -196,10 +197,10 @@ class Performer:
             lambda: True if self._api.endpoint(name) is None else None,
             what=f"deleting the endpoint {name}",
             where=self._api.where,
-            notify=notify,
+            reporter=reporter,
         )
 
-    def _set_weights(self, step: SetWeights, notify: Notify) -> None:
+    def _set_weights(self, step: SetWeights, reporter: Reporter) -> None:
         name, wanted = step.endpoint, step.weights
         found = self._api.endpoint(name)
         gone = [variant for variant in wanted if found is None or not found.has(variant)]
@@ -209,7 +210,7 @@ class Performer:
                 where=self._api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        self._owned.take(found, step.model, notify)
+        self._owned.take(found, step.model, reporter)
         weights = {
             spec["VariantName"]: wanted.get(spec["VariantName"], 0) / ALL for spec in found.variants
         }
@@ -223,20 +224,20 @@ class Performer:
                     for variant, weight in weights.items()
                 ],
             )
-        self._await(name, notify, weights=weights)
+        self._await(name, reporter, weights=weights)
 
     def _await(
         self,
         name: str,
-        notify: Notify,
+        reporter: Reporter,
         *,
         config: str = "",
         weights: Mapping[str, float] | None = None,
         variant: str = "",
     ) -> None:
-        watch = Watch(self._api, name, notify, config=config, weights=weights, variant=variant)
+        watch = Watch(self._api, name, reporter, config=config, weights=weights, variant=variant)
         self._poller.until(
-            watch.look, what=f"the endpoint {name}", where=self._api.where, notify=notify
+            watch.look, what=f"the endpoint {name}", where=self._api.where, reporter=reporter
         )
 
 

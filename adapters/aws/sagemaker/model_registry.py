@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.owner import owned_by
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...actions import planned
 from .model_files.archive import source_url
@@ -70,12 +70,12 @@ class Packages:
         )
         return (planned(step, sentence, "delete the model package"),)
 
-    def register(self, step: RegisterPackage, notify: Notify) -> None:
+    def register(self, step: RegisterPackage, reporter: Reporter) -> None:
         """Create the group if it does not exist, and the package; safe to repeat."""
         group, model = step.group, step.model
         revision = Revision(step.number, step.digest)
         if self._find(model, revision) is not None:
-            notify(f"model package of {revision.id}: there already")
+            reporter.line(f"model package of {revision.id}: there already")
             return
         tags = self._owned.tags(model)
         made = self._api.create(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.owner import Owner
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...ownership import Found, Ownership
 from ..errors import is_denied
@@ -97,7 +97,7 @@ class Owned:
         """Raise ConflictError for an endpoint of another owner."""
         self._names.claims(model, self._as_found(endpoint))
 
-    def take(self, endpoint: Endpoint, model: str, notify: Notify) -> None:
+    def take(self, endpoint: Endpoint, model: str, reporter: Reporter) -> None:
         """Write the owner on an endpoint that has none; raises ConflictError for another's."""
         if self._names.claims(model, self._as_found(endpoint)):
             return
@@ -107,7 +107,7 @@ class Owned:
             ResourceArn=endpoint.arn,
             Tags=tag_list(self._names.tags(model)),
         )
-        notify(f"the endpoint {endpoint.name} is tagged: it belongs to {self._names.owner}")
+        reporter.line(f"the endpoint {endpoint.name} is tagged: it belongs to {self._names.owner}")
 
     def is_own(self, model: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
         """Return whether a SageMaker Model is the target's."""

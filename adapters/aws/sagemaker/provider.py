@@ -18,7 +18,8 @@ from cloudserve.project import Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
 from cloudserve.release.provider import Provider
-from cloudserve.storage.contract import BlobStore, Notify, PartStore
+from cloudserve.storage.contract import BlobStore, PartStore
+from cloudserve.storage.events import Reporter
 
 from ...actions import typed
 from ...extras import extra
@@ -177,16 +178,16 @@ class SageMakerEndpoints:
         """Plan to remove revisions from the endpoint, or the whole model."""
         return self._removal.plan(reading, revision_ids)
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait until the endpoint is in service."""
         step: Step = typed(action, Step, "sagemaker")
         match step:
             case RegisterPackage():
-                self._packages.register(step, notify)
+                self._packages.register(step, reporter)
             case CreateArchive():
-                self._archives.make(step, notify)
+                self._archives.make(step, reporter)
             case _:
-                self._performer.perform(step, notify)
+                self._performer.perform(step, reporter)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the endpoint, by its weights or with one revision's variant.
@@ -204,10 +205,10 @@ class SageMakerEndpoints:
             return Later(self._api, self._blobs, self._poller).ask(model, name, body)
         return self._api.invoke(name, variant, body)
 
-    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+    def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
         transforms = Transforms(self._api, self._options, self._poller, self._names, self._owned)
-        return transforms.run(model, revision_id, batch, notify)
+        return transforms.run(model, revision_id, batch, reporter)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that serves a revision."""

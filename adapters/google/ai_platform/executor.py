@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError
 from cloudserve.release.nouns import Action, Revision
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...actions import typed
 from ...polling import Poller
@@ -40,28 +40,28 @@ class Performer:
         self._names = names
         self._poller = poller
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action; raises UserError for a kind that is not AI Platform's."""
         step: Step = typed(action, Step, "ai-platform")
         match step:
             case CreateModel():
-                self._create_model(step, notify)
+                self._create_model(step, reporter)
             case CreateVersion():
-                self._create_version(step, notify)
+                self._create_version(step, reporter)
             case AwaitVersion():
-                self._await_version(*self._named(step), notify)
+                self._await_version(*self._named(step), reporter)
             case DeleteVersion():
-                self._delete_version(step, notify)
+                self._delete_version(step, reporter)
             case RemoveVersion():
-                self._remove_version(step, notify)
+                self._remove_version(step, reporter)
             case DeleteModel():
-                self._delete_model(step.model, notify)
+                self._delete_model(step.model, reporter)
             case SetDefault():
                 self._ml.set_default(*self._named(step))
             case _:
                 assert_never(step)
 
-    def _create_model(self, step: CreateModel, notify: Notify) -> None:
+    def _create_model(self, step: CreateModel, reporter: Reporter) -> None:
         name = self._names.model(step.model)
         labels = self._names.labels(step.model)
         body = {"name": name, "regions": [step.region], "labels": labels}
@@ -71,20 +71,20 @@ class Performer:
             if error.status != HTTPStatus.CONFLICT:
                 raise
             self._names.check(self._ml, step.model)
-            notify(f"model {name}: there already")
+            reporter.line(f"model {name}: there already")
 
-    def _create_version(self, step: CreateVersion, notify: Notify) -> None:
+    def _create_version(self, step: CreateVersion, reporter: Reporter) -> None:
         model, version = self._named(step)
         try:
             operation = self._ml.create_version(model, self._version_body(step))
         except RemoteError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            self._adopt(step, notify)
+            self._adopt(step, reporter)
         else:
-            self._await_operation(operation, model, version, notify)
+            self._await_operation(operation, model, version, reporter)
 
-    def _adopt(self, step: CreateVersion, notify: Notify) -> None:
+    def _adopt(self, step: CreateVersion, reporter: Reporter) -> None:
         model, version = self._named(step)
         found = self._ml.get_version(model, version) or {}
         revision = revision_of(found) if found else None
@@ -94,10 +94,10 @@ class Performer:
                 where=self._ml.url(model, version),
                 hint="delete that version, or release the model under another name",
             )
-        notify(f"version {version}: there already")
-        self._await_version(model, version, notify)
+        reporter.line(f"version {version}: there already")
+        self._await_version(model, version, reporter)
 
-    def _delete_version(self, step: DeleteVersion, notify: Notify) -> None:
+    def _delete_version(self, step: DeleteVersion, reporter: Reporter) -> None:
         model, version = self._named(step)
         found = self._ml.get_version(model, version)
         if found is None:
@@ -110,16 +110,16 @@ class Performer:
             )
         operation = self._ml.delete_version(model, version)
         if operation is not None:
-            self._await_operation(operation, model, version, notify)
+            self._await_operation(operation, model, version, reporter)
 
-    def _remove_version(self, step: RemoveVersion, notify: Notify) -> None:
+    def _remove_version(self, step: RemoveVersion, reporter: Reporter) -> None:
         """Delete a version in whatever state it is, after an operation on it that is running."""
         model, version = self._named(step)
         found = self._poller.until(
             lambda: self._settled(model, version),
             what=f"version {version}",
             where=self._ml.url(model, version),
-            notify=notify,
+            reporter=reporter,
         )
         if not found:
             return
@@ -132,23 +132,23 @@ class Performer:
             )
         operation = self._ml.delete_version(model, version)
         if operation is not None:
-            self._await_operation(operation, model, version, notify)
+            self._await_operation(operation, model, version, reporter)
 
     def _settled(self, model: str, version: str) -> Mapping[str, Any] | None:
         """Return a version in a state that lasts, {} if it is gone, None while it changes."""
         found = self._ml.get_version(model, version) or {}
         return None if found.get("state") in {"CREATING", "UPDATING", "DELETING"} else found
 
-    def _delete_model(self, model: str, notify: Notify) -> None:
+    def _delete_model(self, model: str, reporter: Reporter) -> None:
         name = self._names.model(model)
         if self._names.check(self._ml, model) is None:
             return
         operation = self._ml.delete_model(name)
         if operation is not None:
-            self._await_operation(operation, name, "", notify)
+            self._await_operation(operation, name, "", reporter)
 
     def _await_operation(
-        self, operation: Mapping[str, Any], model: str, version: str, notify: Notify
+        self, operation: Mapping[str, Any], model: str, version: str, reporter: Reporter
     ) -> None:
         name, where = str(operation["name"]), self._ml.url(model, version)
 
@@ -157,10 +157,10 @@ class Performer:
             return now if now.get("done") else None
 
         if not operation.get("done"):
-            notify(f"operation {name.rpartition('/')[2]} is running")
+            reporter.line(f"operation {name.rpartition('/')[2]} is running")
             try:
                 operation = self._poller.until(
-                    probe, what=f"operation {name}", where=where, notify=notify
+                    probe, what=f"operation {name}", where=where, reporter=reporter
                 )
             except (UnreachableError, KeyboardInterrupt) as error:
                 error.add_note(f"the operation goes on in the cloud: {name}")
@@ -169,7 +169,7 @@ class Performer:
             reason = str(operation["error"].get("message", "no reason given"))
             raise self._failed(reason, model, version, name)
 
-    def _await_version(self, model: str, version: str, notify: Notify) -> None:
+    def _await_version(self, model: str, version: str, reporter: Reporter) -> None:
         where = self._ml.url(model, version)
 
         def probe() -> Mapping[str, Any] | None:
@@ -178,7 +178,7 @@ class Performer:
                 raise self._failed(f"version {version} is gone", model, version)
             return now if now.get("state") in {"READY", "FAILED"} else None
 
-        found = self._poller.until(probe, what=f"version {version}", where=where, notify=notify)
+        found = self._poller.until(probe, what=f"version {version}", where=where, reporter=reporter)
         if found["state"] == "FAILED":
             reason = found.get("errorMessage", "no reason given")
             raise self._failed(reason, model, version)

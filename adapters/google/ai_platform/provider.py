@@ -24,7 +24,8 @@ from cloudserve.release.nouns import (
 )
 from cloudserve.release.provider import Provider
 from cloudserve.release.traffic import ALL
-from cloudserve.storage.contract import BlobStore, Notify
+from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.events import Reporter
 
 from ...actions import planned
 from ...extras import extra
@@ -231,9 +232,9 @@ class AiPlatform:
         step = RemoveVersion(model, revision_id)
         return planned(step, sentence, name=f"remove-{version}")
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait for its end; done a second time it changes nothing."""
-        self._performer.perform(action, notify)
+        self._performer.perform(action, reporter)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Send a prediction to the default version, or to one revision's.

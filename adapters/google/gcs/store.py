@@ -10,7 +10,8 @@ from google.api_core.retry import Retry
 from google.cloud.storage import Bucket
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.storage.contract import Blob, Expect, Notify
+from cloudserve.storage.contract import Blob, Expect
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.send import send_file
 
 from .bucket import RETRY, worth_retrying
@@ -21,11 +22,11 @@ from .xml_api import TIMEOUT
 class GcsBlobs(GcsParts):
     """One bucket through google-cloud-storage; `emulator` is STORAGE_EMULATOR_HOST, or None."""
 
-    def ensure(self, notify: Notify) -> None:
+    def ensure(self, reporter: Reporter) -> None:
         """Make the bucket, in the target's region, if it is not there."""
         if self.exists():
             return
-        notify(f"make the bucket {self.url} in {self._region}")
+        reporter.line(f"make the bucket {self.url} in {self._region}")
         with self._translated(f"make the bucket {self.url}"):
             try:
                 self._client.create_bucket(

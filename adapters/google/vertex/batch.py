@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import RemoteError
 from cloudserve.predict.batch import Batch, BatchResult
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...polling import Poller
 from ..container_errors import container_reason
@@ -38,16 +38,16 @@ class Batches:
         self._poller = poller
 
     def run(
-        self, model: str, version: str, revision_id: str, batch: Batch, notify: Notify
+        self, model: str, version: str, revision_id: str, batch: Batch, reporter: Reporter
     ) -> BatchResult:
         """Run a job with a model version (its full name) and wait for its end."""
         job = self._api.create_job(self._body(model, version, batch))
         name = str(job["name"])
         where = self._api.url(name)
-        notify(f"batch prediction job {name} is running")
-        watch = _Watch(self._api, name, notify)
+        reporter.line(f"batch prediction job {name} is running")
+        watch = _Watch(self._api, name, reporter)
         try:
-            job = self._poller.until(watch.look, what=f"job {name}", where=where, notify=notify)
+            job = self._poller.until(watch.look, what=f"job {name}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job goes on unless it is cancelled: {name}")
             raise
@@ -84,10 +84,10 @@ class Batches:
 class _Watch:
     """Looks at a job until it has ended, and tells each new state."""
 
-    def __init__(self, api: VertexApi, name: str, notify: Notify) -> None:
+    def __init__(self, api: VertexApi, name: str, reporter: Reporter) -> None:
         self._api = api
         self._name = name
-        self._notify = notify
+        self._reporter = reporter
         self._told = ""
 
     def look(self) -> Record | None:
@@ -96,7 +96,7 @@ class _Watch:
         state = _state(job)
         if state != self._told:
             self._told = state
-            self._notify(f"job: {state.lower().replace('_', ' ')}")
+            self._reporter.line(f"job: {state.lower().replace('_', ' ')}")
         return job if state in ENDED else None
 
 

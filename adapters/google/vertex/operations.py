@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import RemoteError, UnreachableError
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...polling import Poller
 from ..console import quotas
@@ -38,7 +38,7 @@ class Operations:
         self._api = api
         self._poller = poller
 
-    def finish(self, operation: Record, what: str, where: str, notify: Notify) -> Record:
+    def finish(self, operation: Record, what: str, where: str, reporter: Reporter) -> Record:
         """Wait for an operation and return its response.
 
         Raises OperationFailedError with its own reason, RemoteError at the deadline; the operation
@@ -46,11 +46,11 @@ class Operations:
         """
         name = str(operation["name"])
         if not operation.get("done"):
-            notify(f"{what}: operation {last_part(name)} is running")
-            watch = _Watch(self._api, name, what, notify)
+            reporter.line(f"{what}: operation {last_part(name)} is running")
+            watch = _Watch(self._api, name, what, reporter)
             try:
                 operation = self._poller.until(
-                    watch.look, what=f"{what}: operation {name}", where=where, notify=notify
+                    watch.look, what=f"{what}: operation {name}", where=where, reporter=reporter
                 )
             except (UnreachableError, KeyboardInterrupt) as error:
                 error.add_note(f"the operation goes on in the cloud: {name}")
@@ -73,7 +73,7 @@ class Operations:
             hint=_next_step(code, self._api.project),
         )
 
-    def settle(self, owner: str, where: str, notify: Notify) -> bool:
+    def settle(self, owner: str, where: str, reporter: Reporter) -> bool:
         """Wait for what an earlier run left running on a resource; say whether there was any.
 
         How it ended is left to be seen from the resource itself.
@@ -81,20 +81,20 @@ class Operations:
         running = [op for op in self._api.operations(owner) if not op.get("done")]
         for operation in running:
             try:
-                self.finish(operation, "begun earlier", where, notify)
+                self.finish(operation, "begun earlier", where, reporter)
             except OperationFailedError as error:
-                notify(f"it failed: {error.message}")
+                reporter.line(f"it failed: {error.message}")
         return bool(running)
 
 
 class _Watch:
     """Looks at an operation until it is done, and tells the stages of a deployment."""
 
-    def __init__(self, api: VertexApi, name: str, what: str, notify: Notify) -> None:
+    def __init__(self, api: VertexApi, name: str, what: str, reporter: Reporter) -> None:
         self._api = api
         self._name = name
         self._what = what
-        self._notify = notify
+        self._reporter = reporter
         self._told = ""
 
     def look(self) -> Record | None:
@@ -103,7 +103,7 @@ class _Watch:
         stage = str(now.get("metadata", {}).get("deploymentStage", ""))
         if stage != self._told and not now.get("done"):
             self._told = stage
-            self._notify(f"{self._what}: {stage.lower().replace('_', ' ')}")
+            self._reporter.line(f"{self._what}: {stage.lower().replace('_', ' ')}")
         return now if now.get("done") else None
 
 

@@ -25,7 +25,8 @@ from cloudserve.release.nouns import (
     State,
 )
 from cloudserve.release.provider import Provider
-from cloudserve.storage.contract import BlobStore, Notify
+from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.events import Reporter
 
 from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
@@ -185,9 +186,9 @@ class Vertex:
         """Plan to undeploy and delete versions, or the endpoint and the model as a whole."""
         return plan_removal(self._api, reading, revision_ids)
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait for its operation."""
-        self._performer.perform(action, notify)
+        self._performer.perform(action, reporter)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Ask the endpoint, by its traffic split, for the container's own answer (rawPredict).
@@ -200,7 +201,7 @@ class Vertex:
             self._check_alone(model, revision_id)
         return self._api.raw_predict(self._names.endpoint(model), self._host(model), body)
 
-    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+    def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
         version = read_snapshot(self._api, self._names, model).version(revision_id)
         if version is None or version.failed:
@@ -210,7 +211,7 @@ class Vertex:
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
         name = self._api.model_name(self._names.model(model), version.number)
-        return self._batches.run(model, name, revision_id, batch, notify)
+        return self._batches.run(model, name, revision_id, batch, reporter)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
         if self.read(model).deployment.traffic.get(revision_id) == 1.0:

@@ -38,6 +38,6 @@ def command(
 
     plan = read_plan(file)
     subject = Subject(plan.model, plan.target, project_file, settings)
-    with transfer_view(print_progress) as view:
-        outcome = subject.releases(view, yes=yes, allow_breaking=allow_breaking).apply(plan)
+    with transfer_view(print_progress) as reporter:
+        outcome = subject.releases(reporter, yes=yes, allow_breaking=allow_breaking).apply(plan)
     print_report(outcome_report(outcome), output)

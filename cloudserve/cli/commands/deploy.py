@@ -51,6 +51,6 @@ def command(
         plan = subject.releases().plan_deploy(version)
         print_report(plan_report(plan), output)
         return
-    with transfer_view(print_progress) as view:
-        outcome = subject.releases(view, yes=yes, allow_breaking=allow_breaking).deploy(version)
+    with transfer_view(print_progress) as reporter:
+        outcome = subject.releases(reporter, yes=yes, allow_breaking=allow_breaking).deploy(version)
     print_report(outcome_report(outcome), output)

@@ -31,8 +31,8 @@ def command(*, subject: Subject, version: str | None, into: Path, output: str) -
     The digest of every file is verified. The directory appears atomically, and an interrupted pull
     continues where it stopped.
     """
-    with transfer_view(print_progress) as view:
-        pulled = subject.releases(view).pull(into, version)
+    with transfer_view(print_progress) as reporter:
+        pulled = subject.releases(reporter).pull(into, version)
     files = f"{counted(pulled.files, 'file')}, {format_bytes(pulled.size)}"
     what = files if pulled.changed else "already complete"
     document = {

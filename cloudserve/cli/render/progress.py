@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cloudserve.cli.render.report import counted
-from cloudserve.storage.events import Ended, Event, FileDone, Moved, Skipped, Started
+from cloudserve.storage.events import Ended, Event, FileDone, Moved, Reporter, Skipped, Started
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -24,18 +24,6 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 STEP = 1000.0
 MINUTE = 60
 PrintLine = Callable[[str], None]
-
-
-class View(Protocol):
-    """A display of transfers."""
-
-    def observe(self, event: Event) -> None:
-        """Show an event."""
-        ...
-
-    def line(self, text: str) -> None:
-        """Show a line of progress above the transfer."""
-        ...
 
 
 @dataclass(slots=True)
@@ -91,7 +79,7 @@ class Lines:
         self._tally = Tally()
         self._last_line = 0.0
 
-    def observe(self, event: Event) -> None:
+    def event(self, event: Event) -> None:
         """Add an event, and print a line if ten seconds have passed or the transfer has ended."""
         now = self._now()
         self._tally.add(event, now)
@@ -103,10 +91,6 @@ class Lines:
             case _ if now - self._last_line >= SECONDS_BETWEEN_LINES:
                 self._last_line = now
                 self._print_line(f"  {self._tally.sentence(now)}")
-
-    def line(self, text: str) -> None:
-        """Print a line."""
-        self._print_line(text)
 
     def _end(self, now: float) -> str:
         tally, seconds = self._tally, now - self._tally.began
@@ -124,7 +108,7 @@ class Bars:
         self._tally = Tally()
         self._task: TaskID | None = None
 
-    def observe(self, event: Event) -> None:
+    def event(self, event: Event) -> None:
         """Advance the bar, and hide it when the transfer ends: the release continues without it."""
         self._tally.add(event, time.monotonic())
         if isinstance(event, Started):
@@ -143,10 +127,10 @@ class Bars:
 
 
 @contextmanager
-def transfer_view(print_line: PrintLine) -> Iterator[View]:
-    """Yield a view of transfers: bars if standard error is a terminal, otherwise lines."""
+def transfer_view(print_line: PrintLine) -> Iterator[Reporter]:
+    """Yield a reporter that draws bars if standard error is a terminal, and otherwise prints."""
     if not sys.stderr.isatty():
-        yield Lines(print_line)
+        yield Reporter(print_line, Lines(print_line).event)
         return
     from rich.console import Console
     from rich.progress import (
@@ -168,7 +152,8 @@ def transfer_view(print_line: PrintLine) -> Iterator[View]:
     )
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     try:
-        yield Bars(progress)
+        bars = Bars(progress)
+        yield Reporter(bars.line, bars.event)
     finally:
         progress.stop()
 

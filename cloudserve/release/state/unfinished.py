@@ -15,7 +15,8 @@ from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan, Read
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Event, Ledger, Release
 from cloudserve.release.state.lock import holder_of, is_left
-from cloudserve.storage.contract import BlobStore, Notify
+from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.events import Reporter
 
 MOVES = (Operation.PROMOTE, Operation.ROLLBACK)
 
@@ -31,12 +32,12 @@ class Unfinished:
         blobs: BlobStore,
         layout: Layout,
         plan_of: Callable[[Reading, Release], Plan],
-        notify: Notify,
+        reporter: Reporter,
     ) -> None:
         self._blobs = blobs
         self._layout = layout
         self._plan_of = plan_of
-        self._notify = notify
+        self._reporter = reporter
 
     def move(self) -> Release | None:
         """Return the newest promotion or rollback if it is not finished."""
@@ -71,7 +72,7 @@ class Unfinished:
         if not self._is_done(left, reading):
             return "" if left.has_end else left.id
         ledger.finish(left, who, run)
-        self._notify(
+        self._reporter.line(
             f"recorded as finished: the {left.operation} of {left.revision or left.model} that "
             f"{left.who} began at {left.started:%Y-%m-%d %H:%M} UTC"
         )

@@ -9,7 +9,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage import pool
 from cloudserve.storage.contract import Blob, BlobStore, PartStore
 from cloudserve.storage.download.partial_file import Incoming, PartialFile, sha256_of
-from cloudserve.storage.events import FileDone, Meter, Observe, Retrying, Skipped
+from cloudserve.storage.events import FileDone, Meter, Reporter, Retrying, Skipped
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.transfer import PART, PartRange, Transfer, part_ranges
 
@@ -23,14 +23,14 @@ class Downloader:
     def __init__(
         self,
         store: BlobStore,
-        observe: Observe,
+        reporter: Reporter,
         *,
         retry: Retry | None = None,
         part: int = PART,
         workers: int = pool.WORKERS,
     ) -> None:
         self._store = store
-        self._transfer = Transfer(observe, retry or Retry(), part, workers)
+        self._transfer = Transfer(reporter, retry or Retry(), part, workers)
 
     def download(self, files: Iterable[Incoming]) -> None:
         """Download the files that are not complete yet.
@@ -43,8 +43,8 @@ class Downloader:
 
     def _file(self, file: Incoming) -> Sequence[pool.Task]:
         if file.sha256 and file.path.is_file() and sha256_of(file.path) == file.sha256:
-            self._transfer.observe(Skipped(file.name, file.blob.size))
-            self._transfer.observe(FileDone(file.name, file.blob.size, moved=False))
+            self._transfer.reporter.event(Skipped(file.name, file.blob.size))
+            self._transfer.reporter.event(FileDone(file.name, file.blob.size, moved=False))
             return ()
         return self._begin(file, attempt=1)
 
@@ -88,7 +88,7 @@ class Downloader:
     def _end(self, target: PartialFile, attempt: int) -> Sequence[pool.Task]:
         file = target.file
         if target.finish():
-            self._transfer.observe(FileDone(file.name, file.blob.size))
+            self._transfer.reporter.event(FileDone(file.name, file.blob.size))
             return ()
         if attempt == ATTEMPTS:
             raise RemoteError(
@@ -96,7 +96,7 @@ class Downloader:
                 where=f"{self._store.url}/{file.blob.key}",
                 hint="deploy the version again: the bucket has damaged bytes",
             )
-        self._transfer.observe(Retrying(file.name, "its digest is wrong", 0.0))
+        self._transfer.reporter.event(Retrying(file.name, "its digest is wrong", 0.0))
         return self._begin(file, attempt + 1)
 
 

@@ -19,7 +19,7 @@ from cloudserve.savedmodel.checkpoint.variables import check_variables
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.partial_file import Incoming, local_path
 from cloudserve.storage.download.tree import download_files, download_tree, staging_dir
-from cloudserve.storage.events import Observe, ignore
+from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class ModelCache:
         version: RemoteVersion,
         *,
         keep: Collection[Path] = (),
-        observe: Observe = ignore,
+        reporter: Reporter = SILENT,
     ) -> Path:
         """Return the directory of a version, downloading it if necessary.
 
@@ -55,9 +55,9 @@ class ModelCache:
         if not path.is_dir():
             self._make_room(sum(blob.size for blob in version.files), keep)
             if version.manifest is not None:
-                download_tree(store, version.prefix, version.manifest, path, observe=observe)
+                download_tree(store, version.prefix, version.manifest, path, reporter=reporter)
             else:
-                _fetch_unannounced(store, base, version, path, observe)
+                _fetch_unannounced(store, base, version, path, reporter)
         os.utime(path.parent)
         return path
 
@@ -79,7 +79,7 @@ class ModelCache:
 
 
 def _fetch_unannounced(
-    store: BlobStore, base: str, version: RemoteVersion, path: Path, observe: Observe
+    store: BlobStore, base: str, version: RemoteVersion, path: Path, reporter: Reporter
 ) -> None:
     """Download a version without a manifest, which must be loadable and must not change."""
     with staging_dir(path, version.fingerprint) as staging:
@@ -88,7 +88,7 @@ def _fetch_unannounced(
             for blob in version.files
             if (name := blob.key.removeprefix(version.prefix))
         ]
-        download_files(store, files, observe)
+        download_files(store, files, reporter)
         _check_loadable(staging)
         find = find_versions_or_model if version.prefix == base else find_versions
         now = find(store, base).get(version.number)

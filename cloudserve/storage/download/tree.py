@@ -18,7 +18,7 @@ from cloudserve.savedmodel import read_tree
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.files import Downloader
 from cloudserve.storage.download.partial_file import Incoming, local_path, writing
-from cloudserve.storage.events import Direction, Ended, Observe, Started, ignore, serialized
+from cloudserve.storage.events import SILENT, Direction, Ended, Reporter, Started
 from cloudserve.storage.manifest import Manifest
 from cloudserve.storage.retry import Retry
 
@@ -29,7 +29,7 @@ def download_tree(
     manifest: Manifest,
     into: Path,
     *,
-    observe: Observe = ignore,
+    reporter: Reporter = SILENT,
     retry: Retry | None = None,
 ) -> bool:
     """Download the files of a manifest, below `prefix`, into the directory `into`.
@@ -54,18 +54,17 @@ def download_tree(
             Incoming(f.path, existing[prefix + f.path], local_path(staging, f.path), f.sha256)
             for f in manifest.files
         ]
-        download_files(store, files, observe, retry)
+        download_files(store, files, reporter, retry)
     return True
 
 
 def download_files(
-    store: BlobStore, files: Sequence[Incoming], observe: Observe, retry: Retry | None = None
+    store: BlobStore, files: Sequence[Incoming], reporter: Reporter, retry: Retry | None = None
 ) -> None:
     """Download files and report the events."""
-    observe = serialized(observe)
-    observe(Started(Direction.DOWNLOAD, len(files), sum(file.blob.size for file in files)))
-    Downloader(store, observe, retry=retry).download(files)
-    observe(Ended())
+    reporter.event(Started(Direction.DOWNLOAD, len(files), sum(file.blob.size for file in files)))
+    Downloader(store, reporter, retry=retry).download(files)
+    reporter.event(Ended())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloudserve.savedmodel import Tree
 from cloudserve.savedmodel.tree_cache import FileState
 from cloudserve.storage.contract import Blob, Part, PartStore
 from cloudserve.storage.events import FileDone
@@ -31,6 +32,14 @@ class Outgoing:
         """Return whether an object, with its metadata, is this file."""
         metadata = {name.lower(): value for name, value in self.metadata.items()}
         return blob is not None and (blob.size, blob.metadata) == (self.size, metadata)
+
+
+def outgoing_files(source: Path, tree: Tree, prefix: str) -> list[Outgoing]:
+    """Return the files of a directory, to be sent below a key prefix."""
+    return [
+        Outgoing(f.path, source / f.path, prefix + f.path, f.size, {SHA256: f.sha256})
+        for f in tree.files
+    ]
 
 
 @dataclass(slots=True)
@@ -96,4 +105,4 @@ class SingleRequests:
     def finish(self, file: Outgoing, *, moved: bool = True) -> None:
         """Record that a file is in the bucket."""
         self._sent.append(file.key)
-        self._transfer.observe(FileDone(file.name, file.size, moved))
+        self._transfer.reporter.event(FileDone(file.name, file.size, moved))

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from cloudserve.errors import ConflictError
 from cloudserve.storage import pool
 from cloudserve.storage.contract import Blob, PartStore
-from cloudserve.storage.events import FileDone, Observe, Skipped, ignore
+from cloudserve.storage.events import SILENT, FileDone, Reporter, Skipped
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.transfer import PART, Transfer
 from cloudserve.storage.upload.file_slice import FileSlice
@@ -31,7 +31,7 @@ class Sender:
     def __init__(
         self,
         store: PartStore,
-        observe: Observe,
+        reporter: Reporter,
         *,
         sent: list[str] | None = None,
         retry: Retry | None = None,
@@ -39,7 +39,7 @@ class Sender:
         workers: int = pool.WORKERS,
     ) -> None:
         self._store = store
-        self._transfer = Transfer(observe, retry or Retry(), part, workers)
+        self._transfer = Transfer(reporter, retry or Retry(), part, workers)
         self._files = SingleRequests(store, self._transfer, [] if sent is None else sent)
         self._multipart = Multipart(store, self._transfer, self._files)
 
@@ -69,11 +69,11 @@ class Sender:
         self, file: Outgoing, existing: Blob | None, other: str | None
     ) -> Sequence[pool.Task]:
         if existing is not None and existing.size == file.size and self._files.is_uploaded(file):
-            self._transfer.observe(Skipped(file.name, file.size))
-            self._transfer.observe(FileDone(file.name, file.size, moved=False))
+            self._transfer.reporter.event(Skipped(file.name, file.size))
+            self._transfer.reporter.event(FileDone(file.name, file.size, moved=False))
             return ()
         if other is not None and self._copied(file, other):
-            self._transfer.observe(Skipped(file.name, file.size))
+            self._transfer.reporter.event(Skipped(file.name, file.size))
             self._files.finish(file, moved=False)
             return ()
         if file.size > self._transfer.part:
@@ -102,4 +102,4 @@ def send_file(store: PartStore, key: str, path: Path, metadata: Mapping[str, str
     """
     with FileSlice(path) as body:
         size = body.size
-    Sender(store, ignore).send([Outgoing(path.name, path, key, size, metadata)], {})
+    Sender(store, SILENT).send([Outgoing(path.name, path, key, size, metadata)], {})

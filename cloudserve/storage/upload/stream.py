@@ -15,8 +15,7 @@ from typing import IO
 
 from cloudserve.errors import UserError
 from cloudserve.storage.contract import Part, PartStore, UploadGoneError
-from cloudserve.storage.events import Moved, Observe, Skipped, ignore, serialized
-from cloudserve.storage.retry import Retry
+from cloudserve.storage.events import Moved, Skipped
 from cloudserve.storage.transfer import PART, Transfer
 from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.upload.multipart import (
@@ -105,22 +104,14 @@ def _keeping(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def send_stream(  # noqa: PLR0913 - source, destination and options
-    store: PartStore,
-    key: str,
-    metadata: Mapping[str, str],
-    make: Make,
-    observe: Observe = ignore,
-    *,
-    retry: Retry | None = None,
-    part: int = PART,
+def send_stream(
+    store: PartStore, key: str, metadata: Mapping[str, str], make: Make, transfer: Transfer
 ) -> None:
     """Upload what `make` writes as one object, unless another client finishes the same first.
 
     Raises whatever `make` raises, and RemoteError if the service fails; there is no object then,
     and the uploaded parts are reused by the next call.
     """
-    transfer = Transfer(serialized(observe), retry or Retry(), part)
     work = _Work(store, key, transfer)
     upload, uploaded = find_upload(store, transfer, key, key)
     with tempfile.TemporaryDirectory(prefix="cloudserve-parts-") as name:
@@ -167,7 +158,7 @@ class _Work:
                 self._store.put(self._key, body, metadata)
 
         self._transfer.attempt(self._key, put)
-        self._transfer.observe(Moved(self._key, whole.stat().st_size))
+        self._transfer.reporter.event(Moved(self._key, whole.stat().st_size))
 
     def send(self, folder: Path, upload: str, uploaded: Mapping[int, Part], make: Make) -> None:
         """Send the parts as they are made, and complete the upload."""
@@ -202,7 +193,7 @@ class _Work:
             size = body.size
             reused = reused_part(self._store, uploaded, body)
         if reused is not None:
-            self._transfer.observe(Skipped(self._key, size))
+            self._transfer.reporter.event(Skipped(self._key, size))
             return reused
 
         def send() -> Part:
@@ -210,7 +201,7 @@ class _Work:
                 return self._store.send_part(self._key, upload, number, body)
 
         part = self._transfer.attempt(self._key, send)
-        self._transfer.observe(Moved(self._key, size))
+        self._transfer.reporter.event(Moved(self._key, size))
         return part
 
 

@@ -14,6 +14,7 @@ from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.release.nouns import Action, Revision
+from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import AI_PLATFORM
 
 ONE = Revision(1, "0f3c5a9b7d21" + "e" * 52)
@@ -49,28 +50,28 @@ def wait(request, silent, clouds):
     if request.param == "vertex":
         api = VertexApi("p", "us-central1", silent, Access(clouds), retries=0)
         operations = Operations(api, POLLER)
-        return VERTEX, lambda notify: operations.finish({"name": VERTEX}, "deploy", "", notify)
+        return VERTEX, lambda reporter: operations.finish({"name": VERTEX}, "deploy", "", reporter)
     performer = Performer(MlClient("p", silent, Access(clouds), retries=0), POLLER, AI_PLATFORM)
     action = Action("create-version", "create", ARGS)
-    return ML, lambda notify: performer.perform(action, notify)
+    return ML, lambda reporter: performer.perform(action, reporter)
 
 
 def test_ctrl_c_says_which_operation_goes_on(wait):
     name, perform = wait
 
-    def notify(line):
+    def interrupt(line):
         if "asking again" in line:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as error:
-        perform(notify)
+        perform(Reporter(interrupt))
     assert error.value.__notes__ == [f"the operation goes on in the cloud: {name}"]
 
 
 def test_so_does_a_network_that_is_gone(wait, lines):
     name, perform = wait
     with pytest.raises(UnreachableError) as error:
-        perform(lines.append)
+        perform(Reporter(lines.append))
     assert error.value.__notes__ == [f"the operation goes on in the cloud: {name}"]
 
 
@@ -80,7 +81,7 @@ def test_a_version_that_failed_is_told_with_its_operation_and_its_log(scripted, 
     url = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content)).url
     performer = Performer(MlClient("p", url, Access(clouds)), POLLER, AI_PLATFORM)
     with pytest.raises(RemoteError, match="Bad model detected") as error:
-        performer.perform(Action("create-version", "create", ARGS), lines.append)
+        performer.perform(Action("create-version", "create", ARGS), Reporter(lines.append))
     assert error.value.request_id == ML
     assert error.value.hint == (
         "correct the cause and deploy again: what failed is replaced; its log: "

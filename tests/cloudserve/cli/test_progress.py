@@ -43,33 +43,33 @@ def told():
 
 def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(time, told):
     lines = Lines(told.append, time)
-    lines.observe(Started(Direction.UPLOAD, 2, 100 * MB))
+    lines.event(Started(Direction.UPLOAD, 2, 100 * MB))
     for second in range(1, 26):
         time.now = 100 + second
-        lines.observe(Moved("big", 2 * MB))
+        lines.event(Moved("big", 2 * MB))
     assert told == [
         "  upload: 20.0 MB of 100.0 MB (20 %), 2.0 MB/s, 40 s left",
         "  upload: 40.0 MB of 100.0 MB (40 %), 2.0 MB/s, 30 s left",
     ]
-    lines.observe(Skipped("small", 50 * MB))
+    lines.event(Skipped("small", 50 * MB))
     time.now = 150
-    lines.observe(Ended())
+    lines.event(Ended())
     assert told[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB already existed"]
 
 
 def test_existing_bytes_do_not_count_for_the_rate(time, told):
     lines = Lines(told.append, time)
-    lines.observe(Started(Direction.DOWNLOAD, 1, 100 * MB))
-    lines.observe(Skipped("big", 80 * MB))
+    lines.event(Started(Direction.DOWNLOAD, 1, 100 * MB))
+    lines.event(Skipped("big", 80 * MB))
     time.now = 110
-    lines.observe(Moved("big", 10 * MB))
+    lines.event(Moved("big", 10 * MB))
     assert told == ["  download: 90.0 MB of 100.0 MB (90 %), 1.0 MB/s, 10 s left"]
 
 
 def test_a_short_transfer_has_only_the_last_line(time, told):
     lines = Lines(told.append, time)
     for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), FileDone("a", 5), Ended()):
-        lines.observe(event)
+        lines.event(event)
     assert told == ["  upload: 1 file, 5 B moved in 0 s"]
 
 
@@ -78,35 +78,36 @@ def test_a_bar_never_runs_backwards_or_beyond_its_end():
     positions = []
     with Progress(TextColumn("x"), console=Console(file=out, force_terminal=True)) as progress:
         bars = Bars(progress)
-        bars.observe(Started(Direction.UPLOAD, 1, 100))
+        bars.event(Started(Direction.UPLOAD, 1, 100))
         for event in (Moved("a", 60), Retrying("a", "lost", 0.5), Moved("a", 30), Skipped("a", 20)):
-            bars.observe(event)
+            bars.event(event)
             positions.append(progress.tasks[0].completed)
         bars.line("a line [with brackets] above it")
         assert progress.tasks[0].visible
-        bars.observe(Ended())
+        bars.event(Ended())
         assert not progress.tasks[0].visible
     assert positions == [60, 60, 90, 100]
     assert "a line [with brackets] above it" in out.getvalue()
 
 
 def test_lines_are_printed_without_a_terminal(told):
-    with transfer_view(told.append) as view:
-        assert isinstance(view, Lines)
-        view.line("a line")
-    assert told == ["a line"]
+    with transfer_view(told.append) as reporter:
+        reporter.line("a line")
+        reporter.event(Started(Direction.UPLOAD, 0, 0))
+        reporter.event(Ended())
+    assert told == ["a line", "  upload: 0 files, 0 B moved in 0 s"]
 
 
 def test_files_and_retries_are_reported(told):
     events = []
-    emit = Reporter(told.append, events.append).emit
+    reporter = Reporter(told.append, events.append)
     for event in (
         Moved("a", 5),
         FileDone("a", 5000),
         FileDone("b", 1, moved=False),
         Retrying("c", "lost", 1.23),
     ):
-        emit(event)
+        reporter.event(event)
     assert told == ["a: 5,000 bytes", "b: there already", "c: lost; again in 1.2 s"]
     assert len(events) == 4
 

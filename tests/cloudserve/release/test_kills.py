@@ -17,6 +17,7 @@ from cloudserve.release.nouns import Action, Operation
 from cloudserve.release.service import Releases
 from cloudserve.release.state import lock as locks
 from cloudserve.release.state.ledger import Event
+from cloudserve.storage.events import Reporter
 from tests.cloudserve.conftest import MemoryPlatform
 
 CALLS = ("ensure", "head", "read", "write", "upload", "list", "delete")
@@ -38,11 +39,11 @@ class Platform(MemoryPlatform):
             return moves
         return (*moves, Action("name", f"name {revision_id}", {"name": revision_id}))
 
-    def perform(self, action, notify):
+    def perform(self, action, reporter):
         if action.kind == "name":
             self.name = action.args["name"]
         else:
-            super().perform(action, notify)
+            super().perform(action, reporter)
 
 
 class Terminal:
@@ -66,7 +67,8 @@ class Terminal:
         self._monkeypatch.setattr(locks, "birth", lambda pid: birth)
         self._monkeypatch.setattr(registry, "provider", lambda target, environ: self.platform)
         environ = {"CLOUDSERVE_ACTOR": who}
-        releases = Releases(self.project, "half", "here", environ=environ, notify=self.lines.append)
+        reporter = Reporter(self.lines.append)
+        releases = Releases(self.project, "half", "here", environ=environ, reporter=reporter)
         return getattr(releases, verb)(*arguments, **options)
 
     def kill(self, number, after, verb, /, *arguments, **options):

@@ -28,6 +28,8 @@ from cloudserve.adapters.aws.session import Access as AwsAccess
 from cloudserve.adapters.google.credentials import Access as GoogleAccess
 from cloudserve.adapters.google.gcs.store import GcsBlobs
 
+from cloudserve.storage.events import SILENT
+
 MIB = 1 << 20
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 NUMBERS = itertools.count(1)
@@ -130,7 +132,7 @@ def open_store(kind: str) -> Open:
 def store(faces, kind, open_store, bucket):
     """Give an existing bucket in our store, through each of its APIs in turn."""
     made = open_store(faces[kind], bucket)
-    made.ensure(lambda line: None)
+    made.ensure(SILENT)
     return made
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError, UserError
-from cloudserve.release.upload import send_tree
+from cloudserve.release.upload import send_files
 from cloudserve.savedmodel import read_tree
 from cloudserve.storage.contract import Blob, BlobStore
 from cloudserve.storage.download.partial_file import Incoming, PartialFile, local_path
 from cloudserve.storage.download.tree import download_tree
-from cloudserve.storage.events import Moved, Reporter, Skipped
+from cloudserve.storage.events import SILENT, Moved, Reporter, Skipped
 from cloudserve.storage.manifest import Manifest, ManifestFile, Origin, manifest_of
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.transfer import part_ranges
+from cloudserve.storage.upload.outgoing import outgoing_files
 
 MIB = 1 << 20
 BIG = 40 * MIB + 17
@@ -45,10 +46,8 @@ def shared(faces, s3_at, gcs_at, model) -> Mapping[str, BlobStore]:
     """Give a bucket of each kind that has the model below `m/`, and is only read from."""
     made = {"s3": s3_at(faces["s3"], SHARED), "gcs": gcs_at(faces["gcs"], f"{SHARED}-g")}
     for store in made.values():
-        store.ensure(lambda line: None)
-        send_tree(
-            store, "m/", model, read_tree(model), reporter=Reporter(lambda line: None), sent=[]
-        )
+        store.ensure(SILENT)
+        send_files(store, "m/", outgoing_files(model, read_tree(model), "m/"), SILENT, [])
     return made
 
 
@@ -67,7 +66,7 @@ def small(store, file, tmp_path) -> Manifest:
     """Give the manifest of a model of one small file, which is in a bucket of the test's own."""
     file("small/saved_model.pb", 1000)
     tree = read_tree(tmp_path / "small")
-    send_tree(store, "m/", tmp_path / "small", tree, reporter=Reporter(lambda line: None), sent=[])
+    send_files(store, "m/", outgoing_files(tmp_path / "small", tree, "m/"), SILENT, [])
     return manifest_of(tree, Origin("ada"))
 
 
@@ -86,7 +85,7 @@ def moved(events, kind=Moved):
 def test_a_model_comes_back_as_it_was(full, manifest, model, tmp_path):
     events = []
     into = tmp_path / "back" / "model"
-    assert download_tree(full, "m/", manifest, into, observe=events.append)
+    assert download_tree(full, "m/", manifest, into, reporter=Reporter(on_event=events.append))
     assert read_tree(into) == read_tree(model)
     assert moved(events) == manifest.size
     assert [path.name for path in into.parent.iterdir()] == ["model"]
@@ -139,7 +138,7 @@ def test_two_fetches_into_one_place_do_not_meet(full, manifest, tmp_path):
             with pytest.raises(ConflictError, match="another process"):
                 download_tree(full, "m/", manifest, into)
 
-    download_tree(full, "m/", manifest, into, observe=start_another)
+    download_tree(full, "m/", manifest, into, reporter=Reporter(on_event=start_another))
     assert into.is_dir()
 
 
@@ -250,7 +249,7 @@ def test_a_killed_download_leaves_no_directory_and_the_next_resumes(
         assert read_tree(into) == read_tree(model)
         return
     events = []
-    download_tree(full, "m/", manifest, into, observe=events.append)
+    download_tree(full, "m/", manifest, into, reporter=Reporter(on_event=events.append))
     assert moved(events, Skipped) >= 8 * MIB
     assert moved(events) + moved(events, Skipped) == manifest.size
     assert read_tree(into) == read_tree(model)

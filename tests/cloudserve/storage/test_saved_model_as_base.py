@@ -8,6 +8,7 @@ from cloudserve.adapters.directory.storage import DirectoryBlobs
 from cloudserve.errors import ConflictError
 from cloudserve.savedmodel import read_tree
 from cloudserve.storage.download.model_cache import ModelCache
+from cloudserve.storage.events import SILENT
 from cloudserve.storage.versions import find_versions, find_versions_or_model
 
 
@@ -19,7 +20,7 @@ def model(shared_models, tmp_path):
 @pytest.fixture
 def store(tmp_path):
     made = DirectoryBlobs(tmp_path / "bucket")
-    made.ensure(lambda line: None)
+    made.ensure(SILENT)
     return made
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from cloudserve.errors import CloudserveError, ModelError, RemoteError
 from cloudserve.storage.contract import UploadGoneError
-from cloudserve.storage.events import FileDone, Moved, Retrying, Skipped
+from cloudserve.storage.events import SILENT, FileDone, Moved, Reporter, Retrying, Skipped
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.transfer import part_ranges
 from cloudserve.storage.upload.file_slice import FileSlice
@@ -40,8 +40,8 @@ def outgoing(path: Path, name: str | None = None) -> Outgoing:
 
 def send(store, files, events=None, retry=None, part=PART):
     there = {blob.key: blob for blob in store.list("model/")}
-    observe = (lambda event: None) if events is None else events.append
-    Sender(store, observe, retry=retry or quick(), part=part).send(files, there)
+    reporter = SILENT if events is None else Reporter(on_event=events.append)
+    Sender(store, reporter, retry=retry or quick(), part=part).send(files, there)
 
 
 def holds(store, file: Outgoing) -> bool:
@@ -182,7 +182,9 @@ def test_a_retry_after_is_heeded(faces, kind, open_store, store, bucket, file, f
     events = []
     with fault_proxy.FaultProxy(upstream(faces[kind]), plan) as proxy:
         retry = Retry(attempts=4, first=0.01, longest=0.05, stop=Pauses())
-        sender = Sender(open_store(proxy.url, bucket), events.append, retry=retry)
+        sender = Sender(
+            open_store(proxy.url, bucket), Reporter(on_event=events.append), retry=retry
+        )
         sender.send([small], {})
     pauses = [event.seconds for event in events if isinstance(event, Retrying)]
     assert pauses
@@ -201,7 +203,7 @@ def test_a_service_that_keeps_failing_is_an_error_that_names_the_call(
         ) as proxy,
         pytest.raises(RemoteError, match="upload small to") as error,
     ):
-        Sender(open_store(proxy.url, bucket), lambda event: None, retry=quick()).send([small], {})
+        Sender(open_store(proxy.url, bucket), SILENT, retry=quick()).send([small], {})
     assert (error.value.status, error.value.retryable) == (503, True)
     assert error.value.where == proxy.url
 
@@ -333,7 +335,7 @@ def test_a_vanished_file_is_not_reported_as_a_lost_connection(store, file):
 
 def test_s3_uploads_resume_on_moto(moto, s3_at, bucket, file):
     store = s3_at(moto, bucket)
-    store.ensure(lambda line: None)
+    store.ensure(SILENT)
     big = outgoing(file("big", BIG))
     upload = store.begin(big.key, big.metadata)
     for span in part_ranges(BIG, PART)[1:3]:
@@ -352,7 +354,7 @@ def test_gcs_uploads_arrive_on_an_emulator_without_multipart_uploads(
     gcs_emulator, gcs_at, bucket, tree
 ):
     store = gcs_at(gcs_emulator, bucket)
-    store.ensure(lambda line: None)
+    store.ensure(SILENT)
     send(store, tree)
     assert all(holds(store, each) for each in tree)
     events = []

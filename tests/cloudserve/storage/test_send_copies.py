@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from cloudserve.storage.events import FileDone, Moved, Skipped
+from cloudserve.storage.events import FileDone, Moved, Reporter, Skipped
 from cloudserve.storage.retry import Retry
 from cloudserve.storage.upload.outgoing import SHA256, Outgoing
 from cloudserve.storage.upload.send import Sender
@@ -16,7 +16,8 @@ def outgoing(path, key):
 
 
 def send(store, file, elsewhere, events):
-    Sender(store, events.append, retry=Retry(first=0.01)).send([file], {}, elsewhere)
+    reporter = Reporter(on_event=events.append)
+    Sender(store, reporter, retry=Retry(first=0.01)).send([file], {}, elsewhere)
 
 
 def moved(events):

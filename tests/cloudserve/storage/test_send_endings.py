@@ -11,9 +11,9 @@ import pytest
 
 from cloudserve.errors import ModelError, RemoteError, UserError
 from cloudserve.storage.contract import UploadGoneError
-from cloudserve.storage.events import Moved, Skipped
+from cloudserve.storage.events import SILENT, Moved, Reporter, Skipped
 from cloudserve.storage.retry import Retry
-from cloudserve.storage.transfer import part_ranges
+from cloudserve.storage.transfer import Transfer, part_ranges
 from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.upload.outgoing import Outgoing
 from cloudserve.storage.upload.send import Sender
@@ -55,14 +55,14 @@ def test_a_lost_network_is_reported_and_the_next_run_resumes(
                 proxy.hang_up()
 
         cut.send_part = send_part_and_hang_up
-        sender = Sender(cut, observe, retry=retry, part=PART, workers=1)
+        sender = Sender(cut, Reporter(on_event=observe), retry=retry, part=PART, workers=1)
         with pytest.raises(RemoteError) as error:
             sender.send([big], {})
     assert error.value.retryable
     assert error.value.where == proxy.url
     assert store.head("big") is None
     events = []
-    Sender(store, events.append, part=PART).send([big], {})
+    Sender(store, Reporter(on_event=events.append), part=PART).send([big], {})
     kept = sum(event.size for event in events if isinstance(event, Skipped))
     assert kept >= PART
     assert sum(event.size for event in events if isinstance(event, Moved)) == BIG - kept
@@ -82,7 +82,7 @@ def test_an_upload_that_another_completed_is_not_begun_again(store, big, monkeyp
 
     monkeypatch.setattr(store, "begin", begin)
     monkeypatch.setattr(store, "complete", complete_second)
-    Sender(store, lambda event: None, part=PART).send([big], {})
+    Sender(store, SILENT, part=PART).send([big], {})
     assert len(begun) == 1
     assert store.read("big")[0] == big.path.read_bytes()
 
@@ -118,7 +118,7 @@ def test_two_clients_that_make_the_same_stream_produce_one_copy(store):
     def upload():
         met.wait()
         try:
-            send_stream(store, "key", {"about": "it"}, make, part=PART)
+            send_stream(store, "key", {"about": "it"}, make, Transfer(SILENT, part=PART))
         except RemoteError as error:
             errors.append(error)
 
@@ -137,7 +137,7 @@ def test_a_stream_whose_upload_others_end_on_every_attempt_is_an_error(store, mo
 
     monkeypatch.setattr(store, "send_part", gone)
     with pytest.raises(RemoteError, match=r"ended the upload of .* 4 times"):
-        send_stream(store, "key", {}, lambda sink: sink.write(b"x"))
+        send_stream(store, "key", {}, lambda sink: sink.write(b"x"), Transfer(SILENT))
 
 
 def test_a_part_that_fails_ends_the_making_of_a_stream(store, monkeypatch):
@@ -153,13 +153,13 @@ def test_a_part_that_fails_ends_the_making_of_a_stream(store, monkeypatch):
 
     monkeypatch.setattr(store, "send_part", refuse)
     with pytest.raises(RemoteError, match="no"):
-        send_stream(store, "key", {}, make, part=1000)
+        send_stream(store, "key", {}, make, Transfer(SILENT, part=1000))
     assert len(made) <= CONCURRENT_PARTS + 1
 
 
 def test_what_gcs_joined_of_other_bytes_than_were_sent_is_deleted(faces, gcs_at, bucket, big):
     store = gcs_at(faces["gcs"], bucket)
-    store.ensure(lambda line: None)
+    store.ensure(SILENT)
     upload = store.begin("big", {})
     sent = []
     for span in part_ranges(BIG, PART):

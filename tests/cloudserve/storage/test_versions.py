@@ -13,6 +13,7 @@ from cloudserve.errors import ConflictError, ModelError, UserError
 from cloudserve.savedmodel import read_tree
 from cloudserve.storage.contract import Blob
 from cloudserve.storage.download.model_cache import ModelCache
+from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.versions import find_versions, find_versions_or_model, publish
@@ -40,7 +41,7 @@ def place(request, faces, s3_at, bucket, tmp_path):
         made = DirectoryBlobs(tmp_path / "place")
     else:
         made = s3_at(faces["s3"], bucket)
-    made.ensure(lambda line: None)
+    made.ensure(SILENT)
     return made
 
 
@@ -71,7 +72,7 @@ def test_in_a_directory_the_number_appears_at_once_and_whole(watched, model, tmp
     def look(event):
         seen.append(sorted(p.name for p in (tmp_path / "watched").iterdir() if p.name.isdigit()))
 
-    publish(watched, "", 3, model, origin=ORIGIN, observe=look)
+    publish(watched, "", 3, model, origin=ORIGIN, reporter=Reporter(on_event=look))
     assert seen
     assert not any(seen)
     assert names(tmp_path / "watched" / "3") == names(model)
@@ -213,7 +214,7 @@ def test_a_url_opens_its_bucket(faces, bucket, tmp_path):
     for url, prefix in ((f"s3://{bucket}/a/b", "a/b/"), (f"gs://{bucket}-g", "")):
         store, found = registry.bucket(url, environ)
         assert found == prefix
-        store.ensure(lambda line: None)
+        store.ensure(SILENT)
         store.write(f"{found}key", b"x")
         assert [blob.key for blob in store.list(found)] == [f"{found}key"]
     store, found = registry.bucket(f"file://{tmp_path}/a%20b", environ)

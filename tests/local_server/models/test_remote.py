@@ -13,6 +13,7 @@ from cloudserve.local_server.models.remote import RemoteBases
 
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel import read_tree
+from cloudserve.storage.events import SILENT
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.versions import publish
 
@@ -38,7 +39,7 @@ class Bucket(DirectoryBlobs):
 @pytest.fixture
 def bucket(tmp_path):
     made = Bucket(tmp_path / "bucket")
-    made.ensure(lambda line: None)
+    made.ensure(SILENT)
     return made
 
 

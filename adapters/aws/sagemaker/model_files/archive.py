@@ -14,17 +14,17 @@ from functools import partial
 from cloudserve.errors import RemoteError
 from cloudserve.release.nouns import Action, Location
 from cloudserve.storage.archive import ARCHIVE, CODE, DIGEST, pack_members
-from cloudserve.storage.contract import Blob, Notify, PartStore
-from cloudserve.storage.events import Observe, serialized
-from cloudserve.storage.retry import Retry
+from cloudserve.storage.contract import Blob, PartStore
+from cloudserve.storage.events import Event, Moved, Reporter, Skipped
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.upload.stream import send_stream
 
 from ....actions import planned
 from ...s3.object_stream import open_object
 from ..steps import CreateArchive
-from .progress import Tenths
 
 Files = tuple[tuple[str, Blob], ...]
+TENTHS = 10
 
 
 class Archives:
@@ -47,7 +47,7 @@ class Archives:
         sentence = f"make {url} of the files under {location.root_url}"
         return (planned(step, sentence, f"delete the object {url}"),)
 
-    def make(self, step: CreateArchive, notify: Notify) -> None:
+    def make(self, step: CreateArchive, reporter: Reporter) -> None:
         """Make an archive unless it exists.
 
         An interrupted upload is resumed by parts. Raises RemoteError if the files do not exist.
@@ -61,17 +61,17 @@ class Archives:
             )
         size = sum(blob.size for _, blob in files)
         if not self._is_there(key, _digest(files)):
-            self._send(key, files, Tenths(size, notify))
-        notify(f"{len(files)} files, {size:,} bytes, are in {self._blobs.url}/{key}")
+            self._send(key, files, Reporter(reporter.line, Tenths(size, reporter)))
+        reporter.line(f"{len(files)} files, {size:,} bytes, are in {self._blobs.url}/{key}")
 
-    def _send(self, key: str, files: Files, observe: Observe) -> None:
-        retry, observe = Retry(), serialized(observe)
+    def _send(self, key: str, files: Files, reporter: Reporter) -> None:
+        transfer = Transfer(reporter)
         members = [
-            (name, blob.size, partial(open_object, self._blobs, blob, retry, observe))
+            (name, blob.size, partial(open_object, self._blobs, blob, transfer))
             for name, blob in files
         ]
         make = partial(pack_members, members)
-        send_stream(self._blobs, key, {DIGEST: _digest(files)}, make, observe, retry=retry)
+        send_stream(self._blobs, key, {DIGEST: _digest(files)}, make, transfer)
 
     def _is_there(self, key: str, digest: str) -> bool:
         head = self._blobs.head(key)
@@ -86,6 +86,25 @@ class Archives:
             if blob.key.startswith(own):
                 found.append((f"{CODE}/{blob.key.removeprefix(own)}", blob))
         return tuple(sorted(found, key=lambda file: file[0]))
+
+
+class Tenths:
+    """Reports a line for each tenth of an upload of `size` bytes, but not its end."""
+
+    def __init__(self, size: int, reporter: Reporter) -> None:
+        self._size = max(size, 1)
+        self._reporter = reporter
+        self._moved = 0
+        self._tenths = 0
+
+    def __call__(self, event: Event) -> None:
+        """Add the bytes of an event, and report a tenth that is reached."""
+        if isinstance(event, Moved | Skipped):
+            self._moved += event.size
+            reached = self._moved * TENTHS // self._size
+            if self._tenths < reached < TENTHS:
+                self._tenths = reached
+                self._reporter.line(f"{reached * TENTHS} % of {self._size:,} bytes")
 
 
 def archive_key(location: Location) -> str:

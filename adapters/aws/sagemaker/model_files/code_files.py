@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cloudserve.storage.contract import BlobStore, Notify, PartStore
+from cloudserve.storage.contract import BlobStore, PartStore
+from cloudserve.storage.events import Reporter
 
 
-def place_code(blobs: BlobStore, source: str, destination: str, notify: Notify) -> None:
+def place_code(blobs: BlobStore, source: str, destination: str, reporter: Reporter) -> None:
     """Copy what lies under one key prefix to another; nothing where there is no code.
 
     Copies files that are missing or have another size, so an interrupted copy is resumed.
@@ -24,4 +25,4 @@ def place_code(blobs: BlobStore, source: str, destination: str, notify: Notify) 
         found = blobs.read(blob.key)
         if found is not None:
             blobs.write(key, found[0])
-    notify(f"{len(files)} files of code/ are at {blobs.url}/{destination}")
+    reporter.line(f"{len(files)} files of code/ are at {blobs.url}/{destination}")

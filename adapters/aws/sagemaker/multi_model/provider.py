@@ -26,7 +26,8 @@ from cloudserve.release.nouns import (
     State,
 )
 from cloudserve.release.traffic import ALL
-from cloudserve.storage.contract import BlobStore, Notify, PartStore
+from cloudserve.storage.contract import BlobStore, PartStore
+from cloudserve.storage.events import Reporter
 
 from ....actions import planned, typed
 from ....ownership import Ownership
@@ -192,22 +193,22 @@ class MultiModelEndpoint:
         step = UnloadModel(model, revision_id)
         return planned(step, sentence, name=f"unload-{revision_id}")
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait for its end."""
         step: SharedStep = typed(action, SharedStep, "sagemaker")
         match step:
             case CreateArchive():
-                self._archives.make(step, notify)
+                self._archives.make(step, reporter)
             case LoadModel():
-                self._load(step, notify)
+                self._load(step, reporter)
             case UnloadModel():
                 self._unload(step.model, step.revision)
             case DeleteSharedEndpoint():
-                self._delete_shared(step, notify)
+                self._delete_shared(step, reporter)
             case SetLive():
                 self._set_live(step.model, step.revision)
             case _:
-                self._performer.perform(step, notify)
+                self._performer.perform(step, reporter)
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the live revision or the named one; raises UserError for an unknown revision."""
@@ -229,23 +230,23 @@ class MultiModelEndpoint:
             )
         return self._api.invoke(self._name, None, body, _target(model, chosen))
 
-    def batch(self, model: str, revision_id: str, batch: Batch, notify: Notify) -> BatchResult:
+    def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Raise UserError: a transform job needs a SageMaker Model of one archive."""
-        del revision_id, batch, notify
+        del revision_id, batch, reporter
         raise UserError(
             "an endpoint of many models has no batch transform",
             where=f"{model} on {self._target}",
             hint="add a target without `multi_model`, with `archive: true`",
         )
 
-    def _load(self, step: LoadModel, notify: Notify) -> None:
+    def _load(self, step: LoadModel, reporter: Reporter) -> None:
         model, revision = step.model, Revision(step.number, step.digest)
         target = _target(model, revision.id)
 
         def look() -> tuple[str] | None:
             return (self._api.why_not_loaded(self._name, target),)
 
-        (reason,) = self._poller.until(look, what=target, where=self._api.where, notify=notify)
+        (reason,) = self._poller.until(look, what=target, where=self._api.where, reporter=reporter)
         self._catalogs.change(model, lambda catalog: catalog.tried(revision, reason))
         if reason:
             raise RemoteError(
@@ -253,7 +254,7 @@ class MultiModelEndpoint:
                 where=self._api.where,
                 hint="correct the cause; then deploy again: what failed is replaced",
             )
-        notify(f"{target} is loaded")
+        reporter.line(f"{target} is loaded")
 
     def _unload(self, model: str, revision_id: str) -> None:
         """Delete an archive, then its entry, by which the next run finds a killed removal.
@@ -264,7 +265,7 @@ class MultiModelEndpoint:
         if revision_id in self._catalogs.read(model).revisions:
             self._catalogs.change(model, lambda catalog: catalog.without(revision_id))
 
-    def _delete_shared(self, step: DeleteSharedEndpoint, notify: Notify) -> None:
+    def _delete_shared(self, step: DeleteSharedEndpoint, reporter: Reporter) -> None:
         """Delete the endpoint unless another model came to it since the plan was made."""
         others = self._catalogs.models()
         if others:
@@ -273,7 +274,7 @@ class MultiModelEndpoint:
                 where=self._api.where,
                 hint="run the same command again: the endpoint stays then",
             )
-        self._performer.perform(DeleteEndpoint(step.model, step.endpoint, idle=True), notify)
+        self._performer.perform(DeleteEndpoint(step.model, step.endpoint, idle=True), reporter)
 
     def _set_live(self, model: str, revision_id: str) -> None:
         entry = self._catalogs.read(model).revisions.get(revision_id)

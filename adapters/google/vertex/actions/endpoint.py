@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.traffic import percents
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ...console import endpoint_log
 from ..names import Names
@@ -47,32 +47,32 @@ class EndpointSteps:
         self._versions = versions
         self._names = names
 
-    def perform(self, step: EndpointStep, notify: Notify) -> None:
+    def perform(self, step: EndpointStep, reporter: Reporter) -> None:
         """Carry out one action."""
         match step:
             case CreateEndpoint():
-                self.create(step, notify)
+                self.create(step, reporter)
             case DeployModel():
-                self.deploy(step, notify)
+                self.deploy(step, reporter)
             case ScaleModel():
-                self.scale(step, notify)
+                self.scale(step, reporter)
             case UndeployModel():
-                self.undeploy(step, notify)
+                self.undeploy(step, reporter)
             case TakeOff():
-                self.take_off(step, notify)
+                self.take_off(step, reporter)
             case SetTraffic():
-                self.set_traffic(step, notify)
+                self.set_traffic(step, reporter)
             case DeleteEndpoint():
-                self.delete(step.model, notify)
+                self.delete(step.model, reporter)
             case _:
                 assert_never(step)
 
-    def create(self, step: CreateEndpoint, notify: Notify) -> None:
+    def create(self, step: CreateEndpoint, reporter: Reporter) -> None:
         """Create the endpoint unless it exists."""
         model = step.model
         endpoint_id = self._names.endpoint(model)
-        if self._look(model, notify).endpoint is not None:
-            notify(f"endpoint {endpoint_id}: there already")
+        if self._look(model, reporter).endpoint is not None:
+            reporter.line(f"endpoint {endpoint_id}: there already")
             return
         body: dict[str, Any] = {
             "displayName": model,
@@ -83,39 +83,39 @@ class EndpointSteps:
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         try:
             operation = self._api.create_endpoint(endpoint_id, body)
-            self._operations.finish(operation, "create the endpoint", where, notify)
+            self._operations.finish(operation, "create the endpoint", where, reporter)
         except RemoteError as error:
             # An earlier run's request arrived after all.
-            if not is_conflict(error) or self._look(model, notify).endpoint is None:
+            if not is_conflict(error) or self._look(model, reporter).endpoint is None:
                 raise
 
-    def deploy(self, step: DeployModel, notify: Notify) -> None:
+    def deploy(self, step: DeployModel, reporter: Reporter) -> None:
         """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
         model, revision_id, wanted = step.model, step.revision, step.deployed
         there = self._api.endpoint_name(self._names.endpoint(model))
-        self._operations.settle(there, self._api.url(there), notify)
-        snapshot = self._look(model, notify)
+        self._operations.settle(there, self._api.url(there), reporter)
+        snapshot = self._look(model, reporter)
         version = require_version(self._api, snapshot, revision_id)
         endpoint = require_endpoint(self._api, snapshot)
         if current(endpoint, version, wanted) is not None:
-            notify(f"{revision_id}: on the endpoint already")
+            reporter.line(f"{revision_id}: on the endpoint already")
             return
         name = self._api.model_name(snapshot.model_id, version.number)
         body: dict[str, Any] = {"deployedModel": {**wanted, "model": name}}
         split = split_with_new(endpoint, revision_id)
         if split:
             body["trafficSplit"] = split
-        self._finish_deployment(body, model, version, notify)
+        self._finish_deployment(body, model, version, reporter)
 
     def _finish_deployment(
-        self, body: Mapping[str, Any], model: str, version: Version, notify: Notify
+        self, body: Mapping[str, Any], model: str, version: Version, reporter: Reporter
     ) -> None:
         endpoint_id = self._names.endpoint(model)
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         revision_id = version.revision.id
         try:
             operation = self._api.deploy(endpoint_id, body)
-            self._operations.finish(operation, f"deploy {revision_id}", where, notify)
+            self._operations.finish(operation, f"deploy {revision_id}", where, reporter)
         except OperationFailedError as error:
             error.hint = f"{error.hint}; its log: {endpoint_log(self._api.project, endpoint_id)}"
             name = f"{self._names.model(model)}@{version.number}"
@@ -124,7 +124,7 @@ class EndpointSteps:
                 self._versions.mark_failed(model, version, error.message)
             raise
 
-    def scale(self, step: ScaleModel, notify: Notify) -> None:
+    def scale(self, step: ScaleModel, reporter: Reporter) -> None:
         """Change the number of machines of a deployment."""
         body = {
             "deployedModel": {
@@ -136,55 +136,55 @@ class EndpointSteps:
                 for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
             ),
         }
-        endpoint_id = self._look(step.model, notify).endpoint_id
+        endpoint_id = self._look(step.model, reporter).endpoint_id
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         operation = self._api.mutate(endpoint_id, body)
-        self._operations.finish(operation, f"scale {step.revision}", where, notify)
+        self._operations.finish(operation, f"scale {step.revision}", where, reporter)
 
-    def undeploy(self, step: UndeployModel, notify: Notify) -> None:
+    def undeploy(self, step: UndeployModel, reporter: Reporter) -> None:
         """Undeploy a revision; raises ConflictError for a deployment with traffic."""
         wanted = step.revision
-        snapshot = self._look(step.model, notify)
+        snapshot = self._look(step.model, reporter)
         endpoint_id = snapshot.endpoint_id
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         for placed in to_take_off(snapshot, wanted, step.deployment):
             if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
                 raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
             operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
-            self._operations.finish(operation, f"undeploy {wanted}", where, notify)
+            self._operations.finish(operation, f"undeploy {wanted}", where, reporter)
 
-    def take_off(self, step: TakeOff, notify: Notify) -> None:
+    def take_off(self, step: TakeOff, reporter: Reporter) -> None:
         """Undeploy a deployment, with traffic or without; the others keep their proportions."""
         model, deployment = step.model, step.deployment
         endpoint_id = self._names.endpoint(model)
         name = self._api.endpoint_name(endpoint_id)
         where = self._api.url(name)
-        self._operations.settle(name, where, notify)
+        self._operations.settle(name, where, reporter)
         endpoint = read_snapshot(self._api, self._names, model).endpoint
         if endpoint is None or deployment not in {placed.id for placed in endpoint.placed}:
-            notify(f"deployment {deployment}: gone already")
+            reporter.line(f"deployment {deployment}: gone already")
             return
         body: dict[str, Any] = {"deployedModelId": deployment}
         others = {key: share for key, share in endpoint.split.items() if key != deployment}
         if endpoint.split.get(deployment) and any(others.values()):
             body["trafficSplit"] = percents(others)
         operation = self._api.undeploy(endpoint_id, body)
-        self._operations.finish(operation, f"undeploy {deployment}", where, notify)
+        self._operations.finish(operation, f"undeploy {deployment}", where, reporter)
 
-    def delete(self, model: str, notify: Notify) -> None:
+    def delete(self, model: str, reporter: Reporter) -> None:
         """Delete the endpoint if it exists; raises ConflictError if it is another owner's."""
         endpoint_id = self._names.endpoint(model)
         name = self._api.endpoint_name(endpoint_id)
-        self._operations.settle(name, self._api.url(name), notify)
+        self._operations.settle(name, self._api.url(name), reporter)
         if read_snapshot(self._api, self._names, model).endpoint is None:
             return
         operation = self._api.delete_endpoint(endpoint_id)
         if operation is not None:
-            self._operations.finish(operation, "delete the endpoint", self._api.url(name), notify)
+            self._operations.finish(operation, "delete the endpoint", self._api.url(name), reporter)
 
-    def set_traffic(self, step: SetTraffic, notify: Notify) -> None:
+    def set_traffic(self, step: SetTraffic, reporter: Reporter) -> None:
         """Give revisions their shares, unless the endpoint was changed since it was read."""
-        snapshot = self._look(step.model, notify)
+        snapshot = self._look(step.model, reporter)
         endpoint = require_endpoint(self._api, snapshot)
         split = {self._deployment(endpoint, name): part for name, part in step.split.items()}
         if {key: share for key, share in endpoint.split.items() if share} == split:
@@ -192,7 +192,7 @@ class EndpointSteps:
         body = {"trafficSplit": split, "etag": endpoint.etag}
         self._api.patch_endpoint(snapshot.endpoint_id, "trafficSplit", body)
 
-    def _look(self, model: str, notify: Notify) -> Snapshot:
+    def _look(self, model: str, reporter: Reporter) -> Snapshot:
         """Read the endpoint before it is changed; one without an owner gets the target's labels."""
         snapshot = read_snapshot(self._api, self._names, model)
         if snapshot.endpoint is None or snapshot.is_claimed:
@@ -200,7 +200,7 @@ class EndpointSteps:
         labels = {**snapshot.endpoint.labels, **self._names.own.tags(model)}
         body = {"labels": labels, "etag": snapshot.endpoint.etag}
         self._api.patch_endpoint(snapshot.endpoint_id, "labels", body)
-        notify(
+        reporter.line(
             f"endpoint {snapshot.endpoint_id}: it belongs to {self._names.own.owner} from now on"
         )
         return read_snapshot(self._api, self._names, model)

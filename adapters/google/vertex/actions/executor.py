@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudserve.release.nouns import Action
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ....actions import typed
 from ....polling import Poller
@@ -42,7 +42,7 @@ class Performer:
         self._versions = versions
         self._endpoints = endpoints
 
-    def perform(self, action: Action, notify: Notify) -> None:
+    def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action; raises UserError for a kind that is not Vertex AI's."""
         step: Step = typed(action, Step, "vertex")
         match step:
@@ -55,6 +55,6 @@ class Performer:
                 | SetTraffic()
                 | DeleteEndpoint()
             ):
-                self._endpoints.perform(step, notify)
+                self._endpoints.perform(step, reporter)
             case _:
-                self._versions.perform(step, notify)
+                self._versions.perform(step, reporter)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError
 from cloudserve.release.nouns import Revision
-from cloudserve.storage.contract import Notify
+from cloudserve.storage.events import Reporter
 
 from ..names import Names
 from ..operations import ALREADY_EXISTS, OperationFailedError, Operations
@@ -37,30 +37,30 @@ class VersionSteps:
         self._operations = operations
         self._names = names
 
-    def perform(self, step: VersionStep, notify: Notify) -> None:
+    def perform(self, step: VersionStep, reporter: Reporter) -> None:
         """Carry out one action."""
         match step:
             case UploadVersion():
-                self.upload(step, notify)
+                self.upload(step, reporter)
             case DeleteVersion():
-                self.delete(step, notify)
+                self.delete(step, reporter)
             case RemoveVersion():
-                self.remove(step, notify)
+                self.remove(step, reporter)
             case DeleteModel():
-                self.delete_all(step.model, notify)
+                self.delete_all(step.model, reporter)
             case SetAliases():
                 self.set_aliases(step)
             case _:
                 assert_never(step)
 
-    def upload(self, step: UploadVersion, notify: Notify) -> None:
+    def upload(self, step: UploadVersion, reporter: Reporter) -> None:
         """Upload a revision as a version, unless it is uploaded; one that failed is replaced."""
         model = step.model
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id))
-        self._operations.settle(self._api.model_name(model_id), where, notify)
+        self._operations.settle(self._api.model_name(model_id), where, reporter)
         snapshot = read_snapshot(self._api, self._names, model)
-        if self._is_uploaded(snapshot, step, notify):
+        if self._is_uploaded(snapshot, step, reporter):
             return
         body: dict[str, Any] = {"model": self._version_body(step)}
         key, value = ("modelId", model_id)
@@ -68,20 +68,20 @@ class VersionSteps:
             key, value = ("parentModel", self._api.model_name(model_id))
         try:
             operation = self._api.upload({key: value, **body})
-            self._operations.finish(operation, "upload the model version", where, notify)
+            self._operations.finish(operation, "upload the model version", where, reporter)
         except RemoteError as error:
             # An earlier run's request arrived after all.
             is_ours = is_conflict(error) and self._is_uploaded(
-                read_snapshot(self._api, self._names, model), step, notify
+                read_snapshot(self._api, self._names, model), step, reporter
             )
             if not is_ours:
                 raise
 
-    def _is_uploaded(self, snapshot: Snapshot, step: UploadVersion, notify: Notify) -> bool:
+    def _is_uploaded(self, snapshot: Snapshot, step: UploadVersion, reporter: Reporter) -> bool:
         there = snapshot.version(step.revision)
         if there is None or there.failed or there.container != step.container:
             return False
-        notify(f"version {there.number} of {snapshot.model_id}: there already")
+        reporter.line(f"version {there.number} of {snapshot.model_id}: there already")
         return True
 
     def _version_body(self, step: UploadVersion) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class VersionSteps:
             "versionDescription": description(revision, step.container),
         }
 
-    def remove(self, step: RemoveVersion, notify: Notify) -> None:
+    def remove(self, step: RemoveVersion, reporter: Reporter) -> None:
         """Delete a version that is a revision, after its alias `default` is given to another.
 
         Raises ConflictError if the version is another revision's, or is the only one.
@@ -104,12 +104,12 @@ class VersionSteps:
         model, number = step.model, step.version
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id, number))
-        self._operations.settle(self._api.model_name(model_id), where, notify)
+        self._operations.settle(self._api.model_name(model_id), where, reporter)
         snapshot = read_snapshot(self._api, self._names, model)
         every = {version.number: version for version in (*snapshot.versions, *snapshot.superseded)}
         found = every.pop(number, None)
         if found is None:
-            notify(f"version {number}: gone already")
+            reporter.line(f"version {number}: gone already")
             return
         if found.revision.digest != step.digest or (DEFAULT in found.aliases and not every):
             raise ConflictError(
@@ -121,14 +121,14 @@ class VersionSteps:
             self._api.merge_aliases(model_id, max(every, key=int), [DEFAULT])
         operation = self._api.delete_version(model_id, number)
         if operation is not None:
-            self._operations.finish(operation, "delete the model version", where, notify)
+            self._operations.finish(operation, "delete the model version", where, reporter)
 
-    def delete_all(self, model: str, notify: Notify) -> None:
+    def delete_all(self, model: str, reporter: Reporter) -> None:
         """Delete the model with its versions; raises ConflictError if some are others'."""
         model_id = self._names.model(model)
         name = self._api.model_name(model_id)
         where = self._api.url(name)
-        self._operations.settle(name, where, notify)
+        self._operations.settle(name, where, reporter)
         snapshot = read_snapshot(self._api, self._names, model)
         if not snapshot.exists:
             return
@@ -140,9 +140,9 @@ class VersionSteps:
             )
         operation = self._api.delete_model(model_id)
         if operation is not None:
-            self._operations.finish(operation, "delete the model", where, notify)
+            self._operations.finish(operation, "delete the model", where, reporter)
 
-    def delete(self, step: DeleteVersion, notify: Notify) -> None:
+    def delete(self, step: DeleteVersion, reporter: Reporter) -> None:
         """Delete a version that was replaced; raises ConflictError if it is the revision again."""
         model, number = step.model, step.version
         model_id = self._names.model(model)
@@ -156,7 +156,7 @@ class VersionSteps:
         operation = self._api.delete_version(model_id, number)
         if operation is not None:
             where = self._api.url(self._api.model_name(model_id, number))
-            self._operations.finish(operation, "delete the model version", where, notify)
+            self._operations.finish(operation, "delete the model version", where, reporter)
 
     def set_aliases(self, step: SetAliases) -> None:
         """Give a revision's version the aliases of the live one, and the one before `previous`."""

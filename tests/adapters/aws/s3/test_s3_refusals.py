@@ -8,6 +8,7 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
 from cloudserve.storage.contract import Expect
+from cloudserve.storage.events import Reporter
 from tests.adapters.aws.scripted import FIELDS, KEYS
 
 
@@ -32,7 +33,7 @@ def test_a_bucket_that_is_forbidden_names_the_permission(scripted, tmp_path, lin
     file = tmp_path / "file"
     file.write_bytes(b"x")
     for call, permission in (
-        (lambda: blobs.ensure(lines.append), "ListBucket"),
+        (lambda: blobs.ensure(Reporter(lines.append)), "ListBucket"),
         (lambda: blobs.head("a"), "GetObject"),
         (lambda: blobs.read("a"), "GetObject"),
         (lambda: blobs.write("a", b"x", Expect.ABSENT), "PutObject"),
@@ -77,6 +78,6 @@ def test_two_conditional_writes_at_once_are_a_conflict(scripted):
 
 def test_a_bucket_is_made_in_the_targets_region(scripted, lines):
     server = scripted(lambda asked: (404 if asked.method == "HEAD" else 200, {}, b""))
-    blobs_at(server.url).ensure(lines.append)
+    blobs_at(server.url).ensure(Reporter(lines.append))
     assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in server.asked[-1].body
     assert lines == ["make the bucket s3://some-bucket in eu-west-1"]

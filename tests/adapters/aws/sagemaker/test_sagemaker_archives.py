@@ -8,14 +8,14 @@ import shutil
 import tarfile
 
 import pytest
-from cloudserve.adapters.aws.sagemaker.model_files.progress import Tenths
+from cloudserve.adapters.aws.sagemaker.model_files.archive import Tenths
 from cloudserve.adapters.aws.sagemaker.steps import CreateArchive
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import PartStore
-from cloudserve.storage.events import Moved
+from cloudserve.storage.events import Moved, Reporter
 from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
@@ -78,7 +78,7 @@ def test_an_archive_that_is_there_is_not_made_again(target, half_plus_two):
     before = serverless.blobs.head(key)
     location = locate(serverless, "half", one)
     step = CreateArchive(key, location.saved_model, location.root)
-    serverless._archives.make(step, print)
+    serverless._archives.make(step, Reporter(print))
     assert serverless.blobs.head(key) == before
 
 
@@ -127,7 +127,7 @@ def test_files_that_are_gone_are_told(target, half_plus_two):
     for blob in list(provider.blobs.list(locate(provider, "half", one).root)):
         provider.blobs.delete(blob.key)
     with pytest.raises(RemoteError, match="files are not there"):
-        provider.perform(make, print)
+        provider.perform(make, Reporter(print))
 
 
 class Breaking:
@@ -156,8 +156,8 @@ def test_an_object_that_breaks_off_is_read_on_from_there(target, half_plus_two, 
     before, _ = provider.blobs.read(key)
     provider.blobs.delete(key)
     provider._archives._blobs = Breaking(provider.blobs, after)
-    provider.perform(plan(provider, "half", one)[0], lines.append)
-    assert any(line.startswith("the connection broke; again in ") for line in lines)
+    provider.perform(plan(provider, "half", one)[0], Reporter(lines.append))
+    assert ": the connection broke; again in " in lines[0]
     assert provider.blobs.read(key)[0] == before
 
 
@@ -167,7 +167,7 @@ def test_how_far_a_large_archive_is_comes_line_by_line(target, tmp_path, half_pl
     (folder / "weights").write_bytes(bytes(range(256)) * (96 << 10))  # 24 MiB, three parts
     provider = target(archive=True)
     make, *_ = plan(provider, "half", put(provider, "half", 1, folder))
-    provider.perform(make, lines.append)
+    provider.perform(make, Reporter(lines.append))
     *told, end = lines
     tenths = [int(line.split()[0]) for line in told]
     assert tenths == sorted(set(tenths))
@@ -178,7 +178,7 @@ def test_how_far_a_large_archive_is_comes_line_by_line(target, tmp_path, half_pl
 @given(st.lists(st.integers(0, 1000)), st.integers(0, 5000))
 def test_each_tenth_is_told_once_at_most_and_the_end_never(sizes, size):
     told = []
-    tenths = Tenths(size, told.append)
+    tenths = Tenths(size, Reporter(told.append))
     for part in sizes:
         tenths(Moved("key", part))
     percents = [int(line.split()[0]) for line in told]

@@ -8,6 +8,7 @@ import pytest
 
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch
+from cloudserve.storage.events import Reporter
 from tests.adapters.aws.conftest import deploy
 
 
@@ -22,14 +23,16 @@ def test_files_of_instances_are_answered_by_a_job_each(
         provider.blobs.write(f"in/{name}", text.encode())
     urls = tuple(f"s3://{bucket}/in/{name}" for name in inputs)
     lines = []
-    done = provider.batch("half", two.id, Batch(urls, f"s3://{bucket}/out", "csv"), lines.append)
+    done = provider.batch(
+        "half", two.id, Batch(urls, f"s3://{bucket}/out", "csv"), Reporter(lines.append)
+    )
     assert (done.succeeded, done.failed, done.revision) == (4, 0, two.id)
     folder = done.output.removeprefix(f"s3://{bucket}/")
     answer, _ = provider.blobs.read(f"{folder}/a.jsonl.out")
     assert json.loads(answer) == {"predictions": [3.5, 4.0, 4.5]}
     assert sum(line.endswith(": Completed") for line in lines) == 2
     alone = provider.batch(
-        "half", two.id, Batch(urls[:1], f"s3://{bucket}/out", "csv", 1), lines.append
+        "half", two.id, Batch(urls[:1], f"s3://{bucket}/out", "csv", 1), Reporter(lines.append)
     )
     answer, _ = provider.blobs.read(f"{alone.output.removeprefix(f's3://{bucket}/')}/a.jsonl.out")
     assert [json.loads(line)["predictions"] for line in answer.splitlines()] == [
@@ -47,7 +50,7 @@ def test_a_job_that_fails_tells_what_the_container_said(target, bucket, half_plu
     with pytest.raises(
         RemoteError, match=r"the transform job failed: .*the container answered 400"
     ):
-        provider.batch("half", one.id, request, print)
+        provider.batch("half", one.id, request, Reporter(print))
 
 
 @pytest.mark.parametrize(
@@ -59,12 +62,12 @@ def test_a_job_that_fails_tells_what_the_container_said(target, bucket, half_plu
 )
 def test_a_batch_that_sagemaker_does_not_have_is_refused(target, batch, sentence):
     with pytest.raises(UserError, match=sentence):
-        target().batch("half", "v1-0123456789ab", batch, print)
+        target().batch("half", "v1-0123456789ab", batch, Reporter(print))
 
 
 def test_a_model_that_is_files_below_a_prefix_is_refused_with_what_to_do(target, half_plus_two):
     provider = target()
     one = deploy(provider, 1, half_plus_two)
     with pytest.raises(UserError, match=r"jobs read a `model\.tar\.gz`") as error:
-        provider.batch("half", one.id, Batch(("s3://b/in",), "s3://b/out"), print)
+        provider.batch("half", one.id, Batch(("s3://b/in",), "s3://b/out"), Reporter(print))
     assert "`archive: true`" in error.value.hint

@@ -9,6 +9,7 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.errors import ProjectError, RemoteError, UnreachableError
 from cloudserve.project import Target
+from cloudserve.storage.events import Reporter
 from tests.adapters.aws.scripted import (
     ARN,
     FIELDS,
@@ -113,7 +114,7 @@ def test_an_endpoint_that_fails_raises_sagemakers_reason(sagemaker, lines):
     )
     create_it = action("create-endpoint", endpoint="half", config="half-old", model="half")
     with pytest.raises(RemoteError) as error:
-        provider.perform(create_it, lines.append)
+        provider.perform(create_it, Reporter(lines.append))
     assert error.value.message == f"endpoint half: {reason}"
     assert lines == ["endpoint half: Creating", "endpoint half: Failed", NO_LOG]
     assert error.value.hint == (
@@ -139,7 +140,7 @@ def test_a_failure_comes_with_the_last_lines_that_the_new_variant_logged(sagemak
     )
     update = action("update-endpoint", endpoint="half", config="new", variant=TWO.id)
     with pytest.raises(RemoteError, match="no ping"):
-        provider.perform(update, lines.append)
+        provider.perform(update, Reporter(lines.append))
     assert lines[-3:] == [
         f"the last lines of the log /aws/sagemaker/Endpoints/half, {TWO.id}/i-0b:",
         "  Loading servable",
@@ -160,7 +161,7 @@ def test_a_log_that_is_forbidden_is_told_in_a_line_and_hides_nothing(sagemaker, 
         }
     )
     with pytest.raises(RemoteError, match="endpoint half: no ping"):
-        provider.perform(action("await-endpoint", endpoint="half"), lines.append)
+        provider.perform(action("await-endpoint", endpoint="half"), Reporter(lines.append))
     assert lines[-1] == (f"no log to show: read the log /aws/sagemaker/Endpoints/half: {text}")
 
 
@@ -173,7 +174,9 @@ def test_an_update_that_is_rolled_back_is_an_error(sagemaker, lines):
         }
     )
     with pytest.raises(RemoteError, match="SageMaker undid the change"):
-        provider.perform(action("update-endpoint", endpoint="half", config="new"), lines.append)
+        provider.perform(
+            action("update-endpoint", endpoint="half", config="new"), Reporter(lines.append)
+        )
 
 
 def test_an_update_that_has_not_begun_yet_is_not_taken_for_done(sagemaker, lines):
@@ -189,7 +192,9 @@ def test_an_update_that_has_not_begun_yet_is_not_taken_for_done(sagemaker, lines
             "DescribeEndpointConfig": config_of(variants(a=1.0)),
         }
     )
-    provider.perform(action("update-endpoint", endpoint="half", config="new"), lines.append)
+    provider.perform(
+        action("update-endpoint", endpoint="half", config="new"), Reporter(lines.append)
+    )
     assert lines[-2:] == ["endpoint half: Updating", "endpoint half: InService"]
     assert bodies(server, "UpdateEndpoint") == [
         {

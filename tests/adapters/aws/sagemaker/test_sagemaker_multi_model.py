@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch
 from cloudserve.release.nouns import Revision, State
+from cloudserve.storage.events import Reporter
 from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
@@ -196,13 +197,13 @@ def test_what_is_not_there_is_told(shared, half_plus_two):
         provider.predict("half", BODY, "v9-0")
     assert error.value.hint == f"there: {one.id}"
     with pytest.raises(UserError, match="has no batch transform") as error:
-        provider.batch("half", one.id, Batch((), "s3://b/out"), print)
+        provider.batch("half", one.id, Batch((), "s3://b/out"), Reporter(print))
     assert "`archive: true`" in error.value.hint
 
 
 def test_a_catalog_that_cannot_be_read_is_a_conflict(shared):
     provider = shared()
-    provider.blobs.ensure(print)
+    provider.blobs.ensure(Reporter(print))
     provider.blobs.write("cloudserve-multi/all/catalog/half.json", b'{"live": 5}')
     with pytest.raises(ConflictError, match="the catalog of half cannot be read") as error:
         provider.read("half")
@@ -230,7 +231,7 @@ class Overtaken:
 @pytest.mark.parametrize(("times", "arrives"), [(1, True), (4, True), (5, False)])
 def test_two_changes_of_a_catalog_at_once_are_both_made(shared, times, arrives):
     blobs = shared().blobs
-    blobs.ensure(print)
+    blobs.ensure(Reporter(print))
     others = Catalogs(blobs, "all")
 
     def meddle(number):

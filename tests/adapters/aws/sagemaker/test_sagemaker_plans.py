@@ -6,6 +6,7 @@ import pytest
 from cloudserve.adapters.aws.sagemaker.records import canonical, config_name, weighted
 
 from cloudserve.errors import ConflictError
+from cloudserve.storage.events import Reporter
 from tests.adapters.aws.scripted import (
     ARN,
     LOCATION,
@@ -138,7 +139,7 @@ def test_our_own_change_under_way_is_waited_for(sagemaker, lines):
         }
     )
     (wait,) = provider.plan_deploy(provider.read("half"), ONE, LOCATION)
-    provider.perform(wait, lines.append)
+    provider.perform(wait, Reporter(lines.append))
     assert lines == ["endpoint half: Updating", "endpoint half: InService"]
 
 
@@ -154,7 +155,7 @@ def test_weights_of_zero_reach_the_wire(sagemaker, lines):
             "DescribeEndpointConfig": config_of(variants(a=1.0, b=0.0)),
         }
     )
-    provider.perform(move_to_two(), lines.append)
+    provider.perform(move_to_two(), Reporter(lines.append))
     assert bodies(server, "UpdateEndpointWeightsAndCapacities")[0][
         "DesiredWeightsAndCapacities"
     ] == [
@@ -171,7 +172,7 @@ def test_traffic_for_a_revision_that_left_the_endpoint_is_a_conflict(sagemaker, 
         }
     )
     with pytest.raises(ConflictError, match="is not on the endpoint half any more"):
-        provider.perform(move_to_two(), lines.append)
+        provider.perform(move_to_two(), Reporter(lines.append))
 
 
 def test_traffic_without_an_endpoint_says_to_deploy(sagemaker):
@@ -186,7 +187,7 @@ def test_a_working_endpoint_is_never_deleted(sagemaker, lines):
         {"DescribeEndpoint": described(), "DescribeEndpointConfig": config_of(variants(a=1.0))}
     )
     with pytest.raises(ConflictError, match="no longer Failed"):
-        provider.perform(action("delete-endpoint", endpoint="half"), lines.append)
+        provider.perform(action("delete-endpoint", endpoint="half"), Reporter(lines.append))
     assert bodies(server, "DeleteEndpoint") == []
 
 
@@ -214,12 +215,12 @@ def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines)
     }
     provider, _ = sagemaker(answers)
     with pytest.raises(ConflictError, match="model m is there and is not this release's"):
-        provider.perform(action("create-model", **args), lines.append)
+        provider.perform(action("create-model", **args), Reporter(lines.append))
     with pytest.raises(ConflictError):
-        provider.perform(action("delete-model", **args), lines.append)
+        provider.perform(action("delete-model", **args), Reporter(lines.append))
 
     answers["ListTags"] = tagged(digest=ONE.digest)
-    provider.perform(action("create-model", **args), lines.append)
+    provider.perform(action("create-model", **args), Reporter(lines.append))
     assert lines == ["model m: there already"]
 
 
@@ -233,10 +234,10 @@ def test_a_configuration_of_our_name_with_other_variants_is_a_conflict(sagemaker
     provider, _ = sagemaker(answers)
     make = action("create-endpoint-config", model="half", config=name, variants=specs)
     with pytest.raises(ConflictError, match="is there and is not this release's"):
-        provider.perform(make, lines.append)
+        provider.perform(make, Reporter(lines.append))
     added = [{**spec, "VolumeSizeInGB": 30} for spec in variants(a=1.0)]
     answers["DescribeEndpointConfig"] = config_of(added, name)
-    provider.perform(make, lines.append)
+    provider.perform(make, Reporter(lines.append))
     assert lines == [f"endpoint configuration {name}: there already"]
 
 
@@ -250,4 +251,4 @@ def test_an_endpoint_of_our_name_with_another_configuration_is_a_conflict(sagema
     )
     create_it = action("create-endpoint", endpoint="half", config="ours", model="half")
     with pytest.raises(ConflictError, match="endpoint half is there"):
-        provider.perform(create_it, lines.append)
+        provider.perform(create_it, Reporter(lines.append))

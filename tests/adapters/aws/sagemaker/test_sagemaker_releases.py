@@ -9,6 +9,7 @@ import pytest
 
 from cloudserve.errors import CheckFailedError, ConflictError, RemoteError, UserError
 from cloudserve.release.nouns import Artifact
+from cloudserve.storage.events import Reporter
 from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy
 
@@ -154,7 +155,7 @@ def test_an_alarm_undoes_the_update_and_the_revision_before_serves(
     provider = target(update="canary", update_percent=50, update_wait_seconds=600, alarms="errors")
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     config, update, *_ = moves(provider, two)
-    provider.perform(config, print)
+    provider.perform(config, Reporter(print))
     lines = []
 
     def tell(line):
@@ -163,7 +164,7 @@ def test_an_alarm_undoes_the_update_and_the_revision_before_serves(
             alarm("ALARM")
 
     with pytest.raises(RemoteError) as error:
-        provider.perform(update, tell)
+        provider.perform(update, Reporter(tell))
     assert "SageMaker undid the change" in error.value.message
     assert "ALARM state: errors" in error.value.message
     assert "look at the alarm's metric" in error.value.hint
@@ -324,7 +325,7 @@ def test_checks_read_the_buckets_region_and_the_alarms(target, client, bucket, r
     provider = target(update="canary", alarms="errors")
     model = Artifact("2.20.0", 1000, 3)
     assert provider.check(model) == ()
-    provider.blobs.ensure(print)
+    provider.blobs.ensure(Reporter(print))
     assert provider.check(model) == ()
     image = "000000000000.dkr.ecr.eu-elsewhere-1.amazonaws.com/tensorflow-inference:2.20-cpu"
     elsewhere = target(region="eu-elsewhere-1", image=image)

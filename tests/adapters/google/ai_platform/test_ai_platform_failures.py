@@ -22,6 +22,7 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
+from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import AI_PLATFORM, model_labels
 
 MODEL = "projects/p/models/half_plus"
@@ -171,7 +172,7 @@ def test_an_operation_that_fails_raises_its_reason(answering, lines):
         }
     )
     with pytest.raises(RemoteError) as error:
-        provider.perform(create_version(), lines.append)
+        provider.perform(create_version(), Reporter(lines.append))
     assert error.value.message == text
     assert error.value.where.endswith(VERSION)
     assert lines == ["operation create_1 is running"]
@@ -186,7 +187,7 @@ def test_a_hiccup_while_waiting_is_survived(answering, lines):
             f"GET {name}": [status_of(503, "busy", "UNAVAILABLE"), None, answer(200, done)],
         }
     )
-    provider.perform(create_version(), lines.append)
+    provider.perform(create_version(), Reporter(lines.append))
     assert lines[1] == "read the operation: busy; asking again"
 
 
@@ -200,7 +201,7 @@ def test_an_operation_past_the_deadline_goes_on_and_says_so(answering, lines):
         timeout=0.02,
     )
     with pytest.raises(RemoteError, match="it goes on without us"):
-        provider.perform(create_version(), lines.append)
+        provider.perform(create_version(), Reporter(lines.append))
 
 
 def test_a_version_of_another_digest_under_our_name_is_a_conflict(answering, lines):
@@ -214,7 +215,7 @@ def test_a_version_of_another_digest_under_our_name_is_a_conflict(answering, lin
         }
     )
     with pytest.raises(ConflictError, match="is there and is not this model"):
-        provider.perform(create_version(), lines.append)
+        provider.perform(create_version(), Reporter(lines.append))
 
 
 def test_a_version_that_another_run_is_making_is_waited_for(answering, lines):
@@ -228,7 +229,7 @@ def test_a_version_that_another_run_is_making_is_waited_for(answering, lines):
     (action,) = provider.plan_deploy(Reading(seen), REVISION, LOCATION)
     assert action.kind == "await-version"
     with pytest.raises(RemoteError, match="Bad model"):
-        provider.perform(action, lines.append)
+        provider.perform(action, Reporter(lines.append))
 
 
 def test_a_version_that_is_being_deleted_is_a_conflict(nobody):
@@ -241,7 +242,7 @@ def test_a_version_that_works_is_never_deleted(answering, lines):
     found = {"name": VERSION, "labels": version_labels(REVISION), "state": "READY"}
     provider = answering({f"GET {VERSION}": answer(200, found)})
     with pytest.raises(ConflictError, match="no longer failed"):
-        provider.perform(Action("delete-version", "delete", ARGS), lines.append)
+        provider.perform(Action("delete-version", "delete", ARGS), Reporter(lines.append))
 
 
 def test_a_platform_model_of_another_name_is_a_conflict(answering):

@@ -12,6 +12,7 @@ from cloudserve.adapters.google.labels import version_labels
 from cloudserve.errors import ModelError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact, Deployment, Location, Reading, Revision
+from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import model_labels
 
 MODEL = "projects/p/models/half_plus"
@@ -78,7 +79,7 @@ def test_the_targets_fields_reach_the_platform(scripted, provider_at, lines, fie
     provider = provider_at(server.url, **fields)
     seen = Deployment("half-plus", "gcp", endpoint=MODEL)
     (action,) = provider.plan_deploy(Reading(seen), REVISION, LOCATION)
-    provider.perform(action, lines.append)
+    provider.perform(action, Reporter(lines.append))
     own = model_labels("half-plus") | version_labels(REVISION)
     labels = {**wanted.get("labels", {}), **own}
     assert json.loads(server.asked[0].body) == {

@@ -11,6 +11,7 @@ from cloudserve.adapters.google.vertex.provider import create as create_vertex
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.project import Target
 from cloudserve.storage.contract import Expect
+from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.file_slice import FileSlice
 
 
@@ -71,7 +72,7 @@ def test_a_bucket_that_may_not_be_looked_at_is_taken_to_be_there_somewhere(scrip
     environ = {**clouds, "STORAGE_EMULATOR_HOST": server.url}
     fields = {"bucket": "gs://some-bucket", "project": "p"}
     blobs = create_vertex(Target("gcp", "vertex", fields), environ).blobs
-    blobs.ensure(lines.append)
+    blobs.ensure(Reporter(lines.append))
     assert lines == []
     assert blobs.location() is None
 
@@ -82,7 +83,7 @@ def test_a_bucket_name_that_is_taken_says_to_choose_another(scripted, lines):
         lambda asked: answer(409 if asked.method == "POST" else 404, {"error": error})
     )
     with pytest.raises(RemoteError, match="taken by another project"):
-        gcs_at(server.url).ensure(lines.append)
+        gcs_at(server.url).ensure(Reporter(lines.append))
     assert json.loads(server.asked[-1].body)["location"] == "us-central1"
 
 

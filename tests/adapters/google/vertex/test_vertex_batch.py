@@ -10,6 +10,7 @@ from cloudserve.adapters.google.vertex.provider import create
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, run_batch
 from cloudserve.project import Model, Project, Target
+from cloudserve.storage.events import Reporter
 from cloudserve.testing.provider_contract import MODEL
 from cloudserve.testing.provider_steps import perform, plan, put
 from tests.adapters.google.owned import VERTEX
@@ -136,7 +137,9 @@ def test_nothing_live_is_told(provider, predict, tmp_path):
 
 def test_a_revision_whose_version_failed_is_refused(provider, one, lines):
     with pytest.raises(UserError, match="has no model version that works"):
-        provider.batch(MODEL, "v9-" + "0" * 12, Batch(("gs://b/x",), "gs://b/out"), lines.append)
+        provider.batch(
+            MODEL, "v9-" + "0" * 12, Batch(("gs://b/x",), "gs://b/out"), Reporter(lines.append)
+        )
 
 
 def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
@@ -156,7 +159,7 @@ def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
     api = VertexApi("p", "us-central1", server.url, Anonymous(), retries=0)
     batches = Batches(api, options, Poller(0.02, first=0.001), VERTEX)
     with pytest.raises(RemoteError, match="is not done after") as error:
-        batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), lines.append)
+        batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), Reporter(lines.append))
     assert error.value.__notes__ == [f"the job goes on unless it is cancelled: {name}"]
     assert lines == [f"batch prediction job {name} is running", "job: running"]
     assert json.loads(server.asked[0].body) == {

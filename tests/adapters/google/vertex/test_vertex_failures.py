@@ -17,6 +17,7 @@ from cloudserve.adapters.polling import Poller
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Action, Location, Revision, State
+from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import VERTEX, model_labels
 
 PARENT = "projects/p/locations/us-central1"
@@ -217,7 +218,7 @@ def test_stages_of_a_deployment_are_told_once_each(answering, lines):
             ],
         }
     )
-    provider.perform(deploy_action(), lines.append)
+    provider.perform(deploy_action(), Reporter(lines.append))
     assert lines == [
         f"deploy {ONE.id}: operation op is running",
         f"deploy {ONE.id}: starting model server",
@@ -236,14 +237,14 @@ def test_a_deployment_past_the_deadline_goes_on_and_the_next_run_waits_for_it(an
     }
     provider, server = answering(answers, timeout=0.02)
     with pytest.raises(RemoteError, match="it goes on without us") as error:
-        provider.perform(deploy_action(), lines.append)
+        provider.perform(deploy_action(), Reporter(lines.append))
     assert "run the same command again" in error.value.hint
 
     lines.clear()
     answers[f"GET {ENDPOINT}/operations"] = answer(200, {"operations": [operation(ENDPOINT)]})
     answers[f"GET {ENDPOINT}/operations/op"] = answer(200, operation(ENDPOINT, done=True))
     answers[f"GET {ENDPOINT}"] = answer(200, endpoint(placed(), trafficSplit={"77": 100}))
-    provider.perform(deploy_action(), lines.append)
+    provider.perform(deploy_action(), Reporter(lines.append))
     assert lines == [
         "begun earlier: operation op is running",
         f"{ONE.id}: on the endpoint already",
@@ -285,7 +286,7 @@ def test_only_a_failure_of_the_models_own_marks_it_as_failed(
         }
     )
     with pytest.raises(RemoteError) as error:
-        provider.perform(deploy_action(), lines.append)
+        provider.perform(deploy_action(), Reporter(lines.append))
     assert error.value.message == f"deploy {ONE.id}: {message}"
     assert error.value.hint.startswith(ADVICE[code])
     assert "; its log: https://console.cloud.google.com/logs/query;query=" in error.value.hint
@@ -308,7 +309,7 @@ def test_a_mark_that_cannot_be_made_does_not_hide_the_failure(answering, lines, 
         }
     )
     with pytest.raises(RemoteError, match="it crashed"):
-        provider.perform(deploy_action(), lines.append)
+        provider.perform(deploy_action(), Reporter(lines.append))
     assert "version 1 is not marked as failed" in caplog.text
 
 
@@ -333,7 +334,7 @@ def test_an_upload_that_an_earlier_run_began_is_waited_for_and_taken(answering, 
     answers[f"GET {MODEL}/operations/op"] = answer(200, operation(MODEL, done=True))
     answers[f"GET {MODEL}:listVersions"] = answer(200, {"models": [version()]})
     provider, server = answering(answers)
-    provider.perform(upload_action(), lines.append)
+    provider.perform(upload_action(), Reporter(lines.append))
     assert lines == [
         "begun earlier: operation op is running",
         "version 1 of half-plus: there already",
@@ -353,7 +354,7 @@ def test_an_upload_whose_answer_was_lost_is_recognised(answering, lines, late):
         answer(200, {"models": [version()]}),
     ]
     provider, server = answering(answers)
-    provider.perform(upload_action(), lines.append)
+    provider.perform(upload_action(), Reporter(lines.append))
     assert lines[-1] == "version 1 of half-plus: there already"
     (body,) = posted(server, "models:upload")
     assert body["modelId"] == "half-plus"
@@ -367,7 +368,7 @@ def test_an_upload_that_fails_raises_its_operations_reason(answering, lines):
     answers = {**state(), f"POST {PARENT}/models:upload": answer(200, failed)}
     provider, _ = answering(answers)
     with pytest.raises(RemoteError, match="There are no files") as error:
-        provider.perform(upload_action(), lines.append)
+        provider.perform(upload_action(), Reporter(lines.append))
     assert error.value.where.endswith(MODEL)
     assert error.value.request_id == f"{MODEL}/operations/op"
 
@@ -379,7 +380,7 @@ def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(an
         {**state([version()], there), f"PATCH {ENDPOINT}": answer(200, there)}
     )
     args = {**ARGS, "split": {ONE.id: 60, "99": 40}}
-    provider.perform(Action("set-traffic", "", args), lines.append)
+    provider.perform(Action("set-traffic", "", args), Reporter(lines.append))
     (patch,) = [a for a in server.asked if a.method == "PATCH"]
     assert "updateMask=trafficSplit" in patch.path
     assert json.loads(patch.body) == {"trafficSplit": {"88": 60, "99": 40}, "etag": "E"}
@@ -390,21 +391,25 @@ def test_a_deployment_with_traffic_is_never_undeployed(answering, lines):
     provider, _ = answering(state([version()], there))
     args = {**ARGS, "deployment": ""}
     with pytest.raises(ConflictError, match="has traffic"):
-        provider.perform(Action("undeploy-model", "", args), lines.append)
+        provider.perform(Action("undeploy-model", "", args), Reporter(lines.append))
 
 
 def test_a_version_that_is_the_revision_again_is_never_deleted(answering, lines):
     provider, _ = answering(state([version()]))
     with pytest.raises(ConflictError, match="version 1 of half-plus is v1-0f3c5a9b7d21 again"):
-        provider.perform(Action("delete-version", "", {**ARGS, "version": "1"}), lines.append)
+        provider.perform(
+            Action("delete-version", "", {**ARGS, "version": "1"}), Reporter(lines.append)
+        )
 
 
 def test_an_action_that_is_not_vertexs_is_refused(nobody):
     with pytest.raises(UserError, match="vertex does not know the action `set-default`"):
-        provider_at(nobody).perform(Action("set-default", ""), print)
+        provider_at(nobody).perform(Action("set-default", ""), Reporter(print))
 
 
 def test_an_action_without_a_field_is_refused_with_the_field(nobody):
     with pytest.raises(UserError, match="missing required field `split`") as error:
-        provider_at(nobody).perform(Action("set-traffic", "", {"model": "half-plus"}), print)
+        provider_at(nobody).perform(
+            Action("set-traffic", "", {"model": "half-plus"}), Reporter(print)
+        )
     assert error.value.hint == "make the plan again"

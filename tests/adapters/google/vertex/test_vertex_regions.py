@@ -11,6 +11,7 @@ from cloudserve.adapters.google.vertex.regions import check_region, known_region
 from cloudserve.errors import UserError
 from cloudserve.project import Target
 from cloudserve.release.nouns import Artifact
+from cloudserve.storage.events import Reporter
 
 
 @pytest.mark.parametrize("place", [None, "EUROPE-WEST4", "EU", "EUR4"])
@@ -31,7 +32,7 @@ def test_a_bucket_says_where_it_is(bucket, clouds, lines):
     fields = {"bucket": f"gs://{bucket}", "project": "p", "region": "europe-west4"}
     blobs = create(Target("gcp", "vertex", fields), clouds).blobs
     assert blobs.location() is None
-    blobs.ensure(lines.append)
+    blobs.ensure(Reporter(lines.append))
     assert blobs.location() == "EUROPE-WEST4"
     elsewhere = create(Target("gcp", "vertex", {**fields, "region": "us-east1"}), clouds)
     with pytest.raises(UserError, match="is in europe-west4 and the endpoint in us-east1"):
