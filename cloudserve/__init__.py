@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         status,
         undeploy,
     )
+    from cloudserve.diff import Comparison, diff
     from cloudserve.errors import CloudserveError
     from cloudserve.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
     from cloudserve.release.state.ledger import Release
-    from cloudserve.savedmodel import SavedModel
+    from cloudserve.savedmodel import Contract, Difference, SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
 
 _NAMES = {
@@ -45,8 +46,11 @@ _NAMES = {
     "BatchResult": "cloudserve.predict.batch:BatchResult",
     "Client": "cloudserve.predict.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
+    "Comparison": "cloudserve.diff:Comparison",
+    "Contract": "cloudserve.savedmodel:Contract",
     "Deployed": "cloudserve.release.nouns:Deployed",
     "Deployment": "cloudserve.release.nouns:Deployment",
+    "Difference": "cloudserve.savedmodel:Difference",
     "Model": "cloudserve.project:Model",
     "OfflineClouds": "cloudserve.offline:OfflineClouds",
     "Outcome": "cloudserve.release.service:Outcome",
@@ -59,6 +63,7 @@ _NAMES = {
     "Target": "cloudserve.project:Target",
     "apply": "cloudserve.api:apply",
     "deploy": "cloudserve.api:deploy",
+    "diff": "cloudserve.diff:diff",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",
@@ -79,8 +84,11 @@ __all__ = [
     "BatchResult",
     "Client",
     "CloudserveError",
+    "Comparison",
+    "Contract",
     "Deployed",
     "Deployment",
+    "Difference",
     "Model",
     "OfflineClouds",
     "Outcome",
@@ -94,6 +102,7 @@ __all__ = [
     "__version__",
     "apply",
     "deploy",
+    "diff",
     "history",
     "inspect",
     "load_project",

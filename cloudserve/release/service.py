@@ -36,6 +36,7 @@ from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
 from cloudserve.release.pull import Pulled, pull
+from cloudserve.release.state.interfaces import UploadedInterfaces
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.state.lock import lock
@@ -103,7 +104,7 @@ class Releases:
             self._provider,
             self._layout,
             self._local,
-            Compatibility(self._provider.blobs, self._layout, self._model.tags),
+            Compatibility(UploadedInterfaces(self._provider.blobs, self._layout, self._model.tags)),
             lambda: self.destination,
         )
         self._unfinished = Unfinished(

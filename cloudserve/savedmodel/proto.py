@@ -49,6 +49,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "OpDef": (
         "string name = 1",
         "repeated ArgDef input_arg = 2",
+        "repeated ArgDef output_arg = 3",
     ),
     "ArgDef": ("string name = 1",),
     "GraphDef": (
@@ -64,6 +65,8 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "AttrValue": (
         "ListValue list = 1",
         "bytes s = 2",
+        "int64 i = 3",
+        "TensorProto tensor = 8",
         "NameAttrList func = 10",
     ),
     "ListValue": ("repeated NameAttrList func = 9",),
@@ -72,6 +75,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "FunctionDef": (
         "OpDef signature = 1",
         "repeated NodeDef node_def = 3",
+        "map string ret = 4",
     ),
     "SaverDef": ("string restore_op_name = 3",),
     "CollectionDef": (
@@ -104,7 +108,12 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "bool unknown_rank = 3",
     ),
     "Dim": ("int64 size = 1",),
-    "TensorProto": (),
+    "TensorProto": (
+        "DataType dtype = 1",
+        "repeated int32 int_val = 7",
+        "repeated bytes string_val = 8",
+        "repeated int64 int64_val = 10",
+    ),
     "AssetFileDef": (
         "TensorInfo tensor_info = 1",
         "string filename = 2",

@@ -35,7 +35,6 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
     SavedModel, no valid protobuf, no MetaGraph with the tags, or variables are incomplete.
     """
     path = Path(path)
-    _check_directory(path)
     message = _read_message(path)
     graph = _select(message, tags, path)
     assets = _assets(graph, path)
@@ -48,7 +47,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
         available_tags=tuple(map(_tags, message.meta_graphs)),
         tensorflow_version=graph.meta_info_def.tensorflow_version,
         tensorflow_git_version=graph.meta_info_def.tensorflow_git_version,
-        all_signatures=_signatures(graph),
+        all_signatures=read_signatures(graph),
         ops=_ops(graph.graph_def),
         assets=assets,
         missing_assets=_missing_assets(path, assets),
@@ -58,15 +57,29 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
     )
 
 
-def parse_signatures(
-    data: bytes, name: str, tags: tuple[str, ...], where: str
-) -> tuple[Signature, ...]:
-    """Return all signatures of the MetaGraph with these tags, sorted by name.
+def read_meta_graph(path: Path, tags: tuple[str, ...]) -> proto.Message:
+    """Return the MetaGraph of a directory with exactly these tags; raises ModelError."""
+    return _select(_read_message(path), tags, path)
 
-    `data` is the content of a model file called `name` (`MODEL_FILES`). Raises ModelError as
-    `read_saved_model` does.
-    """
-    return _signatures(_select(_parse(data, name, where), tags, where))
+
+def parse_meta_graph(data: bytes, name: str, tags: tuple[str, ...], where: str) -> proto.Message:
+    """Return the MetaGraph with these tags of a model file called `name`; raises ModelError."""
+    return _select(_parse(data, name, where), tags, where)
+
+
+def read_signatures(graph: proto.Message) -> tuple[Signature, ...]:
+    """Return all signatures of a MetaGraph, sorted by name."""
+    definitions = graph.signature_def
+    return tuple(read_signature(name, definitions[name]) for name in sorted(definitions))
+
+
+def read_assets(graph: proto.Message, where: Path | str) -> tuple[proto.Message, ...]:
+    """Return the `AssetFileDef`s of a MetaGraph; raises ModelError if they are damaged."""
+    try:
+        return tuple(graph.asset_file_def or _collected_assets(graph))
+    except proto.DecodeError as error:
+        message = f"the collection {_ASSETS_COLLECTION} is damaged"
+        raise ModelError(message, where=str(where), hint="export the model again") from error
 
 
 def _check_directory(path: Path) -> None:
@@ -85,6 +98,7 @@ def _check_directory(path: Path) -> None:
 
 
 def _read_message(path: Path) -> proto.Message:
+    _check_directory(path)
     present = list_names(path)
     name = next((name for name in MODEL_FILES if name in present), None)
     if name is None:
@@ -164,11 +178,6 @@ def _say_tags(tags: tuple[str, ...]) -> str:
     return ",".join(tags) or "(none)"
 
 
-def _signatures(graph: proto.Message) -> tuple[Signature, ...]:
-    definitions = graph.signature_def
-    return tuple(read_signature(name, definitions[name]) for name in sorted(definitions))
-
-
 def _ops(graph_def: proto.Message) -> tuple[str, ...]:
     functions = graph_def.library.function
     names = {node.op for node in graph_def.node}
@@ -178,12 +187,7 @@ def _ops(graph_def: proto.Message) -> tuple[str, ...]:
 
 
 def _assets(graph: proto.Message, path: Path) -> tuple[str, ...]:
-    try:
-        assets = graph.asset_file_def or list(_collected_assets(graph))
-    except proto.DecodeError as error:
-        message = f"the collection {_ASSETS_COLLECTION} is damaged"
-        raise ModelError(message, where=str(path), hint="export the model again") from error
-    return tuple(sorted({asset.filename for asset in assets}))
+    return tuple(sorted({asset.filename for asset in read_assets(graph, path)}))
 
 
 def _collected_assets(graph: proto.Message) -> Iterator[proto.Message]:

@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cloudserve.cli.errors import run
+from cloudserve.savedmodel import proto
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output.md"
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -39,18 +41,31 @@ def printed(tmp_path, monkeypatch, base, releases, capsys):
     (tmp_path / "cloudserve.yaml").write_text(PROJECT.format(path=base))
     monkeypatch.chdir(tmp_path)
 
-    def run_json(*arguments):
+    def run_json(*arguments, code=0):
         capsys.readouterr()
-        assert run([*arguments, "--output", "json"]) == 0
+        assert run([*arguments, "--output", "json"]) == code
         return shape(json.loads(capsys.readouterr().out))
 
     return run_json
 
 
-def test_the_page_shows_exactly_the_printed_fields(printed):
+@pytest.fixture
+def classifiers(tmp_path, shared_models):
+    """Give a real classifier, and the same without one of its signatures."""
+    live = shared_models / "tfx_taxi_estimator" / "1646034756"
+    new = tmp_path / "classifier"
+    shutil.copytree(live, new, copy_function=shutil.copyfile)
+    message = proto.SavedModel.FromString((live / "saved_model.pb").read_bytes())
+    del message.meta_graphs[0].signature_def["regression"]
+    (new / "saved_model.pb").write_bytes(message.SerializeToString())
+    return str(live), str(new)
+
+
+def test_the_page_shows_exactly_the_printed_fields(printed, classifiers):
     subject = ("half", "--target", "here")
     documents = {
         "inspect": printed("inspect", "half"),
+        "diff": printed("diff", *classifiers, code=6),
         "plan": printed("plan", "deploy", *subject, "--version", "123", "--out", "plan.json"),
         "apply": printed("apply", "plan.json"),
         "deploy": printed("deploy", *subject),

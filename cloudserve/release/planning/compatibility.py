@@ -6,23 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloudserve.errors import CheckFailedError, ModelError, RemoteError
-from cloudserve.release.nouns import Operation, Plan, Revision
-from cloudserve.release.state.layout import Layout
+from cloudserve.release.nouns import Operation, Plan
+from cloudserve.release.state.interfaces import UploadedInterfaces
 from cloudserve.release.state.uploaded import revision_of
-from cloudserve.savedmodel import Signature, compare, parse_signatures, read_saved_model
-from cloudserve.storage.contract import BlobStore
-
-FILES = ("saved_model.pb", "saved_model.pbtxt")
-"""The forms of the model file that signatures are read from, in TensorFlow's order."""
+from cloudserve.savedmodel import compare_interfaces, read_interface
 
 
 @dataclass(frozen=True, slots=True)
 class Compatibility:
     """Compares revisions of one model in one bucket."""
 
-    blobs: BlobStore
-    layout: Layout
-    tags: tuple[str, ...]
+    uploaded: UploadedInterfaces
 
     def check(self, plan: Plan, source: Path | None = None) -> Plan:
         """Return the plan with the requests of the live revision's clients that it would break.
@@ -35,30 +29,20 @@ class Compatibility:
         if live is None or live == plan.revision.id or not plan.actions:
             return plan
         try:
-            before = self._uploaded(revision_of(live))
-            after = self._local(source) if source else self._uploaded(plan.revision)
+            before = self.uploaded.read(revision_of(live))
+            after = (
+                read_interface(source, self.uploaded.tags)
+                if source
+                else self.uploaded.read(plan.revision)
+            )
         except (ModelError, RemoteError) as error:
             if isinstance(error, RemoteError) and plan.operation is not Operation.ROLLBACK:
                 raise
             sentence = f"the signatures are not compared with those of {live}: {error.message}"
             return replace(plan, warnings=(*plan.warnings, sentence))
-        breaking = tuple(str(difference) for difference in compare(before, after).breaking)
+        contract = compare_interfaces(before, after)
+        breaking = tuple(str(difference) for difference in contract.breaking)
         return replace(plan, breaking=breaking)
-
-    def _local(self, source: Path) -> tuple[Signature, ...]:
-        return read_saved_model(source, self.tags).all_signatures
-
-    def _uploaded(self, revision: Revision) -> tuple[Signature, ...]:
-        folder = self.layout.location(revision).saved_model
-        for name in FILES:
-            found = self.blobs.read(folder + name)
-            if found is not None:
-                return parse_signatures(found[0], name, self.tags, f"{self.blobs.url}/{folder}")
-        raise ModelError(
-            f"the files of {revision.id} are not in {self.blobs.url}",
-            where=f"{self.blobs.url}/{folder}",
-            hint="deploy the version again",
-        )
 
 
 def check_compatible(plan: Plan) -> None:

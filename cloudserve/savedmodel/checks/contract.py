@@ -9,46 +9,16 @@ with a default, and a single output is written without its name
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Shape, Signature, TensorSpec
+from cloudserve.savedmodel.checks.differences import Contract, Difference, Effect
+from cloudserve.savedmodel.checks.tensor_rules import compare_tensors
+from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature, TensorSpec
 
 DEFAULT_SIGNATURE = "serving_default"
 """The default signature of a request (tensorflow/cc/saved_model/signature_constants.h)."""
 
 _PREDICT = "tensorflow/serving/predict"
 _METHODS = frozenset({_PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference between the signatures of two versions."""
-
-    signature: str
-    text: str
-    """A sentence without a full stop, such as `input x: dtype changes from float32 to int32`."""
-    breaking: bool
-    """Whether requests of the live version's clients can fail, or get another form of response."""
-
-    def __str__(self) -> str:
-        return f"signature {self.signature}: {self.text}"
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """All differences between the signatures of a live version and a new one."""
-
-    differences: tuple[Difference, ...]
-
-    @property
-    def is_compatible(self) -> bool:
-        """Return whether the clients of the live version can use the new one unchanged."""
-        return not self.breaking
-
-    @property
-    def breaking(self) -> tuple[Difference, ...]:
-        """Return the differences that can break a client."""
-        return tuple(one for one in self.differences if one.breaking)
 
 
 def compare(live: Iterable[Signature], new: Iterable[Signature]) -> Contract:
@@ -62,7 +32,8 @@ def compare(live: Iterable[Signature], new: Iterable[Signature]) -> Contract:
             difference
             for name in sorted({**before, **after})
             for difference in _compare_one(name, before.get(name), after.get(name))
-        )
+        ),
+        tuple(sorted(before)),
     )
 
 
@@ -72,11 +43,11 @@ def _by_name(signatures: Iterable[Signature]) -> dict[str, Signature]:
 
 def _compare_one(name: str, live: Signature | None, new: Signature | None) -> Iterator[Difference]:
     if live is None:
-        yield Difference(name, "is added", breaking=False)
+        yield Difference(name, "is added")
     elif new is None:
         default = name == DEFAULT_SIGNATURE
         consequence = "; requests that name no signature use it" if default else ""
-        yield Difference(name, f"is missing{consequence}", breaking=True)
+        yield Difference(name, f"is missing{consequence}", Effect.ALL)
     else:
         yield from _method(live, new)
         yield from _inputs(live, new)
@@ -88,107 +59,85 @@ def _method(live: Signature, new: Signature) -> Iterator[Difference]:
 
     Source: `VerifySignature` in tensorflow_serving/servables/tensorflow/predict_util.cc.
     """
-    if live.method_name != new.method_name:
-        text = (
-            f"method changes from {live.method_name or '(none)'} to {new.method_name or '(none)'}"
-        )
-        still_predicts = live.method_name == _PREDICT and new.method_name in _METHODS
-        yield Difference(live.name, text, breaking=not still_predicts)
+    if live.method_name == new.method_name:
+        return
+    text = f"method changes from {live.method_name or '(none)'} to {new.method_name or '(none)'}"
+    if new.method_name not in _METHODS:
+        yield _breaks(live, text)
+    elif live.method_name == _PREDICT:
+        yield Difference(live.name, text)
+    else:
+        yield _partly(live, text, "Predict requests")
 
 
 def _inputs(live: Signature, new: Signature) -> Iterator[Difference]:
     before, after = _by_alias(live.inputs), _by_alias(new.inputs)
     for alias in sorted({**before, **after}):
         if alias not in after:
-            yield _breaks(live, f"input {alias} is missing; requests that send it are refused")
+            yield _removed_input(alias, live)
         elif alias not in before:
-            yield _breaks(live, _added_input(alias, new))
+            yield _added_input(alias, live, new)
         else:
-            yield from _tensor(live, f"input {alias}", before[alias], after[alias])
+            yield from compare_tensors(live.name, "input", before[alias], after[alias])
             yield from _default(live, new, alias)
 
 
-def _added_input(alias: str, new: Signature) -> str:
-    if alias in new.defaults:
-        return (
-            f"input {alias} is added; it has a default, but JSON requests that leave it out are "
-            "refused"
+def _removed_input(alias: str, live: Signature) -> Difference:
+    text = f"input {alias} is missing; requests that send it are refused"
+    if alias in live.defaults:
+        return _partly(live, text, f"gRPC requests without {alias}")
+    return _breaks(live, text)
+
+
+def _added_input(alias: str, live: Signature, new: Signature) -> Difference:
+    if alias not in new.defaults:
+        return _breaks(
+            live,
+            f"input {alias} is added without a default; requests that leave it out are refused",
         )
-    return f"input {alias} is added without a default; requests that leave it out are refused"
+    text = (
+        f"input {alias} is added; it has a default, but JSON requests that leave it out are refused"
+    )
+    return _partly(live, text, "gRPC requests")
 
 
 def _default(live: Signature, new: Signature, alias: str) -> Iterator[Difference]:
     had, has = alias in live.defaults, alias in new.defaults
     if had and not has:
-        yield _breaks(live, f"input {alias} no longer has a default")
+        yield _partly(live, f"input {alias} no longer has a default", f"requests with {alias}")
     elif has and not had:
-        yield Difference(live.name, f"input {alias} has a default now", breaking=False)
+        yield Difference(live.name, f"input {alias} has a default now")
 
 
 def _outputs(live: Signature, new: Signature) -> Iterator[Difference]:
     before, after = _by_alias(live.outputs), _by_alias(new.outputs)
     for alias in sorted({**before, **after}):
         if alias not in after:
-            yield _breaks(live, f"output {alias} is missing")
+            text = f"output {alias} is missing"
+            rest = before.keys() & after.keys()
+            answered = f"requests of clients that do not read {alias}"
+            yield _partly(live, text, answered) if rest else _breaks(live, text)
         elif alias not in before:
-            yield Difference(live.name, f"output {alias} is added", breaking=False)
+            yield Difference(live.name, f"output {alias} is added")
         else:
-            yield from _tensor(live, f"output {alias}", before[alias], after[alias], output=True)
+            yield from compare_tensors(live.name, "output", before[alias], after[alias])
     if (len(before) == 1) != (len(after) == 1):
         one, other = ("values", "objects") if len(before) == 1 else ("objects", "values")
-        yield _breaks(live, f"JSON predictions change from {one} to {other}: {_count(after)}")
+        text = f"JSON predictions change from {one} to {other}: {_count(after)}"
+        yield _partly(live, text, "gRPC requests")
 
 
 def _count(outputs: dict[str, TensorSpec]) -> str:
     return f"there {'is one output' if len(outputs) == 1 else f'are {len(outputs)} outputs'} now"
 
 
-def _tensor(
-    live: Signature, noun: str, before: TensorSpec, after: TensorSpec, *, output: bool = False
-) -> Iterator[Difference]:
-    if before.dtype != after.dtype:
-        yield _breaks(live, f"{noun}: dtype changes from {before.dtype} to {after.dtype}")
-    if len(before.components) != len(after.components):
-        yield _breaks(live, f"{noun} changes from {_form(before)} to {_form(after)}")
-    elif before.shape != after.shape:
-        # An output that is less specific may still be the same: only contradicting sizes break.
-        fits = _agrees if output else _accepts
-        text = f"{noun}: shape changes from {_say(before.shape)} to {_say(after.shape)}"
-        breaking = not fits(before.shape, after.shape)
-        yield Difference(live.name, text, breaking=breaking)
-
-
-def _accepts(before: Shape, after: Shape) -> bool:
-    """Return whether every tensor of the shape `before` has the shape `after` too."""
-    if after is None or before is None:
-        return after is None
-    return len(before) == len(after) and all(
-        new is None or new == old for old, new in zip(before, after, strict=True)
-    )
-
-
-def _agrees(before: Shape, after: Shape) -> bool:
-    """Return whether a tensor can have both shapes."""
-    if before is None or after is None:
-        return True
-    return len(before) == len(after) and all(
-        None in (old, new) or new == old for old, new in zip(before, after, strict=True)
-    )
+def _partly(signature: Signature, text: str, answered: str) -> Difference:
+    return Difference(signature.name, text, Effect.SOME, answered)
 
 
 def _breaks(signature: Signature, text: str) -> Difference:
-    return Difference(signature.name, text, breaking=True)
+    return Difference(signature.name, text, Effect.ALL)
 
 
 def _by_alias(specs: Iterable[TensorSpec]) -> dict[str, TensorSpec]:
     return {spec.alias: spec for spec in specs}
-
-
-def _form(spec: TensorSpec) -> str:
-    return f"{len(spec.components)} component tensors" if spec.components else "one dense tensor"
-
-
-def _say(shape: Shape) -> str:
-    if shape is None:
-        return "[...]"
-    return f"[{','.join('?' if size is None else str(size) for size in shape)}]"

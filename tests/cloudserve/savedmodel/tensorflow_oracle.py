@@ -91,6 +91,42 @@ def checkpoint_bytes(path):
     return sum(tf.TensorShape(shapes[n]).num_elements() * dtypes[n].size for n in shapes)
 
 
+def save_classifier(path, look_up, table):
+    """Save a model that answers the name that `look_up` gives the highest score's number."""
+    module = tf.Module()
+    module.table = table
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, "x")])
+    def run(x):
+        return {"label": look_up(tf.argmax(x, -1)), "scores": x}
+
+    module.run = run
+    tf.saved_model.save(module, str(path), signatures=run)
+    return str(path)
+
+
+def save_labelled(folder):
+    """Save a classifier of `cat`, `dog`, `eel` in each form that TensorFlow has for its names."""
+    names = ["cat", "dog", "eel"]
+    file = folder / "labels.txt"
+    folder.mkdir()
+    file.write_text("".join(f"{name}\n" for name in names))
+    index = tf.lookup.TextFileIndex
+    lines = (str(file), tf.int64, index.LINE_NUMBER, tf.string, index.WHOLE_LINE)
+    pairs = (tf.range(3, dtype=tf.int64), tf.constant(names))
+    tables = {
+        "table": tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*pairs), "?"),
+        "asset": tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(*lines), "?"),
+    }
+    paths = {
+        form: save_classifier(folder / form, table.lookup, table) for form, table in tables.items()
+    }
+    constant = save_classifier(
+        folder / "constant", lambda numbers: tf.gather(tf.constant(names), numbers), None
+    )
+    return {**paths, "constant": constant}
+
+
 def main(models: Path, folder: Path) -> None:
     paths = sorted(file.parent for file in models.glob("*/*/saved_model.pb"))
     whole = [path for path in paths if list(path.glob("variables/variables.data-*"))]
@@ -107,6 +143,7 @@ def main(models: Path, folder: Path) -> None:
             str(path.relative_to(models)): read_model(path, folder / path.relative_to(models))
             for path in paths
         },
+        "labelled": save_labelled(folder / "labelled"),
         "checkpoint_bytes": {str(p.relative_to(models)): checkpoint_bytes(p) for p in whole},
         "read_beside_tensorflow": [str(read_saved_model(path).path) for path in whole],
     }

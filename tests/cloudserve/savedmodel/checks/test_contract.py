@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudserve.savedmodel import Signature, TensorSpec, compare, read_saved_model
+from cloudserve.savedmodel import Effect, Signature, TensorSpec, compare, read_saved_model
 
 PREDICT = "tensorflow/serving/predict"
 CLASSIFY = "tensorflow/serving/classify"
@@ -170,6 +170,88 @@ def test_a_real_model_in_the_place_of_another_breaks(shared_models):
     assert not compare(live, new).is_compatible
 
 
+def effects(live, new):
+    """Return the verdict of one signature, and the requests that are answered as before."""
+    contract = compare([live], [new])
+    return contract.verdict, [clause.partition(": ")[2] for clause in contract.answered]
+
+
+@pytest.mark.parametrize(
+    ("live", "new", "answered"),
+    [
+        (signature(method=CLASSIFY), LIVE, "Predict requests"),
+        (LIVE, signature(inputs=[X, spec("z")], defaults=["z"]), "gRPC requests"),
+        (
+            signature(inputs=[X, spec("z")], defaults=["z"]),
+            signature(inputs=[X]),
+            "gRPC requests without z",
+        ),
+        (signature(defaults=["x"]), LIVE, "requests with x"),
+        (LIVE, signature(inputs=[spec(shape=(1, 3))]), "requests whose x has the shape [1,3]"),
+        (
+            signature(inputs=[spec(shape=None)]),
+            LIVE,
+            "requests whose x has the shape [?,3]",
+        ),
+        (LIVE, signature(inputs=[spec(dtype="float64")]), "JSON requests"),
+        (
+            LIVE,
+            signature(inputs=[spec(dtype="int32")]),
+            "JSON requests with integers of int32 for x",
+        ),
+        (LIVE, signature(outputs=[spec("y", "float64", (None, 10))]), "JSON requests"),
+        (LIVE, signature(outputs=[Y, spec("z")]), "gRPC requests"),
+        (
+            signature(outputs=[Y, spec("z"), spec("zz")]),
+            signature(outputs=[Y, spec("z")]),
+            "requests of clients that do not read zz",
+        ),
+        (
+            LIVE,
+            signature(inputs=[spec(dtype="float64", shape=(1, 3))]),
+            "JSON requests that are also requests whose x has the shape [1,3]",
+        ),
+    ],
+)
+def test_a_change_that_leaves_some_requests_alone_names_them(live, new, answered):
+    assert effects(live, new) == (Effect.SOME, [answered])
+
+
+@pytest.mark.parametrize(
+    ("live", "new"),
+    [
+        (LIVE, signature(inputs=[spec(dtype="string")])),
+        (LIVE, signature(inputs=[spec(dtype="bfloat16")])),
+        (LIVE, signature(inputs=[spec(shape=(None, 4))])),
+        (LIVE, signature(inputs=[])),
+        (LIVE, signature(outputs=[spec("y", "int64", (None, 10))])),
+        (LIVE, signature(outputs=[spec("z")])),
+        (LIVE, signature(method="")),
+        (LIVE, signature("other")),
+    ],
+)
+def test_a_change_that_no_request_survives_is_breaking(live, new):
+    assert effects(live, new) == (Effect.ALL, [])
+
+
+def test_a_signature_that_stays_keeps_its_requests():
+    contract = compare([LIVE, signature("other")], [signature("other")])
+    assert contract.verdict is Effect.SOME
+    assert contract.answered == ("signature other: all requests",)
+
+
+def test_real_versions_that_differ_in_a_method_answer_the_same_predict_requests(shared_models):
+    versions = [shared_models / "sts_template_app" / number for number in "12"]
+    one, two = (read_saved_model(version).signatures for version in versions)
+    contract = compare(one, two)
+    assert contract.verdict is Effect.SOME
+    assert [str(one) for one in contract.breaking] == [
+        f"signature serving_default: method changes from {CLASSIFY} to {PREDICT}"
+    ]
+    assert contract.answered == ("signature serving_default: Predict requests",)
+    assert compare(two, one).verdict is Effect.NONE
+
+
 SHAPES = st.none() | st.lists(st.none() | st.integers(0, 4), max_size=3).map(tuple)
 SPECS = st.builds(spec, st.sampled_from("abc"), st.sampled_from(["float32", "int64"]), SHAPES)
 SIGNATURES = st.builds(
@@ -207,3 +289,11 @@ def _canonical(model):
         )
         for one in model
     }
+
+
+@given(MODELS, MODELS)
+def test_the_verdict_agrees_with_the_differences(one, other):
+    contract = compare(one, other)
+    assert (contract.verdict is Effect.NONE) == contract.is_compatible
+    if contract.verdict is Effect.ALL:
+        assert contract.answered == ()

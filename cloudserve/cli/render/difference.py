@@ -1,0 +1,58 @@
+"""Report of the differences between two models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.diff import Compared, Comparison
+from cloudserve.savedmodel import Effect
+
+COLUMNS = ("EFFECT", "SIGNATURE", "DIFFERENCE")
+VERDICTS = {
+    Effect.NONE: "compatible",
+    Effect.SOME: "compatible for some requests",
+    Effect.ALL: "breaking",
+}
+EFFECTS = {Effect.NONE: "none", Effect.SOME: "some requests", Effect.ALL: "all requests"}
+"""The requests of the first model's clients that a difference breaks."""
+
+
+def difference_report(comparison: Comparison) -> Report:
+    """Render a comparison: one line per difference, then the requests that are still answered."""
+    contract = comparison.contract
+    count = (
+        counted(len(contract.differences), "difference")
+        if contract.differences
+        else "no differences"
+    )
+    title = (
+        f"{comparison.live.name} -> {comparison.new.name}: {VERDICTS[contract.verdict]}, {count}"
+    )
+    rows = [(EFFECTS[one.effect], one.signature, one.text) for one in contract.differences]
+    tables = [Table(COLUMNS, rows, title)]
+    if contract.verdict is Effect.SOME:
+        tables.append(Table(("ANSWERED AS BEFORE",), [(line,) for line in contract.answered]))
+    return Report(_document(comparison), tuple(tables))
+
+
+def _document(comparison: Comparison) -> dict[str, Any]:
+    contract = comparison.contract
+    return {
+        "live": _side(comparison.live),
+        "new": _side(comparison.new),
+        "verdict": contract.verdict,
+        "differences": contract.differences,
+        "answered": contract.answered,
+    }
+
+
+def _side(side: Compared) -> dict[str, Any]:
+    return {
+        "name": side.name,
+        "place": side.place,
+        "classes": [
+            {"signature": one.signature, "output": one.output, "classes": len(one.classes)}
+            for one in side.interface.vocabularies
+        ],
+    }
