@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from .errors import ErrorCode, StreamFault, protocol_error
 from .stream import Stream
 
 _MAX_ABANDONED = 4096
+_MAX_SKIPPED = 64
 
 
 class Streams:
     """Open streams by their numbers.
 
     An abandoned stream was closed by the server before its client had ended it: its frames in
-    transit are ignored. Its value is whether RST_STREAM was sent.
+    transit are ignored. Its value is whether RST_STREAM was sent. Skipped identifiers can never be
+    used (RFC 9113, section 5.1.1).
     """
 
-    __slots__ = ("_abandoned", "_open", "last")
+    __slots__ = ("_abandoned", "_open", "_skipped", "last")
 
     def __init__(self) -> None:
         self._open: dict[int, Stream] = {}
         self._abandoned: dict[int, bool] = {}
+        self._skipped: deque[range] = deque(maxlen=_MAX_SKIPPED)
         self.last = 0
         """The highest number that a client has used."""
 
@@ -39,6 +43,8 @@ class Streams:
         """Record the number of a new stream. Raises ConnectionFault for an invalid one."""
         if number % 2 == 0:
             raise protocol_error(f"a client opens stream {number}")
+        if number > self.last + 2:
+            self._skipped.append(range(self.last + 1, number))
         self.last = number
 
     def add(self, stream: Stream) -> None:
@@ -83,5 +89,6 @@ class Streams:
 
     def check_used(self, number: int, what: str) -> None:
         """Raise ConnectionFault for a stream that was never opened."""
-        if number == 0 or number % 2 == 0 or number > self.last:
+        is_used = 0 < number <= self.last and number % 2 == 1
+        if not is_used or any(number in skipped for skipped in self._skipped):
             raise protocol_error(f"{what} on stream {number}, which is not open")

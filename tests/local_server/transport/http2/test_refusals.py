@@ -18,7 +18,6 @@ END_HEADERS, END_STREAM, ACK = frames.END_HEADERS, frames.END_STREAM, frames.ACK
 frame = frames.frame
 OPEN = frame(HEADERS, END_HEADERS, 1, BLOCK)
 CLOSED = OPEN + frame(DATA, END_STREAM, 1, b"x")
-WHOLE = frame(HEADERS, END_HEADERS | END_STREAM, 3, BLOCK)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,6 @@ WHOLE = frame(HEADERS, END_HEADERS | END_STREAM, 3, BLOCK)
         (frame(DATA, 0, 1, b"x"), "PROTOCOL_ERROR"),
         (frame(HEADERS, END_HEADERS, 0, BLOCK), "PROTOCOL_ERROR"),
         (frame(HEADERS, END_HEADERS, 2, BLOCK), "PROTOCOL_ERROR"),
-        (WHOLE + frame(HEADERS, END_HEADERS, 1, BLOCK), "STREAM_CLOSED"),
         (frame(HEADERS, 0, 1, BLOCK) + frame(DATA, 0, 1, b"x"), "PROTOCOL_ERROR"),
         (frame(HEADERS, 0, 1, BLOCK) + frame(0x42, 0, 1, b""), "PROTOCOL_ERROR"),
         (frame(HEADERS, 0, 1, b"") + frame(frames.CONTINUATION, 4, 3, BLOCK), "PROTOCOL_ERROR"),
