@@ -22,7 +22,7 @@ _TIMED_OUT = "Timed out waiting for notification"
 _LARGE = 2**20
 
 
-async def answer(method: Method, call: Call, body: bytes) -> bytes:
+async def answer(method: Method, call: Call, body: bytes | bytearray) -> bytes:
     """Decode a request, call its handler within the deadline, and encode the response.
 
     Raises StatusError, with a text of at most 1024 bytes and a mark if it was cut. If the deadline
@@ -46,7 +46,7 @@ def cut_text(text: str) -> str:
     return data[:_LONGEST_TEXT].decode("utf-8", "ignore") + _CUT
 
 
-async def _within_deadline(method: Method, call: Call, body: bytes) -> bytes:
+async def _within_deadline(method: Method, call: Call, body: bytes | bytearray) -> bytes:
     try:
         async with asyncio.timeout(call.deadline_seconds) as limit:
             if method.admit is not None:
@@ -59,7 +59,7 @@ async def _within_deadline(method: Method, call: Call, body: bytes) -> bytes:
         raise StatusError(Code.DEADLINE_EXCEEDED, _TIMED_OUT) from error
 
 
-async def _decode(request: Message, body: bytes) -> Message:
+async def _decode(request: Message, body: bytes | bytearray) -> Message:
     """Parse a request.
 
     gRPC's libraries answer INTERNAL if that fails, which is the code of a server's own faults.

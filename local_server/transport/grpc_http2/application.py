@@ -19,7 +19,7 @@ class DiscardedBody:
 
     awaits_body = False
 
-    def data(self, content: bytes) -> None:
+    def data(self, content: bytes | memoryview) -> None:
         """Ignore a part of the body."""
 
     def end(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -17,13 +18,16 @@ from ..grpc_types import Call, Message
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .limits import MessageLimits
-from .messages import PREFIX_SIZE, MessageReader, inflate, prefix
+from .message_memory import MessageMemory, inflated_size
+from .messages import PREFIX_SIZE, Body, MessageReader, inflate, prefix
 from .routes import Route, StreamMethod
 from .wire import HEAD, OK_TRAILERS, status_only, status_trailers
 
 logger = logging.getLogger(__name__)
 
 _END_SECONDS = 0.1
+_ENTRY_SIZE = 128
+"""What Python needs for a queued message besides its content, in bytes."""
 
 
 class StreamingCall:
@@ -32,8 +36,11 @@ class StreamingCall:
     __slots__ = (
         "_has_head",
         "_has_more",
+        "_is_done",
         "_is_stopping",
         "_limits",
+        "_memory",
+        "_messages",
         "_method",
         "_reader",
         "_route",
@@ -59,17 +66,27 @@ class StreamingCall:
         self._method = method
         self._limits = limits
         self._reader = MessageReader(limits.receive)
+        self._memory = MessageMemory(stream.memory)
+        self._messages: deque[tuple[bool, Body]] = deque()
         self._unreleased = 0
         self._has_more = asyncio.Event()
         self._has_head = False
         self._is_stopping = False
+        self._is_done = False
         self.task = state.loop.create_task(self._run())
         state.run(self.task)
 
-    def data(self, content: bytes) -> None:
+    def data(self, content: bytes | memoryview) -> None:
         """Take a part of the requests."""
-        self._reader.feed(content)
         self._unreleased += len(content)
+        if self._is_done:
+            return
+        try:
+            self._take(content)
+        except StatusError as error:
+            # The method may never ask for the request.
+            self._end(error.code, error.message)
+            self.aborted()
         self._has_more.set()
 
     def end(self) -> None:
@@ -79,11 +96,25 @@ class StreamingCall:
     def aborted(self) -> None:
         """Cancel the work."""
         self.task.cancel()
+        self._discard()
 
     def stop(self) -> None:
         """End the call: the server stops."""
         self._is_stopping = True
         self.task.cancel()
+
+    def _discard(self) -> None:
+        """Ignore further requests, and forget those that are not read."""
+        self._is_done = True
+        self._messages.clear()
+        self._memory.release()
+
+    def _take(self, content: bytes | memoryview) -> None:
+        self._memory.hold(len(content))
+        self._reader.feed(content)
+        while (message := self._reader.next()) is not None:
+            self._memory.hold(_ENTRY_SIZE)
+            self._messages.append(message)
 
     async def _run(self) -> None:
         try:
@@ -91,7 +122,7 @@ class StreamingCall:
         except StatusError as error:
             self._end(error.code, error.message)
         except asyncio.CancelledError:
-            if self._stream.is_closed:
+            if self._stream.is_closed or self._is_done:
                 raise
             if self._is_stopping:
                 self._end(Code.UNAVAILABLE, "the server stops")
@@ -100,6 +131,8 @@ class StreamingCall:
         except Exception:
             logger.exception("%s failed", self._route.path)
             self._end(Code.INTERNAL, "the server failed; its log says why")
+        finally:
+            self._discard()
 
     async def _respond_or_wait(self) -> None:
         try:
@@ -126,13 +159,14 @@ class StreamingCall:
 
     async def _requests(self) -> AsyncIterator[Message]:
         while True:
-            while (message := self._reader.next()) is not None:
-                compressed, body = message
-                self._release(PREFIX_SIZE + len(body))
+            while self._messages:
+                compressed, body = self._messages.popleft()
+                size = PREFIX_SIZE + len(body)
+                self._release(size)
                 if compressed:
-                    arguments = (self._route.encoding, body, self._limits.receive)
-                    body = await asyncio.to_thread(inflate, *arguments)
+                    body = await self._inflate(body)
                 yield self._decode(body)
+                self._memory.release(size + _ENTRY_SIZE)
             # A message may be larger than the window.
             self._release(self._unreleased)
             if self._stream.remote_ended:
@@ -142,12 +176,21 @@ class StreamingCall:
             self._has_more.clear()
             await self._has_more.wait()
 
+    async def _inflate(self, body: Body) -> Body:
+        encoding = self._route.encoding
+        size = inflated_size(encoding, body, self._limits.receive)
+        self._memory.hold(size)
+        try:
+            return await asyncio.to_thread(inflate, encoding, body, size)
+        finally:
+            self._memory.release(size)
+
     def _release(self, count: int) -> None:
         count = min(count, self._unreleased)
         self._unreleased -= count
         self._stream.release(count)
 
-    def _decode(self, body: bytes) -> Message:
+    def _decode(self, body: Body) -> Message:
         try:
             return self._method.request.FromString(body)
         except DecodeError as error:

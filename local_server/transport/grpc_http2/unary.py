@@ -10,12 +10,13 @@ from ..grpc_types import Call, Method
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .limits import MessageLimits
-from .messages import MessageReader, inflate, prefix
+from .message_memory import COUNTED_FROM, MessageMemory, inflated_size
+from .messages import Body, MessageReader, inflate, prefix
 from .routes import Route
 from .wire import HEAD, OK_TRAILERS, status_only
 
-# A message grows up to a thousand times when it is decompressed; from this size on, in a thread.
-_INFLATE_INLINE = 4096
+_INFLATE_INLINE = 2**18
+"""Messages of this decompressed size, or more, are decompressed in a thread."""
 _CARDINALITY = "the method takes one message"
 
 
@@ -25,6 +26,7 @@ class UnaryCall:
     __slots__ = (
         "_is_refused",
         "_limits",
+        "_memory",
         "_message",
         "_method",
         "_reader",
@@ -51,25 +53,21 @@ class UnaryCall:
         self._method = method
         self._limits = limits
         self._reader = MessageReader(limits.receive)
-        self._message: tuple[bool, bytes] | None = None
+        self._message: tuple[bool, Body] | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_refused = False
+        self._memory = MessageMemory(stream.memory)
         self._received_at = state.loop.time()
 
-    def data(self, content: bytes) -> None:
+    def data(self, content: bytes | memoryview) -> None:
         """Take a part of the message."""
         self._stream.release(len(content))
         if self._is_refused:
             return
         try:
-            self._reader.feed(content)
-            if self._message is None:
-                self._message = self._reader.next()
+            self._take(content)
         except StatusError as error:
             self._refuse(error)
-            return
-        if self._message is not None and not self._reader.is_empty:
-            self._refuse(StatusError(Code.UNIMPLEMENTED, _CARDINALITY))
 
     def end(self) -> None:
         """Answer."""
@@ -87,19 +85,30 @@ class UnaryCall:
         """Cancel the work."""
         if self._task is not None:
             self._task.cancel()
+        # A task that is cancelled before it begins releases nothing.
+        self._memory.release()
+
+    def _take(self, content: bytes | memoryview) -> None:
+        if self._message is None:
+            if self._memory.held or len(content) >= COUNTED_FROM:
+                self._memory.hold(len(content))
+            self._reader.feed(content)
+            self._message = self._reader.next()
+            is_one = self._message is None or self._reader.is_empty
+        else:
+            is_one = not content
+        if not is_one:
+            raise StatusError(Code.UNIMPLEMENTED, _CARDINALITY)
 
     def _refuse(self, error: StatusError) -> None:
         self._is_refused = True
+        self._message = None
+        self._memory.release()
         self._stream.send_head(status_only(error.code, error.message), end=True)
 
-    async def _answer(self, body: bytes, *, compressed: bool) -> None:
-        route = self._route
+    async def _answer(self, body: Body, *, compressed: bool) -> None:
         try:
-            if compressed:
-                body = await self._inflate(body)
-            call = Call(route.path, route.metadata, self._seconds_left(), self._stream.peer)
-            data = await answer(self._method, call, body)
-            self._limits.check_sent(len(data))
+            data = await self._response(body, compressed=compressed)
         except StatusError as error:
             self._refuse(error)
         except asyncio.CancelledError:
@@ -107,13 +116,44 @@ class UnaryCall:
             self._refuse(StatusError(Code.CANCELLED, "the call was cancelled"))
             raise
         else:
-            self._stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
+            await self._send(data)
 
-    async def _inflate(self, body: bytes) -> bytes:
-        encoding, limit = self._route.encoding, self._limits.receive
-        if len(body) < _INFLATE_INLINE:
-            return inflate(encoding, body, limit)
-        return await asyncio.to_thread(inflate, encoding, body, limit)
+    async def _response(self, body: Body, *, compressed: bool) -> bytes:
+        route = self._route
+        if compressed:
+            body = await self._inflate(body)
+        call = Call(route.path, route.metadata, self._seconds_left(), self._stream.peer)
+        data = await answer(self._method, call, body)
+        self._limits.check_sent(len(data))
+        self._memory.release()
+        if len(data) >= COUNTED_FROM:
+            self._memory.hold(len(data))
+        return data
+
+    async def _send(self, data: bytes) -> None:
+        stream = self._stream
+        if not self._memory.held:
+            stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
+            return
+        stream.send_head(HEAD)
+        stream.send_data(prefix(len(data)))
+        stream.send_data(data)
+        stream.send_head(OK_TRAILERS, end=True)
+        try:
+            await stream.sent()
+        finally:
+            self._memory.release()
+
+    async def _inflate(self, body: Body) -> Body:
+        encoding = self._route.encoding
+        size = inflated_size(encoding, body, self._limits.receive)
+        self._memory.hold(size)
+        if size < _INFLATE_INLINE:
+            message = inflate(encoding, body, size)
+        else:
+            message = await asyncio.to_thread(inflate, encoding, body, size)
+        self._memory.release(size - len(message))
+        return message
 
     def _seconds_left(self) -> float | None:
         timeout = self._route.timeout

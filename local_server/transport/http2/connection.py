@@ -15,6 +15,7 @@ from typing import Final, cast
 from . import frames
 from .errors import ConnectionFault, ErrorCode
 from .frame_handler import FrameHandler
+from .memory import Memory
 from .peer import peer_name
 from .request_head import RequestHead
 from .server_state import ServerState
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._opened_at = self._active_at = self._received_at = state.loop.time()
         self._write_progress_at = self._closing_since = self._opened_at
         self.peer = ""
+        self.memory = Memory(state.limits.connection_memory, state.memory)
 
     # Called by the loop.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .errors import ErrorCode, frame_size_error, protocol_error
 
@@ -37,24 +37,25 @@ DEFAULT_WINDOW: Final = 65_535
 DEFAULT_FRAME_SIZE: Final = 16_384
 MAX_FRAME_SIZE: Final = 2**24 - 1
 
-Frame: TypeAlias = tuple[int, int, int, bytes]
-"""Type, flags, stream identifier, payload."""
+Frame: TypeAlias = tuple[int, int, int, Any]
+"""Type, flags, stream identifier, payload: bytes, or a memoryview of a large DATA frame's."""
 
 _HEAD = Struct(">HBBBL")
 _HEAD_SIZE = 9
 _PRIORITY_SIZE = 5
 _RESERVED_BIT = 0x7FFFFFFF
+_VIEWED_FROM = 4096
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames."""
+    """Cuts a stream of bytes into frames, and copies no large payload."""
 
-    __slots__ = ("_max_size", "_rest")
+    __slots__ = ("_max_size", "_partial")
 
     def __init__(self, max_size: int = DEFAULT_FRAME_SIZE) -> None:
         """Accept payloads of at most `max_size` bytes."""
         self._max_size = max_size
-        self._rest = b""
+        self._partial = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the complete frames, and keep the rest.
@@ -62,22 +63,42 @@ class FrameReader:
         Raises ConnectionFault for a frame that is too large, as soon as its length is known; the
         frames before it are yielded first.
         """
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
         at, end = 0, len(data)
+        if self._partial:
+            at = self._fill(data)
+            if at < 0:
+                return
+            whole, self._partial = self._partial, bytearray()
+            yield from FrameReader(self._max_size).feed(bytes(whole))
         while end - at >= _HEAD_SIZE:
             high, low, kind, flags, stream_id = _HEAD.unpack_from(data, at)
-            length = high << 8 | low
-            if length > self._max_size:
-                raise frame_size_error(f"a frame of {length} bytes")
-            stop = at + _HEAD_SIZE + length
+            start = at + _HEAD_SIZE
+            stop = start + (high << 8 | low)
+            if stop - start > self._max_size:
+                raise frame_size_error(f"a frame of {stop - start} bytes")
             if stop > end:
                 break
-            payload = data[at + _HEAD_SIZE : stop]
+            is_viewed = kind == DATA and stop - start >= _VIEWED_FROM
+            payload = memoryview(data)[start:stop] if is_viewed else data[start:stop]
             at = stop
             yield kind, flags, stream_id & _RESERVED_BIT, payload
-        self._rest = data[at:]
+        if at < end:
+            self._partial += memoryview(data)[at:]
+
+    def _fill(self, data: bytes) -> int:
+        """Complete the partial frame; return the end of it in `data`, -1 if it is incomplete."""
+        partial, at = self._partial, 0
+        if len(partial) < _HEAD_SIZE:
+            at = min(_HEAD_SIZE - len(partial), len(data))
+            partial += data[:at]
+            if len(partial) < _HEAD_SIZE:
+                return -1
+        length = partial[0] << 16 | partial[1] << 8 | partial[2]
+        if length > self._max_size:
+            raise frame_size_error(f"a frame of {length} bytes")
+        stop = at + _HEAD_SIZE + length - len(partial)
+        partial += memoryview(data)[at:stop]
+        return stop if stop <= len(data) else -1
 
 
 def unpad(flags: int, payload: bytes) -> bytes:

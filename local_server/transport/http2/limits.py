@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
+from ..machine_memory import machine_memory
 from .frames import DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_FRAME_SIZE, MAX_WINDOW
 
 
@@ -13,6 +14,10 @@ class Rate:
 
     burst: int
     per_second: float
+
+
+def _share_of_memory() -> int:
+    return machine_memory() // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +34,13 @@ class Http2Limits:
     """Header list, decoded or not, past which the connection is closed."""
     continuations: int = 32
     """CONTINUATION frames of one header block."""
-    stream_window: int = 1024 * 1024
+    memory: int = field(default_factory=_share_of_memory)
+    """Messages of all connections together that are incomplete, in work or not sent."""
+    connection_memory: int = field(default_factory=_share_of_memory)
+    """The same of one connection."""
+    stream_window: int = 4 * 1024 * 1024
     """Received bytes of a stream that the application has not taken."""
-    connection_window: int = 4 * 1024 * 1024
+    connection_window: int = 16 * 1024 * 1024
     """Received bytes of all streams that are not read yet."""
     write_buffer: int = 256 * 1024
     """Written bytes that the client has not read; past it responses stay at their streams."""

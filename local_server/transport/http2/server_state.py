@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Protocol
 
 from .limits import Http2Limits
+from .memory import Memory
 from .stream import Application
 
 
@@ -28,7 +29,7 @@ class ServerConnection(Protocol):
 class ServerState:
     """The application, its limits, its connections and its tasks."""
 
-    __slots__ = ("_quiet", "app", "connections", "limits", "loop", "running")
+    __slots__ = ("_quiet", "app", "connections", "limits", "loop", "memory", "running")
 
     def __init__(
         self, app: Application, limits: Http2Limits, loop: asyncio.AbstractEventLoop
@@ -36,6 +37,7 @@ class ServerState:
         self.app = app
         self.limits = limits
         self.loop = loop
+        self.memory = Memory(limits.memory)
         self.connections: set[ServerConnection] = set()
         self.running: set[asyncio.Task[Any]] = set()
         self._quiet = asyncio.Event()

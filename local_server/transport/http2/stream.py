@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .errors import ErrorCode
 from .frames import DATA, END_STREAM, HEADERS
+from .memory import Memory
 from .request_head import RequestHead
 
 Pending = tuple[int, int, bytes | memoryview]
@@ -20,8 +21,11 @@ class Receiver(Protocol):
     awaits_body: bool
     """Whether a client that sends nothing for too long is disconnected."""
 
-    def data(self, content: bytes) -> None:
-        """Take a part of the body, which may be empty; call `Stream.release` when it is used."""
+    def data(self, content: bytes | memoryview) -> None:
+        """Take a part of the body, which may be empty; call `Stream.release` when it is used.
+
+        A view is valid during the call: it would keep all bytes received with it.
+        """
         ...
 
     def end(self) -> None:
@@ -45,6 +49,7 @@ class Link(Protocol):
     """The connection, as its streams see it."""
 
     peer: str
+    memory: Memory
 
     def answer(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
         """Send a complete response."""
@@ -103,6 +108,11 @@ class Stream:
     def peer(self) -> str:
         """Return the client's address, as gRPC writes addresses."""
         return self._link.peer
+
+    @property
+    def memory(self) -> Memory:
+        """Return the memory for messages of the connection."""
+        return self._link.memory
 
     def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
         """Send a complete response: a header block, a body and a block of trailers."""

@@ -26,6 +26,9 @@ from .header_blocks import TABLE_SIZE_ZERO
 from .limits import Http2Limits
 from .stream import Pending, Stream
 
+_WRITTEN_AS_PARTS = 32 * 1024
+"""From this size on, joining frames to one write takes longer than a write of several parts."""
+
 
 class WriteFlow:
     """Writes frames in their order, and responses as far as the windows allow."""
@@ -172,11 +175,11 @@ class WriteFlow:
             self._waiting.clear()
             return
         is_cut_short = self._take_turns()
-        out, self._out, self._size = self._out, [], 0
-        if len(out) == 1:
-            self._transport.write(out[0])
+        out, self._out, size, self._size = self._out, [], self._size, 0
+        if size >= _WRITTEN_AS_PARTS:
+            self._transport.writelines(out)
         elif out:
-            self._transport.write(b"".join(out))
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         if is_cut_short and not self.paused:
             self.schedule()
 
