@@ -28,8 +28,8 @@ _MOST_CHOICES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
-    """The queues of a signature's requests with the same inputs."""
+class Route:
+    """The way of a signature's requests with the same inputs: the queues, and back."""
 
     queues: Sequence[BatchQueue]
     """One for each replica of the model."""
@@ -66,7 +66,7 @@ class BatchedModel:
         self._observer = Unobserved() if observer is None else observer
         self._lock = threading.Lock()
         self._queues: dict[_Key, list[BatchQueue]] = {}
-        self._routes: dict[_Choice, _Route | None] = {}
+        self._routes: dict[_Choice, Route | None] = {}
         self._is_hurried = False
         self.signatures = model.signatures
         self.all_signatures = model.all_signatures
@@ -81,11 +81,11 @@ class BatchedModel:
         Raises StatusError with TensorFlow Serving's texts: INVALID_ARGUMENT for inputs that are too
         large or not batches of one size, UNAVAILABLE if the queue is full.
         """
-        route = self._route(signature, inputs, output_filter)
+        route = self.route(signature, inputs, output_filter)
         if route is None:
             return self._model.run(signature, inputs, output_filter)
         completion = ThreadCompletion()
-        self._add(route, inputs, completion, None)
+        self.add(route, inputs, completion)
         return route.answer(completion.wait())
 
     async def submit(
@@ -95,21 +95,55 @@ class BatchedModel:
         output_filter: Sequence[str] = (),
         *,
         deadline: float | None = None,
-        completion: LoopCompletion | None = None,
     ) -> dict[str, Tensor]:
-        """Run a signature in a batch for a coroutine, without a thread of its own.
+        """Run a signature in a batch for a coroutine; see `add`.
 
-        The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
-        if it has passed for every request of the batch. Cancellation drops only this request, and
-        so does `expire` of a completion that the caller passes.
+        Cancellation drops only this request.
         """
-        route = self._route(signature, inputs, output_filter)
+        route = self.route(signature, inputs, output_filter)
         if route is None:
             return await asyncio.to_thread(self._model.run, signature, inputs, output_filter)
-        completion = completion or LoopCompletion()
-        completion.is_queued = True
-        self._add(route, inputs, completion, deadline)
-        return route.answer(await completion.future)
+        completion = LoopCompletion()
+        self.add(route, inputs, completion, deadline)
+        return route.answer(await completion)
+
+    def route(
+        self, signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str] = ()
+    ) -> Route | None:
+        """Return a request's route to its queues; None if it runs alone.
+
+        Clients choose inputs and outputs: only a limited number of choices has queues.
+        """
+        definition = self.all_signatures[signature]
+        specs = tuple(spec for spec in definition.inputs if spec.alias in inputs)
+        if not all(_fits(inputs[spec.alias], spec.dtype) for spec in specs):
+            return None
+        key = signature, tuple(spec.alias for spec in specs), tuple(output_filter)
+        if key not in self._routes:
+            with self._lock:
+                if len(self._routes) >= len(self.all_signatures) + _MOST_CHOICES:
+                    return None
+                self._routes[key] = self._make_route(definition, specs, output_filter)
+        return self._routes[key]
+
+    def add(
+        self,
+        route: Route,
+        inputs: Mapping[str, Tensor],
+        completion: Completion,
+        deadline: float | None = None,
+    ) -> None:
+        """Queue a request; its completion gets the outputs by tensor name (`Route.answer`).
+
+        The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
+        if it has passed for every request of the batch. Raises StatusError as `run` does.
+        """
+        tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
+        size = batch_size(list(tensors.values()))
+        self._observer.queued(size)
+        until = math.inf if deadline is None else deadline
+        task = Task(tensors, size, completion, until, self._scheduler.clock())
+        self._scheduler.add(route.queues, task)
 
     def hurry(self) -> None:
         """Let no request wait for others any more: the server is shutting down."""
@@ -131,42 +165,9 @@ class BatchedModel:
         with self._lock:
             return [queue for queues in self._queues.values() for queue in queues]
 
-    def _add(
-        self,
-        route: _Route,
-        inputs: Mapping[str, Tensor],
-        completion: Completion,
-        deadline: float | None,
-    ) -> None:
-        tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
-        size = batch_size(list(tensors.values()))
-        self._observer.queued(size)
-        until = math.inf if deadline is None else deadline
-        task = Task(tensors, size, completion, until, self._scheduler.clock())
-        self._scheduler.add(route.queues, task)
-
-    def _route(
-        self, signature: str, inputs: Mapping[str, Tensor], output_filter: Sequence[str]
-    ) -> _Route | None:
-        """Return a request's route to its queues; None if it runs alone.
-
-        Clients choose inputs and outputs: only a limited number of choices has queues.
-        """
-        definition = self.all_signatures[signature]
-        specs = tuple(spec for spec in definition.inputs if spec.alias in inputs)
-        if not all(_fits(inputs[spec.alias], spec.dtype) for spec in specs):
-            return None
-        key = signature, tuple(spec.alias for spec in specs), tuple(output_filter)
-        if key not in self._routes:
-            with self._lock:
-                if len(self._routes) >= len(self.all_signatures) + _MOST_CHOICES:
-                    return None
-                self._routes[key] = self._make_route(definition, specs, output_filter)
-        return self._routes[key]
-
     def _make_route(
         self, signature: Signature, specs: tuple[TensorSpec, ...], output_filter: Sequence[str]
-    ) -> _Route | None:
+    ) -> Route | None:
         chosen = [
             spec for spec in signature.outputs if not output_filter or spec.alias in output_filter
         ]
@@ -181,7 +182,7 @@ class BatchedModel:
                 self._make_queue(replica, signature.name, specs, outputs, is_part=is_part)
                 for replica in self.replicas
             ]
-        return _Route(queues, specs, outputs)
+        return Route(queues, specs, outputs)
 
     def _make_queue(
         self,

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from ..deferred import Deferred, in_loop
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
 
@@ -89,21 +90,21 @@ class ThreadCompletion:
         return self._outcome
 
 
-class LoopCompletion:
-    """The completion of a coroutine that waits for `future` in the running loop."""
+class LoopCompletion(Deferred[Tensors]):
+    """The completion of a request of an event loop, by default the running one."""
 
-    __slots__ = ("future", "is_queued", "loop")
+    __slots__ = ("is_queued", "loop")
 
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Tensors] = self.loop.create_future()
-        self.is_queued = False
-        """Whether the task is in a queue and no batch thread has taken it."""
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__()
+        self.loop = loop or asyncio.get_running_loop()
+        self.is_queued = True
+        """Whether no batch thread has taken the task from its queue."""
 
     @property
     def gone(self) -> bool:
-        """Return whether the coroutine was cancelled, or the task expired in the queue."""
-        return self.future.done()
+        """Return whether the caller is gone, or the task expired in the queue."""
+        return self.is_done
 
     def begin(self) -> None:
         """Record that the task has left its queue."""
@@ -117,17 +118,7 @@ class LoopCompletion:
         if not self.is_queued:
             return False
         self.settle(timed_out())
-        self.future.exception()  # retrieved, even if a full queue refuses the task
         return True
-
-    def settle(self, outcome: Outcome) -> None:
-        """Resolve the future, in the loop's thread."""
-        if self.future.done():
-            return
-        if isinstance(outcome, Exception):
-            self.future.set_exception(outcome)
-        else:
-            self.future.set_result(outcome)
 
 
 def settle(outcomes: Iterable[tuple[Completion, Outcome]]) -> None:
@@ -139,15 +130,9 @@ def settle(outcomes: Iterable[tuple[Completion, Outcome]]) -> None:
         else:
             by_loop.setdefault(completion.loop, []).append((completion, outcome))
     for loop, pairs in by_loop.items():
-        _settle_in(loop, pairs)
-
-
-def _settle_in(loop: asyncio.AbstractEventLoop, pairs: list[tuple[Completion, Outcome]]) -> None:
-    try:
-        loop.call_soon_threadsafe(_settle_all, pairs)
-    except RuntimeError:
-        # The loop was closed, and its callers with it.
-        logger.warning("the event loop of %d answers is closed", len(pairs))
+        if not in_loop(loop, _settle_all, pairs):
+            # The loop's callers are gone with it.
+            logger.warning("the event loop of %d answers is closed", len(pairs))
 
 
 def _settle_all(pairs: list[tuple[Completion, Outcome]]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from time import perf_counter, thread_time
 
-_QUICK_CPU_SECONDS = 250e-6
+_QUICK_CPU_SECONDS = 500e-6
 """The CPU time up to which a request may run on the loop."""
 _WAITED_SECONDS = 5e-3
 """The wall-clock time past which a request waited, for other threads or for its own."""
@@ -77,14 +77,16 @@ class LatencyEstimate:
 
 
 class LatencyEstimates:
-    """The latency estimates of all requested signatures, by model, version and signature."""
+    """The latency estimates of requested signatures, by model, version, signature and encoding."""
 
     def __init__(self) -> None:
-        self._latencies: dict[tuple[str, int | None, str], LatencyEstimate] = {}
+        self._latencies: dict[tuple[str, int, str, str], LatencyEstimate] = {}
 
-    def of(self, name: str, version: int | None, signature: str) -> LatencyEstimate:
+    def of(self, name: str, version: int, signature: str, encoding: str) -> LatencyEstimate:
         """Return the estimate of a signature; a new one has no data.
 
         Only for signatures that exist, because the estimate is kept.
         """
-        return self._latencies.setdefault((name, version, signature), LatencyEstimate())
+        key = name, version, signature, encoding
+        estimate = self._latencies.get(key)
+        return estimate or self._latencies.setdefault(key, LatencyEstimate())

@@ -9,34 +9,18 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from time import perf_counter
-from types import TracebackType
-from typing import Self, TypeAlias
 
 from ..models import Servable
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .types import Classifications, ModelSpec, Prediction, Regressions, Task
-
-Answer: TypeAlias = (
-    Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]
-)
+from .types import Answer, Method, ModelSpec, Task
 
 logger = logging.getLogger(__name__)
 
 
-class Method(StrEnum):
-    """The methods of the data plane, named as in `PredictionService`."""
-
-    PREDICT = "Predict"
-    CLASSIFY = "Classify"
-    REGRESS = "Regress"
-    MULTI_INFERENCE = "MultiInference"
-
-
 class Observation:
-    """One request, from taking a version to its result (a context manager, used once).
+    """One request, from its arrival at a version to its result.
 
     Fields that are unknown when a request fails stay empty: `servable` is None for an unknown
     model, `signature` is "" for an unknown signature.
@@ -76,17 +60,10 @@ class Observation:
         self.run_seconds = 0.0
         """How long the model ran, or waited in a batch and ran."""
         self._observe = observe
-
-    def __enter__(self) -> Self:
         self._began = perf_counter()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def finish(self, error: BaseException | None = None) -> None:
+        """Report the request, which failed if there is an error."""
         self.seconds = perf_counter() - self._began
         if error is not None:
             self.code = _code(error)
@@ -94,21 +71,6 @@ class Observation:
             self._observe(self)
         except Exception:
             logger.exception("a request could not be observed")
-
-    def run(
-        self,
-        servable: Servable,
-        signature: str,
-        inputs: Mapping[str, Tensor],
-        output_filter: Sequence[str] = (),
-    ) -> dict[str, Tensor]:
-        """Run a signature of the version and measure its time; see LoadedModel."""
-        self.signature = signature
-        run = servable.model.run
-        began = perf_counter()
-        outputs = run(signature, inputs, output_filter) if output_filter else run(signature, inputs)
-        self.run_seconds += perf_counter() - began
-        return outputs
 
 
 def _code(error: BaseException) -> Code:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeAlias
 
 from cloudserve.savedmodel.signature import Signature
 
 from ..runtime.types import Tensor
+
+
+class Method(StrEnum):
+    """The methods of the data plane, named as in `PredictionService`."""
+
+    PREDICT = "Predict"
+    CLASSIFY = "Classify"
+    REGRESS = "Regress"
+    MULTI_INFERENCE = "MultiInference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +77,9 @@ class Task:
     spec: ModelSpec
     method: str
     """`tensorflow/serving/classify` or `tensorflow/serving/regress`."""
+
+
+Answer: TypeAlias = (
+    Prediction | Classifications | Regressions | tuple[Classifications | Regressions, ...]
+)
+"""The answer to a request."""

@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -77,23 +76,24 @@ class _Entry:
     drained: Future[None] = field(default_factory=_running)
 
 
-_Which = tuple[str, int | None, str | None]
-_Acquire = Callable[[str, int | None, str | None], tuple[_Entry, Servable]]
+class Handle:
+    """A counted handle on a version, for a block or until it is released."""
 
+    __slots__ = ("_entry", "_release", "servable")
 
-class _Handle(AbstractContextManager[Servable]):
-    """A counted handle, held for a block; a generator would take twice the time."""
-
-    __slots__ = ("_acquire", "_entry", "_release", "_which")
-
-    def __init__(self, acquire: _Acquire, release: Callable[[_Entry], None], which: _Which) -> None:
-        self._acquire = acquire
+    def __init__(
+        self, entry: _Entry, servable: Servable, release: Callable[[_Entry], None]
+    ) -> None:
+        self._entry = entry
         self._release = release
-        self._which = which
+        self.servable = servable
+
+    def release(self) -> None:
+        """Release the version, once."""
+        self._release(self._entry)
 
     def __enter__(self) -> Servable:
-        self._entry, servable = self._acquire(*self._which)
-        return servable
+        return self.servable
 
     def __exit__(
         self,
@@ -164,15 +164,24 @@ class Manager:
             held = [(n, v) for n, vs in self._models.items() for v in vs if _is_ready(vs[v])]
         await asyncio.gather(*(self.unload(name, version) for name, version in held))
 
-    def handle(
-        self, name: str, version: int | None = None, label: str | None = None
-    ) -> AbstractContextManager[Servable]:
-        """Hold a version for a block: the given one, the label's, or the highest AVAILABLE one.
+    def handle(self, name: str, version: int | None = None, label: str | None = None) -> Handle:
+        """Take a handle on a version: the given one, the label's, or the highest AVAILABLE one.
 
         Raises StatusError with TensorFlow Serving's texts: NOT_FOUND for an unknown model or
         version, INVALID_ARGUMENT for an unknown label.
         """
-        return _Handle(self._acquire, self._release, (name, version, label))
+        if label is not None:
+            version = self.labels(name).get(label)
+            if version is None:
+                raise StatusError(
+                    Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
+                )
+        with self._lock:
+            entry = self._find(name, version)
+            if entry is None or entry.servable is None:
+                raise _not_found(name, version)
+            entry.handles += 1
+            return Handle(entry, entry.servable, self._release)
 
     def states(self, name: str) -> tuple[VersionState, ...]:
         """Return the state of every version ever requested, highest version first."""
@@ -289,22 +298,6 @@ class Manager:
     def _set(self, entry: _Entry, state: State, code: Code = Code.OK, message: str = "") -> None:
         with self._lock:
             entry.status = VersionState(entry.status.version, state, code, message)
-
-    def _acquire(
-        self, name: str, version: int | None, label: str | None
-    ) -> tuple[_Entry, Servable]:
-        if label is not None:
-            version = self.labels(name).get(label)
-            if version is None:
-                raise StatusError(
-                    Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
-                )
-        with self._lock:
-            entry = self._find(name, version)
-            if entry is None or entry.servable is None:
-                raise _not_found(name, version)
-            entry.handles += 1
-            return entry, entry.servable
 
     def _find(self, name: str, version: int | None) -> _Entry | None:
         """Return the entry if it is AVAILABLE. The caller holds the lock."""

@@ -20,7 +20,8 @@ from ..runtime.types import Tensor
 from ..transport.grpc_types import Message
 
 if TYPE_CHECKING:
-    from ..inference.observation import Answer, Observation
+    from ..inference.observation import Observation
+    from ..inference.types import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..inference.observation import Method, Observation
+from ..inference.observation import Observation
+from ..inference.types import Method
 from ..models import State, Version
 from ..status import Code
 from .exposition import expose

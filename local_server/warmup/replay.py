@@ -6,26 +6,23 @@ tfserving.md 4.7. Records run one after the other, as with upstream's defaults.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from google.protobuf.message import DecodeError
 
-from cloudserve.savedmodel.signature import Signature
-
 from ..codecs.tfrecord import RecordError, read_records
-from ..inference import Inference, UnknownSignatureError
+from ..inference import Inference
+from ..inference.requests import InferenceRequest, classify, multi_inference, regress
 from ..inference.types import ModelSpec, Task
 from ..messages import message_class
 from ..models import Servable, VersionState
 from ..protocols.tfserving.grpc.examples import read_examples
-from ..protocols.tfserving.grpc.inputs import check_filter, read_inputs
+from ..protocols.tfserving.grpc.inputs import predict_request, read_tasks
 from ..protocols.tfserving.grpc.spec import to_spec
-from ..runtime.types import LoadedModel, Tensor
+from ..runtime.types import LoadedModel
 from ..status import Code, StatusError
 from ..transport.grpc_types import Message
 
@@ -87,50 +84,39 @@ class Replay:
         for _ in range(self._iterations):
             match log.WhichOneof("log_type"):
                 case "predict_log":
-                    self._predict(log.predict_log.request)
+                    message = log.predict_log.request
+                    request: InferenceRequest[Any] = predict_request(_spec(message), message)
                 case "classify_log":
-                    request = log.classify_log.request
-                    self._inference.classify_here(_spec(request), read_examples(request))
+                    message = log.classify_log.request
+                    request = classify(_spec(message), read_examples(message))
                 case "regress_log":
-                    request = log.regress_log.request
-                    self._inference.regress_here(_spec(request), read_examples(request))
+                    message = log.regress_log.request
+                    request = regress(_spec(message), read_examples(message))
                 case "multi_inference_log":
-                    self._infer(log.multi_inference_log.request)
+                    message = log.multi_inference_log.request
+                    request = multi_inference(_tasks(message), read_examples(message))
                 case kind:
                     raise _unsupported(log, kind)
-
-    def _predict(self, request: Message) -> None:
-        def decode(signature: Signature) -> Mapping[str, Tensor]:
-            inputs = read_inputs(signature, request.inputs)
-            check_filter(signature, request.output_filter)
-            return inputs
-
-        try:
-            self._inference.predict_here(_spec(request), decode, tuple(request.output_filter))
-        except UnknownSignatureError as error:
-            text = f'Serving signature key "{error.signature}" not found.'
-            raise StatusError(Code.FAILED_PRECONDITION, text) from error
-
-    def _infer(self, request: Message) -> None:
-        tasks = [Task(_spec(task), task.method_name) for task in request.tasks]
-        self._inference.multi_inference_here(tasks, read_examples(request))
+            self._inference.run(request)
 
 
 class _OneModel:
-    """A model that is not in a manager yet (Servables)."""
+    """A model that is not in a manager yet (Servables), and the handle on it."""
 
     def __init__(self, model: LoadedModel) -> None:
-        self._servable = Servable(_UNNAMED, 0, model)
+        self.servable = Servable(_UNNAMED, 0, model)
 
-    @contextmanager
     def handle(
         self,
         name: str,  # noqa: ARG002  there is only one model
         version: int | None = None,  # noqa: ARG002
         label: str | None = None,  # noqa: ARG002
-    ) -> Iterator[Servable]:
-        """Yield the model."""
-        yield self._servable
+    ) -> Self:
+        """Return the handle."""
+        return self
+
+    def release(self) -> None:
+        """Do nothing: the loader closes the model."""
 
     def states(self, name: str) -> tuple[VersionState, ...]:  # noqa: ARG002
         """Return (): the model has no states yet."""
@@ -138,7 +124,15 @@ class _OneModel:
 
 
 def _spec(request: Message) -> ModelSpec:
-    return replace(to_spec(request.model_spec), name=_UNNAMED, version=None, label=None)
+    return _unnamed(to_spec(request.model_spec))
+
+
+def _tasks(request: Message) -> list[Task]:
+    return [replace(task, spec=_unnamed(task.spec)) for task in read_tasks(request)]
+
+
+def _unnamed(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, name=_UNNAMED, version=None, label=None)
 
 
 def _parse(message: Message, record: bytes, file: Path) -> Message:

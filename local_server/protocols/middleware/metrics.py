@@ -14,6 +14,7 @@ from functools import lru_cache
 from time import perf_counter
 from urllib.parse import unquote
 
+from ...deferred import Deferred, Outcome
 from ...monitoring.exposition import CONTENT_TYPE
 from ...monitoring.monitoring_config import DEFAULT_PATH
 from ...monitoring.serving_metrics import ServingMetrics
@@ -60,6 +61,9 @@ class MetricsApp:
         if isinstance(answer, Response):
             self._count(named, _code(answer), began)
             return answer
+        if isinstance(answer, Deferred):
+            answer.then(lambda outcome: self._count(named, _code_of(outcome), began))
+            return answer
         return self._follow(named, answer, began)
 
     async def _follow(
@@ -95,6 +99,12 @@ def _named(target: str) -> tuple[str, str] | None:
     if match is None:
         return "", ""
     return unquote(match["model"]), match["api"] or ""
+
+
+def _code_of(outcome: Outcome[Response]) -> Code:
+    if isinstance(outcome, asyncio.CancelledError):
+        return Code.CANCELLED
+    return _code(outcome) if isinstance(outcome, Response) else Code.INTERNAL
 
 
 def _code(response: Response) -> Code:

@@ -13,14 +13,17 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from ...codecs.json.layout import COMPACT, PRETTY, Layout
+from ...codecs.limits import JsonLimits
+from ...deferred import Deferred, Outcome
 from ...inference import Inference
+from ...inference.requests import Job
 from ...inference.types import ModelSpec
 from ...status import Code, StatusError
 from ...transport.types import Head, Request, Response
 from ..errors import ErrorResponse, error_body, http_status
-from .example_json import classify_json, regress_json
+from .example_json import classify_job, regress_job
 from .model_json import metadata_json, status_json
-from .predict_json import begin_predict_json
+from .predict_json import predict_job
 
 _JSON = "application/json"
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
@@ -45,11 +48,10 @@ _CORS = {
     "Access-Control-Allow-Headers": "Content-Type",
 }
 
-_Answer = Callable[[Inference, ModelSpec, bytes, Layout, float | None], bytes | Awaitable[bytes]]
-_ANSWERS: dict[str, _Answer] = {
-    "predict": begin_predict_json,
-    "classify": classify_json,
-    "regress": regress_json,
+_JOBS: dict[str, Callable[[ModelSpec, bytes, Layout, JsonLimits], Job[bytes]]] = {
+    "predict": predict_job,
+    "classify": classify_job,
+    "regress": regress_job,
 }
 
 # The body of libevent's evhttp_send_error.
@@ -79,7 +81,7 @@ class TfServingRest:
         """
         self._inference = inference
         self._headers = _CORS if cors else {}
-        self._within = timeout_seconds
+        self._timeout_seconds = timeout_seconds
         self._layout = PRETTY if pretty else COMPACT
 
     def body_limit(self, head: Head) -> int | None:  # noqa: ARG002  the same for every request
@@ -107,9 +109,21 @@ class TfServingRest:
         if head.method == "GET":
             return self._describe(spec, verb)
         if "gzip" in head.headers.get("content-encoding", ""):
-            return self._infer_inflated(_ANSWERS[verb], spec, request.content)
-        begun = _ANSWERS[verb](self._inference, spec, request.content, self._layout, self._within)
-        return self._reply(begun) if isinstance(begun, bytes) else self._wait(begun)
+            return self._infer_inflated(spec, verb, request.content)
+        served = self._serve(spec, verb, request.content)
+        return self._respond(served.outcome) if served.is_done else served.map(self._respond)
+
+    def _serve(self, spec: ModelSpec, verb: str, body: bytes) -> Deferred[bytes]:
+        job = _JOBS[verb](spec, body, self._layout, self._inference.json_limits)
+        return self._inference.serve(job, self._timeout_seconds)
+
+    def _respond(self, outcome: Outcome[bytes]) -> Response:
+        """Return the response to a request with this outcome; raises what is not a StatusError."""
+        if isinstance(outcome, StatusError):
+            return self._refuse(outcome)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return self._reply(outcome)
 
     def _describe(self, spec: ModelSpec, verb: str) -> Response:
         if verb == "metadata":
@@ -117,18 +131,11 @@ class TfServingRest:
         # A label in a status URL is ignored: all versions are returned.
         return self._reply(status_json(self._inference.status(spec.name, spec.version)))
 
-    async def _wait(self, answer: Awaitable[bytes]) -> Response:
-        try:
-            return self._reply(await answer)
-        except StatusError as error:
-            return self._refuse(error)
-
-    async def _infer_inflated(self, answer: _Answer, spec: ModelSpec, packed: bytes) -> Response:
+    async def _infer_inflated(self, spec: ModelSpec, verb: str, packed: bytes) -> Response:
         limit = self._inference.json_limits.inflated_bytes
         body = await self._inference.submit(lambda: _inflate(packed, limit))
         try:
-            begun = answer(self._inference, spec, body, self._layout, self._within)
-            return self._reply(begun if isinstance(begun, bytes) else await begun)
+            return self._reply(await self._serve(spec, verb, body))
         except StatusError as error:
             return self._refuse(error)
 
@@ -160,7 +167,7 @@ def _read_target(method: str, target: str) -> tuple[ModelSpec, str] | None:
     if match["model"] is None:
         raise StatusError(Code.INVALID_ARGUMENT, "Missing model name in request.")
     verb = match["verb"] or ""
-    if pattern is _POST and verb not in _ANSWERS:  # upstream dispatches on lower case only
+    if pattern is _POST and verb not in _JOBS:  # upstream dispatches on lower case only
         raise _malformed(method, target)
     return _read_spec(match), verb
 

@@ -25,7 +25,8 @@ from ...codecs.request import WHOLE_BYTES
 from ...inference import Inference
 from ...inference.types import ModelSpec
 from ...status import Code, StatusError
-from ..tfserving.predict_json import error_body, http_status, predict_json_here
+from ..errors import error_body, http_status
+from ..tfserving.predict_json import predict_job
 
 _NOT_AS_WRITTEN = re.compile(rb"\.0+(?:[\s,\]}]|\Z)|[0-9][eE]|[0-9]{16}")
 """Numbers that a protobuf Value, which holds doubles, may write differently."""
@@ -148,7 +149,9 @@ class _Predictions(msgspec.Struct, frozen=True):
 
 def _run(inference: Inference, deployed: DeployedModel, body: bytes) -> bytes:
     try:
-        return predict_json_here(inference, ModelSpec(deployed.servable), body)
+        return inference.serve_here(
+            predict_job(ModelSpec(deployed.servable), body, limits=inference.json_limits)
+        )
     except StatusError as error:
         raise _of_container(error, deployed) from error
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from ...deferred import Deferred
 from ..types import BodyTooLargeError, ClientGoneError, Head, Request, Response
 from .body import BodyStream, Gathered
 from .connection_state import ConnectionState, idle_timeout
@@ -206,6 +207,10 @@ class Connection(asyncio.Protocol):
         """Take the application's response, its exception, or an awaitable of one."""
         if isinstance(answer, Response | Exception):
             self._settle(request, answer)
+            return
+        if isinstance(answer, Deferred):
+            self._server.expect(answer)
+            answer.then(lambda outcome: self._settle(request, outcome))
             return
         future = asyncio.ensure_future(answer, loop=self._server.loop)
         future.add_done_callback(lambda done: self._settle(request, _outcome(done)))

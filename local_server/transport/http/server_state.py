@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
+from ...deferred import Deferred, Outcome
 from ..limits import Limits
 from ..types import Application, Request, Response
 from .responses import DateLine
@@ -53,7 +54,17 @@ class RequestingConnection(ServerConnection, Protocol):
 class ServerState:
     """The application, its limits, and everything in flight."""
 
-    __slots__ = ("_pending", "_quiet", "app", "connections", "date", "limits", "loop", "running")
+    __slots__ = (
+        "_expected",
+        "_pending",
+        "_quiet",
+        "app",
+        "connections",
+        "date",
+        "limits",
+        "loop",
+        "running",
+    )
 
     def __init__(self, app: Application, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.app = app
@@ -63,6 +74,7 @@ class ServerState:
         self.connections: set[ServerConnection] = set()
         # Handlers and file senders; a handler may outlive its connection.
         self.running: set[asyncio.Future[Any]] = set()
+        self._expected = 0
         self._pending: list[tuple[RequestingConnection, Request]] = []
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -107,6 +119,11 @@ class ServerState:
         self.running.add(future)
         future.add_done_callback(self._ran)
 
+    def expect(self, answer: Deferred[Response]) -> None:
+        """Count a deferred response until it arrives."""
+        self._expected += 1
+        answer.then(self._arrived)
+
     async def quiet(self) -> None:
         """Wait until no connection is open and nothing runs."""
         await self._quiet.wait()
@@ -115,8 +132,12 @@ class ServerState:
         self.running.discard(future)
         self._check_quiet()
 
+    def _arrived(self, _outcome: Outcome[Response]) -> None:
+        self._expected -= 1
+        self._check_quiet()
+
     def _check_quiet(self) -> None:
-        if not (self.connections or self.running or self._pending):
+        if not (self.connections or self.running or self._pending or self._expected):
             self._quiet.set()
 
 

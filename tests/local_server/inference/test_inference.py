@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters, batched
-from cloudserve.local_server.inference import ExecutionMode, Inference
+from cloudserve.local_server.inference import Inference
 from cloudserve.local_server.inference.example_methods import CLASSIFY, REGRESS
+from cloudserve.local_server.inference.requests import classify, multi_inference, predict, regress
 from cloudserve.local_server.inference.types import ModelSpec, Task
 from cloudserve.local_server.models import Manager, State
-from cloudserve.local_server.protocols.tfserving.predict_json import begin_predict_json
+from cloudserve.local_server.protocols.tfserving.predict_json import predict_job
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.local_server.serving import answer
 from tests.local_server.signature_defs import definitions
 
 X = TensorSpec("x", "x:0", "float32", None)
@@ -65,7 +67,7 @@ def inference(manager):
     ],
 )
 def test_an_answer_says_which_version_and_signature_gave_it(inference, spec, resolved):
-    prediction = asyncio.run(inference.predict(spec, one))
+    prediction = asyncio.run(answer(inference, predict(spec, one)))
     assert prediction.spec == resolved
     assert prediction.signature.name == resolved.signature
     assert prediction.outputs["x"].tolist() == [1.0]
@@ -73,14 +75,14 @@ def test_an_answer_says_which_version_and_signature_gave_it(inference, spec, res
 
 def test_a_signature_that_does_not_exist_is_reported(inference):
     with pytest.raises(StatusError) as caught:
-        asyncio.run(inference.predict(ModelSpec("m", signature="s"), one))
+        asyncio.run(answer(inference, predict(ModelSpec("m", signature="s"), one)))
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.message == 'Serving signature name: "s" not found in signature def'
 
 
 def test_a_model_that_does_not_exist_is_reported_before_anything_is_decoded(inference):
     with pytest.raises(StatusError, match=r"Latest\(n\)"):
-        asyncio.run(inference.predict(ModelSpec("n"), pytest.fail))
+        asyncio.run(answer(inference, predict(ModelSpec("n"), pytest.fail)))
 
 
 def test_the_loop_answers_while_a_model_runs_and_an_unload_waits_for_it(manager, inference):
@@ -89,7 +91,7 @@ def test_the_loop_answers_while_a_model_runs_and_an_unload_waits_for_it(manager,
     model.go_on.clear()
 
     async def main():
-        running = asyncio.create_task(inference.predict(ModelSpec("m"), one))
+        running = asyncio.create_task(answer(inference, predict(ModelSpec("m"), one)))
         await asyncio.to_thread(model.entered.wait, 10)
         unloading = asyncio.create_task(manager.unload("m", 2))
         await asyncio.sleep(0)  # lets the task take its first step
@@ -109,7 +111,7 @@ def test_a_call_that_is_cancelled_holds_its_version_until_the_model_is_done(mana
     model.go_on.clear()
 
     async def main():
-        running = asyncio.create_task(inference.predict(ModelSpec("m"), one))
+        running = asyncio.create_task(answer(inference, predict(ModelSpec("m"), one)))
         await asyncio.to_thread(model.entered.wait, 10)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -154,7 +156,9 @@ def test_predictions_that_wait_in_a_batch_hold_no_thread(batching, small):
     manager, sizes = batching
 
     async def main(inference):
-        waiting = (inference.predict(ModelSpec("m"), one, small=small) for _ in range(TOGETHER))
+        waiting = (
+            answer(inference, predict(ModelSpec("m"), one), small=small) for _ in range(TOGETHER)
+        )
         return await asyncio.gather(*waiting)
 
     with ThreadPoolExecutor(1) as executor:
@@ -169,9 +173,9 @@ def test_a_prediction_whose_time_ends_in_a_batch_leaves_its_neighbours(batching)
 
     async def main(inference):
         with pytest.raises(StatusError) as caught:
-            await inference.predict(ModelSpec("m"), one, timeout_seconds=0.01)
+            await answer(inference, predict(ModelSpec("m"), one), timeout_seconds=0.01)
         assert (caught.value.code, caught.value.message) == EXPIRED
-        waiting = (inference.predict(ModelSpec("m"), one) for _ in range(TOGETHER - 1))
+        waiting = (answer(inference, predict(ModelSpec("m"), one)) for _ in range(TOGETHER - 1))
         return await asyncio.gather(*waiting)
 
     with ThreadPoolExecutor(1) as executor:
@@ -193,7 +197,7 @@ def test_a_prediction_whose_time_ends_while_its_batch_runs_gets_the_other_error(
 
     async def main(inference):
         with pytest.raises(StatusError) as caught:
-            await inference.predict(ModelSpec("m"), one, timeout_seconds=0.05)
+            await answer(inference, predict(ModelSpec("m"), one), timeout_seconds=0.05)
         failure = caught.value.code, caught.value.message
         echoes[0].go_on.set()
         await manager.unload_all()
@@ -215,10 +219,12 @@ def test_a_prediction_that_is_given_up_in_its_queue_is_not_run(batching):
             decoded.set()
             return one(signature)
 
-        first = asyncio.ensure_future(inference.predict(ModelSpec("m"), decode, small=True))
+        first = asyncio.ensure_future(
+            answer(inference, predict(ModelSpec("m"), decode), small=True)
+        )
         await decoded.wait()
         first.cancel()
-        waiting = (inference.predict(ModelSpec("m"), one) for _ in range(TOGETHER - 1))
+        waiting = (answer(inference, predict(ModelSpec("m"), one)) for _ in range(TOGETHER - 1))
         await asyncio.gather(*waiting)
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -274,23 +280,23 @@ def values():
 
 def test_examples_that_wait_in_a_batch_hold_no_thread(values):
     manager, model = values
-    regress, classify = (ModelSpec("m", signature=name) for name in ("regress", "classify"))
-    several = [Task(regress, REGRESS), Task(classify, CLASSIFY)]
+    value, classes = (ModelSpec("m", signature=name) for name in ("regress", "classify"))
+    several = [Task(value, REGRESS), Task(classes, CLASSIFY)]
 
     async def main(inference):
         half = TOGETHER // 2
         waiting = [
-            *(inference.regress(regress, [b"a" * n]) for n in range(half)),
-            *(inference.classify(classify, [b"a" * n]) for n in range(half)),
-            *(inference.multi_inference(several, [b"a" * n]) for n in range(half)),
+            *(answer(inference, regress(value, [b"a" * n])) for n in range(half)),
+            *(answer(inference, classify(classes, [b"a" * n])) for n in range(half)),
+            *(answer(inference, multi_inference(several, [b"a" * n])) for n in range(half)),
         ]
         answers = await asyncio.gather(*waiting)
         return answers[:half], answers[half : 2 * half], answers[2 * half :]
 
     with ThreadPoolExecutor(1) as executor:
-        regressions, classes, both = asyncio.run(main(Inference(manager, executor)))
+        regressions, classified, both = asyncio.run(main(Inference(manager, executor)))
     assert [answer.values.tolist() for answer in regressions] == [[n] for n in range(8)]
-    assert [answer.scores.tolist() for answer in classes] == [[[n]] for n in range(8)]
+    assert [answer.scores.tolist() for answer in classified] == [[[n]] for n in range(8)]
     assert [(a.values.tolist(), b.scores.tolist()) for a, b in both] == [
         ([n], [[n]]) for n in range(8)
     ]
@@ -303,8 +309,10 @@ def test_examples_whose_time_ends_in_a_batch_fail_and_do_not_run(values):
 
     async def main(inference):
         with pytest.raises(StatusError) as caught:
-            await inference.regress(spec, [b"late"], timeout_seconds=0.01)
-        await asyncio.gather(*(inference.regress(spec, [b""]) for _ in range(TOGETHER - 1)))
+            await answer(inference, regress(spec, [b"late"]), timeout_seconds=0.01)
+        await asyncio.gather(
+            *(answer(inference, regress(spec, [b""])) for _ in range(TOGETHER - 1))
+        )
         return caught.value.code, caught.value.message
 
     with ThreadPoolExecutor(1) as executor:
@@ -316,7 +324,7 @@ def test_examples_that_a_batch_cannot_take_are_refused(values):
     manager, _ = values
     spec = ModelSpec("m", signature="none")
     with ThreadPoolExecutor(1) as executor, pytest.raises(StatusError) as caught:
-        asyncio.run(Inference(manager, executor).classify(spec, [b""]))
+        asyncio.run(answer(Inference(manager, executor), classify(spec, [b""])))
     assert caught.value.message == "No signature was found with the name: none"
 
 
@@ -325,15 +333,15 @@ def test_a_body_that_waits_for_a_thread_to_be_parsed_is_given_up_in_time(batchin
     may_go_on = threading.Event()
     with ThreadPoolExecutor(1) as executor:
         executor.submit(may_go_on.wait, 60)
-        asking = begin_predict_json(
-            Inference(manager, executor),
-            ModelSpec("m"),
-            b'{"instances": [NaN]}',
-            timeout_seconds=0.01,
-        )
+        inference = Inference(manager, executor)
+
+        async def ask():
+            job = predict_job(ModelSpec("m"), b'{"instances": [NaN]}')
+            return await inference.serve(job, timeout_seconds=0.01)
+
         try:
             with pytest.raises(StatusError) as caught:
-                asyncio.run(asking)
+                asyncio.run(ask())
         finally:
             may_go_on.set()
     assert caught.value.code is Code.DEADLINE_EXCEEDED
@@ -344,6 +352,6 @@ def test_an_error_of_a_prediction_in_a_batch_is_its_own(batching):
     with ThreadPoolExecutor(1) as executor:
         inference = Inference(manager, executor)
         with pytest.raises(StatusError, match='"s" not found'):
-            asyncio.run(inference.predict(ModelSpec("m", signature="s"), one))
-        assert inference.execution_mode(ModelSpec("m"), 0) is ExecutionMode.BATCH
-        assert inference.execution_mode(ModelSpec("n"), 0) is ExecutionMode.THREAD
+            asyncio.run(answer(inference, predict(ModelSpec("m", signature="s"), one)))
+        with pytest.raises(StatusError, match=r"Latest\(n\)"):
+            asyncio.run(answer(inference, predict(ModelSpec("n"), one), small=True))

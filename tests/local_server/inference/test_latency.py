@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.inference import ExecutionMode, Inference
+from cloudserve.local_server.inference import Inference, serving
 from cloudserve.local_server.inference.latency import LatencyEstimate, LatencyEstimates
 from cloudserve.local_server.inference.types import ModelSpec
 from cloudserve.local_server.models import Manager
-from cloudserve.local_server.protocols.tfserving import predict_json as predict_json_module
 from cloudserve.local_server.protocols.tfserving.predict_json import predict_json
 from cloudserve.local_server.status import Code, StatusError
 
@@ -89,10 +88,11 @@ def test_one_that_held_up_the_loop_ends_it():
 
 def test_each_signature_of_each_version_has_its_own_pace():
     latencies = LatencyEstimates()
-    latencies.of("m", 1, "a").record_threaded(100, *QUICK)
-    assert latencies.of("m", 1, "a").is_quick(100)
-    assert not latencies.of("m", 2, "a").is_quick(100)
-    assert not latencies.of("m", 1, "b").is_quick(100)
+    latencies.of("m", 1, "a", "json").record_threaded(100, *QUICK)
+    assert latencies.of("m", 1, "a", "json").is_quick(100)
+    assert not latencies.of("m", 2, "a", "json").is_quick(100)
+    assert not latencies.of("m", 1, "b", "json").is_quick(100)
+    assert not latencies.of("m", 1, "a", "tensors").is_quick(100)
 
 
 @pytest.fixture
@@ -103,6 +103,10 @@ def served():
         yield Inference(manager, executor), servable.model
 
 
+def latency(inference, signature="serving_default"):
+    return inference.latencies.of("m", 1, signature, "json")
+
+
 def ask(inference, body):
     return asyncio.run(predict_json(inference, ModelSpec("m"), body))
 
@@ -111,8 +115,7 @@ def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(serve
     inference, model = served
     answers = {ask(inference, BODY)}
     assert model.seen.pop() is not threading.current_thread()
-    inference.latencies.of("m", 1, "serving_default").record_threaded(len(BODY), *QUICK)
-    assert inference.execution_mode(ModelSpec("m"), len(BODY)) is ExecutionMode.LOOP
+    latency(inference).record_threaded(len(BODY), *QUICK)
     answers.add(ask(inference, BODY))
     assert model.seen.pop() is threading.current_thread()
     answers.add(ask(inference, BODY + b" "))
@@ -122,40 +125,40 @@ def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(serve
 
 def test_a_signature_of_which_nothing_is_known_is_run_in_a_thread_whatever_the_others(served):
     inference, model = served
-    inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
+    latency(inference).record_threaded(10**9, *QUICK)
     ask(inference, b'{"signature_name": "other", "instances": [1.0]}')
     assert model.seen.pop() is not threading.current_thread()
 
 
 def test_signatures_that_are_not_there_are_not_kept(served):
-    inference, _ = served
-    assert inference.execution_mode(ModelSpec("m", signature="none"), 0) is ExecutionMode.THREAD
+    inference, model = served
     with pytest.raises(StatusError, match="not found in signature def"):
-        inference.latency(ModelSpec("m", signature="none"))
+        ask(inference, b'{"signature_name": "none", "instances": [1.0]}')
+    assert not model.seen
+    assert not inference.latencies._latencies
 
 
 def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
     inference, model = served
-    latency = inference.latencies.of("m", 1, "serving_default")
-    latency.record_threaded(10**9, *QUICK)
+    latency(inference).record_threaded(10**9, *QUICK)
     clock = iter((0.0, ENDLESS))
-    monkeypatch.setattr(predict_json_module, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(serving, "perf_counter", lambda: next(clock))
     with pytest.raises(StatusError, match="less than 0"):
         ask(inference, b'{"instances": [-1.0]}')
     assert model.seen.pop() is threading.current_thread()
-    assert not latency.is_quick(0)
+    assert not latency(inference).is_quick(0)
 
 
 def test_what_takes_the_exact_parser_is_read_in_a_thread_whatever_the_latency(served):
     inference, model = served
-    inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
+    latency(inference).record_threaded(10**9, *QUICK)
     assert ask(inference, b'{"instances": [NaN]}') == b'{\n    "predictions": [NaN]\n}'
     assert model.seen.pop() is not threading.current_thread()
 
 
 def test_large_requests_are_answered_in_a_thread_whatever_the_latency(served):
     inference, model = served
-    inference.latencies.of("m", 1, "serving_default").record_threaded(10**9, *QUICK)
+    latency(inference).record_threaded(10**9, *QUICK)
     ask(inference, b'{"instances": [%b1]}' % (b"1," * 10_000))
     assert model.seen.pop() is not threading.current_thread()
 
@@ -168,6 +171,8 @@ def test_a_signature_whose_time_may_hang_on_values_stays_in_threads():
     with ThreadPoolExecutor(1) as executor:
         inference = Inference(manager, executor)
         for name in ("serving_default", "other"):
-            inference.latencies.of("m", 1, name).record_threaded(100, *QUICK)
-        assert inference.execution_mode(ModelSpec("m"), 10) is ExecutionMode.THREAD
-        assert inference.execution_mode(ModelSpec("m", signature="other"), 10) is ExecutionMode.LOOP
+            latency(inference, name).record_threaded(100, *QUICK)
+        ask(inference, BODY)
+        assert servable.model.seen.pop() is not threading.current_thread()
+        ask(inference, b'{"signature_name": "other", "instances": [1.0]}')
+        assert servable.model.seen.pop() is threading.current_thread()

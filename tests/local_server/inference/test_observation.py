@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cloudserve.local_server.inference import Inference
-from cloudserve.local_server.inference.observation import Method, Observation, together, unobserved
-from cloudserve.local_server.inference.types import ModelSpec, Task
+from cloudserve.local_server.inference.observation import Observation, together, unobserved
+from cloudserve.local_server.inference.requests import classify, multi_inference, predict, regress
+from cloudserve.local_server.inference.types import Method, ModelSpec, Task
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.status import Code, StatusError
 
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.local_server.serving import answer
 from tests.local_server.signature_defs import definitions
 
 X = TensorSpec("inputs", "x:0", "string", None)
@@ -58,7 +60,7 @@ def decode(*texts):
 
 
 def test_a_prediction_is_reported_with_what_went_in_and_came_out(inference, observed):
-    prediction = asyncio.run(inference.predict(ModelSpec("m"), decode(b"ab", b"c")))
+    prediction = asyncio.run(answer(inference, predict(ModelSpec("m"), decode(b"ab", b"c"))))
     (observation,) = observed
     assert observation.method is Method.PREDICT
     assert observation.spec == ModelSpec("m")
@@ -76,9 +78,9 @@ def test_examples_and_tasks_are_reported_once_a_request(inference, observed):
         Task(spec, "tensorflow/serving/classify"),
         Task(ModelSpec("m"), "tensorflow/serving/regress"),
     ]
-    classified = asyncio.run(inference.classify(spec, [b"ab"]))
-    regressed = asyncio.run(inference.regress(ModelSpec("m"), [b"ab"]))
-    both = asyncio.run(inference.multi_inference(tasks, [b"ab"]))
+    classified = asyncio.run(answer(inference, classify(spec, [b"ab"])))
+    regressed = asyncio.run(answer(inference, regress(ModelSpec("m"), [b"ab"])))
+    both = asyncio.run(answer(inference, multi_inference(tasks, [b"ab"])))
     assert [each.method for each in observed] == ["Classify", "Regress", "MultiInference"]
     assert [each.answer for each in observed] == [classified, regressed, both]
     assert [each.examples for each in observed] == [[b"ab"]] * 3
@@ -99,7 +101,7 @@ def test_a_request_that_fails_is_reported_with_its_code(
     inference, observed, spec, inputs, code, version, signature
 ):
     with pytest.raises((StatusError, ZeroDivisionError)):
-        asyncio.run(inference.predict(spec, inputs))
+        asyncio.run(answer(inference, predict(spec, inputs)))
     (observation,) = observed
     assert observation.code is code
     assert observation.answer is None
@@ -109,8 +111,7 @@ def test_a_request_that_fails_is_reported_with_its_code(
 
 def test_a_request_that_is_given_up_is_reported_as_cancelled(observed):
     observation = Observation(Method.PREDICT, ModelSpec("m"), observed.append)
-    with pytest.raises(asyncio.CancelledError), observation:
-        raise asyncio.CancelledError
+    observation.finish(asyncio.CancelledError())
     assert observed[0].code is Code.CANCELLED
 
 
@@ -119,7 +120,7 @@ def test_an_observer_that_breaks_fails_no_request(caplog):
     asyncio.run(manager.load("m", 3, Path("m")))
     with ThreadPoolExecutor(1) as executor:
         inference = Inference(manager, executor, observer=lambda _observation: 1 / 0)
-        asyncio.run(inference.predict(ModelSpec("m"), decode(b"ab")))
+        asyncio.run(answer(inference, predict(ModelSpec("m"), decode(b"ab"))))
     assert "a request could not be observed" in caplog.text
 
 

@@ -10,6 +10,7 @@ import pytest
 from cloudserve.local_server.codecs.tfrecord import read_records
 from cloudserve.local_server.config import LoggingConfig, ModelConfig
 from cloudserve.local_server.inference import Inference
+from cloudserve.local_server.inference.requests import classify, multi_inference, predict, regress
 from cloudserve.local_server.inference.types import ModelSpec, Prediction, Task
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.monitoring.log_options import LogLimits, RequestLogOptions
@@ -85,14 +86,14 @@ def raw(path):
 
 
 def ask_everything(inference):
-    inference.predict_here(ModelSpec(NAME), x(1, 2))
-    inference.classify_here(ModelSpec(NAME, signature="classify_x_to_y"), [example(4)])
-    inference.regress_here(ModelSpec(NAME, signature="regress_x_to_y2"), [example(6)])
+    inference.run(predict(ModelSpec(NAME), x(1, 2)))
+    inference.run(classify(ModelSpec(NAME, signature="classify_x_to_y"), [example(4)]))
+    inference.run(regress(ModelSpec(NAME, signature="regress_x_to_y2"), [example(6)]))
     tasks = [
         Task(ModelSpec(NAME, signature="regress_x_to_y"), "tensorflow/serving/regress"),
         Task(ModelSpec(NAME, signature="classify_x_to_y"), "tensorflow/serving/classify"),
     ]
-    inference.multi_inference_here(tasks, [example(8)])
+    inference.run(multi_inference(tasks, [example(8)]))
 
 
 def test_every_kind_of_request_is_written_as_the_grpc_request_that_asks_the_same(
@@ -153,7 +154,7 @@ def test_tensorflow_reads_the_file(start, tmp_path):
     import tensorflow as tf
 
     log, inference = start()
-    inference.predict_here(ModelSpec(NAME), x(1))
+    inference.run(predict(ModelSpec(NAME), x(1)))
     log.close(20)
     (file,) = tmp_path.glob("*.tfrecord")
     assert list(tf.compat.v1.io.tf_record_iterator(str(file))) == raw(file)
@@ -163,7 +164,7 @@ def test_requests_that_fail_are_not_logged(start, tmp_path, results):
     log, inference = start()
     for spec in (ModelSpec("nobody"), ModelSpec(NAME, signature="none")):
         with pytest.raises(StatusError):
-            inference.predict_here(spec, x(1))
+            inference.run(predict(spec, x(1)))
     log.close(20)
     assert results == []
     assert list(tmp_path.iterdir()) == []
@@ -174,7 +175,7 @@ def test_the_sampling_rate_says_which_part_is_logged(start, tmp_path, rate, logg
     samples = iter([0.0, 0.25, 0.5, 0.75, 0.24, 0.3, 0.99, 0.5])
     log, inference = start(sampling_rate=rate, rng=lambda: next(samples))
     for number in range(8):
-        inference.predict_here(ModelSpec(NAME), x(number))
+        inference.run(predict(ModelSpec(NAME), x(number)))
     log.close(20)
     records = read(tmp_path)
     assert len(records) == logged
@@ -184,23 +185,23 @@ def test_the_sampling_rate_says_which_part_is_logged(start, tmp_path, rate, logg
 def test_a_model_is_logged_as_its_configuration_says_and_others_are_not(start, tmp_path, results):
     config = LoggingConfig(str(tmp_path / "own" / "requests"), 1.0)
     log, inference = start(ModelConfig(NAME, "/m", logging=config), directory=None)
-    inference.predict_here(ModelSpec(NAME), x(1))
+    inference.run(predict(ModelSpec(NAME), x(1)))
     log.close(20)
     (file,) = (tmp_path / "own").iterdir()
     assert file.name.startswith("requests-")
     other, inference = start(ModelConfig(NAME, "/m"), directory=None)
-    inference.predict_here(ModelSpec(NAME), x(1))
+    inference.run(predict(ModelSpec(NAME), x(1)))
     other.close(20)
     assert results == [(NAME, Code.OK)]
 
 
 def test_a_new_configuration_counts_from_then_on(start, tmp_path):
     log, inference = start()
-    inference.predict_here(ModelSpec(NAME), x(1))
+    inference.run(predict(ModelSpec(NAME), x(1)))
     log.configure([ModelConfig(NAME, "/m", logging=LoggingConfig(str(tmp_path / "b" / "r"), 1.0))])
-    inference.predict_here(ModelSpec(NAME), x(2))
+    inference.run(predict(ModelSpec(NAME), x(2)))
     log.configure([])
-    inference.predict_here(ModelSpec(NAME), x(3))
+    inference.run(predict(ModelSpec(NAME), x(3)))
     log.close(20)
     assert len(read(tmp_path)) == len(read(tmp_path / "b")) == 1
 
@@ -211,7 +212,7 @@ def test_a_name_that_is_a_path_stays_within_the_directory(start, tmp_path, versi
     asyncio.run(manager.load(name, 1, version))
     log, _ = start(ModelConfig(name, "/m"), directory=tmp_path / "logs" / "deep")
     inference = Inference(manager, ThreadPoolExecutor(1), observer=log.observe)
-    inference.predict_here(ModelSpec(name), x(1))
+    inference.run(predict(ModelSpec(name), x(1)))
     log.close(20)
     asyncio.run(manager.unload_all())
     (file,) = (tmp_path / "logs" / "deep").iterdir()
@@ -241,10 +242,10 @@ def test_requests_that_find_the_queue_full_are_dropped_and_counted(
     log = RequestLog(RequestLogOptions(tmp_path, **options), held)
     log.configure([ModelConfig(NAME, "/m")])
     inference = Inference(manager, ThreadPoolExecutor(1), observer=log.observe)
-    inference.predict_here(ModelSpec(NAME), x(0, 0))
+    inference.run(predict(ModelSpec(NAME), x(0, 0)))
     assert held.entered.wait(20)
     for number in range(5):  # 8 bytes in and 8 out each
-        inference.predict_here(ModelSpec(NAME), x(number, number))
+        inference.run(predict(ModelSpec(NAME), x(number, number)))
     assert held.results == [Code.OK] + [Code.RESOURCE_EXHAUSTED] * (5 - kept)
     held.go_on.set()
     log.close(20)
@@ -255,7 +256,7 @@ def test_requests_that_find_the_queue_full_are_dropped_and_counted(
 def test_what_comes_after_the_close_is_dropped(start, tmp_path, results):
     log, inference = start()
     log.close(20)
-    inference.predict_here(ModelSpec(NAME), x(1))
+    inference.run(predict(ModelSpec(NAME), x(1)))
     assert results == [(NAME, Code.RESOURCE_EXHAUSTED)]
     assert list(tmp_path.iterdir()) == []
 
@@ -266,7 +267,7 @@ def test_a_log_that_cannot_be_written_is_reported_once_and_fails_no_request(
     (tmp_path / "file").touch()
     log, inference = start(directory=tmp_path / "file")
     for number in range(3):
-        assert inference.predict_here(ModelSpec(NAME), x(number)).outputs
+        assert inference.run(predict(ModelSpec(NAME), x(number))).outputs
     log.close(20)
     assert results == [(NAME, Code.UNAVAILABLE)] * 3
     assert caplog.text.count("requests are not logged: [Errno ") == 1
@@ -274,8 +275,8 @@ def test_a_log_that_cannot_be_written_is_reported_once_and_fails_no_request(
 
 def test_a_request_larger_than_a_file_is_passed_over(start, tmp_path, results):
     log, inference = start(limits=LogLimits(total_bytes=2000))
-    inference.predict_here(ModelSpec(NAME), x(*range(1000)))
-    inference.predict_here(ModelSpec(NAME), x(1))
+    inference.run(predict(ModelSpec(NAME), x(*range(1000))))
+    inference.run(predict(ModelSpec(NAME), x(1)))
     log.close(20)
     assert results == [(NAME, Code.UNAVAILABLE), (NAME, Code.OK)]
     assert len(read(tmp_path)) == 1
@@ -285,7 +286,7 @@ def test_many_threads_log_whole_records_of_their_own(start, tmp_path):
     log, inference = start(queue_records=10_000)
 
     def ask(number):
-        inference.predict_here(ModelSpec(NAME), x(number, number + 0.5))
+        inference.run(predict(ModelSpec(NAME), x(number, number + 0.5)))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(ask, range(400)))
@@ -298,7 +299,7 @@ def test_many_threads_log_whole_records_of_their_own(start, tmp_path):
 def test_a_file_holds_no_more_records_than_a_warm_up_takes(start, tmp_path):
     log, inference = start(queue_records=10_000)
     for _ in range(1001):
-        inference.predict_here(ModelSpec(NAME), x(1))
+        inference.run(predict(ModelSpec(NAME), x(1)))
     log.close(20)
     assert [len(raw(path)) for path in sorted(tmp_path.iterdir())] == [1000, 1]
 

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.inference.observation import Method as Asked
 from cloudserve.local_server.inference.observation import Observation
+from cloudserve.local_server.inference.types import Method as Asked
 from cloudserve.local_server.inference.types import ModelSpec
 from cloudserve.local_server.models import Servable, State, Version, VersionState
 from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
@@ -286,8 +286,9 @@ def test_a_version_that_ended_is_reported_once_more_and_then_no_more(metrics):
 
     for number in (1, 2, 3, 4):
         spec = ModelSpec("m", number)
-        with Observation(Asked.PREDICT, spec, metrics.observe) as seen:
-            seen.servable, seen.signature = Servable("m", number, object()), "serving_default"
+        seen = Observation(Asked.PREDICT, spec, metrics.observe)
+        seen.servable, seen.signature = Servable("m", number, object()), "serving_default"
+        seen.finish()
         metrics.loads.loaded(Path(f"/m/{number}"), 0.5, succeeded=number != 2)
         metrics.loads.warmed(Path(f"/m/{number}"), "OK", 1, 0.5)
     metrics.watch(

@@ -1,4 +1,4 @@
-"""Inputs of a PredictRequest, checked against a signature with TensorFlow Serving's texts.
+"""Inputs of requests; a PredictRequest's are checked with TensorFlow Serving's texts.
 
 Source: tensorflow_serving/servables/tensorflow/predict_util.cc (`PreProcessPrediction`),
 tensorflow/cc/saved_model/util.cc (`GetInputValues`); tfserving.md 3.3.
@@ -12,9 +12,28 @@ from cloudserve.savedmodel.signature import Signature
 
 from ....codecs.room import Room
 from ....codecs.tensor_proto import TensorProtoError, from_tensor_proto
+from ....inference.requests import InferenceRequest, predict
+from ....inference.types import ModelSpec, Prediction, Task
 from ....runtime.types import Tensor
-from ....status import invalid_argument
+from ....status import Code, StatusError, invalid_argument
 from ....transport.grpc_types import Message
+from .spec import to_spec
+
+
+def predict_request(spec: ModelSpec, message: Message) -> InferenceRequest[Prediction]:
+    """Return a `PredictRequest` as a request for this model."""
+
+    def decode(signature: Signature) -> Mapping[str, Tensor]:
+        inputs = read_inputs(signature, message.inputs)
+        check_filter(signature, message.output_filter)
+        return inputs
+
+    return predict(spec, decode, tuple(message.output_filter), _unknown_signature)
+
+
+def read_tasks(message: Message) -> list[Task]:
+    """Return the tasks of a `MultiInferenceRequest`."""
+    return [Task(to_spec(task.model_spec), task.method_name) for task in message.tasks]
 
 
 def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str, Tensor]:
@@ -56,6 +75,10 @@ def check_filter(signature: Signature, output_filter: Sequence[str]) -> None:
         if alias in seen:
             raise invalid_argument(f"duplicate output tensor alias: {alias}")
         seen.add(alias)
+
+
+def _unknown_signature(name: str) -> StatusError:
+    return StatusError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
 
 
 def _check_count(signature: Signature, inputs: Mapping[str, Message]) -> None:

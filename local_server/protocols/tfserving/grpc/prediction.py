@@ -5,24 +5,21 @@ Source: tensorflow_serving/apis/prediction_service.proto, tfserving.md 3.3 to 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
-
-from cloudserve.savedmodel.signature import Signature
 
 from ....codecs.tensor_proto import stated_bytes, to_tensor_proto
-from ....inference import Inference, UnknownSignatureError
-from ....inference.types import Classifications, ModelSpec, Prediction, Regressions, Task
+from ....deferred import Deferred
+from ....inference import Inference
+from ....inference.requests import Job, Parsed, classify, multi_inference, regress
+from ....inference.types import Classifications, Prediction, Regressions
 from ....messages import message_class
-from ....runtime.types import Tensor
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, Message, Method, Service
 from .examples import read_examples, write_classifications, write_regressions
-from .inputs import check_filter, read_inputs
+from .inputs import predict_request, read_tasks
 from .signature import signature_map
-from .spec import check_name, read_any_spec, read_spec, to_spec, write_spec
+from .spec import check_name, read_any_spec, read_spec, write_spec
 
 ClassificationRequest = message_class("tensorflow.serving.ClassificationRequest")
 ClassificationResponse = message_class("tensorflow.serving.ClassificationResponse")
@@ -38,10 +35,11 @@ RegressionResponse = message_class("tensorflow.serving.RegressionResponse")
 _SIGNATURES = "signature_def"
 # Up to this size the event loop parses or encodes faster than a hand-over to a thread takes.
 _SMALL = 64 * 1024
+_SMALL_RESULTS = 16 * 1024
 
 
 class PredictionService:
-    """Serves the five methods; the work of a request runs in the data plane's threads."""
+    """Serves the five methods; the work of a request is done by the data plane."""
 
     def __init__(self, inference: Inference, *, tensor_content: bool = False) -> None:
         self._inference = inference
@@ -58,26 +56,13 @@ class PredictionService:
         }
         return Service("tensorflow.serving.PredictionService", methods)
 
-    async def predict(self, call: Call, request: Message) -> Message:
-        """Run a signature on tensors; if the model batches, without a waiting thread."""
-        spec = read_spec(request)
-        if not self._inference.batches(spec):
-            return await self._inference.submit(lambda: self._predict(spec, request))
-        small = _is_small(request)
-        decode, output_filter = partial(_decode, request), tuple(request.output_filter)
-        with _named_as_upstream():
-            prediction = await self._inference.predict(
-                spec, decode, output_filter, timeout_seconds=call.deadline_seconds, small=small
-            )
-        if sum(tensor.nbytes for tensor in prediction.outputs.values()) <= _SMALL:
-            return self._respond(prediction)
-        return await self._inference.submit(lambda: self._respond(prediction))
-
-    def _predict(self, spec: ModelSpec, request: Message) -> Message:
-        with _named_as_upstream():
-            decode, output_filter = partial(_decode, request), tuple(request.output_filter)
-            prediction = self._inference.predict_here(spec, decode, output_filter)
-        return self._respond(prediction)
+    def predict(self, call: Call, request: Message) -> Deferred[Message]:
+        """Run a signature on tensors."""
+        spec, size = read_spec(request), request.ByteSize()
+        parsed = predict_request(spec, request), self._respond
+        is_small = size <= _SMALL and sum(map(stated_bytes, request.inputs.values())) <= _SMALL
+        job = Job(size, lambda: parsed, parsed if is_small else None, _SMALL, "tensors")
+        return self._inference.serve(job, call.deadline_seconds)
 
     def _respond(self, prediction: Prediction) -> Message:
         response = PredictResponse()
@@ -86,41 +71,27 @@ class PredictionService:
             to_tensor_proto(tensor, response.outputs[alias], as_content=self._tensor_content)
         return response
 
-    async def classify(self, call: Call, request: Message) -> Message:
-        """Classify Examples; if the model batches, without a waiting thread."""
-        spec, inference = read_spec(request), self._inference
-        if not inference.batches(spec):
-            return await inference.submit(
-                lambda: _classified(inference.classify_here(spec, read_examples(request)))
-            )
-        examples = await inference.submit(lambda: read_examples(request))
-        answer = await inference.classify(spec, examples, timeout_seconds=call.deadline_seconds)
-        return await inference.submit(lambda: _classified(answer))
+    def classify(self, call: Call, request: Message) -> Deferred[Message]:
+        """Classify Examples."""
+        spec = read_spec(request)
+        return self._serve(call, lambda: (classify(spec, read_examples(request)), _classified))
 
-    async def regress(self, call: Call, request: Message) -> Message:
-        """Return a value for each Example, in the same way."""
-        spec, inference = read_spec(request), self._inference
-        if not inference.batches(spec):
-            return await inference.submit(
-                lambda: _regressed(inference.regress_here(spec, read_examples(request)))
-            )
-        examples = await inference.submit(lambda: read_examples(request))
-        answer = await inference.regress(spec, examples, timeout_seconds=call.deadline_seconds)
-        return await inference.submit(lambda: _regressed(answer))
+    def regress(self, call: Call, request: Message) -> Deferred[Message]:
+        """Return a value for each Example."""
+        spec = read_spec(request)
+        return self._serve(call, lambda: (regress(spec, read_examples(request)), _regressed))
 
-    async def multi_inference(self, call: Call, request: Message) -> Message:
-        """Classify and regress the same Examples by several signatures, in the same way."""
-        tasks = [Task(to_spec(task.model_spec), task.method_name) for task in request.tasks]
-        inference = self._inference
-        if not tasks or not inference.batches(tasks[0].spec):
-            return await inference.submit(
-                lambda: _inferred(inference.multi_inference_here(tasks, read_examples(request)))
-            )
-        examples = await inference.submit(lambda: read_examples(request))
-        answers = await inference.multi_inference(
-            tasks, examples, timeout_seconds=call.deadline_seconds
+    def multi_inference(self, call: Call, request: Message) -> Deferred[Message]:
+        """Classify and regress the same Examples by several signatures."""
+        tasks = read_tasks(request)
+        return self._serve(
+            call, lambda: (multi_inference(tasks, read_examples(request)), _inferred)
         )
-        return await inference.submit(lambda: _inferred(answers))
+
+    def _serve(self, call: Call, parse: Callable[[], Parsed[Message]]) -> Deferred[Message]:
+        # Examples are many small messages: a thread reads them, whatever their size.
+        job = Job(0, parse, small_bytes=_SMALL_RESULTS)
+        return self._inference.serve(job, call.deadline_seconds)
 
     async def metadata(self, _call: Call, request: Message) -> Message:
         """Return the signatures of a version."""
@@ -131,29 +102,6 @@ class PredictionService:
         write_spec(response.model_spec, replace(metadata.spec, signature=""))
         response.metadata[_SIGNATURES].Pack(signature_map(metadata))
         return response
-
-
-def _is_small(request: Message) -> bool:
-    """Return whether a request and its declared tensors are both small."""
-    if request.ByteSize() > _SMALL:
-        return False
-    return sum(map(stated_bytes, request.inputs.values())) <= _SMALL
-
-
-def _decode(request: Message, signature: Signature) -> Mapping[str, Tensor]:
-    inputs = read_inputs(signature, request.inputs)
-    check_filter(signature, request.output_filter)
-    return inputs
-
-
-@contextmanager
-def _named_as_upstream() -> Iterator[None]:
-    """Raise an unknown signature's error with the text of TensorFlow Serving's gRPC."""
-    try:
-        yield
-    except UnknownSignatureError as error:
-        text = f'Serving signature key "{error.signature}" not found.'
-        raise StatusError(Code.FAILED_PRECONDITION, text) from error
 
 
 def _classified(answer: Classifications) -> Message:
