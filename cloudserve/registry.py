@@ -1,4 +1,4 @@
-"""Registry of adapters (found through entry points) and servers (found by import string).
+"""Registry of adapters, found through entry points, and of the local server.
 
 The core imports neither adapters nor the local server. It reaches them only through this module,
 which reports a missing extra.
@@ -7,16 +7,18 @@ which reports a missing extra.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
-from typing import Any, cast
+from typing import ParamSpec, TypeVar, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.hints import did_you_mean
 from cloudserve.migration import Migration
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
+from cloudserve.servers import LocalServer
 from cloudserve.storage.contract import PartStore
 
 GROUP = "cloudserve.adapters"
@@ -29,27 +31,26 @@ READING = "`describe(model)` has become `read(model) -> Reading`, and plans are 
 REPORTER = "`perform`, `batch` and the bucket's `ensure` take a `reporter` instead of `notify`"
 OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
 Create = Callable[[Target, Mapping[str, str]], Provider]
-
-# Name -> import string, and the extra that installs its dependencies.
-SERVERS = {
-    "emulator": ("cloudserve.local_server.clouds.emulator:Emulator", "all"),
-    "model-server": ("cloudserve.local_server.server:ModelServer", "server"),
-    "model-server-flags": ("cloudserve.local_server.options.flags:parse_flags", "server"),
-    "model-server-options": ("cloudserve.local_server.options.flag_options:flag_options", "server"),
-    "model-server-usage": ("cloudserve.local_server.options.flags:usage", "server"),
-    "sagemaker-container": ("cloudserve.local_server.container.server:ContainerServer", "server"),
-    "serve-options": ("cloudserve.local_server.options.serve_options:serve_options", "server"),
-    "run": ("cloudserve.local_server.transport.loop:run", "server"),
-}
+P = ParamSpec("P")
+T = TypeVar("T")
 # Packages of the extras: a missing one is a MissingExtraError, any other missing module is a bug.
 OPTIONAL = frozenset(
     {
+        "boto3",
         "botocore",
+        "cryptography",
         "google_crc32c",
         "googleapiclient",
+        "grpc",
+        "grpc_health",
+        "grpc_reflection",
+        "hpack",
         "httptools",
+        "ml_dtypes",
         "numpy",
         "orjson",
+        "requests",
+        "simdjson",
         "tensorflow",
         "uvloop",
     }
@@ -146,17 +147,24 @@ def migration(target: Target) -> Migration:
     return move(target)
 
 
-def server(name: str) -> Any:
-    """Import a part of the local server by its name in SERVERS."""
-    path, extra = SERVERS[name]
-    module, _, attribute = path.partition(":")
-    return _guarded(f"the {name}", extra, lambda: getattr(import_module(module), attribute))
+def local_server() -> LocalServer:
+    """Import the entry functions of the local server."""
+    return cast("LocalServer", import_module("cloudserve.local_server.entry"))
 
 
-def _guarded(what: str, extra: str, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in OPTIONAL:
-            raise
-        raise MissingExtraError(what, extra) from error
+def needs_extra(what: str, extra: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a function raise MissingExtraError if it imports a package of an extra in vain."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] not in OPTIONAL:
+                    raise
+                raise MissingExtraError(what, extra) from error
+
+        return guarded
+
+    return decorate

@@ -4,3 +4,14 @@ May import: `cloudserve.*` (the core) and itself, relatively. Never `cloudserve.
 TensorFlow is imported only in `runtime`. A request passes transport -> protocols -> codecs ->
 inference -> models (a counted handle on a version) -> runtime, and back.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudserve.servers import LocalServer
+
+    from . import entry
+
+    _entry: LocalServer = entry

@@ -10,8 +10,9 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from cloudserve.cli.server_loop import Server, received_signals, start_unless
+from cloudserve.cli.server_loop import received_signals, start_unless
 from cloudserve.errors import UserError
+from cloudserve.servers import Server
 
 _LOOPBACK = "127.0.0.1,localhost"
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

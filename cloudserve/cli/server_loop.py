@@ -7,34 +7,15 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import click
 
+from cloudserve.servers import ModelServer, Server
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Server(Protocol):
-    """A server of `serve` or `emulate`."""
-
-    def start(self) -> Awaitable[None]:
-        """Return once the server answers; raises UserError if the port is in use."""
-        ...
-
-    def stop(self) -> Awaitable[None]:
-        """Finish the requests in flight, then close."""
-        ...
-
-
-class ModelServer(Server, Protocol):
-    """A server that runs models in threads, which cannot be stopped."""
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether a load or a run was still in progress when `stop` returned."""
-        ...
 
 
 def exit_cleanly_on_sigterm() -> None:
@@ -53,7 +34,7 @@ def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
     """
     from cloudserve import registry
 
-    registry.server("run")(_run_then_ignore_signals(server, announce))
+    registry.local_server().run(_run_then_ignore_signals(server, announce))
     if server.is_stuck:
         logging.shutdown()
         sys.stdout.flush()

@@ -11,15 +11,14 @@ import logging
 import os
 import random
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from cloudserve.errors import MissingExtraError
-from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
+from cloudserve.servers import EmulateCommand
 
 from ..inference import Inference
 from ..models import Manager
@@ -68,45 +67,25 @@ _DRAIN_SECONDS = 5.0
 class Emulator:
     """The offline clouds as one server.
 
-    `data` keeps buckets and resources between runs, for one emulator at a time; None uses a
-    temporary folder. `rng` splits traffic between variants.
-    `latency` is the duration of operations: "instant", no longer than the actual work, or
-    "realistic"; its clock is used everywhere. `faults` is a file of injected faults (see
-    `faults.rules`). With `auth` "strict", AWS requests must have `environment`'s key.
-    `install_requirements` installs the requirements of SageMaker models' code, each into its own
-    folder. That code runs with the model's environment, then `container_variables`, then the
-    emulator's own. Requests for hosts other than loopback ones and `allow_hosts`, and requests of
-    other sites' web pages, are refused; models with one of `deny_ops` do not load.
-    `rehearsals` are commands that run in place of custom images, by image.
+    `rng` splits traffic between variants. `latency`, by default as the command names it, has the
+    clock that is used everywhere. Requests for hosts other than loopback ones and the allowed ones,
+    and requests of other sites' web pages, are refused.
     """
 
-    def __init__(  # noqa: PLR0913 - one keyword per option of the command
+    def __init__(
         self,
-        data: Path | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
+        command: EmulateCommand,
         *,
         rng: random.Random | None = None,
-        latency: Latency | str = "instant",
-        faults: Path | None = None,
-        auth: Literal["ignore", "strict"] = "ignore",
-        install_requirements: bool = False,
-        container_variables: Mapping[str, str] | None = None,
-        allow_hosts: Collection[str] = (),
-        deny_ops: str = "scan",
-        rehearsals: Mapping[str, Rehearsal] = NO_REHEARSALS,
+        latency: Latency | None = None,
     ) -> None:
-        self._folder = DataFolder(data)
-        self._address = (host, port)
+        self._command = command
+        self._folder = DataFolder(command.data)
         self._rng = rng or random.Random()  # noqa: S311 - traffic shares, no secret
-        self._latency = Latency.named(latency) if isinstance(latency, str) else latency
-        self._rules = load_rules(faults) if faults else RuleSet()
-        self._keys = {KEY: KEY} if auth == "strict" else None
-        self._install_requirements = install_requirements
-        self._container_variables = dict(container_variables or {})
-        self._rehearsals = rehearsals
-        self._session = SessionOptions(denied_ops=read_denied_ops(deny_ops))
-        self._sites = Sites((*allow_hosts, host, DEDICATED_DOMAIN))
+        self._latency = latency or Latency.named(command.latency)
+        self._rules = load_rules(command.faults) if command.faults else RuleSet()
+        self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
+        self._sites = Sites((*command.allow_hosts, command.host, DEDICATED_DOMAIN))
         self._closing = AsyncExitStack()
         self._server: HttpServer | None = None
 
@@ -118,7 +97,7 @@ class Emulator:
     @property
     def url(self) -> str:
         """Return the base URL, without a trailing slash."""
-        return f"http://{self._address[0]}:{self.port}"
+        return f"http://{self._command.host}:{self.port}"
 
     async def start(self) -> None:
         """Listen on the port; models of an earlier run load in the background.
@@ -139,7 +118,9 @@ class Emulator:
         restorers, routes = self._build(data, work)
         faulty = Faults(Router(routes), self._latency.clock, self._rules)
         app = SameSite(faulty, self._sites, refusal)
-        server = HttpServer(app, *self._address, Limits(idle_seconds=_IDLE_SECONDS))
+        server = HttpServer(
+            app, self._command.host, self._command.port, Limits(idle_seconds=_IDLE_SECONDS)
+        )
         await server.start()
         self._server = server
         # The exit stack closes in reverse: requests first, then loads, then their dependencies.
@@ -178,7 +159,7 @@ class Emulator:
                 latency=self._latency,
                 rng=self._rng,
                 folder=data / "vertex",
-                rehearsals=self._rehearsals,
+                rehearsals=self._command.rehearsals,
                 variables=lambda: google_variables(self._credentials, self.url),
             )
         )
@@ -194,10 +175,10 @@ class Emulator:
                 rng=self._rng,
                 variables=self._variables,
                 latency=self._latency,
-                install_requirements=self._install_requirements,
+                install_requirements=self._command.install_requirements,
                 session=self._session,
-                rehearsals=self._rehearsals,
-                keys=self._keys,
+                rehearsals=self._command.rehearsals,
+                keys={KEY: KEY} if self._command.auth == "strict" else None,
             )
         )
         self._closing.push_async_callback(aws.close)
@@ -211,7 +192,7 @@ class Emulator:
         return (google.restore, vertex.restore, aws.restore), routes
 
     def _variables(self, region: str) -> Mapping[str, str]:
-        return {**self._container_variables, **container_variables(self.url, region)}
+        return {**self._command.container_variables, **container_variables(self.url, region)}
 
     async def stop(self) -> None:
         """Finish requests in flight, stop loading, free the models, release the folder."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
+from cloudserve.servers import ServeCommand
 
 from ..config import ModelConfig, ModelServerConfig
 from ..monitoring.log_options import RequestLogOptions
@@ -27,64 +28,46 @@ from .server_options import (
 _POLL_SECONDS = 1.0
 
 
-def serve_options(  # noqa: PLR0913  a keyword for each option of the command
-    path: Path | str,
-    *,
-    name: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    grpc_port: int | None = None,
-    grpc_transport: str = GrpcTransport.GRPCIO.value,
-    batching: bool = False,
-    batching_parameters: Path | None = None,
-    devices: str = "",
-    deny_ops: str = "none",
-    custom_op_libraries: str = "",
-    drain_seconds: float = 10.0,
-    pretty_json: bool = False,
-    auth_token_file: Path | None = None,
-    ssl_config_file: Path | None = None,
-    request_log: Path | None = None,
-    request_log_rate: float = 1.0,
-    container_routes: tuple[str, str] | None = None,
-) -> ServerOptions:
+def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    A path in a bucket (`gs://`, `s3://`) is one model. `container_routes` are the prediction and
-    health routes of a container on Vertex AI, whose model never changes. Raises ModelError if
-    there is no model, UserError for one name of several models or several models in a container,
-    StatusError for an invalid device.
+    A path in a bucket (`gs://`, `s3://`) is one model. Raises ModelError if there is no model,
+    UserError for one name of several models or several models in a container, StatusError for an
+    invalid device.
     """
+    name, routes = command.name, command.container_routes
     models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
-    container = _container(models, container_routes) if container_routes else None
+    container = _container(models, routes) if routes else None
     return ServerOptions(
         config=ModelServerConfig(tuple(ModelConfig(n, str(p)) for n, p in models.items())),
         rest=RestOptions(
-            Address(host, port),
-            ssl_config_file=ssl_config_file,
-            pretty=pretty_json,
+            Address(command.host, command.port),
+            ssl_config_file=command.ssl_config_file,
+            pretty=command.pretty_json,
             container=container,
         ),
-        grpc=None
-        if grpc_port is None
-        else GrpcOptions(
-            Address(host, grpc_port),
-            ssl_config_file=ssl_config_file,
-            health=True,
-            transport=GrpcTransport(grpc_transport),
-        ),
+        grpc=_grpc(command, command.grpc_port) if command.grpc_port is not None else None,
         startup=Startup.SOME,
         poll_seconds=0.0 if container else _POLL_SECONDS,
-        batching=BatchingOptions(batching_parameters) if batching else None,
+        batching=BatchingOptions(command.batching_parameters) if command.batching else None,
         session=SessionOptions(
-            devices=tuple(devices.split(",")) if devices else (),
-            denied_ops=read_denied_ops(deny_ops),
-            op_libraries=library_paths(custom_op_libraries),
+            devices=tuple(command.devices.split(",")) if command.devices else (),
+            denied_ops=read_denied_ops(command.deny_ops),
+            op_libraries=library_paths(command.custom_op_libraries),
         ),
         metrics_path=DEFAULT_PATH,
-        request_log=RequestLogOptions(request_log, request_log_rate),
-        auth_token_file=auth_token_file,
-        drain_seconds=drain_seconds,
+        request_log=RequestLogOptions(command.request_log, command.request_log_rate),
+        auth_token_file=command.auth_token_file,
+        drain_seconds=command.drain_seconds,
+    )
+
+
+def _grpc(command: ServeCommand, port: int) -> GrpcOptions:
+    return GrpcOptions(
+        Address(command.host, port),
+        ssl_config_file=command.ssl_config_file,
+        health=True,
+        transport=GrpcTransport(command.grpc_transport),
     )
 
 

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from cloudserve.local_server.clouds.emulator import Emulator
 
+from cloudserve.servers import EmulateCommand
+
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """Give the environment of a running emulator."""
-    emulator = Emulator(tmp_path_factory.mktemp("clouds"), "127.0.0.1", 0)
+    emulator = Emulator(EmulateCommand(tmp_path_factory.mktemp("clouds")))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -1,12 +1,17 @@
 """The registry of adapters and servers: missing and broken ones are reported."""
 
+import ast
+import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from cloudserve import registry
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.project import Target
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_unknown_adapter_hints_at_the_closest():
@@ -91,21 +96,34 @@ def test_an_adapter_that_is_not_a_whole_provider_is_refused(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("missing", sorted(registry.OPTIONAL))
-def test_a_server_without_its_packages_names_the_extra(monkeypatch, missing):
-    def fail(module):
-        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+def entry_without(module):
+    @registry.needs_extra("the model server", "server")
+    def entry():
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(registry, "import_module", fail)
+    return entry
+
+
+@pytest.mark.parametrize("missing", ["httptools.parser", *sorted(registry.OPTIONAL)])
+def test_an_entry_without_its_packages_names_the_extra(missing):
     with pytest.raises(MissingExtraError) as caught:
-        registry.server("model-server")
+        entry_without(missing)()
+    assert caught.value.message == "the model server needs packages that are not installed"
     assert caught.value.hint == "pip install 'cloudserve[server]'"
 
 
-def test_a_servers_own_missing_module_is_a_bug(monkeypatch):
-    def fail(module):
-        raise ModuleNotFoundError("No module named 'cloudserve.x'", name="cloudserve.x")
-
-    monkeypatch.setattr(registry, "import_module", fail)
+def test_a_missing_module_of_the_server_itself_is_a_bug():
     with pytest.raises(ModuleNotFoundError):
-        registry.server("emulator")
+        entry_without("cloudserve.x")()
+
+
+def test_every_package_that_the_local_server_imports_is_known_to_be_optional():
+    imported = set()
+    for file in (ROOT / "local_server").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.partition(".")[0])
+    always = {"cloudserve", "google", "msgspec", "yaml", *sys.stdlib_module_names}
+    assert imported - always <= registry.OPTIONAL

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from cloudserve.local_server.clouds.emulator import Emulator
 
+from cloudserve.servers import EmulateCommand
 from tests.fidelity.clients import Clouds
 
 DEADLINE_SECONDS = 60.0
@@ -50,7 +51,7 @@ def emulator(
     tmp_path_factory: pytest.TempPathFactory, shared_models: Path, keras_saved: Path
 ) -> Iterator[str]:
     """Give the URL of an emulator whose buckets `models` hold FOLDERS, on S3 as archives, too."""
-    running = Emulator(tmp_path_factory.mktemp("clouds"), "127.0.0.1", 0)
+    running = Emulator(EmulateCommand(tmp_path_factory.mktemp("clouds")))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

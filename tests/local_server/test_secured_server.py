@@ -14,6 +14,7 @@ from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import StatusError
 
 from cloudserve.errors import UserError
+from cloudserve.servers import ServeCommand
 
 from .transport.certificates import Signed, config_text
 
@@ -95,7 +96,7 @@ async def status(server, authority, *metadata):
 
 def test_rest_and_grpc_are_encrypted_and_ask_for_a_token(model, certificates, tokens, authority):
     options = serve_options(
-        model, grpc_port=0, ssl_config_file=certificates, auth_token_file=tokens
+        model, ServeCommand(grpc_port=0, ssl_config_file=certificates, auth_token_file=tokens)
     )
 
     async def main():
@@ -133,10 +134,12 @@ def test_tokens_that_go_over_a_network_readably_are_warned_of(
 ):
     options = serve_options(
         model,
-        host=host,
-        grpc_port=0,
-        auth_token_file=tokens,
-        ssl_config_file=certificates if encrypted else None,
+        ServeCommand(
+            host=host,
+            grpc_port=0,
+            auth_token_file=tokens,
+            ssl_config_file=certificates if encrypted else None,
+        ),
     )
     ModelServer(options, Model)
     text = "tokens are sent in clear text over {}: without certificates anyone who sees the "
@@ -150,7 +153,7 @@ def test_reflection_shows_nothing_without_a_token(model, certificates, tokens, a
     path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
     asked = ServerReflectionRequest(list_services="").SerializeToString()
     options = serve_options(
-        model, grpc_port=0, ssl_config_file=certificates, auth_token_file=tokens
+        model, ServeCommand(grpc_port=0, ssl_config_file=certificates, auth_token_file=tokens)
     )
 
     async def main():
@@ -178,8 +181,8 @@ def test_certificates_and_tokens_that_cannot_be_used_are_reported_before_anythin
     empty = tmp_path / "empty"
     empty.touch()
     with pytest.raises(UserError, match="the token file has no token in it"):
-        ModelServer(serve_options(model, auth_token_file=empty), Model)
+        ModelServer(serve_options(model, ServeCommand(auth_token_file=empty)), Model)
     with pytest.raises(UserError, match="TLS needs the server's key and certificate"):
-        ModelServer(serve_options(model, ssl_config_file=empty), Model)
+        ModelServer(serve_options(model, ServeCommand(ssl_config_file=empty)), Model)
     with pytest.raises(StatusError, match="No such file"):
-        ModelServer(serve_options(model, ssl_config_file=tmp_path / "none"), Model)
+        ModelServer(serve_options(model, ServeCommand(ssl_config_file=tmp_path / "none")), Model)

@@ -16,6 +16,7 @@ from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import Code
 
 from cloudserve.errors import ModelError, UserError
+from cloudserve.servers import ServeCommand
 
 
 class Model:
@@ -63,7 +64,7 @@ def test_the_highest_version_of_each_model_is_served_until_the_stop(tmp_path):
         saved_model(tmp_path / version)
 
     async def main():
-        server = ModelServer(serve_options(tmp_path), Model)
+        server = ModelServer(serve_options(tmp_path, ServeCommand()), Model)
         await server.start()
         assert server.models == ("a", "b")
         assert server.address == f"http://127.0.0.1:{server.port}"
@@ -81,7 +82,7 @@ def test_a_broken_model_leaves_the_others_served(tmp_path, caplog):
     saved_model(tmp_path / "good" / "1")
 
     async def main():
-        server = ModelServer(serve_options(tmp_path), Model)
+        server = ModelServer(serve_options(tmp_path, ServeCommand()), Model)
         await server.start()
         assert server.models == ("good",)
         assert await asyncio.to_thread(versions, server.port, "bad") == [("1", "END")]
@@ -95,13 +96,15 @@ def test_a_broken_model_leaves_the_others_served(tmp_path, caplog):
 def test_a_server_without_one_good_model_does_not_start(tmp_path):
     saved_model(tmp_path / "bad" / "1", broken=True)
     with pytest.raises(ModelError, match="it is broken"):
-        asyncio.run(ModelServer(serve_options(tmp_path), Model).start())
+        asyncio.run(ModelServer(serve_options(tmp_path, ServeCommand()), Model).start())
 
 
 def test_a_port_in_use_is_reported_and_leaves_no_model_open(tmp_path):
     saved_model(tmp_path / "m")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ModelServer(serve_options(tmp_path, port=taken.getsockname()[1]), Model)
+        server = ModelServer(
+            serve_options(tmp_path, ServeCommand(port=taken.getsockname()[1])), Model
+        )
         with pytest.raises(UserError):
             asyncio.run(server.start())
     assert server.models == ()
@@ -111,7 +114,7 @@ def test_a_real_model_is_served_with_nothing_else_around_it(tmp_path, shared_mod
     shutil.copytree(shared_models / "tfs_half_plus_two_cpu" / "123", tmp_path / "half")
 
     async def main():
-        server = ModelServer(serve_options(tmp_path / "half", name="m"))
+        server = ModelServer(serve_options(tmp_path / "half", ServeCommand(name="m")))
         await server.start()
         request = urllib.request.Request(
             f"{server.address}/v1/models/m:predict", b'{"instances": [1, 2, 5]}'
@@ -128,7 +131,7 @@ def test_a_stop_runs_at_once_what_waits_in_a_batch_for_an_hour(tmp_path, shared_
     file = tmp_path / "batching"
     file.write_text("batch_timeout_micros { value: 3600000000 }")
     models = shared_models / "tfs_half_plus_two_cpu"
-    options = replace(serve_options(models, name="m"), batching=BatchingOptions(file))
+    options = replace(serve_options(models, ServeCommand(name="m")), batching=BatchingOptions(file))
 
     def ask(server, path, body=None):
         request = urllib.request.Request(f"{server.address}{path}", body)

@@ -23,13 +23,16 @@ ROLE = "arn:aws:iam::000000000000:role/serving"
 class RunningEmulator:
     """An emulator on a loop in a thread of its own, and clients that talk to it."""
 
-    def __init__(self, data: Path | None, seed: int = 7, **options) -> None:
+    def __init__(self, data: Path | None, seed: int = 7, *, latency=None, **options) -> None:
         from cloudserve.local_server.clouds.emulator import Emulator
+
+        from cloudserve.servers import EmulateCommand
 
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.emulator = Emulator(data, rng=random.Random(seed), **options)
+        command = EmulateCommand(data, **options)
+        self.emulator = Emulator(command, rng=random.Random(seed), latency=latency)
         try:
             self._run(self.emulator.start())
         except BaseException:

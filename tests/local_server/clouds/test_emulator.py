@@ -145,9 +145,11 @@ def test_a_port_in_use_is_refused_and_leaves_the_directory_free(start_emulator, 
 
     from cloudserve.local_server.clouds.emulator import Emulator
 
+    from cloudserve.servers import EmulateCommand
+
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        emulator = Emulator(tmp_path, port=port)
+        emulator = Emulator(EmulateCommand(tmp_path, port=port))
         with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is in use"):
             asyncio.run(emulator.start())
     start_emulator(tmp_path)

@@ -14,9 +14,10 @@ SERVE = """
 import asyncio, sys
 from pathlib import Path
 from cloudserve.local_server.clouds.emulator import Emulator
+from cloudserve.servers import EmulateCommand
 
 async def serve():
-    emulator = Emulator(Path(sys.argv[1]))
+    emulator = Emulator(EmulateCommand(Path(sys.argv[1])))
     await emulator.start()
     print(emulator.port, flush=True)
     await asyncio.Event().wait()

@@ -11,6 +11,8 @@ from http.client import HTTPConnection
 import pytest
 from cloudserve.local_server.container.server import ContainerServer
 
+from cloudserve.servers import ContainerCommand
+
 
 class Port:
     """A container's HTTP port, on a loop in a thread of its own."""
@@ -19,7 +21,7 @@ class Port:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._server = ContainerServer(tree, **options)
+        self._server = ContainerServer(tree, ContainerCommand(**options))
         self._run(self._server.start())
         self._connection = HTTPConnection(self._server.address.removeprefix("http://"), timeout=60)
 

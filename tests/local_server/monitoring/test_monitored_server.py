@@ -25,6 +25,8 @@ from cloudserve.local_server.status import StatusError
 from cloudserve.local_server.warmup import WARMUP_FILE
 from prometheus_client.parser import text_string_to_metric_families
 
+from cloudserve.servers import ServeCommand
+
 PATH = "/monitoring/prometheus/metrics"
 
 
@@ -99,7 +101,7 @@ def test_requests_over_rest_and_grpc_are_counted(half):
             PredictionServiceStub(channel).Predict(request, timeout=20)
         return scrape(server)
 
-    samples = serving(serve_options(half, grpc_port=0), work)
+    samples = serving(serve_options(half, ServeCommand(grpc_port=0)), work)
     serving_ = ":tensorflow:serving:"
     assert samples[f"{serving_}request_count", "half", "OK"] == 3
     assert samples[f"{serving_}request_count", "half", "NOT_FOUND"] == 1
@@ -124,7 +126,9 @@ def test_batches_are_counted_and_the_queue_is_watched(half):
         ask(server, "/v1/models/half:predict", {"instances": [1.0, 2.0]})
         return scrape(server)
 
-    samples = serving(replace(serve_options(half), batching=BatchingOptions()), work)
+    samples = serving(
+        replace(serve_options(half, ServeCommand()), batching=BatchingOptions()), work
+    )
     batching = ":tensorflow:serving:batching_session:"
     assert samples[f"{batching}wrapped_run_count",] == 1
     assert samples[f"{batching}processed_batch_size_sum",] == 2
@@ -136,7 +140,7 @@ def test_a_version_is_warmed_up_and_that_is_reported(half):
     file = half / "123" / WARMUP_FILE
     file.parent.mkdir()
     file.write_bytes(frame(predict_log().SerializeToString()) * 3)
-    samples = serving(serve_options(half), scrape)
+    samples = serving(serve_options(half, ServeCommand()), scrape)
     version = str(half / "123")
     assert samples[":tensorflow:serving:model_warmup_records_read", version, "OK"] == 3
     assert samples[":tensorflow:serving:model_warmup_latency_count", version, "OK"] == 1
@@ -227,11 +231,13 @@ def test_requests_over_rest_are_logged_by_the_flags_and_counted(half, tmp_path):
 
 
 def test_a_friendly_server_logs_where_it_is_configured(half, tmp_path):
-    options = serve_options(half, request_log=tmp_path / "logs")
+    options = serve_options(half, ServeCommand(request_log=tmp_path / "logs"))
     document = {"instances": [1.0]}
     serving(options, lambda server: ask(server, "/v1/models/half:predict", document))
     assert len(list(logged(tmp_path / "logs"))) == 1
-    assert serve_options(half, request_log_rate=0.25).request_log.sampling_rate == 0.25
+    assert (
+        serve_options(half, ServeCommand(request_log_rate=0.25)).request_log.sampling_rate == 0.25
+    )
 
 
 def test_a_model_is_logged_as_the_configuration_file_says(half, tmp_path):

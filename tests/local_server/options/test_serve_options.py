@@ -4,6 +4,7 @@ import pytest
 from cloudserve.local_server.options.serve_options import find_models, serve_options
 
 from cloudserve.errors import ModelError, UserError
+from cloudserve.servers import ServeCommand
 
 
 def saved_model(path):
@@ -52,9 +53,9 @@ def test_a_place_without_models_says_what_is_there(tmp_path):
 
 @pytest.mark.parametrize("url", ["s3://bucket/models/half", "gs://bucket/half/"])
 def test_a_url_is_a_base_path_named_by_its_last_part(url):
-    (model,) = serve_options(url).config.models
+    (model,) = serve_options(url, ServeCommand()).config.models
     assert (model.name, model.base_path) == ("half", url)
-    (model,) = serve_options(url, name="other").config.models
+    (model,) = serve_options(url, ServeCommand(name="other")).config.models
     assert model.name == "other"
 
 
@@ -68,16 +69,16 @@ def test_a_url_is_a_base_path_named_by_its_last_part(url):
     ],
 )
 def test_a_model_in_a_bucket_is_called_as_in_a_directory(url, name):
-    (model,) = serve_options(url).config.models
+    (model,) = serve_options(url, ServeCommand()).config.models
     assert (model.name, model.base_path) == (name, url)
 
 
 def test_a_container_serves_one_model_on_its_routes_and_looks_once(tmp_path):
     saved_model(tmp_path / "a")
-    options = serve_options(tmp_path / "a", container_routes=("/p", "/h"))
+    options = serve_options(tmp_path / "a", ServeCommand(container_routes=("/p", "/h")))
     routes = options.rest.container
     assert (routes.model, routes.predict, routes.health) == ("a", "/p", "/h")
     assert options.poll_seconds == 0
     saved_model(tmp_path / "b")
     with pytest.raises(UserError, match="serves one model, not a, b"):
-        serve_options(tmp_path, container_routes=("/p", "/h"))
+        serve_options(tmp_path, ServeCommand(container_routes=("/p", "/h")))

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from cloudserve.cli.server_loop import run_until_stopped
+from cloudserve.servers import ContainerCommand
 
 _PORT = 8080
 """The container's default port (SAGEMAKER_BIND_TO_PORT)."""
@@ -37,8 +38,7 @@ def serve_container(context: click.Context, path: Path | str, options: Mapping[s
     environment |= options["container_env"]
     is_set = context.get_parameter_source("port") is not ParameterSource.DEFAULT
     port = options["port"] if is_set else int(environment.get("SAGEMAKER_BIND_TO_PORT", _PORT))
-    server = registry.server("sagemaker-container")(
-        path,
+    command = ContainerCommand(
         host=options["host"],
         port=port,
         image=options["image"] or "",
@@ -47,11 +47,13 @@ def serve_container(context: click.Context, path: Path | str, options: Mapping[s
         deny_ops=options["deny_ops"],
         drain_seconds=options["drain_seconds"],
     )
+    local_server = registry.local_server()
+    server = local_server.container_server(path, command)
 
     def announce() -> None:
         click.echo(f"serving {path} as a SageMaker container on {server.address}", err=True)
 
-    registry.server("run")(run_until_stopped(server, announce))
+    local_server.run(run_until_stopped(server, announce))
 
 
 def tfserving_options(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:

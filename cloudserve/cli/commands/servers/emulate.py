@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, project_option
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.cli.variables import VARIABLES_TO_UNSET, container_env_option, forget_accounts
+from cloudserve.servers import EmulateCommand
 
 if TYPE_CHECKING:
     from cloudserve.rehearsal import Rehearsal
@@ -90,7 +91,7 @@ def command(
     container_env: Mapping[str, str],
     commands: tuple[str, ...],
     project_file: Path,
-    **options: object,
+    **options: Any,
 ) -> None:
     """Run the offline clouds on one loopback port.
 
@@ -109,11 +110,14 @@ def command(
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
     shell = dict(os.environ)
-    emulator = registry.server("emulator")(
-        port=port if port is not None else 0 if argv else _PORT,
-        container_variables=container_env,
-        rehearsals=_rehearsals(project_file, commands),
-        **options,
+    local_server = registry.local_server()
+    emulator = local_server.emulator(
+        EmulateCommand(
+            port=port if port is not None else 0 if argv else _PORT,
+            container_variables=container_env,
+            rehearsals=_rehearsals(project_file, commands),
+            **options,
+        )
     )
 
     def environment() -> Mapping[str, str]:
@@ -125,9 +129,9 @@ def command(
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)
 
     if argv:
-        code = registry.server("run")(run_beside(emulator, argv, environment))
+        code = local_server.run(run_beside(emulator, argv, environment))
         click.get_current_context().exit(code)
-    registry.server("run")(run_until_stopped(emulator, announce))
+    local_server.run(run_until_stopped(emulator, announce))
 
 
 def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehearsal]:

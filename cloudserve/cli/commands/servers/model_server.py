@@ -10,6 +10,7 @@ import click
 from cloudserve.cli.logs import log_to_stderr
 from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.errors import CloudserveError
+from cloudserve.servers import ModelServer
 
 # main.cc returns -1 for every failure.
 FAILED = 255
@@ -29,8 +30,7 @@ class RawCommand(click.Command):
         from cloudserve import registry
 
         del ctx  # click's signature
-        text: str = registry.server("model-server-usage")(PROGRAM)
-        return text.rstrip()
+        return registry.local_server().usage(PROGRAM).rstrip()
 
 
 @click.command("model-server", cls=RawCommand)
@@ -39,8 +39,9 @@ def command(*, arguments: tuple[str, ...]) -> None:
     exit_cleanly_on_sigterm()
     from cloudserve import registry
 
-    flags = registry.server("model-server-flags")(arguments)
-    usage = registry.server("model-server-usage")(PROGRAM)
+    local_server = registry.local_server()
+    flags = local_server.parse_flags(arguments)
+    usage = local_server.usage(PROGRAM)
     for problem in flags.problems:
         click.echo(problem, err=True)
     if not flags.is_usable:
@@ -53,17 +54,13 @@ def command(*, arguments: tuple[str, ...]) -> None:
         click.echo(f"unknown argument: {flags.unknown[0]}\n{usage}", nl=False)
     try:
         log_to_stderr(flags.text("log_format"))
-        _serve(registry.server("model-server-options")(flags))
+        _serve(local_server.flagged_server(arguments))
     except CloudserveError as error:
         click.echo(f"Failed to start server. Error: {_status(error)}")
         raise click.exceptions.Exit(FAILED) from error
 
 
-def _serve(options: object) -> None:
-    from cloudserve import registry
-
-    server = registry.server("model-server")(options)
-
+def _serve(server: ModelServer) -> None:
     def announce() -> None:
         if server.grpc_address:
             click.echo(f"Running gRPC ModelServer at {server.grpc_address} ...", err=True)

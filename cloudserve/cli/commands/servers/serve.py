@@ -13,6 +13,7 @@ from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import deny_ops_option
 from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.cli.variables import container_env_option
+from cloudserve.servers import ServeCommand
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -154,8 +155,8 @@ def command(
         return
     if contract == "vertex":
         options = vertex_options(context, options)
-    resolved = registry.server("serve-options")(path, **tfserving_options(context, options))
-    server = registry.server("model-server")(resolved)
+    serve = ServeCommand(**tfserving_options(context, options))
+    server = registry.local_server().model_server(path, serve)
 
     def announce() -> None:
         grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""

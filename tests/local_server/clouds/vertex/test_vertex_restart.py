@@ -15,9 +15,10 @@ SERVE = """
 import asyncio, sys
 from pathlib import Path
 from cloudserve.local_server.clouds.emulator import Emulator
+from cloudserve.servers import EmulateCommand
 
 async def serve():
-    emulator = Emulator(Path(sys.argv[1]), latency=sys.argv[2])
+    emulator = Emulator(EmulateCommand(Path(sys.argv[1]), latency=sys.argv[2]))
     await emulator.start()
     print(emulator.port, flush=True)
     await asyncio.Event().wait()
@@ -146,7 +147,7 @@ def test_copies_that_no_version_uses_are_removed_at_the_start(tmp_path, start_em
 def test_a_stop_with_operations_under_way_is_prompt_and_keeps_them(
     tmp_path, connect, start_emulator
 ):
-    first = start_emulator(tmp_path, latency="realistic")
+    first = start_emulator(tmp_path, latency=Latency.named("realistic"))
     client = connect(first.url)
     body = {"displayName": "e"}
     operation = client.endpoints.create(parent=client.parent, body=body).execute()

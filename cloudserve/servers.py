@@ -1,0 +1,200 @@
+"""The local servers as the command line sees them: their options and their entry functions.
+
+The core does not import `cloudserve.local_server`. `registry.local_server` opens its module
+`entry`, which has the functions of `LocalServer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from cloudserve.rehearsal import Rehearsal
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ServeCommand:
+    """The options of `cloudserve serve`."""
+
+    name: str | None = None
+    """The name of a single model; None uses its directory's."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    grpc_port: int | None = None
+    """None serves REST only."""
+    grpc_transport: str = "grpcio"
+    batching: bool = False
+    batching_parameters: Path | None = None
+    devices: str = ""
+    deny_ops: str = "none"
+    custom_op_libraries: str = ""
+    drain_seconds: float = 10.0
+    pretty_json: bool = False
+    auth_token_file: Path | None = None
+    ssl_config_file: Path | None = None
+    request_log: Path | None = None
+    request_log_rate: float = 1.0
+    container_routes: tuple[str, str] | None = None
+    """The prediction and health routes of a container on Vertex AI, whose model never changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCommand:
+    """The options of `cloudserve serve --as sagemaker`."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    image: str = ""
+    """The URI or version of an image, which selects the behaviour of 2.19 or 2.20."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    install_requirements: bool = False
+    deny_ops: str = "none"
+    drain_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmulateCommand:
+    """The options of `cloudserve emulate`."""
+
+    data: Path | None = None
+    """The folder that keeps buckets and resources, for one emulator at a time; None: temporary."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    latency: str = "instant"
+    """`instant`: operations take as long as the actual work; `realistic`: as long as in a cloud."""
+    faults: Path | None = None
+    """A file of injected faults."""
+    auth: Literal["ignore", "strict"] = "ignore"
+    """`strict` requires AWS requests to be signed with the emulator's key."""
+    install_requirements: bool = False
+    """Whether the requirements of SageMaker models' code are installed, each in its own folder."""
+    container_variables: Mapping[str, str] = field(default_factory=dict)
+    """For that code, after the model's environment and before the emulator's own."""
+    allow_hosts: Collection[str] = ()
+    """Names that requests may be sent to, and that may send them, beside loopback ones."""
+    deny_ops: str = "scan"
+    """Models with one of these ops do not load."""
+    rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
+    """Commands that run in place of custom images, by image."""
+
+
+class Server(Protocol):
+    """A server that runs in the foreground."""
+
+    async def start(self) -> None:
+        """Return once the server answers; raises UserError if the port is in use."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish the requests in flight, then close."""
+        ...
+
+
+class ContainerServer(Server, Protocol):
+    """A server that imitates a container."""
+
+    @property
+    def address(self) -> str:
+        """Return the base URL; "" if REST is off or the server is not started."""
+        ...
+
+
+class ModelServer(ContainerServer, Protocol):
+    """A server that runs models in threads, which cannot be stopped."""
+
+    @property
+    def grpc_address(self) -> str:
+        """Return the address of gRPC, host and port or a socket; "" if it is off."""
+        ...
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the served models, sorted."""
+        ...
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a load or a run was still in progress when `stop` returned."""
+        ...
+
+
+class Emulator(Server, Protocol):
+    """The offline clouds."""
+
+    @property
+    def port(self) -> int:
+        """Return the listening port; 0 before the start."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables that point unmodified AWS and Google clients at the clouds."""
+        ...
+
+
+class Flags(Protocol):
+    """A parsed command line of `cloudserve model-server`."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return the texts on values that did not parse."""
+        ...
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Return the arguments that are not flags."""
+        ...
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether the values can be used: not after an invalid value or --help."""
+        ...
+
+    def text(self, name: str) -> str:
+        """Return a string flag."""
+        ...
+
+    def is_on(self, name: str) -> bool:
+        """Return a bool flag."""
+        ...
+
+
+class LocalServer(Protocol):
+    """The entry functions of the local server.
+
+    Those that create a server start nothing, and raise MissingExtraError if packages are missing.
+    """
+
+    def model_server(self, path: Path | str, command: ServeCommand) -> ModelServer:
+        """Create a server of the models below a path or in a bucket.
+
+        Raises ModelError if there is no model, UserError or StatusError for invalid options.
+        """
+        ...
+
+    def parse_flags(self, arguments: Sequence[str]) -> Flags:
+        """Parse the flags of tensorflow_model_server."""
+        ...
+
+    def usage(self, program: str) -> str:
+        """Return the help text of the flags."""
+        ...
+
+    def flagged_server(self, arguments: Sequence[str]) -> ModelServer:
+        """Create a server from flags; raises StatusError for invalid values."""
+        ...
+
+    def container_server(self, tree: Path, command: ContainerCommand) -> ContainerServer:
+        """Create a server that imitates SageMaker's container; raises ModelError."""
+        ...
+
+    def emulator(self, command: EmulateCommand) -> Emulator:
+        """Create the offline clouds."""
+        ...
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to completion on a new event loop."""
+        ...

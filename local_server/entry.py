@@ -1,0 +1,81 @@
+"""The entry functions of the local server (`cloudserve.servers.LocalServer`).
+
+Each imports its part when it is called: a model server loads nothing of the clouds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloudserve.registry import needs_extra
+from cloudserve.servers import ContainerCommand, EmulateCommand, ServeCommand
+
+from .transport.loop import run
+
+if TYPE_CHECKING:
+    from .clouds.emulator import Emulator
+    from .container.server import ContainerServer
+    from .options.flags import FlagValues
+    from .server import ModelServer
+
+__all__ = [
+    "container_server",
+    "emulator",
+    "flagged_server",
+    "model_server",
+    "parse_flags",
+    "run",
+    "usage",
+]
+
+
+@needs_extra("the model server", "server")
+def model_server(path: Path | str, command: ServeCommand) -> ModelServer:
+    """Create a server of the models below a path or in a bucket."""
+    from .options.serve_options import serve_options
+    from .server import ModelServer
+
+    return ModelServer(serve_options(path, command))
+
+
+@needs_extra("the model server", "server")
+def parse_flags(arguments: Sequence[str]) -> FlagValues:
+    """Parse the flags of tensorflow_model_server."""
+    from .options import flags
+
+    return flags.parse_flags(arguments)
+
+
+@needs_extra("the model server", "server")
+def usage(program: str) -> str:
+    """Return the help text of the flags."""
+    from .options import flags
+
+    return flags.usage(program)
+
+
+@needs_extra("the model server", "server")
+def flagged_server(arguments: Sequence[str]) -> ModelServer:
+    """Create a server from the flags of tensorflow_model_server."""
+    from .options.flag_options import flag_options
+    from .server import ModelServer
+
+    return ModelServer(flag_options(parse_flags(arguments)))
+
+
+@needs_extra("the SageMaker container", "server")
+def container_server(tree: Path, command: ContainerCommand) -> ContainerServer:
+    """Create a server that imitates SageMaker's TensorFlow container."""
+    from .container.server import ContainerServer
+
+    return ContainerServer(tree, command)
+
+
+@needs_extra("the emulator", "all")
+def emulator(command: EmulateCommand) -> Emulator:
+    """Create the offline clouds."""
+    from .clouds.emulator import Emulator
+
+    return Emulator(command)
