@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-start bench-loads soak clean
+.PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-start bench-canary bench-loads soak clean
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -80,6 +80,10 @@ bench-storage: $(VENV)/test.done
 
 bench-grpc: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_grpc.py
+
+# False alarms and power of the tests of `promote --canary`, simulated.
+bench-canary: $(VENV)/test.done
+	$(BIN)/python benchmarks/bench_canary.py
 
 # From the start of a server's process to its first answer, and its memory.
 bench-start: $(VENV)/test.done

@@ -28,12 +28,19 @@ def announce(destination: Destination) -> None:
 
 
 def plan_confirmation(*, yes: bool) -> Callable[[Plan], None]:
-    """Return a function that confirms a plan before its first change."""
+    """Return a function that confirms a plan before its first change.
+
+    It asks for the first plan only: later ones of a command, such as the rollback of a canary, are
+    part of what was confirmed.
+    """
+    is_confirmed = yes
 
     def confirm(plan: Plan) -> None:
-        if plan.destination is not None and not yes:
+        nonlocal is_confirmed
+        if plan.destination is not None and not is_confirmed:
             what = f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
             _confirm(what, [action.sentence for action in plan.actions], plan.destination)
+        is_confirmed = True
 
     return confirm
 

@@ -13,6 +13,7 @@ from cloudserve.savedmodel import proto
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output.md"
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = "models:\n  half:\n    path: {path}\ntargets:\n  here:\n    provider: memory\n"
+CANARY = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
 OWN = {"args", "deployment"}
 """Fields whose content another section or an adapter defines."""
 
@@ -39,6 +40,7 @@ def shown():
 def printed(tmp_path, monkeypatch, base, releases, capsys):
     """Return a function that runs a command in a project on a platform in memory."""
     (tmp_path / "cloudserve.yaml").write_text(PROJECT.format(path=base))
+    (tmp_path / "requests.jsonl").write_text("{}")
     monkeypatch.chdir(tmp_path)
 
     def run_json(*arguments, code=0):
@@ -71,6 +73,7 @@ def test_the_page_shows_exactly_the_printed_fields(printed, classifiers):
         "deploy": printed("deploy", *subject),
         "promote": printed("promote", *subject),
         "rollback": printed("rollback", *subject),
+        "promote --canary": printed("promote", *subject, *CANARY),
         "status": printed("status", *subject),
         "history": printed("history", *subject),
         "undeploy": printed("undeploy", *subject),

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from cloudserve.cli.canary import CanaryOptions, canary_options
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import (
     Number,
     Subject,
     allow_breaking_option,
     dry_run_option,
+    print_progress,
     project_options,
     target_options,
 )
-from cloudserve.cli.render.report import output_option, print_report
+from cloudserve.cli.render.report import Report, output_option, print_report
+from cloudserve.release.traffic import ALL
+from cloudserve.storage.events import Reporter
+
+if TYPE_CHECKING:
+    from cloudserve.release.service import Releases
 
 
 @click.command("promote")
@@ -24,10 +33,11 @@ from cloudserve.cli.render.report import output_option, print_report
 @click.option(
     "--percent",
     type=Number(1, 100),
-    default=100,
+    default=ALL,
     show_default=True,
     help="The percentage of the traffic; the other versions keep the rest.",
 )
+@canary_options
 @allow_breaking_option
 @dry_run_option
 @yes_option
@@ -38,6 +48,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     subject: Subject,
     version: str | None,
     percent: int,
+    canary: CanaryOptions | None,
     allow_breaking: bool,
     dry_run: bool,
     yes: bool,
@@ -47,12 +58,32 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     With --percent 10 the version answers one request in ten, if the platform can split traffic
     (Vertex AI and SageMaker can). `cloudserve rollback` reverts it.
+
+    With --canary cloudserve sends the same requests to the version and to the live one, at each
+    step of its traffic, until they prove that it does not fail or slow down more often (SageMaker).
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report
 
+    if canary and percent != ALL:
+        raise click.UsageError("`--percent` is one step, and `--canary` has `--steps`")
     verbs = subject.releases(yes=yes, allow_breaking=allow_breaking)
+    if canary:
+        percent = canary.rules.steps[0]
     if dry_run:
         print_report(plan_report(verbs.plan_promote(version, percent=percent)), output)
         return
+    if canary:
+        print_report(_by_canary(verbs, version, canary), output)
+        return
     print_report(outcome_report(verbs.promote(version, percent=percent)), output)
+
+
+def _by_canary(verbs: Releases, version: str | None, options: CanaryOptions) -> Report:
+    from cloudserve.cli.render.canary import canary_report
+    from cloudserve.release.canary.run import promote_by_canary
+
+    outcome = promote_by_canary(
+        verbs, options.requests, version, rules=options.rules, reporter=Reporter(print_progress)
+    )
+    return canary_report(outcome)

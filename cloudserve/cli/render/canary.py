@@ -1,0 +1,52 @@
+"""The report of a promotion by canary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudserve.cli.render.deployment import outcome_report
+from cloudserve.cli.render.report import Report, Table
+from cloudserve.release.canary.comparison import Measure
+from cloudserve.release.canary.run import CanaryOutcome, Step
+
+COLUMNS = ("STEP", "REQUESTS", "ERRORS", "LIVE", "SLOW", "LIVE")
+
+
+def canary_report(canary: CanaryOutcome) -> Report:
+    """Render a promotion by canary: the evidence of each step, and the resulting deployment."""
+    report = outcome_report(canary.outcome)
+    if not canary.live:
+        return report
+    document = {
+        **report.document,
+        "canary": {"live": canary.live, "steps": [_document(step) for step in canary.steps]},
+    }
+    rows = [_row(step) for step in canary.steps]
+    title = f"compared with {canary.live}, in requests to each:"
+    return Report(document, (*report.tables, Table(COLUMNS, rows, title)))
+
+
+def _row(step: Step) -> tuple[str, ...]:
+    shares = [
+        f"{counts.share:.1%}"
+        for measure in step.measures
+        for counts in (measure.canary, measure.live)
+    ]
+    return (f"{step.percent} %", f"{step.requests:,}", *shares)
+
+
+def _document(step: Step) -> dict[str, Any]:
+    return {
+        "percent": step.percent,
+        "requests": step.requests,
+        "measures": [_measure(measure) for measure in step.measures],
+    }
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    return {
+        "name": measure.name,
+        "canary": {"requests": measure.canary.requests, "events": measure.canary.events},
+        "live": {"requests": measure.live.requests, "events": measure.live.events},
+        "margin": measure.margin,
+    }

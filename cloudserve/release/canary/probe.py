@@ -1,0 +1,100 @@
+"""Requests that cloudserve sends to both revisions, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+
+import msgspec
+
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.release.canary.comparison import Answer
+
+TRIED = 20
+"""Requests that are sent to both revisions before any traffic moves."""
+Ask = Callable[[bytes, str], bytes]
+"""Sends a request's body to a revision; raises RemoteError."""
+
+
+@dataclass(slots=True)
+class Prober:
+    """Sends each request to both revisions, to each of them first in turns."""
+
+    ask: Ask
+    live: str
+    canary: str
+    requests: Sequence[bytes]
+    clock: Callable[[], float] = time.monotonic
+    _turns: Iterator[tuple[str, str]] = field(init=False)
+    _bodies: Iterator[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = cycle(((self.live, self.canary), (self.canary, self.live)))
+        self._bodies = cycle(self.requests)
+
+    def probe(self) -> tuple[Answer, Answer]:
+        """Send the next request; return the live revision's answer and the canary's."""
+        body = next(self._bodies)
+        answers = {revision: self._answer(body, revision) for revision in next(self._turns)}
+        return answers[self.live], answers[self.canary]
+
+    def check(self) -> None:
+        """Send the first requests to the live revision; raises UserError for one that fails.
+
+        Also raises UserError if the platform gives no way to send a request to one revision.
+        """
+        for number, body in enumerate(self.requests[:TRIED], start=1):
+            answer = self._answer(body, self.live)
+            if answer.error:
+                raise UserError(
+                    f"the live revision {self.live} fails for request {number}: {answer.error}",
+                    hint="give requests that the live revision answers",
+                )
+        self._answer(self.requests[0], self.canary)
+
+    def _answer(self, body: bytes, revision: str) -> Answer:
+        begin, error = self.clock(), ""
+        try:
+            self.ask(body, revision)
+        except RemoteError as failure:
+            error = failure.message
+        return Answer(self.clock() - begin, error)
+
+
+def read_requests(path: Path) -> tuple[bytes, ...]:
+    """Read a file of requests, a JSON object on each line; empty lines are ignored.
+
+    Raises UserError, naming the line, for a file that is not one.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(
+            f"the requests cannot be read: {error.strerror}",
+            where=str(path),
+            hint='write a JSON object on each line, such as {"instances": [1.0, 2.5]}',
+        ) from error
+    requests = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            _check_object(line, f"{path}:{number}")
+            requests.append(line)
+    if not requests:
+        raise UserError("the file has no requests", where=str(path))
+    return tuple(requests)
+
+
+def _check_object(line: bytes, where: str) -> None:
+    try:
+        request = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"the request is not JSON: {error}", where=where) from error
+    if not isinstance(request, dict):
+        raise UserError(
+            "the request is not a JSON object",
+            where=where,
+            hint='write a request on each line, such as {"instances": [1.0, 2.5]}',
+        )

@@ -1,0 +1,60 @@
+"""The rules of a canary: its steps, what it must not do worse, and for how long it is watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log
+
+from cloudserve.errors import UserError
+from cloudserve.release.traffic import ALL
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRules:
+    """How a canary gets its traffic, and the evidence that it needs for each step."""
+
+    steps: tuple[int, ...] = (10, 50)
+    """Percentages of the traffic, rising, before it gets all."""
+    more_errors: float = 0.02
+    """A share of requests: a canary passes if it fails at most so many more than the live one."""
+    more_slow: float = 0.05
+    """The same for slow requests."""
+    slow_factor: float = 1.5
+    """A request is slow if it takes this many times the live revision's 95th percentile."""
+    false_alarm: float = 0.01
+    """The greatest probability that a canary as good as the live revision is rolled back."""
+    false_pass: float = 0.05
+    """The greatest probability that one beyond a margin passes a step."""
+    hold: float = 0.0
+    """The least seconds of a step."""
+    deadline: float = 1800.0
+    """The most seconds of all steps; then the canary is rolled back."""
+    rate: float = 50.0
+    """The most requests to each revision per second."""
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in pairwise(self.steps))
+        if not self.steps or not rising or not all(1 <= step < ALL for step in self.steps):
+            raise UserError(
+                f"{', '.join(map(str, self.steps)) or 'nothing'} are not steps of a canary",
+                hint="give rising percentages from 1 to 99, such as 1,10,50",
+            )
+        for name in ("more_errors", "more_slow", "false_alarm", "false_pass"):
+            if not 0 < getattr(self, name) < 1:
+                raise UserError(f"`{name}` of a canary is a share between 0 and 1")
+        if not (self.slow_factor >= 1 and self.deadline > self.hold >= 0 and self.rate > 0):
+            raise UserError(
+                "the times of a canary do not fit",
+                hint="`deadline` is more than `hold`, `rate` more than 0, `slow_factor` at least 1",
+            )
+
+    @property
+    def alarm_evidence(self) -> float:
+        """Return the log evidence that ends a canary: false_alarm, for all tests of all steps."""
+        return log(2 * len(self.steps) / self.false_alarm)
+
+    @property
+    def pass_evidence(self) -> float:
+        """Return the log evidence that each test needs for a canary to pass a step."""
+        return -log(self.false_pass)

@@ -1,0 +1,115 @@
+"""`cloudserve promote --canary` on the offline SageMaker: a good version, and one with errors."""
+
+import json
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+BROKEN = """
+import json
+
+def handler(data, context):
+    instances = json.loads(data.read())["instances"]
+    if instances[0] > 3.0:
+        raise ValueError("no such account")
+    return json.dumps({"predictions": instances}), "application/json"
+"""
+
+
+@pytest.fixture
+def canary(terminal):
+    """Give the terminal with version 1 live on SageMaker, and a file of requests."""
+    lines = [json.dumps({"instances": [float(number)]}) for number in range(5)]
+    (terminal.folder / "requests.jsonl").write_text("\n".join(lines))
+    (terminal.folder / "model" / "2").unlink()  # its signatures are others
+    (terminal.folder / "model" / "2").symlink_to(os.path.realpath(terminal.folder / "model" / "1"))
+    terminal.ok("deploy", terminal.model, "-t", "aws", "--version", "1")
+    return terminal
+
+
+def promote(terminal, *options):
+    subject = (terminal.model, "-t", "aws", "--canary", "--requests", "requests.jsonl")
+    return ("promote", *subject, "--steps", "50", "--rate", "10000", *options)
+
+
+def shares(terminal):
+    status = json.loads(terminal.ok("status", terminal.model, "-t", "aws", "-o", "json"))
+    return {each["number"]: each["traffic"] for each in status["revisions"]}
+
+
+def test_a_good_version_is_promoted_with_its_evidence(canary):
+    canary.ok("deploy", canary.model, "-t", "aws", "--version", "2")
+    outcome = json.loads(canary.ok(*promote(canary, "-o", "json")))
+    (step,) = outcome["canary"]["steps"]
+    errors, _ = step["measures"]
+    assert step["percent"] == 50
+    assert errors["canary"] == errors["live"] == {"requests": step["requests"], "events": 0}
+    assert step["requests"] > 500
+    assert shares(canary) == {1: 0.0, 2: 1.0}
+
+
+def with_broken_version(terminal):
+    """Make version 2 one whose code fails for a fifth of the requests, and deploy it."""
+    source = os.path.realpath(terminal.folder / "model" / "1")
+    (terminal.folder / "model" / "2").unlink()
+    shutil.copytree(source, terminal.folder / "model" / "2")
+    code = terminal.folder / "model" / "2" / "code"
+    code.mkdir()
+    (code / "inference.py").write_text(BROKEN)
+    terminal.ok("deploy", terminal.model, "-t", "aws", "--version", "2")
+
+
+def test_a_version_with_errors_is_rolled_back(canary):
+    with_broken_version(canary)
+    code, out, err = canary.run(*promote(canary))
+    assert (code, out) == (6, "")
+    assert re.search(r"is worse than v1-\w+ at 50 % of the traffic: errors 2\d\.\d%", err)
+    assert re.search(r"Rolled back: v1-\w+ has all traffic\.", err)
+    assert "Traceback" not in err
+    assert shares(canary) == {1: 1.0, 2: 0.0}
+    history = json.loads(canary.ok("history", canary.model, "-t", "aws", "-o", "json"))
+    assert [release["operation"] for release in history[2:]] == ["promote", "rollback"]
+
+
+def test_ctrl_c_gives_the_traffic_back(canary):
+    canary.ok("deploy", canary.model, "-t", "aws", "--version", "2")
+    with canary.start(*promote(canary, "--hold", "600")) as process:
+        for line in process.stderr:
+            if line.startswith("50 %: "):  # the evidence of the running step
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert "Rolled back: v1-" in err
+    assert shares(canary) == {1: 1.0, 2: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--canary",), "a canary needs requests to compare the versions with"),
+        (("--canary", "--requests", "none"), "none"),
+        (("--hold", "5"), "there are options for `--canary`, which is not given"),
+        (("--canary", "--requests", "requests.jsonl", "--percent", "5"), "`--percent` is one step"),
+        (("--canary", "--requests", "requests.jsonl", "--steps", "50,10"), "not steps of a canary"),
+        (("--canary", "--requests", "requests.jsonl", "--steps", "x"), "not a list of percentages"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_request(terminal, options, problem):
+    (terminal.folder / "requests.jsonl").write_text('{"instances": [1.0]}\n')
+    code, out, err = terminal.run("promote", terminal.model, "-t", "aws", *options)
+    assert (code, out) == (2, "")
+    assert problem in err
+    assert "offline" not in err  # the destination is announced first of all
+
+
+def test_a_platform_that_cannot_ask_one_version_is_refused(canary):
+    for number in ("1", "2"):
+        canary.ok("deploy", canary.model, "-t", "gcp", "--version", number)
+    options = ("--canary", "--requests", "requests.jsonl")
+    code, _, err = canary.run("promote", canary.model, "-t", "gcp", *options)
+    assert code == 2
+    assert "AI Platform has one default version, which gets all traffic" in err
