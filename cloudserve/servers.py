@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
+from cloudserve.bench.load import Load
+from cloudserve.bench.result import Result
+from cloudserve.bench.settings import Settings
 from cloudserve.rehearsal import Rehearsal
 
 T = TypeVar("T")
@@ -193,6 +196,10 @@ class LocalServer(Protocol):
 
     def emulator(self, command: EmulateCommand) -> Emulator:
         """Create the offline clouds."""
+        ...
+
+    def bench(self, subject: str, load: Load, settings: Settings) -> Result:
+        """Measure a server under load; see `cloudserve.bench.measure`."""
         ...
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:

@@ -15,12 +15,15 @@ from cloudserve.servers import ContainerCommand, EmulateCommand, ServeCommand
 from .transport.loop import run
 
 if TYPE_CHECKING:
+    from cloudserve.bench import Load, Result, Settings
+
     from .clouds.emulator import Emulator
     from .container.server import ContainerServer
     from .options.flags import FlagValues
     from .server import ModelServer
 
 __all__ = [
+    "bench",
     "container_server",
     "emulator",
     "flagged_server",
@@ -71,6 +74,14 @@ def container_server(tree: Path, command: ContainerCommand) -> ContainerServer:
     from .container.server import ContainerServer
 
     return ContainerServer(tree, command)
+
+
+@needs_extra("the load generator", "server")
+def bench(subject: str, load: Load, settings: Settings) -> Result:
+    """Measure a server under load."""
+    from .load.bench import bench
+
+    return bench(subject, load, settings)
 
 
 @needs_extra("the emulator", "all")

@@ -39,6 +39,7 @@ GROUPS = {
             "servers.model_server",
             "Run a drop-in replacement for tensorflow_model_server.",
         ),
+        "bench": ("bench", "Measure a server's throughput and latency under load."),
     },
     "Vertex AI": {
         "image": ("image", "Write a Dockerfile for a Vertex AI container."),

@@ -63,7 +63,7 @@ def classifiers(tmp_path, shared_models):
     return str(live), str(new)
 
 
-def test_the_page_shows_exactly_the_printed_fields(printed, classifiers):
+def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers):
     subject = ("half", "--target", "here")
     documents = {
         "inspect": printed("inspect", "half"),
@@ -78,6 +78,7 @@ def test_the_page_shows_exactly_the_printed_fields(printed, classifiers):
         "history": printed("history", *subject),
         "undeploy": printed("undeploy", *subject),
         "pull": printed("pull", *subject, "--into", "back"),
+        "bench": printed("bench", str(base), "-n", "20", "--warm-up", "0"),
     }
     assert documents == shown()
 
