@@ -55,7 +55,7 @@ class AsyncInvocations:
         Raises AwsError if the endpoint is not asynchronous, or without exactly one input.
         """
         routing = await self._invoker.routing(region, fields["EndpointName"])
-        config = routing.serving.get("async")
+        config = routing.serving.asynchronous
         if config is None:
             raise validation_error(
                 f"Endpoint {fields['EndpointName']} is not configured for asynchronous inference."

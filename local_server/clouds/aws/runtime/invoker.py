@@ -13,11 +13,10 @@ from typing import Any
 from ....container import Answer, Invocation
 from ....own_images import NoAnswerError
 from ...latency import Clock
-from ...resources import Document
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
-from ..sagemaker import deployments
 from ..sagemaker.container_pool import ContainerPool, Running
+from ..sagemaker.deployments import Deployment, Variant
 from ..sagemaker.endpoints import Endpoints, Routing
 from .data_capture import CapturedInvocation, DataCapture
 
@@ -121,7 +120,7 @@ class Invoker:
         """Invoke an endpoint, for at most `seconds`; raises AwsError, ModelRefusalError."""
         routing = await self.routing(request.region, request.endpoint)
         deployment = self._draw_deployment(routing)
-        if "async" in deployment and not request.is_async:
+        if deployment.asynchronous is not None and not request.is_async:
             raise validation_error(
                 f"Endpoint {request.endpoint} is configured for asynchronous inference: use"
                 " InvokeEndpointAsync."
@@ -129,7 +128,7 @@ class Invoker:
         variant = self._choose(deployment, request)
         _check_size(request, variant)
         # No await separates this from reading the deployment, so it cannot be unloaded in between.
-        with self._pool.hold(deployments.key(deployment, variant["name"])) as running:
+        with self._pool.hold(deployment.key(variant)) as running:
             if running is None:
                 raise _not_found(request.endpoint)
             answer = await self._with_timeout(seconds, request, _answer(running, request))
@@ -138,21 +137,21 @@ class Invoker:
             message = answer.body.decode("utf-8", "replace")
             raise ModelRefusalError(request, answer.status, message, answer)
         await self._write_capture(deployment, variant, request, answer)
-        return InvokeResult(variant["name"], answer)
+        return InvokeResult(variant.name, answer)
 
-    def _draw_deployment(self, routing: Routing) -> Document:
+    def _draw_deployment(self, routing: Routing) -> Deployment:
         """Choose the deployment that answers; the pending one gets its share of the requests."""
         is_shifted = routing.pending is not None and routing.share > 0
         if routing.pending is not None and is_shifted and self._rng.random() < routing.share:
             return routing.pending
         return routing.serving
 
-    def _choose(self, deployment: Document, request: InvokeRequest) -> Document:
-        variants: list[Document] = deployment["variants"]
+    def _choose(self, deployment: Deployment, request: InvokeRequest) -> Variant:
+        variants = deployment.variants
         if request.variant is None:
             return pick(variants, self._rng)
         for variant in variants:
-            if variant["name"] == request.variant:
+            if variant.name == request.variant:
                 return variant
         raise validation_error(
             f"Variant {request.variant} not found for endpoint {request.endpoint}."
@@ -179,37 +178,37 @@ class Invoker:
             logger.warning("%s", error.message)
             raise ModelRefusalError(request, 0, _NO_ANSWER % request.endpoint) from error
 
-    def _shadow(self, deployment: Document, request: InvokeRequest) -> None:
+    def _shadow(self, deployment: Deployment, request: InvokeRequest) -> None:
         """Send a copy to the shadow variant as often as its weight says; discard its answer."""
-        total = sum(variant["weight"] for variant in deployment["variants"]) or 1.0
-        for shadow in deployment.get("shadows", []):
-            if self._rng.random() < shadow["weight"] / total:
+        total = sum(variant.weight for variant in deployment.variants) or 1.0
+        for shadow in deployment.shadows:
+            if self._rng.random() < shadow.weight / total:
                 task = asyncio.create_task(self._ask_shadow(deployment, shadow, request))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(_log_failure)
 
     async def _ask_shadow(
-        self, deployment: Document, shadow: Document, request: InvokeRequest
+        self, deployment: Deployment, shadow: Variant, request: InvokeRequest
     ) -> Answer:
-        with self._pool.hold(deployments.key(deployment, shadow["name"])) as running:
+        with self._pool.hold(deployment.key(shadow)) as running:
             if running is None:
                 raise _not_found(request.endpoint)
             answer = await _answer(running, request)
         if answer.status == HTTPStatus.OK:
             await self._write_capture(deployment, shadow, request, answer)
         else:
-            logger.warning("shadow variant %s answered %d", shadow["name"], answer.status)
+            logger.warning("shadow variant %s answered %d", shadow.name, answer.status)
         return answer
 
     async def _write_capture(
-        self, deployment: Document, variant: Document, request: InvokeRequest, answer: Answer
+        self, deployment: Deployment, variant: Variant, request: InvokeRequest, answer: Answer
     ) -> None:
-        config = deployment.get("capture")
+        config = deployment.capture
         if config is None or not self._capture.is_sampled(config):
             return
         captured = CapturedInvocation(
-            request.endpoint, variant["name"], request.invocation, answer, request.inference_id
+            request.endpoint, variant.name, request.invocation, answer, request.inference_id
         )
         await self._capture.write(config, captured, self._clock.now())
 
@@ -220,8 +219,8 @@ class Invoker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _check_size(request: InvokeRequest, variant: Document) -> None:
-    limit = SERVERLESS_LIMIT if variant["serverless"] else PAYLOAD_LIMIT
+def _check_size(request: InvokeRequest, variant: Variant) -> None:
+    limit = SERVERLESS_LIMIT if variant.serverless else PAYLOAD_LIMIT
     limit = ASYNC_LIMIT if request.is_async else limit
     if len(request.invocation.body) > limit:
         raise too_large(limit)
@@ -243,9 +242,9 @@ async def _answer(running: Running, request: InvokeRequest) -> Answer:
     return await running.hosted.invoke(request.model, request.invocation)
 
 
-def pick(variants: list[Document], rng: random.Random) -> Document:
+def pick(variants: list[Variant], rng: random.Random) -> Variant:
     """Choose a variant with a probability proportional to its weight."""
-    weights = [variant["weight"] for variant in variants]
+    weights = [variant.weight for variant in variants]
     if not any(weights):
         raise validation_error("No production variant has a weight above 0.")
     return rng.choices(variants, weights)[0]

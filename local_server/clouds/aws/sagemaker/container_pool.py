@@ -26,9 +26,7 @@ from ....tasks import Usage, to_completion
 from ...faults.injected import raise_injected
 from ...model_hosting import reason
 from ...objects.store.store import ObjectStore
-from ..protocol.arns import DEFAULT_REGION
-from . import deployments
-from .deployments import DeploymentError
+from .deployments import Deployment, DeploymentError, Variant
 from .hosted_models import HostedModels
 from .images import check_device
 from .model_data import prepare_model_tree
@@ -85,19 +83,17 @@ class ContainerPool:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
 
-    async def load(self, deployment: Mapping[str, Any]) -> None:
+    async def load(self, deployment: Deployment) -> None:
         """Start every variant; if one fails, stop all and raise DeploymentError."""
         try:
-            for variant in deployments.variants(deployment):
+            for variant in deployment.all_variants:
                 await self._load_variant(deployment, variant)
         except BaseException:
             await self.unload(deployment)
             raise
 
-    async def _load_variant(
-        self, deployment: Mapping[str, Any], variant: Mapping[str, Any]
-    ) -> None:
-        key = deployments.key(deployment, variant["name"])
+    async def _load_variant(self, deployment: Deployment, variant: Variant) -> None:
+        key = deployment.key(variant)
         try:
             raise_injected()
         except StatusError as fault:
@@ -106,11 +102,10 @@ class ContainerPool:
             raise DeploymentError(
                 fault.message if is_capacity else _unhealthy(variant, fault)
             ) from fault
-        region = variant.get("region", DEFAULT_REGION)  # absent in data folders of older versions
         try:
-            check_device(variant["container"]["Image"], variant.get("instance"))
-            seconds = variant.get("startup") or START_SECONDS
-            self._running[key] = await self.start(variant["container"], region, seconds)
+            check_device(variant.container["Image"], variant.instance)
+            seconds = variant.startup or START_SECONDS
+            self._running[key] = await self.start(variant.container, variant.region, seconds)
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)
             raise DeploymentError(_unhealthy(variant, error)) from error
@@ -177,10 +172,10 @@ class ContainerPool:
         hosted = HostedModels(self._store, definition, container, folder) if is_multi else None
         return Running(container, folder, hosted)
 
-    async def unload(self, deployment: Mapping[str, Any]) -> None:
+    async def unload(self, deployment: Deployment) -> None:
         """Stop every variant after the requests in progress."""
-        for variant in deployments.variants(deployment):
-            running = self._running.pop(deployments.key(deployment, variant["name"]), None)
+        for variant in deployment.all_variants:
+            running = self._running.pop(deployment.key(variant), None)
             if running is not None:
                 await self.stop(running)
 
@@ -221,22 +216,21 @@ class ContainerPool:
         with running.usage.hold():
             yield running
 
-    async def is_healthy(self, deployment: Mapping[str, Any]) -> bool:
+    async def is_healthy(self, deployment: Deployment) -> bool:
         """Return whether every variant runs and passes its ping."""
-        for variant in deployments.variants(deployment):
-            with self.hold(deployments.key(deployment, variant["name"])) as running:
+        for variant in deployment.all_variants:
+            with self.hold(deployment.key(variant)) as running:
                 if running is None or (await running.container.ping()).status != 200:  # noqa: PLR2004
                     return False
         return True
 
-    def is_loaded(self, deployment: Mapping[str, Any]) -> bool:
+    def is_loaded(self, deployment: Deployment) -> bool:
         """Return whether every variant runs."""
-        keys = (deployments.key(deployment, v["name"]) for v in deployments.variants(deployment))
-        return all(key in self._running for key in keys)
+        return all(deployment.key(v) in self._running for v in deployment.all_variants)
 
 
-def _unhealthy(variant: Mapping[str, Any], error: Exception) -> str:
+def _unhealthy(variant: Variant, error: Exception) -> str:
     return (
-        f"The primary container for production variant {variant['name']} did not pass the ping"
+        f"The primary container for production variant {variant.name} did not pass the ping"
         f" health check. {reason(error)}"
     )

@@ -1,13 +1,12 @@
 """SageMaker endpoints: one deployment serves while the pending one takes over.
 
 States and the operations they permit follow DescribeEndpoint's EndpointStatus (SageMaker API
-reference). Besides the fields that Describe shows, an endpoint document holds two deployments,
-`_serving` and `_pending`.
+reference).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +15,17 @@ from ...latency import Latency
 from ...latency import Step as LatencyStep
 from ...resources import Document
 from ..cloudwatch_alarms import Alarms
-from ..protocol.arns import arn
 from ..protocol.errors import invalid
 from . import deployments
 from .container_pool import ContainerPool
-from .deployments import DeploymentError
+from .deployments import Deployment, DeploymentError, Variant
 from .endpoint_configs import check_serverless
+from .endpoint_table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
 from .incompatible_options import check_guarded, check_stays_async
 from .records import CONFIG, ENDPOINT, Records
 from .rollout import Rollout
 from .traffic import read_policy
 
-_BUSY = {"Creating", "Updating", "RollingBack", "Deleting"}
 _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 
 
@@ -35,8 +33,8 @@ _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "E
 class Routing:
     """An endpoint's serving deployment, and the pending one with its share of the traffic."""
 
-    serving: Document
-    pending: Document | None = None
+    serving: Deployment
+    pending: Deployment | None = None
     share: float = 0.0
 
 
@@ -53,6 +51,7 @@ class Endpoints:
         latency: Latency,
     ) -> None:
         self._records = records
+        self._table = EndpointTable(records)
         self._pool = pool
         self._alarms = alarms
         self._work = work
@@ -65,19 +64,21 @@ class Endpoints:
         pending = deployments.make(self._records, region, config)
         policy = body.get("DeploymentConfig")
         self._check_policy(region, policy or {}, pending)
-        endpoint: Document = {
-            "EndpointConfigName": body["EndpointConfigName"],
-            "EndpointStatus": "Creating",
-            "LastModifiedTime": self._records.now(),
-            "_serving": None,
-            "_pending": pending,
-            **({"LastDeploymentConfig": policy} if policy else {}),
-        }
-        name = body["EndpointName"]
+        now, name = self._records.now(), body["EndpointName"]
+        endpoint = Endpoint(
+            name=name,
+            arn=endpoint_arn(region, name),
+            created=now,
+            config=body["EndpointConfigName"],
+            status=Status.CREATING,
+            modified=now,
+            policy=policy or None,
+            pending=pending,
+        )
         self._check_name_is_free(region, name)
-        endpoint_arn = self._records.create(ENDPOINT, region, name, endpoint, body.get("Tags", []))
-        self._work.start(endpoint_arn, self._rollout.run(region, name))
-        return {"EndpointArn": endpoint_arn}
+        self._table.create(region, endpoint, body.get("Tags", []))
+        self._work.start(endpoint.arn, self._rollout.run(region, name))
+        return {"EndpointArn": endpoint.arn}
 
     def _check_name_is_free(self, region: str, name: str) -> None:
         """Raise AwsError if an endpoint has the name, in whatever case.
@@ -85,57 +86,46 @@ class Endpoints:
         Source: CreateEndpoint.EndpointName: "The name is case-insensitive in CreateEndpoint, but
         the case is preserved and must be matched in InvokeEndpoint."
         """
-        for _, endpoint in self._records.resources.list(ENDPOINT.table, f"{region}/"):
-            if endpoint["EndpointName"].lower() == name.lower():
-                raise invalid(
-                    f'Cannot create already existing endpoint "{endpoint["EndpointArn"]}".'
-                )
+        for _, endpoint in self._table.all(region):
+            if endpoint.name.lower() == name.lower():
+                raise invalid(f'Cannot create already existing endpoint "{endpoint.arn}".')
 
-    def _check_policy(
-        self, region: str, policy: Mapping[str, Any], current: Mapping[str, Any]
-    ) -> None:
-        alarms = read_policy(policy, deployments.instances(current)).alarms
-        self._alarms.check(region, alarms)
+    def _check_policy(self, region: str, policy: Mapping[str, Any], current: Deployment) -> None:
+        self._alarms.check(region, read_policy(policy, current.instances).alarms)
 
     def restore(self) -> None:
         """Reload the serving deployments after a restart, and resume unfinished work."""
-        for key, endpoint in self._records.resources.list(ENDPOINT.table):
-            region, _, name = key.partition("/")
-            task, status = endpoint["EndpointArn"], endpoint["EndpointStatus"]
-            if status == "Deleting":
-                self._work.start(task, self._take_down(region, name))
+        for region, endpoint in self._table.all():
+            name = endpoint.name
+            if endpoint.status is Status.DELETING:
+                self._work.start(endpoint.arn, self._take_down(region, name))
                 continue
-            if endpoint["_serving"]:
-                self._work.start(task, self._reload(region, name))
-            if status == "RollingBack":
+            if endpoint.serving:
+                self._work.start(endpoint.arn, self._reload(region, name, endpoint.serving))
+            if endpoint.status is Status.ROLLING_BACK:
                 self._rollout.abandon_rollback(region, name)
-            elif status in _BUSY:
-                self._work.start(task, self._rollout.run(region, name))
+            elif endpoint.status in BUSY:
+                self._work.start(endpoint.arn, self._rollout.run(region, name))
 
-    async def _reload(self, region: str, name: str) -> None:
-        endpoint = self._records.stored(ENDPOINT, region, name)
+    async def _reload(self, region: str, name: str, serving: Deployment) -> None:
         try:
-            await self._pool.load(endpoint["_serving"])
+            await self._pool.load(serving)
         except DeploymentError as error:
             # Read again: an update or a deletion may have been requested during the load.
-            endpoint = self._records.stored(ENDPOINT, region, name)
-            failed = {"FailureReason": error.message, "_serving": None}
-            if endpoint["EndpointStatus"] == "InService":
-                failed["EndpointStatus"] = "Failed"
-            self._records.put(ENDPOINT, region, endpoint | failed)
+            with self._table.changing(region, name) as endpoint:
+                endpoint.failure, endpoint.serving = error.message, None
+                if endpoint.status is Status.IN_SERVICE:
+                    endpoint.status = Status.FAILED
 
     def describe(self, region: str, body: Document) -> Document:
         """Return an endpoint with its serving variants."""
-        name = body["EndpointName"]
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        shown = self._records.get(ENDPOINT, region, name)
-        if endpoint["_serving"]:
-            shown |= _shown_deployment(endpoint["_serving"], self._records.rehearsed)
-        if endpoint["_serving"] and endpoint["_pending"]:
-            phase = endpoint.get("_phase") or "Creating"
-            shown["PendingDeploymentSummary"] = _pending_summary(
-                endpoint["_pending"], phase, self._records.rehearsed
-            )
+        endpoint = self._table.read(region, body["EndpointName"])
+        shown, rehearsed = endpoint.shown(), self._records.rehearsed
+        if endpoint.serving:
+            shown |= _shown_deployment(endpoint.serving, rehearsed)
+        if endpoint.serving and endpoint.pending:
+            phase = endpoint.phase or "Creating"
+            shown["PendingDeploymentSummary"] = _pending_summary(endpoint.pending, phase, rehearsed)
         return shown
 
     def list(self, region: str, body: Document) -> Document:
@@ -144,76 +134,71 @@ class Endpoints:
 
     def update(self, region: str, body: Document) -> Document:
         """Start an update to another configuration; the old one serves until it is complete."""
-        endpoint = self._updatable(region, body["EndpointName"])
+        endpoint, serving = self._updatable(region, body["EndpointName"])
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, config)
-        check_stays_async(endpoint["EndpointName"], endpoint["_serving"], pending)
+        check_stays_async(endpoint.name, serving, pending)
         if body.get("RetainAllVariantProperties"):
-            _retain_properties(pending, endpoint["_serving"], body)
+            _retain_properties(pending, serving, body)
         policy = body.get("DeploymentConfig")
         if policy is None and body.get("RetainDeploymentConfig"):
-            policy = endpoint.get("LastDeploymentConfig")
+            policy = endpoint.policy
         if policy:
-            self._check_policy(region, policy, endpoint["_serving"])
-            check_guarded(policy, endpoint["_serving"]["variants"], pending["variants"])
-            pending["policy"] = endpoint["LastDeploymentConfig"] = policy
-        self._start_update(region, endpoint, pending)
-        return {"EndpointArn": endpoint["EndpointArn"]}
+            self._check_policy(region, policy, serving)
+            check_guarded(policy, serving.variants, pending.variants)
+            pending.policy = endpoint.policy = policy
+        endpoint.failure, endpoint.pending = None, pending
+        self._set_status(region, endpoint, Status.UPDATING)
+        self._work.start(endpoint.arn, self._rollout.run(region, endpoint.name))
+        return {"EndpointArn": endpoint.arn}
 
-    def _start_update(self, region: str, endpoint: Document, pending: Document) -> None:
-        endpoint.pop("FailureReason", None)
-        endpoint |= {
-            "EndpointStatus": "Updating",
-            "LastModifiedTime": self._records.now(),
-            "_pending": pending,
-        }
-        self._records.put(ENDPOINT, region, endpoint)
-        name = endpoint["EndpointName"]
-        self._work.start(endpoint["EndpointArn"], self._rollout.run(region, name))
+    def _set_status(self, region: str, endpoint: Endpoint, status: Status) -> None:
+        endpoint.status, endpoint.modified = status, self._records.now()
+        self._table.write(region, endpoint)
 
-    def _updatable(self, region: str, name: str) -> Document:
-        """Return an endpoint; raises AwsError if its status permits no update."""
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        if endpoint["EndpointStatus"] in _BUSY:
-            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-        if endpoint["EndpointStatus"] == "Failed":
-            raise invalid(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
+    def _updatable(self, region: str, name: str) -> tuple[Endpoint, Deployment]:
+        """Return an endpoint and its deployment; raises AwsError if it permits no update."""
+        endpoint = self._free(region, name)
+        if endpoint.status is Status.FAILED or endpoint.serving is None:
+            raise invalid(f'Cannot update failed endpoint "{endpoint.arn}".')
+        return endpoint, endpoint.serving
+
+    def _free(self, region: str, name: str) -> Endpoint:
+        """Return an endpoint; raises AwsError during an update or a deletion."""
+        endpoint = self._table.read(region, name)
+        if endpoint.status in BUSY:
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
         return endpoint
 
     def update_weights(self, region: str, body: Document) -> Document:
         """Set weights and instance counts of variants; if one is invalid, change none."""
-        endpoint = self._updatable(region, body["EndpointName"])
-        variants = {variant["name"]: variant for variant in endpoint["_serving"]["variants"]}
+        endpoint, serving = self._updatable(region, body["EndpointName"])
+        variants = {variant.name: variant for variant in serving.variants}
         for desired in body["DesiredWeightsAndCapacities"]:
             variant = variants.get(desired["VariantName"])
             if variant is None:
                 raise invalid(
                     f'Could not find production variant "{desired["VariantName"]}" of endpoint'
-                    f' "{endpoint["EndpointArn"]}".'
+                    f' "{endpoint.arn}".'
                 )
             _set_capacity(variant, desired)
-        if not any(variant["weight"] for variant in variants.values()):
+        if not any(variant.weight for variant in variants.values()):
             raise invalid("At least one production variant must have a weight above 0.")
-        endpoint["LastModifiedTime"] = self._records.now()
-        self._records.put(ENDPOINT, region, endpoint)
-        return {"EndpointArn": endpoint["EndpointArn"]}
+        self._set_status(region, endpoint, endpoint.status)
+        return {"EndpointArn": endpoint.arn}
 
     def delete(self, region: str, body: Document) -> None:
         """Start deleting an endpoint; requests in progress are answered first."""
-        name = body["EndpointName"]
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        if endpoint["EndpointStatus"] in _BUSY:
-            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-        endpoint |= {"EndpointStatus": "Deleting", "LastModifiedTime": self._records.now()}
-        self._records.put(ENDPOINT, region, endpoint)
-        self._work.start(endpoint["EndpointArn"], self._take_down(region, name))
+        endpoint = self._free(region, body["EndpointName"])
+        self._set_status(region, endpoint, Status.DELETING)
+        self._work.start(endpoint.arn, self._take_down(region, endpoint.name))
 
     async def _take_down(self, region: str, name: str) -> None:
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        if endpoint["_serving"]:
-            await self._pool.unload(endpoint["_serving"])
+        endpoint = self._table.read(region, name)
+        if endpoint.serving:
+            await self._pool.unload(endpoint.serving)
         await self._latency.pass_by(LatencyStep.UNDEPLOY)
-        self._records.delete(ENDPOINT, region, name)
+        self._table.delete(region, name)
 
     async def routing(self, region: str, name: str) -> Routing | None:
         """Return an endpoint's routing once it is loaded; None if no deployment serves it."""
@@ -221,27 +206,28 @@ class Endpoints:
         if routing is None or self._pool.is_loaded(routing.serving):
             return routing
         # After a restart the deployment may still be loading, or fail to load.
-        await self._work.settled(arn(region, ENDPOINT.arn, name))
+        await self._work.settled(endpoint_arn(region, name))
         routing = self._routing(region, name)
         return routing if routing and self._pool.is_loaded(routing.serving) else None
 
     def _routing(self, region: str, name: str) -> Routing | None:
-        endpoint = self._records.find(ENDPOINT, region, name)
-        if endpoint is None or endpoint["EndpointStatus"] == "Deleting" or not endpoint["_serving"]:
+        endpoint = self._table.find(region, name)
+        if endpoint is None or endpoint.status is Status.DELETING or not endpoint.serving:
             return None
-        return Routing(endpoint["_serving"], endpoint["_pending"], endpoint.get("_share", 0.0))
+        return Routing(endpoint.serving, endpoint.pending, endpoint.share)
 
 
-def _shown_deployment(deployment: Mapping[str, Any], rehearsed: Collection[str]) -> Document:
-    shown: Document = {"ProductionVariants": deployments.summaries(deployment, rehearsed)}
-    if deployment.get("shadows"):
-        shown["ShadowProductionVariants"] = deployments.summaries(
-            deployment, rehearsed, shadows=True
-        )
-    if "async" in deployment:
-        shown["AsyncInferenceConfig"] = deployment["async"]
-    if "capture" in deployment:
-        capture = deployment["capture"]
+def _shown_deployment(deployment: Deployment, rehearsed: Collection[str]) -> Document:
+    def summaries(variants: Iterable[Variant]) -> list[Document]:
+        return [deployments.summary(v, deployment.created, rehearsed) for v in variants]
+
+    shown: Document = {"ProductionVariants": summaries(deployment.variants)}
+    if deployment.shadows:
+        shown["ShadowProductionVariants"] = summaries(deployment.shadows)
+    if deployment.asynchronous is not None:
+        shown["AsyncInferenceConfig"] = deployment.asynchronous
+    if deployment.capture is not None:
+        capture = deployment.capture
         is_on = capture.get("EnableCapture", False)
         shown["DataCaptureConfig"] = {
             "EnableCapture": is_on,
@@ -253,47 +239,43 @@ def _shown_deployment(deployment: Mapping[str, Any], rehearsed: Collection[str])
     return shown
 
 
-def _pending_summary(
-    pending: Mapping[str, Any], phase: str, rehearsed: Collection[str]
-) -> Document:
-    status = [{"Status": phase, "StartTime": pending["created"]}]
+def _pending_summary(pending: Deployment, phase: str, rehearsed: Collection[str]) -> Document:
+    status = [{"Status": phase, "StartTime": pending.created}]
     return {
-        "EndpointConfigName": pending["config"],
-        "StartTime": pending["created"],
+        "EndpointConfigName": pending.config,
+        "StartTime": pending.created,
         "ProductionVariants": [
-            summary | {"VariantStatus": status}
-            for summary in deployments.summaries(pending, rehearsed)
+            deployments.summary(variant, pending.created, rehearsed) | {"VariantStatus": status}
+            for variant in pending.variants
         ],
     }
 
 
-def _set_capacity(variant: Document, desired: Mapping[str, Any]) -> None:
+def _set_capacity(variant: Variant, desired: Mapping[str, Any]) -> None:
     """Apply a DesiredWeightAndCapacity to a variant; raises AwsError."""
     changes = desired.get("ServerlessUpdateConfig")
     if changes is not None:
-        if not variant["serverless"]:
-            raise invalid(f'Production variant "{variant["name"]}" is not serverless.')
-        variant["serverless"] |= changes
-        check_serverless(variant["name"], variant["serverless"])
-    if "DesiredInstanceCount" in desired and variant["serverless"]:
-        raise invalid(f'Production variant "{variant["name"]}" has no instances: it is serverless.')
-    variant["weight"] = desired.get("DesiredWeight", variant["weight"])
-    variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+        if not variant.serverless:
+            raise invalid(f'Production variant "{variant.name}" is not serverless.')
+        variant.serverless |= changes
+        check_serverless(variant.name, variant.serverless)
+    if "DesiredInstanceCount" in desired and variant.serverless:
+        raise invalid(f'Production variant "{variant.name}" has no instances: it is serverless.')
+    variant.weight = desired.get("DesiredWeight", variant.weight)
+    variant.count = desired.get("DesiredInstanceCount", variant.count)
 
 
-def _retain_properties(
-    pending: Document, serving: Mapping[str, Any], body: Mapping[str, Any]
-) -> None:
+def _retain_properties(pending: Deployment, serving: Deployment, body: Mapping[str, Any]) -> None:
     """Keep weights, instance counts and data capture (RetainAllVariantProperties)."""
     excluded = {
         item["VariantPropertyType"] for item in body.get("ExcludeRetainedVariantProperties", [])
     }
-    current = {variant["name"]: variant for variant in serving["variants"]}
-    for variant in pending["variants"]:
-        old = current.get(variant["name"], variant)
+    current = {variant.name: variant for variant in serving.variants}
+    for variant in pending.variants:
+        old = current.get(variant.name, variant)
         if "DesiredWeight" not in excluded:
-            variant["weight"] = old["weight"]
+            variant.weight = old.weight
         if "DesiredInstanceCount" not in excluded:
-            variant["count"] = old["count"]
-    if "DataCaptureConfig" not in excluded and "capture" in serving:
-        pending["capture"] = serving["capture"]
+            variant.count = old.count
+    if "DataCaptureConfig" not in excluded and serving.capture is not None:
+        pending.capture = serving.capture

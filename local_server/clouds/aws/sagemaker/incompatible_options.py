@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..protocol.errors import invalid
+from .deployments import Deployment, Variant
 from .models import check_no_source
 
 _NOT_SERVERLESS = (
@@ -72,26 +73,24 @@ def check_shadowed_model(model: Mapping[str, Any]) -> None:
         raise invalid("A multi-model container cannot be used with ShadowProductionVariants.")
 
 
-def check_stays_async(endpoint: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def check_stays_async(endpoint: str, before: Deployment, after: Deployment) -> None:
     """Raise AwsError if an update would turn an asynchronous endpoint into a real-time one."""
-    if "async" in before and "async" not in after:
+    if before.asynchronous is not None and after.asynchronous is None:
         raise invalid(
             f"The AsyncInferenceConfig parameter cannot be removed from this endpoint {endpoint}."
         )
 
 
 def check_guarded(
-    policy: Mapping[str, Any],
-    before: Sequence[Mapping[str, Any]],
-    after: Sequence[Mapping[str, Any]],
+    policy: Mapping[str, Any], before: Sequence[Variant], after: Sequence[Variant]
 ) -> None:
     """Raise AwsError if a DeploymentConfig cannot move between the variants of two deployments."""
-    if {variant["name"] for variant in before} != {variant["name"] for variant in after}:
+    if {variant.name for variant in before} != {variant.name for variant in after}:
         raise invalid(
             "The new endpoint configuration must have the same variant names as the old one when"
             " a DeploymentConfig is specified."
         )
-    if "RollingUpdatePolicy" in policy and (len(after) > 1 or after[0]["serverless"]):
+    if "RollingUpdatePolicy" in policy and (len(after) > 1 or after[0].serverless):
         raise invalid(
             "RollingUpdatePolicy is not supported for serverless and multi-variant endpoints."
         )

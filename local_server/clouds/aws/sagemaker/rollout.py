@@ -1,24 +1,21 @@
 """Endpoint updates: load the new fleet, shift traffic to it step by step, or roll back.
 
-The endpoint's document records the progress: `_pending` is the new deployment, `_share` its part of
-the traffic. After a restart an unfinished update starts again from its beginning.
+The stored endpoint records the progress: the pending deployment and its share of the traffic. After
+a restart an unfinished update starts again from its beginning.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from ...latency import Latency
 from ...latency import Step as LatencyStep
-from ...resources import Document
 from ..cloudwatch_alarms import Alarms
-from . import deployments
 from .container_pool import ContainerPool
-from .deployments import DeploymentError
-from .records import ENDPOINT, Records
+from .deployments import Deployment, DeploymentError
+from .endpoint_table import Endpoint, EndpointTable, Status
+from .records import Records
 from .traffic import Policy, Step, read_policy
 
 logger = logging.getLogger(__name__)
@@ -35,6 +32,7 @@ class Rollout:
         self, records: Records, pool: ContainerPool, alarms: Alarms, latency: Latency
     ) -> None:
         self._records = records
+        self._table = EndpointTable(records)
         self._pool = pool
         self._alarms = alarms
         self._latency = latency
@@ -42,15 +40,15 @@ class Rollout:
 
     async def run(self, region: str, name: str) -> None:
         """Load the pending deployment and switch to it, or keep the serving one."""
-        self._note(region, name, _share=0.0)
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        pending, serving = endpoint["_pending"], endpoint["_serving"]
+        with self._table.changing(region, name) as endpoint:
+            endpoint.share = 0.0
+        pending, serving = endpoint.pending, endpoint.serving
+        assert pending is not None
         await self._latency.pass_by(LatencyStep.DEPLOY)
         try:
             await self._pool.load(pending)
         except DeploymentError as error:
-            status = "InService" if serving else "Failed"
-            self._settle(region, name, {"EndpointStatus": status, "FailureReason": error.message})
+            self._settle(region, name, failure=error.message)
             return
         if serving:
             try:
@@ -58,26 +56,19 @@ class Rollout:
             except RollbackError as error:
                 await self._roll_back(region, name, pending, str(error))
                 return
-        self._settle(
-            region,
-            name,
-            {
-                "EndpointStatus": "InService",
-                "EndpointConfigName": pending["config"],
-                "_serving": pending,
-            },
-        )
+        self._settle(region, name, serving=pending)
         if serving:
             await self._pool.unload(serving)
 
     async def _shift(
-        self, region: str, name: str, pending: Mapping[str, Any], serving: Mapping[str, Any]
+        self, region: str, name: str, pending: Deployment, serving: Deployment
     ) -> None:
         """Shift traffic to the pending deployment; raises RollbackError on failure or alarm."""
-        policy = read_policy(pending.get("policy", {}), deployments.instances(serving))
+        policy = read_policy(pending.policy, serving.instances)
         end = self._now() + policy.limit_seconds
         for step in policy.steps:
-            self._note(region, name, _share=step.share, _phase="ActivatingTraffic")
+            with self._table.changing(region, name) as endpoint:
+                endpoint.share, endpoint.phase = step.share, "ActivatingTraffic"
             logger.info("%s: %.0f %% of the traffic goes to the update", name, step.share * 100)
             await self._watch(region, name, pending, policy, step.seconds, end)
         await self._watch(region, name, pending, policy, policy.bake_seconds, end)
@@ -86,7 +77,7 @@ class Rollout:
         self,
         region: str,
         name: str,
-        pending: Mapping[str, Any],
+        pending: Deployment,
         policy: Policy,
         seconds: float,
         end: float,
@@ -94,7 +85,8 @@ class Rollout:
         """Wait for `seconds`; raises RollbackError on a failure, an alarm or the timeout."""
         if not await self._pool.is_healthy(pending):
             raise RollbackError("The new fleet did not pass the ping health check.")
-        self._note(region, name, _phase="Baking")
+        with self._table.changing(region, name) as endpoint:
+            endpoint.phase = "Baking"
         firing = await self._wait(region, policy.alarms, min(seconds, end - self._now()))
         if firing:
             raise RollbackError(
@@ -119,39 +111,44 @@ class Rollout:
                 await asyncio.gather(timer, alarm, return_exceptions=True)
         return self._alarms.firing(region, alarms)
 
-    async def _roll_back(
-        self, region: str, name: str, pending: Mapping[str, Any], reason: str
-    ) -> None:
+    async def _roll_back(self, region: str, name: str, pending: Deployment, reason: str) -> None:
         logger.warning("%s: the update is rolled back: %s", name, reason)
-        self._note(region, name, EndpointStatus="RollingBack", FailureReason=reason)
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        count = deployments.instances(endpoint["_serving"])
-        for step in self._rollback_steps(read_policy(pending.get("policy", {}), count), endpoint):
-            self._note(region, name, _share=step.share)
+        with self._table.changing(region, name) as endpoint:
+            endpoint.status, endpoint.failure = Status.ROLLING_BACK, reason
+        for step in _rollback_steps(endpoint, pending):
+            with self._table.changing(region, name) as endpoint:
+                endpoint.share = step.share
             if step.seconds:
                 await self._clock.sleep(step.seconds)
-        self._settle(region, name, {"EndpointStatus": "InService", "FailureReason": reason})
+        self._settle(region, name, failure=reason)
         await self._pool.unload(pending)
-
-    def _rollback_steps(self, policy: Policy, endpoint: Mapping[str, Any]) -> list[Step]:
-        return [step for step in policy.rollback if step.share < endpoint["_share"]]
 
     def abandon_rollback(self, region: str, name: str) -> None:
         """Finish the rollback that an earlier process started: none of its containers runs now."""
-        reason = self._records.stored(ENDPOINT, region, name)["FailureReason"]
-        self._settle(region, name, {"EndpointStatus": "InService", "FailureReason": reason})
+        self._settle(region, name, failure=self._table.read(region, name).failure)
 
-    def _note(self, region: str, name: str, **changes: object) -> None:
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        self._records.put(ENDPOINT, region, endpoint | changes)
-
-    def _settle(self, region: str, name: str, changes: Document) -> None:
-        endpoint = self._records.stored(ENDPOINT, region, name)
-        endpoint.pop("FailureReason", None)
+    def _settle(
+        self,
+        region: str,
+        name: str,
+        *,
+        serving: Deployment | None = None,
+        failure: str | None = None,
+    ) -> None:
+        """End an update, with a new serving deployment or with the reason of its failure."""
         # A single write: no request sees the share without its deployment.
-        settled = {"_pending": None, "_share": 0.0, "_phase": None}
-        now = {"LastModifiedTime": self._records.now()}
-        self._records.put(ENDPOINT, region, endpoint | settled | now | changes)
+        with self._table.changing(region, name) as endpoint:
+            if serving is not None:
+                endpoint.serving, endpoint.config = serving, serving.config
+            endpoint.status = Status.IN_SERVICE if endpoint.serving else Status.FAILED
+            endpoint.failure, endpoint.modified = failure, self._records.now()
+            endpoint.pending, endpoint.share, endpoint.phase = None, 0.0, None
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _rollback_steps(endpoint: Endpoint, pending: Deployment) -> list[Step]:
+    instances = endpoint.serving.instances if endpoint.serving else 0
+    policy = read_policy(pending.policy, instances)
+    return [step for step in policy.rollback if step.share < endpoint.share]

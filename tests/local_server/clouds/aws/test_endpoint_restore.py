@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 from cloudserve.local_server.clouds.aws.cloudwatch_alarms import Alarms
-from cloudserve.local_server.clouds.aws.sagemaker.deployments import DeploymentError
+from cloudserve.local_server.clouds.aws.sagemaker.deployments import (
+    Deployment,
+    DeploymentError,
+    Variant,
+)
+from cloudserve.local_server.clouds.aws.sagemaker.endpoint_table import Endpoint, EndpointTable
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Endpoints
 from cloudserve.local_server.clouds.aws.sagemaker.records import CONFIG, ENDPOINT, MODEL, Records
 from cloudserve.local_server.clouds.aws.sagemaker.rollout import Rollout
@@ -28,14 +33,14 @@ class LostModels:
 
     async def load(self, deployment) -> None:
         await self.go_on.wait()
-        if deployment["id"] == SERVED:
+        if deployment.id == SERVED:
             raise DeploymentError("the model data is gone")
 
     async def unload(self, deployment) -> None:
         """Do nothing: the test's deployments are empty."""
 
     async def is_healthy(self, deployment) -> bool:
-        return deployment["id"] != SERVED
+        return deployment.id != SERVED
 
 
 @pytest.fixture
@@ -59,16 +64,22 @@ def records(tmp_path):
     config = {"EndpointConfigName": "c", "ProductionVariants": [variant]}
     records.create(CONFIG, REGION, "c", config, [])
     served = {"id": SERVED, "config": "c", "created": 0.0, "variants": []}
-    endpoint = {"EndpointStatus": "InService", "_serving": served, "_pending": None}
+    endpoint = {
+        "EndpointConfigName": "c",
+        "EndpointStatus": "InService",
+        "LastModifiedTime": 0.0,
+        "_serving": served,
+        "_pending": None,
+    }
     records.create(ENDPOINT, REGION, "e", endpoint, [])
     yield records
     resources.close()
 
 
-def restored(records, meanwhile) -> dict | None:
-    """Restore the endpoint, call an operation during the load, and return its final document."""
+def restored(records, meanwhile) -> Endpoint | None:
+    """Restore the endpoint, call an operation during the load, and return its final state."""
 
-    async def scenario() -> dict | None:
+    async def scenario() -> Endpoint | None:
         loader, work = LostModels(), BackgroundTasks()
         alarms = Alarms(records.resources, records.now)
         rollout = Rollout(records, loader, alarms, INSTANT)
@@ -79,23 +90,21 @@ def restored(records, meanwhile) -> dict | None:
         loader.go_on.set()
         await work.settled(f"arn:aws:sagemaker:{REGION}:000000000000:endpoint/e")
         await work.close()
-        return records.find(ENDPOINT, REGION, "e")
+        return EndpointTable(records).find(REGION, "e")
 
     return asyncio.run(scenario())
 
 
 def test_one_that_does_not_load_is_failed(records):
     endpoint = restored(records, lambda _: None)
-    assert endpoint["EndpointStatus"] == "Failed"
-    assert endpoint["FailureReason"] == "the model data is gone"
+    assert (endpoint.status, endpoint.failure) == ("Failed", "the model data is gone")
 
 
 def test_an_update_asked_for_meanwhile_is_carried_out(records):
     asked = {"EndpointName": "e", "EndpointConfigName": "c"}
     endpoint = restored(records, lambda endpoints: endpoints.update(REGION, asked))
-    assert (endpoint["EndpointStatus"], endpoint["_pending"]) == ("InService", None)
-    assert endpoint["_serving"]["id"] != SERVED
-    assert "FailureReason" not in endpoint
+    assert (endpoint.status, endpoint.pending, endpoint.failure) == ("InService", None, None)
+    assert endpoint.serving.id != SERVED
 
 
 def test_a_deletion_requested_during_the_reload_is_carried_out(records):
@@ -107,13 +116,48 @@ def test_an_unfinished_rollback_is_finished(records):
     rolling = {
         "EndpointStatus": "RollingBack",
         "FailureReason": "an alarm went off",
-        "_pending": {"id": "new", "variants": []},
+        "_pending": {"id": "new", "config": "c", "created": 1.0, "variants": []},
         "_share": 0.5,
     }
     records.put(ENDPOINT, REGION, served | rolling | {"_serving": served["_serving"] | {"id": "x"}})
     endpoint = restored(records, lambda _: None)
-    assert (endpoint["EndpointStatus"], endpoint["FailureReason"]) == (
-        "InService",
-        "an alarm went off",
+    assert (endpoint.status, endpoint.failure) == ("InService", "an alarm went off")
+    assert (endpoint.pending, endpoint.share) == (None, 0.0)
+
+
+def test_an_endpoint_of_an_older_data_folder_is_read(records):
+    old = {
+        "EndpointConfigName": "c",
+        "EndpointStatus": "InService",
+        "LastModifiedTime": 1.5,
+        "_serving": {
+            "id": "i",
+            "config": "c",
+            "created": 1,
+            "variants": [
+                {
+                    "name": "v",
+                    "weight": 1,
+                    "count": 2,
+                    "serverless": None,
+                    "container": {"Image": IMAGE},
+                }
+            ],
+            "async": {"OutputConfig": {"S3OutputPath": "s3://b/out"}},
+        },
+        "_pending": None,
+        "_share": 0.0,
+        "_phase": None,
+    }
+    records.create(ENDPOINT, REGION, "old", old, [])
+    endpoint = EndpointTable(records).read(REGION, "old")
+    variant = Variant(name="v", weight=1.0, count=2, container={"Image": IMAGE})
+    assert endpoint.serving == Deployment(
+        id="i",
+        config="c",
+        created=1.0,
+        variants=[variant],
+        asynchronous={"OutputConfig": {"S3OutputPath": "s3://b/out"}},
     )
-    assert (endpoint["_pending"], endpoint["_share"]) == (None, 0.0)
+    assert (variant.region, endpoint.serving.instances) == (REGION, 2)
+    assert "_serving" not in endpoint.shown()

@@ -16,6 +16,7 @@ from cloudserve.local_server.clouds.aws.runtime.invoker import (
     InvokeRequest,
     ModelRefusalError,
 )
+from cloudserve.local_server.clouds.aws.sagemaker.deployments import Deployment, Variant
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Routing
 from cloudserve.local_server.container import Invocation
 from hypothesis import given
@@ -95,8 +96,8 @@ class Nobody:
     hosted = None
 
     async def routing(self, region, endpoint) -> Routing:
-        variant = {"name": "main", "weight": 1.0, "serverless": None}
-        return Routing({"id": "d", "variants": [variant]})
+        variant = Variant(name="main", weight=1.0, container={})
+        return Routing(Deployment(id="d", config="c", created=0.0, variants=[variant]))
 
     def hold(self, key):
         return contextlib.nullcontext(self)

@@ -6,15 +6,16 @@ from collections import Counter
 import pytest
 from cloudserve.local_server.clouds.aws.protocol.errors import AwsError
 from cloudserve.local_server.clouds.aws.runtime.invoker import pick
+from cloudserve.local_server.clouds.aws.sagemaker.deployments import Variant
 
 
-def variants(**weights: float) -> list[dict]:
-    return [{"name": name, "weight": weight} for name, weight in weights.items()]
+def variants(**weights: float) -> list[Variant]:
+    return [Variant(name=name, weight=weight, container={}) for name, weight in weights.items()]
 
 
 def test_a_seed_fixes_the_draws():
     rng, choices = random.Random(11), variants(a=9, b=1)
-    drawn = Counter(pick(choices, rng)["name"] for _ in range(1000))
+    drawn = Counter(pick(choices, rng).name for _ in range(1000))
     again = random.Random(11)
     assert drawn == Counter("ab"[again.random() * 10 >= 9] for _ in range(1000))
     assert abs(drawn["b"] - 100) < 3 * 9.5
@@ -22,7 +23,7 @@ def test_a_seed_fixes_the_draws():
 
 def test_a_weight_of_zero_is_never_drawn():
     rng = random.Random(3)
-    drawn = {pick(variants(a=0, b=1, c=0), rng)["name"] for _ in range(1000)}
+    drawn = {pick(variants(a=0, b=1, c=0), rng).name for _ in range(1000)}
     assert drawn == {"b"}
 
 
