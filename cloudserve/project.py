@@ -84,6 +84,20 @@ class Project:
         return replace(target, project=self.name, siblings=siblings)
 
 
+def find_project_file(folder: Path) -> Path:
+    """Return the nearest `cloudserve.yaml`, in a folder or above it in the same Git repository.
+
+    Without one, return the path that it would have in the folder. Folders above the repository are
+    not searched: a project file names commands to run, and such a file may be another user's.
+    """
+    places = (folder, *folder.parents)
+    root = next((number for number, place in enumerate(places) if (place / ".git").exists()), 0)
+    for place in places[: root + 1]:
+        if (place / DEFAULT_FILE).exists():
+            return Path(os.path.relpath(place / DEFAULT_FILE, folder))
+    return Path(DEFAULT_FILE)
+
+
 def load_project(
     path: Path | str = DEFAULT_FILE,
     *,

@@ -26,7 +26,7 @@ GROUPS = {
         "rollback": ("rollback", "Send the traffic back to the previous version."),
         "undeploy": ("undeploy", "Remove versions, or a whole model, from a target."),
         "status": ("status", "Show a model's versions and traffic on a target."),
-        "history": ("history", "Show a model's releases: who, what, when, which digest."),
+        "history": ("history", "Show a model's releases: who, what, when."),
     },
     "Use": {
         "predict": ("predict", "Send a request to a deployed model."),

@@ -6,27 +6,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from enum import IntEnum
+from dataclasses import dataclass
 
 import click
 
 from cloudserve import errors
 from cloudserve.cli.command_tree import cli
-
-
-class Exit(IntEnum):
-    """The exit codes, as documented in docs/reference/exit-codes.md."""
-
-    OK = 0
-    BUG = 1
-    USAGE = 2
-    MODEL = 3
-    REMOTE = 4
-    CONFLICT = 5
-    CHECK = 6
-    PENDING = 10
-    INTERRUPTED = 130
-
+from cloudserve.cli.exits import Exit
 
 # The first matching class decides.
 CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
@@ -38,6 +24,35 @@ CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as it is printed: three lines for people, or one JSON object for programs."""
+
+    code: Exit
+    message: str
+    where: str | None = None
+    hint: str | None = None
+    request_id: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines for people."""
+        fields = {"where": self.where, "request": self.request_id, "to do": self.hint}
+        details = [f"  {name}: {text}" for name, text in fields.items() if text]
+        begin = "" if self.code is Exit.INTERRUPTED else "error: "
+        return [f"{begin}{self.message}", *details, *(f"  {note}" for note in self.notes)]
+
+    @property
+    def document(self) -> bytes:
+        """Return the object for programs, on one line."""
+        import msgspec
+
+        fields = {"message": self.message, "where": self.where, "hint": self.hint}
+        rest = {"request_id": self.request_id, "notes": self.notes, "exit_code": self.code}
+        return msgspec.json.encode({"error": fields | rest})
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are printed on stderr."""
     debug = "--debug" in arguments or bool(os.environ.get("CLOUDSERVE_DEBUG"))
@@ -47,70 +62,57 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit:
         # Click exits when the reader of a pipe closes it (`| head`), and after shell completion.
         return Exit.OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show(sys.stderr)
+        return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is printed here
-        return _report(error, debug=debug)
+        failure = _failure(error)
+        if debug and not isinstance(error, click.ClickException | click.Abort | KeyboardInterrupt):
+            traceback.print_exception(error)
+        for line in [failure.document] if _wants_json(arguments) else failure.lines:
+            click.echo(line, err=True)
+        return failure.code
     return code if isinstance(code, int) else Exit.OK
 
 
-def _report(error: BaseException, *, debug: bool) -> int:
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether the result was asked for as JSON; also for a command that cannot be parsed."""
+    for number, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument in {"-ojson", "--output=json"}:
+            return True
+        if argument in {"-o", "--output"}:
+            return arguments[number + 1 : number + 2] == ["json"]
+    return os.environ.get("CLOUDSERVE_OUTPUT") == "json"
+
+
+def _failure(error: BaseException) -> Failure:
     match error:
-        case click.exceptions.NoArgsIsHelpError():
-            error.show(sys.stderr)
-            return Exit.USAGE
         case click.ClickException():
-            return _report_usage(error)
+            return _usage_failure(error)
         case KeyboardInterrupt() | click.Abort():
-            _print_lines("interrupted", *_notes(error))
-            return Exit.INTERRUPTED
+            return Failure(Exit.INTERRUPTED, "interrupted", notes=_notes(error))
         case errors.CloudserveError():
-            return _report_expected(error, debug=debug)
-    return _report_bug(error, debug=debug)
+            code = next((code for kind, code in CODES if isinstance(error, kind)), Exit.BUG)
+            request_id = error.request_id if isinstance(error, errors.RemoteError) else None
+            return Failure(code, error.message, error.where, error.hint, request_id, _notes(error))
+    bug = "this is a bug in cloudserve; report it with the traceback of `cloudserve --debug …`"
+    return Failure(Exit.BUG, f"{type(error).__name__}: {error}", notes=(bug, *_notes(error)))
 
 
-def _report_usage(error: click.ClickException) -> int:
+def _usage_failure(error: click.ClickException) -> Failure:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "cloudserve"
     message = error.format_message()
-    _print_lines(
-        f"error: {message[:1].lower()}{message[1:]}",
-        f"  where: {command}",
-        f"  to do: {command} --help",
-    )
-    return Exit.USAGE
+    return Failure(Exit.USAGE, f"{message[:1].lower()}{message[1:]}", command, f"{command} --help")
 
 
-def _report_expected(error: errors.CloudserveError, *, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    where = [f"  where: {error.where}"] if error.where else []
-    hint = [f"  to do: {error.hint}"] if error.hint else []
-    request_id = error.request_id if isinstance(error, errors.RemoteError) else None
-    request = [f"  request: {request_id}"] if request_id else []
-    _print_lines(f"error: {error.message}", *where, *request, *hint, *_notes(error))
-    return next((code for kind, code in CODES if isinstance(error, kind)), Exit.BUG)
-
-
-def _report_bug(error: BaseException, *, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    _print_lines(
-        f"error: {type(error).__name__}: {error}",
-        "  this is a bug in cloudserve; report it with the traceback of `cloudserve --debug …`",
-        *_notes(error),
-    )
-    return Exit.BUG
-
-
-def _notes(error: BaseException | None) -> list[str]:
+def _notes(error: BaseException | None) -> tuple[str, ...]:
     # Include the notes of causes: Click turns Ctrl-C into an Abort, a second one hides the first.
     lines: list[str] = []
     while error is not None:
         notes = getattr(error, "__notes__", [])
-        lines += [f"  {line}" for note in notes for line in note.splitlines()]
+        lines += [line for note in notes for line in note.splitlines()]
         error = error.__cause__ or error.__context__
-    return lines
-
-
-def _print_lines(*lines: str) -> None:
-    for line in lines:
-        click.echo(line, err=True)
+    return tuple(lines)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cloudserve.errors import CloudserveError
+from cloudserve.errors import CloudserveError, UserError
 from cloudserve.storage.events import Reporter
 
 if TYPE_CHECKING:
@@ -56,26 +56,31 @@ def deny_ops_option(default: str) -> Callable[[Function], Function]:
     )
 
 
+def _find_project_file() -> Path:
+    from cloudserve.project import find_project_file
+
+    return find_project_file(Path.cwd())
+
+
 project_option = click.option(
     "--project",
     "project_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    default=Path("cloudserve.yaml"),
+    default=_find_project_file,
     envvar="CLOUDSERVE_PROJECT",
     show_envvar=True,
-    show_default=True,
+    show_default="cloudserve.yaml, here or above in the Git repository",
     help="The project file.",
 )
 target_option = click.option(
     "--target",
     "-t",
-    required=True,
     metavar="NAME",
     envvar="CLOUDSERVE_TARGET",
     show_envvar=True,
     shell_complete=names_of("targets"),
-    help="A target of the project file.",
+    help="A target of the project file; may be left out if there is only one.",
 )
 set_option = click.option(
     "--set",
@@ -141,12 +146,29 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def with_subject(
-        *, model: str, target: str, project_file: Path, settings: tuple[str, ...], **rest: Any
+        *,
+        model: str,
+        target: str | None,
+        project_file: Path,
+        settings: tuple[str, ...],
+        **rest: Any,
     ) -> None:
-        command(subject=Subject(model, target, project_file, settings), **rest)
+        chosen = target or _only_target(load(project_file, settings))
+        command(subject=Subject(model, chosen, project_file, settings), **rest)
 
     model_argument = click.argument("model", shell_complete=names_of("models"))
     return model_argument(target_option(with_subject))
+
+
+def _only_target(project: Project) -> str:
+    names = [f"`{name}`" for name in project.targets]
+    if len(names) == 1:
+        return next(iter(project.targets))
+    raise UserError(
+        f"a target is needed: the project has {' and '.join(names) or 'none'}",
+        where=str(project.path),
+        hint="--target NAME, or CLOUDSERVE_TARGET" if names else "add one below `targets:`",
+    )
 
 
 def project_options(command: Function) -> Function:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ProjectError, UserError
-from cloudserve.project import load_project
+from cloudserve.project import find_project_file, load_project
 
 GOOD = """\
 models:
@@ -258,3 +258,35 @@ def test_any_text_is_loaded_or_a_project_error(tmp_path_factory, text):
         load_project(path)
     except ProjectError as error:
         assert str(path) in str(error.where)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Give a Git repository with a project file, inside a folder with another one."""
+    (tmp_path / "cloudserve.yaml").touch()
+    repository = tmp_path / "repository"
+    (repository / ".git").mkdir(parents=True)
+    (repository / "models" / "line").mkdir(parents=True)
+    return repository
+
+
+def test_the_project_file_is_found_above_a_folder_of_the_repository(repository):
+    (repository / "cloudserve.yaml").touch()
+    assert find_project_file(repository) == Path("cloudserve.yaml")
+    assert find_project_file(repository / "models" / "line") == Path("../../cloudserve.yaml")
+
+
+def test_the_nearest_project_file_is_used(repository):
+    (repository / "cloudserve.yaml").touch()
+    (repository / "models" / "cloudserve.yaml").touch()
+    assert find_project_file(repository / "models" / "line") == Path("../cloudserve.yaml")
+
+
+def test_a_project_file_outside_the_repository_is_not_used(repository):
+    assert find_project_file(repository / "models") == Path("cloudserve.yaml")
+
+
+def test_nothing_above_a_folder_without_a_repository_is_used(tmp_path):
+    (tmp_path / "cloudserve.yaml").touch()
+    (tmp_path / "models").mkdir()
+    assert find_project_file(tmp_path / "models") == Path("cloudserve.yaml")

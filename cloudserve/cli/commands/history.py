@@ -13,7 +13,7 @@ from cloudserve.release.traffic import ALL
 if TYPE_CHECKING:
     from cloudserve.release.state.ledger import Release
 
-COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME", "DIGEST")
+COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME")
 
 
 @click.command("history")
@@ -33,12 +33,14 @@ def command(
     limit: int,
     output: str,
 ) -> None:
-    """Show a model's releases: who, what, when, which digest."""
+    """Show a model's releases: who, what, when."""
     # Read one more than is shown, to know whether there are more.
     releases = subject.releases().history(limit + 1 if limit else None)
     shown = releases[-limit:]
     title = f"{subject}: {_count(len(shown), more=len(releases) > len(shown))}"
-    print_report(Report(shown, (Table(COLUMNS, [_row(entry) for entry in shown], title),)), output)
+    errors = {number: entry.error for number, entry in enumerate(shown) if entry.error}
+    table = Table(COLUMNS, [_row(entry) for entry in shown], title, errors)
+    print_report(Report(shown, (table,)), output)
 
 
 def _count(releases: int, *, more: bool) -> str:
@@ -55,7 +57,6 @@ def _row(release: Release) -> tuple[str, ...]:
         ", ".join(release.removes) or release.revision or "-",
         release.previous or "-",
         _outcome(release),
-        release.digest[:16],
     )
 
 
@@ -73,6 +74,6 @@ def _outcome(release: Release) -> str:
         case "superseded":
             return f"cut off, then {release.superseded_by} by {release.ended_by}"
         case "stopped":
-            return f"stopped: {release.error}"
+            return "stopped"
         case _:
             return f"unfinished, {counted(len(release.steps), 'step')} done"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cloudserve.cli.exits import Exit
 from cloudserve.cli.options import Subject, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
 
@@ -13,7 +14,14 @@ from cloudserve.cli.render.report import output_option, print_report
 @project_options
 @output_option
 def command(*, subject: Subject, output: str) -> None:
-    """Show a model's versions and traffic on a target."""
-    from cloudserve.cli.render.deployment import deployment_report
+    """Show a model's versions and traffic on a target.
 
-    print_report(deployment_report(subject.releases().status()), output)
+    Exits with 4 if the endpoint has failed.
+    """
+    from cloudserve.cli.render.deployment import deployment_report
+    from cloudserve.release.nouns import State
+
+    deployment = subject.releases().status()
+    print_report(deployment_report(deployment), output)
+    if deployment.state is State.FAILED:
+        click.get_current_context().exit(Exit.REMOTE)

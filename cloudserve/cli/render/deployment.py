@@ -9,7 +9,7 @@ from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
 from cloudserve.release.service import Outcome
 from cloudserve.release.traffic import ALL
 
-COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST")
+COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED")
 
 
 def deployment_report(deployment: Deployment) -> Report:
@@ -80,19 +80,13 @@ def _headline(deployment: Deployment) -> str:
 def _table(deployment: Deployment, title: str) -> Table:
     ordered = sorted(deployment.revisions, key=lambda d: (d.revision.number, str(d.created)))
     rows = [_row(d, deployment.traffic.get(d.revision.id, 0.0)) for d in ordered]
-    return Table(COLUMNS, rows, title)
+    notes = {number: d.reason for number, d in enumerate(ordered) if d.reason}
+    return Table(COLUMNS, rows, title, notes)
 
 
 def _row(deployed: Deployed, share: float) -> tuple[str, ...]:
-    reason = f": {deployed.reason}" if deployed.reason else ""
     created = f"{deployed.created:%Y-%m-%d %H:%M:%S}" if deployed.created else "-"
-    return (
-        deployed.revision.id,
-        f"{deployed.state}{reason}",
-        f"{share:.0%}",
-        created,
-        deployed.revision.digest[:16],
-    )
+    return (deployed.revision.id, deployed.state, f"{share:.0%}", created)
 
 
 def _document(deployment: Deployment) -> dict[str, Any]:

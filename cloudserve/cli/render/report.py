@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +13,7 @@ import msgspec
 
 from cloudserve.errors import UserError
 
+_INDENT = "  "
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -21,6 +24,8 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     title: str = ""
+    notes: Mapping[int, str] = field(default_factory=dict)
+    """Texts, by the number of the row that they are shown below: they may be longer than a cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,21 @@ def print_result(result: str | bytes) -> None:
 def _lines(table: Table) -> list[str]:
     if not table.rows and table.title:
         return [table.title]
-    # A platform's reason may span lines; a row must not.
+    # A name may span lines; a row must not.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
-    return [line.rstrip() for line in ([table.title] if table.title else []) + lines]
+    head, *rows = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
+    lines = [*([table.title] if table.title else []), head]
+    for number, row in enumerate(rows):
+        lines += [row, *_wrapped(table.notes.get(number, ""))]
+    return [line.rstrip() for line in lines]
+
+
+def _wrapped(note: str) -> list[str]:
+    """Return a platform's text, indented and as wide as the terminal."""
+    width = max(40, shutil.get_terminal_size((100, 24)).columns) - len(_INDENT)
+    lines = textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
+    return [f"{_INDENT}{line}" for line in lines]
 
 
 def counted(number: int, noun: str) -> str:

@@ -58,7 +58,7 @@ def test_deploy_prints_progress_on_stderr_and_the_result_on_stdout(project, caps
     lines = out.splitlines()
     assert lines[0].startswith("half v123-")
     assert lines[0].endswith("on here: deployed, live")
-    assert lines[1].split() == ["REVISION", "STATE", "TRAFFIC", "CREATED", "DIGEST"]
+    assert lines[1].split() == ["REVISION", "STATE", "TRAFFIC", "CREATED"]
     assert err.startswith("memory · offline http://127.0.0.1:8900\nupload ")
 
 
@@ -225,7 +225,7 @@ def test_an_unfinished_release_is_shown_with_its_completed_steps(project, platfo
     assert on_target("deploy") == 4
     capsys.readouterr()
     on_target("history")
-    assert "  unfinished, 1 step done  " in capsys.readouterr().out
+    assert "  unfinished, 1 step done\n" in capsys.readouterr().out
 
 
 def completed(*arguments, begun=""):

@@ -1,5 +1,6 @@
 """Failures: an exit code, and the error, its location and a hint on stderr."""
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,52 @@ def test_an_expected_failure_prints_error_location_and_hint(project, capsys):
         "  where: cloudserve.yaml\n"
         "  to do: did you mean `here`?\n"
     )
+
+
+@pytest.mark.parametrize("option", [["-o", "json"], ["-ojson"], ["--output=json"]])
+def test_an_error_is_json_where_the_result_would_be(project, capsys, option):
+    assert run(["deploy", "half", "--target", "hare", *option]) == 2
+    assert json.loads(capsys.readouterr().err) == {
+        "error": {
+            "message": "the project has no target `hare`",
+            "where": "cloudserve.yaml",
+            "hint": "did you mean `here`?",
+            "request_id": None,
+            "notes": [],
+            "exit_code": 2,
+        }
+    }
+
+
+def test_an_error_is_json_by_the_variable_too_even_a_usage_error(capsys, monkeypatch):
+    monkeypatch.setenv("CLOUDSERVE_OUTPUT", "json")
+    assert run(["inspct"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert (error["where"], error["exit_code"]) == ("cloudserve", 2)
+
+
+def test_the_only_target_may_be_left_out(project, capsys):
+    assert run(["deploy", "half"]) == 0
+    assert "on here: deployed, live" in capsys.readouterr().out
+
+
+def test_several_targets_are_named_if_none_is_given(project, capsys):
+    file = project / "cloudserve.yaml"
+    file.write_text(file.read_text() + "  there:\n    provider: memory\n")
+    assert run(["deploy", "half"]) == 2
+    assert capsys.readouterr().err == (
+        "error: a target is needed: the project has `here` and `there`\n"
+        "  where: cloudserve.yaml\n"
+        "  to do: --target NAME, or CLOUDSERVE_TARGET\n"
+    )
+
+
+def test_a_command_in_a_folder_of_the_repository_finds_the_project(project, capsys, monkeypatch):
+    (project / ".git").mkdir()
+    (project / "notes").mkdir()
+    monkeypatch.chdir(project / "notes")
+    assert run(["status", "half"]) == 0
+    assert "half on here: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

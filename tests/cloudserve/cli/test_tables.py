@@ -1,0 +1,53 @@
+"""Tables for people: long texts of a platform are below their row, as wide as the terminal."""
+
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from cloudserve.cli.errors import run
+from cloudserve.cli.render.report import Report, Table, print_report
+from cloudserve.release.nouns import Deployed, Deployment, Reading, Revision, State
+
+REASON = (
+    "Failed to load model: Op type not registered 'MyOp' in binary running on host. Make sure the "
+    "Op and Kernel are registered in the binary running in this process."
+)
+
+
+@pytest.fixture
+def failed(project, platform, monkeypatch):
+    """Make the platform's endpoint one that failed."""
+    revision = Revision(1, "0f3c5a9b7d21" + "0" * 52)
+    deployed = Deployed(revision, State.FAILED, "mem://bucket/1", reason=REASON)
+    deployment = Deployment("half", "here", (deployed,), state=State.FAILED)
+    monkeypatch.setattr(platform, "read", lambda model: Reading(deployment), raising=False)
+    return deployment
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_reason_is_below_its_row_within_the_width(failed, capsys, monkeypatch, columns):
+    size = os.terminal_size((columns, 24))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda default: size)
+    run(["status", "half"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:3] == [
+        "REVISION         STATE   TRAFFIC  CREATED",
+        "v1-0f3c5a9b7d21  failed  0%       -",
+    ]
+    assert " ".join(line.strip() for line in lines[3:]) == REASON
+    assert all(line.startswith("  ") and len(line) <= columns for line in lines[3:])
+
+
+def test_status_exits_with_4_if_the_endpoint_failed(failed, platform, monkeypatch, capsys):
+    assert run(["status", "half"]) == 4
+    assert run(["status", "half", "-o", "json"]) == 4
+    ready = replace(failed, state=State.READY)
+    monkeypatch.setattr(platform, "read", lambda model: Reading(ready))
+    assert run(["status", "half"]) == 0
+
+
+def test_a_line_break_in_a_cell_does_not_break_the_row(capsys):
+    print_report(Report(None, (Table(("A", "B"), [("1\n2", "3")]),)), "table")
+    assert capsys.readouterr().out == "A    B\n1 2  3\n"
