@@ -181,7 +181,7 @@ def _write_page(file: Path, result: Result) -> None:
 
 def _exit_code(result: Result) -> int | None:
     """Return 130 after an interrupt; raise the error of a failed measurement."""
-    from cloudserve.cli.errors import Exit
+    from cloudserve.cli.exits import Exit
 
     if result.interrupted:
         print_progress("interrupted: the result covers the time until then")

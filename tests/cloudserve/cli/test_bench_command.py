@@ -104,7 +104,7 @@ def test_a_server_that_is_killed_exits_with_4_after_the_result(shared_models, st
         out, err = process.communicate()
     assert process.returncode == 4
     assert json.loads(out)["answered"] > 0
-    assert re.search(r"error: the server stopped answering: connection refused, \d+\.\d s", err)
+    assert re.search(r"the server stopped answering: connection refused, \d+\.\d s", err)
 
 
 def test_failed_requests_exit_with_6_after_the_result(half, tmp_path, capsys):
