@@ -12,10 +12,10 @@ from ..google.common.etag import check_etag
 from ..latency import Step
 from ..model_hosting import ModelHosting
 from ..resources import Document
-from .deployment.deployments import serving_key
+from .deployment.deployments import Deploy, serving_key
 from .deployment.traffic import check_split
 from .listing import Listing
-from .operations import EMPTY, Operations, Outcome, Runner
+from .operations import EMPTY, Operations, Outcome, Runner, Task
 from .records import (
     ENDPOINT,
     TYPE,
@@ -50,6 +50,21 @@ _NOT_OFFLINE = (
 )
 
 
+class _Create(Task, frozen=True, tag="create-endpoint"):
+    name: str
+    endpoint: Document
+    uid: str
+
+
+class _Update(Task, frozen=True, tag="update-endpoint"):
+    name: str
+    value: Document
+
+
+class _Delete(Task, frozen=True, tag="delete-endpoint"):
+    name: str
+
+
 class Endpoints:
     """The methods of `projects.locations.endpoints`, without deployments and predictions."""
 
@@ -57,15 +72,11 @@ class Endpoints:
         self._records = records
         self._operations = operations
         self._hosting = hosting
+        create, update = "CreateEndpointOperationMetadata", "UpdateEndpointOperationMetadata"
         operations.register(
-            "create-endpoint",
-            Runner("CreateEndpointOperationMetadata", Step.CREATE_ENDPOINT, self._create),
-        )
-        operations.register(
-            "update-endpoint", Runner("UpdateEndpointOperationMetadata", Step.MUTATE, self._update)
-        )
-        operations.register(
-            "delete-endpoint", Runner("DeleteOperationMetadata", Step.DELETE, self._delete)
+            Runner(_Create, create, Step.CREATE_ENDPOINT, self._create),
+            Runner(_Update, update, Step.MUTATE, self._update),
+            Runner(_Delete, "DeleteOperationMetadata", Step.DELETE, self._delete),
         )
 
     def create(self, parent: str, body: Document, endpoint_id: str) -> Document:
@@ -81,24 +92,23 @@ class Endpoints:
             check_endpoint_id(endpoint_id)
         name = f"{parent}/endpoints/{endpoint_id or new_id()}"
         self._refuse_taken(name)
-        task = {"name": name, "endpoint": body, "uid": new_id()[:12]}
-        return self._operations.begin(name, "create-endpoint", task, name)
+        return self._operations.begin(name, _Create(name, body, new_id()[:12]), name)
 
     def _refuse_taken(self, name: str) -> None:
         if self._records.resources.get(ENDPOINT, name) is not None:
             raise ApiError(Code.ALREADY_EXISTS, f"Endpoint `{name}` already exists.")
 
-    async def _create(self, task: Document) -> Outcome:
+    async def _create(self, task: _Create) -> Outcome:
         return Outcome(lambda: self._add(task))
 
-    def _add(self, task: Document) -> Document:
-        name, body = task["name"], task["endpoint"]
+    def _add(self, task: _Create) -> Document:
+        name, body = task.name, task.endpoint
         self._refuse_taken(name)
         endpoint = {key: value for key, value in body.items() if key != "etag"}
         endpoint |= {"name": name, "createTime": self._records.now()}
         if body.get("dedicatedEndpointEnabled"):
             region, _, short = name.partition("/locations/")[2].partition("/endpoints/")
-            endpoint["dedicatedEndpointDns"] = f"{short}.{region}-{task['uid']}{DEDICATED_DOMAIN}"
+            endpoint["dedicatedEndpointDns"] = f"{short}.{region}-{task.uid}{DEDICATED_DOMAIN}"
         self._records.put_endpoint(endpoint)
         return {"@type": f"{TYPE}Endpoint"} | self.get(name)
 
@@ -150,14 +160,13 @@ class Endpoints:
                 "Only the field `client_connection_config` of an endpoint can be updated so"
                 + (f", not `{snake(other[0])}`." if other else "; it is required.")
             )
-        task = {"name": name, "value": fields[_UPDATABLE]}
-        return self._operations.begin(name, "update-endpoint", task, name)
+        return self._operations.begin(name, _Update(name, fields[_UPDATABLE]), name)
 
-    async def _update(self, task: Document) -> Outcome:
+    async def _update(self, task: _Update) -> Outcome:
         def finish() -> Mapping[str, Any]:
-            changed = self._records.endpoint(task["name"]) | {_UPDATABLE: task["value"]}
+            changed = self._records.endpoint(task.name) | {_UPDATABLE: task.value}
             self._records.put_endpoint(changed)
-            return {"@type": f"{TYPE}Endpoint"} | self.get(task["name"])
+            return {"@type": f"{TYPE}Endpoint"} | self.get(task.name)
 
         return Outcome(finish)
 
@@ -165,22 +174,22 @@ class Endpoints:
         """Start deleting an endpoint; refused while a model is deployed there."""
         self._refuse_deployed(name)
         parent = name.partition("/endpoints/")[0]
-        return self._operations.begin(parent, "delete-endpoint", {"name": name}, name)
+        return self._operations.begin(parent, _Delete(name), name)
 
     def _refuse_deployed(self, name: str) -> None:
         deployed = [model["id"] for model in self._records.endpoint(name).get("deployedModels", ())]
-        under_way = self._operations.pending("deploy")
-        deployed += [task["deployedModel"]["id"] for task in under_way if task["endpoint"] == name]
+        pending = self._operations.pending(Deploy)
+        deployed += [task.deployed["id"] for task in pending if task.endpoint == name]
         if deployed:
             raise failed_precondition(
                 f"Endpoint `{name}` has deployed or being deployed DeployedModel(s):"
                 f" {', '.join(deployed)}. Please undeploy them before retry."
             )
 
-    async def _delete(self, task: Document) -> Outcome:
+    async def _delete(self, task: _Delete) -> Outcome:
         def finish() -> Mapping[str, Any]:
-            self._refuse_deployed(task["name"])
-            self._records.resources.delete(ENDPOINT, task["name"])
+            self._refuse_deployed(task.name)
+            self._records.resources.delete(ENDPOINT, task.name)
             return EMPTY
 
         return Outcome(finish)

@@ -17,7 +17,7 @@ from ..objects.store.store import ObjectStore
 from ..objects.store.types import ObjectProperties
 from ..resources import Document
 from .artifacts import Artifacts, source_of
-from .operations import Operations, Outcome, Runner
+from .operations import Operations, Outcome, Runner, Task
 from .records import TYPE, Records, failed_precondition, invalid
 
 FORMAT = "custom-trained"
@@ -27,6 +27,12 @@ _PROPERTIES = ObjectProperties(content_type="application/octet-stream")
 _CHUNK = 1 << 20
 
 
+class _Export(Task, frozen=True, tag="export"):
+    artifact: str
+    bucket: str
+    key: str
+
+
 class Exports:
     """The method `models.export`."""
 
@@ -34,8 +40,8 @@ class Exports:
         self._records = records
         self._operations = operations
         self._artifacts = artifacts
-        runner = Runner("ExportModelOperationMetadata", Step.UPLOAD_MODEL, self._export)
-        operations.register("export", runner)
+        step = Step.UPLOAD_MODEL
+        operations.register(Runner(_Export, "ExportModelOperationMetadata", step, self._export))
 
     def export(self, name: str, body: Document) -> Document:
         """Start exporting a version's files and return the operation, with the target directory."""
@@ -55,13 +61,13 @@ class Exports:
             raise invalid(f"The field `{field}` is required.")
         target = source_of(prefix, field)
         key = f"{target.key}model-export-{version['displayName']}-{self._records.now()[:-4]}Z/"
-        task = {"artifact": version["_artifact"], "bucket": target.bucket, "key": key}
+        task = _Export(version["_artifact"], target.bucket, key)
         info = {"outputInfo": {"artifactOutputUri": f"gs://{target.bucket}/{key}"}}
-        return self._operations.begin(version["name"], "export", task, version["name"], info)
+        return self._operations.begin(version["name"], task, version["name"], info)
 
-    async def _export(self, task: Document) -> Outcome:
-        target = Source(task["bucket"], task["key"])
-        folder = self._artifacts.path(task["artifact"])
+    async def _export(self, task: _Export) -> Outcome:
+        target = Source(task.bucket, task.key)
+        folder = self._artifacts.path(task.artifact)
         try:
             await asyncio.to_thread(_write, self._artifacts.store, folder, target)
         except NoSuchBucketError as error:

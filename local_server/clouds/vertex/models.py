@@ -9,8 +9,9 @@ from ..google.common.etag import check_etag
 from ..latency import Step
 from ..resources import Document
 from .artifacts import Artifacts
+from .deployment.deployments import Deploy
 from .listing import Listing
-from .operations import EMPTY, Operations, Outcome, Runner
+from .operations import EMPTY, Operations, Outcome, Runner, Task
 from .records import (
     DEFAULT_ALIAS,
     MODEL,
@@ -30,6 +31,15 @@ _LISTED = Listing(
 _PATCHABLE = frozenset({"displayName", "description", "labels", "versionDescription"})
 
 
+class _DeleteModel(Task, frozen=True, tag="delete-model"):
+    name: str
+
+
+class _DeleteVersion(Task, frozen=True, tag="delete-version"):
+    name: str
+    version: str
+
+
 class Models:
     """The methods of `projects.locations.models`."""
 
@@ -38,11 +48,10 @@ class Models:
         self._operations = operations
         self._artifacts = artifacts
         metadata = "DeleteOperationMetadata"
-        for kind, runner in {
-            "delete-model": Runner(metadata, Step.DELETE, self._delete_all),
-            "delete-version": Runner(metadata, Step.DELETE, self._delete_one),
-        }.items():
-            operations.register(kind, runner)
+        operations.register(
+            Runner(_DeleteModel, metadata, Step.DELETE, self._delete_all),
+            Runner(_DeleteVersion, metadata, Step.DELETE, self._delete_one),
+        )
 
     def get(self, name: str) -> Document:
         """Return a model version: the named one, or the default."""
@@ -101,7 +110,7 @@ class Models:
         self._records.model(name)
         for version in self._records.versions(name):
             self._refuse_deployed(version)
-        return self._begin_delete("delete-model", name, {"name": name})
+        return self._begin_delete(name, _DeleteModel(name))
 
     def delete_version(self, name: str) -> Document:
         """Start deleting a version, which must not be deployed, the default, or the only one."""
@@ -110,11 +119,10 @@ class Models:
             raise invalid(f"`{name}` does not name a version: MODEL@VERSION is expected.")
         version = self._records.version(name)
         self._refuse_deletion(version)
-        task = {"name": model, "version": version["versionId"]}
-        return self._begin_delete("delete-version", model, task)
+        return self._begin_delete(model, _DeleteVersion(model, version["versionId"]))
 
-    def _begin_delete(self, kind: str, model: str, task: Document) -> Document:
-        return self._operations.begin(model.partition("/models/")[0], kind, task, model)
+    def _begin_delete(self, model: str, task: Task) -> Document:
+        return self._operations.begin(model.partition("/models/")[0], task, model)
 
     def _refuse_deletion(self, version: Document) -> None:
         if DEFAULT_ALIAS in version.get("versionAliases", ()):
@@ -129,8 +137,8 @@ class Models:
     def _refuse_deployed(self, version: Document) -> None:
         """Refuse to delete a version that is deployed or being deployed (FAILED_PRECONDITION)."""
         endpoints = [place["endpoint"] for place in self._records.deployments(version)]
-        under_way = self._operations.pending("deploy")
-        endpoints += [t["endpoint"] for t in under_way if is_of(t["deployedModel"], version)]
+        pending = self._operations.pending(Deploy)
+        endpoints += [task.endpoint for task in pending if is_of(task.deployed, version)]
         if endpoints:
             where = ", ".join(dict.fromkeys(endpoints))
             raise failed_precondition(
@@ -138,12 +146,12 @@ class Models:
                 " Please undeploy the model before retry."
             )
 
-    async def _delete_all(self, task: Document) -> Outcome:
-        name = task["name"]
-        return await self._deletion(name, [v["versionId"] for v in self._records.versions(name)])
+    async def _delete_all(self, task: _DeleteModel) -> Outcome:
+        versions = self._records.versions(task.name)
+        return await self._deletion(task.name, [version["versionId"] for version in versions])
 
-    async def _delete_one(self, task: Document) -> Outcome:
-        return await self._deletion(task["name"], [task["version"]])
+    async def _delete_one(self, task: _DeleteVersion) -> Outcome:
+        return await self._deletion(task.name, [task.version])
 
     async def _deletion(self, model: str, numbers: Sequence[str]) -> Outcome:
         def finish() -> Mapping[str, Any]:

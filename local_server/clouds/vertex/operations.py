@@ -1,7 +1,7 @@
 """Vertex AI's long-running operations, performed in the background.
 
-An operation's document is also the journal of its work: `_task` describes the work, so an operation
-that a killed emulator left is performed again from its start. The changes of an operation and its
+A stored operation is also the journal of its work: it has the task, so an operation that a killed
+emulator left is performed again from its start. The changes of an operation and its
 end are one transaction.
 """
 
@@ -14,7 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from ...status import Code, StatusError
 from ..background_tasks import BackgroundTasks, either
@@ -46,19 +48,46 @@ class Outcome:
     after: Free | None = None
 
 
-Perform = Callable[[Document], Awaitable[Outcome]]
-"""Does a task's work, possibly a second time; raises StatusError for the operation's error."""
+class Task(msgspec.Struct, frozen=True, tag_field="kind"):
+    """The work of an operation; subclasses are tagged with their kind."""
+
+
+T = TypeVar("T", bound=Task)
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
-    """The work of a kind of task, and how it is shown."""
+class Runner(Generic[T]):
+    """The work of a kind of task, and how it is shown.
 
+    `perform` does the work, possibly a second time; raises StatusError for the operation's error.
+    """
+
+    task: type[T]
     metadata: str
     step: Step
-    perform: Perform
+    perform: Callable[[T], Awaitable[Outcome]]
     stages: tuple[str, ...] = ()
     """Values of its `deploymentStage` in order; the last two are success and failure."""
+
+
+class _Operation(msgspec.Struct, omit_defaults=True, rename={"task": "_task"}):
+    """A stored operation."""
+
+    name: str
+    metadata: Document
+    task: Document
+    done: bool = False
+    response: Document | None = None
+    error: Document | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of the task."""
+        return str(self.task["kind"])
+
+    def shown(self) -> Document:
+        """Return the operation as the API shows it."""
+        return {k: v for k, v in msgspec.to_builtins(self).items() if not k.startswith("_")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +103,17 @@ class Operations:
         self._records = records
         self._work = work
         self._latency = latency
-        self._runners: dict[str, Runner] = {}
+        self._runners: dict[str, Runner[Any]] = {}
         self._running: dict[str, _Signals] = {}
 
-    def register(self, kind: str, runner: Runner) -> None:
-        """Register the work of a kind of task."""
-        self._runners[kind] = runner
+    def register(self, *runners: Runner[Any]) -> None:
+        """Register the work of kinds of tasks."""
+        self._runners |= {_kind(runner.task): runner for runner in runners}
 
     def begin(
         self,
         owner: str,
-        kind: str,
-        task: Mapping[str, Any],
+        task: Task,
         turn: str,
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Document:
@@ -95,18 +123,14 @@ class Operations:
         """
         name, now = f"{owner}/operations/{new_id()}", self._records.now()
         metadata = {
-            "@type": f"{TYPE}{self._runners[kind].metadata}",
+            "@type": f"{TYPE}{self._runners[_kind(type(task))].metadata}",
             "genericMetadata": {"createTime": now, "updateTime": now},
             **more,
         }
-        operation: Document = {
-            "name": name,
-            "metadata": metadata,
-            "_task": {**task, "kind": kind, "turn": turn},
-        }
-        self._records.resources.put(OPERATION, name, operation)
+        operation = _Operation(name, metadata, {**msgspec.to_builtins(task), "turn": turn})
+        self._write(operation)
         self._start(name, turn)
-        return _shown(operation)
+        return operation.shown()
 
     def _start(self, name: str, turn: str) -> None:
         self._running[name] = _Signals()
@@ -114,15 +138,19 @@ class Operations:
 
     def restore(self) -> None:
         """Perform the unfinished operations of an earlier process."""
-        for name, operation in self._records.resources.list(OPERATION):
-            if not operation.get("done"):
-                self._start(name, operation["_task"]["turn"])
+        for name, document in self._records.resources.list(OPERATION):
+            operation = msgspec.convert(document, _Operation)
+            if not operation.done:
+                self._start(name, operation.task["turn"])
 
-    def pending(self, kind: str) -> list[Document]:
+    def pending(self, task: type[T]) -> list[T]:
         """Return the unfinished tasks of a kind."""
-        under_way = [self._stored(name) for name in self._running]
-        tasks = [operation["_task"] for operation in under_way if not operation.get("done")]
-        return [task for task in tasks if task["kind"] == kind]
+        operations = [self._stored(name) for name in self._running]
+        return [
+            msgspec.convert(operation.task, task)
+            for operation in operations
+            if not operation.done and operation.kind == _kind(task)
+        ]
 
     async def _perform(self, name: str) -> None:
         try:
@@ -134,12 +162,12 @@ class Operations:
 
     async def _attempt(self, name: str) -> Free | None:
         """Perform an operation's task; return the function that frees unused resources."""
-        task = self._stored(name)["_task"]
-        runner, signals = self._runners[task["kind"]], self._running[name]
+        operation, signals = self._stored(name), self._running[name]
+        runner = self._runners[operation.kind]
         try:
             await self._pause(name, runner, signals)
             raise_injected()
-            outcome = await runner.perform(task)
+            outcome = await runner.perform(msgspec.convert(operation.task, runner.task))
             await self._settle(name, outcome, signals)
         except StatusError as error:
             self._fail(name, error.code, error.message)
@@ -155,13 +183,13 @@ class Operations:
         try:
             _refuse_cancelled(signals)
             with self._records.resources.transaction():
-                self._end(name, {"response": dict(outcome.finish())})
+                self._end(name, response=dict(outcome.finish()))
         except Exception:
             if outcome.undo is not None:
                 await outcome.undo()
             raise
 
-    async def _pause(self, name: str, runner: Runner, signals: _Signals) -> None:
+    async def _pause(self, name: str, runner: Runner[Any], signals: _Signals) -> None:
         """Wait for the duration of the step, stage by stage, unless the operation is cancelled."""
         seconds, clock = self._latency.seconds(runner.step), self._latency.clock
         stages = runner.stages[:-2] or ("",)
@@ -177,34 +205,41 @@ class Operations:
     def _tell(self, name: str, stage: str) -> None:
         if stage:
             operation = self._stored(name)
-            operation["metadata"]["deploymentStage"] = stage
-            self._records.resources.put(OPERATION, name, operation)
+            operation.metadata["deploymentStage"] = stage
+            self._write(operation)
 
     def _fail(self, name: str, code: Code, message: str) -> None:
-        self._end(name, {"error": {"code": int(code), "message": message}})
+        self._end(name, error={"code": int(code), "message": message})
 
-    def _end(self, name: str, outcome: Mapping[str, Any]) -> None:
+    def _end(
+        self, name: str, *, response: Document | None = None, error: Document | None = None
+    ) -> None:
         operation = self._stored(name)
-        operation["metadata"]["genericMetadata"]["updateTime"] = self._records.now()
-        stages = self._runners[operation["_task"]["kind"]].stages
+        operation.metadata["genericMetadata"]["updateTime"] = self._records.now()
+        stages = self._runners[operation.kind].stages
         if stages:
-            operation["metadata"]["deploymentStage"] = stages[-1 if "error" in outcome else -2]
-        self._records.resources.put(OPERATION, name, {**operation, "done": True, **outcome})
+            operation.metadata["deploymentStage"] = stages[-1 if error else -2]
+        operation.done, operation.response, operation.error = True, response, error
+        self._write(operation)
 
-    def _stored(self, name: str) -> Document:
-        operation = self._records.resources.get(OPERATION, name)
-        if operation is None:
+    def _write(self, operation: _Operation) -> None:
+        document = msgspec.to_builtins(operation)
+        self._records.resources.put(OPERATION, operation.name, document)
+
+    def _stored(self, name: str) -> _Operation:
+        document = self._records.resources.get(OPERATION, name)
+        if document is None:
             raise not_found("Operation", name)
-        return operation
+        return msgspec.convert(document, _Operation)
 
     def get(self, name: str) -> Document:
         """Return an operation; raises ApiError NOT_FOUND."""
-        return _shown(self._stored(name))
+        return self._stored(name).shown()
 
     def all_of(self, owner: str) -> list[tuple[str, Document]]:
         """Return the operations below a resource by name."""
         stored = self._records.resources.list(OPERATION, f"{owner}/operations/")
-        return [(name, _shown(operation)) for name, operation in stored]
+        return [(name, msgspec.convert(document, _Operation).shown()) for name, document in stored]
 
     async def wait(self, name: str, seconds: float | None) -> Document:
         """Return an operation once it is done, or after so many seconds."""
@@ -224,7 +259,7 @@ class Operations:
 
     def delete(self, name: str) -> Document:
         """Delete a finished operation; raises ApiError FAILED_PRECONDITION for others."""
-        if not self._stored(name).get("done"):
+        if not self._stored(name).done:
             raise failed_precondition(f"Operation `{name}` is not done.")
         self._records.resources.delete(OPERATION, name)
         return {}
@@ -235,5 +270,5 @@ def _refuse_cancelled(signals: _Signals) -> None:
         raise ApiError(Code.CANCELLED, "The operation was cancelled.")
 
 
-def _shown(operation: Mapping[str, Any]) -> Document:
-    return {key: value for key, value in operation.items() if not key.startswith("_")}
+def _kind(task: type[Task]) -> str:
+    return str(task.__struct_config__.tag)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from ...status import Code
 from ..google.common.errors import ApiError
 from ..latency import Step
@@ -15,7 +17,7 @@ from ..resources import Document
 from .artifacts import Artifacts, check_bucket_location, source_of
 from .exports import EXPORT_FORMATS
 from .images import check_image
-from .operations import Operations, Outcome, Runner
+from .operations import Operations, Outcome, Runner, Task
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, invalid, new_id
 from .validation import check_aliases, check_display_name, check_labels, check_model_id
 
@@ -28,6 +30,21 @@ _OF_A_VERSION = ("versionId", "versionCreateTime", "versionUpdateTime", "version
 """Fields that a copy does not keep."""
 
 
+class _Upload(Task, frozen=True, tag="upload"):
+    """A new version; `artifact` is the key of the copy of its files."""
+
+    name: str
+    is_version: bool
+    artifact: str
+    model: Document
+
+
+class _Copy(_Upload, frozen=True, tag="copy"):
+    """A new version of the files of another one."""
+
+    source: str | None = msgspec.field(name="from")
+
+
 class Uploads:
     """The methods `models.upload` and `models.copy`."""
 
@@ -36,8 +53,10 @@ class Uploads:
         self._operations = operations
         self._artifacts = artifacts
         step = Step.UPLOAD_MODEL
-        operations.register("upload", Runner("UploadModelOperationMetadata", step, self._upload))
-        operations.register("copy", Runner("CopyModelOperationMetadata", step, self._copy))
+        operations.register(
+            Runner(_Upload, "UploadModelOperationMetadata", step, self._upload),
+            Runner(_Copy, "CopyModelOperationMetadata", step, self._copy),
+        )
 
     def upload(self, parent: str, body: Document) -> Document:
         """Start uploading a model, or a version of the parent model, and return the operation."""
@@ -46,7 +65,7 @@ class Uploads:
         if "artifactUri" in model:
             location = parent.rpartition("/")[2]
             check_bucket_location(self._artifacts.store, model["artifactUri"], location)
-        return self._begin("upload", parent, body, {"model": model})
+        return self._begin(_Upload(*self._target(parent, body), model))
 
     def copy(self, parent: str, body: Document) -> Document:
         """Start copying a model's version into this location and return the operation."""
@@ -63,12 +82,15 @@ class Uploads:
             if key not in _OF_A_VERSION and not key.startswith("_")
         }
         model["modelSourceInfo"] = {**model.get("modelSourceInfo", {}), "copy": True}
-        return self._begin("copy", parent, body, {"model": model, "from": version["_artifact"]})
+        return self._begin(_Copy(*self._target(parent, body), model, version["_artifact"]))
 
-    def _begin(self, kind: str, parent: str, body: Document, task: Document) -> Document:
-        name = self._parent_model(parent, body) or self._new_name(parent, body)
-        task |= {"name": name, "is_version": bool(body.get("parentModel")), "artifact": new_id()}
-        return self._operations.begin(name, kind, task, name)
+    def _begin(self, task: _Upload) -> Document:
+        return self._operations.begin(task.name, task, task.name)
+
+    def _target(self, parent: str, body: Document) -> tuple[str, bool, str]:
+        """Return the model's name, whether it gets a further version, and a key for its files."""
+        existing = self._parent_model(parent, body)
+        return existing or self._new_name(parent, body), existing is not None, new_id()
 
     def _parent_model(self, parent: str, body: Document) -> str | None:
         name: str = body.get("parentModel", "").partition("@")[0]
@@ -93,16 +115,16 @@ class Uploads:
         if self._records.resources.get(MODEL, name) is not None:
             raise ApiError(Code.ALREADY_EXISTS, f"Model `{name}` already exists.")
 
-    async def _upload(self, task: Document) -> Outcome:
-        has_files = await self._artifacts.copy(task["artifact"], task["model"])
+    async def _upload(self, task: _Upload) -> Outcome:
+        has_files = await self._artifacts.copy(task.artifact, task.model)
         return self._outcome("UploadModelResponse", task, has_files=has_files)
 
-    async def _copy(self, task: Document) -> Outcome:
-        has_files = await self._artifacts.duplicate(task["from"], task["artifact"])
+    async def _copy(self, task: _Copy) -> Outcome:
+        has_files = await self._artifacts.duplicate(task.source, task.artifact)
         return self._outcome("CopyModelResponse", task, has_files=has_files)
 
-    def _outcome(self, response: str, task: Document, *, has_files: bool) -> Outcome:
-        key = task["artifact"]
+    def _outcome(self, response: str, task: _Upload, *, has_files: bool) -> Outcome:
+        key = task.artifact
 
         def finish() -> Document:
             return {"@type": f"{TYPE}{response}"} | self._add(task, key if has_files else None)
@@ -112,10 +134,10 @@ class Uploads:
 
         return Outcome(finish, undo)
 
-    def _add(self, task: Document, artifact: str | None) -> Document:
+    def _add(self, task: _Upload, artifact: str | None) -> Document:
         """Write the new version, with the next number that the model never had."""
-        name, now = task["name"], self._records.now()
-        if task["is_version"]:
+        name, now = task.name, self._records.now()
+        if task.is_version:
             counter = self._records.model(name)
         else:
             self._refuse_taken(name)
@@ -123,7 +145,7 @@ class Uploads:
         number = counter["last"] + 1
         self._records.resources.put(MODEL, name, counter | {"last": number})
         version: Document = {
-            **{key: value for key, value in task["model"].items() if key != "etag"},
+            **{key: value for key, value in task.model.items() if key != "etag"},
             **_SUPPORTED,
             **({"supportedExportFormats": EXPORT_FORMATS} if artifact else {}),
             "name": name,

@@ -18,7 +18,7 @@ from ...model_hosting import reason
 from ...resources import Document
 from ..deployment.machines import check_machine
 from ..listing import Listing
-from ..operations import EMPTY, Operations, Outcome, Runner
+from ..operations import EMPTY, Operations, Outcome, Runner, Task
 from ..records import JOB, Records, failed_precondition, invalid, new_id
 from ..validation import check_display_name, check_labels
 from .run import Plan, Stopped, Totals
@@ -33,6 +33,10 @@ _LISTED = Listing(
 _ENDED = {"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}
 _NOT_OFFLINE = ("unmanagedContainerModel", "generateExplanation")
 _ATTEMPTED = "All attempted instances failed: see prediction.errors_stats in the output."
+
+
+class _Delete(Task, frozen=True, tag="delete-job"):
+    name: str
 
 
 class Jobs:
@@ -52,9 +56,8 @@ class Jobs:
         self._work = work
         self._latency = latency
         self._cancelled: dict[str, asyncio.Event] = {}
-        operations.register(
-            "delete-job", Runner("DeleteOperationMetadata", Step.DELETE, self._delete)
-        )
+        metadata = "DeleteOperationMetadata"
+        operations.register(Runner(_Delete, metadata, Step.DELETE, self._delete))
 
     def restore(self) -> None:
         """Restart the unfinished jobs of an earlier process."""
@@ -166,11 +169,11 @@ class Jobs:
                 f"BatchPredictionJob `{name}` has not ended; cancel it first."
             )
         parent = name.partition("/batchPredictionJobs/")[0]
-        return self._operations.begin(parent, "delete-job", {"name": name}, name)
+        return self._operations.begin(parent, _Delete(name), name)
 
-    async def _delete(self, task: Document) -> Outcome:
+    async def _delete(self, task: _Delete) -> Outcome:
         def finish() -> Mapping[str, Any]:
-            self._records.resources.delete(JOB, task["name"])
+            self._records.resources.delete(JOB, task.name)
             return EMPTY
 
         return Outcome(finish)

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ....status import Code
 from ...background_tasks import BackgroundTasks
 from ...google.common.errors import ApiError
@@ -16,7 +18,7 @@ from ...model_hosting import ModelHosting, Servable, reason
 from ...resources import Document
 from ..artifacts import Artifacts, serving_image
 from ..images import stand_in
-from ..operations import Operations, Outcome, Runner
+from ..operations import Operations, Outcome, Runner, Task
 from ..records import (
     ENDPOINT,
     TYPE,
@@ -53,6 +55,26 @@ def serving_key(endpoint: str, deployed_id: str) -> str:
     return f"{endpoint}/deployedModels/{deployed_id}"
 
 
+class Deploy(Task, frozen=True, tag="deploy"):
+    """A deployment of a model to an endpoint."""
+
+    endpoint: str
+    deployed: Document = msgspec.field(name="deployedModel")
+    split: dict[str, int] = msgspec.field(name="trafficSplit")
+
+
+class _Undeploy(Task, frozen=True, tag="undeploy"):
+    endpoint: str
+    id: str
+    split: dict[str, int] = msgspec.field(name="trafficSplit")
+
+
+class _Mutate(Task, frozen=True, tag="mutate"):
+    endpoint: str
+    fields: Document = msgspec.field(name="deployedModel")
+    paths: list[str]
+
+
 class Deployments:
     """deployModel, undeployModel and mutateDeployedModel."""
 
@@ -71,12 +93,13 @@ class Deployments:
         self._artifacts = artifacts
         self._hosting = hosting
         self._work = work
-        for kind, runner in {
-            "deploy": Runner("DeployModelOperationMetadata", Step.DEPLOY, self._deploy, _STAGES),
-            "undeploy": Runner("UndeployModelOperationMetadata", Step.UNDEPLOY, self._undeploy),
-            "mutate": Runner("MutateDeployedModelOperationMetadata", Step.MUTATE, self._mutate),
-        }.items():
-            operations.register(kind, runner)
+        deploy, undeploy = "DeployModelOperationMetadata", "UndeployModelOperationMetadata"
+        mutate = "MutateDeployedModelOperationMetadata"
+        operations.register(
+            Runner(Deploy, deploy, Step.DEPLOY, self._deploy, _STAGES),
+            Runner(_Undeploy, undeploy, Step.UNDEPLOY, self._undeploy),
+            Runner(_Mutate, mutate, Step.MUTATE, self._mutate),
+        )
 
     def restore(self) -> None:
         """Load the models that were deployed when an earlier process ended."""
@@ -98,8 +121,7 @@ class Deployments:
         deployed = self._new(endpoint, body.get("deployedModel", {}))
         split = body.get("trafficSplit", {})
         check_split(split, [*_ids(endpoint), NEW])
-        task = {"endpoint": name, "deployedModel": deployed, "trafficSplit": split}
-        return self._operations.begin(name, "deploy", task, name)
+        return self._operations.begin(name, Deploy(name, deployed, split), name)
 
     def _new(self, endpoint: Document, fields: Document) -> Document:
         """Return the DeployedModel as it will be at the endpoint."""
@@ -122,27 +144,26 @@ class Deployments:
         }
 
     def _being_deployed(self, endpoint: str) -> list[str]:
-        pending = self._operations.pending("deploy")
-        return [task["deployedModel"]["id"] for task in pending if task["endpoint"] == endpoint]
+        pending = self._operations.pending(Deploy)
+        return [task.deployed["id"] for task in pending if task.endpoint == endpoint]
 
-    async def _deploy(self, task: Document) -> Outcome:
-        deployed = task["deployedModel"]
-        key = serving_key(task["endpoint"], deployed["id"])
-        await self._load(key, deployed)
+    async def _deploy(self, task: Deploy) -> Outcome:
+        key = serving_key(task.endpoint, task.deployed["id"])
+        await self._load(key, task.deployed)
 
         async def undo() -> None:
             await self._hosting.unload(key)
 
         return Outcome(lambda: self._add(task), undo)
 
-    def _add(self, task: Document) -> Document:
-        endpoint = self._records.endpoint(task["endpoint"])
+    def _add(self, task: Deploy) -> Document:
+        endpoint = self._records.endpoint(task.endpoint)
         now = self._records.now()
-        deployed = task["deployedModel"] | {"createTime": now}
+        deployed = task.deployed | {"createTime": now}
         if text := self._stand_in(deployed):
             deployed["status"] = {"message": text, "lastUpdateTime": now}
         endpoint["deployedModels"] = [*endpoint.get("deployedModels", ()), deployed]
-        split = with_new(task["trafficSplit"], deployed["id"])
+        split = with_new(task.split, deployed["id"])
         if split:
             # Another deployment may have been removed since the request was checked.
             check_split(split, _ids(endpoint))
@@ -207,14 +228,13 @@ class Deployments:
         _find(endpoint, deployed_id)
         split = body.get("trafficSplit", {})
         _without(endpoint, deployed_id, split)
-        task = {"endpoint": name, "id": deployed_id, "trafficSplit": split}
-        return self._operations.begin(name, "undeploy", task, name)
+        return self._operations.begin(name, _Undeploy(name, deployed_id, split), name)
 
-    async def _undeploy(self, task: Document) -> Outcome:
-        name, deployed_id = task["endpoint"], task["id"]
+    async def _undeploy(self, task: _Undeploy) -> Outcome:
+        name, deployed_id = task.endpoint, task.id
 
         def finish() -> Mapping[str, Any]:
-            changed = _without(self._records.endpoint(name), deployed_id, task["trafficSplit"])
+            changed = _without(self._records.endpoint(name), deployed_id, task.split)
             self._records.put_endpoint(changed)
             return {"@type": f"{TYPE}UndeployModelResponse"}
 
@@ -229,14 +249,12 @@ class Deployments:
         fields = body.get("deployedModel", {})
         deployed = _find(self._records.endpoint(name), fields.get("id", ""))
         mutate(deployed, fields, names)
-        task = {"endpoint": name, "deployedModel": fields, "paths": names}
-        return self._operations.begin(name, "mutate", task, name)
+        return self._operations.begin(name, _Mutate(name, fields, names), name)
 
-    async def _mutate(self, task: Document) -> Outcome:
+    async def _mutate(self, task: _Mutate) -> Outcome:
         def finish() -> Mapping[str, Any]:
-            endpoint = self._records.endpoint(task["endpoint"])
-            fields = task["deployedModel"]
-            changed = mutate(_find(endpoint, fields["id"]), fields, task["paths"])
+            endpoint, fields = self._records.endpoint(task.endpoint), task.fields
+            changed = mutate(_find(endpoint, fields["id"]), fields, task.paths)
             endpoint["deployedModels"] = [
                 changed if model["id"] == fields["id"] else model
                 for model in endpoint["deployedModels"]
