@@ -100,6 +100,18 @@ class Reporter:
                 case Retrying():
                     self.on_line(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
 
+    def changes(self) -> Reporter:
+        """Return a reporter that leaves out a line if it is equal to the line before."""
+        last = ""
+
+        def line(text: str) -> None:
+            nonlocal last
+            if text != last:
+                last = text
+                self.on_line(text)
+
+        return replace(self, on_line=line)
+
     def indented(self) -> Reporter:
         """Return a reporter whose lines are below this one's."""
         return replace(self, on_line=lambda text: self.on_line(f"  {text}"))

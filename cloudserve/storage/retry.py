@@ -59,3 +59,8 @@ class Retry:
     def _pause(self, attempt: int, error: RemoteError) -> float:
         jittered = self.jitter() * min(self.longest, self.first * 2.0 ** (attempt - 1))
         return max(jittered, error.retry_after or 0.0)
+
+
+def retry_after(text: str | None) -> float | None:
+    """Return a Retry-After given in seconds; S3 and GCS do not use its other form, a date."""
+    return float(text) if text and text.isascii() and text.isdigit() else None

@@ -19,6 +19,7 @@ from botocore.parsers import ResponseParserError
 
 from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import UploadGoneError
+from cloudserve.storage.retry import retry_after
 
 from ..errors import code_of, status_of, translated
 
@@ -84,7 +85,7 @@ def _explain(error: RemoteError, cause: ClientError, url: str) -> None:
     code = code_of(cause)
     headers = cause.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     error.retryable = error.retryable or code in DAMAGED or error.status in PASSING
-    error.retry_after = _seconds(headers.get("retry-after"))
+    error.retry_after = retry_after(headers.get("retry-after"))
     if code == "NoSuchUpload":
         raise UploadGoneError(error.message, where=error.where, status=error.status) from cause
     error.hint = _remedy(code, cause, headers, url) or error.hint
@@ -109,8 +110,3 @@ def _permission(operation: str, url: str) -> str:
     action = PERMISSIONS.get(operation, WRITES)
     resource = f"arn:aws:s3:::{url.removeprefix('s3://')}"
     return f"{action} on {resource}{'' if action in OF_BUCKETS else '/*'}"
-
-
-def _seconds(text: str | None) -> float | None:
-    """Return a Retry-After given in seconds; its other form, a date, is not used by S3."""
-    return float(text) if text and text.isascii() and text.isdigit() else None

@@ -17,8 +17,8 @@ from cloudserve.storage.upload.send import send_file
 
 from ..errors import code_of, status_of
 from .parts import S3Parts
+from .urls import FIRST_REGION
 
-FIRST_REGION = "us-east-1"
 """The region that CreateBucket must not be given (S3 API, CreateBucketConfiguration)."""
 MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})

@@ -107,27 +107,25 @@ class Transforms:
         )
 
     def _wait(self, job: str, reporter: Reporter) -> None:
-        reported = ""
+        statuses = reporter.changes()
 
         def look() -> Mapping[str, Any] | None:
-            nonlocal reported
-            found = self._api.transform_job(job)
-            status = str(found.get("TransformJobStatus", ""))
-            if status != reported:
-                reported = status
-                reporter.line(f"transform job {job}: {status}")
-            return found if status in ENDED else None
+            description = self._api.transform_job(job)
+            status = description.get("TransformJobStatus", "")
+            statuses.line(f"transform job {job}: {status}")
+            return description if status in ENDED else None
 
         where = f"{self._api.where}, transform job {job}"
         try:
-            found = self._poller.until(look, what=f"job {job}", where=where, reporter=reporter)
+            ended = self._poller.until(look, what=f"job {job}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job goes on unless it is stopped: {job}")
             raise
-        if reported != COMPLETED:
-            reason = str(found.get("FailureReason") or "no reason given")
+        status = ended["TransformJobStatus"]
+        if status != COMPLETED:
+            reason = str(ended.get("FailureReason") or "no reason given")
             raise RemoteError(
-                f"the transform job {VERBS[reported]}: {reason}",
+                f"the transform job {VERBS[status]}: {reason}",
                 where=where,
                 hint=for_reason(reason) or "its log is in /aws/sagemaker/TransformJobs",
             )

@@ -33,10 +33,10 @@ class Watch:
         self._api = api
         self._name = name
         self._reporter = reporter
+        self._statuses = reporter.changes()
         self._config = config
         self._weights = weights
         self._variant = variant
-        self._told = ""
         self._moved = False
 
     def look(self) -> Endpoint | None:
@@ -44,9 +44,7 @@ class Watch:
         found = self._api.endpoint(self._name)
         if found is None:
             raise RemoteError(f"endpoint {self._name}: it is gone", where=self._api.where)
-        if found.status != self._told:
-            self._told = found.status
-            self._reporter.line(f"endpoint {self._name}: {found.status}")
+        self._statuses.line(f"endpoint {self._name}: {found.status}")
         if found.status == FAILED:
             raise self._failed(found.reason or "no reason given")
         if found.status in CHANGING:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.traffic import ALL
-from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
-from ...polling import Poller
+from .context import AwsContext
 from .endpoint_waiter import Watch
 from .model_files.code_files import place_code
-from .ownership import Owned
 from .records import DIGEST, FAILED, Endpoint, Spec, container, source_of
 from .steps import (
     AwaitEndpoint,
@@ -29,7 +27,7 @@ from .steps import (
 )
 
 if TYPE_CHECKING:
-    from .api import SageMaker
+    pass
 
 PLANNED = ("DesiredWeight", "DataCaptureConfig")
 """The properties that an update takes from its configuration, not from the endpoint."""
@@ -38,11 +36,8 @@ PLANNED = ("DesiredWeight", "DataCaptureConfig")
 class Performer:
     """Performs the actions that every kind of endpoint has."""
 
-    def __init__(self, api: SageMaker, poller: Poller, blobs: BlobStore, owned: Owned) -> None:
-        self._api = api
-        self._owned = owned
-        self._blobs = blobs
-        self._poller = poller
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
 
     def perform(self, step: EndpointStep, reporter: Reporter) -> None:
         """Carry out one action."""
@@ -71,91 +66,91 @@ class Performer:
     def _create_model(self, step: CreateModel, reporter: Reporter) -> None:
         name = step.name
         if step.code:
-            place_code(self._blobs, step.code, step.code_target, reporter)
-        made = self._api.create(
+            place_code(self._aws.blobs, step.code, step.code_target, reporter)
+        made = self._aws.api.create(
             f"create the model {name}",
             "create_model",
             ModelName=name,
             PrimaryContainer=container(step.image, step.source, step.env, many=step.many),
             ExecutionRoleArn=step.role_arn,
-            Tags=self._owned.tags(step.model, number=step.number, digest=step.digest),
+            Tags=self._aws.owned.tags(step.model, number=step.number, digest=step.digest),
         )
         if made:
             return
-        found = self._api.model(name)
+        found = self._aws.api.model(name)
         if found is None or not self._is_ours(found, step) or source_of(found) != step.source:
-            raise self._owned.taken(f"model {name}")
+            raise self._aws.owned.taken(f"model {name}")
         reporter.line(f"model {name}: there already")
 
     def _delete_model(self, step: DeleteModel) -> None:
         name = step.name
-        found = self._api.model(name)
+        found = self._aws.api.model(name)
         if found is None:
             return
         if not self._is_ours(found, step):
-            raise self._owned.taken(f"model {name}")
-        self._api.delete(f"delete the model {name}", "delete_model", ModelName=name)
+            raise self._aws.owned.taken(f"model {name}")
+        self._aws.api.delete(f"delete the model {name}", "delete_model", ModelName=name)
 
     def _is_ours(self, record: Mapping[str, Any], step: CreateModel | DeleteModel) -> bool:
-        tags = self._api.tags(record["ModelArn"])
+        tags = self._aws.api.tags(record["ModelArn"])
         same = tags.get(DIGEST) == step.digest
-        return same and self._owned.is_own(step.model, record, tags)
+        return same and self._aws.owned.is_own(step.model, record, tags)
 
     def _create_config(self, step: CreateEndpointConfig, reporter: Reporter) -> None:
         name, more = step.config, step.settings
-        made = self._api.create(
+        made = self._aws.api.create(
             f"create the endpoint configuration {name}",
             "create_endpoint_config",
             EndpointConfigName=name,
             ProductionVariants=step.variants,
-            Tags=self._owned.tags(step.model),
+            Tags=self._aws.owned.tags(step.model),
             **more,
         )
         if made:
             return
         shadows = more.get("ShadowProductionVariants", [])
-        arn = (self._api.config(name) or {}).get("EndpointConfigArn")
+        arn = (self._aws.api.config(name) or {}).get("EndpointConfigArn")
         if (
             not arn
-            or self._owned.other_owner(arn) is not None
-            or not _same([*step.variants, *shadows], self._api.variants(name))
+            or self._aws.owned.other_owner(arn) is not None
+            or not _same([*step.variants, *shadows], self._aws.api.variants(name))
         ):
-            raise self._owned.taken(f"endpoint configuration {name}")
+            raise self._aws.owned.taken(f"endpoint configuration {name}")
         reporter.line(f"endpoint configuration {name}: there already")
 
     def _delete_config(self, step: DeleteEndpointConfig) -> None:
         name = step.config
-        found = self._api.config(name)
+        found = self._aws.api.config(name)
         if found is None:
             return
-        if not self._owned.owns_config(step.model, found):
-            raise self._owned.taken(f"endpoint configuration {name}")
+        if not self._aws.owned.owns_config(step.model, found):
+            raise self._aws.owned.taken(f"endpoint configuration {name}")
         what = f"delete the endpoint configuration {name}"
-        self._api.delete(what, "delete_endpoint_config", EndpointConfigName=name)
+        self._aws.api.delete(what, "delete_endpoint_config", EndpointConfigName=name)
 
     def _create_endpoint(self, step: CreateEndpoint, reporter: Reporter) -> None:
         name, config, model = step.endpoint, step.config, step.model
-        made = self._api.create(
+        made = self._aws.api.create(
             f"create the endpoint {name}",
             "create_endpoint",
             EndpointName=name,
             EndpointConfigName=config,
-            Tags=self._owned.tags(model),
+            Tags=self._aws.owned.tags(model),
         )
         if not made:
-            found = self._api.endpoint(name)
+            found = self._aws.api.endpoint(name)
             if found is None or found.config != config:
-                raise self._owned.taken(f"endpoint {name}")
-            self._owned.take(found, model, reporter)
+                raise self._aws.owned.taken(f"endpoint {name}")
+            self._aws.owned.take(found, model, reporter)
         self._await(name, reporter, config=config, variant=step.variant)
 
     def _update_endpoint(self, step: UpdateEndpoint, reporter: Reporter) -> None:
         name, config, policy = step.endpoint, step.config, step.policy
-        found = self._api.endpoint(name)
+        found = self._aws.api.endpoint(name)
         if found is not None:
-            self._owned.take(found, step.model, reporter)
+            self._aws.owned.take(found, step.model, reporter)
         if found is None or config not in {found.config, found.pending}:
-            self._api.change(
+            self._aws.api.change(
                 f"update the endpoint {name}",
                 "update_endpoint",
                 EndpointName=name,
@@ -175,47 +170,49 @@ class Performer:
         other counts than the present one.
         """
         before = _counts(found.variants if found else ())
-        after = _counts(self._api.variants(config))
+        after = _counts(self._aws.api.variants(config))
         same = all(after.get(name, count) == count for name, count in before.items())
         return PLANNED if same else (*PLANNED, "DesiredInstanceCount")
 
     def _delete_endpoint(self, step: DeleteEndpoint, reporter: Reporter) -> None:
         name = step.endpoint
-        found = self._api.endpoint(name)
+        found = self._aws.api.endpoint(name)
         if found is None:
             return
-        self._owned.check(found, step.model)
+        self._aws.owned.check(found, step.model)
         if not step.idle and found.status not in {FAILED, "Deleting"}:
             raise ConflictError(
                 f"the endpoint {name} is {found.status}, no longer {FAILED}",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again: the plan is out of date",
             )
         if found.status != "Deleting":
-            self._api.delete(f"delete the endpoint {name}", "delete_endpoint", EndpointName=name)
-        self._poller.until(
-            lambda: True if self._api.endpoint(name) is None else None,
+            self._aws.api.delete(
+                f"delete the endpoint {name}", "delete_endpoint", EndpointName=name
+            )
+        self._aws.poller.until(
+            lambda: True if self._aws.api.endpoint(name) is None else None,
             what=f"deleting the endpoint {name}",
-            where=self._api.where,
+            where=self._aws.api.where,
             reporter=reporter,
         )
 
     def _set_weights(self, step: SetWeights, reporter: Reporter) -> None:
         name, wanted = step.endpoint, step.weights
-        found = self._api.endpoint(name)
+        found = self._aws.api.endpoint(name)
         gone = [variant for variant in wanted if found is None or not found.has(variant)]
         if found is None or gone:
             raise ConflictError(
                 f"{', '.join(gone) or step.revision} is not on the endpoint {name} any more",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        self._owned.take(found, step.model, reporter)
+        self._aws.owned.take(found, step.model, reporter)
         weights = {
             spec["VariantName"]: wanted.get(spec["VariantName"], 0) / ALL for spec in found.variants
         }
         if found.weights != weights:
-            self._api.change(
+            self._aws.api.change(
                 f"move the traffic of the endpoint {name}",
                 "update_endpoint_weights_and_capacities",
                 EndpointName=name,
@@ -235,9 +232,14 @@ class Performer:
         weights: Mapping[str, float] | None = None,
         variant: str = "",
     ) -> None:
-        watch = Watch(self._api, name, reporter, config=config, weights=weights, variant=variant)
-        self._poller.until(
-            watch.look, what=f"the endpoint {name}", where=self._api.where, reporter=reporter
+        watch = Watch(
+            self._aws.api, name, reporter, config=config, weights=weights, variant=variant
+        )
+        self._aws.poller.until(
+            watch.look,
+            what=f"the endpoint {name}",
+            where=self._aws.api.where,
+            reporter=reporter,
         )
 
 

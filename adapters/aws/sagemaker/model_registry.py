@@ -16,15 +16,14 @@ from cloudserve.release.owner import owned_by
 from cloudserve.storage.events import Reporter
 
 from ...actions import planned
+from .context import AwsContext
 from .model_files.archive import source_url
-from .options import Options
-from .ownership import Owned
 from .planning.single_revision import is_forward
 from .records import bucket_of, container, data_url
 from .steps import RegisterPackage
 
 if TYPE_CHECKING:
-    from .api import SageMaker
+    pass
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 TYPES = {
@@ -39,12 +38,9 @@ WROTE = "cloudserve"
 class Packages:
     """The packages of one target's group; without a group nothing is registered or asked."""
 
-    def __init__(self, options: Options, image: str, api: SageMaker, owned: Owned) -> None:
-        self._owned = owned
-        self._group = options.package_group
-        self._options = options
-        self._image = image
-        self._api = api
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
+        self._group = context.options.package_group
 
     def plan(self, model: str, revision: Revision, location: Location) -> tuple[Action, ...]:
         """Plan to register a revision that is not in the group; () when it is.
@@ -61,9 +57,9 @@ class Packages:
             self._group,
             revision.number,
             revision.digest,
-            self._image,
-            source_url(location, archived=self._options.archived),
-            dict(self._options.env),
+            self._aws.image,
+            source_url(location, archived=self._aws.options.archived),
+            dict(self._aws.options.env),
         )
         sentence = (
             f"register {revision.id} in the model package group {self._group}, to be approved"
@@ -77,8 +73,8 @@ class Packages:
         if self._find(model, revision) is not None:
             reporter.line(f"model package of {revision.id}: there already")
             return
-        tags = self._owned.tags(model)
-        made = self._api.create(
+        tags = self._aws.owned.tags(model)
+        made = self._aws.api.create(
             f"create the model package group {group}",
             "create_model_package_group",
             ModelPackageGroupName=group,
@@ -86,9 +82,9 @@ class Packages:
         )
         arn = None if made else self._check_group()
         if arn:
-            self._api.change(f"tag {group}", "add_tags", ResourceArn=arn, Tags=tags)
+            self._aws.api.change(f"tag {group}", "add_tags", ResourceArn=arn, Tags=tags)
         description = _description(model, revision)
-        self._api.change(
+        self._aws.api.change(
             f"register {revision.id} in {group}",
             "create_model_package",
             ModelPackageGroupName=group,
@@ -100,7 +96,9 @@ class Packages:
             ModelApprovalStatus=PENDING,
             CustomerMetadataProperties={
                 tag["Key"]: tag["Value"]
-                for tag in self._owned.tags(model, number=revision.number, digest=revision.digest)
+                for tag in self._aws.owned.tags(
+                    model, number=revision.number, digest=revision.digest
+                )
             },
             ClientToken=hashlib.sha256(description.encode()).hexdigest()[:DIGITS_IN_TOKEN],
         )
@@ -141,17 +139,17 @@ class Packages:
 
     def _check_group(self) -> str | None:
         """Return the ARN of a group without an owner; raise ConflictError for one of another."""
-        group = self._api.package_group(self._group)
+        group = self._aws.api.package_group(self._group)
         if group is None:
             return None
         arn, what = str(group["ModelPackageGroupArn"]), f"the model package group {self._group}"
-        owner = self._owned.other_owner(arn)
+        owner = self._aws.owned.other_owner(arn)
         if owner is not None:
             raise owned_by(what, owner, where=arn, field="package_group")
-        if self._owned.is_tagged(arn):
+        if self._aws.owned.is_tagged(arn):
             return None
         buckets = self._buckets()
-        if buckets and not self._owned.inherits(buckets):
+        if buckets and not self._aws.owned.inherits(buckets):
             raise ConflictError(
                 f"{what} has models of the bucket {' and '.join(sorted(buckets))}",
                 where=arn,
@@ -161,9 +159,9 @@ class Packages:
 
     def _buckets(self) -> set[str]:
         """Return the bucket of the newest package that cloudserve registered, if there is one."""
-        for package in self._api.packages(self._group):
+        for package in self._aws.api.packages(self._group):
             if str(package.get("ModelPackageDescription", "")).startswith(f"{WROTE} "):
-                found = self._api.package(str(package["ModelPackageArn"]))
+                found = self._aws.api.package(str(package["ModelPackageArn"]))
                 containers = found.get("InferenceSpecification", {}).get("Containers", ())
                 return {bucket_of(data_url(container)) for container in containers}
         return set()
@@ -173,14 +171,14 @@ class Packages:
         return next(
             (
                 package
-                for package in self._api.packages(self._group)
+                for package in self._aws.api.packages(self._group)
                 if package.get("ModelPackageDescription") == description
             ),
             None,
         )
 
     def _reason(self, arn: str) -> str:
-        said = self._api.package(arn).get("ApprovalDescription")
+        said = self._aws.api.package(arn).get("ApprovalDescription")
         return f": {said}" if said else ""
 
 

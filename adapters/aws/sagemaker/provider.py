@@ -18,7 +18,7 @@ from cloudserve.project import Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
 from cloudserve.release.provider import Provider
-from cloudserve.storage.contract import BlobStore, PartStore
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ...actions import typed
@@ -29,6 +29,7 @@ from ...ownership import FIELD, Ownership, ownership
 from ...polling import Poller
 from .async_inference import Later
 from .batch_transform import Transforms
+from .context import AwsContext
 from .executor import Performer
 from .model_files.archive import Archives, archive_key
 from .model_registry import Packages
@@ -44,7 +45,7 @@ from .snapshot import SnapshotReader, snapshot_of
 from .steps import CreateArchive, RegisterPackage, Step
 
 if TYPE_CHECKING:
-    from .api import SageMaker
+    pass
 
 ARN_COLONS = 5
 """`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
@@ -68,7 +69,8 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     poller = Poller(options.timeout_seconds)
     kind = MultiModelEndpoint if options.multi_model else SageMakerEndpoints
     names = _names(target, options, name, environ)
-    return kind(names, options, image, SageMaker(access), blobs, poller)
+    api = SageMaker(access)
+    return kind(AwsContext(names, options, image, api, blobs, poller, Owned(api, names)))
 
 
 def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Ownership:
@@ -92,43 +94,28 @@ def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, 
 class SageMakerEndpoints:
     """One target on SageMaker."""
 
-    def __init__(
-        self,
-        names: Ownership,
-        options: Options,
-        image: str,
-        api: SageMaker,
-        blobs: PartStore,
-        poller: Poller,
-    ) -> None:
-        self._target = names.target
-        self._names = names
-        self._owned = Owned(api, names)
-        self._api = api
-        self._blobs = blobs
-        self._image = image
-        kind = StagedPlanner if options.staged else Planner
-        self._options = options
-        self._planner = kind(options, image, api, names)
-        self._performer = Performer(api, poller, blobs, self._owned)
-        self._reader = SnapshotReader(api, names, self._owned, staged=options.staged)
-        self._packages = Packages(options, image, api, self._owned)
-        self._removal = Removal(options, image, api, names, self._owned)
-        self._archives = Archives(blobs)
-        self._poller = poller
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
+        kind = StagedPlanner if context.options.staged else Planner
+        self._planner = kind(context)
+        self._performer = Performer(context)
+        self._reader = SnapshotReader(context)
+        self._packages = Packages(context)
+        self._removal = Removal(context)
+        self._archives = Archives(context.blobs)
 
     @property
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
-        return self._blobs
+        return self._aws.blobs
 
     def destination(self) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
-        return self._api.destination(self._options.region)
+        return self._aws.api.destination(self._aws.options.region)
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: the endpoint in its region."""
-        return f"sagemaker/{self._options.region}/{self._names.endpoint(model).lower()}"
+        return f"sagemaker/{self._aws.options.region}/{self._aws.names.endpoint(model).lower()}"
 
     def read(self, model: str) -> Reading:
         """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.
@@ -143,8 +130,8 @@ class SageMakerEndpoints:
 
         Raises UserError for what SageMaker would refuse.
         """
-        place = Place.of(self._target, self._blobs, self._image)
-        return check(artifact, self._options, place, self._api)
+        place = Place.of(self._aws.names.target, self._aws.blobs, self._aws.image)
+        return check(artifact, self._aws.options, place, self._aws.api)
 
     def plan_deploy(
         self, reading: Reading, revision: Revision, location: Location
@@ -156,9 +143,9 @@ class SageMakerEndpoints:
         model, snapshot = reading.deployment.model, snapshot_of(reading)
         found = snapshot.models.get(revision.id)
         if found is not None and reading.deployment.find(revision.id) is None:
-            self._owned.check_model(model, found.record, found.tags)
+            self._aws.owned.check_model(model, found.record, found.tags)
         actions = self._planner.deploy(reading, revision, location)
-        archived, key = self._options.archived, archive_key(location)
+        archived, key = self._aws.options.archived, archive_key(location)
         archive = self._archives.plan(location, key) if archived else ()
         return (*archive, *actions, *self._packages.plan(model, revision, location))
 
@@ -196,43 +183,50 @@ class SageMakerEndpoints:
         UserError for a request that is too large, or a revision without an endpoint, ConflictError
         for an endpoint of another owner.
         """
-        check_body(body, self._options)
-        self._owned.check_reader(model)
-        name, variant = self._names.endpoint(model), revision_id
-        if self._options.staged:
+        check_body(body, self._aws.options)
+        self._aws.owned.check_reader(model)
+        name, variant = self._aws.names.endpoint(model), revision_id
+        if self._aws.options.staged:
             name, variant = self._staging(model, revision_id), None
-        if self._options.async_output:
-            return Later(self._api, self._blobs, self._poller).ask(model, name, body)
-        return self._api.invoke(name, variant, body)
+        if self._aws.options.async_output:
+            return Later(self._aws.api, self._aws.blobs, self._aws.poller).ask(model, name, body)
+        return self._aws.api.invoke(name, variant, body)
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
-        transforms = Transforms(self._api, self._options, self._poller, self._names, self._owned)
+        transforms = Transforms(
+            self._aws.api,
+            self._aws.options,
+            self._aws.poller,
+            self._aws.names,
+            self._aws.owned,
+        )
         return transforms.run(model, revision_id, batch, reporter)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that serves a revision."""
-        main = self._names.endpoint(model)
+        main = self._aws.names.endpoint(model)
         if revision_id is None:
             return main
-        endpoint = self._api.endpoint(main)
+        endpoint = self._aws.api.endpoint(main)
         if (
             endpoint is not None
             and endpoint.shares.get(ONLY)
             and endpoint.serves(revision_id, main)
         ):
             return main
-        name, where = model_name(main, revision_id), f"{model} on {self._target}"
+        name, where = model_name(main, revision_id), f"{model} on {self._aws.names.target}"
         if endpoint is not None and endpoint.shadowed_by(revision_id, main):
             raise UserError(
                 f"{revision_id} gets copies of requests, and nobody gets its answers",
                 where=where,
                 hint="look at what is captured (`capture_percent`), or leave `shadow_percent` out",
             )
-        if self._api.endpoint(name) is None:
+        if self._aws.api.endpoint(name) is None:
             raise UserError(
                 f"{revision_id} is not live, and has no endpoint of its own",
                 where=where,
-                hint=f"cloudserve deploy {model} --target {self._target}, with its --version",
+                hint=f"cloudserve deploy {model} --target {self._aws.names.target}, "
+                "with its --version",
             )
         return name

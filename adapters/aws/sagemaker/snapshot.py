@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudserve.release.nouns import Deployed, Deployment, Reading, Revision, State
 
-from ...ownership import Ownership
-from .ownership import Owned
+from .context import AwsContext
 from .records import (
     CHANGING,
     DIGEST,
@@ -61,11 +60,8 @@ def snapshot_of(reading: Reading) -> Snapshot:
 class SnapshotReader:
     """Reads one target's models."""
 
-    def __init__(self, api: SageMaker, names: Ownership, owned: Owned, *, staged: bool) -> None:
-        self._api = api
-        self._names = names
-        self._owned = owned
-        self._staged = staged
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
 
     def read(self, model: str) -> Reading:
         """Read the endpoint, its configuration, and the model's SageMaker Models by their tags.
@@ -73,8 +69,8 @@ class SnapshotReader:
         `traffic` has an entry for each variant, 0 for idle ones. Raises ConflictError for an
         endpoint of that name that is another owner's, or another model's.
         """
-        base, target = self._names.endpoint(model), self._names.target
-        endpoint = self._owned.endpoint(model)
+        base, target = self._aws.names.endpoint(model), self._aws.names.target
+        endpoint = self._aws.owned.endpoint(model)
         models = dict(self._models(base))
         ours = {name: found for name, found in models.items() if self._is_ours(model, name, found)}
         if endpoint is None:
@@ -95,9 +91,9 @@ class SnapshotReader:
         return Reading(deployment, Snapshot(endpoint, models, staging))
 
     def _models(self, base: str) -> Iterator[tuple[str, TaggedModel]]:
-        for name in self._api.model_names(f"{base}-v"):
+        for name in self._aws.api.model_names(f"{base}-v"):
             revision_id = revision_id_of(name, base)
-            found = tagged_model(self._api, name) if revision_id else None
+            found = tagged_model(self._aws.api, name) if revision_id else None
             if revision_id and found:
                 yield revision_id, found
 
@@ -105,16 +101,16 @@ class SnapshotReader:
         revision = revision_of(found.tags)
         if revision is None or revision.id != revision_id:
             return False
-        return self._owned.is_own(model, found.record, found.tags)
+        return self._aws.owned.is_own(model, found.record, found.tags)
 
     def _read_staging(
         self, ours: Mapping[str, TaggedModel], endpoint: Endpoint, base: str
     ) -> dict[str, Endpoint | None]:
         """Read the endpoints of revisions that the model's endpoint does not serve."""
         return {
-            name: self._api.endpoint(found.name)
+            name: self._aws.api.endpoint(found.name)
             for name, found in ours.items()
-            if self._staged
+            if self._aws.options.staged
             and not endpoint.serves(name, base)
             and not endpoint.shadowed_by(name, base)
         }

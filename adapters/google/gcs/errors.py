@@ -14,6 +14,7 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 
 from cloudserve.errors import RemoteError
+from cloudserve.storage.retry import retry_after
 
 from ..errors import refused, translated, unreachable
 
@@ -57,7 +58,7 @@ def gcs_translated(what: str, where: str, url: str) -> Iterator[None]:
 
 
 def _explain(error: RemoteError, url: str) -> None:
-    error.retry_after = _seconds(_headers(error.__cause__).get("retry-after"))
+    error.retry_after = retry_after(_headers(error.__cause__).get("retry-after"))
     if error.status == NOT_FOUND:
         error.hint = f"make the bucket {url} first, or correct the target's `bucket`"
     elif error.status == BAD_REQUEST and DIGESTS.search(error.message):
@@ -71,11 +72,6 @@ def _headers(cause: BaseException | None) -> Mapping[str, str]:
         return cause.headers
     response = cause.response if isinstance(cause, GoogleAPICallError) else None
     return getattr(response, "headers", None) or {}
-
-
-def _seconds(text: str | None) -> float | None:
-    """Return a Retry-After given in seconds; its other form, a date, is not used by GCS."""
-    return float(text) if text and text.isascii() and text.isdigit() else None
 
 
 def _sentence(content: bytes) -> str:

@@ -45,9 +45,15 @@ class Batches:
         name = str(job["name"])
         where = self._api.url(name)
         reporter.line(f"batch prediction job {name} is running")
-        watch = _Watch(self._api, name, reporter)
+        states = reporter.changes()
+
+        def look() -> Record | None:
+            job = self._api.job(name)
+            states.line(f"job: {_state(job).lower().replace('_', ' ')}")
+            return job if _state(job) in ENDED else None
+
         try:
-            job = self._poller.until(watch.look, what=f"job {name}", where=where, reporter=reporter)
+            job = self._poller.until(look, what=f"job {name}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job goes on unless it is cancelled: {name}")
             raise
@@ -79,25 +85,6 @@ class Batches:
         if options.service_account:
             body["serviceAccount"] = options.service_account
         return body
-
-
-class _Watch:
-    """Looks at a job until it has ended, and tells each new state."""
-
-    def __init__(self, api: VertexApi, name: str, reporter: Reporter) -> None:
-        self._api = api
-        self._name = name
-        self._reporter = reporter
-        self._told = ""
-
-    def look(self) -> Record | None:
-        """Return the job when it has ended."""
-        job = self._api.job(self._name)
-        state = _state(job)
-        if state != self._told:
-            self._told = state
-            self._reporter.line(f"job: {state.lower().replace('_', ' ')}")
-        return job if state in ENDED else None
 
 
 def _state(job: Record) -> str:

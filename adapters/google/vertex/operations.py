@@ -47,10 +47,18 @@ class Operations:
         name = str(operation["name"])
         if not operation.get("done"):
             reporter.line(f"{what}: operation {last_part(name)} is running")
-            watch = _Watch(self._api, name, what, reporter)
+            stages = reporter.changes()
+
+            def look() -> Record | None:
+                now = self._api.operation(name)
+                stage = str(now.get("metadata", {}).get("deploymentStage", ""))
+                if stage and not now.get("done"):
+                    stages.line(f"{what}: {stage.lower().replace('_', ' ')}")
+                return now if now.get("done") else None
+
             try:
                 operation = self._poller.until(
-                    watch.look, what=f"{what}: operation {name}", where=where, reporter=reporter
+                    look, what=f"{what}: operation {name}", where=where, reporter=reporter
                 )
             except (UnreachableError, KeyboardInterrupt) as error:
                 error.add_note(f"the operation goes on in the cloud: {name}")
@@ -85,26 +93,6 @@ class Operations:
             except OperationFailedError as error:
                 reporter.line(f"it failed: {error.message}")
         return bool(running)
-
-
-class _Watch:
-    """Looks at an operation until it is done, and tells the stages of a deployment."""
-
-    def __init__(self, api: VertexApi, name: str, what: str, reporter: Reporter) -> None:
-        self._api = api
-        self._name = name
-        self._what = what
-        self._reporter = reporter
-        self._told = ""
-
-    def look(self) -> Record | None:
-        """Return the operation when it is done."""
-        now = self._api.operation(self._name)
-        stage = str(now.get("metadata", {}).get("deploymentStage", ""))
-        if stage != self._told and not now.get("done"):
-            self._told = stage
-            self._reporter.line(f"{self._what}: {stage.lower().replace('_', ' ')}")
-        return now if now.get("done") else None
 
 
 def _next_step(code: int, project: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from cloudserve.adapters.aws.sagemaker.api import SageMaker
+from cloudserve.adapters.aws.sagemaker.context import AwsContext
 from cloudserve.adapters.aws.sagemaker.options import Options
+from cloudserve.adapters.aws.sagemaker.ownership import Owned
 from cloudserve.adapters.aws.sagemaker.provider import SageMakerEndpoints
 from cloudserve.adapters.aws.sagemaker.records import new_variant, without_underscores
 from cloudserve.adapters.aws.session import Access
@@ -83,7 +85,9 @@ def provider_at(url, timeout=5.0):
     access = Access({**KEYS, "AWS_ENDPOINT_URL": url}, "eu-west-1")
     options = Options(bucket="s3://some-bucket", role_arn=ROLE, region="eu-west-1")
     poller = Poller(timeout, first=0.001, longest=0.01)
-    return SageMakerEndpoints(NAMES, options, "image:1", SageMaker(access), None, poller)
+    api = SageMaker(access)
+    context = AwsContext(NAMES, options, "image:1", api, None, poller, Owned(api, NAMES))
+    return SageMakerEndpoints(context)
 
 
 def bodies(server, operation):

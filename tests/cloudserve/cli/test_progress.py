@@ -123,3 +123,12 @@ def test_sizes_are_in_decimal_units(size, text):
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s")])
 def test_durations_are_in_minutes_and_seconds(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_a_reporter_of_changes_leaves_out_repeated_lines(told):
+    reporter = Reporter(told.append)
+    states = reporter.changes()
+    for state in ("Creating", "Creating", "InService", "Creating"):
+        states.line(state)
+        reporter.line("between")
+    assert [line for line in told if line != "between"] == ["Creating", "InService", "Creating"]

@@ -10,8 +10,8 @@ from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import DIGITS_IN_ID, Action
 
 from ....actions import planned
+from ..context import AwsContext
 from ..endpoint_config import as_text, settings, told, variant
-from ..options import Options
 from ..ownership import Owned
 from ..planning.actions import (
     Config,
@@ -26,7 +26,7 @@ from ..snapshot import tagged_model
 from ..steps import CreateModel, DeleteSharedEndpoint
 
 if TYPE_CHECKING:
-    from ..api import SageMaker
+    pass
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """The variable that switches AWS's image to many models (Deep Learning Containers)."""
@@ -37,12 +37,10 @@ OWNER = "multi-model"
 class MultiModelPlanner:
     """Plans for one target's endpoint; `Performer` carries the actions out."""
 
-    def __init__(self, options: Options, image: str, prefix: str, api: SageMaker) -> None:
-        self._options = options
-        self._image = image
+    def __init__(self, context: AwsContext, prefix: str) -> None:
+        self._aws = context
         self._prefix = prefix
-        self._api = api
-        self._name = options.multi_model
+        self._name = context.options.multi_model
 
     def endpoint(self, there: Endpoint | None) -> tuple[Action, ...]:
         """Plan the endpoint that the target describes; () if it exists as described."""
@@ -61,11 +59,11 @@ class MultiModelPlanner:
     def removal(self, there: Endpoint | None, owned: Owned) -> list[Action]:
         """Plan the deletion of the endpoint, its configurations and its SageMaker Models."""
         actions = self._delete(there) if there else []
-        configs = owned_configs(self._api, owned, self._name, OWNER, (there,))
+        configs = owned_configs(self._aws.api, owned, self._name, OWNER, (there,))
         actions += [delete_config(config, OWNER) for config in configs]
         pattern = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
-        names = filter(pattern.fullmatch, self._api.model_names(f"{self._name}-"))
-        models = (tagged_model(self._api, name) for name in sorted(names))
+        names = filter(pattern.fullmatch, self._aws.api.model_names(f"{self._name}-"))
+        models = (tagged_model(self._aws.api, name) for name in sorted(names))
         return [*actions, *delete_models(owned, models, OWNER)]
 
     def _delete(self, endpoint: Endpoint) -> list[Action]:
@@ -86,7 +84,7 @@ class MultiModelPlanner:
         if config not in {there.pending, there.config} or there.status == "Deleting":
             raise ConflictError(
                 f"the endpoint {there.name} is {there.status}: another change is under way",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again when it is done",
             )
         return await_endpoint(there, ONLY)
@@ -97,9 +95,9 @@ class MultiModelPlanner:
             self._model,
             0,
             self._digest,
-            self._image,
+            self._aws.image,
             self._prefix,
-            self._options.role_arn,
+            self._aws.options.role_arn,
             self._env,
             many=True,
         )
@@ -108,15 +106,15 @@ class MultiModelPlanner:
         return planned(step, sentence, undo)
 
     def _create_config(self) -> Config:
-        spec = variant(self._options, ONLY, self._model)
+        spec = variant(self._aws.options, ONLY, self._model)
         variants = ({**spec, "InitialVariantWeight": 1.0},)
-        more = settings(self._options)
+        more = settings(self._aws.options)
         name = config_name(self._name, canonical(variants), as_text(more))
         return Config.of(OWNER, name, variants, more, self._told)
 
     @property
     def _told(self) -> str:
-        machines = told(variant(self._options, ONLY, self._model))
+        machines = told(variant(self._aws.options, ONLY, self._model))
         return f"{machines} for all models of the target"
 
     @property
@@ -126,10 +124,10 @@ class MultiModelPlanner:
 
     @property
     def _env(self) -> dict[str, str]:
-        return {SWITCH: "true", **self._options.env}
+        return {SWITCH: "true", **self._aws.options.env}
 
     @property
     def _digest(self) -> str:
-        options = self._options
-        parts = (self._image, self._prefix, options.role_arn, as_text(self._env))
+        options = self._aws.options
+        parts = (self._aws.image, self._prefix, options.role_arn, as_text(self._env))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

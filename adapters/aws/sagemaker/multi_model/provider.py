@@ -26,16 +26,13 @@ from cloudserve.release.nouns import (
     State,
 )
 from cloudserve.release.traffic import ALL
-from cloudserve.storage.contract import BlobStore, PartStore
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ....actions import planned, typed
-from ....ownership import Ownership
-from ....polling import Poller
+from ..context import AwsContext
 from ..executor import Performer
 from ..model_files.archive import Archives
-from ..options import Options
-from ..ownership import Owned
 from ..planning.checks import Place, check, check_body
 from ..records import FAILED, Endpoint
 from ..steps import (
@@ -51,7 +48,7 @@ from .catalog import Catalog, Catalogs, Entry
 from .planner import OWNER, MultiModelPlanner
 
 if TYPE_CHECKING:
-    from ..api import SageMaker
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +62,26 @@ class SharedSnapshot:
 class MultiModelEndpoint:
     """One target, all of whose models are on one endpoint."""
 
-    def __init__(
-        self,
-        names: Ownership,
-        options: Options,
-        image: str,
-        api: SageMaker,
-        blobs: PartStore,
-        poller: Poller,
-    ) -> None:
-        self._target = names.target
-        self._options = options
-        self._image = image
-        self._name = options.multi_model
-        self._api = api
-        self._blobs = blobs
-        self._poller = poller
-        self._catalogs = Catalogs(blobs, self._name)
-        self._archives = Archives(blobs)
-        prefix = f"{blobs.url}/{self._catalogs.prefix}"
-        self._planner = MultiModelPlanner(options, image, prefix, api)
-        self._owned = Owned(api, names)
-        self._performer = Performer(api, poller, blobs, self._owned)
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
+        self._name = context.options.multi_model
+        self._catalogs = Catalogs(context.blobs, self._name)
+        self._archives = Archives(context.blobs)
+        self._planner = MultiModelPlanner(context, f"{context.blobs.url}/{self._catalogs.prefix}")
+        self._performer = Performer(context)
 
     @property
     def blobs(self) -> BlobStore:
         """Return the target's bucket."""
-        return self._blobs
+        return self._aws.blobs
 
     def destination(self) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
-        return self._api.destination(self._options.region)
+        return self._aws.api.destination(self._aws.options.region)
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: one model on the endpoint in its region."""
-        return f"sagemaker/{self._options.region}/{self._name.lower()}/{model}"
+        return f"sagemaker/{self._aws.options.region}/{self._name.lower()}/{model}"
 
     def read(self, model: str) -> Reading:
         """Read the endpoint and the model's catalog.
@@ -107,20 +89,20 @@ class MultiModelEndpoint:
         Raises ConflictError for an endpoint of that name that is another owner's, or not one of
         many models.
         """
-        endpoint, catalog = self._owned.endpoint(OWNER), self._catalogs.read(model)
+        endpoint, catalog = self._aws.owned.endpoint(OWNER), self._catalogs.read(model)
         snapshot = SharedSnapshot(endpoint, catalog)
         revisions = tuple(
             Deployed(
                 entry.revision,
                 State.FAILED if entry.reason else State.READY,
-                f"{self._blobs.url}/{self._catalogs.prefix}{_target(model, name)}",
+                f"{self._aws.blobs.url}/{self._catalogs.prefix}{_target(model, name)}",
                 datetime.fromtimestamp(entry.tried, UTC),
                 entry.reason or None,
             )
             for name, entry in sorted(catalog.revisions.items(), key=_by_number)
         )
         if endpoint is None:
-            return Reading(Deployment(model, self._target, revisions), snapshot)
+            return Reading(Deployment(model, self._aws.names.target, revisions), snapshot)
         serves = endpoint.status != FAILED
         traffic = {
             name: float(name == catalog.live)
@@ -128,14 +110,23 @@ class MultiModelEndpoint:
             if serves and not entry.reason
         }
         deployment = Deployment(
-            model, self._target, revisions, traffic, endpoint.state, endpoint.reason, self._name
+            model,
+            self._aws.names.target,
+            revisions,
+            traffic,
+            endpoint.state,
+            endpoint.reason,
+            self._name,
         )
         return Reading(deployment, snapshot)
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model and the target's fields with SageMaker's limits, bucket, image."""
         return check(
-            artifact, self._options, Place.of(self._target, self._blobs, self._image), self._api
+            artifact,
+            self._aws.options,
+            Place.of(self._aws.names.target, self._aws.blobs, self._aws.image),
+            self._aws.api,
         )
 
     def plan_deploy(
@@ -162,7 +153,7 @@ class MultiModelEndpoint:
         if percent < ALL:
             raise UserError(
                 "requests to an endpoint of many models name one of them: they cannot be divided",
-                where=f"{model} on {self._target}",
+                where=f"{model} on {self._aws.names.target}",
                 hint="promote without --percent, and try it before with `predict --version`",
             )
         if _snapshot(reading).catalog.live == revision_id:
@@ -180,7 +171,7 @@ class MultiModelEndpoint:
         going = [name for name in there if revision_ids is None or name in revision_ids]
         actions = [self._plan_unload(model, name) for name in sorted(going)]
         if revision_ids is None and self._is_last(model):
-            actions += self._planner.removal(snapshot.endpoint, self._owned)
+            actions += self._planner.removal(snapshot.endpoint, self._aws.owned)
         return tuple(actions)
 
     def _is_last(self, model: str) -> bool:
@@ -212,15 +203,15 @@ class MultiModelEndpoint:
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the live revision or the named one; raises UserError for an unknown revision."""
-        check_body(body, self._options)
-        self._owned.check_reader(OWNER)
-        catalog, where = self._catalogs.read(model), f"{model} on {self._target}"
+        check_body(body, self._aws.options)
+        self._aws.owned.check_reader(OWNER)
+        catalog, where = self._catalogs.read(model), f"{model} on {self._aws.names.target}"
         chosen = revision_id or catalog.live
         if not chosen:
             raise RemoteError(
                 f"nothing of {model} is live on the endpoint {self._name}",
                 where=where,
-                hint=f"cloudserve deploy {model} --target {self._target}",
+                hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
             )
         if chosen not in catalog.revisions:
             raise UserError(
@@ -228,14 +219,14 @@ class MultiModelEndpoint:
                 where=where,
                 hint=f"there: {', '.join(sorted(catalog.revisions)) or 'nothing'}",
             )
-        return self._api.invoke(self._name, None, body, _target(model, chosen))
+        return self._aws.api.invoke(self._name, None, body, _target(model, chosen))
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Raise UserError: a transform job needs a SageMaker Model of one archive."""
         del revision_id, batch, reporter
         raise UserError(
             "an endpoint of many models has no batch transform",
-            where=f"{model} on {self._target}",
+            where=f"{model} on {self._aws.names.target}",
             hint="add a target without `multi_model`, with `archive: true`",
         )
 
@@ -244,14 +235,16 @@ class MultiModelEndpoint:
         target = _target(model, revision.id)
 
         def look() -> tuple[str] | None:
-            return (self._api.why_not_loaded(self._name, target),)
+            return (self._aws.api.why_not_loaded(self._name, target),)
 
-        (reason,) = self._poller.until(look, what=target, where=self._api.where, reporter=reporter)
+        (reason,) = self._aws.poller.until(
+            look, what=target, where=self._aws.api.where, reporter=reporter
+        )
         self._catalogs.change(model, lambda catalog: catalog.tried(revision, reason))
         if reason:
             raise RemoteError(
                 f"the endpoint {self._name} does not load {target}: {reason}",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="correct the cause; then deploy again: what failed is replaced",
             )
         reporter.line(f"{target} is loaded")
@@ -261,7 +254,7 @@ class MultiModelEndpoint:
 
         The endpoint unloads the model when it needs the memory.
         """
-        self._blobs.delete(f"{self._catalogs.prefix}{_target(model, revision_id)}")
+        self._aws.blobs.delete(f"{self._catalogs.prefix}{_target(model, revision_id)}")
         if revision_id in self._catalogs.read(model).revisions:
             self._catalogs.change(model, lambda catalog: catalog.without(revision_id))
 
@@ -271,7 +264,7 @@ class MultiModelEndpoint:
         if others:
             raise ConflictError(
                 f"{', '.join(others)} came to the endpoint {self._name} meanwhile",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again: the endpoint stays then",
             )
         self._performer.perform(DeleteEndpoint(step.model, step.endpoint, idle=True), reporter)
@@ -281,7 +274,7 @@ class MultiModelEndpoint:
         if entry is None or entry.reason:
             raise ConflictError(
                 f"{revision_id} is not on the endpoint {self._name} any more",
-                where=f"{model} on {self._target}",
+                where=f"{model} on {self._aws.names.target}",
                 hint="run the same command again: the plan is out of date",
             )
         self._catalogs.change(model, lambda catalog: catalog.promoted(revision_id))

@@ -9,10 +9,9 @@ from typing import Any
 from cloudserve.release.nouns import Action, Location, Revision
 
 from ....actions import planned
-from ....ownership import Ownership
+from ..context import AwsContext
 from ..endpoint_config import as_text, settings
 from ..model_files.archive import source_url
-from ..options import Options
 from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
 from ..steps import (
     AwaitEndpoint,
@@ -28,10 +27,8 @@ from ..steps import (
 class Steps:
     """Makes actions for one target."""
 
-    def __init__(self, options: Options, image: str, names: Ownership) -> None:
-        self._options = options
-        self._names = names
-        self._image = image
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
 
     def model(
         self,
@@ -41,25 +38,25 @@ class Steps:
         there: Mapping[str, Any] | None,
     ) -> list[Action]:
         """Return the creation of the SageMaker Model; a different one is deleted first."""
-        name = model_name(self._names.endpoint(model), revision.id)
-        archived = self._options.archived
+        name = model_name(self._aws.names.endpoint(model), revision.id)
+        archived = self._aws.options.archived
         source = source_url(location, archived=archived)
         step = CreateModel(
             model,
             name,
             revision.number,
             revision.digest,
-            self._image,
+            self._aws.image,
             source,
-            self._options.role_arn,
-            dict(self._options.env),
+            self._aws.options.role_arn,
+            dict(self._aws.options.env),
             # An archive has the code in its place already.
             code="" if archived else f"{location.saved_model}code/",
             code_target="" if archived else f"{location.root}code/",
         )
         create = planned(
             step,
-            f"create the model {name} from {source} with {self._image}",
+            f"create the model {name} from {source} with {self._aws.image}",
             f"delete the model {name}",
         )
         if there is None:
@@ -73,10 +70,10 @@ class Steps:
     def _other(self, source: str, there: Mapping[str, Any]) -> list[str]:
         primary = there.get("PrimaryContainer", {})
         same = {
-            "image": primary.get("Image") == self._image,
+            "image": primary.get("Image") == self._aws.image,
             "source": source_of(there) == source,
-            "role": there.get("ExecutionRoleArn") == self._options.role_arn,
-            "environment": primary.get("Environment", {}) == self._options.env,
+            "role": there.get("ExecutionRoleArn") == self._aws.options.role_arn,
+            "environment": primary.get("Environment", {}) == self._aws.options.env,
         }
         return [name for name, is_same in same.items() if not is_same]
 
@@ -84,16 +81,16 @@ class Steps:
         self, model: str, variants: Sequence[Spec], sentence: str, shadows: Sequence[Spec] = ()
     ) -> Config:
         """Return the creation of the endpoint configuration of these variants."""
-        more = settings(self._options)
+        more = settings(self._aws.options)
         if shadows:
             more["ShadowProductionVariants"] = list(shadows)
-        archived = {"archive": True} if self._options.archived else {}
-        container = as_text({"image": self._image, "env": self._options.env, **archived})
+        archived = {"archive": True} if self._aws.options.archived else {}
+        container = as_text({"image": self._aws.image, "env": self._aws.options.env, **archived})
         # A configuration does not contain the container. It is part of the name, so that another
         # container makes another configuration, to which the endpoint is updated.
-        base = self._names.endpoint(model)
+        base = self._aws.names.endpoint(model)
         name = config_name(
-            base, canonical(variants), as_text(more), container, self._options.role_arn
+            base, canonical(variants), as_text(more), container, self._aws.options.role_arn
         )
         return Config.of(model, name, variants, more, sentence)
 

@@ -13,9 +13,8 @@ from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import ALL, percents, split
 
 from ....actions import planned
-from ....ownership import Ownership
+from ..context import AwsContext
 from ..endpoint_config import same_machines, same_settings, settings, told, variant
-from ..options import Options
 from ..records import (
     CHANGING,
     FAILED,
@@ -32,18 +31,15 @@ from ..steps import SetWeights
 from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
 
 if TYPE_CHECKING:
-    from ..api import SageMaker
+    pass
 
 
 class Planner:
     """Plans for one target."""
 
-    def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
-        self._target = names.target
-        self._options = options
-        self._steps = Steps(options, image, names)
-        self._names = names
-        self._api = api
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
+        self._steps = Steps(context)
 
     def deploy(
         self, reading: Reading, revision: Revision, location: Location
@@ -81,9 +77,9 @@ class Planner:
         endpoint = self._check_shared(snapshot_of(reading).endpoint)
         if endpoint is None or endpoint.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {self._names.endpoint(model)}",
-                where=self._api.where,
-                hint=f"cloudserve deploy {model} --target {self._target}",
+                f"there is no working endpoint {self._aws.names.endpoint(model)}",
+                where=self._aws.api.where,
+                hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
             )
         if not endpoint.has(revision_id):
             shares = {variant: part / ALL for variant, part in wanted.items()}
@@ -104,21 +100,21 @@ class Planner:
                 f"the endpoint {endpoint.name} serves one revision at a time, in the variant "
                 f"{ONLY}: a target with `update`, `shadow_percent`, `serverless_memory_mb` or "
                 "`async_output` made it",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="set such a field again, or delete the endpoint and deploy anew",
             )
         return endpoint
 
     def _model(self, model: str, revision_id: str) -> str:
-        return model_name(self._names.endpoint(model), revision_id)
+        return model_name(self._aws.names.endpoint(model), revision_id)
 
     def _plan_wait(self, endpoint: Endpoint, revision_id: str) -> Action:
-        coming = self._api.variants(endpoint.pending) if endpoint.pending else ()
+        coming = self._aws.api.variants(endpoint.pending) if endpoint.pending else ()
         on_it = carries((*endpoint.variants, *coming), revision_id, endpoint.name)
         if not on_it or endpoint.status == "Deleting":
             raise ConflictError(
                 f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again when it is done",
             )
         return await_endpoint(endpoint, revision_id)
@@ -134,13 +130,13 @@ class Planner:
         """Plan the same revision on the target's machines; () if it runs on them."""
         name = self._model(model, revision.id)
         actions = self._steps.model(model, revision, location, there)
-        wanted = variant(self._options, revision.id, name)
+        wanted = variant(self._aws.options, revision.id, name)
         before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)
         if not (
             actions
             or newer(there, endpoint)
             or not same_machines(wanted, before)
-            or not same_settings(settings(self._options), endpoint)
+            or not same_settings(settings(self._aws.options), endpoint)
         ):
             return ()
         kept = [wanted if spec is before else spec for spec in endpoint.variants]
@@ -153,7 +149,7 @@ class Planner:
         self, model: str, added: str, endpoint: Endpoint | None, shares: Mapping[str, float]
     ) -> list[Action]:
         """Plan an endpoint with one more variant, with these shares of the traffic."""
-        new = variant(self._options, added, self._model(model, added))
+        new = variant(self._aws.options, added, self._model(model, added))
         kept, idle = _sort_out(endpoint)
         variants = weighted((*kept, new), shares)
         config = self._steps.config(model, variants, _told(kept, added, shares))
@@ -161,7 +157,7 @@ class Planner:
         if endpoint is None:
             return [
                 config.action,
-                create_endpoint(config, self._names.endpoint(model), added, sentence),
+                create_endpoint(config, self._aws.names.endpoint(model), added, sentence),
             ]
         if idle:
             sentence += f"; this takes the idle {', '.join(idle)} off it"

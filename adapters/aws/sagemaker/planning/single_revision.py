@@ -17,9 +17,8 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Reading, Revision
 from cloudserve.release.traffic import ALL
 
-from ....ownership import Ownership
+from ..context import AwsContext
 from ..endpoint_config import policy, same_machines, same_settings, settings, shadow, told, variant
-from ..options import Options
 from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, model_name
 from ..snapshot import Snapshot, snapshot_of, staging_endpoint
 from .actions import (
@@ -33,18 +32,15 @@ from .actions import (
 from .planner import newer
 
 if TYPE_CHECKING:
-    from ..api import SageMaker
+    pass
 
 
 class StagedPlanner:
     """Plans for one target."""
 
-    def __init__(self, options: Options, image: str, api: SageMaker, names: Ownership) -> None:
-        self._target = names.target
-        self._options = options
-        self._steps = Steps(options, image, names)
-        self._names = names
-        self._api = api
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
+        self._steps = Steps(context)
 
     def deploy(
         self, reading: Reading, revision: Revision, location: Location
@@ -56,8 +52,8 @@ class StagedPlanner:
             return (self._plan_wait(main, revision.id, model),)
         is_first = main is None or main.status == FAILED
         if is_first or (main is not None and main.serves(revision.id, main.name)):
-            endpoint, name = main, self._names.endpoint(model)
-        elif self._options.shadow_percent and main is not None and main.staged:
+            endpoint, name = main, self._aws.names.endpoint(model)
+        elif self._aws.options.shadow_percent and main is not None and main.staged:
             there = snapshot.record(revision.id)
             return self._plan_shadow(model, revision, location, main, there)
         else:
@@ -86,18 +82,20 @@ class StagedPlanner:
         """Plan a shadow variant, which gets copies of the live revision's requests."""
         self._check_stays_async(main)
         name = self._model(model, revision.id)
-        wanted = shadow(self._options, revision.id, name)
+        wanted = shadow(self._aws.options, revision.id, name)
         actions = self._steps.model(model, revision, location, there)
         before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
         if (
             before is not None
             and before["InitialVariantWeight"] == wanted["InitialVariantWeight"]
             and same_machines(wanted, before)
-            and same_settings(settings(self._options), main)
+            and same_settings(settings(self._aws.options), main)
             and not (actions or newer(there, main))
         ):
             return ()
-        told_shadow = f"copies of {self._options.shadow_percent} % of the requests to {revision.id}"
+        told_shadow = (
+            f"copies of {self._aws.options.shadow_percent} % of the requests to {revision.id}"
+        )
         config = self._steps.config(model, main.variants, told_shadow, (wanted,))
         sentence = f"{told_shadow} on {told(wanted)}"
         return (*actions, config.action, update_endpoint(config, main, revision.id, sentence))
@@ -112,15 +110,15 @@ class StagedPlanner:
         if percent < ALL:
             raise UserError(
                 "this endpoint serves one revision at a time",
-                where=f"{model} on {self._target}",
+                where=f"{model} on {self._aws.names.target}",
                 hint="promote without --percent: `update: canary` starts with a part of it, "
                 "and rolls back when an alarm fires",
             )
         if main is None or main.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {self._names.endpoint(model)}",
-                where=self._api.where,
-                hint=f"cloudserve deploy {model} --target {self._target}",
+                f"there is no working endpoint {self._aws.names.endpoint(model)}",
+                where=self._aws.api.where,
+                hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
             )
         after = self._plan_clearing(reading, revision_id)
         if main.status in CHANGING:
@@ -144,13 +142,13 @@ class StagedPlanner:
 
     def _staging(self, model: str, revision_id: str, snapshot: Snapshot) -> Endpoint | None:
         name = self._model(model, revision_id)
-        return staging_endpoint(self._api, snapshot, revision_id, name)
+        return staging_endpoint(self._aws.api, snapshot, revision_id, name)
 
     def _plan_endpoint(
         self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
     ) -> list[Action]:
         """Plan an endpoint for one revision, or its update if it is not as wanted."""
-        main = name == self._names.endpoint(model)
+        main = name == self._aws.names.endpoint(model)
         wanted = self._variant(model, revision_id, idle=not main)
         if endpoint is None:
             config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
@@ -159,7 +157,7 @@ class StagedPlanner:
         if not endpoint.staged:  # made before the target was: the next promotion changes it
             return []
         same = same_machines(wanted, endpoint.variants[0])
-        if same and same_settings(settings(self._options), endpoint) and not stale:
+        if same and same_settings(settings(self._aws.options), endpoint) and not stale:
             return []
         return self._plan_update(
             model, revision_id, endpoint, forward=main, idle=not main, shadows=endpoint.shadows
@@ -179,7 +177,7 @@ class StagedPlanner:
         wanted = self._variant(model, revision_id, idle=idle)
         told_config = f"{revision_id} on {told(wanted)}"
         config = self._steps.config(model, (wanted,), told_config, shadows)
-        guards = policy(self._options) if forward and endpoint.staged else {}
+        guards = policy(self._aws.options) if forward and endpoint.staged else {}
         how = f", {self._told_policy()}" if guards else ", at once"
         sentence = f"{told(wanted)} for {revision_id}{how}"
         return [config.action, update_endpoint(config, endpoint, ONLY, sentence, guards)]
@@ -189,24 +187,24 @@ class StagedPlanner:
 
         UpdateEndpoint refuses it (sagemaker-python-sdk#3124).
         """
-        if "AsyncInferenceConfig" in endpoint.settings and not self._options.async_output:
+        if "AsyncInferenceConfig" in endpoint.settings and not self._aws.options.async_output:
             raise ConflictError(
                 f"the endpoint {endpoint.name} answers asynchronously, and SageMaker does not "
                 "make it a real-time endpoint",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="set `async_output` again, give the target another `endpoint_name`, or take "
                 "the model down first: `cloudserve undeploy … --all`",
             )
 
     def _variant(self, model: str, revision_id: str, *, idle: bool) -> Spec:
-        spec = variant(self._options, ONLY, self._model(model, revision_id), idle=idle)
+        spec = variant(self._aws.options, ONLY, self._model(model, revision_id), idle=idle)
         return {**spec, "InitialVariantWeight": 1.0}
 
     def _model(self, model: str, revision_id: str) -> str:
-        return model_name(self._names.endpoint(model), revision_id)
+        return model_name(self._aws.names.endpoint(model), revision_id)
 
     def _told_policy(self) -> str:
-        options = self._options
+        options = self._aws.options
         alarms = ", ".join(options.alarm_names)
         watched = f", rolled back when {alarms} fires" if alarms else ""
         if options.update.value == "all-at-once":
@@ -218,14 +216,14 @@ class StagedPlanner:
 
     def _plan_wait(self, endpoint: Endpoint, revision_id: str, model: str) -> Action:
         now = (*endpoint.variants, *endpoint.shadows)
-        coming = self._api.variants(endpoint.pending) if endpoint.pending else now
-        if not carries(coming, revision_id, self._names.endpoint(model)) or endpoint.status in {
+        coming = self._aws.api.variants(endpoint.pending) if endpoint.pending else now
+        if not carries(coming, revision_id, self._aws.names.endpoint(model)) or endpoint.status in {
             "Deleting",
             "RollingBack",
         }:
             raise ConflictError(
                 f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again when it is done",
             )
         return await_endpoint(endpoint, ONLY)

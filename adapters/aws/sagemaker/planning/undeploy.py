@@ -15,8 +15,7 @@ from cloudserve.errors import ConflictError
 from cloudserve.release.nouns import DIGITS_IN_ID, Action, Reading
 
 from ....actions import planned
-from ....ownership import Ownership
-from ..options import Options
+from ..context import AwsContext
 from ..ownership import Owned
 from ..records import CHANGING, DIGEST, FAILED, Endpoint, Spec, carries, model_name, weighted
 from ..snapshot import TaggedModel, snapshot_of, staging_endpoint
@@ -32,18 +31,14 @@ DELETING = "Deleting"
 class Removal:
     """Plans for one target."""
 
-    def __init__(
-        self, options: Options, image: str, api: SageMaker, names: Ownership, owned: Owned
-    ) -> None:
-        self._steps = Steps(options, image, names)
-        self._api = api
-        self._names = names
-        self._owned = owned
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
+        self._steps = Steps(context)
 
     def plan(self, reading: Reading, revision_ids: Sequence[str] | None) -> tuple[Action, ...]:
         """Return what removes these revisions, or the whole model; () if nothing is left."""
         model, snapshot = reading.deployment.model, snapshot_of(reading)
-        base, main = self._names.endpoint(model), snapshot.endpoint
+        base, main = self._aws.names.endpoint(model), snapshot.endpoint
         if revision_ids is None:
             going = [deployed.revision.id for deployed in reading.deployment.revisions]
             actions = delete_endpoint(main, model) if main else []
@@ -52,23 +47,23 @@ class Removal:
             actions = self._leave_endpoint(model, going, main) if main else []
         for revision_id in going:
             name = model_name(base, revision_id)
-            staging = staging_endpoint(self._api, snapshot, revision_id, name)
+            staging = staging_endpoint(self._aws.api, snapshot, revision_id, name)
             if staging is not None:
-                self._owned.check(staging, model)
+                self._aws.owned.check(staging, model)
                 actions += delete_endpoint(staging, model)
         names = {model_name(base, revision_id) for revision_id in going}
         naming = None if revision_ids is None else names
         known = (main, *snapshot.staging.values())
-        configs = owned_configs(self._api, self._owned, base, model, known)
+        configs = owned_configs(self._aws.api, self._aws.owned, base, model, known)
         actions += [delete_config(c, model) for c in configs if _names_one_of(c, naming)]
         models = (snapshot.models.get(revision_id) for revision_id in going)
-        return (*actions, *delete_models(self._owned, models, model))
+        return (*actions, *delete_models(self._aws.owned, models, model))
 
     def _leave_endpoint(self, model: str, going: Sequence[str], main: Endpoint) -> list[Action]:
         """Plan the endpoint without these revisions' variants; a failed one takes no update."""
         if main.status in CHANGING:
             return self._await_update(model, going, main)
-        base = self._names.endpoint(model)
+        base = self._aws.names.endpoint(model)
         served = any(main.serves(name, base) for name in going)
         if main.status == FAILED:
             return delete_endpoint(main, model) if served else []
@@ -79,7 +74,7 @@ class Removal:
         if not kept:
             raise ConflictError(
                 f"the endpoint {main.name} would be left without a variant",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint=f"take the model down as a whole: cloudserve undeploy {model} --all",
             )
         names = ", ".join(going)
@@ -92,12 +87,12 @@ class Removal:
 
     def _await_update(self, model: str, going: Sequence[str], main: Endpoint) -> list[Action]:
         """Plan to wait for the update that an earlier run began; others' are refused."""
-        base = self._names.endpoint(model)
-        coming = self._api.variants(main.pending) if main.pending else main.variants
+        base = self._aws.names.endpoint(model)
+        coming = self._aws.api.variants(main.pending) if main.pending else main.variants
         if main.status == DELETING or any(carries(coming, name, base) for name in going):
             raise ConflictError(
                 f"the endpoint {main.name} is {main.status}: another change is under way",
-                where=self._api.where,
+                where=self._aws.api.where,
                 hint="run the same command again when it is done",
             )
         return [await_endpoint(main, "")]

@@ -112,7 +112,7 @@ def test_an_update_that_was_cut_off_is_waited_for(target, half_plus_two, monkeyp
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_two)
     config, update, *_ = removal(provider, "half", two)
     perform(provider, (config,))
-    api = provider._api
+    api = provider._aws.api
     monkeypatch.setattr(provider._performer, "_await", lambda *_, **__: None)
     perform(provider, (update,))
     monkeypatch.undo()
