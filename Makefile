@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 
-.PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-storage bench-serving bench-grpc bench-start bench-canary bench-loads soak clean
+.PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-serving bench-grpc bench-start bench-canary bench-loads soak clean
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -74,6 +74,10 @@ bench-codecs: $(VENV)/test.done
 # Small gzip bodies that expand to large JSON: CPU, memory, and the latency of another client.
 bench-hostile: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_hostile.py
+
+# Floods and bombs over HTTP/2: how each ends, memory, and the latency of another client.
+bench-hostile-grpc: $(VENV)/test.done
+	$(BIN)/python benchmarks/hostile_grpc.py
 
 bench-storage: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_storage.py

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from . import frames
@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = False
         self._draining_since: float | None = None
         self._has_received = True
+        self._reads = True
         self._ping_sent_at: float | None = None
         self._opened_at = self._active_at = self._received_at = state.loop.time()
         self._write_progress_at = self._closing_since = self._opened_at
@@ -73,11 +74,27 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle received bytes, frame by frame."""
         self._has_received = True
-        if not self._is_closing:
-            try:
-                self._in.take(data)
-            except ConnectionFault as fault:
-                self._fail(fault)
+        self._handle(self._in.take, data)
+
+    def _handle(self, handle: Callable[..., bool], *arguments: bytes) -> None:
+        """Handle frames; leave some to the loop's next turn, after the other connections."""
+        if self._is_closing:
+            return
+        try:
+            has_more = handle(*arguments)
+        except ConnectionFault as fault:
+            self._fail(fault)
+            has_more = False
+        if self._transport.is_closing():
+            return
+        if has_more:
+            # libuv would read 32 times in this turn while bytes keep coming.
+            self._reads = False
+            self._transport.pause_reading()
+            self._server.loop.call_soon(self._handle, self._in.take_more)
+        elif not self._reads:
+            self._reads = True
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         """Close: a client that stops sending cannot acknowledge data."""

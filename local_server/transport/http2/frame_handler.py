@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from . import frames
 from .allowance import Allowance
 from .errors import ConnectionFault, ErrorCode, StreamFault, frame_size_error, protocol_error
-from .frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, FrameReader
+from .frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, Frame, FrameReader
 from .header_blocks import BlockDecoder
 from .limits import Http2Limits
 from .request_head import MalformedError, RequestHead, check_trailers
@@ -18,6 +18,7 @@ from .stream import Link, Stream
 from .streams import Streams
 from .write_flow import WriteFlow
 
+_FRAMES_PER_TURN = 512
 _PING_SIZE = 8
 _PRIORITY_SIZE = 5
 
@@ -61,6 +62,7 @@ class FrameHandler:
         self._preface_left: bytes = frames.PREFACE
         self._reader = FrameReader(limits.frame_size)
         self._blocks = BlockDecoder(limits.header_bytes)
+        self._left: Iterator[Frame] = iter(())
         self._window = limits.connection_window
         self._unreleased = 0
         # An incomplete header block: its stream, flags, and parts.
@@ -84,17 +86,28 @@ class FrameHandler:
         """Return whether the client has sent the preface of HTTP/2."""
         return not self._preface_left
 
-    def take(self, data: bytes) -> None:
-        """Handle received bytes. Raises ConnectionFault."""
+    def take(self, data: bytes) -> bool:
+        """Handle received bytes; return whether frames are left for `take_more`.
+
+        Raises ConnectionFault. No bytes may be taken before the frames that are left.
+        """
         if self._preface_left:
             data = self._take_preface(data)
-        for kind, flags, number, payload in self._reader.feed(data):
+        self._left = self._reader.feed(data)
+        return self.take_more()
+
+    def take_more(self) -> bool:
+        """Handle some of the frames that are left; return whether others remain."""
+        for count, (kind, flags, number, payload) in enumerate(self._left, 1):
             if self.is_closing:
-                return
+                return False
             try:
                 self._take(kind, flags, number, payload)
             except StreamFault as fault:
                 self._refuse(fault)
+            if count == _FRAMES_PER_TURN:
+                return True
+        return False
 
     def _take_preface(self, data: bytes) -> bytes:
         count = min(len(data), len(self._preface_left))

@@ -4,6 +4,8 @@ import h2.events
 import h2.settings
 import pytest
 from cloudserve.local_server.transport.http2 import frames
+from cloudserve.local_server.transport.http2.frame_handler import FrameHandler
+from cloudserve.local_server.transport.http2.limits import Rate
 from h2.errors import ErrorCodes
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -120,6 +122,25 @@ def test_a_ping_is_answered(serve):
     client.h2.ping(b"12345678")
     client.flush()
     assert client.until(h2.events.PingAckReceived).ping_data == b"12345678"
+
+
+def test_many_frames_are_handled_in_several_turns_of_the_loop(serve, monkeypatch):
+    turns = []
+    take_more = FrameHandler.take_more
+
+    def counted(handler):
+        turns.append(handler)
+        return take_more(handler)
+
+    monkeypatch.setattr(FrameHandler, "take_more", counted)
+    raw = RawClient(serve(pings=Rate(10**6, 1.0)))
+    sent = [n.to_bytes(8, "big") for n in range(5000)]
+    raw.send(b"".join(frames.ping(payload) for payload in sent))
+    raw.until(frames.PING, nth=len(sent))
+    assert [payload for kind, _, _, payload in raw.frames if kind == frames.PING] == sent
+    assert len(turns) >= len(sent) // 512
+    raw.send(raw.request(1))
+    assert raw.until(frames.DATA) == b"x"
 
 
 # Windows. h2 raises where the server sends more than it may.
