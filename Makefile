@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
+ORACLES_JS := .oracles-js
 
-.PHONY: demo test lint types unit test-later oracle-aws walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-serving bench-grpc bench-start bench-canary bench-loads soak clean
+.PHONY: demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-serving bench-grpc bench-start bench-canary bench-loads soak clean
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -38,6 +39,10 @@ $(LATER): tools/later.c | $(VENV)/bin/python
 # Clients with pinned dependencies that conflict with the server's, in a separate environment.
 oracle-aws: $(ORACLES)/done $(VENV)/test.done
 	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest tests/oracles
+
+# The gRPC library of Node, which npm installs in a separate folder.
+oracle-grpc-js: $(ORACLES_JS)/done $(VENV)/test.done
+	GRPC_JS=$(CURDIR)/$(ORACLES_JS)/node_modules $(BIN)/pytest tests/oracles/test_grpc_js.py
 
 # Each command, killed after every changing request, on all three platforms.
 walk-kills: $(VENV)/test.done
@@ -132,5 +137,9 @@ $(ORACLES)/done: Makefile
 	    'sagemaker-core>=2.27,<3' 'awscli>=1.46,<2' pytest pytest-timeout hypothesis
 	@touch $@
 
+$(ORACLES_JS)/done: Makefile
+	npm install --silent --no-audit --no-fund --prefix $(ORACLES_JS) '@grpc/grpc-js@^1.14'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(ORACLES) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) $(ORACLES) $(ORACLES_JS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work

@@ -1,5 +1,8 @@
 """TLS from an `ssl_config_file`: admitted clients, and invalid files."""
 
+import asyncio
+import ssl
+
 import grpc
 import grpc.aio
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from cloudserve.errors import UserError
 
 from ..certificates import Signed, config_text
+from . import grpc_echo
 from .grpc_echo import Echo, ask, in_loop, new_server, refusal, serving
 
 
@@ -57,6 +61,33 @@ async def test_clients_that_trust_the_certificate_are_served(
             assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
         async with grpc.aio.insecure_channel(server.address) as channel:
             assert (await refusal(channel, "Say", "hello"))[0] == "UNAVAILABLE"
+
+
+@pytest.mark.usefixtures("transport")
+@in_loop
+async def test_large_messages_pass_through_tls(config_file, authority, server_identity):
+    path = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
+    options = GrpcServerOptions(tls=read_ssl_config(path))
+    text = "x" * 3_000_000
+    async with serving(Echo(), options=options) as server, secure(server, authority) as channel:
+        assert await asyncio.gather(*(ask(channel, "Say", text) for _ in range(3))) == [text] * 3
+
+
+@pytest.mark.parametrize("protocols", [None, ["http/1.1"]])
+@in_loop
+async def test_a_client_that_does_not_select_http2_by_alpn_is_refused(
+    config_file, authority, server_identity, monkeypatch, protocols
+):
+    monkeypatch.setattr(grpc_echo, "chosen", "native")
+    path = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
+    context = ssl.create_default_context(cadata=authority.certificate)
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    options = GrpcServerOptions(tls=read_ssl_config(path))
+    async with serving(Echo(), options=options) as server:
+        reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
+        assert await reader.read() == b""
+        writer.close()
 
 
 @pytest.mark.usefixtures("transport")
