@@ -3,8 +3,13 @@
 Free of TensorFlow and of the rest of the server.
 """
 
-from .messages import model_server_config
-from .model_config import LoggingConfig, ModelConfig, ModelServerConfig, read_config
+from .model_config import (
+    LoggingConfig,
+    ModelConfig,
+    ModelServerConfig,
+    model_server_config,
+    read_config,
+)
 from .policy import All, Latest, Specific, VersionPolicy
 from .textproto import parse_text_file, parse_text_proto
 

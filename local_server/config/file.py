@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ..reloaded_file import Stamp, file_stamp
 from ..status import StatusError
-from .messages import model_server_config
-from .model_config import ModelServerConfig, read_config
+from .model_config import ModelServerConfig, model_server_config, read_config
 from .textproto import parse_text_file
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from cloudserve.protos import Message
-
+from ..messages import Message, message_class
 from ..status import Code, StatusError
 from .policy import All, Latest, Specific, VersionPolicy
 
@@ -89,6 +88,11 @@ class ModelServerConfig:
     def model(self, name: str) -> ModelConfig | None:
         """Return the model of this name."""
         return next((model for model in self.models if model.name == name), None)
+
+
+def model_server_config() -> Message:
+    """Return the message class `ModelServerConfig`."""
+    return message_class("tensorflow.serving.ModelServerConfig")
 
 
 def read_config(message: Message) -> ModelServerConfig:

@@ -18,7 +18,7 @@ import orjson
 import simdjson
 
 from ..json.nonfinite import as_finite
-from ..json.reader import skip_space
+from ..json.scanner import skip_space
 from ..json.structure import Ending, find_ending
 from ..limits import JsonLimits
 from .document import Document, Node, Run
