@@ -206,7 +206,7 @@ def server() -> Iterator[tuple[subprocess.Popen[str], int]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [str(Path(sys.executable).with_name("cloudserve")), "model-server"]
-    options = [f"--port={port}", "--listen_address=127.0.0.1", "--grpc_transport=native"]
+    options = [f"--port={port}", "--listen_address=127.0.0.1"]
     model = ["--model_name=m", f"--model_base_path={MODEL}"]
     with (
         tempfile.TemporaryFile("w") as log,

@@ -29,7 +29,7 @@ class ServeCommand:
     port: int = 0
     grpc_port: int | None = None
     """None serves REST only."""
-    grpc_transport: str = "grpcio"
+    grpc_transport: str = "native"
     batching: bool = False
     batching_parameters: Path | None = None
     devices: str = ""

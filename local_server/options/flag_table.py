@@ -129,8 +129,8 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         "grpc_transport",
-        "grpcio",
-        "grpcio, or native: this project's HTTP/2, which is faster and experimental.",
+        "native",
+        "native: this project's HTTP/2, which is faster; or grpcio.",
     ),
     Flag(
         "deny_ops",

@@ -26,9 +26,9 @@ class Startup(Enum):
 class GrpcTransport(Enum):
     """The HTTP/2 implementation that serves gRPC."""
 
-    GRPCIO = "grpcio"
     NATIVE = "native"
-    """This project's HTTP/2; experimental."""
+    """This project's HTTP/2."""
+    GRPCIO = "grpcio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class GrpcOptions:
     ssl_config_file: Path | None = None
     health: bool = False
     tensor_content: bool = False
-    transport: GrpcTransport = GrpcTransport.GRPCIO
+    transport: GrpcTransport = GrpcTransport.NATIVE
     channel_arguments: Mapping[str, int | str] = field(default_factory=dict)
 
 

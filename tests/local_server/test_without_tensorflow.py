@@ -73,8 +73,8 @@ def serve(base):
     return ["serve", base, "--port", free_port(), "--grpc-port", free_port()]
 
 
-def serve_natively(base):
-    return [*serve(base), "--grpc-transport", "native"]
+def serve_over_grpcio(base):
+    return [*serve(base), "--grpc-transport", "grpcio"]
 
 
 def model_server(base):
@@ -96,7 +96,7 @@ def wait_for(process, text):
     ("command", "ready"),
     [
         (serve, "serving m on"),
-        (serve_natively, "serving m on"),
+        (serve_over_grpcio, "serving m on"),
         (model_server, "Exporting HTTP/REST API"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -117,6 +117,7 @@ def test_a_server_answers_rest_and_grpc_without_tensorflows_python(base, command
         libraries = Path(f"/proc/{process.pid}/maps").read_text()
         assert "libtensorflow_cc" in libraries
         assert "_pywrap_tensorflow" not in libraries
+        assert ("cygrpc" in libraries) == (command is serve_over_grpcio)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
     assert json.loads(out.splitlines()[-1]) == []

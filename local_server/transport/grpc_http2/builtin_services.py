@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from google.protobuf.descriptor_pool import DescriptorPool
 
@@ -15,6 +16,7 @@ from ..grpc_types import Admit, Call, Message, Method
 from .routes import AnyMethod, StreamMethod
 
 HEALTH = "grpc.health.v1.Health"
+REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 
 
 def health_methods(names: Sequence[str], stopping: asyncio.Event) -> dict[bytes, AnyMethod]:
@@ -52,16 +54,21 @@ def reflection_methods(
     names: Sequence[str], pool: DescriptorPool, admit: Admit | None
 ) -> dict[bytes, AnyMethod]:
     """Return the method that reflects these services of a pool, for calls that `admit` accepts."""
-    from grpc_reflection.v1alpha import reflection
     from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-    # It has no state between requests, so each call of it handles one.
-    servicer = reflection.ReflectionServicer([*names, reflection.SERVICE_NAME], pool)
-
     async def reflect(_call: Call, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        # It imports grpcio, which nothing else needs: not at the start of a server.
+        servicer = await asyncio.to_thread(_servicer, [*names, REFLECTION], pool)
         async for request in requests:
+            # It has no state between requests, so each call of it handles one.
             for response in servicer.ServerReflectionInfo(iter([request]), None):
                 yield response
 
-    path = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
+    path = f"/{REFLECTION}/ServerReflectionInfo"
     return {path.encode(): StreamMethod(ServerReflectionRequest, reflect, admit)}
+
+
+def _servicer(names: Sequence[str], pool: DescriptorPool) -> Any:
+    from grpc_reflection.v1alpha.reflection import ReflectionServicer
+
+    return ReflectionServicer(names, pool)

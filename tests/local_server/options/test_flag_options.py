@@ -89,12 +89,12 @@ def test_a_unix_socket_may_stand_in_for_the_grpc_port():
     assert (grpc.address, grpc.socket_path) == (None, Path("/tmp/s"))
 
 
-def test_the_grpc_transport_is_grpcio_unless_native_is_selected():
-    assert options().grpc.transport.value == "grpcio"
-    assert options("--grpc_transport=native").grpc.transport.value == "native"
+def test_the_grpc_transport_is_native_unless_grpcio_is_selected():
+    assert options().grpc.transport.value == "native"
+    assert options("--grpc_transport=grpcio").grpc.transport.value == "grpcio"
     with pytest.raises(StatusError) as caught:
         options("--grpc_transport=http3")
-    assert caught.value.message == "grpc_transport must be grpcio or native; was http3"
+    assert caught.value.message == "grpc_transport must be native or grpcio; was http3"
 
 
 def test_channel_arguments_are_numbers_where_they_read_as_such():

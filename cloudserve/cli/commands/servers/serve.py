@@ -63,10 +63,10 @@ class _ModelLocation(click.Path):
 )
 @click.option(
     "--grpc-transport",
-    type=click.Choice(["grpcio", "native"]),
-    default="grpcio",
+    type=click.Choice(["native", "grpcio"]),
+    default="native",
     show_default=True,
-    help="The gRPC transport. native is this project's HTTP/2: faster, and experimental.",
+    help="The gRPC transport. native is this project's HTTP/2, which is faster than grpcio.",
 )
 @click.option("--no-grpc", is_flag=True, help="Serve REST only.")
 @click.option("--batching", is_flag=True, help="Run concurrent requests in batches.")

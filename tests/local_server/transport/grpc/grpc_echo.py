@@ -16,7 +16,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 SERVICE = "echo.Echo"
 TRANSPORTS = {"grpcio": GrpcServer, "native": NativeGrpcServer}
-chosen = "grpcio"
+chosen = "native"
 """The transport of `new_server`; the fixture `transport` sets it."""
 PATIENCE = 20.0  # a test that passes never waits so long
 

@@ -223,9 +223,16 @@ def serving(configs, *, loader=load, threads=8, check_methods=False, fixed=False
             loop.close()
 
 
-@pytest.fixture(scope="module", params=TRANSPORTS, autouse=True)
+def pytest_generate_tests(metafunc):
+    """Serve over the native transport, and the tests of Predict over grpcio as well."""
+    is_shared = metafunc.module.__name__.endswith(".test_grpc_predict")
+    names = TRANSPORTS if is_shared else ["native"]
+    metafunc.parametrize("transport", names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
 def transport(request):
-    """Serve over each transport in turn."""
+    """Select the transport of the module's servers."""
     Chosen.server = TRANSPORTS[request.param]
     return request.param
 
