@@ -83,37 +83,37 @@ class Ownership:
         """Return the tags of all resources of a model."""
         return {MODEL: self.encode(model), **self.owner.tags}
 
-    def claims(self, model: str, found: Found) -> bool:
+    def claims(self, model: str, resource: Found) -> bool:
         """Return whether a resource has the owner's tags; False if they must be written first.
 
         Raises ConflictError for a resource of another owner or model, or not made by cloudserve.
         """
-        owner, whose = Owner.read(found.tags), found.tags.get(MODEL, "")
+        owner, whose = Owner.read(resource.tags), resource.tags.get(MODEL, "")
         if owner not in {None, self.owner}:
-            raise owned_by(found.what, owner, where=found.where)
+            raise owned_by(resource.what, owner, where=resource.where)
         if whose != self.encode(model):
-            raise self._not_the_models(model, whose, found)
+            raise self._not_the_models(model, whose, resource)
         if owner is not None:
             return True
-        self._check_inheritance(model, found)
+        self._check_inheritance(model, resource)
         return False
 
-    def is_own(self, model: str, found: Found) -> bool:
+    def is_own(self, model: str, resource: Found) -> bool:
         """Return whether a resource is the target's, written on it or inherited by its bucket."""
         try:
-            self.claims(model, found)
+            self.claims(model, resource)
         except ConflictError:
             return False
         return True
 
-    def check_former(self, model: str, found: Found) -> None:
+    def check_former(self, model: str, resource: Found) -> None:
         """Raise ConflictError if the endpoint of the former name may be this target's."""
-        owner = Owner.read(found.tags)
-        if found.tags.get(MODEL) != self.encode(model):
+        owner = Owner.read(resource.tags)
+        if resource.tags.get(MODEL) != self.encode(model):
             return
-        if owner == self.owner or (owner is None and self.owner.may_inherit(found.buckets())):
+        if owner == self.owner or (owner is None and self.owner.may_inherit(resource.buckets())):
             others = () if owner else self.siblings
-            raise left_behind(self.former(model), self.target, others, where=found.where)
+            raise left_behind(self.former(model), self.target, others, where=resource.where)
 
     def check_beside(self, model: str, endpoints: Iterable[Found]) -> None:
         """Raise ConflictError if a new endpoint would leave one of these behind.
@@ -122,36 +122,40 @@ class Ownership:
         was made under another name. One of a target that the project file does not have may have
         been, too, unless this target's endpoint is named by the project file.
         """
-        there = [found for found in endpoints if found.tags.get(MODEL) == self.encode(model)]
-        owners = [(found, owner) for found in there if (owner := Owner.read(found.tags))]
-        for found, owner in owners:
+        there = [
+            resource for resource in endpoints if resource.tags.get(MODEL) == self.encode(model)
+        ]
+        owners = [(resource, owner) for resource in there if (owner := Owner.read(resource.tags))]
+        for resource, owner in owners:
             if owner == self.owner:
-                wanted = self.endpoint(model)
-                raise renamed(found.what, found.name, wanted, where=found.where, field=self.field)
-        for found, owner in owners:
+                expected = self.endpoint(model)
+                raise renamed(
+                    resource.what, resource.name, expected, where=resource.where, field=self.field
+                )
+        for resource, owner in owners:
             if self.is_default and self._is_gone(owner):
-                raise orphaned(found.what, owner, where=found.where, field=self.field)
+                raise orphaned(resource.what, owner, where=resource.where, field=self.field)
 
     def _is_gone(self, owner: Owner) -> bool:
         """Return whether an owner is of this project and bucket, and none of its targets."""
         is_ours = (owner.project, owner.bucket) == (self.owner.project, self.owner.bucket)
         return is_ours and owner.target not in self.others
 
-    def _check_inheritance(self, model: str, found: Found) -> None:
-        buckets = set(found.buckets())
+    def _check_inheritance(self, model: str, resource: Found) -> None:
+        buckets = set(resource.buckets())
         if not self.owner.may_inherit(buckets):
-            adopt = found.adopt(self.tags(model))
-            raise not_owned(found.what, where=found.where, adopt=adopt, buckets=buckets)
-        if found.is_endpoint and self.rivals:
-            raise contested(found.what, self.rivals, where=found.where)
+            adopt = resource.adopt(self.tags(model))
+            raise not_owned(resource.what, where=resource.where, adopt=adopt, buckets=buckets)
+        if resource.is_endpoint and self.rivals:
+            raise contested(resource.what, self.rivals, where=resource.where)
 
-    def _not_the_models(self, model: str, whose: str, found: Found) -> ConflictError:
+    def _not_the_models(self, model: str, whose: str, resource: Found) -> ConflictError:
         if not whose:
-            adopt = found.adopt(self.tags(model))
-            return not_owned(found.what, where=found.where, adopt=adopt)
+            adopt = resource.adopt(self.tags(model))
+            return not_owned(resource.what, where=resource.where, adopt=adopt)
         return ConflictError(
-            f"{found.what} belongs to the model `{whose}`",
-            where=found.where,
+            f"{resource.what} belongs to the model `{whose}`",
+            where=resource.where,
             hint=f"release this model under another name, or put `{ANY}` into `{FIELD}`",
         )
 
@@ -159,7 +163,7 @@ class Ownership:
 def ownership(  # noqa: PLR0913 - what a platform's names and places are
     target: Target,
     bucket: str,
-    given: str,
+    name: str,
     *,
     field: str = FIELD,
     place: Callable[[Target], Hashable],
@@ -171,22 +175,22 @@ def ownership(  # noqa: PLR0913 - what a platform's names and places are
     `place` says where a target of the same provider has its endpoints, None for one whose
     endpoints are named otherwise. Raises ProjectError for a pattern that makes no names.
     """
-    if given and not PATTERN.fullmatch(given):
+    if name and not PATTERN.fullmatch(name):
         raise ProjectError(
-            f"`{given}` is not an endpoint's name",
+            f"`{name}` is not an endpoint's name",
             where=f"{target.where}.{field}",
             hint=f"letters, digits, - and _; `{ANY}` stands for the model's name",
         )
     here = place(target)
     beside = [s for s in target.siblings if s.provider == target.provider and place(s) == here]
-    same = [s.name for s in beside if given and s.fields.get(field) == given]
+    same = [s.name for s in beside if name and s.fields.get(field) == name]
     return Ownership(
         target.name,
         Owner.of(target, bucket, encode),
-        given or (f"{ANY}-{target.name}" if beside else ANY),
+        name or (f"{ANY}-{target.name}" if beside else ANY),
         fold,
         encode,
-        is_default=not given,
+        is_default=not name,
         siblings=tuple(s.name for s in beside),
         rivals=tuple(same),
         field=field,

@@ -98,7 +98,7 @@ def running(port: int, *command: str) -> Iterator[float]:
 
 
 def answers(port: int) -> bool:
-    """Say whether a server answers a request for a model's status."""
+    """Return whether a server answers a request for a model's status."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/m", timeout=1):
             return True

@@ -250,7 +250,7 @@ def soak(seconds: float, kind: str = "") -> Tally:
 
 
 def report(tally: Tally, seconds: float) -> bool:
-    """Print the figures; say whether they are as they must be."""
+    """Print the figures; return whether they are within the limits."""
     asked = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.answered.items()))
     print(f"{seconds:g} s, {tally.swaps} swaps, {asked}, {len(tally.failed)} failed")
     for line, count in Counter(tally.failed).most_common(5):
@@ -268,7 +268,7 @@ def report(tally: Tally, seconds: float) -> bool:
 
 
 def is_flat(name: str, values: list[int]) -> bool:
-    """Print the most of the first half and of the last quarter; say whether they are alike."""
+    """Print the maxima of the first half and the last quarter; return whether they are similar."""
     early, late = max(values[: len(values) // 2]), max(values[-(len(values) // 4) :])
     print(f"{name}: {early} in the first half, {late} in the last quarter")
     return late <= early * GROWTH

@@ -67,13 +67,13 @@ ADVICE = (
 
 def for_denied(message: str, operation: str) -> str:
     """Return which action whom to allow on what, from the service's sentence where it says so."""
-    found = DENIED.search(message)
-    if found is None:
+    match = DENIED.search(message)
+    if match is None:
         return f"allow these credentials the action {operation} on this resource"
-    who = found["who"] or "these credentials"
-    on = f" on {found['resource']}" if found["resource"] else ""
-    hint = f"allow {who} the action {found['action']}{on}"
-    if EXPLICIT in found["rest"]:
+    who = match["who"] or "these credentials"
+    on = f" on {match['resource']}" if match["resource"] else ""
+    hint = f"allow {who} the action {match['action']}{on}"
+    if EXPLICIT in match["rest"]:
         return f"{hint}: a policy denies it explicitly, which no allowing one outweighs"
     return hint
 

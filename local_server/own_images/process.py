@@ -144,7 +144,7 @@ class CommandProcess:
         self._ended.set()
 
     def has_ended(self) -> bool:
-        """Say whether the command is over."""
+        """Return whether the command has ended."""
         return self._ended.is_set()
 
     def wait_for_end(self, seconds: float) -> None:

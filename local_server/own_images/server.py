@@ -133,7 +133,7 @@ class CommandServer:
         return "" if reply.status == HTTPStatus.OK else f"{launch.health} answered {reply.status}"
 
     async def is_healthy(self) -> bool:
-        """Say whether the container answers its health check."""
+        """Return whether the container answers its health check."""
         return not self._process.has_ended() and not await self._run(self._check)
 
     async def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:

@@ -35,9 +35,9 @@ def dtype_word(dtype: np.dtype[Any]) -> str:
     return "string" if dtype.kind in "SU" else _WORDS.get(dtype.name, dtype.name)
 
 
-def is_fed_as(given: np.dtype[Any], expected: np.dtype[Any]) -> bool:
-    """Say whether an array may be fed where `expected` is; strings are objects or fixed bytes."""
-    return given == expected or (expected.hasobject and given.kind == "S")
+def is_fed_as(actual: np.dtype[Any], expected: np.dtype[Any]) -> bool:
+    """Return whether an array may be fed for `expected`; strings are objects or fixed bytes."""
+    return actual == expected or (expected.hasobject and actual.kind == "S")
 
 
 def check_dtypes(arrays: Sequence[Tensor], dtypes: Sequence[np.dtype[Any]]) -> None:

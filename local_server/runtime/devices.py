@@ -69,7 +69,7 @@ def count_cpus(devices: Iterable[Device]) -> int:
 
 
 def is_on_cpu(name: str) -> bool:
-    """Say whether a graph's device name, in any of TensorFlow's spellings, is a CPU's."""
+    """Return whether a graph's device name, in any of TensorFlow's spellings, is a CPU's."""
     return "cpu:" in name.lower()
 
 

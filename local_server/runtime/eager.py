@@ -92,7 +92,7 @@ class EagerModel:
     def _feeds(self, specs: tuple[TensorSpec, ...], given: Mapping[str, Tensor]) -> dict[str, Any]:
         """Return the arguments of a function. Refuses what is missing and what is of another type.
 
-        TensorFlow would convert a double to the float that is wanted, which a session does not.
+        TensorFlow would convert a double to the expected float, which a session does not.
         """
         for spec in specs:
             if spec.alias not in given:

@@ -26,7 +26,7 @@ _CHATTER = re.compile(rb"[IW]0000 |WARNING: All log messages before absl::Initia
 
 
 def prepare_process() -> bool:
-    """Choose the allocator and the log level, and say whether the chatter is to be held back.
+    """Choose the allocator and the log level, and return whether messages are held back.
 
     A log level below 3 in the environment asks for it. Memory comes from the C library unless the
     environment says otherwise (TF_ONEDNN_USE_SYSTEM_ALLOCATOR=0). Call it before TensorFlow's

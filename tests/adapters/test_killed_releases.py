@@ -96,7 +96,7 @@ class Terminal:
             return getattr(releases, verb)(*arguments, **options)
 
     def killed(self, number, verb, *arguments, **options):
-        """Say whether a verb was killed after its n-th change, before its lock was free."""
+        """Return whether a verb was killed after its n-th change, before its lock was free."""
         try:
             self.run(verb, *arguments, kill_after=number, **options)
         except Killed:

@@ -62,7 +62,7 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Say whether nothing more is to be sent."""
+        """Return whether nothing more is to be sent."""
         return self.left <= 0 or time.monotonic() >= self.until
 
     def next(self) -> Message:
@@ -75,7 +75,7 @@ class Run:
         return message if kind < SHAPED + UNCHANGED else mutate(message, self.chance)
 
     def _refreshed(self, message: Message) -> Message:
-        """Name an upload that is under way in the place of the recorded one."""
+        """Name an upload in progress instead of the recorded one."""
         if not self.uploads or not UPLOAD_ID.search(message.target):
             return message
         target = UPLOAD_ID.sub(self.chance.choice(self.uploads), message.target)

@@ -69,7 +69,7 @@ class S3Parts:
         pages = self._transfer.get_paginator("list_multipart_uploads")
         try:
             with self._translated(f"look for uploads of {self.url}/{key}"):
-                found = [
+                uploads = [
                     upload
                     for page in pages.paginate(Bucket=self._name, Prefix=key)
                     for upload in page.get("Uploads", ())
@@ -79,8 +79,8 @@ class S3Parts:
             if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in DENIED:
                 return ()
             raise
-        found.sort(key=lambda upload: upload["Initiated"], reverse=True)
-        return tuple(upload["UploadId"] for upload in found)
+        uploads.sort(key=lambda upload: upload["Initiated"], reverse=True)
+        return tuple(upload["UploadId"] for upload in uploads)
 
     def begin(self, key: str, metadata: Mapping[str, str]) -> str:
         """Begin a multipart upload and return its id."""
@@ -157,8 +157,8 @@ class S3Parts:
         """Yield a span of an object that still has this ETag."""
         span = {"Range": f"bytes={offset}-{offset + size - 1}"} if size else {}
         with self._translated(f"read {self.url}/{blob.key}"), self._unchanged(blob):
-            found = self._transfer.get_object(**self._object(blob.key), IfMatch=blob.token, **span)
-            with closing(found["Body"]) as body:
+            answer = self._transfer.get_object(**self._object(blob.key), IfMatch=blob.token, **span)
+            with closing(answer["Body"]) as body:
                 yield from body.iter_chunks(BLOCK)
 
     @property

@@ -46,23 +46,23 @@ class S3Blobs(S3Parts):
         """Return an object's entry with its metadata, or None when it or the bucket is missing."""
         with self._translated(f"look at {self.url}/{key}"):
             try:
-                found = self._client.head_object(Bucket=self._name, Key=key)
+                answer = self._client.head_object(Bucket=self._name, Key=key)
             except ClientError as error:
                 if code_of(error) in MISSING:
                     return None
                 raise
-        return Blob(key, found["ContentLength"], found["ETag"], found["Metadata"])
+        return Blob(key, answer["ContentLength"], answer["ETag"], answer["Metadata"])
 
     def read(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and ETag, or None when it or the bucket is missing."""
         with self._translated(f"read {self.url}/{key}"):
             try:
-                found = self._client.get_object(Bucket=self._name, Key=key)
+                answer = self._client.get_object(Bucket=self._name, Key=key)
             except ClientError as error:
                 if code_of(error) in MISSING:
                     return None
                 raise
-            return found["Body"].read(), str(found["ETag"])
+            return answer["Body"].read(), str(answer["ETag"])
 
     def write(self, key: str, data: bytes, expect: Expect | str = Expect.ANYTHING) -> str:
         """Write an object atomically; raises ConflictError when `expect` does not hold."""
@@ -93,8 +93,8 @@ class S3Blobs(S3Parts):
             pages = self._client.get_paginator("list_objects_v2")
             try:
                 for page in pages.paginate(Bucket=self._name, Prefix=prefix):
-                    for found in page.get("Contents", ()):
-                        blob = Blob(found["Key"], found["Size"], found["ETag"])
+                    for entry in page.get("Contents", ()):
+                        blob = Blob(entry["Key"], entry["Size"], entry["ETag"])
                         if not blob.is_folder:
                             yield blob
             except ClientError as error:
@@ -129,8 +129,8 @@ class S3Blobs(S3Parts):
         """Return the token if it was this write, whose answer was lost, that it collides with."""
         if not error.response["ResponseMetadata"].get("RetryAttempts"):
             return None
-        found = self.read(key)
-        return found[1] if found and found[0] == data else None
+        stored = self.read(key)
+        return stored[1] if stored and stored[0] == data else None
 
 
 def _condition(expect: Expect | str) -> dict[str, str]:

@@ -53,23 +53,25 @@ class SageMaker:
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Read an endpoint and its configuration, or None."""
-        found = self._find(f"read the endpoint {name}", "describe_endpoint", EndpointName=name)
-        if found is None:
+        description = self._find(
+            f"read the endpoint {name}", "describe_endpoint", EndpointName=name
+        )
+        if description is None:
             return None
-        config = found["EndpointConfigName"]
-        current = found.get("ProductionVariants", ())
+        config = description["EndpointConfigName"]
+        current = description.get("ProductionVariants", ())
         content = self.config(config) or {}
         return Endpoint(
             name,
-            found["EndpointArn"],
-            found["EndpointStatus"],
+            description["EndpointArn"],
+            description["EndpointStatus"],
             config,
             tuple(content.get("ProductionVariants", ())),
             {v["VariantName"]: v["CurrentWeight"] for v in current if "CurrentWeight" in v},
-            found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
-            found.get("FailureReason"),
+            description.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
+            description.get("FailureReason"),
             {key: content[key] for key in SETTINGS if key in content},
-            found.get("LastModifiedTime"),
+            description.get("LastModifiedTime"),
             tuple(content.get("ShadowProductionVariants", ())),
             content,
         )
@@ -78,8 +80,8 @@ class SageMaker:
         """Yield the ARNs of all endpoints but those that are being deleted, over all pages."""
         with translated("list the endpoints", self.where):
             for page in self._client.get_paginator("list_endpoints").paginate():
-                found = (e for e in page["Endpoints"] if e["EndpointStatus"] != "Deleting")
-                yield from (endpoint["EndpointArn"] for endpoint in found)
+                live = (e for e in page["Endpoints"] if e["EndpointStatus"] != "Deleting")
+                yield from (endpoint["EndpointArn"] for endpoint in live)
 
     def config(self, config: str) -> Record | None:
         """Read an endpoint configuration, or None."""
@@ -98,9 +100,9 @@ class SageMaker:
 
     def variants(self, config: str) -> tuple[Record, ...]:
         """Read an endpoint configuration's variants, shadows last; () if it does not exist."""
-        found = self.config(config) or {}
+        record = self.config(config) or {}
         kinds = ("ProductionVariants", "ShadowProductionVariants")
-        return tuple(variant for kind in kinds for variant in found.get(kind, ()))
+        return tuple(variant for kind in kinds for variant in record.get(kind, ()))
 
     def model(self, name: str) -> Record | None:
         """Read a SageMaker Model, or None."""
@@ -176,10 +178,10 @@ class SageMaker:
         """Read CloudWatch alarms: name -> state, without those that do not exist."""
         kinds = ["MetricAlarm", "CompositeAlarm"]
         with translated("read the alarms", self._access.where("cloudwatch")):
-            found = self._access.client("cloudwatch").describe_alarms(
+            answer = self._access.client("cloudwatch").describe_alarms(
                 AlarmNames=list(names), AlarmTypes=kinds
             )
-        every = (*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ()))
+        every = (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ()))
         return {alarm["AlarmName"]: alarm["StateValue"] for alarm in every}
 
     def instance_types(self) -> tuple[str, ...]:
@@ -191,13 +193,13 @@ class SageMaker:
         """Return the region of a bucket, or None if it does not exist."""
         with translated(f"look where the bucket {name} is", self._access.where("s3")):
             try:
-                found = self._s3.head_bucket(Bucket=name)
+                answer = self._s3.head_bucket(Bucket=name)
             except ClientError as error:
                 region = region_of(error.response)
                 if status_of(error) == HTTPStatus.NOT_FOUND or region:
                     return region
                 raise
-        return region_of(found)
+        return region_of(answer)
 
     def invoke(
         self, endpoint: str, variant: str | None, body: bytes, model: str | None = None
@@ -238,19 +240,19 @@ class SageMaker:
     def invoke_later(self, endpoint: str, *, body: bytes = b"", url: str = "") -> tuple[str, str]:
         """Send a JSON request asynchronously; return the URLs of its answer and of its failure."""
         where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
-        given: dict[str, Any] = {"InputLocation": url} if url else {"Body": body}
+        payload: dict[str, Any] = {"InputLocation": url} if url else {"Body": body}
         with translated("predict", where):
             answer = self._runtime.invoke_endpoint_async(
-                EndpointName=endpoint, ContentType=JSON, Accept=JSON, **given
+                EndpointName=endpoint, ContentType=JSON, Accept=JSON, **payload
             )
         return str(answer["OutputLocation"]), str(answer.get("FailureLocation", ""))
 
     def object(self, url: str) -> bytes | None:
         """Read an object of any bucket, or None."""
-        found = urlsplit(url)
+        parts = urlsplit(url)
         with translated(f"read {url}", self._access.where("s3")):
             try:
-                answer = self._s3.get_object(Bucket=found.netloc, Key=found.path.lstrip("/"))
+                answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
             except ClientError as error:
                 if code_of(error) == "NoSuchKey":
                     return None
@@ -259,20 +261,20 @@ class SageMaker:
 
     def lines(self, url: str) -> Iterator[bytes]:
         """Yield an object's lines, as they arrive."""
-        found = urlsplit(url)
+        parts = urlsplit(url)
         with translated(f"read {url}", self._access.where("s3")):
-            answer = self._s3.get_object(Bucket=found.netloc, Key=found.path.lstrip("/"))
+            answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
             yield from answer["Body"].iter_lines()
 
     def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
         with translated(what, self.where):
             try:
-                found: Record = self._call(operation)(**arguments)
+                record: Record = self._call(operation)(**arguments)
             except ClientError as error:
                 if _is_not_found(error):
                     return None
                 raise
-        return found
+        return record
 
     def _call(self, operation: str) -> Callable[..., Any]:
         call: Callable[..., Any] = getattr(self._client, operation)
@@ -294,8 +296,8 @@ class SageMaker:
 def region_of(answer: Mapping[str, Any]) -> str | None:
     """Return the region that S3's answer names; it does so also when it refuses."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    found = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
-    return str(found) if found else None
+    region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
+    return str(region) if region else None
 
 
 def _is_loaded(answer: Mapping[str, Any]) -> bool:

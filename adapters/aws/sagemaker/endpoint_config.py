@@ -157,7 +157,7 @@ def waits(options: Options) -> int:
             return options.update_bake_seconds
 
 
-def told(spec: Spec) -> str:
+def machines_text(spec: Spec) -> str:
     """Return the machines of a variant, for people: `2 x ml.m5.large`, `serverless 2048 MB`."""
     found = spec.get("ServerlessConfig")
     if found is None:
@@ -167,14 +167,14 @@ def told(spec: Spec) -> str:
     return f"serverless {found['MemorySizeInMB']} MB, {found['MaxConcurrency']} at once{extra}"
 
 
-def same_machines(wanted: Spec, there: Spec) -> bool:
+def same_machines(expected: Spec, existing: Spec) -> bool:
     """Return whether a variant has the wanted machines; other fields are ignored."""
-    return all(_like(wanted.get(key), there.get(key)) for key in MANAGED)
+    return all(_like(expected.get(key), existing.get(key)) for key in MANAGED)
 
 
-def same_settings(wanted: Mapping[str, Any], endpoint: Endpoint) -> bool:
+def same_settings(expected: Mapping[str, Any], endpoint: Endpoint) -> bool:
     """Return whether a configuration has the wanted data capture and asynchronous settings."""
-    return all(_like(wanted.get(key), endpoint.settings.get(key)) for key in (CAPTURE, ASYNC))
+    return all(_like(expected.get(key), endpoint.settings.get(key)) for key in (CAPTURE, ASYNC))
 
 
 def as_text(value: Mapping[str, Any]) -> str:
@@ -182,7 +182,7 @@ def as_text(value: Mapping[str, Any]) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-def _like(wanted: Any, there: Any) -> bool:
-    if isinstance(wanted, Mapping) and isinstance(there, Mapping):
-        return all(_like(value, there.get(key)) for key, value in wanted.items())
-    return bool(wanted == there)
+def _like(expected: Any, existing: Any) -> bool:
+    if isinstance(expected, Mapping) and isinstance(existing, Mapping):
+        return all(_like(value, existing.get(key)) for key, value in expected.items())
+    return bool(expected == existing)

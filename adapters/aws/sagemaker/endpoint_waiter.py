@@ -41,25 +41,27 @@ class Watch:
 
     def look(self) -> Endpoint | None:
         """Return the endpoint once the change is done, None before."""
-        found = self._api.endpoint(self._name)
-        if found is None:
+        endpoint = self._api.endpoint(self._name)
+        if endpoint is None:
             raise RemoteError(f"endpoint {self._name}: it is gone", where=self._api.where)
-        self._statuses.line(f"endpoint {self._name}: {found.status}")
-        if found.status == FAILED:
-            raise self._failed(found.reason or "no reason given")
-        if found.status in CHANGING:
+        self._statuses.line(f"endpoint {self._name}: {endpoint.status}")
+        if endpoint.status == FAILED:
+            raise self._failed(endpoint.reason or "no reason given")
+        if endpoint.status in CHANGING:
             self._moved = True
             return None
-        if self._arrived(found):
-            return found
+        if self._arrived(endpoint):
+            return endpoint
         # In service without the change: rolled back, or (for a moment) not yet begun.
-        if self._moved or found.reason:
-            raise self._failed(f"SageMaker undid the change: {found.reason or 'no reason given'}")
+        if self._moved or endpoint.reason:
+            raise self._failed(
+                f"SageMaker undid the change: {endpoint.reason or 'no reason given'}"
+            )
         return None
 
-    def _arrived(self, found: Endpoint) -> bool:
-        return (not self._config or found.config == self._config) and (
-            self._weights is None or found.weights == self._weights
+    def _arrived(self, endpoint: Endpoint) -> bool:
+        return (not self._config or endpoint.config == self._config) and (
+            self._weights is None or endpoint.weights == self._weights
         )
 
     def _failed(self, reason: str) -> RemoteError:

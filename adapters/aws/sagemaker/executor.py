@@ -77,17 +77,17 @@ class Performer:
         )
         if made:
             return
-        found = self._aws.api.model(name)
-        if found is None or not self._is_ours(found, step) or source_of(found) != step.source:
+        record = self._aws.api.model(name)
+        if record is None or not self._is_ours(record, step) or source_of(record) != step.source:
             raise self._aws.owned.taken(f"model {name}")
         reporter.line(f"model {name}: there already")
 
     def _delete_model(self, step: DeleteModel) -> None:
         name = step.name
-        found = self._aws.api.model(name)
-        if found is None:
+        record = self._aws.api.model(name)
+        if record is None:
             return
-        if not self._is_ours(found, step):
+        if not self._is_ours(record, step):
             raise self._aws.owned.taken(f"model {name}")
         self._aws.api.delete(f"delete the model {name}", "delete_model", ModelName=name)
 
@@ -120,10 +120,10 @@ class Performer:
 
     def _delete_config(self, step: DeleteEndpointConfig) -> None:
         name = step.config
-        found = self._aws.api.config(name)
-        if found is None:
+        existing = self._aws.api.config(name)
+        if existing is None:
             return
-        if not self._aws.owned.owns_config(step.model, found):
+        if not self._aws.owned.owns_config(step.model, existing):
             raise self._aws.owned.taken(f"endpoint configuration {name}")
         what = f"delete the endpoint configuration {name}"
         self._aws.api.delete(what, "delete_endpoint_config", EndpointConfigName=name)
@@ -138,18 +138,18 @@ class Performer:
             Tags=self._aws.owned.tags(model),
         )
         if not made:
-            found = self._aws.api.endpoint(name)
-            if found is None or found.config != config:
+            endpoint = self._aws.api.endpoint(name)
+            if endpoint is None or endpoint.config != config:
                 raise self._aws.owned.taken(f"endpoint {name}")
-            self._aws.owned.take(found, model, reporter)
+            self._aws.owned.take(endpoint, model, reporter)
         self._await(name, reporter, config=config, variant=step.variant)
 
     def _update_endpoint(self, step: UpdateEndpoint, reporter: Reporter) -> None:
         name, config, policy = step.endpoint, step.config, step.policy
-        found = self._aws.api.endpoint(name)
-        if found is not None:
-            self._aws.owned.take(found, step.model, reporter)
-        if found is None or config not in {found.config, found.pending}:
+        endpoint = self._aws.api.endpoint(name)
+        if endpoint is not None:
+            self._aws.owned.take(endpoint, step.model, reporter)
+        if endpoint is None or config not in {endpoint.config, endpoint.pending}:
             self._aws.api.change(
                 f"update the endpoint {name}",
                 "update_endpoint",
@@ -157,36 +157,36 @@ class Performer:
                 EndpointConfigName=config,
                 RetainAllVariantProperties=True,
                 ExcludeRetainedVariantProperties=[
-                    {"VariantPropertyType": kind} for kind in self._planned(found, config)
+                    {"VariantPropertyType": kind} for kind in self._planned(endpoint, config)
                 ],
                 **({"DeploymentConfig": policy} if policy else {}),
             )
         self._await(name, reporter, config=config, variant=step.variant)
 
-    def _planned(self, found: Endpoint | None, config: str) -> tuple[str, ...]:
+    def _planned(self, endpoint: Endpoint | None, config: str) -> tuple[str, ...]:
         """Return the properties that the update takes from the new configuration.
 
         Instance counts that autoscaling has changed are kept, unless the new configuration has
         other counts than the present one.
         """
-        before = _counts(found.variants if found else ())
+        before = _counts(endpoint.variants if endpoint else ())
         after = _counts(self._aws.api.variants(config))
         same = all(after.get(name, count) == count for name, count in before.items())
         return PLANNED if same else (*PLANNED, "DesiredInstanceCount")
 
     def _delete_endpoint(self, step: DeleteEndpoint, reporter: Reporter) -> None:
         name = step.endpoint
-        found = self._aws.api.endpoint(name)
-        if found is None:
+        endpoint = self._aws.api.endpoint(name)
+        if endpoint is None:
             return
-        self._aws.owned.check(found, step.model)
-        if not step.idle and found.status not in {FAILED, "Deleting"}:
+        self._aws.owned.check(endpoint, step.model)
+        if not step.idle and endpoint.status not in {FAILED, "Deleting"}:
             raise ConflictError(
-                f"the endpoint {name} is {found.status}, no longer {FAILED}",
+                f"the endpoint {name} is {endpoint.status}, no longer {FAILED}",
                 where=self._aws.api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        if found.status != "Deleting":
+        if endpoint.status != "Deleting":
             self._aws.api.delete(
                 f"delete the endpoint {name}", "delete_endpoint", EndpointName=name
             )
@@ -198,20 +198,21 @@ class Performer:
         )
 
     def _set_weights(self, step: SetWeights, reporter: Reporter) -> None:
-        name, wanted = step.endpoint, step.weights
-        found = self._aws.api.endpoint(name)
-        gone = [variant for variant in wanted if found is None or not found.has(variant)]
-        if found is None or gone:
+        name, shares = step.endpoint, step.weights
+        endpoint = self._aws.api.endpoint(name)
+        gone = [variant for variant in shares if endpoint is None or not endpoint.has(variant)]
+        if endpoint is None or gone:
             raise ConflictError(
                 f"{', '.join(gone) or step.revision} is not on the endpoint {name} any more",
                 where=self._aws.api.where,
                 hint="run the same command again: the plan is out of date",
             )
-        self._aws.owned.take(found, step.model, reporter)
+        self._aws.owned.take(endpoint, step.model, reporter)
         weights = {
-            spec["VariantName"]: wanted.get(spec["VariantName"], 0) / ALL for spec in found.variants
+            spec["VariantName"]: shares.get(spec["VariantName"], 0) / ALL
+            for spec in endpoint.variants
         }
-        if found.weights != weights:
+        if endpoint.weights != weights:
             self._aws.api.change(
                 f"move the traffic of the endpoint {name}",
                 "update_endpoint_weights_and_capacities",
@@ -243,12 +244,12 @@ class Performer:
         )
 
 
-def _same(wanted: list[dict[str, Any]], there: tuple[Spec, ...]) -> bool:
+def _same(expected: list[dict[str, Any]], existing: tuple[Spec, ...]) -> bool:
     """Return whether the variants have all the wanted fields; other fields are ignored."""
-    by_name = {spec["VariantName"]: spec for spec in there}
-    return len(wanted) == len(there) and all(
+    by_name = {spec["VariantName"]: spec for spec in existing}
+    return len(expected) == len(existing) and all(
         by_name.get(spec["VariantName"], {}).get(key) == value
-        for spec in wanted
+        for spec in expected
         for key, value in spec.items()
     )
 

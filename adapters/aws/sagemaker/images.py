@@ -40,17 +40,17 @@ def default_image(region: str, instance_type: str, version: str = VERSION) -> st
 
 def tensorflow_of(image: str) -> str:
     """Return the TensorFlow version that the tag of one of AWS's images names, or ""."""
-    found = TAG.search(image)
-    return found[1] if found else ""
+    match = TAG.search(image)
+    return match[1] if match else ""
 
 
 def device_of(image: str) -> str:
     """Return `cpu` or `gpu` as the tag of one of AWS's images names it, or ""."""
-    found = DEVICE.search(image) if tensorflow_of(image) else None
-    return found[1] if found else ""
+    match = DEVICE.search(image) if tensorflow_of(image) else None
+    return match[1] if match else ""
 
 
 def registry_of(image: str) -> tuple[str, str] | None:
     """Return the account and the region of an image in ECR, or None for one elsewhere."""
-    found = REGISTRY.match(image)
-    return (found[1], found[2]) if found else None
+    match = REGISTRY.match(image)
+    return (match[1], match[2]) if match else None

@@ -113,17 +113,17 @@ class Packages:
         if not self._group or chosen is None:
             return
         self._check_group()
-        found = self._find(model, chosen.revision)
-        status = found["ModelApprovalStatus"] if found else None
+        package = self._find(model, chosen.revision)
+        status = package["ModelApprovalStatus"] if package else None
         if status == APPROVED or (status != REJECTED and not is_forward(deployment, revision_id)):
             return
-        if found is None:
+        if package is None:
             raise UserError(
                 f"{revision_id} is not registered in the model package group {self._group}",
                 where=f"{model} on {deployment.target}",
                 hint=f"cloudserve deploy {model} --target {deployment.target} registers it",
             )
-        arn = str(found["ModelPackageArn"])
+        arn = str(package["ModelPackageArn"])
         if status == REJECTED:
             raise CheckFailedError(
                 f"{revision_id} was rejected{self._reason(arn)}",
@@ -161,8 +161,8 @@ class Packages:
         """Return the bucket of the newest package that cloudserve registered, if there is one."""
         for package in self._aws.api.packages(self._group):
             if str(package.get("ModelPackageDescription", "")).startswith(f"{WROTE} "):
-                found = self._aws.api.package(str(package["ModelPackageArn"]))
-                containers = found.get("InferenceSpecification", {}).get("Containers", ())
+                details = self._aws.api.package(str(package["ModelPackageArn"]))
+                containers = details.get("InferenceSpecification", {}).get("Containers", ())
                 return {bucket_of(data_url(container)) for container in containers}
         return set()
 

@@ -49,7 +49,7 @@ class Options:
     image: str = ""
     """A container image of one's own, instead."""
     rehearse: Mapping[str, str] = field(default_factory=dict)
-    """`command`: what the offline clouds run in the place of `image`."""
+    """`command`: what the offline clouds run instead of `image`."""
     env: Mapping[str, str] = field(default_factory=dict)
     """The container's environment, such as the `SAGEMAKER_TFS_…` variables."""
     archive: bool = False

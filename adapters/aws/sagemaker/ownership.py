@@ -43,10 +43,10 @@ class Owned:
         Raises ConflictError for one of another owner, and where the target's endpoint may be the
         one that was made while the project had a single target here.
         """
-        found = self._api.endpoint(self._names.endpoint(model))
-        if found is not None:
-            self._names.claims(model, self._as_found(found))
-            return found
+        endpoint = self._api.endpoint(self._names.endpoint(model))
+        if endpoint is not None:
+            self._names.claims(model, self._as_found(endpoint))
+            return endpoint
         former = self._names.former(model)
         before = self._api.endpoint(former) if former else None
         if before is not None:
@@ -117,14 +117,14 @@ class Owned:
         """Return whether an endpoint configuration is the target's."""
         arn = str(record["EndpointConfigArn"])
         variants = (*record["ProductionVariants"], *record.get("ShadowProductionVariants", ()))
-        found = Found(
+        resource = Found(
             f"the endpoint configuration {arn.rpartition('/')[2]}",
             self._api.where,
             self._api.tags(arn),
             lambda: self._buckets_of(variants),
             lambda tags: _add_tags(arn, tags),
         )
-        return self._names.is_own(model, found)
+        return self._names.is_own(model, resource)
 
     def check_model(self, model: str, record: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Raise ConflictError if a SageMaker Model is another owner's."""

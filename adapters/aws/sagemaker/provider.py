@@ -83,11 +83,11 @@ def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, 
         return region, account, many
 
     if options.multi_model:
-        given, field = options.multi_model, "multi_model"
+        name, field = options.multi_model, "multi_model"
     else:
-        given, field = options.endpoint_name, FIELD
+        name, field = options.endpoint_name, FIELD
     return ownership(
-        target, bucket, given, field=field, place=place, fold=without_underscores, encode=str
+        target, bucket, name, field=field, place=place, fold=without_underscores, encode=str
     )
 
 

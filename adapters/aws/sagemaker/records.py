@@ -133,8 +133,8 @@ def model_name(base: str, revision_id: str) -> str:
 def revision_id_of(name: str, base: str) -> str | None:
     """Return the revision in the name of a SageMaker Model, or None for another endpoint's."""
     prefix = f"{base}-"
-    found = name.removeprefix(prefix)
-    return found if name.startswith(prefix) and REVISION_ID.fullmatch(found) else None
+    rest = name.removeprefix(prefix)
+    return rest if name.startswith(prefix) and REVISION_ID.fullmatch(rest) else None
 
 
 def revision_of(tags: Mapping[str, str]) -> Revision | None:
@@ -156,15 +156,15 @@ def container(
 
     One of `many` models reads the archives below a prefix.
     """
-    found: dict[str, Any] = {"Image": image}
+    definition: dict[str, Any] = {"Image": image}
     if many:
-        found |= {"Mode": "MultiModel", "ModelDataUrl": url}
+        definition |= {"Mode": "MultiModel", "ModelDataUrl": url}
     elif url.endswith("/"):
         source = {"S3Uri": url, "S3DataType": "S3Prefix", "CompressionType": "None"}
-        found["ModelDataSource"] = {"S3DataSource": source}
+        definition["ModelDataSource"] = {"S3DataSource": source}
     else:
-        found["ModelDataUrl"] = url
-    return {**found, "Environment": dict(env)} if env else found
+        definition["ModelDataUrl"] = url
+    return {**definition, "Environment": dict(env)} if env else definition
 
 
 def source_of(model: Mapping[str, Any]) -> str:

@@ -47,8 +47,8 @@ class Snapshot:
 
     def record(self, revision_id: str) -> Mapping[str, Any] | None:
         """Return a revision's SageMaker Model, or None."""
-        found = self.models.get(revision_id)
-        return found.record if found else None
+        tagged = self.models.get(revision_id)
+        return tagged.record if tagged else None
 
 
 def snapshot_of(reading: Reading) -> Snapshot:
@@ -72,9 +72,11 @@ class SnapshotReader:
         base, target = self._aws.names.endpoint(model), self._aws.names.target
         endpoint = self._aws.owned.endpoint(model)
         models = dict(self._models(base))
-        ours = {name: found for name, found in models.items() if self._is_ours(model, name, found)}
+        ours = {
+            name: tagged for name, tagged in models.items() if self._is_ours(model, name, tagged)
+        }
         if endpoint is None:
-            revisions = tuple(_deployed(name, found, None, base) for name, found in ours.items())
+            revisions = tuple(_deployed(name, tagged, None, base) for name, tagged in ours.items())
             return Reading(Deployment(model, target, revisions), Snapshot(None, models))
         staging = self._read_staging(ours, endpoint, base)
         shares = _shares(endpoint, base)
@@ -82,8 +84,8 @@ class SnapshotReader:
             if staging.get(name) or endpoint.shadowed_by(name, base):
                 shares.setdefault(name, 0.0)
         revisions = tuple(
-            _deployed(name, found, staging.get(name, endpoint), base)
-            for name, found in ours.items()
+            _deployed(name, tagged, staging.get(name, endpoint), base)
+            for name, tagged in ours.items()
         )
         deployment = Deployment(
             model, target, revisions, shares, endpoint.state, endpoint.reason, endpoint.name
@@ -93,23 +95,23 @@ class SnapshotReader:
     def _models(self, base: str) -> Iterator[tuple[str, TaggedModel]]:
         for name in self._aws.api.model_names(f"{base}-v"):
             revision_id = revision_id_of(name, base)
-            found = tagged_model(self._aws.api, name) if revision_id else None
-            if revision_id and found:
-                yield revision_id, found
+            tagged = tagged_model(self._aws.api, name) if revision_id else None
+            if revision_id and tagged:
+                yield revision_id, tagged
 
-    def _is_ours(self, model: str, revision_id: str, found: TaggedModel) -> bool:
-        revision = revision_of(found.tags)
+    def _is_ours(self, model: str, revision_id: str, tagged: TaggedModel) -> bool:
+        revision = revision_of(tagged.tags)
         if revision is None or revision.id != revision_id:
             return False
-        return self._aws.owned.is_own(model, found.record, found.tags)
+        return self._aws.owned.is_own(model, tagged.record, tagged.tags)
 
     def _read_staging(
         self, ours: Mapping[str, TaggedModel], endpoint: Endpoint, base: str
     ) -> dict[str, Endpoint | None]:
         """Read the endpoints of revisions that the model's endpoint does not serve."""
         return {
-            name: self._aws.api.endpoint(found.name)
-            for name, found in ours.items()
+            name: self._aws.api.endpoint(tagged.name)
+            for name, tagged in ours.items()
             if self._aws.options.staged
             and not endpoint.serves(name, base)
             and not endpoint.shadowed_by(name, base)
@@ -117,11 +119,11 @@ class SnapshotReader:
 
 
 def _deployed(
-    revision_id: str, found: TaggedModel, endpoint: Endpoint | None, base: str
+    revision_id: str, tagged: TaggedModel, endpoint: Endpoint | None, base: str
 ) -> Deployed:
     """Return the revision of a SageMaker Model; `endpoint` is the one that may serve it."""
-    revision = Revision(int(found.tags[NUMBER]), found.tags[DIGEST])
-    source, created = source_of(found.record), found.record["CreationTime"]
+    revision = Revision(int(tagged.tags[NUMBER]), tagged.tags[DIGEST])
+    source, created = source_of(tagged.record), tagged.record["CreationTime"]
     if endpoint and endpoint.shadowed_by(revision_id, base):
         return Deployed(revision, State.READY, source, created)
     if endpoint is None or not _concerns(endpoint, revision_id, base):

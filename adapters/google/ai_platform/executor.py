@@ -86,8 +86,8 @@ class Performer:
 
     def _adopt(self, step: CreateVersion, reporter: Reporter) -> None:
         model, version = self._named(step)
-        found = self._ml.get_version(model, version) or {}
-        revision = revision_of(found) if found else None
+        record = self._ml.get_version(model, version) or {}
+        revision = revision_of(record) if record else None
         if revision is None or revision.digest != step.digest:
             raise ConflictError(
                 f"version {version} is there and is not this model",
@@ -99,12 +99,12 @@ class Performer:
 
     def _delete_version(self, step: DeleteVersion, reporter: Reporter) -> None:
         model, version = self._named(step)
-        found = self._ml.get_version(model, version)
-        if found is None:
+        record = self._ml.get_version(model, version)
+        if record is None:
             return
-        if found.get("state") != "FAILED" or revision_of(found) is None:
+        if record.get("state") != "FAILED" or revision_of(record) is None:
             raise ConflictError(
-                f"version {version} is {found.get('state', 'there')}, no longer failed",
+                f"version {version} is {record.get('state', 'there')}, no longer failed",
                 where=self._ml.url(model, version),
                 hint="run the same command again: the plan is out of date",
             )
@@ -115,15 +115,15 @@ class Performer:
     def _remove_version(self, step: RemoveVersion, reporter: Reporter) -> None:
         """Delete a version in whatever state it is, after an operation on it that is running."""
         model, version = self._named(step)
-        found = self._poller.until(
+        record = self._poller.until(
             lambda: self._settled(model, version),
             what=f"version {version}",
             where=self._ml.url(model, version),
             reporter=reporter,
         )
-        if not found:
+        if not record:
             return
-        revision = revision_of(found)
+        revision = revision_of(record)
         if revision is None or revision.id != step.revision:
             raise ConflictError(
                 f"version {version} is there and is not this model",
@@ -136,8 +136,8 @@ class Performer:
 
     def _settled(self, model: str, version: str) -> Mapping[str, Any] | None:
         """Return a version in a state that lasts, {} if it is gone, None while it changes."""
-        found = self._ml.get_version(model, version) or {}
-        return None if found.get("state") in {"CREATING", "UPDATING", "DELETING"} else found
+        record = self._ml.get_version(model, version) or {}
+        return None if record.get("state") in {"CREATING", "UPDATING", "DELETING"} else record
 
     def _delete_model(self, model: str, reporter: Reporter) -> None:
         name = self._names.model(model)
@@ -178,9 +178,11 @@ class Performer:
                 raise self._failed(f"version {version} is gone", model, version)
             return now if now.get("state") in {"READY", "FAILED"} else None
 
-        found = self._poller.until(probe, what=f"version {version}", where=where, reporter=reporter)
-        if found["state"] == "FAILED":
-            reason = found.get("errorMessage", "no reason given")
+        record = self._poller.until(
+            probe, what=f"version {version}", where=where, reporter=reporter
+        )
+        if record["state"] == "FAILED":
+            reason = record.get("errorMessage", "no reason given")
             raise self._failed(reason, model, version)
 
     def _failed(

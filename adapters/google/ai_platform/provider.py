@@ -83,9 +83,9 @@ def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, 
     def place(of: Target) -> str:
         return value_of(of, Options, "project", environ)  # a name is taken in all regions
 
-    given = options.endpoint_name
+    name = options.endpoint_name
     return Names(
-        ownership(target, bucket, given, place=place, fold=platform_name, encode=label_value)
+        ownership(target, bucket, name, place=place, fold=platform_name, encode=label_value)
     )
 
 
@@ -123,8 +123,8 @@ class AiPlatform:
 
         Raises ConflictError when the platform's name belongs to another owner or model.
         """
-        found = self._names.check(self._ml, model)
-        if found is None:
+        record = self._names.check(self._ml, model)
+        if record is None:
             return Reading(Deployment(model, self._target), frozenset())
         versions = tuple(self._ml.list_versions(self._names.model(model)))
         revisions = map(deployed, versions)
@@ -132,9 +132,9 @@ class AiPlatform:
             model,
             self._target,
             tuple(revision for revision in revisions if revision),
-            traffic(found),
+            traffic(record),
             State.READY,
-            endpoint=str(found["name"]),
+            endpoint=str(record["name"]),
         )
         return Reading(deployment, frozenset(map(short_name, versions)))
 

@@ -75,6 +75,6 @@ def _headers(cause: BaseException | None) -> Mapping[str, str]:
 
 
 def _sentence(content: bytes) -> str:
-    found = [match[0] or match[1] for match in MESSAGE.findall(content)[:1]]
-    found += DETAILS.findall(content)[:1]
-    return ": ".join(part.decode("utf-8", "replace").strip() for part in found)
+    texts = [match[0] or match[1] for match in MESSAGE.findall(content)[:1]]
+    texts += DETAILS.findall(content)[:1]
+    return ": ".join(part.decode("utf-8", "replace").strip() for part in texts)

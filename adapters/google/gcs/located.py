@@ -17,9 +17,9 @@ class LocatedBlobs(GcsBlobs):
         The use of objects does not require the permission `storage.buckets.get`.
         """
         try:
-            found = self._look_up()
+            bucket = self._look_up()
         except RemoteError as error:
             if error.status == DENIED:
                 return None
             raise
-        return None if found is None else str(found.location or "").upper()
+        return None if bucket is None else str(bucket.location or "").upper()

@@ -83,14 +83,14 @@ class GcsParts(GcsBucket):
 
     def parts(self, key: str, upload: str) -> tuple[Part, ...]:
         """Return the parts that GCS has."""
-        found: list[Part] = []
+        listed: list[Part] = []
         after: int | None = 0
         with self._of_upload(f"look at the upload of {self.url}/{key}"):
             while after is not None:
                 query: Query = {"uploadId": upload, "part-number-marker": after}
                 page, after = listed_parts(self._xml.call("GET", key, query).content)
-                found += page
-        return tuple(found)
+                listed += page
+        return tuple(listed)
 
     def reuse_part(self, part: Part, body: FileSlice) -> Part | None:
         """Compare by the ETag, a part's MD5: the listing has no other checksum."""

@@ -38,10 +38,10 @@ class GcsBlobs(GcsParts):
     def head(self, key: str) -> Blob | None:
         """Return an object's entry with its metadata, or None when it or the bucket is missing."""
         with self._translated(f"look at {self.url}/{key}"):
-            found = self._bucket.get_blob(key, timeout=TIMEOUT, retry=RETRY)
-        if found is None:
+            blob = self._bucket.get_blob(key, timeout=TIMEOUT, retry=RETRY)
+        if blob is None:
             return None
-        return Blob(key, int(found.size), str(found.generation), dict(found.metadata or {}))
+        return Blob(key, int(blob.size), str(blob.generation), dict(blob.metadata or {}))
 
     def read(self, key: str) -> tuple[bytes, str] | None:
         """Return an object's bytes and generation, or None when it or the bucket is missing."""
@@ -68,9 +68,9 @@ class GcsBlobs(GcsParts):
                     retry=Retry(predicate=worth_retrying, timeout=60.0, on_error=lost.append),
                 )
             except PreconditionFailed as error:
-                found = self.read(key) if lost else None
-                if found and found[0] == data:  # it was this write, whose answer was lost
-                    return found[1]
+                stored = self.read(key) if lost else None
+                if stored and stored[0] == data:  # it was this write, whose answer was lost
+                    return stored[1]
                 raise ConflictError(
                     "the object is not as expected: somebody else wrote it",
                     where=f"{self.url}/{key}",
@@ -85,10 +85,10 @@ class GcsBlobs(GcsParts):
         """Yield the entries under a prefix in key order, without folders."""
         with self._translated(f"list {self.url}/{prefix}"):
             try:
-                for found in self._client.list_blobs(
+                for entry in self._client.list_blobs(
                     self._name, prefix=prefix, timeout=TIMEOUT, retry=RETRY
                 ):
-                    blob = Blob(found.name, int(found.size), str(found.generation))
+                    blob = Blob(entry.name, int(entry.size), str(entry.generation))
                     if not blob.is_folder:
                         yield blob
             except NotFound:
@@ -116,10 +116,10 @@ class GcsBlobs(GcsParts):
 
     def _look_up(self) -> Bucket | None:
         with self._translated(f"look for the bucket {self.url}"):
-            found: Bucket | None = self._client.lookup_bucket(
+            bucket: Bucket | None = self._client.lookup_bucket(
                 self._name, timeout=TIMEOUT, retry=RETRY
             )
-            return found
+            return bucket
 
 
 def _generation(expect: Expect | str) -> int | None:

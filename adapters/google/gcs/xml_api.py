@@ -71,16 +71,16 @@ class XmlApi:
 
 def upload_id(content: bytes) -> str:
     """Return the id in the answer to the beginning of an upload; raises ValueError."""
-    found = next(_each(content, "UploadId"), None)
-    if found is None or not found.text:
+    element = next(_each(content, "UploadId"), None)
+    if element is None or not element.text:
         raise ValueError("the answer names no UploadId")
-    return found.text
+    return element.text
 
 
 def listed_uploads(content: bytes, key: str) -> tuple[str, ...]:
     """Return the ids of a key's uploads in a listing, the newest first; raises ValueError."""
-    found = [_texts(each) for each in _each(content, "Upload")]
-    own = [each for each in found if each.get("Key") == key]
+    uploads = [_texts(each) for each in _each(content, "Upload")]
+    own = [each for each in uploads if each.get("Key") == key]
     own.sort(key=lambda each: each.get("Initiated", ""), reverse=True)
     return tuple(each["UploadId"] for each in own)
 

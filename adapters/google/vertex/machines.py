@@ -69,10 +69,10 @@ def _accelerator_of(options: Options, where: str) -> Pair:
         return "", 0
     if WITHOUT.match(machine):
         raise _wrong(f"{machine} takes no accelerator", where, "accelerator_type")
-    wanted = (kind, count or 1)
+    accelerator = (kind, count or 1)
     if N1.fullmatch(machine):
-        _check_n1(wanted, machine, where)
-    return wanted
+        _check_n1(accelerator, machine, where)
+    return accelerator
 
 
 def _check_type(machine: str, where: str) -> None:
@@ -102,8 +102,8 @@ def _built_in(options: Options, has: Pair, where: str) -> Pair:
     return has
 
 
-def _check_n1(wanted: Pair, machine: str, where: str) -> None:
-    kind, count = wanted
+def _check_n1(accelerator: Pair, machine: str, where: str) -> None:
+    kind, count = accelerator
     counts = N1_COUNTS.get(kind)
     if counts is None:
         message = f"{machine} takes no {kind}; it takes {', '.join(N1_COUNTS)}"
@@ -147,12 +147,12 @@ def scaling(options: Options) -> dict[str, Any]:
     }
 
 
-def holds(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def holds(existing: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     """Return whether a resource has all wanted fields; the platform may add others.
 
     A missing field has its default: 0, "", false, [].
     """
-    return all(there.get(name, type(value)()) == value for name, value in wanted.items())
+    return all(existing.get(name, type(value)()) == value for name, value in expected.items())
 
 
 def _wrong(message: str, where: str, name: str) -> UserError:

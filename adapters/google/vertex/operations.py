@@ -82,9 +82,9 @@ class Operations:
         )
 
     def settle(self, owner: str, where: str, reporter: Reporter) -> bool:
-        """Wait for what an earlier run left running on a resource; say whether there was any.
+        """Wait for the operations of an earlier run on a resource; return whether there were any.
 
-        How it ended is left to be seen from the resource itself.
+        Their outcome is read from the resource itself.
         """
         running = [op for op in self._api.operations(owner) if not op.get("done")]
         for operation in running:

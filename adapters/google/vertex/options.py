@@ -30,7 +30,7 @@ class Options:
     image: str = ""
     """A container image of one's own that speaks TensorFlow Serving's REST API, instead."""
     rehearse: Mapping[str, str] = field(default_factory=dict)
-    """`command`: what the offline clouds run in the place of `image`."""
+    """`command`: what the offline clouds run instead of `image`."""
     args: str | None = None
     """The container's arguments, as a shell would split them; TensorFlow Serving's by default.
 

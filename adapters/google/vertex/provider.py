@@ -91,8 +91,8 @@ def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, 
     def place(of: Target) -> tuple[str, ...]:
         return tuple(value_of(of, Options, name, environ) for name in ("project", "region"))
 
-    given = options.endpoint_name
-    own = ownership(target, bucket, given, place=place, fold=resource_id, encode=label_value)
+    name = options.endpoint_name
+    own = ownership(target, bucket, name, place=place, fold=resource_id, encode=label_value)
     return Names(own, options.labels)
 
 

@@ -83,8 +83,8 @@ class Endpoint:
 
     def placements(self, revision_id: str) -> tuple[Placed, ...]:
         """Return a revision's deployments, the newest first."""
-        found = [p for p in self.placed if p.revision == revision_id]
-        return tuple(sorted(found, key=lambda p: p.created, reverse=True))
+        deployments = [p for p in self.placed if p.revision == revision_id]
+        return tuple(sorted(deployments, key=lambda p: p.created, reverse=True))
 
     @property
     def shares(self) -> dict[str, float]:
@@ -104,8 +104,8 @@ def last_part(name: str) -> str:
 def version_of(record: Mapping[str, Any]) -> Version | None:
     """Return a model version as a revision, or None if cloudserve did not make it."""
     labels = record.get("labels", {})
-    found = DESCRIPTION.fullmatch(record.get("versionDescription", ""))
-    revision = Revision(int(found[1]), found[2]) if found else _by_labels(labels)
+    match = DESCRIPTION.fullmatch(record.get("versionDescription", ""))
+    revision = Revision(int(match[1]), match[2]) if match else _by_labels(labels)
     if revision is None:
         return None
     aliases = frozenset(record.get("versionAliases", ()))
@@ -116,9 +116,9 @@ def version_of(record: Mapping[str, Any]) -> Version | None:
         str(record.get("artifactUri", "")),
         revision.id in aliases,
         aliases,
-        found[3] if found else None,
+        match[3] if match else None,
         _time(record.get("versionCreateTime") or record.get("createTime")),
-        ((found and found[4]) or "no reason given") if failed else None,
+        ((match and match[4]) or "no reason given") if failed else None,
     )
 
 

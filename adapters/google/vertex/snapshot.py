@@ -60,13 +60,13 @@ def read_snapshot(api: VertexApi, names: Names, model: str) -> Snapshot:
     """
     model_id, endpoint_id = names.model(model), names.endpoint(model)
     records = api.versions(model_id)
-    found = api.endpoint(endpoint_id)
+    resource = api.endpoint(endpoint_id)
     claimed = True
-    if found is None:
+    if resource is None:
         _check_left(api, names, model)
     else:
         where = api.url(api.endpoint_name(endpoint_id))
-        there = names.found_endpoint(endpoint_id, found, records or (), where)
+        there = names.found_endpoint(endpoint_id, resource, records or (), where)
         claimed = names.own.claims(model, there)
     names.check_versions(model, records or (), api.url(api.model_name(model_id)))
     versions = tuple(filter(None, map(version_of, records or ())))
@@ -76,7 +76,7 @@ def read_snapshot(api: VertexApi, names: Names, model: str) -> Snapshot:
         records is not None,
         tuple(version for version in versions if version.current),
         tuple(version for version in versions if not version.current),
-        endpoint_of(found, versions, model_id) if found else None,
+        endpoint_of(resource, versions, model_id) if resource else None,
         claimed,
         len(records or ()),
     )
@@ -103,14 +103,14 @@ def _beside(api: VertexApi, names: Names, model: str) -> Iterator[Found]:
 def check_endpoint(api: VertexApi, names: Names, model: str) -> Record | None:
     """Read a model's endpoint, or None; raises ConflictError as `read_snapshot` does."""
     endpoint_id = names.endpoint(model)
-    found = api.endpoint(endpoint_id)
-    if found is None:
+    resource = api.endpoint(endpoint_id)
+    if resource is None:
         _check_left(api, names, model)
         return None
     where = api.url(api.endpoint_name(endpoint_id))
-    versions = () if Owner.read(found.get("labels", {})) else api.versions(names.model(model))
-    names.own.claims(model, names.found_endpoint(endpoint_id, found, versions or (), where))
-    return found
+    versions = () if Owner.read(resource.get("labels", {})) else api.versions(names.model(model))
+    names.own.claims(model, names.found_endpoint(endpoint_id, resource, versions or (), where))
+    return resource
 
 
 def require_version(api: VertexApi, snapshot: Snapshot, revision_id: str) -> Version:

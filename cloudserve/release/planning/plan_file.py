@@ -45,7 +45,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
-    """Write a plan to a file, whole or not at all; raises UserError when it cannot be written.
+    """Write a plan to a file, atomically; raises UserError if it cannot be written.
 
     `who` made it: by default `CLOUDSERVE_ACTOR`, the CI's name for its user, or user@host.
     """

@@ -45,7 +45,7 @@ class Event(StrEnum):
     FINISHED = "finished"
     STOPPED = "stopped"
     SUPERSEDED = "superseded"
-    """No entry has it: a release without an end, in the place of which a later one began."""
+    """No entry has it: a release without an end that a later one replaced."""
 
 
 NO_END = (Event.STARTED, Event.STEP)

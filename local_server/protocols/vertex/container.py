@@ -74,10 +74,10 @@ def with_signature(body: bytes) -> bytes:
     if b'"parameters"' not in body:
         return body
     try:
-        asked = msgspec.json.decode(body, type=_Body)
+        request = msgspec.json.decode(body, type=_Body)
     except (ValueError, RecursionError):  # the application validates the body
         return body
-    if asked.signature_name is not None:
+    if request.signature_name is not None:
         return body
-    name = msgspec.json.encode(asked.parameters.signature_name)
+    name = msgspec.json.encode(request.parameters.signature_name)
     return b'{"signature_name":' + name + b"," + body.lstrip()[1:]

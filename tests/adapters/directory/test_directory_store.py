@@ -1,4 +1,4 @@
-"""A directory in the place of a bucket: any key, whole objects, one winner."""
+"""A directory as a bucket: any key, whole objects, one winner."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ paths = st.lists(names.filter(lambda n: n not in {".", ".."}), min_size=1, max_s
 
 
 def fits(files: dict[str, bytes]) -> bool:
-    """Say whether no path is a directory of another."""
+    """Return whether no path is a directory of another."""
     return not any(a != b and b.startswith(f"{a}/") for a in files for b in files)
 
 

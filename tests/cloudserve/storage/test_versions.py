@@ -36,7 +36,7 @@ def watched(tmp_path):
 
 @pytest.fixture(params=["bucket", "directory"])
 def place(request, faces, s3_at, bucket, tmp_path):
-    """Give a bucket, and a directory in the place of one."""
+    """Give a bucket, and a directory as a bucket."""
     if request.param == "directory":
         made = DirectoryBlobs(tmp_path / "place")
     else:

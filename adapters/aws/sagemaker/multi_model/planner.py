@@ -11,7 +11,7 @@ from cloudserve.release.nouns import DIGITS_IN_ID, Action
 
 from ....actions import planned
 from ..context import AwsContext
-from ..endpoint_config import as_text, settings, told, variant
+from ..endpoint_config import as_text, machines_text, settings, variant
 from ..ownership import Owned
 from ..planning.actions import (
     Config,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """The variable that switches AWS's image to many models (Deep Learning Containers)."""
 OWNER = "multi-model"
-"""The tag of its resources in the place of a model's name, and no possible model name."""
+"""The tag of its resources instead of a model's name; no model can have this name."""
 
 
 class MultiModelPlanner:
@@ -114,7 +114,7 @@ class MultiModelPlanner:
 
     @property
     def _told(self) -> str:
-        machines = told(variant(self._aws.options, ONLY, self._model))
+        machines = machines_text(variant(self._aws.options, ONLY, self._model))
         return f"{machines} for all models of the target"
 
     @property

@@ -14,7 +14,7 @@ from cloudserve.release.traffic import ALL, percents, split
 
 from ....actions import planned
 from ..context import AwsContext
-from ..endpoint_config import same_machines, same_settings, settings, told, variant
+from ..endpoint_config import machines_text, same_machines, same_settings, settings, variant
 from ..records import (
     CHANGING,
     FAILED,
@@ -71,8 +71,8 @@ class Planner:
         """Plan new weights; a revision that was taken off the endpoint is put on it again."""
         deployment = reading.deployment
         model = deployment.model
-        wanted = split(deployment.traffic, revision_id, percent)
-        if wanted == percents(deployment.traffic):
+        targets = split(deployment.traffic, revision_id, percent)
+        if targets == percents(deployment.traffic):
             return ()
         endpoint = self._check_shared(snapshot_of(reading).endpoint)
         if endpoint is None or endpoint.status == FAILED:
@@ -82,12 +82,12 @@ class Planner:
                 hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
             )
         if not endpoint.has(revision_id):
-            shares = {variant: part / ALL for variant, part in wanted.items()}
+            shares = {variant: part / ALL for variant, part in targets.items()}
             return tuple(self._plan_config(model, revision_id, endpoint, shares))
-        share = "all traffic" if wanted == {revision_id: ALL} else f"{percent} % of the traffic"
+        share = "all traffic" if targets == {revision_id: ALL} else f"{percent} % of the traffic"
         return (
             planned(
-                SetWeights(model, endpoint.name, revision_id, wanted),
+                SetWeights(model, endpoint.name, revision_id, targets),
                 f"give {revision_id} {share} of the endpoint {endpoint.name}",
                 f"give it back to {deployment.live}" if deployment.live else "",
             ),
@@ -130,19 +130,21 @@ class Planner:
         """Plan the same revision on the target's machines; () if it runs on them."""
         name = self._model(model, revision.id)
         actions = self._steps.model(model, revision, location, there)
-        wanted = variant(self._aws.options, revision.id, name)
+        expected = variant(self._aws.options, revision.id, name)
         before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)
         if not (
             actions
             or newer(there, endpoint)
-            or not same_machines(wanted, before)
+            or not same_machines(expected, before)
             or not same_settings(settings(self._aws.options), endpoint)
         ):
             return ()
-        kept = [wanted if spec is before else spec for spec in endpoint.variants]
+        kept = [expected if spec is before else spec for spec in endpoint.variants]
         variants = weighted(kept, endpoint.shares or {revision.id: 1.0})
-        config = self._steps.config(model, variants, f"{revision.id} on {told(wanted)}")
-        sentence = f"{told(wanted)} for {revision.id}, which is on {told(before)}"
+        config = self._steps.config(model, variants, f"{revision.id} on {machines_text(expected)}")
+        sentence = (
+            f"{machines_text(expected)} for {revision.id}, which is on {machines_text(before)}"
+        )
         return (*actions, config.action, update_endpoint(config, endpoint, revision.id, sentence))
 
     def _plan_config(
@@ -153,7 +155,7 @@ class Planner:
         kept, idle = _sort_out(endpoint)
         variants = weighted((*kept, new), shares)
         config = self._steps.config(model, variants, _told(kept, added, shares))
-        sentence = f"{told(new)} for {added}"
+        sentence = f"{machines_text(new)} for {added}"
         if endpoint is None:
             return [
                 config.action,

@@ -18,7 +18,15 @@ from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Rea
 from cloudserve.release.traffic import ALL
 
 from ..context import AwsContext
-from ..endpoint_config import policy, same_machines, same_settings, settings, shadow, told, variant
+from ..endpoint_config import (
+    machines_text,
+    policy,
+    same_machines,
+    same_settings,
+    settings,
+    shadow,
+    variant,
+)
 from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, model_name
 from ..snapshot import Snapshot, snapshot_of, staging_endpoint
 from .actions import (
@@ -82,22 +90,22 @@ class StagedPlanner:
         """Plan a shadow variant, which gets copies of the live revision's requests."""
         self._check_stays_async(main)
         name = self._model(model, revision.id)
-        wanted = shadow(self._aws.options, revision.id, name)
+        expected = shadow(self._aws.options, revision.id, name)
         actions = self._steps.model(model, revision, location, there)
         before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
         if (
             before is not None
-            and before["InitialVariantWeight"] == wanted["InitialVariantWeight"]
-            and same_machines(wanted, before)
+            and before["InitialVariantWeight"] == expected["InitialVariantWeight"]
+            and same_machines(expected, before)
             and same_settings(settings(self._aws.options), main)
             and not (actions or newer(there, main))
         ):
             return ()
-        told_shadow = (
+        shadow_text = (
             f"copies of {self._aws.options.shadow_percent} % of the requests to {revision.id}"
         )
-        config = self._steps.config(model, main.variants, told_shadow, (wanted,))
-        sentence = f"{told_shadow} on {told(wanted)}"
+        config = self._steps.config(model, main.variants, shadow_text, (expected,))
+        sentence = f"{shadow_text} on {machines_text(expected)}"
         return (*actions, config.action, update_endpoint(config, main, revision.id, sentence))
 
     def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
@@ -149,14 +157,16 @@ class StagedPlanner:
     ) -> list[Action]:
         """Plan an endpoint for one revision, or its update if it is not as wanted."""
         main = name == self._aws.names.endpoint(model)
-        wanted = self._variant(model, revision_id, idle=not main)
+        expected = self._variant(model, revision_id, idle=not main)
         if endpoint is None:
-            config = self._steps.config(model, (wanted,), f"{revision_id} on {told(wanted)}")
-            sentence = f"{told(wanted)} for {revision_id}"
+            config = self._steps.config(
+                model, (expected,), f"{revision_id} on {machines_text(expected)}"
+            )
+            sentence = f"{machines_text(expected)} for {revision_id}"
             return [config.action, create_endpoint(config, name, ONLY, sentence)]
         if not endpoint.staged:  # made before the target was: the next promotion changes it
             return []
-        same = same_machines(wanted, endpoint.variants[0])
+        same = same_machines(expected, endpoint.variants[0])
         if same and same_settings(settings(self._aws.options), endpoint) and not stale:
             return []
         return self._plan_update(
@@ -174,12 +184,12 @@ class StagedPlanner:
         shadows: tuple[Spec, ...] = (),
     ) -> list[Action]:
         self._check_stays_async(endpoint)
-        wanted = self._variant(model, revision_id, idle=idle)
-        told_config = f"{revision_id} on {told(wanted)}"
-        config = self._steps.config(model, (wanted,), told_config, shadows)
+        expected = self._variant(model, revision_id, idle=idle)
+        config_text = f"{revision_id} on {machines_text(expected)}"
+        config = self._steps.config(model, (expected,), config_text, shadows)
         guards = policy(self._aws.options) if forward and endpoint.staged else {}
         how = f", {self._told_policy()}" if guards else ", at once"
-        sentence = f"{told(wanted)} for {revision_id}{how}"
+        sentence = f"{machines_text(expected)} for {revision_id}{how}"
         return [config.action, update_endpoint(config, endpoint, ONLY, sentence, guards)]
 
     def _check_stays_async(self, endpoint: Endpoint) -> None:

@@ -91,17 +91,17 @@ class EndpointSteps:
 
     def deploy(self, step: DeployModel, reporter: Reporter) -> None:
         """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
-        model, revision_id, wanted = step.model, step.revision, step.deployed
+        model, revision_id, fields = step.model, step.revision, step.deployed
         there = self._api.endpoint_name(self._names.endpoint(model))
         self._operations.settle(there, self._api.url(there), reporter)
         snapshot = self._look(model, reporter)
         version = require_version(self._api, snapshot, revision_id)
         endpoint = require_endpoint(self._api, snapshot)
-        if current(endpoint, version, wanted) is not None:
+        if current(endpoint, version, fields) is not None:
             reporter.line(f"{revision_id}: on the endpoint already")
             return
         name = self._api.model_name(snapshot.model_id, version.number)
-        body: dict[str, Any] = {"deployedModel": {**wanted, "model": name}}
+        body: dict[str, Any] = {"deployedModel": {**fields, "model": name}}
         split = split_with_new(endpoint, revision_id)
         if split:
             body["trafficSplit"] = split
@@ -143,15 +143,15 @@ class EndpointSteps:
 
     def undeploy(self, step: UndeployModel, reporter: Reporter) -> None:
         """Undeploy a revision; raises ConflictError for a deployment with traffic."""
-        wanted = step.revision
+        revision_id = step.revision
         snapshot = self._look(step.model, reporter)
         endpoint_id = snapshot.endpoint_id
         where = self._api.url(self._api.endpoint_name(endpoint_id))
-        for placed in to_take_off(snapshot, wanted, step.deployment):
+        for placed in to_take_off(snapshot, revision_id, step.deployment):
             if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
-                raise ConflictError(f"{wanted} has traffic", where=where, hint=OUT_OF_DATE)
+                raise ConflictError(f"{revision_id} has traffic", where=where, hint=OUT_OF_DATE)
             operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
-            self._operations.finish(operation, f"undeploy {wanted}", where, reporter)
+            self._operations.finish(operation, f"undeploy {revision_id}", where, reporter)
 
     def take_off(self, step: TakeOff, reporter: Reporter) -> None:
         """Undeploy a deployment, with traffic or without; the others keep their proportions."""

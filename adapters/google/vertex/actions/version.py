@@ -107,17 +107,17 @@ class VersionSteps:
         self._operations.settle(self._api.model_name(model_id), where, reporter)
         snapshot = read_snapshot(self._api, self._names, model)
         every = {version.number: version for version in (*snapshot.versions, *snapshot.superseded)}
-        found = every.pop(number, None)
-        if found is None:
+        version = every.pop(number, None)
+        if version is None:
             reporter.line(f"version {number}: gone already")
             return
-        if found.revision.digest != step.digest or (DEFAULT in found.aliases and not every):
+        if version.revision.digest != step.digest or (DEFAULT in version.aliases and not every):
             raise ConflictError(
                 f"version {number} of {model_id} is another revision's, or the last one of ours",
                 where=where,
                 hint=OUT_OF_DATE,
             )
-        if DEFAULT in found.aliases:
+        if DEFAULT in version.aliases:
             self._api.merge_aliases(model_id, max(every, key=int), [DEFAULT])
         operation = self._api.delete_version(model_id, number)
         if operation is not None:

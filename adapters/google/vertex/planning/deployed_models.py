@@ -10,23 +10,23 @@ from ..records import Endpoint, Placed, Version
 from ..snapshot import Snapshot
 
 
-def fits(placed: Placed, wanted: Mapping[str, Any]) -> bool:
+def fits(placed: Placed, expected: Mapping[str, Any]) -> bool:
     """Return whether a deployment runs on the machines, and as the account, that are wanted."""
-    there, resources = placed.resources, wanted["dedicatedResources"]
+    existing, resources = placed.resources, expected["dedicatedResources"]
     return (
-        holds(there.get("machineSpec", {}), resources["machineSpec"])
-        and bool(there.get("spot")) == bool(resources.get("spot"))
-        and placed.service_account == wanted.get("serviceAccount", "")
+        holds(existing.get("machineSpec", {}), resources["machineSpec"])
+        and bool(existing.get("spot")) == bool(resources.get("spot"))
+        and placed.service_account == expected.get("serviceAccount", "")
     )
 
 
-def current(endpoint: Endpoint, version: Version, wanted: Mapping[str, Any]) -> Placed | None:
+def current(endpoint: Endpoint, version: Version, expected: Mapping[str, Any]) -> Placed | None:
     """Return the deployment of this very version on the machines that are wanted, if there is."""
     return next(
         (
             placed
             for placed in endpoint.placements(version.revision.id)
-            if placed.version == version.number and fits(placed, wanted)
+            if placed.version == version.number and fits(placed, expected)
         ),
         None,
     )

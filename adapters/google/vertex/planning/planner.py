@@ -90,8 +90,8 @@ class Planner:
         return (*actions, *pruned)
 
     def _check_endpoint(self, snapshot: Snapshot) -> None:
-        endpoint, wanted = snapshot.endpoint, self._options.dedicated_endpoint
-        if endpoint is None or endpoint.dedicated == wanted:
+        endpoint, is_dedicated = snapshot.endpoint, self._options.dedicated_endpoint
+        if endpoint is None or endpoint.dedicated == is_dedicated:
             return
         word = "a dedicated" if endpoint.dedicated else "a shared"
         raise UserError(
@@ -137,8 +137,8 @@ class Planner:
     ) -> list[Action]:
         """Plan a deployment of a version; None stands for one that this plan uploads."""
         there = snapshot.endpoint.placements(revision_id) if snapshot.endpoint else ()
-        wanted = self._deployed_model(revision_id)
-        good = [p for p in there if version and p.version == version.number and fits(p, wanted)]
+        expected = self._deployed_model(revision_id)
+        good = [p for p in there if version and p.version == version.number and fits(p, expected)]
         actions: list[Action] = []
         if not good:
             actions.append(self._deploy_model(model, revision_id))
@@ -213,10 +213,10 @@ class Planner:
         there = [v for v in idle if snapshot.endpoint.placements(v.revision.id)]
         return [self._undeploy(model, v.revision.id) for v in there[self._options.keep_idle :]]
 
-    def _set_traffic(self, model: str, wanted: Mapping[str, int], live: str | None) -> Action:
-        shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(wanted.items()))
+    def _set_traffic(self, model: str, traffic: Mapping[str, int], live: str | None) -> Action:
+        shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(traffic.items()))
         return planned(
-            SetTraffic(model, dict(wanted)),
+            SetTraffic(model, dict(traffic)),
             f"give the traffic of the endpoint {self._names.endpoint(model)}: {shares}",
             f"give it back to {live}" if live else "",
         )

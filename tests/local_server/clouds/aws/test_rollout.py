@@ -81,7 +81,7 @@ def split(timed, name: str) -> Counter:
 
 
 def is_about(found: int, share: float) -> bool:
-    """Say whether a count of CALLS is within four standard deviations of its share."""
+    """Return whether a count of CALLS is within four standard deviations of its share."""
     return abs(found - CALLS * share) <= 4 * (CALLS * share * (1 - share)) ** 0.5
 
 

@@ -30,7 +30,7 @@ def clock():
 
 @pytest.fixture
 def file(tmp_path):
-    """Put a token file in the place of the one before, whole; return its path."""
+    """Replace a token file atomically; return its path."""
     path = tmp_path / "tokens"
 
     def put(text, mode=0o600):
