@@ -90,9 +90,16 @@ def _convert(target: Target, name: str, value: Field, hint: Any) -> Any:
         return msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
         quote = f'put it in quotes: {name}: "{value}"' if isinstance(value, int | float) else None
+        expected = _description(hint)
+        reason = f"expected {expected}" if expected and isinstance(value, str) else str(error)
         raise ProjectError(
-            f"`{name}` cannot be `{value}`: {error}", where=f"{target.where}.{name}", hint=quote
+            f"`{name}` cannot be `{value}`: {reason}", where=f"{target.where}.{name}", hint=quote
         ) from error
+
+
+def _description(hint: Any) -> str:
+    """Return what a field's type says that its values are, instead of a pattern; or ""."""
+    return next((m.description for m in getattr(hint, "__metadata__", ()) if m.description), "")
 
 
 def _pairs(target: Target, name: str, value: Field) -> dict[str, str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         status,
         undeploy,
     )
-    from cloudserve.diff import Comparison, diff
+    from cloudserve.comparison import Comparison, diff
     from cloudserve.errors import CloudserveError
     from cloudserve.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
@@ -46,7 +46,7 @@ _NAMES = {
     "BatchResult": "cloudserve.predict.batch:BatchResult",
     "Client": "cloudserve.predict.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
-    "Comparison": "cloudserve.diff:Comparison",
+    "Comparison": "cloudserve.comparison:Comparison",
     "Contract": "cloudserve.savedmodel:Contract",
     "Deployed": "cloudserve.release.nouns:Deployed",
     "Deployment": "cloudserve.release.nouns:Deployment",
@@ -63,7 +63,7 @@ _NAMES = {
     "Target": "cloudserve.project:Target",
     "apply": "cloudserve.api:apply",
     "deploy": "cloudserve.api:deploy",
-    "diff": "cloudserve.diff:diff",
+    "diff": "cloudserve.comparison:diff",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",

@@ -61,6 +61,11 @@ LOG_IN = (
 )
 SERVER_ERROR = 500
 
+LOG = (
+    "the container's log has the traceback: /aws/sagemaker/Endpoints/ENDPOINT in CloudWatch Logs, "
+    "or the output of `cloudserve emulate`"
+)
+
 
 @contextmanager
 def translated(what: str, where: str) -> Iterator[None]:
@@ -116,6 +121,8 @@ def _refused(what: str, where: str, error: ClientError) -> RemoteError:
     if code == "ModelError":  # the container's own answer says more than the wrapper around it
         message = _container_says(str(response.get("OriginalMessage") or message))
         status = int(response.get("OriginalStatusCode") or status)
+        if status >= SERVER_ERROR:  # the text of an exception, such as 'instances' of a KeyError
+            message = f"the container answered {status}: {message}"
     return RemoteError(
         f"{what}: {message.strip()}",
         where=where,
@@ -143,5 +150,6 @@ def _hint(code: str, operation: str, message: str) -> str | None:
         return f"AWS does not accept these keys: {LOG_IN}"
     if code in THROTTLED:
         return "try again in a moment"
-    # A container's own words are about a request, not about roles and images.
-    return None if code == "ModelError" else for_reason(f"{code}: {message}")
+    if code == "ModelError":  # about a request, not about roles and images
+        return LOG if message.startswith("the container answered") else None
+    return for_reason(f"{code}: {message}")

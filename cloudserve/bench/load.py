@@ -37,13 +37,21 @@ class Load:
 
     def __post_init__(self) -> None:
         if self.connections < 1:
-            raise UserError(f"{self.connections} connections cannot send requests")
+            raise UserError(
+                f"{self.connections} connections cannot send requests", hint="give at least one"
+            )
         if self.rate is not None and not self.rate > 0:
-            raise UserError(f"a rate of {self.rate:g} requests a second is not positive")
+            raise UserError(
+                f"a rate of {self.rate:g} requests a second is not positive", hint="such as 100"
+            )
         if not self.seconds > 0 or not self.timeout > 0 or self.warm_up < 0:
-            raise UserError("the duration and the timeout must be positive")
+            raise UserError(
+                "the duration and the timeout must be positive", hint="give seconds, such as 10"
+            )
         if self.requests is not None and self.requests < 1:
-            raise UserError(f"{self.requests} requests cannot be measured")
+            raise UserError(
+                f"{self.requests} requests cannot be measured", hint="give at least one"
+            )
 
     @property
     def is_open(self) -> bool:

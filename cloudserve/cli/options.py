@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -27,6 +27,18 @@ class Number(click.IntRange):
     """An integer in a range, called `number` in help and error texts."""
 
     name = "number"
+
+
+class VersionNumber(Number):
+    """The number of a version directory, also as `v2`."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        digits = str(value).removeprefix("v")
+        return int(super().convert(cast("Any", digits), param, ctx))
 
 
 def names_of(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:

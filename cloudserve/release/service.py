@@ -345,8 +345,9 @@ def _check_percent(percent: int) -> None:
 
 
 def _number(version: str) -> int:
-    if not version.isdecimal():
+    digits = version.removeprefix("v")
+    if not digits.isdecimal():
         raise UserError(
             f"`{version}` is not a version to deploy", hint="give the number of a version directory"
         )
-    return int(version)
+    return int(digits)

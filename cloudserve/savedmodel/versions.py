@@ -12,10 +12,12 @@ from pathlib import Path
 from cloudserve.errors import ModelError, UserError
 from cloudserve.hints import choose_from
 from cloudserve.savedmodel.files import is_directory, is_file, list_names
+from cloudserve.savedmodel.other_formats import recognize
 
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb")
 """Forms of a SavedModel's file: binary, text, and chunked (beyond 2 GB)."""
 
+_HINT = "give the directory that holds saved_model.pb, or the one above its versions"
 _NUMBER = re.compile(r"[0-9]+")
 _LARGEST = 2**63 - 1
 _NUMBER_IF_UNNAMED = 1
@@ -59,10 +61,12 @@ def resolve(path: Path | str, number: int | None = None) -> tuple[int, Path]:
         return _resolve_saved_model(path, number), path
     versions = list_versions(path)
     if not versions:
+        kind, hint = recognize(path)
         raise ModelError(
-            f"neither a SavedModel nor NUMBER/ directories of them: {_contents(path)}",
+            f"neither a SavedModel nor NUMBER/ directories of them: {kind or _contents(path)}",
             where=str(path),
-            hint="give the directory that holds saved_model.pb, or the one above its versions",
+            hint=hint
+            or "give the directory that holds saved_model.pb, or the one above its versions",
         )
     chosen = max(versions) if number is None else number
     if chosen not in versions:

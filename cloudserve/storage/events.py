@@ -90,15 +90,11 @@ class Reporter:
             self.on_line(text)
 
     def event(self, event: Event) -> None:
-        """Report an event, and a line for a finished file or a retry."""
+        """Report an event, and a line for a retry."""
         with self._lock:
             self.on_event(event)
-            match event:
-                case FileDone():
-                    result = f"{event.size:,} bytes" if event.moved else "there already"
-                    self.on_line(f"{event.path}: {result}")
-                case Retrying():
-                    self.on_line(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
+            if isinstance(event, Retrying):
+                self.on_line(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
 
     def changes(self) -> Reporter:
         """Return a reporter that leaves out a line if it is equal to the line before."""

@@ -18,7 +18,7 @@ from cloudserve.release.nouns import Action, Deployed, Deployment, Reading, Revi
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
 from cloudserve.storage.contract import Blob, Expect
-from cloudserve.storage.events import SILENT, Reporter
+from cloudserve.storage.events import Observe, Reporter, ignore
 
 OFFLINE = Destination("memory", "http://127.0.0.1:8900")
 
@@ -159,13 +159,15 @@ def releases(platform, base, monkeypatch) -> Callable[..., Releases]:
     """Give the verbs for the model on the platform in memory."""
     monkeypatch.setattr(registry, "provider", lambda target, environ: platform)
 
-    def make(lines: list[str] | None = None, path: Path = base) -> Releases:
+    def make(
+        lines: list[str] | None = None, path: Path = base, on_event: Observe = ignore
+    ) -> Releases:
         project = Project(
             Path("cloudserve.yaml"),
             {"half": Model("half", path)},
             {"here": Target("here", "memory")},
         )
-        reporter = SILENT if lines is None else Reporter(lines.append)
+        reporter = Reporter(ignore if lines is None else lines.append, on_event)
         environ = {"CLOUDSERVE_ACTOR": "ada"}
         return Releases(project, "half", "here", environ=environ, reporter=reporter)
 

@@ -84,3 +84,9 @@ def test_a_program_type_checks_strictly(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_no_public_name_is_that_of_a_module():
+    """An imported module would take the name's place in the package."""
+    modules = {path.stem for path in Path(cloudserve.__file__).parent.iterdir()}
+    assert modules.isdisjoint(cloudserve.__all__)

@@ -18,7 +18,15 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Concurrency = Annotated[int, msgspec.Meta(ge=0, le=200)]
 Hour = Annotated[int, msgspec.Meta(ge=0, le=3600)]
-Folder = Annotated[str, msgspec.Meta(pattern=FOLDER)]
+Role = Annotated[
+    str,
+    msgspec.Meta(pattern=ROLE, description="the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME"),
+]
+Folder = Annotated[str, msgspec.Meta(pattern=FOLDER, description="a URL, s3://BUCKET/PREFIX")]
+Group = Annotated[
+    str,
+    msgspec.Meta(pattern=GROUP, description="a name of letters, digits and -, at most 63"),
+]
 
 
 class Update(StrEnum):
@@ -36,7 +44,7 @@ class Options:
     """The fields of a target with `provider: sagemaker`."""
 
     bucket: str
-    role_arn: Annotated[str, msgspec.Meta(pattern=ROLE)]
+    role_arn: Role
     """The role that SageMaker reads the bucket as."""
     region: str = from_environment("AWS_REGION", "AWS_DEFAULT_REGION")
     endpoint_name: str = ""
@@ -54,7 +62,7 @@ class Options:
     """The container's environment, such as the `SAGEMAKER_TFS_…` variables."""
     archive: bool = False
     """Serve from one `model.tar.gz` made of the files; serverless endpoints always do."""
-    multi_model: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
+    multi_model: Group = ""
     """The endpoint that the target's models share, each loaded when a request is for it."""
     download_seconds: Hour = 0
     """How long a model may take to be downloaded; 0 leaves it to SageMaker."""
@@ -92,7 +100,7 @@ class Options:
     alarms: str = ""
     """Comma-separated CloudWatch alarms that roll an update back when one fires."""
 
-    package_group: Annotated[str, msgspec.Meta(pattern=GROUP)] = ""
+    package_group: Group = ""
     """The model package group that a revision is approved in before it is promoted."""
 
     profile: str = ""

@@ -139,5 +139,5 @@ def _scaling(options: Options) -> dict[str, Any]:
 
 def _wrong(message: str, where: str, name: str) -> UserError:
     return UserError(
-        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists what goes"
+        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists the values"
     )

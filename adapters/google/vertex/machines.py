@@ -78,7 +78,9 @@ def _accelerator_of(options: Options, where: str) -> Pair:
 def _check_type(machine: str, where: str) -> None:
     match = TYPE.fullmatch(machine)
     if match is None:
-        message = f"`{machine}` is no machine type: one is FAMILY-KIND-SIZE, such as n1-standard-2"
+        message = (
+            f"`{machine}` is not a machine type: expected FAMILY-KIND-SIZE, such as n1-standard-2"
+        )
         raise _wrong(message, where, "machine_type")
     family, size = match[1], int(match[2])
     sizes = SIZES.get(family, (size,))
@@ -157,5 +159,5 @@ def holds(existing: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
 
 def _wrong(message: str, where: str, name: str) -> UserError:
     return UserError(
-        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists what goes"
+        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists the values"
     )

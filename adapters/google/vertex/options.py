@@ -12,7 +12,7 @@ from ...options import from_environment
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
-Route = Annotated[str, msgspec.Meta(pattern=r"^(/.*)?$")]
+Route = Annotated[str, msgspec.Meta(pattern=r"^(/.*)?$", description="a path that begins with /")]
 
 
 @dataclass(frozen=True, slots=True)

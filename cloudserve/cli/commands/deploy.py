@@ -6,8 +6,8 @@ import click
 
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.options import (
-    Number,
     Subject,
+    VersionNumber,
     allow_breaking_option,
     dry_run_option,
     print_progress,
@@ -20,7 +20,7 @@ from cloudserve.cli.render.report import output_option, print_report
 
 @click.command("deploy")
 @target_options
-@click.option("--version", type=Number(min=0), help="The version directory to deploy.")
+@click.option("--version", type=VersionNumber(), help="The version directory to deploy.")
 @allow_breaking_option
 @dry_run_option
 @yes_option

@@ -31,7 +31,7 @@ def command(live: str, new: str, *, tags: str | None, project_file: Path, output
     every request that LIVE answers.
     """
     from cloudserve.cli.render.difference import difference_report
-    from cloudserve.diff import diff
+    from cloudserve.comparison import diff
 
     unknown = [name for name in (live, new) if not Path(name).exists()]
     if unknown and not project_file.exists():

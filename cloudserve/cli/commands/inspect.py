@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Number, load, project_option
+from cloudserve.cli.options import VersionNumber, load, project_option
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import UserError
 from cloudserve.hints import did_you_mean
@@ -14,7 +14,7 @@ from cloudserve.hints import did_you_mean
 
 @click.command("inspect")
 @click.argument("model")
-@click.option("--version", type=Number(min=0), help="The version; by default the highest.")
+@click.option("--version", type=VersionNumber(), help="The version; by default the highest.")
 @click.option(
     "--tags",
     help="The MetaGraph's tags, comma-separated; by default the project's, or `serve`.",

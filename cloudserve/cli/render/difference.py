@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table, counted
-from cloudserve.diff import Compared, Comparison
+from cloudserve.comparison import Compared, Comparison
 from cloudserve.savedmodel import Effect
 
 COLUMNS = ("EFFECT", "SIGNATURE", "DIFFERENCE")

@@ -1,7 +1,7 @@
 """Progress of transfers: a bar on a terminal, otherwise a line every ten seconds.
 
-The bytes of the events only add up, so progress never runs backwards. Retries and completed files
-are reported as lines by the library.
+The bytes of the events only add up, so progress never runs backwards. The files of a small transfer
+have a line each. Retries are reported as lines by the library.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
+FILES_WITH_LINES = 10
 UNITS = ("B", "kB", "MB", "GB", "TB")
 STEP = 1000.0
 MINUTE = 60
@@ -65,6 +66,12 @@ class Tally:
             parts.append(f"{format_duration((self.size - self.done) / rate)} left")
         return ", ".join(parts)
 
+    def file_line(self, event: Event) -> str:
+        """Return the line for a completed file of a small transfer, otherwise ""."""
+        if not isinstance(event, FileDone) or self.files > FILES_WITH_LINES:
+            return ""
+        return f"  {event.path}: {f'{event.size:,} bytes' if event.moved else 'already exists'}"
+
     def done_of(self) -> str:
         """Return the number of bytes that have arrived, and the total."""
         return f"{format_bytes(self.done)} of {format_bytes(self.size)}"
@@ -83,6 +90,8 @@ class Lines:
         """Add an event, and print a line if ten seconds have passed or the transfer has ended."""
         now = self._now()
         self._tally.add(event, now)
+        if line := self._tally.file_line(event):
+            self._print_line(line)
         match event:
             case Started():
                 self._last_line = now
@@ -111,6 +120,8 @@ class Bars:
     def event(self, event: Event) -> None:
         """Advance the bar, and hide it when the transfer ends: the release continues without it."""
         self._tally.add(event, time.monotonic())
+        if line := self._tally.file_line(event):
+            self.line(line)
         if isinstance(event, Started):
             # Not earlier: a bar would overwrite the question for confirmation.
             self._progress.start()

@@ -15,6 +15,7 @@ from cloudserve.release.canary.comparison import Answer
 
 TRIED = 20
 """Requests that are sent to both revisions before any traffic moves."""
+_HINT = 'write a JSON object on each line, such as {"instances": [1.0, 2.5]}'
 Ask = Callable[[bytes, str], bytes]
 """Sends a request's body to a revision; raises RemoteError."""
 
@@ -75,7 +76,7 @@ def read_requests(path: Path) -> tuple[bytes, ...]:
         raise UserError(
             f"the requests cannot be read: {error.strerror}",
             where=str(path),
-            hint='write a JSON object on each line, such as {"instances": [1.0, 2.5]}',
+            hint=_HINT,
         ) from error
     requests = []
     for number, line in enumerate(lines, start=1):
@@ -83,7 +84,7 @@ def read_requests(path: Path) -> tuple[bytes, ...]:
             _check_object(line, f"{path}:{number}")
             requests.append(line)
     if not requests:
-        raise UserError("the file has no requests", where=str(path))
+        raise UserError("the file has no requests", where=str(path), hint=_HINT)
     return tuple(requests)
 
 
@@ -91,10 +92,6 @@ def _check_object(line: bytes, where: str) -> None:
     try:
         request = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the request is not JSON: {error}", where=where) from error
+        raise UserError(f"the request is not JSON: {error}", where=where, hint=_HINT) from error
     if not isinstance(request, dict):
-        raise UserError(
-            "the request is not a JSON object",
-            where=where,
-            hint='write a request on each line, such as {"instances": [1.0, 2.5]}',
-        )
+        raise UserError("the request is not a JSON object", where=where, hint=_HINT)

@@ -42,7 +42,9 @@ class CanaryRules:
             )
         for name in ("more_errors", "more_slow", "false_alarm", "false_pass"):
             if not 0 < getattr(self, name) < 1:
-                raise UserError(f"`{name}` of a canary is a share between 0 and 1")
+                raise UserError(
+                    f"`{name}` of a canary is a share between 0 and 1", hint="such as 0.05"
+                )
         if not (self.slow_factor >= 1 and self.deadline > self.hold >= 0 and self.rate > 0):
             raise UserError(
                 "the times of a canary do not fit",

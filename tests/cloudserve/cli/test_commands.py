@@ -53,7 +53,7 @@ def test_the_version_option_prints_the_packages_version(capsys):
 
 
 def test_deploy_prints_progress_on_stderr_and_the_result_on_stdout(project, capsys):
-    assert on_target("deploy", "--version", "123") == 0
+    assert on_target("deploy", "--version", "v123") == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].startswith("half v123-")

@@ -70,8 +70,9 @@ def test_the_exit_code_of_a_plan_shows_whether_it_has_actions(project):
 
 
 def test_a_version_to_deploy_is_a_number(project, capsys):
-    assert plan("--version", "v123") == 2
-    assert "`v123` is not a version to deploy" in capsys.readouterr().err
+    assert plan("--version", "v123") == 0
+    assert plan("--version", "newest") == 2
+    assert "`newest` is not a version to deploy" in capsys.readouterr().err
 
 
 def test_a_version_that_breaks_clients_has_the_exit_code_of_a_check(

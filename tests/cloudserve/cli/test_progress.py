@@ -70,7 +70,18 @@ def test_a_short_transfer_has_only_the_last_line(time, told):
     lines = Lines(told.append, time)
     for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), FileDone("a", 5), Ended()):
         lines.event(event)
-    assert told == ["  upload: 1 file, 5 B moved in 0 s"]
+    assert told == ["  a: 5 bytes", "  upload: 1 file, 5 B moved in 0 s"]
+
+
+@pytest.mark.parametrize(("files", "lines"), [(10, 11), (11, 1), (305, 1)])
+def test_only_the_files_of_a_small_transfer_have_lines(time, told, files, lines):
+    view = Lines(told.append, time)
+    view.event(Started(Direction.UPLOAD, files, files))
+    for number in range(files):
+        view.event(FileDone(f"f{number}", 1, moved=number > 0))
+    view.event(Ended())
+    assert len(told) == lines
+    assert told[0] == ("  f0: already exists" if lines > 1 else told[-1])
 
 
 def test_a_bar_never_runs_backwards_or_beyond_its_end():
@@ -98,7 +109,7 @@ def test_lines_are_printed_without_a_terminal(told):
     assert told == ["a line", "  upload: 0 files, 0 B moved in 0 s"]
 
 
-def test_files_and_retries_are_reported(told):
+def test_a_retry_has_a_line(told):
     events = []
     reporter = Reporter(told.append, events.append)
     for event in (
@@ -108,7 +119,7 @@ def test_files_and_retries_are_reported(told):
         Retrying("c", "lost", 1.23),
     ):
         reporter.event(event)
-    assert told == ["a: 5,000 bytes", "b: there already", "c: lost; again in 1.2 s"]
+    assert told == ["c: lost; again in 1.2 s"]
     assert len(events) == 4
 
 

@@ -64,12 +64,11 @@ def test_an_upload_that_was_not_finished_is_not_pulled(releases, platform, tmp_p
 def test_a_pull_that_was_stopped_says_how_to_go_on(releases, tmp_path, stopped):
     releases().deploy(123)
 
-    class Stop(list):
-        def append(self, line):
-            raise stopped("stopped")
+    def stop(event):
+        raise stopped("stopped")
 
     with pytest.raises(stopped) as error:
-        releases(Stop()).pull(tmp_path / "model")
+        releases(on_event=stop).pull(tmp_path / "model")
     assert error.value.__notes__ == ["Run the same command again to go on from here."]
     assert not (tmp_path / "model").exists()
     assert releases().pull(tmp_path / "model").changed

@@ -11,7 +11,7 @@ from cloudserve.adapters.aws.sagemaker.model_files.inference_script import check
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudserve.errors import ModelError
+from cloudserve.errors import ModelError, RemoteError
 from cloudserve.project import load_project
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.service import Releases
@@ -47,6 +47,16 @@ def test_a_models_own_script_lies_where_the_container_looks(target, tmp_path, ha
     ]
     assert any(line.startswith("1 files of code/ are at ") for line in lines)
     assert json.loads(provider.predict("half", BODY)) == {"from": "the script"}
+
+
+def test_an_exception_of_the_script_is_the_containers_answer(target, tmp_path, half_plus_two):
+    model = with_code(tmp_path, half_plus_two, text="def handler(d, c):\n    {}['xs']\n")
+    provider = target()
+    perform(provider, plan(provider, "half", put(provider, "half", 1, model)))
+    with pytest.raises(RemoteError) as caught:
+        provider.predict("half", BODY)
+    assert caught.value.message == "predict: the container answered 500: 'xs'"
+    assert caught.value.hint.startswith("the container's log has the traceback: ")
 
 
 @pytest.mark.parametrize(

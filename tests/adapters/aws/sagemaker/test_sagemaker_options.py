@@ -121,8 +121,13 @@ def options(**fields):
             "tensorflow_version",
             "`image` says which TensorFlow serves",
         ),
-        ({"async_output": "answers"}, "async_output", "matching regex"),
-        ({"multi_model": "a_b"}, "multi_model", "matching regex"),
+        (
+            {"role_arn": "admin"},
+            "role_arn",
+            "expected the ARN of a role, arn:aws:iam::ACCOUNT:role/",
+        ),
+        ({"async_output": "answers"}, "async_output", "expected a URL, s3://BUCKET/PREFIX"),
+        ({"multi_model": "a_b"}, "multi_model", "expected a name of letters, digits and -"),
         *(
             ({"multi_model": "all"} | fields, field, f"an endpoint of many models {sentence}")
             for fields, field, sentence in (

@@ -104,7 +104,7 @@ def test_a_pair_that_vertex_has_not_is_refused(fields, message, where, refusal):
     [
         (
             {"machine_type": "foo"},
-            "`foo` is no machine type: one is FAMILY-KIND-SIZE, such as n1-standard-2",
+            "`foo` is not a machine type: expected FAMILY-KIND-SIZE, such as n1-standard-2",
         ),
         (
             {"machine_type": "n1-standard-3"},
