@@ -30,8 +30,10 @@ class ServeCommand:
     grpc_port: int | None = None
     """None serves REST only."""
     grpc_transport: str = "native"
-    batching: bool = False
+    batching: bool = True
+    """Whether concurrent requests run in batches."""
     batching_parameters: Path | None = None
+    """A file with TensorFlow Serving's rules of batching; None batches by measured cost."""
     devices: str = ""
     deny_ops: str = "none"
     custom_op_libraries: str = ""

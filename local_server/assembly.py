@@ -7,7 +7,7 @@ from typing import Protocol
 
 from cloudserve.storage import versions
 
-from .batching.loader import batched
+from .batching.loader import batched, self_batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
 from .models.core import Configured
@@ -87,7 +87,9 @@ def make_loader(
     if loads:
         load = measured(load, loads)
     batching = options.batching
-    if batching:
+    if batching and batching.by_costs:
+        load = self_batched(load, batches)
+    elif batching:
         parameters = _read_parameters(batching)
         load = batched(load, parameters, per_model=batching.per_model, observer=batches)
     # Through the queues, so that they are warm too.

@@ -117,6 +117,8 @@ class ModelServer:
         """
         try:
             await self._load()
+            if self._options.batching and self._options.batching.by_costs:
+                logger.info("concurrent requests run in batches if that is faster")
             if self._grpc:
                 await self._grpc.start()
             if self._rest:

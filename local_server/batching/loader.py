@@ -47,6 +47,20 @@ def batched(
     return load_batched
 
 
+def self_batched(load: Loader, observer: BatchObserver | None = None) -> Loader:
+    """Return a loader of models that the server batches by itself, as the measured costs show.
+
+    The observer is called for every model's batches.
+    """
+    threads = BatchingParameters()
+    scheduler = Scheduler(threads.num_batch_threads, threads.thread_pool_name)
+
+    def load_batched(path: Path) -> LoadedModel:
+        return BatchedModel(load(path), None, scheduler, observer)
+
+    return load_batched
+
+
 def _read_own(path: Path) -> BatchingParameters | None:
     """Read a model's own file; None if there is none. Raises LoadError."""
     file = path / _OWN_FILE

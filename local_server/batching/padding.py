@@ -65,7 +65,8 @@ def merge(tasks: Sequence[Task], parameters: BatchingParameters) -> tuple[Tensor
     padding = padding_rows(size, parameters.allowed_batch_sizes) if last else 0
     if len(tasks) == 1 and not padding and not parameters.pad_variable_length_inputs:
         return tasks[0].inputs, 0
-    _check_padding(tasks, parameters)
+    if padding or parameters.pad_variable_length_inputs:
+        _check_padding(tasks, parameters)
     merged = {}
     for name in tasks[0].inputs:
         arrays = [task.inputs[name] for task in tasks]

@@ -11,8 +11,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..status import Code, StatusError
+from .costs import RunCosts
+from .padding import padding_rows
 from .parameters import BatchingParameters
 from .requests import Task
 from .splitting import split_task
@@ -32,15 +35,71 @@ class _Batch:
     opened: float = 0.0
 
 
-class BatchQueue:
-    """The batches of one tensor signature of one model version."""
+class Queue(Protocol):
+    """The waiting tasks of one tensor signature of one model version."""
 
-    def __init__(self, parameters: BatchingParameters, process: Process) -> None:
+    process: Process
+    running: int
+    """How many batches are running."""
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the next batch takes no further task."""
+        ...
+
+    @property
+    def load(self) -> tuple[int, int, float]:
+        """Return how many batches run or wait, the open one's rows, the last task's time."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Return how many tasks wait."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Return whether nothing waits and nothing runs."""
+        ...
+
+    def add(self, task: Task, now: float) -> None:
+        """Add a task. Raises StatusError if the queue refuses it."""
+        ...
+
+    def due(self) -> float | None:
+        """Return when a batch is due; None if no task waits."""
+        ...
+
+    def expected_seconds(self) -> float | None:
+        """Return how long the next batch will run; None if that is unknown."""
+        ...
+
+    def take(self, now: float) -> list[Task]:
+        """Take the oldest batch if it is due; else return []."""
+        ...
+
+    def close(self) -> None:
+        """Accept no more tasks, and make the queued ones due."""
+        ...
+
+    def hurry(self) -> None:
+        """Stop waiting for more rows: queued tasks are due."""
+        ...
+
+
+class BatchQueue:
+    """The batches of one tensor signature of one model version (a Queue)."""
+
+    def __init__(
+        self, parameters: BatchingParameters, process: Process, costs: RunCosts | None = None
+    ) -> None:
         self.process = process
+        self._costs = costs
         self.running = 0
         """How many batches are running."""
         self._input_limit = parameters.max_batch_size
         self._limit = parameters.execution_limit
+        self._allowed = parameters.allowed_batch_sizes
         self._splits = parameters.enable_large_batch_splitting
         self._timeout = parameters.batch_timeout_micros / _MICROSECONDS
         self._most_batches = max(1, parameters.max_enqueued_batches)
@@ -71,6 +130,18 @@ class BatchQueue:
         if self._closed or batch.size >= self._limit:
             return _NOW
         return batch.opened + self._timeout
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the next batch takes no further task."""
+        return len(self._batches) > 1 or self._batches[0].size >= self._limit
+
+    def expected_seconds(self) -> float | None:
+        """Return how long the next batch will run; None if that is unknown."""
+        if self._costs is None:
+            return None
+        size = self._batches[0].size
+        return self._costs.seconds(size + padding_rows(size, self._allowed))
 
     def take(self, now: float) -> list[Task]:
         """Take the oldest batch if it is due; else return []."""
@@ -156,9 +227,9 @@ class RoundRobin:
     """The queues in which tasks wait; each yields a batch in turn."""
 
     def __init__(self) -> None:
-        self._queues: deque[BatchQueue] = deque()
+        self._queues: deque[Queue] = deque()
 
-    def add(self, queue: BatchQueue, task: Task, now: float) -> bool:
+    def add(self, queue: Queue, task: Task, now: float) -> bool:
         """Queue a task; return whether the time of the next due batch changed."""
         before = queue.due()
         queue.add(task, now)
@@ -166,7 +237,7 @@ class RoundRobin:
             self._queues.append(queue)
         return queue.due() != before
 
-    def take(self, now: float) -> tuple[BatchQueue, list[Task]] | None:
+    def take(self, now: float) -> tuple[Queue, list[Task]] | None:
         """Take the next due batch in turn; None if no batch is due."""
         for _ in range(len(self._queues)):
             queue = self._queues.popleft()
@@ -177,6 +248,15 @@ class RoundRobin:
                 queue.running += 1
                 return queue, tasks
         return None
+
+    def take_from(self, queue: Queue, now: float) -> list[Task]:
+        """Take a queue's next batch if it is due; else return []."""
+        tasks = queue.take(now)
+        if tasks:
+            queue.running += 1
+            if queue.due() is None:
+                self._queues.remove(queue)
+        return tasks
 
     def due(self) -> float | None:
         """Return when the first batch is due; None if nothing waits."""

@@ -49,9 +49,9 @@ class Completion(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
-    """A request's rows: `size` of them in the first dimension of every input."""
+    """A request's rows: `size` of them in the first dimension of every input. Never changed."""
 
     inputs: Tensors
     size: int
@@ -130,14 +130,27 @@ def settle(outcomes: Iterable[tuple[Completion, Outcome]]) -> None:
         else:
             by_loop.setdefault(completion.loop, []).append((completion, outcome))
     for loop, pairs in by_loop.items():
-        if not in_loop(loop, _settle_all, pairs):
+        if loop is _running_loop():
+            _settle_all(pairs)
+        elif not in_loop(loop, _settle_all, pairs):
             # The loop's callers are gone with it.
             logger.warning("the event loop of %d answers is closed", len(pairs))
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def _settle_all(pairs: list[tuple[Completion, Outcome]]) -> None:
     for completion, outcome in pairs:
-        completion.settle(outcome)
+        try:
+            completion.settle(outcome)
+        except Exception:
+            # A defect of one caller's callback: the others are still answered.
+            logger.exception("an answer could not be delivered")
 
 
 def timed_out() -> StatusError:

@@ -1,16 +1,22 @@
-"""The batch threads, shared by all models: each takes the next due batch and runs it.
+"""The scheduler of batches, shared by all models: its threads, and the event loop.
 
-The first model to be opened starts the threads, the last one to be closed stops them.
+Each thread takes the next due batch and runs it. The first model to be opened starts the threads,
+the last one to be closed stops them. An event loop adds the requests of one turn, and at its end
+runs the batches that cost less than a hand-over to a thread delays others.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from .queues import BatchQueue, RoundRobin
+from .queues import Queue, RoundRobin
 from .requests import Task
+
+_LOOP_SECONDS = 2e-3
+"""The expected time up to which the event loop runs a batch itself."""
 
 Clock = Callable[[], float]
 """Returns the time in seconds; it never goes back."""
@@ -32,6 +38,8 @@ class Scheduler:
         self._life = threading.Lock()
         self._users = 0
         self._threads: list[threading.Thread] = []
+        self._turns: dict[asyncio.AbstractEventLoop, dict[Queue, None]] = {}
+        """The queues to which the current turn of a loop has added tasks."""
 
     def open(self) -> None:
         """Add a user; the first one starts the threads."""
@@ -47,24 +55,43 @@ class Scheduler:
             if self._users == 0:
                 self._stop()
 
-    def add(self, queues: Sequence[BatchQueue], task: Task) -> None:
+    def add(self, queues: Sequence[Queue], task: Task) -> None:
         """Add a task to the least loaded of some queues; among equals, to the longest unused.
 
         Raises StatusError if that queue refuses it.
         """
         with self._lock:
-            queue = min(queues, key=_load) if len(queues) > 1 else queues[0]
+            queue = _least_loaded(queues)
             if self._rotation.add(queue, task, self.clock()):
                 self._wake.notify()
 
-    def hurry(self, queues: Sequence[BatchQueue]) -> None:
+    def add_in_turn(
+        self, queues: Sequence[Queue], task: Task, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Add a task in the thread of a loop, with those of the same turn; see `add`.
+
+        A batch that becomes full does not wait for the end of the turn.
+        """
+        with self._lock:
+            queue = _least_loaded(queues)
+            self._rotation.add(queue, task, self.clock())
+        if queue.is_full:
+            self._work_off(queue)
+            return
+        touched = self._turns.get(loop)
+        if touched is None:
+            touched = self._turns[loop] = {}
+            loop.call_soon(self._end_turn, loop)
+        touched[queue] = None
+
+    def hurry(self, queues: Sequence[Queue]) -> None:
         """Stop waiting for more rows in these queues."""
         with self._lock:
             for queue in queues:
                 queue.hurry()
             self._wake.notify_all()
 
-    def drain(self, queues: Sequence[BatchQueue]) -> None:
+    def drain(self, queues: Sequence[Queue]) -> None:
         """Close queues and wait until all their tasks are settled."""
         with self._lock:
             for queue in queues:
@@ -72,10 +99,34 @@ class Scheduler:
             self._wake.notify_all()
             self._idle.wait_for(lambda: all(queue.idle for queue in queues))
 
-    def waiting(self, queues: Sequence[BatchQueue]) -> int:
+    def waiting(self, queues: Sequence[Queue]) -> int:
         """Return how many tasks wait in queues."""
         with self._lock:
             return sum(queue.waiting for queue in queues)
+
+    def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        for queue in self._turns.pop(loop):
+            self._work_off(queue)
+
+    def _work_off(self, queue: Queue) -> None:
+        """Run a queue's due batches, as long as each is cheap; leave others to the threads."""
+        while tasks := self._take_cheap(queue):
+            try:
+                queue.process(tasks)
+            finally:
+                self._finish(queue)
+
+    def _take_cheap(self, queue: Queue) -> list[Task]:
+        with self._lock:
+            if queue.due() is None:
+                return []
+            seconds = queue.expected_seconds()
+            tasks: list[Task] = []
+            if seconds is not None and seconds <= _LOOP_SECONDS:
+                tasks = self._rotation.take_from(queue, self.clock())
+            if not tasks:
+                self._wake.notify()
+            return tasks
 
     def _start(self) -> None:
         self._stopping = False
@@ -100,7 +151,7 @@ class Scheduler:
             finally:
                 self._finish(queue)
 
-    def _next(self) -> tuple[BatchQueue, list[Task]] | None:
+    def _next(self) -> tuple[Queue, list[Task]] | None:
         """Wait for a batch; None when the threads are to stop."""
         with self._lock:
             while (batch := self._rotation.take(self.clock())) is None:
@@ -116,11 +167,15 @@ class Scheduler:
         due = self._rotation.due()
         return None if due is None else min(max(0.0, due - self.clock()), threading.TIMEOUT_MAX)
 
-    def _finish(self, queue: BatchQueue) -> None:
+    def _finish(self, queue: Queue) -> None:
         with self._lock:
             queue.running -= 1
             self._idle.notify_all()
 
 
-def _load(queue: BatchQueue) -> tuple[int, int, float]:
+def _least_loaded(queues: Sequence[Queue]) -> Queue:
+    return min(queues, key=_load) if len(queues) > 1 else queues[0]
+
+
+def _load(queue: Queue) -> tuple[int, int, float]:
     return queue.load

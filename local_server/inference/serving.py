@@ -1,8 +1,8 @@
 """A request of the event loop in flight: parsed, decoded, run, encoded, each where it is fastest.
 
-The loop processes a cheap request itself. A request of unknown cost, and a large one, is processed
-in a thread of the executor. If the model batches, a decoded request waits in a queue, without a
-thread. None of the three takes a task.
+The loop decodes and encodes small requests, and runs those that are known to be quick. Large ones
+are processed in a thread of the executor. If the model batches, a decoded request waits in a queue,
+without a thread. None of the three takes a task.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from time import monotonic, perf_counter
 from typing import Any, Protocol, TypeVar
 
-from ..batching import BatchedModel, LoopCompletion
+from ..batching import BatchedModel, LoopCompletion, Route
 from ..deferred import Deferred, Outcome, in_loop
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
@@ -65,7 +65,8 @@ class Serving(Deferred[_T]):
         except Exception as error:  # noqa: BLE001 - the caller gets it
             self.settle(error)
         if timeout_seconds is not None and not self.is_done:
-            self._timer = self._loop.call_later(timeout_seconds, self._expire)
+            # Behind the end of this turn, when most requests have their answer.
+            self._loop.call_soon(self._start_timer, timeout_seconds)
 
     def settle(self, outcome: Outcome[_T]) -> None:
         """Set the outcome; see Deferred."""
@@ -80,37 +81,29 @@ class Serving(Deferred[_T]):
         if self._completion is not None and self._completion.is_queued:
             self._completion.cancel()
 
+    def _start_timer(self, seconds: float) -> None:
+        if not self.is_done:
+            self._timer = self._loop.call_later(seconds, self._expire)
+
     def _expire(self) -> None:
         if self._completion is None or not self._completion.expire():
             self.settle(too_late())
 
     def _begin(self) -> None:
-        job = self._job
-        if job.parsed is None:
+        if self._job.parsed is None:
             self._plane.executor.submit(self._work)
-            return
-        opened = self._opened = self._plane.open(job.parsed[0])
-        if isinstance(opened.servable.model, BatchedModel):
+        else:
+            self._opened = self._plane.open(self._job.parsed[0])
             self._advance()
-            return
-        estimate = self._plane.estimate(opened, job)
-        if estimate is None or not estimate.is_quick(job.size):
-            self._plane.executor.submit(self._work)
-            return
-        began = perf_counter()
-        self._advance()
-        estimate.record_on_loop(perf_counter() - began)
 
     def _advance(self, outputs: Mapping[str, Tensor] | None = None) -> None:
-        """Continue in the loop's thread, until the request is answered or waits in a queue."""
+        """Continue in the loop's thread, until the request is answered or waits for the model."""
         opened = self._open
         try:
             call = opened.next_call(outputs)
-            while call is not None:
-                if isinstance(opened.servable.model, BatchedModel):
-                    self._queue(call)
-                    return
-                call = opened.next_call(opened.run(call))
+            if call is not None:
+                self._dispatch(opened, call)
+                return
         except Exception as error:  # noqa: BLE001 - the caller gets it
             self.settle(error)
             return
@@ -119,23 +112,35 @@ class Serving(Deferred[_T]):
         else:
             self._plane.executor.submit(self._encode)
 
-    def _queue(self, call: ModelCall) -> None:
-        """Queue a call for a batch; one that cannot be batched runs alone, in a thread."""
-        opened, model = self._open, self._open.servable.model
-        assert isinstance(model, BatchedModel)
-        signature, inputs, output_filter = call
-        route = model.route(signature, inputs, output_filter)
-        if route is None:
+    def _dispatch(self, opened: Opened[Any], call: ModelCall) -> None:
+        """Run the model: in a batch if it batches, else here if it is quick, else in a thread."""
+        model, route = opened.servable.model, None
+        if isinstance(model, BatchedModel):
+            route = model.route(*call)
+            if route is not None:
+                self._queue(opened, model, route, call)
+                return
+        estimate = self._plane.estimate(opened, self._job)
+        if estimate is None or not estimate.is_quick(self._job.size):
             self._plane.executor.submit(self._run, call)
             return
+        began = perf_counter()
+        try:
+            outputs = opened.run(call)
+        finally:
+            estimate.record_on_loop(perf_counter() - began)
+        self._advance(outputs)
+
+    def _queue(
+        self, opened: Opened[Any], model: BatchedModel, route: Route, call: ModelCall
+    ) -> None:
         opened.queued(call)
         completion = self._completion = LoopCompletion(self._loop)
         try:
-            model.add(route, inputs, completion, self._deadline)
+            model.add(route, call[1], completion, self._deadline)
         except StatusError as error:
             opened.close(error)
-            self.settle(error)
-            return
+            raise
 
         def resume(outcome: Outcome[Mapping[str, Tensor]]) -> None:
             if isinstance(outcome, BaseException):
@@ -159,47 +164,61 @@ class Serving(Deferred[_T]):
         except Exception as error:  # noqa: BLE001 - the caller gets it
             return error
 
+    def _resume(self, call: ModelCall) -> None:
+        try:
+            self._dispatch(self._open, call)
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            self.settle(error)
+
     # In a thread of the executor.
 
     def _work(self) -> None:
-        """Process a whole request, or until it waits in a queue."""
+        """Process a whole request, from its bytes; or until it waits in a queue."""
         if self.is_done:  # the caller is gone
-            if self._opened is not None:
-                self._opened.abandon()
             return
         stopwatch = Stopwatch()
         try:
-            opened = self._opened or self._parse()
+            self._job.parsed = self._job.parse()
+            opened = self._opened = self._plane.open(self._job.parsed[0])
             call = opened.next_call()
-            if call is not None and isinstance(opened.servable.model, BatchedModel):
-                in_loop(self._loop, self._queue, call)
-                return
             while call is not None:
+                if _is_batched(opened, call):
+                    in_loop(self._loop, self._resume, call)
+                    return
                 call = opened.next_call(opened.run(call))
         except Exception as error:  # noqa: BLE001 - the caller gets it
             in_loop(self._loop, self.settle, error)
             return
         outcome = self._encoded()
-        estimate = self._plane.estimate(opened, self._job)
-        if estimate is not None and not isinstance(outcome, Exception):
-            estimate.record_threaded(self._job.size, *stopwatch.read())
+        self._record(opened, stopwatch)
         in_loop(self._loop, self.settle, outcome)
 
-    def _parse(self) -> Opened[Any]:
-        self._job.parsed = self._job.parse()
-        self._opened = self._plane.open(self._job.parsed[0])
-        return self._opened
-
     def _run(self, call: ModelCall) -> None:
+        """Run a decoded call of the model."""
+        opened, stopwatch = self._open, Stopwatch()
+        if self.is_done:  # the caller is gone
+            opened.abandon()
+            return
         try:
-            outputs = self._open.run(call)
+            outputs = opened.run(call)
         except Exception as error:  # noqa: BLE001 - the caller gets it
             in_loop(self._loop, self.settle, error)
-        else:
-            in_loop(self._loop, self._advance, outputs)
+            return
+        self._record(opened, stopwatch)
+        in_loop(self._loop, self._advance, outputs)
+
+    def _record(self, opened: Opened[Any], stopwatch: Stopwatch) -> None:
+        estimate = self._plane.estimate(opened, self._job)
+        if estimate is not None:
+            estimate.record_threaded(self._job.size, *stopwatch.read())
 
     def _encode(self) -> None:
         in_loop(self._loop, self.settle, self._encoded())
+
+
+def _is_batched(opened: Opened[Any], call: ModelCall) -> bool:
+    model = opened.servable.model
+    return isinstance(model, BatchedModel) and model.route(*call) is not None
 
 
 def too_late() -> StatusError:

@@ -122,12 +122,18 @@ class Histogram:
         """Count a value, which must not be NaN."""
         bucket = bisect_left(self._bounds, value)
         with self._lock:
-            series = self._series.get(labels)
-            if series is None:
-                labels = _bounded(labels, len(self._series), self._most)
-                series = self._series.setdefault(labels, self._new())
+            series = self._series.get(labels) or self._series_of(labels)
             series.counts[bucket] += 1
             series.total += value
+
+    def observe_all(self, labels: Labels, values: Iterable[float]) -> None:
+        """Count several values with the same labels."""
+        buckets = [(bisect_left(self._bounds, value), value) for value in values]
+        with self._lock:
+            series = self._series_of(labels)
+            for bucket, value in buckets:
+                series.counts[bucket] += 1
+                series.total += value
 
     def totals(self, labels: Labels = ()) -> tuple[int, float]:
         """Return how many values were observed with these labels, and their sum."""
@@ -151,6 +157,14 @@ class Histogram:
         """Drop series as `Counter.retain` does."""
         with self._lock:
             _retain(self._series, keep)
+
+    def _series_of(self, labels: Labels) -> _Series:
+        """Return the series of these labels, a new one if need be. The caller holds the lock."""
+        series = self._series.get(labels)
+        if series is None:
+            labels = _bounded(labels, len(self._series), self._most)
+            series = self._series.setdefault(labels, self._new())
+        return series
 
     def _new(self) -> _Series:
         return _Series(len(self._bounds) + 1)

@@ -199,8 +199,7 @@ class BatchMetrics:
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
         """Count a batch: its tasks' waits in seconds, its rows and padding."""
-        for seconds in waits:
-            self._queuing.observe((pool,), seconds * _MICROS)
+        self._queuing.observe_all((pool,), [seconds * _MICROS for seconds in waits])
         self._runs.add()
         self._padding.observe((size + padding,), padding)
         self._processed.observe((), size + padding)

@@ -31,9 +31,10 @@ _POLL_SECONDS = 1.0
 def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    A path in a bucket (`gs://`, `s3://`) is one model. Raises ModelError if there is no model,
-    UserError for one name of several models or several models in a container, StatusError for an
-    invalid device.
+    A path in a bucket (`gs://`, `s3://`) is one model. Batching is by measured costs, or by
+    TensorFlow Serving's rules if there are parameters. Raises ModelError if there is no model,
+    UserError for one name of several models, several models in a container, and parameters without
+    batching, StatusError for an invalid device.
     """
     name, routes = command.name, command.container_routes
     models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
@@ -49,7 +50,7 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
         grpc=_grpc(command, command.grpc_port) if command.grpc_port is not None else None,
         startup=Startup.SOME,
         poll_seconds=0.0 if container else _POLL_SECONDS,
-        batching=BatchingOptions(command.batching_parameters) if command.batching else None,
+        batching=_batching(command.batching_parameters, is_on=command.batching),
         session=SessionOptions(
             devices=tuple(command.devices.split(",")) if command.devices else (),
             denied_ops=read_denied_ops(command.deny_ops),
@@ -69,6 +70,18 @@ def _grpc(command: ServeCommand, port: int) -> GrpcOptions:
         health=True,
         transport=GrpcTransport(command.grpc_transport),
     )
+
+
+def _batching(parameters: Path | None, *, is_on: bool) -> BatchingOptions | None:
+    if parameters is None:
+        return BatchingOptions(by_costs=True) if is_on else None
+    if not is_on:
+        raise UserError(
+            "batching parameters are given, and batching is turned off",
+            where=str(parameters),
+            hint="leave out --no-batching or --batching-parameters",
+        )
+    return BatchingOptions(parameters)
 
 
 def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> ContainerRoutes:

@@ -41,10 +41,12 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class BatchingOptions:
-    """The configuration of batching."""
+    """The configuration of batching, by TensorFlow Serving's rules unless `by_costs`."""
 
     parameters_file: Path | None = None
     per_model: bool = False
+    by_costs: bool = False
+    """Whether the server batches where its measurements show that it pays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class SessionModel:
         self._defaults = restored.defaults
         self._calls: dict[str | tuple[str, ...], _Call] = {}
         self.steady = restored.steady
+        self.stateless = restored.stateless
         self.definitions = restored.definitions
         self.all_signatures = MappingProxyType(dict(restored.signatures))
         self.signatures = MappingProxyType(
@@ -85,7 +86,7 @@ class SessionModel:
             results = call.run(*arrays) if self._ran is None else _timed(call, arrays, self._ran)
         except StatusError:
             raise
-        # OpError, and whatever converting an odd array raises.
+        # OpError; anything else is a defect, unless the session was closed in the meantime.
         except Exception as error:
             raise (closed() if self._session is None else status_error(error)) from error
         return dict(zip(call.outputs, results, strict=True))

@@ -62,9 +62,13 @@ class EagerModel:
             outputs = {alias: _to_array(alias, tensor) for alias, tensor in results.items()}
         except StatusError:
             raise
-        # OpError, and TypeError or ValueError of a function refusing its arguments.
         except Exception as error:
-            raise (closed() if self._loaded is None else status_error(error)) from error
+            if self._loaded is None:
+                raise closed() from error
+            if type(error) in {TypeError, ValueError}:
+                # The function refuses its arguments.
+                raise StatusError(Code.INVALID_ARGUMENT, str(error)) from error
+            raise status_error(error) from error
         if self._loaded is None:
             # Variables were emptied while it ran.
             raise closed()
@@ -105,7 +109,7 @@ class EagerModel:
                 for spec, array in zip(specs, arrays, strict=True)
             }
         except (TypeError, ValueError) as error:
-            raise status_error(error) from error
+            raise StatusError(Code.INVALID_ARGUMENT, str(error)) from error
 
 
 def _to_array(alias: str, tensor: Any) -> Tensor:

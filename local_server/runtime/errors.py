@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 
 from ..status import Code, StatusError
 from .types import LoadError
+
+logger = logging.getLogger(__name__)
 
 _ROOT_ERROR = re.compile(r"^ *\(0\) [A-Z_]+: ", re.MULTILINE)
 _ADVICE = re.compile(r" Make sure the Op and Kernel are registered .*")
@@ -19,14 +22,19 @@ _LONGEST_REASON = 300
 
 
 def status_error(error: Exception) -> StatusError:
-    """Return what a request is told when running its model raised `error`.
+    """Return the error of a request whose run raised `error`; a defect is INTERNAL, and logged.
 
-    TensorFlow's Python layer fails with UnicodeDecodeError where the text of an op's error quotes
-    bytes that are not UTF-8, such as a serialized Example that is none.
+    TensorFlow's Python layer raises UnicodeDecodeError if the text of an op's error quotes bytes
+    that are not UTF-8, such as an invalid serialized Example.
     """
     if isinstance(error, UnicodeDecodeError):
         quoted = error.object.decode("utf-8", "backslashreplace")
         return StatusError(Code.INVALID_ARGUMENT, quoted)
+    if isinstance(error, MemoryError):
+        return StatusError(Code.RESOURCE_EXHAUSTED, str(error) or "there is no memory left")
+    if not hasattr(error, "error_code"):
+        logger.error("a model could not be run", exc_info=error)
+        return StatusError(Code.INTERNAL, "the server failed; its log says why")
     message = str(getattr(error, "message", error))
     if message.startswith(_NO_STRING):
         return StatusError(Code.INVALID_ARGUMENT, message)

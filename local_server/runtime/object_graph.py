@@ -26,10 +26,15 @@ _VALUE = "VARIABLE_VALUE"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
+class ObjectGraphError(ValueError):
+    """An object graph refers to objects or inputs that do not exist."""
+
+
 def checkpoint_keys(meta_graph: Message, checkpoint: Message) -> dict[str, str]:
     """Return the checkpoint's keys of the values of variables, by the nodes of their handles.
 
     `checkpoint` is the `TrackableObjectGraph`. Variables that neither graph tells of are left out.
+    Raises ObjectGraphError.
     """
     objects = _paired(meta_graph.object_graph_def, checkpoint)
     keys = {
@@ -51,12 +56,18 @@ def _paired(saved: Message, checkpoint: Message) -> dict[int, Message]:
         number, other = pending.pop()
         if number in found:
             continue
-        found[number] = checkpoint.nodes[other]
-        others = _children(checkpoint.nodes[other])
-        for name, child in _children(saved.nodes[number]).items():
+        found[number] = _node(checkpoint, other)
+        others = _children(found[number])
+        for name, child in _children(_node(saved, number)).items():
             if name in others:
                 pending.append((child, others[name]))
     return found
+
+
+def _node(graph: Message, number: int) -> Message:
+    if not 0 <= number < len(graph.nodes):
+        raise ObjectGraphError(f"object {number} is missing: there are {len(graph.nodes)}")
+    return graph.nodes[number]
 
 
 def _children(node: Message) -> Mapping[str, int]:
@@ -72,6 +83,9 @@ def _bound_handles(meta_graph: Message) -> Iterator[tuple[str, int]]:
             continue
         bound = functions[node.attr["f"].func.name].bound_inputs
         inputs = [name for name in node.input if not name.startswith("^")]
+        if len(bound) > len(inputs):
+            text = f"{node.name} has {len(inputs)} inputs, fewer than the {len(bound)} bound ones"
+            raise ObjectGraphError(text)
         for name, number in zip(inputs[len(inputs) - len(bound) :], bound, strict=True):
             if (handle := name.partition(":")[0]) in variables:
                 yield handle, number

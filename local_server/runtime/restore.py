@@ -13,8 +13,9 @@ from pathlib import Path
 
 from cloudserve.savedmodel.signature import Signature, read_signature
 
-from ..codecs.tensor_proto import from_tensor_proto
+from ..codecs.tensor_proto import TensorProtoError, from_tensor_proto
 from ..messages import Message
+from ..status import Code
 from .capi.graph import Graph
 from .capi.session import Session
 from .capi.status import OpError
@@ -24,7 +25,7 @@ from .errors import load_error
 from .op_libraries import OpSource
 from .saved_model import asset_feeds, init_op, nodes, read_meta_graph
 from .steady import steady_signatures
-from .types import Tensor
+from .types import LoadError, Tensor
 from .variables import Variables, restore_variables
 
 
@@ -41,6 +42,8 @@ class Restored:
     """By signature: its `SignatureDef`, as it stands in the model's file."""
     steady: frozenset[str] = frozenset()
     """The signatures whose cost the sizes of their inputs bound."""
+    stateless: frozenset[str] = frozenset()
+    """The steady signatures that change no variable."""
     unset: tuple[str, ...] = ()
     """Variables that the signatures read and that neither the restore op nor the object graph gives
     a value."""
@@ -75,7 +78,7 @@ def restore(
     # Copies: a part of a message keeps the whole of it in memory, and with it the graph.
     definitions = {name: deepcopy(one) for name, one in meta_graph.signature_def.items()}
     signatures = {name: read_signature(name, definitions[name]) for name in sorted(definitions)}
-    defaults = {name: _read_defaults(one) for name, one in definitions.items()}
+    defaults = {name: _read_defaults(one, path) for name, one in definitions.items()}
     try:
         graph = Graph()
         graph.add(meta_graph.graph_def.SerializeToString())
@@ -88,8 +91,8 @@ def restore(
         raise load_error(error, path) from error
     if unset:
         return Restored(None, signatures, defaults, definitions, unset=tuple(unset))
-    steady = steady_signatures(meta_graph.graph_def, signatures)
-    return Restored(session, signatures, defaults, definitions, steady)
+    steady, stateless = steady_signatures(meta_graph.graph_def, signatures)
+    return Restored(session, signatures, defaults, definitions, steady, stateless)
 
 
 def pin(graph_def: Message, device: Device) -> None:
@@ -119,5 +122,10 @@ def _initialize(
     return variables.unset()
 
 
-def _read_defaults(definition: Message) -> dict[str, Tensor]:
-    return {alias: from_tensor_proto(proto) for alias, proto in definition.defaults.items()}
+def _read_defaults(definition: Message, path: Path) -> dict[str, Tensor]:
+    """Return the default inputs of a signature. Raises LoadError for an invalid one."""
+    try:
+        return {alias: from_tensor_proto(proto) for alias, proto in definition.defaults.items()}
+    except TensorProtoError as error:
+        text = f"a default of a signature is not a tensor: {error}"
+        raise LoadError(Code.INVALID_ARGUMENT, text, where=str(path)) from error

@@ -36,15 +36,24 @@ _CALLS = "PartitionedCall StatefulPartitionedCall"
 STEADY_OPS = frozenset(f"{_ELEMENTS} {_LINEAR} {_REDUCTIONS} {_SHAPES} {_SOURCES} {_CALLS}".split())
 
 
-def steady_signatures(graph_def: Any, signatures: Mapping[str, Signature]) -> frozenset[str]:
-    """Return the names of the signatures that run ops of STEADY_OPS alone."""
+_ASSIGNMENTS = frozenset(op for op in STEADY_OPS if op.startswith("Assign"))
+
+
+def steady_signatures(
+    graph_def: Any, signatures: Mapping[str, Signature]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of the signatures that run ops of STEADY_OPS alone.
+
+    The second names are those that assign no variable: a repeated run has no effect.
+    """
     nodes = {node.name: node for node in graph_def.node}
     functions = {f.signature.name: tuple(f.node_def) for f in graph_def.library.function}
-    return frozenset(
-        name
+    ops = {
+        name: _ops(_ancestors(nodes, signature), functions)
         for name, signature in signatures.items()
-        if _ops(_ancestors(nodes, signature), functions) <= STEADY_OPS
-    )
+    }
+    steady = frozenset(name for name in ops if ops[name] <= STEADY_OPS)
+    return steady, frozenset(name for name in steady if not ops[name] & _ASSIGNMENTS)
 
 
 def _ancestors(nodes: Mapping[str, Any], signature: Signature) -> list[Any]:

@@ -72,3 +72,9 @@ def steady_of(model: LoadedModel) -> frozenset[str]:
     """Return the signatures whose cost the sizes of their inputs bound, as far as a model says."""
     steady: frozenset[str] = getattr(model, "steady", frozenset())
     return steady
+
+
+def stateless_of(model: LoadedModel) -> frozenset[str]:
+    """Return the steady signatures that change no variable, if the model reports them."""
+    stateless: frozenset[str] = getattr(model, "stateless", frozenset())
+    return stateless

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.signature import Signature
 
@@ -16,7 +18,7 @@ from ..messages import Message, message_class
 from ..status import Code
 from .capi.session import Session
 from .dtypes import STRING
-from .object_graph import CHECKPOINT_GRAPH, checkpoint_keys
+from .object_graph import CHECKPOINT_GRAPH, ObjectGraphError, checkpoint_keys
 from .saved_model import VARIABLES, string
 from .types import LoadError, Tensor
 
@@ -79,15 +81,19 @@ class Variables:
     def assign_by_objects(self, names: Sequence[str], meta_graph: Message, path: Path) -> None:
         """Give these variables the values that the object graphs find in the checkpoint.
 
-        Those that are not found stay unset. Raises OpError.
+        Those that are not found stay unset. Raises OpError, and LoadError for damaged graphs.
         """
         prefix = string(path / VARIABLES)
         nodes = message_class("tensorflow.GraphDef")()
         restored = _add_restore(nodes, f"{_OURS}/objects", {CHECKPOINT_GRAPH: STRING})
         self._add(nodes)
         (objects,) = self._session.run({restored.prefix: prefix}, [restored.outputs[0]])
-        checkpoint = message_class("tensorflow.TrackableObjectGraph").FromString(objects.item())
-        keys = checkpoint_keys(meta_graph, checkpoint)
+        try:
+            checkpoint = message_class("tensorflow.TrackableObjectGraph").FromString(objects.item())
+            keys = checkpoint_keys(meta_graph, checkpoint)
+        except (DecodeError, ObjectGraphError) as error:
+            text = f"the object graph is damaged: {error}"
+            raise LoadError(Code.DATA_LOSS, text, where=str(path)) from error
         if found := {name: keys[name] for name in names if name in keys}:
             self._assign(found, prefix)
 

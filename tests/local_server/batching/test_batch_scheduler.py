@@ -1,11 +1,13 @@
 """The batch threads: what wakes them, what waits, and that a busy thread delays no other."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters
+from cloudserve.local_server.batching.costs import RunCosts
 from cloudserve.local_server.batching.queues import BatchQueue
 from cloudserve.local_server.batching.requests import Task, ThreadCompletion, settle
 from cloudserve.local_server.batching.scheduler import Scheduler
@@ -20,8 +22,9 @@ def task(size=1):
 class Work:
     """Settles batches, once it may, and remembers their sizes and threads."""
 
-    def __init__(self, **parameters):
-        self.queue = BatchQueue(BatchingParameters(**parameters), self.process)
+    def __init__(self, costs=None, **parameters):
+        self.queue = BatchQueue(BatchingParameters(**parameters), self.process, costs)
+        self.threads = []
         self.go_on = threading.Event()
         self.go_on.set()
         self.entered = threading.Semaphore(0)
@@ -30,6 +33,7 @@ class Work:
     def process(self, tasks):
         self.entered.release()
         assert self.go_on.wait(10)
+        self.threads.append(threading.current_thread())
         self.batches.append([one.size for one in tasks])
         settle((one.completion, {}) for one in tasks)
 
@@ -171,3 +175,59 @@ def test_the_last_user_ends_the_threads_and_the_next_starts_them_again():
         assert count() == 2
         scheduler.close()
         assert count() == 0
+
+
+# Turns of an event loop.
+
+
+def in_turn(scheduler, queue, *tasks):
+    """Add tasks in one turn of a loop, and wait until the turn has ended."""
+
+    async def main():
+        for one in tasks:
+            scheduler.add_in_turn([queue], one, asyncio.get_running_loop())
+        await asyncio.sleep(0)  # the end of the turn was scheduled before
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def cheap():
+    """Give costs that are small at each size."""
+    costs = RunCosts()
+    for rows in (1, 2, 4, 8):
+        costs.record(rows, 1e-6)
+    return costs
+
+
+def test_a_cheap_batch_of_one_turn_runs_on_the_loop(scheduler, cheap):
+    work = Work(max_batch_size=8, costs=cheap)
+    in_turn(scheduler, work.queue, task(), task(2), task())
+    assert (work.batches, work.threads) == ([[1, 2, 1]], [threading.current_thread()])
+
+
+def test_a_full_batch_does_not_wait_for_the_end_of_the_turn(scheduler, cheap):
+    work = Work(max_batch_size=2, max_enqueued_batches=1, costs=cheap)
+    in_turn(scheduler, work.queue, *(task() for _ in range(5)))
+    assert work.batches == [[1, 1], [1, 1], [1]]
+    assert set(work.threads) == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("seconds", [None, 1.0])
+def test_a_batch_that_is_not_known_to_be_cheap_is_left_to_the_threads(scheduler, seconds):
+    costs = RunCosts()
+    if seconds:
+        costs.record(2, seconds)
+    work, tasks = Work(costs=costs), [task(), task()]
+    in_turn(scheduler, work.queue, *tasks)
+    for one in tasks:
+        one.completion.wait()
+    assert work.batches == [[1, 1]]
+    assert threading.current_thread() not in work.threads
+
+
+def test_a_batch_that_waits_for_more_rows_is_left_to_the_threads(scheduler, cheap):
+    work, one = Work(max_batch_size=8, batch_timeout_micros=1000, costs=cheap), task()
+    in_turn(scheduler, work.queue, one)
+    one.completion.wait()
+    assert threading.current_thread() not in work.threads

@@ -101,7 +101,7 @@ def test_requests_over_rest_and_grpc_are_counted(half):
             PredictionServiceStub(channel).Predict(request, timeout=20)
         return scrape(server)
 
-    samples = serving(serve_options(half, ServeCommand(grpc_port=0)), work)
+    samples = serving(serve_options(half, ServeCommand(grpc_port=0, batching=False)), work)
     serving_ = ":tensorflow:serving:"
     assert samples[f"{serving_}request_count", "half", "OK"] == 3
     assert samples[f"{serving_}request_count", "half", "NOT_FOUND"] == 1

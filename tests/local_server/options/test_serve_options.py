@@ -2,6 +2,7 @@
 
 import pytest
 from cloudserve.local_server.options.serve_options import find_models, serve_options
+from cloudserve.local_server.options.server_options import BatchingOptions
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.servers import ServeCommand
@@ -82,3 +83,23 @@ def test_a_container_serves_one_model_on_its_routes_and_looks_once(tmp_path):
     saved_model(tmp_path / "b")
     with pytest.raises(UserError, match="serves one model, not a, b"):
         serve_options(tmp_path, ServeCommand(container_routes=("/p", "/h")))
+
+
+def test_batching_is_by_costs_or_by_parameters_or_off(tmp_path):
+    file = tmp_path / "parameters"
+    options = {
+        "by itself": serve_options("s3://b/m", ServeCommand()),
+        "by rules": serve_options("s3://b/m", ServeCommand(batching_parameters=file)),
+        "off": serve_options("s3://b/m", ServeCommand(batching=False)),
+    }
+    assert {name: one.batching for name, one in options.items()} == {
+        "by itself": BatchingOptions(by_costs=True),
+        "by rules": BatchingOptions(file),
+        "off": None,
+    }
+
+
+def test_parameters_without_batching_are_refused(tmp_path):
+    with pytest.raises(UserError, match="batching is turned off") as caught:
+        serve_options("s3://b/m", ServeCommand(batching=False, batching_parameters=tmp_path))
+    assert caught.value.where == str(tmp_path)

@@ -179,3 +179,48 @@ def test_a_missing_name_is_told_without_pythons_quotes():
     error = load_error(KeyError("The name 'x:0' refers to a Tensor which does not exist."), "m")
     assert error.code is Code.INVALID_ARGUMENT
     assert error.message == "The name 'x:0' refers to a Tensor which does not exist."
+
+
+def test_a_default_that_is_not_a_tensor_fails_the_load(shared_models, tmp_path):
+    def wrong(meta_graph):
+        default = meta_graph.signature_def["serving_default"].defaults["x"]
+        default.dtype = 1
+        default.tensor_shape.dim.add(size=3)
+        default.tensor_content = b"\0"
+
+    path = edit(copy(shared_models / "tfs_half_plus_two_cpu/123", tmp_path / "1"), wrong)
+    code, message = failure(path)
+    assert code is Code.INVALID_ARGUMENT
+    assert message.startswith("a default of a signature is not a tensor: ")
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    """A Keras model: the object graph has the values of its variables."""
+    path = tmp_path_factory.mktemp("dense") / "1"
+    tf.saved_model.save(tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)]), path)
+    return path
+
+
+def more_bound_inputs_than_the_call_has(meta_graph):
+    for function in meta_graph.object_graph_def.concrete_functions.values():
+        function.bound_inputs.extend([0] * 10)
+
+
+def a_child_that_is_not_there(meta_graph):
+    meta_graph.object_graph_def.nodes[0].children[0].node_id = 10_000
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (more_bound_inputs_than_the_call_has, "inputs, fewer than the "),
+        (a_child_that_is_not_there, "object 10000 is missing: there are "),
+    ],
+    ids=["bound inputs", "a child"],
+)
+def test_a_damaged_object_graph_fails_the_load(dense, tmp_path, damage, reason):
+    code, message = failure(edit(copy(dense, tmp_path / "1"), damage))
+    assert code is Code.DATA_LOSS
+    assert message.startswith("the object graph is damaged: ")
+    assert reason in message

@@ -232,3 +232,23 @@ def test_the_nouns_need_neither_tensorflow_nor_numpy():
         "sys.exit(bool({'tensorflow', 'numpy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Broken(list):
+    """Arrays whose use is a defect of the server, not of the request."""
+
+    @property
+    def dtype(self):
+        raise AttributeError("a defect")
+
+
+def test_a_defect_is_internal_and_logged_and_its_text_stays_in_the_log(shared_models, caplog):
+    model = load_model(shared_models / "tfs_half_plus_two_cpu" / "123")
+    with pytest.raises(StatusError) as caught:
+        model.run("serving_default", {"x": Broken()})
+    model.close()
+    assert (caught.value.code, caught.value.message) == (
+        Code.INTERNAL,
+        "the server failed; its log says why",
+    )
+    assert "AttributeError: a defect" in caplog.text

@@ -69,11 +69,16 @@ class _ModelLocation(click.Path):
     help="The gRPC transport. native is this project's HTTP/2, which is faster than grpcio.",
 )
 @click.option("--no-grpc", is_flag=True, help="Serve REST only.")
-@click.option("--batching", is_flag=True, help="Run concurrent requests in batches.")
+@click.option(
+    "--batching/--no-batching",
+    default=True,
+    show_default=True,
+    help="Run concurrent requests in batches if their measured cost shows that it is faster.",
+)
 @click.option(
     "--batching-parameters",
     type=_FILE,
-    help="Batching parameters, as a BatchingParameters text proto.",
+    help="Batch by TensorFlow Serving's rules, with these BatchingParameters (a text proto).",
 )
 @click.option(
     "--devices",

@@ -1,0 +1,77 @@
+"""The measured cost of a run by its number of rows: where it runs, and how many rows pay.
+
+Sizes are grouped by powers of two. The estimate of a size follows a faster run immediately and
+slower ones gradually, because a busy machine makes runs slower, never faster.
+"""
+
+from __future__ import annotations
+
+_DRIFT = 0.02
+"""The share of a slower run in the next estimate."""
+_TRIALS = 3
+"""How many runs of a size make an estimate."""
+_FAR_SLOWER = 20.0
+"""A run that takes so many times its estimate replaces it."""
+_GAIN = 0.95
+"""A larger batch pays if its cost per row is at most this share of a smaller one's."""
+_PATIENCE = 1.5
+"""While the cost per row is at most so many times the least, the next larger size is tried."""
+_AGAIN = 32
+"""After so many choices the next larger size is tried again."""
+
+
+class RunCosts:
+    """The costs of one signature. Any thread may record; a lost update does no harm."""
+
+    __slots__ = ("_choices", "_per_row", "_trials")
+
+    def __init__(self) -> None:
+        self._per_row: list[float] = []
+        """Seconds per row, by the logarithm of the size."""
+        self._trials: list[int] = []
+        self._choices = 0
+
+    def record(self, rows: int, seconds: float) -> None:
+        """Record a run."""
+        index, cost = _index(rows), seconds / max(rows, 1)
+        while len(self._per_row) <= index:
+            self._trials.append(0)
+            self._per_row.append(0.0)
+        known = self._per_row[index]
+        if not self._trials[index] or cost < known or cost > _FAR_SLOWER * known:
+            self._per_row[index] = cost
+        else:
+            self._per_row[index] = known + _DRIFT * (cost - known)
+        self._trials[index] += 1
+
+    def seconds(self, rows: int) -> float | None:
+        """Return the expected cost of a run; None if nothing like it was measured."""
+        index = _index(rows)
+        if index < len(self._trials) and self._trials[index]:
+            return self._per_row[index] * rows
+        return None
+
+    def best(self, least_rows: int, rows: int) -> int:
+        """Return how many of the waiting rows to run together, at least `least_rows`.
+
+        Sizes are tried in increasing order while they may pay, and one size more now and then.
+        """
+        smallest, largest = _index(least_rows), _index(rows)
+        chosen, least = smallest, float("inf")
+        for index in range(smallest, largest + 1):
+            if index >= len(self._trials) or self._trials[index] < _TRIALS:
+                chosen = index
+                break
+            cost = self._per_row[index]
+            if cost <= _GAIN * least:
+                chosen, least = index, cost
+            elif cost > _PATIENCE * least:
+                break
+        self._choices += 1
+        if self._choices % _AGAIN == 0:
+            chosen += 1
+        return max(least_rows, min(rows, 1 << chosen))
+
+
+def _index(rows: int) -> int:
+    return (max(rows, 1) - 1).bit_length()
