@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..transport.types import ClientGoneError, Head, Request, Response
@@ -52,15 +52,18 @@ class Router:
 
     def body_limit(self, head: Head) -> int | None:
         """Ask the request's application; a body without one is not buffered."""
+        head = _without_slash(head)
         app = self._app(head)
         return None if app is None else app.body_limit(head)
 
     async def handle(self, request: Request) -> Response:
         """Pass a request to its application, or answer 404; raises ClientGoneError."""
-        head = request.head
+        head = _without_slash(request.head)
         app = self._app(head)
         if app is None:
             return _unknown(head)
+        if head is not request.head:
+            request = replace(request, head=head)
         try:
             return await app.handle(request)
         except ClientGoneError:
@@ -69,6 +72,15 @@ class Router:
             # Without the query, which may have a signature.
             logger.exception("%s %s failed", head.method, head.path)
             return app.failed(head)
+
+
+def _without_slash(head: Head) -> Head:
+    """Return a head without the second slash of `//v1/…` and `//ui/…`.
+
+    google-cloud-aiplatform makes such a path of an `api_endpoint` that ends with a slash, as the
+    variables of gcloud do. A bucket's name is never empty.
+    """
+    return replace(head, path=head.path[1:]) if head.path.startswith(("//v1", "//ui/")) else head
 
 
 def _unknown(head: Head) -> Response:

@@ -128,3 +128,17 @@ def test_the_generated_service_account_is_taken(aiplatform, clouds, fresh):
     )
     created = aiplatform.Endpoint.create(display_name="e")
     assert [found.resource_name for found in aiplatform.Endpoint.list()] == [created.resource_name]
+
+
+def test_the_url_may_end_with_a_slash_as_that_of_gclouds_variable(aiplatform, clouds, fresh):
+    from google.auth.credentials import AnonymousCredentials
+
+    aiplatform.init(
+        project=fresh,
+        location="us-central1",
+        credentials=AnonymousCredentials(),
+        api_endpoint=clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"],
+        api_transport="rest",
+    )
+    created = aiplatform.Endpoint.create(display_name="e")
+    assert aiplatform.Endpoint(created.resource_name).display_name == "e"
