@@ -92,11 +92,9 @@ class Server(Protocol):
 
     async def start(self) -> None:
         """Return once the server answers; raises UserError if the port is in use."""
-        ...
 
     async def stop(self) -> None:
         """Finish the requests in flight, then close."""
-        ...
 
 
 class ContainerServer(Server, Protocol):
@@ -105,7 +103,6 @@ class ContainerServer(Server, Protocol):
     @property
     def address(self) -> str:
         """Return the base URL; "" if REST is off or the server is not started."""
-        ...
 
 
 class ModelServer(ContainerServer, Protocol):
@@ -114,17 +111,14 @@ class ModelServer(ContainerServer, Protocol):
     @property
     def grpc_address(self) -> str:
         """Return the address of gRPC, host and port or a socket; "" if it is off."""
-        ...
 
     @property
     def models(self) -> tuple[str, ...]:
         """Return the names of the served models, sorted."""
-        ...
 
     @property
     def is_stuck(self) -> bool:
         """Whether a load or a run was still in progress when `stop` returned."""
-        ...
 
 
 class Emulator(Server, Protocol):
@@ -133,11 +127,9 @@ class Emulator(Server, Protocol):
     @property
     def port(self) -> int:
         """Return the listening port; 0 before the start."""
-        ...
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables that point unmodified AWS and Google clients at the clouds."""
-        ...
 
 
 class Flags(Protocol):
@@ -146,25 +138,20 @@ class Flags(Protocol):
     @property
     def problems(self) -> tuple[str, ...]:
         """Return the texts on values that did not parse."""
-        ...
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """Return the arguments that are not flags."""
-        ...
 
     @property
     def is_usable(self) -> bool:
         """Return whether the values can be used: not after an invalid value or --help."""
-        ...
 
     def text(self, name: str) -> str:
         """Return a string flag."""
-        ...
 
     def is_on(self, name: str) -> bool:
         """Return a bool flag."""
-        ...
 
 
 class LocalServer(Protocol):
@@ -178,32 +165,24 @@ class LocalServer(Protocol):
 
         Raises ModelError if there is no model, UserError or StatusError for invalid options.
         """
-        ...
 
     def parse_flags(self, arguments: Sequence[str]) -> Flags:
         """Parse the flags of tensorflow_model_server."""
-        ...
 
     def usage(self, program: str) -> str:
         """Return the help text of the flags."""
-        ...
 
     def flagged_server(self, arguments: Sequence[str]) -> ModelServer:
         """Create a server from flags; raises StatusError for invalid values."""
-        ...
 
     def container_server(self, tree: Path, command: ContainerCommand) -> ContainerServer:
         """Create a server that imitates SageMaker's container; raises ModelError."""
-        ...
 
     def emulator(self, command: EmulateCommand) -> Emulator:
         """Create the offline clouds."""
-        ...
 
     def bench(self, subject: str, load: Load, settings: Settings) -> Result:
         """Measure a server under load; see `cloudserve.bench.measure`."""
-        ...
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to completion on a new event loop."""
-        ...

@@ -9,14 +9,18 @@ from cloudserve.project import Model
 from cloudserve.release.nouns import Artifact, Revision
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
 from cloudserve.savedmodel.checks.servable import check_has_signature
+from cloudserve.storage.manifest import Origin
+from cloudserve.storage.provenance import git_state
 
 
 class LocalModel:
     """The versions below a model's path."""
 
-    def __init__(self, model: Model, digests: DigestCache | None) -> None:
+    def __init__(self, model: Model, digests: DigestCache | None, folder: Path) -> None:
+        """Take the project's folder, whose commit a release names as its origin."""
         self._model = model
         self._digests = digests
+        self._folder = folder
 
     def read(self, number: int | None) -> tuple[Revision, Path, Artifact]:
         """Read and check a version, the newest by default.
@@ -47,6 +51,12 @@ class LocalModel:
                 hint="plan again, or bring the files back",
             )
         return source
+
+    def origin(self, source: Path, who: str) -> Origin:
+        """Return the origin of a release of these files by `who`."""
+        commit, dirty = git_state(self._folder)
+        wrote = read_saved_model(source, self._model.tags).tensorflow_version
+        return Origin(who, wrote, commit, dirty)
 
     def tree(self, source: Path) -> Tree:
         """Read the files of a directory, with cached digests."""

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from cloudserve import registry
@@ -23,13 +23,13 @@ from cloudserve.release.executor import execute
 from cloudserve.release.local import LocalModel
 from cloudserve.release.nouns import (
     CREATE_BUCKET,
+    UPLOAD,
     Action,
     Deployment,
     Operation,
     Plan,
     Reading,
 )
-from cloudserve.release.performer import Performer
 from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.compatibility import Compatibility, check_compatible
 from cloudserve.release.planning.plan_file import plan_id
@@ -43,6 +43,7 @@ from cloudserve.release.state.lock import lock
 from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.traffic import ALL
+from cloudserve.release.upload import Uploader
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import SILENT, Reporter
 
@@ -93,9 +94,12 @@ class Releases:
         self._reporter = reporter
         self._confirm = confirm
         self._allow_breaking = allow_breaking
-        self._folder = project.path.absolute().parent
         self._model = project.model(model)
-        self._local = LocalModel(self._model, DigestCache.from_environment(self._environ))
+        self._local = LocalModel(
+            self._model,
+            DigestCache.from_environment(self._environ),
+            project.path.absolute().parent,
+        )
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
@@ -297,7 +301,7 @@ class Releases:
                 supersedes = self._unfinished.end(run, who, reading)
                 if plan.actions or is_recorded:  # another release may have done it meanwhile
                     recorder = Recorder(self._ledger(), plan, run, who, approved, supersedes)
-                    perform = self._performer(plan, who).perform
+                    perform = partial(self._perform, plan, who)
                     execute(plan, perform, recorder, self._reporter, held.check)
                 is_done = True
                 # Before the lock is free: what a killed run did not report is known by its lock.
@@ -322,16 +326,16 @@ class Releases:
             self._provider.blobs.ensure(SILENT)
         return buckets
 
-    def _performer(self, plan: Plan, who: str) -> Performer:
-        return Performer(
-            self._provider,
-            self._layout,
-            self._model,
-            self._folder,
-            plan,
-            who,
-            self._local.tree,
-        )
+    def _perform(self, plan: Plan, who: str, action: Action, reporter: Reporter) -> None:
+        """Perform one action of a plan and wait for its end."""
+        if action.kind == CREATE_BUCKET:
+            self._provider.blobs.ensure(reporter)
+        elif action.kind == UPLOAD and plan.source is not None:
+            uploader = Uploader(self._provider.blobs, self._layout, self._local.tree)
+            origin = self._local.origin(plan.source, who)
+            uploader.upload(plan.revision, plan.source, origin, reporter)
+        else:
+            self._provider.perform(action, reporter)
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)

@@ -28,6 +28,7 @@ from cloudserve.storage.events import (
     Started,
 )
 from cloudserve.storage.manifest import Origin, manifest_of
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.upload.outgoing import Outgoing, outgoing_files
 from cloudserve.storage.upload.send import Sender
 
@@ -117,7 +118,9 @@ def send_files(
     existing = {blob.key: blob for blob in blobs.list(prefix)}
     if isinstance(blobs, PartStore):
         missing = any(file.key not in existing for file in files)
-        Sender(blobs, reporter, sent=sent).send(files, existing, elsewhere() if missing else {})
+        Sender(blobs, Transfer(reporter), sent=sent).send(
+            files, existing, elsewhere() if missing else {}
+        )
     else:
         for file in files:
             _send_plainly(blobs, file, reporter, sent)

@@ -23,6 +23,7 @@ from cloudserve.savedmodel.versions import MODEL_FILES
 from cloudserve.storage.contract import Blob, BlobStore, Expect, PartStore
 from cloudserve.storage.events import SILENT, Direction, Ended, Reporter, Started
 from cloudserve.storage.manifest import Manifest, Origin, manifest_of, read_manifest
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.upload.outgoing import SHA256, outgoing_files
 from cloudserve.storage.upload.send import Sender
 
@@ -161,7 +162,7 @@ def _send_all(
         if last:
             _check_same(source, tree)
         chosen = [file for file in files if (file.name in MODEL_FILES) is last]
-        Sender(store, reporter, sent=sent).send(chosen, existing)
+        Sender(store, Transfer(reporter), sent=sent).send(chosen, existing)
     reporter.event(Ended())
 
 

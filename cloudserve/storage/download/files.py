@@ -9,9 +9,8 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.storage import pool
 from cloudserve.storage.contract import Blob, BlobStore, PartStore
 from cloudserve.storage.download.partial_file import Incoming, PartialFile, sha256_of
-from cloudserve.storage.events import FileDone, Meter, Reporter, Retrying, Skipped
-from cloudserve.storage.retry import Retry
-from cloudserve.storage.transfer import PART, PartRange, Transfer, part_ranges
+from cloudserve.storage.events import FileDone, Meter, Retrying, Skipped
+from cloudserve.storage.transfer import PartRange, Transfer, part_ranges
 
 ATTEMPTS = 3
 """How often a file is downloaded if its digest is wrong."""
@@ -20,17 +19,9 @@ ATTEMPTS = 3
 class Downloader:
     """Downloads files from one bucket, once, in its own threads."""
 
-    def __init__(
-        self,
-        store: BlobStore,
-        reporter: Reporter,
-        *,
-        retry: Retry | None = None,
-        part: int = PART,
-        workers: int = pool.WORKERS,
-    ) -> None:
+    def __init__(self, store: BlobStore, transfer: Transfer) -> None:
         self._store = store
-        self._transfer = Transfer(reporter, retry or Retry(), part, workers)
+        self._transfer = transfer
 
     def download(self, files: Iterable[Incoming]) -> None:
         """Download the files that are not complete yet.

@@ -21,6 +21,7 @@ from cloudserve.storage.download.partial_file import Incoming, local_path, writi
 from cloudserve.storage.events import SILENT, Direction, Ended, Reporter, Started
 from cloudserve.storage.manifest import Manifest
 from cloudserve.storage.retry import Retry
+from cloudserve.storage.transfer import Transfer
 
 
 def download_tree(
@@ -63,7 +64,7 @@ def download_files(
 ) -> None:
     """Download files and report the events."""
     reporter.event(Started(Direction.DOWNLOAD, len(files), sum(file.blob.size for file in files)))
-    Downloader(store, reporter, retry=retry).download(files)
+    Downloader(store, Transfer(reporter, retry or Retry())).download(files)
     reporter.event(Ended())
 
 

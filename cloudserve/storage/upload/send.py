@@ -14,9 +14,8 @@ from types import MappingProxyType
 from cloudserve.errors import ConflictError
 from cloudserve.storage import pool
 from cloudserve.storage.contract import Blob, PartStore
-from cloudserve.storage.events import SILENT, FileDone, Reporter, Skipped
-from cloudserve.storage.retry import Retry
-from cloudserve.storage.transfer import PART, Transfer
+from cloudserve.storage.events import SILENT, FileDone, Skipped
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.upload.multipart import Multipart
 from cloudserve.storage.upload.outgoing import SHA256, Outgoing, SingleRequests
@@ -29,19 +28,12 @@ class Sender:
     """
 
     def __init__(
-        self,
-        store: PartStore,
-        reporter: Reporter,
-        *,
-        sent: list[str] | None = None,
-        retry: Retry | None = None,
-        part: int = PART,
-        workers: int = pool.WORKERS,
+        self, store: PartStore, transfer: Transfer, *, sent: list[str] | None = None
     ) -> None:
         self._store = store
-        self._transfer = Transfer(reporter, retry or Retry(), part, workers)
-        self._files = SingleRequests(store, self._transfer, [] if sent is None else sent)
-        self._multipart = Multipart(store, self._transfer, self._files)
+        self._transfer = transfer
+        self._files = SingleRequests(store, transfer, [] if sent is None else sent)
+        self._multipart = Multipart(store, transfer, self._files)
 
     def send(
         self,
@@ -102,4 +94,4 @@ def send_file(store: PartStore, key: str, path: Path, metadata: Mapping[str, str
     """
     with FileSlice(path) as body:
         size = body.size
-    Sender(store, SILENT).send([Outgoing(path.name, path, key, size, metadata)], {})
+    Sender(store, Transfer(SILENT)).send([Outgoing(path.name, path, key, size, metadata)], {})

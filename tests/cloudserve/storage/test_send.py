@@ -17,7 +17,7 @@ from cloudserve.errors import CloudserveError, ModelError, RemoteError
 from cloudserve.storage.contract import UploadGoneError
 from cloudserve.storage.events import SILENT, FileDone, Moved, Reporter, Retrying, Skipped
 from cloudserve.storage.retry import Retry
-from cloudserve.storage.transfer import part_ranges
+from cloudserve.storage.transfer import Transfer, part_ranges
 from cloudserve.storage.upload.file_slice import FileSlice
 from cloudserve.storage.upload.outgoing import SHA256, Outgoing
 from cloudserve.storage.upload.send import Sender
@@ -41,7 +41,7 @@ def outgoing(path: Path, name: str | None = None) -> Outgoing:
 def send(store, files, events=None, retry=None, part=PART):
     there = {blob.key: blob for blob in store.list("model/")}
     reporter = SILENT if events is None else Reporter(on_event=events.append)
-    Sender(store, reporter, retry=retry or quick(), part=part).send(files, there)
+    Sender(store, Transfer(reporter, retry or quick(), part)).send(files, there)
 
 
 def holds(store, file: Outgoing) -> bool:
@@ -183,7 +183,7 @@ def test_a_retry_after_is_heeded(faces, kind, open_store, store, bucket, file, f
     with fault_proxy.FaultProxy(upstream(faces[kind]), plan) as proxy:
         retry = Retry(attempts=4, first=0.01, longest=0.05, stop=Pauses())
         sender = Sender(
-            open_store(proxy.url, bucket), Reporter(on_event=events.append), retry=retry
+            open_store(proxy.url, bucket), Transfer(Reporter(on_event=events.append), retry)
         )
         sender.send([small], {})
     pauses = [event.seconds for event in events if isinstance(event, Retrying)]
@@ -203,7 +203,7 @@ def test_a_service_that_keeps_failing_is_an_error_that_names_the_call(
         ) as proxy,
         pytest.raises(RemoteError, match="upload small to") as error,
     ):
-        Sender(open_store(proxy.url, bucket), SILENT, retry=quick()).send([small], {})
+        Sender(open_store(proxy.url, bucket), Transfer(SILENT, quick())).send([small], {})
     assert (error.value.status, error.value.retryable) == (503, True)
     assert error.value.where == proxy.url
 

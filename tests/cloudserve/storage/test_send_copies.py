@@ -6,6 +6,7 @@ import hashlib
 
 from cloudserve.storage.events import FileDone, Moved, Reporter, Skipped
 from cloudserve.storage.retry import Retry
+from cloudserve.storage.transfer import Transfer
 from cloudserve.storage.upload.outgoing import SHA256, Outgoing
 from cloudserve.storage.upload.send import Sender
 
@@ -17,7 +18,7 @@ def outgoing(path, key):
 
 def send(store, file, elsewhere, events):
     reporter = Reporter(on_event=events.append)
-    Sender(store, reporter, retry=Retry(first=0.01)).send([file], {}, elsewhere)
+    Sender(store, Transfer(reporter, Retry(first=0.01))).send([file], {}, elsewhere)
 
 
 def moved(events):

@@ -55,14 +55,14 @@ def test_a_lost_network_is_reported_and_the_next_run_resumes(
                 proxy.hang_up()
 
         cut.send_part = send_part_and_hang_up
-        sender = Sender(cut, Reporter(on_event=observe), retry=retry, part=PART, workers=1)
+        sender = Sender(cut, Transfer(Reporter(on_event=observe), retry, PART, workers=1))
         with pytest.raises(RemoteError) as error:
             sender.send([big], {})
     assert error.value.retryable
     assert error.value.where == proxy.url
     assert store.head("big") is None
     events = []
-    Sender(store, Reporter(on_event=events.append), part=PART).send([big], {})
+    Sender(store, Transfer(Reporter(on_event=events.append), part=PART)).send([big], {})
     kept = sum(event.size for event in events if isinstance(event, Skipped))
     assert kept >= PART
     assert sum(event.size for event in events if isinstance(event, Moved)) == BIG - kept
@@ -82,7 +82,7 @@ def test_an_upload_that_another_completed_is_not_begun_again(store, big, monkeyp
 
     monkeypatch.setattr(store, "begin", begin)
     monkeypatch.setattr(store, "complete", complete_second)
-    Sender(store, SILENT, part=PART).send([big], {})
+    Sender(store, Transfer(SILENT, part=PART)).send([big], {})
     assert len(begun) == 1
     assert store.read("big")[0] == big.path.read_bytes()
 
