@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
-    from cloudserve.release.nouns import Action, Deployed, Deployment, Plan, Revision
+    from cloudserve.release.nouns import Action, Deployed, Deployment, GateStep, Plan, Revision
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
     from cloudserve.release.state.ledger import Release
+    from cloudserve.release.verdict import Verdict
     from cloudserve.savedmodel import Contract, Difference, SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
 
@@ -51,6 +52,7 @@ _NAMES = {
     "Deployed": "cloudserve.release.nouns:Deployed",
     "Deployment": "cloudserve.release.nouns:Deployment",
     "Difference": "cloudserve.savedmodel:Difference",
+    "GateStep": "cloudserve.release.nouns:GateStep",
     "Model": "cloudserve.project:Model",
     "OfflineClouds": "cloudserve.offline:OfflineClouds",
     "Outcome": "cloudserve.release.service:Outcome",
@@ -61,6 +63,7 @@ _NAMES = {
     "Revision": "cloudserve.release.nouns:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
+    "Verdict": "cloudserve.release.verdict:Verdict",
     "apply": "cloudserve.api:apply",
     "deploy": "cloudserve.api:deploy",
     "diff": "cloudserve.comparison:diff",
@@ -89,6 +92,7 @@ __all__ = [
     "Deployed",
     "Deployment",
     "Difference",
+    "GateStep",
     "Model",
     "OfflineClouds",
     "Outcome",
@@ -99,6 +103,7 @@ __all__ = [
     "Revision",
     "SavedModel",
     "Target",
+    "Verdict",
     "__version__",
     "apply",
     "deploy",

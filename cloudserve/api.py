@@ -1,9 +1,10 @@
 """The commands as functions: each takes a project and the names of a model and a target.
 
 All of them raise subclasses of CloudserveError (`cloudserve.errors`): UserError for an unknown
-name, ModelError for a broken SavedModel, CheckFailedError if the version's signatures cannot
-answer the live version's requests (`allow_breaking=True` releases it anyway), RemoteError with the
-platform's reason, ConflictError while another release is running. `environ` replaces the process's
+name, ModelError for a broken SavedModel, GateRefusedError if a gate of the target refuses the
+version, RemoteError with the platform's reason, ConflictError while another release is running.
+`overrides` are reasons, by gate, to release a version that the gate refuses; `allow_breaking=True`
+is an override of the gate `contract`. `environ` replaces the process's
 environment for credentials and endpoints. `notify` receives lines of progress, `observe` the
 events of uploads and downloads.
 """
@@ -33,6 +34,7 @@ def deploy(  # noqa: PLR0913 - keywords, each with its default
     notify: Notify = ignore,
     observe: Observe = ignore,
     allow_breaking: bool = False,
+    overrides: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Deploy a version of a model (by default the newest) to a target, beside the live one.
 
@@ -46,6 +48,7 @@ def deploy(  # noqa: PLR0913 - keywords, each with its default
         environ=environ,
         reporter=Reporter(notify, observe),
         allow_breaking=allow_breaking,
+        overrides=overrides,
     ).deploy(version)
 
 
@@ -59,6 +62,7 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
     environ: Environ = None,
     notify: Notify = ignore,
     allow_breaking: bool = False,
+    overrides: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Send all traffic, or `percent` of it, to a deployed version.
 
@@ -71,6 +75,7 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
         environ=environ,
         reporter=Reporter(notify),
         allow_breaking=allow_breaking,
+        overrides=overrides,
     )
     return releases.promote(version, percent=percent)
 
@@ -129,7 +134,7 @@ def plan(  # noqa: PLR0913 - keywords, each with its default
     return releases.plan(operation, name, percent, everything=everything)
 
 
-def apply(
+def apply(  # noqa: PLR0913 - keywords, each with its default
     project: Project,
     plan: Plan,
     *,
@@ -137,6 +142,7 @@ def apply(
     notify: Notify = ignore,
     observe: Observe = ignore,
     allow_breaking: bool = False,
+    overrides: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Carry out a plan, if it is still up to date.
 
@@ -150,6 +156,7 @@ def apply(
         environ=environ,
         reporter=Reporter(notify, observe),
         allow_breaking=allow_breaking,
+        overrides=overrides,
     ).apply(plan)
 
 

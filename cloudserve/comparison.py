@@ -14,9 +14,9 @@ from cloudserve.project import Model, Project
 from cloudserve.release.destination import check_placeholders
 from cloudserve.release.nouns import Deployment
 from cloudserve.release.planning.resolve import meant
-from cloudserve.release.state.interfaces import UploadedInterfaces
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import revision_of, uploaded
+from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.savedmodel import (
     Contract,
     Interface,
@@ -115,9 +115,9 @@ class _Reader:
         else:
             chosen = _choose(version, uploaded(provider.blobs, layout), text)
         revision = revision_of(chosen)
-        reader = UploadedInterfaces(provider.blobs, layout, self.tags or model.tags)
+        reader = UploadedModels(provider.blobs, layout, self.tags or model.tags)
         place = layout.location(revision).saved_model_url
-        return Compared(text, place, reader.read(revision))
+        return Compared(text, place, reader.interface(revision))
 
 
 def _live(deployment: Deployment) -> str:

@@ -9,12 +9,19 @@
     │   └── UnreachableError     the endpoint does not answer
     ├── ConflictError            the state of the cloud differs from what was assumed
     └── CheckFailedError         a check refused the release
+        └── GateRefusedError     a gate of the target refused it, with all verdicts
 
 `cloudserve.local_server.status.StatusError` is the data plane's branch of the tree.
 Each error states what happened (`message`), where (`where`) and what to do (`hint`).
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudserve.release.nouns import Plan
+    from cloudserve.release.verdict import Verdict
 
 
 class CloudserveError(Exception):
@@ -80,3 +87,20 @@ class ConflictError(CloudserveError):
 
 class CheckFailedError(CloudserveError):
     """A check refused the release."""
+
+
+class GateRefusedError(CheckFailedError):
+    """A gate refused the release of `plan`; the last of `verdicts` is its own."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        verdicts: tuple[Verdict, ...],
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        refusal = verdicts[-1]
+        super().__init__(f"gate {refusal.gate}: {refusal.sentence}", where=where, hint=hint)
+        self.plan = plan
+        self.verdicts = verdicts

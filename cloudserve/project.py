@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloudserve.errors import ProjectError, UserError
+from cloudserve.gate_settings import FIELD as GATES
+from cloudserve.gate_settings import GateSettings, read_gates
 from cloudserve.hints import did_you_mean
 from cloudserve.yamlfile import INIT_HINT, Document, KeyPath, load_document
 
@@ -61,6 +63,8 @@ class Target:
     """The name of the project; "" if the file has no name."""
     siblings: tuple[Target, ...] = ()
     """The project's other targets (set by `Project.target`), which may be in the same account."""
+    gates: GateSettings = field(default_factory=GateSettings)
+    """The checks of a release before its first change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +217,10 @@ def _target(document: Document, name: str, value: Any) -> Target:
         )
     fields = dict(_mapping(document, path, value))
     provider = _string(document, (*path, "provider"), fields.pop("provider", None))
+    gates = read_gates(document, (*path, GATES), fields.pop(GATES, None))
     for key, entry in fields.items():
         _check_field(document, (*path, key), entry)
-    return Target(name, provider, fields, document.where(path))
+    return Target(name, provider, fields, document.where(path), gates=gates)
 
 
 def _check_field(document: Document, path: KeyPath, value: Any) -> None:

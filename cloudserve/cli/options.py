@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.storage.events import Reporter
 
@@ -101,11 +102,6 @@ set_option = click.option(
     metavar="FIELD=VALUE",
     help="Override a field of the target; can be repeated.  [env var: CLOUDSERVE_<TARGET>_<FIELD>]",
 )
-allow_breaking_option = click.option(
-    "--allow-breaking",
-    is_flag=True,
-    help="Release a version even if its signatures cannot answer all requests of the live one.",
-)
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show the plan, as `cloudserve plan` does, without acting."
 )
@@ -128,11 +124,11 @@ class Subject:
         return load(self.project_file, self.settings)
 
     def releases(
-        self, reporter: Reporter | None = None, *, yes: bool = False, allow_breaking: bool = False
+        self, reporter: Reporter | None = None, *, yes: bool = False, gates: GateFlags = NO_FLAGS
     ) -> Releases:
         """Create the library's Releases, and print their destination and progress on stderr.
 
-        `yes` confirms every change, `allow_breaking` accepts incompatible signatures.
+        `yes` confirms every change, `gates` has the overrides of gates.
         """
         from cloudserve.cli.consent import announce, plan_confirmation
         from cloudserve.release.service import Releases
@@ -143,7 +139,8 @@ class Subject:
             self.target,
             reporter=reporter or Reporter(print_progress),
             confirm=plan_confirmation(yes=yes),
-            allow_breaking=allow_breaking,
+            allow_breaking=gates.allow_breaking,
+            overrides=gates.overrides,
         )
         announce(releases.destination)
         return releases

@@ -1,5 +1,6 @@
-"""The execution of a plan: one action after the other, with a ledger entry after each.
+"""The execution of a plan: its gates, then its actions, with a ledger entry after each.
 
+A gate that refuses ends the release before its first action.
 If an error or Ctrl-C stops a release, a note on the exception lists the actions that are done and
 those that are not; running the same command again plans from the present state and continues. A
 release that stops after its last action, while that is recorded, is finished and recorded again.
@@ -9,39 +10,62 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from cloudserve.errors import CloudserveError, UnreachableError
-from cloudserve.release.nouns import UPLOAD, Action, Plan
+from cloudserve.errors import CloudserveError, GateRefusedError, UnreachableError
+from cloudserve.release.gates.gates import stop_if_refused
+from cloudserve.release.nouns import UPLOAD, Action, GateStep, Plan
 from cloudserve.release.state.ledger import Event, Recorder
+from cloudserve.release.verdict import Verdict
 from cloudserve.storage.events import Reporter
 
 logger = logging.getLogger(__name__)
-Perform = Callable[[Action, Reporter], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What carries out the parts of one plan."""
+
+    check: Callable[[GateStep], Verdict]
+    perform: Callable[[Action, Reporter], None]
+    """Performs one action and waits for its end."""
 
 
 def execute(
     plan: Plan,
-    perform: Perform,
+    parts: Parts,
     recorder: Recorder,
     reporter: Reporter,
     may_act: Callable[[], None],
-) -> None:
-    """Perform a plan's actions in order; each is recorded when it is done.
+) -> tuple[Verdict, ...]:
+    """Check a plan's gates and perform its actions in order; each is recorded when it is done.
 
-    `may_act` is called before each, and raises if the release must stop.
+    `may_act` is called before each, and raises if the release must stop. Raises GateRefusedError
+    before the first action.
     """
+    verdicts: list[Verdict] = []
     done: list[Action] = []
     begun: Action | None = None
     try:
         recorder.record(Event.STARTED)
+        for step in plan.gates:
+            may_act()
+            verdicts.append(parts.check(step))
+            recorder.record(Event.GATE, action=step.gate, verdict=verdicts[-1])
+            reporter.line(str(verdicts[-1]))
+            stop_if_refused(plan, tuple(verdicts))
         for action in plan.actions:
             may_act()
             reporter.line(action.sentence)
             begun = action
-            perform(action, reporter.indented())
+            parts.perform(action, reporter.indented())
             done.append(action)
             recorder.record(Event.STEP, action=action.id, sentence=action.sentence)
         recorder.record(Event.FINISHED)
+        return tuple(verdicts)
+    except GateRefusedError as error:  # its verdict is the end of the release
+        error.add_note("Nothing was changed: gates are checked before the first step.")
+        raise
     except (Exception, KeyboardInterrupt) as error:
         error.add_note(_story(plan, done, begun if _may_go_on(error) else None))
         _record_end(recorder, plan.actions[len(done) :], error)

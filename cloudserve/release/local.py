@@ -21,6 +21,7 @@ class LocalModel:
         self._model = model
         self._digests = digests
         self._folder = folder
+        self._artifacts: dict[Path, Artifact] = {}
 
     def read(self, number: int | None) -> tuple[Revision, Path, Artifact]:
         """Read and check a version, the newest by default.
@@ -29,9 +30,20 @@ class LocalModel:
         version.
         """
         number, source = resolve(self._model.path, number)
-        model, tree = read_saved_model(source, self._model.tags), self.tree(source)
+        tree = self.tree(source)
+        artifact = self._artifacts[source] = self._read_artifact(source, tree)
+        return Revision(number, tree.digest), source, artifact
+
+    def artifact(self, source: Path) -> Artifact:
+        """Return the model of a directory as a platform's limits see it, as it was last read."""
+        if source not in self._artifacts:
+            self._artifacts[source] = self._read_artifact(source, self.tree(source))
+        return self._artifacts[source]
+
+    def _read_artifact(self, source: Path, tree: Tree) -> Artifact:
+        model = read_saved_model(source, self._model.tags)
         check_has_signature(model)
-        artifact = Artifact(
+        return Artifact(
             model.tensorflow_version,
             tree.size,
             len(tree.files),
@@ -39,7 +51,6 @@ class LocalModel:
             ops=model.loaded_ops,
             unrestored=model.unrestored,
         )
-        return Revision(number, tree.digest), source, artifact
 
     def source_of(self, revision: Revision) -> Path:
         """Return the directory of a revision; raises ConflictError when it has other files."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.release.destination import Destination
+from cloudserve.release.verdict import Verdict
 
 DIGITS_IN_ID = 12
 UPLOAD = "upload"
@@ -174,6 +175,18 @@ class Action:
         object.__setattr__(self, "id", self.id or self.kind)
 
 
+@dataclass(frozen=True, slots=True)
+class GateStep:
+    """One check of a plan; all of them are made before the first action."""
+
+    gate: str
+    """The gate's name: `contract`, `load`, `golden`."""
+    sentence: str
+    """What it checks, for people, in the imperative."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """What it checks against, a JSON object; an approved plan is compared by it."""
+
+
 class Operation(StrEnum):
     """The verb of a plan."""
 
@@ -211,5 +224,14 @@ class Plan:
     """The ids of the revisions that an undeploy removes."""
     everything: bool = False
     """Whether an undeploy removes the model as a whole, with its endpoint and its traffic."""
+    gates: tuple[GateStep, ...] = ()
+    """The checks before the first action, in their order."""
+    verdicts: tuple[Verdict, ...] = field(default=(), compare=False)
+    """The verdicts that are known when the plan is made; they are no part of what it does."""
     kept: str = ""
     """The URL in the bucket below which an undeploy leaves the files, manifests and ledgers."""
+
+    @property
+    def makes_bucket(self) -> bool:
+        """Return whether the plan creates the bucket, in which the lock and the ledger lie."""
+        return any(action.kind == CREATE_BUCKET for action in self.actions)

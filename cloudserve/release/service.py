@@ -19,7 +19,10 @@ from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination, check_placeholders
-from cloudserve.release.executor import execute
+from cloudserve.release.executor import Parts, execute
+from cloudserve.release.gates.contract import CONTRACT
+from cloudserve.release.gates.gates import Gates, Judge, check_overrides
+from cloudserve.release.gates.load import check_load
 from cloudserve.release.local import LocalModel
 from cloudserve.release.nouns import (
     CREATE_BUCKET,
@@ -31,19 +34,19 @@ from cloudserve.release.nouns import (
     Reading,
 )
 from cloudserve.release.planning.approval import check_approved, check_destination
-from cloudserve.release.planning.compatibility import Compatibility, check_compatible
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
 from cloudserve.release.pull import Pulled, pull
-from cloudserve.release.state.interfaces import UploadedInterfaces
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.state.lock import lock
 from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
+from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.release.traffic import ALL
 from cloudserve.release.upload import Uploader
+from cloudserve.release.verdict import Verdict
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import SILENT, Reporter
 
@@ -54,6 +57,8 @@ class Outcome:
 
     plan: Plan
     deployment: Deployment
+    verdicts: tuple[Verdict, ...] = ()
+    """The verdicts of the plan's gates."""
 
     @property
     def changed(self) -> bool:
@@ -65,6 +70,10 @@ Confirm = Callable[[Plan], None]
 """Called with a plan before its first change; raises to stop the release."""
 
 
+ALLOWED = "--allow-breaking"
+"""The recorded reason of an override by this flag."""
+
+
 def agree(plan: Plan) -> None:
     """Accept a plan: the default for programs."""
 
@@ -74,9 +83,10 @@ class Releases:
 
     `environ` is where credentials and endpoints are looked up (the process's own by default);
     `reporter` receives lines of progress and the events of transfers, `confirm` a plan before its
-    first change. `allow_breaking` releases a revision whose signatures do not answer
-    the requests of the live one. Making one reaches no network; raises UserError for an unknown
-    model or target, ProjectError for wrong fields, MissingExtraError.
+    first change. `overrides` are reasons, by gate, to release all the same if the gate refuses;
+    `allow_breaking` is such an override of the gate *contract*. Making one reaches no network;
+    raises UserError for an unknown model, target or gate, ProjectError for wrong fields,
+    MissingExtraError.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each with its default
@@ -89,11 +99,14 @@ class Releases:
         reporter: Reporter = SILENT,
         confirm: Confirm = agree,
         allow_breaking: bool = False,
+        overrides: Mapping[str, str] | None = None,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._reporter = reporter
         self._confirm = confirm
-        self._allow_breaking = allow_breaking
+        self._overrides = {CONTRACT: ALLOWED} if allow_breaking else {}
+        self._overrides |= overrides or {}
+        check_overrides(self._overrides)
         self._model = project.model(model)
         self._local = LocalModel(
             self._model,
@@ -104,11 +117,13 @@ class Releases:
         self._provider: Provider = registry.provider(self._target, self._environ)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
+        models = UploadedModels(self._provider.blobs, self._layout, self._model.tags)
+        self._gates = Gates(self._provider, models, self._local, self._target.gates)
         self._planner = ReleasePlanner(
             self._provider,
             self._layout,
             self._local,
-            Compatibility(UploadedInterfaces(self._provider.blobs, self._layout, self._model.tags)),
+            self._gates,
             lambda: self.destination,
         )
         self._unfinished = Unfinished(
@@ -179,7 +194,12 @@ class Releases:
         plan = self._planner.deploy(self._read(), revision, source)
         if not plan.actions:
             return plan
-        return replace(plan, warnings=(*self._provider.check(artifact), *plan.warnings))
+        load = check_load(self._provider, artifact)
+        return replace(
+            plan,
+            warnings=(*load.findings, *plan.warnings),
+            verdicts=(*plan.verdicts, load),
+        )
 
     def plan_promote(self, version: str | None = None, *, percent: int = ALL) -> Plan:
         """Plan what `promote` would do; changes nothing."""
@@ -199,17 +219,11 @@ class Releases:
 
         The first revision of a model is live at once; later ones wait for `promote`. The model
         is read and checked before anything is sent: raises ModelError when it is broken, UserError
-        when the platform would not take it. What the platform warns of is a line of progress.
+        when the platform would not take it, GateRefusedError when a gate refuses it. What the
+        platform warns of is a line of progress.
         """
-        revision, source, artifact = self._local.read(number)
-
-        def prepare() -> None:
-            for warning in self._provider.check(artifact):
-                self._reporter.line(f"warning: {warning}")
-
-        return self._carry_out(
-            lambda reading: self._planner.deploy(reading, revision, source), prepare
-        )
+        revision, source, _ = self._local.read(number)
+        return self._carry_out(lambda reading: self._planner.deploy(reading, revision, source))
 
     def promote(self, version: str | None = None, *, percent: int = ALL) -> Outcome:
         """Give a deployed version, the newest by default, all traffic or a percentage of it.
@@ -275,7 +289,6 @@ class Releases:
     def _carry_out(
         self,
         make_plan: Callable[[Reading], Plan],
-        prepare: Callable[[], None] = lambda: None,
         *,
         reading: Reading | None = None,
         approved: str = "",
@@ -289,7 +302,9 @@ class Releases:
         plan = make_plan(reading)
         if not (plan.actions or is_recorded or self._unfinished.is_left(plan.operation, reading)):
             return Outcome(plan, reading.deployment)
-        buckets = self._begin(plan, prepare) if plan.actions else ()
+        verdicts: tuple[Verdict, ...] = ()
+        judge = Judge(self._gates, self._overrides, {})
+        buckets = self._begin(plan, judge) if plan.actions else ()
         run, who, is_done = uuid.uuid4().hex, actor(self._environ), False
         try:
             with lock(self._provider.blobs, self._layout.lock, release=run, who=who) as held:
@@ -301,26 +316,26 @@ class Releases:
                 supersedes = self._unfinished.end(run, who, reading)
                 if plan.actions or is_recorded:  # another release may have done it meanwhile
                     recorder = Recorder(self._ledger(), plan, run, who, approved, supersedes)
-                    perform = partial(self._perform, plan, who)
-                    execute(plan, perform, recorder, self._reporter, held.check)
+                    parts = Parts(partial(judge.verdict, plan), partial(self._perform, plan, who))
+                    verdicts = execute(plan, parts, recorder, self._reporter, held.check)
                 is_done = True
                 # Before the lock is free: what a killed run did not report is known by its lock.
-                return Outcome(plan, self.status())
+                return Outcome(plan, self.status(), verdicts)
         except (CloudserveError, KeyboardInterrupt) as error:
             if is_done:
                 error.add_note("Every step is done; only what the platform has now is not known.")
             raise
 
-    def _begin(self, plan: Plan, prepare: Callable[[], None]) -> tuple[Action, ...]:
+    def _begin(self, plan: Plan, judge: Judge) -> tuple[Action, ...]:
         """Warn, check and ask before the first change; return the actions that made a bucket."""
         for warning in plan.warnings:
             self._reporter.line(f"warning: {warning}")
         for difference in plan.breaking:
             self._reporter.line(f"breaking: {difference}")
-        if not self._allow_breaking:
-            check_compatible(plan)
         self._confirm(plan)
-        prepare()
+        for warning in judge.check_first(plan):
+            if warning not in plan.warnings:
+                self._reporter.line(f"warning: {warning}")
         buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
         if buckets:  # the lock lies in it
             self._provider.blobs.ensure(SILENT)

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.gate_settings import GateSettings
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.nouns import Action, Deployed, Deployment, Reading, Revision, State
@@ -160,15 +162,20 @@ def releases(platform, base, monkeypatch) -> Callable[..., Releases]:
     monkeypatch.setattr(registry, "provider", lambda target, environ: platform)
 
     def make(
-        lines: list[str] | None = None, path: Path = base, on_event: Observe = ignore
+        lines: list[str] | None = None,
+        path: Path = base,
+        on_event: Observe = ignore,
+        gates: GateSettings = GateSettings(),  # noqa: B008 - frozen
+        who: str = "ada",
+        **options: Any,
     ) -> Releases:
         project = Project(
             Path("cloudserve.yaml"),
             {"half": Model("half", path)},
-            {"here": Target("here", "memory")},
+            {"here": Target("here", "memory", gates=gates)},
         )
         reporter = Reporter(ignore if lines is None else lines.append, on_event)
-        environ = {"CLOUDSERVE_ACTOR": "ada"}
-        return Releases(project, "half", "here", environ=environ, reporter=reporter)
+        environ = {"CLOUDSERVE_ACTOR": who}
+        return Releases(project, "half", "here", environ=environ, reporter=reporter, **options)
 
     return make

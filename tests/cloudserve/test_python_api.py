@@ -48,6 +48,13 @@ def test_every_public_name_can_be_imported():
     assert sorted(cloudserve.__all__) == sorted(dir(cloudserve))
 
 
+def test_no_module_hides_a_public_name():
+    """Importing `cloudserve.x` sets the attribute `x` of the package."""
+    package = Path(cloudserve.__file__).parent
+    modules = {path.stem for path in package.iterdir()} - {"__init__"}
+    assert not modules & set(cloudserve.__all__)
+
+
 def test_another_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'deplot'"):
         _ = cloudserve.deplot

@@ -14,8 +14,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = "models:\n  half:\n    path: {path}\ntargets:\n  here:\n    provider: memory\n"
 CANARY = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
-OWN = {"args", "deployment"}
-"""Fields whose content another section or an adapter defines."""
+OWN = {"args", "deployment", "figures", "gates"}
+"""Fields whose content another section, a gate or an adapter defines."""
 
 
 def shape(value):

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.consent import yes_option
-from cloudserve.cli.options import Subject, allow_breaking_option, print_progress, project_options
+from cloudserve.cli.gate_flags import GateFlags, gate_options
+from cloudserve.cli.options import Subject, print_progress, project_options
 from cloudserve.cli.render.progress import transfer_view
 from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path))
-@allow_breaking_option
+@gate_options
 @yes_option
 @project_options
 @output_option
@@ -23,7 +24,7 @@ def command(
     file: Path,
     project_file: Path,
     settings: tuple[str, ...],
-    allow_breaking: bool,
+    gates: GateFlags,
     yes: bool,
     output: str,
 ) -> None:
@@ -39,5 +40,6 @@ def command(
     plan = read_plan(file)
     subject = Subject(plan.model, plan.target, project_file, settings)
     with transfer_view(print_progress) as reporter:
-        outcome = subject.releases(reporter, yes=yes, allow_breaking=allow_breaking).apply(plan)
+        releases = subject.releases(reporter, yes=yes, gates=gates)
+        outcome = gates.carry_out(lambda: releases.apply(plan))
     print_report(outcome_report(outcome), output)

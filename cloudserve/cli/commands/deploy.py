@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.consent import yes_option
+from cloudserve.cli.gate_flags import GateFlags, gate_options
 from cloudserve.cli.options import (
     Subject,
     VersionNumber,
-    allow_breaking_option,
     dry_run_option,
     print_progress,
     project_options,
@@ -21,7 +21,7 @@ from cloudserve.cli.render.report import output_option, print_report
 @click.command("deploy")
 @target_options
 @click.option("--version", type=VersionNumber(), help="The version directory to deploy.")
-@allow_breaking_option
+@gate_options
 @dry_run_option
 @yes_option
 @project_options
@@ -30,7 +30,7 @@ def command(
     *,
     subject: Subject,
     version: int | None,
-    allow_breaking: bool,
+    gates: GateFlags,
     dry_run: bool,
     yes: bool,
     output: str,
@@ -52,5 +52,6 @@ def command(
         print_report(plan_report(plan), output)
         return
     with transfer_view(print_progress) as reporter:
-        outcome = subject.releases(reporter, yes=yes, allow_breaking=allow_breaking).deploy(version)
+        releases = subject.releases(reporter, yes=yes, gates=gates)
+        outcome = gates.carry_out(lambda: releases.deploy(version))
     print_report(outcome_report(outcome), output)

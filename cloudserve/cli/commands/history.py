@@ -67,10 +67,18 @@ def _verb(release: Release) -> str:
     return f"{release.operation}{share}"
 
 
+def _done(release: Release) -> str:
+    overridden = [v.gate for v in release.verdicts if v.ruling == "overridden"]
+    return f"done, {' and '.join(overridden)} overridden" if overridden else "done"
+
+
 def _outcome(release: Release) -> str:
     match release.outcome:
         case "finished":
-            return f"done, found by {release.ended_by}" if release.ended_by else "done"
+            found = f", found by {release.ended_by}" if release.ended_by else ""
+            return f"{_done(release)}{found}"
+        case "refused":
+            return f"refused by {release.verdicts[-1].gate}: {release.verdicts[-1].sentence}"
         case "superseded":
             return f"cut off, then {release.superseded_by} by {release.ended_by}"
         case "stopped":

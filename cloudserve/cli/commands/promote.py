@@ -8,10 +8,10 @@ import click
 
 from cloudserve.cli.canary import CanaryOptions, canary_options
 from cloudserve.cli.consent import yes_option
+from cloudserve.cli.gate_flags import GateFlags, gate_options
 from cloudserve.cli.options import (
     Number,
     Subject,
-    allow_breaking_option,
     dry_run_option,
     print_progress,
     project_options,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     help="The percentage of the traffic; the other versions keep the rest.",
 )
 @canary_options
-@allow_breaking_option
+@gate_options
 @dry_run_option
 @yes_option
 @project_options
@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     version: str | None,
     percent: int,
     canary: CanaryOptions | None,
-    allow_breaking: bool,
+    gates: GateFlags,
     dry_run: bool,
     yes: bool,
     output: str,
@@ -67,23 +67,28 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     if canary and percent != ALL:
         raise click.UsageError("`--percent` is one step, and `--canary` has `--steps`")
-    verbs = subject.releases(yes=yes, allow_breaking=allow_breaking)
+    verbs = subject.releases(yes=yes, gates=gates)
     if canary:
         percent = canary.rules.steps[0]
     if dry_run:
         print_report(plan_report(verbs.plan_promote(version, percent=percent)), output)
         return
     if canary:
-        print_report(_by_canary(verbs, version, canary), output)
+        print_report(_by_canary(verbs, version, canary, gates), output)
         return
-    print_report(outcome_report(verbs.promote(version, percent=percent)), output)
+    outcome = gates.carry_out(lambda: verbs.promote(version, percent=percent))
+    print_report(outcome_report(outcome), output)
 
 
-def _by_canary(verbs: Releases, version: str | None, options: CanaryOptions) -> Report:
+def _by_canary(
+    verbs: Releases, version: str | None, options: CanaryOptions, gates: GateFlags
+) -> Report:
     from cloudserve.cli.render.canary import canary_report
     from cloudserve.release.canary.run import promote_by_canary
 
-    outcome = promote_by_canary(
-        verbs, options.requests, version, rules=options.rules, reporter=Reporter(print_progress)
-    )
+    with gates.reporting():
+        outcome = promote_by_canary(
+            verbs, options.requests, version, rules=options.rules, reporter=Reporter(print_progress)
+        )
+    gates.report_on(outcome.outcome)
     return canary_report(outcome)

@@ -29,6 +29,7 @@ def outcome_report(outcome: Outcome) -> Report:
         "kept": plan.kept,
         "changed": outcome.changed,
         "steps": [action.sentence for action in plan.actions],
+        "gates": outcome.verdicts,
         "deployment": _document(deployment),
     }
     return Report(document, (_table(deployment, _sentence(outcome)),))

@@ -7,8 +7,11 @@ from typing import Any
 from cloudserve.cli.render.report import Report, Table, counted
 from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.traffic import ALL
+from cloudserve.release.verdict import Verdict
 
 COLUMNS = ("STEP", "WHAT IT DOES")
+GATE_COLUMNS = ("GATE", "WHAT IT CHECKS FIRST", "VERDICT")
+LATER = "checked when the plan is carried out"
 
 
 def plan_report(plan: Plan) -> Report:
@@ -19,7 +22,22 @@ def plan_report(plan: Plan) -> Report:
     title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
     if plan.kept and plan.actions:
         title += f"; the files and the ledger stay in {plan.kept}"
-    return Report(_document(plan), (Table(COLUMNS, rows, title),))
+    tables = [Table(COLUMNS, rows, title)]
+    if plan.gates:
+        tables.append(Table(GATE_COLUMNS, _gates(plan)))
+    return Report(_document(plan), tuple(tables))
+
+
+def _gates(plan: Plan) -> list[tuple[str, ...]]:
+    known = {verdict.gate: verdict for verdict in plan.verdicts}
+    return [
+        (step.gate, step.sentence, _ruling(known[step.gate]) if step.gate in known else LATER)
+        for step in plan.gates
+    ]
+
+
+def _ruling(verdict: Verdict) -> str:
+    return str(verdict).partition(": ")[2]
 
 
 def _subject(plan: Plan) -> str:
@@ -57,6 +75,8 @@ def _document(plan: Plan) -> dict[str, Any]:
         "destination": str(plan.destination),
         "warnings": plan.warnings,
         "breaking": plan.breaking,
+        "gates": [{"gate": s.gate, "sentence": s.sentence, "args": s.args} for s in plan.gates],
+        "verdicts": plan.verdicts,
         "steps": [
             {"id": a.id, "kind": a.kind, "sentence": a.sentence, "args": a.args, "undo": a.undo}
             for a in plan.actions

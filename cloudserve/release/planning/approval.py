@@ -11,6 +11,7 @@ from cloudserve.release.nouns import CREATE_BUCKET, Action, Plan
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.state.ledger import Event, Release
 
+OTHER_GATES = "other gates are to be checked now, as after a change of `gates` or a golden file"
 Essence = tuple[str, str, dict[str, Any]]
 """The part of an action that two plans are compared by."""
 
@@ -26,9 +27,7 @@ def check_approved(approved: Plan, present: Plan, newest: Iterable[Release]) -> 
         return
     last = next(iter(newest), None)
     if last is not None and last.plan == plan_id(approved):
-        known = [_essence(action) for action in approved.actions]
-        is_stopped = last.outcome is not Event.FINISHED
-        if is_stopped and all(_essence(action) in known for action in present.actions):
+        if last.outcome is not Event.FINISHED and _is_rest(approved, present):
             return
         raise outdated(
             approved, f"it was applied by {last.who} at {last.started:%Y-%m-%d %H:%M} UTC"
@@ -57,7 +56,24 @@ def check_destination(approved: Plan, here: Destination) -> None:
 
 
 def _is_same(approved: Plan, present: Plan) -> bool:
-    return approved.state == present.state and _steps(approved) == _steps(present)
+    return (
+        approved.state == present.state
+        and _checks(approved) == _checks(present)
+        and _steps(approved) == _steps(present)
+    )
+
+
+def _is_rest(approved: Plan, present: Plan) -> bool:
+    """Return whether each gate and action of the present plan was approved."""
+    steps = [_essence(action) for action in approved.actions]
+    checks = _checks(approved)
+    return all(_essence(action) in steps for action in present.actions) and all(
+        check in checks for check in _checks(present)
+    )
+
+
+def _checks(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    return [(step.gate, dict(step.args)) for step in plan.gates]
 
 
 def _steps(plan: Plan) -> list[Essence]:
@@ -76,4 +92,6 @@ def _difference(approved: Plan, present: Plan) -> str:
         return f"{approved.previous or 'nothing'} was live, {present.previous or 'nothing'} is"
     if approved.state != present.state:
         return "what the platform has was changed since it was made"
+    if _checks(approved) != _checks(present):
+        return OTHER_GATES
     return "other steps are needed now, as after a change of the target's fields"

@@ -21,8 +21,8 @@ from cloudserve.hints import printable
 from cloudserve.release.nouns import Plan
 from cloudserve.release.state.ledger import actor
 
-SCHEMA = 3
-"""Since 3 an action's `args` are a JSON object; before, lists and objects were JSON text."""
+SCHEMA = 4
+"""Since 4 a plan has gates; since 3 an action's `args` are a JSON object."""
 TOOL = f"cloudserve {__version__}"
 PLAN_AGAIN = "make it again with `cloudserve plan … --out FILE`"
 

@@ -23,7 +23,7 @@ from cloudserve.release.nouns import (
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Release
+from cloudserve.release.state.ledger import Event, Release
 from cloudserve.release.state.uploaded import is_uploaded
 from cloudserve.release.traffic import ALL
 
@@ -151,7 +151,7 @@ def previously_live(deployment: Deployment, newest: Iterable[Release]) -> Deploy
     traffic, the last promoted one counts as live.
     Raises UserError when the ledger knows of none.
     """
-    releases, again = tee(newest)
+    releases, again = tee(r for r in newest if r.outcome is not Event.REFUSED)
     taken_over = _taken_over(deployment, releases)
     for release in again:
         if (

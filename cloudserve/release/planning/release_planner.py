@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination
+from cloudserve.release.gates.gates import Gates
 from cloudserve.release.local import LocalModel
 from cloudserve.release.nouns import UPLOAD, Deployed, Operation, Plan, Reading, Revision
 from cloudserve.release.planning import planner
 from cloudserve.release.planning.approval import outdated
-from cloudserve.release.planning.compatibility import Compatibility
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import Layout
@@ -30,13 +30,13 @@ class ReleasePlanner:
     provider: Provider
     layout: Layout
     local: LocalModel
-    compatibility: Compatibility
+    gates: Gates
     destination: Callable[[], Destination]
 
     def deploy(self, reading: Reading, revision: Revision, source: Path | None) -> Plan:
         """Plan to deploy a revision, from the directory `source` unless it is uploaded."""
         plan = planner.plan_deploy(self.provider, self.layout, reading, revision, source)
-        return self.compatibility.check(self._addressed(plan), source)
+        return self.gates.add(self._addressed(plan))
 
     def promote(self, reading: Reading, version: str | None, percent: int) -> Plan:
         """Plan to give a version, by default the newest, a share of the traffic."""
@@ -98,7 +98,7 @@ class ReleasePlanner:
         self, reading: Reading, operation: Operation, chosen: Deployed, percent: int = ALL
     ) -> Plan:
         plan = planner.plan_traffic(self.provider, self.layout, reading, operation, chosen, percent)
-        return self.compatibility.check(self._addressed(plan))
+        return self.gates.add(self._addressed(plan))
 
     def _removal(self, reading: Reading, ids: tuple[str, ...] | None) -> Plan:
         return self._addressed(plan_undeploy(self.provider, self.layout, reading, ids))

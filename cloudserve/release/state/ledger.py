@@ -26,6 +26,7 @@ from cloudserve.hints import printable
 from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.traffic import ALL
+from cloudserve.release.verdict import Verdict
 from cloudserve.storage.contract import BlobStore, Expect
 
 ATTEMPTS = 20
@@ -41,14 +42,18 @@ class Event(StrEnum):
     """What an entry tells."""
 
     STARTED = "started"
+    GATE = "gate"
+    """A gate was checked; a refusal ends the release."""
     STEP = "step"
     FINISHED = "finished"
     STOPPED = "stopped"
+    REFUSED = "refused"
+    """No entry has it: a release whose last entry is a gate's refusal."""
     SUPERSEDED = "superseded"
     """No entry has it: a release without an end that a later one replaced."""
 
 
-NO_END = (Event.STARTED, Event.STEP)
+NO_END = (Event.STARTED, Event.GATE, Event.STEP)
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,8 +86,16 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The id of a release without an end that this one, which starts, takes the place of."""
     run: str = ""
     """The id of the run that wrote another release's end."""
+    verdict: Verdict | None = None
+    """The verdict of the gate that was checked."""
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
+
+    @property
+    def outcome(self) -> Event:
+        """Return what a release is that ends with this entry."""
+        is_refused = self.verdict is not None and self.verdict.is_refused
+        return Event.REFUSED if is_refused else self.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,8 @@ class Release:
     """The release that began in its place, such as `promote v3-0f3c5a9b7d21`."""
     run: str = ""
     """The id of the run that recorded its end, where that was a later one."""
+    verdicts: tuple[Verdict, ...] = ()
+    """The verdicts of the gates that were checked, in their order."""
 
     @property
     def has_end(self) -> bool:
@@ -170,13 +185,13 @@ class Ledger:
             yield _fold(group[::-1], later.get(group[0].release))
 
     def unfinished(self) -> Release | None:
-        """Return the release of the last entry if that does not say that it is finished.
+        """Return the release of the last entry if it is neither finished nor refused.
 
         Releases are one at a time, and each that starts supersedes one without an end, so only the
         last can be without one.
         """
         last = next(self._read(sorted(self._numbers())[-1:]), None)
-        if last is None or last.event is Event.FINISHED:
+        if last is None or last.outcome in {Event.FINISHED, Event.REFUSED}:
             return None
         with closing(self.newest()) as newest:
             return next((release for release in newest if release.id == last.release), None)
@@ -258,7 +273,13 @@ class Recorder:
         self._supersedes = supersedes
 
     def record(
-        self, event: Event, *, action: str = "", sentence: str = "", error: str = ""
+        self,
+        event: Event,
+        *,
+        action: str = "",
+        sentence: str = "",
+        error: str = "",
+        verdict: Verdict | None = None,
     ) -> None:
         """Append one event of this release."""
         plan = self._plan
@@ -282,6 +303,7 @@ class Recorder:
                 removes=plan.removes,
                 everything=plan.everything,
                 supersedes=self._supersedes if event is Event.STARTED else "",
+                verdict=verdict,
             )
         )
 
@@ -301,7 +323,7 @@ def actor(environ: Mapping[str, str]) -> str:
 def _fold(entries: list[Entry], later: Entry | None) -> Release:
     """Return the release that entries tell of; `later` began in its place if it has no end."""
     first, last = entries[0], entries[-1]
-    if later is not None and last.event not in NO_END:
+    if later is not None and last.outcome not in NO_END:
         later = None  # it was suspended, and recorded its end after all
     return Release(
         id=first.release,
@@ -313,7 +335,7 @@ def _fold(entries: list[Entry], later: Entry | None) -> Release:
         previous=first.previous,
         started=first.time,
         who=first.who,
-        outcome=Event.SUPERSEDED if later else last.event,
+        outcome=Event.SUPERSEDED if later else last.outcome,
         error=last.error,
         steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
         percent=first.percent,
@@ -323,4 +345,5 @@ def _fold(entries: list[Entry], later: Entry | None) -> Release:
         ended_by=later.who if later else last.who if last.run else "",
         superseded_by=f"{later.operation} {later.revision}".rstrip() if later else "",
         run=last.run,
+        verdicts=tuple(entry.verdict for entry in entries if entry.verdict is not None),
     )

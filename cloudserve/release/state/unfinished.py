@@ -94,7 +94,9 @@ def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Re
     `newest` are the releases, the newest first. `left_lock` are the ids of the runs named by a lock
     whose holder is dead: their callers have not learnt of their success.
     """
-    last = next((r for r in newest if r.operation in MOVES or r.everything), None)
+    moves = (r for r in newest if r.operation in MOVES or r.everything)
+    # A gate's refusal ends a release before its first change, and there is nothing to take back.
+    last = next((r for r in moves if r.outcome is not Event.REFUSED), None)
     if last is None or last.everything or not _is_unfinished(last, left_lock):
         return None
     return last if _target(last) else None

@@ -89,8 +89,8 @@ def test_a_command_in_a_folder_of_the_repository_finds_the_project(project, caps
         ),
         ("deploy", "missing argument 'MODEL'.", "cloudserve deploy"),
         (
-            "deploy m -t t --vresion 1",
-            "no such option '--vresion'. Did you mean '--version'?",
+            "deploy m -t t --dry-rn",
+            "no such option '--dry-rn'. Did you mean '--dry-run'?",
             "cloudserve deploy",
         ),
         (

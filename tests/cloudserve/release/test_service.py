@@ -326,6 +326,7 @@ def test_an_upload_that_was_interrupted_does_not_go_on(releases, platform):
 def test_progress_is_told_step_by_step(releases):
     lines = []
     releases(lines).deploy(123)
+    assert lines.pop(0).startswith("gate load: passed, ")
     assert lines[0].startswith("upload ")
     assert lines[-1].startswith("create v123-")
 

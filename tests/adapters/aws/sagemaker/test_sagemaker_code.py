@@ -11,7 +11,7 @@ from cloudserve.adapters.aws.sagemaker.model_files.inference_script import check
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudserve.errors import ModelError, RemoteError
+from cloudserve.errors import GateRefusedError, ModelError, RemoteError
 from cloudserve.project import load_project
 from cloudserve.release.nouns import Artifact
 from cloudserve.release.service import Releases
@@ -221,11 +221,11 @@ targets:
     role_arn: "arn:aws:iam::000000000000:role/serving", image: "{COPY.format(region)}"}}
 """)
     releases = Releases(load_project(file), "half", "aws", environ=clouds)
-    with pytest.raises(ModelError) as error:
+    with pytest.raises(GateRefusedError) as error:
         releases.deploy()
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert error.value.message == (
-        f"code/inference.py is not Python {version}: '(' was never closed"
+        f"gate load: code/inference.py is not Python {version}: '(' was never closed"
     )
     assert error.value.where == f"{tmp_path / 'half' / '1' / 'code' / 'inference.py'}:3"
     assert bucket not in {b["Name"] for b in client("s3").list_buckets()["Buckets"]}

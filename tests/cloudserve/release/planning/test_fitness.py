@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudserve.errors import ModelError
+from cloudserve.errors import GateRefusedError, ModelError
 from cloudserve.release.planning.fitness import check_prebuilt
 from cloudserve.savedmodel import proto
 
@@ -27,10 +27,9 @@ def test_a_model_without_a_signature_is_refused_before_anything_is_sent(
     assert platform.blobs.objects == {}
 
 
-@pytest.mark.parametrize("verb", ["deploy", "plan_deploy"])
-def test_the_platform_is_asked_about_variables_that_are_not_restored(
-    verb, releases, platform, tmp_path, monkeypatch
-):
+@pytest.fixture
+def unrestored(platform, tmp_path, monkeypatch):
+    """Give a model with a variable that TensorFlow Serving does not restore."""
     reading = {"name": "y", "op": "ReadVariableOp", "input": ["v"]}
     write_model(tmp_path / "1", nodes=[{"name": "v", "op": "VarHandleOp"}, reading], s="y:0")
 
@@ -39,6 +38,24 @@ def test_the_platform_is_asked_about_variables_that_are_not_restored(
         check_prebuilt(artifact, "the image", "2.15")
 
     monkeypatch.setattr(platform, "check", check)
-    with pytest.raises(ModelError, match="Could not find variable v"):
-        getattr(releases(path=tmp_path), verb)()
+    return tmp_path
+
+
+def test_a_model_that_the_server_cannot_answer_with_makes_no_bucket(releases, platform, unrestored):
+    platform.blobs.is_made = False
+    with pytest.raises(
+        GateRefusedError, match=r"^gate load: .*`Could not find variable v`$"
+    ) as caught:
+        releases(path=unrestored).deploy()
+    assert "export it again" in caught.value.hint
+    assert "--override load" in caught.value.hint
+    assert not platform.blobs.is_made
     assert platform.blobs.objects == {}
+
+
+def test_a_plan_shows_what_the_server_would_refuse(releases, unrestored):
+    plan = releases(path=unrestored).plan_deploy()
+    assert [step.gate for step in plan.gates] == ["load"]
+    (verdict,) = plan.verdicts
+    assert verdict.is_refused
+    assert verdict.figures["unrestored"] == ["v"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudserve.errors import CheckFailedError, RemoteError
+from cloudserve.errors import GateRefusedError, RemoteError
 from cloudserve.release.planning.plan_file import read_plan, write_plan
 
 
@@ -18,17 +18,25 @@ def versions(tmp_path, shared_models):
     return base
 
 
-def test_a_deploy_is_refused_before_anything_is_written(releases, platform, versions):
+def test_a_deploy_is_refused_before_anything_but_the_refusal_is_written(
+    releases, platform, versions
+):
     releases(path=versions).deploy(1)
     before = dict(platform.blobs.objects)
-    with pytest.raises(CheckFailedError) as caught:
+    with pytest.raises(GateRefusedError) as caught:
         releases(path=versions).deploy(2)
     first = caught.value.message
-    assert first.startswith("v2-")
-    assert " does not answer all requests that v1-" in first
+    assert first.startswith("gate contract: v2-")
+    assert " does not answer any request that v1-" in first
     assert caught.value.where == "half on here"
-    assert "--allow-breaking" in caught.value.hint
-    assert platform.blobs.objects == before
+    assert "`--override contract --reason TEXT`" in caught.value.hint
+    assert caught.value.__notes__ == [
+        "Nothing was changed: gates are checked before the first step."
+    ]
+    written = {k: v for k, v in platform.blobs.objects.items() if k not in before}
+    assert all("/ledger/" in key for key in written)
+    assert len(written) == 2
+    assert platform.performed == ["create"]
 
 
 def test_a_compatible_version_is_deployed_and_promoted(releases, platform, versions):
@@ -39,15 +47,14 @@ def test_a_compatible_version_is_deployed_and_promoted(releases, platform, versi
 
 def test_a_promotion_reads_both_signatures_from_the_bucket(releases, platform, versions):
     releases(path=versions).deploy(1)
-    verbs = releases(path=versions)
-    verbs._allow_breaking = True
+    verbs = releases(path=versions, allow_breaking=True)
     assert verbs.deploy(2).plan.breaking
     for number in ("1", "2"):
         (versions / number).unlink()
     plan = releases(path=versions).plan_promote("2")
     assert any(line.startswith("signature ") for line in plan.breaking)
     live = dict(platform.traffic)
-    with pytest.raises(CheckFailedError):
+    with pytest.raises(GateRefusedError):
         releases(path=versions).promote("2", percent=10)
     assert platform.traffic == live
     verbs.promote("2")
@@ -57,8 +64,7 @@ def test_a_promotion_reads_both_signatures_from_the_bucket(releases, platform, v
 @pytest.fixture
 def breaking(releases, platform, versions):
     """Give verbs and their lines; version 2 is live, which breaks clients of version 1."""
-    verbs = releases(path=versions)
-    verbs._allow_breaking = True
+    verbs = releases(path=versions, allow_breaking=True)
     verbs.deploy(1)
     verbs.deploy(2)
     verbs.promote("2")
@@ -102,10 +108,9 @@ def test_a_plan_that_breaks_is_applied_only_when_it_is_allowed(
     releases(path=versions).deploy(1)
     file = tmp_path / "plan.json"
     write_plan(releases(path=versions).plan_deploy(2), file, "ada")
-    with pytest.raises(CheckFailedError):
+    with pytest.raises(GateRefusedError):
         releases(path=versions).apply(read_plan(file))
-    verbs = releases(path=versions)
-    verbs._allow_breaking = True
+    verbs = releases(path=versions, allow_breaking=True)
     assert verbs.apply(read_plan(file)).changed
 
 

@@ -1,0 +1,107 @@
+"""The options of gates: overrides, and the report of their verdicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloudserve.errors import GateRefusedError
+
+if TYPE_CHECKING:
+    from cloudserve.release.nouns import Plan
+    from cloudserve.release.service import Outcome
+    from cloudserve.release.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class GateFlags:
+    """What the command line says of gates."""
+
+    allow_breaking: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """The reason for each overridden gate."""
+    report: Path | None = None
+
+    def carry_out(self, run: Callable[[], Outcome]) -> Outcome:
+        """Run a verb, and write the report of its gates, also if one of them refuses."""
+        with self.reporting():
+            outcome = run()
+        self.report_on(outcome)
+        return outcome
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Write the report if a gate refuses in the block."""
+        try:
+            yield
+        except GateRefusedError as error:
+            self._write(error.plan, error.verdicts)
+            raise
+
+    def report_on(self, outcome: Outcome) -> None:
+        """Write the report of a release that was carried out."""
+        self._write(outcome.plan, outcome.verdicts)
+
+    def _write(self, plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
+        from cloudserve.release.gates.report import report_now
+        from cloudserve.release.state.ledger import actor
+
+        if self.report is not None:
+            report_now(plan, verdicts, actor(os.environ)).write(self.report)
+
+
+NO_FLAGS = GateFlags()
+
+
+def gate_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of gates, and pass them to the command as one `gates`."""
+
+    @wraps(command)
+    def with_gates(
+        *,
+        allow_breaking: bool,
+        override: tuple[str, ...],
+        reason: str | None,
+        report: Path | None,
+        **rest: Any,
+    ) -> None:
+        if override and not (reason and reason.strip()):
+            raise click.UsageError("--override needs --reason TEXT, which is recorded")
+        if reason and not override:
+            raise click.UsageError("--reason is the reason of an --override")
+        overrides = dict.fromkeys(override, reason or "")
+        command(gates=GateFlags(allow_breaking, overrides, report), **rest)
+
+    for option in reversed(_OPTIONS):
+        with_gates = option(with_gates)
+    return with_gates
+
+
+_OPTIONS = (
+    click.option(
+        "--override",
+        metavar="GATE",
+        multiple=True,
+        help="Release even if this gate refuses; needs --reason, can be repeated.",
+    ),
+    click.option("--reason", metavar="TEXT", help="The reason of an override, for the history."),
+    click.option(
+        "--allow-breaking",
+        is_flag=True,
+        help="Override the gate `contract`: release a version even if its signatures cannot answer "
+        "all requests of the live one.",
+    ),
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write the gates' verdicts to a file: Markdown, or JSON if it ends in .json.",
+    ),
+)

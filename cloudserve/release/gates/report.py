@@ -1,0 +1,122 @@
+"""The report of a release's gates, for people who approve it: Markdown, or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cloudserve.errors import UserError
+from cloudserve.files import replace_atomically
+from cloudserve.release.nouns import Plan
+from cloudserve.release.traffic import ALL
+from cloudserve.release.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """The verdicts on one release."""
+
+    plan: Plan
+    verdicts: tuple[Verdict, ...]
+    who: str
+    time: datetime
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether a gate stopped the release."""
+        return any(verdict.is_refused for verdict in self.verdicts)
+
+    def markdown(self) -> str:
+        """Return the report as Markdown: a table of the gates, then the figures of each."""
+        plan = self.plan
+        share = f" with {plan.percent} % of the traffic" if plan.percent < ALL else ""
+        result = "refused; no traffic was moved" if self.is_refused else "all gates let it pass"
+        lines = [
+            f"# {plan.operation} {plan.model} {plan.revision.id} on {plan.target}{share}",
+            "",
+            f"**{result}**",
+            "",
+            f"* digest: `{plan.revision.digest}`",
+            f"* live before: {plan.previous or 'nothing'}",
+            f"* destination: {plan.destination or 'unknown'}",
+            f"* by {_escaped(self.who)}, {self.time:%Y-%m-%d %H:%M:%S} UTC",
+            "",
+            "| gate | ruling | finding |",
+            "|---|---|---|",
+            *(f"| {v.gate} | {v.ruling} | {_escaped(v.sentence)} |" for v in self.verdicts),
+            "",
+        ]
+        for verdict in self.verdicts:
+            lines += _section(verdict)
+        return "\n".join(lines)
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as a JSON document."""
+        plan = self.plan
+        return {
+            "operation": plan.operation,
+            "model": plan.model,
+            "target": plan.target,
+            "revision": plan.revision.id,
+            "digest": plan.revision.digest,
+            "live": plan.previous,
+            "percent": plan.percent,
+            "refused": self.is_refused,
+            "who": self.who,
+            "time": self.time,
+            "gates": self.verdicts,
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the report atomically: JSON if the name ends in `.json`, else Markdown.
+
+        Raises UserError if it cannot be written.
+        """
+        if path.suffix == ".json":
+            data = msgspec.json.format(msgspec.json.encode(self.document()), indent=2) + b"\n"
+        else:
+            data = self.markdown().encode()
+        try:
+            replace_atomically(path, data)
+        except OSError as error:
+            raise UserError(
+                f"the report cannot be written: {error.strerror}",
+                where=str(path),
+                hint="the release itself is recorded: see `cloudserve history`",
+            ) from error
+
+
+def report_now(plan: Plan, verdicts: tuple[Verdict, ...], who: str) -> GateReport:
+    """Return the report of a release that was just carried out or refused."""
+    return GateReport(plan, verdicts, who, datetime.now(UTC))
+
+
+def _section(verdict: Verdict) -> list[str]:
+    lines = [f"## {verdict.gate}: {verdict.ruling}", ""]
+    if verdict.reason:
+        lines += [f"Overridden: {_escaped(verdict.reason)}", ""]
+    lines += [f"* {_escaped(finding)}" for finding in verdict.findings]
+    lines += [""] if verdict.findings else []
+    if verdict.figures:
+        lines += ["| figure | value |", "|---|---|"]
+        lines += [f"| {name} | {_figure(value)} |" for name, value in verdict.figures.items()]
+        lines.append("")
+    return lines
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, Mapping | list | tuple):
+        return _escaped(msgspec.json.encode(value).decode())
+    return _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    """Return text that stays in one cell of a table and is no markup of its own."""
+    for character in "\\`*_[]<>|":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

@@ -1,0 +1,75 @@
+"""The uploaded revisions as models, read from their files in the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudserve.errors import ModelError
+from cloudserve.release.nouns import Artifact, Revision
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.uploaded import read_named
+from cloudserve.savedmodel import Interface, parse_interface
+from cloudserve.savedmodel.checkpoint.variables import INDEX
+from cloudserve.savedmodel.checks.restoring import unrestored_variables
+from cloudserve.savedmodel.classes.reader import ReadAsset
+from cloudserve.savedmodel.graph import read_graph
+from cloudserve.savedmodel.interface import ASSETS
+from cloudserve.savedmodel.reader import parse_meta_graph
+from cloudserve.storage.contract import BlobStore
+
+FILES = ("saved_model.pb", "saved_model.pbtxt")
+"""The forms of the model file that are read, in TensorFlow's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedModels:
+    """The revisions of one model in one bucket."""
+
+    blobs: BlobStore
+    layout: Layout
+    tags: tuple[str, ...]
+
+    def interface(self, revision: Revision) -> Interface:
+        """Read the interface of a revision: its model file, and the assets with class names.
+
+        Raises ModelError if the files are missing or unreadable.
+        """
+        data, name, where = self._model_file(revision)
+        return parse_interface(data, name, self.tags, where, self._assets(revision))
+
+    def artifact(self, revision: Revision) -> Artifact:
+        """Return a revision as a platform's limits see it; raises ModelError likewise."""
+        data, name, where = self._model_file(revision)
+        graph = parse_meta_graph(data, name, self.tags, where)
+        manifest = read_named(self.blobs, self.layout, revision.id)
+        files = manifest.files if manifest else ()
+        has_variables = any(file.path == INDEX for file in files)
+        return Artifact(
+            graph.meta_info_def.tensorflow_version,
+            sum(file.size for file in files),
+            len(files),
+            ops=tuple(sorted(read_graph(graph.graph_def).loaded_ops())),
+            unrestored=unrestored_variables(graph, has_variables=has_variables),
+        )
+
+    def _model_file(self, revision: Revision) -> tuple[bytes, str, str]:
+        folder = self.layout.location(revision).saved_model
+        where = f"{self.blobs.url}/{folder}"
+        for name in FILES:
+            found = self.blobs.read(folder + name)
+            if found is not None:
+                return found[0], name, where
+        raise ModelError(
+            f"the files of {revision.id} are not in {self.blobs.url}",
+            where=where,
+            hint="deploy the version again",
+        )
+
+    def _assets(self, revision: Revision) -> ReadAsset:
+        folder = self.layout.location(revision).saved_model
+
+        def read(name: str) -> bytes | None:
+            found = self.blobs.read(f"{folder}{ASSETS}/{name}")
+            return found[0] if found else None
+
+        return read

@@ -1,0 +1,80 @@
+"""The gates of a target in cloudserve.yaml."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+import cloudserve
+from cloudserve.errors import ProjectError
+from cloudserve.gate_settings import GateSettings
+from cloudserve.project import load_project
+
+TEXT = "models:\n  m:\n    path: m\ntargets:\n  aws:\n    provider: sagemaker\n    gates:{}\n"
+SCHEMA = json.loads(Path(cloudserve.__file__).with_name("project.schema.json").read_text())
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return the gates of a target, and check that the schema agrees with the loader."""
+
+    def read_gates(text):
+        file = tmp_path / "cloudserve.yaml"
+        file.write_text(TEXT.format(text))
+        is_valid = jsonschema.Draft202012Validator(SCHEMA).is_valid(
+            yaml.safe_load(file.read_text())
+        )
+        try:
+            target = load_project(file, environ={}).target("aws")
+        except ProjectError:
+            assert not is_valid
+            raise
+        assert is_valid
+        assert "gates" not in target.fields
+        return target.gates
+
+    return read_gates
+
+
+def test_without_gates_the_contract_and_the_load_are_checked(read):
+    assert read("") == GateSettings(contract=True, load=True)
+
+
+def test_each_gate_can_be_turned_off(read):
+    assert read(" {contract: false}") == GateSettings(contract=False)
+    assert read("\n      load: false") == GateSettings(load=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "where", "hint"),
+    [
+        (
+            " yes please",
+            "`gates` must be a mapping, not `yes please`",
+            "7: targets.aws.gates",
+            "contract",
+        ),
+        (
+            "\n      contrat: true",
+            "unknown key `contrat`",
+            "8: targets.aws.gates.contrat",
+            "did you mean `contract`?",
+        ),
+        (
+            "\n      load: maybe",
+            "`load` must be true or false, not `maybe`",
+            "8: targets.aws.gates.load",
+            "load: false turns the gate off",
+        ),
+    ],
+)
+def test_a_wrong_gate_is_named_with_its_line(read, tmp_path, text, message, where, hint):
+    with pytest.raises(ProjectError) as caught:
+        read(text)
+    assert caught.value.message == message
+    assert caught.value.where == f"{tmp_path / 'cloudserve.yaml'}:{where}"
+    assert hint in caught.value.hint
