@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from inspect import iscoroutinefunction
 from time import perf_counter
 from urllib.parse import unquote
 
@@ -136,24 +137,39 @@ class CountedGrpc:
 
 
 def _count(metrics: ServingMetrics, api: str, handle: Handler) -> Handler:
-    async def counted(call: Call, request: Message) -> Message:
+    def count(request: Message, code: Code, began: float) -> None:
+        metrics.answered(request.model_spec.name, api, "GRPC", code, perf_counter() - began)
+
+    async def follow(call: Call, request: Message) -> Message:
         began = perf_counter()
-        code = Code.INTERNAL
         try:
             response = await handle(call, request)
-            code = Code.OK
-        except StatusError as error:
-            code = error.code
+        except BaseException as error:
+            count(request, _grpc_code(call, error, began), began)
             raise
-        except asyncio.CancelledError:
-            code = _why_cancelled(call, perf_counter() - began)
-            raise
-        finally:
-            model = request.model_spec.name
-            metrics.answered(model, api, "GRPC", code, perf_counter() - began)
+        count(request, Code.OK, began)
         return response
 
-    return counted
+    def listen(call: Call, request: Message) -> Awaitable[Message]:
+        began = perf_counter()
+        try:
+            answer = handle(call, request)
+        except Exception as error:
+            count(request, _grpc_code(call, error, began), began)
+            raise
+        assert isinstance(answer, Deferred)
+        answer.then(lambda outcome: count(request, _grpc_code(call, outcome, began), began))
+        return answer
+
+    return follow if iscoroutinefunction(handle) else listen
+
+
+def _grpc_code(call: Call, outcome: Outcome[Message], began: float) -> Code:
+    if not isinstance(outcome, BaseException):
+        return Code.OK
+    if isinstance(outcome, asyncio.CancelledError):
+        return _why_cancelled(call, perf_counter() - began)
+    return outcome.code if isinstance(outcome, StatusError) else Code.INTERNAL
 
 
 def _why_cancelled(call: Call, seconds: float) -> Code:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from cloudserve.local_server.deferred import Deferred
 from cloudserve.local_server.inference.observation import Observation
 from cloudserve.local_server.inference.types import Method as Asked
 from cloudserve.local_server.inference.types import ModelSpec
@@ -147,13 +148,17 @@ def test_failures_count_by_their_code_and_have_no_latency(metrics, answer, statu
     assert lines(metrics, ":tensorflow:serving:request_latency") == []
 
 
+@pytest.mark.parametrize("kind", ["coroutine", "deferred"])
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError(), "INTERNAL"), (asyncio.CancelledError(), "CANCELLED")]
 )
-def test_a_request_that_breaks_off_counts_too(metrics, error, status):
-    app = MetricsApp(metrics, StubApp(error, later=True))
+def test_a_request_that_breaks_off_counts_too(metrics, error, status, kind):
+    behind = StubApp(error, later=True)
+    if kind == "deferred":
+        behind = StubApp(Deferred())
+        behind.answer.settle(error)
     with pytest.raises(type(error)):
-        ask(app, "/v1/models/m:predict")
+        ask(MetricsApp(metrics, behind), "/v1/models/m:predict")
     assert f'status="{status}"' in lines(metrics, ":tensorflow:serving:request_count")[0]
 
 
@@ -173,6 +178,30 @@ class Grpc:
     def services(self):
         names = ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata")
         return [Service("s", {name: Method(None, self.handle) for name in names})]
+
+
+def deferred(handle):
+    """Return a handler that returns a Deferred, settled a moment later, of a coroutine handler."""
+
+    def begin(call, request):
+        answer, running = Deferred(), asyncio.ensure_future(handle(call, request))
+
+        def settle(future):
+            is_cancelled = future.cancelled()
+            answer.settle(
+                asyncio.CancelledError() if is_cancelled else future.exception() or future.result()
+            )
+
+        running.add_done_callback(settle)
+        answer.then(lambda _: running.cancel())
+        return answer
+
+    return begin
+
+
+@pytest.fixture(params=["coroutine", "deferred"])
+def kind(request):
+    return deferred if request.param == "deferred" else lambda handle: handle
 
 
 def call(metrics, name, handle, deadline=None):
@@ -199,10 +228,10 @@ async def hang(_call, _request):
 
 
 @pytest.mark.parametrize("api", ["Predict", "Classify", "Regress"])
-def test_grpc_requests_count_by_their_method(metrics, api):
-    assert call(metrics, api, succeed) is GetModelStatus
+def test_grpc_requests_count_by_their_method(metrics, api, kind):
+    assert call(metrics, api, kind(succeed)) is GetModelStatus
     with pytest.raises(StatusError):
-        call(metrics, api, fail)
+        call(metrics, api, kind(fail))
     count, latency = (f":tensorflow:serving:request_{end}" for end in ("count", "latency_count"))
     assert lines(metrics, count) == [
         f'{count}{{model_name="m",status="OK"}} 1',
@@ -218,9 +247,9 @@ def test_what_tensorflow_serving_does_not_count_over_grpc_is_not_counted(metrics
     assert lines(metrics, ":tensorflow:serving:request_count") == []
 
 
-def test_a_call_whose_deadline_passes_counts_as_such(metrics):
+def test_a_call_whose_deadline_passes_counts_as_such(metrics, kind):
     with pytest.raises(TimeoutError):
-        call(metrics, "Predict", hang, deadline=0.01)
+        call(metrics, "Predict", kind(hang), deadline=0.01)
     assert 'status="DEADLINE_EXCEEDED"' in lines(metrics, ":tensorflow:serving:request_count")[0]
 
 
