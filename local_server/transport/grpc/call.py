@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 
 from google.protobuf.message import DecodeError, EncodeError
 
@@ -19,7 +20,7 @@ _CUT = "...TRUNCATED"
 _TIMED_OUT = "Timed out waiting for notification"
 # Larger messages are parsed and serialized in a thread: a megabyte takes about half a
 # millisecond, a hand-over a tenth of one.
-_LARGE = 2**20
+LARGE = 2**20
 
 
 async def answer(method: Method, call: Call, body: bytes | bytearray) -> bytes:
@@ -30,12 +31,33 @@ async def answer(method: Method, call: Call, body: bytes | bytearray) -> bytes:
     """
     try:
         return await _within_deadline(method, call, body)
-    except StatusError as error:
-        raise StatusError(error.code, cut_text(error.message)) from error
     except Exception as error:
-        logger.exception("%s failed", call.method)
-        text = "the server failed; its log says why"
-        raise StatusError(Code.INTERNAL, text) from error
+        raise status_of(call.method, error) from error
+
+
+def begin(method: Method, call: Call, body: bytes | bytearray) -> Awaitable[Message]:
+    """Decode a request that is not large and call its handler. Raises StatusError."""
+    try:
+        if method.admit is not None:
+            method.admit(call)
+        return method.handle(call, _parse(method.request, body))
+    except Exception as error:
+        raise status_of(call.method, error) from error
+
+
+def status_of(path: str, error: BaseException) -> StatusError:
+    """Return the status of a failed call; log an error that is not the caller's."""
+    if isinstance(error, StatusError):
+        return StatusError(error.code, cut_text(error.message))
+    if isinstance(error, asyncio.CancelledError):
+        return StatusError(Code.CANCELLED, "the call was cancelled")
+    logger.error("%s failed", path, exc_info=error)
+    return StatusError(Code.INTERNAL, "the server failed; its log says why")
+
+
+def timed_out() -> StatusError:
+    """Return the status of a call whose deadline has passed."""
+    return StatusError(Code.DEADLINE_EXCEEDED, _TIMED_OUT)
 
 
 def cut_text(text: str) -> str:
@@ -52,31 +74,36 @@ async def _within_deadline(method: Method, call: Call, body: bytes | bytearray) 
             if method.admit is not None:
                 method.admit(call)
             request = await _decode(method.request, body)
-            return await _encode(await method.handle(call, request))
+            return await encode(await method.handle(call, request))
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise StatusError(Code.DEADLINE_EXCEEDED, _TIMED_OUT) from error
+        raise timed_out() from error
 
 
 async def _decode(request: Message, body: bytes | bytearray) -> Message:
+    if len(body) < LARGE:
+        return _parse(request, body)
+    return await asyncio.to_thread(_parse, request, body)
+
+
+def _parse(request: Message, body: bytes | bytearray) -> Message:
     """Parse a request.
 
     gRPC's libraries answer INTERNAL if that fails, which is the code of a server's own faults.
     """
     try:
-        if len(body) < _LARGE:
-            return request.FromString(body)
-        return await asyncio.to_thread(request.FromString, body)
+        return request.FromString(body)
     except DecodeError as error:
         text = f"the request is not a {request.DESCRIPTOR.full_name}: {error}"
         raise StatusError(Code.INVALID_ARGUMENT, text) from error
 
 
-async def _encode(response: Message) -> bytes:
+async def encode(response: Message) -> bytes:
+    """Serialize a response. Raises StatusError if it is too large."""
     data: bytes
     try:
-        if response.ByteSize() < _LARGE:
+        if response.ByteSize() < LARGE:
             data = response.SerializeToString()
         else:
             data = await asyncio.to_thread(response.SerializeToString)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import TypeAlias
 
 from ...status import Code, StatusError
@@ -41,6 +42,8 @@ class Route:
     metadata: tuple[tuple[str, str | bytes], ...]
     timeout: float | None
     encoding: bytes
+    is_coroutine: bool
+    """Whether the method's handler is a coroutine function, which needs a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +97,5 @@ def _read_route(method: AnyMethod, head: RequestHead, known: Mapping[bytes, byte
         read_metadata(head.fields),
         None if timeout is None else read_timeout(timeout),
         encoding,
+        iscoroutinefunction(method.handle),
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
+from ...deferred import Deferred, Outcome
 from ...status import Code, StatusError
-from ..grpc.call import answer
-from ..grpc_types import Call, Method
+from ..grpc.call import LARGE, answer, begin, encode, status_of, timed_out
+from ..grpc_types import Call, Message, Method
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .limits import MessageLimits
@@ -21,7 +24,7 @@ _CARDINALITY = "the method takes one message"
 
 
 class UnaryCall:
-    """Receives a request, and sends the response of its task."""
+    """Receives a request, calls the method's handler, and sends its response."""
 
     __slots__ = (
         "_is_refused",
@@ -29,12 +32,14 @@ class UnaryCall:
         "_memory",
         "_message",
         "_method",
+        "_pending",
         "_reader",
         "_received_at",
         "_route",
         "_server",
         "_stream",
         "_task",
+        "_timer",
         "awaits_body",
     )
 
@@ -55,6 +60,8 @@ class UnaryCall:
         self._reader = MessageReader(limits.receive)
         self._message: tuple[bool, Body] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._pending: Deferred[Message] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._is_refused = False
         self._memory = MessageMemory(stream.memory)
         self._received_at = state.loop.time()
@@ -78,11 +85,15 @@ class UnaryCall:
             return
         compressed, body = self._message
         self._message = None
-        self._task = self._server.loop.create_task(self._answer(body, compressed=compressed))
-        self._server.run(self._task)
+        if compressed or len(body) >= LARGE or self._route.is_coroutine:
+            self._run(self._answer(body, compressed=compressed))
+        else:
+            self._begin(body)
 
     def aborted(self) -> None:
         """Cancel the work."""
+        self._is_refused = True
+        self._abandon()
         if self._task is not None:
             self._task.cancel()
         # A task that is cancelled before it begins releases nothing.
@@ -103,8 +114,73 @@ class UnaryCall:
     def _refuse(self, error: StatusError) -> None:
         self._is_refused = True
         self._message = None
+        self._abandon()
         self._memory.release()
         self._stream.send_head(status_only(error.code, error.message), end=True)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = self._server.loop.create_task(work)
+        self._server.run(self._task)
+
+    # Without a task: a handler that returns a Deferred.
+
+    def _begin(self, body: Body) -> None:
+        call = self._call()
+        seconds = call.deadline_seconds
+        if seconds is not None:
+            # Before the handler's own timer, so that this one fires first.
+            self._timer = self._server.loop.call_later(max(seconds, 0.0), self._expire)
+        try:
+            pending = begin(self._method, call, body)
+        except StatusError as error:
+            self._refuse(error)
+            return
+        assert isinstance(pending, Deferred)
+        self._pending = pending
+        pending.then(self._settle)
+
+    def _settle(self, outcome: Outcome[Message]) -> None:
+        if self._is_refused:
+            return
+        self._pending = None
+        self._abandon()
+        if isinstance(outcome, BaseException):
+            self._refuse(status_of(self._route.path, outcome))
+        elif outcome.ByteSize() >= COUNTED_FROM:
+            self._run(self._encode(outcome))
+        else:
+            self._send_small(outcome.SerializeToString())
+
+    def _send_small(self, data: bytes) -> None:
+        try:
+            self._hold(data)
+        except StatusError as error:
+            self._refuse(error)
+        else:
+            self._stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
+
+    def _expire(self) -> None:
+        self._refuse(timed_out())
+
+    def _abandon(self) -> None:
+        """Cancel the timer, and the handler if it has not answered."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
+
+    async def _encode(self, response: Message) -> None:
+        try:
+            data = await encode(response)
+            self._hold(data)
+        except StatusError as error:
+            self._refuse(error)
+        else:
+            await self._send(data)
+
+    # In a task.
 
     async def _answer(self, body: Body, *, compressed: bool) -> None:
         try:
@@ -119,21 +195,23 @@ class UnaryCall:
             await self._send(data)
 
     async def _response(self, body: Body, *, compressed: bool) -> bytes:
-        route = self._route
         if compressed:
             body = await self._inflate(body)
-        call = Call(route.path, route.metadata, self._seconds_left(), self._stream.peer)
-        data = await answer(self._method, call, body)
+        data = await answer(self._method, self._call(), body)
+        self._hold(data)
+        return data
+
+    def _hold(self, data: bytes) -> None:
+        """Count a response instead of its request."""
         self._limits.check_sent(len(data))
         self._memory.release()
         if len(data) >= COUNTED_FROM:
             self._memory.hold(len(data))
-        return data
 
     async def _send(self, data: bytes) -> None:
         stream = self._stream
         if not self._memory.held:
-            stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
+            self._stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
             return
         stream.send_head(HEAD)
         stream.send_data(prefix(len(data)))
@@ -155,6 +233,9 @@ class UnaryCall:
         self._memory.release(size - len(message))
         return message
 
-    def _seconds_left(self) -> float | None:
-        timeout = self._route.timeout
-        return None if timeout is None else timeout - (self._server.loop.time() - self._received_at)
+    def _call(self) -> Call:
+        route = self._route
+        seconds = route.timeout
+        if seconds is not None:
+            seconds -= self._server.loop.time() - self._received_at
+        return Call(route.path, route.metadata, seconds, self._stream.peer)
