@@ -42,7 +42,7 @@ class Poller:
         pause, failures = self.first, 0
         while True:
             try:
-                found = probe()
+                result = probe()
             except RemoteError as error:
                 failures += 1
                 if not error.retryable or failures >= PATIENCE:
@@ -50,8 +50,8 @@ class Poller:
                 reporter.line(f"{error.message}; asking again")
             else:
                 failures = 0
-                if found is not None:
-                    return found
+                if result is not None:
+                    return result
             if self.clock() + pause > deadline:
                 raise self._late(what, where)
             self.sleep(pause)

@@ -33,7 +33,7 @@ def _principal(access: Access) -> str:
     except (GoogleAuthError, OSError):  # no credentials: the first call says so
         return ""
     for name in ("service_account_email", "account"):
-        found = getattr(credentials, name, None)
-        if isinstance(found, str) and found and found != "default":
-            return found
+        value = getattr(credentials, name, None)
+        if isinstance(value, str) and value and value != "default":
+            return value
     return ""

@@ -140,9 +140,9 @@ class BlobStoreContract:
         head = blobs.head("model/file")
         assert head is not None
         assert (head.size, head.metadata) == (size, {"cloudserve-sha256": "abc"})
-        found = blobs.read("model/file")
-        assert found is not None
-        assert found[0] == data
+        content = blobs.read("model/file")
+        assert content is not None
+        assert content[0] == data
 
     def test_uploading_again_replaces_the_object(self, blobs: BlobStore, tmp_path: Path) -> None:
         file = tmp_path / "file"

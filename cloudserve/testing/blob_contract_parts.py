@@ -65,9 +65,9 @@ class PartStoreContract:
         head = parts.head("key")
         assert head is not None
         assert (head.size, dict(head.metadata)) == (SIZE, {"about": "it"})
-        found = parts.read("key")
-        assert found is not None
-        assert found[0] == path.read_bytes()
+        content = parts.read("key")
+        assert content is not None
+        assert content[0] == path.read_bytes()
 
     def test_parts_become_the_object_when_they_are_completed_and_not_before(
         self, parts: PartStore, upload: str, path: Path
@@ -79,9 +79,9 @@ class PartStoreContract:
         head = parts.head("a b/ü")
         assert head is not None
         assert (head.size, dict(head.metadata)) == (SIZE, {"about": "it"})
-        found = parts.read("a b/ü")
-        assert found is not None
-        assert found[0] == path.read_bytes()
+        content = parts.read("a b/ü")
+        assert content is not None
+        assert content[0] == path.read_bytes()
 
     def test_another_process_finds_the_upload_and_its_parts(
         self, parts: PartStore, upload: str, path: Path
@@ -89,12 +89,12 @@ class PartStoreContract:
         sent = send(parts, "a b/ü", upload, path, (2, 1))
         assert parts.open_uploads("a b/ü") == (upload,)
         assert parts.open_uploads("a b/") == ()
-        found = parts.parts("a b/ü", upload)
-        assert [(p.number, p.size) for p in found] == [(1, PART), (2, PART)]
-        assert {p.token for p in found} == {p.token for p in sent}
+        listed = parts.parts("a b/ü", upload)
+        assert [(p.number, p.size) for p in listed] == [(1, PART), (2, PART)]
+        assert {p.token for p in listed} == {p.token for p in sent}
         with FileSlice(path, PART, PART) as same, FileSlice(path, 0, PART) as other:
-            taken = parts.reuse_part(found[1], same)
-            assert parts.reuse_part(found[1], other) is None
+            taken = parts.reuse_part(listed[1], same)
+            assert parts.reuse_part(listed[1], other) is None
         assert taken is not None
         (first, last) = send(parts, "a b/ü", upload, path, (1, 3))
         parts.complete("a b/ü", upload, [first, taken, last])
@@ -110,9 +110,9 @@ class PartStoreContract:
         send(parts, "a b/ü", upload, wrong)
         sent = send(parts, "a b/ü", upload, path)
         parts.complete("a b/ü", upload, sent)
-        found = parts.read("a b/ü")
-        assert found is not None
-        assert found[0] == path.read_bytes()
+        content = parts.read("a b/ü")
+        assert content is not None
+        assert content[0] == path.read_bytes()
 
     def test_an_upload_that_is_gone_says_so_to_every_call(
         self, parts: PartStore, upload: str, path: Path

@@ -50,9 +50,9 @@ class ProviderContract:
         return folder
 
     def test_the_destination_names_the_cloud_and_stays_the_same(self, provider: Provider) -> None:
-        found = provider.destination()
-        assert str(found).startswith(f"{found.cloud} · ")
-        assert provider.destination().is_same(found)
+        destination = provider.destination()
+        assert str(destination).startswith(f"{destination.cloud} · ")
+        assert provider.destination().is_same(destination)
 
     def test_a_model_that_is_not_there_is_an_empty_deployment(self, provider: Provider) -> None:
         deployment = provider.read(MODEL).deployment

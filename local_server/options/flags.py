@@ -29,7 +29,7 @@ class FlagValues:
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """Values that did not parse, with the parser's texts."""
-    given: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
     """The flags on the command line."""
 
     @property
@@ -56,7 +56,7 @@ class FlagValues:
     def without_effect(self) -> tuple[str, ...]:
         """Return the given flags that have no effect in this server."""
         idle = (flag.name for flag in FLAGS if not flag.has_effect)
-        return tuple(name for name in idle if name in self.given)
+        return tuple(name for name in idle if name in self.named)
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class _Line:
     """The part of a command line that was parsed."""
 
     values: dict[str, FlagValue] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ def parse_flags(arguments: Sequence[str], flags: Iterable[Flag] = FLAGS) -> Flag
             line.unknown.append(argument)
         else:
             _take(line, flag, equals + value)
-    return FlagValues(line.values, tuple(line.unknown), tuple(line.problems), frozenset(line.given))
+    return FlagValues(line.values, tuple(line.unknown), tuple(line.problems), frozenset(line.named))
 
 
 def usage(program: str, flags: Iterable[Flag] = FLAGS) -> str:
@@ -99,7 +99,7 @@ def _take(line: _Line, flag: Flag, text: str) -> None:
         line.problems.append(f"Couldn't interpret value {text} for flag {flag.name}.")
     else:
         line.values[flag.name] = value
-        line.given.add(flag.name)
+        line.named.add(flag.name)
 
 
 def _read(flag: Flag, text: str) -> FlagValue | None:

@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_.-][A-Za-z0-9_.-]*)\))")
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """Return a text with its references to variables replaced."""
 
-    def value(found: re.Match[str]) -> str:
-        return "$" if found[1] == "$" else variables.get(found[2], found[0])
+    def value(match: re.Match[str]) -> str:
+        return "$" if match[1] == "$" else variables.get(match[2], match[0])
 
     return _REFERENCE.sub(value, text)

@@ -156,5 +156,5 @@ def _answers(line: bytes) -> int:
         answer = msgspec.json.decode(line)
     except msgspec.DecodeError:  # a model's own script may answer anything
         return 1
-    found = answer.get("predictions") if isinstance(answer, dict) else None
-    return len(found) if isinstance(found, list) else 1
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    return len(predictions) if isinstance(predictions, list) else 1

@@ -45,8 +45,8 @@ class Logs:
 
     def _tail(self, group: str, variant: str) -> tuple[str, ...]:
         narrowed = {"logStreamNamePrefix": f"{variant}/"} if variant else {}
-        found = self._client.describe_log_streams(logGroupName=group, limit=STREAMS, **narrowed)
-        streams = found["logStreams"]
+        answer = self._client.describe_log_streams(logGroupName=group, limit=STREAMS, **narrowed)
+        streams = answer["logStreams"]
         if not streams:
             return (f"no log to show: nothing of {variant or 'it'} logged to {group}",)
         stream = max(streams, key=_last)["logStreamName"]

@@ -65,9 +65,9 @@ def _serverless(options: Options, *, idle: bool) -> dict[str, int]:
 
 def settings(options: Options) -> dict[str, Any]:
     """Return the arguments of CreateEndpointConfig beside the variants."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if options.capture_percent:
-        found[CAPTURE] = {
+        fields[CAPTURE] = {
             "EnableCapture": True,
             "InitialSamplingPercentage": options.capture_percent,
             "DestinationS3Uri": options.capture_url or f"{options.bucket.rstrip('/')}/captured",
@@ -75,19 +75,19 @@ def settings(options: Options) -> dict[str, Any]:
             "CaptureContentTypeHeader": CONTENT,
         }
     if options.async_output:
-        found[ASYNC] = _asynchronous(options)
-    return found
+        fields[ASYNC] = _asynchronous(options)
+    return fields
 
 
 def _asynchronous(options: Options) -> dict[str, Any]:
     output = {"S3OutputPath": options.async_output}
     if options.async_failures:
         output["S3FailurePath"] = options.async_failures
-    found: dict[str, Any] = {"OutputConfig": output}
+    config: dict[str, Any] = {"OutputConfig": output}
     if options.async_concurrency:
         limit = {"MaxConcurrentInvocationsPerInstance": options.async_concurrency}
-        found["ClientConfig"] = limit
-    return found
+        config["ClientConfig"] = limit
+    return config
 
 
 def policy(options: Options) -> dict[str, Any]:
@@ -95,9 +95,9 @@ def policy(options: Options) -> dict[str, Any]:
     if options.update is Update.NONE:
         return {}
     limit = waits(options) + GRACE
-    found: dict[str, Any]
+    config: dict[str, Any]
     if options.update is Update.ROLLING:
-        found = {
+        config = {
             "RollingUpdatePolicy": {
                 "MaximumBatchSize": _percent(options),
                 "WaitIntervalInSeconds": options.update_wait_seconds,
@@ -105,7 +105,7 @@ def policy(options: Options) -> dict[str, Any]:
             }
         }
     else:
-        found = {
+        config = {
             "BlueGreenUpdatePolicy": {
                 "TrafficRoutingConfiguration": _routing(options),
                 "TerminationWaitInSeconds": options.update_bake_seconds,
@@ -114,8 +114,8 @@ def policy(options: Options) -> dict[str, Any]:
         }
     if options.alarm_names:
         alarms = [{"AlarmName": name} for name in options.alarm_names]
-        found["AutoRollbackConfiguration"] = {"Alarms": alarms}
-    return found
+        config["AutoRollbackConfiguration"] = {"Alarms": alarms}
+    return config
 
 
 def _routing(options: Options) -> dict[str, Any]:
@@ -159,12 +159,12 @@ def waits(options: Options) -> int:
 
 def machines_text(spec: Spec) -> str:
     """Return the machines of a variant, for people: `2 x ml.m5.large`, `serverless 2048 MB`."""
-    found = spec.get("ServerlessConfig")
-    if found is None:
+    config = spec.get("ServerlessConfig")
+    if config is None:
         return f"{spec.get('InitialInstanceCount', 1)} x {spec.get('InstanceType', 'instances')}"
-    warm = found.get("ProvisionedConcurrency")
+    warm = config.get("ProvisionedConcurrency")
     extra = f", {warm} kept warm" if warm else ""
-    return f"serverless {found['MemorySizeInMB']} MB, {found['MaxConcurrency']} at once{extra}"
+    return f"serverless {config['MemorySizeInMB']} MB, {config['MaxConcurrency']} at once{extra}"
 
 
 def same_machines(expected: Spec, existing: Spec) -> bool:

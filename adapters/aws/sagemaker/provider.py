@@ -141,9 +141,9 @@ class SageMakerEndpoints:
         Raises ConflictError if another owner has a SageMaker Model of its name.
         """
         model, snapshot = reading.deployment.model, snapshot_of(reading)
-        found = snapshot.models.get(revision.id)
-        if found is not None and reading.deployment.find(revision.id) is None:
-            self._aws.owned.check_model(model, found.record, found.tags)
+        tagged = snapshot.models.get(revision.id)
+        if tagged is not None and reading.deployment.find(revision.id) is None:
+            self._aws.owned.check_model(model, tagged.record, tagged.tags)
         actions = self._planner.deploy(reading, revision, location)
         archived, key = self._aws.options.archived, archive_key(location)
         archive = self._archives.plan(location, key) if archived else ()

@@ -50,10 +50,10 @@ class Names:
     def check(self, ml: MlClient, model: str) -> Record | None:
         """Read the platform's model, or None; raises ConflictError for one of another owner."""
         name = self.model(model)
-        found = ml.get_model(name)
-        if found is not None:
-            self.own.claims(model, self._found(ml, name, found))
-            return found
+        record = ml.get_model(name)
+        if record is not None:
+            self.own.claims(model, self._found(ml, name, record))
+            return record
         former = self.own.former(model)
         before = ml.get_model(former) if former else None
         if before is not None:

@@ -45,14 +45,14 @@ class VertexApi(GoogleApi):
         """Return a model's versions, over all pages, or None for no such model."""
         name = self.model_name(model)
         request = self._models.listVersions(name=name, pageSize=PAGE)
-        found: list[Record] = []
+        records: list[Record] = []
         while request is not None:
             answer = self._find(request, "list the versions", self.url(name))
             if answer is None:
                 return None
-            found += answer.get("models", ())
+            records += answer.get("models", ())
             request = self._models.listVersions_next(request, answer)
-        return tuple(found)
+        return tuple(records)
 
     def endpoint(self, endpoint: str) -> Record | None:
         """Return an endpoint, or None."""

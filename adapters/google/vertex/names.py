@@ -59,9 +59,11 @@ class Names:
         Versions without cloudserve's labels, which somebody added by hand, belong to nobody.
         """
         every = [self._version(model, record, where) for record in records]
-        labelled = [found for found in every if self.own.tags(model).keys() & found.tags.keys()]
-        for found in labelled or every[:1]:
-            self.own.claims(model, found)
+        labelled = [
+            resource for resource in every if self.own.tags(model).keys() & resource.tags.keys()
+        ]
+        for resource in labelled or every[:1]:
+            self.own.claims(model, resource)
 
     def _version(self, model: str, record: Record, where: str) -> Found:
         bucket = bucket_label(str(record.get("artifactUri", "")))

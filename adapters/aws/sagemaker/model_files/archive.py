@@ -80,12 +80,12 @@ class Archives:
     def _files(self, step: CreateArchive) -> Files:
         """Return the members by name: the SavedModel, and a second copy of its `code/`."""
         prefix, base = step.files, step.base
-        found, own = [], f"{prefix}{CODE}/"
+        members, own = [], f"{prefix}{CODE}/"
         for blob in self._blobs.list(prefix):
-            found.append((blob.key.removeprefix(base), blob))
+            members.append((blob.key.removeprefix(base), blob))
             if blob.key.startswith(own):
-                found.append((f"{CODE}/{blob.key.removeprefix(own)}", blob))
-        return tuple(sorted(found, key=lambda file: file[0]))
+                members.append((f"{CODE}/{blob.key.removeprefix(own)}", blob))
+        return tuple(sorted(members, key=lambda file: file[0]))
 
 
 class Tenths:

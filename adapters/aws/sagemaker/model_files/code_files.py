@@ -22,7 +22,7 @@ def place_code(blobs: BlobStore, source: str, destination: str, reporter: Report
         if isinstance(blobs, PartStore):
             blobs.copy(blob, key, {})
             continue
-        found = blobs.read(blob.key)
-        if found is not None:
-            blobs.write(key, found[0])
+        content = blobs.read(blob.key)
+        if content is not None:
+            blobs.write(key, content[0])
     reporter.line(f"{len(files)} files of code/ are at {blobs.url}/{destination}")

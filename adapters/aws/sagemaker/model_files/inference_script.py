@@ -82,13 +82,13 @@ def _about_tensorflow(tree: ast.Module, folder: Path, *, many: bool) -> tuple[st
 
 def _packages(tree: ast.Module) -> set[str]:
     """Return the packages that a script imports, anywhere in it."""
-    found = set()
+    modules = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+            modules.add(node.module.partition(".")[0])
+    return modules
 
 
 def check_script(text: bytes, where: str) -> ast.Module:

@@ -107,11 +107,11 @@ class Catalogs:
         return self._read(model)[1] != ""
 
     def _read(self, model: str) -> tuple[Catalog, str]:
-        found = self._blobs.read(self._key(model))
-        if found is None:
+        stored = self._blobs.read(self._key(model))
+        if stored is None:
             return Catalog(), ""
         try:
-            return msgspec.json.decode(found[0], type=Catalog), found[1]
+            return msgspec.json.decode(stored[0], type=Catalog), stored[1]
         except msgspec.DecodeError as error:
             raise ConflictError(
                 f"the catalog of {model} cannot be read: {error}",

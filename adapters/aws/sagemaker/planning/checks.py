@@ -318,10 +318,10 @@ def _check_memory(artifact: Artifact, options: Options, place: Place) -> None:
 
 
 def _check_region(region: str, bucket: str, api: SageMaker) -> None:
-    found = api.bucket_region(bucket)
-    if found not in {None, region}:
+    actual = api.bucket_region(bucket)
+    if actual not in {None, region}:
         raise UserError(
-            f"the bucket is in {found} and the endpoint in {region}",
+            f"the bucket is in {actual} and the endpoint in {region}",
             where=f"s3://{bucket}",
             hint="SageMaker reads models from a bucket of its own region: choose a bucket or "
             "`region`",
@@ -331,8 +331,8 @@ def _check_region(region: str, bucket: str, api: SageMaker) -> None:
 def _check_alarms(options: Options, place: Place, api: SageMaker) -> None:
     if not options.alarm_names:
         return
-    found = api.alarms(options.alarm_names)
-    missing = [name for name in options.alarm_names if name not in found]
+    known = api.alarms(options.alarm_names)
+    missing = [name for name in options.alarm_names if name not in known]
     if missing:
         raise UserError(
             f"there is no CloudWatch alarm {', '.join(missing)} in {options.region}",

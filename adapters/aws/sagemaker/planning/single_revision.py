@@ -140,13 +140,13 @@ class StagedPlanner:
         """Plan to delete the endpoints of this revision and of older ones: they cost money."""
         deployment, snapshot = reading.deployment, snapshot_of(reading)
         chosen, model = deployment.find(revision_id), deployment.model
-        found = [
+        endpoints = [
             self._staging(model, deployed.revision.id, snapshot)
             for deployed in deployment.revisions
             if chosen is not None and _age(deployed) <= _age(chosen)
             if deployment.traffic.get(deployed.revision.id) == 0.0
         ]
-        return [delete_staging(model, endpoint) for endpoint in found if endpoint is not None]
+        return [delete_staging(model, endpoint) for endpoint in endpoints if endpoint is not None]
 
     def _staging(self, model: str, revision_id: str, snapshot: Snapshot) -> Endpoint | None:
         name = self._model(model, revision_id)

@@ -149,5 +149,5 @@ def _without(variants: Sequence[Spec], going: Sequence[str], base: str) -> list[
 def _names_one_of(config: Mapping[str, Any], models: Collection[str] | None) -> bool:
     """Return whether a configuration has a variant of one of these SageMaker Models; None: any."""
     kinds = ("ProductionVariants", "ShadowProductionVariants")
-    found = {str(spec.get("ModelName", "")) for kind in kinds for spec in config.get(kind, ())}
-    return models is None or not found.isdisjoint(models)
+    names = {str(spec.get("ModelName", "")) for kind in kinds for spec in config.get(kind, ())}
+    return models is None or not names.isdisjoint(models)

@@ -207,9 +207,9 @@ class EndpointSteps:
 
     def _deployment(self, endpoint: Endpoint, name: str) -> str:
         """Return the id of a revision's deployment, or of a stranger's that has this id."""
-        found = endpoint.placements(name)
-        if found:
-            return found[0].id
+        placements = endpoint.placements(name)
+        if placements:
+            return placements[0].id
         if any(placed.id == name for placed in endpoint.placed):
             return name
         raise ConflictError(
