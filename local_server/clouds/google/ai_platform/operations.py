@@ -72,6 +72,16 @@ class Operations:
             )
         return operation
 
+    def of_version(self, version: str) -> str:
+        """Return the name of the unfinished operation of a version, by full name."""
+        stored = self._records.resources.list(OPERATION)
+        return next(
+            name
+            for name, operation in stored
+            if not operation.get("done")
+            and operation["metadata"].get("version", {}).get("name") == version
+        )
+
     def list(self, project: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return a page of a project's operations."""
         items = self._records.resources.list(OPERATION, f"{project}/operations/")

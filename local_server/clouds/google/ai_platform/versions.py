@@ -105,10 +105,7 @@ class Versions:
         version |= {"name": name, "createTime": self._records.now(), "state": "CREATING"}
         with self._records.resources.transaction():
             self._records.resources.put(VERSION, name, version)
-            operation = self._operations.begin("CREATE_VERSION", model["name"], version)
-            version["_operation"] = operation["name"]
-            self._records.resources.put(VERSION, name, version)
-        return operation
+            return self._operations.begin("CREATE_VERSION", model["name"], version)
 
     async def _bring_up(self, name: str, operation: str) -> None:
         await self._latency.pass_by(Step.CREATE_VERSION)
@@ -150,7 +147,6 @@ class Versions:
 
     def _settle(self, name: str, changes: Mapping[str, Any]) -> Document:
         version = self._records.version(name) | dict(changes)
-        version.pop("_operation", None)
         self._records.resources.put(VERSION, name, version)
         return version
 
@@ -161,9 +157,9 @@ class Versions:
                 case "READY":
                     self._work.start(name, self._reload(name))
                 case "CREATING":
-                    self._work.start(name, self._bring_up(name, version["_operation"]))
+                    self._work.start(name, self._bring_up(name, self._operations.of_version(name)))
                 case "DELETING":
-                    self._work.start(name, self._take_down(name, version["_operation"]))
+                    self._work.start(name, self._take_down(name, self._operations.of_version(name)))
                 case _:
                     pass
 
@@ -223,8 +219,7 @@ class Versions:
             )
         with self._records.resources.transaction():
             operation = self._operations.begin("DELETE_VERSION", model["name"], version)
-            changes = {"state": "DELETING", "_operation": operation["name"]}
-            self._records.resources.put(VERSION, name, version | changes)
+            self._records.resources.put(VERSION, name, version | {"state": "DELETING"})
         self._work.start(name, self._take_down(name, operation["name"]))
         return operation
 
