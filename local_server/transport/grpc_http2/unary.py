@@ -160,7 +160,11 @@ class UnaryCall:
             self._stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
 
     def _expire(self) -> None:
-        self._refuse(timed_out())
+        pending = self._pending
+        if pending is not None:
+            # Observers of the handler see the reason; then it leaves its queue.
+            pending.settle(timed_out())
+            pending.cancel()
 
     def _abandon(self) -> None:
         """Cancel the timer, and the handler if it has not answered."""

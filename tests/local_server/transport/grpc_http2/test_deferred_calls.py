@@ -100,7 +100,7 @@ async def test_a_late_response_is_discarded_after_the_deadline():
         number = client.begin("Say", (b"grpc-timeout", b"100m"))
         client.send(number, message_of("x" * 9000), end=True)
         assert (await client.status(number))[0] == Code.DEADLINE_EXCEEDED
-        assert app.pending[0][0].is_done
+        assert app.pending[0][0].outcome.code is Code.DEADLINE_EXCEEDED
         app.settle()
         again = client.begin("Say")
         client.send(again, message_of("again"), end=True)
