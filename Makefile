@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 ORACLES_JS := .oracles-js
 
-.PHONY: demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-serving bench-grpc bench-start bench-canary bench-loads soak clean
+.PHONY: bench bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -69,7 +69,24 @@ docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 	$(BIN)/python docs/write_python_api.py > docs/reference/python-api.md
 
-# Benchmarks print figures and do not fail.
+# Benchmarks print figures and do not fail. `bench` compares the server with its limits; wrk and
+# h2load (Debian: wrk, nghttp2-client) send the load where they are installed. BENCH selects parts:
+# make bench BENCH='--models mlp --parts grpc'; BENCH_SECONDS is the duration of a measurement.
+bench: $(VENV)/test.done
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+bench-serving: BENCH = --parts rest
+bench-serving: bench
+
+bench-start: BENCH = --parts start
+bench-start: bench
+
+PEERS := $(VENV)/peers
+
+bench-peers: $(VENV)/test.done
+	$(PIP) --target $(PEERS) --upgrade 'gunicorn>=23' 'litserve>=0.2'
+	BENCH_PEERS=$(PEERS) $(BIN)/python benchmarks/bench.py --parts peers $(BENCH)
+
 bench-batching: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_batching.py
 
@@ -94,18 +111,9 @@ bench-grpc: $(VENV)/test.done
 bench-canary: $(VENV)/test.done
 	$(BIN)/python benchmarks/bench_canary.py
 
-# From the start of a server's process to its first answer, and its memory.
-bench-start: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_start.py
-
 # Time and memory of loading and closing a model fifty times.
 bench-loads: $(VENV)/test.done
 	$(BIN)/python benchmarks/loads.py 50
-
-# The model server compared with its limits and a peer; needs wrk.
-bench-serving: $(VENV)/test.done
-	$(PIP) gunicorn
-	$(BIN)/python benchmarks/bench_serving.py
 
 # Swaps of small and large versions under load; fails if a request fails or memory grows.
 soak: $(VENV)/test.done

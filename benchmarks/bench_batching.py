@@ -17,27 +17,13 @@ from pathlib import Path
 import numpy as np
 from cloudserve.local_server.batching import BatchedModel, BatchingParameters, batched
 from cloudserve.local_server.runtime.session import load_model
-from cloudserve.local_server.runtime.tensorflow import import_tensorflow
 from cloudserve.local_server.runtime.types import LoadedModel
+from served_models import LAYERS, build_mlp
 
 CALLERS = 64
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
-LAYERS = (784, 512, 512, 10)
 PARAMETERS = BatchingParameters(max_batch_size=CALLERS, max_enqueued_batches=CALLERS)
 ROW = {"x": np.random.default_rng(0).random((1, LAYERS[0]), np.float32)}
-
-
-def build_mlp(path: Path) -> None:
-    """Save an MLP with random weights as a TF 1 SavedModel."""
-    tf = import_tensorflow()
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        x = y = tf.compat.v1.placeholder(tf.float32, (None, LAYERS[0]), "x")
-        for index, width in enumerate(LAYERS[1:]):
-            weights = tf.compat.v1.get_variable(f"w{index}", (y.shape[1], width))
-            y = tf.matmul(y, weights)
-            y = tf.nn.relu(y) if index < len(LAYERS) - 2 else tf.nn.softmax(y)
-        session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.saved_model.simple_save(session, str(path), {"x": x}, {"y": y})
 
 
 def from_threads(model: LoadedModel) -> int:
