@@ -6,14 +6,15 @@ The core does not import `cloudserve.local_server`. `registry.local_server` open
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from cloudserve.bench.load import Load
 from cloudserve.bench.result import Result
-from cloudserve.bench.settings import Settings
+from cloudserve.bench.settings import Settings, TuneSettings
+from cloudserve.bench.tuning import Tuning
 from cloudserve.rehearsal import Rehearsal
 
 T = TypeVar("T")
@@ -183,6 +184,10 @@ class LocalServer(Protocol):
 
     def bench(self, subject: str, load: Load, settings: Settings) -> Result:
         """Measure a server under load; see `cloudserve.bench.measure`."""
+
+    def tune(self, path: Path, settings: TuneSettings, progress: Callable[[str], None]) -> Tuning:
+        """Choose batching parameters; see `cloudserve.bench.tune`."""
+        ...
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to completion on a new event loop."""

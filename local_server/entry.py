@@ -5,7 +5,7 @@ Each imports its part when it is called: a model server loads nothing of the clo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from cloudserve.servers import ContainerCommand, EmulateCommand, ServeCommand
 from .transport.loop import run
 
 if TYPE_CHECKING:
-    from cloudserve.bench import Load, Result, Settings
+    from cloudserve.bench import Load, Result, Settings, TuneSettings, Tuning
 
     from .clouds.emulator import Emulator
     from .container.server import ContainerServer
@@ -30,6 +30,7 @@ __all__ = [
     "model_server",
     "parse_flags",
     "run",
+    "tune",
     "usage",
 ]
 
@@ -82,6 +83,14 @@ def bench(subject: str, load: Load, settings: Settings) -> Result:
     from .load.bench import bench
 
     return bench(subject, load, settings)
+
+
+@needs_extra("the load generator", "server")
+def tune(path: Path, settings: TuneSettings, progress: Callable[[str], None]) -> Tuning:
+    """Choose batching parameters."""
+    from .load.tune import tune
+
+    return tune(path, settings, progress)
 
 
 @needs_extra("the emulator", "all")

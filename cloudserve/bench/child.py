@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from pathlib import Path
 from cloudserve.errors import CloudserveError, ModelError, UserError
 
 _READY = re.compile(r"serving .* on (?P<rest>https?://\S+?)(?:, gRPC on (?P<grpc>\S+))?$")
+_EXPORTING = re.compile(r"Exporting HTTP/REST API at:(?P<rest>\S+) \.\.\.$")
 _KEPT_LINES = 20
 _STOP_SECONDS = 15.0
 _ERRORS: dict[int, type[CloudserveError]] = {2: UserError, 3: ModelError}
@@ -66,6 +68,42 @@ def child_server(path: Path, options: Sequence[str] = ()) -> Iterator[ChildServe
     """
     ports = ("--host", "127.0.0.1", "--port", "0", "--grpc-port", "0")
     command = ["serve", str(path), "--name", NAME, *ports, *options]
+    with _running(command) as process:
+        ready = _wait_until_ready(process, _READY, path)
+        scheme = "grpcs" if ready["rest"].startswith("https") else "grpc"
+        grpc = f"{scheme}://{ready['grpc']}/{NAME}" if ready["grpc"] else ""
+        yield ChildServer(process, f"{ready['rest']}/v1/models/{NAME}", grpc)
+
+
+@contextmanager
+def flagged_child(base: Path, flags: Sequence[str] = ()) -> Iterator[ChildServer]:
+    """Run `cloudserve model-server` with these flags of tensorflow_model_server on a base path.
+
+    Raises ModelError with the server's last line if it does not start.
+    """
+    rest, grpc = _free_ports(2)
+    ports = (f"--rest_api_port={rest}", f"--port={grpc}", "--listen_address=127.0.0.1")
+    model = (f"--model_name={NAME}", f"--model_base_path={base}", "--max_num_load_retries=0")
+    with _running(["model-server", *ports, *model, *flags]) as process:
+        _wait_until_ready(process, _EXPORTING, base)
+        yield ChildServer(
+            process,
+            f"http://127.0.0.1:{rest}/v1/models/{NAME}",
+            f"grpc://127.0.0.1:{grpc}/{NAME}",
+        )
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that were free a moment ago: for the flags, 0 means none."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+@contextmanager
+def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(  # noqa: S603 - this project's own command
         [sys.executable, "-c", _FOLLOW_PARENT, *command],
         stdin=subprocess.PIPE,
@@ -75,22 +113,22 @@ def child_server(path: Path, options: Sequence[str] = ()) -> Iterator[ChildServe
         start_new_session=True,
     )
     try:
-        yield _wait_until_ready(process, path)
+        yield process
     finally:
         _stop(process)
 
 
-def _wait_until_ready(process: subprocess.Popen[str], path: Path) -> ChildServer:
+def _wait_until_ready(
+    process: subprocess.Popen[str], ready: re.Pattern[str], path: Path
+) -> re.Match[str]:
     assert process.stderr is not None
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
     for line in process.stderr:
         kept.append(line.rstrip("\n"))
-        if found := _READY.fullmatch(kept[-1]):
+        if found := ready.fullmatch(kept[-1]):
             # A full pipe would block the server.
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            scheme = "grpcs" if found["rest"].startswith("https") else "grpc"
-            grpc = f"{scheme}://{found['grpc']}/{NAME}" if found["grpc"] else ""
-            return ChildServer(process, f"{found['rest']}/v1/models/{NAME}", grpc)
+            return found
     raise _start_error(process.wait(), kept, path)
 
 

@@ -36,3 +36,23 @@ class Settings:
     """Certificates to trust, in PEM form; by default the system's."""
     catch_signals: bool = False
     """Whether SIGINT and SIGTERM end the measurement with what was measured so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuneSettings:
+    """How batching parameters are chosen and verified."""
+
+    objective: float
+    """The 99th percentile of the latency, in milliseconds."""
+    signature: str = DEFAULT_SIGNATURE
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes by input alias; the first size is replaced by the batch's."""
+    most_rows: int = 128
+    """The largest batch to measure."""
+    rate: float | None = None
+    """The requests a second to verify; None searches the highest that meets the objective."""
+    seconds: float = 3.0
+    """The duration of each load."""
+    devices: tuple[str, ...] = ()
+    """The replicas of the model, as `--devices` of the server."""
+    use_grpc: bool = False

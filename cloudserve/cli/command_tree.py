@@ -40,6 +40,10 @@ GROUPS = {
             "Run a drop-in replacement for tensorflow_model_server.",
         ),
         "bench": ("bench", "Measure a server's throughput and latency under load."),
+        "tune": (
+            "tune",
+            "Choose batching parameters for a latency objective, and verify them under load.",
+        ),
     },
     "Vertex AI": {
         "image": ("image", "Write a Dockerfile for a Vertex AI container."),

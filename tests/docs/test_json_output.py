@@ -14,6 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = "models:\n  half:\n    path: {path}\ntargets:\n  here:\n    provider: memory\n"
 CANARY = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
+TUNE = ("tune", "--p99", "5s", "--rate", "9", "-d", "0.2", "--max-batch-size", "1")
 OWN = {"args", "deployment", "figures", "gates"}
 """Fields whose content another section, a gate or an adapter defines."""
 
@@ -78,6 +79,7 @@ def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers):
         "history": printed("history", *subject),
         "undeploy": printed("undeploy", *subject),
         "pull": printed("pull", *subject, "--into", "back"),
+        "tune": printed(*TUNE[:1], str(base), *TUNE[1:]),
         "bench": printed("bench", str(base), "-n", "20", "--warm-up", "0"),
     }
     assert documents == shown()

@@ -19,7 +19,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _SECONDS = click.FloatRange(0, min_open=True)
 
 
-def _shapes(
+def read_shapes(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, tuple[int, ...]]:
     """Return the shapes of options such as `x=1,224,224,3` by input alias."""
@@ -95,7 +95,7 @@ def _shapes(
 @click.option(
     "--shape",
     "shapes",
-    callback=_shapes,
+    callback=read_shapes,
     multiple=True,
     metavar="INPUT=SIZES",
     help="The shape of a generated input, such as x=1,224,224,3; can be repeated.",

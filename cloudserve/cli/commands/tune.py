@@ -1,0 +1,145 @@
+"""`cloudserve tune`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloudserve.cli.commands.bench import read_shapes
+from cloudserve.cli.options import Number, print_progress
+from cloudserve.cli.render.report import output_option, print_report
+from cloudserve.errors import CheckFailedError, ConflictError, UserError
+
+if TYPE_CHECKING:
+    from cloudserve.bench import Tuning
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)?")
+_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, None: 1.0}
+_BATCHING, _SAGEMAKER, _PAGE = "batching.config", "sagemaker.env", "tuning.html"
+
+
+def _milliseconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """Return the milliseconds of `50ms`, `0.2s` or `50`."""
+    found = _DURATION.fullmatch(value.strip())
+    if found is None or not float(found[1]) > 0:
+        raise click.BadParameter(f"`{value}` is not a time such as 50ms", context, parameter)
+    return float(found[1]) * _MILLISECONDS[found[2]]
+
+
+@click.command("tune")
+@click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--p99",
+    "objective",
+    required=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="The objective: the 99th percentile of the latency, such as 50ms.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Verify N requests per second; by default the highest rate that meets the objective is "
+    "searched.",
+)
+@click.option("--signature", default="serving_default", show_default=True, help="The signature.")
+@click.option(
+    "--shape",
+    "shapes",
+    callback=read_shapes,
+    multiple=True,
+    metavar="INPUT=SIZES",
+    help="The shape of an input, such as x=1,224,224,3; the first size is the batch's.",
+)
+@click.option(
+    "--max-batch-size",
+    "most_rows",
+    type=Number(min=1, max=4096),
+    default=128,
+    show_default=True,
+    help="The largest batch to measure.",
+)
+@click.option(
+    "--duration",
+    "-d",
+    "seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    default=3.0,
+    show_default=True,
+    help="The duration of each load.",
+)
+@click.option(
+    "--devices", default="", metavar="DEVICES", help="The replicas of the model, as for `serve`."
+)
+@click.option("--grpc", "use_grpc", is_flag=True, help="Send gRPC instead of REST.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help=f"Write {_BATCHING}, {_SAGEMAKER} and {_PAGE} into a new directory.",
+)
+@output_option
+def command(*, path: Path, into: Path | None, output: str, devices: str, **options: Any) -> None:
+    """Choose batching parameters for a latency objective, and verify them under load.
+
+    Measures the model's cost by batch size with several numbers of threads, chooses the fastest
+    size that fits the objective, and loads a server with it. PATH is a SavedModel or a base path.
+    If no tried rate meets the objective, the command shows what was measured and exits with 6.
+    """
+    from cloudserve.bench import TuneSettings, tune
+    from cloudserve.cli.render.tuning import tuning_report
+
+    if into and into.exists():
+        raise ConflictError(f"{into} already exists", hint="give another --into, or remove it")
+    replicas = tuple(devices.split(",")) if devices else ()
+    tuning = tune(path, TuneSettings(devices=replicas, **options), print_progress)
+    print_report(tuning_report(tuning), output)
+    if into:
+        _write(into, tuning)
+    if tuning.rate is None:
+        raise _unmet(tuning)
+
+
+def _write(folder: Path, tuning: Tuning) -> None:
+    """Write the files, under another name first: the directory appears with all of them."""
+    from cloudserve.bench.tuning import batching_file, sagemaker_variables
+    from cloudserve.bench.tuning_page import tuning_page
+
+    variables = sagemaker_variables(tuning.parameters)
+    draft = folder.with_name(f".{folder.name}.draft")
+    parameters = tuning.parameters
+    texts = {
+        **({_BATCHING: batching_file(parameters)} if parameters.is_batching else {}),
+        _SAGEMAKER: "".join(f"{name}={shlex.quote(text)}\n" for name, text in variables.items()),
+        _PAGE: tuning_page(tuning),
+    }
+    try:
+        draft.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (draft / name).write_text(text)
+        draft.rename(folder)
+    except OSError as error:
+        raise UserError(
+            f"the files cannot be written: {error.strerror}", where=str(folder)
+        ) from error
+    print_progress(f"wrote {', '.join(texts)} into {folder}")
+
+
+def _unmet(tuning: Tuning) -> CheckFailedError:
+    tried = [trial for trial in tuning.trials if trial.p99 is not None and not trial.failed]
+    best = min(tried, key=lambda trial: trial.p99 or 0.0, default=None)
+    objective = f"a 99th percentile of {tuning.objective:g} ms was not met"
+    if best is None or best.p99 is None:
+        return CheckFailedError(f"{objective}: requests failed at every rate", where=tuning.path)
+    rate = f"{best.throughput:,.0f} answers per second"
+    return CheckFailedError(
+        f"{objective}: the best was {best.p99:.1f} ms, at {rate}",
+        where=tuning.path,
+        hint="raise the objective, lower --rate, or make the model faster",
+    )
