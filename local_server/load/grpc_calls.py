@@ -1,7 +1,7 @@
-"""gRPC calls through grpcio's aio client, with serialized messages.
+"""gRPC calls with serialized messages: over HTTP/2 frames, or through grpcio's aio client.
 
-grpcio costs the load generator 150 us and more per call: `cloudserve.bench.notes` reports when the
-generator is the bottleneck.
+grpcio exchanges single requests, and all of them over TLS. It costs the load generator 150 us and
+more per call; plain connections are `http2_channel`'s.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from cloudserve.bench.target import Target
 from cloudserve.errors import RemoteError, UnreachableError
 
 from ..messages import message_class
+from .http2_calls import CALLS_PER_CHANNEL, CallSlot, SharedChannel
+from .http2_channel import call_head
 from .payloads import fill_spec
 from .slots import TIMEOUT, UNAVAILABLE, Answer, Slot
 
@@ -26,6 +28,8 @@ _UNLIMITED = [
     ("grpc.max_send_message_length", -1),
     ("grpc.enable_retries", 0),
 ]
+_PREFIX = 5
+"""Bytes before a gRPC message: a flag for compression, and the length."""
 _RETRY_SECONDS = 0.05
 _ASK_SECONDS = 60.0
 _HINTS = {
@@ -55,7 +59,7 @@ class GrpcSlot:
     async def _finish(self, request: bytes) -> None:
         failure = None
         try:
-            await self._call(request, metadata=self._metadata)
+            await self._call(request[_PREFIX:], metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             failure = error.code().name
             if failure == UNAVAILABLE:
@@ -93,20 +97,34 @@ class GrpcWire:
             else grpc.aio.insecure_channel(target.authority, options=_UNLIMITED)
         )
         self._slots: list[GrpcSlot] = []
+        self._channels: list[SharedChannel] = []
 
     def prepare(self, body: bytes) -> bytes:
-        """Return a serialized PredictRequest unchanged; see Wire."""
-        return body
+        """Return a serialized PredictRequest behind gRPC's prefix; see Wire."""
+        return b"\0" + len(body).to_bytes(_PREFIX - 1) + body
 
     async def open(self, count: int) -> list[Slot]:
-        """Return slots that share the channel; see Wire."""
+        """Return slots that share connections; see Wire."""
+        if not self._target.is_secure:
+            return await self._open_plain(count)
         call = self._channel.unary_unary(f"{_SERVICE}Predict")
         self._slots += (slots := [GrpcSlot(call, self._metadata) for _ in range(count)])
         return list(slots)
 
+    async def _open_plain(self, count: int) -> list[Slot]:
+        head = call_head(f"{_SERVICE}Predict", self._target.authority, self._metadata)
+        number = -(-count // CALLS_PER_CHANNEL)
+        self._channels = [SharedChannel(self._target, head) for _ in range(number)]
+        try:
+            await asyncio.gather(*(channel.open() for channel in self._channels))
+        except OSError as error:
+            message = f"no server answers at {self._target.authority}: {error.strerror}"
+            raise UnreachableError(message, where=self._target.url) from error
+        return [CallSlot(self._channels[index % number]) for index in range(count)]
+
     async def ask(self, request: bytes) -> Answer:
         """Call Predict once; see Wire."""
-        return await self._exchange("Predict", request)
+        return await self._exchange("Predict", request[_PREFIX:])
 
     async def _exchange(self, method: str, request: bytes) -> Answer:
         call = self._channel.unary_unary(_SERVICE + method)
@@ -149,4 +167,6 @@ class GrpcWire:
         """Close the channel; see Wire."""
         for slot in self._slots:
             slot.close()
+        for channel in self._channels:
+            channel.close()
         await self._channel.close()

@@ -59,6 +59,14 @@ WALLS = {
         "local_server.transport.http2",
     ],
     "local_server.transport.grpc_http2": ["local_server.transport.http"],
+    "local_server.load": [
+        "local_server.clouds",
+        "local_server.inference",
+        "local_server.models",
+        "local_server.protocols",
+        "local_server.server",
+        "local_server.transport.http",
+    ],
     "local_server.codecs": [
         "local_server.clouds",
         "local_server.inference",

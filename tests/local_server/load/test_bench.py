@@ -193,6 +193,29 @@ def test_a_payload_is_sent_as_it_is(half, api, tmp_path):
     assert result.failed == 0
 
 
+@pytest.fixture(scope="module")
+def native(shared_models):
+    """Give a server with this project's own HTTP/2."""
+    path = shared_models / "tfs_half_plus_two_cpu"
+    with child_server(path, ["--grpc-transport", "native"]) as server:
+        yield server
+
+
+@pytest.mark.parametrize("transport", ["half", "native"])
+def test_grpc_messages_beyond_a_window_and_failures_over_both_transports(
+    transport, request, tmp_path
+):
+    url = request.getfixturevalue(transport).grpc
+    large, mixed = tmp_path / "large.json", tmp_path / "mixed.jsonl"
+    large.write_text(json.dumps({"instances": [0.5] * 100_000}))
+    mixed.write_text('{"instances": [1.0]}\n{"inputs": {"x": []}}\n')
+    load = Load(requests=60, warm_up=0, connections=20)
+    result = measure(url, load, Settings(payload=large))
+    assert (result.answered, result.failed) == (60, 0)
+    assert result.payload_bytes > 400_000
+    assert measure(url, load, Settings(payload=mixed)).answered == 60
+
+
 def test_any_url_is_measured_with_a_payload(scripted, tmp_path):
     payload = tmp_path / "request.json"
     payload.write_text('{"any": 1}')
