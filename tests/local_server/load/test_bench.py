@@ -194,14 +194,14 @@ def test_a_payload_is_sent_as_it_is(half, api, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def native(shared_models):
-    """Give a server with this project's own HTTP/2."""
+def grpcio(shared_models):
+    """Give a server whose gRPC transport is grpcio."""
     path = shared_models / "tfs_half_plus_two_cpu"
-    with child_server(path, ["--grpc-transport", "native"]) as server:
+    with child_server(path, ["--grpc-transport", "grpcio"]) as server:
         yield server
 
 
-@pytest.mark.parametrize("transport", ["half", "native"])
+@pytest.mark.parametrize("transport", ["half", "grpcio"])
 def test_grpc_messages_beyond_a_window_and_failures_over_both_transports(
     transport, request, tmp_path
 ):
