@@ -11,6 +11,7 @@ from collections import deque
 
 from ..status import Code, StatusError
 from .costs import RunCosts
+from .execution import Run
 from .queues import Process
 from .requests import Task
 
@@ -23,8 +24,10 @@ class GroupQueue:
 
     is_full = False
 
-    def __init__(self, process: Process, costs: RunCosts) -> None:
+    def __init__(self, process: Process, costs: RunCosts, run: Run) -> None:
         self.process = process
+        self.run = run
+        """Runs the model once."""
         self.running = 0
         """How many groups are running."""
         self.is_proven = False
@@ -53,6 +56,11 @@ class GroupQueue:
     def expected_seconds(self) -> float | None:
         """Return how long the next group will run; None if that is unknown."""
         return self._costs.seconds(self._most_rows()) if self.is_proven else None
+
+    def seconds_alone(self, rows: int) -> float | None:
+        """Return how long a task will run that waits for no other; None if it may not run yet."""
+        is_free = self.is_proven and not self._tasks and not self.running
+        return self._costs.seconds(rows) if is_free else None
 
     def take(self, now: float) -> list[Task]:  # noqa: ARG002  a group never waits
         """Take the oldest tasks, as many as pay; [] if there are none."""

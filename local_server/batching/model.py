@@ -27,7 +27,7 @@ from .padding import batch_size
 from .parameters import BatchingParameters, check_queues
 from .queues import BatchQueue, Queue
 from .requests import Completion, LoopCompletion, Task, Tensors, ThreadCompletion
-from .scheduler import Scheduler
+from .scheduler import Scheduler, is_cheap
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +175,22 @@ class BatchedModel:
         else:
             self._scheduler.add_in_turn(route.queues, task, completion.loop)
 
+    def run_lone(self, route: Route, inputs: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+        """Run a request on the event loop that is probably the only one of its turn.
+
+        None if it is not, or if it is not known to be cheap: then it is to be queued. Raises
+        StatusError.
+        """
+        queue = route.queues[0]
+        if not isinstance(queue, GroupQueue) or len(route.queues) > 1:
+            return None
+        if not self._scheduler.is_lone(asyncio.get_running_loop()):
+            return None
+        tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
+        if not is_cheap(queue.seconds_alone(len(next(iter(tensors.values()))))):
+            return None
+        return route.answer(queue.run(tensors))
+
     def hurry(self) -> None:
         """Let no request wait for others any more: the server is shutting down."""
         self._is_hurried = True
@@ -246,7 +262,7 @@ class BatchedModel:
             grouping.process(tasks, partial(self._observe, self._scheduler.clock()))
 
         grouping = Grouping(run, decided)
-        queue = GroupQueue(process, run.costs)
+        queue = GroupQueue(process, run.costs, run)
         return queue
 
     def _let_run_alone(self, signature: str) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from .queues import Queue, RoundRobin
 from .requests import Task
@@ -20,6 +21,20 @@ _LOOP_SECONDS = 2e-3
 
 Clock = Callable[[], float]
 """Returns the time in seconds; it never goes back."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one turn of an event loop has added."""
+
+    queues: dict[Queue, None] = field(default_factory=dict)
+    requests: int = 0
+    """How many requests asked whether they are alone."""
+
+
+def is_cheap(seconds: float | None) -> bool:
+    """Return whether the event loop may run what takes so long; None is unknown."""
+    return seconds is not None and seconds <= _LOOP_SECONDS
 
 
 class Scheduler:
@@ -38,8 +53,9 @@ class Scheduler:
         self._life = threading.Lock()
         self._users = 0
         self._threads: list[threading.Thread] = []
-        self._turns: dict[asyncio.AbstractEventLoop, dict[Queue, None]] = {}
-        """The queues to which the current turn of a loop has added tasks."""
+        self._turns: dict[asyncio.AbstractEventLoop, _Turn] = {}
+        self._last_requests = 0
+        """How many requests the last turn had."""
 
     def open(self) -> None:
         """Add a user; the first one starts the threads."""
@@ -78,11 +94,23 @@ class Scheduler:
         if queue.is_full:
             self._work_off(queue)
             return
-        touched = self._turns.get(loop)
-        if touched is None:
-            touched = self._turns[loop] = {}
+        self._turn(loop).queues[queue] = None
+
+    def is_lone(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Count a request of the current turn; return whether it is probably the only one.
+
+        It is if it is the first, and the last turn had no other.
+        """
+        turn = self._turn(loop)
+        turn.requests += 1
+        return turn.requests == 1 and self._last_requests <= 1
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> _Turn:
+        turn = self._turns.get(loop)
+        if turn is None:
+            turn = self._turns[loop] = _Turn()
             loop.call_soon(self._end_turn, loop)
-        touched[queue] = None
+        return turn
 
     def hurry(self, queues: Sequence[Queue]) -> None:
         """Stop waiting for more rows in these queues."""
@@ -105,7 +133,9 @@ class Scheduler:
             return sum(queue.waiting for queue in queues)
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        for queue in self._turns.pop(loop):
+        turn = self._turns.pop(loop)
+        self._last_requests = turn.requests
+        for queue in turn.queues:
             self._work_off(queue)
 
     def _work_off(self, queue: Queue) -> None:
@@ -120,9 +150,8 @@ class Scheduler:
         with self._lock:
             if queue.due() is None:
                 return []
-            seconds = queue.expected_seconds()
             tasks: list[Task] = []
-            if seconds is not None and seconds <= _LOOP_SECONDS:
+            if is_cheap(queue.expected_seconds()):
                 tasks = self._rotation.take_from(queue, self.clock())
             if not tasks:
                 self._wake.notify()

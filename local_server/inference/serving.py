@@ -118,7 +118,7 @@ class Serving(Deferred[_T]):
         if isinstance(model, BatchedModel):
             route = model.route(*call)
             if route is not None:
-                self._queue(opened, model, route, call)
+                self._batch(opened, model, route, call)
                 return
         estimate = self._plane.estimate(opened, self._job)
         if estimate is None or not estimate.is_quick(self._job.size):
@@ -131,10 +131,24 @@ class Serving(Deferred[_T]):
             estimate.record_on_loop(perf_counter() - began)
         self._advance(outputs)
 
-    def _queue(
+    def _batch(
         self, opened: Opened[Any], model: BatchedModel, route: Route, call: ModelCall
     ) -> None:
         opened.queued(call)
+        try:
+            outputs = model.run_lone(route, call[1])
+        except Exception as error:
+            opened.close(error)
+            raise
+        if outputs is None:
+            self._queue(opened, model, route, call)
+        else:
+            opened.ran()
+            self._advance(outputs)
+
+    def _queue(
+        self, opened: Opened[Any], model: BatchedModel, route: Route, call: ModelCall
+    ) -> None:
         completion = self._completion = LoopCompletion(self._loop)
         try:
             model.add(route, call[1], completion, self._deadline)

@@ -84,16 +84,25 @@ def gather(wrapped, *requests, signature="serving_default"):
     return asyncio.run(main())
 
 
-def prove(wrapped, model, signature="serving_default", rounds=12):
-    """Send as many requests as it takes to trust a signature and to measure pairs of requests."""
-    for _ in range(rounds):
-        gather(wrapped, x(1), x(3), signature=signature)
-    model.calls.clear()
-    model.threads.clear()
+@pytest.fixture
+def prove(monkeypatch):
+    """Return a function that has a signature proven, with costs that stay: cheap, or slow."""
+
+    def prove(wrapped, model, *, seconds=1e-6):
+        for _ in range(12):
+            gather(wrapped, x(1), x(3))
+        (route,) = (one for one in wrapped._routes.values() if one)
+        costs = route.queues[0]._costs
+        costs._per_row[:], costs._trials[:] = [seconds, seconds / 2], [3, 3]
+        monkeypatch.setattr(RunCosts, "record", lambda *_: None)
+        model.calls.clear()
+        model.threads.clear()
+
+    return prove
 
 
 def test_requests_of_one_turn_run_together_on_the_loop_once_that_is_known_to_be_safe(
-    wrapped, model
+    wrapped, model, prove
 ):
     first = gather(wrapped, x(1))
     assert model.threads[0] is not threading.current_thread()
@@ -104,10 +113,48 @@ def test_requests_of_one_turn_run_together_on_the_loop_once_that_is_known_to_be_
     assert model.threads == [threading.current_thread()]
 
 
-def test_a_lone_request_is_answered_alone(wrapped, model):
+def test_a_lone_request_is_answered_alone(wrapped, model, prove):
     prove(wrapped, model)
     assert gather(wrapped, x(4)) == [[8]]
     assert model.calls == [[4]]
+
+
+def lone(wrapped, *turns):
+    """Run requests in turns of so many; give the answers, None for one that is to be queued."""
+
+    async def main():
+        answers = []
+        route = wrapped.route("serving_default", x(4))
+        for requests in turns:
+            answers += [wrapped.run_lone(route, x(4)) for _ in range(requests)]
+            await asyncio.sleep(0)  # the end of the turn was scheduled before
+        return [answer and answer["y"].tolist() for answer in answers]
+
+    return asyncio.run(main())
+
+
+def test_the_first_request_of_a_turn_runs_at_once_while_turns_have_one(wrapped, model, prove):
+    prove(wrapped, model)
+    assert lone(wrapped, 1, 1) == [[8], [8]]
+    assert model.calls == [[4], [4]]
+    assert model.threads == [threading.current_thread()] * 2
+    assert lone(wrapped, 3, 1, 1) == [[8], None, None, None, [8]]
+
+
+def test_a_request_that_is_not_known_to_be_cheap_does_not_run_at_once(wrapped, model, prove):
+    assert lone(wrapped, 1) == [None]
+    prove(wrapped, model, seconds=1.0)
+    assert lone(wrapped, 1) == [None]
+
+
+def test_an_error_of_a_request_that_runs_at_once_is_its_own(wrapped, model, prove):
+    prove(wrapped, model)
+
+    async def main():
+        return wrapped.run_lone(wrapped.route("serving_default", x(-1)), x(-1))
+
+    with pytest.raises(StatusError, match="-1 is refused among 1"):
+        asyncio.run(main())
 
 
 def test_the_first_answers_are_those_of_requests_that_ran_alone(wrapped, model):
@@ -115,21 +162,14 @@ def test_the_first_answers_are_those_of_requests_that_ran_alone(wrapped, model):
     assert model.calls[:2] == [[1], [3]]
 
 
-def test_what_is_slow_runs_in_a_batch_thread(wrapped, model):
-    prove(wrapped, model)
-    (route,) = (one for one in wrapped._routes.values() if one)
-    for rows in (1, 2):
-        route.queues[0]._costs.record(rows, 1.0)
+def test_what_is_slow_runs_in_a_batch_thread(wrapped, model, prove):
+    prove(wrapped, model, seconds=1.0)
     assert gather(wrapped, x(4), x(5)) == [[8], [10]]
     assert model.threads[0] is not threading.current_thread()
 
 
-def test_what_waits_for_a_busy_thread_runs_together(wrapped, model, monkeypatch):
-    prove(wrapped, model)
-    (route,) = (one for one in wrapped._routes.values() if one)
-    for rows in (1, 2):
-        route.queues[0]._costs.record(rows, 1.0)
-    monkeypatch.setattr(RunCosts, "record", lambda *_: None)
+def test_what_waits_for_a_busy_thread_runs_together(wrapped, model, prove):
+    prove(wrapped, model, seconds=1.0)
 
     async def main():
         model.go_on.clear()
@@ -188,7 +228,7 @@ def test_only_rows_of_one_shape_run_together(wrapped, model):
     ids=["a scalar", "no rows", "another type"],
 )
 def test_inputs_that_are_no_rows_of_the_signature_run_alone_and_are_not_refused(
-    wrapped, model, inputs
+    wrapped, model, inputs, prove
 ):
     prove(wrapped, model)
     answer = asyncio.run(wrapped.submit("serving_default", inputs))["y"]
@@ -203,14 +243,14 @@ def test_a_request_of_any_size_is_taken(wrapped):
 # What fails.
 
 
-def test_a_request_that_would_fail_alone_fails_alone(wrapped, model):
-    prove(wrapped, model, rounds=40)
+def test_a_request_that_would_fail_alone_fails_alone(wrapped, model, prove):
+    prove(wrapped, model)
     refused = (Code.INVALID_ARGUMENT, "-1 is refused among 1")
     assert gather(wrapped, x(1), x(-1)) == [[2], refused]
     assert gather(wrapped, x(-1), x(1)) == [refused, [2]]
 
 
-def test_a_defect_reaches_its_own_caller_only(wrapped, model):
+def test_a_defect_reaches_its_own_caller_only(wrapped, model, prove):
     prove(wrapped, model)
     first, second = gather(wrapped, x(-2), x(1))
     assert isinstance(first, AttributeError)
@@ -223,7 +263,7 @@ def test_a_first_request_that_fails_proves_nothing(wrapped, model):
     assert model.calls == [[-1], [1]]
 
 
-def test_a_cancelled_request_is_not_run(wrapped, model):
+def test_a_cancelled_request_is_not_run(wrapped, model, prove):
     prove(wrapped, model)
 
     async def main():
