@@ -54,14 +54,14 @@ class RunCosts:
     def best(self, least_rows: int, rows: int) -> int:
         """Return how many of the waiting rows to run together, at least `least_rows`.
 
-        Sizes are tried in increasing order while they may pay, and one size more now and then.
+        Sizes are tried in increasing order while they may pay, and one size more now and then. The
+        rows that wait are divided evenly: a small rest would cost more per row.
         """
         smallest, largest = _index(least_rows), _index(rows)
         chosen, least = smallest, float("inf")
         for index in range(smallest, largest + 1):
             if index >= len(self._trials) or self._trials[index] < _TRIALS:
-                chosen = index
-                break
+                return max(least_rows, min(rows, 1 << index))
             cost = self._per_row[index]
             if cost <= _GAIN * least:
                 chosen, least = index, cost
@@ -70,7 +70,8 @@ class RunCosts:
         self._choices += 1
         if self._choices % _AGAIN == 0:
             chosen += 1
-        return max(least_rows, min(rows, 1 << chosen))
+        batches = max(1, round(rows / (1 << chosen)))
+        return max(least_rows, -(-rows // batches))
 
 
 def _index(rows: int) -> int:

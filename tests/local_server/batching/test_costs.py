@@ -51,8 +51,14 @@ def test_sizes_are_tried_in_increasing_order_whatever_waits():
 def test_the_size_with_the_least_cost_per_row_is_chosen_and_no_larger_one_that_does_not_pay():
     costs = measured(of_1=1e-3, of_2=6e-4, of_4=5e-4, of_8=4.9e-4, of_16=7e-4)
     assert costs.best(1, 16) == 4
-    assert costs.best(1, 3) == 2 + 1
+    assert costs.best(1, 3) == 3
     assert costs.best(1, 1) == 1
+
+
+def test_the_rows_that_wait_are_divided_evenly():
+    costs = measured(of_1=1e-3, of_2=6e-4, of_4=5e-4, of_8=7e-4, of_16=7e-4)
+    assert [costs.best(1, rows) for rows in (4, 5, 6, 7, 9, 13)] == [4, 5, 3, 4, 5, 5]
+    assert [costs.best(7, rows) for rows in (7, 9, 16)] == [7, 9, 8]
 
 
 def test_a_model_that_gains_nothing_from_batches_runs_one_by_one():
