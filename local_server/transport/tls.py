@@ -22,6 +22,7 @@ from ..status import Code, StatusError
 
 HTTP1: Final = ("http/1.1",)
 HTTP2: Final = ("h2",)
+_HTTP2_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ def server_context(tls: Tls, alpn: Sequence[str] = HTTP1) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(list(alpn))
+    if tuple(alpn) == HTTP2:
+        # RFC 9113, 9.2: no renegotiation, and of TLS 1.2 no suites of its appendix A.
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        context.set_ciphers(_HTTP2_CIPHERS)
     try:
         _load_identity(context, tls)
         if tls.verify_clients:

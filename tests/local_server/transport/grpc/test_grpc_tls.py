@@ -90,6 +90,32 @@ async def test_a_client_that_does_not_select_http2_by_alpn_is_refused(
         writer.close()
 
 
+@pytest.mark.parametrize(
+    ("cipher", "is_allowed"),
+    [("ECDHE-ECDSA-AES128-GCM-SHA256", True), ("ECDHE-ECDSA-AES128-SHA256", False)],
+)
+@in_loop
+async def test_a_cipher_suite_that_http2_prohibits_is_refused(
+    config_file, authority, server_identity, monkeypatch, cipher, is_allowed
+):
+    monkeypatch.setattr(grpc_echo, "chosen", "native")
+    path = config_file(server_key=server_identity.key, server_cert=server_identity.certificate)
+    context = ssl.create_default_context(cadata=authority.certificate)
+    context.set_alpn_protocols(["h2"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(cipher)
+    options = GrpcServerOptions(tls=read_ssl_config(path))
+    async with serving(Echo(), options=options) as server:
+        connected = asyncio.open_connection("localhost", server.port, ssl=context)
+        if is_allowed:
+            _, writer = await connected
+            assert writer.get_extra_info("cipher")[0] == cipher
+            writer.close()
+        else:
+            with pytest.raises(OSError):
+                await connected
+
+
 @pytest.mark.usefixtures("transport")
 @in_loop
 async def test_with_client_verify_a_client_shows_a_certificate_of_custom_ca(
