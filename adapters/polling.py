@@ -59,8 +59,8 @@ class Poller:
 
     def _late(self, what: str, where: str) -> RemoteError:
         return RemoteError(
-            f"{what} is not done after {self.timeout:g} s; it goes on without us",
+            f"{what} is not done after {self.timeout:g} s; it continues on the platform",
             where=where,
-            hint="run the same command again to go on waiting, or raise `timeout_seconds`",
+            hint="run the same command again to keep waiting, or raise `timeout_seconds`",
             retryable=True,
         )

@@ -100,5 +100,5 @@ def _story(plan: Plan, done: list[Action], cut_off: Action | None) -> str:
         return "\n".join([*lines, "Every step is done."])
     if cut_off is left[0] and cut_off.kind != UPLOAD:
         status = f"cloudserve status {plan.model} --target {plan.target}"
-        lines.append(f"The platform may go on with the first that is not done: see `{status}`.")
-    return "\n".join([*lines, "Run the same command again to go on from here."])
+        lines.append(f"The platform may continue the first that is not done: see `{status}`.")
+    return "\n".join([*lines, "Run the same command again to continue."])

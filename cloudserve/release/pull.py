@@ -41,7 +41,7 @@ def pull(
     manifest = read_named(blobs, layout, name)
     if manifest is None:
         raise ConflictError(
-            f"{name} was deleted meanwhile", where=where, hint="deploy it again, or pull another"
+            f"{name} was deleted concurrently", where=where, hint="deploy it again, or pull another"
         )
     check_manifest(manifest, manifest.digest, where)
     revision = Revision(number_of(name), manifest.digest)
@@ -53,7 +53,7 @@ def pull(
     try:
         changed = download_tree(blobs, prefix, manifest, into, reporter=reporter)
     except (RemoteError, KeyboardInterrupt) as error:
-        error.add_note("Run the same command again to go on from here.")
+        error.add_note("Run the same command again to continue.")
         raise
     return Pulled(revision, into, len(manifest.files), manifest.size, changed)
 

@@ -245,7 +245,7 @@ class Releases:
         def plan(reading: Reading) -> Plan:
             if reading.deployment.live != first.deployment.live:
                 raise ConflictError(
-                    "another release moved the traffic meanwhile",
+                    "another release has moved the traffic",
                     where=f"{self._model.name} on {self._target.name}",
                     hint="look at `cloudserve history` and run it again",
                 )

@@ -73,7 +73,7 @@ def test_gives_up_at_the_deadline_and_says_that_the_operation_goes_on(time):
     with pytest.raises(RemoteError) as error:
         until(time.poller(30), probe_of(None))
     assert time.now <= 30
-    assert error.value.message == "the thing is not done after 30 s; it goes on without us"
+    assert error.value.message == "the thing is not done after 30 s; it continues on the platform"
     assert "run the same command again" in error.value.hint
     assert error.value.where == "there"
 

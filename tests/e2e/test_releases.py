@@ -113,7 +113,7 @@ def test_an_interrupted_deploy_says_what_exists_and_goes_on_when_run_again(
     code, err = stop_at(terminal, clouds, target, "upload ", signal.SIGINT)
     assert code == 130
     assert "interrupted\n  done: make the bucket" in err
-    assert "Run the same command again to go on from here." in err
+    assert "Run the same command again to continue." in err
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     assert ask(terminal, target) == [2.5, 4.5]
     history = json.loads(terminal.ok("history", terminal.model, "-t", target, "-o", "json"))

@@ -21,7 +21,7 @@ def open_object(store: PartStore, blob: Blob, transfer: Transfer) -> BufferedRea
 
 
 class _Reader(RawIOBase):
-    """Reads the object's rest anew after each failure in passing."""
+    """Reads the object's rest again after each transient failure."""
 
     def __init__(self, store: PartStore, blob: Blob, transfer: Transfer) -> None:
         super().__init__()

@@ -119,7 +119,7 @@ class Transforms:
         try:
             ended = self._poller.until(look, what=f"job {job}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
-            error.add_note(f"the job goes on unless it is stopped: {job}")
+            error.add_note(f"the job continues unless it is stopped: {job}")
             raise
         status = ended["TransformJobStatus"]
         if status != COMPLETED:

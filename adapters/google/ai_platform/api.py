@@ -91,7 +91,7 @@ class MlClient(GoogleApi):
         name = f"{self._parent}/models/{model}"
         return name if version is None else f"{name}/versions/{version}"
 
-    # Kept, because googleapiclient builds a collection anew for each that asks.
+    # Kept, because googleapiclient builds a collection for each access.
 
     @cached_property
     def _operations(self) -> Any:

@@ -163,7 +163,7 @@ class Performer:
                     probe, what=f"operation {name}", where=where, reporter=reporter
                 )
             except (UnreachableError, KeyboardInterrupt) as error:
-                error.add_note(f"the operation goes on in the cloud: {name}")
+                error.add_note(f"the operation continues in the cloud: {name}")
                 raise
         if "error" in operation:  # first: a failed operation has no `response`
             reason = str(operation["error"].get("message", "no reason given"))

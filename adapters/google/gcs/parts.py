@@ -1,9 +1,9 @@
 """Files into and out of a GCS bucket in parts: the half of `PartStore` that moves the bytes.
 
 Large files go through the XML API's multipart uploads, because their parts go up in parallel and
-the service lists them: a later process goes on from that listing. A JSON resumable session is one
-stream a file, and only who kept its secret URI can go on with it. Google's own client has
-multipart uploads too, without a way to go on; so these few calls are made by `xml_api`. A service
+the service lists them: a later process resumes from that listing. A JSON resumable session is one
+stream a file, and only the holder of its secret URI can resume it. Google's own client has
+multipart uploads too, without a way to resume; so these few calls are made by `xml_api`. A service
 without them (emulators) gets the file whole, by a resumable upload.
 
 Each body carries the CRC32C of the bytes on disk, which GCS compares before it acknowledges; the
@@ -117,7 +117,7 @@ class GcsParts(GcsBucket):
         if blob is None or done.headers.get(GENERATION, str(blob.generation)) != str(
             blob.generation
         ):
-            return  # somebody wrote another, or deleted this one, meanwhile
+            return  # another client has replaced or deleted it
         if blob.crc32c != _joined(parts):
             with self._translated(f"delete {self.url}/{key}"):
                 blob.delete(if_generation_match=blob.generation, timeout=TIMEOUT, retry=RETRY)

@@ -86,7 +86,7 @@ def listed_uploads(content: bytes, key: str) -> tuple[str, ...]:
 
 
 def listed_parts(content: bytes) -> tuple[tuple[Part, ...], int | None]:
-    """Return a page of parts, and the number to go on after or None; raises ValueError."""
+    """Return a page of parts, and the number to continue after, or None; raises ValueError."""
     parts = [_texts(each) for each in _each(content, "Part")]
     page = tuple(Part(int(p["PartNumber"]), int(p["Size"]), p["ETag"]) for p in parts)
     more = next(_each(content, "IsTruncated"), None)

@@ -157,7 +157,7 @@ class VertexApi(GoogleApi):
         """Return the container's own answer to a prediction.
 
         An endpoint with a host of its own is asked there; a service that is not Google's (the
-        offline one) is told that host's name. Raises RemoteError, with the log of the containers
+        offline one) receives that host's name. Raises RemoteError, with the log of the containers
         where those may be the cause.
         """
         path = f"/v1/{self.endpoint_name(endpoint)}:rawPredict"
@@ -193,7 +193,7 @@ class VertexApi(GoogleApi):
             case _:
                 return self._location_operations
 
-    # Kept, because googleapiclient builds a collection anew, in 10 to 30 ms, for each that asks.
+    # Kept, because googleapiclient builds a collection in 10 to 30 ms for each access.
 
     @cached_property
     def _locations(self) -> Any:

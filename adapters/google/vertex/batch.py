@@ -55,7 +55,7 @@ class Batches:
         try:
             job = self._poller.until(look, what=f"job {name}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
-            error.add_note(f"the job goes on unless it is cancelled: {name}")
+            error.add_note(f"the job continues unless it is cancelled: {name}")
             raise
         return _result(job, revision_id, where)
 

@@ -42,7 +42,7 @@ class Operations:
         """Wait for an operation and return its response.
 
         Raises OperationFailedError with its own reason, RemoteError at the deadline; the operation
-        goes on then, and a later `settle` waits for it again.
+        continues then, and a later `settle` waits for it again.
         """
         name = str(operation["name"])
         if not operation.get("done"):
@@ -61,7 +61,7 @@ class Operations:
                     look, what=f"{what}: operation {name}", where=where, reporter=reporter
                 )
             except (UnreachableError, KeyboardInterrupt) as error:
-                error.add_note(f"the operation goes on in the cloud: {name}")
+                error.add_note(f"the operation continues in the cloud: {name}")
                 raise
         if "error" in operation:  # first: a failed operation has no `response`
             raise self._failed(operation["error"], what, where, name)

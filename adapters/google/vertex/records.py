@@ -1,7 +1,7 @@
 """Vertex AI's records <-> the core's types. Pure functions.
 
 A revision is a model version that has the revision's id as an alias: an alias belongs to one
-version only, so a revision that is uploaded anew moves on to the new one. Its number and digest
+version only, so a revision that is uploaded again moves to the new one. Its number and digest
 stand in the version's description and, for people and filters, in its labels: a version's labels
 are shown merged with those of its model (aiplatform v1, models.patch), its description is its own.
 The description also has the container's fingerprint, and why a deployment failed: a version itself

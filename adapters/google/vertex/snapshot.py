@@ -31,7 +31,7 @@ class Snapshot:
     versions: tuple[Version, ...] = ()
     """The versions that are revisions now."""
     superseded: tuple[Version, ...] = ()
-    """Versions that were revisions, before these were uploaded anew."""
+    """Versions that were revisions, before these were uploaded again."""
     endpoint: Endpoint | None = None
     is_claimed: bool = True
     """Whether the endpoint's labels tell its owner; False for one from before there were such."""

@@ -65,14 +65,14 @@ def test_ctrl_c_says_which_operation_goes_on(wait):
 
     with pytest.raises(KeyboardInterrupt) as error:
         perform(Reporter(interrupt))
-    assert error.value.__notes__ == [f"the operation goes on in the cloud: {name}"]
+    assert error.value.__notes__ == [f"the operation continues in the cloud: {name}"]
 
 
 def test_so_does_a_network_that_is_gone(wait, lines):
     name, perform = wait
     with pytest.raises(UnreachableError) as error:
         perform(Reporter(lines.append))
-    assert error.value.__notes__ == [f"the operation goes on in the cloud: {name}"]
+    assert error.value.__notes__ == [f"the operation continues in the cloud: {name}"]
 
 
 def test_a_version_that_failed_is_told_with_its_operation_and_its_log(scripted, clouds, lines):

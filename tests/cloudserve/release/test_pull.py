@@ -69,7 +69,7 @@ def test_a_pull_that_was_stopped_says_how_to_go_on(releases, tmp_path, stopped):
 
     with pytest.raises(stopped) as error:
         releases(on_event=stop).pull(tmp_path / "model")
-    assert error.value.__notes__ == ["Run the same command again to go on from here."]
+    assert error.value.__notes__ == ["Run the same command again to continue."]
     assert not (tmp_path / "model").exists()
     assert releases().pull(tmp_path / "model").changed
 

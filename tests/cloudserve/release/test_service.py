@@ -193,7 +193,7 @@ def test_a_rollback_whose_traffic_another_moved_is_a_conflict(releases, platform
         platform.traffic = {first: 1.0}
 
     platform.blobs.before_write = another_was_first
-    with pytest.raises(ConflictError, match="another release moved the traffic"):
+    with pytest.raises(ConflictError, match="another release has moved the traffic"):
         releases().rollback()
 
 
@@ -280,7 +280,7 @@ def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releas
     story = caught.value.__notes__[0]
     assert story.startswith("done: upload ")
     assert "\nnot done: create v123-" in story
-    assert "The platform may go on" not in story
+    assert "The platform may continue" not in story
     assert releases().history()[0].outcome is Event.STOPPED
 
 
@@ -297,7 +297,7 @@ def test_who_stops_waiting_is_told_that_the_platform_may_go_on(releases, platfor
     with pytest.raises(type(error)) as caught:
         releases().deploy(123)
     told = (
-        "\nThe platform may go on with the first that is not done: "
+        "\nThe platform may continue the first that is not done: "
         "see `cloudserve status half --target here`.\n"
     )
     assert (told in caught.value.__notes__[0]) == goes_on
@@ -305,11 +305,11 @@ def test_who_stops_waiting_is_told_that_the_platform_may_go_on(releases, platfor
 
 def test_what_an_adapter_told_of_an_operation_that_goes_on_is_not_told_twice(releases, platform):
     error = KeyboardInterrupt()
-    error.add_note("the operation goes on in the cloud: operations/7")
+    error.add_note("the operation continues in the cloud: operations/7")
     platform.before = stopping("create", error)
     with pytest.raises(KeyboardInterrupt) as caught:
         releases().deploy(123)
-    assert "The platform may go on" not in "\n".join(caught.value.__notes__)
+    assert "The platform may continue" not in "\n".join(caught.value.__notes__)
 
 
 def test_an_upload_that_was_interrupted_does_not_go_on(releases, platform):
@@ -320,7 +320,7 @@ def test_an_upload_that_was_interrupted_does_not_go_on(releases, platform):
     platform.blobs.before_write = interrupt
     with pytest.raises(KeyboardInterrupt) as caught:
         releases().deploy(123)
-    assert "The platform may go on" not in caught.value.__notes__[0]
+    assert "The platform may continue" not in caught.value.__notes__[0]
 
 
 def test_progress_is_told_step_by_step(releases):

@@ -263,7 +263,7 @@ class MultiModelEndpoint:
         others = self._catalogs.models()
         if others:
             raise ConflictError(
-                f"{', '.join(others)} came to the endpoint {self._name} meanwhile",
+                f"the endpoint {self._name} has new models: {', '.join(others)}",
                 where=self._aws.api.where,
                 hint="run the same command again: the endpoint stays then",
             )

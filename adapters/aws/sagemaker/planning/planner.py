@@ -101,7 +101,7 @@ class Planner:
                 f"{ONLY}: a target with `update`, `shadow_percent`, `serverless_memory_mb` or "
                 "`async_output` made it",
                 where=self._aws.api.where,
-                hint="set such a field again, or delete the endpoint and deploy anew",
+                hint="set such a field again, or delete the endpoint and deploy again",
             )
         return endpoint
 

@@ -49,7 +49,7 @@ class Planner:
     ) -> tuple[Action, ...]:
         """Plan a model version and a deployment of it beside what is live.
 
-        A version that failed, or that another container should serve, is uploaded anew under the
+        A version that failed, or that another container should serve, is uploaded again under the
         same revision; a deployment on other machines is replaced, with the share it had.
         """
         model, snapshot = reading.deployment.model, snapshot_of(reading)
@@ -119,7 +119,7 @@ class Planner:
             return []
         name, image = self._names.model(model), spec["imageUri"]
         self._available.check(image)
-        why = " anew" if version else ""
+        why = " again" if version else ""
         step = UploadVersion(
             model, revision.id, revision.number, revision.digest, uri, spec, container
         )

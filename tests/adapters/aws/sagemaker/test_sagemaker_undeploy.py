@@ -137,7 +137,7 @@ def test_the_endpoint_of_many_models_goes_with_the_last(target, client, half_plu
 
     actions = removal(provider, "second")
     deploy(provider, 2, half_plus_two, "first")  # it comes back after the plan was made
-    with pytest.raises(ConflictError, match="first came to the endpoint all meanwhile"):
+    with pytest.raises(ConflictError, match="the endpoint all has new models: first"):
         perform(provider, actions)
     assert provider.predict("first", BODY)
     perform(provider, removal(provider, "third"))

@@ -200,7 +200,7 @@ def test_an_operation_past_the_deadline_goes_on_and_says_so(answering, lines):
         },
         timeout=0.02,
     )
-    with pytest.raises(RemoteError, match="it goes on without us"):
+    with pytest.raises(RemoteError, match="it continues on the platform"):
         provider.perform(create_version(), Reporter(lines.append))
 
 

@@ -160,7 +160,7 @@ def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
     batches = Batches(api, options, Poller(0.02, first=0.001), VERTEX)
     with pytest.raises(RemoteError, match="is not done after") as error:
         batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), Reporter(lines.append))
-    assert error.value.__notes__ == [f"the job goes on unless it is cancelled: {name}"]
+    assert error.value.__notes__ == [f"the job continues unless it is cancelled: {name}"]
     assert lines == [f"batch prediction job {name} is running", "job: running"]
     assert json.loads(server.asked[0].body) == {
         "displayName": "cloudserve-m",

@@ -236,7 +236,7 @@ def test_a_deployment_past_the_deadline_goes_on_and_the_next_run_waits_for_it(an
         f"GET {ENDPOINT}/operations/op": answer(200, operation(ENDPOINT)),
     }
     provider, server = answering(answers, timeout=0.02)
-    with pytest.raises(RemoteError, match="it goes on without us") as error:
+    with pytest.raises(RemoteError, match="it continues on the platform") as error:
         provider.perform(deploy_action(), Reporter(lines.append))
     assert "run the same command again" in error.value.hint
 
