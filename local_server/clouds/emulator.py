@@ -24,7 +24,7 @@ from ..inference import Inference
 from ..models import Manager
 from ..protocols.middleware.foreign import SameSite, Sites
 from ..runtime.capi.library import library
-from ..runtime.denied_ops import read_denied_ops
+from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
 from ..transport.http.server import HttpServer

@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 from cloudserve.errors import CloudserveError, ModelError
 
 from ..models import Manager
+from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
-from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..tasks import Usage, to_completion
 from .faults.injected import raise_injected

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 
+from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
-from ..runtime.serving_image import ServingImage
 from . import discovery
 from .environment import container_environment
 from .multi_model import MultiModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from ..runtime.serving_image import ServingImage
+from ..runtime.loading.serving_image import ServingImage
 
 # `…/tensorflow-inference:2.20-cpu-py312`, `…:2.19.0-gpu`, `…-serving:1.15-cpu` (clouds.md C.2).
 _TAG = re.compile(r":(\d+)\.(\d+)(?:\.\d+)?(?:[-_][^/]*)?$")

@@ -13,7 +13,7 @@ from pathlib import Path
 from cloudserve.servers import ContainerCommand
 
 from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
-from ..runtime.denied_ops import read_denied_ops
+from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..transport.http.server import HttpServer
 from ..transport.types import Head, Response

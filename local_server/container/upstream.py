@@ -14,8 +14,8 @@ from ..inference import Inference
 from ..models import Manager
 from ..protocols.tfserving.grpc.services import TfServingGrpc
 from ..protocols.tfserving.rest import TfServingRest
+from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
-from ..runtime.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..tasks import to_completion
 from ..transport.grpc.server import GrpcServer

@@ -4,7 +4,7 @@ A hand-over to a thread and back costs more than the run of a small model; a hea
 event loop would delay every other one. Measured times decide: requests no larger than one that was
 fast are expected to be fast, until several are not. Many fast ones in threads then enable the loop
 again, for the machine may have been busy. Signatures whose run time depends on the values of their
-inputs are excluded (`runtime.steady`).
+inputs are excluded (`runtime.loading.steady`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from ..codecs.limits import JsonLimits
 from ..config import ModelConfig, ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
-from ..runtime.denied_ops import read_denied_ops
+from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions, library_paths
 from ..status import Code, StatusError
 from .flags import FlagValues

@@ -13,7 +13,7 @@ from ..config import ModelConfig, ModelServerConfig
 from ..monitoring.log_options import RequestLogOptions
 from ..monitoring.monitoring_config import DEFAULT_PATH
 from ..protocols.vertex.container import ContainerRoutes
-from ..runtime.denied_ops import read_denied_ops
+from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions, library_paths
 from .server_options import (
     Address,

@@ -21,8 +21,8 @@ from .arrays import check_dtypes, check_output
 from .capi.session import Run, Session
 from .dtypes import numpy_dtype
 from .errors import closed, status_error
+from .loading.restore import Restored
 from .memory import give_memory_back
-from .restore import Restored
 from .types import Ran, Tensor
 
 _MOST_CHOICES = 64

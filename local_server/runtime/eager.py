@@ -16,8 +16,8 @@ from ..status import Code, StatusError
 from .arrays import check_dtypes, check_output, dtype_word
 from .dtypes import numpy_dtype
 from .errors import closed, load_error, status_error
+from .loading.restore import Restored
 from .memory import collect
-from .restore import Restored
 from .types import Ran, Tensor
 
 

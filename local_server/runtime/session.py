@@ -21,12 +21,12 @@ from .config import read_config, session_config
 from .devices import Device, find_devices
 from .eager import load_eagerly
 from .errors import release
+from .loading.op_libraries import OpSource
+from .loading.restore import Restored, Rules, restore
+from .loading.serving_image import ServingImage
 from .memory import collect
-from .op_libraries import OpSource
 from .options import SessionOptions
 from .replicas import ReplicatedModel
-from .restore import Restored, Rules, restore
-from .serving_image import ServingImage
 from .tensorflow import import_tensorflow
 from .types import LoadedModel, LoadError, Ran
 

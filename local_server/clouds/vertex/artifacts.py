@@ -17,7 +17,7 @@ from typing import Any
 
 from cloudserve.errors import CloudserveError, ModelError
 
-from ...runtime.serving_image import ServingImage
+from ...runtime.loading.serving_image import ServingImage
 from ..model_hosting import Source
 from ..objects.store.errors import BucketExistsError, NoSuchBucketError
 from ..objects.store.store import ObjectStore

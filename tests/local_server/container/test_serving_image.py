@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 from cloudserve.local_server.container import serving_image_of
-from cloudserve.local_server.runtime.serving_image import ServingImage
+from cloudserve.local_server.runtime.loading.serving_image import ServingImage
 
 AWS = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference"
 BODY = b'{"instances": [[1.0, 2.0, 3.0]]}'

@@ -18,10 +18,10 @@ from cloudserve.local_server.runtime.capi.tensors import new_tensor
 from cloudserve.local_server.runtime.config import read_config, session_config
 from cloudserve.local_server.runtime.devices import Device, count_cpus, find_devices, parse_devices
 from cloudserve.local_server.runtime.dtypes import numpy_dtype
+from cloudserve.local_server.runtime.loading.restore import pin, restore
+from cloudserve.local_server.runtime.loading.saved_model import nodes, read_meta_graph
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.replicas import ReplicatedModel
-from cloudserve.local_server.runtime.restore import pin, restore
-from cloudserve.local_server.runtime.saved_model import nodes, read_meta_graph
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError

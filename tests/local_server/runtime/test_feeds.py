@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from cloudserve.local_server.runtime.config import read_config
 from cloudserve.local_server.runtime.eager import load_eagerly
+from cloudserve.local_server.runtime.loading.restore import restore
 from cloudserve.local_server.runtime.options import SessionOptions
-from cloudserve.local_server.runtime.restore import restore
 from cloudserve.local_server.runtime.session import load_model, session_loader
 from cloudserve.local_server.status import Code, StatusError
 from tensorflow.core.protobuf import saved_model_pb2

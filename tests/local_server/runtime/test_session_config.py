@@ -9,9 +9,9 @@ from cloudserve.local_server.options.flag_options import flag_options
 from cloudserve.local_server.options.flags import parse_flags
 from cloudserve.local_server.runtime.config import read_config, session_config
 from cloudserve.local_server.runtime.devices import Device
+from cloudserve.local_server.runtime.loading.restore import restore
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.replicas import replicas_of
-from cloudserve.local_server.runtime.restore import restore
 from cloudserve.local_server.runtime.session import load_model, session_loader
 from cloudserve.local_server.status import Code, StatusError
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....runtime.serving_image import ServingImage
+from ....runtime.loading.serving_image import ServingImage
 from ....status import Code
 from ...background_tasks import BackgroundTasks
 from ...latency import Latency, Step

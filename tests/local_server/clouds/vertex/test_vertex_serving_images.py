@@ -8,7 +8,7 @@ import pytest
 from cloudserve.local_server.clouds.google.common.errors import ApiError
 from cloudserve.local_server.clouds.vertex.artifacts import serving_image
 from cloudserve.local_server.clouds.vertex.images import check_image
-from cloudserve.local_server.runtime.serving_image import ServingImage
+from cloudserve.local_server.runtime.loading.serving_image import ServingImage
 
 PREBUILT = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 OWN = "us-central1-docker.pkg.dev/p/r/cloudserve:1"

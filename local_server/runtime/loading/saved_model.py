@@ -13,10 +13,10 @@ import numpy as np
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from ..messages import Message, message_class
-from ..status import Code
-from .tensorflow import import_tensorflow
-from .types import LoadError, Tensor
+from ...messages import Message, message_class
+from ...status import Code
+from ..tensorflow import import_tensorflow
+from ..types import LoadError, Tensor
 
 VARIABLES = Path("variables", "variables")
 """The prefix of the checkpoint's files, below the model's folder."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..messages import Message
+from ...messages import Message
 
 CHECKPOINT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """The entry of a checkpoint that holds its `TrackableObjectGraph`."""

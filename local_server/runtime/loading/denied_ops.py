@@ -15,8 +15,8 @@ from typing import Any
 
 from cloudserve.errors import UserError
 
-from ..status import Code
-from .types import LoadError
+from ...status import Code
+from ..types import LoadError
 
 _PRINT, _STREAM, _TO_FILE = "PrintV2", "output_stream", b"file:"
 PRINT_TO_FILE = f"{_PRINT}=file"

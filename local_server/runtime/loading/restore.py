@@ -13,19 +13,19 @@ from pathlib import Path
 
 from cloudserve.savedmodel.signature import Signature, read_signature
 
-from ..codecs.tensor_proto import TensorProtoError, from_tensor_proto
-from ..messages import Message
-from ..status import Code
-from .capi.graph import Graph
-from .capi.session import Session
-from .capi.status import OpError
+from ...codecs.tensor_proto import TensorProtoError, from_tensor_proto
+from ...messages import Message
+from ...status import Code
+from ..capi.graph import Graph
+from ..capi.session import Session
+from ..capi.status import OpError
+from ..devices import Device, is_on_cpu
+from ..errors import load_error
+from ..types import LoadError, Tensor
 from .denied_ops import check_ops
-from .devices import Device, is_on_cpu
-from .errors import load_error
 from .op_libraries import OpSource
 from .saved_model import asset_feeds, init_op, nodes, read_meta_graph
 from .steady import steady_signatures
-from .types import LoadError, Tensor
 from .variables import Variables, restore_variables
 
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from cloudserve.savedmodel.checks.op_packages import OpPackage, package_of
 from cloudserve.savedmodel.graph import read_graph
 
-from ..messages import Message
-from ..status import Code
-from .capi import registry
-from .capi.status import OpError
-from .options import library_paths
+from ...messages import Message
+from ...status import Code
+from ..capi import registry
+from ..capi.status import OpError
+from ..options import library_paths
+from ..tensorflow import import_tensorflow
+from ..types import LoadError
 from .serving_image import ServingImage
-from .tensorflow import import_tensorflow
-from .types import LoadError
 
 VARIABLE = "CLOUDSERVE_OP_LIBRARIES"
 """Names the libraries, comma-separated, where a server is given none."""

@@ -70,7 +70,7 @@ def test_only_what_a_signature_runs_counts(tf, tmp_path):
 
 
 def test_every_listed_op_is_one_of_tensorflows(tf):
-    from cloudserve.local_server.runtime.steady import STEADY_OPS
+    from cloudserve.local_server.runtime.loading.steady import STEADY_OPS
     from tensorflow.python.framework import op_def_registry
 
     assert {name for name in STEADY_OPS if op_def_registry.get(name) is None} == set()

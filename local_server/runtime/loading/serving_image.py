@@ -17,8 +17,8 @@ from cloudserve.savedmodel.checks.op_packages import foreign_ops, is_built_in
 from cloudserve.savedmodel.checks.op_table import read_table
 from cloudserve.savedmodel.graph import read_graph
 
-from ..status import Code
-from .types import LoadError
+from ...status import Code
+from ..types import LoadError
 
 
 @dataclass(frozen=True, slots=True)

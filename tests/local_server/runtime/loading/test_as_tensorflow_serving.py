@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cloudserve.local_server.runtime.serving_image import ServingImage
+from cloudserve.local_server.runtime.loading.serving_image import ServingImage
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 from cloudserve.local_server.status import Code, StatusError

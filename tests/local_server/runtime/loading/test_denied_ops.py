@@ -6,7 +6,11 @@ import warnings
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.runtime.denied_ops import PRINT_TO_FILE, SCANNED, read_denied_ops
+from cloudserve.local_server.runtime.loading.denied_ops import (
+    PRINT_TO_FILE,
+    SCANNED,
+    read_denied_ops,
+)
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError

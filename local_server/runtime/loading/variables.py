@@ -14,13 +14,13 @@ from google.protobuf.message import DecodeError
 from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.signature import Signature
 
-from ..messages import Message, message_class
-from ..status import Code
-from .capi.session import Session
-from .dtypes import STRING
+from ...messages import Message, message_class
+from ...status import Code
+from ..capi.session import Session
+from ..dtypes import STRING
+from ..types import LoadError, Tensor
 from .object_graph import CHECKPOINT_GRAPH, ObjectGraphError, checkpoint_keys
 from .saved_model import VARIABLES, string
-from .types import LoadError, Tensor
 
 _HANDLE = "VarHandleOp"
 _OURS = "cloudserve"
