@@ -20,21 +20,8 @@ from cloudserve.hints import did_you_mean
 from cloudserve.yamlfile import Document, KeyPath
 
 FIELD = "gates"
-NAMES = ("contract", "load")
+NAMES = ("contract", "load", "golden")
 """The gates, in the order in which they are checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far a number may be from the expected one: within any of the three bounds."""
-
-    absolute: float = 0.0
-    relative: float = 0.0
-    """A fraction of the expected number."""
-    ulp: int = 0
-    """Steps between neighbouring numbers of the output's dtype."""
-    dtype: str = "float32"
-    """The dtype that steps are counted in: `float16`, `float32` or `float64`."""
 
 
 @dataclass(frozen=True, slots=True)

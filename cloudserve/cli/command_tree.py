@@ -30,6 +30,8 @@ GROUPS = {
     },
     "Use": {
         "predict": ("predict", "Send a request to a deployed model."),
+        "golden": ("golden", "Record, show and trim golden files of requests and answers."),
+        "replay": ("replay", "Send the requests of a golden file, and compare the answers."),
         "batch": ("batch", "Run predictions for files of instances as a job."),
         "pull": ("pull", "Download a released model from its bucket."),
     },

@@ -32,7 +32,22 @@ def render() -> str:
         assert command is not None
         inner = click.Context(command, parent=context, info_name=name, terminal_width=WIDTH)
         sections.append((f"cloudserve {name}", command.get_help(inner)))
+        sections += _subcommands(command, inner)
     return HEAD + "".join(f"\n## {title}\n\n```text\n{text}\n```\n" for title, text in sections)
+
+
+def _subcommands(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
+    if not isinstance(command, click.Group):
+        return []
+    return [
+        (
+            f"{context.command_path} {name}",
+            inner.get_help(
+                click.Context(inner, parent=context, info_name=name, terminal_width=WIDTH)
+            ),
+        )
+        for name, inner in command.commands.items()
+    ]
 
 
 if __name__ == "__main__":

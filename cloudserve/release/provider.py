@@ -18,6 +18,7 @@ from cloudserve.storage.contract import Blob, BlobStore, Expect
 from cloudserve.storage.events import Reporter
 
 __all__ = [
+    "AskedProvider",
     "Blob",
     "BlobStore",
     "Expect",
@@ -112,6 +113,18 @@ class Locking(Protocol):
         """Return a model's endpoint as `PLATFORM/PLACE/ENDPOINT`, of [a-zA-Z0-9._-] parts.
 
         Two targets that would change the same endpoint return the same name. Reaches no network.
+        """
+        ...
+
+
+@runtime_checkable
+class AskedProvider(Protocol):
+    """A provider that says whether a revision can be asked before it has traffic."""
+
+    def why_not_asked(self, reading: Reading, revision_id: str) -> str:
+        """Return why `predict` cannot ask this deployed revision alone; "" if it can.
+
+        The reason is a clause, such as `the endpoint's traffic decides who answers`.
         """
         ...
 

@@ -22,6 +22,7 @@ from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import Parts, execute
 from cloudserve.release.gates.contract import CONTRACT
 from cloudserve.release.gates.gates import Gates, Judge, check_overrides
+from cloudserve.release.gates.golden import GoldenGate
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.local import LocalModel
 from cloudserve.release.nouns import (
@@ -107,18 +108,20 @@ class Releases:
         self._overrides = {CONTRACT: ALLOWED} if allow_breaking else {}
         self._overrides |= overrides or {}
         check_overrides(self._overrides)
-        self._model = project.model(model)
+        self._model, folder = project.model(model), project.path.absolute().parent
         self._local = LocalModel(
             self._model,
             DigestCache.from_environment(self._environ),
-            project.path.absolute().parent,
+            folder,
         )
         self._target = project.target(target)
         self._provider: Provider = registry.provider(self._target, self._environ)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
         models = UploadedModels(self._provider.blobs, self._layout, self._model.tags)
-        self._gates = Gates(self._provider, models, self._local, self._target.gates)
+        self._gates = Gates(
+            self._provider, models, self._local, self._target.gates, self._golden(folder)
+        )
         self._planner = ReleasePlanner(
             self._provider,
             self._layout,
@@ -351,6 +354,14 @@ class Releases:
             uploader.upload(plan.revision, plan.source, origin, reporter)
         else:
             self._provider.perform(action, reporter)
+
+    def _golden(self, folder: Path) -> GoldenGate | None:
+        settings, target = self._target.gates.golden, self._target
+        if settings is None:
+            return None
+        return GoldenGate(
+            settings, folder, self._model.name, target.fields, self._provider, self._layout
+        )
 
     def _ledger(self) -> Ledger:
         return Ledger(self._provider.blobs, self._layout)

@@ -11,7 +11,7 @@ import yaml
 
 import cloudserve
 from cloudserve.errors import ProjectError
-from cloudserve.gate_settings import GateSettings
+from cloudserve.gate_settings import GateSettings, GoldenSettings
 from cloudserve.project import load_project
 
 TEXT = "models:\n  m:\n    path: m\ntargets:\n  aws:\n    provider: sagemaker\n    gates:{}\n"
@@ -49,6 +49,13 @@ def test_each_gate_can_be_turned_off(read):
     assert read("\n      load: false") == GateSettings(load=False)
 
 
+def test_a_golden_file_has_tolerances_and_a_least_accuracy(read):
+    text = "\n      golden: {file: g.jsonl, ulp: 4, relative: 1e-5, accuracy: 0.9}"
+    expected = GoldenSettings("g.jsonl", {"relative": 1e-5, "ulp": 4.0}, 0.9)
+    assert read(text).golden == expected
+    assert read("\n      golden: false").golden is None
+
+
 @pytest.mark.parametrize(
     ("text", "message", "where", "hint"),
     [
@@ -63,6 +70,24 @@ def test_each_gate_can_be_turned_off(read):
             "unknown key `contrat`",
             "8: targets.aws.gates.contrat",
             "did you mean `contract`?",
+        ),
+        (
+            "\n      golden: {accuracy: 0.9}",
+            "`file` is missing",
+            "8: targets.aws.gates.golden",
+            "cloudserve golden record",
+        ),
+        (
+            "\n      golden:\n        file: g\n        ulp: many",
+            "`ulp` must be a number at least 0, not `many`",
+            "10: targets.aws.gates.golden.ulp",
+            "ulp: 1e-6",
+        ),
+        (
+            "\n      golden:\n        file: g\n        accuracy: 92",
+            "`accuracy` must be a number from 0 to 1, not `92`",
+            "10: targets.aws.gates.golden.accuracy",
+            "accuracy: 0.5",
         ),
         (
             "\n      load: maybe",

@@ -192,6 +192,13 @@ class SageMakerEndpoints:
             return Later(self._aws.api, self._aws.blobs, self._aws.poller).ask(model, name, body)
         return self._aws.api.invoke(name, variant, body)
 
+    def why_not_asked(self, reading: Reading, revision_id: str) -> str:
+        """Return why a revision cannot be asked by its variant, or at its own endpoint."""
+        if revision_id in reading.deployment.traffic or self._aws.options.staged:
+            shadowed = self._aws.options.shadow_percent > 0
+            return "a shadow variant's answers are not returned" if shadowed else ""
+        return f"{revision_id} is not on the endpoint"
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
         transforms = Transforms(

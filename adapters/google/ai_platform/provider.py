@@ -247,6 +247,11 @@ class AiPlatform:
         version = platform_name(revision_id) if revision_id else None
         return self._ml.predict(self._names.model(model), version, body)
 
+    def why_not_asked(self, reading: Reading, revision_id: str) -> str:
+        """Return "": each version of a model has its own URL for predictions."""
+        del reading, revision_id
+        return ""
+
     def _plan_model(self, model: str) -> Action:
         name = self._names.model(model)
         return planned(

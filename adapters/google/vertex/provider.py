@@ -201,6 +201,12 @@ class Vertex:
             self._check_alone(model, revision_id)
         return self._api.raw_predict(self._names.endpoint(model), self._host(model), body)
 
+    def why_not_asked(self, reading: Reading, revision_id: str) -> str:
+        """Return why a revision cannot be asked, unless it has all the traffic."""
+        if reading.deployment.traffic.get(revision_id) == 1.0:
+            return ""
+        return "Vertex AI does not let a request choose among an endpoint's deployments"
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
         version = read_snapshot(self._api, self._names, model).version(revision_id)

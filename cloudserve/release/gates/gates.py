@@ -9,9 +9,10 @@ from cloudserve.errors import GateRefusedError, UserError
 from cloudserve.gate_settings import NAMES, GateSettings
 from cloudserve.hints import did_you_mean
 from cloudserve.release.gates.contract import CONTRACT, ContractGate
+from cloudserve.release.gates.golden import GOLDEN, GoldenGate
 from cloudserve.release.gates.load import LOAD, check_load
 from cloudserve.release.local import LocalModel
-from cloudserve.release.nouns import GateStep, Operation, Plan
+from cloudserve.release.nouns import GateStep, Operation, Plan, Reading
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.release.verdict import Ruling, Verdict
@@ -28,8 +29,9 @@ class Gates:
     models: UploadedModels
     local: LocalModel
     settings: GateSettings
+    golden: GoldenGate | None = None
 
-    def add(self, plan: Plan) -> Plan:
+    def add(self, plan: Plan, reading: Reading) -> Plan:
         """Return a plan with its gates, and the verdicts that only need the models' files."""
         if not plan.actions:
             return plan
@@ -38,7 +40,7 @@ class Gates:
             plan = _with_contract(plan, contract)
         if plan.operation not in GATED:
             return plan
-        return replace(plan, gates=tuple(self._steps(plan)))
+        return replace(plan, gates=tuple(self._steps(plan, reading)))
 
     def verdict(self, plan: Plan, step: GateStep) -> Verdict:
         """Check one gate of a plan.
@@ -48,6 +50,8 @@ class Gates:
         known = {verdict.gate: verdict for verdict in plan.verdicts}
         if step.gate == CONTRACT:
             return known[CONTRACT]
+        if step.gate == GOLDEN and self.golden is not None:
+            return self.golden.check(plan, step)
         return self.load(plan)
 
     def load(self, plan: Plan) -> Verdict:
@@ -56,12 +60,14 @@ class Gates:
             return check_load(self.provider, self.local.artifact(plan.source))
         return check_load(self.provider, self.models.artifact(plan.revision))
 
-    def _steps(self, plan: Plan) -> Iterator[GateStep]:
+    def _steps(self, plan: Plan, reading: Reading) -> Iterator[GateStep]:
         if self.settings.contract and any(v.gate == CONTRACT for v in plan.verdicts):
             sentence = f"compare the signatures with those of {plan.previous}"
             yield GateStep(CONTRACT, sentence, {"live": plan.previous})
         if self.settings.load and plan.operation is Operation.DEPLOY:
             yield GateStep(LOAD, "compare ops and variables with the target's server")
+        if self.golden is not None:
+            yield self.golden.step(plan, reading)
 
 
 def _with_contract(plan: Plan, verdict: Verdict) -> Plan:

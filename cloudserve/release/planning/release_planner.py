@@ -36,7 +36,7 @@ class ReleasePlanner:
     def deploy(self, reading: Reading, revision: Revision, source: Path | None) -> Plan:
         """Plan to deploy a revision, from the directory `source` unless it is uploaded."""
         plan = planner.plan_deploy(self.provider, self.layout, reading, revision, source)
-        return self.gates.add(self._addressed(plan))
+        return self.gates.add(self._addressed(plan), reading)
 
     def promote(self, reading: Reading, version: str | None, percent: int) -> Plan:
         """Plan to give a version, by default the newest, a share of the traffic."""
@@ -98,7 +98,7 @@ class ReleasePlanner:
         self, reading: Reading, operation: Operation, chosen: Deployed, percent: int = ALL
     ) -> Plan:
         plan = planner.plan_traffic(self.provider, self.layout, reading, operation, chosen, percent)
-        return self.gates.add(self._addressed(plan))
+        return self.gates.add(self._addressed(plan), reading)
 
     def _removal(self, reading: Reading, ids: tuple[str, ...] | None) -> Plan:
         return self._addressed(plan_undeploy(self.provider, self.layout, reading, ids))

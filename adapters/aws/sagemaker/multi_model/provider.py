@@ -221,6 +221,11 @@ class MultiModelEndpoint:
             )
         return self._aws.api.invoke(self._name, None, body, _target(model, chosen))
 
+    def why_not_asked(self, reading: Reading, revision_id: str) -> str:
+        """Return "": a request names its model (TargetModel)."""
+        del reading, revision_id
+        return ""
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Raise UserError: a transform job needs a SageMaker Model of one archive."""
         del revision_id, batch, reporter

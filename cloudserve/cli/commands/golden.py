@@ -1,0 +1,91 @@
+"""`cloudserve golden`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudserve.cli.options import Number, print_progress, project_option
+from cloudserve.cli.project_of import project_for
+from cloudserve.cli.render.report import output_option, print_report
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group("golden")
+def command() -> None:
+    """Record, show and trim golden files of requests and answers.
+
+    A golden file is what the gate `golden` of a target and `cloudserve replay` compare answers
+    with.
+    """
+
+
+@command.command("record")
+@click.argument("requests", type=_FILE)
+@click.option(
+    "--from",
+    "subject",
+    required=True,
+    metavar="SUBJECT",
+    help="What answers: a directory, a URL such as http://HOST:8501/v1/models/NAME, "
+    "MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET.",
+)
+@click.option("--out", type=_FILE, required=True, help="The golden file to write.")
+@click.option("--absolute", type=click.FloatRange(0), default=0.0, help="The absolute tolerance.")
+@click.option("--relative", type=click.FloatRange(0), default=0.0, help="The relative tolerance.")
+@click.option("--ulp", type=Number(min=0), default=0, help="The tolerance in steps of the dtype.")
+@project_option
+def record_command(  # noqa: PLR0913 - one parameter per option
+    requests: Path,
+    *,
+    subject: str,
+    out: Path,
+    absolute: float,
+    relative: float,
+    ulp: int,
+    project_file: Path,
+) -> None:
+    """Send requests, and write them with their answers to a golden file.
+
+    REQUESTS has one JSON request on each line, such as {"instances": [[1.0, 2.0]]}. A number is as
+    recorded if it is within one of the tolerances.
+    """
+    from cloudserve.golden.file import Header, Tolerance, write_golden
+    from cloudserve.golden.replay import record
+    from cloudserve.golden.requests import read_requests
+    from cloudserve.golden.subject import asking
+
+    header = Header(source=subject, tolerance=Tolerance(absolute, relative, ulp))
+    bodies = read_requests(requests)
+    with asking(subject, project_for(subject, project_file)) as ask:
+        golden = record(bodies, ask, header)
+    write_golden(golden, out)
+    print_progress(f"wrote {out}: {len(golden.examples)} requests with their answers")
+
+
+@command.command("show")
+@click.argument("file", type=_FILE)
+@output_option
+def show_command(file: Path, *, output: str) -> None:
+    """Show the header and the examples of a golden file."""
+    from cloudserve.cli.render.golden import golden_report
+    from cloudserve.golden.file import read_golden
+
+    print_report(golden_report(str(file), read_golden(file)), output)
+
+
+@command.command("trim")
+@click.argument("file", type=_FILE)
+@click.option("--most", type=Number(min=1), required=True, help="The number of examples to keep.")
+@click.option("--out", type=_FILE, help="The file to write; by default FILE itself.")
+def trim_command(file: Path, *, most: int, out: Path | None) -> None:
+    """Keep the first examples of a golden file."""
+    from cloudserve.golden.file import read_golden, write_golden
+    from cloudserve.golden.replay import trim
+
+    golden = read_golden(file)
+    write_golden(trim(golden, most), out or file)
+    kept = min(most, len(golden.examples))
+    print_progress(f"wrote {out or file}: {kept} of {len(golden.examples)} examples")

@@ -1,0 +1,80 @@
+"""Reports of golden files and of replays."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.golden.compare import Deviation
+from cloudserve.golden.file import Golden
+from cloudserve.golden.replay import Replayed
+
+COLUMNS = ("OUTPUT", "VALUES", "OUTSIDE", "ABSOLUTE", "RELATIVE", "ULP", "FIRST DIFFERENCE")
+LONGEST = 100
+
+
+def replay_report(file: str, subject: str, result: Replayed) -> Report:
+    """Render a replay, one line per output."""
+    title = f"{file} against {subject}: {_summary(result)}"
+    rows = [_row(one) for one in result.deviations]
+    tables = [Table(COLUMNS, rows, title)]
+    if result.errors:
+        tables.append(Table(("REFUSED",), [(error,) for error in result.errors]))
+    document = {"file": file, "subject": subject} | result.figures()
+    return Report(document, tuple(tables))
+
+
+def golden_report(file: str, golden: Golden) -> Report:
+    """Render a golden file: its header, then a line per example."""
+    header = golden.header
+    facts = [
+        ("model", header.model or "-"),
+        ("source", header.source or "-"),
+        ("recorded", f"{header.recorded:%Y-%m-%d %H:%M} UTC" if header.recorded else "-"),
+        ("tolerance", msgspec.json.encode(header.tolerance).decode()),
+        ("examples", f"{len(golden.examples):,}, {counted(golden.labels, 'label')}"),
+        ("digest", f"sha256:{golden.digest}"),
+    ]
+    rows = [
+        (
+            str(number),
+            _cut(msgspec.json.encode(one.request).decode()),
+            _cut(msgspec.json.encode(one.answer if one.labels is None else one.labels).decode()),
+        )
+        for number, one in enumerate(golden.examples, start=1)
+    ]
+    document = {
+        "file": file,
+        "digest": golden.digest,
+        "header": msgspec.to_builtins(header),
+        "examples": len(golden.examples),
+        "labels": golden.labels,
+    }
+    return Report(
+        document,
+        (Table(("file", file), facts), Table(("REQUEST", "SENT", "ANSWER OR LABELS"), rows)),
+    )
+
+
+def _summary(result: Replayed) -> str:
+    requests = counted(result.requests, "request")
+    text = f"{requests}, {result.differing:,} with another answer"
+    if result.labels:
+        text += f"; {result.right:,} of {result.labels:,} labels right ({result.accuracy:.1%})"
+    return text
+
+
+def _row(one: Deviation) -> tuple[str, ...]:
+    return (
+        one.output or "-",
+        f"{one.values:,}",
+        f"{one.outside:,}",
+        f"{one.absolute:.3g}",
+        f"{one.relative:.3g}",
+        f"{one.ulp:,.0f}",
+        one.first or "-",
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,1 @@
+"""Golden files: recorded requests with their answers or labels, and their comparison."""

@@ -1,0 +1,142 @@
+"""The comparison of answers with recorded ones, output by output.
+
+Numbers with a point are compared within a tolerance; integers, texts, booleans and shapes exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudserve.golden.file import Golden, Tolerance
+from cloudserve.golden.numbers import distance
+
+Place = tuple[str | int, ...]
+_BINARY = {"b64"}
+_FORMS = ("predictions", "outputs", "result", "results")
+"""The members that hold an answer; a platform's own members beside them are not compared."""
+
+
+@dataclass(slots=True)
+class Deviation:
+    """How far an output is from what was recorded, over all examples."""
+
+    output: str
+    values: int = 0
+    outside: int = 0
+    """Values beyond the tolerance, and values of another type or shape."""
+    absolute: float = 0.0
+    relative: float = 0.0
+    ulp: float = 0
+    first: str = ""
+    """The first value outside, such as `request 2, predictions[0][1]: 0.5 instead of 0.25`."""
+
+    def add(self, expected: Any, found: Any, tolerance: Tolerance, place: str) -> None:
+        """Count a single value."""
+        self.values += 1
+        if isinstance(expected, float) and _is_number(found):
+            gap = distance(float(expected), float(found), tolerance.dtype)
+            self.absolute = max(self.absolute, gap.absolute)
+            self.relative = max(self.relative, gap.relative)
+            self.ulp = max(self.ulp, gap.ulp)
+            is_within = gap.is_within(tolerance)
+        else:
+            is_alike = type(expected) is type(found) or (_is_number(expected) and _is_number(found))
+            is_within = is_alike and expected == found
+        if not is_within:
+            self.differ(f"{place}: {_say(found)} instead of {_say(expected)}")
+
+    def differ(self, text: str) -> None:
+        """Count a value outside."""
+        self.outside += 1
+        self.first = self.first or text
+
+    def __str__(self) -> str:
+        name = f"output {self.output}" if self.output else "the output"
+        if not self.ulp:
+            return f"{name}: {self.first or 'equal'}"
+        size = f"up to {self.absolute:.3g} or {self.ulp:,.0f} ULP away"
+        return f"{name}: {size}, {self.first}" if self.first else f"{name}: {size}"
+
+    def figures(self) -> dict[str, Any]:
+        """Return the deviation as a JSON object; an infinite distance is null."""
+        return {
+            "output": self.output,
+            "values": self.values,
+            "outside": self.outside,
+            "absolute": _finite(self.absolute),
+            "relative": _finite(self.relative),
+            "ulp": _finite(self.ulp),
+            "first": self.first,
+        }
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Compares the answers of many requests with the recorded ones."""
+
+    golden: Golden
+    deviations: dict[str, Deviation] = field(default_factory=dict)
+
+    def add(self, expected: Mapping[str, Any], found: Mapping[str, Any], where: str) -> bool:
+        """Compare one answer; return whether it is as recorded. `where` names the request."""
+        before = sum(one.outside for one in self.deviations.values())
+        for form in _FORMS:
+            if form in expected:
+                self._form(form, expected[form], found, where)
+        return before == sum(one.outside for one in self.deviations.values())
+
+    def _form(self, form: str, expected: Any, found: Mapping[str, Any], where: str) -> None:
+        if form not in found:
+            self._of("").differ(f"{where}: the answer has no `{form}`")
+            return
+        place = f"{where}, {form}"
+        self._walk("", expected, found[form], place)
+
+    def _walk(self, output: str, expected: Any, found: Any, place: str) -> None:
+        match expected, found:
+            case list(), list() if len(expected) == len(found):
+                for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+                    self._walk(output, one, other, f"{place}[{index}]")
+            case dict(), dict() if expected.keys() == found.keys() and set(expected) != _BINARY:
+                for name in expected:
+                    self._walk(output or name, expected[name], found[name], f"{place}.{name}")
+            case (list(), _) | (dict(), _) | (_, list()) | (_, dict()) if expected != found:
+                text = f"{place}: {_shape(found)} instead of {_shape(expected)}"
+                self._of(output).differ(text)
+            case _:
+                tolerance = self.golden.tolerance(output)
+                self._of(output).add(expected, found, tolerance, place)
+
+    def _of(self, output: str) -> Deviation:
+        return self.deviations.setdefault(output, Deviation(output))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _say(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _shape(value: Any) -> str:
+    match value:
+        case list():
+            return f"a list of {len(value)}"
+        case dict() if set(value) == _BINARY:
+            return f"the bytes {_say(value['b64'])}"
+        case dict():
+            return f"an object of {', '.join(sorted(value)) or 'nothing'}"
+        case _:
+            return _say(value)
+
+
+_LONGEST = 60

@@ -1,0 +1,166 @@
+"""The gate *golden*: recorded requests have the recorded answers, or the right labels.
+
+The deployed revision is asked before it has traffic where the platform can be asked so. Otherwise
+the local server answers, with the files of the directory or of the bucket.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cloudserve.container_images import tensorflow_serving_of
+from cloudserve.gate_settings import GoldenSettings
+from cloudserve.golden.file import Golden, read_golden
+from cloudserve.golden.replay import Replayed, replay
+from cloudserve.project import Field
+from cloudserve.release.nouns import GateStep, Operation, Plan, Reading
+from cloudserve.release.provider import AskedProvider, Provider
+from cloudserve.release.pull import pull
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.verdict import Ruling, Verdict
+
+if TYPE_CHECKING:
+    from cloudserve.golden.ask import Ask
+
+GOLDEN = "golden"
+DEPLOYED = "deployed"
+LOCAL = "local"
+SCRIPT = "code/inference.py"
+"""The file of a model on SageMaker that the container runs, and no other server."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenGate:
+    """The golden file of one model on one target."""
+
+    settings: GoldenSettings
+    folder: Path
+    """The project's."""
+    model: str
+    fields: Mapping[str, Field]
+    """The target's."""
+    provider: Provider
+    layout: Layout
+
+    @property
+    def file(self) -> Path:
+        """Return the golden file of the model."""
+        return self.folder / self.settings.file.replace("{model}", self.model)
+
+    def step(self, plan: Plan, reading: Reading) -> GateStep:
+        """Return the step of a plan; raises UserError for a golden file that cannot be read."""
+        golden = read_golden(self.file)
+        why = self._why_not_deployed(plan, reading)
+        asked = LOCAL if why else DEPLOYED
+        place = f"in the local server, because {why}" if why else "on the platform, without traffic"
+        sentence = f"send {len(golden.examples)} recorded requests to {plan.revision.id} {place}"
+        args = {
+            "file": self.settings.file,
+            "digest": golden.digest,
+            "asked": asked,
+            "tolerance": dict(self.settings.tolerances),
+            "accuracy": self.settings.accuracy,
+        }
+        return GateStep(GOLDEN, sentence, args)
+
+    def check(self, plan: Plan, step: GateStep) -> Verdict:
+        """Send the requests and compare the answers; raises UnreachableError, MissingExtraError."""
+        golden = self._golden()
+        if step.args["asked"] == DEPLOYED:
+            return self._verdict(replay(golden, self._deployed(plan)), golden, DEPLOYED)
+        with self._files(plan) as files:
+            if reason := self._why_not_local(files):
+                return Verdict(GOLDEN, Ruling.UNCHECKED, reason, {"asked": LOCAL})
+            from cloudserve.golden.ask import served_locally
+
+            with served_locally(files) as ask:
+                return self._verdict(replay(golden, ask), golden, LOCAL)
+
+    def _golden(self) -> Golden:
+        """Return the file with the target's tolerances in place of its own."""
+        golden, bounds = read_golden(self.file), self.settings.tolerances
+        if not bounds:
+            return golden
+        given = {name: int(value) if name == "ulp" else value for name, value in bounds.items()}
+        tolerance = msgspec.structs.replace(golden.header.tolerance, **given)
+        header = msgspec.structs.replace(golden.header, tolerance=tolerance)
+        return replace(golden, header=header)
+
+    def _deployed(self, plan: Plan) -> Ask:
+        return lambda body: self.provider.predict(plan.model, body, plan.revision.id)
+
+    @contextmanager
+    def _files(self, plan: Plan) -> Iterator[Path]:
+        """Give the directory of the plan's revision, from the bucket if it is not local."""
+        if plan.source is not None:
+            yield plan.source
+            return
+        with tempfile.TemporaryDirectory(prefix="cloudserve-golden-") as folder:
+            into = Path(folder) / str(plan.revision.number)
+            pull(self.provider.blobs, self.layout, plan.revision.id, into)
+            yield into
+
+    def _why_not_deployed(self, plan: Plan, reading: Reading) -> str:
+        if plan.operation is Operation.DEPLOY:
+            return "it is not deployed yet"
+        if not isinstance(self.provider, AskedProvider):
+            return "the adapter has no `why_not_asked`"
+        return self.provider.why_not_asked(reading, plan.revision.id)
+
+    def _why_not_local(self, files: Path) -> str:
+        """Return why the local server is not what the target runs; "" if it is."""
+        image = self.fields.get("image")
+        if image and tensorflow_serving_of(str(image)) is None:
+            return f"the local server cannot stand for the image {image}"
+        if (files / SCRIPT).exists():
+            return f"the local server does not run the model's {SCRIPT}"
+        return ""
+
+    def _verdict(self, result: Replayed, golden: Golden, asked: str) -> Verdict:
+        least = self.settings.accuracy
+        figures = result.figures() | {"asked": asked, "least_accuracy": least}
+        refusals = [*_differences(result), *_inaccuracy(result, least)]
+        ruling = Ruling.REFUSED if refusals else Ruling.PASSED
+        sentence = "; ".join(refusals or _passed(result, golden))
+        hint = f"compare the answers: cloudserve replay {self.settings.file} --against …"
+        return Verdict(
+            GOLDEN, ruling, sentence, figures, result.findings, hint=hint if refusals else ""
+        )
+
+
+def _differences(result: Replayed) -> list[str]:
+    if not result.differing:
+        return []
+    first = result.findings[0]
+    are = "request has" if result.differing == 1 else "requests have"
+    return [f"{result.differing} of {result.requests} {are} another answer: {first}"]
+
+
+def _inaccuracy(result: Replayed, least: float | None) -> list[str]:
+    if least is None or (result.accuracy is not None and result.accuracy >= least):
+        return []
+    if result.accuracy is None:
+        return ["the golden file has no labels to measure the accuracy with"]
+    return [f"{_accuracy(result)}, and at least {least:.1%} are required"]
+
+
+def _passed(result: Replayed, golden: Golden) -> list[str]:
+    recorded = sum(example.answer is not None for example in golden.examples)
+    parts = []
+    if recorded:
+        parts.append(f"{recorded} of {recorded} answers as recorded, up to {result.ulp:,.0f} ULP")
+    if result.labels:
+        parts.append(_accuracy(result))
+    return parts
+
+
+def _accuracy(result: Replayed) -> str:
+    share = f"{result.right:,} of {result.labels:,} labelled instances ({result.accuracy:.1%})"
+    return f"{share} are right"
