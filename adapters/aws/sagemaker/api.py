@@ -32,7 +32,7 @@ NOT_LOADED = frozenset(
 )
 """The statuses of AWS's TensorFlow container for a failed load (its python_service.py)."""
 JSON = "application/json"
-SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig")
+SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId")
 
 
 class SageMaker:

@@ -14,13 +14,15 @@ import msgspec
 from .options import Options, Update
 from .records import Endpoint, Spec, new_variant
 
-CAPTURE, ASYNC = "DataCaptureConfig", "AsyncInferenceConfig"
+CAPTURE, ASYNC, KEY = "DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId"
+VPC, ISOLATION = "VpcConfig", "EnableNetworkIsolation"
 MANAGED = (
     "InstanceType",
     "InitialInstanceCount",
     "ServerlessConfig",
     "ModelDataDownloadTimeoutInSeconds",
     "ContainerStartupHealthCheckTimeoutInSeconds",
+    "VolumeSizeInGB",
 )
 """The fields of a variant that the options decide on."""
 GRACE = 600
@@ -44,6 +46,8 @@ def variant(options: Options, name: str, model: str, *, idle: bool = False) -> S
         spec["ModelDataDownloadTimeoutInSeconds"] = options.download_seconds
     if options.startup_seconds:
         spec["ContainerStartupHealthCheckTimeoutInSeconds"] = options.startup_seconds
+    if options.volume_size_gb:
+        spec["VolumeSizeInGB"] = options.volume_size_gb
     return spec
 
 
@@ -76,7 +80,27 @@ def settings(options: Options) -> dict[str, Any]:
         }
     if options.async_output:
         fields[ASYNC] = _asynchronous(options)
+    if options.kms_key:
+        fields[KEY] = options.kms_key
     return fields
+
+
+def network(options: Options) -> dict[str, Any]:
+    """Return the network arguments of CreateModel; {} leaves them to SageMaker."""
+    subnets, groups = options.vpc
+    vpc = {VPC: {"SecurityGroupIds": list(groups), "Subnets": list(subnets)}} if subnets else {}
+    return vpc | ({ISOLATION: True} if options.network_isolation else {})
+
+
+def same_network(expected: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Return whether a SageMaker Model has the wanted network, in any order."""
+    is_isolated = bool(model.get(ISOLATION)) == bool(expected.get(ISOLATION))
+    return is_isolated and _vpc_of(expected) == _vpc_of(model)
+
+
+def _vpc_of(model: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    vpc = model.get(VPC) or {}
+    return set(vpc.get("SecurityGroupIds", ())), set(vpc.get("Subnets", ()))
 
 
 def _asynchronous(options: Options) -> dict[str, Any]:
@@ -173,8 +197,9 @@ def same_machines(expected: Spec, existing: Spec) -> bool:
 
 
 def same_settings(expected: Mapping[str, Any], endpoint: Endpoint) -> bool:
-    """Return whether a configuration has the wanted data capture and asynchronous settings."""
-    return all(_like(expected.get(key), endpoint.settings.get(key)) for key in (CAPTURE, ASYNC))
+    """Return whether a configuration has the wanted capture, asynchronous settings and key."""
+    keys = (CAPTURE, ASYNC, KEY)
+    return all(_like(expected.get(key), endpoint.settings.get(key)) for key in keys)
 
 
 def as_text(value: Mapping[str, Any]) -> str:

@@ -74,6 +74,7 @@ class Performer:
             PrimaryContainer=container(step.image, step.source, step.env, many=step.many),
             ExecutionRoleArn=step.role_arn,
             Tags=self._aws.owned.tags(step.model, number=step.number, digest=step.digest),
+            **step.network,
         )
         if made:
             return

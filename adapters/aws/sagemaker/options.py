@@ -27,6 +27,14 @@ Group = Annotated[
     str,
     msgspec.Meta(pattern=GROUP, description="a name of letters, digits and -, at most 63"),
 ]
+Key = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-zA-Z0-9:/_-]*$",
+        description="the id, alias or ARN of a KMS key",
+        max_length=2048,
+    ),
+]
 
 
 class Update(StrEnum):
@@ -68,6 +76,19 @@ class Options:
     """How long a model may take to be downloaded; 0 leaves it to SageMaker."""
     startup_seconds: Hour = 0
     """How long a container may take until it answers `/ping`; 0 leaves it to SageMaker."""
+
+    subnets: str = ""
+    """Comma-separated subnets of the VPC that the containers are in; with `security_groups`."""
+    security_groups: str = ""
+    """Comma-separated security groups of the containers; with `subnets`."""
+    network_isolation: bool = False
+    """Let the containers make no connections and accept no other ones."""
+    kms_key: Key = ""
+    """The key that encrypts the instances' volumes."""
+    volume_size_gb: Annotated[int, msgspec.Meta(ge=0, le=512)] = 0
+    """The size of an instance's volume; 0 leaves it to SageMaker."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of the resources that are created, beside cloudserve's own."""
 
     serverless_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=6144)] = 0
     """Serve without instances, with this memory: 1024 to 6144 in steps of 1024; 0 for instances."""
@@ -129,4 +150,13 @@ class Options:
     @property
     def alarm_names(self) -> tuple[str, ...]:
         """Return the alarms' names."""
-        return tuple(name.strip() for name in self.alarms.split(",") if name.strip())
+        return _names(self.alarms)
+
+    @property
+    def vpc(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the subnets and the security groups."""
+        return _names(self.subnets), _names(self.security_groups)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -31,9 +31,13 @@ PROVING = re.compile(rf".+-{REVISION_ID.pattern}")
 class Owned:
     """The endpoints and SageMaker Models of one target."""
 
-    def __init__(self, api: SageMaker, names: Ownership) -> None:
+    def __init__(
+        self, api: SageMaker, names: Ownership, more: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the names and tags that tell the owner, and `more` tags of new resources."""
         self._api = api
         self._names = names
+        self._more = more or {}
         self._read: set[str] = set()
         self._others: set[str] = set()
 
@@ -159,7 +163,7 @@ class Owned:
 
     def tags(self, model: str, **more: str | float) -> list[dict[str, str]]:
         """Return the tags of a model's resources."""
-        return tag_list(self._names.tags(model), **more)
+        return tag_list({**self._more, **self._names.tags(model)}, **more)
 
     def _as_found(self, endpoint: Endpoint) -> Found:
         return Found(

@@ -70,7 +70,9 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     kind = MultiModelEndpoint if options.multi_model else SageMakerEndpoints
     names = _names(target, options, name, environ)
     api = SageMaker(access)
-    return kind(AwsContext(names, options, image, api, blobs, poller, Owned(api, names)))
+    return kind(
+        AwsContext(names, options, image, api, blobs, poller, Owned(api, names, options.tags))
+    )
 
 
 def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Ownership:

@@ -23,6 +23,8 @@ class CreateModel(msgspec.Struct, frozen=True, omit_defaults=True, tag="create-m
     code_target: str = ""
     many: bool = False
     """Whether the source is a prefix of archives of many models."""
+    network: dict[str, Any] = {}
+    """The network arguments of CreateModel."""
 
 
 class DeleteModel(msgspec.Struct, frozen=True, tag="delete-model"):

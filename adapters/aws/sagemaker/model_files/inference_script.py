@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudserve.errors import ModelError
+from cloudserve.errors import ModelError, UserError
 
 SCRIPT, LIB, REQUIREMENTS = "inference.py", "lib", "requirements.txt"
 ALONE, PAIR = frozenset({"handler"}), frozenset({"input_handler", "output_handler"})
@@ -46,6 +46,17 @@ def check_code(model: Path, *, many: bool = False) -> tuple[str, ...]:
             hint=f"add code/{SCRIPT}, or take code/ out of the model's directory",
         )
     return about
+
+
+def check_needs_no_network(model: Path, where: str) -> None:
+    """Raise UserError if a container without a network cannot install the model's requirements."""
+    folder = model / "code"
+    if (folder / REQUIREMENTS).is_file() and not (folder / LIB).is_dir():
+        raise UserError(
+            f"code/{REQUIREMENTS} cannot be installed without a network",
+            where=where,
+            hint=f"put the modules into code/{LIB}, or leave `network_isolation` out",
+        )
 
 
 def _about_requirements(folder: Path, *, many: bool) -> tuple[str, ...]:

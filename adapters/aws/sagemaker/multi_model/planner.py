@@ -11,7 +11,7 @@ from cloudserve.release.nouns import DIGITS_IN_ID, Action
 
 from ....actions import planned
 from ..context import AwsContext
-from ..endpoint_config import as_text, machines_text, settings, variant
+from ..endpoint_config import as_text, machines_text, network, settings, variant
 from ..ownership import Owned
 from ..planning.actions import (
     Config,
@@ -100,6 +100,7 @@ class MultiModelPlanner:
             self._aws.options.role_arn,
             self._env,
             many=True,
+            network=network(self._aws.options),
         )
         sentence = f"create the model {self._model} of what lies below {self._prefix}"
         undo = f"delete the model {self._model}"
@@ -129,5 +130,7 @@ class MultiModelPlanner:
     @property
     def _digest(self) -> str:
         options = self._aws.options
-        parts = (self._aws.image, self._prefix, options.role_arn, as_text(self._env))
+        parts = [self._aws.image, self._prefix, options.role_arn, as_text(self._env)]
+        if place := network(options):
+            parts.append(as_text(place))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

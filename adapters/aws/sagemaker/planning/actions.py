@@ -10,7 +10,7 @@ from cloudserve.release.nouns import Action, Location, Revision
 
 from ....actions import planned
 from ..context import AwsContext
-from ..endpoint_config import as_text, settings
+from ..endpoint_config import as_text, network, same_network, settings
 from ..model_files.archive import source_url
 from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
 from ..steps import (
@@ -53,6 +53,7 @@ class Steps:
             # An archive has the code in its place already.
             code="" if archived else f"{location.saved_model}code/",
             code_target="" if archived else f"{location.root}code/",
+            network=network(self._aws.options),
         )
         create = planned(
             step,
@@ -74,6 +75,7 @@ class Steps:
             "source": source_of(there) == source,
             "role": there.get("ExecutionRoleArn") == self._aws.options.role_arn,
             "environment": primary.get("Environment", {}) == self._aws.options.env,
+            "network": same_network(network(self._aws.options), there),
         }
         return [name for name, is_same in same.items() if not is_same]
 
@@ -84,8 +86,10 @@ class Steps:
         more = settings(self._aws.options)
         if shadows:
             more["ShadowProductionVariants"] = list(shadows)
-        archived = {"archive": True} if self._aws.options.archived else {}
-        container = as_text({"image": self._aws.image, "env": self._aws.options.env, **archived})
+        options = self._aws.options
+        archived = {"archive": True} if options.archived else {}
+        place = network(options)
+        container = as_text({"image": self._aws.image, "env": options.env, **archived, **place})
         # A configuration does not contain the container. It is part of the name, so that another
         # container makes another configuration, to which the endpoint is updated.
         base = self._aws.names.endpoint(model)

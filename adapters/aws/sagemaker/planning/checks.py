@@ -22,7 +22,7 @@ from cloudserve.storage.contract import BlobStore
 from ....own_image import not_rehearsed
 from ..endpoint_config import GRACE, LONGEST, waits
 from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of, tensorflow_of
-from ..model_files.inference_script import check_code
+from ..model_files.inference_script import check_code, check_needs_no_network
 from ..options import Options, Update
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ MB = 2**20
 LARGEST_BODY = 6_291_456
 LARGEST_SERVERLESS_BODY = 4 * MB
 MOST_ALARMS = 10
+MOST_SUBNETS, MOST_GROUPS = 16, 5
+MOST_TAGS = 44
+"""SageMaker takes 50 for a resource, cloudserve writes up to 6."""
 LEAST_STEP = {Update.LINEAR: 10, Update.ROLLING: 5}
 
 
@@ -48,7 +51,7 @@ class Rule:
 
 def check_options(options: Options, where: str) -> str:
     """Return the image that serves; raises ProjectError for fields that contradict each other."""
-    rules = (_serverless, _shadows, _multi_model, _times, _update)
+    rules = (_serverless, _shadows, _multi_model, _times, _update, _network)
     for rule in (rule for kind in rules for rule in kind(options)):
         if not rule.holds:
             raise ProjectError(rule.sentence, where=f"{where}.{rule.field}", hint=rule.hint)
@@ -86,6 +89,38 @@ def _serverless(options: Options) -> tuple[Rule, ...]:
             f"{no} instances to replace in batches",
             "choose all-at-once, canary or linear",
         ),
+    )
+
+
+def _network(options: Options) -> tuple[Rule, ...]:
+    subnets, groups = options.vpc
+    with_instances = not options.serverless
+    no = "a serverless endpoint has no"
+    return (
+        Rule(
+            bool(subnets) == bool(groups),
+            "subnets" if groups else "security_groups",
+            "a VPC needs `subnets` and `security_groups`",
+        ),
+        Rule(len(subnets) <= MOST_SUBNETS, "subnets", f"at most {MOST_SUBNETS} are allowed"),
+        Rule(len(groups) <= MOST_GROUPS, "security_groups", f"at most {MOST_GROUPS} are allowed"),
+        Rule(with_instances or not subnets, "subnets", f"{no} VPC"),
+        Rule(
+            with_instances or not options.network_isolation,
+            "network_isolation",
+            f"{no} network isolation",
+        ),
+        Rule(with_instances or not options.volume_size_gb, "volume_size_gb", f"{no} volumes"),
+        *(
+            Rule(
+                not key.startswith(("aws:", "cloudserve-")),
+                f"tags.{key}",
+                f"the tag `{key}` is reserved",
+                "choose another name",
+            )
+            for key in options.tags
+        ),
+        Rule(len(options.tags) <= MOST_TAGS, "tags", f"at most {MOST_TAGS} are allowed"),
     )
 
 
@@ -292,6 +327,8 @@ def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str
     # Which code another container looks for is its own affair.
     if artifact.path is None or not tensorflow_of(place.image):
         return ()
+    if options.network_isolation:
+        check_needs_no_network(artifact.path, place.field("network_isolation"))
     return check_code(artifact.path, many=bool(options.multi_model))
 
 
