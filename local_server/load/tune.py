@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def tune(path: Path, settings: TuneSettings, progress: Progress) -> Tuning:
         capacity=verified.capacity,
         trials=verified.trials,
         rate=verified.rate,
-        notes=tuple(sorted(tuner.notes)),
+        notes=tuner.notes(),
     )
 
 
@@ -150,7 +151,14 @@ class _Tuner:
         self._base = base
         self._settings = settings
         self._progress = progress
-        self.notes: set[str] = set()
+        self._loads = 0
+        self._doubts: Counter[str] = Counter()
+        self._no_gain: list[str] = []
+
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences about the choice, and about what limited the loads."""
+        loads = [f"{what} in {n} of {self._loads} loads" for what, n in self._doubts.items()]
+        return (*self._no_gain, *sorted(loads))
 
     def unbatched(self) -> Trial:
         """Return a closed loop without batching."""
@@ -162,7 +170,7 @@ class _Tuner:
         """Return the first choice that meets the objective, or the first one if none does."""
         first = self._verify(choices[0])
         if baseline.throughput >= first.capacity.throughput:
-            self.notes.add(
+            self._no_gain.append(
                 f"batching does not pay: {baseline.throughput:,.0f} answers per second without, "
                 f"{first.capacity.throughput:,.0f} with batches of {choices[0].max_batch_size}"
             )
@@ -180,7 +188,8 @@ class _Tuner:
         flags = [*server_flags(parameters, str(file)), *self._device_flags()]
         size = parameters.max_batch_size if parameters.is_batching else 1
         with flagged_child(self._base, flags) as server:
-            self._progress(f"measuring the server with batches of up to {size}")
+            batches = f"with batches of up to {size}" if size > 1 else "without batches"
+            self._progress(f"measuring the server {batches}")
             connections = 2 * size * parameters.num_batch_threads
             capacity = self._trial(
                 server, self._closed(connections if size > 1 else _UNBATCHED_CONNECTIONS)
@@ -229,15 +238,20 @@ class _Tuner:
         result = bench(url, load, Settings(request))
         if result.ended:
             raise ModelError(f"the server stopped during a load: {result.ended}", where=url)
-        self.notes.update(note for note in result.notes if note.startswith(_GENERATOR))
+        self._loads += 1
+        self._doubts.update(what for what in _DOUBTS if any(what in note for note in result.notes))
         return _trial_of(result, settings.objective)
 
     def _device_flags(self) -> list[str]:
         return [f"--devices={','.join(self._settings.devices)}"] if self._settings.devices else []
 
 
-_GENERATOR = ("the load generator", "all cores")
-"""The beginnings of notes that limit what a trial says."""
+_DOUBTS = (
+    "the load generator was the bottleneck",
+    "the load generator was late",
+    "all cores of this machine were busy",
+)
+"""Parts of notes that limit what a trial says."""
 
 
 def _one_row(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:

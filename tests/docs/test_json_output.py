@@ -14,7 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output
 SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROJECT = "models:\n  half:\n    path: {path}\ntargets:\n  here:\n    provider: memory\n"
 CANARY = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
-TUNE = ("tune", "--p99", "5s", "--rate", "9", "-d", "0.2", "--max-batch-size", "1")
+TUNE = ("tune", "--p99", "60s", "--rate", "50", "-d", "0.2", "--max-batch-size", "1")
 OWN = {"args", "deployment", "figures", "gates"}
 """Fields whose content another section, a gate or an adapter defines."""
 

@@ -18,9 +18,9 @@ def half(shared_models):
 
 def test_a_met_objective_writes_files_that_the_server_accepts(half, tmp_path, capsys):
     into = tmp_path / "tuned"
-    assert run(["tune", half, "--p99", "2s", "--rate", "20", *QUICK, "--into", str(into)]) == 0
+    assert run(["tune", half, "--p99", "60s", "--rate", "100", *QUICK, "--into", str(into)]) == 0
     out, err = capsys.readouterr()
-    assert re.search(r"^open loop +20 .* met$", out, re.MULTILINE)
+    assert re.search(r"^open loop +100 .* met$", out, re.MULTILINE)
     assert re.search(r"^calls from \d+ threads, 1 per operation$", out, re.MULTILINE)
     variables = dict(line.split("=", 1) for line in (into / "sagemaker.env").read_text().split())
     if variables["SAGEMAKER_TFS_ENABLE_BATCHING"] == "true":
@@ -36,7 +36,7 @@ def test_a_met_objective_writes_files_that_the_server_accepts(half, tmp_path, ca
 
 
 def test_an_objective_that_cannot_be_met_exits_with_6_and_the_best_figure(half, capsys):
-    assert run(["tune", half, "--p99", "1us", "--rate", "20", *QUICK, "-o", "json"]) == 6
+    assert run(["tune", half, "--p99", "1us", "--rate", "100", *QUICK, "-o", "json"]) == 6
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["rate"] is None
