@@ -1,4 +1,4 @@
-"""The demo: train, release to two offline clouds, promote, roll back.
+"""The demo: train, release to two offline clouds, promote, roll back, refuse a worse version.
 
 Run it with `make demo`. Every command and every figure is real: the script trains the models and
 sends the digits through Google's and AWS's own clients over HTTP to the offline clouds, which run
@@ -7,6 +7,7 @@ the released SavedModels.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -41,6 +42,9 @@ targets:
     bucket: s3://rehearsal-models
     role_arn: arn:aws:iam::000000000000:role/rehearsal
 """
+GATE = "    gates: {golden: {file: golden.jsonl, accuracy: 0.85}}\n"
+REFUSED = 6
+"""The exit code of a command that a gate refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Stage:
     folder: Path
     environment: Mapping[str, str]
 
-    def run(self, command: str) -> str:
+    def run(self, command: str, code: int = 0) -> str:
         """Run a cloudserve command, print it with its output, and return its standard output."""
         print(f"\n$ cloudserve {command}", flush=True)
         done = subprocess.run(
@@ -62,7 +66,7 @@ class Stage:
             check=False,
         )
         print(done.stdout, end="", flush=True)
-        if done.returncode:
+        if done.returncode != code:
             raise SystemExit(f"the command exited with {done.returncode}")
         return done.stdout
 
@@ -108,6 +112,23 @@ def main(folder: Path) -> None:
         ask_both(environment, test, in_process["1"])
         for target in ("gcp", "aws"):
             stage.run(f"history mnist --target {target}")
+
+        say("8. A worse version 3, trained on 40 digits, is refused by a gate before its upload.")
+        worse = train.softmax_regression(digits.Digits(training.pixels[:40], training.labels[:40]))
+        train.export(worse, folder / "models" / "mnist" / "3")
+        print(f"version 3: {error_rate(train.labels_in_process(worse, test), test):.1%} wrong")
+        (folder / "golden.jsonl").write_text(golden_file(test))
+        (folder / "cloudserve.yaml").write_text(PROJECT + GATE)
+        stage.run("deploy mnist --target aws", REFUSED)
+        stage.run("status mnist --target aws")
+
+
+def golden_file(test: digits.Digits) -> str:
+    """Return a golden file: the test digits with their labels."""
+    header = {"golden": 1, "label": "probabilities"}
+    instances = test.pixels.astype(int).tolist()
+    example = {"request": {"instances": instances}, "labels": test.labels.tolist()}
+    return f"{json.dumps(header)}\n{json.dumps(example)}\n"
 
 
 @contextmanager
