@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from cloudserve import registry
-from cloudserve.errors import UserError
+from cloudserve.errors import GateRefusedError, ModelError, UserError
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.nouns import Action, Operation
 from cloudserve.release.service import Releases
@@ -190,6 +190,34 @@ def test_a_promotion_that_is_killed_and_run_again_is_one_promotion(terminal, aft
         assert terminal.live == "v1"
         terminal.assert_all_is_ended()
         assert terminal.run("rollback").plan.revision.number == 3
+
+
+@AFTER
+def test_a_refused_deploy_that_is_killed_and_run_again_is_refused_and_moves_nothing(
+    terminal, after, monkeypatch
+):
+    def refuse(artifact):
+        raise ModelError("the image has no op `Foo`")
+
+    numbers, stop = kills(10)
+    for number in numbers:
+        terminal.platform = Platform()
+        terminal.run("deploy", 1)
+        before = dict(terminal.platform.deployed), dict(terminal.platform.traffic)
+        monkeypatch.setattr(terminal.platform, "check", refuse)
+        try:
+            killed = terminal.kill(number, after, "deploy", 2)
+        except GateRefusedError:
+            killed = False
+        if not killed:
+            stop()
+        with pytest.raises(GateRefusedError, match="no op `Foo`"):
+            terminal.run("deploy", 2)
+        assert (terminal.platform.deployed, terminal.platform.traffic) == before
+        terminal.assert_all_is_ended()
+        assert terminal.run("history")[-1].outcome is Event.REFUSED
+        with pytest.raises(UserError, match="no earlier revision"):
+            terminal.run("rollback")
 
 
 VERBS = pytest.mark.parametrize(
