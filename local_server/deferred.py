@@ -109,3 +109,10 @@ def in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arg
     except RuntimeError:
         return False
     return True
+
+
+def outcome_of(future: asyncio.Future[_T]) -> Outcome[_T]:
+    """Return the result or the error of a future that is done."""
+    if future.cancelled():
+        return asyncio.CancelledError()
+    return future.exception() or future.result()

@@ -36,8 +36,9 @@ from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
 from .options import Options
 from .ownership import Owned
-from .planning.checks import Place, check, check_body, check_options
+from .planning.checks import Place, check, check_body
 from .planning.planner import Planner
+from .planning.rules import check_options
 from .planning.single_revision import StagedPlanner
 from .planning.undeploy import Removal
 from .records import ONLY, model_name, without_underscores

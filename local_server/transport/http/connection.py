@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from ...deferred import Deferred
+from ...deferred import Deferred, outcome_of
 from ..types import BodyTooLargeError, ClientGoneError, Head, Request, Response
 from .body import BodyStream, Gathered
 from .connection_state import ConnectionState, idle_timeout
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
             answer.then(lambda outcome: self._settle(request, outcome))
             return
         future = asyncio.ensure_future(answer, loop=self._server.loop)
-        future.add_done_callback(lambda done: self._settle(request, _outcome(done)))
+        future.add_done_callback(lambda done: self._settle(request, outcome_of(done)))
         self._server.run(future)
 
     def _settle(self, request: Request, outcome: Response | BaseException) -> None:
@@ -395,9 +395,3 @@ class Connection(asyncio.Protocol):
         _drop,
         _drop,
     )
-
-
-def _outcome(future: asyncio.Future[Response]) -> Response | BaseException:
-    if future.cancelled():
-        return asyncio.CancelledError()
-    return future.exception() or future.result()

@@ -13,12 +13,8 @@ from botocore.validate import ParamValidator
 from cloudserve.adapters.aws.sagemaker.endpoint_config import LONGEST, policy, variant, waits
 from cloudserve.adapters.aws.sagemaker.endpoint_config import settings as config_settings
 from cloudserve.adapters.aws.sagemaker.options import Options, Update
-from cloudserve.adapters.aws.sagemaker.planning.checks import (
-    Place,
-    check,
-    check_body,
-    check_options,
-)
+from cloudserve.adapters.aws.sagemaker.planning.checks import Place, check, check_body
+from cloudserve.adapters.aws.sagemaker.planning.rules import check_options
 from cloudserve.adapters.aws.sagemaker.provider import create
 from cloudserve.local_server.clouds.aws.sagemaker.traffic import read_policy
 from hypothesis import given, settings
