@@ -111,8 +111,8 @@ def in_loop(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arg
     return True
 
 
-def outcome_of(future: asyncio.Future[_T]) -> Outcome[_T]:
-    """Return the result or the error of a future that is done."""
-    if future.cancelled():
+def outcome_of(task: asyncio.Task[_T]) -> Outcome[_T]:
+    """Return the result or the error of a task that is done."""
+    if task.cancelled():
         return asyncio.CancelledError()
-    return future.exception() or future.result()
+    return task.exception() or task.result()
