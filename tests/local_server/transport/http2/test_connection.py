@@ -98,7 +98,9 @@ def test_a_reset_request_is_reported_to_the_application(serve):
     client = served.connect()
     number = client.request(b"x")
     client.h2.reset_stream(number)
+    client.h2.ping(b"12345678")
     client.flush()
+    client.until(h2.events.PingAckReceived)  # the frames before it are handled
     served.app.holds = False
     assert client.answer(client.request(b"next")) == b"next"
     assert served.app.aborted == [number]
