@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Action
+from cloudserve.release.types import Action
 
 TAG = "type"
 """The key under which msgspec puts a struct's tag: the action's kind."""

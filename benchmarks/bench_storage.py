@@ -79,9 +79,9 @@ def plain_gcs(url: str, bucket: str, files: list[Path]) -> None:
 
 def own(kind: str, url: str, bucket: str, folder: Path) -> dict[str, int]:
     """Upload as a deploy does: hash, send what is missing, write the manifest."""
-    from cloudserve.release.nouns import Revision
     from cloudserve.release.state.layout import Layout
     from cloudserve.release.state.uploaded import is_uploaded
+    from cloudserve.release.types import Revision
     from cloudserve.release.upload import Uploader
     from cloudserve.savedmodel import DigestCache, read_tree
     from cloudserve.storage.events import SILENT, Moved, Reporter

@@ -33,34 +33,34 @@ if TYPE_CHECKING:
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
-    from cloudserve.release.nouns import Action, Deployed, Deployment, GateStep, Plan, Revision
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
     from cloudserve.release.service import Outcome
     from cloudserve.release.state.ledger import Release
+    from cloudserve.release.types import Action, Deployed, Deployment, GateStep, Plan, Revision
     from cloudserve.release.verdict import Verdict
     from cloudserve.savedmodel import Contract, Difference, SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
 
 _NAMES = {
-    "Action": "cloudserve.release.nouns:Action",
+    "Action": "cloudserve.release.types:Action",
     "BatchResult": "cloudserve.predict.batch:BatchResult",
     "Client": "cloudserve.predict.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
     "Comparison": "cloudserve.comparison:Comparison",
     "Contract": "cloudserve.savedmodel:Contract",
-    "Deployed": "cloudserve.release.nouns:Deployed",
-    "Deployment": "cloudserve.release.nouns:Deployment",
+    "Deployed": "cloudserve.release.types:Deployed",
+    "Deployment": "cloudserve.release.types:Deployment",
     "Difference": "cloudserve.savedmodel:Difference",
-    "GateStep": "cloudserve.release.nouns:GateStep",
+    "GateStep": "cloudserve.release.types:GateStep",
     "Model": "cloudserve.project:Model",
     "OfflineClouds": "cloudserve.offline:OfflineClouds",
     "Outcome": "cloudserve.release.service:Outcome",
-    "Plan": "cloudserve.release.nouns:Plan",
+    "Plan": "cloudserve.release.types:Plan",
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.pull:Pulled",
     "Release": "cloudserve.release.state.ledger:Release",
-    "Revision": "cloudserve.release.nouns:Revision",
+    "Revision": "cloudserve.release.types:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
     "Verdict": "cloudserve.release.verdict:Verdict",

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudserve.project import Project
-from cloudserve.release.nouns import Deployment, Plan
 from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Outcome, Releases
 from cloudserve.release.state.ledger import Release
+from cloudserve.release.types import Deployment, Plan
 from cloudserve.storage.events import Notify, Observe, Reporter, ignore
 
 Environ = Mapping[str, str] | None

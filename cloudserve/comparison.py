@@ -12,11 +12,11 @@ from cloudserve.errors import UserError
 from cloudserve.hints import choose_from, did_you_mean, printable
 from cloudserve.project import Model, Project
 from cloudserve.release.destination import check_placeholders
-from cloudserve.release.nouns import Deployment
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import revision_of, uploaded
 from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.types import Deployment
 from cloudserve.savedmodel import (
     Contract,
     Interface,

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloudserve.release.nouns import Plan
+    from cloudserve.release.types import Plan
     from cloudserve.release.verdict import Verdict
 
 

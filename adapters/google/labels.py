@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Revision
+from cloudserve.release.types import Revision
 
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 VALUE = re.compile(r"[a-z0-9_-]{0,63}")

@@ -10,7 +10,7 @@ import click
 from cloudserve.cli.options import print_progress
 from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Plan
+from cloudserve.release.types import Plan
 
 yes_option = click.option(
     "--yes",

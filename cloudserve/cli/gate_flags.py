@@ -15,8 +15,8 @@ import click
 from cloudserve.errors import GateRefusedError
 
 if TYPE_CHECKING:
-    from cloudserve.release.nouns import Plan
     from cloudserve.release.service import Outcome
+    from cloudserve.release.types import Plan
     from cloudserve.release.verdict import Verdict
 
 

@@ -13,10 +13,10 @@ from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination, check_placeholders
-from cloudserve.release.nouns import Deployment
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import ROOT
+from cloudserve.release.types import Deployment
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Notify, Reporter, ignore
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from cloudserve.errors import CloudserveError, GateRefusedError, UnreachableError
 from cloudserve.release.gates.gates import stop_if_refused
-from cloudserve.release.nouns import UPLOAD, Action, GateStep, Plan
 from cloudserve.release.state.ledger import Event, Recorder
+from cloudserve.release.types import UPLOAD, Action, GateStep, Plan
 from cloudserve.release.verdict import Verdict
 from cloudserve.storage.events import Reporter
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cloudserve.errors import ConflictError
 from cloudserve.project import Model
-from cloudserve.release.nouns import Artifact, Revision
+from cloudserve.release.types import Artifact, Revision
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
 from cloudserve.savedmodel.checks.servable import check_has_signature
 from cloudserve.storage.manifest import Origin

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
+from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import Blob, BlobStore, Expect
 from cloudserve.storage.events import Reporter
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.hints import choose_from
-from cloudserve.release.nouns import Revision
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import number_of, read_named, uploaded
+from cloudserve.release.types import Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.tree import download_tree
 from cloudserve.storage.events import SILENT, Reporter

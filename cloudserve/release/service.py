@@ -25,15 +25,6 @@ from cloudserve.release.gates.gates import Gates, Judge, check_overrides
 from cloudserve.release.gates.golden import GoldenGate
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.local import LocalModel
-from cloudserve.release.nouns import (
-    CREATE_BUCKET,
-    UPLOAD,
-    Action,
-    Deployment,
-    Operation,
-    Plan,
-    Reading,
-)
 from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
@@ -46,6 +37,15 @@ from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import (
+    CREATE_BUCKET,
+    UPLOAD,
+    Action,
+    Deployment,
+    Operation,
+    Plan,
+    Reading,
+)
 from cloudserve.release.upload import Uploader
 from cloudserve.release.verdict import Verdict
 from cloudserve.savedmodel import DigestCache

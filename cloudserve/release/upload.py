@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError
-from cloudserve.release.nouns import Revision
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import is_uploaded, number_of, read_named, uploaded
+from cloudserve.release.types import Revision
 from cloudserve.savedmodel import Tree, read_tree
 from cloudserve.storage.contract import BlobStore, Expect, PartStore
 from cloudserve.storage.events import (

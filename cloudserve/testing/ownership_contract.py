@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Revision
 from cloudserve.release.provider import Locking, Provider
+from cloudserve.release.types import Revision
 from cloudserve.testing.provider_contract import MODEL
 from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 

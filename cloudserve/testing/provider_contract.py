@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from cloudserve.errors import RemoteError, UserError
-from cloudserve.release.nouns import Action, Artifact, State
 from cloudserve.release.provider import Provider, UndeployProvider
+from cloudserve.release.types import Action, Artifact, State
 from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put, removal
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point

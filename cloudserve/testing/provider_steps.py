@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.provider import Provider, UndeployProvider
+from cloudserve.release.types import Action, Deployment, Location, Revision
 from cloudserve.storage.events import SILENT, Reporter
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Action
+from cloudserve.release.types import Action
 
 UNIONS = {
     "sagemaker": sagemaker.Step,

@@ -16,9 +16,9 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.gate_settings import GateSettings
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Deployed, Deployment, Reading, Revision, State
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
+from cloudserve.release.types import Action, Deployed, Deployment, Reading, Revision, State
 from cloudserve.storage.contract import Blob, Expect
 from cloudserve.storage.events import Observe, Reporter, ignore
 

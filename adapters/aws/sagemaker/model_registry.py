@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
-from cloudserve.release.nouns import Action, Deployment, Location, Revision
 from cloudserve.release.owner import owned_by
+from cloudserve.release.types import Action, Deployment, Location, Revision
 from cloudserve.storage.events import Reporter
 
 from ...actions import planned

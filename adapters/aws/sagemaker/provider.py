@@ -16,8 +16,8 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Artifact, Location, Reading, Revision
 from cloudserve.release.provider import Provider
+from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 

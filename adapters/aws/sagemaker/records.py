@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import DIGITS_IN_ID, Revision, State
+from cloudserve.release.types import DIGITS_IN_ID, Revision, State
 
 Spec = Mapping[str, Any]
 """A ProductionVariant as CreateEndpointConfig takes it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.release.nouns import Deployed, Deployment, Reading, Revision, State
+from cloudserve.release.types import Deployed, Deployment, Reading, Revision, State
 
 from .context import AwsContext
 from .records import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cloudserve.release.nouns import Revision
+from cloudserve.release.types import Revision
 
 
 class CreateModel(msgspec.Struct, frozen=True, tag="create-model"):

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError
-from cloudserve.release.nouns import Action, Revision
+from cloudserve.release.types import Action, Revision
 from cloudserve.storage.events import Reporter
 
 from ...actions import typed

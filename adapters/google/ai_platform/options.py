@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Artifact
 from cloudserve.release.planning.fitness import check_prebuilt
+from cloudserve.release.types import Artifact
 
 from ...options import from_environment
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import (
+from cloudserve.release.provider import Provider
+from cloudserve.release.traffic import ALL
+from cloudserve.release.types import (
     Action,
     Artifact,
     Deployment,
@@ -22,8 +24,6 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
-from cloudserve.release.provider import Provider
-from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cloudserve.release.nouns import Deployed, Revision, State
+from cloudserve.release.types import Deployed, Revision, State
 
 from ..labels import DIGEST, NUMBER
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Location
+from cloudserve.release.types import Location
 
 from ...own_image import not_rehearsed
 from .options import Options

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Revision
+from cloudserve.release.types import Revision
 
 from ...ownership import Found, Ownership
 from ..labels import bucket_label, version_labels

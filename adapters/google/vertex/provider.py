@@ -15,7 +15,8 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import (
+from cloudserve.release.provider import Provider
+from cloudserve.release.types import (
     Action,
     Artifact,
     Deployment,
@@ -24,7 +25,6 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
-from cloudserve.release.provider import Provider
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 

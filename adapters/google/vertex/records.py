@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cloudserve.release.nouns import DIGITS_IN_ID, Deployed, Revision, State
+from cloudserve.release.types import DIGITS_IN_ID, Deployed, Revision, State
 
 from ..labels import DIGEST, HALF, NUMBER
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Reading
 from cloudserve.release.owner import Owner
+from cloudserve.release.types import Reading
 
 from ...ownership import MODEL, Found
 from .names import Names, Record

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
+from cloudserve.cli.exits import Exit
 from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
-
-PENDING = 10
-"""The exit code of `--exit-code` for a plan with actions."""
 
 
 @click.command("plan")
@@ -38,7 +36,9 @@ PENDING = 10
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the plan to a file, for `cloudserve apply`.",
 )
-@click.option("--exit-code", is_flag=True, help=f"Exit with {PENDING} if there is something to do.")
+@click.option(
+    "--exit-code", is_flag=True, help=f"Exit with {Exit.PENDING} if there is something to do."
+)
 @project_options
 @output_option
 def command(  # noqa: PLR0913 - one parameter per option
@@ -66,4 +66,4 @@ def command(  # noqa: PLR0913 - one parameter per option
         click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
     print_report(plan_report(plan), output)
     if exit_code and plan.actions:
-        raise click.exceptions.Exit(PENDING)
+        raise click.exceptions.Exit(Exit.PENDING)

@@ -19,7 +19,7 @@ def command(*, subject: Subject, output: str) -> None:
     Exits with 4 if the endpoint has failed.
     """
     from cloudserve.cli.render.deployment import deployment_report
-    from cloudserve.release.nouns import State
+    from cloudserve.release.types import State
 
     deployment = subject.releases().status()
     print_report(deployment_report(deployment), output)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan
 from cloudserve.release.service import Outcome
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Deployed, Deployment, Operation, Plan
 
 COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table, counted
-from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Operation, Plan
 from cloudserve.release.verdict import Verdict
 
 COLUMNS = ("STEP", "WHAT IT DOES")

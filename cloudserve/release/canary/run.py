@@ -20,10 +20,10 @@ from cloudserve.release.canary.comparison import (
 )
 from cloudserve.release.canary.probe import Prober
 from cloudserve.release.canary.rules import CanaryRules
-from cloudserve.release.nouns import Deployment
 from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.service import Outcome, Releases
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Deployment
 from cloudserve.storage.events import SILENT, Reporter
 
 REPORT_SECONDS = 5.0

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.errors import ModelError, RemoteError
-from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.state.uploaded import revision_of
 from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.types import Operation, Plan
 from cloudserve.release.verdict import Ruling, Verdict
 from cloudserve.savedmodel import Contract, Effect, compare_interfaces, read_interface
 

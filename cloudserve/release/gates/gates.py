@@ -12,9 +12,9 @@ from cloudserve.release.gates.contract import CONTRACT, ContractGate
 from cloudserve.release.gates.golden import GOLDEN, GoldenGate
 from cloudserve.release.gates.load import LOAD, check_load
 from cloudserve.release.local import LocalModel
-from cloudserve.release.nouns import GateStep, Operation, Plan, Reading
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.types import GateStep, Operation, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict
 
 GATED = (Operation.DEPLOY, Operation.PROMOTE)

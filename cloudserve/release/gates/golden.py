@@ -20,10 +20,10 @@ from cloudserve.gate_settings import GoldenSettings
 from cloudserve.golden.file import Golden, read_golden
 from cloudserve.golden.replay import Replayed, replay
 from cloudserve.project import Field
-from cloudserve.release.nouns import GateStep, Operation, Plan, Reading
 from cloudserve.release.provider import AskedProvider, Provider
 from cloudserve.release.pull import pull
 from cloudserve.release.state.layout import Layout
+from cloudserve.release.types import GateStep, Operation, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict
 
 if TYPE_CHECKING:

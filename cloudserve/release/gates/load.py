@@ -7,8 +7,8 @@ the variables that TensorFlow Serving restores (`cloudserve.release.planning.fit
 from __future__ import annotations
 
 from cloudserve.errors import ModelError
-from cloudserve.release.nouns import Artifact
 from cloudserve.release.provider import Provider
+from cloudserve.release.types import Artifact
 from cloudserve.release.verdict import Ruling, Verdict
 from cloudserve.savedmodel.checks.op_packages import foreign_ops
 

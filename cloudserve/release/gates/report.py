@@ -12,8 +12,8 @@ import msgspec
 
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
-from cloudserve.release.nouns import Plan
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Plan
 from cloudserve.release.verdict import Verdict
 
 

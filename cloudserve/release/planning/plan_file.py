@@ -18,8 +18,8 @@ from cloudserve._version import __version__
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
 from cloudserve.hints import printable
-from cloudserve.release.nouns import Plan
 from cloudserve.release.state.ledger import actor
+from cloudserve.release.types import Plan
 
 SCHEMA = 4
 """Since 4 a plan has gates; since 3 an action's `args` are a JSON object."""

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.hints import choose_from, printable
-from cloudserve.release.nouns import (
+from cloudserve.release.planning.resolve import meant
+from cloudserve.release.provider import Provider
+from cloudserve.release.state.layout import Layout
+from cloudserve.release.state.ledger import Event, Release
+from cloudserve.release.state.uploaded import is_uploaded
+from cloudserve.release.traffic import ALL
+from cloudserve.release.types import (
     CREATE_BUCKET,
     UPLOAD,
     Action,
@@ -20,12 +26,6 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
-from cloudserve.release.planning.resolve import meant
-from cloudserve.release.provider import Provider
-from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Event, Release
-from cloudserve.release.state.uploaded import is_uploaded
-from cloudserve.release.traffic import ALL
 
 
 def plan_deploy(

@@ -11,7 +11,6 @@ from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination
 from cloudserve.release.gates.gates import Gates
 from cloudserve.release.local import LocalModel
-from cloudserve.release.nouns import UPLOAD, Deployed, Operation, Plan, Reading, Revision
 from cloudserve.release.planning import planner
 from cloudserve.release.planning.approval import outdated
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
@@ -21,6 +20,7 @@ from cloudserve.release.state.ledger import Ledger, Release
 from cloudserve.release.state.unfinished import target_of
 from cloudserve.release.state.uploaded import number_of
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import UPLOAD, Deployed, Operation, Plan, Reading, Revision
 
 
 @dataclass(frozen=True, slots=True)

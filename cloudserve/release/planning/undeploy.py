@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.nouns import NO_REVISION, Deployment, Operation, Plan, Reading
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.provider import Provider, UndeployProvider
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import uploaded
+from cloudserve.release.types import NO_REVISION, Deployment, Operation, Plan, Reading
 from cloudserve.storage.contract import BlobStore
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudserve.release.nouns import Location, Revision
+from cloudserve.release.types import Location, Revision
 
 ROOT = "cloudserve"
 

@@ -23,9 +23,9 @@ import msgspec
 from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.hints import printable
-from cloudserve.release.nouns import Operation, Plan
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Operation, Plan
 from cloudserve.release.verdict import Verdict
 from cloudserve.storage.contract import BlobStore, Expect
 

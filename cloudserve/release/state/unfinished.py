@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
-from cloudserve.release.nouns import Deployed, Deployment, Operation, Plan, Reading
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Event, Ledger, Release
 from cloudserve.release.state.lock import holder_of, is_left
+from cloudserve.release.types import Deployed, Deployment, Operation, Plan, Reading
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 

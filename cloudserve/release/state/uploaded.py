@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cloudserve.release.nouns import Revision
 from cloudserve.release.state.layout import Layout
+from cloudserve.release.types import Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.manifest import Manifest, check_manifest, read_manifest
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudserve.errors import ModelError
-from cloudserve.release.nouns import Artifact, Revision
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import read_named
+from cloudserve.release.types import Artifact, Revision
 from cloudserve.savedmodel import Interface, parse_interface
 from cloudserve.savedmodel.checkpoint.variables import INDEX
 from cloudserve.savedmodel.checks.restoring import unrestored_variables

@@ -14,8 +14,8 @@ from cloudserve.adapters.aws.session import Access
 from cloudserve.adapters.ownership import Ownership
 from cloudserve.adapters.polling import Poller
 
-from cloudserve.release.nouns import Action, Location, Revision
 from cloudserve.release.owner import Owner
+from cloudserve.release.types import Action, Location, Revision
 
 ROLE = "arn:aws:iam::000000000000:role/serving"
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}

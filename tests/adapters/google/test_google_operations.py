@@ -13,7 +13,7 @@ from cloudserve.adapters.google.vertex.operations import Operations
 from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import RemoteError, UnreachableError
-from cloudserve.release.nouns import Action, Revision
+from cloudserve.release.types import Action, Revision
 from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import AI_PLATFORM
 

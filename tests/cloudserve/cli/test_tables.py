@@ -8,7 +8,7 @@ import pytest
 
 from cloudserve.cli.errors import run
 from cloudserve.cli.render.report import Report, Table, print_report
-from cloudserve.release.nouns import Deployed, Deployment, Reading, Revision, State
+from cloudserve.release.types import Deployed, Deployment, Reading, Revision, State
 
 REASON = (
     "Failed to load model: Op type not registered 'MyOp' in binary running on host. Make sure the "

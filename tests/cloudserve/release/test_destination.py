@@ -12,8 +12,8 @@ from cloudserve.release.destination import (
     is_loopback,
     one_endpoint,
 )
-from cloudserve.release.nouns import CREATE_BUCKET
 from cloudserve.release.planning.plan_file import read_plan, write_plan
+from cloudserve.release.types import CREATE_BUCKET
 
 OFFLINE = Destination("aws", "http://127.0.0.1:8900", region="us-east-1")
 REAL = Destination("aws", "", "account 123456789012", "us-east-1", "role Deployer")

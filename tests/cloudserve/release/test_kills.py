@@ -13,10 +13,10 @@ import pytest
 from cloudserve import registry
 from cloudserve.errors import GateRefusedError, ModelError, UserError
 from cloudserve.project import Model, Project, Target
-from cloudserve.release.nouns import Action, Operation
 from cloudserve.release.service import Releases
 from cloudserve.release.state import lock as locks
 from cloudserve.release.state.ledger import Event
+from cloudserve.release.types import Action, Operation
 from cloudserve.storage.events import Reporter
 from tests.cloudserve.conftest import MemoryPlatform
 

@@ -106,7 +106,7 @@ def test_a_model_of_tensorflow_1_0_that_states_no_shape_is_not_taken_for_a_scala
     assert read.signature("serving_default").input("x").type == "float32[...]"
 
 
-def test_nouns_cannot_be_changed():
+def test_the_types_cannot_be_changed():
     spec = TensorSpec("x", "x:0", "float32", ())
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.alias = "y"

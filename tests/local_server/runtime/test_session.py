@@ -226,7 +226,7 @@ def test_init_ops_are_no_signatures_of_requests(models):
     assert set(model.all_signatures) - set(model.signatures) == {"__saved_model_init_op"}
 
 
-def test_the_nouns_need_neither_tensorflow_nor_numpy():
+def test_the_types_need_neither_tensorflow_nor_numpy():
     code = (
         "import sys, cloudserve.local_server.models, cloudserve.local_server.runtime.types;"
         "sys.exit(bool({'tensorflow', 'numpy'} & sys.modules.keys()))"

@@ -12,7 +12,7 @@ import hashlib
 from functools import partial
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.nouns import Action, Location
+from cloudserve.release.types import Action, Location
 from cloudserve.storage.archive import ARCHIVE, CODE, DIGEST, pack_members
 from cloudserve.storage.contract import Blob, PartStore
 from cloudserve.storage.events import Event, Moved, Reporter, Skipped

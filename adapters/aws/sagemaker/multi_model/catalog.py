@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Revision
+from cloudserve.release.types import Revision
 from cloudserve.storage.contract import BlobStore, Expect
 
 ROOT = "cloudserve-multi"

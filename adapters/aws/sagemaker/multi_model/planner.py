@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import DIGITS_IN_ID, Action
+from cloudserve.release.types import DIGITS_IN_ID, Action
 
 from ....actions import planned
 from ..context import AwsContext

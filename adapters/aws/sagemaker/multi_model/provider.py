@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import (
+from cloudserve.release.traffic import ALL
+from cloudserve.release.types import (
     Action,
     Artifact,
     Deployed,
@@ -25,7 +26,6 @@ from cloudserve.release.nouns import (
     Revision,
     State,
 )
-from cloudserve.release.traffic import ALL
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 

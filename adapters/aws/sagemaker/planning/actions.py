@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.release.nouns import Action, Location, Revision
+from cloudserve.release.types import Action, Location, Revision
 
 from ....actions import planned
 from ..context import AwsContext

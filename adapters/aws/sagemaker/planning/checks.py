@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Artifact
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
+from cloudserve.release.types import Artifact
 from cloudserve.storage.contract import BlobStore
 
 from ....own_image import not_rehearsed

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import ALL, percents, split
+from cloudserve.release.types import Action, Location, Reading, Revision
 
 from ....actions import planned
 from ..context import AwsContext

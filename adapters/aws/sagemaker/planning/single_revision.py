@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.nouns import Action, Deployed, Deployment, Location, Reading, Revision
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Action, Deployed, Deployment, Location, Reading, Revision
 
 from ..context import AwsContext
 from ..endpoint_config import (

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import DIGITS_IN_ID, Action, Reading
+from cloudserve.release.types import DIGITS_IN_ID, Action, Reading
 
 from ....actions import planned
 from ..context import AwsContext

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudserve.release.nouns import Action
+from cloudserve.release.types import Action
 from cloudserve.storage.events import Reporter
 
 from ....actions import typed

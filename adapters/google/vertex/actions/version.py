@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import CloudserveError, ConflictError, RemoteError
-from cloudserve.release.nouns import Revision
+from cloudserve.release.types import Revision
 from cloudserve.storage.events import Reporter
 
 from ..names import Names

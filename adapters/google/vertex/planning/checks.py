@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Artifact
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
+from cloudserve.release.types import Artifact
 
 from ..images import image_warnings, multi_region, served_version
 from ..options import Options

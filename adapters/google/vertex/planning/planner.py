@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.nouns import Action, Location, Reading, Revision
 from cloudserve.release.traffic import percents, split
+from cloudserve.release.types import Action, Location, Reading, Revision
 
 from ....actions import planned
 from ..actions.steps import (

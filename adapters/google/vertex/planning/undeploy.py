@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError
-from cloudserve.release.nouns import Action, Reading
+from cloudserve.release.types import Action, Reading
 
 from ....actions import planned
 from ..actions.steps import DeleteEndpoint, DeleteModel, RemoveVersion, TakeOff

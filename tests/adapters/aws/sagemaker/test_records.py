@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from cloudserve.aws_registries import ACCOUNTS
 from cloudserve.errors import UserError
 from cloudserve.project import MODEL_NAME
-from cloudserve.release.nouns import Revision, State
+from cloudserve.release.types import Revision, State
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 """EntityName in SageMaker's service model."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import GateRefusedError, ModelError, RemoteError
 from cloudserve.project import load_project
-from cloudserve.release.nouns import Artifact
 from cloudserve.release.service import Releases
+from cloudserve.release.types import Artifact
 from cloudserve.testing.provider_steps import locate, perform, plan, put
 
 OWN = "000000000000.dkr.ecr.{}.amazonaws.com/my-server:1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudserve.errors import UserError
-from cloudserve.release.nouns import Artifact
+from cloudserve.release.types import Artifact
 from cloudserve.testing.provider_steps import perform, plan, put
 from tests.adapters.aws.sagemaker.test_sagemaker_code import with_code
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch
-from cloudserve.release.nouns import Revision, State
+from cloudserve.release.types import Revision, State
 from cloudserve.storage.events import Reporter
 from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy

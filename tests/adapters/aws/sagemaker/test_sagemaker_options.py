@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError, ProjectError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Artifact
+from cloudserve.release.types import Artifact
 
 FIELDS = {
     "bucket": "s3://some-bucket",

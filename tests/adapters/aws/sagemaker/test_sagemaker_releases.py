@@ -8,7 +8,7 @@ import json
 import pytest
 
 from cloudserve.errors import CheckFailedError, ConflictError, RemoteError, UserError
-from cloudserve.release.nouns import Artifact
+from cloudserve.release.types import Artifact
 from cloudserve.storage.events import Reporter
 from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put
 from tests.adapters.aws.conftest import deploy

@@ -13,7 +13,7 @@ from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import (
+from cloudserve.release.types import (
     Action,
     Deployed,
     Deployment,

@@ -11,7 +11,7 @@ from cloudserve.adapters.google.labels import version_labels
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Artifact, Deployment, Location, Reading, Revision
+from cloudserve.release.types import Artifact, Deployment, Location, Reading, Revision
 from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import model_labels
 

@@ -16,7 +16,7 @@ from cloudserve.adapters.google.labels import version_labels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudserve.release.nouns import Revision, State
+from cloudserve.release.types import Revision, State
 from tests.adapters.google.owned import model_labels
 
 DIGEST = "0f3c5a9b7d21" + "e" * 52

@@ -16,7 +16,7 @@ from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Action, Location, Revision, State
+from cloudserve.release.types import Action, Location, Revision, State
 from cloudserve.storage.events import Reporter
 from tests.adapters.google.owned import VERTEX, model_labels
 

@@ -18,7 +18,7 @@ from cloudserve.adapters.google.vertex.machines import with_accelerator
 from cloudserve.adapters.google.vertex.planning.checks import check
 
 from cloudserve.errors import ModelError, UserError
-from cloudserve.release.nouns import Artifact, Location
+from cloudserve.release.types import Artifact, Location
 
 TODAY = date(2026, 11, 21)
 LOCATION = Location("gs://bucket", "cloudserve/m/revisions/v3-0/", "m", 3)

@@ -10,7 +10,7 @@ from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import RemoteError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Revision
+from cloudserve.release.types import Revision
 from tests.adapters.google.owned import model_labels
 
 PARENT = "projects/p/locations/us-central1"

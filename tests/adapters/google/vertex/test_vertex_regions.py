@@ -10,7 +10,7 @@ from cloudserve.adapters.google.vertex.regions import check_region, known_region
 
 from cloudserve.errors import UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import Artifact
+from cloudserve.release.types import Artifact
 from cloudserve.storage.events import Reporter
 
 

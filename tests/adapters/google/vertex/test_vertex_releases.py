@@ -10,7 +10,7 @@ from cloudserve.adapters.google.vertex.api import VertexApi
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.project import Target
-from cloudserve.release.nouns import State
+from cloudserve.release.types import State
 from cloudserve.testing.provider_contract import MODEL
 from cloudserve.testing.provider_steps import live, perform, plan, promote, put
 

@@ -10,7 +10,7 @@ from cloudserve.release.canary.comparison import requests_needed
 from cloudserve.release.canary.probe import Prober
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import Canary, promote_by_canary
-from cloudserve.release.nouns import Operation
+from cloudserve.release.types import Operation
 from cloudserve.storage.events import SILENT, Reporter
 
 BODY = b'{"instances": [1.0]}'

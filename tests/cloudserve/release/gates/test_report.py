@@ -10,7 +10,7 @@ import pytest
 
 from cloudserve.errors import UserError
 from cloudserve.release.gates.report import GateReport
-from cloudserve.release.nouns import Operation, Plan, Revision
+from cloudserve.release.types import Operation, Plan, Revision
 from cloudserve.release.verdict import Ruling, Verdict
 
 PLAN = Plan(

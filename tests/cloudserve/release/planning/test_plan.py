@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.release.destination import Destination
-from cloudserve.release.nouns import Action, Operation, Plan, Revision
 from cloudserve.release.planning.plan_file import plan_id, read_plan, write_plan
 from cloudserve.release.state.ledger import Event
+from cloudserve.release.types import Action, Operation, Plan, Revision
 
 
 def test_a_plan_says_what_would_be_done_and_does_nothing(releases, platform):

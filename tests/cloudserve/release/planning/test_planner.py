@@ -2,9 +2,9 @@
 
 import pytest
 
-from cloudserve.release.nouns import Deployed, Deployment, Revision, State
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.planning.resolve import meant
+from cloudserve.release.types import Deployed, Deployment, Revision, State
 
 
 def test_a_number_goes_before_the_beginning_of_a_digest():

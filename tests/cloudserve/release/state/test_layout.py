@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cloudserve.project import MODEL_NAME, PROJECT_NAME, TARGET_NAME
-from cloudserve.release.nouns import Revision
 from cloudserve.release.state.layout import Layout
+from cloudserve.release.types import Revision
 
 MODELS = st.from_regex(MODEL_NAME, fullmatch=True)
 TARGETS = st.from_regex(TARGET_NAME, fullmatch=True)

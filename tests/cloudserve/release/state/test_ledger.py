@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.nouns import Operation
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import FIRST_PAGE, Entry, Event, Ledger, actor
+from cloudserve.release.types import Operation
 
 LAYOUT = Layout("mem://bucket", "m", "t")
 
