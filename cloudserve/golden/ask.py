@@ -37,11 +37,15 @@ def ask_url(url: str) -> Ask:
                 data: bytes = answer.read()
                 return data
         except HTTPError as error:
-            raise RemoteError(_reason(error), where=address, status=error.code) from error
+            raise RemoteError(
+                _reason(error), where=address, status=error.code, hint="correct the request"
+            ) from error
         except (URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             raise UnreachableError(
-                f"the server does not answer: {reason}", where=address
+                f"the server does not answer: {reason}",
+                where=address,
+                hint="check the URL, and that the server runs",
             ) from error
 
     return ask

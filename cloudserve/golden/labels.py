@@ -41,7 +41,7 @@ def _chosen(prediction: Any, output: str, where: str) -> Label:
         return _greatest(prediction, where)
     if isinstance(prediction, str | int | float):
         return prediction
-    raise UserError("the answer is neither a label nor a list of scores", where=where)
+    raise _no_label(where)
 
 
 def _greatest(scores: list[Any], where: str) -> Label:
@@ -49,5 +49,13 @@ def _greatest(scores: list[Any], where: str) -> Label:
         value: Label = scores[0]
         return value
     if not scores or not all(isinstance(score, int | float) for score in scores):
-        raise UserError("the answer is neither a label nor a list of scores", where=where)
+        raise _no_label(where)
     return scores.index(max(scores))
+
+
+def _no_label(where: str) -> UserError:
+    return UserError(
+        "the answer is neither a label nor a list of scores",
+        where=where,
+        hint="set `label` in the header to the output with the scores of the classes",
+    )

@@ -18,6 +18,8 @@ from cloudserve.golden.labels import count_right
 if TYPE_CHECKING:
     from cloudserve.golden.ask import Ask
 
+_OTHER_SERVER = "check which server answers there: a proxy, or another container"
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -139,7 +141,9 @@ def _answer(data: bytes, where: str) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except ValueError as error:
-        raise RemoteError(f"{where}: the answer is not JSON: {error}") from error
+        raise RemoteError(
+            f"{where}: the answer is not JSON: {error}", hint=_OTHER_SERVER
+        ) from error
     if not isinstance(found, dict):
-        raise RemoteError(f"{where}: the answer is not a JSON object")
+        raise RemoteError(f"{where}: the answer is not a JSON object", hint=_OTHER_SERVER)
     return found

@@ -126,7 +126,9 @@ def _write(folder: Path, tuning: Tuning) -> None:
         draft.rename(folder)
     except OSError as error:
         raise UserError(
-            f"the files cannot be written: {error.strerror}", where=str(folder)
+            f"the files cannot be written: {error.strerror}",
+            where=str(folder),
+            hint="name a folder that you can write to",
         ) from error
     print_progress(f"wrote {', '.join(texts)} into {folder}")
 
