@@ -14,6 +14,9 @@ settings.register_profile("same", deadline=None, derandomize=True, max_examples=
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+# The tests' own clients of google-cloud-storage need no bucket metadata for traces either.
+os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 

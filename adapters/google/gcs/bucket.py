@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import AbstractContextManager
 from typing import Any
@@ -69,6 +70,9 @@ class GcsBucket:
             return self._made
 
     def _make(self) -> tuple[Any, XmlApi]:
+        # Otherwise google-cloud-storage 3.17 reads the bucket in a thread of its own, for traces:
+        # a request that nobody asked for, whose connection stays open.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         if self._emulator is None:
             credentials = self._access.credentials
             client = storage.Client(project=self._project, credentials=credentials)

@@ -45,6 +45,11 @@ class FaultProxy:
     stalled: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self):
+        # The clouds' clients leave the sockets of broken answers to the garbage collector, which
+        # may run at any time.
+        self._quiet = warnings.catch_warnings()
+        self._quiet.__enter__()
+        warnings.simplefilter("ignore", ResourceWarning)
         self._numbers = itertools.count()
         self._writers = []
         self._loop = asyncio.new_event_loop()
@@ -59,10 +64,8 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        with warnings.catch_warnings():
-            # The clouds' clients leave the sockets of broken answers to the garbage collector.
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        gc.collect()
+        self._quiet.__exit__(None, None, None)
 
     @property
     def url(self) -> str:
