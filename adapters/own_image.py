@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cloudserve.container_images import is_cloudserve
 from cloudserve.errors import ProjectError
+from cloudserve.images.container_images import is_cloudserve
+from cloudserve.images.rehearsal import COMMAND, FIELD, read_field
 from cloudserve.project import Target
-from cloudserve.rehearsal import COMMAND, FIELD, read_field
 
 
 def check_rehearse(target: Target, image: str) -> None:

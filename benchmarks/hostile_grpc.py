@@ -170,7 +170,7 @@ def attack(make, port: int, until: float) -> str:
         with suppress(OSError):
             while time.perf_counter() < until and not end:
                 client.sendall(b"".join(islice(parts, BURST)))
-                time.sleep(0.001)
+                time.sleep(0.001)  # the pace of the attack: the measured client shares the cores
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
         if reader.ident:

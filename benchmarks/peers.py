@@ -99,7 +99,7 @@ def running(command: list[str], port: int) -> Iterator[float]:
         while not answers(port):
             if server.poll() is not None:
                 raise RuntimeError(f"{command} ended with {server.returncode}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # peers print no common line when they are ready
         yield time.perf_counter() - began
     finally:
         os.killpg(server.pid, signal.SIGTERM)

@@ -15,7 +15,7 @@ from cloudserve.bench.load import Load
 from cloudserve.bench.result import Result
 from cloudserve.bench.settings import Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
-from cloudserve.rehearsal import Rehearsal
+from cloudserve.images.rehearsal import Rehearsal
 
 T = TypeVar("T")
 

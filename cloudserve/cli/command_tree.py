@@ -41,9 +41,9 @@ GROUPS = {
             "servers.model_server",
             "Run a drop-in replacement for tensorflow_model_server.",
         ),
-        "bench": ("bench", "Measure a server's throughput and latency under load."),
+        "bench": ("servers.bench", "Measure a server's throughput and latency under load."),
         "tune": (
-            "tune",
+            "servers.tune",
             "Choose batching parameters for a latency objective, and verify them under load.",
         ),
     },

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cloudserve.image import write_image
+from cloudserve.images.dockerfile import write_image
 
 ROUTES = {
     "AIP_MODE": "PREDICTION",

@@ -132,7 +132,7 @@ class S3Parts:
             )
 
     def abort(self, key: str, upload: str) -> None:
-        """Abort an upload; an upload that does not exist is no error."""
+        """Abort an upload; do nothing if it does not exist."""
         try:
             with self._translated(f"abort an upload of {self.url}/{key}"):
                 self._transfer.abort_multipart_upload(**self._object(key), UploadId=upload)

@@ -102,7 +102,7 @@ class S3Blobs(S3Parts):
                     raise
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error."""
+        """Delete an object; do nothing if it does not exist."""
         with self._translated(f"delete {self.url}/{key}"):
             try:
                 self._client.delete_object(Bucket=self._name, Key=key)

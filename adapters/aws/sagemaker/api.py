@@ -137,7 +137,7 @@ class SageMaker:
             self._call(operation)(**arguments)
 
     def delete(self, what: str, operation: str, **arguments: Any) -> None:
-        """Call a Delete operation; a resource that does not exist is no error."""
+        """Call a Delete operation; a resource that does not exist is ignored."""
         self._find(what, operation, **arguments)
 
     def packages(self, group: str) -> tuple[Record, ...]:
@@ -175,7 +175,7 @@ class SageMaker:
         return self._find(what, "describe_transform_job", TransformJobName=job) or {}
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
-        """Read CloudWatch alarms: name -> state, without those that do not exist."""
+        """Return the states of the existing CloudWatch alarms of these names."""
         kinds = ["MetricAlarm", "CompositeAlarm"]
         with translated("read the alarms", self._access.where("cloudwatch")):
             answer = self._access.client("cloudwatch").describe_alarms(

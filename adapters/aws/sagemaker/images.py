@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloudserve.aws_registries import ACCOUNTS
+from cloudserve.images.aws_registries import ACCOUNTS
 
 VERSION = "2.20"
 TAGS = {
@@ -28,7 +28,7 @@ OTHER_CHIPS = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|inf\d|trn\d|dl\d|p6e-gb)")
 
 
 def default_image(region: str, instance_type: str, version: str = VERSION) -> str | None:
-    """Return the image for an instance type in a region, or None if there is none."""
+    """Return the image for an instance type in a region; None if AWS has no such image."""
     account, tag = ACCOUNTS.get(region), TAGS.get(version or VERSION)
     if account is None or tag is None or OTHER_CHIPS.match(instance_type):
         return None

@@ -121,7 +121,7 @@ class SnapshotReader:
 def _deployed(
     revision_id: str, tagged: TaggedModel, endpoint: Endpoint | None, base: str
 ) -> Deployed:
-    """Return the revision of a SageMaker Model; `endpoint` is the one that may serve it."""
+    """Return the revision of a SageMaker Model, which `endpoint` may serve."""
     revision = Revision(int(tagged.tags[NUMBER]), tagged.tags[DIGEST])
     source, created = source_of(tagged.record), tagged.record["CreationTime"]
     if endpoint and endpoint.shadowed_by(revision_id, base):

@@ -127,7 +127,7 @@ class GcsParts(GcsBucket):
             )
 
     def abort(self, key: str, upload: str) -> None:
-        """Abort an upload; an upload that does not exist is no error."""
+        """Abort an upload; do nothing if it does not exist."""
         try:
             with self._of_upload(f"abort an upload of {self.url}/{key}"):
                 self._xml.call("DELETE", key, {"uploadId": upload})

@@ -95,7 +95,7 @@ class GcsBlobs(GcsParts):
                 return
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error."""
+        """Delete an object; do nothing if it does not exist."""
         with self._translated(f"delete {self.url}/{key}"):
             try:
                 self._bucket.blob(key).delete(timeout=TIMEOUT, retry=RETRY)

@@ -38,8 +38,8 @@ def command(
     releases = subject.releases().history(limit + 1 if limit else None)
     shown = releases[-limit:]
     title = f"{subject}: {_count(len(shown), more=len(releases) > len(shown))}"
-    errors = {number: entry.error for number, entry in enumerate(shown) if entry.error}
-    table = Table(COLUMNS, [_row(entry) for entry in shown], title, errors)
+    reasons = {number: reason for number, entry in enumerate(shown) if (reason := _reason(entry))}
+    table = Table(COLUMNS, [_row(entry) for entry in shown], title, reasons)
     print_report(Report(shown, (table,)), output)
 
 
@@ -72,13 +72,19 @@ def _done(release: Release) -> str:
     return f"done, {' and '.join(overridden)} overridden" if overridden else "done"
 
 
+def _reason(release: Release) -> str:
+    if release.outcome == "refused":
+        return release.verdicts[-1].sentence
+    return release.error
+
+
 def _outcome(release: Release) -> str:
     match release.outcome:
         case "finished":
             found = f", found by {release.ended_by}" if release.ended_by else ""
             return f"{_done(release)}{found}"
         case "refused":
-            return f"refused by {release.verdicts[-1].gate}: {release.verdicts[-1].sentence}"
+            return f"refused by {release.verdicts[-1].gate}"
         case "superseded":
             return f"cut off, then {release.superseded_by} by {release.ended_by}"
         case "stopped":

@@ -18,7 +18,7 @@ def command(*, folder: Path) -> None:
     requirements.txt. The container runs `cloudserve serve --as vertex`; use it in a target with
     `image`.
     """
-    from cloudserve.image import write_image
+    from cloudserve.images.dockerfile import write_image
 
     for path in write_image(folder):
         click.echo(f"wrote {path}", err=True)

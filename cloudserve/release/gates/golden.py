@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cloudserve.container_images import tensorflow_serving_of
 from cloudserve.gate_settings import GoldenSettings
 from cloudserve.golden.file import Golden, read_golden
 from cloudserve.golden.replay import Replayed, replay
+from cloudserve.images.container_images import tensorflow_serving_of
 from cloudserve.project import Field
 from cloudserve.release.provider import AskedProvider, Provider
 from cloudserve.release.pull import pull

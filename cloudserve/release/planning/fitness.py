@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloudserve.container_images import tensorflow_serving_of
 from cloudserve.errors import ModelError
+from cloudserve.images.container_images import tensorflow_serving_of
 from cloudserve.release.types import Artifact
 from cloudserve.savedmodel.checks.op_packages import foreign_ops, is_built_in, say_foreign
 from cloudserve.savedmodel.checks.op_table import minor_version, read_table

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudserve.rehearsal import Rehearsal
+from cloudserve.images.rehearsal import Rehearsal
 
 from ...runtime.options import SessionOptions
 from ...transport.types import Head

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudserve.rehearsal import Rehearsal
+from cloudserve.images.rehearsal import Rehearsal
 
 from ...inference import Inference
 from ...status import Code, StatusError

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-from cloudserve.container_images import is_cloudserve
+from cloudserve.images.container_images import is_cloudserve
 
 from .records import invalid
 

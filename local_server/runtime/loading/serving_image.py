@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudserve.container_images import is_cloudserve, tensorflow_serving_of
+from cloudserve.images.container_images import is_cloudserve, tensorflow_serving_of
 from cloudserve.savedmodel.checks.op_packages import foreign_ops, is_built_in
 from cloudserve.savedmodel.checks.op_table import read_table
 from cloudserve.savedmodel.graph import read_graph

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cloudserve.rehearsal import Rehearsal
+from cloudserve.images.rehearsal import Rehearsal
 
 ECR = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 SERVER = """

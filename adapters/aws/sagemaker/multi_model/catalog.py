@@ -79,7 +79,7 @@ class Catalogs:
         return f"{ROOT}/{self._endpoint}/models/"
 
     def read(self, model: str) -> Catalog:
-        """Read a model's catalog; an empty one if there is none."""
+        """Read a model's catalog, which is empty if it does not exist."""
         return self._read(model)[0]
 
     def change(self, model: str, step: Callable[[Catalog], Catalog]) -> None:

@@ -77,7 +77,7 @@ class Planner:
         endpoint = self._check_shared(snapshot_of(reading).endpoint)
         if endpoint is None or endpoint.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {self._aws.names.endpoint(model)}",
+                f"the endpoint {self._aws.names.endpoint(model)} does not exist or has failed",
                 where=self._aws.api.where,
                 hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
             )

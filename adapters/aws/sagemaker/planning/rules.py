@@ -1,4 +1,4 @@
-"""The rules of a target's fields: those that contradict each other are refused by name.
+"""The rules of a target's fields: contradictory fields are refused by name.
 
 Sources: SageMaker developer guide, "Serverless Inference" (memory, concurrency, exclusions),
 "Deployment guardrails" (exclusions), "Multi-model endpoints" (supported frameworks and instances);
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudserve.aws_registries import ACCOUNTS
 from cloudserve.errors import ProjectError
+from cloudserve.images.aws_registries import ACCOUNTS
 
 from ..endpoint_config import GRACE, LONGEST, waits
 from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of

@@ -124,7 +124,7 @@ class StagedPlanner:
             )
         if main is None or main.status == FAILED:
             raise ConflictError(
-                f"there is no working endpoint {self._aws.names.endpoint(model)}",
+                f"the endpoint {self._aws.names.endpoint(model)} does not exist or has failed",
                 where=self._aws.api.where,
                 hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
             )

@@ -54,7 +54,7 @@ class VersionSteps:
                 assert_never(step)
 
     def upload(self, step: UploadVersion, reporter: Reporter) -> None:
-        """Upload a revision as a version, unless it is uploaded; one that failed is replaced."""
+        """Upload a revision as a version if it is missing or has failed."""
         model = step.model
         model_id = self._names.model(model)
         where = self._api.url(self._api.model_name(model_id))

@@ -19,7 +19,7 @@ from cloudserve.cli.variables import VARIABLES_TO_UNSET, container_env_option, f
 from cloudserve.servers import EmulateCommand
 
 if TYPE_CHECKING:
-    from cloudserve.rehearsal import Rehearsal
+    from cloudserve.images.rehearsal import Rehearsal
 
 _PORT = 8900
 
@@ -136,8 +136,8 @@ def command(
 
 def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehearsal]:
     """Return the commands for images from the project file, if it exists, and the options."""
+    from cloudserve.images.rehearsal import of_options, of_project
     from cloudserve.project import load_project
-    from cloudserve.rehearsal import of_options, of_project
 
     from_project = of_project(load_project(project_file)) if project_file.exists() else {}
     rehearsals = from_project | of_options(commands, Path.cwd())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import ModelError
-from cloudserve.rehearsal import NO_REHEARSALS, Rehearsal
+from cloudserve.images.rehearsal import NO_REHEARSALS, Rehearsal
 
 from ....container import Container, Setup, release_of, serving_image_of
 from ....runtime.options import SessionOptions

@@ -14,8 +14,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.aws_registries import ACCOUNTS, SHARED_ACCOUNT
-from cloudserve.container_images import is_cloudserve
+from cloudserve.images.aws_registries import ACCOUNTS, SHARED_ACCOUNT
+from cloudserve.images.container_images import is_cloudserve
 
 from ..protocol.errors import AwsError, invalid
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from cloudserve.rehearsal import Rehearsal
+from cloudserve.images.rehearsal import Rehearsal
 
 from ....container.environment import container_environment
 from ....own_images import (

@@ -21,8 +21,8 @@ from cloudserve.adapters.aws.sagemaker.records import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudserve.aws_registries import ACCOUNTS
 from cloudserve.errors import UserError
+from cloudserve.images.aws_registries import ACCOUNTS
 from cloudserve.project import MODEL_NAME
 from cloudserve.release.types import Revision, State
 

@@ -3,136 +3,32 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 
 import pytest
-from cloudserve.adapters.google.labels import version_labels
-from cloudserve.adapters.google.vertex.api import VertexApi
-from cloudserve.adapters.google.vertex.images import Availability
-from cloudserve.adapters.google.vertex.options import Options
-from cloudserve.adapters.google.vertex.provider import Vertex, create
-from cloudserve.adapters.google.vertex.records import description
-from cloudserve.adapters.polling import Poller
+from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import ConflictError, RemoteError, UnreachableError, UserError
 from cloudserve.project import Target
-from cloudserve.release.types import Action, Location, Revision, State
+from cloudserve.release.types import Action, State
 from cloudserve.storage.events import Reporter
-from tests.adapters.google.owned import VERTEX, model_labels
-
-PARENT = "projects/p/locations/us-central1"
-# The platform names the project by its number in what it answers.
-NUMBERED = "projects/123456/locations/us-central1"
-MODEL, ENDPOINT = f"{PARENT}/models/half-plus", f"{PARENT}/endpoints/half-plus"
-ONE = Revision(1, "0f3c5a9b7d21" + "e" * 52)
-LOCATION = Location("gs://bucket", "cloudserve/x/", "half-plus", 1)
-DEPLOYED = {
-    "displayName": ONE.id,
-    "dedicatedResources": {"machineSpec": {"machineType": "n1-standard-2"}},
-}
-TODAY = datetime(2026, 11, 21, tzinfo=UTC)
-ARGS = {"model": "half-plus", "revision": ONE.id}
-
-
-class Anonymous:
-    """Access without an account: the scripted server asks for none."""
-
-    @property
-    def credentials(self):
-        from google.auth.credentials import AnonymousCredentials
-
-        return AnonymousCredentials()
-
-
-def answer(status, body):
-    return status, {"Content-Type": "application/json; charset=UTF-8"}, json.dumps(body).encode()
-
-
-def status_of(code, message, name="FAILED_PRECONDITION"):
-    return answer(code, {"error": {"code": code, "message": message, "status": name}})
-
-
-def provider_at(url, timeout=5.0, **fields):
-    options = Options(bucket="gs://bucket", project="p", region="us-central1", **fields)
-    api = VertexApi("p", "us-central1", url, Anonymous(), retries=0)
-    poller = Poller(timeout, first=0.001, longest=0.01)
-    return Vertex(VERTEX, options, api, None, poller, Availability(clock=lambda: TODAY))
-
-
-def version(number="1", **fields):
-    return {
-        "name": f"{NUMBERED}/models/half-plus",
-        "versionId": number,
-        "versionAliases": [ONE.id, "default", "live"],
-        "labels": {**model_labels("half-plus"), **version_labels(ONE)},
-        "versionDescription": description(ONE, "abc"),
-        "artifactUri": LOCATION.saved_model_url,
-        "versionCreateTime": "2026-05-06T07:08:09.123456Z",
-        **fields,
-    }
-
-
-def endpoint(*deployed, **fields):
-    return {
-        "name": f"{NUMBERED}/endpoints/half-plus",
-        "labels": model_labels("half-plus"),
-        "deployedModels": list(deployed),
-        "etag": "E",
-        **fields,
-    }
-
-
-def placed(identity="77", **fields):
-    return {
-        "id": identity,
-        "model": f"{NUMBERED}/models/half-plus",
-        "modelVersionId": "1",
-        "createTime": "2026-05-06T07:08:09Z",
-        **DEPLOYED,
-        **fields,
-    }
-
-
-def operation(owner, name="op", **fields):
-    return {"name": f"{owner}/operations/{name}", **fields}
-
-
-@pytest.fixture
-def answering(scripted):
-    """Give what makes a provider whose service answers by `METHOD path`, lists one by one."""
-
-    def make(answers, **options):
-        def answer_to(asked):
-            key = f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"
-            found = answers[key]
-            if not isinstance(found, list):
-                return found
-            return found.pop(0) if len(found) > 1 else found[0]
-
-        server = scripted(answer_to)
-        return provider_at(server.url, **options), server
-
-    return make
-
-
-def state(versions=(), there=None):
-    """Return the answers that tell what Vertex AI has."""
-    listed = answer(200, {"models": list(versions)}) if versions else status_of(404, "none")
-    return {
-        f"GET {MODEL}:listVersions": listed,
-        f"GET {ENDPOINT}": answer(200, there) if there else status_of(404, "none"),
-        f"GET {ENDPOINT.rpartition('/')[0]}": answer(200, {}),
-        f"GET {ENDPOINT}/operations": answer(200, {}),
-        f"GET {MODEL}/operations": answer(200, {}),
-    }
-
-
-def deploy_action():
-    return Action("deploy-model", "deploy", {**ARGS, "deployed": DEPLOYED})
-
-
-def posted(server, suffix):
-    return [json.loads(a.body) for a in server.asked if a.path.partition("?")[0].endswith(suffix)]
+from tests.adapters.google.owned import model_labels
+from tests.adapters.google.vertex.answers import (
+    ARGS,
+    DEPLOYED,
+    ENDPOINT,
+    MODEL,
+    ONE,
+    answer,
+    deploy_action,
+    endpoint,
+    operation,
+    placed,
+    posted,
+    provider_at,
+    state,
+    status_of,
+    version,
+)
 
 
 def test_projects_named_by_number_are_understood(answering):
@@ -311,66 +207,6 @@ def test_a_mark_that_cannot_be_made_does_not_hide_the_failure(answering, lines, 
     with pytest.raises(RemoteError, match="it crashed"):
         provider.perform(deploy_action(), Reporter(lines.append))
     assert "version 1 is not marked as failed" in caplog.text
-
-
-def upload_action():
-    return Action(
-        "upload-version",
-        "upload",
-        {
-            **ARGS,
-            "number": 1,
-            "digest": ONE.digest,
-            "source": LOCATION.saved_model_url,
-            "spec": {"imageUri": "i"},
-            "container": "abc",
-        },
-    )
-
-
-def test_an_upload_that_an_earlier_run_began_is_waited_for_and_taken(answering, lines):
-    answers = state()
-    answers[f"GET {MODEL}/operations"] = answer(200, {"operations": [operation(MODEL)]})
-    answers[f"GET {MODEL}/operations/op"] = answer(200, operation(MODEL, done=True))
-    answers[f"GET {MODEL}:listVersions"] = answer(200, {"models": [version()]})
-    provider, server = answering(answers)
-    provider.perform(upload_action(), Reporter(lines.append))
-    assert lines == [
-        "begun earlier: operation op is running",
-        "version 1 of half-plus: there already",
-    ]
-    assert posted(server, "models:upload") == []
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_an_upload_whose_answer_was_lost_is_recognised(answering, lines, late):
-    taken = {"code": 6, "message": "Model already exists."}
-    answers = {**state(), f"POST {PARENT}/models:upload": status_of(409, "Model already exists.")}
-    if late:
-        failed = operation(MODEL, done=True, error=taken)
-        answers[f"POST {PARENT}/models:upload"] = answer(200, failed)
-    answers[f"GET {MODEL}:listVersions"] = [
-        status_of(404, "none"),
-        answer(200, {"models": [version()]}),
-    ]
-    provider, server = answering(answers)
-    provider.perform(upload_action(), Reporter(lines.append))
-    assert lines[-1] == "version 1 of half-plus: there already"
-    (body,) = posted(server, "models:upload")
-    assert body["modelId"] == "half-plus"
-    assert body["model"]["versionAliases"] == [ONE.id]
-    assert body["model"]["displayName"] == "half-plus"
-
-
-def test_an_upload_that_fails_raises_its_operations_reason(answering, lines):
-    text = "There are no files under gs://bucket/x to copy."
-    failed = operation(MODEL, done=True, error={"code": 9, "message": text})
-    answers = {**state(), f"POST {PARENT}/models:upload": answer(200, failed)}
-    provider, _ = answering(answers)
-    with pytest.raises(RemoteError, match="There are no files") as error:
-        provider.perform(upload_action(), Reporter(lines.append))
-    assert error.value.where.endswith(MODEL)
-    assert error.value.request_id == f"{MODEL}/operations/op"
 
 
 def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(answering, lines):

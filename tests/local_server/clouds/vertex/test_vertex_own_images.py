@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cloudserve.rehearsal import Rehearsal
+from cloudserve.images.rehearsal import Rehearsal
 from tests.local_server.clouds.images import write_server
 
 pytestmark = pytest.mark.timeout(120)

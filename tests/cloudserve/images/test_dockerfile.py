@@ -10,7 +10,7 @@ import pytest
 from cloudserve import __version__
 from cloudserve.cli.errors import run
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.image import write_image
+from cloudserve.images.dockerfile import write_image
 
 FILES = ["Dockerfile", "requirements.txt", "serve.sh"]
 

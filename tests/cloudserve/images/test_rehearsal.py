@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cloudserve.errors import CloudserveError
+from cloudserve.images.rehearsal import Rehearsal, of_options, of_project
 from cloudserve.project import load_project
-from cloudserve.rehearsal import Rehearsal, of_options, of_project
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"
 

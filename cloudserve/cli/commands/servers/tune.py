@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudserve.cli.commands.bench import read_shapes
+from cloudserve.cli.commands.servers.bench import read_shapes
 from cloudserve.cli.options import Number, print_progress
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import CheckFailedError, ConflictError, UserError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloudserve.container_images import is_cloudserve, tensorflow_serving_of
+from cloudserve.images.container_images import is_cloudserve, tensorflow_serving_of
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 

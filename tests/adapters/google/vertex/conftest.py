@@ -1,0 +1,23 @@
+"""A provider whose service answers as a test says."""
+
+import pytest
+
+from tests.adapters.google.vertex.answers import provider_at
+
+
+@pytest.fixture
+def answering(scripted):
+    """Give what makes a provider whose service answers by `METHOD path`, lists one by one."""
+
+    def make(answers, **options):
+        def answer_to(asked):
+            key = f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"
+            found = answers[key]
+            if not isinstance(found, list):
+                return found
+            return found.pop(0) if len(found) > 1 else found[0]
+
+        server = scripted(answer_to)
+        return provider_at(server.url, **options), server
+
+    return make
