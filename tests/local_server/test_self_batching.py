@@ -73,7 +73,8 @@ def test_each_client_gets_its_own_answer_whether_or_not_requests_run_together(ha
         for number in range(ROUNDS)
     ]
     if batching:
-        assert 0 < batches < CLIENTS * ROUNDS / 2
+        # How many run together depends on measured costs: batching/test_self_batching.py.
+        assert 0 < batches <= CLIENTS * ROUNDS
     else:
         assert batches == 0
 
