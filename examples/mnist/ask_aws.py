@@ -11,12 +11,12 @@ import boto3
 BATCH = 250
 
 
-def predict(endpoint: str, signature: str, instances: Sequence[Any]) -> list[list[float]]:
+def predict(endpoint: str, instances: Sequence[Any]) -> list[list[float]]:
     """Return the class probabilities of each instance, in requests of 250."""
     runtime = boto3.client("sagemaker-runtime")
     predictions: list[list[float]] = []
     for start in range(0, len(instances), BATCH):
-        body = {"signature_name": signature, "instances": instances[start : start + BATCH]}
+        body = {"instances": instances[start : start + BATCH]}
         answer = runtime.invoke_endpoint(
             EndpointName=endpoint, ContentType="application/json", Body=json.dumps(body)
         )

@@ -1,4 +1,4 @@
-"""Predict through Google's own client, unmodified: `projects.predict` of AI Platform (ml v1)."""
+"""Predict through Google's own client, unmodified: `endpoints.predict` of Vertex AI."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 from googleapiclient import discovery
 
-BATCH = 250  # AI Platform accepts requests up to 1.5 MB
+BATCH = 250  # Vertex AI accepts requests up to 1.5 MB
+REGION = "us-central1"
 
 
-def predict(model: str, signature: str, instances: Sequence[Any]) -> list[list[float]]:
+def predict(endpoint: str, instances: Sequence[Any]) -> list[list[float]]:
     """Return the class probabilities of each instance, in requests of 250."""
     service = discovery.build(
-        "ml",
+        "aiplatform",
         "v1",
         static_discovery=True,
         # gcloud's variable for another endpoint; by default Google's.
-        client_options={"api_endpoint": os.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"]},
+        client_options={"api_endpoint": os.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"]},
     )
-    name = f"projects/{os.environ['GOOGLE_CLOUD_PROJECT']}/models/{model}"
+    project = os.environ["GOOGLE_CLOUD_PROJECT"]
+    name = f"projects/{project}/locations/{REGION}/endpoints/{endpoint}"
     predictions: list[list[float]] = []
     with service:
+        endpoints = service.projects().locations().endpoints()
         for start in range(0, len(instances), BATCH):
-            body = {"signature_name": signature, "instances": instances[start : start + BATCH]}
-            answer = service.projects().predict(name=name, body=body).execute()
-            if "error" in answer:
-                raise SystemExit(f"AI Platform: {answer['error']}")
-            predictions += answer["predictions"]
+            body = {"instances": instances[start : start + BATCH]}
+            predictions += endpoints.predict(endpoint=name, body=body).execute()["predictions"]
     return predictions

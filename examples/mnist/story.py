@@ -34,8 +34,8 @@ models:
     path: models/mnist
 
 targets:
-  gcp:
-    provider: ai-platform
+  vertex:
+    provider: vertex
     bucket: gs://rehearsal-models
   aws:
     provider: sagemaker
@@ -94,23 +94,23 @@ def main(folder: Path) -> None:
     with offline_clouds(folder / "emulate.log") as environment:
         stage = Stage(folder, environment)
         say("4. Release version 1 to both clouds.")
-        stage.run("deploy mnist --target gcp --version 1")
+        stage.run("deploy mnist --target vertex --version 1")
         stage.run("deploy mnist --target aws --version 1")
 
         say("5. Send the 1000 digits through Google's and AWS's own clients.")
         ask_both(environment, test, in_process["1"])
 
         say("6. Deploy version 2 beside it, and promote it.")
-        for target in ("gcp", "aws"):
+        for target in ("vertex", "aws"):
             stage.run(f"deploy mnist --target {target}")
             stage.run(f"promote mnist --target {target}")
         ask_both(environment, test, in_process["2"])
 
         say("7. Roll back to version 1, without a new upload.")
-        for target in ("gcp", "aws"):
+        for target in ("vertex", "aws"):
             stage.run(f"rollback mnist --target {target}")
         ask_both(environment, test, in_process["1"])
-        for target in ("gcp", "aws"):
+        for target in ("vertex", "aws"):
             stage.run(f"history mnist --target {target}")
 
         say("8. A worse version 3, trained on 40 digits, is refused by a gate before its upload.")
@@ -165,10 +165,10 @@ def ask_both(environment: Mapping[str, str], test: digits.Digits, expected: Labe
     os.environ.update(environment)
     instances: list[Any] = test.pixels.astype(int).tolist()
     for client, ask in (
-        ("googleapiclient ml v1 predict", ask_google.predict),
+        ("googleapiclient aiplatform v1 predict", ask_google.predict),
         ("boto3 sagemaker-runtime invoke_endpoint", ask_aws.predict),
     ):
-        scores = np.asarray(ask("mnist", train.SIGNATURE, instances))
+        scores = np.asarray(ask("mnist", instances))
         labels = scores.argmax(axis=1)
         same = "the same digits" if np.array_equal(labels, expected) else "OTHER DIGITS"
         print(f"{client}: {error_rate(labels, test):.1%} wrong, {same} as in process")

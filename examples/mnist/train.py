@@ -1,7 +1,7 @@
 """Two models of handwritten digits, exported as SavedModels.
 
-Version 1 is a softmax regression, version 2 a small multi-layer perceptron. Both have the signature
-`predict_digit`: `pixels` float32 (n, 784) in 0..255 -> `probabilities` float32 (n, 10).
+Version 1 is a softmax regression, version 2 a small multi-layer perceptron. Both have one
+signature: `pixels` float32 (n, 784) in 0..255 -> `probabilities` float32 (n, 10).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from digits import Digits
 from numpy.typing import NDArray
 from quiet import tf
 
-SIGNATURE = "predict_digit"
 PIXELS, CLASSES = 784, 10
 BATCH = 50
 
@@ -67,9 +66,8 @@ def train(network: Network, digits: Digits, *, steps: int, rate: float, seed: in
 
 
 def export(network: Network, path: Path) -> None:
-    """Write a SavedModel with the signature `predict_digit`, which is also the default."""
-    concrete = network.predict.get_concrete_function()
-    signatures = {SIGNATURE: concrete, "serving_default": concrete}
+    """Write a SavedModel whose default signature is `Network.predict`."""
+    signatures = {"serving_default": network.predict.get_concrete_function()}
     tf.saved_model.save(network, str(path), signatures=signatures)
 
 

@@ -34,7 +34,7 @@ def test_the_perceptron_errs_clearly_less_than_the_regression(told):
 
 
 @pytest.mark.parametrize(
-    "client", ["googleapiclient ml v1 predict", r"boto3 sagemaker-runtime invoke_endpoint"]
+    "client", ["googleapiclient aiplatform v1 predict", r"boto3 sagemaker-runtime invoke_endpoint"]
 )
 def test_each_clouds_own_client_gets_the_models_answers_at_every_stage(told, client):
     (regression,) = rates(told, "version 1, softmax regression")
@@ -44,7 +44,7 @@ def test_each_clouds_own_client_gets_the_models_answers_at_every_stage(told, cli
 
 
 def test_history_tells_the_four_releases_on_each_target(told):
-    for target in ("gcp", "aws"):
+    for target in ("vertex", "aws"):
         history = told.split(f"history mnist --target {target}\n")[1].split("\n$ ")[0]
         did = [line.split()[3] for line in history.splitlines()[2:6]]
         assert did == ["deploy", "deploy", "promote", "rollback"]
