@@ -29,9 +29,10 @@ from .protocols.tfserving.grpc.services import TfServingGrpc
 from .protocols.tfserving.rest import TfServingRest
 from .protocols.vertex.container import VertexContainer
 from .status import Code, FileStatusError, StatusError
+from .transport.grpc.addresses import check_address as check_grpc_address
 from .transport.grpc_options import GrpcServerOptions
 from .transport.grpc_types import GrpcApplication
-from .transport.http.server import HttpServer
+from .transport.http.server import HttpServer, check_address
 from .transport.tls import Certificates
 from .transport.types import Application
 
@@ -116,6 +117,7 @@ class ModelServer:
         bound; nothing is left open then.
         """
         try:
+            self._check_addresses()
             await self._load()
             if self._options.batching and self._options.batching.by_costs:
                 logger.info("concurrent requests run in batches if that is faster")
@@ -137,6 +139,14 @@ class ModelServer:
             if isinstance(version.model, BatchedModel):
                 version.model.hurry()
         await self._release()
+
+    def _check_addresses(self) -> None:
+        """Refuse an address in use before the models are loaded, which can take minutes."""
+        rest, grpc = self._options.rest, self._options.grpc
+        if grpc and grpc.address:
+            check_grpc_address(grpc.address.host, grpc.address.port)
+        if rest:
+            check_address(rest.address.host, rest.address.port)
 
     async def _load(self) -> None:
         options = self._options

@@ -15,7 +15,7 @@ from cloudserve.servers import ContainerCommand
 from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
-from ..transport.http.server import HttpServer
+from ..transport.http.server import HttpServer, check_address
 from ..transport.types import Head, Response
 from .app import ContainerApp, is_control
 from .container import Container, Setup
@@ -53,6 +53,7 @@ class ContainerServer:
 
     async def _start(self) -> None:
         command, image = self._command, self._command.image
+        check_address(command.host, command.port)
         scratch = Path(tempfile.mkdtemp(prefix="cloudserve-"))
         self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
         self._closing.callback(self._threads.shutdown)

@@ -99,13 +99,33 @@ def test_a_server_without_one_good_model_does_not_start(tmp_path):
         asyncio.run(ModelServer(serve_options(tmp_path, ServeCommand()), Model).start())
 
 
-def test_a_port_in_use_is_reported_and_leaves_no_model_open(tmp_path):
+@pytest.mark.parametrize("face", ["port", "grpc_port"])
+def test_a_port_in_use_is_reported_before_a_model_is_loaded(tmp_path, face):
     saved_model(tmp_path / "m")
+    loads = []
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ModelServer(
-            serve_options(tmp_path, ServeCommand(port=taken.getsockname()[1])), Model
-        )
-        with pytest.raises(UserError):
+        port = taken.getsockname()[1]
+        command = ServeCommand(**{face: port})
+        server = ModelServer(serve_options(tmp_path, command), loads.append)
+        with pytest.raises(UserError, match=str(port)):
+            asyncio.run(server.start())
+    assert loads == []
+
+
+def test_a_port_taken_during_the_load_is_reported_and_leaves_no_model_open(tmp_path):
+    saved_model(tmp_path / "m")
+    with socket.socket() as holder:
+        # Others may bind this port until it listens.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+
+        def load(path):
+            holder.listen()
+            return Model(path)
+
+        server = ModelServer(serve_options(tmp_path, ServeCommand(port=port)), load)
+        with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is in use"):
             asyncio.run(server.start())
     assert server.models == ()
 

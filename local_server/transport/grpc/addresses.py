@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 
+from ..sockets import bind
+
 
 def refused_address(address: str) -> UserError:
     """Return the error of an address that cannot be bound."""
@@ -14,6 +16,14 @@ def refused_address(address: str) -> UserError:
         hint="stop what listens there, choose another address, or port 0 for any free one; "
         "with TLS, check that key and certificate belong together",
     )
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise UserError if the address cannot be bound at present."""
+    try:
+        bind(host, port).close()
+    except (OSError, OverflowError) as error:
+        raise refused_address(f"{host}:{port}") from error
 
 
 def check_socket(path: Path) -> None:

@@ -125,6 +125,11 @@ class HttpServer:
         self._sweeper = self._state.loop.call_later(self._limits.sweep_seconds, self._sweep)
 
 
+def check_address(host: str, port: int) -> None:
+    """Raise UserError if the address cannot be bound at present."""
+    _listen(host, port).close()
+
+
 def _listen(host: str, port: int) -> socket.socket:
     if port not in _PORTS:
         raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535, or 0 for any")
