@@ -96,8 +96,10 @@ def _message(error: GoogleAPICallError) -> str:
 
 
 def _unauthenticated(what: str, where: str, error: GoogleAuthError) -> RemoteError:
+    # A RefreshError also has the token endpoint's answer, and str() would print both as a tuple.
+    reason = str(error.args[0] if error.args else type(error).__name__).partition("\n")[0]
     return RemoteError(
-        f"{what}: no usable Google credentials ({str(error).splitlines()[0].strip()})",
+        f"{what}: no usable Google credentials ({reason.strip()})",
         where=where,
         hint=_LOG_IN,
     )

@@ -1,6 +1,7 @@
 """Vertex AI with the real command line against the real emulator: released, canaried, cut short."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run,
     code, out, err = terminal.run(*asked, given='{"instances": [1.0]}')
     assert (code, out) == (2, "")
     assert "Vertex AI cannot ask v2-" in err
-    assert "to do: cloudserve promote" in err
+    assert re.search(r"--target vertex --version v2-\w+ --percent 1, or all of it", err)
     assert "has all traffic again" in run("rollback")
     assert ask() == [2.5, 4.5]
     run("promote", "--allow-breaking")

@@ -133,7 +133,7 @@ class Packages:
         raise CheckFailedError(
             f"{revision_id} waits for its approval ({status})",
             where=arn,
-            hint="approve it: aws sagemaker update-model-package "
+            hint=f"approve it: aws sagemaker update-model-package --region {arn.split(':')[3]} "
             f"--model-package-arn {arn} --model-approval-status {APPROVED}",
         )
 

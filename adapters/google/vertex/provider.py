@@ -220,13 +220,18 @@ class Vertex:
         return self._batches.run(model, name, revision_id, batch, reporter)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
-        if self.read(model).deployment.traffic.get(revision_id) == 1.0:
+        traffic = self.read(model).deployment.traffic
+        if traffic.get(revision_id) == 1.0:
             return
+        # The first traffic of an endpoint is all of it.
+        choice = (
+            " --percent 1, or all of it; ask without --version" if any(traffic.values()) else ""
+        )
+        command = f"cloudserve promote {model} --target {self._target} --version {revision_id}"
         raise UserError(
             f"Vertex AI cannot ask {revision_id} alone: the endpoint's traffic decides who answers",
             where=f"{model} on {self._target}",
-            hint=f"cloudserve promote {model} --version {revision_id} --percent 1, "
-            "or all of it; ask without --version",
+            hint=f"{command}{choice}",
         )
 
     def _host(self, model: str) -> str:

@@ -286,8 +286,9 @@ def test_a_version_is_promoted_when_its_package_is_approved(
         moves(provider, two)
     assert error.value.message == f"{two.id} waits for its approval (PendingManualApproval)"
     package = error.value.where
+    region = package.split(":")[3]
     assert error.value.hint.endswith(
-        f"--model-package-arn {package} --model-approval-status Approved"
+        f" --region {region} --model-package-arn {package} --model-approval-status Approved"
     )
     registry = client("sagemaker")
     found = registry.describe_model_package(ModelPackageName=package)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from cloudserve.adapters.google.ai_platform.api import MlClient
@@ -150,6 +151,21 @@ def test_credentials_that_are_not_there_say_how_to_log_in(tmp_path):
         with pytest.raises(RemoteError, match=r"no usable Google credentials.*none\.json") as error:
             call()
         assert "gcloud auth application-default login" in error.value.hint
+
+
+def test_a_refusal_of_the_token_endpoint_is_one_sentence(tmp_path, scripted, clouds):
+    refusal = {"error": "invalid_grant", "error_description": "the account is disabled"}
+    server = scripted(lambda request: answer(400, refusal))
+    account = json.loads(Path(clouds["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    key = tmp_path / "account.json"
+    key.write_text(json.dumps({**account, "token_uri": f"{server.url}/token"}))
+    target = Target("gcp", "ai-platform", {"bucket": "gs://some-bucket", "project": "p"})
+    provider = create(target, {"GOOGLE_APPLICATION_CREDENTIALS": str(key)})
+    with pytest.raises(RemoteError) as error:
+        _ = provider.read("m").deployment
+    assert error.value.message.endswith(
+        ": no usable Google credentials (invalid_grant: the account is disabled)"
+    )
 
 
 def test_making_a_provider_asks_nobody(scripted):
