@@ -68,7 +68,7 @@ def bucket_name(target: Target, url: str, scheme: str) -> str:
     if not url.startswith(f"{scheme}://") or not BUCKET_NAME.fullmatch(name):
         raise ProjectError(
             f"`{url}` is not a bucket",
-            where=f"{target.where}.bucket",
+            where=target.where_of("bucket"),
             hint=f"write {scheme}://NAME, without a path",
         )
     return name
@@ -93,7 +93,7 @@ def _convert(target: Target, name: str, value: Field, hint: Any) -> Any:
         expected = _description(hint)
         reason = f"expected {expected}" if expected and isinstance(value, str) else str(error)
         raise ProjectError(
-            f"`{name}` cannot be `{value}`: {reason}", where=f"{target.where}.{name}", hint=quote
+            f"`{name}` cannot be `{value}`: {reason}", where=target.where_of(name), hint=quote
         ) from error
 
 
@@ -110,7 +110,7 @@ def _pairs(target: Target, name: str, value: Field) -> dict[str, str]:
     if not isinstance(value, str) or not all(key.strip() and equals for key, equals, _ in pairs):
         raise ProjectError(
             f"`{name}` cannot be `{value}`: values by name are expected",
-            where=f"{target.where}.{name}",
+            where=target.where_of(name),
             hint=f"{name}:\n  NAME: VALUE, or as text NAME=VALUE,NAME=VALUE",
         )
     return {key.strip(): text.strip() for key, _, text in pairs}
@@ -121,7 +121,7 @@ def _missing(target: Target, field: dataclasses.Field[Any]) -> ProjectError:
     variables = " or ".join((*field.metadata.get(VARIABLES, ()), own))
     return ProjectError(
         f"`{field.name}` is missing",
-        where=f"{target.where}.{field.name}",
+        where=target.where_of(field.name),
         hint=f"add `{field.name}:` to the target, or set {variables}",
     )
 
@@ -131,6 +131,6 @@ def _refuse_unknown(target: Target, known: Iterable[str]) -> None:
         if name not in known:
             raise ProjectError(
                 f"`{target.provider}` has no field `{name}`",
-                where=f"{target.where}.{name}",
+                where=target.where_of(name),
                 hint=did_you_mean(name, known),
             )

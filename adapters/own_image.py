@@ -12,7 +12,7 @@ from cloudserve.project import Target
 
 def check_rehearse(target: Target, image: str) -> None:
     """Raise ProjectError for a `rehearse` that names no command, or stands beside no image."""
-    where = f"{target.where}.{FIELD}"
+    where = target.where_of(FIELD)
     if read_field(target.fields.get(FIELD), where) and not image:
         raise ProjectError(
             f"`{FIELD}` without an `image`",

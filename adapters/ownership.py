@@ -178,7 +178,7 @@ def ownership(  # noqa: PLR0913 - what a platform's names and places are
     if name and not PATTERN.fullmatch(name):
         raise ProjectError(
             f"`{name}` is not an endpoint's name",
-            where=f"{target.where}.{field}",
+            where=target.where_of(field),
             hint=f"letters, digits, - and _; `{ANY}` stands for the model's name",
         )
     here = place(target)

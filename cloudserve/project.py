@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +50,10 @@ class Model:
     tags: tuple[str, ...] = ("serve",)
 
 
+Where = Callable[[str], str]
+"""A field's name to its location in the project file, as `Target.where_of`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A target of releases: the adapter's entry point name, and its fields."""
@@ -65,6 +69,12 @@ class Target:
     """The project's other targets (set by `Project.target`), which may be in the same account."""
     gates: GateSettings = field(default_factory=GateSettings)
     """The checks of a release before its first change."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The location of each field in the project file."""
+
+    def where_of(self, name: str) -> str:
+        """Return a field's location for errors, its own line if the file has the field."""
+        return self.places.get(name, f"{self.where}.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +230,8 @@ def _target(document: Document, name: str, value: Any) -> Target:
     gates = read_gates(document, (*path, GATES), fields.pop(GATES, None))
     for key, entry in fields.items():
         _check_field(document, (*path, key), entry)
-    return Target(name, provider, fields, document.where(path), gates=gates)
+    places = {key: document.where((*path, key)) for key in fields}
+    return Target(name, provider, fields, document.where(path), gates=gates, places=places)
 
 
 def _check_field(document: Document, path: KeyPath, value: Any) -> None:

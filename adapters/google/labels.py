@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from cloudserve.errors import UserError
+from cloudserve.project import Where
 from cloudserve.release.types import Revision
 
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -47,7 +48,7 @@ def bucket_label(url: str) -> str:
     return label_value(url.removeprefix("gs://").partition("/")[0])
 
 
-def check_labels(labels: Mapping[str, str], where: str) -> None:
+def check_labels(labels: Mapping[str, str], where: Where) -> None:
     """Raise UserError for labels past their number, their length or their characters."""
     if len(labels) > MOST:
         raise _wrong(f"there are {len(labels)} labels; at most {MOST} fit", where)
@@ -60,6 +61,6 @@ def check_labels(labels: Mapping[str, str], where: str) -> None:
             raise _wrong(f"`{value}` is not a label's value ({key})", where)
 
 
-def _wrong(message: str, where: str) -> UserError:
+def _wrong(message: str, where: Where) -> UserError:
     hint = "up to 63 lower-case letters, digits, - and _; a name begins with a letter"
-    return UserError(message, where=f"{where}.labels", hint=hint)
+    return UserError(message, where=where("labels"), hint=hint)

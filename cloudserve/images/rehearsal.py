@@ -62,7 +62,7 @@ def of_project(project: Project) -> dict[str, Rehearsal]:
     rehearsals: dict[str, Rehearsal] = {}
     folder = project.path.parent.absolute()
     for target in project.targets.values():
-        where = f"{target.where}.{FIELD}"
+        where = target.where_of(FIELD)
         command, image = read_field(target.fields.get(FIELD), where), target.fields.get("image")
         if not command:
             continue

@@ -100,7 +100,7 @@ def check_placeholders(target: Target, destination: Destination) -> None:
         if any(_PLACEHOLDER.fullmatch(text) for text in _texts(value)):
             raise ProjectError(
                 f"`{name}` is still the placeholder `{value}`",
-                where=f"{target.where}.{name}",
+                where=target.where_of(name),
                 hint="write the name of your own; to rehearse offline, see `cloudserve emulate`",
             )
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ProjectError
-from cloudserve.project import Target
+from cloudserve.project import Target, load_project
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,3 +148,15 @@ def test_anything_else_is_no_bucket(url):
         bucket_name(target(), url, "gs")
     assert error.value.where.endswith(".bucket")
     assert error.value.hint == "write gs://NAME, without a path"
+
+
+def test_an_error_names_the_line_of_its_own_field(tmp_path):
+    file = tmp_path / "cloudserve.yaml"
+    fields = {"provider": "some-cloud", "bucket": "b", "project": "p", "nodes": "many"}
+    lines = "".join(f"    {name}: {value}\n" for name, value in fields.items())
+    file.write_text(f"models:\n  m: {{path: m}}\ntargets:\n  eu:\n{lines}")
+    eu = load_project(file).target("eu")
+    with pytest.raises(ProjectError) as caught:
+        parse_options(eu, Options, {})
+    assert caught.value.where == f"{file}:8: targets.eu.nodes"
+    assert eu.where_of("labels") == f"{file}:4: targets.eu.labels"

@@ -60,7 +60,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     options = parse_options(target, Options, environ)
     check_rehearse(target, options.image)
     name = bucket_name(target, options.bucket, "s3")
-    image = check_options(options, target.where)
+    image = check_options(options, target.where_of)
     with extra(f"target {target.name}", "aws"):
         from ..s3.store import S3Blobs
         from ..session import Access

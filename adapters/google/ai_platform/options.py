@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cloudserve.errors import UserError
+from cloudserve.project import Where
 from cloudserve.release.planning.fitness import check_prebuilt
 from cloudserve.release.types import Artifact
 
@@ -66,7 +67,7 @@ class Options:
         return self.endpoint or host.format(region=self.region)
 
 
-def check_options(options: Options, where: str) -> None:
+def check_options(options: Options, where: Where) -> None:
     """Raise UserError for fields that contradict each other."""
     scaled = ("min_nodes", "max_nodes", "cpu_target", "gpu_target")
     scaling_fields = [name for name in scaled if getattr(options, name)]
@@ -137,7 +138,6 @@ def _scaling(options: Options) -> dict[str, Any]:
     return {"autoScaling": limits} if limits else {}
 
 
-def _wrong(message: str, where: str, name: str) -> UserError:
-    return UserError(
-        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists the values"
-    )
+def _wrong(message: str, where: Where, name: str) -> UserError:
+    hint = f"correct `{name}`, or leave it out for the default"
+    return UserError(message, where=where(name), hint=hint)

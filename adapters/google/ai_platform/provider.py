@@ -60,8 +60,8 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     """
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "gs")
-    check_options(options, target.where)
-    check_labels(options.labels, target.where)
+    check_options(options, target.where_of)
+    check_labels(options.labels, target.where_of)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
         from ..gcs.store import GcsBlobs

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudserve.errors import UserError
+from cloudserve.project import Where
 
 from .options import Options
 
@@ -48,7 +49,7 @@ CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 GPU_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
 
 
-def with_accelerator(options: Options, where: str) -> Options:
+def with_accelerator(options: Options, where: Where) -> Options:
     """Return the options with the machine's accelerators spelled out.
 
     Raises UserError for a pair of machine and accelerator that Vertex AI does not have.
@@ -57,7 +58,7 @@ def with_accelerator(options: Options, where: str) -> Options:
     return replace(options, accelerator_type=kind, accelerator_count=count)
 
 
-def _accelerator_of(options: Options, where: str) -> Pair:
+def _accelerator_of(options: Options, where: Where) -> Pair:
     kind, count = options.accelerator_type, options.accelerator_count
     machine = options.machine_type
     _check_type(machine, where)
@@ -75,7 +76,7 @@ def _accelerator_of(options: Options, where: str) -> Pair:
     return accelerator
 
 
-def _check_type(machine: str, where: str) -> None:
+def _check_type(machine: str, where: Where) -> None:
     match = TYPE.fullmatch(machine)
     if match is None:
         message = (
@@ -94,7 +95,7 @@ def _check_type(machine: str, where: str) -> None:
         raise _wrong(message, where, "machine_type")
 
 
-def _built_in(options: Options, has: Pair, where: str) -> Pair:
+def _built_in(options: Options, has: Pair, where: Where) -> Pair:
     pair = (options.accelerator_type, options.accelerator_count or has[1])
     if pair[0] and pair != has:
         message = (
@@ -104,7 +105,7 @@ def _built_in(options: Options, has: Pair, where: str) -> Pair:
     return has
 
 
-def _check_n1(accelerator: Pair, machine: str, where: str) -> None:
+def _check_n1(accelerator: Pair, machine: str, where: Where) -> None:
     kind, count = accelerator
     counts = N1_COUNTS.get(kind)
     if counts is None:
@@ -116,7 +117,7 @@ def _check_n1(accelerator: Pair, machine: str, where: str) -> None:
         raise _wrong(message, where, "accelerator_count")
 
 
-def check_replicas(options: Options, where: str) -> None:
+def check_replicas(options: Options, where: Where) -> None:
     """Raise UserError for replicas and targets that contradict each other."""
     if options.max_replicas and options.max_replicas < options.min_replicas:
         message = f"`max_replicas` is {options.max_replicas}, below `min_replicas`"
@@ -157,7 +158,6 @@ def holds(existing: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     return all(existing.get(name, type(value)()) == value for name, value in expected.items())
 
 
-def _wrong(message: str, where: str, name: str) -> UserError:
-    return UserError(
-        message, where=f"{where}.{name}", hint="docs/reference/project-file.md lists the values"
-    )
+def _wrong(message: str, where: Where, name: str) -> UserError:
+    hint = f"correct `{name}`, or leave it out for the default"
+    return UserError(message, where=where(name), hint=hint)

@@ -62,15 +62,15 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     options = parse_options(target, Options, environ)
     check_rehearse(target, options.image)
     name = bucket_name(target, options.bucket, "gs")
-    check_image(options, f"{target.where}.tensorflow_version")
-    check_replicas(options, target.where)
-    check_labels(options.labels, target.where)
-    options = with_accelerator(options, target.where)
+    check_image(options, target.where_of("tensorflow_version"))
+    check_replicas(options, target.where_of)
+    check_labels(options.labels, target.where_of)
+    options = with_accelerator(options, target.where_of)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
         from ..gcs.located import LocatedBlobs
         from .api import VertexApi
-    check_region(options.region, known_regions(), target.where)
+    check_region(options.region, known_regions(), target.where_of)
     access = Access(environ)
     blobs = LocatedBlobs(
         name,
@@ -82,7 +82,7 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     api = VertexApi(options.project, options.region, options.api_endpoint, access)
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
     poller = Poller(options.timeout_seconds, first=0.05)
-    available = Availability(f"{target.where}.tensorflow_version", clock)
+    available = Availability(target.where_of("tensorflow_version"), clock)
     names = _names(target, options, name, environ)
     return Vertex(names, options, api, blobs, poller, available)
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import msgspec
 
 from cloudserve.errors import UserError
+from cloudserve.project import Where
 
 
 class _Endpoint(msgspec.Struct):
@@ -26,14 +27,14 @@ def known_regions() -> frozenset[str]:
     return frozenset(endpoint.location for endpoint in document.endpoints)
 
 
-def check_region(region: str, known: Collection[str], where: str) -> None:
+def check_region(region: str, known: Collection[str], where: Where) -> None:
     """Raise UserError for a region that is not among those known, if any are."""
     if not known or region in known:
         return
     near = get_close_matches(region.lower(), sorted(known), n=3)
     raise UserError(
         f"Vertex AI has no region `{region}`",
-        where=f"{where}.region",
+        where=where("region"),
         hint=(f"did you mean {' or '.join(near)}? " if near else "")
         + "A newer google-api-python-client may know more of them",
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cloudserve.errors import ProjectError
 from cloudserve.images.aws_registries import ACCOUNTS
+from cloudserve.project import Where
 
 from ..endpoint_config import GRACE, LONGEST, waits
 from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of
@@ -34,12 +35,12 @@ class Rule:
     hint: str | None = None
 
 
-def check_options(options: Options, where: str) -> str:
+def check_options(options: Options, where: Where) -> str:
     """Return the image that serves; raises ProjectError for fields that contradict each other."""
     rules = (_serverless, _shadows, _multi_model, _times, _update, _network)
     for rule in (rule for kind in rules for rule in kind(options)):
         if not rule.holds:
-            raise ProjectError(rule.sentence, where=f"{where}.{rule.field}", hint=rule.hint)
+            raise ProjectError(rule.sentence, where=where(rule.field), hint=rule.hint)
     return _check_image(options, where)
 
 
@@ -210,7 +211,7 @@ def _update(options: Options) -> tuple[Rule, ...]:
     )
 
 
-def _check_image(options: Options, where: str) -> str:
+def _check_image(options: Options, where: Where) -> str:
     if options.image:
         return _own_image(options, where)
     kind, version = options.instance_type, options.tensorflow_version
@@ -218,7 +219,7 @@ def _check_image(options: Options, where: str) -> str:
     if version and version not in TAGS:
         raise ProjectError(
             f"AWS has no image of TensorFlow {version} that this version knows",
-            where=f"{where}.tensorflow_version",
+            where=where("tensorflow_version"),
             hint=f"choose one of {', '.join(TAGS)}, or name a container with `image`",
         )
     image = default_image(options.region, kind, version)
@@ -227,22 +228,22 @@ def _check_image(options: Options, where: str) -> str:
     if OTHER_CHIPS.match(kind) and options.region in ACCOUNTS:
         raise ProjectError(
             f"AWS's TensorFlow image does not run on {kind}",
-            where=f"{where}.instance_type",
+            where=where("instance_type"),
             hint="choose one with an Intel, AMD or NVIDIA chip, or name a container with `image`",
         )
     raise ProjectError(
         f"AWS has no TensorFlow image in `{options.region}` that this version knows",
-        where=f"{where}.region",
+        where=where("region"),
         hint="correct `region`, or name a container with `image`",
     )
 
 
-def _own_image(options: Options, where: str) -> str:
+def _own_image(options: Options, where: Where) -> str:
     registry = registry_of(options.image)
     if registry is None:
         raise ProjectError(
             f"the image `{options.image}` is not in ECR",
-            where=f"{where}.image",
+            where=where("image"),
             hint="SageMaker pulls images from ECR: push it to ACCOUNT.dkr.ecr."
             f"{options.region}.amazonaws.com",
         )
@@ -250,20 +251,20 @@ def _own_image(options: Options, where: str) -> str:
     if region != options.region:
         raise ProjectError(
             f"the image is in {region} and the endpoint in {options.region}",
-            where=f"{where}.image",
+            where=where("image"),
             hint="SageMaker pulls images from its own region: correct one of them",
         )
     known = ACCOUNTS.get(region)
     if account in set(ACCOUNTS.values()) and account != known:
         raise ProjectError(
             f"AWS's images of {region} are in the account {known}, not {account}",
-            where=f"{where}.image",
+            where=where("image"),
             hint="leave `image` out for the one of the region",
         )
     if options.tensorflow_version:
         raise ProjectError(
             "`image` says which TensorFlow serves",
-            where=f"{where}.tensorflow_version",
+            where=where("tensorflow_version"),
             hint="leave one of them out",
         )
     return options.image

@@ -47,7 +47,7 @@ _PORT = 8900
 @click.option(
     "--faults",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Inject faults by the rules in this YAML file (docs/how-to/faults.md).",
+    help="Inject faults by the rules in this YAML file.",
 )
 @click.option(
     "--auth",

@@ -182,7 +182,7 @@ def test_fields_that_do_not_fit_are_refused_by_name(fields, field, sentence):
     ],
 )
 def test_the_image_is_that_of_version_region_and_device(fields, image):
-    assert check_options(options(**fields), "targets.aws") == image
+    assert check_options(options(**fields), "targets.aws.{}".format) == image
 
 
 class Platform:
@@ -372,7 +372,7 @@ def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_ta
         timeout_seconds=99_999,
     )
     try:
-        check_options(chosen, "targets.aws")
+        check_options(chosen, "targets.aws.{}".format)
     except ProjectError:
         return
     found = policy(chosen)

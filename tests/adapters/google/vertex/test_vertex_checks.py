@@ -59,7 +59,7 @@ LOCATION = Location("gs://bucket", "cloudserve/m/revisions/v3-0/", "m", 3)
     ],
 )
 def test_a_machine_gets_the_accelerators_that_go_with_it(fields, spec, options):
-    assert machine_spec(with_accelerator(options(**fields), "f:1")) == spec
+    assert machine_spec(with_accelerator(options(**fields), str)) == spec
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_replicas_are_fixed_or_scale_to_a_target(options):
 )
 def test_replicas_that_contradict_each_other_are_refused(fields, message, options):
     with pytest.raises(UserError) as error:
-        check_replicas(options(**fields), "f:1")
+        check_replicas(options(**fields), "f:1.{}".format)
     assert error.value.message == message
 
 

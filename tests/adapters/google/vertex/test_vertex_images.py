@@ -97,7 +97,7 @@ def test_a_target_is_made_whether_or_not_its_image_is_still_available(options):
 
 
 def test_accelerators_get_the_image_for_them(options):
-    given = with_accelerator(options(machine_type="g2-standard-4"), "")
+    given = with_accelerator(options(machine_type="g2-standard-4"), str)
     assert container_spec(given, "m") == {
         "imageUri": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-gpu.2-15:latest"
     }

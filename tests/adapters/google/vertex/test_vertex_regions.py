@@ -52,15 +52,15 @@ def test_the_regions_are_those_of_googles_own_discovery_document():
 )
 def test_a_region_that_vertex_has_not_is_refused(region, hint):
     with pytest.raises(UserError) as error:
-        check_region(region, {"us-central1", "us-central2", "us-east1"}, "f:1")
+        check_region(region, {"us-central1", "us-central2", "us-east1"}, "f:1.{}".format)
     assert error.value.message == f"Vertex AI has no region `{region}`"
     assert error.value.where == "f:1.region"
     assert error.value.hint == f"{hint}A newer google-api-python-client may know more of them"
 
 
 def test_a_region_passes_where_it_is_known_or_none_is():
-    check_region("us-central1", known_regions(), "")
-    check_region("europe-west99", frozenset(), "")
+    check_region("us-central1", known_regions(), str)
+    check_region("europe-west99", frozenset(), str)
 
 
 def test_a_target_in_no_region_is_refused_by_its_line(refusal):
