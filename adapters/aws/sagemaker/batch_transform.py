@@ -64,7 +64,7 @@ class Transforms:
         for job, url in zip(jobs, batch.inputs, strict=True):
             self._start(job, model, name, batch, url, output)
             reporter.line(f"transform job {job} answers {url}")
-            self._wait(job, reporter)
+            self._wait(job, batch, reporter)
             succeeded += self._count(f"{output}/{url.rpartition('/')[2]}.out")
         return BatchResult(", ".join(jobs), revision_id, output, succeeded, 0)
 
@@ -106,7 +106,7 @@ class Transforms:
             Tags=self._owned.tags(model),
         )
 
-    def _wait(self, job: str, reporter: Reporter) -> None:
+    def _wait(self, job: str, batch: Batch, reporter: Reporter) -> None:
         statuses = reporter.changes()
 
         def look() -> Mapping[str, Any] | None:
@@ -127,12 +127,20 @@ class Transforms:
             raise RemoteError(
                 f"the transform job {VERBS[status]}: {reason}",
                 where=where,
-                hint=for_reason(reason) or "its log is in /aws/sagemaker/TransformJobs",
+                hint=for_reason(reason) or _hint(batch),
             )
 
     def _count(self, url: str) -> int:
         """Return how many instances an output file has answers for."""
         return sum(_answers(line) for line in self._api.lines(url))
+
+
+def _hint(batch: Batch) -> str:
+    log = "its log is in /aws/sagemaker/TransformJobs"
+    if batch.form != "jsonl" or batch.batch_size == ONE_BY_ONE:
+        return log
+    # The container joins the lines of a request as they are.
+    return f"lines that are not objects or lists need `--batch-size 1`; {log}"
 
 
 def _check(batch: Batch) -> None:

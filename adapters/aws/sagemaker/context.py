@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudserve.project import Where
 from cloudserve.storage.contract import PartStore
 
 from ...ownership import Ownership
@@ -27,3 +28,5 @@ class AwsContext:
     blobs: PartStore
     poller: Poller
     owned: Owned
+    where_of: Where
+    """The location of a field of the target."""

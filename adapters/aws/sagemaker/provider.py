@@ -72,7 +72,16 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     names = _names(target, options, name, environ)
     api = SageMaker(access)
     return kind(
-        AwsContext(names, options, image, api, blobs, poller, Owned(api, names, options.tags))
+        AwsContext(
+            names,
+            options,
+            image,
+            api,
+            blobs,
+            poller,
+            Owned(api, names, options.tags),
+            target.where_of,
+        )
     )
 
 
@@ -133,7 +142,7 @@ class SageMakerEndpoints:
 
         Raises UserError for what SageMaker would refuse.
         """
-        place = Place.of(self._aws.names.target, self._aws.blobs, self._aws.image)
+        place = Place.of(self._aws.where_of, self._aws.blobs, self._aws.image)
         return check(artifact, self._aws.options, place, self._aws.api)
 
     def plan_deploy(

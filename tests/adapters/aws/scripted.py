@@ -86,7 +86,7 @@ def provider_at(url, timeout=5.0):
     options = Options(bucket="s3://some-bucket", role_arn=ROLE, region="eu-west-1")
     poller = Poller(timeout, first=0.001, longest=0.01)
     api = SageMaker(access)
-    context = AwsContext(NAMES, options, "image:1", api, None, poller, Owned(api, NAMES))
+    context = AwsContext(NAMES, options, "image:1", api, None, poller, Owned(api, NAMES), str)
     return SageMakerEndpoints(context)
 
 

@@ -125,7 +125,7 @@ class MultiModelEndpoint:
         return check(
             artifact,
             self._aws.options,
-            Place.of(self._aws.names.target, self._aws.blobs, self._aws.image),
+            Place.of(self._aws.where_of, self._aws.blobs, self._aws.image),
             self._aws.api,
         )
 

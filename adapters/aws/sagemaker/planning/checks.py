@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
+from cloudserve.project import Where
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
 from cloudserve.release.types import Artifact
 from cloudserve.storage.contract import BlobStore
@@ -33,19 +34,16 @@ LARGEST_SERVERLESS_BODY = 4 * MB
 class Place:
     """What a model is released to."""
 
-    target: str
+    where_of: Where
+    """The location of a field of the target."""
     bucket: str
     """The bucket's name."""
     image: str
 
     @classmethod
-    def of(cls, target: str, blobs: BlobStore, image: str) -> Place:
+    def of(cls, where_of: Where, blobs: BlobStore, image: str) -> Place:
         """Return the place of a target with this bucket."""
-        return cls(target, blobs.url.removeprefix("s3://"), image)
-
-    def field(self, name: str) -> str:
-        """Return where a field of the target stands in the project file."""
-        return f"targets.{self.target}.{name}"
+        return cls(where_of, blobs.url.removeprefix("s3://"), image)
 
 
 def check(artifact: Artifact, options: Options, place: Place, api: SageMaker) -> tuple[str, ...]:
@@ -73,7 +71,7 @@ def _check_code(artifact: Artifact, options: Options, place: Place) -> tuple[str
     if artifact.path is None or not tensorflow_of(place.image):
         return ()
     if options.network_isolation:
-        check_needs_no_network(artifact.path, place.field("network_isolation"))
+        check_needs_no_network(artifact.path, place.where_of("network_isolation"))
     return check_code(artifact.path, many=bool(options.multi_model))
 
 
@@ -84,7 +82,7 @@ def _check_instances(options: Options, place: Place, api: SageMaker) -> None:
     close = difflib.get_close_matches(kind, known, n=3)
     raise UserError(
         f"`{kind}` is no instance type for endpoints that this boto3 knows",
-        where=place.field("instance_type"),
+        where=place.where_of("instance_type"),
         hint=f"did you mean {' or '.join(close)}?" if close else "such as ml.m5.large",
     )
 
@@ -94,7 +92,7 @@ def _check_memory(artifact: Artifact, options: Options, place: Place) -> None:
     if options.serverless and artifact.size >= memory:
         raise UserError(
             f"the model has {artifact.size:,} bytes, and the endpoint {memory:,} of memory",
-            where=place.field("serverless_memory_mb"),
+            where=place.where_of("serverless_memory_mb"),
             hint="raise it (6144 is the most), or leave it out and use instances",
         )
 
@@ -118,7 +116,7 @@ def _check_alarms(options: Options, place: Place, api: SageMaker) -> None:
     if missing:
         raise UserError(
             f"there is no CloudWatch alarm {', '.join(missing)} in {options.region}",
-            where=place.field("alarms"),
+            where=place.where_of("alarms"),
             hint="create it, or correct `alarms`",
         )
 

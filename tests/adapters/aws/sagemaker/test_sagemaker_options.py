@@ -203,7 +203,7 @@ class Platform:
 
 
 def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fields):
-    place = Place("aws", "some-bucket", image)
+    place = Place("targets.aws.{}".format, "some-bucket", image)
     return check(artifact, options(**fields), place, platform or Platform())
 
 
