@@ -11,12 +11,14 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import msgspec
 
 from .sqlite import open_database
 
 Document = dict[str, Any]
-"""A resource as JSON; keys are the platform's, and private ones start with "_"."""
+"""A resource as JSON; keys are the platform's."""
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -27,6 +29,36 @@ CREATE TABLE resources (
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID
 """
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename=lambda name: f"_{name}"):
+    """A resource: the document that the API shows, and internal fields beside it.
+
+    They are stored as one JSON object, in which the names of the internal fields begin with "_".
+    """
+
+    document: Document
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the record of a stored object; internal fields of other versions are ignored."""
+        internal = {key: value for key, value in stored.items() if key.startswith("_")}
+        return msgspec.convert(internal | {"_document": shown(stored)}, cls)
+
+    def stored(self) -> Document:
+        """Return the object to store."""
+        fields: Document = msgspec.to_builtins(self)
+        document: Document = fields.pop("_document")
+        return document | fields
+
+    def having(self, document: Document) -> Self:
+        """Return the record with another document."""
+        return msgspec.structs.replace(self, document=document)
+
+
+def shown(stored: Mapping[str, Any]) -> Document:
+    """Return a stored object without its internal fields."""
+    return {key: value for key, value in stored.items() if not key.startswith("_")}
 
 
 class Resources:

@@ -49,9 +49,8 @@ def source_of(uri: str, field: str = "artifact_uri") -> Source:
     return Source(match[1], f"{path}/" if path else "")
 
 
-def serving_image(model: Mapping[str, Any]) -> ServingImage | None:
+def serving_image(image: str) -> ServingImage | None:
     """Return the TensorFlow Serving of a model's image; None for cloudserve's own server."""
-    image = model.get("containerSpec", {}).get("imageUri", "")
     if not _PREBUILT.match(image):
         return ServingImage.of_user(image)
     match = _TENSORFLOW.search(image)

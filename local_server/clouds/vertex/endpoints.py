@@ -8,7 +8,7 @@ from typing import Any
 from ...status import Code
 from ..google.common.discovery import snake
 from ..google.common.errors import ApiError
-from ..google.common.etag import check_etag
+from ..google.common.etag import check_etag, etag
 from ..latency import Step
 from ..model_hosting import ModelHosting
 from ..resources import Document
@@ -23,7 +23,6 @@ from .records import (
     failed_precondition,
     invalid,
     new_id,
-    shown,
 )
 from .validation import apply_mask, check_display_name, check_endpoint_id, check_labels
 
@@ -122,7 +121,8 @@ class Endpoints:
             model | {"status": self._status(endpoint["name"], model)}
             for model in endpoint.get("deployedModels", ())
         ]
-        return shown(endpoint) | ({"deployedModels": deployed} if deployed else {})
+        answer = endpoint | {"etag": etag(endpoint)}
+        return answer | ({"deployedModels": deployed} if deployed else {})
 
     def _status(self, endpoint: str, deployed: Mapping[str, Any]) -> Document:
         if self._hosting.is_loaded(serving_key(endpoint, deployed["id"])):

@@ -48,9 +48,9 @@ class Exports:
         version = self._records.version(name)
         config = body.get("outputConfig", {})
         export_format = config.get("exportFormatId") or FORMAT
-        if version["_artifact"] is None or export_format != FORMAT:
+        if version.artifact is None or export_format != FORMAT:
             raise failed_precondition(
-                f"Model `{version['name']}` cannot be exported in the format `{export_format}`."
+                f"Model `{version.model}` cannot be exported in the format `{export_format}`."
             )
         if config.get("imageDestination"):
             text = "output_config.image_destination is not available offline."
@@ -60,10 +60,10 @@ class Exports:
         if not prefix:
             raise invalid(f"The field `{field}` is required.")
         target = source_of(prefix, field)
-        key = f"{target.key}model-export-{version['displayName']}-{self._records.now()[:-4]}Z/"
-        task = _Export(version["_artifact"], target.bucket, key)
+        key = f"{target.key}model-export-{version.display_name}-{self._records.now()[:-4]}Z/"
+        task = _Export(version.artifact, target.bucket, key)
         info = {"outputInfo": {"artifactOutputUri": f"gs://{target.bucket}/{key}"}}
-        return self._operations.begin(version["name"], task, version["name"], info)
+        return self._operations.begin(version.model, task, version.model, info)
 
     async def _export(self, task: _Export) -> Outcome:
         target = Source(task.bucket, task.key)

@@ -17,10 +17,9 @@ from .records import (
     MODEL,
     VERSION,
     Records,
+    Version,
     failed_precondition,
     invalid,
-    is_of,
-    version_key,
 )
 from .validation import apply_mask, check_aliases, check_display_name, check_labels
 
@@ -69,19 +68,19 @@ class Models:
         model = name.partition("@")[0]
         self._records.model(model)
         versions = self._records.versions(model)
-        items = [(version_key(v), self._records.shown_version(v)) for v in versions]
+        items = [(v.key, self._records.shown_version(v)) for v in versions]
         return _LISTED.answer(items, query)
 
     def patch(self, name: str, body: Document, mask: str | None) -> Document:
         """Change a version's masked fields: names, descriptions, labels."""
         version = self._records.version(name)
-        check_etag(version, body.get("etag"))
-        changed = apply_mask(version, body, mask, _PATCHABLE)
+        check_etag(version.stored(), body.get("etag"))
+        changed = apply_mask(version.document, body, mask, _PATCHABLE)
         check_display_name(changed, "model")
         check_labels(changed)
         with self._records.resources.transaction():
-            self._records.put_changed(changed)
-        return self.get(f"{changed['name']}@{changed['versionId']}")
+            self._records.put_changed(version.having(changed))
+        return self.get(version.name)
 
     def merge_aliases(self, name: str, body: Document) -> Document:
         """Atomically add aliases to a version, and remove those given with "-"."""
@@ -94,14 +93,13 @@ class Models:
         check_aliases([*added, *removed])
         if set(added) & set(removed):
             raise invalid("An alias cannot be added and removed at once.")
-        existing = version.get("versionAliases", ())
-        if DEFAULT_ALIAS in removed and DEFAULT_ALIAS in existing:
+        if DEFAULT_ALIAS in removed and DEFAULT_ALIAS in version.aliases:
             raise invalid(
                 f"The alias `{DEFAULT_ALIAS}` cannot be removed; give it to another version."
             )
         with self._records.resources.transaction():
-            changed = self._records.move_aliases(version, added, removed)
-        return self.get(f"{changed['name']}@{changed['versionId']}")
+            self._records.move_aliases(version, added, removed)
+        return self.get(version.name)
 
     def delete(self, name: str) -> Document:
         """Start deleting a model with all its versions; refused while one is deployed."""
@@ -119,26 +117,25 @@ class Models:
             raise invalid(f"`{name}` does not name a version: MODEL@VERSION is expected.")
         version = self._records.version(name)
         self._refuse_deletion(version)
-        return self._begin_delete(model, _DeleteVersion(model, version["versionId"]))
+        return self._begin_delete(model, _DeleteVersion(model, version.number))
 
     def _begin_delete(self, model: str, task: Task) -> Document:
         return self._operations.begin(model.partition("/models/")[0], task, model)
 
-    def _refuse_deletion(self, version: Document) -> None:
-        if DEFAULT_ALIAS in version.get("versionAliases", ()):
-            others = len(self._records.versions(version["name"])) > 1
+    def _refuse_deletion(self, version: Version) -> None:
+        if DEFAULT_ALIAS in version.aliases:
+            others = len(self._records.versions(version.model)) > 1
             what = "give the alias to another version first" if others else "delete the model"
             raise failed_precondition(
-                f"Model version `{version['name']}@{version['versionId']}` is the default version:"
-                f" {what}."
+                f"Model version `{version.name}` is the default version: {what}."
             )
         self._refuse_deployed(version)
 
-    def _refuse_deployed(self, version: Document) -> None:
+    def _refuse_deployed(self, version: Version) -> None:
         """Refuse to delete a version that is deployed or being deployed (FAILED_PRECONDITION)."""
         endpoints = [place["endpoint"] for place in self._records.deployments(version)]
         pending = self._operations.pending(Deploy)
-        endpoints += [task.endpoint for task in pending if is_of(task.deployed, version)]
+        endpoints += [task.endpoint for task in pending if version.runs_in(task.deployed)]
         if endpoints:
             where = ", ".join(dict.fromkeys(endpoints))
             raise failed_precondition(
@@ -148,20 +145,20 @@ class Models:
 
     async def _delete_all(self, task: _DeleteModel) -> Outcome:
         versions = self._records.versions(task.name)
-        return await self._deletion(task.name, [version["versionId"] for version in versions])
+        return await self._deletion(task.name, [version.number for version in versions])
 
     async def _delete_one(self, task: _DeleteVersion) -> Outcome:
         return await self._deletion(task.name, [task.version])
 
     async def _deletion(self, model: str, numbers: Sequence[str]) -> Outcome:
         def finish() -> Mapping[str, Any]:
-            versions = [v for v in self._records.versions(model) if v["versionId"] in numbers]
+            versions = [v for v in self._records.versions(model) if v.number in numbers]
             for version in versions:
                 self._refuse_deployed(version)
-                self._records.resources.delete(VERSION, version_key(version))
+                self._records.resources.delete(VERSION, version.key)
             if not self._records.versions(model):
                 self._records.resources.delete(MODEL, model)
-            unused.extend(version["_artifact"] for version in versions if version["_artifact"])
+            unused.extend(version.artifact for version in versions if version.artifact)
             return EMPTY
 
         async def after() -> None:
@@ -176,5 +173,5 @@ class Models:
 
         An interrupted upload does not count: when it is repeated, it copies again.
         """
-        stored = self._records.resources.list(VERSION)
-        return {version["_artifact"] for _, version in stored if version["_artifact"]}
+        versions = [Version.read(stored) for _, stored in self._records.resources.list(VERSION)]
+        return {version.artifact for version in versions if version.artifact}

@@ -1,7 +1,6 @@
 """The stored resources of the offline Vertex AI, by full name, and their form in the API.
 
-Stored documents are the API's own; private fields start with "_" and are never shown. Each version
-of a model has its own document: the model's document is the counter of its versions.
+Each version of a model is stored separately: the model's document is the counter of its versions.
 """
 
 from __future__ import annotations
@@ -10,17 +9,88 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from ...status import Code
 from ..google.common.errors import ApiError
 from ..google.common.etag import etag
 from ..latency import Clock
-from ..resources import Document, Resources
+from ..resources import Document, Record, Resources
 
 MODEL, VERSION = "vertex/model", "vertex/version"
 ENDPOINT, JOB, OPERATION = "vertex/endpoint", "vertex/job", "vertex/operation"
 TYPE = "type.googleapis.com/google.cloud.aiplatform.v1."
 DEFAULT_ALIAS = "default"
 _LARGEST_ID = 2**63
+
+
+class Version(Record, frozen=True):
+    """A model version."""
+
+    artifact: str | None
+    """The key of the copy of its files; None if the model has no `artifactUri`."""
+
+    @property
+    def model(self) -> str:
+        """Return the full name of its model."""
+        return str(self.document["name"])
+
+    @property
+    def number(self) -> str:
+        """Return its `versionId`."""
+        return str(self.document["versionId"])
+
+    @property
+    def name(self) -> str:
+        """Return its full name, MODEL@NUMBER."""
+        return f"{self.model}@{self.number}"
+
+    @property
+    def key(self) -> str:
+        """Return the name under which it is stored, which sorts by number."""
+        return version_key(self.model, self.number)
+
+    @property
+    def display_name(self) -> str:
+        """Return its display name."""
+        return str(self.document["displayName"])
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        """Return its aliases."""
+        aliases: Sequence[str] = self.document.get("versionAliases", ())
+        return aliases
+
+    @property
+    def image(self) -> str:
+        """Return the URI of its container image."""
+        return str(self.document.get("containerSpec", {}).get("imageUri", ""))
+
+    def runs_in(self, deployed: Mapping[str, Any]) -> bool:
+        """Return whether a DeployedModel is a deployment of this version."""
+        model = deployed["model"].partition("@")[0]
+        return bool(model == self.model and deployed["modelVersionId"] == self.number)
+
+
+class Job(Record, frozen=True):
+    """A batch prediction job, and its model's version at the time of its creation."""
+
+    stored_version: Document = msgspec.field(name="_version")
+
+    @property
+    def version(self) -> Version:
+        """Return the version."""
+        return Version.read(self.stored_version)
+
+    @property
+    def name(self) -> str:
+        """Return its full name."""
+        return str(self.document["name"])
+
+    @property
+    def state(self) -> str:
+        """Return its JobState."""
+        return str(self.document["state"])
 
 
 class Records:
@@ -38,9 +108,18 @@ class Records:
         """Return a stored endpoint; raises ApiError NOT_FOUND."""
         return self._get(ENDPOINT, name, "Endpoint")
 
-    def job(self, name: str) -> Document:
+    def job(self, name: str) -> Job:
         """Return a stored batch prediction job; raises ApiError NOT_FOUND."""
-        return self._get(JOB, name, "BatchPredictionJob")
+        return Job.read(self._get(JOB, name, "BatchPredictionJob"))
+
+    def jobs(self, parent: str = "") -> list[Job]:
+        """Return the batch prediction jobs of a location, or of all, by name."""
+        prefix = f"{parent}/batchPredictionJobs/" if parent else ""
+        return [Job.read(stored) for _, stored in self.resources.list(JOB, prefix)]
+
+    def put_job(self, job: Job) -> None:
+        """Write a batch prediction job."""
+        self.resources.put(JOB, job.name, job.stored())
 
     def model(self, name: str) -> Document:
         """Return a model's counter of versions; raises ApiError NOT_FOUND."""
@@ -52,91 +131,77 @@ class Records:
             raise not_found(word, name)
         return document
 
-    def versions(self, model: str) -> list[Document]:
+    def versions(self, model: str) -> list[Version]:
         """Return a model's versions, oldest first."""
-        return [document for _, document in self.resources.list(VERSION, f"{model}@")]
+        stored = self.resources.list(VERSION, f"{model}@")
+        return [Version.read(document) for _, document in stored]
 
-    def version(self, name: str) -> Document:
+    def version(self, name: str) -> Version:
         """Return the version that `MODEL`, `MODEL@ID` or `MODEL@ALIAS` names; raises ApiError."""
         model, _, label = name.partition("@")
         self.model(model)
         label = label or DEFAULT_ALIAS
         for version in self.versions(model):
-            if label == version["versionId"] or label in version.get("versionAliases", ()):
+            if label == version.number or label in version.aliases:
                 return version
         raise not_found("Model", name)
 
-    def deployed_version(self, deployed: Mapping[str, Any]) -> Document:
+    def deployed_version(self, deployed: Mapping[str, Any]) -> Version:
         """Return the version that a DeployedModel runs, in one read; raises ApiError."""
         model, number = deployed["model"].partition("@")[0], deployed["modelVersionId"]
-        key = version_key({"name": model, "versionId": number})
-        version = self.resources.get(VERSION, key)
+        version = self.resources.get(VERSION, version_key(model, number))
         if version is None:
             raise not_found("Model", f"{model}@{number}")
-        return version
+        return Version.read(version)
 
-    def put_version(self, version: Document) -> None:
+    def put_version(self, version: Version) -> None:
         """Write a version under its name and number."""
-        self.resources.put(VERSION, version_key(version), version)
+        self.resources.put(VERSION, version.key, version.stored())
 
-    def move_aliases(
-        self, version: Document, added: Sequence[str], removed: Sequence[str]
-    ) -> Document:
+    def move_aliases(self, version: Version, added: Sequence[str], removed: Sequence[str]) -> None:
         """Add aliases to a version, remove others, and take the added ones from other versions."""
-        for other in self.versions(version["name"]):
-            if other["versionId"] == version["versionId"]:
-                kept = [a for a in other.get("versionAliases", ()) if a not in removed]
-                other["versionAliases"] = list(dict.fromkeys([*kept, *added]))
-                version = other
-            elif not set(added) & set(other.get("versionAliases", ())):
-                continue
+        for other in self.versions(version.model):
+            if other.number == version.number:
+                kept = [alias for alias in other.aliases if alias not in removed]
+                aliases = list(dict.fromkeys([*kept, *added]))
+            elif set(added) & set(other.aliases):
+                aliases = [alias for alias in other.aliases if alias not in added]
             else:
-                other["versionAliases"] = [a for a in other["versionAliases"] if a not in added]
-            self.put_changed(other)
-        return version
+                continue
+            self.put_changed(other.having(other.document | {"versionAliases": aliases}))
 
-    def put_changed(self, version: Document) -> None:
+    def put_changed(self, version: Version) -> None:
         """Write a version with a new update time."""
-        if not version.get("versionAliases"):
-            version.pop("versionAliases", None)
         now = self.now()
-        self.put_version(version | {"updateTime": now, "versionUpdateTime": now})
+        document = version.document | {"updateTime": now, "versionUpdateTime": now}
+        if not version.aliases:
+            document.pop("versionAliases", None)
+        self.put_version(version.having(document))
 
     def put_endpoint(self, endpoint: Document) -> None:
         """Write an endpoint with a new update time."""
         changed = endpoint | {"updateTime": self.now()}
         self.resources.put(ENDPOINT, endpoint["name"], changed)
 
-    def deployments(self, version: Mapping[str, Any]) -> list[Document]:
+    def deployments(self, version: Version) -> list[Document]:
         """Return a version's deployments, as Model.deployedModels shows them."""
         return [
             {"endpoint": name, "deployedModelId": deployed["id"]}
             for name, endpoint in self.resources.list(ENDPOINT)
             for deployed in endpoint.get("deployedModels", ())
-            if is_of(deployed, version)
+            if version.runs_in(deployed)
         ]
 
-    def shown_version(self, version: Document) -> Document:
+    def shown_version(self, version: Version) -> Document:
         """Return a model version as the API shows it."""
         deployments = self.deployments(version)
-        return shown(version) | ({"deployedModels": deployments} if deployments else {})
+        more = {"deployedModels": deployments} if deployments else {}
+        return version.document | {"etag": etag(version.stored())} | more
 
 
-def is_of(deployed: Mapping[str, Any], version: Mapping[str, Any]) -> bool:
-    """Return whether a DeployedModel is a deployment of this version."""
-    model = deployed["model"].partition("@")[0]
-    return bool(model == version["name"] and deployed["modelVersionId"] == version["versionId"])
-
-
-def version_key(version: Mapping[str, Any]) -> str:
-    """Return the key of a version, which sorts by number."""
-    return f"{version['name']}@{int(version['versionId']):09d}"
-
-
-def shown(document: Mapping[str, Any]) -> Document:
-    """Return a stored document as the API shows it, with its etag."""
-    public = {key: value for key, value in document.items() if not key.startswith("_")}
-    return public | {"etag": etag(document)}
+def version_key(model: str, number: str) -> str:
+    """Return the name under which a version is stored, which sorts by number."""
+    return f"{model}@{int(number):09d}"
 
 
 def new_id() -> str:

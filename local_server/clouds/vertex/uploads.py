@@ -18,7 +18,7 @@ from .artifacts import Artifacts, check_bucket_location, source_of
 from .exports import EXPORT_FORMATS
 from .images import check_image
 from .operations import Operations, Outcome, Runner, Task
-from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, invalid, new_id
+from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, Version, invalid, new_id
 from .validation import check_aliases, check_display_name, check_labels, check_model_id
 
 _SUPPORTED = {
@@ -76,13 +76,9 @@ class Uploads:
         if not source.startswith(f"{project}/"):
             raise invalid(f"The source model `{source}` is not in `{project}`.")
         version = self._records.version(source)
-        model = {
-            key: value
-            for key, value in version.items()
-            if key not in _OF_A_VERSION and not key.startswith("_")
-        }
+        model = {k: v for k, v in version.document.items() if k not in _OF_A_VERSION}
         model["modelSourceInfo"] = {**model.get("modelSourceInfo", {}), "copy": True}
-        return self._begin(_Copy(*self._target(parent, body), model, version["_artifact"]))
+        return self._begin(_Copy(*self._target(parent, body), model, version.artifact))
 
     def _begin(self, task: _Upload) -> Document:
         return self._operations.begin(task.name, task, task.name)
@@ -144,7 +140,7 @@ class Uploads:
             counter = {"name": name, "last": 0, "createTime": now}
         number = counter["last"] + 1
         self._records.resources.put(MODEL, name, counter | {"last": number})
-        version: Document = {
+        document: Document = {
             **{key: value for key, value in task.model.items() if key != "etag"},
             **_SUPPORTED,
             **({"supportedExportFormats": EXPORT_FORMATS} if artifact else {}),
@@ -154,14 +150,14 @@ class Uploads:
             "updateTime": now,
             "versionCreateTime": now,
             "versionUpdateTime": now,
-            "_artifact": artifact,
         }
-        aliases = [*version.pop("versionAliases", ())]
+        aliases = [*document.pop("versionAliases", ())]
         if not self._records.versions(name):
             aliases.append(DEFAULT_ALIAS)
+        version = Version(document=document, artifact=artifact)
         self._records.put_version(version)
         self._records.move_aliases(version, aliases, ())
-        return {"model": name, "modelVersionId": version["versionId"]}
+        return {"model": name, "modelVersionId": version.number}
 
 
 def _check(model: Mapping[str, Any]) -> None:

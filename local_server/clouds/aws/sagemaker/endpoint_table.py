@@ -8,10 +8,10 @@ from enum import StrEnum
 
 import msgspec
 
-from ...resources import Document
+from ...resources import Document, shown
 from ..protocol.arns import arn
 from .deployments import Deployment
-from .records import ENDPOINT, Records, Tag, shown
+from .records import ENDPOINT, Records, Tag
 
 
 class Status(StrEnum):

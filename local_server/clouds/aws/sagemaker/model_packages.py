@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...pages import page
-from ...resources import Document
+from ...resources import Document, Record
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError, invalid
-from .records import PACKAGE, PACKAGE_GROUP, Records, shown
+from .records import PACKAGE, PACKAGE_GROUP, Records
 
 _KEPT = (
     "ModelPackageDescription", "InferenceSpecification", "MetadataProperties", "ModelMetrics",
@@ -33,6 +33,28 @@ _NOT_OFFLINE = ("SourceAlgorithmSpecification", "ValidationSpecification", "Mode
 _PAGE = 10
 _APPROVED = "Approved"
 _CALLER = {"UserProfileArn": f"arn:aws:iam::{ACCOUNT}:user/cloudserve"}
+
+
+class Package(Record, frozen=True):
+    """A model package, and the ClientToken of the call that created it."""
+
+    token: str | None = None
+
+    @property
+    def arn(self) -> str:
+        """Return its ARN."""
+        return str(self.document["ModelPackageArn"])
+
+    @property
+    def version(self) -> int:
+        """Return its number in its group."""
+        number: int = self.document["ModelPackageVersion"]
+        return number
+
+    @property
+    def approval(self) -> str:
+        """Return its ModelApprovalStatus."""
+        return str(self.document["ModelApprovalStatus"])
 
 
 class ModelPackages:
@@ -60,7 +82,7 @@ class ModelPackages:
     def delete_group(self, region: str, body: Document) -> None:
         """Delete a group; raises AwsError if it holds packages."""
         name = _tail(body["ModelPackageGroupName"])
-        if self._versions(region, name):
+        if self._packages(region, name):
             raise AwsError(
                 "ConflictException", f"Model package group {name} still holds model packages."
             )
@@ -75,43 +97,42 @@ class ModelPackages:
             raise invalid("ModelPackageGroupName is required.")
         group = _tail(body["ModelPackageGroupName"])
         self._records.stored(PACKAGE_GROUP, region, group)
-        versions, token = self._versions(region, group), body.get("ClientToken")
-        for version in versions:
-            if token is not None and version.get("_token") == token:
-                return {"ModelPackageArn": version["ModelPackageArn"]}
-        number = max((version["ModelPackageVersion"] for version in versions), default=0) + 1
-        package: Document = {
+        packages, token = self._packages(region, group), body.get("ClientToken")
+        for package in packages:
+            if token is not None and package.token == token:
+                return {"ModelPackageArn": package.arn}
+        number = max((package.version for package in packages), default=0) + 1
+        document: Document = {
             "ModelPackageGroupName": group,
             "ModelPackageVersion": number,
             "ModelPackageStatus": "Completed",
             "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
             "ModelApprovalStatus": body.get("ModelApprovalStatus", "PendingManualApproval"),
             "CreatedBy": _CALLER,
-            "_token": token,
             **{key: body[key] for key in _KEPT if key in body},
         }
-        arn = self._records.create(
-            PACKAGE, region, f"{group}/{number}", package, body.get("Tags", [])
-        )
+        stored = Package(document=document, token=token).stored()
+        tags = body.get("Tags", [])
+        arn = self._records.create(PACKAGE, region, f"{group}/{number}", stored, tags)
         return {"ModelPackageArn": arn}
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a package, by its ARN."""
-        return shown(self._stored(region, body["ModelPackageName"]))
+        return self._read(region, body["ModelPackageName"]).document
 
     def update(self, region: str, body: Document) -> Document:
         """Approve or reject a package, or change its properties."""
-        package = self._stored(region, body["ModelPackageArn"])
-        package |= {key: body[key] for key in _CHANGED if key in body}
-        properties = package.get("CustomerMetadataProperties", {})
+        package = self._read(region, body["ModelPackageArn"])
+        document = package.document | {key: body[key] for key in _CHANGED if key in body}
+        properties = document.get("CustomerMetadataProperties", {})
         properties |= body.get("CustomerMetadataProperties", {})
         for name in body.get("CustomerMetadataPropertiesToRemove", []):
             properties.pop(name, None)
         if properties:
-            package["CustomerMetadataProperties"] = properties
+            document["CustomerMetadataProperties"] = properties
         now = {"LastModifiedTime": self._records.now(), "LastModifiedBy": _CALLER}
-        self._records.put(PACKAGE, region, package | now)
-        return {"ModelPackageArn": package["ModelPackageArn"]}
+        self._records.put(PACKAGE, region, package.having(document | now).stored())
+        return {"ModelPackageArn": package.arn}
 
     def list(self, region: str, body: Document) -> Document:
         """Return a page of a group's packages, newest first by default."""
@@ -121,9 +142,9 @@ class ModelPackages:
         self._records.stored(PACKAGE_GROUP, region, group)
         status = body.get("ModelApprovalStatus")
         chosen = [
-            (str(package["ModelPackageVersion"]), {k: package[k] for k in _LISTED if k in package})
-            for package in self._versions(region, group)
-            if status in {None, package["ModelApprovalStatus"]}
+            (str(p.version), {k: p.document[k] for k in _LISTED if k in p.document})
+            for p in self._packages(region, group)
+            if status in {None, p.approval}
         ]
         if body.get("SortOrder", "Descending") == "Descending":
             chosen.reverse()
@@ -135,25 +156,24 @@ class ModelPackages:
 
     def delete(self, region: str, body: Document) -> None:
         """Delete a package; models made from it keep their copy."""
-        package = self._stored(region, body["ModelPackageName"])
-        self._records.delete(PACKAGE, region, package["_name"])
+        self._records.delete(PACKAGE, region, _key(body["ModelPackageName"]))
 
     def container(self, region: str, name: str) -> Document:
         """Return a package's container; raises AwsError unless it specifies exactly one."""
-        package = self._stored(region, name)
+        package = self._read(region, name)
         _check_approved(package)
-        containers = package.get("InferenceSpecification", {}).get("Containers", [])
+        containers = package.document.get("InferenceSpecification", {}).get("Containers", [])
         if len(containers) != 1:
             raise invalid(f"Model package {name} does not specify exactly one container.")
         fields = ("Image", "ModelDataUrl", "ModelDataSource", "Environment")
         return {field: containers[0][field] for field in fields if field in containers[0]}
 
-    def _stored(self, region: str, name: str) -> Document:
-        return self._records.stored(PACKAGE, region, _key(name))
+    def _read(self, region: str, name: str) -> Package:
+        return Package.read(self._records.stored(PACKAGE, region, _key(name)))
 
-    def _versions(self, region: str, group: str) -> Sequence[Document]:
+    def _packages(self, region: str, group: str) -> Sequence[Package]:
         listed = self._records.resources.list(PACKAGE.table, f"{region}/{group}/")
-        return sorted((document for _, document in listed), key=_version)
+        return sorted((Package.read(s) for _, s in listed), key=lambda package: package.version)
 
 
 def check_deployable(records: Records, region: str, container: Mapping[str, Any]) -> None:
@@ -164,32 +184,25 @@ def check_deployable(records: Records, region: str, container: Mapping[str, Any]
     name = container.get("ModelPackageName")
     package = records.find(PACKAGE, region, _key(name)) if name else None
     if package is not None:
-        _check_approved(package)
+        _check_approved(Package.read(package))
 
 
-def _check_approved(package: Mapping[str, Any]) -> None:
+def _check_approved(package: Package) -> None:
     """Raise AwsError for a versioned package that is not Approved.
 
     Source: SageMaker API reference, `CreateModelPackage.ModelApprovalStatus`: "For versioned
     models, the value of this parameter must be set to Approved to deploy the model."
     """
-    status = package["ModelApprovalStatus"]
-    if status != _APPROVED:
+    if package.approval != _APPROVED:
         raise invalid(
-            f"Model package {package['ModelPackageArn']} cannot be deployed: its"
-            f" ModelApprovalStatus is {status}, and for versioned models it must be set to"
-            f" {_APPROVED}."
+            f"Model package {package.arn} cannot be deployed: its ModelApprovalStatus is"
+            f" {package.approval}, and for versioned models it must be set to {_APPROVED}."
         )
 
 
 def _key(name: str) -> str:
     """Return GROUP/NUMBER of a package: the end of its ARN, or the name itself."""
     return name.partition(":model-package/")[2] or name
-
-
-def _version(package: Mapping[str, Any]) -> int:
-    number: int = package["ModelPackageVersion"]
-    return number
 
 
 def _tail(name: str) -> str:

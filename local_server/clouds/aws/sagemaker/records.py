@@ -1,6 +1,6 @@
 """The stored SageMaker resources and their tags.
 
-A stored document is the answer of Describe; keys that start with "_" are internal and never shown.
+A document is the answer of Describe. Internal fields are stored beside it (`Record`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...pages import page
-from ...resources import Document, Resources
+from ...resources import Document, Resources, shown
 from ..protocol.arns import ACCOUNT, arn
 from ..protocol.errors import invalid
 
@@ -53,11 +53,11 @@ PACKAGE = Kind(
     "aws/model-package",
     "model-package",
     "model package",
-    "_name",
+    "",
     "ModelPackageArn",
     "ModelPackageSummaryList",
 )
-"""Listed by its group; `_name` is GROUP/NUMBER, the end of its ARN."""
+"""Its name is GROUP/NUMBER, which no field has: the end of its ARN."""
 TRANSFORM = Kind(
     "aws/transform-job",
     "transform-job",
@@ -91,7 +91,9 @@ class Records:
     ) -> str:
         """Write a new resource with its tags and return its ARN; raises AwsError if it exists."""
         name_arn = arn(region, kind.arn, name)
-        identity = {kind.name_field: name, kind.arn_field: name_arn, "CreationTime": self.now()}
+        identity = {kind.arn_field: name_arn, "CreationTime": self.now()}
+        if kind.name_field:
+            identity[kind.name_field] = name
         with self.resources.transaction():
             if not self.resources.create(kind.table, f"{region}/{name}", identity | document):
                 raise invalid(f'Cannot create already existing {kind.noun} "{name_arn}".')
@@ -115,7 +117,8 @@ class Records:
 
     def put(self, kind: Kind, region: str, document: Document) -> None:
         """Replace a stored resource."""
-        self.resources.put(kind.table, f"{region}/{document[kind.name_field]}", document)
+        name = document[kind.arn_field].partition(f":{kind.arn}/")[2]
+        self.resources.put(kind.table, f"{region}/{name}", document)
 
     def delete(self, kind: Kind, region: str, name: str) -> None:
         """Remove a resource and its tags; raises AwsError if it does not exist."""
@@ -176,11 +179,6 @@ class Records:
 
 def _status_field(kind: Kind) -> str:
     return "TransformJobStatus" if kind is TRANSFORM else "EndpointStatus"
-
-
-def shown(document: Document) -> Document:
-    """Return a stored document without internal keys."""
-    return {key: value for key, value in document.items() if not key.startswith("_")}
 
 
 def _matches(document: Document, name: str, query: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """AI Platform's stored models, versions and operations, and their form in the API.
 
-Stored documents are the API's own, with two exceptions that are filled in when a document is shown:
-a model's `defaultVersion` stores only the name, and a version's `isDefault` is not stored.
+Stored documents are the API's own, but a model's `defaultVersion` stores only the name; the rest is
+filled in when the model is shown.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from ....status import Code
 from ...filters import FilterError, compile_filter
 from ...pages import page
-from ...resources import Document, Resources
+from ...resources import Document, Record, Resources
 from ..common.errors import ApiError
 from ..common.etag import etag
 
@@ -41,6 +42,38 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
+
+
+class State(StrEnum):
+    """The states of a version here (ml v1, Version.state)."""
+
+    CREATING = "CREATING"
+    READY = "READY"
+    DELETING = "DELETING"
+    FAILED = "FAILED"
+
+
+class Version(Record, frozen=True):
+    """A model version; `isDefault` and `etag` are filled in when it is shown."""
+
+    @property
+    def name(self) -> str:
+        """Return its full name."""
+        return str(self.document["name"])
+
+    @property
+    def model(self) -> str:
+        """Return its model's full name."""
+        return model_of(self.name)
+
+    @property
+    def state(self) -> State:
+        """Return its state."""
+        return State(self.document["state"])
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Version:
+        """Return the version with changed fields."""
+        return self.having(self.document | dict(changes))
 
 
 class Records:
@@ -71,26 +104,31 @@ class Records:
             f" by using 'gcloud ai-platform models create {short}'.",
         )
 
-    def version(self, name: str) -> Document:
-        """Return a stored version; raises ApiError NOT_FOUND for the version or its model."""
-        version = self.resources.get(VERSION, name)
-        if version is not None:
-            return version
+    def version(self, name: str) -> Version:
+        """Return a version; raises ApiError NOT_FOUND for the version or its model."""
+        stored = self.resources.get(VERSION, name)
+        if stored is not None:
+            return Version.read(stored)
         self.model(model_of(name))
         raise ApiError.of_field(
             Code.NOT_FOUND, "name", "The specified model version was not found."
         )
 
-    def ready_version(self, name: str) -> Document:
-        """Return a stored version that serves; raises ApiError if it is not ready."""
+    def ready_version(self, name: str) -> Version:
+        """Return a version that serves; raises ApiError if it is not ready."""
         version = self.version(name)
-        if version["state"] != "READY":
+        if version.state is not State.READY:
             raise not_ready(version)
         return version
 
-    def versions(self, model: str) -> list[tuple[str, Document]]:
-        """Return a model's stored versions by name."""
-        return self.resources.list(VERSION, f"{model}/versions/")
+    def versions(self, model: str = "") -> list[Version]:
+        """Return the versions of a model, or of all models, by name."""
+        prefix = f"{model}/versions/" if model else ""
+        return [Version.read(stored) for _, stored in self.resources.list(VERSION, prefix)]
+
+    def put_version(self, version: Version) -> None:
+        """Write a version."""
+        self.resources.put(VERSION, version.name, version.stored())
 
     def default(self, model: Mapping[str, Any]) -> str | None:
         """Return the full name of a stored model's default version."""
@@ -105,18 +143,16 @@ class Records:
             shown["defaultVersion"] = self.shown_version(self.version(default))
         return shown
 
-    def shown_version(self, version: Document) -> Document:
+    def shown_version(self, version: Version) -> Document:
         """Return a version as the API shows it."""
-        shown = {key: value for key, value in version.items() if not key.startswith("_")}
-        model = self.resources.get(MODEL, model_of(version["name"])) or {}
-        if self.default(model) == version["name"]:
-            shown["isDefault"] = True
-        return shown | {"etag": etag(version)}
+        model = self.resources.get(MODEL, version.model) or {}
+        default = {"isDefault": True} if self.default(model) == version.name else {}
+        return version.document | default | {"etag": etag(version.stored())}
 
 
-def not_ready(version: Mapping[str, Any]) -> ApiError:
+def not_ready(version: Version) -> ApiError:
     """Return the error for a version that does not serve, with the reason."""
-    why = version.get("errorMessage") or f"its state is {version['state']}"
+    why = version.document.get("errorMessage") or f"its state is {version.state}"
     return ApiError.of_field(
         Code.FAILED_PRECONDITION,
         "name",

@@ -29,6 +29,8 @@ from .records import (
     TYPE,
     VERSION,
     Records,
+    State,
+    Version,
     check_name,
     listing,
     model_of,
@@ -101,10 +103,11 @@ class Versions:
         # The directory was checked in a thread; another request may have taken the name.
         model = self._records.model(model_of(name), "parent")
         self._refuse_taken(name)
-        version = {key: value for key, value in body.items() if key not in _OUTPUT_ONLY}
-        version |= {"name": name, "createTime": self._records.now(), "state": "CREATING"}
+        document = {key: value for key, value in body.items() if key not in _OUTPUT_ONLY}
+        document |= {"name": name, "createTime": self._records.now(), "state": State.CREATING}
+        version = Version(document=document)
         with self._records.resources.transaction():
-            self._records.resources.put(VERSION, name, version)
+            self._records.put_version(version)
             return self._operations.begin("CREATE_VERSION", model["name"], version)
 
     async def _bring_up(self, name: str, operation: str) -> None:
@@ -112,13 +115,13 @@ class Versions:
         failure = await self._load(name)
         with self._records.resources.transaction():
             if failure is None:
-                version = self._settle(name, {"state": "READY"})
+                version = self._settle(name, {"state": State.READY})
                 self._default_if_first(name)
                 answer = {"@type": f"{TYPE}Version"} | self._records.shown_version(version)
                 self._operations.succeed(operation, answer)
             else:
                 text = f'Create Version failed. Bad model detected with error: "{failure}"'
-                self._settle(name, {"state": "FAILED", "errorMessage": text})
+                self._settle(name, {"state": State.FAILED, "errorMessage": text})
                 self._operations.fail(operation, Code.INVALID_ARGUMENT, text)
 
     def _default_if_first(self, name: str) -> None:
@@ -131,8 +134,8 @@ class Versions:
     async def _load(self, name: str) -> str | None:
         """Load a version's model; return why it failed, or None."""
         version = self._records.version(name)
-        source = source_of(version)
-        image = ServingImage(version["runtimeVersion"])
+        source = source_of(version.document)
+        image = ServingImage(version.document["runtimeVersion"])
 
         def stage(folder: Path) -> list[Servable]:
             self._store.checkout(source.bucket, source.key, folder / "model")
@@ -145,29 +148,30 @@ class Versions:
             return reason(error)
         return None
 
-    def _settle(self, name: str, changes: Mapping[str, Any]) -> Document:
-        version = self._records.version(name) | dict(changes)
-        self._records.resources.put(VERSION, name, version)
+    def _settle(self, name: str, changes: Mapping[str, Any]) -> Version:
+        version = self._records.version(name).with_changes(changes)
+        self._records.put_version(version)
         return version
 
     def restore(self) -> None:
         """Resume after an earlier process: load READY versions, finish interrupted operations."""
-        for name, version in self._records.resources.list(VERSION):
-            match version["state"]:
-                case "READY":
+        for version in self._records.versions():
+            name = version.name
+            match version.state:
+                case State.READY:
                     self._work.start(name, self._reload(name))
-                case "CREATING":
+                case State.CREATING:
                     self._work.start(name, self._bring_up(name, self._operations.of_version(name)))
-                case "DELETING":
+                case State.DELETING:
                     self._work.start(name, self._take_down(name, self._operations.of_version(name)))
-                case _:
+                case State.FAILED:
                     pass
 
     async def _reload(self, name: str) -> None:
         failure = await self._load(name)
         # It may be in deletion by now, whose operation then decides its state.
-        if failure is not None and self._records.version(name)["state"] == "READY":
-            self._settle(name, {"state": "FAILED", "errorMessage": failure})
+        if failure is not None and self._records.version(name).state is State.READY:
+            self._settle(name, {"state": State.FAILED, "errorMessage": failure})
 
     def get(self, name: str) -> Document:
         """Return a version."""
@@ -176,8 +180,9 @@ class Versions:
     def list(self, model: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """Return a page of a model's versions."""
         self._records.model(model, "parent")
-        stored = self._records.versions(model)
-        return listing("versions", [(n, self._records.shown_version(v)) for n, v in stored], query)
+        versions = self._records.versions(model)
+        items = [(v.name, self._records.shown_version(v)) for v in versions]
+        return listing("versions", items, query)
 
     def set_default(self, name: str) -> Document:
         """Make a version its model's default."""
@@ -190,14 +195,15 @@ class Versions:
     def patch(self, name: str, body: Document, mask: str | None) -> Document:
         """Change a version's description, labels, logging, or number of nodes."""
         version = self._records.version(name)
-        check_etag(version, body.get("etag"))
-        changed = dict(version)
+        check_etag(version.stored(), body.get("etag"))
+        document = dict(version.document)
         for path in masked(mask):
-            set_field(changed, path, body, _PATCHABLE)
-        check_labels("version", changed)
-        check_scaling(changed, changed.get("machineType", DEFAULT_MACHINE))
+            set_field(document, path, body, _PATCHABLE)
+        check_labels("version", document)
+        check_scaling(document, document.get("machineType", DEFAULT_MACHINE))
+        changed = version.having(document)
         with self._records.resources.transaction():
-            self._records.resources.put(VERSION, name, changed)
+            self._records.put_version(changed)
             operation = self._operations.begin("UPDATE_VERSION", model_of(name), changed)
             answer = {"@type": f"{TYPE}Version"} | self._records.shown_version(changed)
             return self._operations.succeed(operation["name"], answer)
@@ -205,7 +211,7 @@ class Versions:
     def delete(self, name: str) -> Document:
         """Start deleting a version and return the operation."""
         version = self._records.version(name)
-        if version["state"] in {"CREATING", "DELETING"}:
+        if version.state in {State.CREATING, State.DELETING}:
             raise ApiError.of_field(
                 Code.FAILED_PRECONDITION, "name", "Another operation on this version is under way."
             )
@@ -219,7 +225,7 @@ class Versions:
             )
         with self._records.resources.transaction():
             operation = self._operations.begin("DELETE_VERSION", model["name"], version)
-            self._records.resources.put(VERSION, name, version | {"state": "DELETING"})
+            self._records.put_version(version.with_changes({"state": State.DELETING}))
         self._work.start(name, self._take_down(name, operation["name"]))
         return operation
 
@@ -239,17 +245,17 @@ class Versions:
         Raises ApiError if there is none, or if it does not serve.
         """
         version = self._answering(name)
-        if version["state"] == "READY":
+        if version.state is State.READY:
             # After a restart a READY version may still be loading, or fail to load.
-            await self._work.settled(version["name"])
+            await self._work.settled(version.name)
             version = self._answering(name)
-        if version["state"] != "READY":
+        if version.state is not State.READY:
             raise not_ready(version)
-        if not self._hosting.loaded(version["name"]):
+        if not self._hosting.loaded(version.name):
             raise ApiError(Code.UNAVAILABLE, "The version is not loaded yet; try again.")
-        return str(version["name"])
+        return version.name
 
-    def _answering(self, name: str) -> Document:
+    def _answering(self, name: str) -> Version:
         if "/versions/" in name:
             return self._records.version(name)
         default = self._records.default(self._records.model(name))

@@ -19,7 +19,7 @@ from ...resources import Document
 from ..deployment.machines import check_machine
 from ..listing import Listing
 from ..operations import EMPTY, Operations, Outcome, Runner, Task
-from ..records import JOB, Records, failed_precondition, invalid, new_id
+from ..records import JOB, Job, Records, failed_precondition, invalid, new_id
 from ..validation import check_display_name, check_labels
 from .run import Plan, Stopped, Totals
 from .runner import JobRunner
@@ -61,11 +61,11 @@ class Jobs:
 
     def restore(self) -> None:
         """Restart the unfinished jobs of an earlier process."""
-        for name, job in self._records.resources.list(JOB):
-            if job["state"] not in _ENDED:
-                self._start(name)
-                if job["state"] == "JOB_STATE_CANCELLING":
-                    self._cancelled[name].set()
+        for job in self._records.jobs():
+            if job.state not in _ENDED:
+                self._start(job.name)
+                if job.state == "JOB_STATE_CANCELLING":
+                    self._cancelled[job.name].set()
 
     def create(self, parent: str, body: Document) -> Document:
         """Start a job and return it."""
@@ -85,18 +85,17 @@ class Jobs:
             )
         check_machine(body["dedicatedResources"].get("machineSpec", {}))
         name, now = f"{parent}/batchPredictionJobs/{new_id()}", self._records.now()
-        job: Document = {
+        document: Document = {
             **body,
             "name": name,
-            "modelVersionId": version["versionId"],
+            "modelVersionId": version.number,
             "state": "JOB_STATE_PENDING",
             "createTime": now,
             "updateTime": now,
-            "_version": version,
         }
-        self._records.resources.put(JOB, name, job)
+        self._records.put_job(Job(document=document, stored_version=version.stored()))
         self._start(name)
-        return _shown(job)
+        return document
 
     def _start(self, name: str) -> None:
         self._cancelled[name] = asyncio.Event()
@@ -139,32 +138,30 @@ class Jobs:
         self._change(name, changes, ended=True)
 
     def _change(self, name: str, changes: Mapping[str, Any], *, ended: bool = False) -> None:
-        now = self._records.now()
+        now, job = self._records.now(), self._records.job(name)
         times = {"updateTime": now} | ({"endTime": now} if ended else {})
-        self._records.resources.put(JOB, name, self._records.job(name) | dict(changes) | times)
+        self._records.put_job(job.having(job.document | dict(changes) | times))
 
     def get(self, name: str) -> Document:
         """Return a job."""
-        return _shown(self._records.job(name))
+        return self._records.job(name).document
 
     def list(self, parent: str, query: Mapping[str, Any]) -> Document:
         """Return a page of a location's jobs, newest first."""
-        stored = self._records.resources.list(JOB, f"{parent}/batchPredictionJobs/")
-        items = [(name, _shown(job)) for name, job in stored]
+        items = [(job.name, job.document) for job in self._records.jobs(parent)]
         items.sort(key=lambda item: item[1]["createTime"], reverse=True)
         return _LISTED.answer(items, query)
 
     def cancel(self, name: str) -> Document:
         """Cancel a job: it becomes CANCELLING, then CANCELLED. A finished job does not change."""
-        job = self._records.job(name)
-        if job["state"] not in _ENDED:
+        if self._records.job(name).state not in _ENDED:
             self._change(name, {"state": "JOB_STATE_CANCELLING"})
             self._cancelled[name].set()
         return {}
 
     def delete(self, name: str) -> Document:
         """Start deleting a job, which must be finished."""
-        if self._records.job(name)["state"] not in _ENDED:
+        if self._records.job(name).state not in _ENDED:
             raise failed_precondition(
                 f"BatchPredictionJob `{name}` has not ended; cancel it first."
             )
@@ -177,7 +174,3 @@ class Jobs:
             return EMPTY
 
         return Outcome(finish)
-
-
-def _shown(job: Mapping[str, Any]) -> Document:
-    return {key: value for key, value in job.items() if not key.startswith("_")}

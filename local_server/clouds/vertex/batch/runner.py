@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from ....inference import Inference
 from ....protocols.vertex.predict import DeployedModel
@@ -16,12 +15,12 @@ from ...model_hosting import ModelHosting, Servable
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
 from ..artifacts import Artifacts, serving_image
-from ..records import failed_precondition
+from ..records import Job, Version, failed_precondition
 from .run import Plan, Run, Totals
 
 
 class JobRunner:
-    """Runs jobs; a stored job has its model's version under `_version`."""
+    """Runs jobs."""
 
     def __init__(
         self,
@@ -37,9 +36,9 @@ class JobRunner:
         self._hosting = hosting
         self._inference = inference
 
-    def directory(self, job: Mapping[str, Any]) -> str:
+    def directory(self, job: Job) -> str:
         """Return the output directory of a job as a URI; raises ApiError without the bucket."""
-        plan = Plan.of(job)
+        plan = Plan.of(job.document)
         try:
             self._store.get_bucket(plan.output.bucket)
         except NoSuchBucketError as error:
@@ -47,36 +46,35 @@ class JobRunner:
             raise ApiError(Code.NOT_FOUND, text) from error
         return f"gs://{plan.output.bucket}/{_folder(job, plan)}"
 
-    async def run(self, job: Mapping[str, Any], cancelled: asyncio.Event) -> Totals:
+    async def run(self, job: Job, cancelled: asyncio.Event) -> Totals:
         """Predict all instances of a job; raises Stopped if cancelled, or the failure."""
-        name = job["name"]
         try:
-            await self._load(name, job["_version"])
-            with self._hosting.hold(name):
+            await self._load(job.name, job.version)
+            with self._hosting.hold(job.name):
                 return await self._predict(job, cancelled)
         finally:
-            await self._hosting.unload(name)
+            await self._hosting.unload(job.name)
 
-    async def _load(self, name: str, version: Mapping[str, Any]) -> None:
-        if version.get("containerSpec", {}).get("imageUri") in self._rehearsed:
+    async def _load(self, name: str, version: Version) -> None:
+        if version.image in self._rehearsed:
             text = "Batch prediction by a command in an image's place is not available offline."
             raise failed_precondition(text)
-        artifact = version["_artifact"]
+        artifact = version.artifact
         if artifact is None:
             raise failed_precondition(
                 "The Model has no artifact_uri. A model that exists only inside its image cannot"
                 " run offline."
             )
 
-        image = serving_image(version)
+        image = serving_image(version.image)
 
         def stage(_: Path) -> list[Servable]:
             return [Servable(name, 1, self._artifacts.saved_model(artifact), image)]
 
         await self._hosting.load(name, stage)
 
-    async def _predict(self, job: Mapping[str, Any], cancelled: asyncio.Event) -> Totals:
-        plan = Plan.of(job)
+    async def _predict(self, job: Job, cancelled: asyncio.Event) -> Totals:
+        plan = Plan.of(job.document)
         run = Run(self._store, self._inference, _deployed(job), plan)
         running = asyncio.ensure_future(asyncio.to_thread(run, _folder(job, plan)))
         try:
@@ -89,20 +87,20 @@ class JobRunner:
         return run.totals
 
 
-def _folder(job: Mapping[str, Any], plan: Plan) -> str:
+def _folder(job: Job, plan: Plan) -> str:
     """Return the output directory `prediction-NAME-TIME`, as the service names it."""
-    created = job["createTime"][:-4]
+    created = job.document["createTime"][:-4]
     time = "".join("_" if char in ":.-" else char for char in created)
-    return f"{plan.output.key}prediction-{job['_version']['displayName']}-{time}Z"
+    return f"{plan.output.key}prediction-{job.version.display_name}-{time}Z"
 
 
-def _deployed(job: Mapping[str, Any]) -> DeployedModel:
-    version = job["_version"]
+def _deployed(job: Job) -> DeployedModel:
+    version = job.version
     return DeployedModel(
-        servable=job["name"],
+        servable=job.name,
         id="",
         endpoint_id="",
-        model=version["name"],
-        version_id=version["versionId"],
-        display_name=version["displayName"],
+        model=version.model,
+        version_id=version.number,
+        display_name=version.display_name,
     )

@@ -32,6 +32,7 @@ from ....own_images import (
 from ....protocols.vertex.predict import DeployedModel, VertexLimits, VertexRequest
 from ....status import Code, StatusError
 from ..artifacts import Artifacts
+from ..records import Version
 
 Variables = Callable[[], Mapping[str, str]]
 """Returns the variables that point a container at this emulator."""
@@ -72,25 +73,21 @@ class Commands:
         self._variables = variables
         self._artifacts = artifacts
 
-    def named(self, version: Mapping[str, Any]) -> Rehearsal | None:
+    def named(self, version: Version) -> Rehearsal | None:
         """Return the command for a model version's image, or None."""
-        return self._rehearsals.get(version.get("containerSpec", {}).get("imageUri", ""))
+        return self._rehearsals.get(version.image)
 
     async def start(
-        self,
-        endpoint: str,
-        deployed: Mapping[str, Any],
-        version: Mapping[str, Any],
-        scratch: Path,
+        self, endpoint: str, deployed: Mapping[str, Any], version: Version, scratch: Path
     ) -> OwnImage:
         """Start a version's command and wait until it is healthy; raises ModelError."""
-        spec, artifact = version["containerSpec"], version["_artifact"]
+        spec, artifact = version.document["containerSpec"], version.artifact
         uri = await asyncio.to_thread(self._artifacts.publish, artifact) if artifact else ""
         variables = _variables_of(endpoint, deployed, spec, free_port(), uri)
         environment = self._environment(spec, variables, scratch)
-        rehearsal = self._rehearsals[spec["imageUri"]]
+        rehearsal = self._rehearsals[version.image]
         words = tuple(expand(w, environment) for w in (*rehearsal.command, *spec.get("args", ())))
-        command = Command(spec["imageUri"].rpartition("/")[2], words, rehearsal.folder, environment)
+        command = Command(version.image.rpartition("/")[2], words, rehearsal.folder, environment)
         port, health = int(variables["AIP_HTTP_PORT"]), variables["AIP_HEALTH_ROUTE"]
         server = CommandServer(Launch(command, port, health, START_SECONDS, CHECK_SECONDS))
         await server.start()

@@ -23,11 +23,11 @@ from ..records import (
     ENDPOINT,
     TYPE,
     Records,
+    Version,
     failed_precondition,
     invalid,
     new_id,
     not_found,
-    version_key,
 )
 from ..validation import check_deployed_model_id, mask_paths
 from .commands import Commands
@@ -137,9 +137,9 @@ class Deployments:
         return {
             **fields,
             "id": identity or new_id(),
-            "model": version["name"] if "@" not in fields["model"] else fields["model"],
-            "modelVersionId": version["versionId"],
-            "displayName": fields.get("displayName") or version["displayName"],
+            "model": version.model if "@" not in fields["model"] else fields["model"],
+            "modelVersionId": version.number,
+            "displayName": fields.get("displayName") or version.display_name,
             "dedicatedResources": check_resources(fields),
         }
 
@@ -173,10 +173,11 @@ class Deployments:
 
     def _stand_in(self, deployed: Mapping[str, Any]) -> str:
         version = self._records.deployed_version(deployed)
-        image = version.get("containerSpec", {}).get("imageUri", "")
         if self._commands.named(version):
-            return f"The image {image} is not run offline: a command of this machine answers."
-        return stand_in(image)
+            return (
+                f"The image {version.image} is not run offline: a command of this machine answers."
+            )
+        return stand_in(version.image)
 
     async def _load(self, key: str, deployed: Mapping[str, Any]) -> None:
         """Load a deployment's model; a failure is reported like a model server that exits."""
@@ -195,26 +196,22 @@ class Deployments:
                 f" {reason(error)}"
             ) from error
 
-    async def _host(
-        self, key: str, deployed: Mapping[str, Any], version: Mapping[str, Any]
-    ) -> None:
+    async def _host(self, key: str, deployed: Mapping[str, Any], version: Version) -> None:
         endpoint = key.partition("/deployedModels/")[0]
         start = partial(self._commands.start, endpoint, deployed, version)
         await self._hosting.host(key, start)
 
-    async def _load_model(
-        self, key: str, deployed: Mapping[str, Any], version: Mapping[str, Any]
-    ) -> None:
-        artifact = version["_artifact"]
+    async def _load_model(self, key: str, deployed: Mapping[str, Any], version: Version) -> None:
+        artifact = version.artifact
         if artifact is None:
             raise failed_precondition(
-                f"Model `{version_key(version)}` has no artifact_uri. A model that exists only"
+                f"Model `{version.key}` has no artifact_uri. A model that exists only"
                 " inside its image cannot run offline."
             )
 
         if text := self._stand_in(deployed):
             logger.warning("%s: %s", key, text)
-        image = serving_image(version)
+        image = serving_image(version.image)
 
         def stage(_: Path) -> list[Servable]:
             return [Servable(key, 1, self._artifacts.saved_model(artifact), image)]

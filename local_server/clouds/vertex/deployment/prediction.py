@@ -163,9 +163,9 @@ class Predictions:
             servable=serving_key(endpoint["name"], deployed_id),
             id=deployed_id,
             endpoint_id=endpoint["name"].rpartition("/")[2],
-            model=version["name"],
-            version_id=version["versionId"],
-            display_name=version["displayName"],
+            model=version.model,
+            version_id=version.number,
+            display_name=version.display_name,
         )
 
 

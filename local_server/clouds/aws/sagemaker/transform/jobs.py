@@ -22,7 +22,7 @@ from ....latency import Latency, Step
 from ....model_hosting import reason
 from ....objects.store.errors import NoSuchBucketError
 from ....objects.store.types import ObjectInfo
-from ....resources import Document
+from ....resources import Document, Record
 from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
 from ..container_pool import ContainerPool
@@ -50,6 +50,24 @@ _DEFAULT_RETRIES = 3
 _SPLITS = {"None", "Line", "TFRecord"}
 
 
+class TransformJob(Record, frozen=True):
+    """A transform job, with its model's container and region at the time of its creation."""
+
+    container: Document
+    region: str = DEFAULT_REGION
+    """Data folders of older versions do not have it."""
+
+    @property
+    def arn(self) -> str:
+        """Return its ARN."""
+        return str(self.document["TransformJobArn"])
+
+    @property
+    def status(self) -> str:
+        """Return its TransformJobStatus."""
+        return str(self.document["TransformJobStatus"])
+
+
 class TransformJobs:
     """The operations of transform jobs and the background work that they start."""
 
@@ -71,13 +89,13 @@ class TransformJobs:
     def create(self, region: str, body: Document) -> Document:
         """Start a job; raises AwsError for an invalid or unsupported one."""
         self._check(region, body)
-        job = {key: body[key] for key in _KEPT if key in body}
+        document = {key: body[key] for key in _KEPT if key in body}
         now = self._records.now()
-        job |= {"TransformJobStatus": "InProgress", "TransformStartTime": now}
-        job["_container"] = container_of(self._records.stored(MODEL, region, body["ModelName"]))
-        job["_region"] = region
+        document |= {"TransformJobStatus": "InProgress", "TransformStartTime": now}
+        container = container_of(self._records.stored(MODEL, region, body["ModelName"]))
+        job = TransformJob(document=document, container=container, region=region)
         name = body["TransformJobName"]
-        arn = self._records.create(TRANSFORM, region, name, job, body.get("Tags", []))
+        arn = self._records.create(TRANSFORM, region, name, job.stored(), body.get("Tags", []))
         self._start(region, name)
         return {"TransformJobArn": arn}
 
@@ -121,30 +139,32 @@ class TransformJobs:
     def stop(self, region: str, body: Document) -> None:
         """Stop a job after the requests in progress; raises AwsError if it has ended."""
         name = body["TransformJobName"]
-        job = self._records.stored(TRANSFORM, region, name)
-        if job["TransformJobStatus"] != "InProgress":
-            raise invalid(
-                f"The transform job {name} is {job['TransformJobStatus']}: it cannot be stopped."
-            )
+        job = self._read(region, name)
+        if job.status != "InProgress":
+            raise invalid(f"The transform job {name} is {job.status}: it cannot be stopped.")
         self._settle(region, name, "Stopping")
-        self._stops[job["TransformJobArn"]].set()
+        self._stops[job.arn].set()
+
+    def _read(self, region: str, name: str) -> TransformJob:
+        return TransformJob.read(self._records.stored(TRANSFORM, region, name))
 
     def restore(self) -> None:
         """Restart the jobs that an earlier process left unfinished."""
-        for key, job in self._records.resources.list(TRANSFORM.table):
+        for key, stored in self._records.resources.list(TRANSFORM.table):
             region, _, name = key.partition("/")
-            if job["TransformJobStatus"] == "Stopping":
+            status = TransformJob.read(stored).status
+            if status == "Stopping":
                 self._settle(region, name, "Stopped")
-            elif job["TransformJobStatus"] == "InProgress":
+            elif status == "InProgress":
                 self._start(region, name)
 
     def _start(self, region: str, name: str) -> None:
-        arn = self._records.stored(TRANSFORM, region, name)["TransformJobArn"]
+        arn = self._read(region, name).arn
         self._stops[arn] = asyncio.Event()
         self._work.start(arn, self._run(region, name, arn))
 
     async def _run(self, region: str, name: str, arn: str) -> None:
-        job = self._records.stored(TRANSFORM, region, name)
+        job = self._read(region, name)
         try:
             is_complete = await self._transform(job, self._stops[arn])
         except Exception as error:  # noqa: BLE001 any error fails the job
@@ -155,15 +175,16 @@ class TransformJobs:
         del self._stops[arn]
 
     def _settle(self, region: str, name: str, status: str, **more: str) -> None:
-        job = self._records.stored(TRANSFORM, region, name)
+        job = self._read(region, name)
         now = self._records.now()
         ended = {} if status == "Stopping" else {"TransformEndTime": now}
         changes = {"TransformJobStatus": status, "LastModifiedTime": now, **ended, **more}
-        self._records.put(TRANSFORM, region, job | changes)
+        self._records.put(TRANSFORM, region, job.having(job.document | changes).stored())
 
-    async def _transform(self, job: Mapping[str, Any], stop: asyncio.Event) -> bool:
+    async def _transform(self, job: TransformJob, stop: asyncio.Event) -> bool:
         """Process every object; return False if the job was stopped before the end."""
-        source = job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+        settings = job.document
+        source = settings["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         bucket, prefix = split_uri(source)
         objects = await asyncio.to_thread(self._objects, bucket, prefix)
         if not objects:
@@ -171,16 +192,15 @@ class TransformJobs:
         await either(self._latency.pass_by(Step.BATCH), stop.wait())
         if stop.is_set():
             return False
-        environment = job.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
-        region = job.get("_region", DEFAULT_REGION)  # absent in data folders of older versions
-        async with self._pool.temporary(job["_container"], region, **environment) as run:
+        environment = settings.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
+        async with self._pool.temporary(job.container, job.region, **environment) as run:
             for info in objects:
                 if stop.is_set():
                     return False
-                content = await self._answer_object(run.container, job, info)
+                content = await self._answer_object(run.container, settings, info)
                 name = info.key.removeprefix(prefix).lstrip("/") or info.key.rpartition("/")[2]
-                uri = below(job["TransformOutput"]["S3OutputPath"], f"{name}.out")
-                kind = job["TransformOutput"].get("Accept", "application/json")
+                uri = below(settings["TransformOutput"]["S3OutputPath"], f"{name}.out")
+                kind = settings["TransformOutput"].get("Accept", "application/json")
                 await self._files.write(uri, content, kind)
         return True
 
