@@ -17,6 +17,8 @@ Found = TypeVar("Found")
 GROWTH = 1.6
 PATIENCE = 5
 """The number of retryable failures in a row that end a wait."""
+REMINDER_SECONDS = 10.0
+"""The time between lines that say that the wait continues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,12 @@ class Poller:
     ) -> Found:
         """Call `probe` until it returns something, and return that.
 
-        Raises what the probe raises, except retryable errors (five in a row are one too many),
-        and RemoteError at the deadline; the operation itself continues.
+        Reports every ten seconds that the operation is not done. Raises what the probe raises,
+        except retryable errors (five in a row are one too many), and RemoteError at the deadline;
+        the operation itself continues.
         """
-        deadline = self.clock() + self.timeout
+        start = self.clock()
+        deadline, reminder = start + self.timeout, start + REMINDER_SECONDS
         pause, failures = self.first, 0
         while True:
             try:
@@ -52,8 +56,12 @@ class Poller:
                 failures = 0
                 if result is not None:
                     return result
-            if self.clock() + pause > deadline:
+            now = self.clock()
+            if now + pause > deadline:
                 raise self._late(what, where)
+            if now >= reminder:
+                reporter.line(f"{what} is not done after {now - start:.0f} s")
+                reminder = now + REMINDER_SECONDS
             self.sleep(pause)
             pause = min(pause * GROWTH, self.longest)
 

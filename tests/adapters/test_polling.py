@@ -99,3 +99,19 @@ def test_a_final_error_ends_the_wait_at_once(time):
     with pytest.raises(RemoteError, match="throttled"):
         until(time.poller(1000), probe_of(hiccup(retryable=False)))
     assert time.slept == []
+
+
+def test_a_long_wait_is_reported_every_ten_seconds(time):
+    lines = []
+    with pytest.raises(RemoteError):
+        until(time.poller(45), probe_of(None), lines)
+    seconds = [float(line.removeprefix("the thing is not done after ")[:-2]) for line in lines]
+    assert seconds[0] >= 10
+    assert all(10 <= later - sooner <= 15 for sooner, later in itertools.pairwise(seconds))
+    assert len(seconds) >= 3
+
+
+def test_a_short_wait_is_not_reported(time):
+    lines = []
+    until(time.poller(45), probe_of(None, None, "done"), lines)
+    assert lines == []
