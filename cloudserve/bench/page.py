@@ -17,7 +17,7 @@ _STYLE = """
   --grid: #31373e; --s0: #6cb0ff; --s1: #ff9a62; --s2: #6fd086; --limit: #ff7b74 } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
   max-width: 1340px; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.4rem } small { color: var(--soft) }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere } small { color: var(--soft) }
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .15rem 1.2rem .15rem 0;
   text-align: left; vertical-align: top } th { color: var(--soft); font-weight: 500 }
 td { font-variant-numeric: tabular-nums }

@@ -40,6 +40,16 @@ class Curve:
     """Threads of one operation."""
     costs: tuple[SizeCost, ...]
 
+    @property
+    def name(self) -> str:
+        """Return the numbers of threads as text."""
+        return threads_text(self.threads, self.intra_op)
+
+
+def threads_text(threads: int, intra_op: int) -> str:
+    """Return the numbers of calling threads, and of threads of one operation, as text."""
+    return f"{threads} thread{'s' * (threads != 1)}, {intra_op} per operation"
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:

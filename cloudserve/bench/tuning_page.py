@@ -6,7 +6,7 @@ from math import log2
 
 from cloudserve.bench.page import html_page
 from cloudserve.bench.plot import Chart, Series
-from cloudserve.bench.tuning import Curve, Tuning, batching_file, sagemaker_variables
+from cloudserve.bench.tuning import Tuning, batching_file, sagemaker_variables
 
 
 def tuning_page(tuning: Tuning) -> str:
@@ -37,7 +37,7 @@ def _rate(tuning: Tuning) -> str:
 
 def _throughput(tuning: Tuning) -> Chart:
     series = [
-        Series(_name(curve), [(log2(cost.rows), cost.throughput) for cost in curve.costs])
+        Series(curve.name, [(log2(cost.rows), cost.throughput) for cost in curve.costs])
         for curve in tuning.curves
     ]
     return Chart("Throughput by batch size", "rows", "rows per second", series, _ticks(tuning))
@@ -45,7 +45,7 @@ def _throughput(tuning: Tuning) -> Chart:
 
 def _times(tuning: Tuning) -> Chart:
     series = [
-        Series(_name(curve), [(log2(cost.rows), cost.p50) for cost in curve.costs])
+        Series(curve.name, [(log2(cost.rows), cost.p50) for cost in curve.costs])
         for curve in tuning.curves
     ]
     return Chart("Time of a batch", "rows", "ms, median", series, _ticks(tuning))
@@ -56,10 +56,6 @@ def _trials(tuning: Tuning) -> Chart:
     limit = (tuning.objective, "objective")
     series = [Series("p99", trials)]
     return Chart("Verified rates", "requests per second", "ms, p99", series, limit=limit)
-
-
-def _name(curve: Curve) -> str:
-    return f"{curve.threads} threads, {curve.intra_op} per operation"
 
 
 def _ticks(tuning: Tuning) -> list[tuple[float, str]]:

@@ -27,6 +27,7 @@ from cloudserve.bench.tuning import (
     candidates,
     server_flags,
     sizes_to_measure,
+    threads_text,
 )
 from cloudserve.errors import ModelError, UserError
 from cloudserve.hints import did_you_mean
@@ -114,7 +115,7 @@ def _thread_counts() -> list[tuple[int, int]]:
 def _curve(
     folder: Path, threads: int, intra_op: int, settings: TuneSettings, progress: Progress
 ) -> Curve:
-    progress(f"measuring batches with {threads} threads, {intra_op} per operation")
+    progress(f"measuring batches with {threads_text(threads, intra_op)}")
     options = {
         "path": str(folder),
         "signature": settings.signature,

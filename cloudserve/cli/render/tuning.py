@@ -30,7 +30,7 @@ def _costs(curve: Curve) -> Table:
         (f"{cost.rows}", f"{cost.p50:.2f} ms", f"{cost.p99:.2f} ms", f"{cost.throughput:,.0f}")
         for cost in curve.costs
     ]
-    title = f"calls from {curve.threads} threads, {curve.intra_op} per operation"
+    title = f"calls from {curve.name}"
     return Table(("ROWS", "P50", "P99", "ROWS/S"), rows, title)
 
 

@@ -21,7 +21,7 @@ def test_a_met_objective_writes_files_that_the_server_accepts(half, tmp_path, ca
     assert run(["tune", half, "--p99", "60s", "--rate", "100", *QUICK, "--into", str(into)]) == 0
     out, err = capsys.readouterr()
     assert re.search(r"^open loop +100 .* met$", out, re.MULTILINE)
-    assert re.search(r"^calls from \d+ threads, 1 per operation$", out, re.MULTILINE)
+    assert re.search(r"^calls from \d+ threads?, 1 per operation$", out, re.MULTILINE)
     variables = dict(line.split("=", 1) for line in (into / "sagemaker.env").read_text().split())
     if variables["SAGEMAKER_TFS_ENABLE_BATCHING"] == "true":
         parameters = read_parameters(into / "batching.config")
