@@ -18,6 +18,13 @@ _PATIENCE = 1.5
 """While the cost per row is at most so many times the least, the next larger size is tried."""
 _AGAIN = 32
 """After so many choices the next larger size is tried again."""
+_LOOP_SECONDS = 2e-3
+"""The expected time up to which the event loop runs a batch itself."""
+
+
+def is_cheap(seconds: float | None) -> bool:
+    """Return whether the event loop may run what takes so long; None is unknown."""
+    return seconds is not None and seconds <= _LOOP_SECONDS
 
 
 class RunCosts:

@@ -10,7 +10,7 @@ import math
 from collections import deque
 
 from ..status import Code, StatusError
-from .costs import RunCosts
+from .costs import RunCosts, is_cheap
 from .execution import Run
 from .queues import Process
 from .requests import Task
@@ -61,6 +61,16 @@ class GroupQueue:
         """Return how long a task will run that waits for no other; None if it may not run yet."""
         is_free = self.is_proven and not self._tasks and not self.running
         return self._costs.seconds(rows) if is_free else None
+
+    def rows_at_once(self, rows: int) -> int:
+        """Return how many of so many rows the event loop may run together; 0 if it may not.
+
+        It may if they are known to be cheap, and overtake no others.
+        """
+        if not self.is_proven or self._tasks or self.running:
+            return 0
+        most = self._costs.best(1, rows)
+        return most if is_cheap(self._costs.seconds(most)) else 0
 
     def take(self, now: float) -> list[Task]:  # noqa: ARG002  a group never waits
         """Take the oldest tasks, as many as pay; [] if there are none."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -18,7 +19,7 @@ from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 from ..runtime.replicas import replicas_of
 from ..runtime.types import LoadedModel, Tensor, definitions_of, stateless_of, steady_of
-from .costs import RunCosts
+from .costs import RunCosts, is_cheap
 from .execution import execute
 from .grouping import Grouping
 from .groups import GroupQueue
@@ -27,7 +28,8 @@ from .padding import batch_size
 from .parameters import BatchingParameters, check_queues
 from .queues import BatchQueue, Queue
 from .requests import Completion, LoopCompletion, Task, Tensors, ThreadCompletion
-from .scheduler import Scheduler, is_cheap
+from .scheduler import Scheduler
+from .splitting import check_rows
 
 logger = logging.getLogger(__name__)
 
@@ -190,6 +192,30 @@ class BatchedModel:
         if not is_cheap(queue.seconds_alone(len(next(iter(tensors.values()))))):
             return None
         return route.answer(queue.run(tensors))
+
+    def rows_at_once(self, route: Route, rows: int) -> int:
+        """Return how many of so many rows the event loop may run together; 0 if it may not."""
+        queue = route.queues[0]
+        if not isinstance(queue, GroupQueue) or len(route.queues) > 1:
+            return 0
+        return queue.rows_at_once(rows)
+
+    def run_rows(
+        self, route: Route, inputs: Mapping[str, Tensor], sizes: Sequence[int]
+    ) -> dict[str, Tensor]:
+        """Run the rows of several requests at once, in the calling thread. Raises StatusError.
+
+        For as many rows as `rows_at_once` returned just now.
+        """
+        queue, rows = route.queues[0], sum(sizes)
+        assert isinstance(queue, GroupQueue)
+        for size, count in Counter(sizes).items():
+            self._observer.queued(size, count)
+        self._observer.ran(self._scheduler.name, [0.0] * len(sizes), rows, 0)
+        outputs = queue.run({spec.tensor_name: inputs[spec.alias] for spec in route.inputs})
+        for array in outputs.values():
+            check_rows(array, rows)
+        return route.answer(outputs)
 
     def hurry(self) -> None:
         """Let no request wait for others any more: the server is shutting down."""

@@ -9,8 +9,8 @@ from typing import Protocol
 class BatchObserver(Protocol):
     """Observes requests and batches in the threads that handle them; fast, and never raises."""
 
-    def queued(self, size: int) -> None:
-        """A request of `size` rows is about to be queued."""
+    def queued(self, size: int, count: int = 1) -> None:
+        """So many requests of `size` rows are about to be queued."""
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
         """A batch is about to run: waits of its requests in seconds, rows, and padding rows."""
@@ -19,7 +19,7 @@ class BatchObserver(Protocol):
 class Unobserved:
     """Does nothing (a BatchObserver)."""
 
-    def queued(self, size: int) -> None:
+    def queued(self, size: int, count: int = 1) -> None:
         """Do nothing."""
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:

@@ -13,11 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from .costs import is_cheap
 from .queues import Queue, RoundRobin
 from .requests import Task
-
-_LOOP_SECONDS = 2e-3
-"""The expected time up to which the event loop runs a batch itself."""
 
 Clock = Callable[[], float]
 """Returns the time in seconds; it never goes back."""
@@ -30,11 +28,6 @@ class _Turn:
     queues: dict[Queue, None] = field(default_factory=dict)
     requests: int = 0
     """How many requests asked whether they are alone."""
-
-
-def is_cheap(seconds: float | None) -> bool:
-    """Return whether the event loop may run what takes so long; None is unknown."""
-    return seconds is not None and seconds <= _LOOP_SECONDS
 
 
 class Scheduler:

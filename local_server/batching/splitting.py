@@ -45,14 +45,15 @@ def split_outputs(outputs: Tensors, sizes: Sequence[int], padding: int) -> list[
     """
     bounds = [0, *accumulate(sizes)]
     for array in outputs.values():
-        _check_rows(array, bounds[-1] + padding)
+        check_rows(array, bounds[-1] + padding)
     return [
         {name: array[start:stop] for name, array in outputs.items()}
         for start, stop in pairwise(bounds)
     ]
 
 
-def _check_rows(array: Tensor, rows: int) -> None:
+def check_rows(array: Tensor, rows: int) -> None:
+    """Refuse an output without exactly so many rows. Raises StatusError."""
     if array.ndim == 0:
         raise StatusError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
     if array.shape[0] != rows:

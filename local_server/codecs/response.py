@@ -31,6 +31,7 @@ _WRITABLE = _HALVES | {np.dtype(name) for name in _PLAIN.split()}
 _WORDS = {"nan": b"NaN", "inf": b"Infinity", "-inf": b"-Infinity"}
 # Elements: printing them holds the GIL for milliseconds.
 _WRITTEN_AT_ONCE = 2**16
+_DIMENSIONS = (1, 2)
 BYTES_SUFFIX = "_bytes"
 """The suffix of the aliases of outputs whose strings are bytes."""
 
@@ -61,6 +62,23 @@ def encode_columns(outputs: Mapping[str, Tensor]) -> bytes:
         if len(columns) == 1
         else _document("outputs", columns)
     )
+
+
+def split_rows(tensor: Tensor) -> list[bytes] | None:
+    """Return the JSON of each row, converted together; None if they are not plain.
+
+    Plain are rows of one number or of one list of finite numbers, and not too many of them.
+    """
+    if tensor.dtype.hasobject or tensor.dtype not in _WRITABLE or tensor.dtype in _HALVES:
+        return None
+    if tensor.ndim not in _DIMENSIONS or not 0 < tensor.size <= _WRITTEN_AT_ONCE:
+        return None
+    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+        return None
+    text = _dump(np.ascontiguousarray(tensor))
+    if tensor.ndim == 1:
+        return text[1:-1].split(b",")
+    return [b"[%b]" % row for row in text[2:-2].split(b"],[")]
 
 
 def encode_classes(labels: Tensor, scores: Tensor) -> bytes:

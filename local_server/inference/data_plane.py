@@ -12,23 +12,29 @@ RESOURCE_EXHAUSTED, as in TensorFlow Serving, and never runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from cloudserve.savedmodel.signature import Signature
+
 from ..codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ..deferred import Deferred
-from ..models import VersionState
-from ..runtime.types import definitions_of, steady_of
+from ..models import Servable, VersionState
+from ..runtime.types import DEFAULT_SIGNATURE, definitions_of, steady_of
 from ..status import Code, StatusError
+from .example_methods import check_predict_method
 from .latency import LatencyEstimate, LatencyEstimates
 from .observation import Observer, unobserved
 from .opened import Opened, Servables
 from .requests import InferenceRequest, Job
 from .serving import Serving, too_late
+from .turn import Format, Rows, Turn
 from .types import Answer, Metadata, ModelSpec
 
 _A = TypeVar("_A", bound=Answer)
+_P = TypeVar("_P")
+_R = TypeVar("_R", bound=Rows)
 _T = TypeVar("_T")
 
 
@@ -63,6 +69,37 @@ class Inference:
         Its outcome is a StatusError if the request fails.
         """
         return Serving(self, job, timeout_seconds)
+
+    def serve_together(
+        self, spec: ModelSpec, payloads: Sequence[_P], form: Format[_P, _R, _T]
+    ) -> Sequence[_T | None]:
+        """Return the encoded answers to small predictions of one turn of the running event loop.
+
+        They run immediately. None for each that is to be served by itself, of whatever error.
+        """
+        nothing = [None] * len(payloads)
+        try:
+            handle = self._manager.handle(spec.name, spec.version, spec.label)
+        except StatusError:
+            return nothing
+        try:
+            signature = self._find(spec, handle.servable)
+            if signature is None:
+                return nothing
+            turn = Turn(spec, handle.servable, self._observer, self.latencies)
+            return turn.answer(signature, payloads, form)
+        finally:
+            handle.release()
+
+    def _find(self, spec: ModelSpec, servable: Servable) -> Signature | None:
+        """Return the signature of a prediction; None if the request is refused."""
+        signature = servable.model.all_signatures.get(spec.signature or DEFAULT_SIGNATURE)
+        if signature is not None and self._check_methods:
+            try:
+                check_predict_method(signature)
+            except StatusError:
+                return None
+        return signature
 
     def serve_here(self, job: Job[_T]) -> _T:
         """Return the encoded answer to a request, computed in the calling thread."""

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from time import perf_counter
 
 from ..models import Servable
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
-from .types import Answer, Method, ModelSpec, Task
+from .types import Answer, Method, ModelSpec, Prediction, Task
 
 logger = logging.getLogger(__name__)
 
 
 class Observation:
-    """One request, from its arrival at a version to its result.
+    """One request, from its arrival at a version to its result; or equal ones of one turn.
 
     Fields that are unknown when a request fails stay empty: `servable` is None for an unknown
     model, `signature` is "" for an unknown signature.
@@ -34,6 +37,7 @@ class Observation:
         "examples",
         "inputs",
         "method",
+        "rows",
         "run_seconds",
         "seconds",
         "servable",
@@ -53,6 +57,8 @@ class Observation:
         self.examples: Sequence[bytes] = ()
         """The input of every other method."""
         self.tasks: Sequence[Task] = ()
+        self.rows: Sequence[int] = ()
+        """The rows of each prediction, if several were run together."""
         self.answer: Answer | None = None
         self.code = Code.OK
         self.seconds = 0.0
@@ -61,6 +67,24 @@ class Observation:
         """How long the model ran, or waited in a batch and ran."""
         self._observe = observe
         self._began = perf_counter()
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests this is."""
+        return len(self.rows) or 1
+
+    def each(self) -> Iterator[Observation]:
+        """Yield each request with its own inputs and answer."""
+        if not self.rows:
+            yield self
+            return
+        assert isinstance(self.answer, Prediction)
+        for start, stop in pairwise([0, *accumulate(self.rows)]):
+            one = copy(self)
+            one.rows = ()
+            one.inputs = _rows(self.inputs, start, stop)
+            one.answer = replace(self.answer, outputs=_rows(self.answer.outputs, start, stop))
+            yield one
 
     def finish(self, error: BaseException | None = None) -> None:
         """Report the request, which failed if there is an error."""
@@ -71,6 +95,10 @@ class Observation:
             self._observe(self)
         except Exception:
             logger.exception("a request could not be observed")
+
+
+def _rows(tensors: Mapping[str, Tensor], start: int, stop: int) -> dict[str, Tensor]:
+    return {alias: tensor[start:stop] for alias, tensor in tensors.items()}
 
 
 def _code(error: BaseException) -> Code:

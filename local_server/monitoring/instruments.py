@@ -7,6 +7,7 @@ combined as "other", so that a client that invents model names costs no memory.
 
 from __future__ import annotations
 
+import collections
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -118,22 +119,18 @@ class Histogram:
         self._lock = threading.Lock()
         self._series: dict[Labels, _Series] = {} if labels else {(): self._new()}
 
-    def observe(self, labels: Labels, value: float) -> None:
-        """Count a value, which must not be NaN."""
+    def observe(self, labels: Labels, value: float, count: int = 1) -> None:
+        """Count a value, which must not be NaN, so many times."""
         bucket = bisect_left(self._bounds, value)
         with self._lock:
             series = self._series.get(labels) or self._series_of(labels)
-            series.counts[bucket] += 1
-            series.total += value
+            series.counts[bucket] += count
+            series.total += value * count
 
     def observe_all(self, labels: Labels, values: Iterable[float]) -> None:
         """Count several values with the same labels."""
-        buckets = [(bisect_left(self._bounds, value), value) for value in values]
-        with self._lock:
-            series = self._series_of(labels)
-            for bucket, value in buckets:
-                series.counts[bucket] += 1
-                series.total += value
+        for value, count in collections.Counter(values).items():
+            self.observe(labels, value, count)
 
     def totals(self, labels: Labels = ()) -> tuple[int, float]:
         """Return how many values were observed with these labels, and their sum."""

@@ -72,8 +72,13 @@ class RequestLog:
     def observe(self, observation: Observation) -> None:
         """Queue a request if it was answered and is sampled (an Observer)."""
         stream = self._streams.get(observation.spec.name)
+        if stream is not None:
+            for each in observation.each():
+                self._sample(stream, each)
+
+    def _sample(self, stream: _Stream, observation: Observation) -> None:
         answer = observation.answer
-        if stream is None or answer is None or self._rng() >= stream.rate:
+        if answer is None or self._rng() >= stream.rate:
             return
         entry = to_entry(observation, answer, stream.rate)
         if self._queue.put(entry, stream.prefix):

@@ -112,35 +112,37 @@ class ServingMetrics:
             Gauge("cloudserve_batch_queue_depth", ("model_name", "version"), waiting)
         )
 
-    def answered(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
-        """Count a request of a protocol; `api` is TensorFlow Serving's name of it."""
+    def answered(
+        self, model: str, api: str, entrypoint: str, code: Code, seconds: float, count: int = 1
+    ) -> None:
+        """Count equal requests of a protocol; `api` is TensorFlow Serving's name of it."""
         if self._models is not None and model and model not in self._models:
             model = OTHER  # a client may invent names
-        self._requests.add((model, _CODE_NAMES[code]))
+        self._requests.add((model, _CODE_NAMES[code]), count)
         if code is Code.OK:
-            self._latency.observe((model, api, entrypoint), seconds * _MICROS)
+            self._latency.observe((model, api, entrypoint), seconds * _MICROS, count)
 
     def logged(self, model: str, code: Code) -> None:
         """Count a sampled request and the result of logging it."""
         self._logs.add((model, _CODE_NAMES[code]))
 
     def observe(self, observation: Observation) -> None:
-        """Count a request of the data plane (an Observer)."""
-        servable, method = observation.servable, observation.method
+        """Count a request of the data plane, or several of one turn (an Observer)."""
+        servable, method, requests = observation.servable, observation.method, observation.requests
         if servable is None:
             return  # no version ran, and a client may invent names
         labels = (servable.name, servable.version, observation.signature, method)
-        self._answered.add((*labels, _CODE_NAMES[observation.code]))
+        self._answered.add((*labels, _CODE_NAMES[observation.code]), requests)
         if observation.code is not Code.OK:
             return
-        self._seconds.observe(labels, observation.seconds)
+        self._seconds.observe(labels, observation.seconds, requests)
         if method is Method.MULTI_INFERENCE:
             count = len(observation.examples)
             self._examples.observe((servable.name,), count)
             self._all_examples.add((servable.name,), count)
         else:
             run = observation.run_seconds * _MICROS
-            self._runtime.observe((servable.name, method, "TF1"), run)
+            self._runtime.observe((servable.name, method, "TF1"), run, requests)
 
     def _forget_ended(self) -> None:
         if self._versions is not None:
@@ -193,9 +195,9 @@ class BatchMetrics:
         """Return all metrics."""
         return self._queuing, self._runs, self._padding, self._input, self._processed
 
-    def queued(self, size: int) -> None:
-        """Count a request of `size` rows."""
-        self._input.observe((), size)
+    def queued(self, size: int, count: int = 1) -> None:
+        """Count requests of `size` rows."""
+        self._input.observe((), size, count)
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
         """Count a batch: its tasks' waits in seconds, its rows and padding."""

@@ -33,7 +33,7 @@ _HTTP_STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ErrorResponse(Response):
     """A failed request's answer, with its code: several codes share an HTTP status."""
 

@@ -6,10 +6,10 @@ A transport can be replaced without changing them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,6 @@ class Head:
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    peer: str = ""
 
     @property
     def target(self) -> str:
@@ -52,9 +51,9 @@ class Body(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """A head with its body: `content` if it was collected, else `stream`."""
+    """A head with its body: `content` if it was collected, else `stream`. Never changed."""
 
     head: Head
     content: bytes = b""
@@ -70,9 +69,11 @@ class FileSlice:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """A status, headers and a body. The transport adds Content-Length, Date and Connection.
+
+    Never changed.
 
     For HEAD the body is not sent; set `length` if its Content-Length differs from the body's.
     """
@@ -94,3 +95,28 @@ class Application(Protocol):
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a request: directly if possible, so that small responses need no task."""
         ...
+
+
+Together: TypeAlias = Callable[[Sequence[Request]], Sequence[Response | None]]
+"""Answers collected requests of one turn of the event loop, in their order and without waiting.
+
+None for a request that must be handled by itself.
+"""
+
+
+class TurnApplication(Application, Protocol):
+    """An application that answers some requests of one turn together."""
+
+    def together(self, head: Head) -> Together | None:
+        """Return the function for requests with this head; None if each is handled by itself.
+
+        It is the same one for all heads whose requests may be mixed, and valid for ever. It is
+        called only with requests that the application would collect.
+        """
+        ...
+
+
+def together_of(app: Application, head: Head) -> Together | None:
+    """Return the function for requests with this head, if the application has one."""
+    find: Callable[[Head], Together | None] | None = getattr(app, "together", None)
+    return find(head) if find else None

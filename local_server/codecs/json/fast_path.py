@@ -51,6 +51,11 @@ def cast_doubles(doubles: Tensor, dtype: str) -> Tensor:
         return doubles.astype(kind.dtype)
 
 
+def kind_of(dtype: str) -> Kind | None:
+    """Return how to read lists of a dtype; None if it is not one of numbers."""
+    return _KIND_OF.get(dtype)
+
+
 def is_numeric(dtype: str) -> bool:
     """Return whether lists of a dtype can be read without intermediate Python objects."""
     return dtype in _KIND_OF
@@ -84,9 +89,9 @@ def read_numbers(
         return _read_one(values, dtypes, body)
     if openings > _MOST_LISTS:
         raise ValueError("too many lists")
-    shapes = {name: _shape_of(value) for name, value in values.items()}
+    shapes = {name: shape_of(value) for name, value in values.items()}
     # A list among the numbers adds an opening bracket, whatever the number of leaves.
-    if openings != sum(map(_count_lists, shapes.values())):
+    if openings != sum(map(count_lists, shapes.values())):
         raise ValueError("a list where others have numbers")
     return {
         name: _read(value, shapes[name], _KIND_OF.get(dtypes[name]))
@@ -161,7 +166,7 @@ def read_objects(rows: simdjson.Array, dtypes: Mapping[str, str], body: bytes) -
         for name, column in columns.items():
             column.append(_list(row[name]))
     shapes = {name: _one_shape(column) for name, column in columns.items()}
-    lists = len(rows) * sum(map(_count_lists, shapes.values()))
+    lists = len(rows) * sum(map(count_lists, shapes.values()))
     if body.count(b"[") != 1 + lists:
         raise ValueError("a list where others have numbers")
     return {
@@ -177,12 +182,15 @@ def _list(value: Any) -> simdjson.Array:
 
 
 def _one_shape(values: Sequence[simdjson.Array]) -> tuple[int, ...]:
-    (shape,) = {*map(_shape_of, values)}
+    (shape,) = {*map(shape_of, values)}
     return shape
 
 
-def _shape_of(value: Any) -> tuple[int, ...]:
-    """Return an array's shape, after comparing the lengths of its lists."""
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return an array's shape, after comparing the lengths of its lists.
+
+    Raises ValueError if they differ.
+    """
     shape: list[int] = []
     level, first = [value], value
     while isinstance(first, simdjson.Array):
@@ -199,7 +207,8 @@ def _shape_of(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _count_lists(shape: tuple[int, ...]) -> int:
+def count_lists(shape: tuple[int, ...]) -> int:
+    """Return how many lists a regular array of this shape has, itself included."""
     lists, wide = 0, 1
     for size in shape:
         lists += wide
@@ -207,14 +216,14 @@ def _count_lists(shape: tuple[int, ...]) -> int:
     return lists
 
 
-def _read(value: simdjson.Array, shape: tuple[int, ...], kind: _Kind | None) -> Tensor:
+def _read(value: simdjson.Array, shape: tuple[int, ...], kind: Kind | None) -> Tensor:
     if kind is None or not shape:
         raise TypeError("not a list, or not of numbers")
     return kind.read([value]).reshape(shape)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
     """The buffer type in which simdjson returns the elements of a dtype, and their conversion.
 
     Of the buffers doubles take integers; those refuse doubles, and each other's range. A dtype
@@ -228,8 +237,11 @@ class _Kind:
     def read(self, values: Iterable[simdjson.Array]) -> Tensor:
         """Return the numbers of arrays, concatenated."""
         buffers = [value.as_buffer(of_type=self.buffer) for value in values]
-        whole = buffers[0] if len(buffers) == 1 else b"".join(buffers)
-        elements: Tensor = np.frombuffer(whole, _WIDE[self.buffer])
+        return self.convert(buffers[0] if len(buffers) == 1 else b"".join(buffers))
+
+    def convert(self, buffers: bytes | memoryview) -> Tensor:
+        """Return the numbers of buffers. Raises ValueError for one out of the dtype's range."""
+        elements: Tensor = np.frombuffer(buffers, _WIDE[self.buffer])
         if self.limits and elements.size:
             least, most = self.limits
             if elements.min() < least or elements.max() > most:
@@ -241,15 +253,15 @@ class _Kind:
 _WIDE = {"d": np.float64, "i": np.int64, "u": np.uint64}
 _INT32 = (-(2**31), 2**31 - 1)
 _KIND_OF = {
-    "float16": _Kind("d", np.float16),
-    "bfloat16": _Kind("d", ml_dtypes.bfloat16),
-    "float32": _Kind("d", np.float32),
-    "float64": _Kind("d", np.float64),
-    "int8": _Kind("i", np.int8, _INT32),
-    "int16": _Kind("i", np.int16, _INT32),
-    "int32": _Kind("i", np.int32, _INT32),
-    "int64": _Kind("i", np.int64),
-    "uint8": _Kind("i", np.uint8, _INT32),
-    "uint32": _Kind("u", np.uint32, (0, 2**32 - 1)),
-    "uint64": _Kind("u", np.uint64),
+    "float16": Kind("d", np.float16),
+    "bfloat16": Kind("d", ml_dtypes.bfloat16),
+    "float32": Kind("d", np.float32),
+    "float64": Kind("d", np.float64),
+    "int8": Kind("i", np.int8, _INT32),
+    "int16": Kind("i", np.int16, _INT32),
+    "int32": Kind("i", np.int32, _INT32),
+    "int64": Kind("i", np.int64),
+    "uint8": Kind("i", np.uint8, _INT32),
+    "uint32": Kind("u", np.uint32, (0, 2**32 - 1)),
+    "uint64": Kind("u", np.uint64),
 }

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ...status import Code, StatusError
 from ...transport.grpc_types import Call, GrpcApplication, Method, Service
-from ...transport.types import Application, Head, Request, Response
+from ...transport.types import Application, Head, Request, Response, Together, together_of
 from ..errors import error_body, http_status
 from .tokens import Tokens
 
@@ -39,6 +40,7 @@ class AuthorizedHttp:
     def __init__(self, tokens: Tokens, app: Application, *, cors: bool = False) -> None:
         self._tokens = tokens
         self._app = app
+        self._guarded = lru_cache(256)(self._guard)
         self._refusal_headers = _CORS if cors else {}
         self._preflight_headers = _CORS_WITH_TOKEN if cors else {}
 
@@ -58,6 +60,21 @@ class AuthorizedHttp:
         answer = self._app.handle(request)
         if head.method == _PREFLIGHT and isinstance(answer, Response):
             return replace(answer, headers={**answer.headers, **self._preflight_headers})
+        return answer
+
+    def together(self, head: Head) -> Together | None:
+        """Return the application's function, if a token is asked for at each call."""
+        together = together_of(self._app, head)
+        if together is None or head.method == _PREFLIGHT:
+            return None
+        return self._guarded(together, head.headers.get(_AUTHORIZATION))
+
+    def _guard(self, together: Together, shown: str | None) -> Together:
+        def answer(requests: Sequence[Request]) -> Sequence[Response | None]:
+            if self._tokens.allow(shown):
+                return together(requests)
+            return [self._refuse(request.head) for request in requests]
+
         return answer
 
     def _is_allowed(self, head: Head) -> bool:

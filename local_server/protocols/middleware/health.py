@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ...models import VersionState
-from ...transport.types import Application, Head, Request, Response
+from ...transport.types import Application, Head, Request, Response, Together, together_of
 from ..version_json import print_json, version_json
 
 _JSON = "application/json"
@@ -53,6 +53,10 @@ class Health:
     def body_limit(self, head: Head) -> int | None:
         """Return 0 for questions about the server, else the application's limit."""
         return _NO_BODY if self._is_own(head) else self._app.body_limit(head)
+
+    def together(self, head: Head) -> Together | None:
+        """Return the application's function; None for questions about the server."""
+        return None if self._is_own(head) else together_of(self._app, head)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a question about the server, or pass the request on."""

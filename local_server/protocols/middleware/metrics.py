@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -21,7 +22,7 @@ from ...monitoring.monitoring_config import DEFAULT_PATH
 from ...monitoring.serving_metrics import ServingMetrics
 from ...status import Code, StatusError
 from ...transport.grpc_types import Call, GrpcApplication, Handler, Message, Method, Service
-from ...transport.types import Application, Head, Request, Response
+from ...transport.types import Application, Head, Request, Response, Together, together_of
 from ..errors import ErrorResponse
 
 _NO_BODY = 0
@@ -44,10 +45,28 @@ class MetricsApp:
         self._metrics = metrics
         self._app = app
         self._path = path
+        self._counted = lru_cache(256)(self._count_all)
 
     def body_limit(self, head: Head) -> int | None:
         """Return 0 for the metrics page, else the application's limit."""
         return _NO_BODY if head.path == self._path else self._app.body_limit(head)
+
+    def together(self, head: Head) -> Together | None:
+        """Return the application's function, whose responses are counted together."""
+        together = None if head.path == self._path else together_of(self._app, head)
+        named = _named(head.target)
+        return self._counted(together, named) if together and named else together
+
+    def _count_all(self, together: Together, named: tuple[str, str]) -> Together:
+        def answer(requests: Sequence[Request]) -> Sequence[Response | None]:
+            began = perf_counter()
+            answers = together(requests)
+            codes = Counter([_code(answer) for answer in answers if answer is not None])
+            for code, count in codes.items():
+                self._count(named, code, began, count)
+            return answers
+
+        return answer
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answer with the metrics, whatever the method; or pass the request on."""
@@ -81,8 +100,8 @@ class MetricsApp:
             self._count(named, code, began)
         return response
 
-    def _count(self, named: tuple[str, str], code: Code, began: float) -> None:
-        self._metrics.answered(*named, "REST", code, perf_counter() - began)
+    def _count(self, named: tuple[str, str], code: Code, began: float, count: int = 1) -> None:
+        self._metrics.answered(*named, "REST", code, perf_counter() - began, count)
 
     def _page(self, head: Head) -> Response:
         if head.query:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ...codecs.json.layout import COMPACT, Layout
 from ...codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ...codecs.request import PredictRequest, parse_request, scan_request
+from ...codecs.together import SmallRequests
 from ...inference import Inference
 from ...inference.requests import Job, Parsed, predict
 from ...inference.types import ModelSpec
@@ -39,6 +40,13 @@ def predict_job(
         small_bytes=_SMALL,
         encoding=_ENCODING,
     )
+
+
+def small_predictions(
+    layout: Layout = COMPACT, limits: JsonLimits = DEFAULT_LIMITS
+) -> SmallRequests:
+    """Return the format of those predict requests that the event loop may process together."""
+    return SmallRequests(_SMALL, layout, limits)
 
 
 def _parsed(spec: ModelSpec, request: PredictRequest, layout: Layout) -> Parsed[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -19,11 +19,11 @@ from ...inference import Inference
 from ...inference.requests import Job
 from ...inference.types import ModelSpec
 from ...status import Code, StatusError
-from ...transport.types import Head, Request, Response
+from ...transport.types import Head, Request, Response, Together
 from ..errors import ErrorResponse, error_body, http_status
 from .example_json import classify_job, regress_job
 from .model_json import metadata_json, status_json
-from .predict_json import predict_job
+from .predict_json import predict_job, small_predictions
 
 _JSON = "application/json"
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.ASCII)
@@ -83,10 +83,34 @@ class TfServingRest:
         self._headers = _CORS if cors else {}
         self._timeout_seconds = timeout_seconds
         self._layout = PRETTY if pretty else COMPACT
+        self._together = lru_cache(256)(self._find_together)
 
     def body_limit(self, head: Head) -> int | None:  # noqa: ARG002  the same for every request
         """Collect every body."""
         return _MOST_BODY
+
+    def together(self, head: Head) -> Together | None:
+        """Return the function for predictions of one model; None for other requests."""
+        if head.method != "POST" or "content-encoding" in head.headers:
+            return None
+        return self._together(head.target)
+
+    def _find_together(self, target: str) -> Together | None:
+        try:
+            parsed = _read_target("POST", target)
+        except StatusError:
+            return None
+        if parsed is None or parsed[1] != "predict":
+            return None
+        spec, inference = parsed[0], self._inference
+        form = small_predictions(self._layout, inference.json_limits)
+
+        def answer(requests: Sequence[Request]) -> list[Response | None]:
+            bodies = [request.content for request in requests]
+            answers = inference.serve_together(spec, bodies, form)
+            return [None if body is None else self._reply(body) for body in answers]
+
+        return answer
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a request; only inference takes long enough to be awaited."""

@@ -15,13 +15,15 @@ import asyncio
 from typing import cast
 
 from ...deferred import Deferred, outcome_of
-from ..types import BodyTooLargeError, ClientGoneError, Head, Request, Response
+from ..types import BodyTooLargeError, ClientGoneError, Head, Request, Response, Together
 from .body import BodyStream, Gathered
 from .connection_state import ConnectionState, idle_timeout
 from .flow_control import IdleTimer, OpenSlice, ReadFlow, WriteFlow
 from .framing import Chunked, Counted, Framing
 from .http_errors import HttpError, body_too_large, error_response, internal_error, log_failure
-from .request_parser import ParsedHead, RequestParser
+from .known_heads import ParsedHead
+from .request_parser import RequestParser
+from .responses import connection_line
 from .server_state import Answer, ServerState
 
 _NO_HEAD = Head("", "")
@@ -47,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._stream: BodyStream | None = None
         self._to_drain = 0
         self._request: Request | None = None
+        self._together: Together | None = None
         self._sending = False
         self._idle = IdleTimer()
 
@@ -60,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._in = ReadFlow(transport, self._idle)
         self._out = WriteFlow(transport, self._server.date)
-        self._reader = RequestParser(self._server.limits, self._in.peer)
+        self._reader = RequestParser(self._server.limits, self._server.heads)
         self._server.join(self)
 
     def data_received(self, data: bytes) -> None:
@@ -111,13 +114,9 @@ class Connection(asyncio.Protocol):
     def _take_head(self, data: bytes) -> bytes:
         if self._out.paused:
             return self._keep_bytes(data)
-        was_started = self._reader.started
+        self._idle.moved |= not self._reader.started
         message, rest = self._reader.feed(data)
-        if message is not None:
-            self._begin(message)
-        elif not was_started:
-            self._idle.moved = True
-        return rest
+        return rest if message is None else self._begin(message, rest)
 
     def _take_gathered(self, data: bytes) -> bytes:
         assert self._gathered is not None
@@ -161,11 +160,19 @@ class Connection(asyncio.Protocol):
 
     # Requests.
 
-    def _begin(self, message: ParsedHead) -> None:
-        head, length, keep_alive, self._http10, self._in.invited = message
+    def _begin(self, message: ParsedHead, data: bytes) -> bytes:
+        """Begin a request, and return the bytes that are left of those after its head."""
+        head, length, keep_alive, self._http10, self._in.invited, self._together = message
         self._head = head
         self._keep = keep_alive and not self._stopping
         self._state = ConnectionState.ANSWER
+        if self._together is None or length is None or len(data) < length:
+            self._begin_body(head, length)
+            return data
+        self._ask(Request(head, data[:length]))
+        return data[length:]
+
+    def _begin_body(self, head: Head, length: int | None) -> None:
         try:
             limit = self._app.body_limit(head)
         except Exception as error:  # noqa: BLE001 - whatever the application raises is a 500
@@ -201,11 +208,11 @@ class Connection(asyncio.Protocol):
 
     def _ask(self, request: Request) -> None:
         self._request = request
-        self._server.ask(self, request)
+        self._server.ask(self, request, self._together)
 
     def take(self, request: Request, answer: Answer) -> None:
         """Take the application's response, its exception, or an awaitable of one."""
-        if isinstance(answer, Response | Exception):
+        if isinstance(answer, (Response, Exception)):
             self._settle(request, answer)
             return
         if isinstance(answer, Deferred):
@@ -256,17 +263,13 @@ class Connection(asyncio.Protocol):
     def _respond(self, response: Response) -> None:
         if self._state is ConnectionState.STREAM:
             self._leave_body()
-        file = self._out.answer(self._head, response, self._connection_line())
+        line = connection_line(keep=self._keep, http10=self._http10)
+        file = self._out.answer(self._head, response, line)
         if file is None:
             self._finish()
         else:
             self._sending = True
             self._server.run(self._server.loop.create_task(self._send(file)))
-
-    def _connection_line(self) -> str:
-        if not self._keep:
-            return "Connection: close\r\n"
-        return "Connection: keep-alive\r\n" if self._http10 else ""
 
     def _leave_body(self) -> None:
         """Decide about a body that the application did not read: drain a little, or close."""

@@ -66,12 +66,6 @@ class ReadFlow:
             self._transport.resume_reading()
 
     @property
-    def peer(self) -> str:
-        """Return the client's "host:port"."""
-        name = self._transport.get_extra_info("peername")
-        return f"{name[0]}:{name[1]}" if name else ""
-
-    @property
     def waiting(self) -> bool:
         """Return whether bytes wait for their turn."""
         return bool(self._backlog)
@@ -133,7 +127,7 @@ class WriteFlow:
         self._last_size = 0
         self.paused = False
 
-    def answer(self, head: Head, response: Response, connection: str) -> OpenSlice | None:
+    def answer(self, head: Head, response: Response, connection: bytes) -> OpenSlice | None:
         """Write a response, or return the file that is left to be sent.
 
         A response that cannot be sent becomes a logged 500.
@@ -145,7 +139,7 @@ class WriteFlow:
             log_failure(head, error)
             return self._write(internal_error(), connection, head_only=head_only)
 
-    def _write(self, response: Response, connection: str, *, head_only: bool) -> OpenSlice | None:
+    def _write(self, response: Response, connection: bytes, *, head_only: bool) -> OpenSlice | None:
         body = response.body
         head = encode_head(response, self._date(), connection, head_only=head_only)
         if head_only:

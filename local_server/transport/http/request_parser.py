@@ -6,30 +6,16 @@ framing or to the next request.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import httptools
 
 from ..limits import Limits
 from ..types import Head
 from .framing import body_length
 from .http_errors import HttpError
+from .known_heads import KnownHeads, ParsedHead
 
 _END = b"\r\n\r\n"
 _NO_BODY = 0
-
-
-class ParsedHead(NamedTuple):
-    """A request's head and its connection options.
-
-    `length` is None for a chunked body; `invited` is False when the client awaits 100 Continue.
-    """
-
-    head: Head
-    length: int | None
-    keep_alive: bool
-    http10: bool
-    invited: bool
 
 
 class RequestParser:
@@ -38,19 +24,19 @@ class RequestParser:
     __slots__ = (
         "_complete",
         "_headers",
+        "_heads",
         "_keep_alive",
         "_limits",
         "_parser",
-        "_peer",
         "_repeats",
         "_size",
         "_tail",
         "_target",
     )
 
-    def __init__(self, limits: Limits, peer: str) -> None:
+    def __init__(self, limits: Limits, heads: KnownHeads) -> None:
         self._limits = limits
-        self._peer = peer
+        self._heads = heads
         self._parser: httptools.HttpRequestParser | None = None
         self._reset()
 
@@ -74,6 +60,17 @@ class RequestParser:
 
     def feed(self, data: bytes) -> tuple[ParsedHead | None, bytes]:
         """Return the head, once complete, and the bytes after it; raises HttpError."""
+        if self._size:
+            return self._parse_on(data)
+        known = self._heads.find(data)
+        if known is not None:
+            return known[0], data[known[1] :]
+        message, rest = self._parse_on(data)
+        if message is not None:
+            message = self._heads.keep(data[: len(data) - len(rest)], message)
+        return message, rest
+
+    def _parse_on(self, data: bytes) -> tuple[ParsedHead | None, bytes]:
         if not self._size and data[0] in b"\r\n":
             # Empty lines before a request are ignored (RFC 9112 2.2).
             data = data.lstrip(b"\r\n")
@@ -177,7 +174,7 @@ class RequestParser:
         if not target.startswith("/") and target != "*":
             target = self._origin_form(target)
         path, _, query = target.partition("?")
-        return Head(method, path, query, self._headers, self._peer)
+        return Head(method, path, query, self._headers)
 
     def _origin_form(self, target: str) -> str:
         """Turn an absolute target into path and query; its host wins (RFC 9112 3.2.2)."""

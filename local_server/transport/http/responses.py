@@ -33,27 +33,33 @@ class DateLine:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._second = -1
-        self._line = ""
+        self._line = b""
 
-    def __call__(self) -> str:
+    def __call__(self) -> bytes:
         """Return the line for this second."""
         second = int(self._now())
         if second != self._second:
             self._second = second
-            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n"
+            self._line = f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii")
         return self._line
 
 
-def encode_head(response: Response, date: str, connection: str, *, head_only: bool) -> bytes:
+def encode_head(response: Response, date: bytes, connection: bytes, *, head_only: bool) -> bytes:
     """Return status line and headers; `date` and `connection` are whole lines or empty.
 
     Raises ValueError for a response that cannot be sent: a bug of the application.
     """
-    status = _STATUS_LINES.get(response.status) or _unnamed(response.status)
-    kind = _type_line(response.content_type)
-    extra = "".join([_line(*_allowed(item)) for item in response.headers.items()])
+    headers = tuple(response.headers.items()) if response.headers else ()
+    begin = _begin(response.status, response.content_type, headers)
     length = _length_line(response, head_only=head_only)
-    return f"{status}{kind}{extra}{length}{date}{connection}\r\n".encode("latin-1")
+    return b"%b%b%b%b\r\n" % (begin, length, date, connection)
+
+
+def connection_line(*, keep: bool, http10: bool) -> bytes:
+    """Return the Connection header's line; HTTP/1.1 needs none for a kept connection."""
+    if not keep:
+        return b"Connection: close\r\n"
+    return b"Connection: keep-alive\r\n" if http10 else b""
 
 
 def body_size(body: bytes | FileSlice) -> int:
@@ -61,18 +67,18 @@ def body_size(body: bytes | FileSlice) -> int:
     return body.length if isinstance(body, FileSlice) else len(body)
 
 
-def _length_line(response: Response, *, head_only: bool) -> str:
+def _length_line(response: Response, *, head_only: bool) -> bytes:
     size = body_size(response.body)
     if response.status in _BODILESS:
         # RFC 9110 8.6: 204 has no Content-Length; 304 may send that of the corresponding 200.
         if size:
             raise ValueError(f"a response with status {response.status} has no body")
         if response.status == HTTPStatus.NO_CONTENT or response.length is None:
-            return ""
-        return f"Content-Length: {response.length}\r\n"
+            return b""
+        return b"Content-Length: %d\r\n" % response.length
     if head_only and response.length is not None:
         size = response.length
-    return f"Content-Length: {size}\r\n"
+    return b"Content-Length: %d\r\n" % size
 
 
 def _unnamed(status: int) -> str:
@@ -81,9 +87,13 @@ def _unnamed(status: int) -> str:
     return f"HTTP/1.1 {status} \r\n"
 
 
-@lru_cache(64)
-def _type_line(content_type: str | None) -> str:
-    return "" if content_type is None else _line("Content-Type", content_type)
+@lru_cache(64)  # most responses begin like others
+def _begin(status: int, content_type: str | None, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Return what responses of one kind have in common."""
+    line = _STATUS_LINES.get(status) or _unnamed(status)
+    kind = "" if content_type is None else _line("Content-Type", content_type)
+    extra = "".join([_line(*_allowed(item)) for item in headers])
+    return f"{line}{kind}{extra}".encode("latin-1")
 
 
 def _allowed(item: tuple[str, str]) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 Requests that arrive in one turn of the loop are all read, then all handled, then all answered.
 Interleaved with system calls, each phase would find a cold instruction cache, and a request to a
-small model would take twice the time.
+small model would take twice the time. Those that the application answers together are handled in
+one call.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from typing import Any, Protocol, TypeAlias
 
 from ...deferred import Deferred, Outcome
 from ..limits import Limits
-from ..types import Application, Request, Response
+from ..types import Application, Request, Response, Together
+from .known_heads import KnownHeads
 from .responses import DateLine
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT_SECONDS = 2e-3
 """How long responses may wait for others of the same turn."""
+_MOST_TOGETHER = 128
+"""How many requests are handled in one call, before their responses are written."""
 
 Answer: TypeAlias = Response | Awaitable[Response] | Exception
 """What an application returned or raised."""
+
+_Asked: TypeAlias = "tuple[RequestingConnection, Request]"
 
 
 class ServerConnection(Protocol):
@@ -61,6 +67,7 @@ class ServerState:
         "app",
         "connections",
         "date",
+        "heads",
         "limits",
         "loop",
         "running",
@@ -71,11 +78,12 @@ class ServerState:
         self.limits = limits
         self.loop = loop
         self.date = DateLine()
+        self.heads = KnownHeads(app)
         self.connections: set[ServerConnection] = set()
         # Handlers and file senders; a handler may outlive its connection.
         self.running: set[asyncio.Future[Any]] = set()
         self._expected = 0
-        self._pending: list[tuple[RequestingConnection, Request]] = []
+        self._pending: dict[Together | None, list[_Asked]] = {}
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -89,23 +97,53 @@ class ServerState:
         self.connections.discard(connection)
         self._check_quiet()
 
-    def ask(self, connection: RequestingConnection, request: Request) -> None:
-        """Pass a request to the application once the loop has read this turn's other sockets."""
-        self._pending.append((connection, request))
-        if len(self._pending) == 1:
+    def ask(
+        self,
+        connection: RequestingConnection,
+        request: Request,
+        together: Together | None = None,
+    ) -> None:
+        """Pass a request to the application once the loop has read this turn's other sockets.
+
+        With `together`, it is answered with the other requests of the same function.
+        """
+        if not self._pending:
             self.loop.call_soon(self._handle)
+        self._pending.setdefault(together, []).append((connection, request))
 
     def _handle(self) -> None:
-        pending, self._pending = self._pending, []
+        pending, self._pending = self._pending, {}
+        for together, asked in pending.items():
+            if together is None:
+                self._handle_each(asked)
+                continue
+            for start in range(0, len(asked), _MOST_TOGETHER):
+                self._handle_together(together, asked[start : start + _MOST_TOGETHER])
+        self._check_quiet()
+
+    def _handle_together(self, together: Together, asked: list[_Asked]) -> None:
+        try:
+            answers = together([request for _, request in asked])
+        except Exception:
+            logger.exception("%d requests could not be answered together", len(asked))
+            answers = [None] * len(asked)
+        left: list[_Asked] = []
+        for one, answer in zip(asked, answers, strict=True):
+            if answer is None:
+                left.append(one)
+            else:
+                _deliver(*one, answer)
+        self._handle_each(left)
+
+    def _handle_each(self, asked: list[_Asked]) -> None:
         answers: list[tuple[RequestingConnection, Request, Answer]] = []
         began = perf_counter()
-        for connection, request in pending:
+        for connection, request in asked:
             answers.append((connection, request, self.answer(request)))
             if perf_counter() - began > _LONGEST_WAIT_SECONDS:
-                _deliver(answers)
+                _deliver_all(answers)
                 answers, began = [], perf_counter()
-        _deliver(answers)
-        self._check_quiet()
+        _deliver_all(answers)
 
     def answer(self, request: Request) -> Answer:
         """Call the application immediately: a body that streams in depends on its answer."""
@@ -141,10 +179,14 @@ class ServerState:
             self._quiet.set()
 
 
-def _deliver(answers: list[tuple[RequestingConnection, Request, Answer]]) -> None:
-    for connection, request, answer in answers:
-        try:
-            connection.take(request, answer)
-        except Exception:
-            logger.exception("%s %s could not be answered", request.head.method, request.head.path)
-            connection.abort()
+def _deliver_all(answers: list[tuple[RequestingConnection, Request, Answer]]) -> None:
+    for one in answers:
+        _deliver(*one)
+
+
+def _deliver(connection: RequestingConnection, request: Request, answer: Answer) -> None:
+    try:
+        connection.take(request, answer)
+    except Exception:
+        logger.exception("%s %s could not be answered", request.head.method, request.head.path)
+        connection.abort()

@@ -38,6 +38,17 @@ class StubApp:
         return self.answer
 
 
+class TurnApp(StubApp):
+    """The same, which answers requests together: one of them fails, and one is left out."""
+
+    def together(self, head):
+        return self._answer
+
+    def _answer(self, requests):
+        failed = ErrorResponse(404, code=Code.NOT_FOUND)
+        return [Response(200), None, failed, Response(200)]
+
+
 def lines(metrics, start=""):
     return [
         line
@@ -61,6 +72,21 @@ def ask(app, target, method="POST"):
 @pytest.fixture
 def metrics():
     return ServingMetrics()
+
+
+def test_requests_answered_together_are_counted_one_by_one(metrics):
+    app = MetricsApp(metrics, TurnApp(None))
+    head = Head("POST", "/v1/models/m:predict")
+    together = app.together(head)
+    assert app.together(Head("POST", "/v1/models/m:predict", headers={"a": "b"})) is together
+    assert [one and one.status for one in together([Request(head)] * 4)] == [200, None, 404, 200]
+    assert sorted(lines(metrics, ":tensorflow:serving:request_count")) == [
+        ':tensorflow:serving:request_count{model_name="m",status="NOT_FOUND"} 1',
+        ':tensorflow:serving:request_count{model_name="m",status="OK"} 2',
+    ]
+    (count,) = lines(metrics, ":tensorflow:serving:request_latency_count")
+    assert count.endswith(" 2")
+    assert app.together(Head("POST", PATH)) is None
 
 
 def test_an_unused_server_reports_every_metric_of_tensorflow_serving_by_its_type(metrics):
@@ -107,7 +133,7 @@ def test_every_other_path_goes_behind(metrics, target):
     app = MetricsApp(metrics, StubApp(Response(404, b"no")))
     assert ask(app, target).body == b"no"
     assert app.body_limit(Head("GET", target)) == 7
-    assert lines(metrics, ":tensorflow:serving:request_count") == []
+    assert sorted(lines(metrics, ":tensorflow:serving:request_count")) == []
 
 
 @pytest.mark.parametrize(
@@ -244,7 +270,7 @@ def test_grpc_requests_count_by_their_method(metrics, api, kind):
 @pytest.mark.parametrize("name", ["MultiInference", "GetModelMetadata"])
 def test_what_tensorflow_serving_does_not_count_over_grpc_is_not_counted(metrics, name):
     call(metrics, name, succeed)
-    assert lines(metrics, ":tensorflow:serving:request_count") == []
+    assert sorted(lines(metrics, ":tensorflow:serving:request_count")) == []
 
 
 def test_a_call_whose_deadline_passes_counts_as_such(metrics, kind):

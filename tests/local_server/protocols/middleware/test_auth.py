@@ -45,10 +45,17 @@ class App:
 
     def __init__(self, limit=1000):
         self.limit = limit
-        self.calls = 0
+        self.calls = self.turns = 0
 
     def body_limit(self, head):
         return self.limit
+
+    def together(self, head):
+        return self._answer_all if head.path == "/together" else None
+
+    def _answer_all(self, requests):
+        self.turns += 1
+        return [self.handle(request) for request in requests]
 
     def handle(self, request):
         self.calls += 1
@@ -115,6 +122,18 @@ def test_without_a_right_one_it_is_refused_with_a_challenge_in_tensorflow_servin
     assert answered["Content-Type"] == "application/json"
     assert json.loads(body) == {"error": message}
     assert app.calls == 0
+
+
+def test_requests_of_a_turn_need_a_token_that_is_valid_then(connection, tokens, app, monkeypatch):
+    expected = 200, b"/together body"
+    for headers in (SHOWN, SHOWN, {}, {"Authorization": "Bearer wrong"}):
+        status, _, body = ask(connection, "POST", "/together", b"body", headers)
+        assert (status, body) == expected if headers is SHOWN else status == 401
+    assert (app.calls, app.turns) == (2, 2)
+    monkeypatch.setattr(tokens, "allow", lambda _shown: False)
+    status, _, body = ask(connection, "POST", "/together", b"body", SHOWN)
+    assert (status, json.loads(body)) == (401, {"error": WRONG})
+    assert app.calls == 2
 
 
 def test_a_token_in_the_query_does_not_count(connection):

@@ -35,6 +35,9 @@ class StubApp:
     def body_limit(self, head):
         return 7
 
+    def together(self, head):
+        return list
+
     def handle(self, request):
         return Response(418)
 
@@ -60,6 +63,12 @@ def test_a_server_that_answers_is_alive(ask, served):
     served.missing = ("bad",)
     served.is_stopping = True
     assert ask("/healthz") == (200, {"status": "alive"})
+
+
+def test_only_requests_of_the_application_are_answered_together(served):
+    app = Health(served, StubApp())
+    assert app.together(Head("POST", "/v1/models/m:predict")) is list
+    assert app.together(Head("GET", "/healthz")) is None
 
 
 def test_a_server_is_ready_when_every_model_has_an_available_version(ask, served):

@@ -262,7 +262,7 @@ def test_the_date_is_formatted_once_a_second():
     times = [784111777.0, 784111777.9, 784111778.0]
     date = DateLine(lambda: times.pop(0))
     first, same, later = date(), date(), date()
-    assert first == "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    assert first == b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
     assert same is first
-    assert later == "Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"
-    assert undated(first.encode()) == b"Date: -\r\n"
+    assert later == b"Date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"
+    assert undated(first) == b"Date: -\r\n"
