@@ -42,14 +42,15 @@ class GateFlags:
         try:
             yield
         except GateRefusedError as error:
-            self._write(error.plan, error.verdicts)
+            self.write(error.plan, error.verdicts)
             raise
 
     def report_on(self, outcome: Outcome) -> None:
         """Write the report of a release that was carried out."""
-        self._write(outcome.plan, outcome.verdicts)
+        self.write(outcome.plan, outcome.verdicts)
 
-    def _write(self, plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
+    def write(self, plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
+        """Write a report of verdicts on a plan, if one was asked for."""
         from cloudserve.release.gates.report import report_now
         from cloudserve.release.state.ledger import actor
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
+from cloudserve.release.arguments import check_percent, version_number
+from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import Parts, execute
 from cloudserve.release.gates.contract import CONTRACT
@@ -79,6 +81,14 @@ def agree(plan: Plan) -> None:
     """Accept a plan: the default for programs."""
 
 
+Guard = Callable[[], None]
+"""Called before each planning, also under the lock; raises to stop the release."""
+
+
+def nothing() -> None:
+    """Guard nothing: the default."""
+
+
 class Releases:
     """The verbs for one model on one target.
 
@@ -138,6 +148,16 @@ class Releases:
         """Return the platform's provider."""
         return self._provider
 
+    @property
+    def ledger(self) -> Ledger:
+        """Return the model's ledger on the target."""
+        return Ledger(self._provider.blobs, self._layout)
+
+    @property
+    def who(self) -> str:
+        """Return who is acting, as the ledger records it."""
+        return actor(self._environ)
+
     @cached_property
     def destination(self) -> Destination:
         """The offline clouds, or the account of a cloud, that the calls reach; read once.
@@ -154,7 +174,7 @@ class Releases:
 
     def history(self, limit: int | None = None) -> tuple[Release, ...]:
         """Read the releases, or the last of them, from the ledger; oldest first."""
-        return self._ledger().releases(limit)
+        return self.ledger.releases(limit)
 
     def pull(self, into: Path, wanted: str | None = None) -> Pulled:
         """Make a local directory of a revision: the live one, or the newest where none is.
@@ -183,7 +203,7 @@ class Releases:
             raise UserError(f"`{operation}` cannot be planned", hint=f"plan {', '.join(Operation)}")
         match Operation(operation):
             case Operation.DEPLOY:
-                return self.plan_deploy(None if version is None else _number(version))
+                return self.plan_deploy(None if version is None else version_number(version))
             case Operation.PROMOTE:
                 return self.plan_promote(version, percent=percent)
             case Operation.ROLLBACK:
@@ -206,7 +226,7 @@ class Releases:
 
     def plan_promote(self, version: str | None = None, *, percent: int = ALL) -> Plan:
         """Plan what `promote` would do; changes nothing."""
-        _check_percent(percent)
+        check_percent(percent)
         return self._planner.promote(self._read(), version, percent)
 
     def plan_rollback(self, to: str | None = None) -> Plan:
@@ -228,16 +248,29 @@ class Releases:
         revision, source, _ = self._local.read(number)
         return self._carry_out(lambda reading: self._planner.deploy(reading, revision, source))
 
-    def promote(self, version: str | None = None, *, percent: int = ALL) -> Outcome:
+    def promote(
+        self,
+        version: str | None = None,
+        *,
+        percent: int = ALL,
+        canary: CanaryRecord | None = None,
+        guard: Guard = nothing,
+    ) -> Outcome:
         """Give a deployed version, the newest by default, all traffic or a percentage of it.
 
-        Of what is left the others keep their shares in proportion. Raises UserError for a
-        percentage that is not 1 to 100, or where the platform cannot split traffic.
+        Of what is left the others keep their shares in proportion. A step of a canary is recorded
+        with `canary`, also if the version has its share already. Raises UserError for a percentage
+        that is not 1 to 100, or where the platform cannot split traffic.
         """
-        _check_percent(percent)
-        return self._carry_out(lambda reading: self._planner.promote(reading, version, percent))
+        check_percent(percent)
 
-    def rollback(self, to: str | None = None) -> Outcome:
+        def plan(reading: Reading) -> Plan:
+            guard()
+            return self._planner.promote(reading, version, percent)
+
+        return self._carry_out(plan, is_recorded=canary is not None, canary=canary)
+
+    def rollback(self, to: str | None = None, *, guard: Guard = nothing) -> Outcome:
         """Give all traffic back to the revision before the live one, or to the one named.
 
         A rollback that was cut off is continued, however far it came; a promotion that was cut off
@@ -246,6 +279,7 @@ class Releases:
         first, left = self._read(), self._unfinished.move()
 
         def plan(reading: Reading) -> Plan:
+            guard()
             if reading.deployment.live != first.deployment.live:
                 raise ConflictError(
                     "another release has moved the traffic",
@@ -280,7 +314,7 @@ class Releases:
 
         def plan(reading: Reading) -> Plan:
             present = self._planner.again(reading, approved)
-            with closing(self._ledger().newest()) as newest:
+            with closing(self.ledger.newest()) as newest:
                 check_approved(approved, present, newest)
             return replace(present, warnings=approved.warnings)
 
@@ -296,6 +330,7 @@ class Releases:
         reading: Reading | None = None,
         approved: str = "",
         is_recorded: bool = False,
+        canary: CanaryRecord | None = None,
     ) -> Outcome:
         """Plan from one reading, and again from another under the lock; carry the second plan out.
 
@@ -308,7 +343,7 @@ class Releases:
         verdicts: tuple[Verdict, ...] = ()
         judge = Judge(self._gates, self._overrides, {})
         buckets = self._begin(plan, judge) if plan.actions else ()
-        run, who, is_done = uuid.uuid4().hex, actor(self._environ), False
+        run, who, is_done = uuid.uuid4().hex, self.who, False
         try:
             with lock(self._provider.blobs, self._layout.lock, release=run, who=who) as held:
                 reading = self._read()
@@ -318,7 +353,8 @@ class Releases:
                 is_done = not plan.actions
                 supersedes = self._unfinished.end(run, who, reading)
                 if plan.actions or is_recorded:  # another release may have done it meanwhile
-                    recorder = Recorder(self._ledger(), plan, run, who, approved, supersedes)
+                    ledger = self.ledger
+                    recorder = Recorder(ledger, plan, run, who, approved, supersedes, canary)
                     parts = Parts(partial(judge.verdict, plan), partial(self._perform, plan, who))
                     verdicts = execute(plan, parts, recorder, self._reporter, held.check)
                 is_done = True
@@ -362,22 +398,3 @@ class Releases:
         return GoldenGate(
             settings, folder, self._model.name, target.fields, self._provider, self._layout
         )
-
-    def _ledger(self) -> Ledger:
-        return Ledger(self._provider.blobs, self._layout)
-
-
-def _check_percent(percent: int) -> None:
-    if not 1 <= percent <= ALL:
-        raise UserError(
-            f"{percent} is not a percentage of the traffic", hint="give one from 1 to 100"
-        )
-
-
-def _number(version: str) -> int:
-    digits = version.removeprefix("v")
-    if not digits.isdecimal():
-        raise UserError(
-            f"`{version}` is not a version to deploy", hint="give the number of a version directory"
-        )
-    return int(digits)

@@ -40,17 +40,6 @@ def shares(terminal):
     return {each["number"]: each["traffic"] for each in status["revisions"]}
 
 
-def test_a_good_version_is_promoted_with_its_evidence(canary):
-    canary.ok("deploy", canary.model, "-t", "aws", "--version", "2")
-    outcome = json.loads(canary.ok(*promote(canary, "-o", "json")))
-    (step,) = outcome["canary"]["steps"]
-    errors, _ = step["measures"]
-    assert step["percent"] == 50
-    assert errors["canary"] == errors["live"] == {"requests": step["requests"], "events": 0}
-    assert step["requests"] > 500
-    assert shares(canary) == {1: 0.0, 2: 1.0}
-
-
 def with_broken_version(terminal):
     """Make version 2 one whose code fails for a fifth of the requests, and deploy it."""
     source = os.path.realpath(terminal.folder / "model" / "1")
@@ -64,7 +53,7 @@ def with_broken_version(terminal):
 
 def test_a_version_with_errors_is_rolled_back(canary):
     with_broken_version(canary)
-    code, out, err = canary.run(*promote(canary))
+    code, out, err = canary.run(*promote(canary, "--report", "canary.md"))
     assert (code, out) == (6, "")
     assert re.search(r"is worse than v1-\w+ at 50 % of the traffic: errors 2\d\.\d%", err)
     assert re.search(r"Rolled back: v1-\w+ has all traffic\.", err)
@@ -72,6 +61,35 @@ def test_a_version_with_errors_is_rolled_back(canary):
     assert shares(canary) == {1: 1.0, 2: 0.0}
     history = json.loads(canary.ok("history", canary.model, "-t", "aws", "-o", "json"))
     assert [release["operation"] for release in history[2:]] == ["promote", "rollback"]
+    evidence = history[2]["canary"]
+    assert (evidence["decision"], history[2]["percent"]) == ("worse", 50)
+    assert evidence["reason"] in " ".join(err.split())
+    assert evidence["measures"][0]["e_worse"] >= 200
+    shown = " ".join(canary.ok("history", canary.model, "-t", "aws").split())
+    assert f"canary worse: {evidence['reason']}" in shown
+    report = (canary.folder / "canary.md").read_text()
+    assert "**the canary was ended; its traffic goes back to the live revision**" in report
+    assert "| canary | refused | at 50 % of the traffic worse: v2-" in report
+
+
+def test_a_killed_canary_of_a_good_version_is_shown_and_continued(canary):
+    canary.ok("deploy", canary.model, "-t", "aws", "--version", "2")
+    with canary.start(*promote(canary, "--hold", "600")) as process:
+        for line in process.stderr:
+            if line.startswith("50 %: "):
+                break
+        process.kill()
+    assert shares(canary) == {1: 0.5, 2: 0.5}
+    shown = " ".join(canary.ok("status", canary.model, "-t", "aws").split())
+    assert re.search(r"v2-\w+ is a canary of \S+ at 50 %: canary not decided since", shown)
+    code, out, err = canary.run(*promote(canary, "-o", "json"))
+    assert code == 0
+    assert "at 50 % with its recorded evidence" in err
+    (step,) = json.loads(out)["canary"]["steps"]
+    errors, _ = step["measures"]
+    assert errors["canary"] == errors["live"] == {"requests": step["requests"], "events": 0}
+    assert step["requests"] > 500
+    assert shares(canary) == {1: 0.0, 2: 1.0}
 
 
 def test_ctrl_c_gives_the_traffic_back(canary):

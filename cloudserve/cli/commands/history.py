@@ -75,7 +75,9 @@ def _done(release: Release) -> str:
 def _reason(release: Release) -> str:
     if release.outcome == "refused":
         return release.verdicts[-1].sentence
-    return release.error
+    if release.error or release.canary is None or release.percent == ALL:
+        return release.error
+    return release.canary.sentence
 
 
 def _outcome(release: Release) -> str:

@@ -84,11 +84,23 @@ def _by_canary(
     verbs: Releases, version: str | None, options: CanaryOptions, gates: GateFlags
 ) -> Report:
     from cloudserve.cli.render.canary import canary_report
-    from cloudserve.release.canary.run import promote_by_canary
+    from cloudserve.release.canary.run import Decided, promote_by_canary
 
-    with gates.reporting():
-        outcome = promote_by_canary(
-            verbs, options.requests, version, rules=options.rules, reporter=Reporter(print_progress)
-        )
-    gates.report_on(outcome.outcome)
+    decided: list[Decided] = []
+    try:
+        with gates.reporting():
+            outcome = promote_by_canary(
+                verbs,
+                options.requests,
+                version,
+                rules=options.rules,
+                reporter=Reporter(print_progress),
+                observe=decided.append,
+            )
+    finally:  # also after a rollback and Ctrl-C
+        verdicts = tuple(each.record.verdict(each.percent) for each in decided)
+        if decided:
+            gates.write(decided[-1].plan, verdicts)
+    result = outcome.outcome
+    gates.write(result.plan, (*result.verdicts, *verdicts))
     return canary_report(outcome)

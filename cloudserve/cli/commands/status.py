@@ -19,9 +19,11 @@ def command(*, subject: Subject, output: str) -> None:
     Exits with 4 if the endpoint has failed.
     """
     from cloudserve.cli.render.deployment import deployment_report
+    from cloudserve.release.canary.journal import open_canary
     from cloudserve.release.types import State
 
-    deployment = subject.releases().status()
-    print_report(deployment_report(deployment), output)
+    releases = subject.releases()
+    deployment = releases.status()
+    print_report(deployment_report(deployment, open_canary(releases.ledger, deployment)), output)
     if deployment.state is State.FAILED:
         click.get_current_context().exit(Exit.REMOTE)

@@ -6,7 +6,6 @@ from typing import Any
 
 from cloudserve.cli.render.deployment import outcome_report
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.release.canary.comparison import Measure
 from cloudserve.release.canary.run import CanaryOutcome, Step
 
 COLUMNS = ("STEP", "REQUESTS", "ERRORS", "LIVE", "SLOW", "LIVE")
@@ -39,14 +38,5 @@ def _document(step: Step) -> dict[str, Any]:
     return {
         "percent": step.percent,
         "requests": step.requests,
-        "measures": [_measure(measure) for measure in step.measures],
-    }
-
-
-def _measure(measure: Measure) -> dict[str, Any]:
-    return {
-        "name": measure.name,
-        "canary": {"requests": measure.canary.requests, "events": measure.canary.events},
-        "live": {"requests": measure.live.requests, "events": measure.live.events},
-        "margin": measure.margin,
+        "measures": [measure.recorded for measure in step.measures],
     }

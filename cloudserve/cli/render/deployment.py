@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.release.service import Outcome
+from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Deployed, Deployment, Operation, Plan
 
 COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED")
 
 
-def deployment_report(deployment: Deployment) -> Report:
-    """Render a deployment, one line per revision."""
-    return Report(_document(deployment), (_table(deployment, _headline(deployment)),))
+def deployment_report(deployment: Deployment, canary: Release | None = None) -> Report:
+    """Render a deployment, one line per revision, and the canary that shares its traffic."""
+    table, document = _table(deployment, _headline(deployment)), _document(deployment)
+    if canary is None or canary.canary is None:
+        return Report(document, (table,))
+    note = (
+        f"{canary.revision} is a canary of {canary.who} at {canary.percent} %: "
+        f"{canary.canary.sentence}; if its process has ended, run `cloudserve promote --canary` "
+        "again, or `cloudserve rollback`"
+    )
+    rows = {row[0]: number for number, row in enumerate(table.rows)}
+    notes = {**table.notes, rows.get(canary.revision, 0): note}
+    evidence = {"revision": canary.revision, "percent": canary.percent, "who": canary.who}
+    document["canary"] = {**evidence, "evidence": canary.canary}
+    return Report(document, (replace(table, notes=notes),))
 
 
 def outcome_report(outcome: Outcome) -> Report:

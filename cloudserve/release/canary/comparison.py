@@ -7,10 +7,16 @@ from math import exp
 from statistics import quantiles
 
 from cloudserve.release.canary.evidence import Counts, more_often, not_much_more_often
+from cloudserve.release.canary.record import CanaryRecord, Measured
 from cloudserve.release.canary.rules import CanaryRules
 
 CALIBRATION = 50
 """Requests to each revision before the threshold of slow ones is set."""
+
+PROBES = "probes"
+"""The requests that cloudserve sends."""
+_LARGEST = 700.0
+"""The log of the largest e-value that is written; a double ends at 709."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,10 @@ class Measure:
     canary: Counts
     margin: float
     """The greatest difference of shares that is accepted."""
+    source: str = PROBES
+    """Whose requests are counted."""
+    threshold: float = 0.0
+    """The seconds of a slow request, where that is the event."""
 
     @property
     def worse(self) -> float:
@@ -42,47 +52,37 @@ class Measure:
         """Return the log evidence that it is less probable than on the live one and the margin."""
         return not_much_more_often(self.live, self.canary, self.margin)
 
+    @property
+    def requests(self) -> str:
+        """Return the numbers of requests: `564 requests each`."""
+        live, canary = self.live.requests, self.canary.requests
+        return f"{canary} requests each" if live == canary else f"{canary} requests (live {live})"
+
+    @property
+    def recorded(self) -> Measured:
+        """Return the counts with their e-values, as the ledger keeps them."""
+        return Measured(
+            self.name,
+            self.source,
+            self.live,
+            self.canary,
+            self.margin,
+            e_worse=_e_value(self.worse),
+            e_passed=_e_value(self.passed),
+            threshold=self.threshold,
+        )
+
     def __str__(self) -> str:
-        """Return the shares: `errors 3.2 % (live 0.1 %)`."""
+        """Return the shares: `errors 3.2% (live 0.1%)`."""
         return f"{self.name} {self.canary.share:.1%} (live {self.live.share:.1%})"
 
 
-@dataclass(slots=True)
-class Comparison:
-    """The answers of both revisions to the same requests, at one step."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the measures of a step prove under the rules."""
 
+    measures: tuple[Measure, ...]
     rules: CanaryRules
-    threshold: float = 0.0
-    """The seconds of a slow request; 0 during the calibration."""
-    requests: int = 0
-    """The requests to each revision."""
-    last_error: str = ""
-    """The text of the canary's last failure."""
-    _errors: tuple[Counts, Counts] = (Counts(), Counts())
-    _slow: tuple[Counts, Counts] = (Counts(), Counts())
-    _live_seconds: list[float] = field(default_factory=list)
-
-    def add(self, live: Answer, canary: Answer) -> None:
-        """Count the answers of both revisions to one request."""
-        self.requests += 1
-        self.last_error = canary.error or self.last_error
-        self._errors = _add(self._errors, bool(live.error), bool(canary.error))
-        if self.threshold:
-            slow = (answer.seconds > self.threshold for answer in (live, canary))
-            self._slow = _add(self._slow, *slow)
-            return
-        # The threshold is fixed before the requests that are compared with it, as the test needs.
-        self._live_seconds.append(live.seconds)
-        if len(self._live_seconds) == CALIBRATION:
-            self.threshold = quantiles(self._live_seconds, n=20)[-1] * self.rules.slow_factor
-
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        """Return what was counted."""
-        return (
-            Measure("errors", *self._errors, self.rules.more_errors),
-            Measure("slow", *self._slow, self.rules.more_slow),
-        )
 
     @property
     def worse(self) -> Measure | None:
@@ -101,9 +101,78 @@ class Comparison:
         """Return the measure that proves least."""
         return min(self.measures, key=lambda measure: measure.passed)
 
+    def __str__(self) -> str:
+        """Return what was measured: `564 requests to each: errors 0.0% (live 0.0%), …`."""
+        found = ", ".join(map(str, self.measures))
+        return f"{self.measures[0].live.requests} requests to each: {found}"
+
+
+@dataclass(slots=True)
+class Comparison:
+    """The answers of both revisions to the same requests, at one step."""
+
+    rules: CanaryRules
+    threshold: float = 0.0
+    """The seconds of a slow request; 0 during the calibration."""
+    last_error: str = ""
+    """The text of the canary's last failure."""
+    _errors: tuple[Counts, Counts] = (Counts(), Counts())
+    _slow: tuple[Counts, Counts] = (Counts(), Counts())
+    _live_seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def continued(cls, rules: CanaryRules, record: CanaryRecord) -> Comparison:
+        """Return a comparison with the counts of an earlier run at the same step.
+
+        The answers after its last record are not counted. That leaves the test valid: what ended
+        that run did not know the evidence.
+        """
+        found = cls(rules)
+        if errors := record.find("errors", PROBES):
+            found._errors = errors.live, errors.canary
+        if slow := record.find("slow", PROBES):
+            found._slow, found.threshold = (slow.live, slow.canary), slow.threshold
+        return found
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests to each revision."""
+        return self._errors[0].requests
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Return what was counted."""
+        rules = self.rules
+        return (
+            Measure("errors", *self._errors, rules.more_errors),
+            Measure("slow", *self._slow, rules.more_slow, threshold=self.threshold),
+        )
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return what the counts prove."""
+        return Evidence(self.measures, self.rules)
+
+    def add(self, live: Answer, canary: Answer) -> None:
+        """Count the answers of both revisions to one request."""
+        self.last_error = canary.error or self.last_error
+        self._errors = _add(self._errors, bool(live.error), bool(canary.error))
+        if self.threshold:
+            slow = (answer.seconds > self.threshold for answer in (live, canary))
+            self._slow = _add(self._slow, *slow)
+            return
+        # The threshold is fixed before the requests that are compared with it, as the test needs.
+        self._live_seconds.append(live.seconds)
+        if len(self._live_seconds) == CALIBRATION:
+            self.threshold = quantiles(self._live_seconds, n=20)[-1] * self.rules.slow_factor
+
 
 def _add(counts: tuple[Counts, Counts], live: bool, canary: bool) -> tuple[Counts, Counts]:
     return counts[0].add(event=live), counts[1].add(event=canary)
+
+
+def _e_value(evidence: float) -> float:
+    return float(f"{exp(min(evidence, _LARGEST)):.4g}")
 
 
 def odds_of_chance(evidence: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from cloudserve.errors import RemoteError, UserError
-from cloudserve.release.canary.comparison import Answer
+from cloudserve.release.canary.comparison import Answer, Comparison, Measure
 
 TRIED = 20
 """Requests that are sent to both revisions before any traffic moves."""
@@ -63,6 +63,39 @@ class Prober:
         except RemoteError as failure:
             error = failure.message
         return Answer(self.clock() - begin, error)
+
+
+@dataclass(slots=True)
+class Probes:
+    """The source of evidence that cloudserve's own requests are, at most `rate` per second."""
+
+    prober: Prober
+    comparison: Comparison
+    rate: float
+    clock: Callable[[], float]
+    due: float = 0.0
+    """The time of the next request."""
+    _begin: float = field(init=False)
+    _sent: int = 0
+
+    def __post_init__(self) -> None:
+        self._begin = self.clock()
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Return what was counted."""
+        return self.comparison.measures
+
+    @property
+    def last_error(self) -> str:
+        """Return the text of the canary's last failure."""
+        return self.comparison.last_error
+
+    def look(self) -> None:
+        """Send one request to each revision."""
+        self.comparison.add(*self.prober.probe())
+        self._sent += 1
+        self.due = self._begin + self._sent / self.rate
 
 
 def read_requests(path: Path) -> tuple[bytes, ...]:

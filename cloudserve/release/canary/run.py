@@ -1,33 +1,33 @@
 """The promotion by canary: each step of the traffic is a promotion of its own.
 
-The steps are planned, locked and recorded as other promotions. A canary that is not promoted is
-rolled back, whatever ends it: its evidence, the deadline, an error or Ctrl-C. A run that was killed
-is run again: it continues at the share that the canary has.
+The steps are planned, locked and recorded as other promotions, and the ledger has the evidence of
+each. A canary that is not promoted is rolled back, whatever ends it: its evidence, the deadline, an
+error or Ctrl-C. If a run was killed, the next one continues from the recorded evidence, or rolls
+back if that had decided so. A release that moves the traffic in the meantime ends the canary.
 """
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from cloudserve.errors import CheckFailedError, CloudserveError, UserError
-from cloudserve.release.canary.comparison import (
-    Comparison,
-    Measure,
-    odds_of_chance,
-    requests_needed,
-)
-from cloudserve.release.canary.probe import Prober
+from cloudserve.errors import CloudserveError, UserError
+from cloudserve.release.canary.comparison import Comparison, Measure, requests_needed
+from cloudserve.release.canary.journal import Journal, TakenOverError, begin, left_by
+from cloudserve.release.canary.probe import Prober, Probes
+from cloudserve.release.canary.record import CanaryRecord, Decision
 from cloudserve.release.canary.rules import CanaryRules
+from cloudserve.release.canary.watch import CanaryEndedError, Clocks, Watch
 from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.service import Outcome, Releases
+from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Deployment
+from cloudserve.release.types import Deployment, Plan
 from cloudserve.storage.events import SILENT, Reporter
 
-REPORT_SECONDS = 5.0
-"""The time between two lines of progress."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,23 @@ class CanaryOutcome:
     steps: tuple[Step, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The end of a step, whichever it was."""
+
+    plan: Plan
+    """The promotion that gave the canary its share."""
+    percent: int
+    record: CanaryRecord
+
+
+Observe = Callable[[Decided], None]
+
+
+def unobserved(decided: Decided) -> None:
+    """Ignore a decision: the default."""
+
+
 @dataclass(slots=True)
 class Canary:
     """One promotion by canary. Blocks while requests are sent."""
@@ -58,63 +75,102 @@ class Canary:
     releases: Releases
     live: str
     revision: str
-    where: str
-    """The model and the target, for errors."""
     prober: Prober
     rules: CanaryRules
     reporter: Reporter
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    _deadline: float = field(init=False)
+    journal: Journal
+    observe: Observe = unobserved
+    clocks: Clocks = field(default_factory=Clocks)
+    _begun: datetime = field(init=False)
     _steps: list[Step] = field(init=False, default_factory=list)
+    _plan: Plan | None = field(init=False, default=None)
+    _watch: Watch | None = field(init=False, default=None)
 
-    def promote(self, share: float) -> CanaryOutcome:
+    def promote(self, share: float, left: Release | None = None) -> CanaryOutcome:
         """Promote the revision, which has this share of the traffic, step by step.
 
-        Raises CheckFailedError if it is worse than the live revision, or undecided at the deadline;
-        then, and after any other error, the live revision has all traffic again.
+        `left` is the step at which an earlier run was killed. Raises CheckFailedError if the
+        revision is worse than the live one, or undecided at the deadline; then, and after any other
+        error, the live one has all traffic again. Raises TakenOverError, and leaves the traffic as
+        it is, if another release has moved it.
         """
-        self._deadline = self.clock() + self.rules.deadline
-        needed = requests_needed(self.rules)
-        self.reporter.line(
-            f"each step needs about {needed} requests to each revision if none fails"
-        )
+        record = left.canary if left is not None else None
+        at = left.percent if left is not None else round(share * ALL)
+        self._begun = record.begun if record is not None else self.clocks.now()
         try:
-            for percent in self._left(share):
-                self.releases.promote(self.revision, percent=percent)
-                self._steps.append(self._watch(percent))
-            outcome = self.releases.promote(self.revision)
+            self._announce(at, record)
+            is_passed = record is not None and record.decision is Decision.PASSED
+            for percent in self.rules.steps:
+                if percent > at or (percent == at and not is_passed):
+                    self._pass(percent, record if percent == at else None)
+            outcome = self._move(ALL, self._record(Decision.PASSED))
         except BaseException as error:
             self._roll_back(error)
             raise
         return CanaryOutcome(outcome, self.live, tuple(self._steps))
 
-    def _left(self, share: float) -> list[int]:
-        """Return the steps that the share has not passed; the one that it is at is measured."""
-        return [step for step in self.rules.steps if step >= round(share * ALL)]
+    def _announce(self, at: int, left: CanaryRecord | None) -> None:
+        """Say what is to come; raise CheckFailedError if an earlier run decided to roll back."""
+        if left is None:
+            needed = requests_needed(self.rules)
+            self.reporter.line(
+                f"each step needs about {needed} requests to each revision if none fails"
+            )
+            return
+        begun = f"{left.begun:%Y-%m-%d %H:%M} UTC"
+        if left.is_rolled_back:
+            raise CanaryEndedError(
+                left.decision,
+                f"the canary of {begun} had ended at {at} % of the traffic, and its rollback was "
+                f"cut off: {left.reason}",
+                where=self.journal.where,
+            )
+        self.reporter.line(f"continues the canary of {begun} at {at} % with its recorded evidence")
 
-    def _watch(self, percent: int) -> Step:
-        comparison, begin = Comparison(self.rules), self.clock()
-        reported = begin
-        while True:
-            comparison.add(*self.prober.probe())
-            now = self.clock()
-            if worse := comparison.worse:
-                raise self._is_worse(worse, comparison, percent)
-            if comparison.is_passed and now - begin >= self.rules.hold:
-                self.reporter.line(f"{percent} %: passed after {_describe(comparison)}")
-                return Step(percent, comparison.requests, comparison.measures)
-            if now >= self._deadline:
-                raise self._is_undecided(comparison, percent)
-            if now - reported >= REPORT_SECONDS:
-                reported = now
-                self.reporter.line(f"{percent} %: {_describe(comparison)}")
-            self.sleep(max(0.0, begin + comparison.requests / self.rules.rate - now))
+    def _record(self, decision: Decision = Decision.WATCHING) -> CanaryRecord:
+        now = self.clocks.now()
+        return CanaryRecord(self.journal.run, self.live, decision, self._begun, now)
+
+    def _move(self, percent: int, record: CanaryRecord) -> Outcome:
+        guard = self.journal.guard
+        outcome = self.releases.promote(self.revision, percent=percent, canary=record, guard=guard)
+        self._plan = outcome.plan
+        return outcome
+
+    def _pass(self, percent: int, left: CanaryRecord | None) -> None:
+        """Give the canary its share and watch it until it passes; raise CheckFailedError if not."""
+        record, comparison = self._record(), Comparison(self.rules)
+        if left is not None:
+            record = replace(left, run=record.run)
+            comparison = Comparison.continued(self.rules, left)
+        plan = self._move(percent, record).plan
+        probes = Probes(self.prober, comparison, self.rules.rate, self.clocks.monotonic)
+        self._watch = Watch(
+            self.revision,
+            percent,
+            record,
+            (probes,),
+            self.rules,
+            self.journal,
+            self.reporter,
+            self.clocks,
+        )
+        evidence = self._watch.until_passed()
+        self._steps.append(Step(percent, comparison.requests, evidence.measures))
+        self.observe(Decided(plan, percent, self._watch.known(Decision.PASSED, str(evidence))))
+        self._watch = None
 
     def _roll_back(self, error: BaseException) -> None:
         """Give the live revision all traffic; a note on the error tells the result."""
+        if isinstance(error, TakenOverError):
+            return
         try:
-            outcome = self.releases.rollback(self.live)
+            record = self._note_end(error)
+            if record is not None and self._plan is not None:
+                self.observe(Decided(self._plan, self._plan.percent, record))
+            outcome = self.releases.rollback(self.live, guard=self.journal.guard)
+        except TakenOverError as other:
+            error.add_note(f"{other.message}.")
         except BaseException as second:
             error.add_note(
                 f"The rollback failed: {str(second) or 'interrupted'}\n{self.revision} may still "
@@ -126,24 +182,20 @@ class Canary:
             if outcome.changed:
                 error.add_note(f"Rolled back: {self.live} has all traffic.")
 
-    def _is_worse(self, worse: Measure, comparison: Comparison, percent: int) -> CheckFailedError:
-        because = f": {comparison.last_error}" if worse.name == "errors" else ""
-        return CheckFailedError(
-            f"{self.revision} is worse than {self.live} at {percent} % of the traffic: {worse} of "
-            f"{comparison.requests} requests each; the chance of this between equal revisions is "
-            f"at most {odds_of_chance(worse.worse)}{because}",
-            where=self.where,
-        )
-
-    def _is_undecided(self, comparison: Comparison, percent: int) -> CheckFailedError:
-        weakest = comparison.weakest
-        return CheckFailedError(
-            f"{self.revision} is undecided at {percent} % of the traffic after "
-            f"{self.rules.deadline:.0f} s: {weakest} of {comparison.requests} requests each do not "
-            f"prove a difference of less than {weakest.margin:.0%}",
-            where=self.where,
-            hint="set a later deadline, or a greater margin",
-        )
+    def _note_end(self, error: BaseException) -> CanaryRecord | None:
+        """Record why the canary ends, before its traffic is taken back; return the record."""
+        decision = error.decision if isinstance(error, CanaryEndedError) else Decision.STOPPED
+        reason = str(error) or "interrupted"
+        record = self._watch.known(decision, reason) if self._watch is not None else None
+        try:
+            if record is None:
+                return self.journal.note_end(decision, reason)
+            self.journal.note(record)
+        except TakenOverError:
+            raise
+        except CloudserveError as second:  # the rollback is more urgent
+            logger.warning("the canary's end is not in the ledger: %s", second)
+        return record
 
 
 def promote_by_canary(
@@ -153,12 +205,15 @@ def promote_by_canary(
     *,
     rules: CanaryRules | None = None,
     reporter: Reporter = SILENT,
+    observe: Observe = unobserved,
 ) -> CanaryOutcome:
     """Promote a deployed version, the newest by default, in steps decided by evidence.
 
-    `requests` are bodies of prediction requests, which both revisions are sent in turns. Raises
-    UserError, before any traffic moves, if there is no live revision beside it, the live one fails
-    for a request, or the platform cannot split traffic or ask one revision.
+    `requests` are bodies of prediction requests, which both revisions are sent in turns; `observe`
+    is called with the end of each step. If an earlier run was killed, its canary is continued from
+    the evidence in the ledger, or rolled back if that had decided so. Raises UserError, before any
+    traffic moves, if there is no live revision beside it, the live one fails for a request, or the
+    platform cannot split traffic or ask one revision.
     """
     rules = rules or CanaryRules()
     deployment = releases.status()
@@ -166,6 +221,9 @@ def promote_by_canary(
     chosen = choose(deployment, version) if version else newest(deployment)
     revision = chosen.revision.id
     live = _live_beside(deployment, revision, where)
+    left = left_by(releases.ledger, revision, live)
+    if left is not None and left.canary is not None:
+        live = left.canary.live
     if not live:
         return CanaryOutcome(releases.promote(revision), "")
 
@@ -173,10 +231,12 @@ def promote_by_canary(
         return releases.provider.predict(deployment.model, body, revision_id)
 
     prober = Prober(ask, live, revision, requests)
-    releases.plan_promote(revision, percent=rules.steps[0])
-    prober.check()
-    canary = Canary(releases, live, revision, where, prober, rules, reporter)
-    return canary.promote(deployment.traffic.get(revision, 0.0))
+    if left is None:
+        releases.plan_promote(revision, percent=rules.steps[0])
+        prober.check()
+    journal = begin(releases.ledger, releases.who, where)
+    canary = Canary(releases, live, revision, prober, rules, reporter, journal, observe)
+    return canary.promote(deployment.traffic.get(revision, 0.0), left)
 
 
 def _live_beside(deployment: Deployment, revision: str, where: str) -> str:
@@ -189,8 +249,3 @@ def _live_beside(deployment: Deployment, revision: str, where: str) -> str:
             hint="promote one of them first",
         )
     return others[0] if others else ""
-
-
-def _describe(comparison: Comparison) -> str:
-    measures = ", ".join(str(measure) for measure in comparison.measures)
-    return f"{comparison.requests} requests to each: {measures}"

@@ -12,6 +12,7 @@ import msgspec
 
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
+from cloudserve.release.canary.record import CANARY
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Plan
 from cloudserve.release.verdict import Verdict
@@ -31,15 +32,21 @@ class GateReport:
         """Return whether a gate stopped the release."""
         return any(verdict.is_refused for verdict in self.verdicts)
 
+    @property
+    def _result(self) -> str:
+        refused = [verdict.gate for verdict in self.verdicts if verdict.is_refused]
+        if CANARY in refused:
+            return "the canary was ended; its traffic goes back to the live revision"
+        return "refused; no traffic was moved" if refused else "all gates let it pass"
+
     def markdown(self) -> str:
         """Return the report as Markdown: a table of the gates, then the figures of each."""
         plan = self.plan
         share = f" with {plan.percent} % of the traffic" if plan.percent < ALL else ""
-        result = "refused; no traffic was moved" if self.is_refused else "all gates let it pass"
         lines = [
             f"# {plan.operation} {plan.model} {plan.revision.id} on {plan.target}{share}",
             "",
-            f"**{result}**",
+            f"**{self._result}**",
             "",
             f"* digest: `{plan.revision.digest}`",
             f"* live before: {plan.previous or 'nothing'}",

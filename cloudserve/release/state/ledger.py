@@ -23,6 +23,7 @@ import msgspec
 from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.hints import printable
+from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Operation, Plan
@@ -45,6 +46,8 @@ class Event(StrEnum):
     GATE = "gate"
     """A gate was checked; a refusal ends the release."""
     STEP = "step"
+    EVIDENCE = "evidence"
+    """The evidence of a canary's step; it may follow the end of its release."""
     FINISHED = "finished"
     STOPPED = "stopped"
     REFUSED = "refused"
@@ -88,6 +91,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The id of the run that wrote another release's end."""
     verdict: Verdict | None = None
     """The verdict of the gate that was checked."""
+    canary: CanaryRecord | None = None
+    """What is known of the step of a canary that the release is for."""
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
 
@@ -131,6 +136,8 @@ class Release:
     """The id of the run that recorded its end, where that was a later one."""
     verdicts: tuple[Verdict, ...] = ()
     """The verdicts of the gates that were checked, in their order."""
+    canary: CanaryRecord | None = None
+    """The last evidence of a canary's step; None if it is not one."""
 
     @property
     def has_end(self) -> bool:
@@ -190,7 +197,7 @@ class Ledger:
         Releases are one at a time, and each that starts supersedes one without an end, so only the
         last can be without one.
         """
-        last = next(self._read(sorted(self._numbers())[-1:]), None)
+        last = self._last_event()
         if last is None or last.outcome in {Event.FINISHED, Event.REFUSED}:
             return None
         with closing(self.newest()) as newest:
@@ -198,32 +205,30 @@ class Ledger:
 
     def finish(self, release: Release, who: str, run: str) -> None:
         """Record that a release that was cut off has the outcome that it was for."""
-        self.append(
-            Entry(
-                release=release.id,
-                event=Event.FINISHED,
-                operation=release.operation,
-                target=release.target,
-                model=release.model,
-                revision=release.revision,
-                digest=release.digest,
-                time=datetime.now(UTC),
-                who=who,
-                previous=release.previous,
-                percent=release.percent,
-                plan=release.plan,
-                removes=release.removes,
-                everything=release.everything,
-                run=run,
-            )
-        )
+        entry = _later(release, Event.FINISHED, who)
+        self.append(msgspec.structs.replace(entry, run=run))
+
+    def note(self, release: Release, who: str, canary: CanaryRecord) -> None:
+        """Record what is now known of a canary with the release that gave it its traffic."""
+        entry = _later(release, Event.EVIDENCE, who)
+        self.append(msgspec.structs.replace(entry, canary=canary))
 
     def releases(self, limit: int | None = None) -> tuple[Release, ...]:
         """Return the releases, or the last of them, oldest first."""
         with closing(self.newest()) as newest:
             return tuple(islice(newest, limit))[::-1]
 
-    def _read(self, numbers: Sequence[int]) -> Iterator[Entry]:
+    def _last_event(self) -> Entry | None:
+        """Return the last entry that is not evidence, which says nothing of a release's end."""
+        numbers = sorted(self._numbers(), reverse=True)
+        for part in (numbers[:1], numbers[1:]):  # most often the first is the one
+            with closing(self._read(part)) as entries:
+                for entry in entries:
+                    if entry.event is not Event.EVIDENCE:
+                        return entry
+        return None
+
+    def _read(self, numbers: Sequence[int]) -> Generator[Entry]:
         """Yield the entries of these numbers in their order, several requested at once."""
         with ThreadPoolExecutor(READERS, "ledger") as pool:
             for at in (0, *range(FIRST_PAGE, len(numbers), PAGE)):
@@ -253,24 +258,20 @@ class Ledger:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
 class Recorder:
     """Writes a plan's progress to the ledger, one entry after every step."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        plan: Plan,
-        release: str,
-        who: str,
-        approved: str = "",
-        supersedes: str = "",
-    ) -> None:
-        self._ledger = ledger
-        self._plan = plan
-        self._release = release
-        self._who = who
-        self._approved = approved
-        self._supersedes = supersedes
+    ledger: Ledger
+    plan: Plan
+    release: str
+    """The id of the release."""
+    who: str
+    approved: str = ""
+    """The id of the approved plan, if one is applied."""
+    supersedes: str = ""
+    canary: CanaryRecord | None = None
+    """What is known of the canary's step that the release is for."""
 
     def record(
         self,
@@ -282,10 +283,10 @@ class Recorder:
         verdict: Verdict | None = None,
     ) -> None:
         """Append one event of this release."""
-        plan = self._plan
-        self._ledger.append(
+        plan = self.plan
+        self.ledger.append(
             Entry(
-                release=self._release,
+                release=self.release,
                 event=event,
                 operation=plan.operation,
                 target=plan.target,
@@ -293,17 +294,18 @@ class Recorder:
                 revision=plan.revision.id if plan.revision.digest else "",
                 digest=plan.revision.digest,
                 time=datetime.now(UTC),
-                who=self._who,
+                who=self.who,
                 action=action,
                 sentence=sentence,
                 error=error,
                 previous=plan.previous,
                 percent=plan.percent,
-                plan=self._approved,
+                plan=self.approved,
                 removes=plan.removes,
                 everything=plan.everything,
-                supersedes=self._supersedes if event is Event.STARTED else "",
+                supersedes=self.supersedes if event is Event.STARTED else "",
                 verdict=verdict,
+                canary=self.canary if event is Event.STARTED else None,
             )
         )
 
@@ -320,9 +322,30 @@ def actor(environ: Mapping[str, str]) -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def _later(release: Release, event: Event, who: str) -> Entry:
+    """Return an entry that another run adds to a release."""
+    return Entry(
+        release=release.id,
+        event=event,
+        operation=release.operation,
+        target=release.target,
+        model=release.model,
+        revision=release.revision,
+        digest=release.digest,
+        time=datetime.now(UTC),
+        who=who,
+        previous=release.previous,
+        percent=release.percent,
+        plan=release.plan,
+        removes=release.removes,
+        everything=release.everything,
+    )
+
+
 def _fold(entries: list[Entry], later: Entry | None) -> Release:
     """Return the release that entries tell of; `later` began in its place if it has no end."""
-    first, last = entries[0], entries[-1]
+    told = [entry for entry in entries if entry.event is not Event.EVIDENCE] or entries
+    first, last = told[0], told[-1]
     if later is not None and last.outcome not in NO_END:
         later = None  # it was suspended, and recorded its end after all
     return Release(
@@ -346,4 +369,5 @@ def _fold(entries: list[Entry], later: Entry | None) -> Release:
         superseded_by=f"{later.operation} {later.revision}".rstrip() if later else "",
         run=last.run,
         verdicts=tuple(entry.verdict for entry in entries if entry.verdict is not None),
+        canary=next((e.canary for e in reversed(entries) if e.canary is not None), None),
     )

@@ -19,6 +19,7 @@ from cloudserve.storage.events import Reporter
 from tests.cloudserve.conftest import MemoryPlatform
 
 CALLS = ("ensure", "head", "read", "write", "upload", "list", "delete")
+ALL_CALLS = (*CALLS, "perform")
 
 
 class Killed(BaseException):
@@ -61,16 +62,19 @@ class Terminal:
         )
 
     def run(self, verb, *arguments, who="ada", **options):
+        """Run a verb by its name, or a function that takes the verbs first."""
         birth = f"started at {next(self._runs)}"
         self._monkeypatch.setattr(locks, "birth", lambda pid: birth)
         self._monkeypatch.setattr(registry, "provider", lambda target, environ: self.platform)
         environ = {"CLOUDSERVE_ACTOR": who}
         reporter = Reporter(self.lines.append)
         releases = Releases(self.project, "half", "here", environ=environ, reporter=reporter)
-        return getattr(releases, verb)(*arguments, **options)
+        call = verb if callable(verb) else getattr(releases, verb)
+        given = (releases, *arguments) if callable(verb) else arguments
+        return call(*given, **options)
 
-    def kill(self, number, after, verb, /, *arguments, **options):
-        """Kill a verb at its n-th call, before or after it took effect.
+    def kill(self, number, after, verb, /, *arguments, names=ALL_CALLS, **options):
+        """Kill a verb at its n-th call of these names, before or after it took effect.
 
         Return False if it came to its end before, and None if it was killed after its last call.
         """
@@ -80,13 +84,14 @@ class Terminal:
         def around(name, call):
             def called(*given):
                 nonlocal is_dead, is_over
-                if is_dead or (next(calls) == number and not after):
+                is_counted = name in names
+                if is_dead or (is_counted and next(calls) == number and not after):
                     is_dead = True
                     raise Killed
                 result = call(*given)
                 if name == "delete" and given[0].endswith("lock.json"):
                     is_over = True
-                if after and next(after_calls) == number:
+                if is_counted and after and next(after_calls) == number:
                     is_dead = True
                     raise Killed
                 return result
@@ -95,16 +100,16 @@ class Terminal:
 
         after_calls = itertools.count(1)
         with self._monkeypatch.context() as patch:
-            for owner, names in (
+            for owner, called_names in (
                 (self.platform.blobs, CALLS),
                 (self.platform, ("read", "perform")),
             ):
-                for name in names:
+                for name in called_names:
                     patch.setattr(owner, name, around(name, getattr(owner, name)))
             try:
                 self.run(verb, *arguments, **options)
             except Killed:
-                return None if is_over else True
+                return None if is_over and not callable(verb) else True
         return False
 
     @property

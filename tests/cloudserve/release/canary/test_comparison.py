@@ -21,7 +21,7 @@ def compare(live, canary, requests, seed=1):
     rng, comparison = random.Random(seed), Comparison(RULES)
     for _ in range(requests):
         comparison.add(live(rng), canary(rng))
-        if comparison.worse or comparison.is_passed:
+        if comparison.evidence.worse or comparison.evidence.is_passed:
             break
     return comparison
 
@@ -40,8 +40,8 @@ def failing(rng):
 
 def test_a_canary_as_good_as_the_live_revision_passes_about_when_it_was_said_to():
     comparison = compare(good, good, 2000)
-    assert comparison.is_passed
-    assert comparison.worse is None
+    assert comparison.evidence.is_passed
+    assert comparison.evidence.worse is None
     assert comparison.requests <= requests_needed(RULES)
     assert [str(measure) for measure in comparison.measures] == [
         "errors 0.0% (live 0.0%)",
@@ -52,14 +52,14 @@ def test_a_canary_as_good_as_the_live_revision_passes_about_when_it_was_said_to(
 @pytest.mark.parametrize(("canary", "name"), [(slow, "slow"), (failing, "errors")])
 def test_a_worse_canary_is_found_long_before_a_good_one_passes(canary, name):
     comparison = compare(good, canary, 2000)
-    assert comparison.worse.name == name
-    assert not comparison.is_passed
+    assert comparison.evidence.worse.name == name
+    assert not comparison.evidence.is_passed
     assert comparison.requests < 200
 
 
 def test_a_canary_that_is_faster_and_fails_less_is_not_worse():
     comparison = compare(lambda rng: Answer(0.02, "500" * (rng.random() < 0.3)), good, 500)
-    assert comparison.worse is None
+    assert comparison.evidence.worse is None
 
 
 def test_the_threshold_of_slow_requests_is_the_live_revisions_own():

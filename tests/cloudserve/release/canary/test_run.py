@@ -1,18 +1,23 @@
 """A promotion by canary: passed, rolled back, interrupted, killed, run again."""
 
 import random
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
 
 from cloudserve.errors import CheckFailedError, RemoteError, UserError
 from cloudserve.release.canary.comparison import requests_needed
+from cloudserve.release.canary.journal import TakenOverError, begin, left_by, open_canary
 from cloudserve.release.canary.probe import Prober
+from cloudserve.release.canary.record import Decision
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import Canary, promote_by_canary
+from cloudserve.release.canary.watch import CHECK_SECONDS, Clocks
 from cloudserve.release.types import Operation
 from cloudserve.storage.events import SILENT, Reporter
 
+BEGIN = datetime(2026, 11, 30, 12, tzinfo=UTC)
 BODY = b'{"instances": [1.0]}'
 RULES = CanaryRules(steps=(10, 50), deadline=600.0)
 
@@ -36,6 +41,9 @@ class Service:
             raise RemoteError("500: the graph is broken")
         return b"{}"
 
+    def date(self):
+        return BEGIN + timedelta(seconds=self.now)
+
     def sleep(self, seconds):
         self.slept += seconds
         self.now += seconds
@@ -57,21 +65,13 @@ def deployed(releases, platform):
 
 @pytest.fixture
 def canary(deployed, service):
-    def make(rules=RULES, lines=None):
+    def make(rules=RULES, lines=None, observe=lambda decided: None):
         verbs, live, revision = deployed
         prober = Prober(service.ask, live, revision, [BODY], lambda: service.now)
         reporter = SILENT if lines is None else Reporter(lines.append)
-        return Canary(
-            verbs,
-            live,
-            revision,
-            "half on here",
-            prober,
-            rules,
-            reporter,
-            lambda: service.now,
-            service.sleep,
-        )
+        journal = begin(verbs.ledger, "ada", "half on here")
+        clocks = Clocks(lambda: service.now, service.sleep, service.date)
+        return Canary(verbs, live, revision, prober, rules, reporter, journal, observe, clocks)
 
     return make
 
@@ -175,29 +175,127 @@ def test_a_rollback_that_fails_says_what_has_the_traffic(canary, deployed, platf
     assert f"{revision} may still have traffic. Run: cloudserve rollback … --to {live}" in note
 
 
+def record_of(verbs, percent):
+    """Return what the ledger knows of the step of a percentage."""
+    steps = [r for r in verbs.history() if r.operation is Operation.PROMOTE]
+    return next(r.canary for r in reversed(steps) if r.percent == percent)
+
+
+def test_the_ledger_has_the_evidence_and_the_decision_of_each_step(canary, deployed):
+    verbs, live, _ = deployed
+    canary().promote(0.0)
+    for percent in (10, 50):
+        record = record_of(verbs, percent)
+        assert (record.decision, record.live) == (Decision.PASSED, live)
+        assert record.reason.startswith(f"{record.measures[0].live.requests} requests to each: ")
+        errors, slow = record.measures
+        assert (errors.name, errors.source, errors.canary.events) == ("errors", "probes", 0)
+        assert errors.e_passed >= 20.0 > errors.e_worse
+        assert slow.threshold > 0.0
+
+
+def test_the_ledger_has_the_reason_of_a_rollback_before_it(canary, deployed, service):
+    verbs, _, revision = deployed
+    service.failing[revision] = 0.1
+    decided = []
+    with pytest.raises(CheckFailedError) as caught:
+        canary(observe=decided.append).promote(0.0)
+    record = record_of(verbs, 10)
+    assert (record.decision, record.reason) == (Decision.WORSE, caught.value.message)
+    assert record.measures[0].e_worse >= 400.0
+    (end,) = decided
+    assert (end.percent, end.record, end.plan.percent) == (10, record, 10)
+    verdict = end.record.verdict(10)
+    assert verdict.is_refused
+    assert verdict.figures["errors (probes)"] == record.measures[0]
+
+
+def test_a_long_step_has_few_records(canary, deployed, platform):
+    canary(CanaryRules(steps=(10,), hold=3000.0, deadline=6000.0, rate=1.0)).promote(0.0)
+    entries = [key for key in platform.blobs.objects if "/ledger/" in key]
+    assert 10 < len(entries) < 60
+
+
+def test_a_rollback_by_somebody_else_ends_the_canary_and_stays(
+    canary, deployed, platform, service, releases
+):
+    verbs, live, _ = deployed
+
+    def colleague(number):
+        if number == 10:
+            releases(who="bob").rollback()
+
+    service.before = colleague
+    with pytest.raises(TakenOverError, match="bob has begun another release: rollback v123"):
+        canary(CanaryRules(steps=(10,), hold=600.0)).promote(0.0)
+    assert service.now < CHECK_SECONDS + 2.0
+    assert platform.traffic == {live: 1.0}
+    assert [r.operation for r in verbs.history()] == ["deploy", "deploy", "promote", "rollback"]
+
+
+def test_a_failing_canary_does_not_undo_a_release_of_somebody_else(
+    canary, deployed, platform, service, releases
+):
+    _, _, revision = deployed
+
+    def colleague(number):
+        if number == 10:
+            releases(who="bob").promote("124")
+            raise KeyboardInterrupt
+
+    service.before = colleague
+    with pytest.raises(KeyboardInterrupt) as caught:
+        canary().promote(0.0)
+    assert platform.traffic == {revision: 1.0}
+    assert caught.value.__notes__[0].startswith("bob has begun another release: promote v124")
+
+
+def test_the_deadline_counts_from_the_first_run(canary, deployed, platform, service):
+    _, live, _ = deployed
+    left = killed(canary, deployed, platform, service, at=1500)
+    service.now += RULES.deadline
+    with pytest.raises(CheckFailedError, match="is undecided at 50 %"):
+        canary().promote(0.5, left)
+    assert platform.traffic == {live: 1.0}
+
+
 class Killed(BaseException):
     """The end of the process: nothing after it is carried out."""
 
 
-def test_a_killed_run_is_continued_at_the_share_that_the_canary_has(
-    canary, deployed, platform, monkeypatch, service
-):
-    _verbs, live, revision = deployed
+def killed(canary, deployed, platform, service, at):
+    """Kill a canary at a request; return the step that it left."""
+    verbs, live, revision = deployed
 
     def kill(request):
-        if request == 1500:  # during the second step
+        if request == at:
             raise Killed
 
-    with monkeypatch.context() as patch:
+    service.before = kill
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Canary, "_roll_back", lambda self, error: None)
-        service.before = kill
         with pytest.raises(Killed):
             canary().promote(0.0)
-    assert platform.traffic == {live: 0.5, revision: 0.5}
     service.before = lambda request: None
-    outcome = canary().promote(platform.traffic[revision])
-    assert [step.percent for step in outcome.steps] == [50]
+    return left_by(verbs.ledger, revision, live)
+
+
+def test_a_killed_run_is_continued_from_its_evidence(canary, deployed, platform, service):
+    verbs, live, revision = deployed
+    left = killed(canary, deployed, platform, service, at=1900)  # during the second step
+    assert platform.traffic == {live: 0.5, revision: 0.5}
+    kept = left.canary.measures[0].live.requests
+    assert kept > 100
+    assert open_canary(verbs.ledger, verbs.status()).revision == revision
+    lines, asked = [], next(service.numbers)
+    outcome = canary(lines=lines).promote(platform.traffic[revision], left)
+    assert lines[0] == (
+        "continues the canary of 2026-11-30 12:00 UTC at 50 % with its recorded evidence"
+    )
+    (step,) = outcome.steps
+    assert (step.percent, step.requests) == (50, kept + (next(service.numbers) - asked) // 2)
     assert platform.traffic == {revision: 1.0}
+    assert open_canary(verbs.ledger, verbs.status()) is None
 
 
 def ask(platform, monkeypatch, answer):
