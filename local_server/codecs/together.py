@@ -87,7 +87,11 @@ class SmallRequests:
         return rows
 
     def write(
-        self, rows: Rows, indices: Sequence[int], outputs: Mapping[str, Tensor]
+        self,
+        rows: Rows,
+        indices: Sequence[int],
+        outputs: Mapping[str, Tensor],
+        version: int,  # noqa: ARG002  JSON does not name it
     ) -> list[bytes]:
         """Return the answers to these requests; `outputs` are the rows of all of them.
 

@@ -68,9 +68,12 @@ class Format(Protocol[_P_contra, _R, _T_co]):
         ...
 
     def write(
-        self, rows: _R, indices: Sequence[int], outputs: Mapping[str, Tensor]
+        self, rows: _R, indices: Sequence[int], outputs: Mapping[str, Tensor], version: int
     ) -> Sequence[_T_co]:
-        """Return the answers to these requests, whose outputs are given. Raises StatusError."""
+        """Return the answers to these requests, whose outputs are given. Raises StatusError.
+
+        `version` is the model's version that ran.
+        """
         ...
 
 
@@ -124,7 +127,7 @@ class Turn:
         for part in _parts(rows.sizes, runs.most_rows):
             try:
                 outputs = self._observed(part, rows, signature, runs)
-                written = form.write(rows, part.indices, outputs)
+                written = form.write(rows, part.indices, outputs, self._servable.version)
             except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
                 logger.debug("%d requests fail together: %s", len(part.indices), error)
                 continue

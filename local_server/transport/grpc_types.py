@@ -35,6 +35,31 @@ Admit = Callable[[Call], None]
 """Raises StatusError for a call that must not be answered."""
 
 
+class RequestGroup(Protocol):
+    """What requests have in common that can be answered together; hashable."""
+
+    @property
+    def model(self) -> str:
+        """The model that they name, for metrics."""
+        ...
+
+
+class FastPath(Protocol):
+    """Answers requests of one turn of the event loop together, from bytes to bytes.
+
+    The method's handler gives the same responses, and takes all other requests. Called in the
+    loop's thread; must not raise.
+    """
+
+    def recognize(self, message: bytes) -> tuple[RequestGroup, Any] | None:
+        """Return the group of a request, and its part in it; None if it is for the handler."""
+        ...
+
+    def answer(self, group: Any, parts: Sequence[Any]) -> Sequence[bytes | None]:
+        """Return the responses to requests of a group; None for each that is for the handler."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A method of a service: the class of its requests, and their handler."""
@@ -43,6 +68,7 @@ class Method:
     handle: Handler
     admit: Admit | None = None
     """Checks a call before its message is decoded."""
+    fast_path: FastPath | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ from ...monitoring.exposition import CONTENT_TYPE
 from ...monitoring.monitoring_config import DEFAULT_PATH
 from ...monitoring.serving_metrics import ServingMetrics
 from ...status import Code, StatusError
-from ...transport.grpc_types import Call, GrpcApplication, Handler, Message, Method, Service
+from ...transport.grpc_types import (
+    Call,
+    FastPath,
+    GrpcApplication,
+    Handler,
+    Message,
+    Method,
+    RequestGroup,
+    Service,
+)
 from ...transport.types import Application, Head, Request, Response, Together, together_of
 from ..errors import ErrorResponse
 
@@ -152,7 +161,32 @@ class CountedGrpc:
     def _counted(self, name: str, method: Method) -> Method:
         if name not in _COUNTED:
             return method
-        return replace(method, handle=_count(self._metrics, name, method.handle))
+        path = method.fast_path
+        return replace(
+            method,
+            handle=_count(self._metrics, name, method.handle),
+            fast_path=path and _CountedFastPath(self._metrics, name, path),
+        )
+
+
+class _CountedFastPath:
+    """Counts the requests that a fast path answers (a FastPath)."""
+
+    def __init__(self, metrics: ServingMetrics, api: str, path: FastPath) -> None:
+        self._metrics = metrics
+        self._api = api
+        self._path = path
+        self.recognize = path.recognize
+
+    def answer(self, group: RequestGroup, parts: Sequence[object]) -> Sequence[bytes | None]:
+        """Return the path's responses, and count them together."""
+        began = perf_counter()
+        answers = self._path.answer(group, parts)
+        count = len(answers) - answers.count(None)
+        if count:
+            seconds = perf_counter() - began
+            self._metrics.answered(group.model, self._api, "GRPC", Code.OK, seconds, count)
+        return answers
 
 
 def _count(metrics: ServingMetrics, api: str, handle: Handler) -> Handler:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from ..grpc_types import Method
+from collections.abc import Sequence
+
+from ...status import StatusError
+from ..grpc_types import Call, Method
 from ..http2.header_blocks import encode
 from ..http2.request_head import RequestHead
 from ..http2.server_state import ServerState
-from ..http2.stream import Receiver, Stream
+from ..http2.stream import Receiver, Stream, WholeRequest, begin_each
+from .fast_calls import FastCalls
 from .limits import MessageLimits
 from .routes import Methods, Refusal, Route, find_route
 from .streaming import StreamingCall
 from .unary import UnaryCall
 from .wire import status_only
+
+_SHORTEST_SECONDS = 0.1
+"""Calls with a shorter timeout need a timer."""
 
 
 class DiscardedBody:
@@ -36,19 +43,23 @@ class GrpcRequests:
         self._methods = methods
         self._limits = limits
         self._streaming: set[StreamingCall] = set()
+        self._fast: dict[bytes, FastCalls] = {}
         self._server: ServerState | None = None
 
     def attach(self, state: ServerState) -> None:
         """Keep the tasks of calls in this state."""
         self._server = state
+        for path, method in self._methods.items():
+            if isinstance(method, Method) and method.fast_path is not None:
+                self._fast[path] = FastCalls(
+                    *(method.fast_path, state.loop, self._limits),
+                    *(self._begin_alone, self._respond),
+                )
 
     def open(self, stream: Stream, head: RequestHead) -> Receiver:
         """Begin a call, or refuse it."""
         assert self._server is not None
-        route = head.app_data
-        if not isinstance(route, Route | Refusal):
-            route = find_route(self._methods, head, self._server.limits.header_list)
-            head.app_data = route
+        route = self._route(head)
         if isinstance(route, Refusal):
             _refuse(stream, route)
             return DiscardedBody()
@@ -58,6 +69,52 @@ class GrpcRequests:
         self._streaming.add(call)
         call.task.add_done_callback(lambda _: self._streaming.discard(call))
         return call
+
+    def begin(self, requests: Sequence[WholeRequest]) -> None:
+        """Begin the calls of requests that arrived with their bodies."""
+        fast = None
+        for request in requests:
+            stream, head, _ = request
+            fast = self._fast.get(head.path)
+            if fast is None or not (self._allows_fast(stream, head) and fast.add(request)):
+                self._begin_alone(request)
+        if fast is not None and len(requests) == 1:
+            fast.answer_lone()
+
+    def _begin_alone(self, request: WholeRequest) -> None:
+        begin_each(self, (request,))
+
+    def _respond(self, request: WholeRequest, message: bytes) -> None:
+        stream, head, _ = request
+        call = self.open(stream, head)
+        assert isinstance(call, UnaryCall)
+        stream.receiver = call
+        call.respond(message)
+
+    def _route(self, head: RequestHead) -> Route | Refusal:
+        route = head.app_data
+        if not isinstance(route, Route | Refusal):
+            assert self._server is not None
+            route = find_route(self._methods, head, self._server.limits.header_list)
+            head.app_data = route
+            head.waits_for_body = isinstance(route, Route) and isinstance(route.method, Method)
+        return route
+
+    def _allows_fast(self, stream: Stream, head: RequestHead) -> bool:
+        """Return whether a call is admitted and may be answered at the end of the turn."""
+        route = self._route(head)
+        if isinstance(route, Refusal):
+            return False
+        if route.timeout is not None and route.timeout < _SHORTEST_SECONDS:
+            return False
+        if route.method.admit is None:
+            return True
+        call = Call(route.path, route.metadata, route.timeout, stream.peer)
+        try:
+            route.method.admit(call)
+        except StatusError:
+            return False
+        return True
 
     def stop(self) -> None:
         """End the streaming calls, whose clients may keep them open."""

@@ -16,7 +16,7 @@ from .limits import MessageLimits
 from .message_memory import COUNTED_FROM, MessageMemory, inflated_size
 from .messages import Body, MessageReader, inflate, prefix
 from .routes import Route
-from .wire import HEAD, OK_TRAILERS, status_only
+from .wire import HEAD, OK, OK_TRAILERS, status_only
 
 _INFLATE_INLINE = 2**18
 """Messages of this decompressed size, or more, are decompressed in a thread."""
@@ -122,6 +122,10 @@ class UnaryCall:
         self._task = self._server.loop.create_task(work)
         self._server.run(self._task)
 
+    def respond(self, data: bytes) -> None:
+        """Send a response that was encoded elsewhere."""
+        self._run(self._send_held(data))
+
     # Without a task: a handler that returns a Deferred.
 
     def _begin(self, body: Body) -> None:
@@ -157,7 +161,7 @@ class UnaryCall:
         except StatusError as error:
             self._refuse(error)
         else:
-            self._stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
+            self._stream.answer(OK, prefix(len(data)) + data)
 
     def _expire(self) -> None:
         pending = self._pending
@@ -178,6 +182,13 @@ class UnaryCall:
     async def _encode(self, response: Message) -> None:
         try:
             data = await encode(response)
+        except StatusError as error:
+            self._refuse(error)
+        else:
+            await self._send_held(data)
+
+    async def _send_held(self, data: bytes) -> None:
+        try:
             self._hold(data)
         except StatusError as error:
             self._refuse(error)
@@ -215,7 +226,7 @@ class UnaryCall:
     async def _send(self, data: bytes) -> None:
         stream = self._stream
         if not self._memory.held:
-            self._stream.answer(HEAD, prefix(len(data)) + data, OK_TRAILERS)
+            self._stream.answer(OK, prefix(len(data)) + data)
             return
         stream.send_head(HEAD)
         stream.send_data(prefix(len(data)))

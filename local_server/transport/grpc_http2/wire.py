@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ...status import Code, StatusError
-from ..http2.header_blocks import encode
+from ..http2.header_blocks import ResponseBlocks, encode
 from ..http2.request_head import Field
 
 ACCEPTED_ENCODINGS: Final = b"identity, deflate, gzip"
@@ -39,6 +39,7 @@ HEAD: Final = encode(_CONTENT)
 """The header block of every response with a message."""
 OK_TRAILERS: Final = encode([(b"grpc-status", b"0")])
 """The trailers of every successful response."""
+OK: Final = ResponseBlocks(HEAD, OK_TRAILERS)
 
 
 def read_timeout(value: bytes) -> float:

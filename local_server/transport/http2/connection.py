@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 from . import frames
 from .errors import ConnectionFault, ErrorCode
 from .frame_handler import FrameHandler
+from .header_blocks import ResponseBlocks
 from .memory import Memory
 from .peer import peer_name
 from .request_head import RequestHead
 from .server_state import ServerState
 from .settings import Setting, settings_frame
-from .stream import Pending, Stream
+from .stream import Pending, Stream, WholeRequest
 from .streams import Streams
 from .write_flow import WriteFlow
 
@@ -184,7 +185,8 @@ class Connection(asyncio.Protocol):
             self._active_at = now
         for stream in self._streams:
             receiver = stream.receiver
-            waits = receiver is not None and receiver.awaits_body and not stream.remote_ended
+            awaits_body = stream.head is not None if receiver is None else receiver.awaits_body
+            waits = awaits_body and not stream.remote_ended
             if stream.has_progress or not (waits or stream.pending):
                 stream.has_progress, stream.progress_at = False, now
             elif now - stream.progress_at > self._limits.stall_seconds:
@@ -192,9 +194,13 @@ class Connection(asyncio.Protocol):
 
     # Called by streams.
 
-    def answer(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
+    def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
         """Send a complete response."""
-        self._out.answer(stream, head, body, trailers)
+        self._out.answer(stream, blocks, body)
+
+    def flush(self) -> None:
+        """Write immediately, not at the end of the turn."""
+        self._out.flush()
 
     def enqueue(self, stream: Stream, item: Pending) -> None:
         """Queue a frame of a stream."""
@@ -226,6 +232,10 @@ class Connection(asyncio.Protocol):
         stream.receiver = receiver = self._app.open(stream, head)
         if stream.remote_ended and not stream.is_closed:
             receiver.end()
+
+    def begin(self, requests: Sequence[WholeRequest]) -> None:
+        """Begin requests that arrived with their bodies."""
+        self._app.begin(requests)
 
     def drop(self, stream: Stream, code: ErrorCode) -> None:
         """Close a stream with RST_STREAM, and notify its receiver."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from . import frames
@@ -14,7 +14,7 @@ from .header_blocks import BlockDecoder
 from .limits import Http2Limits
 from .request_head import MalformedError, RequestHead, check_trailers
 from .settings import Setting, read_settings
-from .stream import Link, Stream
+from .stream import Link, Stream, WholeRequest
 from .streams import Streams
 from .write_flow import WriteFlow
 
@@ -28,6 +28,10 @@ class Owner(Link, Protocol):
 
     def open(self, stream: Stream, head: RequestHead) -> None:
         """Begin a request."""
+        ...
+
+    def begin(self, requests: Sequence[WholeRequest]) -> None:
+        """Begin requests that arrived with their bodies."""
         ...
 
     def drop(self, stream: Stream, code: ErrorCode) -> None:
@@ -65,6 +69,7 @@ class FrameHandler:
         self._left: Iterator[Frame] = iter(())
         self._window = limits.connection_window
         self._unreleased = 0
+        self._requests: list[WholeRequest] = []
         # An incomplete header block: its stream, flags, and parts.
         self._block: tuple[int, int, list[bytes]] | None = None
         now = loop.time()
@@ -101,13 +106,22 @@ class FrameHandler:
         for count, (kind, flags, number, payload) in enumerate(self._left, 1):
             if self.is_closing:
                 return False
-            try:
-                self._take(kind, flags, number, payload)
-            except StreamFault as fault:
-                self._refuse(fault)
+            if not self._take_fast(kind, flags, number, payload):
+                self._begin_requests()
+                try:
+                    self._take(kind, flags, number, payload)
+                except StreamFault as fault:
+                    self._refuse(fault)
             if count == _FRAMES_PER_TURN:
+                self._begin_requests()
                 return True
+        self._begin_requests()
         return False
+
+    def _begin_requests(self) -> None:
+        if self._requests:
+            requests, self._requests = self._requests, []
+            self._owner.begin(requests)
 
     def _take_preface(self, data: bytes) -> bytes:
         count = min(len(data), len(self._preface_left))
@@ -128,6 +142,47 @@ class FrameHandler:
             self._idle_frames.spend(self._loop.time())
         else:
             step(self, flags, number, payload)
+
+    def _take_fast(self, kind: int, flags: int, number: int, payload: Any) -> bool:
+        """Handle the frames of a small request with a known head; return whether it was one.
+
+        Its two frames need not be neighbours: clients send the heads of several requests first.
+        """
+        if self._block is not None:
+            return False
+        if kind == frames.HEADERS:
+            return flags == END_HEADERS and self._open_later(number, payload)
+        if kind != frames.DATA or flags != END_STREAM:
+            return False
+        stream = self._streams.get(number)
+        if stream is None or stream.head is None:
+            return False
+        size = len(payload)
+        if stream.body_left not in {None, size} or size > stream.receive_window:
+            return False
+        self._account(size)
+        stream.remote_ended = True
+        self._requests.append((stream, stream.head, payload))
+        stream.head = None
+        return True
+
+    def _open_later(self, number: int, block: bytes) -> bool:
+        """Open a stream whose request begins when its body has arrived, if it may."""
+        head, streams = self._blocks.known(block), self._streams
+        if (
+            head is None
+            or not head.waits_for_body
+            or number <= streams.last
+            or not self.accepts_streams
+            or len(streams) >= self._limits.streams
+        ):
+            return False
+        streams.check_new(number)
+        stream = Stream(self._owner, number, self._out.initial_window, self._limits.stream_window)
+        stream.body_left = head.content_length
+        stream.head = head
+        streams.add(stream)
+        return True
 
     def _take_data(self, flags: int, number: int, payload: bytes) -> None:
         self._account(len(payload))
@@ -150,11 +205,18 @@ class FrameHandler:
         if len(content) != len(payload):
             stream.release(len(payload) - len(content))
         self._count_body(stream, len(content), ends=bool(ends))
+        if stream.head is not None:
+            self._begin_now(stream, stream.head)
         stream.remote_ended = bool(ends)
         assert stream.receiver is not None
         stream.receiver.data(content)
         if ends and not stream.is_closed:
             stream.receiver.end()
+
+    def _begin_now(self, stream: Stream, head: RequestHead) -> None:
+        """Begin a request whose body arrives in parts."""
+        stream.head = None
+        self._owner.open(stream, head)
 
     def _account(self, size: int) -> None:
         """Count received bytes against the connection's window, and open it again."""
@@ -241,6 +303,8 @@ class FrameHandler:
         except MalformedError as error:
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, str(error)) from error
         self._count_body(stream, 0, ends=True)
+        if stream.head is not None:
+            self._begin_now(stream, stream.head)
         stream.remote_ended = stream.has_progress = True
         assert stream.receiver is not None
         stream.receiver.end()
@@ -338,7 +402,7 @@ class FrameHandler:
         if fault.stream_id <= self._streams.last:
             self._streams.abandon(fault.stream_id)
 
-    _HANDLERS: Mapping[int, Callable[[Any, int, int, bytes], None]] = {
+    _HANDLERS: Mapping[int, Callable[[Any, int, int, Any], None]] = {
         frames.DATA: _take_data,
         frames.HEADERS: _take_headers,
         frames.PRIORITY: _take_priority,

@@ -15,6 +15,7 @@ from typing import Final
 from hpack import Decoder, Encoder
 from hpack.exceptions import HPACKError, OversizedHeaderListError
 
+from . import frames
 from .errors import ConnectionFault, ErrorCode
 from .request_head import Field, RequestHead, read_head
 
@@ -31,6 +32,19 @@ _INDEXED = 0x80
 _CHANGES_TABLE = 0x60  # 01…: literal with incremental indexing; 001…: dynamic table size update
 
 
+class ResponseBlocks:
+    """The two header blocks of a response, with the parts of their frames' heads that stay."""
+
+    __slots__ = ("head", "head_start", "trailers", "trailers_start")
+
+    def __init__(self, head: bytes, trailers: bytes) -> None:
+        self.head = head
+        self.trailers = trailers
+        self.head_start = frames.head(frames.HEADERS, frames.END_HEADERS, 0, len(head))[:-4]
+        ended = frames.END_HEADERS | frames.END_STREAM
+        self.trailers_start = frames.head(frames.HEADERS, ended, 0, len(trailers))[:-4]
+
+
 class BlockDecoder:
     """Decodes the header blocks of one connection, each of which must pass through it."""
 
@@ -41,13 +55,17 @@ class BlockDecoder:
         self._decoder = Decoder(max_list_size)
         self._known: dict[bytes, RequestHead] = {}
 
+    def known(self, block: bytes) -> RequestHead | None:
+        """Return the cached head of an equal block."""
+        return self._known.get(block)
+
     def request(self, block: bytes) -> RequestHead:
         """Return a request's head: the same object for an equal block, if it is cached.
 
         Raises ConnectionFault for a block that is not HPACK, MalformedError for one that is not a
         request.
         """
-        head = self._known.get(block)
+        head = self.known(block)
         if head is not None:
             return head
         head = read_head(self.fields(block))

@@ -33,6 +33,8 @@ class RequestHead:
     content_length: int | None
     size: int
     """The size of the header list as SETTINGS_MAX_HEADER_LIST_SIZE counts it."""
+    waits_for_body: bool = False
+    """Whether the application wants to begin such requests when their bodies have arrived."""
     app_data: object = None
     """The application's data about this head, for the next request that shares it."""
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
 
 from .errors import ErrorCode
 from .frames import DATA, END_STREAM, HEADERS
+from .header_blocks import ResponseBlocks
 from .memory import Memory
 from .request_head import RequestHead
 
 Pending = tuple[int, int, bytes | memoryview]
 """Type, flags and payload of a queued frame: DATA, or a header block as HEADERS."""
+
+
+WholeRequest: TypeAlias = "tuple[Stream, RequestHead, bytes | memoryview]"
+"""A request that has arrived with its body; a view is valid during the call."""
 
 
 class Receiver(Protocol):
@@ -44,6 +50,19 @@ class Application(Protocol):
         """Begin a request, which may be answered immediately or later. Must not raise."""
         ...
 
+    def begin(self, requests: Sequence[WholeRequest]) -> None:
+        """Begin requests that arrived one directly after the other (`begin_each` opens each)."""
+        ...
+
+
+def begin_each(app: Application, requests: Sequence[WholeRequest]) -> None:
+    """Open requests, and pass their bodies to the receivers."""
+    for stream, head, body in requests:
+        stream.receiver = receiver = app.open(stream, head)
+        receiver.data(body)
+        if not stream.is_closed:
+            receiver.end()
+
 
 class Link(Protocol):
     """The connection, as its streams see it."""
@@ -51,8 +70,12 @@ class Link(Protocol):
     peer: str
     memory: Memory
 
-    def answer(self, stream: Stream, head: bytes, body: bytes, trailers: bytes) -> None:
+    def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
         """Send a complete response."""
+        ...
+
+    def flush(self) -> None:
+        """Write immediately, not at the end of the turn."""
         ...
 
     def enqueue(self, stream: Stream, item: Pending) -> None:
@@ -72,12 +95,13 @@ class Stream:
     """One request of a connection. Header blocks are encoded (`header_blocks.encode`)."""
 
     __slots__ = (
-        "_link",
         "_sent",
         "body_left",
         "has_progress",
+        "head",
         "is_closed",
         "is_queued",
+        "link",
         "number",
         "pending",
         "progress_at",
@@ -89,7 +113,7 @@ class Stream:
     )
 
     def __init__(self, link: Link, number: int, send_window: int, receive_window: int) -> None:
-        self._link = link
+        self.link = link
         self.number = number
         self.send_window = send_window
         self.receive_window = receive_window
@@ -102,42 +126,44 @@ class Stream:
         self.has_progress = True
         self.progress_at = 0.0
         self.receiver: Receiver | None = None
+        self.head: RequestHead | None = None
+        """The head of a request that has not begun: its body has not arrived."""
         self._sent: asyncio.Future[None] | None = None
 
     @property
     def peer(self) -> str:
         """Return the client's address, as gRPC writes addresses."""
-        return self._link.peer
+        return self.link.peer
 
     @property
     def memory(self) -> Memory:
         """Return the memory for messages of the connection."""
-        return self._link.memory
+        return self.link.memory
 
-    def answer(self, head: bytes, body: bytes, trailers: bytes) -> None:
-        """Send a complete response: a header block, a body and a block of trailers."""
+    def answer(self, blocks: ResponseBlocks, body: bytes) -> None:
+        """Send a complete response."""
         if not self.is_closed:
-            self._link.answer(self, head, body, trailers)
+            self.link.answer(self, blocks, body)
 
     def send_head(self, block: bytes, *, end: bool = False) -> None:
         """Send a header block: the first one, or with `end` the last or only one."""
         if not self.is_closed:
-            self._link.enqueue(self, (HEADERS, END_STREAM if end else 0, block))
+            self.link.enqueue(self, (HEADERS, END_STREAM if end else 0, block))
 
     def send_data(self, content: bytes) -> None:
         """Send a part of the response's body, as fast as the client reads it."""
         if not self.is_closed:
-            self._link.enqueue(self, (DATA, 0, content))
+            self.link.enqueue(self, (DATA, 0, content))
 
     def reset(self, code: ErrorCode) -> None:
         """End the stream without a response; its receiver is not notified."""
         if not self.is_closed:
-            self._link.reset(self, code)
+            self.link.reset(self, code)
 
     def release(self, count: int) -> None:
         """Report `count` bytes of the body as used: the client may send as many more."""
         if not (self.is_closed or self.remote_ended):
-            self._link.release(self, count)
+            self.link.release(self, count)
 
     async def sent(self) -> None:
         """Wait until all queued frames are written, or the stream is closed."""

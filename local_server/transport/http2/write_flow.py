@@ -15,14 +15,13 @@ from .frames import (
     DATA,
     DEFAULT_FRAME_SIZE,
     DEFAULT_WINDOW,
-    END_HEADERS,
     END_STREAM,
     HEADERS,
     MAX_WINDOW,
     head,
     header_frames,
 )
-from .header_blocks import TABLE_SIZE_ZERO
+from .header_blocks import TABLE_SIZE_ZERO, ResponseBlocks
 from .limits import Http2Limits
 from .stream import Pending, Stream
 
@@ -88,25 +87,23 @@ class WriteFlow:
                 raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the client does not read")
         self._write(frame)
 
-    def answer(self, stream: Stream, block: bytes, body: bytes, trailers: bytes) -> None:
+    def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
         """Send a complete response, immediately if the windows and the queue allow it."""
         size = len(body)
         room = min(stream.send_window, self.window, self.max_frame)
         if self._block_prefix or self._is_busy or stream.pending or size > room:
-            self.enqueue(stream, (HEADERS, 0, block))
+            self.enqueue(stream, (HEADERS, 0, blocks.head))
             self.enqueue(stream, (DATA, 0, body))
-            self.enqueue(stream, (HEADERS, END_STREAM, trailers))
+            self.enqueue(stream, (HEADERS, END_STREAM, blocks.trailers))
             return
         stream.send_window -= size
         self.window -= size
         number = stream.number
+        encoded = number.to_bytes(4, "big")
         parts = (
-            head(HEADERS, END_HEADERS, number, len(block)),
-            block,
-            head(DATA, 0, number, size),
-            body,
-            head(HEADERS, END_HEADERS | END_STREAM, number, len(trailers)),
-            trailers,
+            *(blocks.head_start, encoded, blocks.head),
+            *(head(DATA, 0, number, size), body),
+            *(blocks.trailers_start, encoded, blocks.trailers),
         )
         self._write(b"".join(parts))
         self._ended(stream)

@@ -115,11 +115,11 @@ def test_large_requests_and_answers_are_left_to_threads():
     form, rows = read([row, small], signature())
     assert rows.sizes == [0, 1]
     # The first large answer is written, later requests of so many rows are left out.
-    form.write(rows, [1], {"y": np.zeros((1, SMALL), np.float32)})
+    form.write(rows, [1], {"y": np.zeros((1, SMALL), np.float32)}, 1)
     assert form.read(signature(), [small]).sizes == [1]
     same = signature()
     form, rows = read([small], same)
-    form.write(rows, [0], {"y": np.zeros((1, SMALL), np.float32)})
+    form.write(rows, [0], {"y": np.zeros((1, SMALL), np.float32)}, 1)
     assert form.read(same, [small]).sizes == [0]
 
 
@@ -154,4 +154,4 @@ def test_answers_are_the_bytes_of_the_general_path(name, layout):
         layout.columns({alias: array[1:3] for alias, array in outputs.items()}),
         layout.columns({alias: array[3:] for alias, array in outputs.items()}),
     ]
-    assert form.write(rows, [0, 2, 3], outputs) == expected
+    assert form.write(rows, [0, 2, 3], outputs, 1) == expected

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from ....codecs.tensor_proto import stated_bytes, to_tensor_proto
+from ....codecs.tensor_proto import stated_bytes
 from ....deferred import Deferred
 from ....inference import Inference
 from ....inference.requests import Job, Parsed, classify, multi_inference, regress
@@ -17,7 +17,9 @@ from ....messages import message_class
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, Message, Method, Service
 from .examples import read_examples, write_classifications, write_regressions
+from .fast_path import PredictFastPath
 from .inputs import predict_request, read_tasks
+from .responses import PredictResponses
 from .signature import signature_map
 from .spec import check_name, read_any_spec, read_spec, write_spec
 
@@ -28,7 +30,6 @@ GetModelMetadataResponse = message_class("tensorflow.serving.GetModelMetadataRes
 MultiInferenceRequest = message_class("tensorflow.serving.MultiInferenceRequest")
 MultiInferenceResponse = message_class("tensorflow.serving.MultiInferenceResponse")
 PredictRequest = message_class("tensorflow.serving.PredictRequest")
-PredictResponse = message_class("tensorflow.serving.PredictResponse")
 RegressionRequest = message_class("tensorflow.serving.RegressionRequest")
 RegressionResponse = message_class("tensorflow.serving.RegressionResponse")
 
@@ -43,12 +44,13 @@ class PredictionService:
 
     def __init__(self, inference: Inference, *, tensor_content: bool = False) -> None:
         self._inference = inference
-        self._tensor_content = tensor_content
+        self._responses = PredictResponses(tensor_content=tensor_content)
+        self._fast_path = PredictFastPath(inference, self._responses)
 
     def service(self) -> Service:
         """Return the service to register."""
         methods = {
-            "Predict": Method(PredictRequest, self.predict),
+            "Predict": Method(PredictRequest, self.predict, fast_path=self._fast_path),
             "Classify": Method(ClassificationRequest, self.classify),
             "Regress": Method(RegressionRequest, self.regress),
             "MultiInference": Method(MultiInferenceRequest, self.multi_inference),
@@ -65,11 +67,7 @@ class PredictionService:
         return self._inference.serve(job, call.deadline_seconds)
 
     def _respond(self, prediction: Prediction) -> Message:
-        response = PredictResponse()
-        write_spec(response.model_spec, prediction.spec)
-        for alias, tensor in prediction.outputs.items():
-            to_tensor_proto(tensor, response.outputs[alias], as_content=self._tensor_content)
-        return response
+        return self._responses.message(prediction.spec, prediction.outputs)
 
     def classify(self, call: Call, request: Message) -> Deferred[Message]:
         """Classify Examples."""

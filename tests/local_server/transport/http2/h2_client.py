@@ -10,13 +10,13 @@ import h2.config
 import h2.connection
 import h2.events
 from cloudserve.local_server.transport.http2.connection import Connection
-from cloudserve.local_server.transport.http2.header_blocks import encode
+from cloudserve.local_server.transport.http2.header_blocks import ResponseBlocks, encode
 from cloudserve.local_server.transport.http2.limits import Http2Limits
 from cloudserve.local_server.transport.http2.server_state import ServerState
+from cloudserve.local_server.transport.http2.stream import begin_each
 
 PATIENCE = 20.0  # a test that passes never waits so long
-HEAD = encode([(b":status", b"200")])
-TRAILERS = encode([(b"done", b"yes")])
+BLOCKS = ResponseBlocks(encode([(b":status", b"200")]), encode([(b"done", b"yes")]))
 REQUEST = [
     (":method", "POST"),
     (":scheme", "http"),
@@ -47,7 +47,7 @@ class Echo:
 
     def answer(self):
         body = b"".join(self.parts) + b"-" * self.app.extra
-        self.stream.answer(HEAD, body, TRAILERS)
+        self.stream.answer(BLOCKS, body)
 
     def aborted(self):
         self.app.aborted.append(self.stream.number)
@@ -64,12 +64,19 @@ class EchoApp:
         self.releases = True
         self.extra = 0
         self.refuses = False
+        self.waits = True
+        self.together = []
 
     def open(self, stream, head):
+        head.waits_for_body = self.waits
         echo = self.requests[stream.number] = Echo(self, stream, head)
         if self.refuses:
             stream.send_head(encode([(b":status", b"403")]), end=True)
         return echo
+
+    def begin(self, requests):
+        self.together.append([stream.number for stream, _, _ in requests])
+        begin_each(self, requests)
 
 
 class Served:
