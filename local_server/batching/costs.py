@@ -58,6 +58,15 @@ class RunCosts:
             return self._per_row[index] * rows
         return None
 
+    def seconds_if_alike(self, rows: int) -> float | None:
+        """Return the cost of a run whose rows cost no more than those of smaller ones.
+
+        None if no run of at most this size was measured.
+        """
+        measured = zip(self._per_row[: _index(rows) + 1], self._trials, strict=False)
+        least = min((cost for cost, trials in measured if trials), default=None)
+        return None if least is None else least * rows
+
     def best(self, least_rows: int, rows: int) -> int:
         """Return how many of the waiting rows to run together, at least `least_rows`.
 

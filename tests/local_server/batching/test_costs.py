@@ -23,6 +23,14 @@ def test_nothing_is_known_of_sizes_that_were_not_measured():
     assert [costs.seconds(rows) for rows in (1, 2, 5)] == [None] * 3
 
 
+def test_a_larger_run_is_expected_to_cost_as_much_per_row_as_the_cheapest_smaller_one():
+    costs = measured(of_2=2e-5, of_4=1e-5, of_8=9e-5)
+    assert costs.seconds_if_alike(1) is None
+    assert [costs.seconds_if_alike(rows) for rows in (2, 4, 8, 64)] == pytest.approx(
+        [4e-5, 4e-5, 8e-5, 64e-5]
+    )
+
+
 def test_a_faster_run_counts_at_once_and_slower_ones_gradually():
     costs = measured(of_1=1e-4)
     costs.record(1, 1e-5)

@@ -113,7 +113,8 @@ def served(executor, monkeypatch):
 def costs(monkeypatch, seconds):
     """Have every size cost so much from now on."""
     monkeypatch.setattr(RunCosts, "record", lambda *_: None)
-    monkeypatch.setattr(RunCosts, "seconds", lambda self, rows: seconds)
+    for name in ("seconds", "seconds_if_alike"):
+        monkeypatch.setattr(RunCosts, name, lambda self, rows: seconds)
     monkeypatch.setattr(RunCosts, "best", lambda self, least, rows: rows)
 
 
