@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloudserve.api import (
         apply,
         deploy,
+        gc,
         history,
         plan,
         promote,
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
+    from cloudserve.release.outcome import Outcome
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
-    from cloudserve.release.service import Outcome
     from cloudserve.release.state.ledger import Release
     from cloudserve.release.types import Action, Deployed, Deployment, GateStep, Plan, Revision
     from cloudserve.release.verdict import Verdict
@@ -55,7 +56,7 @@ _NAMES = {
     "GateStep": "cloudserve.release.types:GateStep",
     "Model": "cloudserve.project:Model",
     "OfflineClouds": "cloudserve.offline:OfflineClouds",
-    "Outcome": "cloudserve.release.service:Outcome",
+    "Outcome": "cloudserve.release.outcome:Outcome",
     "Plan": "cloudserve.release.types:Plan",
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.pull:Pulled",
@@ -67,6 +68,7 @@ _NAMES = {
     "apply": "cloudserve.api:apply",
     "deploy": "cloudserve.api:deploy",
     "diff": "cloudserve.comparison:diff",
+    "gc": "cloudserve.api:gc",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",
@@ -108,6 +110,7 @@ __all__ = [
     "apply",
     "deploy",
     "diff",
+    "gc",
     "history",
     "inspect",
     "load_project",

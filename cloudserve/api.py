@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudserve.project import Project
+from cloudserve.release.outcome import Outcome
 from cloudserve.release.pull import Pulled
-from cloudserve.release.service import Outcome, Releases
+from cloudserve.release.service import Releases
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.types import Deployment, Plan
 from cloudserve.storage.events import Notify, Observe, Reporter, ignore
@@ -105,12 +106,34 @@ def undeploy(  # noqa: PLR0913 - keywords, each with its default
 ) -> Outcome:
     """Remove a version without traffic from a target, or by default all versions without traffic.
 
-    `everything` removes the whole model: all its versions and its endpoint. The files, manifests
-    and the ledger stay in the bucket. Raises ConflictError if the version receives traffic,
+    By default the revision that a rollback goes back to stays. `everything` removes the whole
+    model: all its versions and its endpoint. The files, manifests and the ledger stay in the
+    bucket. Raises ConflictError if the version receives traffic,
     UserError if the target's adapter cannot undeploy.
     """
     releases = Releases(project, model, target, environ=environ, reporter=Reporter(notify))
     return releases.undeploy(version, everything=everything)
+
+
+def gc(  # noqa: PLR0913 - keywords, each with its default
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    keep: int,
+    dry_run: bool = False,
+    environ: Environ = None,
+    notify: Notify = ignore,
+) -> Plan:
+    """Remove all but the `keep` newest revisions, with unused resources, and their files.
+
+    Returns the plan that was carried out, or only made if `dry_run`: `Plan.collection` has every
+    revision, the bytes that its removal frees or why it stays, and unknown objects, which are never
+    deleted. A revision stays if it has traffic or an alias, was live or deployed last, or is what a
+    rollback goes back to. Raises UserError for a `keep` below 1.
+    """
+    releases = Releases(project, model, target, environ=environ, reporter=Reporter(notify))
+    return releases.plan_gc(keep) if dry_run else releases.gc(keep).plan
 
 
 def plan(  # noqa: PLR0913 - keywords, each with its default

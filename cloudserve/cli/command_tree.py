@@ -25,6 +25,7 @@ GROUPS = {
         "promote": ("promote", "Send all traffic, or a part, to a deployed version."),
         "rollback": ("rollback", "Send the traffic back to the previous version."),
         "undeploy": ("undeploy", "Remove versions, or a whole model, from a target."),
+        "gc": ("gc", "Remove old versions and leftovers, with their files in the bucket."),
         "status": ("status", "Show a model's versions and traffic on a target."),
         "history": ("history", "Show a model's releases: who, what, when."),
     },

@@ -38,7 +38,8 @@ def plan_confirmation(*, yes: bool) -> Callable[[Plan], None]:
     def confirm(plan: Plan) -> None:
         nonlocal is_confirmed
         if plan.destination is not None and not is_confirmed:
-            what = f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
+            revision = f" {plan.revision.id}" if plan.revision.digest else ""
+            what = f"{plan.operation} {plan.model}{revision} on {plan.target}"
             _confirm(what, [action.sentence for action in plan.actions], plan.destination)
         is_confirmed = True
 

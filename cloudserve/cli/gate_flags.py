@@ -15,7 +15,7 @@ import click
 from cloudserve.errors import GateRefusedError
 
 if TYPE_CHECKING:
-    from cloudserve.release.service import Outcome
+    from cloudserve.release.outcome import Outcome
     from cloudserve.release.types import Plan
     from cloudserve.release.verdict import Verdict
 

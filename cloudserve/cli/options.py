@@ -169,6 +169,28 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
     return model_argument(target_option(with_subject))
 
 
+def models_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an optional model and the target, and pass a subject for each model as `subjects`."""
+
+    @wraps(command)
+    def with_subjects(
+        *,
+        model: str | None,
+        target: str | None,
+        project_file: Path,
+        settings: tuple[str, ...],
+        **rest: Any,
+    ) -> None:
+        project = load(project_file, settings)
+        chosen = target or _only_target(project)
+        models = (model,) if model else tuple(project.models)
+        subjects = tuple(Subject(name, chosen, project_file, settings) for name in models)
+        command(subjects=subjects, **rest)
+
+    argument = click.argument("model", required=False, shell_complete=names_of("models"))
+    return argument(target_option(with_subjects))
+
+
 def _only_target(project: Project) -> str:
     names = [f"`{name}`" for name in project.targets]
     if len(names) == 1:

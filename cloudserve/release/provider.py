@@ -10,8 +10,10 @@ argument being the environment. Making a provider reaches no network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
+from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import Blob, BlobStore, Expect
@@ -21,7 +23,9 @@ __all__ = [
     "AskedProvider",
     "Blob",
     "BlobStore",
+    "CollectingProvider",
     "Expect",
+    "Hold",
     "Locking",
     "Provider",
     "Reporter",
@@ -143,5 +147,26 @@ class UndeployProvider(Protocol):
         copies that the platform serves from. The resource by which `read` finds a revision is
         removed last, so that an interrupted removal can be planned again. Changes nothing. Raises
         ConflictError for what is not cloudserve's.
+        """
+        ...
+
+
+@runtime_checkable
+class CollectingProvider(Protocol):
+    """What an UndeployProvider also has where `cloudserve gc` removes what releases left behind."""
+
+    def holds(self, reading: Reading) -> Mapping[str, Hold]:
+        """Return the platform's reasons to keep revisions, by id.
+
+        Such as a label or an alias that a person gave, or a use by a resource that is not the
+        target's. Reads, never changes.
+        """
+        ...
+
+    def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
+        """Return the actions that remove the target's unused resources of no revision in `going`.
+
+        They are carried out after `plan_undeploy` of the revisions `going`. A resource that may be
+        in use, or is not the target's, stays. Changes nothing.
         """
         ...

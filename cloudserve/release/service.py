@@ -11,7 +11,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from cloudserve.release.gates.gates import Gates, Judge, check_overrides
 from cloudserve.release.gates.golden import GoldenGate
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.local import LocalModel
+from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
@@ -38,36 +39,19 @@ from cloudserve.release.state.lock import lock
 from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.steps import Steps
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
     CREATE_BUCKET,
-    UPLOAD,
     Action,
     Deployment,
     Operation,
     Plan,
     Reading,
 )
-from cloudserve.release.upload import Uploader
 from cloudserve.release.verdict import Verdict
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import SILENT, Reporter
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a changing verb: the plan and the deployment after it."""
-
-    plan: Plan
-    deployment: Deployment
-    verdicts: tuple[Verdict, ...] = ()
-    """The verdicts of the plan's gates."""
-
-    @property
-    def changed(self) -> bool:
-        """Return whether the plan had actions."""
-        return bool(self.plan.actions)
-
 
 Confirm = Callable[[Plan], None]
 """Called with a plan before its first change; raises to stop the release."""
@@ -75,6 +59,10 @@ Confirm = Callable[[Plan], None]
 
 ALLOWED = "--allow-breaking"
 """The recorded reason of an override by this flag."""
+
+
+PLANNED = tuple(operation for operation in Operation if operation is not Operation.GC)
+"""The verbs that `Releases.plan` takes."""
 
 
 def agree(plan: Plan) -> None:
@@ -199,8 +187,8 @@ class Releases:
         `version` is what the verb takes as `number`, `version` or `to`. Raises UserError for
         another verb.
         """
-        if operation not in set(Operation):
-            raise UserError(f"`{operation}` cannot be planned", hint=f"plan {', '.join(Operation)}")
+        if operation not in PLANNED:
+            raise UserError(f"`{operation}` cannot be planned", hint=f"plan {', '.join(PLANNED)}")
         match Operation(operation):
             case Operation.DEPLOY:
                 return self.plan_deploy(None if version is None else version_number(version))
@@ -210,6 +198,8 @@ class Releases:
                 return self.plan_rollback(version)
             case Operation.UNDEPLOY:
                 return self.plan_undeploy(version, everything=everything)
+            case Operation.GC:  # it takes no version: see `plan_gc`
+                raise AssertionError(operation)
 
     def plan_deploy(self, number: int | None = None) -> Plan:
         """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
@@ -236,6 +226,10 @@ class Releases:
     def plan_undeploy(self, version: str | None = None, *, everything: bool = False) -> Plan:
         """Plan what `undeploy` would do; changes nothing."""
         return self._planner.undeploy(self._read(), version, everything=everything)
+
+    def plan_gc(self, keep: int) -> Plan:
+        """Plan what `gc` would do; `Plan.collection` says why revisions stay. Changes nothing."""
+        return self._planner.collect(self._read(), keep)
 
     def deploy(self, number: int | None = None) -> Outcome:
         """Put a version of the model, the newest by default, beside what is live.
@@ -303,6 +297,16 @@ class Releases:
             lambda reading: self._planner.undeploy(reading, version, everything=everything)
         )
 
+    def gc(self, keep: int) -> Outcome:
+        """Remove all but the `keep` newest revisions, from the platform and from the bucket.
+
+        What has traffic or an alias stays, as does the revision that a rollback goes back to, the
+        last deployed one, one that an unfinished release names, and files that another target
+        uses. Unknown objects are listed in `Plan.collection`, never deleted. Raises UserError for
+        a `keep` below 1, and if the adapter cannot collect.
+        """
+        return self._carry_out(lambda reading: self._planner.collect(reading, keep))
+
     def apply(self, approved: Plan) -> Outcome:
         """Carry out a plan that was made before, if it is still what has to be done.
 
@@ -353,9 +357,9 @@ class Releases:
                 is_done = not plan.actions
                 supersedes = self._unfinished.end(run, who, reading)
                 if plan.actions or is_recorded:  # another release may have done it meanwhile
-                    ledger = self.ledger
-                    recorder = Recorder(ledger, plan, run, who, approved, supersedes, canary)
-                    parts = Parts(partial(judge.verdict, plan), partial(self._perform, plan, who))
+                    recorder = Recorder(self.ledger, plan, run, who, approved, supersedes, canary)
+                    steps = Steps(self._provider, self._layout, self._local)
+                    parts = Parts(partial(judge.verdict, plan), partial(steps.perform, plan, who))
                     verdicts = execute(plan, parts, recorder, self._reporter, held.check)
                 is_done = True
                 # Before the lock is free: what a killed run did not report is known by its lock.
@@ -379,17 +383,6 @@ class Releases:
         if buckets:  # the lock lies in it
             self._provider.blobs.ensure(SILENT)
         return buckets
-
-    def _perform(self, plan: Plan, who: str, action: Action, reporter: Reporter) -> None:
-        """Perform one action of a plan and wait for its end."""
-        if action.kind == CREATE_BUCKET:
-            self._provider.blobs.ensure(reporter)
-        elif action.kind == UPLOAD and plan.source is not None:
-            uploader = Uploader(self._provider.blobs, self._layout, self._local.tree)
-            origin = self._local.origin(plan.source, who)
-            uploader.upload(plan.revision, plan.source, origin, reporter)
-        else:
-            self._provider.perform(action, reporter)
 
     def _golden(self, folder: Path) -> GoldenGate | None:
         settings, target = self._target.gates.golden, self._target

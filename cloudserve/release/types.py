@@ -10,12 +10,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cloudserve.release.collection import Collection
 from cloudserve.release.destination import Destination
 from cloudserve.release.verdict import Verdict
 
 DIGITS_IN_ID = 12
 UPLOAD = "upload"
 CREATE_BUCKET = "create-bucket"
+GIVE_TRAFFIC = "give-traffic"
+DELETE_FILES = "delete-files"
+KEEP_FILES = "keep-files"
+ENGINE_KINDS = frozenset({UPLOAD, CREATE_BUCKET, GIVE_TRAFFIC, DELETE_FILES, KEEP_FILES})
 """The kinds of the actions that are the engine's own; all others are the provider's."""
 
 
@@ -57,6 +62,11 @@ class Location:
     def saved_model(self) -> str:
         """Return the key prefix of the SavedModel directory, ending in "/"."""
         return f"{self.root}{self.model}/{self.number}/"
+
+    @property
+    def archive(self) -> str:
+        """Return the key of the files' archive, for platforms that load no prefix."""
+        return f"{self.root.removesuffix('/')}.tar.gz"
 
     @property
     def root_url(self) -> str:
@@ -194,6 +204,7 @@ class Operation(StrEnum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     UNDEPLOY = "undeploy"
+    GC = "gc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +232,15 @@ class Plan:
     breaking: tuple[str, ...] = ()
     """The requests of the live revision's clients that this one refuses, a sentence each."""
     removes: tuple[str, ...] = ()
-    """The ids of the revisions that an undeploy removes."""
+    """The ids of the revisions that an undeploy or a collection removes."""
     everything: bool = False
     """Whether an undeploy removes the model as a whole, with its endpoint and its traffic."""
     gates: tuple[GateStep, ...] = ()
     """The checks before the first action, in their order."""
     verdicts: tuple[Verdict, ...] = field(default=(), compare=False)
     """The verdicts that are known when the plan is made; they are no part of what it does."""
+    collection: Collection | None = field(default=None, compare=False)
+    """What a collection found: the revisions, why some of them stay, and unknown objects."""
     kept: str = ""
     """The URL in the bucket below which an undeploy leaves the files, manifests and ledgers."""
 

@@ -108,6 +108,10 @@ class Terminal:
         traffic = self.run("status").traffic
         return sorted(name.partition("-")[0] for name, share in traffic.items() if share)
 
+    def objects(self, part):
+        blobs = Releases(self._project, "half", "here", environ=self._environ).provider.blobs
+        return [blob.key for blob in blobs.list("cloudserve/") if part in blob.key]
+
     def assert_all_is_ended(self):
         assert [r for r in self.run("history", 3) if not r.has_end] == []
         blobs = Releases(self._project, "half", "here", environ=self._environ).provider.blobs
@@ -116,7 +120,7 @@ class Terminal:
 
 @pytest.fixture(params=TARGETS)
 def terminal(request, clouds, bucket, tmp_path, half_plus_two, monkeypatch):
-    for number in (1, 2):
+    for number in (1, 2, 3):
         shutil.copytree(half_plus_two, tmp_path / "half" / str(number))
     fields = dict(TARGETS[request.param])
     provider = "sagemaker" if request.param == "serverless" else request.param
@@ -161,6 +165,27 @@ def test_a_second_deployment_and_its_end(terminal):
     terminal.run("deploy", 1)
     steps = ((("deploy", 2), {}), (("undeploy", "2"), {}))
     assert again_and_again(terminal, steps, {"deploy": ["v1"], "undeploy": ["v1"]}) > 5
+
+
+def test_a_collection(terminal):
+    """Version 1 is removed, each time: 3 is live, and a rollback goes back to 2."""
+    for number in (2, 3):
+        terminal.run("deploy", number)
+        terminal.run("promote", str(number))
+    for number in itertools.count(1):
+        terminal.run("deploy", 1)
+        terminal.run("undeploy", "2")
+        terminal.run("deploy", 2)
+        killed = terminal.killed(number, "gc", 1)
+        left = terminal.run("gc", 1).deployment.revisions
+        assert sorted(d.revision.number for d in left) == [2, 3]
+        assert not terminal.objects("revisions/v1-")
+        assert not terminal.objects("removals/")
+        assert terminal.live == ["v3"]
+        terminal.assert_all_is_ended()
+        if killed is None:
+            break
+    assert number > 8
 
 
 def test_an_applied_plan(terminal):

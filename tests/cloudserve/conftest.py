@@ -15,6 +15,7 @@ from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.gate_settings import GateSettings
 from cloudserve.project import Model, Project, Target
+from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
@@ -90,6 +91,8 @@ class MemoryPlatform:
     warnings: tuple[str, ...] = ()
     place: Destination = OFFLINE
     readings: int = 0
+    held: dict[str, Hold] = field(default_factory=dict)
+    leftovers: bool = False
 
     def destination(self):
         return self.place
@@ -122,6 +125,14 @@ class MemoryPlatform:
             actions.insert(0, Action("silence", "take the endpoint down"))
         return tuple(actions)
 
+    def holds(self, reading):
+        return self.held
+
+    def plan_leftovers(self, reading, going):
+        if not self.leftovers:
+            return ()
+        return (Action("sweep", "delete what is unused", {}),)
+
     def perform(self, action, reporter):
         self.before(action)
         self.performed.append(action.id)
@@ -133,6 +144,8 @@ class MemoryPlatform:
                     self.traffic = {revision.id: 1.0}
             case "move":
                 self.traffic = {name: part / 100 for name, part in action.args.items()}
+            case "sweep":
+                self.leftovers = False
             case "silence":
                 self.traffic = {}
             case "remove":

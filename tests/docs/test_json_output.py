@@ -64,7 +64,7 @@ def classifiers(tmp_path, shared_models):
     return str(live), str(new)
 
 
-def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers):
+def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers, platform):
     subject = ("half", "--target", "here")
     documents = {
         "inspect": printed("inspect", "half"),
@@ -77,12 +77,20 @@ def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers):
         "promote --canary": printed("promote", *subject, *CANARY),
         "status": printed("status", *subject),
         "history": printed("history", *subject),
+        "gc": collected(printed, platform),
         "undeploy": printed("undeploy", *subject),
         "pull": printed("pull", *subject, "--into", "back"),
         "tune": printed(*TUNE[:1], str(base), *TUNE[1:]),
         "bench": printed("bench", str(base), "-n", "20", "--warm-up", "0"),
     }
     assert documents == shown()
+
+
+def collected(printed, platform):
+    """Return what `gc` prints where it removes one unused resource and lists an unknown object."""
+    platform.leftovers = True
+    platform.blobs.write("cloudserve/half/notes.txt", b"mine")
+    return printed("gc", "half", "--target", "here", "--keep", "1")
 
 
 def test_a_dry_run_prints_what_a_plan_prints(printed):

@@ -66,6 +66,10 @@ class Packages:
         )
         return (planned(step, sentence, "delete the model package"),)
 
+    def has(self, model: str, revision: Revision) -> bool:
+        """Return whether a revision is registered in the target's group."""
+        return bool(self._group) and self._find(model, revision) is not None
+
     def register(self, step: RegisterPackage, reporter: Reporter) -> None:
         """Create the group if it does not exist, and the package; safe to repeat."""
         group, model = step.group, step.model

@@ -16,7 +16,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Provider
+from cloudserve.release.provider import Hold, Provider
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
@@ -37,6 +37,7 @@ from .multi_model.provider import MultiModelEndpoint
 from .options import Options
 from .ownership import Owned
 from .planning.checks import Place, check, check_body
+from .planning.leftovers import Leftovers
 from .planning.planner import Planner
 from .planning.rules import check_options
 from .planning.single_revision import StagedPlanner
@@ -114,6 +115,7 @@ class SageMakerEndpoints:
         self._reader = SnapshotReader(context)
         self._packages = Packages(context)
         self._removal = Removal(context)
+        self._leftovers = Leftovers(context, self._packages)
         self._archives = Archives(context.blobs)
 
     @property
@@ -176,6 +178,14 @@ class SageMakerEndpoints:
     ) -> tuple[Action, ...]:
         """Plan to remove revisions from the endpoint, or the whole model."""
         return self._removal.plan(reading, revision_ids)
+
+    def holds(self, reading: Reading) -> Mapping[str, Hold]:
+        """Return why revisions stay: the tag `cloudserve-keep`, a use elsewhere, a package."""
+        return self._leftovers.holds(reading)
+
+    def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
+        """Plan to delete endpoint configurations that no endpoint of the region uses."""
+        return self._leftovers.plan(reading, going)
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait until the endpoint is in service."""

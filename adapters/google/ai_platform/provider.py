@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Provider
+from cloudserve.release.provider import Hold, Provider
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
     Action,
@@ -225,6 +225,16 @@ class AiPlatform:
         if len(going) == len(every) and (going or revision_ids is None):
             actions.append(planned(DeleteModel(model), f"delete the model {name}"))
         return tuple(actions)
+
+    def holds(self, reading: Reading) -> Mapping[str, Hold]:
+        """Return {}: a version's labels cannot be changed after its creation."""
+        del reading
+        return {}
+
+    def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
+        """Return (): a model has only versions, and each is a revision."""
+        del reading, going
+        return ()
 
     def _plan_removal(self, model: str, revision_id: str) -> Action:
         version = platform_name(revision_id)

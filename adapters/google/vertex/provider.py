@@ -15,7 +15,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Provider
+from cloudserve.release.provider import Hold, Provider
 from cloudserve.release.types import (
     Action,
     Artifact,
@@ -41,6 +41,7 @@ from .machines import check_replicas, with_accelerator
 from .names import Names, resource_id
 from .options import Options
 from .planning.checks import check
+from .planning.leftovers import holds, plan_leftovers
 from .planning.planner import Planner
 from .planning.undeploy import plan_removal
 from .records import deployed, last_part
@@ -185,6 +186,14 @@ class Vertex:
     ) -> tuple[Action, ...]:
         """Plan to undeploy and delete versions, or the endpoint and the model as a whole."""
         return plan_removal(self._api, reading, revision_ids)
+
+    def holds(self, reading: Reading) -> Mapping[str, Hold]:
+        """Return why revisions stay: an alias of their version, or another endpoint."""
+        return holds(reading)
+
+    def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
+        """Plan to delete model versions that a newer version of the same revision replaced."""
+        return plan_leftovers(reading, going)
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait for its operation."""

@@ -46,6 +46,8 @@ class Version:
     created: datetime | None = None
     reason: str | None = None
     """Why it failed; None where it did not."""
+    deployed: frozenset[str] = frozenset()
+    """The endpoints that it is deployed on, by their names in full."""
 
     @property
     def failed(self) -> bool:
@@ -119,6 +121,7 @@ def version_of(record: Mapping[str, Any]) -> Version | None:
         match[3] if match else None,
         _time(record.get("versionCreateTime") or record.get("createTime")),
         ((match and match[4]) or "no reason given") if failed else None,
+        frozenset(str(on.get("endpoint", "")) for on in record.get("deployedModels", ())),
     )
 
 

@@ -14,7 +14,8 @@ from cloudserve.cli.render.report import output_option, print_report
 @click.option(
     "--version",
     metavar="VERSION",
-    help="A number, revision id or digest; by default all versions without traffic.",
+    help="A number, revision id or digest; by default all versions without traffic but the one "
+    "that a rollback goes back to.",
 )
 @click.option(
     "--all",
@@ -38,7 +39,8 @@ def command(
     """Remove versions, or a whole model, from a target.
 
     A version with traffic is not removed: promote another one first, or use --all. The files,
-    manifests and the ledger stay in the bucket, so `cloudserve deploy` can restore a version.
+    manifests and the ledger stay in the bucket, so `cloudserve rollback` and `deploy` can restore a
+    version; `cloudserve gc` removes old ones.
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.release.service import Outcome
+from cloudserve.release.outcome import Outcome
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Deployed, Deployment, Operation, Plan
@@ -74,7 +74,8 @@ def _undeployed(outcome: Outcome) -> str:
     plan = outcome.plan
     what = "" if plan.everything else f" {', '.join(plan.removes) or 'versions without traffic'}"
     if not outcome.changed:
-        return f"{plan.model}{what} on {plan.target}: not deployed, nothing to do"
+        reason = "; ".join(plan.warnings) or "not deployed, nothing to do"
+        return f"{plan.model}{what} on {plan.target}: {reason}"
     kept = f"the files and the ledger stay in {plan.kept}"
     return f"{plan.model}{what} on {plan.target}: undeployed; {kept}"
 

@@ -20,8 +20,9 @@ from cloudserve.release.canary.probe import Prober, Probes
 from cloudserve.release.canary.record import CanaryRecord, Decision
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.watch import CanaryEndedError, Clocks, Watch
+from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.planner import choose, newest
-from cloudserve.release.service import Outcome, Releases
+from cloudserve.release.service import Releases
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Deployment, Plan

@@ -142,29 +142,40 @@ def newest(deployment: Deployment) -> Deployed:
     )
 
 
-def previously_live(deployment: Deployment, newest: Iterable[Release]) -> Deployed:
-    """Return the revision that was live before the present one took over, from the ledger.
+def previously_live(deployment: Deployment, newest: Iterable[Release]) -> str:
+    """Return the id of the revision that was live before the present one, from the ledger.
 
     `newest` are the releases, newest first, read as needed. Rollbacks are ignored, so a second
     rollback does not restore the revision that the first one replaced. A release without a recorded
     end still counts: its revision is live, so it succeeded. While several revisions share the
-    traffic, the last promoted one counts as live.
+    traffic, the last promoted one counts as live. If nothing is live because the model was taken
+    down as a whole, it is the revision that was live then.
     Raises UserError when the ledger knows of none.
     """
-    releases, again = tee(r for r in newest if r.outcome is not Event.REFUSED)
-    taken_over = _taken_over(deployment, releases)
-    for release in again:
-        if (
-            release.operation in {Operation.DEPLOY, Operation.PROMOTE}
-            and release.revision == taken_over
-            and release.previous not in {None, taken_over}
-        ):
-            return choose(deployment, str(release.previous))
+    name = rollback_name(deployment, newest)
+    if name:
+        return name
     raise UserError(
         f"there is no earlier revision of {deployment.model} to go back to",
         where=f"{deployment.model} on {deployment.target}",
         hint="name the one to go back to; `cloudserve status` lists what is deployed",
     )
+
+
+def rollback_name(deployment: Deployment, newest: Iterable[Release]) -> str:
+    """Return the id of the revision that a rollback gives the traffic to; "" if there is none."""
+    releases, again = tee(r for r in newest if r.outcome is not Event.REFUSED)
+    taken_over = _taken_over(deployment, releases)
+    for release in again:
+        if taken_over is None and release.everything and release.previous:
+            return release.previous
+        if (
+            release.operation in {Operation.DEPLOY, Operation.PROMOTE}
+            and release.revision == taken_over
+            and release.previous not in {None, taken_over}
+        ):
+            return str(release.previous)
+    return ""
 
 
 def _taken_over(deployment: Deployment, newest: Iterable[Release]) -> str | None:

@@ -13,12 +13,14 @@ from cloudserve.release.gates.gates import Gates
 from cloudserve.release.local import LocalModel
 from cloudserve.release.planning import planner
 from cloudserve.release.planning.approval import outdated
+from cloudserve.release.planning.restore import choose_for_rollback, plan_rollback
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Release
 from cloudserve.release.state.unfinished import target_of
 from cloudserve.release.state.uploaded import number_of
+from cloudserve.release.tidy.collector import Collector
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import UPLOAD, Deployed, Operation, Plan, Reading, Revision
 
@@ -53,19 +55,31 @@ class ReleasePlanner:
         """
         deployment = reading.deployment
         if to is not None:
-            chosen = planner.choose(deployment, to)
+            name = choose_for_rollback(self.provider, self.layout, deployment, to)
         elif left is not None:
-            chosen = target_of(left, deployment)
+            name = target_of(left)
         else:
             with closing(Ledger(self.provider.blobs, self.layout).newest()) as newest:
-                chosen = planner.previously_live(deployment, newest)
-        return self._traffic(reading, Operation.ROLLBACK, chosen)
+                name = planner.previously_live(deployment, newest)
+        return self._back_to(reading, name)
 
     def undeploy(self, reading: Reading, version: str | None, *, everything: bool) -> Plan:
         """Plan to remove a version, by default all without traffic, or the whole model."""
         blobs, deployment = self.provider.blobs, reading.deployment
         ids = to_remove(blobs, self.layout, deployment, version, everything=everything)
-        return self._removal(reading, ids)
+        if ids is None or version is not None:
+            return self._removal(reading, ids)
+        with closing(Ledger(blobs, self.layout).newest()) as newest:
+            back = planner.rollback_name(deployment, newest)
+        plan = self._removal(reading, tuple(name for name in ids if name != back))
+        if back not in ids:
+            return plan
+        stays = f"{back} stays: a rollback goes back to it; name it with --version to remove it"
+        return replace(plan, warnings=(stays,))
+
+    def collect(self, reading: Reading, keep: int) -> Plan:
+        """Plan to remove all but the newest revisions, and what releases left behind."""
+        return self._addressed(self._collector.plan(reading, keep))
 
     def again(self, reading: Reading, approved: Plan) -> Plan:
         """Plan once more what an approved plan was made for.
@@ -79,7 +93,12 @@ class ReleasePlanner:
             return self.deploy(reading, revision, source)
         if approved.operation is Operation.UNDEPLOY:
             return self._removal(reading, None if approved.everything else approved.removes)
+        if approved.operation is Operation.GC:
+            plan = self._collector.plan_of(reading, approved.removes, leftovers=True)
+            return self._addressed(plan)
         try:
+            if approved.operation is Operation.ROLLBACK:
+                return self._back_to(reading, revision.id)
             chosen = planner.choose(reading.deployment, revision.id)
             return self._traffic(reading, approved.operation, chosen, approved.percent)
         except UserError as error:
@@ -91,6 +110,8 @@ class ReleasePlanner:
             return self.deploy(reading, Revision(number_of(left.revision), left.digest), None)
         if left.operation is Operation.UNDEPLOY:
             return self._removal(reading, None if left.everything else left.removes)
+        if left.operation is Operation.GC:
+            return self._collector.plan_of(reading, left.removes, leftovers=False)
         chosen = planner.choose(reading.deployment, left.revision)
         return self._traffic(reading, left.operation, chosen, left.percent)
 
@@ -99,6 +120,14 @@ class ReleasePlanner:
     ) -> Plan:
         plan = planner.plan_traffic(self.provider, self.layout, reading, operation, chosen, percent)
         return self.gates.add(self._addressed(plan), reading)
+
+    def _back_to(self, reading: Reading, name: str) -> Plan:
+        plan = plan_rollback(self.provider, self.layout, reading, name)
+        return self.gates.add(self._addressed(plan), reading)
+
+    @property
+    def _collector(self) -> Collector:
+        return Collector(self.provider, self.layout)
 
     def _removal(self, reading: Reading, ids: tuple[str, ...] | None) -> Plan:
         return self._addressed(plan_undeploy(self.provider, self.layout, reading, ids))

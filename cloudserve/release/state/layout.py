@@ -2,6 +2,7 @@
 
 cloudserve/MODEL/revisions/REVISION/MODEL/NUMBER/…   the SavedModel's files
 cloudserve/MODEL/manifests/REVISION.json             written last: the files are whole
+cloudserve/MODEL/removals/REVISION.json              the manifest, while the files are deleted
 cloudserve/MODEL/targets/TARGET/ledger/0000000001.json …  one object an event, create-only
 cloudserve/lock.PLATFORM/PLACE/ENDPOINT.json         who is changing the endpoint now
 cloudserve/MODEL/targets/TARGET/lock.json            the same, for adapters without `lock_name`
@@ -50,6 +51,16 @@ class Layout:
     def manifests(self) -> str:
         """Return the prefix of the manifests."""
         return f"{self._root}/manifests/"
+
+    @property
+    def removals(self) -> str:
+        """Return the prefix of the manifests of revisions whose files are being deleted."""
+        return f"{self._root}/removals/"
+
+    @property
+    def targets(self) -> str:
+        """Return the prefix of what is kept of the model's targets."""
+        return f"{self._root}/targets/"
 
     @property
     def ledger(self) -> str:

@@ -14,7 +14,7 @@ from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Event, Ledger, Release
 from cloudserve.release.state.lock import holder_of, is_left
-from cloudserve.release.types import Deployed, Deployment, Operation, Plan, Reading
+from cloudserve.release.types import Operation, Plan, Reading
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
@@ -102,21 +102,9 @@ def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Re
     return last if _target(last) else None
 
 
-def target_of(left: Release, deployment: Deployment) -> Deployed:
-    """Return the revision that a rollback after an unfinished release gives the traffic to.
-
-    Raises UserError if it is no longer deployed.
-    """
-    wanted = _target(left)
-    found = deployment.find(wanted or "")
-    if found is None:
-        raise UserError(
-            f"the {left.operation} of {left.revision} by {left.who} was not finished, and "
-            f"{wanted} is not deployed any more",
-            where=f"{deployment.model} on {deployment.target}",
-            hint="name the revision to go back to; `cloudserve status` lists what is deployed",
-        )
-    return found
+def target_of(left: Release) -> str:
+    """Return the id of the revision that a rollback after an unfinished move gives the traffic."""
+    return _target(left) or ""
 
 
 def _target(left: Release) -> str | None:

@@ -54,14 +54,23 @@ def stop_rollback(terminal):
     terminal.platform.before = lambda action: None
 
 
-def test_a_rollback_to_a_revision_that_is_gone_is_not_continued_to_another(terminal):
+def test_a_rollback_to_a_revision_that_is_gone_deploys_it_again(terminal):
     stop_rollback(terminal)
     gone = next(name for name in terminal.platform.deployed if name.startswith("v2-"))
     del terminal.platform.deployed[gone]
+    assert terminal.run("rollback").deployment.live == gone
+    terminal.assert_all_is_ended()
+
+
+def test_a_rollback_to_a_revision_without_files_is_not_continued_to_another(terminal):
+    stop_rollback(terminal)
+    gone = next(name for name in terminal.platform.deployed if name.startswith("v2-"))
+    del terminal.platform.deployed[gone]
+    del terminal.platform.blobs.objects[f"cloudserve/half/manifests/{gone}.json"]
     with pytest.raises(UserError) as caught:
         terminal.run("rollback")
     assert caught.value.message == (
-        f"the rollback of {gone} by ada was not finished, and {gone} is not deployed any more"
+        f"{gone} is not deployed any more, and its files are not in the bucket"
     )
     assert "name the revision to go back to" in caught.value.hint
     assert terminal.run("rollback", "1").deployment.live.startswith("v1-")

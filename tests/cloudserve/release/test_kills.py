@@ -75,8 +75,9 @@ VERBS = pytest.mark.parametrize(
         ("rollback", {}),
         ("undeploy", {"version": "1"}),
         ("undeploy", {"everything": True}),
+        ("gc", {"keep": 1}),
     ],
-    ids=["deploy", "promote", "rollback", "undeploy one", "undeploy all"],
+    ids=["deploy", "promote", "rollback", "undeploy one", "undeploy all", "gc"],
 )
 
 
@@ -174,6 +175,37 @@ def test_an_undeployment_that_is_killed_and_run_again_removes_the_same(
         assert not [r for r in terminal.run("history") if not r.has_end]
         assert terminal.run("history")[-1].operation is Operation.UNDEPLOY
         assert not [key for key in terminal.platform.blobs.objects if key.endswith("lock.json")]
+
+
+@AFTER
+def test_a_collection_that_is_killed_and_run_again_removes_the_same(terminal, after):
+    numbers, stop = kills(20)
+    for number in numbers:
+        release_three(terminal)
+        terminal.platform.leftovers = True
+        if not terminal.kill(number, after, "gc", 1):
+            stop()
+        outcome = terminal.run("gc", 1)
+        assert [d.revision.number for d in outcome.deployment.revisions] == [2, 3]
+        assert not [key for key in terminal.platform.blobs.objects if "v1-" in key]
+        assert not terminal.platform.leftovers
+        assert terminal.live == "v3"
+        terminal.assert_all_is_ended()
+        assert terminal.run("history")[-1].operation is Operation.GC
+
+
+@AFTER
+def test_a_rollback_from_the_bucket_that_is_killed_and_run_again_goes_back_once(terminal, after):
+    numbers, stop = kills(20)
+    for number in numbers:
+        release_three(terminal)
+        terminal.run("undeploy", "2")
+        if terminal.kill(number, after, "rollback"):
+            terminal.run("rollback")
+        else:
+            stop()
+        assert terminal.live == "v2"
+        terminal.assert_all_is_ended()
 
 
 @AFTER

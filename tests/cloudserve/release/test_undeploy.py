@@ -51,9 +51,19 @@ def test_a_part_of_the_traffic_is_traffic(releases, two):
 
 
 def test_without_a_version_all_that_has_no_traffic_goes(releases, two):
+    releases().rollback()
     outcome = releases().undeploy()
-    assert outcome.plan.removes == two[:1]
+    assert outcome.plan.removes == two[1:]
     assert not releases().undeploy().changed
+
+
+def test_without_a_version_the_revision_that_a_rollback_goes_back_to_stays(releases, two):
+    outcome = releases().undeploy()
+    assert not outcome.changed
+    assert outcome.plan.warnings == (
+        f"{two[0]} stays: a rollback goes back to it; name it with --version to remove it",
+    )
+    assert releases().undeploy(two[0]).plan.removes == two[:1]
 
 
 def test_a_version_and_everything_exclude_each_other(releases, two):
@@ -114,13 +124,56 @@ def test_a_plan_is_kept_and_applied_and_refused_when_the_traffic_moved(releases,
     assert not releases().apply(plan).changed
 
 
-def test_a_rollback_does_not_go_back_to_what_was_undeployed(releases, two):
+def test_a_rollback_deploys_again_what_was_undeployed_and_uploads_nothing(releases, platform, two):
     releases().undeploy("123")
-    with pytest.raises(UserError, match=f"version `{two[0]}` of half is not deployed"):
+    sent = list(platform.blobs.uploads)
+    plan = releases().plan_rollback()
+    assert [action.id for action in plan.actions] == ["create", "give-traffic"]
+    outcome = releases().rollback()
+    assert (outcome.plan.previous, platform.traffic) == (two[1], {two[0]: 1.0})
+    assert platform.blobs.uploads == sent
+    assert not releases().apply(plan).changed
+    with pytest.raises(UserError, match="no earlier revision"):
         releases().rollback()
 
 
-def test_a_rollback_after_everything_was_undeployed_begins_anew(releases, platform, two):
+def test_a_rollback_after_everything_was_undeployed_brings_back_what_was_live(
+    releases, platform, two
+):
+    sent = list(platform.blobs.uploads)
+    releases().undeploy(everything=True)
+    outcome = releases().rollback()
+    assert (platform.traffic, platform.blobs.uploads) == ({two[1]: 1.0}, sent)
+    assert [d.revision.id for d in outcome.deployment.revisions] == [two[1]]
+    assert releases().rollback().deployment.live == two[0]
+
+
+def test_a_rollback_after_the_steps_of_a_canary_goes_back_to_what_was_live_before_them(
+    releases, platform, two
+):
+    for percent in (10, 60, 100):
+        releases().promote("123", percent=percent)
+    assert releases().rollback().deployment.live == two[1]
+
+
+def test_a_rollback_names_a_revision_that_was_undeployed(releases, platform, two):
+    releases().undeploy(everything=True)
+    assert releases().rollback("123").deployment.live == two[0]
+    with pytest.raises(UserError, match="version `9` of half is not deployed"):
+        releases().rollback("9")
+
+
+def test_a_rollback_without_the_files_says_so(releases, platform, two):
+    releases().undeploy("123")
+    del platform.blobs.objects[f"cloudserve/half/manifests/{two[0]}.json"]
+    with pytest.raises(UserError) as caught:
+        releases().rollback()
+    assert caught.value.message == (
+        f"{two[0]} is not deployed any more, and its files are not in the bucket"
+    )
+
+
+def test_a_rollback_after_everything_was_undeployed_continues_nothing(releases, platform, two):
     def stop(action):
         raise RemoteError("cut")
 
@@ -130,8 +183,7 @@ def test_a_rollback_after_everything_was_undeployed_begins_anew(releases, platfo
     platform.before = lambda action: None
     releases().undeploy(everything=True)
     releases().deploy(124)
-    with pytest.raises(UserError, match="is not deployed"):
-        releases().rollback()
+    assert releases().rollback().deployment.live == two[0]
 
 
 def test_an_adapter_that_cannot_says_so(releases, platform, monkeypatch, two):

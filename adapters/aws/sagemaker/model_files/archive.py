@@ -109,7 +109,7 @@ class Tenths:
 
 def archive_key(location: Location) -> str:
     """Return the key of a revision's archive: it names the content, as the revision's id does."""
-    return f"{location.root.removesuffix('/')}.tar.gz"
+    return location.archive
 
 
 def source_url(location: Location, *, archived: bool) -> str:

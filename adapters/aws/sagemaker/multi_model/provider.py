@@ -8,12 +8,14 @@ promotion changes nothing on the endpoint.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
@@ -173,6 +175,16 @@ class MultiModelEndpoint:
         if revision_ids is None and self._is_last(model):
             actions += self._planner.removal(snapshot.endpoint, self._aws.owned)
         return tuple(actions)
+
+    def holds(self, reading: Reading) -> Mapping[str, Hold]:
+        """Return {}: the archives of a multi-model endpoint have no labels."""
+        del reading
+        return {}
+
+    def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
+        """Return (): other models share the endpoint's configurations."""
+        del reading, going
+        return ()
 
     def _is_last(self, model: str) -> bool:
         """Return whether a model was on the endpoint, and no other one is."""

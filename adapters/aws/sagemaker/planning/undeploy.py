@@ -55,7 +55,7 @@ class Removal:
         naming = None if revision_ids is None else names
         known = (main, *snapshot.staging.values())
         configs = owned_configs(self._aws.api, self._aws.owned, base, model, known)
-        actions += [delete_config(c, model) for c in configs if _names_one_of(c, naming)]
+        actions += [delete_config(c, model) for c in configs if names_one_of(c, naming)]
         models = (snapshot.models.get(revision_id) for revision_id in going)
         return (*actions, *delete_models(self._aws.owned, models, model))
 
@@ -146,7 +146,7 @@ def _without(variants: Sequence[Spec], going: Sequence[str], base: str) -> list[
     return [spec for spec in variants if not any(carries((spec,), name, base) for name in going)]
 
 
-def _names_one_of(config: Mapping[str, Any], models: Collection[str] | None) -> bool:
+def names_one_of(config: Mapping[str, Any], models: Collection[str] | None) -> bool:
     """Return whether a configuration has a variant of one of these SageMaker Models; None: any."""
     kinds = ("ProductionVariants", "ShadowProductionVariants")
     names = {str(spec.get("ModelName", "")) for kind in kinds for spec in config.get(kind, ())}
