@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean
+.PHONY: bench oracle-ci bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -46,6 +46,13 @@ oracle-aws: $(ORACLES)/done $(VENV)/test.done
 # The gRPC library of Node, which npm installs in a separate folder.
 oracle-grpc-js: $(ORACLES_JS)/done $(VENV)/test.done
 	GRPC_JS=$(CURDIR)/$(ORACLES_JS)/node_modules $(BIN)/pytest tests/oracles/test_grpc_js.py
+
+# The pipelines of `cloudserve ci init`: each system's jobs, and the published schemas.
+SCHEMAS := $(VENV)/schemas
+
+oracle-ci: $(VENV)/test.done
+	$(PIP) --target $(SCHEMAS) --upgrade 'check-jsonschema>=0.33'
+	SCHEMAS=$(SCHEMAS) $(BIN)/pytest -m slow tests/e2e/test_pipelines.py
 
 # Each command, killed after every changing request, on all three platforms.
 walk-kills: $(VENV)/test.done

@@ -28,6 +28,7 @@ GROUPS = {
         "gc": ("gc", "Remove old versions and leftovers, with their files in the bucket."),
         "status": ("status", "Show a model's versions and traffic on a target."),
         "history": ("history", "Show a model's releases: who, what, when."),
+        "ci": ("ci", "Write the pipeline of a CI system."),
     },
     "Use": {
         "predict": ("predict", "Send a request to a deployed model."),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from cloudserve.errors import ConflictError, UserError
+from cloudserve.errors import UserError
 from cloudserve.project import DEFAULT_FILE, MODEL_NAME_LIMIT, PROJECT_NAME_LIMIT, Model
+
+from .new_file import write_new
 
 DEPTH = 3
 SKIPPED_FOLDERS = ("clouds.db", "pyvenv.cfg")
@@ -40,26 +40,7 @@ def write_project(
         )
     path = folder / DEFAULT_FILE
     text = _render(folder, models, targets)
-    draft = path.with_name(f".{DEFAULT_FILE}.{os.getpid()}")
-    try:
-        draft.write_text(text, "utf-8")
-        if force:
-            draft.replace(path)
-        else:
-            path.hardlink_to(draft)
-    except FileExistsError as error:
-        raise ConflictError(
-            f"{DEFAULT_FILE} already exists", where=str(path), hint="replace it with --force"
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"{DEFAULT_FILE} cannot be written: {error.strerror}",
-            where=str(folder.resolve()),
-            hint="name a folder that you can write to",
-        ) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    write_new(path, text, force=force)
     return path, models
 
 

@@ -1,0 +1,1 @@
+"""Templates of the pipelines that `cloudserve ci init` writes. `%NAME%` is replaced."""
