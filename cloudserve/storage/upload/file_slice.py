@@ -37,6 +37,7 @@ class FileSlice(io.RawIOBase):
         self._failure: Exception | None = None
         self.path = path
         self.offset = offset
+        self._file = -1  # the finalizer closes an object whose file could not be opened
         try:
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -108,7 +109,7 @@ class FileSlice(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file; closing it again does nothing."""
-        if not self.closed:
+        if not self.closed and self._file >= 0:
             os.close(self._file)
         super().close()
 
