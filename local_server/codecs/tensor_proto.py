@@ -246,12 +246,12 @@ def _quantized(name: str, wire: str) -> _Kind:
 
 _NUMBERS = {dtype_name(number): number for number in PROTO_NAMES}
 _STRING = _Kind(_NUMBERS["string"], "string_val", np.dtype(object), np.dtype(object))
+# Each is one byte in memory and in a message. Not every ml_dtypes has them all.
 _FLOAT8 = [
     name
     for name in _NUMBERS
-    if name.startswith(("float8_", "float4_")) and not name.endswith("_ref")
+    if name.startswith(("float8_", "float4_")) and hasattr(ml_dtypes, name)
 ]
-# Each is one byte in memory and in a message. Not every ml_dtypes has them all.
 _NARROW = _numbers(
     "int_val",
     *(n for n in ("int4", "uint4", "int2", "uint2") if n in _NUMBERS and hasattr(ml_dtypes, n)),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve import __version__
+from cloudserve.images.wheel import installed_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +73,28 @@ def test_the_wheel_installs_into_a_fresh_environment(built, tmp_path):
     )
     assert emulate.returncode == 2
     assert "pip install 'cloudserve[all]'" in emulate.stderr
+    folder = tmp_path / "image"
+    command = [str(venv / "bin" / "cloudserve"), "image", str(folder)]
+    subprocess.run(command, capture_output=True, check=True)
+    assert contents(next(folder.glob("*.whl"))) == contents(wheel)
+
+
+def contents(wheel):
+    """Return the files of a wheel, without those that describe the archive itself."""
+    archive = zipfile.ZipFile(wheel)
+    own = ("/RECORD", "/WHEEL", "/licenses/LICENSE")
+    return {name: archive.read(name) for name in archive.namelist() if not name.endswith(own)}
+
+
+def test_a_checkout_gives_the_wheel_that_setuptools_builds(built, tmp_path):
+    made = installed_wheel()
+    (tmp_path / made.name).write_bytes(made.data)
+    sources = {
+        name: data
+        for name, data in contents(tmp_path / made.name).items()
+        if name.startswith("cloudserve/")
+    }
+    expected = contents(next(built.glob("*.whl")))
+    assert sources == {
+        name: data for name, data in expected.items() if name.startswith("cloudserve/")
+    }

@@ -4,15 +4,20 @@ import re
 import stat
 import subprocess
 import threading
+from importlib.metadata import requires
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from cloudserve import __version__
 from cloudserve.cli.errors import run
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.images.dockerfile import write_image
+from cloudserve.images.requirements import TENSORFLOWS, locked_requirements
 
-FILES = ["Dockerfile", "requirements.txt", "serve.sh"]
+WHEEL = f"cloudserve-{__version__}-py3-none-any.whl"
+FILES = ["Dockerfile", WHEEL, "packages.txt", "requirements.txt", "serve.sh"]
 
 
 @pytest.fixture
@@ -22,16 +27,51 @@ def folder(tmp_path):
     return folder
 
 
-def test_the_requirements_are_this_version_with_the_extras_of_a_server(folder):
-    assert (folder / "requirements.txt").read_text() == f"cloudserve[gcp,server]=={__version__}\n"
+@pytest.mark.parametrize("tensorflow", TENSORFLOWS)
+def test_the_requirements_are_exact_versions_with_hashes(tmp_path, tensorflow):
+    write_image(tmp_path / "image", tensorflow)
+    text = (tmp_path / "image" / "requirements.txt").read_text()
+    locked = dict(
+        re.findall(r"^(\S+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    )
+    assert locked["tensorflow"].startswith(f"{tensorflow}.")
+    assert text.count("==") == len(locked)
+
+
+@pytest.mark.parametrize("tensorflow", TENSORFLOWS)
+def test_the_requirements_satisfy_what_setup_cfg_asks_for(tensorflow):
+    locked = dict(re.findall(r"^(\S+)==(\S+)", locked_requirements(tensorflow), re.MULTILINE))
+    for requirement in map(Requirement, requires("cloudserve")):
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": extra}) for extra in ("gcp", "server")
+        ):
+            assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "message"),
+    [
+        ("2.16", "TensorFlow 2.16 requires numpy 1, and cloudserve numpy 2"),
+        ("2.17.1", "TensorFlow 2.17 requires numpy 1, and cloudserve numpy 2"),
+        ("2.22", "there is no tested set of packages for TensorFlow 2.22"),
+        ("../x", "there is no tested set of packages for TensorFlow ../x"),
+    ],
+)
+def test_another_tensorflow_is_refused_by_name(tmp_path, tensorflow, message):
+    with pytest.raises(UserError) as error:
+        write_image(tmp_path / "image", tensorflow)
+    assert error.value.message == message
+    assert error.value.hint == "name one of these: 2.18, 2.19, 2.20, 2.21"
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_dockerfile_copies_its_folder_and_runs_without_root(folder):
     text = (folder / "Dockerfile").read_text()
     steps = re.findall(r"^([A-Z]+) (.+)$", text, re.MULTILINE)
     copied = {words.split()[-2] for step, words in steps if step == "COPY"}
-    assert copied == {"requirements.txt", "serve.sh"}
+    assert copied == {"cloudserve-*.whl", "packages.txt", "requirements.txt", "serve.sh"}
     assert ("USER", "serving") in steps
+    assert "HEALTHCHECK" in dict(steps)
     assert steps[-1] == ("ENTRYPOINT", '["sh", "/usr/local/bin/serve.sh"]')
     assert "FROM python:3.12-slim-bookworm" in text
 
