@@ -11,7 +11,7 @@ from cloudserve.errors import ConflictError
 from cloudserve.release.provider import Locking, Provider
 from cloudserve.release.types import Revision
 from cloudserve.testing.provider_contract import MODEL
-from cloudserve.testing.provider_steps import live, perform, plan, promote, put
+from cloudserve.testing.provider_steps import deploy, live, perform, plan, promote, put
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 BODY = b'{"instances": [1.0]}'
@@ -46,8 +46,7 @@ class OwnershipContract:
     def test_what_another_target_made_is_refused_with_its_owner(
         self, mine: Provider, theirs: Provider, first: Path
     ) -> None:
-        one = put(mine, MODEL, 1, first)
-        perform(mine, plan(mine, MODEL, one))
+        deploy(mine, MODEL, 1, first)
         before = mine.read(MODEL).deployment
         with pytest.raises(ConflictError, match="mine") as error:
             theirs.read(MODEL)
@@ -61,8 +60,7 @@ class OwnershipContract:
     ) -> None:
         two = put(theirs, MODEL, 1, second)
         actions = plan(theirs, MODEL, two)  # planned while nothing existed
-        one = put(mine, MODEL, 1, first)
-        perform(mine, plan(mine, MODEL, one))
+        deploy(mine, MODEL, 1, first)
         before, answer = mine.read(MODEL).deployment, mine.predict(MODEL, BODY)
         with pytest.raises(ConflictError):
             perform(theirs, actions)
@@ -71,8 +69,7 @@ class OwnershipContract:
     def test_targets_with_names_of_their_own_are_apart(
         self, mine: Provider, apart: Provider, first: Path, second: Path
     ) -> None:
-        one = put(mine, MODEL, 1, first)
-        perform(mine, plan(mine, MODEL, one))
+        one = deploy(mine, MODEL, 1, first)
         before, answer = mine.read(MODEL).deployment, mine.predict(MODEL, BODY)
         assert apart.read(MODEL).deployment.revisions == ()
         for step in _releases(apart, first, second):

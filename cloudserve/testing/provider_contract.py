@@ -10,10 +10,20 @@ import pytest
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.release.provider import Provider, UndeployProvider
 from cloudserve.release.types import Action, Artifact, State
-from cloudserve.testing.provider_steps import live, locate, perform, plan, promote, put, removal
+from cloudserve.testing.provider_steps import (
+    deploy,
+    live,
+    locate,
+    perform,
+    plan,
+    promote,
+    put,
+    removal,
+)
 
 # ruff: noqa: D102 - tests: a name is a sentence, and asserts are the point
 MODEL = "half-plus"
+BODY = b'{"instances": [1.0]}'
 
 
 class ProviderContract:
@@ -63,7 +73,7 @@ class ProviderContract:
         self, provider: Provider
     ) -> None:
         with pytest.raises(RemoteError):
-            provider.predict(MODEL, b'{"instances": [1.0]}')
+            provider.predict(MODEL, BODY)
 
     def test_a_model_is_checked_in_sentences_before_anything_is_there(
         self, provider: Provider
@@ -89,8 +99,7 @@ class ProviderContract:
     def test_the_first_revision_gets_all_traffic_and_answers(
         self, provider: Provider, first: Path
     ) -> None:
-        revision = put(provider, MODEL, 1, first)
-        perform(provider, plan(provider, MODEL, revision))
+        revision = deploy(provider, MODEL, 1, first)
         deployment = provider.read(MODEL).deployment
         assert [d.revision for d in deployment.revisions] == [revision]
         assert deployment.revisions[0].state is State.READY
@@ -106,39 +115,34 @@ class ProviderContract:
         one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
         perform(provider, plan(provider, MODEL, one))
         perform(provider, plan(provider, MODEL, two))
-        body = b'{"instances": [1.0]}'
         assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
-        old = provider.predict(MODEL, body, one.id)
-        assert provider.predict(MODEL, body) == old
+        old = provider.predict(MODEL, BODY, one.id)
+        assert provider.predict(MODEL, BODY) == old
         if self.asks_any_revision:
-            new = provider.predict(MODEL, body, two.id)
+            new = provider.predict(MODEL, BODY, two.id)
         else:
             with pytest.raises(UserError) as error:
-                provider.predict(MODEL, body, two.id)
+                provider.predict(MODEL, BODY, two.id)
             assert error.value.hint
 
         promote(provider, MODEL, two)
         reading = provider.read(MODEL)
         assert live(reading.deployment) == {two.id: 1.0}
         if not self.asks_any_revision:
-            new = provider.predict(MODEL, body, two.id)
+            new = provider.predict(MODEL, BODY, two.id)
         assert new != old
-        assert provider.predict(MODEL, body) == new
+        assert provider.predict(MODEL, BODY) == new
         assert provider.plan_traffic(reading, two.id) == ()
 
         promote(provider, MODEL, one)
         assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
-        assert provider.predict(MODEL, body) == old
+        assert provider.predict(MODEL, BODY) == old
 
     def test_a_third_revision_leaves_the_live_one_alone_and_the_first_can_come_back(
         self, provider: Provider, first: Path, second: Path
     ) -> None:
-        one, two, three = (
-            put(provider, MODEL, number, source)
-            for number, source in ((1, first), (2, second), (3, first))
-        )
-        for revision in (one, two):
-            perform(provider, plan(provider, MODEL, revision))
+        one, two = deploy(provider, MODEL, 1, first), deploy(provider, MODEL, 2, second)
+        three = put(provider, MODEL, 3, first)
         promote(provider, MODEL, two)
         perform(provider, plan(provider, MODEL, three))
         deployment = provider.read(MODEL).deployment
@@ -146,18 +150,14 @@ class ProviderContract:
         assert {d.revision for d in deployment.revisions} == {one, two, three}
         promote(provider, MODEL, one)
         assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
-        answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
+        answer = msgspec.json.decode(provider.predict(MODEL, BODY))
         assert answer == {"predictions": [2.5]}
 
     def test_traffic_is_shifted_by_percent_and_taken_back(
         self, provider: Provider, first: Path, second: Path
     ) -> None:
-        one, two, three = (
-            put(provider, MODEL, number, source)
-            for number, source in ((1, first), (2, second), (3, first))
-        )
-        for revision in (one, two):
-            perform(provider, plan(provider, MODEL, revision))
+        one, two = deploy(provider, MODEL, 1, first), deploy(provider, MODEL, 2, second)
+        three = put(provider, MODEL, 3, first)
         if not self.splits_traffic:
             with pytest.raises(UserError) as error:
                 promote(provider, MODEL, two, 10)
@@ -169,8 +169,7 @@ class ProviderContract:
             reading = provider.read(MODEL)
             assert live(reading.deployment) == {one.id: 1 - percent / 100, two.id: percent / 100}
             assert provider.plan_traffic(reading, two.id, percent) == ()
-        body = b'{"instances": [1.0]}'
-        answers = {provider.predict(MODEL, body) for _ in range(64)}
+        answers = {provider.predict(MODEL, BODY) for _ in range(64)}
         assert len(answers) == len((one, two))  # one chance in 2 ** 63 to be wrong
 
         perform(provider, plan(provider, MODEL, three))
@@ -198,23 +197,19 @@ class ProviderContract:
     def test_a_plan_is_made_of_its_reading_whatever_has_changed_since(
         self, provider: Provider, first: Path, second: Path
     ) -> None:
-        one, two, three = (
-            put(provider, MODEL, number, source)
-            for number, source in ((1, first), (2, second), (3, first))
-        )
-        for revision in (one, two):
-            perform(provider, plan(provider, MODEL, revision))
+        deploy(provider, MODEL, 1, first)
+        two = deploy(provider, MODEL, 2, second)
+        three = put(provider, MODEL, 3, first)
         reading, location = provider.read(MODEL), locate(provider, MODEL, three)
-        deploy = provider.plan_deploy(reading, three, location)
+        actions = provider.plan_deploy(reading, three, location)
         traffic = provider.plan_traffic(reading, two.id)
         perform(provider, traffic)
         assert provider.read(MODEL).deployment.fingerprint != reading.deployment.fingerprint
-        assert provider.plan_deploy(reading, three, location) == deploy
+        assert provider.plan_deploy(reading, three, location) == actions
         assert provider.plan_traffic(reading, two.id) == traffic
 
     def test_a_revision_that_is_there_needs_nothing(self, provider: Provider, first: Path) -> None:
-        revision = put(provider, MODEL, 1, first)
-        perform(provider, plan(provider, MODEL, revision))
+        revision = deploy(provider, MODEL, 1, first)
         assert plan(provider, MODEL, revision) == ()
 
     def test_every_action_may_be_performed_twice(
@@ -264,13 +259,12 @@ class ProviderContract:
     def test_a_revision_that_fails_leaves_the_live_one_serving(
         self, provider: Provider, first: Path, second: Path, broken: Path
     ) -> None:
-        one = put(provider, MODEL, 1, first)
-        perform(provider, plan(provider, MODEL, one))
+        one = deploy(provider, MODEL, 1, first)
         two = put(provider, MODEL, 2, broken)
         with pytest.raises(RemoteError):
             perform(provider, plan(provider, MODEL, two))
         assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
-        assert provider.predict(MODEL, b'{"instances": [1.0]}')
+        assert provider.predict(MODEL, BODY)
 
         put(provider, MODEL, 2, second)
         perform(provider, plan(provider, MODEL, two))
@@ -296,13 +290,12 @@ class ProviderContract:
         assert provider.read("one-more").deployment.revisions == ()
         perform(provider, plan(provider, "one-more", other))
         assert len(provider.read("one").deployment.revisions) == 1
-        body = b'{"instances": [1.0]}'
-        assert provider.predict("one", body) != provider.predict("one-more", body)
+        assert provider.predict("one", BODY) != provider.predict("one-more", BODY)
 
     def test_a_prediction_that_the_model_refuses_is_an_error_with_its_reason(
         self, provider: Provider, first: Path
     ) -> None:
-        perform(provider, plan(provider, MODEL, put(provider, MODEL, 1, first)))
+        deploy(provider, MODEL, 1, first)
         with pytest.raises(RemoteError) as error:
             provider.predict(MODEL, b'{"instances": ["text"]}')
         assert error.value.where
@@ -317,15 +310,13 @@ class ProviderContract:
         self, provider: Provider, first: Path, second: Path
     ) -> None:
         self._skip_unless_it_takes_down(provider)
-        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
-        for revision in (one, two):
-            perform(provider, plan(provider, MODEL, revision))
+        one, two = deploy(provider, MODEL, 1, first), deploy(provider, MODEL, 2, second)
         perform(provider, removal(provider, MODEL, two))
         deployment = provider.read(MODEL).deployment
         assert [d.revision for d in deployment.revisions] == [one]
         assert live(deployment) == {one.id: 1.0}
         assert removal(provider, MODEL, two) == ()
-        assert provider.predict(MODEL, b'{"instances": [1.0]}')
+        assert provider.predict(MODEL, BODY)
 
         perform(provider, plan(provider, MODEL, two))
         promote(provider, MODEL, two)
@@ -337,11 +328,9 @@ class ProviderContract:
         self, provider: Provider, first: Path, second: Path
     ) -> None:
         self._skip_unless_it_takes_down(provider)
-        other = put(provider, "other", 1, first)
-        perform(provider, plan(provider, "other", other))
-        one, two = put(provider, MODEL, 1, first), put(provider, MODEL, 2, second)
-        for revision in (one, two):
-            perform(provider, plan(provider, MODEL, revision))
+        other = deploy(provider, "other", 1, first)
+        one = deploy(provider, MODEL, 1, first)
+        deploy(provider, MODEL, 2, second)
         actions = removal(provider, MODEL)
         assert actions == removal(provider, MODEL)
         assert len({action.id for action in actions}) == len(actions)
@@ -351,13 +340,13 @@ class ProviderContract:
         assert (deployment.revisions, dict(deployment.traffic)) == ((), {})
         assert removal(provider, MODEL) == ()
         with pytest.raises(RemoteError):
-            provider.predict(MODEL, b'{"instances": [1.0]}')
+            provider.predict(MODEL, BODY)
         assert live(provider.read("other").deployment) == {other.id: 1.0}
-        assert provider.predict("other", b'{"instances": [1.0]}')
+        assert provider.predict("other", BODY)
 
         perform(provider, plan(provider, MODEL, one))
         assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
-        answer = msgspec.json.decode(provider.predict(MODEL, b'{"instances": [1.0]}'))
+        answer = msgspec.json.decode(provider.predict(MODEL, BODY))
         assert answer == {"predictions": [2.5]}
 
     def test_an_undeployment_that_was_cut_off_goes_on_from_any_step(
@@ -367,7 +356,7 @@ class ProviderContract:
         steps, done = 1, 0
         while done < steps:
             for number, source in ((1, first), (2, second)):
-                perform(provider, plan(provider, MODEL, put(provider, MODEL, number, source)))
+                deploy(provider, MODEL, number, source)
             actions = removal(provider, MODEL)
             steps = len(actions)
             perform(provider, actions[:done])

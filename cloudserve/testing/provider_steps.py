@@ -37,6 +37,15 @@ def plan(provider: Provider, model: str, revision: Revision) -> tuple[Action, ..
     return provider.plan_deploy(provider.read(model), revision, location)
 
 
+def deploy(
+    provider: Provider, model: str, number: int, source: Path, *, salt: str = ""
+) -> Revision:
+    """Upload a SavedModel directory as a revision, and deploy it."""
+    revision = put(provider, model, number, source, salt=salt)
+    perform(provider, plan(provider, model, revision))
+    return revision
+
+
 def perform(provider: Provider, actions: Iterable[Action]) -> list[str]:
     """Perform actions and return the lines of progress."""
     lines: list[str] = []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
-from cloudserve.errors import ConflictError
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.events import Reporter
 
+from ...actions import out_of_date
 from .context import AwsContext
 from .endpoint_waiter import Watch
 from .model_files.code_files import place_code
@@ -25,9 +25,6 @@ from .steps import (
     SetWeights,
     UpdateEndpoint,
 )
-
-if TYPE_CHECKING:
-    pass
 
 PLANNED = ("DesiredWeight", "DataCaptureConfig")
 """The properties that an update takes from its configuration, not from the endpoint."""
@@ -182,11 +179,8 @@ class Performer:
             return
         self._aws.owned.check(endpoint, step.model)
         if not step.idle and endpoint.status not in {FAILED, "Deleting"}:
-            raise ConflictError(
-                f"the endpoint {name} is {endpoint.status}, no longer {FAILED}",
-                where=self._aws.api.where,
-                hint="run the same command again: the plan is out of date",
-            )
+            message = f"the endpoint {name} is {endpoint.status}, no longer {FAILED}"
+            raise out_of_date(message, self._aws.api.where)
         if endpoint.status != "Deleting":
             self._aws.api.delete(
                 f"delete the endpoint {name}", "delete_endpoint", EndpointName=name
@@ -203,11 +197,9 @@ class Performer:
         endpoint = self._aws.api.endpoint(name)
         gone = [variant for variant in shares if endpoint is None or not endpoint.has(variant)]
         if endpoint is None or gone:
-            raise ConflictError(
-                f"{', '.join(gone) or step.revision} is not on the endpoint {name} any more",
-                where=self._aws.api.where,
-                hint="run the same command again: the plan is out of date",
-            )
+            names = ", ".join(gone) or step.revision
+            message = f"{names} is not on the endpoint {name} any more"
+            raise out_of_date(message, self._aws.api.where)
         self._aws.owned.take(endpoint, step.model, reporter)
         weights = {
             spec["VariantName"]: shares.get(spec["VariantName"], 0) / ALL

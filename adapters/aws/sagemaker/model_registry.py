@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.owner import owned_by
@@ -21,9 +21,6 @@ from .model_files.archive import source_url
 from .planning.single_revision import is_forward
 from .records import bucket_of, container, data_url
 from .steps import RegisterPackage
-
-if TYPE_CHECKING:
-    pass
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 TYPES = {

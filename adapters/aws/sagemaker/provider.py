@@ -10,7 +10,6 @@ may share an endpoint (`multi_model`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
@@ -45,9 +44,6 @@ from .planning.undeploy import Removal
 from .records import ONLY, model_name, without_underscores
 from .snapshot import SnapshotReader, snapshot_of
 from .steps import CreateArchive, RegisterPackage, Step
-
-if TYPE_CHECKING:
-    pass
 
 ARN_COLONS = 5
 """`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""

@@ -4,121 +4,111 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from msgspec import field
+
+from ...actions import AnyStep, ModelStep, RevisionStep
 
 
-class CreateModel(msgspec.Struct, frozen=True, omit_defaults=True, tag="create-model"):
+class CreateModel(ModelStep, frozen=True):
     """Create a SageMaker Model from a prefix or an archive."""
 
-    model: str
     name: str
     number: int
     digest: str
     image: str
     source: str
     role_arn: str
-    env: dict[str, str] = {}
+    env: dict[str, str] = field(default_factory=dict)
     code: str = ""
     """The key prefix of the model's own `code/`, which is copied to `code_target`; or ""."""
     code_target: str = ""
     many: bool = False
     """Whether the source is a prefix of archives of many models."""
-    network: dict[str, Any] = {}
+    network: dict[str, Any] = field(default_factory=dict)
     """The network arguments of CreateModel."""
 
 
-class DeleteModel(msgspec.Struct, frozen=True, tag="delete-model"):
+class DeleteModel(ModelStep, frozen=True):
     """Delete the SageMaker Model of a revision's digest."""
 
-    model: str
     name: str
     digest: str
 
 
-class CreateEndpointConfig(
-    msgspec.Struct, frozen=True, omit_defaults=True, tag="create-endpoint-config"
-):
+class CreateEndpointConfig(ModelStep, frozen=True):
     """Create an endpoint configuration."""
 
-    model: str
     config: str
     variants: list[dict[str, Any]]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = field(default_factory=dict)
     """The other arguments of CreateEndpointConfig."""
 
 
-class DeleteEndpointConfig(msgspec.Struct, frozen=True, tag="delete-endpoint-config"):
+class DeleteEndpointConfig(ModelStep, frozen=True):
     """Delete an endpoint configuration."""
 
-    model: str
     config: str
 
 
-class CreateEndpoint(msgspec.Struct, frozen=True, omit_defaults=True, tag="create-endpoint"):
+class CreateEndpoint(ModelStep, frozen=True):
     """Create an endpoint with a configuration."""
 
-    model: str
     endpoint: str
     config: str
     variant: str = ""
     """The variant whose log is shown if the endpoint fails."""
 
 
-class UpdateEndpoint(msgspec.Struct, frozen=True, omit_defaults=True, tag="update-endpoint"):
+class UpdateEndpoint(ModelStep, frozen=True):
     """Move an endpoint to a configuration."""
 
-    model: str
     endpoint: str
     config: str
     variant: str = ""
-    policy: dict[str, Any] = {}
+    policy: dict[str, Any] = field(default_factory=dict)
     """The DeploymentConfig of UpdateEndpoint; {} leaves it to SageMaker."""
 
 
-class DeleteEndpoint(msgspec.Struct, frozen=True, omit_defaults=True, tag="delete-endpoint"):
+class DeleteEndpoint(ModelStep, frozen=True):
     """Delete an endpoint that failed, or in any state if `idle`."""
 
-    model: str
     endpoint: str
     idle: bool = False
 
 
-class DeleteSharedEndpoint(msgspec.Struct, frozen=True, tag="delete-shared-endpoint"):
+class DeleteSharedEndpoint(ModelStep, frozen=True):
     """Delete an endpoint of many models, if no other model is on it."""
 
-    model: str
     endpoint: str
 
 
-class SetWeights(msgspec.Struct, frozen=True, tag="set-weights"):
+class SetWeights(ModelStep, frozen=True):
     """Give the variants of an endpoint their percentages of the traffic."""
 
-    model: str
     endpoint: str
     revision: str
     weights: dict[str, int]
 
 
-class AwaitEndpoint(msgspec.Struct, frozen=True, omit_defaults=True, tag="await-endpoint"):
+class AwaitEndpoint(AnyStep, frozen=True):
     """Wait for a change of an endpoint that has begun."""
 
     endpoint: str
     variant: str = ""
 
 
-class RegisterPackage(msgspec.Struct, frozen=True, omit_defaults=True, tag="register-package"):
+class RegisterPackage(ModelStep, frozen=True):
     """Register a revision in a model package group."""
 
-    model: str
     group: str
     number: int
     digest: str
     image: str
     source: str
-    env: dict[str, str] = {}
+    env: dict[str, str] = field(default_factory=dict)
 
 
-class CreateArchive(msgspec.Struct, frozen=True, tag="create-archive"):
+class CreateArchive(AnyStep, frozen=True):
     """Make the archive `key` of the objects below the prefix `files`."""
 
     key: str
@@ -127,26 +117,19 @@ class CreateArchive(msgspec.Struct, frozen=True, tag="create-archive"):
     """The key prefix that names in the archive are relative to."""
 
 
-class LoadModel(msgspec.Struct, frozen=True, tag="load-model"):
+class LoadModel(ModelStep, frozen=True):
     """Have an endpoint of many models load a revision."""
 
-    model: str
     number: int
     digest: str
 
 
-class SetLive(msgspec.Struct, frozen=True, tag="set-live"):
+class SetLive(RevisionStep, frozen=True):
     """Make a revision the live one of a model on an endpoint of many models."""
 
-    model: str
-    revision: str
 
-
-class UnloadModel(msgspec.Struct, frozen=True, tag="unload-model"):
+class UnloadModel(RevisionStep, frozen=True):
     """Delete the archive of a revision on an endpoint of many models."""
-
-    model: str
-    revision: str
 
 
 EndpointStep = (

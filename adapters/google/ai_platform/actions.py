@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from cloudserve.release.types import Revision
 
+from ...actions import ModelStep, RevisionStep
 
-class CreateModel(msgspec.Struct, frozen=True, tag="create-model"):
+
+class CreateModel(ModelStep, frozen=True):
     """Create the platform's model in a region."""
 
-    model: str
     region: str
 
 
-class CreateVersion(msgspec.Struct, frozen=True, tag="create-version"):
+class CreateVersion(ModelStep, frozen=True):
     """Create a version from a SavedModel directory in the bucket."""
 
-    model: str
     number: int
     digest: str
     source: str
@@ -33,38 +31,24 @@ class CreateVersion(msgspec.Struct, frozen=True, tag="create-version"):
         return Revision(self.number, self.digest).id
 
 
-class AwaitVersion(msgspec.Struct, frozen=True, tag="await-version"):
+class AwaitVersion(RevisionStep, frozen=True):
     """Wait for a version that is being created."""
 
-    model: str
-    revision: str
 
-
-class DeleteVersion(msgspec.Struct, frozen=True, tag="delete-version"):
+class DeleteVersion(RevisionStep, frozen=True):
     """Delete a version that failed."""
 
-    model: str
-    revision: str
 
-
-class RemoveVersion(msgspec.Struct, frozen=True, tag="remove-version"):
+class RemoveVersion(RevisionStep, frozen=True):
     """Delete a version in whatever state it is."""
 
-    model: str
-    revision: str
 
-
-class DeleteModel(msgspec.Struct, frozen=True, tag="delete-model"):
+class DeleteModel(ModelStep, frozen=True):
     """Delete the platform's model, which has no versions."""
 
-    model: str
 
-
-class SetDefault(msgspec.Struct, frozen=True, tag="set-default"):
+class SetDefault(RevisionStep, frozen=True):
     """Make a version the default one."""
-
-    model: str
-    revision: str
 
 
 Step = (

@@ -10,7 +10,7 @@ from cloudserve.errors import ConflictError, RemoteError, UnreachableError
 from cloudserve.release.types import Action, Revision
 from cloudserve.storage.events import Reporter
 
-from ...actions import typed
+from ...actions import out_of_date, typed
 from ...polling import Poller
 from ..console import version_log
 from ..labels import version_labels
@@ -103,11 +103,8 @@ class Performer:
         if record is None:
             return
         if record.get("state") != "FAILED" or revision_of(record) is None:
-            raise ConflictError(
-                f"version {version} is {record.get('state', 'there')}, no longer failed",
-                where=self._ml.url(model, version),
-                hint="run the same command again: the plan is out of date",
-            )
+            message = f"version {version} is {record.get('state', 'there')}, no longer failed"
+            raise out_of_date(message, self._ml.url(model, version))
         operation = self._ml.delete_version(model, version)
         if operation is not None:
             self._await_operation(operation, model, version, reporter)

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudserve.errors import ConflictError
 from cloudserve.release.owner import Owner
 from cloudserve.release.types import Reading
 
+from ...actions import out_of_date
 from ...ownership import MODEL, Found
 from .names import Names, Record
 from .records import Endpoint, Version, endpoint_of, last_part, version_of
 
 if TYPE_CHECKING:
     from .api import VertexApi
-
-OUT_OF_DATE = "run the same command again: the plan is out of date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +115,9 @@ def require_version(api: VertexApi, snapshot: Snapshot, revision_id: str) -> Ver
     """Return the version that is a revision now; raises ConflictError if there is none."""
     version = snapshot.version(revision_id)
     if version is None:
-        raise ConflictError(
+        raise out_of_date(
             f"there is no version {revision_id} of {snapshot.model_id}",
-            where=api.url(api.model_name(snapshot.model_id)),
-            hint=OUT_OF_DATE,
+            api.url(api.model_name(snapshot.model_id)),
         )
     return version
 
@@ -128,9 +125,8 @@ def require_version(api: VertexApi, snapshot: Snapshot, revision_id: str) -> Ver
 def require_endpoint(api: VertexApi, snapshot: Snapshot) -> Endpoint:
     """Return the endpoint; raises ConflictError if there is none."""
     if snapshot.endpoint is None:
-        raise ConflictError(
+        raise out_of_date(
             f"there is no endpoint {snapshot.endpoint_id}",
-            where=api.url(api.endpoint_name(snapshot.endpoint_id)),
-            hint=OUT_OF_DATE,
+            api.url(api.endpoint_name(snapshot.endpoint_id)),
         )
     return snapshot.endpoint

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
 
-from cloudserve.errors import ConflictError
 from cloudserve.release.types import DIGITS_IN_ID, Action
 
 from ....actions import planned
@@ -24,9 +22,6 @@ from ..planning.undeploy import delete_config, delete_models, owned_configs
 from ..records import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
 from ..snapshot import tagged_model
 from ..steps import CreateModel, DeleteSharedEndpoint
-
-if TYPE_CHECKING:
-    pass
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """The variable that switches AWS's image to many models (Deep Learning Containers)."""
@@ -82,11 +77,7 @@ class MultiModelPlanner:
 
     def _wait(self, there: Endpoint, config: str) -> Action:
         if config not in {there.pending, there.config} or there.status == "Deleting":
-            raise ConflictError(
-                f"the endpoint {there.name} is {there.status}: another change is under way",
-                where=self._aws.api.where,
-                hint="run the same command again when it is done",
-            )
+            raise self._aws.busy(there)
         return await_endpoint(there, ONLY)
 
     def _create_model(self) -> Action:

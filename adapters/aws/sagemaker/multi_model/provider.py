@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
@@ -31,7 +30,7 @@ from cloudserve.release.types import (
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
-from ....actions import planned, typed
+from ....actions import out_of_date, planned, typed
 from ..context import AwsContext
 from ..executor import Performer
 from ..model_files.archive import Archives
@@ -48,9 +47,6 @@ from ..steps import (
 )
 from .catalog import Catalog, Catalogs, Entry
 from .planner import OWNER, MultiModelPlanner
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,11 +285,8 @@ class MultiModelEndpoint:
     def _set_live(self, model: str, revision_id: str) -> None:
         entry = self._catalogs.read(model).revisions.get(revision_id)
         if entry is None or entry.reason:
-            raise ConflictError(
-                f"{revision_id} is not on the endpoint {self._name} any more",
-                where=f"{model} on {self._aws.names.target}",
-                hint="run the same command again: the plan is out of date",
-            )
+            message = f"{revision_id} is not on the endpoint {self._name} any more"
+            raise out_of_date(message, f"{model} on {self._aws.names.target}")
         self._catalogs.change(model, lambda catalog: catalog.promoted(revision_id))
 
 

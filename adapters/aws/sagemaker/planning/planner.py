@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.traffic import ALL, percents, split
@@ -23,15 +23,11 @@ from ..records import (
     Endpoint,
     Spec,
     carries,
-    model_name,
     weighted,
 )
 from ..snapshot import snapshot_of
 from ..steps import SetWeights
 from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
-
-if TYPE_CHECKING:
-    pass
 
 
 class Planner:
@@ -76,11 +72,7 @@ class Planner:
             return ()
         endpoint = self._check_shared(snapshot_of(reading).endpoint)
         if endpoint is None or endpoint.status == FAILED:
-            raise ConflictError(
-                f"the endpoint {self._aws.names.endpoint(model)} does not exist or has failed",
-                where=self._aws.api.where,
-                hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
-            )
+            raise self._aws.not_serving(model)
         if not endpoint.has(revision_id):
             shares = {variant: part / ALL for variant, part in targets.items()}
             return tuple(self._plan_config(model, revision_id, endpoint, shares))
@@ -105,18 +97,11 @@ class Planner:
             )
         return endpoint
 
-    def _model(self, model: str, revision_id: str) -> str:
-        return model_name(self._aws.names.endpoint(model), revision_id)
-
     def _plan_wait(self, endpoint: Endpoint, revision_id: str) -> Action:
         coming = self._aws.api.variants(endpoint.pending) if endpoint.pending else ()
         on_it = carries((*endpoint.variants, *coming), revision_id, endpoint.name)
         if not on_it or endpoint.status == "Deleting":
-            raise ConflictError(
-                f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
-                where=self._aws.api.where,
-                hint="run the same command again when it is done",
-            )
+            raise self._aws.busy(endpoint)
         return await_endpoint(endpoint, revision_id)
 
     def _plan_change(
@@ -128,7 +113,7 @@ class Planner:
         there: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
         """Plan the same revision on the target's machines; () if it runs on them."""
-        name = self._model(model, revision.id)
+        name = self._aws.model_name(model, revision.id)
         actions = self._steps.model(model, revision, location, there)
         expected = variant(self._aws.options, revision.id, name)
         before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)
@@ -151,7 +136,7 @@ class Planner:
         self, model: str, added: str, endpoint: Endpoint | None, shares: Mapping[str, float]
     ) -> list[Action]:
         """Plan an endpoint with one more variant, with these shares of the traffic."""
-        new = variant(self._aws.options, added, self._model(model, added))
+        new = variant(self._aws.options, added, self._aws.model_name(model, added))
         kept, idle = _sort_out(endpoint)
         variants = weighted((*kept, new), shares)
         config = self._steps.config(model, variants, _told(kept, added, shares))

@@ -11,7 +11,7 @@ behind. With `shadow_percent` it is a shadow variant of the model's endpoint ins
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.traffic import ALL
@@ -27,7 +27,7 @@ from ..endpoint_config import (
     shadow,
     variant,
 )
-from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries, model_name
+from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries
 from ..snapshot import Snapshot, snapshot_of, staging_endpoint
 from .actions import (
     Steps,
@@ -38,9 +38,6 @@ from .actions import (
     update_endpoint,
 )
 from .planner import newer
-
-if TYPE_CHECKING:
-    pass
 
 
 class StagedPlanner:
@@ -65,7 +62,7 @@ class StagedPlanner:
             there = snapshot.record(revision.id)
             return self._plan_shadow(model, revision, location, main, there)
         else:
-            name = self._model(model, revision.id)
+            name = self._aws.model_name(model, revision.id)
             endpoint = self._staging(model, revision.id, snapshot)
             if endpoint is not None and endpoint.status in CHANGING:
                 return (self._plan_wait(endpoint, revision.id, model),)
@@ -89,7 +86,7 @@ class StagedPlanner:
     ) -> tuple[Action, ...]:
         """Plan a shadow variant, which gets copies of the live revision's requests."""
         self._check_stays_async(main)
-        name = self._model(model, revision.id)
+        name = self._aws.model_name(model, revision.id)
         expected = shadow(self._aws.options, revision.id, name)
         actions = self._steps.model(model, revision, location, there)
         before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
@@ -123,11 +120,7 @@ class StagedPlanner:
                 "and rolls back when an alarm fires",
             )
         if main is None or main.status == FAILED:
-            raise ConflictError(
-                f"the endpoint {self._aws.names.endpoint(model)} does not exist or has failed",
-                where=self._aws.api.where,
-                hint=f"cloudserve deploy {model} --target {self._aws.names.target}",
-            )
+            raise self._aws.not_serving(model)
         after = self._plan_clearing(reading, revision_id)
         if main.status in CHANGING:
             return (self._plan_wait(main, revision_id, model), *after)
@@ -149,7 +142,7 @@ class StagedPlanner:
         return [delete_staging(model, endpoint) for endpoint in endpoints if endpoint is not None]
 
     def _staging(self, model: str, revision_id: str, snapshot: Snapshot) -> Endpoint | None:
-        name = self._model(model, revision_id)
+        name = self._aws.model_name(model, revision_id)
         return staging_endpoint(self._aws.api, snapshot, revision_id, name)
 
     def _plan_endpoint(
@@ -207,11 +200,8 @@ class StagedPlanner:
             )
 
     def _variant(self, model: str, revision_id: str, *, idle: bool) -> Spec:
-        spec = variant(self._aws.options, ONLY, self._model(model, revision_id), idle=idle)
+        spec = variant(self._aws.options, ONLY, self._aws.model_name(model, revision_id), idle=idle)
         return {**spec, "InitialVariantWeight": 1.0}
-
-    def _model(self, model: str, revision_id: str) -> str:
-        return model_name(self._aws.names.endpoint(model), revision_id)
 
     def _told_policy(self) -> str:
         options = self._aws.options
@@ -231,11 +221,7 @@ class StagedPlanner:
             "Deleting",
             "RollingBack",
         }:
-            raise ConflictError(
-                f"the endpoint {endpoint.name} is {endpoint.status}: another change is under way",
-                where=self._aws.api.where,
-                hint="run the same command again when it is done",
-            )
+            raise self._aws.busy(endpoint)
         return await_endpoint(endpoint, ONLY)
 
 

@@ -90,11 +90,7 @@ class Removal:
         base = self._aws.names.endpoint(model)
         coming = self._aws.api.variants(main.pending) if main.pending else main.variants
         if main.status == DELETING or any(carries(coming, name, base) for name in going):
-            raise ConflictError(
-                f"the endpoint {main.name} is {main.status}: another change is under way",
-                where=self._aws.api.where,
-                hint="run the same command again when it is done",
-            )
+            raise self._aws.busy(main)
         return [await_endpoint(main, "")]
 
 

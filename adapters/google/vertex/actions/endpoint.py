@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.errors import RemoteError
 from cloudserve.release.traffic import percents
 from cloudserve.storage.events import Reporter
 
+from ....actions import out_of_date
 from ...console import endpoint_log
 from ..names import Names
 from ..operations import NOT_THE_MODELS_FAULT, OperationFailedError, Operations
 from ..planning.deployed_models import current, split_with_new, to_take_off
 from ..records import Endpoint, Version
-from ..snapshot import OUT_OF_DATE, Snapshot, read_snapshot, require_endpoint, require_version
+from ..snapshot import Snapshot, read_snapshot, require_endpoint, require_version
 from .steps import (
     CreateEndpoint,
     DeleteEndpoint,
@@ -149,7 +150,7 @@ class EndpointSteps:
         where = self._api.url(self._api.endpoint_name(endpoint_id))
         for placed in to_take_off(snapshot, revision_id, step.deployment):
             if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
-                raise ConflictError(f"{revision_id} has traffic", where=where, hint=OUT_OF_DATE)
+                raise out_of_date(f"{revision_id} has traffic", where)
             operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
             self._operations.finish(operation, f"undeploy {revision_id}", where, reporter)
 
@@ -212,8 +213,4 @@ class EndpointSteps:
             return placements[0].id
         if any(placed.id == name for placed in endpoint.placed):
             return name
-        raise ConflictError(
-            f"{name} is not on the endpoint any more",
-            where=self._api.url(endpoint.name),
-            hint=OUT_OF_DATE,
-        )
+        raise out_of_date(f"{name} is not on the endpoint any more", self._api.url(endpoint.name))

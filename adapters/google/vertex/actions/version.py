@@ -6,14 +6,15 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, assert_never
 
-from cloudserve.errors import CloudserveError, ConflictError, RemoteError
+from cloudserve.errors import CloudserveError, RemoteError
 from cloudserve.release.types import Revision
 from cloudserve.storage.events import Reporter
 
+from ....actions import out_of_date
 from ..names import Names
 from ..operations import ALREADY_EXISTS, OperationFailedError, Operations
 from ..records import DEFAULT, FAILED, LIVE, PREVIOUS, STATE, Version, description
-from ..snapshot import OUT_OF_DATE, Snapshot, read_snapshot, require_version
+from ..snapshot import Snapshot, read_snapshot, require_version
 from .steps import (
     DeleteModel,
     DeleteVersion,
@@ -112,10 +113,9 @@ class VersionSteps:
             reporter.line(f"version {number}: gone already")
             return
         if version.revision.digest != step.digest or (DEFAULT in version.aliases and not every):
-            raise ConflictError(
+            raise out_of_date(
                 f"version {number} of {model_id} is another revision's, or the last one of ours",
-                where=where,
-                hint=OUT_OF_DATE,
+                where,
             )
         if DEFAULT in version.aliases:
             self._api.merge_aliases(model_id, max(every, key=int), [DEFAULT])
@@ -133,10 +133,8 @@ class VersionSteps:
         if not snapshot.exists:
             return
         if snapshot.records != len(snapshot.versions) + len(snapshot.superseded):
-            raise ConflictError(
-                f"the model {model_id} has versions that cloudserve did not make",
-                where=where,
-                hint=OUT_OF_DATE,
+            raise out_of_date(
+                f"the model {model_id} has versions that cloudserve did not make", where
             )
         operation = self._api.delete_model(model_id)
         if operation is not None:
@@ -148,10 +146,9 @@ class VersionSteps:
         model_id = self._names.model(model)
         current = read_snapshot(self._api, self._names, model).version(step.revision)
         if current is not None and current.number == number:
-            raise ConflictError(
+            raise out_of_date(
                 f"version {number} of {model_id} is {step.revision} again",
-                where=self._api.url(self._api.model_name(model_id, number)),
-                hint=OUT_OF_DATE,
+                self._api.url(self._api.model_name(model_id, number)),
             )
         operation = self._api.delete_version(model_id, number)
         if operation is not None:
