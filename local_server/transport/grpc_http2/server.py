@@ -6,7 +6,6 @@ The constructor and the behaviour are those of `grpc.server.GrpcServer`.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,9 +28,7 @@ from .builtin_services import HEALTH, health_methods, reflection_methods
 from .limits import MessageLimits, read_arguments
 from .routes import AnyMethod, methods_of
 
-logger = logging.getLogger(__name__)
 _PORTS = range(65536)
-_CANCELLED_SECONDS = 1.0  # for handlers to handle their cancellation
 
 
 class NativeGrpcServer:
@@ -57,7 +54,6 @@ class NativeGrpcServer:
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._socket_file: tuple[Path, int] | None = None
         self._stopping = asyncio.Event()
-        self._sweeper: asyncio.TimerHandle | None = None
         self._port = 0
 
     @property
@@ -95,7 +91,7 @@ class NativeGrpcServer:
             self._close()
             self._port = 0
             raise
-        self._sweep()
+        self._state.sweep(limits.sweep_seconds)
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new calls, let those in flight finish, and cancel them after `drain_seconds`."""
@@ -104,16 +100,9 @@ class NativeGrpcServer:
             return
         self._close()
         self._stopping.set()
-        for connection in tuple(state.connections):
-            connection.stop()
         # Watchers of the health service are notified first.
         state.loop.call_soon(requests.stop)
-        try:
-            await asyncio.wait_for(state.quiet(), drain_seconds)
-        except TimeoutError:
-            await _abort(state)
-        assert self._sweeper is not None
-        self._sweeper.cancel()
+        await state.stop(drain_seconds)
 
     def _methods(self, services: Sequence[Service]) -> dict[bytes, AnyMethod]:
         methods = methods_of(services)
@@ -180,13 +169,6 @@ class NativeGrpcServer:
                 if path.stat().st_ino == inode:  # not that of a newer server
                     path.unlink()
 
-    def _sweep(self) -> None:
-        assert self._state is not None
-        now = self._state.loop.time()
-        for connection in tuple(self._state.connections):
-            connection.sweep(now)
-        self._sweeper = self._state.loop.call_later(self._state.limits.sweep_seconds, self._sweep)
-
 
 def _read_arguments(options: GrpcServerOptions) -> tuple[Http2Limits, MessageLimits]:
     try:
@@ -195,14 +177,3 @@ def _read_arguments(options: GrpcServerOptions) -> tuple[Http2Limits, MessageLim
         raise UserError(
             f"invalid grpc_channel_arguments: {error}", hint="correct them, or leave them out"
         ) from error
-
-
-async def _abort(state: ServerState) -> None:
-    for connection in tuple(state.connections):
-        connection.abort()
-    for task in tuple(state.running):
-        task.cancel()
-    try:
-        await asyncio.wait_for(state.quiet(), _CANCELLED_SECONDS)
-    except TimeoutError:
-        logger.warning("%d calls did not end when they were cancelled", len(state.running))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 
 from cloudserve.errors import UserError
@@ -17,9 +16,7 @@ from ..types import Application
 from .connection import Connection
 from .server_state import ServerState
 
-logger = logging.getLogger(__name__)
 _PORTS = range(65536)
-_CANCELLED_SECONDS = 1.0  # for handlers to handle their cancellation
 
 
 class HttpServer:
@@ -45,7 +42,6 @@ class HttpServer:
         self._tls = ServerTls(tls) if tls else None
         self._server: asyncio.Server | TlsListener | None = None
         self._state: ServerState | None = None
-        self._sweeper: asyncio.TimerHandle | None = None
         self._port = 0
 
     @property
@@ -84,7 +80,7 @@ class HttpServer:
             )
         self._state = state
         self._port = listener.getsockname()[1]
-        self._sweep()
+        state.sweep(self._limits.sweep_seconds)
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Stop accepting, close idle connections, let requests in flight finish, then abort.
@@ -96,33 +92,7 @@ class HttpServer:
             return
         self._server.close()
         self._server = None
-        for connection in tuple(self._state.connections):
-            connection.stop()
-        try:
-            await asyncio.wait_for(self._state.quiet(), drain_seconds)
-        except TimeoutError:
-            await self._abort(self._state)
-        assert self._sweeper is not None
-        self._sweeper.cancel()
-
-    async def _abort(self, state: ServerState) -> None:
-        for connection in tuple(state.connections):
-            connection.abort()
-        for future in tuple(state.running):
-            # A future that is not a task belongs to the application and may be shared.
-            if isinstance(future, asyncio.Task):
-                future.cancel()
-        try:
-            await asyncio.wait_for(state.quiet(), _CANCELLED_SECONDS)
-        except TimeoutError:
-            logger.warning("%d requests did not end when they were cancelled", len(state.running))
-
-    def _sweep(self) -> None:
-        assert self._state is not None
-        now = self._state.loop.time()
-        for connection in tuple(self._state.connections):
-            connection.sweep(now)
-        self._sweeper = self._state.loop.call_later(self._limits.sweep_seconds, self._sweep)
+        await self._state.stop(drain_seconds)
 
 
 def check_address(host: str, port: int) -> None:

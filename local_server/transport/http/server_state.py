@@ -12,9 +12,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from ...deferred import Deferred, Outcome
+from ..connections import Connections, ServerConnection
 from ..limits import Limits
 from ..types import Application, Request, Response, Together
 from .known_heads import KnownHeads
@@ -33,22 +34,6 @@ Answer: TypeAlias = Response | Awaitable[Response] | Exception
 _Asked: TypeAlias = "tuple[RequestingConnection, Request]"
 
 
-class ServerConnection(Protocol):
-    """A connection, as its server sees it."""
-
-    def stop(self) -> None:
-        """Close if idle, else after the response in flight."""
-        ...
-
-    def abort(self) -> None:
-        """Close immediately."""
-        ...
-
-    def sweep(self, now: float) -> None:
-        """Close if a timeout has expired."""
-        ...
-
-
 class RequestingConnection(ServerConnection, Protocol):
     """A connection that has sent a request."""
 
@@ -57,45 +42,19 @@ class RequestingConnection(ServerConnection, Protocol):
         ...
 
 
-class ServerState:
+class ServerState(Connections):
     """The application, its limits, and everything in flight."""
 
-    __slots__ = (
-        "_expected",
-        "_pending",
-        "_quiet",
-        "app",
-        "connections",
-        "date",
-        "heads",
-        "limits",
-        "loop",
-        "running",
-    )
+    __slots__ = ("_expected", "_pending", "app", "date", "heads", "limits")
 
     def __init__(self, app: Application, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self.app = app
         self.limits = limits
-        self.loop = loop
         self.date = DateLine()
         self.heads = KnownHeads(app)
-        self.connections: set[ServerConnection] = set()
-        # Handlers and file senders; a handler may outlive its connection.
-        self.running: set[asyncio.Future[Any]] = set()
         self._expected = 0
         self._pending: dict[Together | None, list[_Asked]] = {}
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-
-    def join(self, connection: ServerConnection) -> None:
-        """Add a connection."""
-        self.connections.add(connection)
-        self._quiet.clear()
-
-    def leave(self, connection: ServerConnection) -> None:
-        """Remove a connection."""
-        self.connections.discard(connection)
-        self._check_quiet()
 
     def ask(
         self,
@@ -152,23 +111,10 @@ class ServerState:
         except Exception as error:  # noqa: BLE001 - whatever the application raises is a 500
             return error
 
-    def run(self, future: asyncio.Future[Any]) -> None:
-        """Keep a handler or a file sender until it is done."""
-        self.running.add(future)
-        future.add_done_callback(self._ran)
-
     def expect(self, answer: Deferred[Response]) -> None:
         """Count a deferred response until it arrives."""
         self._expected += 1
         answer.then(self._arrived)
-
-    async def quiet(self) -> None:
-        """Wait until no connection is open and nothing runs."""
-        await self._quiet.wait()
-
-    def _ran(self, future: asyncio.Future[Any]) -> None:
-        self.running.discard(future)
-        self._check_quiet()
 
     def _arrived(self, _outcome: Outcome[Response]) -> None:
         self._expected -= 1

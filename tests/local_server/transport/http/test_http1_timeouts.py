@@ -126,7 +126,7 @@ def test_a_slow_but_steady_reader_is_not_cut_off_until_it_stands_still(serve):
     wire.read_until(b"\r\n\r\n")
 
     async def sweep(now: float) -> int:
-        running.server._sweeper.cancel()
+        running.server._state._sweeper.cancel()
         for connection in running.server._state.connections:
             connection.sweep(now)
         return running.server.connections
