@@ -122,10 +122,10 @@ class Ownership:
         was made under another name. One of a target that the project file does not have may have
         been, too, unless this target's endpoint is named by the project file.
         """
-        there = [
+        tagged = [
             resource for resource in endpoints if resource.tags.get(MODEL) == self.encode(model)
         ]
-        owners = [(resource, owner) for resource in there if (owner := Owner.read(resource.tags))]
+        owners = [(resource, owner) for resource in tagged if (owner := Owner.read(resource.tags))]
         for resource, owner in owners:
             if owner == self.owner:
                 expected = self.endpoint(model)

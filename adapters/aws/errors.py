@@ -119,7 +119,7 @@ def _refused(what: str, where: str, error: ClientError) -> RemoteError:
     message = message_of(error)
     response: Mapping[str, Any] = error.response
     if code == "ModelError":  # the container's own answer says more than the wrapper around it
-        message = _container_says(str(response.get("OriginalMessage") or message))
+        message = _container_message(str(response.get("OriginalMessage") or message))
         status = int(response.get("OriginalStatusCode") or status)
         if status >= SERVER_ERROR:  # the text of an exception, such as 'instances' of a KeyError
             message = f"the container answered {status}: {message}"
@@ -133,7 +133,7 @@ def _refused(what: str, where: str, error: ClientError) -> RemoteError:
     )
 
 
-def _container_says(text: str) -> str:
+def _container_message(text: str) -> str:
     """Return the sentence in the container's `{"error": "..."}`, or the text as it came."""
     try:
         answer = json.loads(text)

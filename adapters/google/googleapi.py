@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -65,6 +65,16 @@ class GoogleApi:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
+
+    def _listed(
+        self, collection: Any, key: str, what: str, where: str, **query: Any
+    ) -> Iterator[Record]:
+        """Yield the resources of a collection, over all pages."""
+        request = collection.list(pageSize=PAGE, **query)
+        while request is not None:
+            answer = self._execute(request, what, where)
+            yield from answer.get(key, ())
+            request = collection.list_next(request, answer)
 
     def _execute(self, request: Any, what: str, where: str) -> Record:
         with translated(what, where):

@@ -125,10 +125,10 @@ def _wait_until_ready(
     kept: deque[str] = deque(maxlen=_KEPT_LINES)
     for line in process.stderr:
         kept.append(line.rstrip("\n"))
-        if found := ready.fullmatch(kept[-1]):
+        if match := ready.fullmatch(kept[-1]):
             # A full pipe would block the server.
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            return found
+            return match
     raise _start_error(process.wait(), kept, path)
 
 

@@ -62,11 +62,11 @@ class Histogram:
     def quantiles(self, shares: list[float]) -> Iterator[int]:
         """Yield the quantiles of ascending shares in one pass."""
         buckets = iter(sorted(self._counts.items()))
-        seen, value = 0, 0
+        counted, value = 0, 0
         for share in shares:
             rank = min(max(1, math.ceil(share * self.count)), self.count)
-            while seen < rank:
+            while counted < rank:
                 value, times = next(buckets)
-                seen += times
+                counted += times
             # The extremes are known exactly.
             yield self.maximum if rank == self.count else max(value, self.minimum)

@@ -80,10 +80,10 @@ def _grpc(fields: tuple[str, str, str, int], parts: SplitResult) -> Target:
 
 
 def _http(fields: tuple[str, str, str, int], parts: SplitResult) -> Target:
-    found = _MODEL_PATH.fullmatch(parts.path)
-    if found is None:
+    match = _MODEL_PATH.fullmatch(parts.path)
+    if match is None:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return Target(*fields, path)
-    version = int(found["version"]) if found["version"] else None
+    version = int(match["version"]) if match["version"] else None
     path = parts.path.removesuffix(":predict")
-    return Target(*fields, path, found["model"], version, found["label"] or "")
+    return Target(*fields, path, match["model"], version, match["label"] or "")

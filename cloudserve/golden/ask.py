@@ -54,10 +54,10 @@ def ask_url(url: str) -> Ask:
 def _reason(error: HTTPError) -> str:
     text = error.read().decode("utf-8", "replace").strip()
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError:
-        found = None
-    reason = found.get("error", text) if isinstance(found, dict) else text
+        document = None
+    reason = document.get("error", text) if isinstance(document, dict) else text
     return f"HTTP {error.code}: {reason or error.reason}"
 
 

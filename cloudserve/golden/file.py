@@ -131,7 +131,7 @@ def _example(line: bytes, where: str) -> Example:
 
 def _decode(line: bytes, kind: type[Any], where: str) -> Any:
     try:
-        found = msgspec.json.decode(line, type=kind)
+        record = msgspec.json.decode(line, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"the line is not part of a golden file: {error}", where=where, hint=RECORD
@@ -140,4 +140,4 @@ def _decode(line: bytes, kind: type[Any], where: str) -> Any:
         raise UserError(
             "the first line is not the header of a golden file", where=where, hint=RECORD
         )
-    return found
+    return record

@@ -139,11 +139,11 @@ def _record(requests: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Example
 def _answer(data: bytes, where: str) -> dict[str, Any]:
     """Decode an answer; TensorFlow Serving writes NaN and Infinity, which only Python reads."""
     try:
-        found = json.loads(data)
+        document = json.loads(data)
     except ValueError as error:
         raise RemoteError(
             f"{where}: the answer is not JSON: {error}", hint=_OTHER_SERVER
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise RemoteError(f"{where}: the answer is not a JSON object", hint=_OTHER_SERVER)
-    return found
+    return document

@@ -54,10 +54,10 @@ class LocalModel:
 
     def source_of(self, revision: Revision) -> Path:
         """Return the directory of a revision; raises ConflictError when it has other files."""
-        found, source, _ = self.read(revision.number)
-        if found != revision:
+        current, source, _ = self.read(revision.number)
+        if current != revision:
             raise ConflictError(
-                f"the model's files are {found.id}, and the plan was made for {revision.id}",
+                f"the model's files are {current.id}, and the plan was made for {revision.id}",
                 where=str(source),
                 hint="plan again, or bring the files back",
             )

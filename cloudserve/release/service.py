@@ -152,9 +152,9 @@ class Releases:
 
         Raises ProjectError when it is an account and the target has placeholders of `init`.
         """
-        found = self._provider.destination()
-        check_placeholders(self._target, found)
-        return found
+        destination = self._provider.destination()
+        check_placeholders(self._target, destination)
+        return destination
 
     def status(self) -> Deployment:
         """Read the model's deployment from the platform."""

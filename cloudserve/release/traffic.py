@@ -27,8 +27,8 @@ def split(shares: Mapping[str, float], chosen: str, percent: int) -> dict[str, i
         return {chosen: ALL}
     rest, total = ALL - percent, sum(others.values())
     exact = {name: share * rest / total for name, share in others.items()}
-    found = {chosen: percent, **_rounded(exact, rest)}
-    return {name: share for name, share in found.items() if share}
+    rounded = {chosen: percent, **_rounded(exact, rest)}
+    return {name: share for name, share in rounded.items() if share}
 
 
 def _rounded(exact: Mapping[str, float], total: int) -> dict[str, int]:

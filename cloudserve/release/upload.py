@@ -140,9 +140,9 @@ def _send_plainly(blobs: BlobStore, file: Outgoing, reporter: Reporter, sent: li
 
 def _check_arrived(blobs: BlobStore, prefix: str, tree: Tree) -> None:
     """Compare a listing of the bucket with the tree."""
-    there = {blob.key: blob.size for blob in blobs.list(prefix)}
+    sizes = {blob.key: blob.size for blob in blobs.list(prefix)}
     for file in tree.files:
-        if there.get(prefix + file.path) != file.size:
+        if sizes.get(prefix + file.path) != file.size:
             raise RemoteError(
                 f"{file.path} was sent and is not there",
                 where=f"{blobs.url}/{prefix}",

@@ -162,9 +162,9 @@ def _select(message: proto.Message, tags: tuple[str, ...], path: Path | str) -> 
     for graph in message.meta_graphs:
         if set(graph.meta_info_def.tags) == set(tags):
             return graph
-    available = "; ".join(_say_tags(_tags(graph)) for graph in message.meta_graphs)
+    available = "; ".join(_tags_text(_tags(graph)) for graph in message.meta_graphs)
     raise ModelError(
-        f"no MetaGraph has the tags {_say_tags(tags)}",
+        f"no MetaGraph has the tags {_tags_text(tags)}",
         where=str(path),
         hint=f"name the tags of an existing one: {available}",
     )
@@ -174,7 +174,7 @@ def _tags(graph: proto.Message) -> tuple[str, ...]:
     return tuple(sorted(set(graph.meta_info_def.tags)))
 
 
-def _say_tags(tags: tuple[str, ...]) -> str:
+def _tags_text(tags: tuple[str, ...]) -> str:
     return ",".join(tags) or "(none)"
 
 

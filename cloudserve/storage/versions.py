@@ -76,7 +76,7 @@ def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
         key = f"{base}{MANIFESTS}{int(folder)}.json"
         manifest = _manifest(store, key) if key in manifests else None
         version = _version(int(folder), f"{base}{folder}/", blobs, manifest)
-        if _is_whole(version):
+        if _is_complete(version):
             versions[version.number] = version
     return versions
 
@@ -92,7 +92,7 @@ def find_versions_or_model(store: BlobStore, base: str) -> dict[int, RemoteVersi
     name = base.rstrip("/").rpartition("/")[2]
     number = int(name) if _NUMBER.fullmatch(name) and int(name) <= _LARGEST else _UNNAMED
     version = _version(number, base, blobs, None)
-    return {number: version} if _is_whole(version) else {}
+    return {number: version} if _is_complete(version) else {}
 
 
 def publish(
@@ -189,7 +189,7 @@ def _version(
     return RemoteVersion(number, prefix, files, manifest, fingerprint)
 
 
-def _is_whole(version: RemoteVersion) -> bool:
+def _is_complete(version: RemoteVersion) -> bool:
     sizes = {blob.key.removeprefix(version.prefix): blob.size for blob in version.files}
     if version.manifest is not None:
         return all(sizes.get(file.path) == file.size for file in version.manifest.files)

@@ -32,7 +32,7 @@ class BlobStoreContract:
         assert name
         assert not name.endswith("/")
 
-    def test_ensure_tells_when_it_makes_the_bucket_and_only_then(self, missing: BlobStore) -> None:
+    def test_ensure_reports_a_created_bucket_and_no_existing_one(self, missing: BlobStore) -> None:
         lines: list[str] = []
         missing.ensure(Reporter(lines.append))
         missing.ensure(Reporter(lines.append))
@@ -154,7 +154,7 @@ class BlobStoreContract:
         assert head is not None
         assert (head.size, head.metadata) == (5, {"a": "2"})
 
-    def test_a_file_that_is_gone_is_a_model_error(self, blobs: BlobStore, tmp_path: Path) -> None:
+    def test_a_missing_file_is_a_model_error(self, blobs: BlobStore, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="cannot be read") as error:
             blobs.upload("key", tmp_path / "gone", {})
         assert error.value.where == str(tmp_path / "gone")

@@ -114,7 +114,7 @@ class PartStoreContract:
         assert content is not None
         assert content[0] == path.read_bytes()
 
-    def test_an_upload_that_is_gone_says_so_to_every_call(
+    def test_every_call_of_a_missing_upload_raises_its_error(
         self, parts: PartStore, upload: str, path: Path
     ) -> None:
         sent = send(parts, "a b/ü", upload, path)

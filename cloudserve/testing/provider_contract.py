@@ -64,18 +64,16 @@ class ProviderContract:
         assert str(destination).startswith(f"{destination.cloud} · ")
         assert provider.destination().is_same(destination)
 
-    def test_a_model_that_is_not_there_is_an_empty_deployment(self, provider: Provider) -> None:
+    def test_a_missing_model_is_an_empty_deployment(self, provider: Provider) -> None:
         deployment = provider.read(MODEL).deployment
         assert (deployment.model, deployment.revisions, dict(deployment.traffic)) == (MODEL, (), {})
         assert deployment.state is None
 
-    def test_predicting_with_a_model_that_is_not_there_is_an_error(
-        self, provider: Provider
-    ) -> None:
+    def test_a_prediction_of_a_missing_model_is_an_error(self, provider: Provider) -> None:
         with pytest.raises(RemoteError):
             provider.predict(MODEL, BODY)
 
-    def test_a_model_is_checked_in_sentences_before_anything_is_there(
+    def test_the_check_of_a_model_returns_sentences_and_creates_nothing(
         self, provider: Provider
     ) -> None:
         assert all(provider.check(Artifact("2.4.0", 10_000, 4)))
@@ -208,7 +206,7 @@ class ProviderContract:
         assert provider.plan_deploy(reading, three, location) == actions
         assert provider.plan_traffic(reading, two.id) == traffic
 
-    def test_a_revision_that_is_there_needs_nothing(self, provider: Provider, first: Path) -> None:
+    def test_a_deployed_revision_needs_no_action(self, provider: Provider, first: Path) -> None:
         revision = deploy(provider, MODEL, 1, first)
         assert plan(provider, MODEL, revision) == ()
 
@@ -225,7 +223,7 @@ class ProviderContract:
         assert {d.revision for d in deployment.revisions} == {one, two}
         assert live(deployment) == {two.id: 1.0}
 
-    def test_a_deployment_that_was_cut_off_goes_on_from_any_step(
+    def test_an_interrupted_deployment_continues_from_any_step(
         self, provider: Provider, first: Path
     ) -> None:
         steps = len(plan(provider, "cut-0", put(provider, "cut-0", 1, first)))
@@ -237,7 +235,7 @@ class ProviderContract:
             assert plan(provider, model, revision) == ()
             assert live(provider.read(model).deployment) == {revision.id: 1.0}
 
-    def test_a_first_revision_that_fails_says_why_and_is_replaced(
+    def test_a_failed_first_revision_has_a_reason_and_is_replaced(
         self, provider: Provider, first: Path, broken: Path
     ) -> None:
         revision = put(provider, MODEL, 1, broken)
@@ -349,7 +347,7 @@ class ProviderContract:
         answer = msgspec.json.decode(provider.predict(MODEL, BODY))
         assert answer == {"predictions": [2.5]}
 
-    def test_an_undeployment_that_was_cut_off_goes_on_from_any_step(
+    def test_an_interrupted_undeployment_continues_from_any_step(
         self, provider: Provider, first: Path, second: Path
     ) -> None:
         self._skip_unless_it_takes_down(provider)
@@ -365,7 +363,7 @@ class ProviderContract:
             assert provider.read(MODEL).deployment.revisions == ()
             done += 1
 
-    def test_nothing_is_undeployed_where_nothing_is(self, provider: Provider) -> None:
+    def test_a_missing_model_needs_no_undeployment(self, provider: Provider) -> None:
         self._skip_unless_it_takes_down(provider)
         assert removal(provider, MODEL) == ()
 

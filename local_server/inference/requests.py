@@ -177,14 +177,14 @@ def _find(spec: ModelSpec, servable: Servable, method: str | None) -> Signature:
 
 def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
     """Refuse tasks of several models, repeated signatures, and other methods, in that order."""
-    seen: set[str] = set()
+    names: set[str] = set()
     for spec, method in ((task.spec, task.method) for task in tasks):
         name = spec.signature or DEFAULT_SIGNATURE
         if not spec.name:
             text = "Found ModelSpec with an empty model name."
         elif spec.name != servable.name:
             text = "All ModelSpecs in a MultiInferenceRequest must access the same model name."
-        elif name in seen:
+        elif name in names:
             text = f"Duplicate evaluation of signature: {name}"
         elif name not in servable.model.all_signatures:
             text = f"Requested signature not found in model graph: {name}"
@@ -192,7 +192,7 @@ def _check_tasks(tasks: Sequence[Task], servable: Servable) -> None:
             text = f"Unsupported signature method_name: {method}"
             raise StatusError(Code.UNIMPLEMENTED, text)
         else:
-            seen.add(name)
+            names.add(name)
             continue
         raise StatusError(Code.INVALID_ARGUMENT, text)
 

@@ -105,17 +105,17 @@ def _headers(token_file: Path | None) -> Mapping[str, str]:
 async def _bodies(wire: Wire, target: Target, settings: Settings) -> tuple[str, list[bytes]]:
     """Return the signature and the bodies of the requests."""
     name = settings.request.signature
-    given = read_bodies(settings.payload) if settings.payload else []
-    if given and not target.is_grpc:
-        return name if target.model else "", given
+    recorded = read_bodies(settings.payload) if settings.payload else []
+    if recorded and not target.is_grpc:
+        return name if target.model else "", recorded
     if not target.model:
         raise UserError(
             f"no request can be made up for `{target.url}`",
             hint="give http://HOST:PORT/v1/models/NAME, or a request: --payload FILE",
         )
     signature = await _signature(wire, target, name)
-    if given:
-        inputs = decode_bodies(given, signature, str(settings.payload))
+    if recorded:
+        inputs = decode_bodies(recorded, signature, str(settings.payload))
     else:
         inputs = generate(signature, settings.request)
     if target.is_grpc:

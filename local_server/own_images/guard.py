@@ -33,11 +33,11 @@ def main(descriptor: int, options: dict[str, Any]) -> None:
             options["command"], stdin=subprocess.DEVNULL, cwd=options["folder"], env=environment
         )
     except (OSError, ValueError) as error:
-        _tell(lifeline, {"error": f"{type(error).__name__}: {error}"})
+        _send(lifeline, {"error": f"{type(error).__name__}: {error}"})
         return
-    _tell(lifeline, {"is_mounted": is_mounted})
+    _send(lifeline, {"is_mounted": is_mounted})
     threading.Thread(target=_outlive_nobody, args=(lifeline,), daemon=True).start()
-    _tell(lifeline, {"code": child.wait()})
+    _send(lifeline, {"code": child.wait()})
     _kill_all()
 
 
@@ -52,7 +52,7 @@ def _kill_all() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _tell(lifeline: socket.socket, news: dict[str, Any]) -> None:
+def _send(lifeline: socket.socket, news: dict[str, Any]) -> None:
     try:
         lifeline.sendall(json.dumps(news).encode() + b"\n")
     except OSError:  # nobody is there to read it

@@ -124,17 +124,17 @@ class SessionModel:
 
         The callable is not kept: a request chooses what it leaves out, of any number of inputs.
         """
-        given = {**self._defaults.get(name, {}), **inputs}
-        if not all(alias in given for alias in call.aliases):
-            call = self._make(self._open_session(), name, given, wanted)
-        return call, [given[alias] for alias in call.aliases]
+        fed = {**self._defaults.get(name, {}), **inputs}
+        if not all(alias in fed for alias in call.aliases):
+            call = self._make(self._open_session(), name, fed, wanted)
+        return call, [fed[alias] for alias in call.aliases]
 
     def _make(
-        self, session: Session, name: str, given: Container[str], wanted: Sequence[str]
+        self, session: Session, name: str, aliases: Container[str], wanted: Sequence[str]
     ) -> _Call:
         """Make a callable of those inputs of a signature that are given."""
         signature = self.all_signatures[name]
-        specs = [spec for spec in signature.inputs if spec.alias in given]
+        specs = [spec for spec in signature.inputs if spec.alias in aliases]
         outputs = [spec for spec in signature.outputs if not wanted or spec.alias in wanted]
         feeds = [session.graph.find(spec.tensor_name) for spec in specs]
         fetches = [session.graph.find(spec.tensor_name) for spec in outputs]

@@ -35,15 +35,15 @@ def read_config(options: SessionOptions) -> Message:
     return config
 
 
-def session_config(given: Message, devices: Sequence[Device]) -> Message:
+def session_config(base: Message, devices: Sequence[Device]) -> Message:
     """Complete a `ConfigProto` for sessions that see these devices.
 
     Placement is soft: of a model pinned to a GPU, or exported with one where there is none now,
     the ops that cannot run there run on a CPU.
     """
-    config = type(given)()
-    config.CopyFrom(given)
-    config.intra_op_parallelism_threads = given.intra_op_parallelism_threads or _INTRA_OP_THREADS
+    config = type(base)()
+    config.CopyFrom(base)
+    config.intra_op_parallelism_threads = base.intra_op_parallelism_threads or _INTRA_OP_THREADS
     config.allow_soft_placement = True
     cpus = count_cpus(devices)
     if cpus > config.device_count.get("CPU", 1):

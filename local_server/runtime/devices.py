@@ -52,15 +52,15 @@ def find_devices(words: Sequence[str], names: Callable[[], Sequence[str]]) -> tu
     for a GPU that is not there.
     """
     gpus = tuple(_gpus(names())) if words else ()
-    found: list[Device] = []
+    chosen: list[Device] = []
     for word, device in zip(words, parse_devices(words), strict=True):
         if device is None:
-            found += gpus or _without_gpus(word)
+            chosen += gpus or _without_gpus(word)
         elif device.kind == _GPU and device not in gpus:
             raise _missing(f"there is no {device}; TensorFlow sees {_list(gpus)}")
         else:
-            found.append(device)
-    return tuple(dict.fromkeys(found))
+            chosen.append(device)
+    return tuple(dict.fromkeys(chosen))
 
 
 def count_cpus(devices: Iterable[Device]) -> int:

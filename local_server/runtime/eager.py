@@ -54,8 +54,8 @@ class EagerModel:
         loaded = self._loaded
         if loaded is None:
             raise closed()
-        given = {**self._defaults.get(signature, {}), **inputs}
-        feeds = self._feeds(self.all_signatures[signature].inputs, given)
+        fed = {**self._defaults.get(signature, {}), **inputs}
+        feeds = self._feeds(self.all_signatures[signature].inputs, fed)
         began = perf_counter()
         try:
             results = loaded.signatures[signature](**feeds)
@@ -93,15 +93,15 @@ class EagerModel:
             nothing = self._tf.constant([], dtype=variable.dtype)
             self._tf.raw_ops.AssignVariableOp(resource=variable.handle, value=nothing)
 
-    def _feeds(self, specs: tuple[TensorSpec, ...], given: Mapping[str, Tensor]) -> dict[str, Any]:
+    def _feeds(self, specs: tuple[TensorSpec, ...], fed: Mapping[str, Tensor]) -> dict[str, Any]:
         """Return the arguments of a function. Refuses what is missing and what is of another type.
 
         TensorFlow would convert a double to the expected float, which a session does not.
         """
         for spec in specs:
-            if spec.alias not in given:
+            if spec.alias not in fed:
                 raise _missing(self._tf, spec)
-        arrays = [given[spec.alias] for spec in specs]
+        arrays = [fed[spec.alias] for spec in specs]
         check_dtypes(arrays, [_numpy_dtype(self._tf, spec) for spec in specs])
         try:
             return {

@@ -53,8 +53,8 @@ def load_error(error: Exception, path: object) -> LoadError:
     on the way; the innermost error has both.
     """
     # Not str(error): an OpError reads its op then, and the failed load has freed the graph.
-    if found := _NO_INDEX.search(_text(error)):
-        missing = f"{found['prefix']}.index; No such file or directory"
+    if match := _NO_INDEX.search(_text(error)):
+        missing = f"{match['prefix']}.index; No such file or directory"
         return LoadError(Code.NOT_FOUND, missing, where=str(path))
     ops = [cause for cause in _causes(error) if hasattr(cause, "error_code")]
     inner = ops[-1] if ops else error
@@ -69,12 +69,12 @@ def release(error: BaseException) -> None:
 
     TensorFlow's errors refer to the op that failed, and so to all ops of its graph.
     """
-    seen: list[BaseException] = []
+    visited: list[BaseException] = []
     pending: list[BaseException | None] = [error]
     while pending:
         one = pending.pop()
-        if one is not None and one not in seen:
-            seen.append(one)
+        if one is not None and one not in visited:
+            visited.append(one)
             one.__traceback__ = None
             if getattr(one, "op", None) is not None:
                 # OpError's; there is no public way to drop it.
@@ -105,8 +105,8 @@ def _text(error: Exception) -> str:
 
 
 def _first_line(text: str) -> str:
-    if found := _ROOT_ERROR.search(text):
-        text = text[found.end() :]
+    if match := _ROOT_ERROR.search(text):
+        text = text[match.end() :]
     line = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
     line = _ADVICE.sub("", line)
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"

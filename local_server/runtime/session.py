@@ -62,10 +62,10 @@ def session_loader(
     cannot be read.
     """
     chosen = options or SessionOptions()
-    given = read_config(chosen) if chosen.config_file else None
+    from_file = read_config(chosen) if chosen.config_file else None
 
     def load(path: Path) -> LoadedModel:
-        config = read_config(chosen) if given is None else given
+        config = read_config(chosen) if from_file is None else from_file
         try:
             return _load(path, tags, config, chosen, ran, image)
         except LoadError as error:
@@ -80,20 +80,20 @@ def session_loader(
 def _load(
     path: Path,
     tags: tuple[str, ...],
-    given: Message,
+    base: Message,
     options: SessionOptions,
     ran: Ran | None,
     image: ServingImage | None,
 ) -> LoadedModel:
-    devices = _find_devices(path, given, options)
-    config = session_config(given, devices)
+    devices = _find_devices(path, base, options)
+    config = session_config(base, devices)
     rules = Rules(OpSource(image, options.op_libraries), options.denied_ops)
     restore_on = partial(restore, path, tags, config, rules=rules)
     first, *others = devices or (None,)
     restored = restore_on(first)
     if restored.session is None:
         return _load_eagerly(path, tags, restored, devices, ran)
-    model = partial(SessionModel, in_pool=given.inter_op_parallelism_threads > 0, ran=ran)
+    model = partial(SessionModel, in_pool=base.inter_op_parallelism_threads > 0, ran=ran)
     if not others:
         return model(restored)
     with ExitStack() as opened:

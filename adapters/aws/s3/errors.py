@@ -97,8 +97,8 @@ def _remedy(code: str, cause: ClientError, headers: Mapping[str, Any], url: str)
     if code in ELSEWHERE or status_of(cause) == 301:  # noqa: PLR2004 - HTTP's own number
         details = cause.response.get("Error", {})
         region = headers.get("x-amz-bucket-region") or details.get("Region")
-        there = f"`{region}`" if region else "another region"
-        return f"the bucket {url} is in {there}: set the target's `region` to it"
+        place = f"`{region}`" if region else "another region"
+        return f"the bucket {url} is in {place}: set the target's `region` to it"
     if code == "RequestTimeTooSkewed":
         return f"set this machine's clock: the service's says {headers.get('date', 'another time')}"
     if code == "NoSuchBucket":

@@ -78,10 +78,9 @@ class SageMaker:
 
     def endpoint_arns(self) -> Iterator[str]:
         """Yield the ARNs of all endpoints but those that are being deleted, over all pages."""
-        with translated("list the endpoints", self.where):
-            for page in self._client.get_paginator("list_endpoints").paginate():
-                live = (e for e in page["Endpoints"] if e["EndpointStatus"] != "Deleting")
-                yield from (endpoint["EndpointArn"] for endpoint in live)
+        for endpoint in self._listed("list the endpoints", "list_endpoints", "Endpoints"):
+            if endpoint["EndpointStatus"] != "Deleting":
+                yield endpoint["EndpointArn"]
 
     def config(self, config: str) -> Record | None:
         """Read an endpoint configuration, or None."""
@@ -93,10 +92,9 @@ class SageMaker:
 
     def config_names(self, containing: str) -> Iterator[str]:
         """Yield the names of the endpoint configurations that contain a text, over all pages."""
-        with translated("list the endpoint configurations", self.where):
-            pages = self._client.get_paginator("list_endpoint_configs")
-            for page in pages.paginate(NameContains=containing):
-                yield from (config["EndpointConfigName"] for config in page["EndpointConfigs"])
+        what, query = "list the endpoint configurations", {"NameContains": containing}
+        for config in self._listed(what, "list_endpoint_configs", "EndpointConfigs", **query):
+            yield config["EndpointConfigName"]
 
     def variants(self, config: str) -> tuple[Record, ...]:
         """Read an endpoint configuration's variants, shadows last; () if it does not exist."""
@@ -110,15 +108,14 @@ class SageMaker:
 
     def model_names(self, containing: str) -> Iterator[str]:
         """Yield the names of the models whose names contain a text, over all pages."""
-        with translated("list the models", self.where):
-            for page in self._client.get_paginator("list_models").paginate(NameContains=containing):
-                yield from (model["ModelName"] for model in page["Models"])
+        query = {"NameContains": containing}
+        for model in self._listed("list the models", "list_models", "Models", **query):
+            yield model["ModelName"]
 
     def tags(self, arn: str) -> dict[str, str]:
         """Read a resource's tags."""
-        with translated(f"read the tags of {arn}", self.where):
-            pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
-            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        tags = self._listed(f"read the tags of {arn}", "list_tags", "Tags", ResourceArn=arn)
+        return {tag["Key"]: tag["Value"] for tag in tags}
 
     def create(self, what: str, operation: str, **arguments: Any) -> bool:
         """Call a Create operation; return False if a resource of that name already exists."""
@@ -265,6 +262,12 @@ class SageMaker:
         with translated(f"read {url}", self._access.where("s3")):
             answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
             yield from answer["Body"].iter_lines()
+
+    def _listed(self, what: str, operation: str, key: str, **query: Any) -> Iterator[Record]:
+        """Yield what a List operation returns, over all pages."""
+        with translated(what, self.where):
+            for page in self._client.get_paginator(operation).paginate(**query):
+                yield from page[key]
 
     def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
         with translated(what, self.where):

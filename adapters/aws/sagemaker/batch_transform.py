@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,15 +16,9 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.storage.events import Reporter
 
-from ...ownership import Ownership
-from ...polling import Poller
 from ..error_hints import for_reason
-from .options import Options
-from .ownership import Owned
-from .records import NAME_LIMIT, model_name, source_of
-
-if TYPE_CHECKING:
-    from .api import SageMaker
+from .context import AwsContext
+from .records import NAME_LIMIT, source_of
 
 TYPES = {"jsonl": "application/jsonlines", "csv": "text/csv"}
 ONE_BY_ONE = 1
@@ -37,14 +31,8 @@ ENDED = VERBS.keys() | {COMPLETED}
 class Transforms:
     """Runs jobs on one target's machines."""
 
-    def __init__(
-        self, api: SageMaker, options: Options, poller: Poller, names: Ownership, owned: Owned
-    ) -> None:
-        self._api = api
-        self._names = names
-        self._owned = owned
-        self._options = options
-        self._poller = poller
+    def __init__(self, context: AwsContext) -> None:
+        self._aws = context
 
     def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job a file, one after the other; the first that fails is the last.
@@ -53,9 +41,8 @@ class Transforms:
         for a model that is not of an archive.
         """
         _check(batch)
-        base = self._names.endpoint(model)
-        name = model_name(base, revision_id)
-        self._owned.check_name(model, name)
+        base, name = self._aws.names.endpoint(model), self._aws.model_name(model, revision_id)
+        self._aws.owned.check_name(model, name)
         self._check_source(name)
         run = base[: NAME_LIMIT - DIGITS - 5] + f"-{uuid.uuid4().hex[:DIGITS]}"
         output = f"{batch.output.rstrip('/')}/{run}"
@@ -70,7 +57,7 @@ class Transforms:
 
     def _check_source(self, name: str) -> None:
         """Refuse what jobs do not read (API reference, `ContainerDefinition.ModelDataSource`)."""
-        source = source_of(self._api.model(name) or {})
+        source = source_of(self._aws.api.model(name) or {})
         if source.endswith("/"):
             raise UserError(
                 "SageMaker's jobs read a `model.tar.gz`, and this model is of the files themselves",
@@ -80,10 +67,9 @@ class Transforms:
             )
 
     def _start(self, job: str, model: str, name: str, batch: Batch, url: str, output: str) -> None:
-        options = self._options
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": url}}
         alone = batch.batch_size == ONE_BY_ONE
-        self._api.change(
+        self._aws.api.change(
             f"create the transform job {job}",
             "create_transform_job",
             TransformJobName=job,
@@ -100,24 +86,24 @@ class Transforms:
                 "AssembleWith": "Line",
             },
             TransformResources={
-                "InstanceType": options.instance_type,
+                "InstanceType": self._aws.options.instance_type,
                 "InstanceCount": 1,
             },
-            Tags=self._owned.tags(model),
+            Tags=self._aws.owned.tags(model),
         )
 
     def _wait(self, job: str, batch: Batch, reporter: Reporter) -> None:
         statuses = reporter.changes()
 
         def look() -> Mapping[str, Any] | None:
-            description = self._api.transform_job(job)
+            description = self._aws.api.transform_job(job)
             status = description.get("TransformJobStatus", "")
             statuses.line(f"transform job {job}: {status}")
             return description if status in ENDED else None
 
-        where = f"{self._api.where}, transform job {job}"
+        where = f"{self._aws.api.where}, transform job {job}"
         try:
-            ended = self._poller.until(look, what=f"job {job}", where=where, reporter=reporter)
+            ended = self._aws.poller.until(look, what=f"job {job}", where=where, reporter=reporter)
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job continues unless it is stopped: {job}")
             raise
@@ -132,7 +118,7 @@ class Transforms:
 
     def _count(self, url: str) -> int:
         """Return how many instances an output file has answers for."""
-        return sum(_answers(line) for line in self._api.lines(url))
+        return sum(_answers(line) for line in self._aws.api.lines(url))
 
 
 def _hint(batch: Batch) -> str:

@@ -26,7 +26,7 @@ from ...options import bucket_name, parse_options, value_of
 from ...own_image import check_rehearse
 from ...ownership import FIELD, Ownership, ownership
 from ...polling import Poller
-from .async_inference import Later
+from .async_inference import AsyncInvocations
 from .batch_transform import Transforms
 from .context import AwsContext
 from .executor import Performer
@@ -35,7 +35,7 @@ from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
 from .options import Options
 from .ownership import Owned
-from .planning.checks import Place, check, check_body
+from .planning.checks import check, check_body
 from .planning.leftovers import Leftovers
 from .planning.planner import Planner
 from .planning.rules import check_options
@@ -140,8 +140,7 @@ class SageMakerEndpoints:
 
         Raises UserError for what SageMaker would refuse.
         """
-        place = Place.of(self._aws.where_of, self._aws.blobs, self._aws.image)
-        return check(artifact, self._aws.options, place, self._aws.api)
+        return check(artifact, self._aws)
 
     def plan_deploy(
         self, reading: Reading, revision: Revision, location: Location
@@ -207,7 +206,7 @@ class SageMakerEndpoints:
         if self._aws.options.staged:
             name, variant = self._staging(model, revision_id), None
         if self._aws.options.async_output:
-            return Later(self._aws.api, self._aws.blobs, self._aws.poller).ask(model, name, body)
+            return AsyncInvocations(self._aws).ask(model, name, body)
         return self._aws.api.invoke(name, variant, body)
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
@@ -219,14 +218,7 @@ class SageMakerEndpoints:
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
-        transforms = Transforms(
-            self._aws.api,
-            self._aws.options,
-            self._aws.poller,
-            self._aws.names,
-            self._aws.owned,
-        )
-        return transforms.run(model, revision_id, batch, reporter)
+        return Transforms(self._aws).run(model, revision_id, batch, reporter)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that serves a revision."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..credentials import Access
-from ..googleapi import PAGE, RETRIES, GoogleApi, Record
+from ..googleapi import RETRIES, GoogleApi, Record
 
 
 class MlClient(GoogleApi):
@@ -31,11 +31,9 @@ class MlClient(GoogleApi):
     def labelled_models(self, key: str, value: str) -> Iterator[Record]:
         """Yield the models with a label, over all pages."""
         words = f'labels.{key}="{value}"'
-        request = self._models.list(parent=self._parent, filter=words, pageSize=PAGE)
-        while request is not None:
-            answer = self._execute(request, "list models", f"{self._endpoint}/v1/{self._parent}")
-            yield from answer.get("models", [])
-            request = self._models.list_next(request, answer)
+        where = f"{self._endpoint}/v1/{self._parent}"
+        query = {"parent": self._parent, "filter": words}
+        return self._listed(self._models, "models", "list models", where, **query)
 
     def get_version(self, model: str, version: str) -> Record | None:
         """Return a version, or None."""
@@ -44,11 +42,8 @@ class MlClient(GoogleApi):
 
     def list_versions(self, model: str) -> Iterator[Record]:
         """Yield a model's versions, over all pages."""
-        request = self._versions.list(parent=self._name(model), pageSize=PAGE)
-        while request is not None:
-            answer = self._execute(request, "list versions", self.url(model))
-            yield from answer.get("versions", [])
-            request = self._versions.list_next(request, answer)
+        parent, where = self._name(model), self.url(model)
+        return self._listed(self._versions, "versions", "list versions", where, parent=parent)
 
     def create_model(self, body: Record) -> Record:
         """Create a model; raises RemoteError with status 409 when the name is taken."""

@@ -58,9 +58,9 @@ class Names:
         before = ml.get_model(former) if former else None
         if before is not None:
             self.own.check_former(model, self._found(ml, former, before))
-        there = ml.labelled_models(MODEL, self.own.tags(model)[MODEL])
+        labelled = ml.labelled_models(MODEL, self.own.tags(model)[MODEL])
         self.own.check_beside(
-            model, (self._found(ml, short_name(record), record) for record in there)
+            model, (self._found(ml, short_name(record), record) for record in labelled)
         )
         return None
 

@@ -150,8 +150,8 @@ class AiPlatform:
     ) -> tuple[Action, ...]:
         """Plan the model, if it is missing, and the version; a failed one is deleted first."""
         deployment = reading.deployment
-        model, there = deployment.model, deployment.find(revision.id)
-        match there.state if there else None:
+        model, existing = deployment.model, deployment.find(revision.id)
+        match existing.state if existing else None:
             case State.READY:
                 return ()
             case State.CREATING | State.UPDATING:
@@ -164,7 +164,7 @@ class AiPlatform:
                     hint="run the same command again when it is gone",
                 )
         actions = [] if deployment.endpoint else [self._plan_model(model)]
-        if there is not None:
+        if existing is not None:
             sentence = f"delete the failed version {platform_name(revision.id)}"
             actions.append(planned(DeleteVersion(model, revision.id), sentence))
         actions.append(self._plan_version(model, revision, location))

@@ -62,12 +62,9 @@ class VertexApi(GoogleApi):
     def labelled_endpoints(self, key: str, value: str) -> Iterator[Record]:
         """Yield the endpoints with a label, over all pages."""
         words = f'labels.{key}="{value}"'
-        request = self._endpoints.list(parent=self._parent, filter=words, pageSize=PAGE)
-        while request is not None:
-            where = self.url(f"{self._parent}/endpoints")
-            answer = self._execute(request, "list the endpoints", where)
-            yield from answer.get("endpoints", ())
-            request = self._endpoints.list_next(request, answer)
+        what, where = "list the endpoints", self.url(f"{self._parent}/endpoints")
+        query = {"parent": self._parent, "filter": words}
+        return self._listed(self._endpoints, "endpoints", what, where, **query)
 
     def upload(self, body: Record) -> Record:
         """Start to upload a model or a version; return the operation."""

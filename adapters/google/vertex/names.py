@@ -98,8 +98,8 @@ def _buckets(endpoint: Record, versions: list[Record]) -> set[str]:
         (_model(name := str(on.get("model", ""))), on.get("modelVersionId") or _number(name))
         for on in endpoint.get("deployedModels", ())
     }
-    there = [v for v in versions if (_model(str(v["name"])), v.get("versionId")) in placed]
-    return {bucket_label(str(v.get("artifactUri", ""))) for v in there or versions}
+    deployed = [v for v in versions if (_model(str(v["name"])), v.get("versionId")) in placed]
+    return {bucket_label(str(v.get("artifactUri", ""))) for v in deployed or versions}
 
 
 def _model(name: str) -> str:

@@ -64,8 +64,8 @@ def read_snapshot(api: VertexApi, names: Names, model: str) -> Snapshot:
         _check_left(api, names, model)
     else:
         where = api.url(api.endpoint_name(endpoint_id))
-        there = names.found_endpoint(endpoint_id, resource, records or (), where)
-        claimed = names.own.claims(model, there)
+        candidate = names.found_endpoint(endpoint_id, resource, records or (), where)
+        claimed = names.own.claims(model, candidate)
     names.check_versions(model, records or (), api.url(api.model_name(model_id)))
     versions = tuple(filter(None, map(version_of, records or ())))
     return Snapshot(
@@ -86,8 +86,8 @@ def _check_left(api: VertexApi, names: Names, model: str) -> None:
     record = api.endpoint(former) if former else None
     if record is not None:
         where = api.url(api.endpoint_name(former))
-        there = names.found_endpoint(former, record, api.versions(former) or (), where)
-        names.own.check_former(model, there)
+        former_endpoint = names.found_endpoint(former, record, api.versions(former) or (), where)
+        names.own.check_former(model, former_endpoint)
     names.own.check_beside(model, _beside(api, names, model))
 
 

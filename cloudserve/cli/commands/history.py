@@ -83,8 +83,8 @@ def _reason(release: Release) -> str:
 def _outcome(release: Release) -> str:
     match release.outcome:
         case "finished":
-            found = f", found by {release.ended_by}" if release.ended_by else ""
-            return f"{_done(release)}{found}"
+            finder = f", found by {release.ended_by}" if release.ended_by else ""
+            return f"{_done(release)}{finder}"
         case "refused":
             return f"refused by {release.verdicts[-1].gate}"
         case "superseded":

@@ -7,8 +7,8 @@ from typing import Any
 from cloudserve.cli.render.report import Report, Table, counted
 from cloudserve.hints import printable
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
-from cloudserve.savedmodel.checks.op_packages import foreign_ops, say_foreign
-from cloudserve.savedmodel.checks.servable import say_variables
+from cloudserve.savedmodel.checks.op_packages import foreign_op_text, foreign_ops
+from cloudserve.savedmodel.checks.servable import variables_text
 
 
 def model_report(model: SavedModel, tree: Tree, number: int) -> Report:
@@ -33,11 +33,11 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
         ("ops", counted(len(model.ops), "kind")),
     ]
     if foreign := foreign_ops(model.ops):
-        rows.append(("other ops", ", ".join(map(say_foreign, foreign))))
+        rows.append(("other ops", ", ".join(map(foreign_op_text, foreign))))
     if model.missing_assets:
         rows.append(("missing", ", ".join(model.missing_assets)))
     if model.unrestored:
-        rows.append(("not restored", say_variables(model.unrestored)))
+        rows.append(("not restored", variables_text(model.unrestored)))
     if not model.signatures:
         rows.append(("signatures", "none: the model cannot answer requests"))
     return Table(("path", printable(model.path)), rows)

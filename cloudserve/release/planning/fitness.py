@@ -5,9 +5,9 @@ from __future__ import annotations
 from cloudserve.errors import ModelError
 from cloudserve.images.container_images import tensorflow_serving_of
 from cloudserve.release.types import Artifact
-from cloudserve.savedmodel.checks.op_packages import foreign_ops, is_built_in, say_foreign
+from cloudserve.savedmodel.checks.op_packages import foreign_op_text, foreign_ops, is_built_in
 from cloudserve.savedmodel.checks.op_table import minor_version, read_table
-from cloudserve.savedmodel.checks.servable import check_is_restored, say_variables
+from cloudserve.savedmodel.checks.servable import check_is_restored, variables_text
 
 
 def check_prebuilt(artifact: Artifact, server: str, version: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def check_prebuilt(artifact: Artifact, server: str, version: str) -> tuple[str, 
     lacking = [op for op in foreign if not is_built_in(op, version)]
     if lacking:
         raise ModelError(
-            f"{server} has no op {say_foreign(lacking[0])}, which the model uses",
+            f"{server} has no op {foreign_op_text(lacking[0])}, which the model uses",
             where=where,
             hint="name a container of your own with `image` that has the op",
         )
@@ -58,7 +58,7 @@ def _unknown(artifact: Artifact, server: str, version: str) -> tuple[str, ...]:
 def _built_in(foreign: tuple[str, ...], server: str) -> tuple[str, ...]:
     if not foreign:
         return ()
-    named = ", ".join(map(say_foreign, foreign))
+    named = ", ".join(map(foreign_op_text, foreign))
     return (f"the model uses ops that are not TensorFlow's own: {named}; {server} has its own",)
 
 
@@ -79,11 +79,11 @@ def _own_warnings(artifact: Artifact, image: str) -> tuple[str, ...]:
     warnings = []
     if artifact.unrestored:
         warnings.append(
-            f"TensorFlow Serving does not restore {say_variables(artifact.unrestored)} of this "
+            f"TensorFlow Serving does not restore {variables_text(artifact.unrestored)} of this "
             f"model; cloudserve's own server does: {image} must run that"
         )
     if foreign := foreign_ops(artifact.ops):
-        named = ", ".join(map(say_foreign, foreign))
+        named = ", ".join(map(foreign_op_text, foreign))
         warnings.append(
             f"the model uses ops that are not TensorFlow's own: {named}; {image} must have them"
         )

@@ -67,7 +67,7 @@ def read_plan(path: Path | str) -> Plan:
     try:
         data = Path(path).read_bytes()
         _check_schema(msgspec.json.decode(data, type=Header), path)
-        found = msgspec.json.decode(data, type=PlanFile, dec_hook=_decode_path)
+        plan_file = msgspec.json.decode(data, type=PlanFile, dec_hook=_decode_path)
     except OSError as error:
         raise UserError(
             f"the plan cannot be read: {error.strerror}", where=str(path), hint=PLAN_AGAIN
@@ -76,7 +76,7 @@ def read_plan(path: Path | str) -> Plan:
         raise UserError(
             f"the file is not a plan: {error}", where=str(path), hint=PLAN_AGAIN
         ) from error
-    return found.plan
+    return plan_file.plan
 
 
 def _check_schema(header: Header, path: Path | str) -> None:

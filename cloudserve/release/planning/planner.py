@@ -118,13 +118,13 @@ def choose(deployment: Deployment, wanted: str) -> Deployed:
     fits = meant(wanted, {name: d.revision.digest for name, d in deployed.items()})
     if len(fits) == 1:
         return deployed[fits[0]]
-    there = sorted(fits or deployed, key=lambda name: deployed[name].revision.number)
+    candidates = sorted(fits or deployed, key=lambda name: deployed[name].revision.number)
     what = "fits several revisions" if fits else "is not deployed"
     deploy = f"deploy one: cloudserve deploy {deployment.model} --target {deployment.target}"
     raise UserError(
         f"version `{wanted}` of {deployment.model} {what}",
         where=f"{deployment.model} on {deployment.target}",
-        hint=choose_from(there) if there else deploy,
+        hint=choose_from(candidates) if candidates else deploy,
     )
 
 

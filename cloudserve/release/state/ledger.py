@@ -234,9 +234,9 @@ class Ledger:
             for at in (0, *range(FIRST_PAGE, len(numbers), PAGE)):
                 until = at + PAGE if at else FIRST_PAGE
                 keys = [self._key(number) for number in numbers[at:until]]
-                for key, found in zip(keys, pool.map(self._blobs.read, keys), strict=True):
-                    if found is not None:
-                        yield self._decode(key, found[0])
+                for key, stored in zip(keys, pool.map(self._blobs.read, keys), strict=True):
+                    if stored is not None:
+                        yield self._decode(key, stored[0])
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}{number:010d}.json"

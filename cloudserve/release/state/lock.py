@@ -124,8 +124,8 @@ class Lock:
         return f"{self._blobs.url}/{self._key}"
 
     def _read(self) -> tuple[str, Lease | None]:
-        found = self._blobs.read(self._key)
-        return (found[1], _decode(found[0])) if found else ("", None)
+        stored = self._blobs.read(self._key)
+        return (stored[1], _decode(stored[0])) if stored else ("", None)
 
     def _write(self, expect: Expect | str) -> None:
         lease = msgspec.structs.replace(self._lease, expires=self._clock() + self._term)
@@ -176,8 +176,8 @@ class Lock:
 
 def holder_of(blobs: BlobStore, key: str) -> Lease | None:
     """Read the holder of the lock at `key`; None if it is free, or the object is not a lock."""
-    found = blobs.read(key)
-    return _decode(found[0]) if found else None
+    stored = blobs.read(key)
+    return _decode(stored[0]) if stored else None
 
 
 def is_left(holder: Lease, clock: Clock = now) -> bool:

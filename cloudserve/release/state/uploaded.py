@@ -36,8 +36,8 @@ def uploaded(blobs: BlobStore, layout: Layout) -> tuple[str, ...]:
 def read_named(blobs: BlobStore, layout: Layout, name: str) -> Manifest | None:
     """Return the manifest of a revision by its id; raises ConflictError when it is unreadable."""
     key = f"{layout.manifests}{name}.json"
-    found = blobs.read(key)
-    return read_manifest(found[0], f"{blobs.url}/{key}") if found else None
+    stored = blobs.read(key)
+    return read_manifest(stored[0], f"{blobs.url}/{key}") if stored else None
 
 
 def revision_of(name: str) -> Revision:

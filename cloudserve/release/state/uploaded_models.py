@@ -56,9 +56,9 @@ class UploadedModels:
         folder = self.layout.location(revision).saved_model
         where = f"{self.blobs.url}/{folder}"
         for name in FILES:
-            found = self.blobs.read(folder + name)
-            if found is not None:
-                return found[0], name, where
+            stored = self.blobs.read(folder + name)
+            if stored is not None:
+                return stored[0], name, where
         raise ModelError(
             f"the files of {revision.id} are not in {self.blobs.url}",
             where=where,
@@ -69,7 +69,7 @@ class UploadedModels:
         folder = self.layout.location(revision).saved_model
 
         def read(name: str) -> bytes | None:
-            found = self.blobs.read(f"{folder}{ASSETS}/{name}")
-            return found[0] if found else None
+            stored = self.blobs.read(f"{folder}{ASSETS}/{name}")
+            return stored[0] if stored else None
 
         return read

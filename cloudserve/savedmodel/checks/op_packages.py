@@ -73,7 +73,7 @@ def package_of(op: str) -> OpPackage | None:
     return next((package for package in PACKAGES if package.has(op)), None)
 
 
-def say_foreign(op: str) -> str:
+def foreign_op_text(op: str) -> str:
     """Return an op with its package, if that is known."""
     package = package_of(op)
     return f"`{op}` of {package.project}" if package else f"`{op}`"

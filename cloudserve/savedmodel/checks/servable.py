@@ -29,7 +29,7 @@ def check_is_restored(unrestored: Sequence[str], where: str | None) -> None:
     if unrestored:
         raise ModelError(
             f"TensorFlow Serving cannot answer with this model: its restore op leaves "
-            f"{say_variables(unrestored)} without a value, and every request that reads one fails "
+            f"{variables_text(unrestored)} without a value, and every request that reads one fails "
             f"with `Could not find variable {unrestored[0]}`",
             where=where,
             hint="export it again with model.export('DIRECTORY'): tf.saved_model.save writes a "
@@ -37,7 +37,7 @@ def check_is_restored(unrestored: Sequence[str], where: str | None) -> None:
         )
 
 
-def say_variables(names: Sequence[str]) -> str:
+def variables_text(names: Sequence[str]) -> str:
     """Return the first of these variables, and their number."""
     listed = ", ".join(names[:_NAMED])
     if len(names) > _NAMED:

@@ -57,13 +57,14 @@ def _json_output(before: TensorSpec, after: TensorSpec) -> str:
 
 
 def _shape(signature: str, side: Side, before: TensorSpec, after: TensorSpec) -> Difference:
-    text = f"{side} {before.alias}: shape changes from {_say(before.shape)} to {_say(after.shape)}"
+    change = f"{_shape_text(before.shape)} to {_shape_text(after.shape)}"
+    text = f"{side} {before.alias}: shape changes from {change}"
     if not _agrees(before.shape, after.shape):
         return Difference(signature, text, Effect.ALL)
     # An output that is less specific may still be the same: only contradicting sizes break.
     if side == "output" or _accepts(before.shape, after.shape):
         return Difference(signature, text)
-    both = _say(_common(before.shape, after.shape))
+    both = _shape_text(_common(before.shape, after.shape))
     return _difference(signature, text, f"requests whose {before.alias} has the shape {both}")
 
 
@@ -96,7 +97,7 @@ def _form(spec: TensorSpec) -> str:
     return f"{len(spec.components)} component tensors" if spec.components else "one dense tensor"
 
 
-def _say(shape: Shape) -> str:
+def _shape_text(shape: Shape) -> str:
     if shape is None:
         return "[...]"
     return f"[{','.join('?' if size is None else str(size) for size in shape)}]"

@@ -39,7 +39,7 @@ def download_tree(
     cannot be written, ConflictError if the bucket does not match the manifest or another process
     downloads to the same place, RemoteError if the service fails.
     """
-    if _is_there(into, manifest.digest):
+    if _is_complete(into, manifest.digest):
         return False
     existing = {blob.key: blob for blob in store.list(prefix)}
     for file in manifest.files:
@@ -96,7 +96,7 @@ def staging_dir(into: Path, name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _is_there(into: Path, digest: str) -> bool:
+def _is_complete(into: Path, digest: str) -> bool:
     if not into.exists() or (into.is_dir() and not any(into.iterdir())):
         return False
     if into.is_dir() and read_tree(into).digest == digest:

@@ -195,14 +195,14 @@ class Operations:
         stages = runner.stages[:-2] or ("",)
         begun = clock.now()
         for number, stage in enumerate(stages if seconds else (), 1):
-            self._tell(name, stage)
+            self._write_stage(name, stage)
             until = begun + timedelta(seconds=seconds * number / len(stages))
             remaining = (until - clock.now()).total_seconds()
             await either(clock.sleep(remaining), signals.cancelled.wait())
             _refuse_cancelled(signals)
         _refuse_cancelled(signals)
 
-    def _tell(self, name: str, stage: str) -> None:
+    def _write_stage(self, name: str, stage: str) -> None:
         if stage:
             operation = self._stored(name)
             operation.metadata["deploymentStage"] = stage

@@ -77,5 +77,5 @@ class Graph:
 
     def operation(self, name: str) -> int | None:
         """Return the operation of a node; None where the graph has none of that name."""
-        found: int | None = self._functions.TF_GraphOperationByName(self.pointer, name.encode())
-        return found
+        operation: int | None = self._functions.TF_GraphOperationByName(self.pointer, name.encode())
+        return operation

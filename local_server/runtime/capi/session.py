@@ -104,10 +104,10 @@ class Session:
         """Run the graph once, tensors and nodes by their names. Raises OpError."""
         if not fetches and not targets:
             return []  # which TensorFlow refuses
-        given = feeds or {}
+        fed = feeds or {}
         find = self.graph.find
-        run = self.prepare([*map(find, given)], [*map(find, fetches)], targets)
-        return run(*given.values())
+        run = self.prepare([*map(find, fed)], [*map(find, fetches)], targets)
+        return run(*fed.values())
 
     def devices(self) -> list[str]:
         """Return the names of the session's devices, such as `…/device:CPU:0`."""

@@ -50,18 +50,18 @@ def _paired(saved: Message, checkpoint: Message) -> dict[int, Message]:
     """Return the checkpoint's object for each of the SavedModel's that has the same path."""
     if not saved.nodes or not checkpoint.nodes:
         return {}
-    found: dict[int, Message] = {}
+    objects: dict[int, Message] = {}
     pending = [(0, 0)]
     while pending:
         number, other = pending.pop()
-        if number in found:
+        if number in objects:
             continue
-        found[number] = _node(checkpoint, other)
-        others = _children(found[number])
+        objects[number] = _node(checkpoint, other)
+        others = _children(objects[number])
         for name, child in _children(_node(saved, number)).items():
             if name in others:
                 pending.append((child, others[name]))
-    return found
+    return objects
 
 
 def _node(graph: Message, number: int) -> Message:

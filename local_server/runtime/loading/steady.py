@@ -60,13 +60,13 @@ def _ancestors(nodes: Mapping[str, Any], signature: Signature) -> list[Any]:
     """Return the nodes that a signature's outputs are computed from, its inputs excepted."""
     fed = {_node_name(spec.tensor_name) for spec in signature.inputs}
     pending = [_node_name(spec.tensor_name) for spec in signature.outputs]
-    found: dict[str, Any] = {}
+    reached: dict[str, Any] = {}
     while pending:
         name = pending.pop()
-        if name in nodes and name not in found and name not in fed:
-            found[name] = nodes[name]
+        if name in nodes and name not in reached and name not in fed:
+            reached[name] = nodes[name]
             pending.extend(map(_node_name, nodes[name].input))
-    return list(found.values())
+    return list(reached.values())
 
 
 def _node_name(tensor: str) -> str:

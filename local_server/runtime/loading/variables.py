@@ -94,8 +94,8 @@ class Variables:
         except (DecodeError, ObjectGraphError) as error:
             text = f"the object graph is damaged: {error}"
             raise LoadError(Code.DATA_LOSS, text, where=str(path)) from error
-        if found := {name: keys[name] for name in names if name in keys}:
-            self._assign(found, prefix)
+        if stored := {name: keys[name] for name in names if name in keys}:
+            self._assign(stored, prefix)
 
     def destroy_unread(self) -> None:
         """Free the variables that no signature reads: copies that the restore op has set."""

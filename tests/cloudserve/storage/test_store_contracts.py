@@ -21,7 +21,7 @@ class TestS3OnMoto(BlobStoreContract, PartStoreContract):
         return s3_at(moto, bucket)
 
     @pytest.mark.skip(reason="moto 5.2 breaks down (HTTP 500) at a part of an aborted upload")
-    def test_an_upload_that_is_gone_says_so_to_every_call(self):
+    def test_every_call_of_a_missing_upload_raises_its_error(self):
         raise NotImplementedError
 
 

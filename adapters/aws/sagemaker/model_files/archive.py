@@ -41,7 +41,7 @@ class Archives:
         base = location.saved_model.removesuffix(f"{location.number}/")
         step = CreateArchive(key, location.saved_model, base if alone else location.root)
         files = self._files(step)
-        if files and self._is_there(key, _digest(files)):
+        if files and self._exists(key, _digest(files)):
             return ()
         url = f"{self._blobs.url}/{key}"
         sentence = f"make {url} of the files under {location.root_url}"
@@ -60,7 +60,7 @@ class Archives:
                 hint="deploy the version again: that uploads them",
             )
         size = sum(blob.size for _, blob in files)
-        if not self._is_there(key, _digest(files)):
+        if not self._exists(key, _digest(files)):
             self._send(key, files, Reporter(reporter.line, Tenths(size, reporter)))
         reporter.line(f"{len(files)} files, {size:,} bytes, are in {self._blobs.url}/{key}")
 
@@ -73,7 +73,7 @@ class Archives:
         make = partial(pack_members, members)
         send_stream(self._blobs, key, {DIGEST: _digest(files)}, make, transfer)
 
-    def _is_there(self, key: str, digest: str) -> bool:
+    def _exists(self, key: str, digest: str) -> bool:
         head = self._blobs.head(key)
         return head is not None and head.metadata.get(DIGEST) == digest
 

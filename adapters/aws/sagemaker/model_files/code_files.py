@@ -14,10 +14,10 @@ def place_code(blobs: BlobStore, source: str, destination: str, reporter: Report
     files = list(blobs.list(source))
     if not files:
         return
-    there = {blob.key: blob.size for blob in blobs.list(destination)}
+    copied = {blob.key: blob.size for blob in blobs.list(destination)}
     for blob in files:
         key = destination + blob.key.removeprefix(source)
-        if there.get(key) == blob.size:
+        if copied.get(key) == blob.size:
             continue
         if isinstance(blobs, PartStore):
             blobs.copy(blob, key, {})

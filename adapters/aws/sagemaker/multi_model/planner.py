@@ -37,24 +37,24 @@ class MultiModelPlanner:
         self._prefix = prefix
         self._name = context.options.multi_model
 
-    def endpoint(self, there: Endpoint | None) -> tuple[Action, ...]:
+    def endpoint(self, existing: Endpoint | None) -> tuple[Action, ...]:
         """Plan the endpoint that the target describes; () if it exists as described."""
         create, config = self._create_model(), self._create_config()
         name = config.name
-        if there is None:
+        if existing is None:
             return (create, config.action, self._create(config))
-        if there.status == FAILED:
-            return (delete_failed(OWNER, there), create, config.action, self._create(config))
-        if there.status in CHANGING:
-            return (self._wait(there, name),)
-        if there.config == name:
+        if existing.status == FAILED:
+            return (delete_failed(OWNER, existing), create, config.action, self._create(config))
+        if existing.status in CHANGING:
+            return (self._wait(existing, name),)
+        if existing.config == name:
             return ()
-        return (create, config.action, update_endpoint(config, there, ONLY, self._told))
+        return (create, config.action, update_endpoint(config, existing, ONLY, self._summary))
 
-    def removal(self, there: Endpoint | None, owned: Owned) -> list[Action]:
+    def removal(self, existing: Endpoint | None, owned: Owned) -> list[Action]:
         """Plan the deletion of the endpoint, its configurations and its SageMaker Models."""
-        actions = self._delete(there) if there else []
-        configs = owned_configs(self._aws.api, owned, self._name, OWNER, (there,))
+        actions = self._delete(existing) if existing else []
+        configs = owned_configs(self._aws.api, owned, self._name, OWNER, (existing,))
         actions += [delete_config(config, OWNER) for config in configs]
         pattern = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{{DIGITS_IN_ID}}}")
         names = filter(pattern.fullmatch, self._aws.api.model_names(f"{self._name}-"))
@@ -73,12 +73,12 @@ class MultiModelPlanner:
         return [await_endpoint(endpoint, ""), action] if is_changing else [action]
 
     def _create(self, config: Config) -> Action:
-        return create_endpoint(config, self._name, ONLY, self._told)
+        return create_endpoint(config, self._name, ONLY, self._summary)
 
-    def _wait(self, there: Endpoint, config: str) -> Action:
-        if config not in {there.pending, there.config} or there.status == "Deleting":
-            raise self._aws.busy(there)
-        return await_endpoint(there, ONLY)
+    def _wait(self, endpoint: Endpoint, config: str) -> Action:
+        if config not in {endpoint.pending, endpoint.config} or endpoint.status == "Deleting":
+            raise self._aws.busy(endpoint)
+        return await_endpoint(endpoint, ONLY)
 
     def _create_model(self) -> Action:
         step = CreateModel(
@@ -102,10 +102,10 @@ class MultiModelPlanner:
         variants = ({**spec, "InitialVariantWeight": 1.0},)
         more = settings(self._aws.options)
         name = config_name(self._name, canonical(variants), as_text(more))
-        return Config.of(OWNER, name, variants, more, self._told)
+        return Config.of(OWNER, name, variants, more, self._summary)
 
     @property
-    def _told(self) -> str:
+    def _summary(self) -> str:
         machines = machines_text(variant(self._aws.options, ONLY, self._model))
         return f"{machines} for all models of the target"
 

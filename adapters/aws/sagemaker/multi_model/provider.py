@@ -34,7 +34,7 @@ from ....actions import out_of_date, planned, typed
 from ..context import AwsContext
 from ..executor import Performer
 from ..model_files.archive import Archives
-from ..planning.checks import Place, check, check_body
+from ..planning.checks import check, check_body
 from ..records import FAILED, Endpoint
 from ..steps import (
     CreateArchive,
@@ -120,12 +120,7 @@ class MultiModelEndpoint:
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
         """Compare a model and the target's fields with SageMaker's limits, bucket, image."""
-        return check(
-            artifact,
-            self._aws.options,
-            Place.of(self._aws.where_of, self._aws.blobs, self._aws.image),
-            self._aws.api,
-        )
+        return check(artifact, self._aws)
 
     def plan_deploy(
         self, reading: Reading, revision: Revision, location: Location
@@ -165,8 +160,8 @@ class MultiModelEndpoint:
     ) -> tuple[Action, ...]:
         """Plan to delete archives, and the endpoint with its last model."""
         model, snapshot = reading.deployment.model, _snapshot(reading)
-        there = snapshot.catalog.revisions
-        going = [name for name in there if revision_ids is None or name in revision_ids]
+        revisions = snapshot.catalog.revisions
+        going = [name for name in revisions if revision_ids is None or name in revision_ids]
         actions = [self._plan_unload(model, name) for name in sorted(going)]
         if revision_ids is None and self._is_last(model):
             actions += self._planner.removal(snapshot.endpoint, self._aws.owned)

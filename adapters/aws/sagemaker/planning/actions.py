@@ -35,7 +35,7 @@ class Steps:
         model: str,
         revision: Revision,
         location: Location,
-        there: Mapping[str, Any] | None,
+        existing: Mapping[str, Any] | None,
     ) -> list[Action]:
         """Return the creation of the SageMaker Model; a different one is deleted first."""
         name = model_name(self._aws.names.endpoint(model), revision.id)
@@ -60,22 +60,22 @@ class Steps:
             f"create the model {name} from {source} with {self._aws.image}",
             f"delete the model {name}",
         )
-        if there is None:
+        if existing is None:
             return [create]
-        other = self._other(source, there)
+        other = self._other(source, existing)
         if not other:
             return []
         sentence = f"delete the model {name}, which has another {' and '.join(other)}"
         return [planned(DeleteModel(model, name, revision.digest), sentence), create]
 
-    def _other(self, source: str, there: Mapping[str, Any]) -> list[str]:
-        primary = there.get("PrimaryContainer", {})
+    def _other(self, source: str, existing: Mapping[str, Any]) -> list[str]:
+        primary = existing.get("PrimaryContainer", {})
         same = {
             "image": primary.get("Image") == self._aws.image,
-            "source": source_of(there) == source,
-            "role": there.get("ExecutionRoleArn") == self._aws.options.role_arn,
+            "source": source_of(existing) == source,
+            "role": existing.get("ExecutionRoleArn") == self._aws.options.role_arn,
             "environment": primary.get("Environment", {}) == self._aws.options.env,
-            "network": same_network(network(self._aws.options), there),
+            "network": same_network(network(self._aws.options), existing),
         }
         return [name for name, is_same in same.items() if not is_same]
 

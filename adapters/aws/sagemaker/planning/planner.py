@@ -50,15 +50,15 @@ class Planner:
         endpoint = self._check_shared(snapshot.endpoint)
         if endpoint is not None and endpoint.status in CHANGING:
             return (self._plan_wait(endpoint, revision.id),)
-        there = snapshot.record(revision.id)
+        existing = snapshot.record(revision.id)
         if endpoint is not None and endpoint.has(revision.id) and endpoint.status != FAILED:
-            return self._plan_change(model, revision, location, endpoint, there)
+            return self._plan_change(model, revision, location, endpoint, existing)
         actions = []
         if endpoint is not None and endpoint.status == FAILED:
             actions, endpoint = [delete_failed(model, endpoint)], None
         is_ours = reading.deployment.find(revision.id) is not None
-        there = there if is_ours else None
-        actions += self._steps.model(model, revision, location, there)
+        existing = existing if is_ours else None
+        actions += self._steps.model(model, revision, location, existing)
         shares = endpoint.shares if endpoint else {}
         actions += self._plan_config(model, revision.id, endpoint, shares or {revision.id: 1.0})
         return tuple(actions)
@@ -110,16 +110,16 @@ class Planner:
         revision: Revision,
         location: Location,
         endpoint: Endpoint,
-        there: Mapping[str, Any] | None,
+        existing: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
         """Plan the same revision on the target's machines; () if it runs on them."""
         name = self._aws.model_name(model, revision.id)
-        actions = self._steps.model(model, revision, location, there)
+        actions = self._steps.model(model, revision, location, existing)
         expected = variant(self._aws.options, revision.id, name)
         before = next(s for s in endpoint.variants if s["VariantName"] == revision.id)
         if not (
             actions
-            or newer(there, endpoint)
+            or newer(existing, endpoint)
             or not same_machines(expected, before)
             or not same_settings(settings(self._aws.options), endpoint)
         ):
@@ -139,7 +139,7 @@ class Planner:
         new = variant(self._aws.options, added, self._aws.model_name(model, added))
         kept, idle = _sort_out(endpoint)
         variants = weighted((*kept, new), shares)
-        config = self._steps.config(model, variants, _told(kept, added, shares))
+        config = self._steps.config(model, variants, _shares_text(kept, added, shares))
         sentence = f"{machines_text(new)} for {added}"
         if endpoint is None:
             return [
@@ -151,9 +151,9 @@ class Planner:
         return [config.action, update_endpoint(config, endpoint, added, sentence)]
 
 
-def newer(there: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
+def newer(record: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
     """Return whether a SageMaker Model is newer than the endpoint's last change."""
-    created = there.get("CreationTime") if there else None
+    created = record.get("CreationTime") if record else None
     return bool(created and endpoint.modified and created > endpoint.modified)
 
 
@@ -170,6 +170,6 @@ def _sort_out(endpoint: Endpoint | None) -> tuple[tuple[Spec, ...], tuple[str, .
     return tuple(s for s in endpoint.variants if s["VariantName"] not in idle), idle
 
 
-def _told(kept: Sequence[Spec], added: str, shares: Mapping[str, float]) -> str:
+def _shares_text(kept: Sequence[Spec], added: str, shares: Mapping[str, float]) -> str:
     names = [*(str(spec["VariantName"]) for spec in kept), added]
     return ", ".join(f"{name} {shares.get(name, 0.0):.0%}" for name in names)

@@ -59,19 +59,19 @@ class StagedPlanner:
         if is_first or (main is not None and main.serves(revision.id, main.name)):
             endpoint, name = main, self._aws.names.endpoint(model)
         elif self._aws.options.shadow_percent and main is not None and main.staged:
-            there = snapshot.record(revision.id)
-            return self._plan_shadow(model, revision, location, main, there)
+            existing = snapshot.record(revision.id)
+            return self._plan_shadow(model, revision, location, main, existing)
         else:
             name = self._aws.model_name(model, revision.id)
             endpoint = self._staging(model, revision.id, snapshot)
             if endpoint is not None and endpoint.status in CHANGING:
                 return (self._plan_wait(endpoint, revision.id, model),)
         known = endpoint is not None or reading.deployment.find(revision.id) is not None
-        there = snapshot.record(revision.id) if known else None
+        existing = snapshot.record(revision.id) if known else None
         has_failed = endpoint is not None and endpoint.status == FAILED
         before = [delete_failed(model, endpoint)] if endpoint and has_failed else []
-        actions = self._steps.model(model, revision, location, there)
-        stale = bool(actions) or (endpoint is not None and newer(there, endpoint))
+        actions = self._steps.model(model, revision, location, existing)
+        stale = bool(actions) or (endpoint is not None and newer(existing, endpoint))
         if before:
             endpoint = None
         return (*before, *actions, *self._plan_endpoint(model, revision.id, endpoint, name, stale))
@@ -82,20 +82,20 @@ class StagedPlanner:
         revision: Revision,
         location: Location,
         main: Endpoint,
-        there: Mapping[str, Any] | None,
+        existing: Mapping[str, Any] | None,
     ) -> tuple[Action, ...]:
         """Plan a shadow variant, which gets copies of the live revision's requests."""
         self._check_stays_async(main)
         name = self._aws.model_name(model, revision.id)
         expected = shadow(self._aws.options, revision.id, name)
-        actions = self._steps.model(model, revision, location, there)
+        actions = self._steps.model(model, revision, location, existing)
         before = next((s for s in main.shadows if s["VariantName"] == revision.id), None)
         if (
             before is not None
             and before["InitialVariantWeight"] == expected["InitialVariantWeight"]
             and same_machines(expected, before)
             and same_settings(settings(self._aws.options), main)
-            and not (actions or newer(there, main))
+            and not (actions or newer(existing, main))
         ):
             return ()
         shadow_text = (
@@ -181,7 +181,7 @@ class StagedPlanner:
         config_text = f"{revision_id} on {machines_text(expected)}"
         config = self._steps.config(model, (expected,), config_text, shadows)
         guards = policy(self._aws.options) if forward and endpoint.staged else {}
-        how = f", {self._told_policy()}" if guards else ", at once"
+        how = f", {self._policy_text()}" if guards else ", at once"
         sentence = f"{machines_text(expected)} for {revision_id}{how}"
         return [config.action, update_endpoint(config, endpoint, ONLY, sentence, guards)]
 
@@ -203,7 +203,7 @@ class StagedPlanner:
         spec = variant(self._aws.options, ONLY, self._aws.model_name(model, revision_id), idle=idle)
         return {**spec, "InitialVariantWeight": 1.0}
 
-    def _told_policy(self) -> str:
+    def _policy_text(self) -> str:
         options = self._aws.options
         alarms = ", ".join(options.alarm_names)
         watched = f", rolled back when {alarms} fires" if alarms else ""

@@ -93,8 +93,8 @@ class EndpointSteps:
     def deploy(self, step: DeployModel, reporter: Reporter) -> None:
         """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
         model, revision_id, fields = step.model, step.revision, step.deployed
-        there = self._api.endpoint_name(self._names.endpoint(model))
-        self._operations.settle(there, self._api.url(there), reporter)
+        endpoint_name = self._api.endpoint_name(self._names.endpoint(model))
+        self._operations.settle(endpoint_name, self._api.url(endpoint_name), reporter)
         snapshot = self._look(model, reporter)
         version = require_version(self._api, snapshot, revision_id)
         endpoint = require_endpoint(self._api, snapshot)

@@ -16,16 +16,7 @@ from ....polling import Poller
 from ..names import Names
 from ..operations import Operations
 from .endpoint import EndpointSteps
-from .steps import (
-    CreateEndpoint,
-    DeleteEndpoint,
-    DeployModel,
-    ScaleModel,
-    SetTraffic,
-    Step,
-    TakeOff,
-    UndeployModel,
-)
+from .steps import EndpointStep, Step
 from .version import VersionSteps
 
 if TYPE_CHECKING:
@@ -37,24 +28,13 @@ class Performer:
 
     def __init__(self, api: VertexApi, poller: Poller, names: Names) -> None:
         operations = Operations(api, poller)
-        versions = VersionSteps(api, operations, names)
-        endpoints = EndpointSteps(api, operations, versions, names)
-        self._versions = versions
-        self._endpoints = endpoints
+        self._versions = VersionSteps(api, operations, names)
+        self._endpoints = EndpointSteps(api, operations, self._versions, names)
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action; raises UserError for a kind that is not Vertex AI's."""
         step: Step = typed(action, Step, "vertex")
-        match step:
-            case (
-                CreateEndpoint()
-                | DeployModel()
-                | ScaleModel()
-                | UndeployModel()
-                | TakeOff()
-                | SetTraffic()
-                | DeleteEndpoint()
-            ):
-                self._endpoints.perform(step, reporter)
-            case _:
-                self._versions.perform(step, reporter)
+        if isinstance(step, EndpointStep):
+            self._endpoints.perform(step, reporter)
+        else:
+            self._versions.perform(step, reporter)

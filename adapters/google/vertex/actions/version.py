@@ -79,10 +79,10 @@ class VersionSteps:
                 raise
 
     def _is_uploaded(self, snapshot: Snapshot, step: UploadVersion, reporter: Reporter) -> bool:
-        there = snapshot.version(step.revision)
-        if there is None or there.failed or there.container != step.container:
+        existing = snapshot.version(step.revision)
+        if existing is None or existing.failed or existing.container != step.container:
             return False
-        reporter.line(f"version {there.number} of {snapshot.model_id}: there already")
+        reporter.line(f"version {existing.number} of {snapshot.model_id}: there already")
         return True
 
     def _version_body(self, step: UploadVersion) -> dict[str, Any]:

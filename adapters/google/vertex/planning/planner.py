@@ -136,15 +136,17 @@ class Planner:
         self, model: str, revision_id: str, version: Version | None, snapshot: Snapshot
     ) -> list[Action]:
         """Plan a deployment of a version; None stands for one that this plan uploads."""
-        there = snapshot.endpoint.placements(revision_id) if snapshot.endpoint else ()
+        placements = snapshot.endpoint.placements(revision_id) if snapshot.endpoint else ()
         expected = self._deployed_model(revision_id)
-        good = [p for p in there if version and p.version == version.number and fits(p, expected)]
+        good = [
+            p for p in placements if version and p.version == version.number and fits(p, expected)
+        ]
         actions: list[Action] = []
         if not good:
             actions.append(self._deploy_model(model, revision_id))
         elif not holds(good[0].resources, scaling(self._options)):
             actions.append(self._scale(model, revision_id, good[0]))
-        actions += [self._undeploy(model, revision_id, p) for p in there if p not in good[:1]]
+        actions += [self._undeploy(model, revision_id, p) for p in placements if p not in good[:1]]
         return actions
 
     def _deploy_model(self, model: str, revision_id: str) -> Action:
@@ -210,8 +212,8 @@ class Planner:
             key=lambda v: (v.revision.id == way_back, PREVIOUS in v.aliases, int(v.number)),
             reverse=True,
         )
-        there = [v for v in idle if snapshot.endpoint.placements(v.revision.id)]
-        return [self._undeploy(model, v.revision.id) for v in there[self._options.keep_idle :]]
+        deployed = [v for v in idle if snapshot.endpoint.placements(v.revision.id)]
+        return [self._undeploy(model, v.revision.id) for v in deployed[self._options.keep_idle :]]
 
     def _set_traffic(self, model: str, traffic: Mapping[str, int], live: str | None) -> Action:
         shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(traffic.items()))

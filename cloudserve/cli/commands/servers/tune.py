@@ -24,10 +24,10 @@ _BATCHING, _SAGEMAKER, _PAGE = "batching.config", "sagemaker.env", "tuning.html"
 
 def _milliseconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
     """Return the milliseconds of `50ms`, `0.2s` or `50`."""
-    found = _DURATION.fullmatch(value.strip())
-    if found is None or not float(found[1]) > 0:
+    match = _DURATION.fullmatch(value.strip())
+    if match is None or not float(match[1]) > 0:
         raise click.BadParameter(f"`{value}` is not a time such as 50ms", context, parameter)
-    return float(found[1]) * _MILLISECONDS[found[2]]
+    return float(match[1]) * _MILLISECONDS[match[2]]
 
 
 @click.command("tune")

@@ -65,16 +65,16 @@ def read_inputs(signature: Signature, inputs: Mapping[str, Message]) -> dict[str
 def check_filter(signature: Signature, output_filter: Sequence[str]) -> None:
     """Refuse outputs that are not in the signature or are named twice."""
     known = {spec.alias for spec in signature.outputs}
-    seen: set[str] = set()
+    requested: set[str] = set()
     for alias in output_filter:
         if alias not in known:
             raise invalid_argument(
                 f"output tensor alias not found in signature: {alias} "
                 f"Outputs expected to be in the set {{{_join(known)}}}."
             )
-        if alias in seen:
+        if alias in requested:
             raise invalid_argument(f"duplicate output tensor alias: {alias}")
-        seen.add(alias)
+        requested.add(alias)
 
 
 def _unknown_signature(name: str) -> StatusError:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
+from cloudserve.adapters.aws.sagemaker.context import AwsContext
 from cloudserve.adapters.aws.sagemaker.endpoint_config import LONGEST, policy, variant, waits
 from cloudserve.adapters.aws.sagemaker.endpoint_config import settings as config_settings
 from cloudserve.adapters.aws.sagemaker.options import Options, Update
-from cloudserve.adapters.aws.sagemaker.planning.checks import Place, check, check_body
+from cloudserve.adapters.aws.sagemaker.planning.checks import check, check_body
 from cloudserve.adapters.aws.sagemaker.planning.rules import check_options
 from cloudserve.adapters.aws.sagemaker.provider import create
 from cloudserve.local_server.clouds.aws.sagemaker.traffic import read_policy
@@ -203,8 +206,17 @@ class Platform:
 
 
 def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fields):
-    place = Place("targets.aws.{}".format, "some-bucket", image)
-    return check(artifact, options(**fields), place, platform or Platform())
+    context = AwsContext(
+        names=None,
+        options=options(**fields),
+        image=image,
+        api=platform or Platform(),
+        blobs=SimpleNamespace(url="s3://some-bucket"),
+        poller=None,
+        owned=None,
+        where_of="targets.aws.{}".format,
+    )
+    return check(artifact, context)
 
 
 @pytest.mark.parametrize(
