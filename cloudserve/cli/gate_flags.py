@@ -103,6 +103,7 @@ _OPTIONS = (
         "--report",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Write the gates' verdicts to a file: Markdown, or JSON if it ends in .json.",
+        help="Write the gates' verdicts to a file: JSON if it ends in .json, JUnit if in .xml, "
+        "else Markdown.",
     ),
 )

@@ -1,4 +1,4 @@
-"""The report of a release's gates, for people who approve it: Markdown, or JSON."""
+"""The report of a release's gates, for people who approve it: Markdown, JSON or JUnit XML."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
 from cloudserve.release.canary.record import CANARY
+from cloudserve.release.gates.junit import junit_xml
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Plan
 from cloudserve.release.verdict import Verdict
@@ -80,22 +81,27 @@ class GateReport:
         }
 
     def write(self, path: Path) -> None:
-        """Write the report atomically: JSON if the name ends in `.json`, else Markdown.
+        """Write the report atomically, in the format of the name: `.json`, `.xml`, else Markdown.
 
         Raises UserError if it cannot be written.
         """
-        if path.suffix == ".json":
-            data = msgspec.json.format(msgspec.json.encode(self.document()), indent=2) + b"\n"
-        else:
-            data = self.markdown().encode()
         try:
-            replace_atomically(path, data)
+            replace_atomically(path, self._encoded(path.suffix))
         except OSError as error:
             raise UserError(
                 f"the report cannot be written: {error.strerror}",
                 where=str(path),
                 hint="the release itself is recorded: see `cloudserve history`",
             ) from error
+
+    def _encoded(self, suffix: str) -> bytes:
+        match suffix:
+            case ".json":
+                return msgspec.json.format(msgspec.json.encode(self.document()), indent=2) + b"\n"
+            case ".xml":
+                return junit_xml(self.plan, self.verdicts, self.time)
+            case _:
+                return self.markdown().encode()
 
 
 def report_now(plan: Plan, verdicts: tuple[Verdict, ...], who: str) -> GateReport:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
+from cloudserve.release.gates.junit import junit_xml
 from cloudserve.release.gates.report import GateReport
 from cloudserve.release.types import Operation, Plan, Revision
 from cloudserve.release.verdict import Ruling, Verdict
@@ -72,3 +76,30 @@ def test_a_report_that_cannot_be_written_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=re.escape("the report cannot be written")) as caught:
         report(PASSED).write(tmp_path / "missing" / "gates.md")
     assert "cloudserve history" in caught.value.hint
+
+
+def test_a_report_as_junit_xml_has_a_case_for_each_gate(tmp_path):
+    path = tmp_path / "gates.xml"
+    unchecked = Verdict("golden", Ruling.UNCHECKED, "no file")
+    overridden = REFUSED.overridden("agreed")
+    report(PASSED, REFUSED, overridden, unchecked).write(path)
+    suite = ET.parse(path).getroot().find("testsuite")
+    counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "4", "failures": "1", "errors": "0", "skipped": "2"}
+    assert suite.get("name") == "promote mnist v2-abababababab on aws"
+    cases = {case.get("name"): case for case in suite}
+    assert list(cases) == ["gate load", "gate contract", "gate golden"]
+    passed, refused, override, golden = suite
+    assert [child.tag for child in passed] == ["system-out"]
+    assert json.loads(passed.find("system-out").text) == {"ops": 3}
+    assert refused.find("failure").get("message") == "input x: shape [?] | [1]"
+    assert refused.find("failure").text == "signature s: *x*"
+    assert override.find("skipped").get("message") == "overridden: agreed"
+    assert golden.find("skipped").get("message") == "unchecked: no file"
+
+
+@given(st.text())
+def test_any_text_is_valid_xml(text):
+    data = junit_xml(PLAN, [Verdict("load", Ruling.REFUSED, text, {"a": text}, (text,))], WHEN)
+    failure = ET.fromstring(data).find("testsuite/testcase/failure")
+    assert failure is not None
