@@ -18,6 +18,7 @@ from cloudserve._version import __version__
 if TYPE_CHECKING:
     from cloudserve.api import (
         apply,
+        approve,
         deploy,
         gc,
         history,
@@ -66,6 +67,7 @@ _NAMES = {
     "Target": "cloudserve.project:Target",
     "Verdict": "cloudserve.release.verdict:Verdict",
     "apply": "cloudserve.api:apply",
+    "approve": "cloudserve.api:approve",
     "deploy": "cloudserve.api:deploy",
     "diff": "cloudserve.comparison:diff",
     "gc": "cloudserve.api:gc",
@@ -108,6 +110,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "apply",
+    "approve",
     "deploy",
     "diff",
     "gc",

@@ -4,8 +4,9 @@ All of them raise subclasses of CloudserveError (`cloudserve.errors`): UserError
 name, ModelError for a broken SavedModel, GateRefusedError if a gate of the target refuses the
 version, RemoteError with the platform's reason, ConflictError while another release is running.
 `overrides` are reasons, by gate, to release a version that the gate refuses; `allow_breaking=True`
-is an override of the gate `contract`. `environ` replaces the process's
-environment for credentials and endpoints. `notify` receives lines of progress, `observe` the
+is an override of the gate `contract`; `require_other=True` requires an approval by another person
+than who deployed the version. `environ` replaces the process's environment for credentials and
+endpoints. `notify` receives lines of progress, `observe` the
 events of uploads and downloads.
 """
 
@@ -36,6 +37,7 @@ def deploy(  # noqa: PLR0913 - keywords, each with its default
     observe: Observe = ignore,
     allow_breaking: bool = False,
     overrides: Mapping[str, str] | None = None,
+    require_other: bool = False,
 ) -> Outcome:
     """Deploy a version of a model (by default the newest) to a target, beside the live one.
 
@@ -50,6 +52,7 @@ def deploy(  # noqa: PLR0913 - keywords, each with its default
         reporter=Reporter(notify, observe),
         allow_breaking=allow_breaking,
         overrides=overrides,
+        require_other=require_other,
     ).deploy(version)
 
 
@@ -64,6 +67,7 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
     notify: Notify = ignore,
     allow_breaking: bool = False,
     overrides: Mapping[str, str] | None = None,
+    require_other: bool = False,
 ) -> Outcome:
     """Send all traffic, or `percent` of it, to a deployed version.
 
@@ -77,8 +81,29 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
         reporter=Reporter(notify),
         allow_breaking=allow_breaking,
         overrides=overrides,
+        require_other=require_other,
     )
     return releases.promote(version, percent=percent)
+
+
+def approve(  # noqa: PLR0913 - keywords, each with its default
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    version: str | None = None,
+    withdraw: bool = False,
+    comment: str = "",
+    environ: Environ = None,
+) -> Release:
+    """Approve the files of a version, by default of the newest deployed one, in the ledger.
+
+    The gate `approval` of a target looks for it before the version gets traffic. `withdraw` ends
+    all earlier approvals of the same files. Raises CheckFailedError if the target requires another
+    person than the one who deployed the version.
+    """
+    releases = Releases(project, model, target, environ=environ)
+    return releases.approve(version, withdraw=withdraw, comment=comment)
 
 
 def rollback(
@@ -166,6 +191,7 @@ def apply(  # noqa: PLR0913 - keywords, each with its default
     observe: Observe = ignore,
     allow_breaking: bool = False,
     overrides: Mapping[str, str] | None = None,
+    require_other: bool = False,
 ) -> Outcome:
     """Carry out a plan, if it is still up to date.
 
@@ -180,6 +206,7 @@ def apply(  # noqa: PLR0913 - keywords, each with its default
         reporter=Reporter(notify, observe),
         allow_breaking=allow_breaking,
         overrides=overrides,
+        require_other=require_other,
     ).apply(plan)
 
 

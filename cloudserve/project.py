@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cloudserve.errors import ProjectError, UserError
+from cloudserve.gate_fields import read_gates
 from cloudserve.gate_settings import FIELD as GATES
-from cloudserve.gate_settings import GateSettings, read_gates
+from cloudserve.gate_settings import GateSettings
 from cloudserve.hints import did_you_mean
 from cloudserve.yamlfile import INIT_HINT, Document, KeyPath, load_document
 

@@ -11,6 +11,8 @@ from .session import Access
 
 SERVICES = ("s3", "sagemaker", "sagemaker-runtime")
 OWN = "amazonaws.com"
+SSO = "AWSReservedSSO_"
+"""The beginning of the names of IAM Identity Center's roles."""
 # The account is a courtesy to the user: a network without STS must not hold up the command.
 _QUICK = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
 
@@ -46,8 +48,12 @@ def _identified(access: Access, destination: Destination) -> Destination:
 
 
 def _principal(arn: str) -> str:
-    """Return `role NAME`, `user NAME` or `root` of an ARN (IAM user guide, IAM identifiers)."""
+    """Return `role NAME`, `user NAME` or `root` of an ARN (IAM user guide, IAM identifiers).
+
+    Whoever assumes a role chooses the session's name, so it does not tell people apart, except for
+    the roles of IAM Identity Center, which names the session after its user.
+    """
     kind, *names = arn.split(":", 5)[-1].split("/")
     if kind == "assumed-role" and names:
-        return f"role {names[0]}"
+        return f"role {'/'.join(names)}" if names[0].startswith(SSO) else f"role {names[0]}"
     return " ".join((kind, *names[-1:]))

@@ -7,6 +7,7 @@ from google.auth.exceptions import GoogleAuthError
 from cloudserve.release.destination import Destination, one_endpoint
 
 from .credentials import Access
+from .identity import account_of
 
 OWN = "googleapis.com"
 
@@ -16,8 +17,8 @@ def google_destination(
 ) -> Destination:
     """Return the destination of calls to an API at one endpoint, and to a storage endpoint.
 
-    Reaches no network but a metadata server where the credentials come from one. Raises UserError
-    when one of both is offline and the other is not.
+    Reaches no network but a metadata server, or for a user's credentials the service that names
+    the user. Raises UserError when one of both is offline and the other is not.
     """
     url = one_endpoint({api: endpoint, "storage": storage}, OWN)
     offline = Destination("google", url, f"project {project}", region)
@@ -32,8 +33,4 @@ def _principal(access: Access) -> str:
         credentials = access.credentials
     except (GoogleAuthError, OSError):  # no credentials: the first call says so
         return ""
-    for name in ("service_account_email", "account"):
-        value = getattr(credentials, name, None)
-        if isinstance(value, str) and value and value != "default":
-            return value
-    return ""
+    return account_of(credentials)

@@ -23,6 +23,7 @@ GROUPS = {
         "apply": ("apply", "Carry out a plan from a file."),
         "deploy": ("deploy", "Deploy a model version to a target, beside the live one."),
         "promote": ("promote", "Send all traffic, or a part, to a deployed version."),
+        "approve": ("approve", "Approve a version for traffic, as the gate `approval` requires."),
         "rollback": ("rollback", "Send the traffic back to the previous version."),
         "undeploy": ("undeploy", "Remove versions, or a whole model, from a target."),
         "gc": ("gc", "Remove old versions and leftovers, with their files in the bucket."),

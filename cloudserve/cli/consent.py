@@ -57,6 +57,12 @@ def job_confirmation(what: str, *, yes: bool) -> Callable[[Destination], None]:
     return begin
 
 
+def confirm_change(what: str, destination: Destination, *, yes: bool) -> None:
+    """Confirm a change that has no plan."""
+    if not yes:
+        _confirm(what, [], destination)
+
+
 def _confirm(what: str, steps: list[str], destination: Destination) -> None:
     if destination.is_offline:
         return

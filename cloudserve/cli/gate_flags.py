@@ -28,6 +28,7 @@ class GateFlags:
     overrides: Mapping[str, str] = field(default_factory=dict)
     """The reason for each overridden gate."""
     report: Path | None = None
+    require_other: bool = False
 
     def carry_out(self, run: Callable[[], Outcome]) -> Outcome:
         """Run a verb, and write the report of its gates, also if one of them refuses."""
@@ -71,6 +72,7 @@ def gate_options(command: Callable[..., None]) -> Callable[..., None]:
         override: tuple[str, ...],
         reason: str | None,
         report: Path | None,
+        require_other: bool,
         **rest: Any,
     ) -> None:
         if override and not (reason and reason.strip()):
@@ -78,7 +80,7 @@ def gate_options(command: Callable[..., None]) -> Callable[..., None]:
         if reason and not override:
             raise click.UsageError("--reason is the reason of an --override")
         overrides = dict.fromkeys(override, reason or "")
-        command(gates=GateFlags(allow_breaking, overrides, report), **rest)
+        command(gates=GateFlags(allow_breaking, overrides, report, require_other), **rest)
 
     for option in reversed(_OPTIONS):
         with_gates = option(with_gates)
@@ -98,6 +100,12 @@ _OPTIONS = (
         is_flag=True,
         help="Override the gate `contract`: release a version even if its signatures cannot answer "
         "all requests of the live one.",
+    ),
+    click.option(
+        "--require-other",
+        is_flag=True,
+        help="Require an approval (`cloudserve approve`) by another person than who deployed the "
+        "version.",
     ),
     click.option(
         "--report",

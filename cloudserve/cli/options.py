@@ -141,6 +141,7 @@ class Subject:
             confirm=plan_confirmation(yes=yes),
             allow_breaking=gates.allow_breaking,
             overrides=gates.overrides,
+            require_other=gates.require_other,
         )
         announce(releases.destination)
         return releases

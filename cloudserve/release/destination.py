@@ -37,6 +37,16 @@ class Destination:
     """The identity of the caller: `role Deployer`, `ci@my-models.iam.gserviceaccount.com`."""
 
     @property
+    def person(self) -> str:
+        """Return the caller as the cloud names it: `role Deployer of account 1234`; "" if unknown.
+
+        The offline clouds know no callers.
+        """
+        if self.is_offline or not (self.principal and self.account):
+            return ""
+        return f"{self.principal} of {self.account}"
+
+    @property
     def is_offline(self) -> bool:
         """Return whether the calls stay on this machine."""
         return is_loopback(self.endpoint)

@@ -11,6 +11,7 @@ argument being the environment. Making a provider reaches no network.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from cloudserve.release.collection import Hold
@@ -20,6 +21,7 @@ from cloudserve.storage.contract import Blob, BlobStore, Expect
 from cloudserve.storage.events import Reporter
 
 __all__ = [
+    "Approval",
     "AskedProvider",
     "Blob",
     "BlobStore",
@@ -28,6 +30,7 @@ __all__ = [
     "Hold",
     "Locking",
     "Provider",
+    "RegistryProvider",
     "Reporter",
     "UndeployProvider",
 ]  # adapters import all of them from here
@@ -129,6 +132,35 @@ class AskedProvider(Protocol):
         """Return why `predict` cannot ask this deployed revision alone; "" if it can.
 
         The reason is a clause, such as `the endpoint's traffic decides who answers`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Whether a revision is approved, in one sentence."""
+
+    is_given: bool
+    sentence: str
+    """A clause without a full stop, such as `v2-… waits for its approval (Pending)`."""
+    hint: str = ""
+    """How to approve it."""
+    where: str = ""
+
+
+@runtime_checkable
+class RegistryProvider(Protocol):
+    """A provider whose platform has a registry in which revisions can be approved."""
+
+    @property
+    def registry(self) -> str:
+        """Return what holds the approvals: `the model package group mnist`; "" if nothing does."""
+        ...
+
+    def approval(self, model: str, revision: Revision) -> Approval:
+        """Read whether the registry has this digest as approved.
+
+        Raises ConflictError for a registry of another owner.
         """
         ...
 

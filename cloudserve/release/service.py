@@ -18,13 +18,14 @@ from pathlib import Path
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
+from cloudserve.release.approve import Approver
 from cloudserve.release.arguments import check_percent, version_number
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, check_placeholders
 from cloudserve.release.executor import Parts, execute
+from cloudserve.release.gates.assembly import gates_of
 from cloudserve.release.gates.contract import CONTRACT
-from cloudserve.release.gates.gates import Gates, Judge, check_overrides
-from cloudserve.release.gates.golden import GoldenGate
+from cloudserve.release.gates.gates import Judge, check_overrides
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.local import LocalModel
 from cloudserve.release.outcome import Outcome
@@ -61,7 +62,7 @@ ALLOWED = "--allow-breaking"
 """The recorded reason of an override by this flag."""
 
 
-PLANNED = tuple(operation for operation in Operation if operation is not Operation.GC)
+PLANNED = tuple(o for o in Operation if o not in {Operation.GC, Operation.APPROVE})
 """The verbs that `Releases.plan` takes."""
 
 
@@ -83,9 +84,9 @@ class Releases:
     `environ` is where credentials and endpoints are looked up (the process's own by default);
     `reporter` receives lines of progress and the events of transfers, `confirm` a plan before its
     first change. `overrides` are reasons, by gate, to release all the same if the gate refuses;
-    `allow_breaking` is such an override of the gate *contract*. Making one reaches no network;
-    raises UserError for an unknown model, target or gate, ProjectError for wrong fields,
-    MissingExtraError.
+    `allow_breaking` is such an override of the gate *contract*; `require_other` demands an approval
+    by another person than who deployed the version. Making one reaches no network; raises UserError
+    for an unknown model, target or gate, ProjectError for wrong fields, MissingExtraError.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each with its default
@@ -99,6 +100,7 @@ class Releases:
         confirm: Confirm = agree,
         allow_breaking: bool = False,
         overrides: Mapping[str, str] | None = None,
+        require_other: bool = False,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._reporter = reporter
@@ -113,13 +115,13 @@ class Releases:
             folder,
         )
         self._target = project.target(target)
+        if require_other:
+            self._target = replace(self._target, gates=self._target.gates.with_other())
         self._provider: Provider = registry.provider(self._target, self._environ)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
         models = UploadedModels(self._provider.blobs, self._layout, self._model.tags)
-        self._gates = Gates(
-            self._provider, models, self._local, self._target.gates, self._golden(folder)
-        )
+        self._gates = gates_of(self._target, self._provider, models, self._local, folder)
         self._planner = ReleasePlanner(
             self._provider,
             self._layout,
@@ -198,7 +200,7 @@ class Releases:
                 return self.plan_rollback(version)
             case Operation.UNDEPLOY:
                 return self.plan_undeploy(version, everything=everything)
-            case Operation.GC:  # it takes no version: see `plan_gc`
+            case Operation.GC | Operation.APPROVE:  # not in PLANNED
                 raise AssertionError(operation)
 
     def plan_deploy(self, number: int | None = None) -> Plan:
@@ -307,6 +309,19 @@ class Releases:
         """
         return self._carry_out(lambda reading: self._planner.collect(reading, keep))
 
+    def approve(
+        self, version: str | None = None, *, withdraw: bool = False, comment: str = ""
+    ) -> Release:
+        """Record that the caller approves a version, by default the newest that is deployed.
+
+        What is approved is the digest of its files. `withdraw` ends all earlier approvals of the
+        digest. Raises UserError for an unknown version, CheckFailedError if the target requires
+        another person than the one who deployed it.
+        """
+        approver = Approver(self._provider, self._layout, self._local, self._target.gates, self.who)
+        revision = approver.revision(self.status(), version)
+        return approver.record(revision, self.destination, comment, withdraw=withdraw)
+
     def apply(self, approved: Plan) -> Outcome:
         """Carry out a plan that was made before, if it is still what has to be done.
 
@@ -383,11 +398,3 @@ class Releases:
         if buckets:  # the lock lies in it
             self._provider.blobs.ensure(SILENT)
         return buckets
-
-    def _golden(self, folder: Path) -> GoldenGate | None:
-        settings, target = self._target.gates.golden, self._target
-        if settings is None:
-            return None
-        return GoldenGate(
-            settings, folder, self._model.name, target.fields, self._provider, self._layout
-        )

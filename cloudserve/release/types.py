@@ -190,7 +190,7 @@ class GateStep:
     """One check of a plan; all of them are made before the first action."""
 
     gate: str
-    """The gate's name: `contract`, `load`, `golden`."""
+    """The gate's name, one of `cloudserve.gate_settings.NAMES`."""
     sentence: str
     """What it checks, for people, in the imperative."""
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -198,13 +198,15 @@ class GateStep:
 
 
 class Operation(StrEnum):
-    """The verb of a plan."""
+    """The verb of a release."""
 
     DEPLOY = "deploy"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     UNDEPLOY = "undeploy"
     GC = "gc"
+    APPROVE = "approve"
+    """An entry of the ledger alone: it has no plan."""
 
 
 @dataclass(frozen=True, slots=True)

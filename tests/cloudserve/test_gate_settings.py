@@ -11,7 +11,7 @@ import yaml
 
 import cloudserve
 from cloudserve.errors import ProjectError
-from cloudserve.gate_settings import GateSettings, GoldenSettings
+from cloudserve.gate_settings import ApprovalSettings, GateSettings, GoldenSettings
 from cloudserve.project import load_project
 
 TEXT = "models:\n  m:\n    path: m\ntargets:\n  aws:\n    provider: sagemaker\n    gates:{}\n"
@@ -56,6 +56,12 @@ def test_a_golden_file_has_tolerances_and_a_least_accuracy(read):
     assert read("\n      golden: false").golden is None
 
 
+def test_an_approval_is_by_anybody_or_by_another_person(read):
+    assert read(" {approval: true}").approval == ApprovalSettings()
+    assert read(" {approval: {require_other: true}}").approval == ApprovalSettings(True)
+    assert read(" {approval: false}").approval is None
+
+
 @pytest.mark.parametrize(
     ("text", "message", "where", "hint"),
     [
@@ -93,7 +99,19 @@ def test_a_golden_file_has_tolerances_and_a_least_accuracy(read):
             "\n      load: maybe",
             "`load` must be true or false, not `maybe`",
             "8: targets.aws.gates.load",
-            "load: false turns the gate off",
+            "load: true, or load: false",
+        ),
+        (
+            "\n      approval:\n        require_othr: true",
+            "unknown key `require_othr`",
+            "9: targets.aws.gates.approval.require_othr",
+            "did you mean `require_other`?",
+        ),
+        (
+            "\n      approval: {require_other: 3}",
+            "`require_other` must be true or false, not `3`",
+            "8: targets.aws.gates.approval.require_other",
+            "require_other: true",
         ),
     ],
 )

@@ -78,6 +78,7 @@ def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers, p
         "status": printed("status", *subject),
         "history": printed("history", *subject),
         "gc": collected(printed, platform),
+        "approve": printed("approve", *subject),
         "undeploy": printed("undeploy", *subject),
         "pull": printed("pull", *subject, "--into", "back"),
         "tune": printed(*TUNE[:1], str(base), *TUNE[1:]),

@@ -62,9 +62,10 @@ def test_a_guarded_release_waits_for_its_approval_and_goes_back(terminal):
     assert ask(terminal, "guarded") == [2.5, 4.5]
     assert ask(terminal, "guarded", "--version", "2") == [3.5, 5.5]
 
-    code, out, err = terminal.run("promote", terminal.model, "-t", "guarded")
+    code, out, err = terminal.run("promote", terminal.model, "-t", "guarded", "--allow-breaking")
     assert (code, out) == (6, "")
-    assert "waits for its approval (PendingManualApproval)" in err
+    assert "gate approval: " in err
+    assert "waits for its approval in the model package group " in err
     arn = next(word for word in err.split() if word.startswith("arn:"))
     approve(terminal, arn)
     run("promote", "--allow-breaking")

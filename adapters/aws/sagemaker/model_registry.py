@@ -1,4 +1,4 @@
-"""The model registry as a gate: a revision is a package of a group, and approved before it is live.
+"""The model registry: a revision is a package of a group, for the gate *approval*.
 
 Versioned packages take no tags, and a list shows no properties: the package's description carries
 the revision. Source: SageMaker API reference, `CreateModelPackage`, `ModelPackageSummary`.
@@ -10,15 +10,15 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from cloudserve.errors import CheckFailedError, ConflictError, UserError
+from cloudserve.errors import CheckFailedError, ConflictError
 from cloudserve.release.owner import owned_by
+from cloudserve.release.provider import Approval
 from cloudserve.release.types import Action, Deployment, Location, Revision
 from cloudserve.storage.events import Reporter
 
 from ...actions import planned
 from .context import AwsContext
 from .model_files.archive import source_url
-from .planning.single_revision import is_forward
 from .records import bucket_of, container, data_url
 from .steps import RegisterPackage
 
@@ -104,39 +104,50 @@ class Packages:
             ClientToken=hashlib.sha256(description.encode()).hexdigest()[:DIGITS_IN_TOKEN],
         )
 
-    def check(self, deployment: Deployment, revision_id: str) -> None:
-        """Raise CheckFailedError for a revision that is not approved, or was rejected.
+    @property
+    def name(self) -> str:
+        """Return what holds the approvals, for people; "" without a group."""
+        return f"the model package group {self._group}" if self._group else ""
 
-        A rollback needs no approval, because the version was live; a rejected one is still refused.
+    def check(self, deployment: Deployment, revision_id: str) -> None:
+        """Raise CheckFailedError for a revision that was rejected, also for a rollback to it.
+
         Raises ConflictError if the group belongs to another owner.
         """
-        model, chosen = deployment.model, deployment.find(revision_id)
+        chosen = deployment.find(revision_id)
         if not self._group or chosen is None:
             return
         self._check_group()
-        package = self._find(model, chosen.revision)
-        status = package["ModelApprovalStatus"] if package else None
-        if status == APPROVED or (status != REJECTED and not is_forward(deployment, revision_id)):
-            return
-        if package is None:
-            raise UserError(
-                f"{revision_id} is not registered in the model package group {self._group}",
-                where=f"{model} on {deployment.target}",
-                hint=f"cloudserve deploy {model} --target {deployment.target} registers it",
-            )
-        arn = str(package["ModelPackageArn"])
-        if status == REJECTED:
+        package = self._find(deployment.model, chosen.revision)
+        if package is not None and package["ModelApprovalStatus"] == REJECTED:
+            arn = str(package["ModelPackageArn"])
             raise CheckFailedError(
                 f"{revision_id} was rejected{self._reason(arn)}",
                 where=arn,
                 hint="promote another version, or approve this one in SageMaker after all",
             )
-        raise CheckFailedError(
-            f"{revision_id} waits for its approval ({status})",
-            where=arn,
-            hint=f"approve it: aws sagemaker update-model-package --region {arn.split(':')[3]} "
-            f"--model-package-arn {arn} --model-approval-status {APPROVED}",
+
+    def approval(self, model: str, revision: Revision) -> Approval:
+        """Read the approval status of a revision's package.
+
+        Raises ConflictError if the group belongs to another owner.
+        """
+        self._check_group()
+        package = self._find(model, revision)
+        if package is None:
+            sentence = f"{revision.id} is not registered in {self.name}"
+            hint = f"cloudserve deploy {model} --target {self._aws.names.target} registers it"
+            return Approval(is_given=False, sentence=sentence, hint=hint)
+        status, arn = package["ModelApprovalStatus"], str(package["ModelPackageArn"])
+        if status == APPROVED:
+            sentence = f"{revision.id} is approved in {self.name}"
+            return Approval(is_given=True, sentence=sentence)
+        hint = (
+            f"approve it: aws sagemaker update-model-package --region {arn.split(':')[3]} "
+            f"--model-package-arn {arn} --model-approval-status {APPROVED}"
         )
+        sentence = f"{revision.id} waits for its approval in {self.name} ({status})"
+        return Approval(is_given=False, sentence=sentence, hint=hint, where=arn)
 
     def _check_group(self) -> str | None:
         """Return the ARN of a group without an owner; raise ConflictError for one of another."""

@@ -15,7 +15,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Hold, Provider
+from cloudserve.release.provider import Approval, Hold, Provider
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
@@ -163,7 +163,7 @@ class SageMakerEndpoints:
     ) -> tuple[Action, ...]:
         """Plan new weights; a revision that was taken off the endpoint is put on it again.
 
-        Raises CheckFailedError for one that the target's package group has not approved.
+        Raises CheckFailedError for one that the target's package group rejected.
         """
         self._packages.check(reading.deployment, revision_id)
         return self._planner.traffic(reading, revision_id, percent)
@@ -215,6 +215,15 @@ class SageMakerEndpoints:
             shadowed = self._aws.options.shadow_percent > 0
             return "a shadow variant's answers are not returned" if shadowed else ""
         return f"{revision_id} is not on the endpoint"
+
+    @property
+    def registry(self) -> str:
+        """Return the target's model package group, for people; "" without one."""
+        return self._packages.name
+
+    def approval(self, model: str, revision: Revision) -> Approval:
+        """Read the approval status of the revision's model package."""
+        return self._packages.approval(model, revision)
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""

@@ -13,6 +13,13 @@ from ...options import from_environment
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Route = Annotated[str, msgspec.Meta(pattern=r"^(/.*)?$", description="a path that begins with /")]
+Alias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?!(live|default|previous)$)([a-z][a-z0-9-]{0,126}[a-z0-9])?$",
+        description="an alias of lower-case letters, digits and -, which cloudserve does not set",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ class Options:
     """Give the endpoint a host of its own: 10 MB a request instead of 1.5, an hour for each."""
     keep_idle: Count = 1
     """How many revisions without traffic stay deployed, for a quick way back."""
+    approval_alias: Alias = ""
+    """The alias of a model version that approves it for traffic, for the gate `approval`."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of the model versions and the endpoint, beside cloudserve's own."""
     endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", default="")

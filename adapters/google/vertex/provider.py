@@ -15,7 +15,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Hold, Provider
+from cloudserve.release.provider import Approval, Hold, Provider
 from cloudserve.release.types import (
     Action,
     Artifact,
@@ -215,6 +215,32 @@ class Vertex:
         if reading.deployment.traffic.get(revision_id) == 1.0:
             return ""
         return "Vertex AI does not let a request choose among an endpoint's deployments"
+
+    @property
+    def registry(self) -> str:
+        """Return the alias that approves a model version, for people; "" without one."""
+        alias = self._options.approval_alias
+        return f"the alias {alias} of Vertex AI's model registry" if alias else ""
+
+    def approval(self, model: str, revision: Revision) -> Approval:
+        """Read whether the revision's model version has the alias; its files cannot change."""
+        alias = self._options.approval_alias
+        snapshot = read_snapshot(self._api, self._names, model)
+        version, holder = snapshot.version(revision.id), snapshot.holder(alias)
+        if version is not None and alias in version.aliases:
+            sentence = f"{revision.id} has the alias {alias} in Vertex AI's model registry"
+            return Approval(is_given=True, sentence=sentence)
+        has = holder.revision.id if holder else "no version of this target"
+        name = self._api.model_name(snapshot.model_id)
+        number = version.number if version else "VERSION"
+        return Approval(
+            is_given=False,
+            sentence=f"{revision.id} does not have the alias {alias} in Vertex AI's model "
+            f"registry: {has} has it",
+            hint="give it to the version: models.mergeVersionAliases of "
+            f'{snapshot.model_id}@{number} with ["{alias}"]',
+            where=self._api.url(name),
+        )
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""

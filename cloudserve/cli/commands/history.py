@@ -76,7 +76,7 @@ def _reason(release: Release) -> str:
     if release.outcome == "refused":
         return release.verdicts[-1].sentence
     if release.error or release.canary is None or release.percent == ALL:
-        return release.error
+        return release.error or release.comment
     return release.canary.sentence
 
 
@@ -87,6 +87,8 @@ def _outcome(release: Release) -> str:
             return f"{_done(release)}{finder}"
         case "refused":
             return f"refused by {release.verdicts[-1].gate}"
+        case "approved" | "withdrawn":
+            return release.outcome
         case "superseded":
             return f"cut off, then {release.superseded_by} by {release.ended_by}"
         case "stopped":

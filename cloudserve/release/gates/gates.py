@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cloudserve.errors import GateRefusedError, UserError
 from cloudserve.gate_settings import NAMES, GateSettings
 from cloudserve.hints import did_you_mean
 from cloudserve.release.gates.contract import CONTRACT, ContractGate
-from cloudserve.release.gates.golden import GOLDEN, GoldenGate
 from cloudserve.release.gates.load import LOAD, check_load
 from cloudserve.release.local import LocalModel
+from cloudserve.release.planning.planner import was_live
 from cloudserve.release.provider import Provider
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.release.types import GateStep, Operation, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict
 
 GATED = (Operation.DEPLOY, Operation.PROMOTE)
 """A rollback goes back to what clients used before, and an undeploy serves nothing new."""
+
+
+class PlanGate(Protocol):
+    """A gate that may need the platform, the bucket or the local server."""
+
+    def step(self, plan: Plan, reading: Reading) -> GateStep | None:
+        """Return the step of a plan; None if the gate does not apply to it."""
+        ...
+
+    def check(self, plan: Plan, step: GateStep) -> Verdict:
+        """Return the verdict on the plan's revision."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +44,8 @@ class Gates:
     models: UploadedModels
     local: LocalModel
     settings: GateSettings
-    golden: GoldenGate | None = None
+    others: Mapping[str, PlanGate]
+    """The other gates by their names, in the order in which they are checked."""
 
     def add(self, plan: Plan, reading: Reading) -> Plan:
         """Return a plan with its gates, and the verdicts that only need the models' files."""
@@ -38,7 +54,7 @@ class Gates:
         contract = ContractGate(self.models).check(plan, plan.source)
         if contract is not None:
             plan = _with_contract(plan, contract)
-        if plan.operation not in GATED:
+        if not self._is_gated(plan):
             return plan
         return replace(plan, gates=tuple(self._steps(plan, reading)))
 
@@ -47,12 +63,11 @@ class Gates:
 
         Raises UserError for what is not the model's fault, RemoteError of the platform.
         """
-        known = {verdict.gate: verdict for verdict in plan.verdicts}
         if step.gate == CONTRACT:
-            return known[CONTRACT]
-        if step.gate == GOLDEN and self.golden is not None:
-            return self.golden.check(plan, step)
-        return self.load(plan)
+            return next(verdict for verdict in plan.verdicts if verdict.gate == CONTRACT)
+        if step.gate == LOAD:
+            return self.load(plan)
+        return self.others[step.gate].check(plan, step)
 
     def load(self, plan: Plan) -> Verdict:
         """Compare the plan's model with the target's server; raises UserError likewise."""
@@ -60,14 +75,23 @@ class Gates:
             return check_load(self.provider, self.local.artifact(plan.source))
         return check_load(self.provider, self.models.artifact(plan.revision))
 
+    def _is_gated(self, plan: Plan) -> bool:
+        """Return whether the plan may give traffic to a revision that never had any."""
+        if plan.operation is Operation.ROLLBACK:
+            with closing(Ledger(self.provider.blobs, self.models.layout).newest()) as newest:
+                return not was_live(plan.revision.id, newest)
+        return plan.operation in GATED
+
     def _steps(self, plan: Plan, reading: Reading) -> Iterator[GateStep]:
         if self.settings.contract and any(v.gate == CONTRACT for v in plan.verdicts):
             sentence = f"compare the signatures with those of {plan.previous}"
             yield GateStep(CONTRACT, sentence, {"live": plan.previous})
         if self.settings.load and plan.operation is Operation.DEPLOY:
             yield GateStep(LOAD, "compare ops and variables with the target's server")
-        if self.golden is not None:
-            yield self.golden.step(plan, reading)
+        for gate in self.others.values():
+            step = gate.step(plan, reading)
+            if step is not None:
+                yield step
 
 
 def _with_contract(plan: Plan, verdict: Verdict) -> Plan:
@@ -122,6 +146,8 @@ def stop_if_refused(plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
     last = verdicts[-1]
     if last.is_refused:
         override = f"`--override {last.gate} --reason TEXT` releases it all the same, on record"
+        if plan.operation is Operation.ROLLBACK:
+            override = f"{plan.revision.id} never had traffic: `cloudserve promote` can override it"
         raise GateRefusedError(
             plan,
             verdicts,

@@ -54,7 +54,7 @@ class GoldenGate:
         """Return the golden file of the model."""
         return self.folder / self.settings.file.replace("{model}", self.model)
 
-    def step(self, plan: Plan, reading: Reading) -> GateStep:
+    def step(self, plan: Plan, reading: Reading) -> GateStep | None:
         """Return the step of a plan; raises UserError for a golden file that cannot be read."""
         golden = read_golden(self.file)
         why = self._why_not_deployed(plan, reading)

@@ -178,6 +178,23 @@ def rollback_name(deployment: Deployment, newest: Iterable[Release]) -> str:
     return ""
 
 
+def was_live(revision_id: str, newest: Iterable[Release]) -> bool:
+    """Return whether the ledger knows that a revision had traffic.
+
+    `newest` are the releases, the newest first, read as needed.
+    """
+    return any(_gave_traffic(release, revision_id) for release in newest)
+
+
+def _gave_traffic(release: Release, revision_id: str) -> bool:
+    if release.previous == revision_id:
+        return True
+    if release.revision != revision_id or release.outcome is not Event.FINISHED:
+        return False
+    is_first = release.operation is Operation.DEPLOY and release.previous is None
+    return is_first or release.operation in {Operation.PROMOTE, Operation.ROLLBACK}
+
+
 def _taken_over(deployment: Deployment, newest: Iterable[Release]) -> str | None:
     sharing = {name for name, share in deployment.traffic.items() if share > 0}
     if len(sharing) > 1:

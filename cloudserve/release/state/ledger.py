@@ -50,6 +50,10 @@ class Event(StrEnum):
     """The evidence of a canary's step; it may follow the end of its release."""
     FINISHED = "finished"
     STOPPED = "stopped"
+    APPROVED = "approved"
+    """A person approved a digest; the entry belongs to no release."""
+    WITHDRAWN = "withdrawn"
+    """A person withdrew all approvals of a digest."""
     REFUSED = "refused"
     """No entry has it: a release whose last entry is a gate's refusal."""
     SUPERSEDED = "superseded"
@@ -57,6 +61,7 @@ class Event(StrEnum):
 
 
 NO_END = (Event.STARTED, Event.GATE, Event.STEP)
+APPROVALS = (Event.APPROVED, Event.WITHDRAWN)
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,9 +76,12 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str
     time: datetime
     who: str
+    person: str = ""
+    """The caller as the cloud named it (`Destination.person`); "" if it did not."""
     action: str = ""
     """The id of the step that was done, or that the release stopped at."""
     sentence: str = ""
+    """What the step did; of an approval the comment."""
     error: str = ""
     previous: str | None = None
     """The revision that was live before."""
@@ -105,7 +113,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A deploy, promotion or rollback as the ledger tells it: its entries folded together."""
+    """A release as the ledger tells it, its entries folded together; or an approval."""
 
     id: str
     operation: Operation
@@ -138,6 +146,10 @@ class Release:
     """The verdicts of the gates that were checked, in their order."""
     canary: CanaryRecord | None = None
     """The last evidence of a canary's step; None if it is not one."""
+    person: str = ""
+    """The caller as the cloud named it; "" if it did not, and `who` is all that is known."""
+    comment: str = ""
+    """The comment of an approval."""
 
     @property
     def has_end(self) -> bool:
@@ -170,11 +182,16 @@ class Ledger:
             hint="run the same command again",
         )
 
+    def approve(self, entry: Entry) -> Release:
+        """Append an approval or its withdrawal, and return it; raises ConflictError likewise."""
+        self.append(entry)
+        return _fold([entry], None)
+
     def entries(self) -> Iterator[Entry]:
         """Yield the entries in the order they were written; other objects are ignored."""
         return self._read(sorted(self._numbers()))
 
-    def newest(self) -> Generator[Release]:
+    def newest(self, *, with_approvals: bool = False) -> Generator[Release]:
         """Yield the releases from the newest back, reading no more than is asked for.
 
         They are ordered by their start: a suspended release may have ended after a later one.
@@ -182,6 +199,10 @@ class Ledger:
         groups: dict[str, list[Entry]] = {}
         later: dict[str, Entry] = {}
         for entry in self._read(sorted(self._numbers(), reverse=True)):
+            if entry.event in APPROVALS:
+                if with_approvals:
+                    yield _fold([entry], None)
+                continue
             group = groups.setdefault(entry.release, [])
             group.append(entry)
             if entry.supersedes:
@@ -214,17 +235,17 @@ class Ledger:
         self.append(msgspec.structs.replace(entry, canary=canary))
 
     def releases(self, limit: int | None = None) -> tuple[Release, ...]:
-        """Return the releases, or the last of them, oldest first."""
-        with closing(self.newest()) as newest:
+        """Return the releases and approvals, or the last of them, oldest first."""
+        with closing(self.newest(with_approvals=True)) as newest:
             return tuple(islice(newest, limit))[::-1]
 
     def _last_event(self) -> Entry | None:
-        """Return the last entry that is not evidence, which says nothing of a release's end."""
+        """Return the last entry that says how far a release is: no evidence, and no approval."""
         numbers = sorted(self._numbers(), reverse=True)
         for part in (numbers[:1], numbers[1:]):  # most often the first is the one
             with closing(self._read(part)) as entries:
                 for entry in entries:
-                    if entry.event is not Event.EVIDENCE:
+                    if entry.event not in {Event.EVIDENCE, *APPROVALS}:
                         return entry
         return None
 
@@ -295,6 +316,7 @@ class Recorder:
                 digest=plan.revision.digest,
                 time=datetime.now(UTC),
                 who=self.who,
+                person=plan.destination.person if plan.destination else "",
                 action=action,
                 sentence=sentence,
                 error=error,
@@ -370,4 +392,6 @@ def _fold(entries: list[Entry], later: Entry | None) -> Release:
         run=last.run,
         verdicts=tuple(entry.verdict for entry in entries if entry.verdict is not None),
         canary=next((e.canary for e in reversed(entries) if e.canary is not None), None),
+        person=first.person,
+        comment=first.sentence if first.event in APPROVALS else "",
     )

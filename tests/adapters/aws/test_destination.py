@@ -62,6 +62,10 @@ def test_an_endpoint_that_a_profile_sets_counts(clouds, tmp_path):
     ("arn", "principal"),
     [
         ("arn:aws:sts::1:assumed-role/Deployer/session", "role Deployer"),
+        (
+            "arn:aws:sts::1:assumed-role/AWSReservedSSO_Admin_0a1b/ada@example.org",
+            "role AWSReservedSSO_Admin_0a1b/ada@example.org",
+        ),
         ("arn:aws:iam::1:user/team/ada", "user ada"),
         ("arn:aws:iam::1:root", "root"),
         ("arn:aws-cn:sts::1:federated-user/ada", "federated-user ada"),

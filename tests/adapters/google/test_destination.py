@@ -1,11 +1,16 @@
 """Which Google Cloud project the calls reach, and as whom."""
 
 import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.destination import google_destination
+from cloudserve.adapters.google.identity import account_of
+from google.oauth2.credentials import Credentials
 
 from cloudserve.errors import UserError
 
@@ -28,6 +33,47 @@ def test_a_service_account_is_the_principal(clouds):
     found = destination(VERTEX, STORAGE, clouds)
     email = json.loads(Path(clouds["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())["client_email"]
     assert str(found) == f"google · project p · us-central1 · {email}"
+
+
+class OwnGoogle(BaseHTTPRequestHandler):
+    """Google's token service, and the information on the token that it gave."""
+
+    email: ClassVar[dict[str, str]] = {"email": "ada@example.org", "email_verified": "true"}
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.asked.append(body or self.headers["Authorization"])
+        answer = {"access_token": "of ada", "expires_in": 3600} if body else self.email
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def google():
+    with HTTPServer(("127.0.0.1", 0), OwnGoogle) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("is_verified", "account"), [("true", "ada@example.org"), ("false", "")])
+def test_a_user_is_named_by_the_information_on_a_token_with_all_granted_scopes(
+    google, monkeypatch, is_verified, account
+):
+    monkeypatch.setattr("cloudserve.adapters.google.identity.TOKEN_INFO", google)
+    monkeypatch.setitem(OwnGoogle.email, "email_verified", is_verified)
+    credentials = Credentials(None, "refresh", None, google, "client", "secret", scopes=["narrow"])
+    OwnGoogle.asked.clear()
+    assert account_of(credentials) == account
+    refresh, bearer = OwnGoogle.asked
+    assert "refresh_token=refresh" in refresh
+    assert "narrow" not in refresh
+    assert bearer == "Bearer of ada"
 
 
 def test_credentials_that_cannot_be_read_are_left_to_the_first_call(tmp_path):

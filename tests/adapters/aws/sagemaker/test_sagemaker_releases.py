@@ -276,18 +276,21 @@ def test_an_asynchronous_endpoint_is_not_planned_to_become_a_real_time_one(
     assert "async_output" in error.value.hint
 
 
-def test_a_version_is_promoted_when_its_package_is_approved(
+def test_a_version_is_approved_by_its_package_and_a_rejected_one_gets_no_traffic(
     target, client, half_plus_two, half_plus_three
 ):
     provider = target(package_group="halves")
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     assert plan(provider, "half", two) == ()
-    with pytest.raises(CheckFailedError) as error:
-        moves(provider, two)
-    assert error.value.message == f"{two.id} waits for its approval (PendingManualApproval)"
-    package = error.value.where
+    approval = provider.approval("half", two)
+    assert (provider.registry, approval.is_given) == ("the model package group halves", False)
+    group = "the model package group halves"
+    assert (
+        approval.sentence == f"{two.id} waits for its approval in {group} (PendingManualApproval)"
+    )
+    package = approval.where
     region = package.split(":")[3]
-    assert error.value.hint.endswith(
+    assert approval.hint.endswith(
         f" --region {region} --model-package-arn {package} --model-approval-status Approved"
     )
     registry = client("sagemaker")
@@ -298,9 +301,11 @@ def test_a_version_is_promoted_when_its_package_is_approved(
     assert source == locate(provider, "half", two).root_url
 
     registry.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    approval = provider.approval("half", two)
+    assert (approval.is_given, approval.sentence) == (True, f"{two.id} is approved in {group}")
     promote(provider, "half", two)
     assert live(provider.read("half").deployment) == {two.id: 1.0}
-    promote(provider, "half", one)  # a rollback needs no approval
+    promote(provider, "half", one)
     registry.update_model_package(
         ModelPackageArn=package, ModelApprovalStatus="Rejected", ApprovalDescription="it drifts"
     )
@@ -314,8 +319,8 @@ def test_a_registration_is_made_once_and_taken_up_where_it_is_missing(
     deploy(target(), 1, half_plus_two)
     two = deploy(target(), 2, half_plus_three)
     provider = target(package_group="halves")
-    with pytest.raises(UserError, match="is not registered in the model package group halves"):
-        moves(provider, two)
+    approval = provider.approval("half", two)
+    assert approval.sentence == f"{two.id} is not registered in the model package group halves"
     (register,) = plan(provider, "half", two)
     assert perform(provider, (register, register))[-1].endswith("there already")
     packages = client("sagemaker").list_model_packages(ModelPackageGroupName="halves")

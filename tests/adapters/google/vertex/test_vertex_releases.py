@@ -8,7 +8,7 @@ import pytest
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.vertex.api import VertexApi
 
-from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.errors import ConflictError, ProjectError, RemoteError, UserError
 from cloudserve.project import Target
 from cloudserve.release.types import State
 from cloudserve.testing.provider_contract import MODEL
@@ -99,6 +99,22 @@ def test_aliases_move_with_all_traffic_and_not_with_a_part(make, api, deploy):
     promote(provider, MODEL, two)
     assert {"live", "default"} <= set(version(api, two.id)["versionAliases"])
     assert set(version(api, one.id)["versionAliases"]) == {one.id, "previous"}
+
+
+def test_a_version_is_approved_by_an_alias_of_the_registry(make, api, deploy):
+    provider = make(approval_alias="checked")
+    one, two = deploy(provider, 1, 2)
+    assert provider.registry == "the alias checked of Vertex AI's model registry"
+    missing = provider.approval(MODEL, two)
+    assert not missing.is_given
+    assert missing.sentence.endswith("registry: no version of this target has it")
+    assert missing.hint.endswith(f'mergeVersionAliases of {MODEL}@2 with ["checked"]')
+    api.merge_aliases(MODEL, "2", ["checked"])
+    assert provider.approval(MODEL, two).is_given
+    assert provider.approval(MODEL, one).sentence.endswith(f"registry: {two.id} has it")
+    assert make().registry == ""
+    with pytest.raises(ProjectError, match="`approval_alias` cannot be `live`"):
+        make(approval_alias="live")
 
 
 def test_a_promotion_cut_off_before_its_aliases_is_finished_by_the_next(make, api, deploy):

@@ -1,0 +1,28 @@
+"""The gates of a target, made from its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloudserve.project import Target
+from cloudserve.release.gates.approval import APPROVAL, ApprovalGate
+from cloudserve.release.gates.gates import Gates, PlanGate
+from cloudserve.release.gates.golden import GOLDEN, GoldenGate
+from cloudserve.release.local import LocalModel
+from cloudserve.release.provider import Provider
+from cloudserve.release.state.ledger import Ledger
+from cloudserve.release.state.uploaded_models import UploadedModels
+
+
+def gates_of(
+    target: Target, provider: Provider, models: UploadedModels, local: LocalModel, folder: Path
+) -> Gates:
+    """Return the gates of one model on a target; `folder` is the project's."""
+    settings, layout = target.gates, models.layout
+    ledger = Ledger(provider.blobs, layout)
+    others: dict[str, PlanGate] = {APPROVAL: ApprovalGate(settings.approval, provider, ledger)}
+    if settings.golden is not None:
+        others[GOLDEN] = GoldenGate(
+            settings.golden, folder, layout.model, target.fields, provider, layout
+        )
+    return Gates(provider, models, local, settings, others)
