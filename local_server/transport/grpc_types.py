@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 Message = Any
 """A protobuf message or message class: created at run time, invisible to mypy."""
@@ -25,6 +25,15 @@ class Call:
     deadline_seconds: float | None = None
     """The client's timeout, counted from the arrival of the call; None is unlimited."""
     peer: str = ""
+
+
+PREFIX_SIZE: Final = 5
+"""The bytes before a message: whether it is compressed, and its size (PROTOCOL-HTTP2.md)."""
+
+
+def prefix(size: int) -> bytes:
+    """Return the prefix of an uncompressed message."""
+    return b"\0" + size.to_bytes(4, "big")
 
 
 Handler = Callable[[Call, Message], Awaitable[Message]]
@@ -51,12 +60,18 @@ class FastPath(Protocol):
     loop's thread; must not raise.
     """
 
-    def recognize(self, message: bytes) -> tuple[RequestGroup, Any] | None:
-        """Return the group of a request, and its part in it; None if it is for the handler."""
+    def recognize(self, body: bytes | memoryview) -> tuple[RequestGroup, Any] | None:
+        """Return the group of a request, and its part in it; None if it is for the handler.
+
+        The body should be one message behind its prefix. A view is valid until the turn ends.
+        """
         ...
 
     def answer(self, group: Any, parts: Sequence[Any]) -> Sequence[bytes | None]:
-        """Return the responses to requests of a group; None for each that is for the handler."""
+        """Return the responses to requests of a group; None for each that is for the handler.
+
+        Each is a message behind its prefix.
+        """
         ...
 
 

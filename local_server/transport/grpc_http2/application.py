@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...status import StatusError
 from ..grpc_types import Call, Method
@@ -74,9 +75,9 @@ class GrpcRequests:
         """Begin the calls of requests that arrived with their bodies."""
         fast = None
         for request in requests:
-            stream, head, _ = request
-            fast = self._fast.get(head.path)
-            if fast is None or not (self._allows_fast(stream, head) and fast.add(request)):
+            route = request[1].app_data
+            fast = route.fast if isinstance(route, Route) else None
+            if fast is None or not (_is_admitted(request) and fast.add(request)):
                 self._begin_alone(request)
         if fast is not None and len(requests) == 1:
             fast.answer_lone()
@@ -93,33 +94,36 @@ class GrpcRequests:
 
     def _route(self, head: RequestHead) -> Route | Refusal:
         route = head.app_data
-        if not isinstance(route, Route | Refusal):
-            assert self._server is not None
-            route = find_route(self._methods, head, self._server.limits.header_list)
-            head.app_data = route
-            head.waits_for_body = isinstance(route, Route) and isinstance(route.method, Method)
+        if isinstance(route, Route | Refusal):
+            return route
+        assert self._server is not None
+        route = find_route(self._methods, head, self._server.limits.header_list)
+        if isinstance(route, Route):
+            head.waits_for_body = isinstance(route.method, Method)
+            if route.timeout is None or route.timeout >= _SHORTEST_SECONDS:
+                route = replace(route, fast=self._fast.get(head.path))
+        head.app_data = route
         return route
-
-    def _allows_fast(self, stream: Stream, head: RequestHead) -> bool:
-        """Return whether a call is admitted and may be answered at the end of the turn."""
-        route = self._route(head)
-        if isinstance(route, Refusal):
-            return False
-        if route.timeout is not None and route.timeout < _SHORTEST_SECONDS:
-            return False
-        if route.method.admit is None:
-            return True
-        call = Call(route.path, route.metadata, route.timeout, stream.peer)
-        try:
-            route.method.admit(call)
-        except StatusError:
-            return False
-        return True
 
     def stop(self) -> None:
         """End the streaming calls, whose clients may keep them open."""
         for call in tuple(self._streaming):
             call.stop()
+
+
+def _is_admitted(request: WholeRequest) -> bool:
+    """Return whether a call may be answered; the ordinary way refuses it otherwise."""
+    stream, head, _ = request
+    route = head.app_data
+    assert isinstance(route, Route)
+    admit = route.method.admit
+    if admit is None:
+        return True
+    try:
+        admit(Call(route.path, route.metadata, route.timeout, stream.peer))
+    except StatusError:
+        return False
+    return True
 
 
 def _refuse(stream: Stream, refusal: Refusal) -> None:

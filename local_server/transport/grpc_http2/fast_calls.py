@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..grpc_types import FastPath, RequestGroup
+from ..grpc_types import PREFIX_SIZE, FastPath, RequestGroup
+from ..http2.memory import Memory
 from ..http2.stream import WholeRequest
 from .limits import MessageLimits
 from .message_memory import COUNTED_FROM
-from .messages import PREFIX_SIZE, prefix
 from .wire import OK
 
 _MOST = 64 * 1024
@@ -38,33 +38,34 @@ class FastCalls:
         """Take functions that begin a call by itself, and send a response that is not small."""
         self._path = path
         self._loop = loop
-        self._most = min(_MOST, limits.receive)
-        self._small = min(COUNTED_FROM - 1, limits.send)
+        self._most = min(_MOST, limits.receive) + PREFIX_SIZE
+        self._small = min(COUNTED_FROM - 1, limits.send) + PREFIX_SIZE
         self._begin = begin
         self._respond = respond
         self._groups: dict[RequestGroup, list[tuple[WholeRequest, Any]]] = {}
+        self._held: list[tuple[Memory, int]] = []
         self._count = self._last_count = 0
         """How many calls this turn and the last one have."""
 
     def add(self, request: WholeRequest) -> bool:
         """Add a call to those of this turn; return False if it must begin by itself."""
-        stream, head, body = request
-        size = len(body) - PREFIX_SIZE
-        if not 0 <= size <= self._most or body[:PREFIX_SIZE] != prefix(size):
-            return False
-        if not isinstance(body, bytes):
-            body = bytes(body)
-            request = stream, head, body
-        recognized = self._path.recognize(body[PREFIX_SIZE:])
+        stream, _, body = request
+        size = len(body)
+        recognized = self._path.recognize(body) if size <= self._most else None
         if recognized is None:
             return False
-        if size >= COUNTED_FROM and not stream.memory.take(size):
-            return False
+        if size >= COUNTED_FROM:
+            if not stream.memory.take(size):
+                return False
+            self._held.append((stream.memory, size))
         if not self._count:
             self._loop.call_soon(self._end_turn)
         self._count += 1
         group, part = recognized
-        self._groups.setdefault(group, []).append((request, part))
+        calls = self._groups.get(group)
+        if calls is None:
+            calls = self._groups[group] = []
+        calls.append((request, part))
         return True
 
     def answer_lone(self) -> None:
@@ -78,23 +79,22 @@ class FastCalls:
 
     def _answer(self) -> None:
         groups, self._groups = self._groups, {}
+        for memory, size in self._held:
+            memory.give_back(size)
+        self._held.clear()
         for group, calls in groups.items():
-            for (stream, _, body), _ in calls:
-                size = len(body) - PREFIX_SIZE
-                if size >= COUNTED_FROM:
-                    stream.memory.give_back(size)
             live = [call for call in calls if not call[0][0].is_closed]
             if live:
                 self._answer_group(group, live)
 
     def _answer_group(self, group: RequestGroup, calls: Sequence[tuple[WholeRequest, Any]]) -> None:
-        messages = self._path.answer(group, [part for _, part in calls])
-        for (request, _), message in zip(calls, messages, strict=True):
-            if message is None:
+        answers = self._path.answer(group, [part for _, part in calls])
+        for (request, _), body in zip(calls, answers, strict=True):
+            if body is None:
                 self._begin(request)
-            elif len(message) <= self._small:
-                request[0].answer(OK, prefix(len(message)) + message)
+            elif len(body) <= self._small:
+                request[0].answer(OK, body)
             else:
-                self._respond(request, message)
+                self._respond(request, body[PREFIX_SIZE:])
         for link in {request[0].link for request, _ in calls}:
             link.flush()

@@ -6,13 +6,11 @@ Source: grpc/doc/PROTOCOL-HTTP2.md, grpc/doc/compression.md.
 from __future__ import annotations
 
 import zlib
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ...status import Code, StatusError
+from ..grpc_types import PREFIX_SIZE
 from .message_memory import TOO_LARGE
-
-PREFIX_SIZE: Final = 5
-NOT_COMPRESSED: Final = b"\0"
 
 Body: TypeAlias = bytes | bytearray
 """A message as received."""
@@ -124,8 +122,3 @@ def inflate(encoding: bytes, data: Body, limit: int) -> bytes:
 
 def _not_compressed(encoding: bytes) -> StatusError:
     return StatusError(Code.INTERNAL, f"a message is not {encoding.decode('ascii')} as announced")
-
-
-def prefix(size: int) -> bytes:
-    """Return the prefix of an uncompressed message."""
-    return NOT_COMPRESSED + size.to_bytes(4, "big")

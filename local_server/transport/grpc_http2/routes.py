@@ -10,6 +10,7 @@ from typing import TypeAlias
 from ...status import Code, StatusError
 from ..grpc_types import Admit, Call, Message, Method, Service
 from ..http2.request_head import Field, RequestHead
+from .fast_calls import FastCalls
 from .messages import check_encoding
 from .wire import read_metadata, read_timeout
 
@@ -44,6 +45,8 @@ class Route:
     encoding: bytes
     is_coroutine: bool
     """Whether the method's handler is a coroutine function, which needs a task."""
+    fast: FastCalls | None = None
+    """The calls of the method that are answered together, if a call may wait for the others."""
 
 
 @dataclass(frozen=True, slots=True)

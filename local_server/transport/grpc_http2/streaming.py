@@ -14,12 +14,12 @@ from contextlib import suppress
 from google.protobuf.message import DecodeError
 
 from ...status import Code, StatusError
-from ..grpc_types import Call, Message
+from ..grpc_types import PREFIX_SIZE, Call, Message, prefix
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .limits import MessageLimits
 from .message_memory import MessageMemory, inflated_size
-from .messages import PREFIX_SIZE, Body, MessageReader, inflate, prefix
+from .messages import Body, MessageReader, inflate
 from .routes import Route, StreamMethod
 from .wire import HEAD, OK_TRAILERS, status_only, status_trailers
 

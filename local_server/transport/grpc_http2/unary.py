@@ -9,12 +9,12 @@ from typing import Any
 from ...deferred import Deferred, Outcome
 from ...status import Code, StatusError
 from ..grpc.call import LARGE, answer, begin, encode, status_of, timed_out
-from ..grpc_types import Call, Message, Method
+from ..grpc_types import Call, Message, Method, prefix
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .limits import MessageLimits
 from .message_memory import COUNTED_FROM, MessageMemory, inflated_size
-from .messages import Body, MessageReader, inflate, prefix
+from .messages import Body, MessageReader, inflate
 from .routes import Route
 from .wire import HEAD, OK, OK_TRAILERS, status_only
 

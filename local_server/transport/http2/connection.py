@@ -35,6 +35,8 @@ _DRAIN_SECONDS = 1.0  # for the response to the PING between the two GOAWAYs
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
+    answer: Callable[[Stream, ResponseBlocks, bytes], None]
+
     def __init__(self, state: ServerState) -> None:
         self._server = state
         self._app = state.app
@@ -59,6 +61,7 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(self._limits.write_buffer)
         self.peer = peer_name(transport)
         self._out = WriteFlow(transport, self._server.loop, self._limits, self._response_sent)
+        self.answer = self._out.answer
         self._in = FrameHandler(self, self._out, self._streams, self._limits, self._server.loop)
         self._server.join(self)
         tls = transport.get_extra_info("ssl_object")
@@ -194,10 +197,6 @@ class Connection(asyncio.Protocol):
 
     # Called by streams.
 
-    def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
-        """Send a complete response."""
-        self._out.answer(stream, blocks, body)
-
     def flush(self) -> None:
         """Write immediately, not at the end of the turn."""
         self._out.flush()
@@ -223,7 +222,8 @@ class Connection(asyncio.Protocol):
     def _response_sent(self, stream: Stream) -> None:
         # A RST_STREAM immediately after the response would make grpcio's client lose the status.
         self._streams.close(stream, reset_sent=False)
-        self._close_if_drained()
+        if not self._in.accepts_streams:
+            self._close_if_drained()
 
     # Called by the frame handler.
 

@@ -44,7 +44,7 @@ _HEAD = Struct(">HBBBL")
 _HEAD_SIZE = 9
 _PRIORITY_SIZE = 5
 _RESERVED_BIT = 0x7FFFFFFF
-_VIEWED_FROM = 4096
+_VIEWED_FROM = 512
 
 
 class FrameReader:
@@ -70,6 +70,7 @@ class FrameReader:
                 return
             whole, self._partial = self._partial, bytearray()
             yield from FrameReader(self._max_size).feed(bytes(whole))
+        view = memoryview(data)
         while end - at >= _HEAD_SIZE:
             high, low, kind, flags, stream_id = _HEAD.unpack_from(data, at)
             start = at + _HEAD_SIZE
@@ -79,11 +80,11 @@ class FrameReader:
             if stop > end:
                 break
             is_viewed = kind == DATA and stop - start >= _VIEWED_FROM
-            payload = memoryview(data)[start:stop] if is_viewed else data[start:stop]
+            payload = view[start:stop] if is_viewed else data[start:stop]
             at = stop
             yield kind, flags, stream_id & _RESERVED_BIT, payload
         if at < end:
-            self._partial += memoryview(data)[at:]
+            self._partial += view[at:]
 
     def _fill(self, data: bytes) -> int:
         """Complete the partial frame; return the end of it in `data`, -1 if it is incomplete."""

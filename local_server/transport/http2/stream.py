@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from .errors import ErrorCode
@@ -18,7 +18,7 @@ Pending = tuple[int, int, bytes | memoryview]
 
 
 WholeRequest: TypeAlias = "tuple[Stream, RequestHead, bytes | memoryview]"
-"""A request that has arrived with its body; a view is valid during the call."""
+"""A request that has arrived with its body; a view is valid until the turn of the loop ends."""
 
 
 class Receiver(Protocol):
@@ -69,10 +69,8 @@ class Link(Protocol):
 
     peer: str
     memory: Memory
-
-    def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
-        """Send a complete response."""
-        ...
+    answer: Callable[[Stream, ResponseBlocks, bytes], None]
+    """Sends a complete response; see `WriteFlow.answer`."""
 
     def flush(self) -> None:
         """Write immediately, not at the end of the turn."""

@@ -54,7 +54,8 @@ class Streams:
     def close(self, stream: Stream, *, reset_sent: bool = True) -> None:
         """Remove a stream; frames that its client may still send are ignored."""
         stream.is_closed = True
-        stream.pending.clear()
+        if stream.pending:
+            stream.pending.clear()
         stream.wake()
         del self._open[stream.number]
         if not stream.remote_ended:

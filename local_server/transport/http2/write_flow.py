@@ -89,16 +89,14 @@ class WriteFlow:
 
     def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
         """Send a complete response, immediately if the windows and the queue allow it."""
-        size = len(body)
+        size, number = len(body), stream.number
         room = min(stream.send_window, self.window, self.max_frame)
-        if self._block_prefix or self._is_busy or stream.pending or size > room:
+        if self._is_busy or self._block_prefix or stream.pending or size > room:
             self.enqueue(stream, (HEADERS, 0, blocks.head))
             self.enqueue(stream, (DATA, 0, body))
             self.enqueue(stream, (HEADERS, END_STREAM, blocks.trailers))
             return
-        stream.send_window -= size
         self.window -= size
-        number = stream.number
         encoded = number.to_bytes(4, "big")
         parts = (
             *(blocks.head_start, encoded, blocks.head),
@@ -183,7 +181,8 @@ class WriteFlow:
     def _write(self, data: bytes) -> None:
         self._out.append(data)
         self._size += len(data)
-        self.schedule()
+        if not self._is_scheduled:
+            self.schedule()
 
     def _take_turns(self) -> bool:
         """Send a frame of each stream in turn; return whether only the buffer's size stopped it."""

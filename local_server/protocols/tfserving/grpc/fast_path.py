@@ -24,7 +24,7 @@ from .responses import PredictResponses
 _PAUSE = 32
 """How many requests go to the handler after some that could not be answered together."""
 
-_Part = tuple[RequestTemplate, bytes]
+_Part = tuple[RequestTemplate, bytes | memoryview]
 
 
 class PredictFastPath:
@@ -35,16 +35,16 @@ class PredictFastPath:
         self._requests = RequestTemplates(message_class("tensorflow.serving.PredictRequest"))
         self._responses = responses
 
-    def recognize(self, message: bytes) -> tuple[PredictGroup, _Part] | None:
+    def recognize(self, body: bytes | memoryview) -> tuple[PredictGroup, _Part] | None:
         """Return a request's group and part; None if it has a new form, or another."""
-        template = self._requests.find(message)
+        template = self._requests.find(body)
         if template is None:
             return None
         group = template.group
         if group.pause:
             group.pause -= 1
             return None
-        return group, (template, message)
+        return group, (template, body)
 
     def answer(self, group: PredictGroup, parts: Sequence[_Part]) -> Sequence[bytes | None]:
         """Return the responses to requests of a group; None for each that is for the handler."""
@@ -78,9 +78,9 @@ class Tensors:
         sizes = [template.count for template, _ in payloads]
         if [spec.alias for spec in signature.inputs] != [group.alias]:
             return Rows({}, sizes, 0)
-        numbers = b"".join([message[template.start :] for template, message in payloads])
+        numbers = b"".join([body[template.start :] for template, body in payloads])
         rows = np.frombuffer(numbers, group.dtype).reshape(sum(sizes), *group.shape)
-        largest = max([len(message) for _, message in payloads])
+        largest = max([len(body) for _, body in payloads])
         return Rows({group.alias: rows}, sizes, largest)
 
     def write(

@@ -12,7 +12,6 @@ Source: protobuf's encoding (protobuf.dev/programming-guides/encoding); predict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,7 @@ from cloudserve.savedmodel.varint import read_varint
 from ....codecs.tensor_proto import TensorProtoError, from_tensor_proto
 from ....inference.types import ModelSpec
 from ....status import StatusError
-from ....transport.grpc_types import Message
+from ....transport.grpc_types import PREFIX_SIZE, Message, prefix
 from .spec import read_spec
 
 # Tags: a field's number and its type, which is 2 for what begins with its length.
@@ -60,7 +59,7 @@ class PredictGroup:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestTemplate:
-    """The bytes before a request's numbers, and their meaning."""
+    """The bytes before a request's numbers, with the prefix of the message, and their meaning."""
 
     before: bytes
     start: int
@@ -78,27 +77,24 @@ class RequestTemplates:
         self._by_size: dict[int, list[RequestTemplate]] = {}
         self._groups: dict[object, PredictGroup] = {}
 
-    def find(self, message: bytes) -> RequestTemplate | None:
-        """Return a message's template; None if it is the first of its form, or has none."""
-        known = self._by_size.get(len(message), ())
+    def find(self, body: bytes | memoryview) -> RequestTemplate | None:
+        """Return the template of a message behind its prefix; None for the first of a form."""
+        known = self._by_size.get(len(body), ())
         for template in known:
-            if message.startswith(template.before):
+            if bytes(body[: template.start]) == template.before:
                 return template
-        self._learn(message, known)
+        made = self._make(bytes(body))
+        if made is not None:
+            if len(self._by_size) >= _MOST_SIZES:
+                self._by_size.clear()
+                self._groups.clear()
+            self._by_size[len(body)] = [made, *known[: _MOST_OF_A_SIZE - 1]]
         return None
 
-    def _learn(self, message: bytes, known: Sequence[RequestTemplate]) -> None:
-        template = self._make(message)
-        if template is None:
-            return
-        if len(self._by_size) >= _MOST_SIZES:
-            self._by_size.clear()
-            self._groups.clear()
-        self._by_size[len(message)] = [template, *known[: _MOST_OF_A_SIZE - 1]]
-
-    def _make(self, message: bytes) -> RequestTemplate | None:
+    def _make(self, body: bytes) -> RequestTemplate | None:
+        message = body[PREFIX_SIZE:]
         tag, start = find_numbers(message)
-        if not 0 < start <= _LONGEST:
+        if not 0 < start <= _LONGEST or body[:PREFIX_SIZE] != prefix(len(message)):
             return None
         try:
             request = self._request.FromString(message)
@@ -113,7 +109,8 @@ class RequestTemplates:
             return None
         key = spec, alias, array.dtype, array.shape[1:]
         group = self._groups.setdefault(key, PredictGroup(*key))
-        return RequestTemplate(message[:start], start, len(array), group)
+        start += PREFIX_SIZE
+        return RequestTemplate(body[:start], start, len(array), group)
 
 
 def find_numbers(message: bytes) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from ....inference.types import ModelSpec
 from ....messages import message_class
 from ....runtime.types import Tensor
 from ....status import StatusError
-from ....transport.grpc_types import Message
+from ....transport.grpc_types import Message, prefix
 from .spec import write_spec
 
 PredictResponse = message_class("tensorflow.serving.PredictResponse")
@@ -27,7 +27,7 @@ _NUMBERS = frozenset("iufc")
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """The bytes before the numbers of each output, and the bytes at the end."""
+    """The bytes before the numbers of each output, first the message's prefix, and at the end."""
 
     before: tuple[bytes, ...]
     after: bytes
@@ -55,13 +55,16 @@ class PredictResponses:
     def encode(
         self, spec: ModelSpec, outputs: Mapping[str, Tensor], counts: Sequence[int]
     ) -> list[bytes]:
-        """Return the responses to requests of so many rows; `outputs` are the rows of all."""
+        """Return the responses to requests of so many rows; `outputs` are the rows of all.
+
+        Each is a message behind its prefix.
+        """
         bounds = [*pairwise([0, *accumulate(counts)])]
         templates = {count: self._template(spec, outputs, count) for count in set(counts)}
         chosen = [template for count in counts if (template := templates[count])]
         if len(chosen) < len(counts):
             parts = [{a: tensor[i:j] for a, tensor in outputs.items()} for i, j in bounds]
-            return [self.message(spec, part).SerializeToString() for part in parts]
+            return [_framed(self.message(spec, part).SerializeToString()) for part in parts]
         columns = []
         for index, tensor in enumerate(outputs.values()):
             data, width = tensor.tobytes(), prod(tensor.shape[1:]) * tensor.itemsize
@@ -83,10 +86,17 @@ class PredictResponses:
         if key not in self._templates:
             if len(self._templates) >= _MOST_KNOWN:
                 self._templates.clear()
-            before = [self._before(alias, t, count) for alias, t in outputs.items()]
-            after = self.message(spec, {}).SerializeToString()
-            self._templates[key] = _Template(tuple(before), after) if all(before) else None
+            self._templates[key] = self._make(spec, outputs, count)
         return self._templates[key]
+
+    def _make(self, spec: ModelSpec, outputs: Mapping[str, Tensor], count: int) -> _Template | None:
+        before = [self._before(alias, tensor, count) for alias, tensor in outputs.items()]
+        if not before or not all(before):
+            return None
+        after = self.message(spec, {}).SerializeToString()
+        numbers = sum([count * prod(t.shape[1:]) * t.itemsize for t in outputs.values()])
+        before[0] = prefix(sum(map(len, before)) + numbers + len(after)) + before[0]
+        return _Template(tuple(before), after)
 
     def _before(self, alias: str, tensor: Tensor, count: int) -> bytes:
         """Return the bytes before an output's numbers; b"" if these are not as in memory."""
@@ -102,3 +112,7 @@ class PredictResponses:
             return b""
         encoded: bytes = response.SerializeToString()
         return encoded[: -len(numbers)] if numbers and encoded.endswith(numbers) else b""
+
+
+def _framed(message: bytes) -> bytes:
+    return prefix(len(message)) + message

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
-from cloudserve.local_server.transport.grpc_types import Method, Service
+from cloudserve.local_server.transport.grpc_types import Method, Service, prefix
 from cloudserve.local_server.transport.http2 import frames
 from google.protobuf.wrappers_pb2 import StringValue
 
@@ -37,7 +37,10 @@ class Shouts:
     async def whisper(self, call, request):
         return StringValue(value=request.value.lower())
 
-    def recognize(self, message):
+    def recognize(self, body):
+        message = bytes(body[5:])
+        if bytes(body[:5]) != prefix(len(message)):
+            return None
         group, colon, text = StringValue.FromString(message).value.partition(": ")
         return (group, text) if colon else None
 
@@ -45,7 +48,7 @@ class Shouts:
         if group == "shy":
             return [None] * len(parts)
         self.groups.append((group, *parts))
-        return [StringValue(value=text.upper()).SerializeToString() for text in parts]
+        return [message_of(text.upper()) for text in parts]
 
 
 async def ready(client):

@@ -11,7 +11,6 @@ from cloudserve.local_server.transport.grpc_http2.messages import (
     MessageReader,
     check_encoding,
     inflate,
-    prefix,
 )
 from cloudserve.local_server.transport.grpc_http2.wire import (
     escape,
@@ -19,6 +18,7 @@ from cloudserve.local_server.transport.grpc_http2.wire import (
     read_timeout,
     status_only,
 )
+from cloudserve.local_server.transport.grpc_types import prefix
 from hpack import Decoder
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,6 +9,7 @@ from cloudserve.local_server.protocols.tfserving.grpc.fast_path import PredictFa
 from cloudserve.local_server.protocols.tfserving.grpc.request_templates import RequestTemplates
 from cloudserve.local_server.protocols.tfserving.grpc.responses import PredictResponses
 from cloudserve.local_server.protocols.tfserving.grpc.spec import read_spec
+from cloudserve.local_server.transport.grpc_types import prefix
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -42,12 +43,16 @@ def requests(draw):
             request.inputs[alias].dtype = draw(st.integers(0, 25))
     if not draw(st.integers(0, 9)):
         request.output_filter.append("y")
-    return request.SerializeToString(deterministic=True)
+    return framed(request.SerializeToString(deterministic=True))
+
+
+def framed(message):
+    return prefix(len(message)) + message
 
 
 @st.composite
 def variations(draw, message):
-    """Draw a message like another one: some bytes differ, or a few are inserted or left out."""
+    """Draw a body like another one: some bytes differ, or a few are inserted or left out."""
     data = bytearray(message)
     for _ in range(draw(st.integers(0, 4))):
         if data:
@@ -60,7 +65,8 @@ def variations(draw, message):
 
 def in_general(message):
     """Return the model, the input and its array as the general path reads them."""
-    request = PredictRequest.FromString(message)
+    assert message[:5] == prefix(len(message) - 5)
+    request = PredictRequest.FromString(message[5:])
     assert not request.output_filter
     ((alias, proto),) = request.inputs.items()
     return read_spec(request), alias, from_tensor_proto(proto)
@@ -93,9 +99,9 @@ def test_plain_requests_have_one(as_content, array):
     request = PredictRequest()
     request.model_spec.name = "m"
     to_tensor_proto(array, request.inputs["x"], as_content=as_content)
-    templates = RequestTemplates(PredictRequest)
-    assert templates.find(request.SerializeToString()) is None
-    assert templates.find(request.SerializeToString()).count == len(array)
+    templates, body = RequestTemplates(PredictRequest), framed(request.SerializeToString())
+    assert templates.find(body) is None
+    assert templates.find(memoryview(body)).count == len(array)
 
 
 def test_templates_are_bounded_in_number_and_size():
@@ -105,12 +111,12 @@ def test_templates_are_bounded_in_number_and_size():
         request = PredictRequest()
         request.model_spec.name = name
         to_tensor_proto(np.ones(1, np.float32), request.inputs["x"])
-        messages.append(request.SerializeToString())
+        messages.append(framed(request.SerializeToString()))
         templates.find(messages[-1])
     found = [templates.find(message) for message in messages]
     assert found[0] is not None
     assert found[-1] is None
-    assert max(len(template.before) for template in found if template) <= 1024
+    assert max(len(template.before) for template in found if template) <= 1024 + 5
 
 
 @st.composite
@@ -137,7 +143,8 @@ def test_responses_are_those_of_the_general_path(counts, tensor_content, data):
         for one, start, stop in zip(encoded, bounds, bounds[1:], strict=False):
             part = {alias: tensor[start:stop] for alias, tensor in tensors.items()}
             expected = responses.message(spec, part)
-            assert PredictResponse.FromString(one).SerializeToString(deterministic=True) == (
+            assert one[:5] == prefix(len(one) - 5)
+            assert PredictResponse.FromString(one[5:]).SerializeToString(deterministic=True) == (
                 expected.SerializeToString(deterministic=True)
             )
 
@@ -146,7 +153,7 @@ def predict(rows, name="m"):
     request = PredictRequest()
     request.model_spec.name = name
     to_tensor_proto(np.full((rows, 2), rows, np.float32), request.inputs["x"])
-    return request.SerializeToString()
+    return framed(request.SerializeToString())
 
 
 class Doubles:
@@ -170,7 +177,7 @@ def test_requests_of_different_rows_are_one_group_and_each_gets_its_rows():
     found = [path.recognize(message) for message in messages]
     (group,) = {group for group, _ in found}
     answers = path.answer(group, [part for _, part in found])
-    responses = [PredictResponse.FromString(answer) for answer in answers]
+    responses = [PredictResponse.FromString(answer[5:]) for answer in answers]
     assert [list(each.outputs["y"].float_val) for each in responses] == [[2] * 2, [4] * 4, [2] * 2]
     assert {each.model_spec.version.value for each in responses} == {7}
     assert path.recognize(predict(1, "other")) is None
