@@ -36,20 +36,25 @@ _CALLS = "PartitionedCall StatefulPartitionedCall"
 STEADY_OPS = frozenset(f"{_ELEMENTS} {_LINEAR} {_REDUCTIONS} {_SHAPES} {_SOURCES} {_CALLS}".split())
 
 
+SIZED_OPS = {
+    **dict.fromkeys(("MirrorPad", "Pad", "PadV2", "Tile"), 1),
+    **dict.fromkeys(("ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor"), 1),
+}
+"""Ops that one of their inputs gives a size, and its index: steady if it is a constant."""
 _ASSIGNMENTS = frozenset(op for op in STEADY_OPS if op.startswith("Assign"))
 
 
 def steady_signatures(
     graph_def: Any, signatures: Mapping[str, Signature]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of the signatures that run ops of STEADY_OPS alone.
+    """Return the names of the signatures that run steady ops alone.
 
     The second names are those that assign no variable: a repeated run has no effect.
     """
     nodes = {node.name: node for node in graph_def.node}
     functions = {f.signature.name: tuple(f.node_def) for f in graph_def.library.function}
     ops = {
-        name: _ops(_ancestors(nodes, signature), functions)
+        name: _ops(_ancestors(nodes, signature), nodes, functions)
         for name, signature in signatures.items()
     }
     steady = frozenset(name for name in ops if ops[name] <= STEADY_OPS)
@@ -73,19 +78,34 @@ def _node_name(tensor: str) -> str:
     return tensor.removeprefix("^").partition(":")[0]
 
 
-def _ops(nodes: Iterable[Any], functions: Mapping[str, Collection[Any]]) -> set[str]:
-    """Return the ops that nodes run, those of the functions they call among them."""
+def _ops(
+    nodes: Iterable[Any], graph: Mapping[str, Any], functions: Mapping[str, Collection[Any]]
+) -> set[str]:
+    """Return the ops that nodes run, those of the functions they call among them.
+
+    Those whose size is a constant are omitted.
+    """
     ops: set[str] = set()
     called: set[str] = set()
-    pending = list(nodes)
+    pending = [(node, graph) for node in nodes]
     while pending:
-        node = pending.pop()
+        node, scope = pending.pop()
         new = {name for name in (node.op, *_called(node)) if name in functions} - called
         called |= new
-        pending.extend(inner for name in new for inner in functions[name])
-        if node.op not in functions:
+        for name in new:
+            inner = {each.name: each for each in functions[name]}
+            pending.extend((each, inner) for each in functions[name])
+        if node.op not in functions and not _has_constant_size(node, scope):
             ops.add(node.op)
     return ops
+
+
+def _has_constant_size(node: Any, scope: Mapping[str, Any]) -> bool:
+    index = SIZED_OPS.get(node.op)
+    if index is None or len(node.input) <= index:
+        return False
+    size = scope.get(_node_name(node.input[index]))
+    return size is not None and size.op == "Const"
 
 
 def _called(node: Any) -> Iterator[str]:
