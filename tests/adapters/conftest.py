@@ -87,9 +87,9 @@ class ScriptedHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        asked = Asked(self.command, self.path, self.headers, body)
-        self.server.asked.append(asked)
-        answer = self.server.answer(asked)
+        request = Asked(self.command, self.path, self.headers, body)
+        self.server.asked.append(request)
+        answer = self.server.answer(request)
         if answer is None:
             self.close_connection = True
             return

@@ -63,14 +63,14 @@ class Process:
             return header(connection, name, *values)
 
         def getresponse(connection):
-            found = response(connection)
+            result = response(connection)
             if connection.changing and not self.is_dead:
                 self.changes += 1
                 self.last = connection.changing
                 if self.changes == self._kill_after:
                     self.is_dead = True
                     raise Killed
-            return found
+            return result
 
         patch.setattr(kind, "putrequest", putrequest)
         patch.setattr(kind, "putheader", putheader)
@@ -128,9 +128,9 @@ def terminal(request, clouds, bucket, tmp_path, half_plus_two, monkeypatch):
     target = Target("here", provider, fields)
     models = {"half": Model("half", tmp_path / "half")}
     project = Project(tmp_path / "cloudserve.yaml", models, {"here": target})
-    found = Terminal(project, clouds, monkeypatch)
-    yield found
-    found.run("undeploy", everything=True)
+    result = Terminal(project, clouds, monkeypatch)
+    yield result
+    result.run("undeploy", everything=True)
 
 
 def again_and_again(terminal, steps, live):

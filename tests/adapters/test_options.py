@@ -76,7 +76,7 @@ def test_an_unknown_field_like_no_other_is_refused_with_all_there_are():
     assert hint == "name one of these: bucket, project, endpoint, version, nodes, labels"
 
 
-def test_a_missing_field_is_told_with_the_variables_that_could_set_it():
+def test_a_missing_field_is_reported_with_the_variables_that_could_set_it():
     error = refusal(bucket="b")
     assert error.message == "`project` is missing"
     assert error.where == "cloudserve.yaml:9: targets.gcp-eu.project"

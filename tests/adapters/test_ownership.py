@@ -90,7 +90,7 @@ class TestClaims:
         assert "other" in error.message
         assert "`endpoint_name`" in error.hint
 
-    def test_the_owner_is_told_in_words(self):
+    def test_the_owner_is_reported_in_words(self):
         assert str(Owner("shop", "prod", "b")) == "the target prod of the project shop, bucket b"
         assert str(Owner("b", "prod", "b")) == "the target prod, bucket b"
 

@@ -69,7 +69,7 @@ def test_a_falsy_answer_is_an_answer(time):
     assert until(time.poller(10), probe_of(0)) == 0
 
 
-def test_gives_up_at_the_deadline_and_says_that_the_operation_goes_on(time):
+def test_stops_at_the_deadline_and_says_that_the_operation_continues(time):
     with pytest.raises(RemoteError) as error:
         until(time.poller(30), probe_of(None))
     assert time.now <= 30
@@ -78,7 +78,7 @@ def test_gives_up_at_the_deadline_and_says_that_the_operation_goes_on(time):
     assert error.value.where == "there"
 
 
-def test_errors_that_may_pass_are_told_and_survived(time):
+def test_errors_that_may_pass_are_reported_and_survived(time):
     lines = []
     assert until(time.poller(100), probe_of(hiccup(), hiccup(), None, "done"), lines) == "done"
     assert lines == ["throttled; asking again"] * 2
@@ -90,7 +90,7 @@ def test_the_fifth_error_in_a_row_ends_the_wait(time):
     assert len(time.slept) == 4
 
 
-def test_an_answer_in_between_starts_the_count_anew(time):
+def test_an_answer_in_between_starts_the_count_again(time):
     outcomes = [*[hiccup()] * 4, None, *[hiccup()] * 4, "done"]
     assert until(time.poller(1000), probe_of(*outcomes)) == "done"
 

@@ -60,10 +60,10 @@ def releases(request, clouds, shared_models):
     target = Target("here", provider, {"bucket": f"{scheme}://readings-{place}", **fields})
     models = {"half": Model("half", shared_models / "tfs_half_plus_two_2v")}
     project = Project(Path("cloudserve.yaml"), models, {"here": target})
-    found = Releases(project, "half", "here", environ=dict(clouds))
-    found.deploy(123)
-    found.deploy(124)
-    return found
+    result = Releases(project, "half", "here", environ=dict(clouds))
+    result.deploy(123)
+    result.deploy(124)
+    return result
 
 
 def test_plans_do_not_read_again_what_their_reading_covers(releases, requests, half_plus_two):

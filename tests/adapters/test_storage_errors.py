@@ -122,7 +122,7 @@ def test_s3_bytes_that_were_damaged_on_the_way_are_worth_another_attempt(scripte
     assert refused(lambda: s3(scripted(xml(code, 400)).url).put("k", body, {})).retryable
 
 
-def test_s3_tells_how_long_it_wants_to_be_left_alone(scripted, body):
+def test_s3_reports_how_long_it_wants_to_be_left_alone(scripted, body):
     answer = xml("SlowDown", 503, "Slow down", **{"Retry-After": "7"})
     error = refused(lambda: s3(scripted(answer).url).put("k", body, {}))
     assert (error.retry_after, error.retryable) == (7.0, True)
@@ -144,11 +144,11 @@ def test_gcs_hands_on_the_permission_that_google_names(scripted):
 def test_gcs_takes_a_bucket_that_one_may_not_look_at_for_there(scripted):
     text = "ada does not have storage.buckets.get access to the Google Cloud Storage bucket."
     answer = json.dumps({"error": {"code": 403, "message": text}}).encode()
-    server = scripted(lambda asked: (403, {"Content-Type": "application/json"}, answer))
+    server = scripted(lambda request: (403, {"Content-Type": "application/json"}, answer))
     lines = []
     gcs(server.url).ensure(Reporter(lines.append))
     assert lines == []
-    assert {asked.method for asked in server.asked} == {"GET"}
+    assert {request.method for request in server.asked} == {"GET"}
 
 
 @pytest.fixture
@@ -179,14 +179,14 @@ def test_gcs_names_a_clock_that_is_wrong(scripted, account, body):
         "timeframe. Check your iat and exp values in the JWT claim."
     )
     answer = json.dumps({"error": "invalid_grant", "error_description": text}).encode()
-    server = scripted(lambda asked: (400, {"Content-Type": "application/json"}, answer))
+    server = scripted(lambda request: (400, {"Content-Type": "application/json"}, answer))
     access = GoogleAccess({"GOOGLE_APPLICATION_CREDENTIALS": str(account(server.url))})
     store = GcsBlobs("models", project="p", region="r", access=access)
     for call in (lambda: store.put("k", body, {}), lambda: store.begin("k", {})):
         error = refused(call)
         assert "no usable Google credentials" in error.message
         assert "set this machine's clock" in error.hint
-    assert {asked.path for asked in server.asked} == {"/token"}
+    assert {request.path for request in server.asked} == {"/token"}
 
 
 def test_gcs_names_a_bucket_that_is_missing(scripted):
@@ -194,7 +194,7 @@ def test_gcs_names_a_bucket_that_is_missing(scripted):
     assert error.hint == "make the bucket gs://models first, or correct the target's `bucket`"
 
 
-def test_gcs_tells_how_long_it_wants_to_be_left_alone(scripted):
+def test_gcs_reports_how_long_it_wants_to_be_left_alone(scripted):
     answer = xml("SlowDown", 429, "Slow down", **{"Retry-After": "7"})
     error = refused(lambda: gcs(scripted(answer).url).begin("k", {}))
     assert (error.retry_after, error.retryable) == (7.0, True)
@@ -204,12 +204,12 @@ def test_gcs_tells_how_long_it_wants_to_be_left_alone(scripted):
 def test_gcs_deletes_what_it_joined_wrongly_and_nothing_of_anybody_else(
     scripted, generation, deleted
 ):
-    found = {"name": "k", "size": "3", "generation": generation, "crc32c": "AAAAAA=="}
+    result = {"name": "k", "size": "3", "generation": generation, "crc32c": "AAAAAA=="}
 
     def answer(asked):
         if asked.method == "POST":
             return 200, {"x-goog-generation": "1"}, b"<CompleteMultipartUploadResult/>"
-        document = json.dumps(found).encode() if asked.method == "GET" else b""
+        document = json.dumps(result).encode() if asked.method == "GET" else b""
         return 200 if document else 204, {"Content-Type": "application/json"}, document
 
     server = scripted(answer)
@@ -227,14 +227,14 @@ def test_gcs_without_multipart_uploads_begins_none(scripted):
     assert gcs(scripted(xml("NotImplemented", 501)).url).begin("k", {}) is None
 
 
-def test_gcs_answers_that_are_none_are_told_as_such(scripted):
+def test_invalid_answers_of_gcs_are_reported(scripted):
     error = refused(lambda: gcs(scripted(lambda asked: (200, {}, b"<html>")).url).begin("k", {}))
     assert "the answer cannot be read" in error.message
     assert error.retryable
 
 
 @pytest.mark.parametrize("make", [s3, gcs])
-def test_where_nobody_listens_is_told_with_the_address(nobody, body, make):
+def test_an_address_without_a_server_is_reported(nobody, body, make):
     error = refused(lambda: make(nobody).begin("k", {}))
     assert isinstance(error, UnreachableError)
     assert (error.where, error.retryable) == (nobody, True)

@@ -49,19 +49,19 @@ class SageMaker:
         return boto3.client("sagemaker", region_name=self.place, **keys)
 
     def tags(self, arn):
-        found = self.client.list_tags(ResourceArn=arn)["Tags"]
-        return {tag["Key"]: tag["Value"] for tag in found}
+        result = self.client.list_tags(ResourceArn=arn)["Tags"]
+        return {tag["Key"]: tag["Value"] for tag in result}
 
     def names(self, listed, kind, name):
-        found = getattr(self.client, f"list_{listed}")(NameContains=name, MaxResults=100)
-        return [item[f"{kind}Name"] for item in found[f"{kind}s"]]
+        result = getattr(self.client, f"list_{listed}")(NameContains=name, MaxResults=100)
+        return [item[f"{kind}Name"] for item in result[f"{kind}s"]]
 
     def named(self, name):
         return name
 
     def describe(self, name):
         """Return all that there is under an endpoint's name, without when it was asked."""
-        client, found = self.client, {}
+        client, result = self.client, {}
         for listed, kind in (
             ("endpoints", "Endpoint"),
             ("endpoint_configs", "EndpointConfig"),
@@ -71,8 +71,8 @@ class SageMaker:
                 describe = getattr(client, f"describe_{listed.removesuffix('s')}")
                 record = describe(**{f"{kind}Name": each})
                 del record["ResponseMetadata"]
-                found[kind, each] = (record, self.tags(record[f"{kind}Arn"]))
-        return found
+                result[kind, each] = (record, self.tags(record[f"{kind}Arn"]))
+        return result
 
     def forget_owner(self, name):
         for record, _ in self.describe(name).values():
@@ -110,10 +110,10 @@ class Vertex:
         return {"endpoint": self.api.endpoint(name), "versions": self.api.versions(name)}
 
     def forget_owner(self, name):
-        there = self.describe(name)
-        labels = _without_owner(there["endpoint"])
+        existing = self.describe(name)
+        labels = _without_owner(existing["endpoint"])
         self.api.patch_endpoint(name, "labels", {"labels": labels})
-        for version in there["versions"]:
+        for version in existing["versions"]:
             body = {"labels": _without_owner(version)}
             self.api.patch_version(name, version["versionId"], "labels", body)
 
@@ -142,8 +142,8 @@ class AiPlatform:
 
     def describe(self, name):
         name = self.named(name)
-        found = self.ml.get_model(name)
-        return {"model": found, "versions": list(self.ml.list_versions(name)) if found else []}
+        result = self.ml.get_model(name)
+        return {"model": result, "versions": list(self.ml.list_versions(name)) if result else []}
 
     def forget_owner(self, name):
         models = self.ml._models
@@ -200,12 +200,12 @@ def project(cloud, bucket, shared_models):
         def fields(more):
             return {"bucket": f"{cloud.scheme}://{bucket}", **cloud.fields, **more}
 
-        there = {
+        existing = {
             target: Target(target, cloud.provider, fields(more), f"targets.{target}")
             for target, more in targets.items()
         }
         models = {"half": Model("half", shared_models / "tfs_half_plus_two_2v")}
-        made = Project(Path("cloudserve.yaml"), models, there, name)
+        made = Project(Path("cloudserve.yaml"), models, existing, name)
         return lambda target: Releases(made, "half", target, environ=cloud.environ)
 
     return make
@@ -246,13 +246,13 @@ def test_every_verb_of_one_leaves_what_the_others_have(cloud, project, bucket):
         ),
     ]
 
-    seen = {actor.name: actor.snapshot() for actor in actors}
+    observed = {actor.name: actor.snapshot() for actor in actors}
 
     def alone(actor, verb):
         verb()
         now = {each.name: each.snapshot() for each in actors}
-        assert now == {**seen, actor.name: now[actor.name]}
-        seen.update(now)
+        assert now == {**observed, actor.name: now[actor.name]}
+        observed.update(now)
 
     for number, actor in itertools.product((123, 124), actors):
         alone(actor, lambda actor=actor, number=number: actor.releases.deploy(number))
@@ -315,7 +315,7 @@ def test_an_endpoint_from_before_owners_belongs_to_its_bucket(cloud, project, bu
     assert kept("prod").rollback().changed
 
 
-def test_the_one_that_is_told_which_endpoint_is_its_own_takes_it(cloud, project):
+def test_the_target_that_names_the_endpoint_takes_it(cloud, project):
     project(prod={})("prod").deploy(123)
     cloud.forget_owner("half")
     two = project(prod={"endpoint_name": "half"}, staging={})
@@ -362,7 +362,7 @@ def test_a_changed_endpoint_name_does_not_make_a_second_endpoint(cloud, project)
     assert changed.deploy(123).changed
 
 
-def test_another_project_without_a_name_in_the_bucket_is_told(cloud, project):
+def test_another_project_without_a_name_in_the_bucket_is_reported(cloud, project):
     project(prod={"endpoint_name": "half-prod"})("prod").deploy(123)
     for _, error in refusals(project(live={})("live")):
         assert "which the project file does not have" in error.message

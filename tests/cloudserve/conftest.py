@@ -46,12 +46,12 @@ class MemoryBlobs:
         self.is_made = True
 
     def head(self, key):
-        found = self.objects.get(key)
-        return Blob(key, len(found[0]), found[1], found[2]) if found else None
+        result = self.objects.get(key)
+        return Blob(key, len(result[0]), result[1], result[2]) if result else None
 
     def read(self, key):
-        found = self.objects.get(key)
-        return (found[0], found[1]) if found else None
+        result = self.objects.get(key)
+        return (result[0], result[1]) if result else None
 
     def write(self, key, data, expect=Expect.ANYTHING):
         self.before_write(key)

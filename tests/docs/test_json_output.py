@@ -30,11 +30,11 @@ def shape(value):
 
 
 def shown():
-    found = {}
+    result = {}
     for title, text in SECTION.findall(PAGE.read_text()):
         for command in title.replace(", and --dry-run", "").split(", "):
-            found[command] = shape(json.loads(text))
-    return found
+            result[command] = shape(json.loads(text))
+    return result
 
 
 @pytest.fixture

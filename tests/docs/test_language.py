@@ -110,13 +110,13 @@ def sources():
 
 
 def test_phrases_with_a_plainer_form_are_not_used():
-    found = [
+    results = [
         f"{path.relative_to(ROOT)}:{line}: `{phrase}`: write {plain}"
         for path, texts in sources()
         if path not in LISTS
         for line, phrase, plain in uses(path.read_text("utf-8"), texts)
     ]
-    assert found == []
+    assert results == []
 
 
 PHRASE = next(iter(PHRASES))

@@ -18,12 +18,12 @@ def prose(page: Path) -> str:
 
 def links(page: Path) -> list[tuple[Path, str]]:
     """Return the file and the anchor of each link inside the project."""
-    found = []
+    results = []
     for target in LINK.findall(prose(page)):
         if "://" not in target and not target.startswith("mailto:"):
             path, _, anchor = target.partition("#")
-            found.append(((page.parent / path).resolve() if path else page, anchor))
-    return found
+            results.append(((page.parent / path).resolve() if path else page, anchor))
+    return results
 
 
 def anchors(page: Path) -> set[str]:
@@ -43,11 +43,11 @@ def test_every_link_has_a_target(page):
 
 
 def test_every_page_can_be_reached_from_the_readme():
-    seen, new = set(), {ROOT / "README.md"}
+    observed, new = set(), {ROOT / "README.md"}
     while new:
-        seen |= new
-        new = {p for page in new for p, _ in links(page) if p.suffix == ".md"} - seen
-    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= seen
+        observed |= new
+        new = {p for page in new for p, _ in links(page) if p.suffix == ".md"} - observed
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= observed
 
 
 def test_the_tests_that_the_architecture_names_exist():

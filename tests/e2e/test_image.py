@@ -95,8 +95,8 @@ def test_arguments_of_tensorflow_serving_are_taken_too(container, deployed):
 
 def test_no_port_and_no_route_are_refused(script, terminal):
     def refuse(**variables: str) -> str:
-        given = {"PATH": PATH, "AIP_STORAGE_URI": str(terminal.folder)}
-        environment = os.environ | ROUTES | given | variables
+        fields = {"PATH": PATH, "AIP_STORAGE_URI": str(terminal.folder)}
+        environment = os.environ | ROUTES | fields | variables
         done = subprocess.run(
             [script], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
@@ -104,8 +104,8 @@ def test_no_port_and_no_route_are_refused(script, terminal):
         return done.stderr
 
     assert "the variable AIP_HTTP_PORT is not a port number: `http`" in refuse(AIP_HTTP_PORT="http")
-    told = refuse(AIP_PREDICT_ROUTE="predict")
-    assert "the variable AIP_PREDICT_ROUTE does not begin with /: `predict`" in told
+    text = refuse(AIP_PREDICT_ROUTE="predict")
+    assert "the variable AIP_PREDICT_ROUTE does not begin with /: `predict`" in text
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_rest_and_grpc_give_the_models_answer(server, folder):
     assert answer.model_spec.version.value == 1
 
 
-def test_it_tells_its_health_and_its_models(server):
+def test_it_reports_its_health_and_its_models(server):
     assert server.get("/healthz") == (200, {"status": "alive"})
     assert server.get("/readyz") == (200, {"status": "ready"})
     (model,) = server.get("/v1/models")[1]["models"]
@@ -290,12 +290,12 @@ def test_a_wrong_value_shows_the_usage():
     assert out.startswith("usage: cloudserve model-server\nFlags:\n\t--port=8500")
 
 
-def test_a_log_format_that_is_none_ends_the_start_like_any_other_failure():
+def test_a_log_format_that_is_invalid_ends_the_start_like_any_other_failure():
     text = "Failed to start server. Error: UNKNOWN: `xml` is not a log format. use text or json\n"
     assert ended("--log_format=xml") == (255, text, "")
 
 
-def test_an_unknown_argument_is_told_and_the_start_goes_on():
+def test_an_unknown_argument_is_reported_and_the_start_continues():
     code, out, _ = ended("--nonsense=1")
     assert code == 255
     assert out.startswith("unknown argument: --nonsense=1\nusage: cloudserve model-server\n")

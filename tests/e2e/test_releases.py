@@ -80,7 +80,7 @@ def test_a_target_that_is_down_is_a_remote_error_that_names_the_endpoint(termina
     assert "Traceback" not in err
 
 
-def test_a_port_in_use_is_told_in_one_sentence(terminal):
+def test_a_port_in_use_is_reported_in_one_sentence(terminal):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         for command in (["emulate"], ["serve", "model"]):
@@ -107,7 +107,7 @@ def stop_at(terminal, clouds, target, line_start, number):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_an_interrupted_deploy_says_what_exists_and_goes_on_when_run_again(
+def test_an_interrupted_deploy_says_what_exists_and_continues_when_run_again(
     terminal, clouds, target
 ):
     code, err = stop_at(terminal, clouds, target, "upload ", signal.SIGINT)
@@ -135,7 +135,7 @@ def slow_models(clouds):
 
 @pytest.mark.usefixtures("slow_models")
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, target):
+def test_a_killed_deploy_continues_when_run_again(terminal, clouds, target):
     code, _ = stop_at(terminal, clouds, target, "create ", signal.SIGKILL)
     assert code == -signal.SIGKILL
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")

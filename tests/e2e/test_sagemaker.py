@@ -52,7 +52,7 @@ def approve(terminal, arn):
     client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
 
 
-def test_a_guarded_release_waits_for_its_approval_and_goes_back(terminal):
+def test_a_guarded_release_waits_for_its_approval_and_rolls_back(terminal):
     def run(command, *arguments):
         return terminal.ok(command, terminal.model, "-t", "guarded", *arguments)
 
@@ -108,7 +108,7 @@ def cut(terminal, clouds, arguments, line_start):
     "step",
     ["create the endpoint configuration", "update the endpoint", "delete the endpoint"],
 )
-def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
+def test_a_killed_promotion_continues_when_run_again(terminal, clouds, step):
     for number in ("1", "2"):
         deploy = ("deploy", terminal.model, "-t", "serverless", "--version", number)
         terminal.ok(*deploy, "--allow-breaking")
@@ -120,7 +120,7 @@ def test_a_killed_promotion_goes_on_when_run_again(terminal, clouds, step):
 
 
 @pytest.mark.parametrize("step", ["delete the endpoint", "delete the model"])
-def test_a_killed_undeployment_goes_on_when_run_again(terminal, clouds, step):
+def test_a_killed_undeployment_continues_when_run_again(terminal, clouds, step):
     terminal.ok("deploy", terminal.model, "-t", "serverless", "--version", "1")
     undeploy = ("undeploy", terminal.model, "-t", "serverless", "--all")
     assert cut(terminal, clouds, undeploy, step) == -signal.SIGKILL
@@ -135,7 +135,7 @@ def test_a_killed_undeployment_goes_on_when_run_again(terminal, clouds, step):
     ("target", "step"),
     [("serverless", "make s3://"), ("many", "make s3://"), ("many", "have the endpoint")],
 )
-def test_a_killed_deployment_of_an_archive_goes_on_when_run_again(terminal, clouds, target, step):
+def test_a_killed_deployment_of_an_archive_continues_when_run_again(terminal, clouds, target, step):
     deploy = ("deploy", terminal.model, "-t", target, "--version", "1")
     assert cut(terminal, clouds, deploy, step) == -signal.SIGKILL
     terminal.ok(*deploy)

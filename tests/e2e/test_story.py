@@ -43,7 +43,7 @@ def test_each_clouds_own_client_gets_the_models_answers_at_every_stage(told, cli
     assert told.count("the same digits as in process") == 6
 
 
-def test_history_tells_the_four_releases_on_each_target(told):
+def test_history_reports_the_four_releases_on_each_target(told):
     for target in ("vertex", "aws"):
         history = told.split(f"history mnist --target {target}\n")[1].split("\n$ ")[0]
         did = [line.split()[3] for line in history.splitlines()[2:6]]

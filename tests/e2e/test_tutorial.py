@@ -20,8 +20,8 @@ def blocks(language: str) -> list[str]:
 def typed() -> list[tuple[str, str]]:
     """Give the commands, each with what the page shows of its output."""
     text = "".join(blocks("console"))
-    found = [part.partition("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]]
-    return [(command, output) for command, _, output in found]
+    results = [part.partition("\n") for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]]
+    return [(command, output) for command, _, output in results]
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_the_page_can_be_typed_in_from_top_to_bottom(tmp_path, shell):
     (tmp_path / "export.py").write_text(export)
     for command, output in typed():
         if not command.startswith(BY_OTHER_MEANS):
-            told = shell(command)
-            assert output.strip() in told, f"$ {command}\n{told}"
+            text = shell(command)
+            assert output.strip() in text, f"$ {command}\n{text}"
     (tmp_path / "program.py").write_text(program)
     live, changed, predictions = shell("python program.py").split(maxsplit=2)
     assert (live[:3], changed, predictions) == ("v1-", "False", "[3.0, 6.0]\n")

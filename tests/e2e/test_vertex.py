@@ -50,8 +50,8 @@ def ask(terminal):
 
 
 def shares(run):
-    found = json.loads(run("status", "-o", "json"))["revisions"]
-    return {revision["number"]: round(revision["traffic"], 2) for revision in found}
+    result = json.loads(run("status", "-o", "json"))["revisions"]
+    return {revision["number"]: round(revision["traffic"], 2) for revision in result}
 
 
 def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run, ask):
@@ -59,16 +59,16 @@ def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run,
     assert "v1-" in run("deploy", "--allow-breaking")
     assert "has 10 % of the traffic" in run("promote", "--percent", "10", "--allow-breaking")
     assert shares(run) == {1: 0.9, 2: 0.1}
-    asked = ("predict", terminal.model, "-t", "vertex", "--version", "2")
-    code, out, err = terminal.run(*asked, given='{"instances": [1.0]}')
+    requested = ("predict", terminal.model, "-t", "vertex", "--version", "2")
+    code, out, err = terminal.run(*requested, given='{"instances": [1.0]}')
     assert (code, out) == (2, "")
     assert "Vertex AI cannot ask v2-" in err
     assert re.search(r"--target vertex --version v2-\w+ --percent 1, or all of it", err)
     assert "has all traffic again" in run("rollback")
     assert ask() == [2.5, 4.5]
     run("promote", "--allow-breaking")
-    given = '{"instances": [1.0, 5.0]}'
-    assert json.loads(run("predict", "--version", "2", given=given))["predictions"] == [3.5, 5.5]
+    body = '{"instances": [1.0, 5.0]}'
+    assert json.loads(run("predict", "--version", "2", given=body))["predictions"] == [3.5, 5.5]
     run("rollback")
     assert ask() == [2.5, 4.5]
     assert "promote 10 %" in run("history")
@@ -111,7 +111,7 @@ def cut(terminal, clouds, line_start, number):
 
 # Every step is cut off in the adapter's own tests; here processes die, early and late.
 @pytest.mark.parametrize("step", ["create the endpoint", "deploy v1-"])
-def test_a_killed_deploy_goes_on_when_run_again(terminal, clouds, run, ask, step):
+def test_a_killed_deploy_continues_when_run_again(terminal, clouds, run, ask, step):
     code, _ = cut(terminal, clouds, step, signal.SIGKILL)
     assert code == -signal.SIGKILL
     run("deploy", "--version", "1")
@@ -154,10 +154,10 @@ def test_an_ai_platform_target_is_migrated_and_released_to_without_an_upload(ter
 def test_a_batch_of_instances_is_predicted_in_a_job(terminal, run):
     run("deploy", "--version", "1")
     (terminal.folder / "in.jsonl").write_text("1.0\n5.0\n")
-    found = json.loads(run("batch", "--input", "in.jsonl", "-o", "json"))
-    assert (found["succeeded"], found["failed"]) == (2, 0)
-    assert found["revision"].startswith("v1-")
-    assert found["output"].startswith(f"gs://{terminal.model}-models/cloudserve/")
+    result = json.loads(run("batch", "--input", "in.jsonl", "-o", "json"))
+    assert (result["succeeded"], result["failed"]) == (2, 0)
+    assert result["revision"].startswith("v1-")
+    assert result["output"].startswith(f"gs://{terminal.model}-models/cloudserve/")
     code, _, err = terminal.run("batch", terminal.model, "-t", "gcp", "--input", "in.jsonl")
     assert code == 2
     assert "a target of `ai-platform` has no batch predictions" in err

@@ -91,8 +91,8 @@ class Aws:
         try:
             self.sagemaker.get_waiter(waiter).wait(**arguments, WaiterConfig=config)
         except WaiterError as error:
-            found = error.last_response
-            raise RefusedError(f"{found[status]}: {found['FailureReason']}") from error
+            result = error.last_response
+            raise RefusedError(f"{result[status]}: {result['FailureReason']}") from error
 
     def invoke(self, body: bytes, content_type: str = "application/json", **target: str) -> None:
         """Ask the row's endpoint."""

@@ -106,22 +106,22 @@ def unpacked(clouds: Clouds, key: str) -> dict[str, bytes]:
     """Return the files of an archive of the bucket."""
     packed = clouds.aws.s3.get_object(Bucket="models", Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(packed)) as source:
-        found = ((entry.name, source.extractfile(entry)) for entry in source)
-        return {name: content.read() for name, content in found if content}
+        result = ((entry.name, source.extractfile(entry)) for entry in source)
+        return {name: content.read() for name, content in result if content}
 
 
 @pytest.fixture
 def clouds(emulator: str) -> Iterator[Clouds]:
     """Give the offline clouds to one row."""
-    found = Clouds(emulator)
-    yield found
-    found.close()
+    result = Clouds(emulator)
+    yield result
+    result.close()
 
 
 @pytest.fixture(scope="session")
 def served(emulator: str) -> Iterator[Clouds]:
     """Give the offline clouds with the good model deployed on SageMaker, for rows that ask it."""
-    found = Clouds(emulator)
-    found.aws.deploy()
-    yield found
-    found.close()
+    result = Clouds(emulator)
+    result.aws.deploy()
+    yield result
+    result.close()

@@ -60,9 +60,9 @@ def undeploy_with_traffic(clouds):
     """Undeploy one of two models that have traffic."""
     endpoints, model = clouds.vertex.locations.endpoints(), clouds.vertex.upload()
     endpoint = clouds.vertex.deploy(model)
-    there = endpoints.get(name=endpoint).execute()["deployedModels"][0]["id"]
-    clouds.vertex.deploy(model, endpoint, split={"0": 50, there: 50})
-    body = {"deployedModelId": there}
+    existing = endpoints.get(name=endpoint).execute()["deployedModels"][0]["id"]
+    clouds.vertex.deploy(model, endpoint, split={"0": 50, existing: 50})
+    body = {"deployedModelId": existing}
     clouds.vertex.done(endpoints.undeployModel(endpoint=endpoint, body=body))
 
 

@@ -90,8 +90,8 @@ class Run:
         elif status >= 500 and status not in REFUSED:
             self._find(f"{status} {answer.body[:200]!r}", message)
         if answer and message.method in {b"POST", b"PUT"}:
-            found = UPLOAD_ID.findall(answer.head + answer.body[:1000])
-            self.uploads = (self.uploads + found)[-20:]
+            result = UPLOAD_ID.findall(answer.head + answer.body[:1000])
+            self.uploads = (self.uploads + result)[-20:]
 
     def _find(self, what: str, message: Message) -> None:
         self.findings.setdefault(
@@ -192,8 +192,8 @@ def started(process: subprocess.Popen[bytes]) -> int:
     port = 0
     assert process.stdout is not None
     for line in process.stdout:
-        found = re.search(rb"AWS_ENDPOINT_URL=\S*?:(\d+)", line)
-        port = int(found[1]) if found else port
+        match = re.search(rb"AWS_ENDPOINT_URL=\S*?:(\d+)", line)
+        port = int(match[1]) if match else port
         if line.startswith(b"# ready"):
             return port
     raise SystemExit("the emulator did not start")

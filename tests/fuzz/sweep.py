@@ -94,15 +94,15 @@ def _quoted(name: str) -> str:
 def _signed(method: bytes, target: str, region: str, service: str, *headers: Any) -> Message:
     scope = f"Credential=k/20260101/{region}/{service}/aws4_request"
     signature = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"
-    given = (*_PLAIN[:1], (b"Authorization", signature.encode()), *headers)
-    return Message(method, target.encode(), given)
+    values = (*_PLAIN[:1], (b"Authorization", signature.encode()), *headers)
+    return Message(method, target.encode(), values)
 
 
 def _google(method: bytes, target: str, **body: Any) -> Message:
     content = json.dumps(body).encode() if body else b""
-    found = _PROJECT.fullmatch(target)
-    assert found is not None
-    path = f"/v1/projects/{_quoted(found[1])}/{quote(found[2], safe='/:')}"
+    match = _PROJECT.fullmatch(target)
+    assert match is not None
+    path = f"/v1/projects/{_quoted(match[1])}/{quote(match[2], safe='/:')}"
     return Message(method, path.encode(), _PLAIN, content)
 
 

@@ -41,8 +41,8 @@ class Answer:
 def parse_recording(stream: bytes) -> Iterator[Message]:
     """Yield the requests that a client wrote to one connection, to the last whole one."""
     while stream:
-        head, found, stream = stream.partition(HEAD_END)
-        if not found:
+        head, result, stream = stream.partition(HEAD_END)
+        if not result:
             return
         line, *rest = head.split(b"\r\n")
         method, target, _ = line.split(b" ")

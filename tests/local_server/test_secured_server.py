@@ -152,7 +152,7 @@ def test_reflection_shows_nothing_without_a_token(model, certificates, tokens, a
     from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
     path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-    asked = ServerReflectionRequest(list_services="").SerializeToString()
+    answer = ServerReflectionRequest(list_services="").SerializeToString()
     options = serve_options(
         model, ServeCommand(grpc_port=0, ssl_config_file=certificates, auth_token_file=tokens)
     )
@@ -164,11 +164,11 @@ def test_reflection_shows_nothing_without_a_token(model, certificates, tokens, a
         try:
             async with grpc.aio.secure_channel(f"localhost:{server.grpc_port}", trust) as channel:
                 shown = [("authorization", f"Bearer {TOKEN}")]
-                call = channel.stream_stream(path)([asked], metadata=shown)
+                call = channel.stream_stream(path)([answer], metadata=shown)
                 (listed,) = [one async for one in call]
                 assert b"tensorflow.serving.PredictionService" in listed
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    [one async for one in channel.stream_stream(path)([asked])]
+                    [one async for one in channel.stream_stream(path)([answer])]
             return caught.value.code().name
         finally:
             await server.stop()

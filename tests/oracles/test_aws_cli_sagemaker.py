@@ -106,7 +106,7 @@ def test_from_a_folder_to_an_answer_and_away_again(aws, run, models, fresh, tmp_
     assert f'Could not find endpoint "{shown["EndpointArn"]}"' in err
 
 
-def test_what_the_service_refuses_is_told_in_its_words(run):
+def test_what_the_service_refuses_is_reported_in_its_words(run):
     code, _, err = run(
         "sagemaker", "create-endpoint", "--endpoint-name", "a_b", "--endpoint-config-name", "c"
     )

@@ -40,7 +40,7 @@ async def exchange(app: Echo, folder: Path) -> dict:
         serving(app, options=GrpcServerOptions(health=True)) as server,
         serving(Echo(), options=encrypted) as secure,
     ):
-        given = {
+        fields = {
             "address": server.address,
             "secure": f"localhost:{secure.port}",
             "ca": authority.certificate,
@@ -48,7 +48,7 @@ async def exchange(app: Echo, folder: Path) -> dict:
             "certificate": client.certificate,
         }
         file = folder / "given.json"
-        file.write_text(json.dumps(given))
+        file.write_text(json.dumps(fields))
         process = await asyncio.create_subprocess_exec(
             *("node", CLIENT, file),
             stdout=asyncio.subprocess.PIPE,

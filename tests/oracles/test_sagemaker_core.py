@@ -224,7 +224,7 @@ def test_a_transform_job_is_waited_for(fresh):
     assert json.load(answer) == {"predictions": [2.5, 3.0]}
 
 
-def test_what_is_not_there_is_the_services_error(fresh):
+def test_a_missing_resource_is_the_services_error(fresh):
     with pytest.raises(ClientError, match=f'Could not find endpoint "arn:.*:endpoint/{fresh}"'):
         resources.Endpoint.get(fresh)
     with pytest.raises(ClientError, match="Could not find model data at s3://models/nobody/"):

@@ -77,10 +77,10 @@ def sagemaker(scripted):
                 return refused("ResourceNotFoundException", "The specified log group is not there.")
             if operation not in answers and operation in BY_DEFAULT:
                 return BY_DEFAULT[operation]
-            found = answers[operation]
-            if not isinstance(found, list):
-                return found
-            return found.pop(0) if len(found) > 1 else found[0]
+            result = answers[operation]
+            if not isinstance(result, list):
+                return result
+            return result.pop(0) if len(result) > 1 else result[0]
 
         server = scripted(answer_to)
         return provider_at(server.url, **options), server

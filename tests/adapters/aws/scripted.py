@@ -60,7 +60,7 @@ def variants(**weights):
 
 def described(status="InService", config="half-old", reason=None, **weights):
     """Return DescribeEndpoint's answer."""
-    found = {
+    result = {
         "EndpointName": "half",
         "EndpointArn": ARN,
         "EndpointConfigName": config,
@@ -72,7 +72,7 @@ def described(status="InService", config="half-old", reason=None, **weights):
             for revision, weight in zip((ONE, TWO, THREE), weights.values(), strict=False)
         ],
     }
-    return ok(found | ({"FailureReason": reason} if reason else {}))
+    return ok(result | ({"FailureReason": reason} if reason else {}))
 
 
 def config_of(specs, name="half-old"):
@@ -92,9 +92,9 @@ def provider_at(url, timeout=5.0):
 
 def bodies(server, operation):
     return [
-        json.loads(asked.body)
-        for asked in server.asked
-        if asked.headers["X-Amz-Target"].endswith(f".{operation}")
+        json.loads(request.body)
+        for request in server.asked
+        if request.headers["X-Amz-Target"].endswith(f".{operation}")
     ]
 
 

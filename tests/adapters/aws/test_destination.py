@@ -22,23 +22,23 @@ def no_configuration(monkeypatch, tmp_path):
 
 
 def test_the_offline_clouds_are_known_by_their_url_and_sts_is_not_asked(clouds):
-    found = aws_destination(Access(clouds, REGION), REGION)
-    assert found == Destination("aws", clouds["AWS_ENDPOINT_URL"], region=REGION)
-    assert str(found) == f"aws · offline {clouds['AWS_ENDPOINT_URL']}"
+    result = aws_destination(Access(clouds, REGION), REGION)
+    assert result == Destination("aws", clouds["AWS_ENDPOINT_URL"], region=REGION)
+    assert str(result) == f"aws · offline {clouds['AWS_ENDPOINT_URL']}"
 
 
-def test_sts_tells_the_account_and_the_user(clouds):
+def test_sts_reports_the_account_and_the_user(clouds):
     environ = {**KEYS, "AWS_ENDPOINT_URL_STS": clouds["AWS_ENDPOINT_URL"]}
-    found = aws_destination(Access(environ, REGION), REGION)
-    assert str(found) == "aws · account 000000000000 · us-east-1 · user cloudserve"
+    result = aws_destination(Access(environ, REGION), REGION)
+    assert str(result) == "aws · account 000000000000 · us-east-1 · user cloudserve"
 
 
 def test_an_account_without_credentials_is_unknown_and_no_error():
-    found = aws_destination(Access({}, REGION), REGION)
-    assert str(found) == "aws · account unknown · us-east-1"
+    result = aws_destination(Access({}, REGION), REGION)
+    assert str(result) == "aws · account unknown · us-east-1"
 
 
-def test_a_profile_that_is_not_there_is_left_to_the_first_call():
+def test_a_profile_that_does_not_exist_is_left_to_the_first_call():
     assert str(aws_destination(Access({}, REGION, "nobody"), REGION)) == (
         "aws · account unknown · us-east-1"
     )

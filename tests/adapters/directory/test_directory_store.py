@@ -167,9 +167,9 @@ def test_a_writer_that_is_killed_leaves_only_whole_objects(tmp_path, written):
         assert len(process.stdout.read(written)) == written
         process.kill()
     store = DirectoryBlobs(tmp_path)
-    found = list(store.list(""))
-    assert len(found) >= min(written, 3)
-    for blob in found:
+    results = list(store.list(""))
+    assert len(results) >= min(written, 3)
+    for blob in results:
         content = store.read(blob.key)[0]
         assert content == content[:1] * 2_000_000
     store.write("after", b"the lock is free", Expect.ABSENT)

@@ -65,9 +65,9 @@ def refusal():
     """Give what makes a target that must be refused, and returns the error."""
 
     def make(**fields):
-        given = {"bucket": "gs://bkt", "project": "p", **fields}
+        values = {"bucket": "gs://bkt", "project": "p", **fields}
         with pytest.raises(UserError) as error:
-            create(Target("gcp", "vertex", given, "f:1"), {})
+            create(Target("gcp", "vertex", values, "f:1"), {})
         return error.value
 
     return make

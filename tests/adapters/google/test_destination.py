@@ -25,14 +25,14 @@ def destination(endpoint, storage, environ):
 
 
 def test_the_offline_clouds_are_known_by_their_url():
-    found = destination(OFFLINE, OFFLINE, {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
-    assert str(found) == f"google · offline {OFFLINE}"
+    result = destination(OFFLINE, OFFLINE, {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
+    assert str(result) == f"google · offline {OFFLINE}"
 
 
 def test_a_service_account_is_the_principal(clouds):
-    found = destination(VERTEX, STORAGE, clouds)
+    result = destination(VERTEX, STORAGE, clouds)
     email = json.loads(Path(clouds["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())["client_email"]
-    assert str(found) == f"google · project p · us-central1 · {email}"
+    assert str(result) == f"google · project p · us-central1 · {email}"
 
 
 class OwnGoogle(BaseHTTPRequestHandler):
@@ -78,8 +78,8 @@ def test_a_user_is_named_by_the_information_on_a_token_with_all_granted_scopes(
 
 def test_credentials_that_cannot_be_read_are_left_to_the_first_call(tmp_path):
     for file in (tmp_path / "missing.json", tmp_path):
-        found = destination(VERTEX, STORAGE, {"GOOGLE_APPLICATION_CREDENTIALS": str(file)})
-        assert str(found) == "google · project p · us-central1"
+        result = destination(VERTEX, STORAGE, {"GOOGLE_APPLICATION_CREDENTIALS": str(file)})
+        assert str(result) == "google · project p · us-central1"
 
 
 @pytest.mark.parametrize("urls", [(OFFLINE, STORAGE), (VERTEX, OFFLINE)])

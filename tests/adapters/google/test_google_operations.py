@@ -56,7 +56,7 @@ def wait(request, silent, clouds):
     return ML, lambda reporter: performer.perform(action, reporter)
 
 
-def test_ctrl_c_says_which_operation_goes_on(wait):
+def test_ctrl_c_says_which_operation_continues(wait):
     name, perform = wait
 
     def interrupt(line):
@@ -68,14 +68,14 @@ def test_ctrl_c_says_which_operation_goes_on(wait):
     assert error.value.__notes__ == [f"the operation continues in the cloud: {name}"]
 
 
-def test_so_does_a_network_that_is_gone(wait, lines):
+def test_a_broken_network_does_so_too(wait, lines):
     name, perform = wait
     with pytest.raises(UnreachableError) as error:
         perform(Reporter(lines.append))
     assert error.value.__notes__ == [f"the operation continues in the cloud: {name}"]
 
 
-def test_a_version_that_failed_is_told_with_its_operation_and_its_log(scripted, clouds, lines):
+def test_a_version_that_failed_is_reported_with_its_operation_and_its_log(scripted, clouds, lines):
     failed = {"name": ML, "done": True, "error": {"code": 3, "message": "Bad model detected"}}
     content = json.dumps(failed).encode()
     url = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content)).url

@@ -48,8 +48,8 @@ def wait_until_measured(server, more=200):
 
     def count():
         text = urllib.request.urlopen(url).read().decode()
-        found = re.findall(r'^cloudserve_requests_total\{.*"OK"\} (\d+)', text, re.MULTILINE)
-        return sum(map(int, found))
+        result = re.findall(r'^cloudserve_requests_total\{.*"OK"\} (\d+)', text, re.MULTILINE)
+        return sum(map(int, result))
 
     wanted = count() + more
     while count() < wanted:

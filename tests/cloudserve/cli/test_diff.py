@@ -36,7 +36,7 @@ def test_the_other_direction_is_compatible(versions, capsys):
     assert "sts_template_app/1: compatible, 1 difference\n" in capsys.readouterr().out
 
 
-def test_a_base_path_stands_for_its_highest_version(shared_models, capsys):
+def test_a_base_path_means_its_highest_version(shared_models, capsys):
     base = shared_models / "tfs_half_plus_two_2v"
     assert run(["diff", str(base / "124"), str(base), "-o", "json"]) == 0
     document = json.loads(capsys.readouterr().out)

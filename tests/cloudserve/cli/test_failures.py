@@ -49,7 +49,7 @@ def test_an_error_is_json_by_the_variable_too_even_a_usage_error(capsys, monkeyp
     assert (error["where"], error["exit_code"]) == ("cloudserve", 2)
 
 
-def test_the_only_target_may_be_left_out(project, capsys):
+def test_the_only_target_may_be_omitted(project, capsys):
     assert run(["deploy", "half"]) == 0
     assert "on here: deployed, live" in capsys.readouterr().out
 

@@ -47,14 +47,14 @@ def test_an_answer_is_equal_to_itself(answer):
 
 
 def test_members_of_the_platform_beside_the_answer_are_not_compared():
-    found = rows(1.0) | {"deployedModelId": "7"}
-    assert compared(rows(1.0), found)[0]
+    result = rows(1.0) | {"deployedModelId": "7"}
+    assert compared(rows(1.0), result)[0]
 
 
 def test_each_output_has_its_own_tolerance_and_deviation():
     expected = rows({"scores": [0.5, 0.5], "size": 1.0})
-    found = rows({"scores": [0.5, 0.6], "size": 1.1})
-    is_equal, deviations = compared(expected, found, outputs={"size": Tolerance(relative=0.2)})
+    result = rows({"scores": [0.5, 0.6], "size": 1.1})
+    is_equal, deviations = compared(expected, result, outputs={"size": Tolerance(relative=0.2)})
     assert not is_equal
     assert (deviations["scores"].values, deviations["scores"].outside) == (2, 1)
     assert deviations["scores"].first == "request 1, predictions[0].scores[1]: 0.6 instead of 0.5"

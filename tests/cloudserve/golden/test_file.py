@@ -41,9 +41,9 @@ HEADERS = st.builds(
 def test_a_file_that_was_written_is_read_back(tmp_path, header, examples):
     file = tmp_path / "golden.jsonl"
     write_golden(Golden(header, tuple(examples)), file)
-    found = read_golden(file)
-    assert found.header == header
-    assert found.examples == tuple(examples)
+    result = read_golden(file)
+    assert result.header == header
+    assert result.examples == tuple(examples)
     assert json.loads(file.read_text().splitlines()[0])["golden"] == 1
 
 

@@ -32,8 +32,8 @@ def port():
 
 @pytest.mark.parametrize(("route", "code"), [("/v1/endpoints/7", 0), ("/", 1)])
 def test_it_asks_the_route_that_vertex_ai_names(port, route, code):
-    told = {"AIP_HTTP_PORT": str(port), "AIP_HEALTH_ROUTE": route}
-    environment = os.environ | told | {"http_proxy": "http://127.0.0.1:9"}
+    values = {"AIP_HTTP_PORT": str(port), "AIP_HEALTH_ROUTE": route}
+    environment = os.environ | values | {"http_proxy": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "cloudserve.images.health"]
     assert subprocess.run(command, env=environment, check=False).returncode == code
 

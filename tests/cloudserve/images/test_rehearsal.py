@@ -26,8 +26,8 @@ def project(tmp_path):
 
 def test_a_target_names_the_command_of_its_image(project, tmp_path):
     named = f'image: "{IMAGE}", rehearse: {{command: "python -u \'my server.py\'"}}'
-    found = of_project(project(named, named, "image: other"))
-    assert found == {IMAGE: Rehearsal(("python", "-u", "my server.py"), tmp_path)}
+    result = of_project(project(named, named, "image: other"))
+    assert result == {IMAGE: Rehearsal(("python", "-u", "my server.py"), tmp_path)}
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_errors_name_the_wrong_field(project, targets, message):
 
 
 def test_options_name_commands_too(tmp_path):
-    found = of_options([f"{IMAGE}=python server.py --x=y"], tmp_path)
-    assert found == {IMAGE: Rehearsal(("python", "server.py", "--x=y"), tmp_path)}
+    result = of_options([f"{IMAGE}=python server.py --x=y"], tmp_path)
+    assert result == {IMAGE: Rehearsal(("python", "server.py", "--x=y"), tmp_path)}
 
 
 @pytest.mark.parametrize("text", ["python server.py", "=python", f"{IMAGE}="])

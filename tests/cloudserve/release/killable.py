@@ -70,8 +70,8 @@ class Terminal:
         reporter = Reporter(self.lines.append)
         releases = Releases(self.project, "half", "here", environ=environ, reporter=reporter)
         call = verb if callable(verb) else getattr(releases, verb)
-        given = (releases, *arguments) if callable(verb) else arguments
-        return call(*given, **options)
+        original = (releases, *arguments) if callable(verb) else arguments
+        return call(*original, **options)
 
     def kill(self, number, after, verb, /, *arguments, names=ALL_CALLS, **options):
         """Kill a verb at its n-th call of these names, before or after it took effect.

@@ -143,10 +143,10 @@ def test_a_bucket_that_is_missing_is_the_first_step_of_a_plan_and_of_the_ledger(
 
 def test_a_change_is_confirmed_before_anything_is_written(releases, platform):
     platform.blobs.is_made = False
-    asked = []
+    requests = []
 
     def refuse(plan):
-        asked.append(plan)
+        requests.append(plan)
         raise UserError("no")
 
     verbs = releases()
@@ -155,7 +155,7 @@ def test_a_change_is_confirmed_before_anything_is_written(releases, platform):
         verbs.deploy(123)
     assert not platform.blobs.is_made
     assert platform.blobs.objects == {}
-    assert [action.kind for action in asked[0].actions] == [CREATE_BUCKET, "upload", "create"]
+    assert [action.kind for action in requests[0].actions] == [CREATE_BUCKET, "upload", "create"]
     releases().deploy(123)
     verbs.deploy(123)  # nothing to do, so nobody is asked
-    assert len(asked) == 1
+    assert len(requests) == 1

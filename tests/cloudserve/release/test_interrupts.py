@@ -60,7 +60,7 @@ def stopped(platform, monkeypatch, number, after, error, verb):
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("make_error", [KeyboardInterrupt, lambda: RemoteError("cut")])
-def test_a_release_goes_on_wherever_it_was_stopped(
+def test_a_release_continues_wherever_it_was_stopped(
     releases, platform, monkeypatch, after, make_error
 ):
     def stop(number, verb):

@@ -54,7 +54,7 @@ def stop_rollback(terminal):
     terminal.platform.before = lambda action: None
 
 
-def test_a_rollback_to_a_revision_that_is_gone_deploys_it_again(terminal):
+def test_a_rollback_to_a_revision_that_was_deleted_deploys_it_again(terminal):
     stop_rollback(terminal)
     gone = next(name for name in terminal.platform.deployed if name.startswith("v2-"))
     del terminal.platform.deployed[gone]

@@ -61,7 +61,7 @@ def test_an_upload_that_was_not_finished_is_not_pulled(releases, platform, tmp_p
 
 
 @pytest.mark.parametrize("stopped", [KeyboardInterrupt, RemoteError])
-def test_a_pull_that_was_stopped_says_how_to_go_on(releases, tmp_path, stopped):
+def test_a_pull_that_was_stopped_says_how_to_continue(releases, tmp_path, stopped):
     releases().deploy(123)
 
     def stop(event):

@@ -60,7 +60,7 @@ def test_the_manifest_is_written_after_every_file(releases, platform):
 
 
 @pytest.mark.parametrize("error", [RemoteError("the network is down"), KeyboardInterrupt()])
-def test_a_deploy_that_stops_says_what_is_done_and_goes_on_when_run_again(
+def test_a_deploy_that_stops_says_what_is_done_and_continues_when_run_again(
     releases, platform, error
 ):
     platform.before = stopping("create", error)
@@ -173,7 +173,7 @@ def test_a_rollback_can_name_its_revision(releases):
 def test_a_plan_that_is_empty_under_the_lock_is_not_recorded(releases, platform):
     releases().deploy(123)
     second = releases().deploy(124).plan.revision.id
-    told = len(releases().history())
+    count = len(releases().history())
 
     def another_was_first(key):
         if key.endswith("lock.json"):
@@ -181,7 +181,7 @@ def test_a_plan_that_is_empty_under_the_lock_is_not_recorded(releases, platform)
 
     platform.blobs.before_write = another_was_first
     assert not releases().promote().changed
-    assert len(releases().history()) == told
+    assert len(releases().history()) == count
 
 
 def test_a_rollback_whose_traffic_another_moved_is_a_conflict(releases, platform):
@@ -229,19 +229,19 @@ def test_a_path_that_is_not_utf_8_is_no_harm(releases, base, tmp_path):
     assert "m\ufffd" in releases().history()[0].steps[0]
 
 
-def test_a_second_release_at_the_same_time_is_refused_and_told_who_holds_the_lock(
+def test_a_second_release_at_the_same_time_is_refused_and_reports_who_holds_the_lock(
     releases, platform
 ):
-    seen = []
+    observed = []
 
     def try_another(action):
         with pytest.raises(ConflictError) as caught:
             releases().deploy(124)
-        seen.append(caught.value.message)
+        observed.append(caught.value.message)
 
     platform.before = try_another
     releases().deploy(123)
-    assert seen[0].startswith("another release of this model is running: ada, process ")
+    assert observed[0].startswith("another release of this model is running: ada, process ")
     assert not any(key.endswith("lock.json") for key in platform.blobs.objects)
 
 
@@ -250,19 +250,19 @@ def test_a_rollback_while_another_one_is_running_is_refused(releases, platform, 
     first = releases().deploy(123).plan.revision.id
     second = releases().deploy(124).plan.revision.id
     releases().promote()
-    seen = []
+    observed = []
 
     def try_another(key):
         moved = platform.traffic == {first: 1.0}
-        if "/ledger/" in key and moved == is_moved and not seen:
+        if "/ledger/" in key and moved == is_moved and not observed:
             with pytest.raises(ConflictError) as caught:
                 releases().rollback()
-            seen.append(caught.value.message)
+            observed.append(caught.value.message)
             assert not releases().promote(first if moved else second).changed
 
     platform.blobs.before_write = try_another
     releases().rollback()
-    assert seen[0].startswith("another release of this model is running: ada, process ")
+    assert observed[0].startswith("another release of this model is running: ada, process ")
     assert platform.traffic == {first: 1.0}
     assert len(releases().history()) == 4
 
@@ -292,18 +292,20 @@ def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releas
         (RemoteError("quota exceeded"), False),
     ],
 )
-def test_who_stops_waiting_is_told_that_the_platform_may_go_on(releases, platform, error, goes_on):
+def test_who_stops_waiting_is_reported_that_the_platform_may_go_on(
+    releases, platform, error, goes_on
+):
     platform.before = stopping("create", error)
     with pytest.raises(type(error)) as caught:
         releases().deploy(123)
-    told = (
+    text = (
         "\nThe platform may continue the first that is not done: "
         "see `cloudserve status half --target here`.\n"
     )
-    assert (told in caught.value.__notes__[0]) == goes_on
+    assert (text in caught.value.__notes__[0]) == goes_on
 
 
-def test_what_an_adapter_told_of_an_operation_that_goes_on_is_not_told_twice(releases, platform):
+def test_an_adapters_note_on_a_continuing_operation_is_not_repeated(releases, platform):
     error = KeyboardInterrupt()
     error.add_note("the operation continues in the cloud: operations/7")
     platform.before = stopping("create", error)
@@ -312,7 +314,7 @@ def test_what_an_adapter_told_of_an_operation_that_goes_on_is_not_told_twice(rel
     assert "The platform may continue" not in "\n".join(caught.value.__notes__)
 
 
-def test_an_upload_that_was_interrupted_does_not_go_on(releases, platform):
+def test_an_upload_that_was_interrupted_does_not_continue(releases, platform):
     def interrupt(key):
         if "/revisions/" in key:
             raise KeyboardInterrupt
@@ -323,7 +325,7 @@ def test_an_upload_that_was_interrupted_does_not_go_on(releases, platform):
     assert "The platform may continue" not in caught.value.__notes__[0]
 
 
-def test_progress_is_told_step_by_step(releases):
+def test_progress_is_reported_step_by_step(releases):
     lines = []
     releases(lines).deploy(123)
     assert lines.pop(0).startswith("gate load: passed, ")
@@ -352,7 +354,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(releases, p
     assert {"commit", "dirty", "time", "tool", "schema"} <= set(manifest)
 
 
-def test_what_the_platform_warns_of_is_told_before_anything_is_sent(releases, platform):
+def test_what_the_platform_warns_of_is_reported_before_anything_is_sent(releases, platform):
     lines = []
     platform.warnings = ("the image goes away",)
     releases(lines).deploy(123)
@@ -362,13 +364,13 @@ def test_what_the_platform_warns_of_is_told_before_anything_is_sent(releases, pl
     assert lines == []
 
 
-def test_history_tells_who_did_what_from_which_digest(releases):
+def test_history_reports_who_did_what_from_which_digest(releases):
     first = releases().deploy(123).plan.revision
     second = releases().deploy(124).plan.revision
     releases().promote()
     releases().rollback()
-    told = [(r.who, r.operation, r.revision, r.previous, r.outcome) for r in releases().history()]
-    assert told == [
+    lines = [(r.who, r.operation, r.revision, r.previous, r.outcome) for r in releases().history()]
+    assert lines == [
         ("ada", "deploy", first.id, None, Event.FINISHED),
         ("ada", "deploy", second.id, first.id, Event.FINISHED),
         ("ada", "promote", second.id, first.id, Event.FINISHED),
@@ -377,7 +379,7 @@ def test_history_tells_who_did_what_from_which_digest(releases):
     assert releases().history()[1].digest == second.digest
 
 
-def test_history_tells_of_a_release_that_stopped(releases, platform):
+def test_history_reports_a_release_that_stopped(releases, platform):
     platform.before = stopping("create", RemoteError("quota exceeded"))
     with pytest.raises(RemoteError):
         releases().deploy(123)
@@ -386,7 +388,7 @@ def test_history_tells_of_a_release_that_stopped(releases, platform):
     assert [step.split()[0] for step in release.steps] == ["upload"]
 
 
-def test_history_tells_of_an_interrupt_in_words(releases, platform):
+def test_history_reports_an_interrupt_in_words(releases, platform):
     platform.before = stopping("create", KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         releases().deploy(123)

@@ -38,14 +38,14 @@ def test_thirds_are_rounded_to_a_hundred():
 
 @given(SHARES, st.integers(1, 100))
 def test_percents_always_sum_to_a_hundred_and_the_chosen_gets_its_own(shares, percent):
-    found = split(shares, "v1", percent)
-    assert sum(found.values()) == 100
-    assert all(share > 0 for share in found.values())
-    assert found["v1"] == (percent if set(shares) - {"v1"} else 100)
+    result = split(shares, "v1", percent)
+    assert sum(result.values()) == 100
+    assert all(share > 0 for share in result.values())
+    assert result["v1"] == (percent if set(shares) - {"v1"} else 100)
     assert sum(percents(shares).values()) == 100
 
 
 @given(SHARES, st.integers(1, 99))
-def test_a_split_that_is_there_is_the_split_that_is_wanted(shares, percent):
-    there = {name: share / 100 for name, share in split(shares, "v1", percent).items()}
-    assert split(there, "v1", percent) == percents(there) or set(there) == {"v1"}
+def test_the_present_split_needs_no_change(shares, percent):
+    existing = {name: share / 100 for name, share in split(shares, "v1", percent).items()}
+    assert split(existing, "v1", percent) == percents(existing) or set(existing) == {"v1"}

@@ -71,7 +71,7 @@ def test_a_version_and_everything_exclude_each_other(releases, two):
         releases().undeploy("123", everything=True)
 
 
-def test_the_ledger_tells_of_it(releases, two):
+def test_the_ledger_reports_it(releases, two):
     releases().undeploy("123")
     releases().undeploy(everything=True)
     one, whole = releases().history()[-2:]
@@ -83,9 +83,9 @@ def test_the_ledger_tells_of_it(releases, two):
 def test_undeploying_again_changes_nothing(releases, two):
     for options in ({"version": "123"}, {"everything": True}):
         assert releases().undeploy(**options).changed
-        told = len(releases().history())
+        count = len(releases().history())
         assert not releases().undeploy(**options).changed
-        assert len(releases().history()) == told
+        assert len(releases().history()) == count
 
 
 def test_what_never_was_there_is_an_unknown_version(releases, two):
@@ -99,7 +99,7 @@ def test_a_model_that_never_was_there_is_nothing_to_do(releases, platform):
     assert platform.blobs.objects == {}
 
 
-def test_an_undeployment_that_stops_goes_on_when_it_is_run_again(releases, platform, two):
+def test_an_undeployment_that_stops_continues_when_it_is_run_again(releases, platform, two):
     def stop(action):
         if action.id == f"remove-{two[1]}":
             raise RemoteError("cut")

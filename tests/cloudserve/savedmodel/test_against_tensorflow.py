@@ -25,21 +25,21 @@ def mismatches(ours, real_name: str, messages: dict, seen: set[str]) -> list[str
     if real_name in seen:
         return []
     seen.add(real_name)
-    found = []
+    results = []
     for field in ours.fields:
         real = messages[real_name].get(str(field.number))
         if real is None or real[:3] != [field.name, field.type, field.is_repeated]:
-            found.append(f"{real_name}.{field.name} = {field.number}: {real}")
+            results.append(f"{real_name}.{field.name} = {field.number}: {real}")
         elif field.message_type:
-            found += mismatches(field.message_type, real[3], messages, seen)
-    return found
+            results += mismatches(field.message_type, real[3], messages, seen)
+    return results
 
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_field_names_numbers_and_types_are_those_of_tensorflow(oracle, root):
-    seen: set[str] = set()
-    assert mismatches(ROOTS[root].DESCRIPTOR, root, oracle["messages"], seen) == []
-    assert len(seen) >= (20 if root == "tensorflow.SavedModel" else 1)
+    observed: set[str] = set()
+    assert mismatches(ROOTS[root].DESCRIPTOR, root, oracle["messages"], observed) == []
+    assert len(observed) >= (20 if root == "tensorflow.SavedModel" else 1)
 
 
 def test_data_types_are_those_of_tensorflow(oracle):

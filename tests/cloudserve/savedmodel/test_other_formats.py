@@ -58,10 +58,10 @@ def test_a_keras_file_comes_with_the_line_that_exports_it(tmp_path):
     ],
 )
 def test_a_file_is_recognized(tmp_path, name, data, kind, hint):
-    found = recognize(write(tmp_path / name, data))
-    assert found[0] == kind
-    assert found[1].startswith(hint)
-    assert bool(found[1]) == bool(kind)
+    result = recognize(write(tmp_path / name, data))
+    assert result[0] == kind
+    assert result[1].startswith(hint)
+    assert bool(result[1]) == bool(kind)
 
 
 def test_a_folder_with_one_model_file_is_that_model(tmp_path):

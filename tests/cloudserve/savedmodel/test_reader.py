@@ -163,7 +163,7 @@ def test_an_empty_file_is_refused(model):
     assert refusal(model) == ("saved_model.pb is empty", "copy or export the model again")
 
 
-def test_a_file_that_is_cut_off_is_refused(model):
+def test_a_file_that_is_truncated_is_refused(model):
     whole = (model / "saved_model.pb").read_bytes()
     (model / "saved_model.pb").write_bytes(whole[:20000])
     assert refusal(model) == (
@@ -204,7 +204,7 @@ def test_a_missing_data_shard_is_refused_by_name(model):
     )
 
 
-def test_a_data_shard_that_is_cut_off_is_refused_with_its_bytes(model):
+def test_a_data_shard_that_is_truncated_is_refused_with_its_bytes(model):
     (model / SHARD).write_bytes((model / SHARD).read_bytes()[:-1])
     assert refusal(model)[0] == f"{SHARD} is truncated: 630 of 631 bytes"
 
@@ -233,7 +233,7 @@ def test_a_damaged_collection_of_assets_is_refused(tmp_path):
     assert refusal(path)[0] == "the collection saved_model_assets is damaged"
 
 
-def test_the_text_form_reads_like_the_binary_one_with_what_we_do_not_know_passed_over(model):
+def test_the_text_form_reads_like_the_binary_one_without_unknown_fields(model):
     binary = read_saved_model(model)
     message = proto.SavedModel.FromString((model / "saved_model.pb").read_bytes())
     text = text_format.MessageToString(message) + 'unheard_of { of: "x" }\n'

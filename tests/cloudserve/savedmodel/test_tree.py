@@ -71,12 +71,12 @@ def test_the_digest_changes_with_any_name(files, data):
 @given(file_sets)
 def test_every_file_is_listed_with_its_size_and_sha256_in_path_order(files):
     with laid_out(files) as folder:
-        found = read_tree(folder)
-    assert found.files == tuple(
+        result = read_tree(folder)
+    assert result.files == tuple(
         FileEntry(name, len(files[name]), hashlib.sha256(files[name]).hexdigest())
         for name in sorted(files, key=str.encode)
     )
-    assert found.size == sum(map(len, files.values()))
+    assert result.size == sum(map(len, files.values()))
 
 
 def test_the_digest_is_the_sha256_of_the_documented_text():
@@ -89,16 +89,16 @@ def test_the_digest_is_the_sha256_of_the_documented_text():
 
 
 def test_the_digest_of_a_real_model_stays_what_it_was(shared_models):
-    found = read_tree(shared_models / "tfs_half_plus_two_tf2" / "123")
-    assert [file.path for file in found.files] == [
+    result = read_tree(shared_models / "tfs_half_plus_two_tf2" / "123")
+    assert [file.path for file in result.files] == [
         "assets/foo.txt",
         "fingerprint.pb",
         "saved_model.pb",
         "variables/variables.data-00000-of-00001",
         "variables/variables.index",
     ]
-    assert found.digest == "87cd5af20e4a016dc2a508a727be0d60404819e2892554b1e8cd411764d16e61"
-    assert found.size == 38933
+    assert result.digest == "87cd5af20e4a016dc2a508a727be0d60404819e2892554b1e8cd411764d16e61"
+    assert result.size == 38933
 
 
 def test_empty_directories_do_not_count_and_hidden_files_do(tmp_path):

@@ -186,9 +186,9 @@ def test_processes_that_write_at_once_leave_a_whole_file(root, cache, tmp_path):
     ],
 )
 def test_the_folder_is_where_xdg_says(environ, folder):
-    found = DigestCache.from_environment(environ)
-    assert found is not None
-    assert found._folder == Path(folder)
+    result = DigestCache.from_environment(environ)
+    assert result is not None
+    assert result._folder == Path(folder)
 
 
 def test_without_a_home_nothing_is_remembered():

@@ -69,8 +69,8 @@ def test_the_login_with_google_writes_an_external_account(project, system, tmp_p
     if system == "gitlab":
         script = "\n".join(yaml.safe_load(text)[".release"]["before_script"][1:])
     else:
-        found = re.search(r"sh '''\n(.*?)'''", text, re.DOTALL)
-        script = found[1].replace("\\\\", "\\")
+        match = re.search(r"sh '''\n(.*?)'''", text, re.DOTALL)
+        script = match[1].replace("\\\\", "\\")
     token = tmp_path / "token"
     environment = {
         "PATH": os.environ["PATH"],

@@ -111,11 +111,11 @@ class FaultProxy:
             writer.transport.abort()
 
     async def _forward(self, reader, writer, fault):
-        there, onward = await asyncio.open_connection("127.0.0.1", self.upstream)
+        existing, onward = await asyncio.open_connection("127.0.0.1", self.upstream)
         self._writers.append(onward)
         sides = [
             asyncio.ensure_future(self._pump_out(reader, onward, fault)),
-            asyncio.ensure_future(_pump_back(there, writer, fault)),
+            asyncio.ensure_future(_pump_back(existing, writer, fault)),
         ]
         try:
             await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)

@@ -46,11 +46,11 @@ def test_a_window_reads_as_the_same_bytes_in_memory_do(path, offset, size, steps
             assert 0 <= window.tell() == memory.tell() <= size
 
 
-def test_a_window_tells_where_its_reader_is_and_may_stop_it(path):
-    told = []
+def test_a_window_reports_where_its_reader_is_and_may_stop_it(path):
+    lines = []
 
     def on_read(position):
-        told.append(position)
+        lines.append(position)
         if position == 30:
             raise InterruptedError
 
@@ -60,7 +60,7 @@ def test_a_window_tells_where_its_reader_is_and_may_stop_it(path):
     window.seek(0)
     with pytest.raises(InterruptedError):
         window.read(30)
-    assert told == [10, 30]
+    assert lines == [10, 30]
     window.close()
     window.close()
 

@@ -31,10 +31,10 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_clean_tree_is_its_commit(project):
-    asked = subprocess.run(
+    answer = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, check=True
     )
-    assert git_state(project) == (asked.stdout.decode().strip(), False)
+    assert git_state(project) == (answer.stdout.decode().strip(), False)
 
 
 def test_a_changed_file_makes_it_dirty_and_an_untracked_one_does_not(project):

@@ -39,14 +39,14 @@ def outgoing(path: Path, name: str | None = None) -> Outgoing:
 
 
 def send(store, files, events=None, retry=None, part=PART):
-    there = {blob.key: blob for blob in store.list("model/")}
+    existing = {blob.key: blob for blob in store.list("model/")}
     reporter = SILENT if events is None else Reporter(on_event=events.append)
-    Sender(store, Transfer(reporter, retry or quick(), part)).send(files, there)
+    Sender(store, Transfer(reporter, retry or quick(), part)).send(files, existing)
 
 
 def holds(store, file: Outgoing) -> bool:
-    found = store.read(file.key)
-    return found is not None and found[0] == file.path.read_bytes()
+    result = store.read(file.key)
+    return result is not None and result[0] == file.path.read_bytes()
 
 
 def moved(events, kind=Moved) -> int:

@@ -40,7 +40,7 @@ def test_a_file_of_an_earlier_revision_is_copied(store, file):
     assert store.read("v2/weights")[0] == path.read_bytes()
 
 
-def test_a_source_that_is_gone_or_another_by_now_is_sent(store, file):
+def test_a_file_is_sent_if_its_source_was_deleted_or_replaced(store, file):
     path = file("weights", 1000)
     new = outgoing(path, "v2/weights")
     events = []

@@ -67,14 +67,16 @@ def test_a_number_is_not_published_twice_with_other_bytes(place, model):
 
 
 def test_in_a_directory_the_number_appears_at_once_and_whole(watched, model, tmp_path):
-    seen = []
+    observed = []
 
     def look(event):
-        seen.append(sorted(p.name for p in (tmp_path / "watched").iterdir() if p.name.isdigit()))
+        observed.append(
+            sorted(p.name for p in (tmp_path / "watched").iterdir() if p.name.isdigit())
+        )
 
     publish(watched, "", 3, model, origin=ORIGIN, reporter=Reporter(on_event=look))
-    assert seen
-    assert not any(seen)
+    assert observed
+    assert not any(observed)
     assert names(tmp_path / "watched" / "3") == names(model)
     assert [p.name for p in (tmp_path / "watched").iterdir() if "partial" in p.name] == []
 
@@ -212,13 +214,13 @@ def test_a_url_opens_its_bucket(faces, bucket, tmp_path):
         "STORAGE_EMULATOR_HOST": faces["gcs"],
     }
     for url, prefix in ((f"s3://{bucket}/a/b", "a/b/"), (f"gs://{bucket}-g", "")):
-        store, found = registry.bucket(url, environ)
-        assert found == prefix
+        store, result = registry.bucket(url, environ)
+        assert result == prefix
         store.ensure(SILENT)
-        store.write(f"{found}key", b"x")
-        assert [blob.key for blob in store.list(found)] == [f"{found}key"]
-    store, found = registry.bucket(f"file://{tmp_path}/a%20b", environ)
-    assert (store.url, found) == (f"file://{tmp_path}/a b", "")
+        store.write(f"{result}key", b"x")
+        assert [blob.key for blob in store.list(result)] == [f"{result}key"]
+    store, result = registry.bucket(f"file://{tmp_path}/a%20b", environ)
+    assert (store.url, result) == (f"file://{tmp_path}/a b", "")
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "/a/path", "s3://", "gs://UPPER", "file://host/x"])
@@ -243,9 +245,9 @@ def test_the_empty_folders_of_consoles_hide_no_version(place, model, tmp_path):
     before = find_versions(place, "base/")[5]
     for folder in FOLDERS:
         place.write(f"base/{folder}", b"")
-    found = find_versions(place, "base/")
-    assert found == {5: before}
-    path = ModelCache(tmp_path / "cache", 1 << 30).get(place, "base/", found[5])
+    result = find_versions(place, "base/")
+    assert result == {5: before}
+    path = ModelCache(tmp_path / "cache", 1 << 30).get(place, "base/", result[5])
     assert read_tree(path).digest == read_tree(model).digest
     assert find_versions_or_model(place, "base/5/")[5].fingerprint == before.fingerprint
 

@@ -120,7 +120,7 @@ def test_a_request_cancelled_while_it_runs_harms_no_neighbour(model, batch):
     assert asyncio.run(main()) == [4]
 
 
-def test_a_loop_that_is_gone_harms_no_neighbour(caplog):
+def test_a_closed_loop_harms_no_neighbour(caplog):
     async def completion():
         return LoopCompletion()
 

@@ -8,17 +8,17 @@ from cloudserve.local_server.clouds.background_tasks import BackgroundTasks
 
 def test_the_work_of_one_key_runs_in_the_order_it_was_started():
     async def story() -> list[str]:
-        work, gate, seen = BackgroundTasks(), asyncio.Event(), []
+        work, gate, observed = BackgroundTasks(), asyncio.Event(), []
 
         async def first() -> None:
             await gate.wait()
-            seen.append("first")
+            observed.append("first")
 
         async def second() -> None:
-            seen.append("second")
+            observed.append("second")
 
         async def other() -> None:
-            seen.append("other")
+            observed.append("other")
             gate.set()
 
         work.start("a", first())
@@ -27,27 +27,27 @@ def test_the_work_of_one_key_runs_in_the_order_it_was_started():
         await work.settled("a")
         await work.settled("never started")
         await work.close()
-        return seen
+        return observed
 
     assert asyncio.run(story()) == ["other", "first", "second"]
 
 
 def test_closing_cancels_running_tasks():
     async def story() -> list[str]:
-        work, started, seen = BackgroundTasks(), asyncio.Event(), []
+        work, started, observed = BackgroundTasks(), asyncio.Event(), []
 
         async def endless() -> None:
             started.set()
             try:
                 await asyncio.Event().wait()
             finally:
-                seen.append("cancelled")
+                observed.append("cancelled")
 
         work.start("a", endless())
         work.start("a", endless())
         await started.wait()
         await work.close()
-        return seen
+        return observed
 
     assert asyncio.run(story()) == ["cancelled"]
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 @given(names=st.sets(st.text(min_size=1)), size=st.integers(1, 5))
 def test_following_the_tokens_gives_every_item_once_in_order(names, size):
     items = [(name, name.upper()) for name in sorted(names)]
-    seen, token = [], None
+    observed, token = [], None
     while True:
-        found, token = page(items, size, token)
-        assert len(found) <= size
-        seen += found
+        result, token = page(items, size, token)
+        assert len(result) <= size
+        observed += result
         if token is None:
             break
-    assert seen == [item for _, item in items]
+    assert observed == [item for _, item in items]
 
 
 @pytest.mark.parametrize("order", ["abcd", "dcba", "bdac"])
@@ -30,10 +30,10 @@ def test_an_item_deleted_between_two_pages_does_not_end_the_listing(order):
 @given(token=st.text(min_size=1))
 def test_any_token_is_a_page_or_a_value_error(token):
     try:
-        found, _ = page([("a", 1)], 1, token)
+        result, _ = page([("a", 1)], 1, token)
     except ValueError:
         return
-    assert found in ([], [1])
+    assert result in ([], [1])
 
 
 @pytest.mark.parametrize("token", ["!!!", "YQ==", "/w==", "LTE6YQ=="])

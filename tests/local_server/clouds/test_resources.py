@@ -54,10 +54,10 @@ def test_list_gives_the_names_under_a_prefix_in_order(tmp_path_factory, names, p
     resources = Resources(tmp_path_factory.mktemp("db") / "clouds.db")
     for name in names:
         resources.put("model", name, {"name": name})
-    found = resources.list("model", prefix)
+    result = resources.list("model", prefix)
     resources.close()
-    assert [n for n, _ in found] == sorted(n for n in names if n.startswith(prefix))
-    assert all(document == {"name": name} for name, document in found)
+    assert [n for n, _ in result] == sorted(n for n in names if n.startswith(prefix))
+    assert all(document == {"name": name} for name, document in result)
 
 
 def test_a_transaction_that_fails_changes_nothing(resources):

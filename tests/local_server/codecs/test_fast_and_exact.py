@@ -216,12 +216,12 @@ def test_ragged_lists_are_taken_alike(instances, rest):
 
 
 def test_a_long_first_list_makes_nothing_of_its_length_times_the_others(monkeypatch):
-    asked = []
-    monkeypatch.setattr(fast_path, "_structure", asked.append)
+    requests = []
+    monkeypatch.setattr(fast_path, "_structure", requests.append)
     body = json.dumps({"instances": [[1] * 10_000] + [[1]] * 10_000}).encode()
     with pytest.raises(StatusError):
         parse_request(body).decode(signature("float32"))
-    assert asked == []
+    assert requests == []
 
 
 @pytest.mark.parametrize("row", [b"[],[1],", b"[[null]],", b'{"x": [1]},', b'"",'])

@@ -22,11 +22,11 @@ def features(document):
     from tensorflow.core.example.example_pb2 import Example
 
     example = Example.FromString(parse(document).examples[0])
-    found = {}
+    result = {}
     for name, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
-        found[name] = kind and (kind, list(getattr(feature, kind).value))
-    return found
+        result[name] = kind and (kind, list(getattr(feature, kind).value))
+    return result
 
 
 def refusal(document):

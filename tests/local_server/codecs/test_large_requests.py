@@ -25,12 +25,12 @@ def outcome(body, dtype, limits=JsonLimits()):  # noqa: B008  frozen
     """Return the tensor or the error's text, and the most memory by the body's size."""
     tracemalloc.start()
     try:
-        found = parse_request(body, limits).decode(signature(x=dtype))["x"]
+        result = parse_request(body, limits).decode(signature(x=dtype))["x"]
     except StatusError as error:
-        found = error.message
+        result = error.message
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return found, peak / len(body)
+    return result, peak / len(body)
 
 
 HOSTILE = [
@@ -47,45 +47,45 @@ HOSTILE = [
 def test_the_last_of_many_values_is_refused_in_the_same_words(row, last, dtype, text):
     body = body_of(row, MANY, last)
     assert len(body) > WHOLE_BYTES
-    found, multiple = outcome(body, dtype)
-    assert found == PLACE.format(MANY - 1) + text
+    result, multiple = outcome(body, dtype)
+    assert result == PLACE.format(MANY - 1) + text
     assert multiple < 20
 
 
 def test_a_document_that_breaks_at_its_end_is_refused_at_its_offset():
     body = body_of(b"[1,2]", MANY, b"[1,}")
-    found, multiple = outcome(body, "float32")
-    assert found == f"JSON Parse error: Invalid value. at offset: {body.index(b'}')}"
+    result, multiple = outcome(body, "float32")
+    assert result == f"JSON Parse error: Invalid value. at offset: {body.index(b'}')}"
     assert multiple < 4
 
 
 def test_a_column_says_at_which_level_its_last_value_is_wrong():
-    found, _ = outcome(body_of(b"[1,2]", MANY, b"[1,2,3]", b"inputs"), "float32")
+    result, _ = outcome(body_of(b"[1,2]", MANY, b"[1,2,3]", b"inputs"), "float32")
     expected = "Encountered list at unexpected size: 3 at level: 1 expected size: 2"
-    assert found == expected
+    assert result == expected
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_numbers_that_are_not_finite_are_read_among_the_others(dtype):
     row = b"[1.5,NaN,-NaN,Inf,-Infinity]"
-    found, multiple = outcome(body_of(row, MANY, row), dtype)
-    assert found.shape == (MANY, 5)
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found[-1], [1.5, np.nan, np.nan, np.inf, -np.inf])
+    result, multiple = outcome(body_of(row, MANY, row), dtype)
+    assert result.shape == (MANY, 5)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result[-1], [1.5, np.nan, np.nan, np.inf, -np.inf])
     assert multiple < 8
 
 
-def test_what_stands_for_a_number_that_is_not_finite_is_itself_where_it_is_meant():
+def test_a_number_that_equals_the_placeholder_of_nan_keeps_its_value():
     for meant in (b"9e-307", b"90e-308", b"0.9e-306"):
         row = b"[%b,NaN]" % meant
-        found, _ = outcome(body_of(row, 30_000, row), "float64")
-        np.testing.assert_array_equal(found[-1], [9e-307, np.nan])
+        result, _ = outcome(body_of(row, 30_000, row), "float64")
+        np.testing.assert_array_equal(result[-1], [9e-307, np.nan])
 
 
 def test_a_regular_array_of_numbers_has_no_bound_but_its_bytes():
-    found, multiple = outcome(body_of(b"[1]", 20 * MANY, b"[2]"), "uint8", JsonLimits(values=10))
-    assert found.shape == (20 * MANY, 1)
-    assert found[-1] == 2
+    result, multiple = outcome(body_of(b"[1]", 20 * MANY, b"[2]"), "uint8", JsonLimits(values=10))
+    assert result.shape == (20 * MANY, 1)
+    assert result[-1] == 2
     assert multiple < 4
 
 
@@ -94,8 +94,8 @@ def test_a_regular_array_of_numbers_has_no_bound_but_its_bytes():
     [(b"[1],[]", JsonLimits(values=MANY)), (b'"a"', JsonLimits(values=MANY - 2))],
 )
 def test_more_values_than_the_limit_are_refused_before_they_are_made(row, limits):
-    found, multiple = outcome(body_of(row, 2 * MANY, row), "string", limits)
-    assert found == "JSON Parse error: Too many values."
+    result, multiple = outcome(body_of(row, 2 * MANY, row), "string", limits)
+    assert result == "JSON Parse error: Too many values."
     assert multiple < 8
 
 

@@ -286,7 +286,7 @@ def test_any_bytes_are_a_tensor_or_refused(tensor_proto, data):
 
 
 @pytest.mark.parametrize(("size", "is_taken"), [(2**26, True), (2**26 + 1, False)])
-def test_a_value_that_stands_for_many_unfolds_to_so_much_at_most(tensor_proto, size, is_taken):
+def test_a_value_that_means_many_unfolds_to_so_much_at_most(tensor_proto, size, is_taken):
     proto = proto_of(tensor_proto, "DT_FLOAT", [size], float_val=[1.5])
     if is_taken:
         assert from_tensor_proto(proto)[-1] == 1.5

@@ -31,12 +31,12 @@ def read(bodies, wanted, layout=COMPACT):
 
 def parts(rows):
     """Return the rows of each request by alias, None for one that is left out."""
-    found, start = [], 0
+    result, start = [], 0
     for size in rows.sizes:
         part = {name: array[start : start + size] for name, array in rows.inputs.items()}
-        found.append(part if size else None)
+        result.append(part if size else None)
         start += size
-    return found
+    return result
 
 
 def comparable(arrays):

@@ -39,7 +39,7 @@ def test_without_a_sampling_rate_nothing_is_chosen_as_with_upstreams_sampler():
     assert config.sampling_rate == 0
 
 
-def test_what_only_googles_own_servers_sample_by_is_passed_over():
+def test_what_only_googles_own_servers_sample_by_is_ignored():
     assert logging(
         """logging_config {
           log_collector_config { filename_prefix: "/logs/m" }

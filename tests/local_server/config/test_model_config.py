@@ -25,8 +25,8 @@ def read(text):
 
 
 def model(text):
-    (found,) = read(f"model_config_list {{ config {{ {text} }} }}").models
-    return found
+    (result,) = read(f"model_config_list {{ config {{ {text} }} }}").models
+    return result
 
 
 def refused(config, before=None):
@@ -59,7 +59,7 @@ def test_a_model_is_read_with_its_policy_and_labels():
         ("model_version_policy { specific { versions: 7 } }", Specific(frozenset({7}))),
     ],
 )
-def test_a_policy_left_out_is_the_latest_version(text, policy):
+def test_an_omitted_policy_means_the_latest_version(text, policy):
     assert model(f'name: "m" base_path: "/m" model_platform: "tensorflow" {text}').policy == policy
 
 

@@ -8,7 +8,7 @@ VERSIONS = st.frozensets(st.integers(0, 2**63 - 1), max_size=8)
 
 
 @given(VERSIONS, st.integers(0, 10))
-def test_latest_takes_the_highest_ones_and_none_stands_for_one(versions, count):
+def test_latest_takes_the_highest_ones_and_none_means_one(versions, count):
     chosen = Latest(count).choose(versions)
     assert chosen <= versions
     assert len(chosen) == min(count or 1, len(versions))
@@ -16,7 +16,7 @@ def test_latest_takes_the_highest_ones_and_none_stands_for_one(versions, count):
 
 
 @given(VERSIONS, VERSIONS)
-def test_specific_takes_those_named_that_are_there(versions, named):
+def test_specific_takes_those_named_that_exist(versions, named):
     assert Specific(named).choose(versions) == versions & named
 
 

@@ -52,7 +52,7 @@ def test_it_is_the_images_and_nothing_of_the_shells(canaries, monkeypatch):
 
 
 def test_the_models_variables_count_and_none_leaves_the_emulator(caplog):
-    given = {
+    fields = {
         "MINE": "1",
         "HTTPS_PROXY": "http://proxy",
         "NO_PROXY": "inside",
@@ -64,9 +64,9 @@ def test_the_models_variables_count_and_none_leaves_the_emulator(caplog):
         "AWS_ENDPOINT_URL_S3": "https://real",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
     }
-    made = container_environment(Path("/home"), given, EMULATOR)
+    made = container_environment(Path("/home"), fields, EMULATOR)
     kept = ("MINE", "HTTPS_PROXY", "AWS_REGION", "AWS_PROFILE")
-    assert {name: made[name] for name in kept} == {name: given[name] for name in kept}
+    assert {name: made[name] for name in kept} == {name: fields[name] for name in kept}
     assert made["NO_PROXY"] == "inside,localhost,127.0.0.1"
     assert made["AWS_ENDPOINT_URL"] == EMULATOR["AWS_ENDPOINT_URL"]
     assert made["AWS_ACCESS_KEY_ID"] == "cloudserve"
@@ -75,8 +75,8 @@ def test_the_models_variables_count_and_none_leaves_the_emulator(caplog):
 
 
 def test_without_an_emulator_they_are_all_the_models_own():
-    given = {"AWS_ENDPOINT_URL_S3": "https://mine", "AWS_SESSION_TOKEN": "mine"}
-    assert container_environment(Path("/home"), given).items() >= given.items()
+    fields = {"AWS_ENDPOINT_URL_S3": "https://mine", "AWS_SESSION_TOKEN": "mine"}
+    assert container_environment(Path("/home"), fields).items() >= fields.items()
 
 
 def test_a_script_sees_it_and_has_a_home_of_its_own(canaries, with_code, start):
@@ -85,18 +85,18 @@ def test_a_script_sees_it_and_has_a_home_of_its_own(canaries, with_code, start):
         "return json.dumps([dict(os.environ), os.listdir(home)]), 'text/plain'",
     )
     running = start(with_code({"inference.py": handler(*lines)}), environment={"MINE": "seen"})
-    seen, files = json.loads(running.invoke(b"").body)
-    assert seen["MINE"] == "seen"
-    assert "CANARY" not in seen.values()
-    assert seen["HOME"] not in {os.environ["HOME"], str(Path.home())}
+    observed, files = json.loads(running.invoke(b"").body)
+    assert observed["MINE"] == "seen"
+    assert "CANARY" not in observed.values()
+    assert observed["HOME"] not in {os.environ["HOME"], str(Path.home())}
     assert files == []
 
 
 def test_packages_are_installed_in_it(with_code, start, tmp_path, monkeypatch):
     write_wheel(tmp_path)
     script = "import brought_along\n" + handler("return brought_along.W, 'text/plain'")
-    asked = "--no-index\nbrought-along\n"
-    tree = with_code({"inference.py": script, "requirements.txt": asked})
+    request = "--no-index\nbrought-along\n"
+    tree = with_code({"inference.py": script, "requirements.txt": request})
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(ModelError, match="failed to install required packages: "):
         start(tree, install_requirements=True)

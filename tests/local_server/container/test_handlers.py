@@ -43,16 +43,16 @@ def answering(with_code, start):
 @pytest.fixture
 def traceback_told(caplog):
     """Provide an event that is set when the log tells a traceback: a thread of its own reads it."""
-    told = threading.Event()
+    text = threading.Event()
 
     class Watcher(logging.Handler):
         def emit(self, record):
             if "Traceback" in record.getMessage():
-                told.set()
+                text.set()
 
     caplog.set_level("INFO")
     logging.getLogger().addHandler(watcher := Watcher())
-    yield told
+    yield text
     logging.getLogger().removeHandler(watcher)
 
 
@@ -125,14 +125,14 @@ def output_handler(response, context):
     ):
         running = start(with_code({"inference.py": PAIR}), release=release)
         answer = running.invoke(b'{"instances": []}')
-        told = json.loads(answer.body)
+        text = json.loads(answer.body)
         if release is Release.V2_20:
             assert answer.status == 400
-            assert told["title"] == "400 Bad Request"
-            assert "No values in 'instances' array" in told["description"]
+            assert text["title"] == "400 Bad Request"
+            assert "No values in 'instances' array" in text["description"]
         else:
             assert answer.status == 200
-            assert "No values in 'instances' array" in told["error"]
+            assert "No values in 'instances' array" in text["error"]
 
     @pytest.mark.parametrize("release", Release)
     def test_wrong_attributes_are_refused_by_the_service_in_2_20(self, with_code, start, release):
@@ -158,14 +158,14 @@ def output_handler(response, context):
     def test_requirements_are_logged_and_not_installed(self, with_code, start, caplog):
         tree = with_code({"inference.py": PAIR, "requirements.txt": "a==1  # why\n\n# none\nb>2\n"})
         start(tree)
-        told = "code/requirements.txt asks for a==1, b>2: not installed without"
-        assert any(message.startswith(told) for message in caplog.messages)
+        text = "code/requirements.txt asks for a==1, b>2: not installed without"
+        assert any(message.startswith(text) for message in caplog.messages)
 
     def test_requirements_are_installed_beside_when_asked_for(self, with_code, start, tmp_path):
         write_wheel(tmp_path)
         script = "import brought_along\n" + handler("return brought_along.W, 'text/plain'")
-        asked = f"--no-index\n--find-links {tmp_path}\nbrought-along\n"
-        tree = with_code({"inference.py": script, "requirements.txt": asked})
+        request = f"--no-index\n--find-links {tmp_path}\nbrought-along\n"
+        tree = with_code({"inference.py": script, "requirements.txt": request})
         running = start(tree, install_requirements=True)
         assert running.invoke(b"").body == b"installed"
         with pytest.raises(ModuleNotFoundError):

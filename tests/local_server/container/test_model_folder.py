@@ -116,16 +116,16 @@ def test_a_c_library_finds_mounted_files(tree):
     connection.close()
     beside = sorted(entry.name for entry in Path("/opt").iterdir())
     done = run(MOUNTED, tree)
-    told = json.loads(done.stdout) if done.returncode == 0 else {}
-    if not told:
+    text = json.loads(done.stdout) if done.returncode == 0 else {}
+    if not text:
         assert "sqlite3.OperationalError" in done.stderr
         pytest.skip("this system allows no private mount")
-    assert told["sqlite"] == [[5]]
-    assert told["beside before"] == beside
-    assert set(told["beside"]) == {*beside, "ml"}
+    assert text["sqlite"] == [[5]]
+    assert text["beside before"] == beside
+    assert set(text["beside"]) == {*beside, "ml"}
     assert sorted(entry.name for entry in Path("/opt").iterdir()) == beside
     if os.geteuid():
-        assert int(told["capabilities"], 16) == 0
+        assert int(text["capabilities"], 16) == 0
 
 
 def test_a_place_that_cannot_be_made_is_translated(tree):

@@ -85,8 +85,8 @@ class TestManyModels:
         assert status == 200
         assert loaded["success"].startswith("Successfully loaded model a, listening on rest port ")
         body = {"instances": [1.0]}
-        asked = many.send("POST", "/models/a/invoke", body, Content_Type="application/json")
-        assert asked == (200, {"predictions": [3.5]})
+        answer = many.send("POST", "/models/a/invoke", body, Content_Type="application/json")
+        assert answer == (200, {"predictions": [3.5]})
         versions = [
             {
                 "version": version,
@@ -158,8 +158,8 @@ class TestManyModels:
         load(many, "own", str(own))
         load(many, "plain", url)
         assert many.send("POST", "/models/own/invoke", b"[1]") == (200, b"own")
-        asked = many.send("POST", "/models/plain/invoke", {"instances": [1.0]})
-        assert asked == (200, {"predictions": [3.5]})
+        answer = many.send("POST", "/models/plain/invoke", {"instances": [1.0]})
+        assert answer == (200, {"predictions": [3.5]})
 
     def test_a_script_that_cannot_be_imported_leaves_nothing(self, many, url, tmp_path):
         own = tmp_path / "own"
@@ -192,8 +192,8 @@ class TestOneModel:
 
     def test_ping_and_invocations(self, one):
         assert one.send("GET", "/ping") == (200, b"")
-        asked = one.send("POST", "/invocations", b"1.0\n2.0", Content_Type="text/csv")
-        assert asked == (200, {"predictions": [3.5, 4.0]})
+        answer = one.send("POST", "/invocations", b"1.0\n2.0", Content_Type="text/csv")
+        assert answer == (200, {"predictions": [3.5, 4.0]})
 
     @pytest.mark.parametrize("path", ["/", "/v1/models/half_plus_three", "/nope"])
     def test_other_paths_are_not_found(self, one, path):

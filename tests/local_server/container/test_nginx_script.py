@@ -70,10 +70,10 @@ def test_examples_are_answered_by_the_method_that_an_attribute_names(
     body = {"signature_name": signature, "examples": [{"x": 2.0}, {"x": 0.0}]}
     container = start(shared_models / "tfs_half_plus_two_2v", release=release)
     content = json.dumps(body).encode()
-    found = container.invoke(content, attributes=f"tfs-method={method}", accept=JSON)
-    assert found.status == 200, found
-    assert json.loads(found.body) == {"results": answers}
-    assert b"\n" not in found.body
+    result = container.invoke(content, attributes=f"tfs-method={method}", accept=JSON)
+    assert result.status == 200, result
+    assert json.loads(result.body) == {"results": answers}
+    assert b"\n" not in result.body
 
 
 def test_a_missing_version(both):
@@ -101,7 +101,7 @@ def test_wrong_attributes_are_refused_by_2_20_and_left_to_serving_by_2_19(
     assert is_own == (both.release is Release.V2_20)
 
 
-def test_an_attribute_with_a_second_equals_sign_is_passed_over(both):
+def test_an_attribute_with_a_second_equals_sign_is_ignored(both):
     answer = both.invoke(b"[1.0]", attributes="tfs-model-version=1=2")
     assert predictions(answer) == [[3.5]]
 

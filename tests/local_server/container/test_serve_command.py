@@ -123,8 +123,8 @@ def test_the_shells_variables_are_passed_by_name_alone(with_code):
     tree = with_code({"inference.py": f"import json, os\ndef handler(d, c):\n    {line}\n"})
     options = ("--container-env", "A", "--container-env", "B=2", "--container-env", "D=")
     with served(tree, *options, A="1", C="3") as url:
-        seen = json.loads(post(f"{url}/invocations", b"", "text/plain")[1])
-    assert seen == {"A": "1", "B": "2", "C": None, "D": ""}
+        observed = json.loads(post(f"{url}/invocations", b"", "text/plain")[1])
+    assert observed == {"A": "1", "B": "2", "C": None, "D": ""}
 
 
 @pytest.mark.parametrize(

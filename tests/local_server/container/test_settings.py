@@ -65,7 +65,7 @@ def test_what_the_image_does_not_start_with(name, value, message):
 
 
 @pytest.mark.parametrize("ports", ["", "1-", "9000", "20-10", "a-b"])
-def test_a_port_range_that_is_none(ports):
+def test_an_invalid_port_range(ports):
     environment = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_SAFE_PORT_RANGE": ports}
     with pytest.raises(ModelError, match="is not LOW-HIGH"):
         read_settings(environment)

@@ -209,7 +209,7 @@ def test_a_prediction_whose_time_ends_while_its_batch_runs_gets_the_other_error(
     assert failure == (Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
-def test_a_prediction_that_is_given_up_in_its_queue_is_not_run(batching):
+def test_a_prediction_that_is_abandoned_in_its_queue_is_not_run(batching):
     manager, sizes = batching
 
     async def main(inference):
@@ -328,7 +328,7 @@ def test_examples_that_a_batch_cannot_take_are_refused(values):
     assert caught.value.message == "No signature was found with the name: none"
 
 
-def test_a_body_that_waits_for_a_thread_to_be_parsed_is_given_up_in_time(batching):
+def test_a_body_that_waits_for_a_thread_to_be_parsed_is_abandoned_in_time(batching):
     manager, _ = batching
     may_go_on = threading.Event()
     with ThreadPoolExecutor(1) as executor:

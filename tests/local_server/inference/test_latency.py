@@ -130,7 +130,7 @@ def test_a_signature_of_which_nothing_is_known_is_run_in_a_thread_whatever_the_o
     assert model.seen.pop() is not threading.current_thread()
 
 
-def test_signatures_that_are_not_there_are_not_kept(served):
+def test_signatures_that_do_not_exist_are_not_kept(served):
     inference, model = served
     with pytest.raises(StatusError, match="not found in signature def"):
         ask(inference, b'{"signature_name": "none", "instances": [1.0]}')

@@ -109,7 +109,7 @@ def test_a_request_that_fails_is_reported_with_its_code(
     assert observation.signature == signature
 
 
-def test_a_request_that_is_given_up_is_reported_as_cancelled(observed):
+def test_a_request_that_is_abandoned_is_reported_as_cancelled(observed):
     observation = Observation(Method.PREDICT, ModelSpec("m"), observed.append)
     observation.finish(asyncio.CancelledError())
     assert observed[0].code is Code.CANCELLED

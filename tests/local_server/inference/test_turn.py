@@ -145,7 +145,7 @@ def test_the_costs_decide_how_many_rows_run_together(served, monkeypatch):
     assert served.model.calls == [[1, 2], [3, 4, 5], [6]]
 
 
-def test_a_request_that_cannot_be_read_is_left_out(served):
+def test_a_request_that_cannot_be_read_is_omitted(served):
     assert served.ask(1, b"{", 2, b'{"instances": ["a"]}') == [answered(2), None, answered(4), None]
     assert served.model.calls == [[1, 2]]
 
@@ -156,8 +156,8 @@ def test_requests_that_fail_together_are_left_to_the_general_path(served, bad):
     assert served.observed == []
 
     async def each():
-        asked = [predict_json(served.inference, SPEC, body(n)) for n in (1, bad, 2)]
-        return await asyncio.gather(*asked, return_exceptions=True)
+        requests = [predict_json(served.inference, SPEC, body(n)) for n in (1, bad, 2)]
+        return await asyncio.gather(*requests, return_exceptions=True)
 
     first, failed, last = asyncio.run(each())
     assert (first, last) == (answered(2), answered(4))

@@ -74,7 +74,7 @@ def test_another_signature_is_named_in_the_request():
     assert json.loads(rest_body(declared, inputs))["signature_name"] == "other"
 
 
-def test_optional_inputs_are_left_out_and_requests_differ():
+def test_optional_inputs_are_omitted_and_requests_differ():
     declared = signature(("x", "float32", (None, 9)), ("y", "float32", ()), defaults=("y",))
     first, second = generate(declared, Request(), 2)
     assert list(first) == ["x"]

@@ -41,7 +41,7 @@ def test_a_message_is_the_same_on_the_wire_as_the_packages():
     assert PredictRequest.FromString(read.SerializeToString()) == theirs
 
 
-def test_a_name_that_is_not_there_is_a_key_error():
+def test_a_name_that_does_not_exist_is_a_key_error():
     with pytest.raises(KeyError, match=r"tensorflow\.NoSuchMessage"):
         message_class("tensorflow.NoSuchMessage")
 

@@ -78,7 +78,7 @@ def test_deleting_the_served_version_rolls_back_to_the_one_below(base, m):
     run(main())
 
 
-def test_an_emptied_base_path_unloads_and_one_that_is_gone_does_not(base, m, tmp_path):
+def test_an_emptied_base_path_unloads_and_one_that_was_deleted_does_not(base, m, tmp_path):
     async def main():
         server = Server()
         base(1)

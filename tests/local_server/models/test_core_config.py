@@ -10,7 +10,7 @@ from cloudserve.local_server.status import Code, StatusError
 from .conftest import Server, run
 
 
-def test_a_reload_waits_for_new_models_and_unloads_those_left_out(base, m):
+def test_a_reload_waits_for_new_models_and_unloads_those_omitted(base, m):
     async def main():
         server = Server()
         base(1)
@@ -126,7 +126,7 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
         refusal = StatusError(Code.INVALID_ARGUMENT, "Invalid protobuf file: 'x'")
         good = ModelServerConfig((m(), m("other")))
         answers = [refusal, refusal, refusal, good, refusal, refusal, good]
-        seen = asyncio.Event()
+        observed = asyncio.Event()
 
         def read():
             answer = answers.pop(0)
@@ -137,11 +137,11 @@ def test_a_configuration_that_cannot_be_read_is_logged_and_the_last_one_holds(ba
         async def pause(seconds):
             assert seconds == 5
             if not answers:
-                seen.set()
+                observed.set()
                 await asyncio.Event().wait()
 
         following = asyncio.ensure_future(server.core.follow(read, 5, pause))
-        await seen.wait()
+        await observed.wait()
         await server.available("other", 1)
         following.cancel()
         await server.core.close()

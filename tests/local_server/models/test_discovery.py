@@ -11,8 +11,8 @@ from cloudserve.local_server.models.discovery import (
 def test_names_that_read_as_an_int64_are_versions(tmp_path):
     for name in ("1", "00000123", "+7", "-4", "v2", "1.5", "tmp", str(2**63), "१"):
         (tmp_path / name).mkdir()
-    found = find_versions(tmp_path)
-    assert found == {
+    result = find_versions(tmp_path)
+    assert result == {
         1: tmp_path / "1",
         123: tmp_path / "00000123",
         7: tmp_path / "+7",

@@ -137,7 +137,7 @@ def test_a_load_that_fails_ends_with_the_reason_and_may_be_tried_again(error, co
     assert manager.states("m") == (VersionState(1, State.AVAILABLE),)
 
 
-def test_a_version_that_is_there_is_not_loaded_again():
+def test_a_version_that_exists_is_not_loaded_again():
     manager = loaded(1)
     with pytest.raises(ConflictError, match="version 1 of model m is AVAILABLE already"):
         asyncio.run(manager.load("m", 1, PATH))

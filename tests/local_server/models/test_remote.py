@@ -63,18 +63,18 @@ def put(bucket, number, model):
 def test_the_newest_version_is_fetched_and_no_other(bases, bucket, model):
     put(bucket, 1, model)
     put(bucket, 2, model)
-    found = bases.find(ModelConfig("half", URL))
-    assert found.keys() == {1, 2}
-    assert read_tree(found[2]).digest == read_tree(model).digest
-    assert not found[1].exists()
+    result = bases.find(ModelConfig("half", URL))
+    assert result.keys() == {1, 2}
+    assert read_tree(result[2]).digest == read_tree(model).digest
+    assert not result[1].exists()
 
 
 def test_a_version_named_by_the_policy_is_fetched(bases, bucket, model):
     put(bucket, 1, model)
     put(bucket, 2, model)
-    found = bases.find(ModelConfig("half", URL, policy=Specific(frozenset({1}))))
-    assert found[1].is_dir()
-    assert not found[2].exists()
+    result = bases.find(ModelConfig("half", URL, policy=Specific(frozenset({1}))))
+    assert result[1].is_dir()
+    assert not result[2].exists()
 
 
 def test_a_base_path_that_is_an_empty_folder_of_a_console_is_there(bases, bucket):
@@ -89,9 +89,7 @@ def test_folders_of_consoles_hide_no_version(bases, bucket, model):
     assert read_tree(bases.find(ModelConfig("half", URL))[1]).digest == read_tree(model).digest
 
 
-def test_a_version_that_is_not_whole_is_passed_over_for_the_one_before(
-    bases, bucket, model, caplog
-):
+def test_a_version_that_is_incomplete_is_ignored_for_the_one_before(bases, bucket, model, caplog):
     put(bucket, 1, model)
     before = bases.find(ModelConfig("half", URL))
     for path in sorted(model.rglob("*")):

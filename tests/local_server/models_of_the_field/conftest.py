@@ -122,12 +122,12 @@ def clients(folder):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         log = []
         try:
-            found = next(filter(None, map(ANNOUNCED.fullmatch, _kept(process.stderr, log))), None)
-            assert found, "".join(log)
+            match = next(filter(None, map(ANNOUNCED.fullmatch, _kept(process.stderr, log))), None)
+            assert match, "".join(log)
             # What comes later is read as well: a full pipe would stop the server.
             Thread(target=deque, args=(_kept(process.stderr, log), 0)).start()
-            with grpc.insecure_channel(found[3]) as channel:
-                yield Clients(found[2], channel, log)
+            with grpc.insecure_channel(match[3]) as channel:
+                yield Clients(match[2], channel, log)
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:

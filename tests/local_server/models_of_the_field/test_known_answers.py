@@ -127,7 +127,7 @@ def test_keys_come_back_with_their_rows(clients, model):
 
 
 @pytest.mark.parametrize(("model", "method"), [("_1", "classify"), ("", "predict")])
-def test_the_metadata_tell_the_method_of_each_version(clients, model, method):
+def test_the_metadata_report_the_method_of_each_version(clients, model, method):
     status, answer = clients.rest(f"sts_template_app{model}/metadata")
     signatures = answer["metadata"]["signature_def"]["signature_def"]
     assert status == 200

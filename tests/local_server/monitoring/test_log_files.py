@@ -213,12 +213,12 @@ def test_a_process_that_is_killed_leaves_whole_records_and_the_next_continues(be
 
 def whole(path):
     """Return the whole records of a file, whose last one may be cut."""
-    found = []
+    results = []
     with path.open("rb") as file:
         try:
             for record in read_records(file):
-                found.append(record)  # noqa: PERF402  those before the cut count
+                results.append(record)  # noqa: PERF402  those before the cut count
         except RecordError as error:
             assert str(error).startswith("truncated record")
-    assert all(len(record) == 8000 for record in found)
-    return found
+    assert all(len(record) == 8000 for record in results)
+    return results

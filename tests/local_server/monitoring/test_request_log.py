@@ -49,8 +49,8 @@ def start(tmp_path, results, manager):
     logs = []
 
     def start(*models, rng=lambda: 0.0, **options):
-        given = RequestLogOptions(**{"directory": tmp_path, **options})
-        log = RequestLog(given, lambda model, code: results.append((model, code)), rng)
+        settings = RequestLogOptions(**{"directory": tmp_path, **options})
+        log = RequestLog(settings, lambda model, code: results.append((model, code)), rng)
         log.configure(models or [ModelConfig(NAME, "/m")])
         logs.append(log)
         return log, Inference(manager, ThreadPoolExecutor(1), observer=log.observe)
@@ -273,7 +273,7 @@ def test_a_log_that_cannot_be_written_is_reported_once_and_fails_no_request(
     assert caplog.text.count("requests are not logged: [Errno ") == 1
 
 
-def test_a_request_larger_than_a_file_is_passed_over(start, tmp_path, results):
+def test_a_request_larger_than_a_file_is_ignored(start, tmp_path, results):
     log, inference = start(limits=LogLimits(total_bytes=2000))
     inference.run(predict(ModelSpec(NAME), x(*range(1000))))
     inference.run(predict(ModelSpec(NAME), x(1)))

@@ -280,12 +280,12 @@ def test_a_call_whose_deadline_passes_counts_as_such(metrics, kind):
 
 
 def observation(metrics, method=Asked.PREDICT, *, servable=True, code=Code.OK, examples=()):
-    seen = Observation(method, ModelSpec("m"), metrics.observe)
-    seen.servable = Servable("m", 3, None) if servable else None
-    seen.signature = "serving_default"
-    seen.examples = examples
-    seen.code, seen.run_seconds, seen.seconds = code, 100e-6, 200e-6
-    metrics.observe(seen)
+    observed = Observation(method, ModelSpec("m"), metrics.observe)
+    observed.servable = Servable("m", 3, None) if servable else None
+    observed.signature = "serving_default"
+    observed.examples = examples
+    observed.code, observed.run_seconds, observed.seconds = code, 100e-6, 200e-6
+    metrics.observe(observed)
 
 
 def test_requests_count_by_version_and_signature(metrics):
@@ -341,9 +341,9 @@ def test_a_version_that_ended_is_reported_once_more_and_then_no_more(metrics):
 
     for number in (1, 2, 3, 4):
         spec = ModelSpec("m", number)
-        seen = Observation(Asked.PREDICT, spec, metrics.observe)
-        seen.servable, seen.signature = Servable("m", number, object()), "serving_default"
-        seen.finish()
+        observed = Observation(Asked.PREDICT, spec, metrics.observe)
+        observed.servable, observed.signature = Servable("m", number, object()), "serving_default"
+        observed.finish()
         metrics.loads.loaded(Path(f"/m/{number}"), 0.5, succeeded=number != 2)
         metrics.loads.warmed(Path(f"/m/{number}"), "OK", 1, 0.5)
     metrics.watch(

@@ -83,7 +83,7 @@ def test_the_last_of_several_counts():
     assert parse_flags(["--port=1", "--port=2"]).number("port") == 2
 
 
-def test_flags_left_out_have_tensorflow_servings_defaults():
+def test_omitted_flags_have_tensorflow_servings_defaults():
     # tensorflow_serving/model_servers/server.h, main.cc.
     flags = parse_flags([])
     assert flags.values["port"] == 8500

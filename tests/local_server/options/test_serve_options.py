@@ -29,7 +29,7 @@ def test_a_base_path_is_a_model_of_its_name(tmp_path):
     assert find_models(tmp_path / "m") == {"m": tmp_path / "m"}
 
 
-def test_a_folder_of_both_is_many_models_and_other_entries_are_passed_over(tmp_path):
+def test_a_folder_of_both_is_many_models_and_other_entries_are_ignored(tmp_path):
     saved_model(tmp_path / "b" / "1")
     saved_model(tmp_path / "a")
     (tmp_path / "data").mkdir()
@@ -45,7 +45,7 @@ def test_a_name_is_for_one_model(tmp_path):
         find_models(tmp_path, "other")
 
 
-def test_a_place_without_models_says_what_is_there(tmp_path):
+def test_a_directory_without_models_lists_its_entries(tmp_path):
     with pytest.raises(ModelError, match="neither a SavedModel nor NUMBER/ directories"):
         find_models(tmp_path)
     with pytest.raises(ModelError, match="there is no such directory"):

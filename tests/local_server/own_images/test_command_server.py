@@ -51,15 +51,15 @@ def folder(tmp_path) -> Path:
 
 def running(group: int) -> list[str]:
     """Return the processes of a group that are not over; zombies are."""
-    found = []
+    results = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
         except OSError:
             continue
         if int(its_group) == group and state != "Z":
-            found.append(stat.parent.name)
-    return found
+            results.append(stat.parent.name)
+    return results
 
 
 @pytest.mark.parametrize(

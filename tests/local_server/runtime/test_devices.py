@@ -33,8 +33,8 @@ ON_BOTH = SessionOptions(devices=("cpu:0", "cpu:1"))
 
 
 def names(words, gpus):
-    seen = ["CPU:0", *(f"GPU:{index}" for index in range(gpus))]
-    listed = [f"/job:localhost/replica:0/task:0/device:{name}" for name in seen]
+    observed = ["CPU:0", *(f"GPU:{index}" for index in range(gpus))]
+    listed = [f"/job:localhost/replica:0/task:0/device:{name}" for name in observed]
     return " ".join(map(str, find_devices(words, lambda: listed)))
 
 
@@ -54,7 +54,7 @@ def names(words, gpus):
         (("all",), 0, "cpu:0"),
     ],
 )
-def test_words_name_the_devices_that_are_there(words, gpus, found):
+def test_words_name_the_devices_that_exist(words, gpus, found):
     assert names(words, gpus) == found
 
 
@@ -66,7 +66,7 @@ def test_words_name_the_devices_that_are_there(words, gpus, found):
         (("gpu:all",), 0, "gpu:all is asked for, and TensorFlow sees no GPU"),
     ],
 )
-def test_a_gpu_that_is_not_there_is_refused(words, gpus, message):
+def test_a_missing_gpu_is_refused(words, gpus, message):
     with pytest.raises(StatusError) as caught:
         names(words, gpus)
     assert (caught.value.code, caught.value.message) == (Code.FAILED_PRECONDITION, message)
@@ -111,14 +111,14 @@ def test_a_device_is_read_as_it_is_written(pairs):
 
 def trace(restored, signature, feeds):
     """Run a signature and give the devices at which its nodes stood, without feeds and fetches."""
-    found, graph = restored.signatures[signature], restored.session.graph
-    fed = [graph.find(spec.tensor_name) for spec in found.inputs]
-    arrays = [np.asarray(feeds[spec.alias]) for spec in found.inputs]
+    result, graph = restored.signatures[signature], restored.session.graph
+    fed = [graph.find(spec.tensor_name) for spec in result.inputs]
+    arrays = [np.asarray(feeds[spec.alias]) for spec in result.inputs]
     tensors = [
         new_tensor(array.astype(numpy_dtype(one.number)), one.number)
         for array, one in zip(arrays, fed, strict=True)
     ]
-    fetched = [graph.find(spec.tensor_name) for spec in found.outputs]
+    fetched = [graph.find(spec.tensor_name) for spec in result.outputs]
     options = message_class("tensorflow.RunOptions")(output_partition_graphs=True)
     lent, metadata, status = Lent(options.SerializeToString()), Buffer(), Status()
     library().TF_SessionRun(
@@ -132,10 +132,10 @@ def trace(restored, signature, feeds):
         *((c_void_p * 0)(), 0, byref(metadata), status.pointer),
     )
     status.check()
-    told = message_class("tensorflow.RunMetadata").FromString(
+    text = message_class("tensorflow.RunMetadata").FromString(
         string_at(metadata.data, metadata.length)
     )
-    nodes = [node for graph in told.partition_graphs for node in graph.node]
+    nodes = [node for graph in text.partition_graphs for node in graph.node]
     transport = {"_Arg", "_Retval", "_Send", "_Recv", "_HostSend", "_HostRecv"}
     return {node.device.rpartition("/")[2] for node in nodes if node.op not in transport}
 
@@ -208,7 +208,7 @@ def test_a_keras_model_restored_by_its_object_graph_has_replicas(keras_saved):
     model.close()
 
 
-def test_what_is_not_there_runs_on_the_cpu(tmp_path):
+def test_a_missing_device_is_replaced_by_the_cpu(tmp_path):
     graph = tf.Graph()
     with graph.as_default(), tf.device("/device:GPU:3"):
         x = tf.compat.v1.placeholder(tf.float32, [None], "x")
@@ -221,7 +221,7 @@ def test_what_is_not_there_runs_on_the_cpu(tmp_path):
     model.close()
 
 
-def test_a_device_that_is_not_there_is_a_failure_of_the_load(shared_models):
+def test_a_device_that_does_not_exist_is_a_failure_of_the_load(shared_models):
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
     with pytest.raises(LoadError) as caught:

@@ -76,7 +76,7 @@ def values_of(dtype):
 
 
 @pytest.mark.parametrize("is_eager", [False, True])
-def test_each_run_that_succeeds_is_told_with_its_time(path, is_eager):
+def test_each_run_that_succeeds_is_reported_with_its_time(path, is_eager):
     times = []
     if is_eager:
         restored = restore(path, ("serve",), read_config(SessionOptions()))
@@ -91,7 +91,7 @@ def test_each_run_that_succeeds_is_told_with_its_time(path, is_eager):
     assert seconds > 0
 
 
-def test_only_the_outputs_that_are_wanted_come_back(model):
+def test_only_the_outputs_that_are_requested_come_back(model):
     inputs = {"a": np.ones((1, 3), np.float32), "b": np.float32(2)}
     assert model.run("product", inputs, ("rank",)) == {"rank": 2}
     answer = model.run("product", inputs, ("y",))
@@ -115,10 +115,10 @@ def test_what_only_other_outputs_need_is_not_computed(tmp_path):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_type_comes_back_as_it_went_in(model, dtype):
     values = values_of(dtype)
-    for given in (values, values[0], values[0, 0:1].reshape(()), values[:0], values.T):
-        got = model.run(dtype, {"x": given})["y"]
-        assert (got.dtype, got.shape) == (given.dtype, given.shape)
-        assert got.tolist() == given.tolist()
+    for value in (values, values[0], values[0, 0:1].reshape(()), values[:0], values.T):
+        got = model.run(dtype, {"x": value})["y"]
+        assert (got.dtype, got.shape) == (value.dtype, value.shape)
+        assert got.tolist() == value.tolist()
 
 
 def test_strings_may_be_of_a_fixed_width(model):
@@ -157,7 +157,7 @@ def test_another_rank_is_the_ops_to_refuse(model):
 
 
 @pytest.mark.parametrize("missing", ["a", "b"])
-def test_an_input_that_is_missing_is_told_as_tensorflow_tells_it(model, missing):
+def test_an_input_that_is_missing_is_reported_as_tensorflow_tells_it(model, missing):
     inputs = {"a": np.ones((1, 3), np.float32), "b": np.ones((), np.float32)}
     del inputs[missing]
     code, message = refusal(model, "product", **inputs)
@@ -167,7 +167,7 @@ def test_an_input_that_is_missing_is_told_as_tensorflow_tells_it(model, missing)
     )
 
 
-def test_what_a_signature_does_not_take_is_passed_over(model):
+def test_what_a_signature_does_not_take_is_ignored(model):
     outputs = model.run("string", {"x": np.array([b"a"]), "y": np.ones(3)})
     assert outputs["y"].tolist() == [b"a"]
 
@@ -201,11 +201,11 @@ def with_default(path, tmp_path_factory):
     return load_model(changed)
 
 
-def test_an_input_with_a_default_may_be_left_out(with_default):
+def test_an_input_with_a_default_may_be_omitted(with_default):
     a = np.ones((1, 3), np.float32)
     assert with_default.run("product", {"a": a})["y"].tolist() == [[30.0, 30.0]]
-    given = {"a": a, "b": np.array(2, np.float32)}
-    assert with_default.run("product", given)["y"].tolist() == [[6.0, 6.0]]
+    fields = {"a": a, "b": np.array(2, np.float32)}
+    assert with_default.run("product", fields)["y"].tolist() == [[6.0, 6.0]]
     code, _ = refusal(with_default, "product", b=np.array(2, np.float32))
     assert code is Code.INVALID_ARGUMENT
     with_default.close()

@@ -127,7 +127,7 @@ def test_many_threads_may_call_at_once(half_plus_two):
     ("array", "word"),
     [(strings(b"a"), "string"), (np.ones(1), "double"), (np.ones(1, np.int32), "int32")],
 )
-def test_a_wrong_element_type_is_told_as_the_cpp_session_tells_it(half_plus_two, array, word):
+def test_a_wrong_element_type_is_reported_as_the_cpp_session_tells_it(half_plus_two, array, word):
     error = refusal(half_plus_two, {"x": array})
     assert error.code is Code.INVALID_ARGUMENT
     assert error.message == f"Expects arg[0] to be float but {word} is provided"
@@ -188,7 +188,7 @@ def test_a_file_that_is_no_model_says_so(tmp_path):
     assert caught.value.message == f"Can't parse {tmp_path / 'saved_model.pb'} as binary proto"
 
 
-def test_tags_that_no_graph_has_are_told(shared_models):
+def test_tags_that_no_graph_has_are_reported(shared_models):
     with pytest.raises(LoadError) as caught:
         load_model(shared_models / "tfs_half_plus_two_cpu/123", ("serve", "gpu"))
     assert caught.value.code is Code.NOT_FOUND

@@ -146,7 +146,7 @@ def test_all_three_kinds_of_threads_are_refused_in_tensorflow_servings_words():
 
 
 @pytest.mark.parametrize("share", ["-0.5", "nan"])
-def test_a_share_that_is_none_is_refused(share):
+def test_an_invalid_share_is_refused(share):
     code, message = refusal(lambda: flags(f"--per_process_gpu_memory_fraction={share}"))
     assert (code, message) == (
         Code.INVALID_ARGUMENT,

@@ -28,8 +28,8 @@ def test_the_garbage_collector_does_not_look_at_what_was_imported():
         "import_tensorflow(); print(gc.get_freeze_count(), len(gc.get_objects()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    frozen, seen = map(int, done.stdout.split())
-    assert frozen > 100_000 > 100 * seen
+    frozen, observed = map(int, done.stdout.split())
+    assert frozen > 100_000 > 100 * observed
 
 
 @pytest.mark.parametrize(("given", "used"), [({}, "1"), ({ALLOCATOR: "0"}, "0")])

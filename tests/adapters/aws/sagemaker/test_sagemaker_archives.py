@@ -50,8 +50,8 @@ def test_a_release_of_archives_goes_forth_and_back(target, client, half_plus_two
     assert model.sentence.startswith(f"create the model half-{one.id} from {url} with ")
     perform(provider, steps)
     assert plan(provider, "half", one) == ()
-    found = client("sagemaker").describe_model(ModelName=f"half-{one.id}")["PrimaryContainer"]
-    assert (found["ModelDataUrl"], "ModelDataSource" in found) == (url, False)
+    result = client("sagemaker").describe_model(ModelName=f"half-{one.id}")["PrimaryContainer"]
+    assert (result["ModelDataUrl"], "ModelDataSource" in result) == (url, False)
     assert names_in(provider, one) == sorted(
         f"half/1/{file.relative_to(half_plus_two).as_posix()}"
         for file in half_plus_two.rglob("*")
@@ -59,8 +59,8 @@ def test_a_release_of_archives_goes_forth_and_back(target, client, half_plus_two
     )
 
     two = deploy(provider, 2, half_plus_three)
-    seen = provider.read("half").deployment
-    assert [deployed.source for deployed in seen.revisions if deployed.revision == one] == [url]
+    observed = provider.read("half").deployment
+    assert [deployed.source for deployed in observed.revisions if deployed.revision == one] == [url]
     promote(provider, "half", two)
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}
     promote(provider, "half", one)
@@ -68,7 +68,7 @@ def test_a_release_of_archives_goes_forth_and_back(target, client, half_plus_two
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
 
 
-def test_an_archive_that_is_there_is_not_made_again(target, half_plus_two):
+def test_an_archive_that_exists_is_not_made_again(target, half_plus_two):
     one = deploy(target(archive=True), 1, half_plus_two)
     serverless = target(archive=True, serverless_memory_mb=2048)
     kinds = [step.kind for step in plan(serverless, "another", one)]
@@ -108,7 +108,7 @@ def test_a_target_changes_from_files_to_an_archive_and_back(target, half_plus_tw
         assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
 
 
-def test_code_lies_at_the_root_of_the_archive(target, tmp_path, half_plus_two):
+def test_code_is_at_the_root_of_the_archive(target, tmp_path, half_plus_two):
     folder = tmp_path / "model"
     shutil.copytree(half_plus_two, folder)
     (folder / "code" / "lib").mkdir(parents=True)
@@ -120,7 +120,7 @@ def test_code_lies_at_the_root_of_the_archive(target, tmp_path, half_plus_two):
     assert provider.predict("half", BODY) == b"from the script"
 
 
-def test_files_that_are_gone_are_told(target, half_plus_two):
+def test_files_that_were_deleted_are_reported(target, half_plus_two):
     provider = target(archive=True)
     one = put(provider, "half", 1, half_plus_two)
     (make, *_) = plan(provider, "half", one)
@@ -168,19 +168,21 @@ def test_how_far_a_large_archive_is_comes_line_by_line(target, tmp_path, half_pl
     provider = target(archive=True)
     make, *_ = plan(provider, "half", put(provider, "half", 1, folder))
     provider.perform(make, Reporter(lines.append))
-    *told, end = lines
-    tenths = [int(line.split()[0]) for line in told]
+    *reports, end = lines
+    tenths = [int(line.split()[0]) for line in reports]
     assert tenths == sorted(set(tenths))
     assert tenths
-    assert {line.split(" % of ")[1] for line in told} == {f"{end.split(', ')[1].split()[0]} bytes"}
+    assert {line.split(" % of ")[1] for line in reports} == {
+        f"{end.split(', ')[1].split()[0]} bytes"
+    }
 
 
 @given(st.lists(st.integers(0, 1000)), st.integers(0, 5000))
-def test_each_tenth_is_told_once_at_most_and_the_end_never(sizes, size):
-    told = []
-    tenths = Tenths(size, Reporter(told.append))
+def test_each_tenth_is_reported_once_at_most_and_the_end_never(sizes, size):
+    lines = []
+    tenths = Tenths(size, Reporter(lines.append))
     for part in sizes:
         tenths(Moved("key", part))
-    percents = [int(line.split()[0]) for line in told]
+    percents = [int(line.split()[0]) for line in lines]
     assert percents == sorted(set(percents))
     assert all(0 < percent < 100 for percent in percents)

@@ -42,7 +42,7 @@ def test_files_of_instances_are_answered_by_a_job_each(
     ]
 
 
-def test_a_job_that_fails_tells_what_the_container_said(target, bucket, half_plus_two):
+def test_a_job_that_fails_reports_what_the_container_said(target, bucket, half_plus_two):
     provider = target(archive=True)
     one = deploy(provider, 1, half_plus_two)
     provider.blobs.write("in/a.jsonl", b'{"y": 1}\n')

@@ -37,7 +37,7 @@ def with_code(tmp_path, source, name="inference.py", text=SCRIPT):
     return folder
 
 
-def test_a_models_own_script_lies_where_the_container_looks(target, tmp_path, half_plus_two):
+def test_a_models_own_script_is_where_the_container_looks(target, tmp_path, half_plus_two):
     provider = target()
     revision = put(provider, "half", 1, with_code(tmp_path, half_plus_two))
     lines = perform(provider, plan(provider, "half", revision))
@@ -145,8 +145,8 @@ def test_what_beside_the_script_is_worth_a_sentence(tmp_path, names, warning):
         file = tmp_path / "code" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(SCRIPT)
-    found = check_code(tmp_path)
-    assert [warning in sentence for sentence in found] == ([True] if warning else [])
+    result = check_code(tmp_path)
+    assert [warning in sentence for sentence in result] == ([True] if warning else [])
 
 
 @pytest.mark.parametrize(
@@ -161,16 +161,16 @@ def test_what_beside_the_script_is_worth_a_sentence(tmp_path, names, warning):
         ("import tensorflow", {"lib/tensorflow/__init__.py": ""}, False),
     ],
 )
-def test_an_import_that_works_here_and_not_there_is_told(tmp_path, text, beside, is_told):
+def test_an_import_that_works_here_and_not_there_is_reported(tmp_path, text, beside, is_told):
     for name, content in {"inference.py": f"{text}\n{SCRIPT}", **beside}.items():
         file = tmp_path / "code" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
-    told = [line for line in check_code(tmp_path) if "which AWS's image does not have" in line]
-    assert len(told) == is_told
+    lines = [line for line in check_code(tmp_path) if "which AWS's image does not have" in line]
+    assert len(lines) == is_told
 
 
-def test_a_script_with_both_kinds_of_handlers_is_told_which_counts(tmp_path):
+def test_of_both_kinds_of_handlers_in_a_script_the_one_that_counts_is_reported(tmp_path):
     (tmp_path / "code").mkdir()
     script = f"{SCRIPT}\ndef handler(data, context): ...\n"
     (tmp_path / "code" / "inference.py").write_text(script)
@@ -199,8 +199,8 @@ def test_a_container_of_ones_own_looks_for_what_it_likes(target, region, tmp_pat
     model = Artifact("2.20.0", 1000, 3, broken)
     with pytest.raises(ModelError, match="is not Python"):
         target().check(model)
-    (told,) = target(image=OWN.format(region)).check(model)
-    assert told == (
+    (text,) = target(image=OWN.format(region)).check(model)
+    assert text == (
         f"the offline clouds do not run the image {OWN.format(region)}: cloudserve's TensorFlow "
         "server answers in its place, so a rehearsal does not try what is in it"
     )

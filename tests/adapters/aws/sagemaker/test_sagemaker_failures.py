@@ -38,7 +38,7 @@ def test_a_permission_that_is_missing_is_named(sagemaker):
     assert not error.value.retryable
 
 
-def test_keys_that_aws_does_not_know_are_told(sagemaker):
+def test_keys_that_aws_does_not_know_are_reported(sagemaker):
     text = "The security token included in the request is invalid."
     provider, _ = sagemaker({"DescribeEndpoint": refused("UnrecognizedClientException", text)})
     with pytest.raises(RemoteError) as error:
@@ -74,7 +74,9 @@ def test_making_a_provider_asks_nobody(scripted):
 
 
 @pytest.mark.parametrize("fields", [{}, {"profile": "nobody"}])
-def test_credentials_that_are_not_there_say_how_to_log_in(monkeypatch, tmp_path, fields, nobody):
+def test_missing_credentials_are_reported_with_the_command_to_log_in(
+    monkeypatch, tmp_path, fields, nobody
+):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(variable, str(tmp_path / "none"))
@@ -151,7 +153,7 @@ def test_a_failure_comes_with_the_last_lines_that_the_new_variant_logged(sagemak
     ]
 
 
-def test_a_log_that_is_forbidden_is_told_in_a_line_and_hides_nothing(sagemaker, lines):
+def test_a_log_that_is_forbidden_is_reported_in_a_line_and_hides_nothing(sagemaker, lines):
     text = "User: arn:aws:iam::0:user/x is not authorized to perform: logs:DescribeLogStreams"
     provider, _ = sagemaker(
         {
@@ -241,10 +243,10 @@ def test_a_prediction_passes_bytes_through_to_the_variant(scripted):
     server = scripted(invoking_alone((200, {"Content-Type": "application/json"}, content)))
     body = b'{"instances":   [1e400]}'
     assert provider_at(server.url).predict("ha_lf", body, TWO.id) == content
-    (asked,) = (asked for asked in server.asked if asked.path != "/")
-    assert (asked.path, asked.body) == ("/endpoints/ha-lf/invocations", body)
-    assert asked.headers["X-Amzn-SageMaker-Target-Variant"] == TWO.id
-    assert asked.headers["Content-Type"] == "application/json"
+    (request,) = (request for request in server.asked if request.path != "/")
+    assert (request.path, request.body) == ("/endpoints/ha-lf/invocations", body)
+    assert request.headers["X-Amzn-SageMaker-Target-Variant"] == TWO.id
+    assert request.headers["Content-Type"] == "application/json"
 
 
 def test_whose_an_endpoint_is_is_asked_before_the_first_prediction_alone(scripted):
@@ -253,4 +255,4 @@ def test_whose_an_endpoint_is_is_asked_before_the_first_prediction_alone(scripte
     provider = provider_at(server.url)
     for _ in range(3):
         assert provider.predict("half", b"{}") == content
-    assert [asked.path == "/" for asked in server.asked] == [True, False, False, False]
+    assert [request.path == "/" for request in server.asked] == [True, False, False, False]

@@ -62,13 +62,13 @@ def test_the_second_model_adds_its_archive_and_changes_nothing_else(
     assert (container["Mode"], container["ModelDataUrl"]) == ("MultiModel", prefix)
     assert container["Environment"] == {"SAGEMAKER_MULTI_MODEL": "true"}
     # A program names the revision itself.
-    asked = client("sagemaker-runtime").invoke_endpoint(
+    response = client("sagemaker-runtime").invoke_endpoint(
         EndpointName="all",
         TargetModel=f"second/{other.id}.tar.gz",
         ContentType="application/json",
         Body=BODY,
     )
-    assert json.load(asked["Body"]) == {"predictions": [3.5]}
+    assert json.load(response["Body"]) == {"predictions": [3.5]}
 
 
 def test_an_archive_has_the_version_and_the_code_at_its_top(shared, tmp_path, half_plus_two):
@@ -109,17 +109,17 @@ def test_what_is_deployed_is_listed_with_where_it_lies(shared, half_plus_two, ha
     provider = shared()
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     reading = provider.read("half")
-    seen = reading.deployment
-    assert (seen.endpoint, seen.state, dict(seen.traffic)) == (
+    observed = reading.deployment
+    assert (observed.endpoint, observed.state, dict(observed.traffic)) == (
         "all",
         State.READY,
         {one.id: 1.0, two.id: 0.0},
     )
-    assert [d.source for d in seen.revisions] == [
+    assert [d.source for d in observed.revisions] == [
         f"{provider.blobs.url}/cloudserve-multi/all/models/half/{revision.id}.tar.gz"
         for revision in (one, two)
     ]
-    assert all(d.created for d in seen.revisions)
+    assert all(d.created for d in observed.revisions)
 
 
 def test_another_container_is_for_all_models(shared, client, half_plus_two):
@@ -135,11 +135,11 @@ def test_another_container_is_for_all_models(shared, client, half_plus_two):
     perform(changed, steps)
     assert plan(changed, "half", one) == ()
     assert answer(changed, "half") == [2.5]
-    (found,) = client("sagemaker").describe_endpoint(EndpointName="all")["ProductionVariants"]
-    assert found["CurrentInstanceCount"] == 2
+    (result,) = client("sagemaker").describe_endpoint(EndpointName="all")["ProductionVariants"]
+    assert result["CurrentInstanceCount"] == 2
 
 
-def test_a_model_that_does_not_load_is_told_and_not_live(shared, tmp_path, half_plus_two):
+def test_a_model_that_does_not_load_is_reported_and_not_live(shared, tmp_path, half_plus_two):
     provider = shared()
     one = deploy(provider, 1, half_plus_two)
     broken = tmp_path / "broken"
@@ -149,10 +149,10 @@ def test_a_model_that_does_not_load_is_told_and_not_live(shared, tmp_path, half_
         deploy(provider, 2, broken)
     assert "/opt/ml/models" in error.value.message or "Timed out" in error.value.message
     reading = provider.read("half")
-    seen = reading.deployment
-    assert live(seen) == {one.id: 1.0}
-    assert [d.state for d in seen.revisions] == [State.READY, State.FAILED]
-    failed = seen.revisions[1].revision
+    observed = reading.deployment
+    assert live(observed) == {one.id: 1.0}
+    assert [d.state for d in observed.revisions] == [State.READY, State.FAILED]
+    failed = observed.revisions[1].revision
     with pytest.raises(ConflictError, match="is not on the endpoint all any more"):
         perform(provider, provider.plan_traffic(reading, failed.id))
 
@@ -187,7 +187,7 @@ def test_an_endpoint_of_that_name_that_is_not_ours_is_a_conflict(target, shared,
         shared().read("half")
 
 
-def test_what_is_not_there_is_told(shared, half_plus_two):
+def test_missing_resources_are_reported(shared, half_plus_two):
     provider = shared()
     with pytest.raises(RemoteError, match="nothing of half is live") as error:
         provider.predict("half", BODY)
@@ -244,9 +244,9 @@ def test_two_changes_of_a_catalog_at_once_are_both_made(shared, times, arrives):
             ours.change("half", lambda catalog: catalog.tried(ONE, ""))
         return
     ours.change("half", lambda catalog: catalog.tried(ONE, ""))
-    found = others.read("half")
-    assert len(found.revisions) == times + 1
-    assert found.find(ONE)
+    result = others.read("half")
+    assert len(result.revisions) == times + 1
+    assert result.find(ONE)
 
 
 TRIES = st.lists(st.tuples(st.sampled_from([ONE, TWO]), st.sampled_from(["", "no memory"])))

@@ -318,7 +318,7 @@ def test_a_serverless_variant_has_no_instances_and_an_idle_one_is_not_kept_warm(
 
 def test_capture_and_asynchronous_answers_are_settings():
     assert config_settings(options()) == {}
-    found = config_settings(
+    result = config_settings(
         options(
             capture_percent=20,
             async_output="s3://some-bucket/answers",
@@ -326,9 +326,9 @@ def test_capture_and_asynchronous_answers_are_settings():
             async_concurrency=4,
         )
     )
-    assert found["DataCaptureConfig"]["DestinationS3Uri"] == "s3://some-bucket/captured"
-    assert found["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
-    assert found["AsyncInferenceConfig"] == {
+    assert result["DataCaptureConfig"]["DestinationS3Uri"] == "s3://some-bucket/captured"
+    assert result["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
+    assert result["AsyncInferenceConfig"] == {
         "OutputConfig": {
             "S3OutputPath": "s3://some-bucket/answers",
             "S3FailurePath": "s3://some-bucket/failures",
@@ -354,13 +354,13 @@ def test_a_policy_has_time_for_its_waits_and_names_the_alarms(update, key, size,
         update_bake_seconds=30,
         alarms="errors, slow",
     )
-    found = policy(chosen)
-    assert found["AutoRollbackConfiguration"] == {
+    result = policy(chosen)
+    assert result["AutoRollbackConfiguration"] == {
         "Alarms": [{"AlarmName": "errors"}, {"AlarmName": "slow"}]
     }
-    assert found[key]["MaximumExecutionTimeoutInSeconds"] > waits(chosen) == seconds
+    assert result[key]["MaximumExecutionTimeoutInSeconds"] > waits(chosen) == seconds
     if size:
-        routing = found[key].get("TrafficRoutingConfiguration", found[key])
+        routing = result[key].get("TrafficRoutingConfiguration", result[key])
         assert routing[size] == {"Type": "CAPACITY_PERCENT", "Value": 20}
 
 
@@ -387,10 +387,10 @@ def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_ta
         check_options(chosen, "targets.aws.{}".format)
     except ProjectError:
         return
-    found = policy(chosen)
-    report = ParamValidator().validate(found, SERVICE.shape_for("DeploymentConfig"))
+    result = policy(chosen)
+    report = ParamValidator().validate(result, SERVICE.shape_for("DeploymentConfig"))
     assert not report.has_errors(), report.generate_report()
-    read = read_policy(found, count)
+    read = read_policy(result, count)
     assert read.limit_seconds <= LONGEST
     assert waits(chosen) == read.bake_seconds + sum(step.seconds for step in read.steps)
 

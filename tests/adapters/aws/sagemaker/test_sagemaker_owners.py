@@ -68,8 +68,8 @@ def test_a_sagemaker_model_of_another_owner_is_refused_by_the_plan(
     assert prod.read("half").deployment.revisions == ()
     with pytest.raises(ConflictError, match=f"Model half-{one.id} belongs to the target staging"):
         plan(prod, "half", one)
-    found = client("sagemaker").describe_model(ModelName=f"half-{one.id}")
-    assert bucket in str(found["PrimaryContainer"])
+    result = client("sagemaker").describe_model(ModelName=f"half-{one.id}")
+    assert bucket in str(result["PrimaryContainer"])
 
 
 def test_a_package_group_of_another_owner_is_refused(make, client, half_plus_two):
@@ -113,8 +113,8 @@ def test_a_revision_that_left_the_endpoint_says_so(make, half_plus_two, half_plu
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     promote(provider, "half", two)
     deploy(provider, 3, half_plus_two)
-    told = {d.revision.number: d.reason for d in provider.read("half").deployment.revisions}
-    assert told == {1: HERE, 2: None, 3: None}
+    reasons = {d.revision.number: d.reason for d in provider.read("half").deployment.revisions}
+    assert reasons == {1: HERE, 2: None, 3: None}
     promote(provider, "half", one)
     assert provider.read("half").deployment.find(one.id).reason is None
 

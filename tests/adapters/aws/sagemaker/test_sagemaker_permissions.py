@@ -37,8 +37,8 @@ def words():
 
 
 def actions(policy):
-    found = (statement["Action"] for statement in policy["Statement"])
-    return {name for names in found for name in ([names] if isinstance(names, str) else names)}
+    result = (statement["Action"] for statement in policy["Statement"])
+    return {name for names in result for name in ([names] if isinstance(names, str) else names)}
 
 
 def called(words):

@@ -43,7 +43,7 @@ def test_an_endpoint_that_is_not_ours_is_a_conflict(sagemaker):
         provider.read("half")
 
 
-def test_a_failed_endpoint_is_deleted_and_made_anew(sagemaker):
+def test_a_failed_endpoint_is_deleted_and_recreated(sagemaker):
     provider, _ = sagemaker(
         {
             "DescribeEndpoint": described("Failed", reason="no ping", a=1.0),
@@ -197,7 +197,7 @@ def taken(noun):
 
 def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines):
     source = {"S3Uri": "s3://b/x/", "S3DataType": "S3Prefix", "CompressionType": "None"}
-    found = {
+    result = {
         "ModelName": "m",
         "ModelArn": "arn:aws:sagemaker:eu-west-1:0:model/m",
         "ExecutionRoleArn": ROLE,
@@ -210,7 +210,7 @@ def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines)
     }  # fmt: skip
     answers = {
         "CreateModel": taken("model"),
-        "DescribeModel": ok(found),
+        "DescribeModel": ok(result),
         "ListTags": tagged(digest=TWO.digest),
     }
     provider, _ = sagemaker(answers)

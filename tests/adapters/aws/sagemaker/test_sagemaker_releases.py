@@ -47,8 +47,8 @@ def test_tags_carry_model_number_and_digest_and_the_names_are_the_contents(
 ):
     one = deploy(target(), 1, half_plus_two)
     sagemaker = client("sagemaker")
-    found = sagemaker.describe_model(ModelName=f"half-{one.id}")
-    tags = sagemaker.list_tags(ResourceArn=found["ModelArn"])["Tags"]
+    result = sagemaker.describe_model(ModelName=f"half-{one.id}")
+    tags = sagemaker.list_tags(ResourceArn=result["ModelArn"])["Tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {
         "cloudserve-model": "half",
         "cloudserve-project": bucket,
@@ -83,7 +83,7 @@ def test_another_instance_type_of_the_same_digest_is_planned_and_performed(
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
-def test_another_container_replaces_the_model_wherever_a_run_is_cut_off(
+def test_another_container_replaces_the_model_wherever_a_run_is_interrupted(
     target, client, half_plus_two, done
 ):
     one = deploy(target(), 1, half_plus_two)
@@ -174,7 +174,9 @@ def test_an_alarm_undoes_the_update_and_the_revision_before_serves(
     assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
 
 
-def test_a_promotion_that_was_cut_off_goes_on_from_any_step(target, half_plus_two, half_plus_three):
+def test_a_promotion_that_was_interrupted_continues_from_any_step(
+    target, half_plus_two, half_plus_three
+):
     provider = target(update="all-at-once")
     for done in range(4):
         model = f"cut-{done}"
@@ -234,9 +236,9 @@ def test_a_version_that_waits_gets_copies_of_the_live_ones_requests(
         provider.predict("half", BODY, two.id)
     perform(provider, moves(provider, two))
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}
-    found = sagemaker.describe_endpoint(EndpointName="half")
-    assert "ShadowProductionVariants" not in found
-    assert "CANARY" in str(found["LastDeploymentConfig"])
+    result = sagemaker.describe_endpoint(EndpointName="half")
+    assert "ShadowProductionVariants" not in result
+    assert "CANARY" in str(result["LastDeploymentConfig"])
 
 
 def test_an_asynchronous_endpoint_answers_by_way_of_the_bucket(
@@ -294,9 +296,9 @@ def test_a_version_is_approved_by_its_package_and_a_rejected_one_gets_no_traffic
         f" --region {region} --model-package-arn {package} --model-approval-status Approved"
     )
     registry = client("sagemaker")
-    found = registry.describe_model_package(ModelPackageName=package)
-    assert found["CustomerMetadataProperties"]["cloudserve-digest"] == two.digest
-    (container,) = found["InferenceSpecification"]["Containers"]
+    result = registry.describe_model_package(ModelPackageName=package)
+    assert result["CustomerMetadataProperties"]["cloudserve-digest"] == two.digest
+    (container,) = result["InferenceSpecification"]["Containers"]
     source = container["ModelDataSource"]["S3DataSource"]["S3Uri"]
     assert source == locate(provider, "half", two).root_url
 

@@ -107,7 +107,7 @@ def test_an_endpoint_that_lost_its_tags_is_not_taken_down(target, client, half_p
     assert answer["Body"].read()
 
 
-def test_an_update_that_was_cut_off_is_waited_for(target, half_plus_two, monkeypatch):
+def test_an_update_that_was_interrupted_is_waited_for(target, half_plus_two, monkeypatch):
     provider = target()
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_two)
     config, update, *_ = removal(provider, "half", two)

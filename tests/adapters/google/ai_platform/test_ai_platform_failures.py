@@ -68,8 +68,8 @@ def answering(scripted):
 
     def make(answers, **options):
         def answer_to(asked):
-            found = answers[f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"]
-            return found.pop(0) if isinstance(found, list) else found
+            result = answers[f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"]
+            return result.pop(0) if isinstance(result, list) else result
 
         return provider_at(scripted(answer_to).url, **options)
 
@@ -114,7 +114,7 @@ def test_the_live_services_refusal_points_to_vertex(answering):
     assert not error.value.retryable
 
 
-def test_a_permission_that_is_missing_is_told_with_the_message_that_names_it(answering):
+def test_a_missing_permission_is_reported_with_the_message_that_names_it(answering):
     message = "The caller does not have permission ml.models.get"
     provider = answering({f"GET {MODEL}": status_of(403, message, "PERMISSION_DENIED")})
     with pytest.raises(RemoteError, match=r"ml\.models\.get") as error:
@@ -143,7 +143,7 @@ def test_a_bucket_that_nobody_serves_is_unreachable_at_once(nobody, clouds):
         assert error.value.where == nobody
 
 
-def test_credentials_that_are_not_there_say_how_to_log_in(tmp_path):
+def test_missing_credentials_are_reported_with_the_command_to_log_in(tmp_path):
     environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "none.json")}
     target = Target("gcp", "ai-platform", {"bucket": "gs://some-bucket", "project": "p"})
     provider = create(target, environ)
@@ -207,7 +207,7 @@ def test_a_hiccup_while_waiting_is_survived(answering, lines):
     assert lines[1] == "read the operation: busy; asking again"
 
 
-def test_an_operation_past_the_deadline_goes_on_and_says_so(answering, lines):
+def test_an_operation_past_the_deadline_continues_and_says_so(answering, lines):
     name = "projects/p/operations/create_1"
     provider = answering(
         {
@@ -223,11 +223,11 @@ def test_an_operation_past_the_deadline_goes_on_and_says_so(answering, lines):
 def test_a_version_of_another_digest_under_our_name_is_a_conflict(answering, lines):
     taken = "Field: version.name Error: A version with the same name already exists."
     other = Revision(1, "0f3c5a9b7d21" + "a" * 52)
-    found = {"name": VERSION, "labels": version_labels(other), "state": "READY"}
+    result = {"name": VERSION, "labels": version_labels(other), "state": "READY"}
     provider = answering(
         {
             f"POST {MODEL}/versions": status_of(409, taken, "ALREADY_EXISTS"),
-            f"GET {VERSION}": answer(200, found),
+            f"GET {VERSION}": answer(200, result),
         }
     )
     with pytest.raises(ConflictError, match="is there and is not this model"):
@@ -239,36 +239,36 @@ def test_a_version_that_another_run_is_making_is_waited_for(answering, lines):
     creating = answer(200, {"name": VERSION, "labels": labels, "state": "CREATING"})
     failed = {"name": VERSION, "labels": labels, "state": "FAILED", "errorMessage": "Bad model"}
     provider = answering({f"GET {VERSION}": [creating, creating, answer(200, failed)]})
-    seen = Deployment(
+    observed = Deployment(
         "half-plus", "gcp", (Deployed(REVISION, State.CREATING, ""),), {}, State.READY, None, MODEL
     )
-    (action,) = provider.plan_deploy(Reading(seen), REVISION, LOCATION)
+    (action,) = provider.plan_deploy(Reading(observed), REVISION, LOCATION)
     assert action.kind == "await-version"
     with pytest.raises(RemoteError, match="Bad model"):
         provider.perform(action, Reporter(lines.append))
 
 
 def test_a_version_that_is_being_deleted_is_a_conflict(nobody):
-    seen = Deployment("half-plus", "gcp", (Deployed(REVISION, State.DELETING, ""),))
+    observed = Deployment("half-plus", "gcp", (Deployed(REVISION, State.DELETING, ""),))
     with pytest.raises(ConflictError, match="is being deleted"):
-        provider_at(nobody).plan_deploy(Reading(seen), REVISION, LOCATION)
+        provider_at(nobody).plan_deploy(Reading(observed), REVISION, LOCATION)
 
 
 def test_a_version_that_works_is_never_deleted(answering, lines):
-    found = {"name": VERSION, "labels": version_labels(REVISION), "state": "READY"}
-    provider = answering({f"GET {VERSION}": answer(200, found)})
+    result = {"name": VERSION, "labels": version_labels(REVISION), "state": "READY"}
+    provider = answering({f"GET {VERSION}": answer(200, result)})
     with pytest.raises(ConflictError, match="no longer failed"):
         provider.perform(Action("delete-version", "delete", ARGS), Reporter(lines.append))
 
 
 def test_a_platform_model_of_another_name_is_a_conflict(answering):
-    found = {"name": MODEL, "labels": model_labels("half_plus")}
-    provider = answering({f"GET {MODEL}": answer(200, found)})
+    result = {"name": MODEL, "labels": model_labels("half_plus")}
+    provider = answering({f"GET {MODEL}": answer(200, result)})
     with pytest.raises(ConflictError, match="the model half_plus belongs to the model `half_plus`"):
         provider.read("half-plus")
 
 
-def test_versions_that_are_not_ours_are_passed_over(answering):
+def test_versions_that_are_not_ours_are_ignored(answering):
     stranger = {"name": f"{MODEL}/versions/old", "state": "READY"}
     ours = {"name": VERSION, "labels": version_labels(REVISION), "state": "READY"}
     provider = answering(
@@ -280,15 +280,15 @@ def test_versions_that_are_not_ours_are_passed_over(answering):
             ],
         }
     )
-    seen = provider.read("half-plus").deployment
-    assert [d.revision for d in seen.revisions] == [REVISION]
-    assert seen.traffic == {"old": 1.0}
+    observed = provider.read("half-plus").deployment
+    assert [d.revision for d in observed.revisions] == [REVISION]
+    assert observed.traffic == {"old": 1.0}
 
 
 def test_after_a_failed_first_version_the_next_one_is_made_the_default(nobody):
     failed = Deployed(Revision(1, "f" * 64), State.FAILED, "")
-    seen = Deployment("half-plus", "gcp", (failed,), {}, State.READY, None, MODEL)
-    actions = provider_at(nobody).plan_deploy(Reading(seen), REVISION, LOCATION)
+    observed = Deployment("half-plus", "gcp", (failed,), {}, State.READY, None, MODEL)
+    actions = provider_at(nobody).plan_deploy(Reading(observed), REVISION, LOCATION)
     assert [action.kind for action in actions] == ["create-version", "set-default"]
 
 
@@ -329,7 +329,7 @@ def test_a_prediction_with_nan_passes_through_and_a_failure_with_nan_is_still_on
         provider.predict("half-plus", b"{}")
 
 
-def test_a_prediction_that_is_too_large_is_told_in_the_services_words(answering):
+def test_a_prediction_that_is_too_large_is_reported_in_the_services_words(answering):
     text = "Request payload size exceeds the limit: 1572864 bytes."
     refusal = status_of(400, text, "INVALID_ARGUMENT")
     provider = answering({f"GET {MODEL}": answer(200, OURS), f"POST {MODEL}:predict": refusal})

@@ -26,8 +26,8 @@ def provider_at(clouds):
     """Give what makes a provider of a service at a URL."""
 
     def make(url, **fields):
-        given = {"bucket": "gs://bucket", "project": "p", "endpoint": url, **fields}
-        return create(Target("gcp", "ai-platform", given), clouds)
+        values = {"bucket": "gs://bucket", "project": "p", "endpoint": url, **fields}
+        return create(Target("gcp", "ai-platform", values), clouds)
 
     return make
 
@@ -77,8 +77,8 @@ def test_the_targets_fields_reach_the_platform(scripted, provider_at, lines, fie
     done = json.dumps({"name": "projects/p/operations/create_1", "done": True}).encode()
     server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, done))
     provider = provider_at(server.url, **fields)
-    seen = Deployment("half-plus", "gcp", endpoint=MODEL)
-    (action,) = provider.plan_deploy(Reading(seen), REVISION, LOCATION)
+    observed = Deployment("half-plus", "gcp", endpoint=MODEL)
+    (action,) = provider.plan_deploy(Reading(observed), REVISION, LOCATION)
     provider.perform(action, Reporter(lines.append))
     own = model_labels("half-plus") | version_labels(REVISION)
     labels = {**wanted.get("labels", {}), **own}
@@ -124,7 +124,7 @@ def test_what_the_runtime_does_not_restore_is_refused_before_anything_is_sent(no
         provider_at(nobody).check(Artifact("2.11.0", 10, 1, unrestored=("dense/bias",)))
 
 
-def test_limits_are_told_before_anything_is_sent(nobody, provider_at):
+def test_limits_are_reported_before_anything_is_sent(nobody, provider_at):
     provider = provider_at(nobody)
     assert provider.check(Artifact("2.11.0", 10, 1000)) == ()
     with pytest.raises(ModelError, match="which has no op `FFTND`"):
@@ -142,5 +142,5 @@ def test_limits_are_told_before_anything_is_sent(nobody, provider_at):
     [("n1-standard-2", "https://europe-west4-ml"), ("mls1-c1-m2", "https://ml")],
 )
 def test_googles_own_host_is_the_one_that_has_the_machine(machine, host):
-    given = {"bucket": "gs://b", "project": "p", "region": "europe-west4", "endpoint": ""}
-    assert Options(**given, machine_type=machine).api_endpoint == f"{host}.googleapis.com"
+    fields = {"bucket": "gs://b", "project": "p", "region": "europe-west4", "endpoint": ""}
+    assert Options(**fields, machine_type=machine).api_endpoint == f"{host}.googleapis.com"

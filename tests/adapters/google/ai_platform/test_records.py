@@ -65,7 +65,7 @@ def test_a_version_with_other_labels_is_not_ours(labels):
 
 
 def test_a_version_becomes_a_deployed_revision():
-    found = deployed(
+    result = deployed(
         version(
             state="FAILED",
             deploymentUri="gs://b/x/",
@@ -73,9 +73,9 @@ def test_a_version_becomes_a_deployed_revision():
             errorMessage="Bad model",
         )
     )
-    assert (found.revision, found.state, found.source) == (REVISION, State.FAILED, "gs://b/x/")
-    assert found.created == datetime(2024, 5, 6, 7, 8, 9, 123456, UTC)
-    assert found.reason == "Bad model"
+    assert (result.revision, result.state, result.source) == (REVISION, State.FAILED, "gs://b/x/")
+    assert result.created == datetime(2024, 5, 6, 7, 8, 9, 123456, UTC)
+    assert result.reason == "Bad model"
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -96,6 +96,6 @@ def test_nobody_has_traffic_without_a_working_default():
     assert traffic({"defaultVersion": version(state="FAILED")}) == {}
 
 
-def test_a_strangers_default_version_is_told_under_its_own_name():
+def test_a_strangers_default_version_is_reported_under_its_own_name():
     stranger = {"name": "projects/p/models/m/versions/old", "state": "READY"}
     assert traffic({"defaultVersion": stranger}) == {"old": 1.0}

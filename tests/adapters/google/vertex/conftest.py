@@ -12,10 +12,10 @@ def answering(scripted):
     def make(answers, **options):
         def answer_to(asked):
             key = f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"
-            found = answers[key]
-            if not isinstance(found, list):
-                return found
-            return found.pop(0) if len(found) > 1 else found[0]
+            result = answers[key]
+            if not isinstance(result, list):
+                return result
+            return result.pop(0) if len(result) > 1 else result[0]
 
         server = scripted(answer_to)
         return provider_at(server.url, **options), server

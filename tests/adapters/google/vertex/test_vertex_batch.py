@@ -43,9 +43,9 @@ def predict(tmp_path, target, clouds, lines):
     project = Project(tmp_path / "x.yaml", {MODEL: Model(MODEL, tmp_path)}, {"gcp": target})
 
     def predict(*files, **options):
-        given = tuple(map(str, files))
+        values = tuple(map(str, files))
         return run_batch(
-            project, MODEL, "gcp", given, environ=clouds, notify=lines.append, **options
+            project, MODEL, "gcp", values, environ=clouds, notify=lines.append, **options
         )
 
     return predict
@@ -60,8 +60,8 @@ def written(tmp_path, *instances, name="in.jsonl"):
 def answers(provider, result):
     """Read the output's lines, of predictions and errors."""
     prefix = result.output.removeprefix(f"{provider.blobs.url}/")
-    found = [provider.blobs.read(blob.key)[0] for blob in provider.blobs.list(prefix)]
-    return [json.loads(line) for data in found for line in data.decode().splitlines()]
+    results = [provider.blobs.read(blob.key)[0] for blob in provider.blobs.list(prefix)]
+    return [json.loads(line) for data in results for line in data.decode().splitlines()]
 
 
 def test_a_local_file_is_uploaded_once_and_answered_line_by_line(
@@ -123,13 +123,15 @@ def test_a_job_in_which_all_fails_is_an_error_with_the_reason_and_the_place(one,
     assert error.value.request_id.startswith("projects/")
 
 
-def test_a_file_that_is_not_there_is_told_before_anything_is_sent(one, predict, tmp_path, lines):
+def test_a_file_that_does_not_exist_is_reported_before_anything_is_sent(
+    one, predict, tmp_path, lines
+):
     with pytest.raises(UserError, match="there is no file"):
         predict(tmp_path / "none.jsonl")
     assert lines == []
 
 
-def test_nothing_live_is_told(provider, predict, tmp_path):
+def test_nothing_live_is_reported(provider, predict, tmp_path):
     with pytest.raises(UserError, match="no revision of half-plus is live") as error:
         predict(written(tmp_path, 1.0))
     assert "--version" in error.value.hint
@@ -142,7 +144,7 @@ def test_a_revision_whose_version_failed_is_refused(provider, one, lines):
         )
 
 
-def test_waiting_that_is_given_up_names_the_job_that_goes_on(scripted, lines):
+def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
     from cloudserve.adapters.google.vertex.api import VertexApi
     from cloudserve.adapters.google.vertex.batch import Batches
     from cloudserve.adapters.google.vertex.options import Options

@@ -21,8 +21,8 @@ def on(bucket, vertex):
     """Give what makes the same target's provider on a day."""
 
     def on(day, **fields):
-        given = {"bucket": f"gs://{bucket}", "project": f"p-{bucket}", **fields}
-        return vertex(Target("gcp", "vertex", given, "f:1"), day=day)
+        values = {"bucket": f"gs://{bucket}", "project": f"p-{bucket}", **fields}
+        return vertex(Target("gcp", "vertex", values, "f:1"), day=day)
 
     return on
 

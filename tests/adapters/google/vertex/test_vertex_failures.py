@@ -33,17 +33,17 @@ from tests.adapters.google.vertex.answers import (
 
 def test_projects_named_by_number_are_understood(answering):
     provider, _ = answering(state([version()], endpoint(placed(), trafficSplit={"77": 100})))
-    seen = provider.read("half-plus").deployment
-    assert [d.revision for d in seen.revisions] == [ONE]
-    assert dict(seen.traffic) == {ONE.id: 1.0}
-    assert seen.revisions[0].reason is None
+    observed = provider.read("half-plus").deployment
+    assert [d.revision for d in observed.revisions] == [ONE]
+    assert dict(observed.traffic) == {ONE.id: 1.0}
+    assert observed.revisions[0].reason is None
 
 
-def test_an_operation_that_an_earlier_run_left_is_told(answering):
+def test_an_operation_that_an_earlier_run_left_is_reported(answering):
     listed = {"operations": [operation(ENDPOINT, done=True), operation(ENDPOINT, "deploying")]}
     answers = {**state([], endpoint()), f"GET {ENDPOINT}/operations": answer(200, listed)}
-    seen = answering(answers)[0].read("half-plus").deployment
-    assert (seen.state, seen.reason) == (State.UPDATING, "operation deploying is running")
+    observed = answering(answers)[0].read("half-plus").deployment
+    assert (observed.state, observed.reason) == (State.UPDATING, "operation deploying is running")
 
 
 def test_versions_over_several_pages_are_all_read(answering):
@@ -58,7 +58,7 @@ def test_versions_over_several_pages_are_all_read(answering):
     assert [d.revision for d in provider.read("half-plus").deployment.revisions] == [ONE]
 
 
-def test_a_version_that_somebody_adds_by_hand_is_passed_over(answering):
+def test_a_version_that_somebody_adds_by_hand_is_ignored(answering):
     theirs = version("2", versionAliases=["mine"], versionDescription="by hand", labels={})
     provider, _ = answering(
         state([version(), theirs], endpoint(placed(), trafficSplit={"77": 100}))
@@ -73,7 +73,7 @@ def test_a_model_without_any_version_of_ours_is_a_conflict(answering):
         provider.read("half-plus")
 
 
-def test_a_permission_that_is_missing_is_told_with_its_name(answering):
+def test_a_missing_permission_is_reported_with_its_name(answering):
     message = "Permission 'aiplatform.models.list' denied on resource"
     provider, _ = answering(
         {f"GET {MODEL}:listVersions": status_of(403, message, "PERMISSION_DENIED")}
@@ -99,7 +99,7 @@ def test_making_a_provider_asks_nobody(scripted):
     assert server.asked == []
 
 
-def test_stages_of_a_deployment_are_told_once_each(answering, lines):
+def test_stages_of_a_deployment_are_reported_once_each(answering, lines):
     metadata = {"deploymentStage": "STARTING_MODEL_SERVER"}
     done = operation(ENDPOINT, done=True, response={})
     provider, server = answering(
@@ -125,7 +125,7 @@ def test_stages_of_a_deployment_are_told_once_each(answering, lines):
     ]
 
 
-def test_a_deployment_past_the_deadline_goes_on_and_the_next_run_waits_for_it(answering, lines):
+def test_a_deployment_past_the_deadline_continues_and_the_next_run_waits_for_it(answering, lines):
     answers = {
         **state([version()], endpoint()),
         f"POST {ENDPOINT}:deployModel": answer(200, operation(ENDPOINT)),
@@ -211,9 +211,9 @@ def test_a_mark_that_cannot_be_made_does_not_hide_the_failure(answering, lines, 
 
 def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(answering, lines):
     newer = placed("88", createTime="2026-05-06T07:08:10Z")
-    there = endpoint(placed(), newer, placed("99", model="m/theirs"), trafficSplit={"77": 100})
+    existing = endpoint(placed(), newer, placed("99", model="m/theirs"), trafficSplit={"77": 100})
     provider, server = answering(
-        {**state([version()], there), f"PATCH {ENDPOINT}": answer(200, there)}
+        {**state([version()], existing), f"PATCH {ENDPOINT}": answer(200, existing)}
     )
     args = {**ARGS, "split": {ONE.id: 60, "99": 40}}
     provider.perform(Action("set-traffic", "", args), Reporter(lines.append))
@@ -223,8 +223,8 @@ def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(an
 
 
 def test_a_deployment_with_traffic_is_never_undeployed(answering, lines):
-    there = endpoint(placed(), trafficSplit={"77": 100})
-    provider, _ = answering(state([version()], there))
+    existing = endpoint(placed(), trafficSplit={"77": 100})
+    provider, _ = answering(state([version()], existing))
     args = {**ARGS, "deployment": ""}
     with pytest.raises(ConflictError, match="has traffic"):
         provider.perform(Action("undeploy-model", "", args), Reporter(lines.append))

@@ -97,16 +97,16 @@ def test_a_target_is_made_whether_or_not_its_image_is_still_available(options):
 
 
 def test_accelerators_get_the_image_for_them(options):
-    given = with_accelerator(options(machine_type="g2-standard-4"), str)
-    assert container_spec(given, "m") == {
+    settings = with_accelerator(options(machine_type="g2-standard-4"), str)
+    assert container_spec(settings, "m") == {
         "imageUri": "europe-docker.pkg.dev/vertex-ai/prediction/tf2-gpu.2-15:latest"
     }
-    assert artifact_uri(given, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/3/"
+    assert artifact_uri(settings, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/3/"
 
 
 def test_a_container_of_ones_own_gets_what_tensorflow_serving_wants(options):
-    given = options(image="eu-docker.pkg.dev/p/r/serving:2.19", env={"B": "2", "A": "1"})
-    assert container_spec(given, "my_model") == {
+    settings = options(image="eu-docker.pkg.dev/p/r/serving:2.19", env={"B": "2", "A": "1"})
+    assert container_spec(settings, "my_model") == {
         "imageUri": "eu-docker.pkg.dev/p/r/serving:2.19",
         "args": [
             "--rest_api_port=8080",
@@ -118,14 +118,14 @@ def test_a_container_of_ones_own_gets_what_tensorflow_serving_wants(options):
         "predictRoute": "/v1/models/my_model:predict",
         "healthRoute": "/v1/models/my_model",
     }
-    assert artifact_uri(given, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/"
+    assert artifact_uri(settings, LOCATION) == "gs://bucket/cloudserve/m/revisions/v3-0/m/"
 
 
 def test_a_container_of_ones_own_may_differ_in_everything(options):
-    given = options(
+    settings = options(
         image="i", args="--a 'b c'", port=9000, predict_route="/predict", health_route="/ok"
     )
-    spec = container_spec(given, "m")
+    spec = container_spec(settings, "m")
     assert spec["args"] == ["--a", "b c"]
     assert spec["ports"] == [{"containerPort": 9000}]
     assert (spec["predictRoute"], spec["healthRoute"]) == ("/predict", "/ok")
@@ -186,10 +186,10 @@ def test_an_image_that_is_tensorflow_serving_by_its_name_is_checked_as_a_prebuil
         check(newer, options(image=image), located("EUROPE-WEST4"))
 
 
-def test_what_a_rehearsal_of_a_container_of_ones_own_does_not_try_is_told(options, located):
+def test_what_a_rehearsal_of_a_container_of_ones_own_does_not_try_is_reported(options, located):
     own = options(image="us-docker.pkg.dev/p/r/serving:2.19")
-    (told,) = check(Artifact("2.21.0", 1, 1), own, located("EUROPE-WEST4"))
-    assert told == (
+    (text,) = check(Artifact("2.21.0", 1, 1), own, located("EUROPE-WEST4"))
+    assert text == (
         "the offline clouds do not run the image us-docker.pkg.dev/p/r/serving:2.19: cloudserve's "
         "TensorFlow server answers in its place, so a rehearsal does not try what is in it"
     )

@@ -35,7 +35,7 @@ def answering(scripted, clouds):
     """Give what makes a provider whose one revision answers predictions so, and its server."""
 
     def make(status, content, **endpoint):
-        there = {
+        existing = {
             "name": ENDPOINT,
             "labels": model_labels("half-plus", "some-bucket"),
             "deployedModels": [DEPLOYED],
@@ -44,7 +44,7 @@ def answering(scripted, clouds):
         }
         answers = {
             f"GET {MODEL}:listVersions": json.dumps({"models": [VERSION]}).encode(),
-            f"GET {ENDPOINT}": json.dumps(there).encode(),
+            f"GET {ENDPOINT}": json.dumps(existing).encode(),
             f"GET {ENDPOINT}/operations": b"{}",
         }
 

@@ -53,8 +53,8 @@ def ask(provider, revision=None):
 
 
 def version(api, alias):
-    (found,) = [v for v in api.versions(MODEL) if alias in v.get("versionAliases", ())]
-    return found
+    (result,) = [v for v in api.versions(MODEL) if alias in v.get("versionAliases", ())]
+    return result
 
 
 def on_endpoint(api):
@@ -72,8 +72,8 @@ def test_a_version_carries_revision_and_owner_in_alias_labels_and_description(
     make, api, bucket, deploy
 ):
     (one,) = deploy(make(), 1)
-    found = version(api, one.id)
-    assert set(found["versionAliases"]) == {one.id, "live", "default"}
+    result = version(api, one.id)
+    assert set(result["versionAliases"]) == {one.id, "live", "default"}
     owner = {
         "team": "x",
         "cloudserve-model": MODEL,
@@ -81,13 +81,13 @@ def test_a_version_carries_revision_and_owner_in_alias_labels_and_description(
         "cloudserve-target": "gcp",
         "cloudserve-bucket": bucket,
     }
-    assert found["labels"] == {
+    assert result["labels"] == {
         **owner,
         "cloudserve-number": "1",
         "cloudserve-digest-1": one.digest[:32],
         "cloudserve-digest-2": one.digest[32:],
     }
-    assert found["versionDescription"].startswith(f"cloudserve v1 sha256:{one.digest} container:")
+    assert result["versionDescription"].startswith(f"cloudserve v1 sha256:{one.digest} container:")
     assert api.endpoint(MODEL)["labels"] == owner
 
 
@@ -117,7 +117,7 @@ def test_a_version_is_approved_by_an_alias_of_the_registry(make, api, deploy):
         make(approval_alias="live")
 
 
-def test_a_promotion_cut_off_before_its_aliases_is_finished_by_the_next(make, api, deploy):
+def test_a_promotion_interrupted_before_its_aliases_is_finished_by_the_next(make, api, deploy):
     provider = make()
     _, two = deploy(provider, 1, 2)
     traffic, aliases = provider.plan_traffic(provider.read(MODEL), two.id)
@@ -218,8 +218,8 @@ def test_what_others_deployed_on_the_endpoint_keeps_its_traffic(make, api, deplo
     operation = api.deploy(MODEL, body)
     while not operation.get("done"):
         operation = api.operation(operation["name"])
-    seen = provider.read(MODEL).deployment
-    assert live(seen) == {one.id: 0.7, "42": 0.3}
+    observed = provider.read(MODEL).deployment
+    assert live(observed) == {one.id: 0.7, "42": 0.3}
     (two,) = deploy(provider, 2)
     promote(provider, MODEL, two, 50)
     assert live(provider.read(MODEL).deployment) == {one.id: 0.35, "42": 0.15, two.id: 0.5}
@@ -279,7 +279,7 @@ def test_another_container_is_another_version_of_the_same_revision(make, api, de
     assert ask(provider, one) == [2.5]
 
 
-def test_a_change_of_container_that_was_cut_off_goes_on_from_any_step(make, api, deploy):
+def test_a_change_of_container_that_was_interrupted_continues_from_any_step(make, api, deploy):
     image = "us-docker.pkg.dev/p/r/serving:2.{}"
     (one,) = deploy(make(), 1)
     steps = len(plan(make(image=image.format(0)), MODEL, one))
@@ -335,7 +335,7 @@ def test_a_failed_deployment_says_what_stays_and_where_its_log_is(make, api, dep
     assert kinds(plan(provider, MODEL, two)) == ["upload-version", "deploy-model", "delete-version"]
 
 
-def test_a_prediction_over_the_limit_is_told_in_the_services_words(make, deploy):
+def test_a_prediction_over_the_limit_is_reported_in_the_services_words(make, deploy):
     provider = make()
     deploy(provider, 1)
     large = json.dumps({"instances": [1.5] * 500_000}).encode()
@@ -357,7 +357,7 @@ def test_a_deployment_that_others_took_off_is_an_outdated_plan(make, api, deploy
     assert "run the same command again" in error.value.hint
 
 
-def test_a_request_that_the_model_refuses_is_told_in_the_containers_sentence(make, deploy):
+def test_a_request_that_the_model_refuses_is_reported_in_the_containers_sentence(make, deploy):
     provider = make()
     deploy(provider, 1)
     with pytest.raises(RemoteError) as error:

@@ -86,8 +86,8 @@ def test_a_canary_at_the_margin_rarely_passes_though_every_request_is_looked_at(
 
 
 def test_a_canary_that_fails_a_tenth_of_the_requests_is_found():
-    found = sum(
+    result = sum(
         any(more_often(*counts) >= -log(0.01) for counts in looks(rng, 0.0, 0.1, 300))
         for rng in runs(100, seed=3)
     )
-    assert found >= 98
+    assert result >= 98

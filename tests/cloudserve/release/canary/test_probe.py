@@ -18,11 +18,11 @@ def prober(asked, *, failing=()):
 
 
 def test_each_request_is_sent_to_both_revisions_each_first_in_turns():
-    asked = []
-    probing = prober(asked)
+    requests = []
+    probing = prober(requests)
     for _ in range(3):
         probing.probe()
-    assert asked == [
+    assert requests == [
         (b"a", "v1"),
         (b"a", "v2"),
         (b"b", "v2"),
@@ -45,9 +45,9 @@ def test_requests_that_the_live_revision_refuses_are_an_error():
 
 
 def test_a_canary_that_fails_at_once_is_left_to_the_evidence():
-    asked = []
-    prober(asked, failing={"v2"}).check()
-    assert asked == [(b"a", "v1"), (b"b", "v1"), (b"a", "v2")]
+    requests = []
+    prober(requests, failing={"v2"}).check()
+    assert requests == [(b"a", "v1"), (b"b", "v1"), (b"a", "v2")]
 
 
 def test_the_file_has_a_request_on_each_line(tmp_path):

@@ -78,10 +78,10 @@ def canary(deployed, service):
 
 def test_a_good_canary_gets_all_traffic_step_by_step(canary, deployed, platform):
     lines = []
-    found = canary(lines=lines).promote(0.0)
+    result = canary(lines=lines).promote(0.0)
     verbs, live, revision = deployed
     assert platform.traffic == {revision: 1.0}
-    assert (found.live, [step.percent for step in found.steps]) == (live, [10, 50])
+    assert (result.live, [step.percent for step in result.steps]) == (live, [10, 50])
     assert lines[0] == (
         f"each step needs about {requests_needed(RULES)} requests to each revision if none fails"
     )
@@ -287,13 +287,13 @@ def test_a_killed_run_is_continued_from_its_evidence(canary, deployed, platform,
     kept = left.canary.measures[0].live.requests
     assert kept > 100
     assert open_canary(verbs.ledger, verbs.status()).revision == revision
-    lines, asked = [], next(service.numbers)
+    lines, request = [], next(service.numbers)
     outcome = canary(lines=lines).promote(platform.traffic[revision], left)
     assert lines[0] == (
         "continues the canary of 2026-11-30 12:00 UTC at 50 % with its recorded evidence"
     )
     (step,) = outcome.steps
-    assert (step.percent, step.requests) == (50, kept + (next(service.numbers) - asked) // 2)
+    assert (step.percent, step.requests) == (50, kept + (next(service.numbers) - request) // 2)
     assert platform.traffic == {revision: 1.0}
     assert open_canary(verbs.ledger, verbs.status()) is None
 
@@ -304,10 +304,10 @@ def ask(platform, monkeypatch, answer):
 
 def test_the_verb_asks_the_platform(deployed, platform, monkeypatch):
     verbs, live, revision = deployed
-    asked = set()
+    requests = set()
 
     def answer(model, body, revision_id=None):
-        asked.add((model, body, revision_id))
+        requests.add((model, body, revision_id))
         if revision_id == revision:
             raise RemoteError("500: no")
         return b"{}"
@@ -315,7 +315,7 @@ def test_the_verb_asks_the_platform(deployed, platform, monkeypatch):
     ask(platform, monkeypatch, answer)
     with pytest.raises(CheckFailedError):
         promote_by_canary(verbs, [BODY], rules=CanaryRules(rate=1e6))
-    assert asked == {("half", BODY, live), ("half", BODY, revision)}
+    assert requests == {("half", BODY, live), ("half", BODY, revision)}
     assert platform.traffic == {live: 1.0}
 
 

@@ -142,7 +142,7 @@ def test_the_clouds_name_of_the_caller_is_compared_and_no_name_of_a_machine_with
         releases(gates=OTHER).promote("124")
 
 
-def test_an_approval_leaves_a_release_that_was_cut_off_to_be_found(releases, platform, two):
+def test_an_approval_leaves_a_release_that_was_interrupted_to_be_found(releases, platform, two):
     def cut_off(action):
         raise KeyboardInterrupt
 

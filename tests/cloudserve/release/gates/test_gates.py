@@ -152,11 +152,11 @@ def test_what_the_platform_would_refuse_of_any_model_is_raised_before_anything_i
 
 
 def test_the_platform_is_asked_once_by_a_deploy(releases, platform, versions, monkeypatch):
-    asked = []
-    monkeypatch.setattr(platform, "check", lambda artifact: asked.append(artifact) or ())
+    requests = []
+    monkeypatch.setattr(platform, "check", lambda artifact: requests.append(artifact) or ())
     platform.blobs.is_made = False
     releases(path=versions).deploy(1)
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_an_applied_plan_is_checked_against_the_target_again(

@@ -31,15 +31,15 @@ def versions(tmp_path, shared_models, monkeypatch):
 @pytest.fixture
 def answers(platform, monkeypatch):
     """Let the platform answer each revision with the number after its version."""
-    asked = []
+    requests = []
 
     def predict(model, body, revision_id=None):
-        asked.append((revision_id, json.loads(body)))
+        requests.append((revision_id, json.loads(body)))
         number = int(revision_id.partition("-")[0].removeprefix("v"))
         return json.dumps({"predictions": [1.5 + number]}).encode()
 
     monkeypatch.setattr(platform, "predict", predict, raising=False)
-    return asked
+    return requests
 
 
 def asked_alone(platform, monkeypatch, reason=""):

@@ -71,12 +71,12 @@ def test_a_plan_of_traffic_is_applied_to_what_it_was_made_for(releases):
 
 
 def refused(releases, plan, why):
-    told = len(releases().history())
+    count = len(releases().history())
     with pytest.raises(ConflictError, match=why) as caught:
         releases().apply(plan)
     assert caught.value.hint
     assert caught.value.where
-    assert len(releases().history()) == told
+    assert len(releases().history()) == count
 
 
 def test_a_plan_is_refused_when_the_traffic_moved_since(releases):
@@ -148,7 +148,7 @@ def test_a_plan_that_was_uploaded_before_needs_no_local_files(releases, platform
     assert releases(path=tmp_path / "model").apply(plan).changed
 
 
-def test_a_plan_that_stopped_midway_goes_on_when_it_is_applied_again(releases, platform):
+def test_a_plan_that_stopped_midway_continues_when_it_is_applied_again(releases, platform):
     plan = releases().plan_deploy(123)
 
     def stop(action):

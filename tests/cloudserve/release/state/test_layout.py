@@ -27,7 +27,7 @@ def test_projects_that_share_a_bucket_share_no_folder(model, other, target, mine
         assert not any(folder.startswith(f) or f.startswith(folder) for f in folders(two))
 
 
-def test_a_project_without_a_name_lies_where_it_always_lay():
+def test_a_project_without_a_name_keeps_its_place():
     layout = Layout("s3://b", "half", "prod")
     assert layout.location(ONE).root == f"cloudserve/half/revisions/{ONE.id}/"
     assert layout.ledger == "cloudserve/half/targets/prod/ledger/"

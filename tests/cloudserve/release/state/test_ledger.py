@@ -54,7 +54,7 @@ def test_an_entry_that_cannot_be_read_is_named(platform):
     assert caught.value.where == f"mem://bucket/{LAYOUT.ledger}0000000001.json"
 
 
-def test_what_is_no_entry_is_passed_over(platform):
+def test_objects_that_are_not_entries_are_ignored(platform):
     for name in ("", "notes.txt", "0000000001.json.bak", "1.json", "00000000001.json", "a/1.json"):
         platform.blobs.write(f"{LAYOUT.ledger}{name}", b"of somebody else")
     Ledger(platform.blobs, LAYOUT).append(entry())
@@ -66,8 +66,8 @@ def test_the_order_holds_when_the_numbers_grow_longer(platform):
     platform.blobs.write(f"{LAYOUT.ledger}9999999999.json", msgspec.json.encode(entry(1)))
     Ledger(platform.blobs, LAYOUT).append(entry(2))
     Ledger(platform.blobs, LAYOUT).append(entry(3))
-    told = [one.release for one in Ledger(platform.blobs, LAYOUT).entries()]
-    assert told == ["r1", "r2", "r3"]
+    lines = [one.release for one in Ledger(platform.blobs, LAYOUT).entries()]
+    assert lines == ["r1", "r2", "r3"]
 
 
 def test_a_release_without_an_end_shows_as_unfinished(platform):
@@ -115,11 +115,11 @@ def test_releases_are_in_the_order_they_began_whenever_they_ended(platform):
         (1, Event.STOPPED),  # it was suspended meanwhile
     ):
         ledger.append(entry(number, event))
-    told = [(release.id, release.outcome) for release in ledger.releases()]
-    assert told == [("r1", Event.STOPPED), ("r2", Event.FINISHED)]
+    lines = [(release.id, release.outcome) for release in ledger.releases()]
+    assert lines == [("r1", Event.STOPPED), ("r2", Event.FINISHED)]
 
 
-def test_a_release_whose_begin_was_deleted_is_told_by_what_is_left(platform):
+def test_a_release_whose_begin_was_deleted_is_reported_by_what_is_left(platform):
     ledger = write_releases(platform.blobs, 2)
     platform.blobs.delete(f"{LAYOUT.ledger}0000000001.json")
     assert [release.id for release in ledger.releases()] == ["r0", "r1"]

@@ -142,7 +142,7 @@ def test_a_holder_that_ended_in_between_is_told_so(platform):
     assert caught.value.hint == "run the same command again"
 
 
-def test_of_two_who_find_no_lock_the_second_is_told_of_the_first(platform):
+def test_of_two_runs_that_find_no_lock_the_second_names_the_first(platform):
     read = platform.blobs.read
 
     def nothing_yet(key):

@@ -172,17 +172,17 @@ def test_files_that_another_target_uses_stay(five, platform, versions, monkeypat
     monkeypatch.setattr(
         registry, "provider", lambda target, _: other if target.name == "there" else platform
     )
-    there = target_of(versions, "there", "bob")
-    there.deploy(2)
+    existing = target_of(versions, "there", "bob")
+    existing.deploy(2)
     outcome = five().gc(1)
     assert numbers(outcome.plan.removes) == [3, 2, 1]
     assert keys(platform, "revisions/v2-")
     assert not keys(platform, "v1-") + keys(platform, "v3-")
-    assert there.plan_gc(1).actions == ()
-    there.undeploy(everything=True)
-    assert there.plan_gc(1).actions == ()  # what was live last
-    there.deploy(5)
-    assert numbers(there.gc(1).plan.removes) == [2]
+    assert existing.plan_gc(1).actions == ()
+    existing.undeploy(everything=True)
+    assert existing.plan_gc(1).actions == ()  # what was live last
+    existing.deploy(5)
+    assert numbers(existing.gc(1).plan.removes) == [2]
     assert not keys(platform, "v2-")
     assert keys(platform, "revisions/v4-"), "the other target's"
 

@@ -98,7 +98,7 @@ def test_a_shard_that_holds_no_tensor_is_not_missed(tmp_path):
     assert check_variables(write_model(tmp_path, index, {"variables.data-00000-of-00002": 4}))
 
 
-def test_a_shard_that_was_cut_off_is_named_with_its_bytes(tmp_path):
+def test_a_truncated_shard_is_named_with_its_bytes(tmp_path):
     index = table([header(1), entry("a", 0, 0, 4), entry("b", 0, 4, 96)])
     path = write_model(tmp_path, index, {"variables.data-00000-of-00001": 99})
     assert refusal(path) == "variables/variables.data-00000-of-00001 is truncated: 99 of 100 bytes"

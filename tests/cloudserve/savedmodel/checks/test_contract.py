@@ -61,7 +61,7 @@ def test_a_missing_default_signature_names_the_affected_requests():
     ]
 
 
-def test_the_loaders_own_signatures_are_left_out():
+def test_the_loaders_own_signatures_are_omitted():
     assert compare([signature("__saved_model_init_op")], []).differences == ()
 
 

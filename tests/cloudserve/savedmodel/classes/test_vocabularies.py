@@ -25,8 +25,8 @@ def test_the_names_of_a_lookup_are_read_without_tensorflow(oracle, form):
 
 
 def test_the_numbers_of_an_estimator_without_a_vocabulary_are_its_classes(shared_models):
-    found = classes(shared_models / "tfx_taxi_estimator" / "1646034756")
-    assert found == {
+    result = classes(shared_models / "tfx_taxi_estimator" / "1646034756")
+    assert result == {
         ("classification", "classes"): ("0", "1"),
         ("predict", "all_classes"): ("0", "1"),
         ("serving_default", "classes"): ("0", "1"),
@@ -80,8 +80,8 @@ def test_an_asset_with_other_names_changes_the_contract(oracle, tmp_path):
 )
 def test_only_classes_added_at_the_end_leave_clients_alone(after, effect, text):
     live, new = (Vocabulary("s", "y", tuple(names)) for names in ("abc", after))
-    found = [(one.effect, one.text) for one in compare_vocabularies([live], [new])]
-    assert found == ([] if text is None else [(effect, text)])
+    results = [(one.effect, one.text) for one in compare_vocabularies([live], [new])]
+    assert results == ([] if text is None else [(effect, text)])
 
 
 def test_a_vocabulary_that_only_one_version_shows_is_not_compared():

@@ -56,10 +56,10 @@ class HandClock:
         """Wait until a sleeper is due in exactly `seconds`."""
         wanted = self._now + timedelta(seconds=seconds)
         with self._changed:
-            found = self._changed.wait_for(
+            result = self._changed.wait_for(
                 lambda: any(when == wanted for when, _ in self._waiting), 60
             )
-        assert found, f"nobody waits for {seconds} seconds: {self._waiting}"
+        assert result, f"nobody waits for {seconds} seconds: {self._waiting}"
 
 
 def _wake(due: asyncio.Future[None]) -> None:

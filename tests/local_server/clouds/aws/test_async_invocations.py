@@ -28,8 +28,8 @@ class TestLater:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
 
         def find() -> dict:
-            found = aws.s3.list_objects_v2(Bucket=bucket, Prefix=key)
-            return found if found["KeyCount"] else {}
+            result = aws.s3.list_objects_v2(Bucket=bucket, Prefix=key)
+            return result if result["KeyCount"] else {}
 
         poll_until(find, bool)
         return aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -144,11 +144,11 @@ class TestLater:
         running.stop()
         # As a process leaves it that was killed before it answered.
         resources = Resources(tmp_path / "clouds.db")
-        asked = {"EndpointName": "e", "ContentType": JSON}
+        request = {"EndpointName": "e", "ContentType": JSON}
         left = {
             "id": "left",
             "region": "us-east-1",
-            "asked": asked,
+            "asked": request,
             "body": '{"instances": [1]}',
             "accepted": 2e9,
             "InferenceId": "left",

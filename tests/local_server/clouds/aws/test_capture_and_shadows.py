@@ -29,8 +29,8 @@ class TestCaptureAndShadows:
 
     def lines(self, aws, fresh, variant: str = "main") -> list[dict]:
         prefix = f"captured/{fresh}/{variant}/"
-        found = aws.s3.list_objects_v2(Bucket=fresh, Prefix=prefix).get("Contents", [])
-        bodies = [aws.s3.get_object(Bucket=fresh, Key=o["Key"])["Body"].read() for o in found]
+        result = aws.s3.list_objects_v2(Bucket=fresh, Prefix=prefix).get("Contents", [])
+        bodies = [aws.s3.get_object(Bucket=fresh, Key=o["Key"])["Body"].read() for o in result]
         return [json.loads(line) for body in bodies for line in body.splitlines()]
 
     def test_a_request_and_its_answer_are_captured(self, aws, fresh):
@@ -65,11 +65,11 @@ class TestCaptureAndShadows:
         assert side["encoding"] == "BASE64"
         assert base64.b64decode(side["data"]) == b'{"instances": [1]}'
 
-    def test_its_files_lie_by_hour(self, aws, fresh):
+    def test_its_files_are_in_folders_by_hour(self, aws, fresh):
         self.make(aws, fresh)
         aws.invoke(fresh)
-        (found,) = aws.s3.list_objects_v2(Bucket=fresh)["Contents"]
-        *_, year, month, day, hour, name = found["Key"].split("/")
+        (result,) = aws.s3.list_objects_v2(Bucket=fresh)["Contents"]
+        *_, year, month, day, hour, name = result["Key"].split("/")
         assert [len(part) for part in (year, month, day, hour)] == [4, 2, 2, 2]
         assert name.endswith(".jsonl")
 

@@ -156,7 +156,7 @@ class TestAgainstTheModel:
 
     def test_every_pattern_of_the_models_is_understood_but_one(self):
         anything = compiled(r"[\p{Unheard}]")
-        found = {
+        result = {
             name
             for model in MODELS.values()
             for name in model.shape_names
@@ -164,7 +164,7 @@ class TestAgainstTheModel:
             and compiled(shape.metadata.get("pattern", "x")) is anything
         }
         # Their one pattern counts in UTF-16; no operation that is offered takes one.
-        assert found == {"AthenaCatalog", "Catalog", "Database", "TableName"}
+        assert result == {"AthenaCatalog", "Catalog", "Database", "TableName"}
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ class TestWireExamples:
         with tarfile.open(fileobj=content, mode="w:gz") as archive:
             archive.add(models / "double", "m")
         aws.s3.put_object(Bucket="models", Key="m.tar.gz", Body=content.getvalue())
-        asked = {
+        request = {
             "ModelName": "m",
             "ExecutionRoleArn": "arn:aws:iam::000000000000:role/x",
             "PrimaryContainer": {
@@ -192,7 +192,7 @@ class TestWireExamples:
                 "ModelDataUrl": "s3://models/m.tar.gz",
             },
         }
-        status, headers, body = control(wire, "CreateModel", json.dumps(asked).encode())
+        status, headers, body = control(wire, "CreateModel", json.dumps(request).encode())
         assert (status, json.loads(body)) == (200, {"ModelArn": f"{ARN}:model/m"})
         assert headers["content-type"] == "application/x-amz-json-1.1"
         assert len(headers["x-amzn-requestid"]) == 36
@@ -308,7 +308,7 @@ class TestAgainstMoto:
             "InitialVariantWeight": 1.0,
         }
         role = "arn:aws:iam::000000000000:role/x"
-        told = [
+        lines = [
             sm.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container),
             sm.describe_model(ModelName=name),
             sm.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant]),
@@ -319,7 +319,7 @@ class TestAgainstMoto:
             sm.list_tags(ResourceArn=f"{ARN}:model/{name}"),
         ]
         drop = set(OURS_ALONE) | set(MOTOS_ALONE) - {"ModelName"}
-        return [outline(answer, drop=drop) for answer in told]
+        return [outline(answer, drop=drop) for answer in lines]
 
     def test_both_answer_alike(self, aws, moto, fresh):
         aws.s3.put_object(Bucket="models", Key="moto.tar.gz", Body=b"looked at when it is loaded")

@@ -59,18 +59,18 @@ class TestListingsAndTags:
             SortOrder="Ascending",
             PaginationConfig={"PageSize": 2},
         )
-        seen = [[model["ModelName"] for model in page["Models"]] for page in pages]
-        assert seen == [wanted[:2], wanted[2:4], wanted[4:]]
+        observed = [[model["ModelName"] for model in page["Models"]] for page in pages]
+        assert observed == [wanted[:2], wanted[2:4], wanted[4:]]
 
     def test_the_newest_comes_first(self, sm, fresh, add_model):
         for number in range(3):
             add_model(f"{fresh}-{number}", "s3://models/double/")
-        found = sm.list_models(NameContains=fresh)["Models"]
-        assert [model["ModelName"][-1] for model in found] == ["2", "1", "0"]
+        result = sm.list_models(NameContains=fresh)["Models"]
+        assert [model["ModelName"][-1] for model in result] == ["2", "1", "0"]
 
     def test_endpoints_are_listed_by_status(self, sm, two_variants):
-        found = sm.list_endpoints(NameContains=two_variants, StatusEquals="InService")["Endpoints"]
-        assert [endpoint["EndpointName"] for endpoint in found] == [two_variants]
+        result = sm.list_endpoints(NameContains=two_variants, StatusEquals="InService")["Endpoints"]
+        assert [endpoint["EndpointName"] for endpoint in result] == [two_variants]
         failed = sm.list_endpoints(NameContains=two_variants, StatusEquals="Failed")
         assert failed["Endpoints"] == []
 

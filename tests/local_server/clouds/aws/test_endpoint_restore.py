@@ -100,9 +100,9 @@ def test_one_that_does_not_load_is_failed(records):
     assert (endpoint.status, endpoint.failure) == ("Failed", "the model data is gone")
 
 
-def test_an_update_asked_for_meanwhile_is_carried_out(records):
-    asked = {"EndpointName": "e", "EndpointConfigName": "c"}
-    endpoint = restored(records, lambda endpoints: endpoints.update(REGION, asked))
+def test_an_update_requested_in_the_meantime_is_carried_out(records):
+    request = {"EndpointName": "e", "EndpointConfigName": "c"}
+    endpoint = restored(records, lambda endpoints: endpoints.update(REGION, request))
     assert (endpoint.status, endpoint.pending, endpoint.failure) == ("InService", None, None)
     assert endpoint.serving.id != SERVED
 

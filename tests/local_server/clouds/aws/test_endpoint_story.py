@@ -77,10 +77,10 @@ class TestTheWholeStory:
         updated = threading.Event()
 
         def call_until_updated(_) -> set[bytes]:
-            seen = set()
+            observed = set()
             while not updated.is_set():
-                seen.add(invoke(runtime, fresh, b'{"instances": [1]}')[0])
-            return seen
+                observed.add(invoke(runtime, fresh, b'{"instances": [1]}')[0])
+            return observed
 
         with ThreadPoolExecutor(8) as pool:
             answers = pool.map(call_until_updated, range(8))

@@ -96,8 +96,8 @@ class TestGuardedUpdates:
                 DeploymentConfig=policy,
             )
         after = aws.describe(endpoint)
-        for found in (before, after):
-            del found["ResponseMetadata"]
+        for item in (before, after):
+            del item["ResponseMetadata"]
         assert after == before
 
     def test_a_retained_policy_applies_too(self, aws, endpoint):
@@ -207,8 +207,8 @@ def test_a_resource_has_no_more_than_fifty_tags(aws, fresh):
     aws.sm.add_tags(ResourceArn=arn, Tags=[{"Key": "k1", "Value": "another"}])
     with pytest.raises(ClientError, match="no more than 50 tags"):
         aws.sm.add_tags(ResourceArn=arn, Tags=[{"Key": "one more", "Value": ""}])
-    found = aws.sm.list_tags(ResourceArn=arn)["Tags"]
-    assert len(found) == 50
+    result = aws.sm.list_tags(ResourceArn=arn)["Tags"]
+    assert len(result) == 50
 
 
 def test_a_weight_is_no_larger_than_a_float(aws, fresh):

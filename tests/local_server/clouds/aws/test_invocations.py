@@ -80,10 +80,10 @@ class TestLimits:
     def test_a_container_that_takes_more_than_a_minute(self):
         clock = HandClock()
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(lambda: asyncio.run(ask_nobody(clock)))
+            future = pool.submit(lambda: asyncio.run(ask_nobody(clock)))
             clock.until_someone_waits(60)
             clock.advance(60)
-            error = asked.result()
+            error = future.result()
         assert (error.kind, error.status) == ("ModelError", 424)
         assert error.extra["OriginalStatusCode"] == 0
         assert error.extra["OriginalMessage"].startswith("Your invocation timed out while waiting")

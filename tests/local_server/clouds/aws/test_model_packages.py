@@ -36,10 +36,10 @@ def add(aws, group):
 def test_packages_are_numbered_in_their_group(aws, group, add):
     arns = [add() for _ in range(11)]
     assert arns == [f"{ARN}:model-package/{group}/{number}" for number in range(1, 12)]
-    found = aws.sm.list_model_packages(ModelPackageGroupName=group)
-    versions = [package["ModelPackageVersion"] for package in found["ModelPackageSummaryList"]]
+    result = aws.sm.list_model_packages(ModelPackageGroupName=group)
+    versions = [package["ModelPackageVersion"] for package in result["ModelPackageSummaryList"]]
     assert versions == list(range(11, 1, -1))
-    rest = aws.sm.list_model_packages(ModelPackageGroupName=group, NextToken=found["NextToken"])
+    rest = aws.sm.list_model_packages(ModelPackageGroupName=group, NextToken=result["NextToken"])
     assert [p["ModelPackageVersion"] for p in rest["ModelPackageSummaryList"]] == [1]
 
 

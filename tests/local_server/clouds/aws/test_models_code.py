@@ -50,9 +50,9 @@ def seen_by(
     aws.add_model(name, f"s3://{name}/m/", image, Environment=variables)
     aws.add_config(name, aws.variant("main", name))
     aws.add_endpoint(name)
-    seen = json.loads(aws.invoke(name, b"from a container"))
+    observed = json.loads(aws.invoke(name, b"from a container"))
     assert aws.s3.get_object(Bucket=name, Key="written")["Body"].read() == b"from a container"
-    return seen
+    return observed
 
 
 def expected(url: str, region: str) -> dict[str, str]:
@@ -69,8 +69,8 @@ def expected(url: str, region: str) -> dict[str, str]:
 
 
 def test_boto3_reaches_the_offline_s3_and_nothing_else(aws, fresh, models, shell):
-    seen = seen_by(aws, fresh, models, AWS_ENDPOINT_URL_S3="https://s3.amazonaws.com")
-    assert seen == expected(aws.running.url, "us-east-1")
+    observed = seen_by(aws, fresh, models, AWS_ENDPOINT_URL_S3="https://s3.amazonaws.com")
+    assert observed == expected(aws.running.url, "us-east-1")
 
 
 def test_the_region_is_the_endpoints(aws, fresh, models, poll_until):
@@ -81,8 +81,8 @@ def test_the_region_is_the_endpoints(aws, fresh, models, poll_until):
     elsewhere.s3 = boto3.client("s3", endpoint_url=aws.running.url, **keys)
     place = {"LocationConstraint": "eu-west-1"}
     elsewhere.s3.create_bucket(Bucket=fresh, CreateBucketConfiguration=place)
-    seen = seen_by(elsewhere, fresh, models, image=IMAGE.replace("us-east-1", "eu-west-1"))
-    assert seen == expected(aws.running.url, "eu-west-1")
+    observed = seen_by(elsewhere, fresh, models, image=IMAGE.replace("us-east-1", "eu-west-1"))
+    assert observed == expected(aws.running.url, "eu-west-1")
 
 
 def test_a_transform_job_runs_it_in_the_same_environment(
@@ -111,8 +111,8 @@ def test_a_transform_job_runs_it_in_the_same_environment(
         lambda answer: answer["TransformJobStatus"] != "InProgress",
     )
     assert job["TransformJobStatus"] == "Completed", job
-    seen = json.loads(aws.s3.get_object(Bucket=fresh, Key="out/a.out")["Body"].read())
-    assert seen == expected(aws.running.url, "us-east-1") | {"SAGEMAKER_BATCH": "true"}
+    observed = json.loads(aws.s3.get_object(Bucket=fresh, Key="out/a.out")["Body"].read())
+    assert observed == expected(aws.running.url, "us-east-1") | {"SAGEMAKER_BATCH": "true"}
     assert aws.s3.get_object(Bucket=fresh, Key="written")["Body"].read() == b"a record"
 
 

@@ -58,8 +58,8 @@ def invoke(aws, name, body=b"{}", **more):
 
 
 def seen_by(aws, name):
-    (seen,) = json.loads(invoke(aws, name)["Body"].read())["predictions"]
-    return seen
+    (observed,) = json.loads(invoke(aws, name)["Body"].read())["predictions"]
+    return observed
 
 
 def is_alive(pid: int) -> bool:
@@ -80,10 +80,14 @@ def test_the_command_has_the_containers_contract(aws, deploy, fresh, monkeypatch
     )
     assert answer["ContentType"] == "application/json"
     assert answer["CustomAttributes"] == "trace=7"
-    (seen,) = json.loads(answer["Body"].read())["predictions"]
-    assert (seen["argv"], seen["path"], seen["body"]) == (["serve"], "/invocations", "[1]")
-    assert "1/saved_model.pb" in seen["files"]
-    sent = {name.lower(): value for name, value in seen["headers"].items()}
+    (observed,) = json.loads(answer["Body"].read())["predictions"]
+    assert (observed["argv"], observed["path"], observed["body"]) == (
+        ["serve"],
+        "/invocations",
+        "[1]",
+    )
+    assert "1/saved_model.pb" in observed["files"]
+    sent = {name.lower(): value for name, value in observed["headers"].items()}
     assert (sent["content-type"], sent["accept"]) == ("text/csv", "a/b")
     assert sent["x-amzn-sagemaker-custom-attributes"] == "trace=6"
 
@@ -102,9 +106,9 @@ def test_the_command_gets_a_containers_environment(aws, deploy, fresh, monkeypat
 
 def test_variables_in_the_command_are_expanded(aws, deploy, fresh):
     deploy("expands")
-    seen = seen_by(aws, fresh)
-    port = seen["environment"]["SAGEMAKER_BIND_TO_PORT"]
-    assert seen["argv"] == [port, "$(NONE)", "serve"]
+    observed = seen_by(aws, fresh)
+    port = observed["environment"]["SAGEMAKER_BIND_TO_PORT"]
+    assert observed["argv"] == [port, "$(NONE)", "serve"]
 
 
 @pytest.mark.parametrize(

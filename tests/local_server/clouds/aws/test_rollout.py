@@ -153,10 +153,10 @@ class TestForward:
         over = threading.Event()
 
         def call(_) -> Counter:
-            seen = Counter()
+            observed = Counter()
             while not over.is_set():
-                seen[timed.invoke(name)] += 1
-            return seen
+                observed[timed.invoke(name)] += 1
+            return observed
 
         with ThreadPoolExecutor(6) as pool:
             calling = pool.map(call, range(6))
@@ -269,9 +269,9 @@ class TestRefusals:
 
 class TestAlarms:
     def test_alarms_are_described_and_deleted(self, timed, alarm):
-        found = timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
-        assert [a["StateValue"] for a in found] == ["OK"]
-        assert found[0]["MetricName"] == "Invocation5XXErrors"
+        result = timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+        assert [a["StateValue"] for a in result] == ["OK"]
+        assert result[0]["MetricName"] == "Invocation5XXErrors"
         timed.cloudwatch.delete_alarms(AlarmNames=[alarm])
         assert timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"] == []
 

@@ -194,8 +194,8 @@ class TestOverTheWire:
         s3 = client(strict, "s3")
         s3.create_bucket(Bucket="signed")
         s3.put_object(Bucket="signed", Key="a b/é+c", Body=b"content")
-        found = s3.get_object(Bucket="signed", Key="a b/é+c", IfMatch='"*"'.strip('"'))
-        assert found["Body"].read() == b"content"
+        result = s3.get_object(Bucket="signed", Key="a b/é+c", IfMatch='"*"'.strip('"'))
+        assert result["Body"].read() == b"content"
         assert client(strict, "sagemaker").list_models()["Models"] == []
         assert client(strict, "sts").get_caller_identity()["Account"] == "000000000000"
         code, _ = refused(CALLS["sagemaker-runtime"], client(strict, "sagemaker-runtime"))

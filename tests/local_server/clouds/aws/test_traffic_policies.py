@@ -66,10 +66,10 @@ def test_batches_of_a_rolling_update_are_each_watched():
 @given(st.integers(10, 50), st.integers(0, 100), st.integers(1, 20))
 def test_linear_shares_rise_to_the_whole(size, wait, instances):
     policy = read_policy(blue_green("LINEAR", wait, LinearStepSize=percent(size)), instances)
-    found = [step.share for step in policy.steps]
-    assert found == sorted(set(found))
-    assert found[-1] == 1.0
-    assert [step.seconds for step in policy.steps] == [wait] * (len(found) - 1) + [0.0]
+    results = [step.share for step in policy.steps]
+    assert results == sorted(set(results))
+    assert results[-1] == 1.0
+    assert [step.seconds for step in policy.steps] == [wait] * (len(results) - 1) + [0.0]
 
 
 @pytest.mark.parametrize(

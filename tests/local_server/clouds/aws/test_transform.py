@@ -38,9 +38,9 @@ class TestRecords:
 
     @given(LINES, st.integers(20, 60), st.booleans())
     def test_no_line_is_lost_and_no_limit_passed(self, lines, limit, many):
-        found = bodies(b"\n".join(lines), "Line", limit, many=many)
-        assert b"\n".join(found).split(b"\n") == (lines or [b""])
-        assert all(len(body) <= limit for body in found)
+        result = bodies(b"\n".join(lines), "Line", limit, many=many)
+        assert b"\n".join(result).split(b"\n") == (lines or [b""])
+        assert all(len(body) <= limit for body in result)
 
     def test_tfrecords_keep_their_framing(self):
         records = [struct.pack("<Q", len(d)) + b"crc1" + d + b"crc2" for d in (b"a", b"", b"ccc")]
@@ -84,7 +84,7 @@ def run(aws, fresh, archived, poll_until):
     aws.add_model(fresh, archived["double"])
 
     def start(kind: str = "text/csv", **more) -> dict:
-        given = {
+        fields = {
             "DataSource": {
                 "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{fresh}/in/"}
             },
@@ -95,7 +95,7 @@ def run(aws, fresh, archived, poll_until):
         aws.sm.create_transform_job(
             TransformJobName=fresh,
             ModelName=fresh,
-            TransformInput=given,
+            TransformInput=fields,
             TransformOutput=output | more.pop("output", {}),
             TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
             **more,
@@ -114,8 +114,8 @@ def put(aws, bucket: str, **objects: bytes) -> None:
 
 
 def outputs(aws, bucket: str) -> dict[str, bytes]:
-    found = aws.s3.list_objects_v2(Bucket=bucket, Prefix="out/").get("Contents", [])
-    return {o["Key"]: aws.s3.get_object(Bucket=bucket, Key=o["Key"])["Body"].read() for o in found}
+    result = aws.s3.list_objects_v2(Bucket=bucket, Prefix="out/").get("Contents", [])
+    return {o["Key"]: aws.s3.get_object(Bucket=bucket, Key=o["Key"])["Body"].read() for o in result}
 
 
 class TestJobs:
@@ -159,8 +159,8 @@ class TestJobs:
     def test_jobs_are_listed_and_cannot_be_stopped_twice(self, aws, fresh, run):
         put(aws, fresh, a=b"1\n")
         run()
-        found = aws.sm.list_transform_jobs(NameContains=fresh, StatusEquals="Completed")
-        assert [j["TransformJobName"] for j in found["TransformJobSummaries"]] == [fresh]
+        result = aws.sm.list_transform_jobs(NameContains=fresh, StatusEquals="Completed")
+        assert [j["TransformJobName"] for j in result["TransformJobSummaries"]] == [fresh]
         assert (
             aws.sm.list_transform_jobs(NameContains=fresh, StatusEquals="Failed")[
                 "TransformJobSummaries"

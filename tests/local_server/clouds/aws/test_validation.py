@@ -81,12 +81,12 @@ def variant(**more) -> dict:
         ),
     ],
 )
-def test_a_broken_constraint_is_told_in_the_words_of_aws(operation, body, problem):
+def test_a_broken_constraint_is_reported_in_the_words_of_aws(operation, body, problem):
     text = f"1 validation error detected: {problem}"
     assert refused(operation, body) == ("ValidationException", text)
 
 
-def test_every_broken_constraint_is_told():
+def test_every_broken_constraint_is_reported():
     kind, message = refused("CreateEndpoint", {"EndpointName": "-"})
     assert kind == "ValidationException"
     assert message.startswith("2 validation errors detected: Value '-' at 'endpointName' failed")

@@ -224,7 +224,7 @@ class TestRefusals:
         assert (status, code) == (400, "INVALID_ARGUMENT")
         assert message.startswith("Field: model.name Error: The name ")
 
-    def test_a_model_that_is_not_there(self, ml):
+    def test_a_missing_model(self, ml):
         text = (
             'Field: name Error: The model resource: "nope" was not found. Please create the model'
             " resource first by using 'gcloud ai-platform models create nope'."
@@ -340,12 +340,12 @@ class TestListings:
         wanted = [f"m{number}" for number in range(5)]
         for name in wanted:
             models.create(parent="projects/pages", body={"name": name}).execute()
-        request, seen = models.list(parent="projects/pages", pageSize=2), []
+        request, observed = models.list(parent="projects/pages", pageSize=2), []
         while request is not None:
             answer = request.execute()
-            seen.append(names(answer, "models"))
+            observed.append(names(answer, "models"))
             request = models.list_next(request, answer)
-        assert seen == [["m0", "m1"], ["m2", "m3"], ["m4"]]
+        assert observed == [["m0", "m1"], ["m2", "m3"], ["m4"]]
 
     def test_a_wrong_page_token_is_refused(self, ml):
         request = ml.projects().models().list(parent=P, pageToken="!")

@@ -156,8 +156,8 @@ class Parts:
         answer = await client.ask("GET", f"/bkt/k?uploadId={upload}")
         if answer.status == 404:
             return None
-        found = re.findall(rb"<PartNumber>(\d+)<.*?<ETag>(.*?)</ETag>", answer.body)
-        return {int(number): etag.decode() for number, etag in found}
+        result = re.findall(rb"<PartNumber>(\d+)<.*?<ETag>(.*?)</ETag>", answer.body)
+        return {int(number): etag.decode() for number, etag in result}
 
     async def resume(self, client: Client, told: list[str]) -> None:
         if not told:
@@ -213,10 +213,10 @@ def run_until(kind, root: Path, point: int) -> tuple[list[str], bool]:
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        told = pipe.read().splitlines()
+        text = pipe.read().splitlines()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     check(status in {0, KILLED}, "the child failed", status)
-    return told, status == KILLED
+    return text, status == KILLED
 
 
 def _upload(kind, root: Path, told: int, profile: Callable[..., None]) -> None:
@@ -232,8 +232,8 @@ def _upload(kind, root: Path, told: int, profile: Callable[..., None]) -> None:
 def look(kind, root: Path, told: list[str], old: bytes | None) -> None:
     """Open the store again, resume, and compare all of it."""
     with ObjectStore(root) as store:
-        found = store.find("bkt", KEY)
-        before = None if found is None else store.path(found).read_bytes()
+        result = store.find("bkt", KEY)
+        before = None if result is None else store.path(result).read_bytes()
         check(before in {old, kind.content}, "a torn object", before)
         asyncio.run(kind().resume(Client(kind.face(store)), told))
         if kind().whole(told):
@@ -261,11 +261,11 @@ def main() -> None:
     while killed:
         point += 1
         root = Path(shutil.copytree(template, folder / "store"))
-        told, killed = run_until(kind, root, point)
+        reports, killed = run_until(kind, root, point)
         try:
-            look(kind, root, told, old)
+            look(kind, root, reports, old)
         except BaseException as error:
-            error.add_note(f"killed at point {point}, told {told}")
+            error.add_note(f"killed at point {point}, told {reports}")
             raise
         shutil.rmtree(root)
     sys.stdout.write(f"{point - 1}\n")

@@ -119,8 +119,8 @@ def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
 
     with pytest.raises(ClientGoneError):
         put("0-10/11", b"he", b"llo", breaks_off=True)
-    asked = put("*/11")
-    assert (asked.status, asked.headers["range"]) == (308, "bytes=0-4")
+    answer = put("*/11")
+    assert (answer.status, answer.headers["range"]) == (308, "bytes=0-4")
     done = put("5-10/11", b" world")
     assert (done.status, json.loads(done.body)["size"]) == (200, "11")
     assert store.path(store.get("bkt", "k")).read_bytes() == b"hello world"

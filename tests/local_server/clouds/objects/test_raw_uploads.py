@@ -150,7 +150,7 @@ def test_an_upload_whose_client_disconnects_is_not_an_object(served, s3_port):
     assert served.find("bkt", "cut") is None
 
 
-def test_a_bucket_that_is_not_there_refuses_before_the_body_is_sent(s3_port):
+def test_a_bucket_that_does_not_exist_refuses_before_the_body_is_sent(s3_port):
     with socket.create_connection(("127.0.0.1", s3_port)) as client:
         client.sendall(
             b"PUT /no-bucket/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n"

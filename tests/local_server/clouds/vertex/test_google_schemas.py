@@ -236,10 +236,10 @@ def merged(body: dict, required: dict) -> dict:
     """Return a body with what is required, each in half of the places where both have a say."""
     both = {**required, **body}
     for name, value in required.items():
-        given = body.get(name)
-        if isinstance(value, dict) and isinstance(given, dict):
-            both[name] = merged(given, value)
-        elif len(json.dumps(given)) % 2:
+        original = body.get(name)
+        if isinstance(value, dict) and isinstance(original, dict):
+            both[name] = merged(original, value)
+        elif len(json.dumps(original)) % 2:
             both[name] = value
     return both
 

@@ -206,7 +206,7 @@ class TestTfRecords:
 
 
 class TestJobs:
-    def test_an_input_that_is_not_there_fails_the_job(self, run, body, bucket):
+    def test_an_input_that_does_not_exist_fails_the_job(self, run, body, bucket):
         job = run(body([f"gs://{bucket.name}/none"]))
         assert job["state"] == "JOB_STATE_FAILED"
         text = f"There is no file at the input gs://{bucket.name}/none."
@@ -253,7 +253,7 @@ class TestJobs:
         listed = vertex.jobs.list(
             parent=vertex.parent, filter='state="JOB_STATE_SUCCEEDED" AND labels.a=b'
         )
-        assert [found["name"] for found in listed.execute()["batchPredictionJobs"]] == [job["name"]]
+        assert [item["name"] for item in listed.execute()["batchPredictionJobs"]] == [job["name"]]
         assert vertex.jobs.cancel(name=job["name"], body={}).execute() == {}
         assert vertex.jobs.get(name=job["name"]).execute() == job
         vertex.done(vertex.jobs.delete(name=job["name"]))

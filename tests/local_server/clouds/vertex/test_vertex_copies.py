@@ -172,8 +172,8 @@ class TestEndpointUpdates:
         operation = request.execute()
         assert operation["metadata"]["@type"].endswith(".v1.UpdateEndpointOperationMetadata")
         assert vertex.finish(operation)["response"]["clientConnectionConfig"] == value
-        found = vertex.endpoints.get(name=endpoint).execute()
-        assert found["clientConnectionConfig"] == value
+        result = vertex.endpoints.get(name=endpoint).execute()
+        assert result["clientConnectionConfig"] == value
 
     @pytest.mark.parametrize(
         ("given", "why"),

@@ -84,11 +84,11 @@ def test_a_model_says_how_it_is_exported(vertex):
 )
 def test_what_cannot_be_exported_so_is_refused(vertex, refused, body, code, message):
     name = vertex.upload()["name"]
-    _, *told = refused(vertex.models.export(name=name, body=body))
-    assert told == [code, message.format(name=name)]
+    _, *refusal = refused(vertex.models.export(name=name, body=body))
+    assert refusal == [code, message.format(name=name)]
 
 
-def test_a_bucket_that_is_not_there_fails_the_operation(vertex, export, fresh):
+def test_a_bucket_that_does_not_exist_fails_the_operation(vertex, export, fresh):
     operation = export(vertex.upload()["name"], config(f"gs://{fresh}-none/x"))
     message = f"The output's bucket gs://{fresh}-none does not exist."
     assert operation["error"] == {"code": 5, "message": message}

@@ -44,7 +44,7 @@ class TestUploads:
         assert vertex.done(request)["model"] == f"{vertex.parent}/models/digits"
         assert refused(request)[:2] == (409, "ALREADY_EXISTS")
 
-    def test_what_lies_in_the_bucket_later_changes_no_model(self, vertex, clouds, models, fresh):
+    def test_what_is_in_the_bucket_later_changes_no_model(self, vertex, clouds, models, fresh):
         clouds.upload(fresh, "m/", models / "double" / "1")
         name = vertex.upload(f"gs://{fresh}/m")["name"]
         with clouds.gcs() as client:
@@ -214,12 +214,12 @@ class TestLists:
     def test_pages_follow_each_other(self, vertex):
         names = [vertex.upload(displayName=f"m{n}")["name"] for n in range(3)]
         request = vertex.models.list(parent=vertex.parent, pageSize=2, orderBy="display_name")
-        found: list[str] = []
+        results: list[str] = []
         while request is not None:
             answer = request.execute()
-            found += [model["name"] for model in answer["models"]]
+            results += [model["name"] for model in answer["models"]]
             request = vertex.models.list_next(request, answer)
-        assert found == names
+        assert results == names
 
     def test_a_read_mask_leaves_the_rest_out(self, vertex):
         name = vertex.upload()["name"]

@@ -83,7 +83,7 @@ class TestLatency:
         )
         assert taken == timedelta(seconds=300)
 
-    def test_a_deployment_tells_its_stages(self, slow, poll_until):
+    def test_a_deployment_reports_its_stages(self, slow, poll_until):
         vertex = slow.vertex
         model = slow.finish(upload(vertex), 15)["response"]["model"]
         endpoint = slow.finish(create_endpoint(vertex), 5)["response"]["name"]

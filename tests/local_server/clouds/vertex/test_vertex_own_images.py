@@ -55,36 +55,43 @@ def test_the_command_has_the_containers_contract(own, deploy, running):
     )
     status, answer = own.call("POST", f"{endpoint}:predict", json=BODY)
     assert (status, answer["deployedModelId"]) == (200, deployed)
-    (seen,) = answer["predictions"]
-    given = seen["environment"]
-    assert seen["path"] == "/say"
-    assert seen["body"] == '{"instances":[[1,2.5]],"parameters":{"top":3}}'
-    assert seen["argv"] == [
-        f"--port={given['AIP_HTTP_PORT']}",
-        f"--model={given['AIP_STORAGE_URI']}",
+    (observed,) = answer["predictions"]
+    environment = observed["environment"]
+    assert observed["path"] == "/say"
+    assert observed["body"] == '{"instances":[[1,2.5]],"parameters":{"top":3}}'
+    assert observed["argv"] == [
+        f"--port={environment['AIP_HTTP_PORT']}",
+        f"--model={environment['AIP_STORAGE_URI']}",
     ]
-    assert (given["A"], given["B"], given["AIP_HEALTH_ROUTE"]) == ("1", "12", "/ok")
-    assert (given["AIP_MODE"], given["AIP_FRAMEWORK"]) == ("PREDICTION", "CUSTOM_CONTAINER")
-    assert given["STORAGE_EMULATOR_HOST"] == running.url
-    assert given["HOME"] != os.environ["HOME"]
-    assert "saved_model.pb" in seen["files"]
+    assert (environment["A"], environment["B"], environment["AIP_HEALTH_ROUTE"]) == (
+        "1",
+        "12",
+        "/ok",
+    )
+    assert (environment["AIP_MODE"], environment["AIP_FRAMEWORK"]) == (
+        "PREDICTION",
+        "CUSTOM_CONTAINER",
+    )
+    assert environment["STORAGE_EMULATOR_HOST"] == running.url
+    assert environment["HOME"] != os.environ["HOME"]
+    assert "saved_model.pb" in observed["files"]
     shown = own.endpoints.get(name=endpoint).execute()["deployedModels"][0]
     assert shown["status"]["message"].endswith("a command of this machine answers.")
 
 
 def test_routes_have_the_services_defaults(own, deploy):
     endpoint, deployed = deploy("serves")
-    (seen,) = own.call("POST", f"{endpoint}:predict", json=BODY)[1]["predictions"]
+    (observed,) = own.call("POST", f"{endpoint}:predict", json=BODY)[1]["predictions"]
     identity = endpoint.rpartition("/")[2]
-    assert seen["path"] == f"/v1/endpoints/{identity}/deployedModels/{deployed}:predict"
+    assert observed["path"] == f"/v1/endpoints/{identity}/deployedModels/{deployed}:predict"
 
 
 def test_the_services_bucket_is_in_no_list(own, deploy, running):
     endpoint, _ = deploy("serves")
-    (seen,) = own.call("POST", f"{endpoint}:predict", json=BODY)[1]["predictions"]
-    bucket = seen["environment"]["AIP_STORAGE_URI"].split("/")[2]
+    (observed,) = own.call("POST", f"{endpoint}:predict", json=BODY)[1]["predictions"]
+    bucket = observed["environment"]["AIP_STORAGE_URI"].split("/")[2]
     with running.gcs() as client:
-        assert bucket not in {found.name for found in client.list_buckets()}
+        assert bucket not in {item.name for item in client.list_buckets()}
 
 
 @pytest.mark.parametrize(
@@ -97,8 +104,8 @@ def test_the_services_bucket_is_in_no_list(own, deploy, running):
 )
 def test_the_containers_errors_are_returned(own, deploy, said, status, message):
     endpoint, _ = deploy("serves")
-    found, answer = own.call("POST", f"{endpoint}:predict", json={"instances": [said]})
-    assert found == status
+    result, answer = own.call("POST", f"{endpoint}:predict", json={"instances": [said]})
+    assert result == status
     assert message in answer["error"]["message"]
 
 

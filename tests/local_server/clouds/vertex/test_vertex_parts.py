@@ -131,9 +131,9 @@ class TestShapes:
 
     @given(st.lists(st.binary(max_size=2)), st.integers(1, 5))
     def test_batches_keep_order_and_size(self, records, size):
-        found = list(batches(iter(records), size))
-        assert [record for batch in found for record in batch] == records
-        assert all(len(batch) == size for batch in found[:-1])
+        results = list(batches(iter(records), size))
+        assert [record for batch in results for record in batch] == records
+        assert all(len(batch) == size for batch in results[:-1])
 
 
 VALUES = st.recursive(
@@ -156,9 +156,9 @@ class TestProtobufsNumbers:
         body = json.dumps({"instances": instances}).encode()
         request = read_request(body)
         assert request is not None
-        given = json.loads(request.to_container())["instances"]
+        original = json.loads(request.to_container())["instances"]
         held = json_format.Parse(json.dumps(instances), struct_pb2.ListValue())
-        assert given == json_format.MessageToDict(held)
+        assert original == json_format.MessageToDict(held)
 
     def test_an_integral_float_becomes_an_integer(self):
         request = read_request(b'{"instances":[1.0,-0.0,1e3,9007199254740993,1.5]}')

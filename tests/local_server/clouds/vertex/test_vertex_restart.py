@@ -80,7 +80,7 @@ def test_deployed_models_serve_again_after_a_kill(
     assert patch.execute()["trafficSplit"] == body["trafficSplit"]
 
 
-def test_operations_and_jobs_that_a_kill_cut_off_are_performed(
+def test_operations_and_jobs_that_a_kill_interrupted_are_performed(
     tmp_path, connect, bucket_of, start_emulator, poll_until
 ):
     """With realistic latency everything is under way when the process dies."""

@@ -127,7 +127,7 @@ def test_the_generated_service_account_is_taken(aiplatform, clouds, fresh):
         api_transport="rest",
     )
     created = aiplatform.Endpoint.create(display_name="e")
-    assert [found.resource_name for found in aiplatform.Endpoint.list()] == [created.resource_name]
+    assert [item.resource_name for item in aiplatform.Endpoint.list()] == [created.resource_name]
 
 
 def test_the_url_may_end_with_a_slash_as_that_of_gclouds_variable(aiplatform, clouds, fresh):

@@ -52,8 +52,8 @@ def metadata(request, path):
 
 def test_grpc_reports_the_definitions_as_they_stand_in_the_file(path, metadata):
     saved = SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    told = SignatureDefMap.FromString(signature_map(metadata).SerializeToString())
-    assert dict(told.signature_def) == dict(saved.meta_graphs[0].signature_def)
+    text = SignatureDefMap.FromString(signature_map(metadata).SerializeToString())
+    assert dict(text.signature_def) == dict(saved.meta_graphs[0].signature_def)
 
 
 def test_rest_reports_defaults_names_of_dimensions_and_parts_of_sparse_tensors(metadata):

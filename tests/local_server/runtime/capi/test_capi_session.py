@@ -54,18 +54,18 @@ def test_nodes_may_be_added_that_take_tensors_of_the_graph():
 
 
 @pytest.mark.parametrize("name", ["nowhere:0", "y:1", "", "^y", "y:many:0"])
-def test_a_tensor_that_is_not_there_is_told_in_tensorflows_words(name):
+def test_a_tensor_that_does_not_exist_is_reported_in_tensorflows_words(name):
     text = f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the "
     assert failure(adder().graph.find, name) == (Code.INVALID_ARGUMENT, f"{text}Graph")
 
 
-def test_a_graph_that_is_none_is_refused_with_tensorflows_reason():
+def test_a_graph_that_is_invalid_is_refused_with_tensorflows_reason():
     assert failure(Graph().add, b"no graph") == (Code.INVALID_ARGUMENT, "Invalid GraphDef")
     code, message = failure(Graph().add, graph_def(("y", "AddV2", "x", "x")))
     assert (code, message) == (Code.INVALID_ARGUMENT, "Node 'y': Unknown input node 'x'")
 
 
-def test_a_configuration_that_is_none_is_refused():
+def test_an_invalid_configuration_is_refused():
     code, message = failure(Session, Graph(), b"\xff")
     assert (code, message) == (Code.INVALID_ARGUMENT, "Unparseable ConfigProto")
 
@@ -80,7 +80,7 @@ def test_an_error_is_the_threads_own():
             assert set(y[0].ravel()) == {2}
 
 
-def test_a_session_that_is_closed_refuses_calls_and_one_that_is_gone_lets_them_end():
+def test_a_closed_session_refuses_new_calls_and_lets_running_ones_end():
     session, x = adder(), np.ones(1, np.float32)
     run = session.prepare([session.graph.find("x:0")], [session.graph.find("y:0")])
     del session
@@ -106,9 +106,9 @@ def test_other_threads_run_while_a_graph_does():
     thread.start()
     before = turns[0]
     run(large)
-    seen, stop_at[0] = turns[0], 0
+    observed, stop_at[0] = turns[0], 0
     thread.join()
-    assert seen > before
+    assert observed > before
 
 
 def test_a_device_for_each_that_the_configuration_asks_for():

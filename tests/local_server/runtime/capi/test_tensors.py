@@ -60,12 +60,12 @@ def numbers(draw):
 
 
 @given(numbers(), st.booleans())
-def test_numbers_come_back_to_the_bit_however_they_lie_in_memory(case, is_reversed):
+def test_numbers_come_back_to_the_bit_however_they_are_in_memory(case, is_reversed):
     number, array = case
-    given = array[::-1].T if is_reversed and array.ndim else array
-    got = there_and_back(given, number)
-    assert (got.dtype, got.shape) == (given.dtype, given.shape)
-    assert got.tobytes() == given.tobytes()
+    original = array[::-1].T if is_reversed and array.ndim else array
+    got = there_and_back(original, number)
+    assert (got.dtype, got.shape) == (original.dtype, original.shape)
+    assert got.tobytes() == original.tobytes()
 
 
 @given(st.lists(st.binary(max_size=60), max_size=30), st.booleans())
@@ -136,12 +136,12 @@ def test_a_large_tensor_is_seen_in_place_read_only_as_long_as_a_part_of_it_is():
     array = np.arange(5000, dtype=np.float32)
     pointer = new_tensor(array, FLOAT)
     place = library().TF_TensorData(pointer)
-    seen = take_array(pointer, FLOAT)
-    assert seen.ctypes.data == place
+    observed = take_array(pointer, FLOAT)
+    assert observed.ctypes.data == place
     with pytest.raises(ValueError, match="read-only"):
-        seen[0] = 1
-    part = seen[10:20]
-    del seen
+        observed[0] = 1
+    part = observed[10:20]
+    del observed
     gc.collect()
     assert part.tolist() == array[10:20].tolist()
 

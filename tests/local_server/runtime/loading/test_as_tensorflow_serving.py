@@ -77,8 +77,8 @@ def plain_module(tf, path):
             for _ in tf.range(self.steps):
                 x += 1.0
             y = tf.cond(tf.reduce_sum(x) > 0, lambda: x @ self.w, lambda: x @ -self.w)
-            found = tf.cast(self.table.lookup(tf.constant(["b"])), tf.float32)
-            return {"y": y * self.scale + found}
+            result = tf.cast(self.table.lookup(tf.constant(["b"])), tf.float32)
+            return {"y": y * self.scale + result}
 
     plain = Plain()
     tf.saved_model.save(plain, path, signatures=plain.serve)
@@ -212,8 +212,8 @@ def test_the_servers_own_loader_answers_with_the_same_files(saved):
 
 
 def test_every_real_model_is_restored_whole(shared_models):
-    found = [path.parent for path in shared_models.rglob("saved_model.pb*")]
-    whole = [path for path in found if "cassava" not in str(path)]  # its weights are not kept
+    results = [path.parent for path in shared_models.rglob("saved_model.pb*")]
+    whole = [path for path in results if "cassava" not in str(path)]  # its weights are not kept
     assert len(whole) > 10
     assert {str(path): read_saved_model(path).unrestored for path in whole} == dict.fromkeys(
         map(str, whole), ()

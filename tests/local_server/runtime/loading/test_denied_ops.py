@@ -76,7 +76,7 @@ def test_printing_to_the_log_is_no_harm(folder):
         load(folder / "prints", frozenset({"PrintV2"}))
 
 
-def test_an_op_that_opens_no_file_is_told_as_denied_alone(folder):
+def test_an_op_that_opens_no_file_is_reported_as_denied_alone(folder):
     with pytest.raises(LoadError, match="graph is denied: this server does not"):
         load(folder / "prints", frozenset({"AddV2"}))
 

@@ -43,7 +43,7 @@ def test_a_missing_file_is_named(taxi, file):
 
 
 @pytest.mark.parametrize(("folder", "file"), [("assets", "vocab_"), ("variables", "variables")])
-def test_a_missing_folder_is_told_by_a_file_in_it(taxi, folder, file):
+def test_a_missing_folder_is_reported_by_a_file_in_it(taxi, folder, file):
     shutil.rmtree(taxi / folder)
     code, message = failure(taxi)
     assert code is Code.NOT_FOUND
@@ -51,7 +51,7 @@ def test_a_missing_folder_is_told_by_a_file_in_it(taxi, folder, file):
     assert message.endswith("; No such file or directory")
 
 
-def test_a_file_that_is_cut_off_is_told(taxi):
+def test_a_file_that_is_truncated_is_reported(taxi):
     (taxi / DATA).write_bytes((taxi / DATA).read_bytes()[:1000])
     assert failure(taxi) == (
         Code.OUT_OF_RANGE,
@@ -59,7 +59,7 @@ def test_a_file_that_is_cut_off_is_told(taxi):
     )
 
 
-def test_an_index_that_is_cut_off_is_told(taxi):
+def test_an_index_that_is_truncated_is_reported(taxi):
     (taxi / INDEX).write_bytes((taxi / INDEX).read_bytes()[:600])
     assert failure(taxi) == (
         Code.DATA_LOSS,
@@ -67,7 +67,7 @@ def test_an_index_that_is_cut_off_is_told(taxi):
     )
 
 
-def test_a_byte_that_is_wrong_is_told(taxi):
+def test_a_wrong_byte_is_reported(taxi):
     data = bytearray((taxi / DATA).read_bytes())
     data[5000] ^= 0xFF
     (taxi / DATA).write_bytes(data)
@@ -76,7 +76,7 @@ def test_a_byte_that_is_wrong_is_told(taxi):
     assert message.startswith(f"TensorBundle at {taxi}/variables/variables shard 0")
 
 
-def test_a_graph_that_is_cut_off_is_told(taxi):
+def test_a_graph_that_is_truncated_is_reported(taxi):
     graph = taxi / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:1000])
     assert failure(taxi) == (Code.DATA_LOSS, f"Can't parse {graph} as binary proto")
@@ -110,7 +110,7 @@ def test_an_op_that_tensorflow_does_not_know_is_named(shared_models, tmp_path, m
     assert len(message) < 150
 
 
-def test_a_node_that_is_not_there_is_named(shared_models, tmp_path):
+def test_a_node_that_does_not_exist_is_named(shared_models, tmp_path):
     def dangling(meta_graph):
         next(node for node in meta_graph.graph_def.node if node.op == "Mul").input[0] = "nowhere"
 
@@ -121,7 +121,7 @@ def test_a_node_that_is_not_there_is_named(shared_models, tmp_path):
     )
 
 
-def test_a_tensor_of_a_signature_that_is_not_there_fails_that_signature_alone(
+def test_a_tensor_of_a_signature_that_does_not_exist_fails_that_signature_alone(
     shared_models, tmp_path
 ):
     def lost(meta_graph):
@@ -164,7 +164,7 @@ def test_an_error_that_is_kept_keeps_no_session(taxi, file):
     assert sessions() == before
 
 
-def test_the_first_of_several_errors_is_told():
+def test_the_first_of_several_errors_is_reported():
     text = "2 root error(s) found.\n  (0) NOT_FOUND: a; No such file\n\t [[{{node x}}]]\n  (1) …"
     error = load_error(tf.errors.NotFoundError(None, None, text), "/m")
     assert (error.code, error.message) == (Code.NOT_FOUND, "a; No such file")
@@ -175,7 +175,7 @@ def test_a_long_reason_is_cut():
     assert error.message == "x" * 300 + "…"
 
 
-def test_a_missing_name_is_told_without_pythons_quotes():
+def test_a_missing_name_is_reported_without_pythons_quotes():
     error = load_error(KeyError("The name 'x:0' refers to a Tensor which does not exist."), "m")
     assert error.code is Code.INVALID_ARGUMENT
     assert error.message == "The name 'x:0' refers to a Tensor which does not exist."

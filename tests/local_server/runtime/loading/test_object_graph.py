@@ -169,8 +169,8 @@ class Tables(tf.Module):
     def serve(self, x):
         ragged = tf.strings.split(x[:, 0])
         lengths = tf.cast(ragged.row_lengths(), tf.float32)[:, None]
-        found = tf.reshape(self.table.lookup(x), (-1, 1))
-        return {"y": self.layer(found) + lengths}
+        result = tf.reshape(self.table.lookup(x), (-1, 1))
+        return {"y": self.layer(result) + lengths}
 
 
 class Noisy(tf.Module):
@@ -189,8 +189,8 @@ class Noisy(tf.Module):
 
 def expected(path, feeds, calls):
     function = tf.saved_model.load(str(path)).signatures["serving_default"]
-    given = {alias: tf.constant(array) for alias, array in feeds.items()}
-    return [{alias: y.numpy() for alias, y in function(**given).items()} for _ in range(calls)]
+    fields = {alias: tf.constant(array) for alias, array in feeds.items()}
+    return [{alias: y.numpy() for alias, y in function(**fields).items()} for _ in range(calls)]
 
 
 def check(path, x, calls=3, options=None):

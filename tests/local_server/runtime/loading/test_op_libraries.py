@@ -121,7 +121,7 @@ def test_without_its_library_a_custom_op_is_not_registered(custom):
     assert "Op type not registered 'CloudserveTestSame'" in load(custom)
 
 
-def test_a_library_that_is_none_is_named_with_the_reason(custom, tmp_path):
+def test_an_invalid_library_is_named_with_the_reason(custom, tmp_path):
     (tmp_path / "text.so").write_text("no library")
     said = load(custom, tmp_path / "text.so")
     assert f"The library of custom ops {tmp_path / 'text.so'} cannot be loaded" in said

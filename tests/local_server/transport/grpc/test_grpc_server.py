@@ -258,7 +258,7 @@ async def refusal_or_none(server):
 
 
 @in_loop
-async def test_after_the_time_to_drain_calls_are_cut_off():
+async def test_calls_are_cancelled_after_the_time_to_drain():
     app = Echo()
     async with serving(app) as server, insecure(server.address) as channel:
         running = asyncio.create_task(refusal(channel, "Wait", "x"))

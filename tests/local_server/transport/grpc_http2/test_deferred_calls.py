@@ -59,11 +59,11 @@ def test_a_deferred_response_is_sent(size, immediately):
     async def check():
         app = DeferredEcho(immediately=immediately)
         async with serving(app) as server, insecure(server.address) as channel:
-            asked = start(channel, "x" * size)
+            answer = start(channel, "x" * size)
             if not immediately:
                 await app.entered.wait()
                 app.settle()
-            assert await asked == "x" * size
+            assert await answer == "x" * size
             assert server._state.memory.used == 0
 
     check()
@@ -73,10 +73,10 @@ def test_a_deferred_response_is_sent(size, immediately):
 async def test_the_error_of_a_deferred_response_is_the_status():
     app = DeferredEcho()
     async with serving(app) as server, insecure(server.address) as channel:
-        asked = asyncio.ensure_future(refusal(channel, "Say", "x"))
+        answer = asyncio.ensure_future(refusal(channel, "Say", "x"))
         await app.entered.wait()
         app.settle(StatusError(Code.NOT_FOUND, "nothing here"))
-        assert await asked == ("NOT_FOUND", "nothing here")
+        assert await answer == ("NOT_FOUND", "nothing here")
 
 
 @in_loop
@@ -84,11 +84,11 @@ async def test_a_defect_is_internal_and_its_reason_stays_in_the_log(caplog):
     app = DeferredEcho()
     async with serving(app) as server, insecure(server.address) as channel:
         for value in ("raise", "x"):
-            asked = asyncio.ensure_future(refusal(channel, "Say", value))
+            answer = asyncio.ensure_future(refusal(channel, "Say", value))
             await app.entered.wait()
             app.entered.clear()
             app.settle(ZeroDivisionError("a secret"))
-            assert await asked == ("INTERNAL", "the server failed; its log says why")
+            assert await answer == ("INTERNAL", "the server failed; its log says why")
     assert "a secret" in caplog.text
     caplog.clear()
 
@@ -127,12 +127,12 @@ async def test_a_reset_call_cancels_its_handler():
 async def test_a_deferred_response_in_flight_is_sent_while_the_server_drains():
     app = DeferredEcho()
     async with serving(app) as server, insecure(server.address) as channel:
-        asked = start(channel, "x")
+        answer = start(channel, "x")
         await app.entered.wait()
         stopped = asyncio.ensure_future(server.stop(15.0))
         await asyncio.sleep(0)
         app.settle()
-        assert await asked == "x"
+        assert await answer == "x"
         await stopped
 
 

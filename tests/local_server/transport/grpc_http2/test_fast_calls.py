@@ -67,12 +67,12 @@ def send(client, *texts, fields=()):
 
 async def answers(client, numbers):
     """Return what was answered, or the status."""
-    found = []
+    results = []
     for number in numbers:
         code, _ = await client.status(number)
         body = client.data.get(number, b"")
-        found.append(StringValue.FromString(body[5:]).value if code == Code.OK else Code(code))
-    return found
+        results.append(StringValue.FromString(body[5:]).value if code == Code.OK else Code(code))
+    return results
 
 
 async def ask(app, *texts, fields=(), options=None):
@@ -81,16 +81,16 @@ async def ask(app, *texts, fields=(), options=None):
         if fields:
             await answers(client, send(client, "a: Known", fields=fields))
             app.groups.clear()
-        found = await answers(client, send(client, *texts, fields=fields))
+        result = await answers(client, send(client, *texts, fields=fields))
         assert server._state.memory.used == 0
-        return found
+        return result
 
 
 @in_loop
 async def test_calls_of_a_group_are_answered_together_and_others_by_the_handler():
     app = Shouts()
-    found = await ask(app, "a: One", "b: Two", "None", "a: Three", "shy: Four")
-    assert found == ["ONE", "TWO", "none", "THREE", "shy: four"]
+    result = await ask(app, "a: One", "b: Two", "None", "a: Three", "shy: Four")
+    assert result == ["ONE", "TWO", "none", "THREE", "shy: four"]
     assert app.groups == [("a", "One", "Three"), ("b", "Two")]
 
 
@@ -118,8 +118,8 @@ def test_a_message_larger_than_allowed_is_refused(argument):
     async def check():
         arguments = {f"grpc.max_{argument}_message_length": 20}
         options = GrpcServerOptions(channel_arguments=arguments)
-        found = await ask(Shouts(), "a: Short", f"a: {'x' * 20}", options=options)
-        assert found == ["SHORT", Code.RESOURCE_EXHAUSTED]
+        result = await ask(Shouts(), "a: Short", f"a: {'x' * 20}", options=options)
+        assert result == ["SHORT", Code.RESOURCE_EXHAUSTED]
 
     check()
 
@@ -154,8 +154,8 @@ def test_a_call_with_a_short_timeout_has_a_timer(timeout, is_fast):
     @in_loop
     async def check():
         app = Shouts()
-        found = await ask(app, "a: One", fields=[(b"grpc-timeout", timeout)])
-        assert found == ["ONE" if is_fast else "a: one"]
+        result = await ask(app, "a: One", fields=[(b"grpc-timeout", timeout)])
+        assert result == ["ONE" if is_fast else "a: one"]
 
     check()
 

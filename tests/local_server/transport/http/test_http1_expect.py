@@ -39,7 +39,7 @@ def test_a_streamed_body_is_invited_at_the_first_read(serve):
         assert wire.read_response() == ok(b"abc")
 
 
-def test_a_streamed_body_nobody_wants_is_not_invited_and_the_connection_closed(serve):
+def test_an_unneeded_streamed_body_is_not_requested_and_the_connection_closed(serve):
     """Whether the client sends it all the same cannot be known: the next bytes are ambiguous."""
     app = App(lambda _: Response(412, b"", "text/plain"), limit=None)
     answer = serve(app).ask(PUT + b"Content-Length: 3\r\n\r\n")
@@ -73,11 +73,11 @@ def test_another_expectation_is_417(serve):
 
 @pytest.mark.parametrize("limit", [1 << 24, None], ids=["collected", "streamed"])
 def test_boto3_puts_an_object_with_its_expectation(serve, limit):
-    seen = []
+    observed = []
 
     async def answer(request):
         body = request.content if limit else await request.stream.read(1 << 24)
-        seen.append((request.head.headers.get("expect"), body))
+        observed.append((request.head.headers.get("expect"), body))
         return Response(200, b"", headers={"ETag": '"e"'})
 
     running = serve(App(answer, limit=limit))
@@ -94,4 +94,4 @@ def test_boto3_puts_an_object_with_its_expectation(serve, limit):
         assert s3.put_object(Bucket="bucket", Key="k", Body=body)["ETag"] == '"e"'
     finally:
         s3.close()
-    assert seen == [("100-continue", body)]
+    assert observed == [("100-continue", body)]

@@ -110,13 +110,13 @@ def test_http_10_closes_unless_it_asks_to_be_kept(serve):
 
 
 def test_headers_are_lower_case_joined_trimmed_and_latin_1(serve):
-    seen = []
-    wire = serve(heads(seen)).connect()
+    observed = []
+    wire = serve(heads(observed)).connect()
     wire.send(
         b"GET / HTTP/1.1\r\nHost: h\r\nX-Two: a\r\nx-two:   b \t\r\nEmpty:\r\nName: caf\xe9\r\n\r\n"
     )
     wire.read_response()
-    assert seen[0].headers == {"host": "h", "x-two": "a, b", "empty": "", "name": "caf\xe9"}
+    assert observed[0].headers == {"host": "h", "x-two": "a, b", "empty": "", "name": "caf\xe9"}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,11 @@ def test_headers_are_lower_case_joined_trimmed_and_latin_1(serve):
     ],
 )
 def test_targets_keep_their_bytes_and_absolute_ones_name_the_host(serve, target, path, query, host):
-    seen = []
-    wire = serve(heads(seen)).connect()
+    observed = []
+    wire = serve(heads(observed)).connect()
     wire.send(b"OPTIONS " + target + b" HTTP/1.1\r\nHost: h\r\n\r\n")
     wire.read_response()
-    head = seen[0]
+    head = observed[0]
     assert (head.path, head.query, head.headers["host"]) == (path, query, host)
 
 
@@ -166,16 +166,16 @@ def test_an_offered_upgrade_is_ignored_and_its_body_still_a_body(serve):
 
 def test_a_future_is_an_answer_as_good_as_a_coroutine(serve, loop):
     futures = []
-    asked = threading.Event()
+    response = threading.Event()
 
     def answer(request):
         futures.append(asyncio.get_running_loop().create_future())
-        asked.set()
+        response.set()
         return futures[-1]
 
     wire = serve(answer).connect()
     wire.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert asked.wait(10)
+    assert response.wait(10)
     loop.call_soon_threadsafe(futures[0].set_result, Response(200, b"x", "text/plain"))
     assert wire.read_response() == ok(b"x")
 

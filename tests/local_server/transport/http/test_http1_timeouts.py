@@ -111,7 +111,7 @@ def test_a_client_that_waits_for_its_invitation_does_not_stall(serve):
     assert slow.read_response() == ok(b"abc")
 
 
-def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(serve):
+def test_a_client_that_takes_nothing_of_its_answer_is_disconnected(serve):
     running = serve(lambda _: Response(200, bytes(32 << 20)), stall_seconds=SHORT)
     wire = running.connect()
     wire.send(GET)
@@ -119,7 +119,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(serve):
     assert running.settle() == 0
 
 
-def test_a_slow_but_steady_reader_is_not_cut_off_until_it_stands_still(serve):
+def test_a_slow_but_steady_reader_is_not_disconnected_until_it_stalls(serve):
     running = serve(lambda _: Response(200, bytes(80 << 20)), stall_seconds=60)
     wire = running.connect()
     wire.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
@@ -140,7 +140,7 @@ def test_a_slow_but_steady_reader_is_not_cut_off_until_it_stands_still(serve):
     assert running.settle() == 0
 
 
-def test_a_refused_client_that_neither_reads_nor_leaves_is_cut_off(serve):
+def test_a_refused_client_that_neither_reads_nor_leaves_is_disconnected(serve):
     running = serve(echo, linger_seconds=SHORT)
     wire = running.connect()
     wire.send(b"nonsense\r\n\r\n")

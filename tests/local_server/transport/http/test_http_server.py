@@ -128,10 +128,10 @@ def test_stop_lets_requests_in_flight_finish_and_then_closes(serve):
 
 def test_while_stop_waits_no_connection_is_taken_and_no_further_request_is_begun(serve):
     gate = Gate()
-    asked = []
+    requests = []
 
     def app(request):
-        asked.append(request.head.target)
+        requests.append(request.head.target)
         return gate(request)
 
     running = serve(app)
@@ -146,7 +146,7 @@ def test_while_stop_waits_no_connection_is_taken_and_no_further_request_is_begun
     running.loop.call_soon_threadsafe(gate.opened.set)
     assert wire.read_to_end() == ok(b"GET / b''", CLOSE)
     stopping.result(PATIENCE)
-    assert asked == ["/"]
+    assert requests == ["/"]
 
 
 def test_stop_lets_an_upload_in_flight_finish(serve):

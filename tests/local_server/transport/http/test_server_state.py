@@ -93,7 +93,7 @@ def test_a_request_that_fails_harms_no_other():
     assert answered == ("answered", "b", Response(200, b"b"))
 
 
-def test_a_connection_that_cannot_be_answered_is_cut_off_alone(caplog):
+def test_a_connection_that_cannot_be_answered_is_closed_alone(caplog):
     async def ask():
         story = Story()
         broken = Asker(story.events, "a", defect=ValueError("no"))

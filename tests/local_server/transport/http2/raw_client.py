@@ -32,9 +32,9 @@ class RawClient:
     def until(self, kind, nth=1, number=None):
         """Return the payload of the nth frame of a kind."""
         while True:
-            found = [p for k, _, n, p in self.frames if k == kind and number in {None, n}]
-            if len(found) >= nth:
-                return found[nth - 1]
+            results = [p for k, _, n, p in self.frames if k == kind and number in {None, n}]
+            if len(results) >= nth:
+                return results[nth - 1]
             if not self.receive():
                 raise EOFError(self.frames)
 

@@ -74,8 +74,8 @@ DAY = timedelta(days=1)
 def test_a_copy_is_made_only_when_its_conditions_hold_of_the_source(s3, condition, holds):
     etag = s3.put_object(Bucket="bkt", Key="if/source", Body=b"content")["ETag"]
     s3.delete_object(Bucket="bkt", Key="if/target")
-    given = {"ETAG": etag, DAY: datetime.now(UTC) + DAY, -DAY: datetime.now(UTC) - DAY}
-    source = {name: given.get(value, value) for name, value in condition.items()}
+    fields = {"ETAG": etag, DAY: datetime.now(UTC) + DAY, -DAY: datetime.now(UTC) - DAY}
+    source = {name: fields.get(value, value) for name, value in condition.items()}
     if holds:
         s3.copy_object(Bucket="bkt", Key="if/target", CopySource="bkt/if/source", **source)
     else:

@@ -210,7 +210,7 @@ def test_properties_of_a_new_object_are_returned(client, make, name):
     assert client.get_object(Bucket="bkt", Key="kept")[name] == KEPT[name]
 
 
-def test_listings_tell_the_storage_class(client):
+def test_listings_report_the_storage_class(client):
     put(client, "classes/ia", StorageClass="ONEZONE_IA")
     (listed,) = client.list_objects_v2(Bucket="bkt", Prefix="classes/")["Contents"]
     assert listed["StorageClass"] == "ONEZONE_IA"
@@ -289,7 +289,7 @@ class TestBuckets:
         assert refusal(client, "CreateBucket", **wrong) == (501, "NotImplemented")
 
 
-def test_a_listing_tells_the_owner_when_asked(client):
+def test_a_listing_reports_the_owner_when_asked(client):
     page = {"Bucket": "bkt", "MaxKeys": 1}
     (listed,) = client.list_objects_v2(**page, FetchOwner=True)["Contents"]
     assert listed["Owner"]["ID"] == ACCOUNT

@@ -70,12 +70,12 @@ def test_listings_come_in_pages_with_prefixes(s3):
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket="bkt", Prefix="l/", Delimiter="/", PaginationConfig={"PageSize": 1}
     )
-    seen = [
+    observed = [
         [each["Key"] for each in page.get("Contents", [])]
         + [each["Prefix"] for each in page.get("CommonPrefixes", [])]
         for page in pages
     ]
-    assert seen == [["l/a b"], ["l/m/"], ["l/n/"], ["l/z&<"]]
+    assert observed == [["l/a b"], ["l/m/"], ["l/n/"], ["l/z&<"]]
     older = s3.get_paginator("list_objects").paginate(
         Bucket="bkt", Prefix="l/", Delimiter="/", PaginationConfig={"PageSize": 1}
     )
@@ -102,14 +102,14 @@ def test_ranges_and_conditions_of_a_get(s3):
 
 def test_a_get_may_ask_for_headers_of_its_answer(s3):
     s3.put_object(Bucket="bkt", Key="asked", Body=b"hello", ContentType="text/plain")
-    asked = s3.get_object(
+    answer = s3.get_object(
         Bucket="bkt",
         Key="asked",
         ResponseContentType="text/csv",
         ResponseContentDisposition='attachment; filename="€.csv"',
     )
-    assert asked["ContentType"] == "text/csv"
-    disposition = asked["ContentDisposition"].encode("latin-1").decode()
+    assert answer["ContentType"] == "text/csv"
+    disposition = answer["ContentDisposition"].encode("latin-1").decode()
     assert disposition == 'attachment; filename="€.csv"'
     with pytest.raises(ClientError, match="control characters"):
         s3.get_object(Bucket="bkt", Key="asked", ResponseContentType="a\r\nX-Evil: 1")

@@ -22,7 +22,7 @@ def test_a_prefix_is_taken_as_a_folder_with_or_without_its_slash(store, put, tmp
     assert store.checkout("bkt", prefix, tmp_path / "out") == (1, 1)
 
 
-def test_the_empty_folders_of_consoles_are_left_out(store, put, tmp_path):
+def test_the_empty_folders_of_consoles_are_omitted(store, put, tmp_path):
     for folder in ("m/", "m/assets/", "m/2/", "m//"):
         put(folder, b"")
     put("m/a", b"1")

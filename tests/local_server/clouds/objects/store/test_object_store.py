@@ -106,10 +106,10 @@ def test_updates_count_the_metageneration_and_keep_the_generation(store, put):
 
 
 def test_a_copy_of_a_replaced_object_is_refused(store, put):
-    seen = put("k", b"old")
+    observed = put("k", b"old")
     put("k", b"new")
     with pytest.raises(NoSuchKeyError):
-        store.copies.copy(seen, ("bkt", "copy"))
+        store.copies.copy(observed, ("bkt", "copy"))
 
 
 def test_buckets_are_made_once_and_deleted_empty(store, put):
@@ -248,16 +248,16 @@ def test_pages_of_a_listing_are_together_what_the_protocols_define(keys, prefix,
         store.create_bucket("bkt")
         for key in keys:
             store.put("bkt", key, store.writer().finish())
-        seen: list[tuple[str, str]] = []
+        observed: list[tuple[str, str]] = []
         start: str | None = ""
         while start is not None:
             page = store.list("bkt", prefix, delimiter=delimiter, start=start, limit=limit)
             entries = [("object", each.key) for each in page.objects]
             entries += [("prefix", each) for each in page.prefixes]
             assert len(entries) <= limit
-            seen += sorted(entries, key=lambda entry: entry[1].encode())
+            observed += sorted(entries, key=lambda entry: entry[1].encode())
             start = page.next
-    assert seen == model_listing(keys, prefix, delimiter)
+    assert observed == model_listing(keys, prefix, delimiter)
 
 
 @given(prefix=st.text(max_size=4), key=st.text(max_size=6))

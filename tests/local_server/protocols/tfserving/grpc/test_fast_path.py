@@ -113,23 +113,23 @@ def test_templates_are_bounded_in_number_and_size():
         to_tensor_proto(np.ones(1, np.float32), request.inputs["x"])
         messages.append(framed(request.SerializeToString()))
         templates.find(messages[-1])
-    found = [templates.find(message) for message in messages]
-    assert found[0] is not None
-    assert found[-1] is None
-    assert max(len(template.before) for template in found if template) <= 1024 + 5
+    results = [templates.find(message) for message in messages]
+    assert results[0] is not None
+    assert results[-1] is None
+    assert max(len(template.before) for template in results if template) <= 1024 + 5
 
 
 @st.composite
 def outputs(draw, rows):
     """Draw outputs of some rows, of all kinds."""
-    found = {}
+    result = {}
     for alias in draw(st.lists(NAMES, max_size=3, unique=True)):
         shape = (rows, *draw(st.lists(st.integers(0, 3), max_size=2)))
         if draw(st.integers(0, 5)):
-            found[alias] = draw(arrays(NUMBERS, st.just(shape)))
+            result[alias] = draw(arrays(NUMBERS, st.just(shape)))
         else:
-            found[alias] = np.full(shape, b"text", object)
-    return found
+            result[alias] = np.full(shape, b"text", object)
+    return result
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.booleans(), st.data())
@@ -174,9 +174,9 @@ def test_requests_of_different_rows_are_one_group_and_each_gets_its_rows():
     messages = [predict(1), predict(2), predict(1)]
     for message in messages:
         path.recognize(message)
-    found = [path.recognize(message) for message in messages]
-    (group,) = {group for group, _ in found}
-    answers = path.answer(group, [part for _, part in found])
+    results = [path.recognize(message) for message in messages]
+    (group,) = {group for group, _ in results}
+    answers = path.answer(group, [part for _, part in results])
     responses = [PredictResponse.FromString(answer[5:]) for answer in answers]
     assert [list(each.outputs["y"].float_val) for each in responses] == [[2] * 2, [4] * 4, [2] * 2]
     assert {each.model_spec.version.value for each in responses} == {7}
@@ -188,8 +188,8 @@ def test_after_a_request_for_the_handler_some_others_go_there_as_well():
     messages = [predict(1), predict(3)]
     for message in messages:
         path.recognize(message)
-    found = [path.recognize(message) for message in messages]
-    answers = path.answer(found[0][0], [part for _, part in found])
+    results = [path.recognize(message) for message in messages]
+    answers = path.answer(results[0][0], [part for _, part in results])
     assert [answer is None for answer in answers] == [False, True]
     paused = [path.recognize(predict(1)) for _ in range(40)]
     assert paused.count(None) == 32

@@ -75,7 +75,7 @@ def test_calls_that_wait_in_a_batch_hold_no_thread(model_folder, ask):
     assert answers == [[n] for n in range(CALLS)]
 
 
-def test_a_call_that_is_given_up_holds_its_version_until_the_model_is_done(model_folder, ask):
+def test_a_call_that_is_abandoned_holds_its_version_until_the_model_is_done(model_folder, ask):
     from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
     with serving(model_config(model_folder, "half")) as served, served.channel() as channel:

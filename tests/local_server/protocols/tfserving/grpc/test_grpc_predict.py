@@ -34,7 +34,7 @@ def test_a_signature_is_answered_with_its_name(tf, predictions, ask):
     assert tf.make_ndarray(response.outputs["y"]).tolist() == [2, 4, 10]
 
 
-def test_an_input_that_the_signature_has_a_default_for_may_be_left_out(tf, predictions, ask):
+def test_an_input_that_the_signature_has_a_default_for_may_be_omitted(tf, predictions, ask):
     for more, expected in (({}, [11, 12, 15]), ({"z": X}, [2, 4, 10])):
         response = predictions.Predict(ask(signature="defaulted", x=X, **more))
         assert tf.make_ndarray(response.outputs["y"]).tolist() == expected
@@ -119,7 +119,7 @@ def typed(tf, array):
     return proto
 
 
-def test_one_value_stands_for_a_whole_tensor(predictions, ask):
+def test_one_value_means_a_whole_tensor(predictions, ask):
     request = ask("same", i=np.float32(0))
     proto = request.inputs["i"]
     proto.tensor_shape.dim.add(size=2)
