@@ -1,116 +1,68 @@
-"""A light gRPC client: repeats one request, with a fixed number in flight.
+"""A closed loop of one gRPC request, on the channel of `cloudserve bench`.
 
 grpcio's own client takes more CPU per call than the native server; where both share two cores it
-would measure itself. The request's header block is made once and changes no dynamic table.
+would measure itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.frames import FrameReader
-from cloudserve.local_server.transport.http2.header_blocks import encode
-
-WINDOW = 2**31 - 1
-WIDENED_AT = 2**29
+from cloudserve.local_server.load.http2_channel import Http2Channel, call_head
+from cloudserve.local_server.transport.grpc_types import prefix
 
 
-class Load(asyncio.Protocol):
-    """One connection with `depth` calls in flight."""
+class Loop:
+    """Repeats a request on a channel until a time; `done` is called after the last response."""
 
-    def __init__(self, path: str, message: bytes, depth: int) -> None:
-        self.block = encode(
-            [
-                (b":method", b"POST"),
-                (b":scheme", b"http"),
-                (b":path", path.encode()),
-                (b":authority", b"localhost"),
-                (b"te", b"trailers"),
-                (b"content-type", b"application/grpc"),
-            ]
-        )
-        self.body = b"\0" + len(message).to_bytes(4, "big") + message
-        self.depth = depth
-        self.reader = FrameReader(frames.MAX_FRAME_SIZE)
-        self.number = 1
-        self.began: dict[int, float] = {}
+    def __init__(self, body: bytes, stops_at: float, done: Callable[[], None]) -> None:
+        self.body = body
+        self.stops_at = stops_at
+        self.done = done
+        self.in_flight = 0
         self.seconds: list[float] = []
-        self.failed: list[str] = []
-        self.answer_size = 0
-        self.taken = 0
-        self.stops_at = 0.0
-        self.done = asyncio.get_running_loop().create_future()
+        self.failures: list[str] = []
 
-    def connection_made(self, transport):
-        self.transport = transport
-        settings = frames.frame(frames.SETTINGS, 0, 0, b"\0\4" + WINDOW.to_bytes(4, "big"))
-        widened = frames.window_update(0, WIDENED_AT)
-        transport.write(frames.PREFACE + settings + widened)
+    def begin(self, channel: Http2Channel) -> None:
+        self.in_flight += 1
+        channel.begin(self.body, partial(self.finish, channel, time.perf_counter()))
 
-    def start(self, seconds: float) -> None:
-        self.stops_at = time.perf_counter() + seconds
-        self.transport.write(b"".join(self._request() for _ in range(self.depth)))
-
-    def data_received(self, data):
-        out = []
-        for kind, flags, number, payload in self.reader.feed(data):
-            out.append(self._take(kind, flags, number, payload))
-        self.transport.write(b"".join(out))
-        if not self.began and self.stops_at and not self.done.done():
-            self.done.set_result(None)
-
-    def connection_lost(self, exc):
-        if not self.done.done():
-            self.done.set_exception(exc or ConnectionError("the server closed the connection"))
-
-    def _request(self) -> bytes:
-        number, self.number = self.number, self.number + 2
-        self.began[number] = time.perf_counter()
-        head = frames.frame(frames.HEADERS, frames.END_HEADERS, number, self.block)
-        return head + frames.frame(frames.DATA, frames.END_STREAM, number, self.body)
-
-    def _take(self, kind, flags, number, payload) -> bytes:
-        out = b""
-        if kind == frames.SETTINGS and not flags & frames.ACK:
-            out = frames.frame(frames.SETTINGS, frames.ACK, 0)
-        elif kind == frames.PING and not flags & frames.ACK:
-            out = frames.ping(payload, ack=True)
-        elif kind in {frames.RST_STREAM, frames.GOAWAY}:
-            self.failed.append(f"{kind}: {payload!r}")
-        elif kind == frames.DATA:
-            self.taken += len(payload)
-            self.answer_size = max(self.answer_size, len(payload))
-            if len(payload) != self.answer_size and payload:
-                self.failed.append(f"an answer of {len(payload)} bytes")
-            if self.taken > WIDENED_AT // 2:
-                out, self.taken = frames.window_update(0, self.taken), 0
-        elif kind == frames.HEADERS and flags & frames.END_STREAM:
-            now = time.perf_counter()
-            self.seconds.append(now - self.began.pop(number))
+    def finish(self, channel: Http2Channel, began: float, failure: str | None) -> None:
+        now = time.perf_counter()
+        self.in_flight -= 1
+        if failure is not None:
+            self.failures.append(failure)
+        else:
+            self.seconds.append(now - began)
             if now < self.stops_at:
-                out = self._request()
-        return out
+                self.begin(channel)
+        if not self.in_flight:
+            self.done()
 
 
 async def measure(
     host: str, port: int, path: str, message: bytes, *, connections: int, depth: int, seconds: float
 ) -> tuple[float, list[float]]:
-    """Return the calls a second, and the seconds of each; raises when one fails."""
-    loop = asyncio.get_running_loop()
-    loads = []
-    for _ in range(connections):
-        _, load = await loop.create_connection(lambda: Load(path, message, depth), host, port)
-        loads.append(load)
+    """Return the calls a second, and the seconds of each, sorted; raises if one fails."""
+    events = asyncio.get_running_loop()
+    head = call_head(path, "localhost", ())
+    channels = [
+        (await events.create_connection(lambda: Http2Channel(head, lambda _: None), host, port))[1]
+        for _ in range(connections)
+    ]
+    ended = asyncio.Event()
     began = time.perf_counter()
-    for load in loads:
-        load.start(seconds)
-    await asyncio.gather(*(load.done for load in loads))
+    loop = Loop(prefix(len(message)) + message, began + seconds, ended.set)
+    for channel in channels:
+        for _ in range(depth):
+            loop.begin(channel)
+    await ended.wait()
     spent = time.perf_counter() - began
-    for load in loads:
-        load.transport.close()
-        if load.failed or not load.answer_size:
-            raise AssertionError(load.failed[:3] or "no answers")
-    all_seconds = sorted(second for load in loads for second in load.seconds)
-    return len(all_seconds) / spent, all_seconds
+    for channel in channels:
+        channel.close()
+    if loop.failures:
+        raise AssertionError(loop.failures[:3])
+    return len(loop.seconds) / spent, sorted(loop.seconds)

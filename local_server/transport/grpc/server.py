@@ -6,7 +6,6 @@ this folder imports it, so that it can be replaced.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -15,10 +14,10 @@ import grpc
 import grpc.aio
 
 from ...status import StatusError
-from ..grpc_options import GrpcServerOptions
-from ..grpc_types import GrpcApplication, Method, Service
+from ..grpc_types import Method, Service
 from ..tls import Tls, TlsSource, server_context
 from .addresses import check_socket, refused_address
+from .base import BaseGrpcServer
 from .builtin_services import STATUS_CODES, add_health, add_reflection, read_call
 from .call import answer
 from .reflection_pool import reflection_pool
@@ -36,50 +35,15 @@ _ARGUMENTS: Mapping[str, int | str] = MappingProxyType(
         "grpc.so_reuseport": 0,
     }
 )
-_PORTS = range(65536)
-
 _Serve = Callable[[bytes, Any], Awaitable[bytes]]
 
 
-class GrpcServer:
-    """Serves an application's methods on a TCP address, and on a unix socket if one is named."""
+class GrpcServer(BaseGrpcServer):
+    """Serves over grpcio."""
 
-    def __init__(
-        self,
-        app: GrpcApplication,
-        host: str = "127.0.0.1",
-        port: int | None = 0,
-        options: GrpcServerOptions | None = None,
-    ) -> None:
-        """Take the application and the address; `port` 0 selects a free port, None opens none.
+    _server: Any = None
 
-        Nothing is opened before `start`.
-        """
-        self._app = app
-        self._host = f"[{host}]" if ":" in host else host
-        self._requested_port = port
-        self._options = options or GrpcServerOptions()
-        self._server: Any = None
-        self._port = 0
-
-    @property
-    def port(self) -> int:
-        """Return the port, or 0 if the server does not listen on TCP."""
-        return self._port
-
-    @property
-    def address(self) -> str:
-        """Return "host:port", an IPv6 host in brackets."""
-        return f"{self._host}:{self._port}"
-
-    async def start(self) -> None:
-        """Listen. Raises UserError if the address cannot be bound or a certificate is invalid.
-
-        Nothing is left open then.
-        """
-        if self._server is not None:
-            raise RuntimeError("the server is started already")
-        services = await asyncio.to_thread(self._app.services)
+    async def _open(self, services: Sequence[Service]) -> None:
         arguments = {**_ARGUMENTS, **self._options.channel_arguments}
         server = grpc.aio.server(options=list(arguments.items()))
         try:
@@ -87,16 +51,12 @@ class GrpcServer:
             self._listen(server)
             await server.start()
         except BaseException:
-            self._port = 0
             await server.stop(None)
             raise
         self._server = server
 
-    async def stop(self, drain_seconds: float = 10.0) -> None:
-        """Refuse new calls, let those in flight finish, and cancel them after `drain_seconds`."""
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop(drain_seconds)
+    async def _close(self, drain_seconds: float) -> None:
+        await self._server.stop(drain_seconds)
 
     async def _register(self, server: Any, services: Sequence[Service]) -> None:
         for service in services:
@@ -115,10 +75,7 @@ class GrpcServer:
         tls, socket_path = self._options.tls, self._options.socket_path
         credentials = _credentials(tls) if tls else None
         if self._requested_port is not None:
-            address = f"{self._host}:{self._requested_port}"
-            if self._requested_port not in _PORTS:  # grpcio would take the lower 16 bits
-                raise refused_address(address)
-            self._port = _open(server, address, credentials)
+            self._port = _open(server, self._address(self._requested_port), credentials)
         if socket_path is not None:
             check_socket(socket_path)
             _open(server, f"unix:{socket_path}", credentials)

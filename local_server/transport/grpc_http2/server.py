@@ -1,7 +1,4 @@
-"""gRPC over this project's HTTP/2: start, addresses, stop within a deadline.
-
-The constructor and the behaviour are those of `grpc.server.GrpcServer`.
-"""
+"""gRPC over this project's HTTP/2: start, addresses, stop within a deadline."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from pathlib import Path
 from cloudserve.errors import UserError
 
 from ..grpc.addresses import check_socket, refused_address
+from ..grpc.base import BaseGrpcServer
 from ..grpc.reflection_pool import reflection_pool
 from ..grpc_options import GrpcServerOptions
 from ..grpc_types import GrpcApplication, Service
@@ -28,11 +26,9 @@ from .builtin_services import HEALTH, health_methods, reflection_methods
 from .limits import MessageLimits, read_arguments
 from .routes import AnyMethod, methods_of
 
-_PORTS = range(65536)
 
-
-class NativeGrpcServer:
-    """Serves an application's methods on a TCP address, and on a unix socket if one is named."""
+class NativeGrpcServer(BaseGrpcServer):
+    """Serves over this project's HTTP/2."""
 
     def __init__(
         self,
@@ -41,45 +37,20 @@ class NativeGrpcServer:
         port: int | None = 0,
         options: GrpcServerOptions | None = None,
     ) -> None:
-        """Take the application and the address; `port` 0 selects a free port, None opens none.
-
-        Nothing is opened before `start`.
-        """
-        self._app = app
-        self._host = host
-        self._requested_port = port
-        self._options = options or GrpcServerOptions()
+        """See BaseGrpcServer."""
+        super().__init__(app, host, port, options)
         self._state: ServerState | None = None
         self._requests: GrpcRequests | None = None
         self._listeners: list[asyncio.Server | TlsListener] = []
         self._socket_file: tuple[Path, int] | None = None
         self._stopping = asyncio.Event()
-        self._port = 0
-
-    @property
-    def port(self) -> int:
-        """Return the port, or 0 if the server does not listen on TCP."""
-        return self._port
-
-    @property
-    def address(self) -> str:
-        """Return "host:port", an IPv6 host in brackets."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{self._port}"
 
     @property
     def connections(self) -> int:
         """Return how many connections are open."""
         return len(self._state.connections) if self._state else 0
 
-    async def start(self) -> None:
-        """Listen. Raises UserError if the address cannot be bound or a certificate is invalid.
-
-        Nothing is left open then.
-        """
-        if self._listeners:
-            raise RuntimeError("the server is started already")
-        services = await asyncio.to_thread(self._app.services)
+    async def _open(self, services: Sequence[Service]) -> None:
         limits, message_limits = _read_arguments(self._options)
         self._stopping = asyncio.Event()
         self._requests = GrpcRequests(self._methods(services), message_limits)
@@ -88,21 +59,18 @@ class NativeGrpcServer:
         try:
             await self._listen(self._state)
         except BaseException:
-            self._close()
-            self._port = 0
+            self._close_listeners()
             raise
         self._state.sweep(limits.sweep_seconds)
 
-    async def stop(self, drain_seconds: float = 10.0) -> None:
-        """Refuse new calls, let those in flight finish, and cancel them after `drain_seconds`."""
-        state, requests = self._state, self._requests
-        if not self._listeners or state is None or requests is None:
-            return
-        self._close()
+    async def _close(self, drain_seconds: float) -> None:
+        assert self._state is not None
+        assert self._requests is not None
+        self._close_listeners()
         self._stopping.set()
         # Watchers of the health service are notified first.
-        state.loop.call_soon(requests.stop)
-        await state.stop(drain_seconds)
+        self._state.loop.call_soon(self._requests.stop)
+        await self._state.stop(drain_seconds)
 
     def _methods(self, services: Sequence[Service]) -> dict[bytes, AnyMethod]:
         methods = methods_of(services)
@@ -137,13 +105,10 @@ class NativeGrpcServer:
             self._listeners.append(await state.loop.create_server(connect, sock=listener))
 
     def _bind(self, port: int) -> socket.socket:
-        address = f"{self.address.rpartition(':')[0]}:{port}"
-        if port not in _PORTS:
-            raise refused_address(address)
         try:
             return bind(self._host, port)
         except OSError as error:
-            raise refused_address(address) from error
+            raise refused_address(self._address(port)) from error
 
     def _bind_socket(self, path: Path) -> socket.socket:
         check_socket(path)
@@ -158,7 +123,7 @@ class NativeGrpcServer:
         self._socket_file = path, path.stat().st_ino
         return listener
 
-    def _close(self) -> None:
+    def _close_listeners(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
