@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean
+.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -46,6 +46,12 @@ oracle-aws: $(ORACLES)/done $(VENV)/test.done
 # The gRPC library of Node, which npm installs in a separate folder.
 oracle-grpc-js: $(ORACLES_JS)/done $(VENV)/test.done
 	GRPC_JS=$(CURDIR)/$(ORACLES_JS)/node_modules $(BIN)/pytest tests/oracles/test_grpc_js.py
+
+# MLflow's commands, in an environment with this project.
+ORACLES_MLFLOW := .venv-mlflow
+
+oracle-mlflow: $(ORACLES_MLFLOW)/done $(VENV)/test.done
+	MLFLOW=$(ORACLES_MLFLOW)/bin $(BIN)/pytest tests/oracles/test_mlflow.py
 
 # The pipelines of `cloudserve ci init`: each system's jobs, and the published schemas.
 SCHEMAS := $(VENV)/schemas
@@ -153,6 +159,12 @@ $(ORACLES)/done: Makefile
 	$(PYTHON) -m venv $(ORACLES)
 	$(ORACLES)/bin/pip install --quiet --disable-pip-version-check \
 	    'sagemaker-core>=2.27,<3' 'awscli>=1.46,<2' pytest pytest-timeout hypothesis
+	@touch $@
+
+$(ORACLES_MLFLOW)/done: Makefile setup.cfg
+	$(PYTHON) -m venv $(ORACLES_MLFLOW)
+	$(ORACLES_MLFLOW)/bin/pip install --quiet --disable-pip-version-check \
+	    'mlflow>=3.18,<4' --editable '.[aws,gcp,server]'
 	@touch $@
 
 $(ORACLES_JS)/done: Makefile

@@ -1,0 +1,337 @@
+"""MLflow's deployment plugin: `mlflow deployments create --target cloudserve:/TARGET …`.
+
+TARGET is a target of the project file that CLOUDSERVE_PROJECT names, or that is found above the
+current folder. The first deployment of a name is live; an update deploys beside it and promotes.
+
+Source: MLflow documentation, "MLflow Plugins", deployment plugins; mlflow/deployments/base.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import yaml
+from mlflow.artifacts import download_artifacts
+from mlflow.deployments import BaseDeploymentClient, PredictionsResponse
+from mlflow.exceptions import MlflowException
+
+from cloudserve import api
+from cloudserve.errors import CloudserveError, UserError
+from cloudserve.offline import offline_clouds
+from cloudserve.predict.client import Client
+from cloudserve.project import Model, Project, find_project_file, load_project
+from cloudserve.release.types import Deployment
+from cloudserve.savedmodel import is_saved_model, read_tree
+
+_FLAVOR = "tensorflow"
+_KERAS_FOLDER = Path("data", "model")
+_CONFIG = ("percent", "override", "reason")
+_HELP = f"""\
+A target is cloudserve:/TARGET, with a target of cloudserve.yaml. The project file is found above
+the current folder in its Git repository, or named by CLOUDSERVE_PROJECT.
+
+The model is a TensorFlow SavedModel: models:/NAME/VERSION, models:/NAME@ALIAS, runs:/ID/PATH, or a
+path. `create` makes it live; `update` deploys it beside the live version and promotes it; `delete`
+removes all versions and the endpoint; `run-local` rehearses the deployment on offline clouds.
+
+Config: {", ".join(_CONFIG)}.
+  percent=10             `update` gives the version a part of the traffic
+  override=GATE, reason=TEXT   release a version that this gate refuses, on record
+  target=NAME            the target that `run-local` rehearses, if the project has several
+"""
+
+
+class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlflow is not installed
+    """Deployments on one target of a project."""
+
+    def __init__(self, target_uri: str) -> None:
+        """Take `cloudserve:/TARGET`. Raises MlflowException for anything else."""
+        super().__init__(target_uri)
+        with _translated():
+            self._project, self._target = _target_of(target_uri)
+
+    def create_deployment(
+        self,
+        name: str,
+        model_uri: str,
+        flavor: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+    ) -> dict[str, Any]:
+        """Deploy a model under a name that has no deployment yet, and return its description."""
+        with _translated():
+            _check(flavor, endpoint)
+            if self._status(name).revisions:
+                raise UserError(
+                    f"there is a deployment {name}",
+                    where=self.target_uri,
+                    hint="`mlflow deployments update` replaces its model",
+                )
+            self._deploy(name, model_uri, _settings(config))
+            return self._describe(name)
+
+    def update_deployment(
+        self,
+        name: str,
+        model_uri: str | None = None,
+        flavor: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+    ) -> dict[str, Any]:
+        """Deploy a model beside the live one and promote it; without one, promote the newest."""
+        with _translated():
+            _check(flavor, endpoint)
+            settings = _settings(config)
+            if model_uri is not None:
+                self._deploy(name, model_uri, settings)
+            project = self._with(name)
+            overrides = settings.overrides
+            api.promote(project, name, self._target, percent=settings.percent, overrides=overrides)
+            return self._describe(name)
+
+    def delete_deployment(
+        self,
+        name: str,
+        config: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        """Remove all versions and the endpoint; nothing if there is no deployment."""
+        with _translated():
+            _check(None, endpoint)
+            _settings(config)
+            api.undeploy(self._with(name), name, self._target, everything=True)
+
+    def list_deployments(self, endpoint: str | None = None) -> list[dict[str, Any]]:
+        """Return the deployments of the models in the project file."""
+        with _translated():
+            _check(None, endpoint)
+            described = (_description(self._status(name)) for name in self._project.models)
+            return [one for one in described if one["revisions"]]
+
+    def get_deployment(self, name: str, endpoint: str | None = None) -> dict[str, Any]:
+        """Return the description of a deployment."""
+        with _translated():
+            _check(None, endpoint)
+            return self._describe(name)
+
+    def predict(
+        self,
+        deployment_name: str | None = None,
+        inputs: Any = None,
+        endpoint: str | None = None,
+    ) -> Any:
+        """Send a DataFrame, an array, a list of instances, or a whole JSON request."""
+        with _translated():
+            _check(None, endpoint)
+            if deployment_name is None:
+                raise UserError("predictions need the name of a deployment", hint="--name NAME")
+            client = Client(self._with(deployment_name), deployment_name, self._target)
+            if isinstance(inputs, Mapping) and inputs.keys() & {"instances", "inputs"}:
+                answer = client.send(json.dumps(inputs).encode())
+                return PredictionsResponse.from_json(answer.decode())
+            predictions = client.predict(_instances(inputs))
+            return PredictionsResponse.from_json(json.dumps({"predictions": predictions}))
+
+    def _deploy(self, name: str, model_uri: str, settings: _Settings) -> None:
+        with _saved_model(model_uri, self._status(name)) as base:
+            project = self._with(name, base)
+            api.deploy(project, name, self._target, overrides=settings.overrides)
+
+    def _status(self, name: str) -> Deployment:
+        return api.status(self._with(name), name, self._target)
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        deployment = self._status(name)
+        if not deployment.revisions:
+            raise UserError(
+                f"there is no deployment {name}",
+                where=self.target_uri,
+                hint="`mlflow deployments create` makes one",
+            )
+        return _description(deployment)
+
+    def _with(self, name: str, base: Path | None = None) -> Project:
+        """Return the project with a model of this name, from this folder if there is one."""
+        if base is None and name in self._project.models:
+            return self._project
+        model = Model(name, base or self._project.path.parent)
+        return replace(self._project, models={**self._project.models, name: model})
+
+
+def run_local(
+    name: str,
+    model_uri: str,
+    flavor: str | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> None:
+    """Rehearse a deployment on offline clouds, which end with it. Raises MlflowException.
+
+    MLflow does not pass on the target that it was given (mlflow/deployments/interface.py): it is
+    the project's only one, or the `target` of the config.
+    """
+    config = dict(config or {})
+    with _translated():
+        _check(flavor, None)
+        chosen = str(config.pop("target", ""))
+        settings = _settings(config)
+        project = _project()
+        place = project.target(chosen).name if chosen else _only_target(project)
+        nothing = Deployment(name, place)
+        with offline_clouds() as clouds, _saved_model(model_uri, nothing) as base:
+            project = replace(project, models={name: Model(name, base)})
+            environ = clouds.apply(os.environ)
+            overrides = settings.overrides
+            outcome = api.deploy(
+                project, name, place, environ=environ, notify=click.echo, overrides=overrides
+            )
+            click.echo(f"{name} {outcome.plan.revision.id} was deployed on offline clouds")
+
+
+def target_help() -> str:
+    """Return what `mlflow deployments help -t cloudserve` prints."""
+    return _HELP
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """The config of a deployment."""
+
+    percent: int = 100
+    overrides: Mapping[str, str] | None = None
+
+
+def _settings(config: Mapping[str, Any] | None) -> _Settings:
+    config = config or {}
+    if unknown := sorted(config.keys() - set(_CONFIG)):
+        raise UserError(
+            f"there is no config `{unknown[0]}`", hint=f"choose from {', '.join(_CONFIG)}"
+        )
+    gate, reason = config.get("override"), config.get("reason")
+    if bool(gate) != bool(reason):
+        raise UserError("an override needs a reason", hint="-C override=GATE -C reason=TEXT")
+    percent = str(config.get("percent", 100))
+    if not percent.isdecimal() or not 1 <= int(percent) <= 100:  # noqa: PLR2004 - a percentage
+        raise UserError(f"`{percent}` is not a percentage", hint="choose one of 1 to 100")
+    return _Settings(int(percent), {str(gate): str(reason)} if gate else None)
+
+
+def _check(flavor: str | None, endpoint: str | None) -> None:
+    if flavor not in {None, _FLAVOR}:
+        raise UserError(f"the flavor `{flavor}` is not deployed", hint=f"choose {_FLAVOR}")
+    if endpoint is not None:
+        raise UserError(
+            "an endpoint is not chosen by MLflow", hint="set `endpoint_name` of the target"
+        )
+
+
+def _target_of(uri: str) -> tuple[Project, str]:
+    name = urlsplit(uri).path.strip("/")
+    if not name:
+        raise UserError("the target has no name", where=uri, hint="write cloudserve:/TARGET")
+    project = _project()
+    return project, project.target(name).name
+
+
+def _project() -> Project:
+    return load_project(os.environ.get("CLOUDSERVE_PROJECT") or find_project_file(Path.cwd()))
+
+
+def _only_target(project: Project) -> str:
+    if len(project.targets) == 1:
+        return next(iter(project.targets))
+    raise UserError(
+        "MLflow does not tell which target to rehearse",
+        where=str(project.path),
+        hint=f"add -C target=NAME, one of {', '.join(project.targets)}",
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise the library's errors as MlflowException, with their hints."""
+    try:
+        yield
+    except CloudserveError as error:
+        details = (f"where: {error.where}", f"to do: {error.hint}")
+        lines = [error.message, *(line for line in details if not line.endswith(": None"))]
+        raise MlflowException("\n  ".join([*lines, *getattr(error, "__notes__", ())])) from error
+
+
+@contextmanager
+def _saved_model(model_uri: str, deployment: Deployment) -> Iterator[Path]:
+    """Yield a folder with the SavedModel of a URI in a directory named by its version."""
+    with tempfile.TemporaryDirectory(prefix="cloudserve-mlflow-") as name:
+        folder = Path(name)
+        (folder / "download").mkdir()
+        local = download_artifacts(artifact_uri=model_uri, dst_path=str(folder / "download"))
+        found = _find(Path(local), model_uri)
+        number = _registered(Path(local)) or _number(found, deployment)
+        base = folder / "model"
+        base.mkdir()
+        (base / str(number)).symlink_to(found, target_is_directory=True)
+        yield base
+
+
+def _find(folder: Path, model_uri: str) -> Path:
+    """Return the SavedModel in what MLflow keeps; raise UserError if there is none."""
+    if is_saved_model(folder):
+        return folder
+    file = folder / "MLmodel"
+    described = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
+    flavor = (described.get("flavors") or {}).get(_FLAVOR) or {}
+    for place in (flavor.get("saved_model_dir"), _KERAS_FOLDER):
+        if place and is_saved_model(folder / place):
+            return folder / place
+    raise UserError(
+        "there is no SavedModel in this model",
+        where=model_uri,
+        hint="log one: a tf.Module with mlflow.tensorflow.log_model, or the directory of "
+        "Keras' model.export with mlflow.log_artifacts",
+    )
+
+
+def _registered(folder: Path) -> int | None:
+    """Return the version of a model of MLflow's registry."""
+    meta = folder / "registered_model_meta"
+    if not meta.is_file():
+        return None
+    return int(yaml.safe_load(meta.read_text("utf-8"))["model_version"])
+
+
+def _number(saved_model: Path, deployment: Deployment) -> int:
+    """Return the number of the same files if they are deployed, otherwise the next one."""
+    digest = read_tree(saved_model).digest
+    numbers = {one.revision.digest: one.revision.number for one in deployment.revisions}
+    return numbers.get(digest, max(numbers.values(), default=0) + 1)
+
+
+def _description(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "name": deployment.model,
+        "flavor": _FLAVOR,
+        "target": deployment.target,
+        "endpoint": deployment.endpoint,
+        "state": str(deployment.state),
+        "live": deployment.live,
+        "traffic": dict(deployment.traffic),
+        "revisions": [one.revision.id for one in deployment.revisions],
+    }
+
+
+def _instances(inputs: Any) -> Any:
+    """Return instances: of a DataFrame, a mapping by column, or the value of a single column."""
+    if hasattr(inputs, "to_dict") and hasattr(inputs, "columns"):
+        columns = list(inputs.columns)
+        if len(columns) == 1:
+            return inputs[columns[0]].tolist()
+        return inputs.to_dict("records")
+    return inputs
