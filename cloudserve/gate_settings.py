@@ -8,6 +8,10 @@ gates:
   golden:
     file: golden/{model}.jsonl
     relative: 1e-5
+  parity:
+    requests: 20
+  latency:
+    p99: 80
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 FIELD = "gates"
-NAMES = ("contract", "load", "approval", "golden")
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+NAMES = ("contract", "load", "approval", "golden", "parity", "latency")
 """The gates, in the order in which they are checked."""
 
 
@@ -41,6 +46,42 @@ class GoldenSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestSettings:
+    """The requests that a gate sends."""
+
+    file: str = ""
+    """A golden file whose requests are sent, as in GoldenSettings; "" for generated ones."""
+    requests: int = 20
+    """The number of generated requests."""
+    seed: int = 0
+    """The seed of generated requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParitySettings:
+    """The gate *parity*: the local server and the deployed revision answer alike."""
+
+    requests: RequestSettings = RequestSettings()
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    """Bounds of the differences, `absolute`, `relative`, `ulp`; without any, those of the gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySettings:
+    """The gate *latency*: quantiles of the response times are within bounds."""
+
+    bodies: RequestSettings = RequestSettings()
+    """The different requests, sent in turns."""
+    requests: int = 500
+    """The measured requests to each revision."""
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    """The greatest response times, by a name of QUANTILES."""
+    times_live: Mapping[str, float] = field(default_factory=dict)
+    """The greatest multiples of the live revision's quantiles."""
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
 class GateSettings:
     """The gates of one target."""
 
@@ -48,6 +89,8 @@ class GateSettings:
     load: bool = True
     approval: ApprovalSettings | None = None
     golden: GoldenSettings | None = None
+    parity: ParitySettings | None = None
+    latency: LatencySettings | None = None
 
     def with_other(self) -> GateSettings:
         """Return the gates with an approval by another person than who deployed the revision."""

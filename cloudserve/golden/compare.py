@@ -79,6 +79,8 @@ class Comparison:
 
     golden: Golden
     deviations: dict[str, Deviation] = field(default_factory=dict)
+    is_strict: bool = False
+    """Whether an integer differs from a number with a point, as answers of the same server do."""
 
     def add(self, expected: Mapping[str, Any], found: Mapping[str, Any], where: str) -> bool:
         """Compare one answer; return whether it is as recorded. `where` names the request."""
@@ -106,6 +108,9 @@ class Comparison:
             case (list(), _) | (dict(), _) | (_, list()) | (_, dict()) if expected != found:
                 text = f"{place}: {_shape(found)} instead of {_shape(expected)}"
                 self._of(output).differ(text)
+            case (int(), float()) | (float(), int()) if self.is_strict:
+                kinds = f"{_say(found)} ({_type(found)}) instead of {_say(expected)}"
+                self._of(output).differ(f"{place}: {kinds} ({_type(expected)})")
             case _:
                 tolerance = self.golden.tolerance(output)
                 self._of(output).add(expected, found, tolerance, place)
@@ -125,6 +130,10 @@ def _finite(value: float) -> float | None:
 def _say(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _type(value: float) -> str:
+    return "with a point" if isinstance(value, float) else type(value).__name__
 
 
 def _shape(value: Any) -> str:

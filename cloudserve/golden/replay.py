@@ -73,7 +73,7 @@ class _Replay:
     def run(self, number: int, example: Example, ask: Ask) -> None:
         where = f"request {number}"
         try:
-            answer = _answer(ask(msgspec.json.encode(example.request)), where)
+            answer = decode_answer(ask(msgspec.json.encode(example.request)), where)
         except UnreachableError:
             raise
         except RemoteError as error:
@@ -124,7 +124,7 @@ def _record(requests: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Example
     for number, request in enumerate(requests, start=1):
         where = f"request {number}"
         try:
-            answer = _answer(ask(msgspec.json.encode(request)), where)
+            answer = decode_answer(ask(msgspec.json.encode(request)), where)
         except UnreachableError:
             raise
         except RemoteError as error:
@@ -136,7 +136,7 @@ def _record(requests: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Example
         yield Example(dict(request), answer)
 
 
-def _answer(data: bytes, where: str) -> dict[str, Any]:
+def decode_answer(data: bytes, where: str) -> dict[str, Any]:
     """Decode an answer; TensorFlow Serving writes NaN and Infinity, which only Python reads."""
     try:
         document = json.loads(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloudserve.errors import ConflictError
+from cloudserve.errors import ConflictError, ModelError, UserError
 from cloudserve.project import Model
 from cloudserve.release.types import Artifact, Revision
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
@@ -62,6 +62,14 @@ class LocalModel:
                 hint="plan again, or bring the files back",
             )
         return source
+
+    def find(self, revision: Revision) -> Path | None:
+        """Return the directory of a revision; None if the project does not have its files."""
+        try:
+            found, source, _ = self.read(revision.number)
+        except (UserError, ModelError):
+            return None
+        return source if found == revision else None
 
     def origin(self, source: Path, who: str) -> Origin:
         """Return the origin of a release of these files by `who`."""

@@ -32,6 +32,7 @@ __all__ = [
     "Provider",
     "RegistryProvider",
     "Reporter",
+    "ServingProvider",
     "UndeployProvider",
 ]  # adapters import all of them from here
 
@@ -162,6 +163,15 @@ class RegistryProvider(Protocol):
 
         Raises ConflictError for a registry of another owner.
         """
+        ...
+
+
+@runtime_checkable
+class ServingProvider(Protocol):
+    """A provider that says what serves a deployed revision."""
+
+    def server_of(self, model: str, revision_id: str) -> str:
+        """Read the image or the runtime that serves a deployed revision; "" if it is unknown."""
         ...
 
 

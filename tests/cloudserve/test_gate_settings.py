@@ -11,7 +11,14 @@ import yaml
 
 import cloudserve
 from cloudserve.errors import ProjectError
-from cloudserve.gate_settings import ApprovalSettings, GateSettings, GoldenSettings
+from cloudserve.gate_settings import (
+    ApprovalSettings,
+    GateSettings,
+    GoldenSettings,
+    LatencySettings,
+    ParitySettings,
+    RequestSettings,
+)
 from cloudserve.project import load_project
 
 TEXT = "models:\n  m:\n    path: m\ntargets:\n  aws:\n    provider: sagemaker\n    gates:{}\n"
@@ -60,6 +67,39 @@ def test_an_approval_is_by_anybody_or_by_another_person(read):
     assert read(" {approval: true}").approval == ApprovalSettings()
     assert read(" {approval: {require_other: true}}").approval == ApprovalSettings(True)
     assert read(" {approval: false}").approval is None
+
+
+def test_parity_has_requests_and_tolerances(read):
+    assert read(" {parity: true}").parity == ParitySettings()
+    text = " {parity: {requests: 5, seed: 3, ulp: 4}}"
+    assert read(text).parity == ParitySettings(RequestSettings("", 5, 3), {"ulp": 4.0})
+    text = " {parity: {file: g.jsonl, relative: 1e-5}}"
+    assert read(text).parity == ParitySettings(RequestSettings("g.jsonl"), {"relative": 1e-5})
+    assert read(" {parity: false}").parity is None
+
+
+def test_latency_has_bounds_in_milliseconds_and_against_the_live_version(read):
+    settings = read(" {latency: {p99: 80, times_live: {p50: 1.5}}}").latency
+    assert settings == LatencySettings(milliseconds={"p99": 80.0}, times_live={"p50": 1.5})
+    settings = read(" {latency: {p50: 5, requests: 6, file: g.jsonl, confidence: 0.9}}").latency
+    assert settings == LatencySettings(
+        RequestSettings("g.jsonl"), 6, {"p50": 5.0}, {}, confidence=0.9
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "requests", "fewest"), [("p99: 80", 367, 368), ("times_live: {p99: 2}", 436, 437)]
+)
+def test_too_few_requests_for_a_bound_are_refused_with_the_fewest(
+    tmp_path, bound, requests, fewest
+):
+    file = tmp_path / "cloudserve.yaml"
+    file.write_text(TEXT.format(f" {{latency: {{{bound}, requests: {requests}}}}}"))
+    with pytest.raises(ProjectError) as caught:
+        load_project(file, environ={})
+    assert caught.value.message == f"{requests} requests are too few for the bounds of `latency`"
+    assert caught.value.where == f"{file}:7: targets.aws.gates.latency.requests"
+    assert caught.value.hint == f"requests: {fewest}, at least, with a confidence of 0.95"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +152,42 @@ def test_an_approval_is_by_anybody_or_by_another_person(read):
             "`require_other` must be true or false, not `3`",
             "8: targets.aws.gates.approval.require_other",
             "require_other: true",
+        ),
+        (
+            "\n      latency: {confidence: 0.9}",
+            "`latency` has no bound",
+            "8: targets.aws.gates.latency",
+            "p99: 80 (milliseconds), or times_live: {p50: 1.5}",
+        ),
+        (
+            "\n      latency: true",
+            "`latency` must be a mapping, not `True`",
+            "8: targets.aws.gates.latency",
+            "write lines like `p50: …` below it",
+        ),
+        (
+            "\n      latency:\n        p99:",
+            "`p99` must be a number at least 0, not `None`",
+            "9: targets.aws.gates.latency.p99",
+            "p99: 1e-6",
+        ),
+        (
+            "\n      latency: {p50: 9, confidence: 95}",
+            "`confidence` must be a number between 0 and 1, not `95`",
+            "8: targets.aws.gates.latency.confidence",
+            "confidence: 0.95",
+        ),
+        (
+            "\n      parity: {file: g.jsonl, requests: 3}",
+            "`requests` is for generated requests, and `file` has others",
+            "8: targets.aws.gates.parity.requests",
+            "leave one of them out",
+        ),
+        (
+            "\n      parity: {requests: 0}",
+            "`requests` must be a whole number of at least 1, not `0`",
+            "8: targets.aws.gates.parity.requests",
+            "requests: 20",
         ),
     ],
 )

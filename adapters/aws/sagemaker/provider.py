@@ -216,6 +216,12 @@ class SageMakerEndpoints:
             return "a shadow variant's answers are not returned" if shadowed else ""
         return f"{revision_id} is not on the endpoint"
 
+    def server_of(self, model: str, revision_id: str) -> str:
+        """Read the image of a revision's SageMaker Model; "" if there is none."""
+        record = self._aws.api.model(model_name(self._aws.names.endpoint(model), revision_id))
+        container = (record or {}).get("PrimaryContainer", {})
+        return str(container.get("Image", ""))
+
     @property
     def registry(self) -> str:
         """Return the target's model package group, for people; "" without one."""

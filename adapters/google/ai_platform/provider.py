@@ -262,6 +262,12 @@ class AiPlatform:
         del reading, revision_id
         return ""
 
+    def server_of(self, model: str, revision_id: str) -> str:
+        """Read the runtime of a revision's version; "" if there is none."""
+        found = self._ml.get_version(self._names.model(model), platform_name(revision_id))
+        runtime = str((found or {}).get("runtimeVersion", ""))
+        return f"AI Platform runtime {runtime}" if runtime else ""
+
     def _plan_model(self, model: str) -> Action:
         name = self._names.model(model)
         return planned(

@@ -216,6 +216,13 @@ class Vertex:
             return ""
         return "Vertex AI does not let a request choose among an endpoint's deployments"
 
+    def server_of(self, model: str, revision_id: str) -> str:
+        """Read the image of a revision's model version; "" if there is none."""
+        for record in self._api.versions(self._names.model(model)) or ():
+            if revision_id in record.get("versionAliases", ()):
+                return str(record.get("containerSpec", {}).get("imageUri", ""))
+        return ""
+
     @property
     def registry(self) -> str:
         """Return the alias that approves a model version, for people; "" without one."""

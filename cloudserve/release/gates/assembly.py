@@ -8,6 +8,10 @@ from cloudserve.project import Target
 from cloudserve.release.gates.approval import APPROVAL, ApprovalGate
 from cloudserve.release.gates.gates import Gates, PlanGate
 from cloudserve.release.gates.golden import GOLDEN, GoldenGate
+from cloudserve.release.gates.latency import LATENCY, LatencyGate
+from cloudserve.release.gates.parity import PARITY, ParityGate
+from cloudserve.release.gates.requests import RequestSource
+from cloudserve.release.gates.revisions import Revisions
 from cloudserve.release.local import LocalModel
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.ledger import Ledger
@@ -21,8 +25,14 @@ def gates_of(
     settings, layout = target.gates, models.layout
     ledger = Ledger(provider.blobs, layout)
     others: dict[str, PlanGate] = {APPROVAL: ApprovalGate(settings.approval, provider, ledger)}
+    revisions = Revisions(provider, layout, local, target.fields)
     if settings.golden is not None:
-        others[GOLDEN] = GoldenGate(
-            settings.golden, folder, layout.model, target.fields, provider, layout
-        )
+        file = folder / settings.golden.file.replace("{model}", layout.model)
+        others[GOLDEN] = GoldenGate(settings.golden, file, revisions)
+    if settings.parity is not None:
+        requests = RequestSource(settings.parity.requests, folder, models)
+        others[PARITY] = ParityGate(settings.parity, requests, revisions)
+    if settings.latency is not None:
+        requests = RequestSource(settings.latency.bodies, folder, models)
+        others[LATENCY] = LatencyGate(settings.latency, requests, revisions)
     return Gates(provider, models, local, settings, others)

@@ -6,12 +6,8 @@ the local server answers, with the files of the directory or of the bucket.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,21 +15,13 @@ from cloudserve.gate_settings import GoldenSettings
 from cloudserve.golden.file import Golden, read_golden
 from cloudserve.golden.replay import Replayed, replay
 from cloudserve.images.container_images import tensorflow_serving_of
-from cloudserve.project import Field
-from cloudserve.release.provider import AskedProvider, Provider
-from cloudserve.release.pull import pull
-from cloudserve.release.state.layout import Layout
-from cloudserve.release.types import GateStep, Operation, Plan, Reading
+from cloudserve.release.gates.revisions import SCRIPT, Revisions
+from cloudserve.release.types import GateStep, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict
-
-if TYPE_CHECKING:
-    from cloudserve.golden.ask import Ask
 
 GOLDEN = "golden"
 DEPLOYED = "deployed"
 LOCAL = "local"
-SCRIPT = "code/inference.py"
-"""The file of a model on SageMaker that the container runs, and no other server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +29,18 @@ class GoldenGate:
     """The golden file of one model on one target."""
 
     settings: GoldenSettings
-    folder: Path
-    """The project's."""
-    model: str
-    fields: Mapping[str, Field]
-    """The target's."""
-    provider: Provider
-    layout: Layout
-
-    @property
-    def file(self) -> Path:
-        """Return the golden file of the model."""
-        return self.folder / self.settings.file.replace("{model}", self.model)
+    file: Path
+    """The golden file of the model."""
+    revisions: Revisions
 
     def step(self, plan: Plan, reading: Reading) -> GateStep | None:
         """Return the step of a plan; raises UserError for a golden file that cannot be read."""
         golden = read_golden(self.file)
-        why = self._why_not_deployed(plan, reading)
+        why = self.revisions.why_not_deployed(plan, reading)
         asked = LOCAL if why else DEPLOYED
-        place = f"in the local server, because {why}" if why else "on the platform, without traffic"
+        share = reading.deployment.traffic.get(plan.revision.id, 0.0)
+        traffic = f"with {share:.0%} of the traffic" if share else "without traffic"
+        place = f"in the local server, because {why}" if why else f"on the platform, {traffic}"
         sentence = f"send {len(golden.examples)} recorded requests to {plan.revision.id} {place}"
         args = {
             "file": self.settings.file,
@@ -74,8 +55,10 @@ class GoldenGate:
         """Send the requests and compare the answers; raises UnreachableError, MissingExtraError."""
         golden = self._golden()
         if step.args["asked"] == DEPLOYED:
-            return self._verdict(replay(golden, self._deployed(plan)), golden, DEPLOYED)
-        with self._files(plan) as files:
+            return self._verdict(
+                replay(golden, self.revisions.ask(plan.revision.id)), golden, DEPLOYED
+            )
+        with self.revisions.files(plan) as files:
             if reason := self._why_not_local(files):
                 return Verdict(GOLDEN, Ruling.UNCHECKED, reason, {"asked": LOCAL})
             from cloudserve.golden.ask import served_locally
@@ -93,30 +76,9 @@ class GoldenGate:
         header = msgspec.structs.replace(golden.header, tolerance=tolerance)
         return replace(golden, header=header)
 
-    def _deployed(self, plan: Plan) -> Ask:
-        return lambda body: self.provider.predict(plan.model, body, plan.revision.id)
-
-    @contextmanager
-    def _files(self, plan: Plan) -> Iterator[Path]:
-        """Give the directory of the plan's revision, from the bucket if it is not local."""
-        if plan.source is not None:
-            yield plan.source
-            return
-        with tempfile.TemporaryDirectory(prefix="cloudserve-golden-") as folder:
-            into = Path(folder) / str(plan.revision.number)
-            pull(self.provider.blobs, self.layout, plan.revision.id, into)
-            yield into
-
-    def _why_not_deployed(self, plan: Plan, reading: Reading) -> str:
-        if plan.operation is Operation.DEPLOY:
-            return "it is not deployed yet"
-        if not isinstance(self.provider, AskedProvider):
-            return "the adapter has no `why_not_asked`"
-        return self.provider.why_not_asked(reading, plan.revision.id)
-
     def _why_not_local(self, files: Path) -> str:
         """Return why the local server is not what the target runs; "" if it is."""
-        image = self.fields.get("image")
+        image = self.revisions.fields.get("image")
         if image and tensorflow_serving_of(str(image)) is None:
             return f"the local server cannot stand for the image {image}"
         if (files / SCRIPT).exists():

@@ -229,6 +229,11 @@ class MultiModelEndpoint:
         del reading, revision_id
         return ""
 
+    def server_of(self, model: str, revision_id: str) -> str:
+        """Return the image of the target, which serves all models of its endpoint."""
+        del model, revision_id
+        return self._aws.image
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Raise UserError: a transform job needs a SageMaker Model of one archive."""
         del revision_id, batch, reporter

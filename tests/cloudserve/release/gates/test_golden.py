@@ -86,6 +86,20 @@ def test_a_promotion_asks_the_deployed_revision_before_it_has_traffic(
     assert golden(release).figures["asked"] == "deployed"
 
 
+def test_a_later_step_says_that_the_version_has_traffic(
+    releases, platform, versions, answers, monkeypatch
+):
+    asked_alone(platform, monkeypatch)
+    off = GateSettings(contract=False)
+    releases(path=versions, gates=off).deploy(1)
+    releases(path=versions, gates=off).deploy(2)
+    steps = [releases(path=versions, gates=SETTINGS).plan_promote("2").gates[-1]]
+    releases(path=versions, gates=off).promote("2", percent=10)
+    steps.append(releases(path=versions, gates=SETTINGS).plan_promote("2").gates[-1])
+    ends = ("on the platform, without traffic", "on the platform, with 10% of the traffic")
+    assert tuple(step.sentence.partition(" to v2-")[2][13:] for step in steps) == ends
+
+
 def test_where_one_revision_cannot_be_asked_the_local_server_answers_with_the_uploaded_files(
     releases, platform, versions, answers, monkeypatch
 ):
