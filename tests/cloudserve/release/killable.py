@@ -6,7 +6,7 @@ process is dead: a lock names a process by its start time, which is another one 
 
 import itertools
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -38,6 +38,9 @@ class Platform(MemoryPlatform):
             return moves
         return (*moves, Action("name", f"name {revision_id}", {"name": revision_id}))
 
+    def why_not_asked(self, reading, revision_id):
+        return ""
+
     def perform(self, action, reporter):
         if action.kind == "name":
             self.name = action.args["name"]
@@ -60,6 +63,11 @@ class Terminal:
         self.project = Project(
             tmp_path / "cloudserve.yaml", models, {"here": Target("here", "memory")}
         )
+
+    def gate(self, gates):
+        """Give the target other gates."""
+        target = replace(self.project.targets["here"], gates=gates)
+        self.project = replace(self.project, targets={"here": target})
 
     def run(self, verb, *arguments, who="ada", **options):
         """Run a verb by its name, or a function that takes the verbs first."""

@@ -7,6 +7,7 @@ process is dead: a lock names a process by its start time, which is another one 
 import pytest
 
 from cloudserve.errors import GateRefusedError, ModelError, UserError
+from cloudserve.gate_settings import ApprovalSettings, GateSettings, LatencySettings
 from cloudserve.release.state.ledger import Event
 from cloudserve.release.types import Operation
 from tests.cloudserve.release.killable import AFTER, Platform, kills, release_three
@@ -28,15 +29,41 @@ def test_a_deploy_that_is_killed_and_run_again_is_one_deploy(terminal, after):
 
 @AFTER
 def test_a_promotion_that_is_killed_and_run_again_is_one_promotion(terminal, after):
+    """Its gates are checked again, and find the approval that was there before."""
+    approval, latency = ApprovalSettings(require_other=True), {"p50": 10_000.0}
     numbers, stop = kills(15)
     for number in numbers:
+        terminal.gate(GateSettings())
         release_three(terminal)
+        terminal.run("approve", "1", who="bob")
+        settings = LatencySettings(requests=6, milliseconds=latency)
+        terminal.gate(GateSettings(approval=approval, latency=settings))
         if not terminal.kill(number, after, "promote", "1"):
             stop()
         terminal.run("promote", "1")
         assert terminal.live == "v1"
         terminal.assert_all_is_ended()
         assert terminal.run("rollback").plan.revision.number == 3
+
+
+@AFTER
+def test_an_approval_that_is_killed_and_run_again_is_recorded_and_nothing_else_is_lost(
+    terminal, after
+):
+    numbers, stop = kills(4)
+    gates = GateSettings(approval=ApprovalSettings(require_other=True))
+    for number in numbers:
+        terminal.gate(GateSettings())
+        release_three(terminal)
+        terminal.gate(gates)
+        before = terminal.run("history")
+        if not terminal.kill(number, after, "approve", "1", who="bob"):
+            stop()
+        terminal.run("approve", "1", who="bob")
+        history = terminal.run("history")
+        assert history[: len(before)] == before
+        assert {release.outcome for release in history[len(before) :]} == {Event.APPROVED}
+        assert terminal.run("promote", "1").changed
 
 
 @AFTER
