@@ -4,8 +4,8 @@ All of them raise subclasses of CloudserveError (`cloudserve.errors`): UserError
 name, ModelError for a broken SavedModel, GateRefusedError if a gate of the target refuses the
 version, RemoteError with the platform's reason, ConflictError while another release is running.
 `overrides` are reasons, by gate, to release a version that the gate refuses; `allow_breaking=True`
-is an override of the gate `contract`; `require_other=True` requires an approval by another person
-than who deployed the version. `environ` replaces the process's environment for credentials and
+is an override of the gate `contract`; `require_other=True` requires an approval by a person
+who did not deploy the version. `environ` replaces the process's environment for credentials and
 endpoints. `notify` receives lines of progress, `observe` the
 events of uploads and downloads.
 """
@@ -99,8 +99,8 @@ def approve(  # noqa: PLR0913 - keywords, each with its default
     """Approve the files of a version, by default of the newest deployed one, in the ledger.
 
     The gate `approval` of a target looks for it before the version gets traffic. `withdraw` ends
-    all earlier approvals of the same files. Raises CheckFailedError if the target requires another
-    person than the one who deployed the version.
+    all earlier approvals of the same files. Raises CheckFailedError if the target requires the
+    approval of a person who did not deploy the version.
     """
     releases = Releases(project, model, target, environ=environ)
     return releases.approve(version, withdraw=withdraw, comment=comment)

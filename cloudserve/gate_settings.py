@@ -30,7 +30,7 @@ class ApprovalSettings:
     """The gate *approval*: a person has approved the revision with `cloudserve approve`."""
 
     require_other: bool = False
-    """Whether the person must be another one than who deployed the revision."""
+    """Whether the person must not be one who deployed the revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +93,5 @@ class GateSettings:
     latency: LatencySettings | None = None
 
     def with_other(self) -> GateSettings:
-        """Return the gates with an approval by another person than who deployed the revision."""
+        """Return the gates with an approval by a person who did not deploy the revision."""
         return replace(self, approval=ApprovalSettings(require_other=True))

@@ -104,7 +104,7 @@ _OPTIONS = (
     click.option(
         "--require-other",
         is_flag=True,
-        help="Require an approval (`cloudserve approve`) by another person than who deployed the "
+        help="Require an approval (`cloudserve approve`) by a person who did not deploy the "
         "version.",
     ),
     click.option(

@@ -56,7 +56,7 @@ class Approver:
         """Append the approval, or a withdrawal, and return it as the history tells it.
 
         Raises UserError if the bucket does not exist, CheckFailedError if the target requires
-        another person than those who deployed the revision.
+        a person who did not deploy the revision.
         """
         where = f"{self.layout.model} on {self.layout.target}"
         if not self.provider.blobs.exists():

@@ -85,7 +85,7 @@ class Releases:
     `reporter` receives lines of progress and the events of transfers, `confirm` a plan before its
     first change. `overrides` are reasons, by gate, to release all the same if the gate refuses;
     `allow_breaking` is such an override of the gate *contract*; `require_other` demands an approval
-    by another person than who deployed the version. Making one reaches no network; raises UserError
+    by a person who did not deploy the version. Making one reaches no network; raises UserError
     for an unknown model, target or gate, ProjectError for wrong fields, MissingExtraError.
     """
 
@@ -316,7 +316,7 @@ class Releases:
 
         What is approved is the digest of its files. `withdraw` ends all earlier approvals of the
         digest. Raises UserError for an unknown version, CheckFailedError if the target requires
-        another person than the one who deployed it.
+        a person who did not deploy it.
         """
         approver = Approver(self._provider, self._layout, self._local, self._target.gates, self.who)
         revision = approver.revision(self.status(), version)

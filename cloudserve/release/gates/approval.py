@@ -45,7 +45,7 @@ class ApprovalGate:
         is_other = self.settings is not None and self.settings.require_other
         places = [registry] if registry else []
         if self.settings is not None:
-            other = ", by another person than who deployed it" if is_other else ""
+            other = ", by a person who did not deploy it" if is_other else ""
             places.append(f"the ledger{other}")
         sentence = f"look for the approval of {plan.revision.id} in {' and in '.join(places)}"
         args = {

@@ -66,7 +66,7 @@ class Revisions:
 
     @contextmanager
     def files(self, plan: Plan) -> Iterator[Path]:
-        """Give the directory of the plan's revision, from the bucket if the project has it not."""
+        """Give the directory of the plan's revision, from the bucket if it is not local."""
         source = plan.source or self.local.find(plan.revision)
         if source is not None:
             yield source
