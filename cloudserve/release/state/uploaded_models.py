@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloudserve.errors import ModelError
 from cloudserve.release.state.layout import Layout
@@ -28,14 +28,18 @@ class UploadedModels:
     blobs: BlobStore
     layout: Layout
     tags: tuple[str, ...]
+    _interfaces: dict[str, Interface] = field(default_factory=dict, compare=False)
 
     def interface(self, revision: Revision) -> Interface:
-        """Read the interface of a revision: its model file, and the assets with class names.
+        """Read the interface of a revision once: its model file, and the assets with class names.
 
         Raises ModelError if the files are missing or unreadable.
         """
-        data, name, where = self._model_file(revision)
-        return parse_interface(data, name, self.tags, where, self._assets(revision))
+        if revision.id not in self._interfaces:
+            data, name, where = self._model_file(revision)
+            found = parse_interface(data, name, self.tags, where, self._assets(revision))
+            self._interfaces[revision.id] = found
+        return self._interfaces[revision.id]
 
     def artifact(self, revision: Revision) -> Artifact:
         """Return a revision as a platform's limits see it; raises ModelError likewise."""
