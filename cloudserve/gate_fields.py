@@ -84,13 +84,13 @@ class _Value:
             )
         return value
 
-    def number(self, most: float = math.inf) -> float:
+    def number(self, most: float = math.inf, example: str = "1e-6") -> float:
         value = _float(self.value)
         if value is None or not 0 <= value <= most:
             limit = "at least 0" if most == math.inf else f"from 0 to {most:g}"
             raise self.error(
                 f"`{self.path[-1]}` must be a number {limit}, not `{self.value}`",
-                f"{self.path[-1]}: 0.5" if most == 1 else f"{self.path[-1]}: 1e-6",
+                f"{self.path[-1]}: {example}",
             )
         return value
 
@@ -137,9 +137,9 @@ def _parity(value: _Value) -> ParitySettings:
 
 def _latency(value: _Value) -> LatencySettings:
     fields = value.fields((*QUANTILES, "times_live", "confidence", *_REQUESTS))
-    milliseconds = {name: fields[name].number() for name in QUANTILES if name in fields}
+    milliseconds = {name: fields[name].number(example="80") for name in QUANTILES if name in fields}
     live = fields["times_live"].fields(tuple(QUANTILES)) if "times_live" in fields else {}
-    times_live = {name: live[name].number() for name in QUANTILES if name in live}
+    times_live = {name: live[name].number(example="1.5") for name in QUANTILES if name in live}
     if not (milliseconds or times_live):
         raise value.error(
             "`latency` has no bound", "p99: 80 (milliseconds), or times_live: {p50: 1.5}"
@@ -185,7 +185,7 @@ def _golden(value: _Value) -> GoldenSettings:
         raise value.error(
             "`file` is missing", "file: golden.jsonl, written by `cloudserve golden record`"
         )
-    accuracy = fields["accuracy"].number(most=1) if "accuracy" in fields else None
+    accuracy = fields["accuracy"].number(most=1, example="0.5") if "accuracy" in fields else None
     return GoldenSettings(fields["file"].text(), _bounds(fields), accuracy)
 
 

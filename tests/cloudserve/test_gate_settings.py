@@ -169,7 +169,7 @@ def test_too_few_requests_for_a_bound_are_refused_with_the_fewest(
             "\n      latency:\n        p99:",
             "`p99` must be a number at least 0, not `None`",
             "9: targets.aws.gates.latency.p99",
-            "p99: 1e-6",
+            "p99: 80",
         ),
         (
             "\n      latency: {p50: 9, confidence: 95}",
