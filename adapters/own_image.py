@@ -1,4 +1,4 @@
-"""Container images of the user's own: what a rehearsal of them is worth."""
+"""Container images of the user's own: the limits of their rehearsal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_rehearse(target: Target, image: str) -> None:
 
 
 def not_rehearsed(image: str, rehearse: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what a rehearsal of an image is worth; () for cloudserve's own.
+    """Return the limits of a rehearsal of an image; () for cloudserve's own.
 
     `rehearse` is the target's field of this name.
     """

@@ -1,7 +1,7 @@
 """Small gzip bodies that unfold to large JSON: what each costs the server, and its other clients.
 
 Run by `make bench-hostile`; not collected by pytest. Each case is one request to a server of its
-own, a process whose models do nothing; meanwhile a bystander asks another model, one request after
+own, a process whose models do nothing, while a bystander asks another model, one request after
 the other. Names of cases as arguments choose some of them.
 """
 
@@ -192,7 +192,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory(pid: int) -> float:
-    """Return the most MiB that a process has had since it was asked to begin anew."""
+    """Return the most MiB that a process has had since its count was reset."""
     match = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert match is not None
     return int(match[1]) / 1024

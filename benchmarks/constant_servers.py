@@ -2,7 +2,7 @@
 
 `constant_servers.py rest|grpc`, the answer on standard input; prints the port. Both are asyncio
 protocols on uvloop that do no more than a benchmark's client needs: httptools finds the end of a
-request, HTTP/2 frames are told apart by their heads.
+request, HTTP/2 frames are distinguished by their heads.
 """
 
 from __future__ import annotations

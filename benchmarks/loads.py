@@ -50,7 +50,7 @@ def load_often(path: Path, count: int, devices: tuple[str, ...]) -> None:
 
 
 def main(count: str, model: str = "", *devices: str) -> None:
-    """Load a model that is there, or one written for this."""
+    """Load an existing model, or one written for this."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(model or folder)
         if not model:

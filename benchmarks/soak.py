@@ -171,7 +171,7 @@ def fail(folder: Path, number: int, port: int, over: threading.Event) -> None:
     """Put a version that does not load in place, wait until it has failed, delete it."""
     coming = folder / "coming"
     coming.mkdir()
-    # The graph is whole, the index is not there.
+    # The graph is whole, the index is missing.
     shutil.copy(folder / "broken" / "saved_model.pb", coming)
     (coming / "variables").mkdir()
     coming.rename(folder / "m" / str(number))

@@ -202,7 +202,7 @@ class ModelServer:
             await asyncio.wait_for(self._core.close(), _UNLOAD_SECONDS)
         except TimeoutError:
             self.is_stuck = True
-            logger.warning("models are left: requests that were cut off, or loads, still hold them")
+            logger.warning("models are left: aborted requests or loads still hold them")
         await asyncio.to_thread(self._monitor.close, _LOG_SECONDS)
         self._running.shutdown(wait=False)
         self._loading.shutdown(wait=False)

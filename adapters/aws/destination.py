@@ -26,7 +26,7 @@ def aws_destination(access: Access, region: str) -> Destination:
     """
     try:
         urls = {name: access.client(name).meta.endpoint_url for name in SERVICES}
-    except BotoCoreError:  # such as a profile that is not there: the first call says so
+    except BotoCoreError:  # such as a missing profile: the first call says so
         return Destination("aws", region=region)
     endpoint = one_endpoint(urls, OWN)
     offline = Destination("aws", endpoint, region=region)

@@ -85,7 +85,7 @@ def translated(what: str, where: str) -> Iterator[None]:
         ) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(
-            f"{what}: nobody answers ({error})",
+            f"{what}: no answer ({error})",
             where=where,
             hint="check the network, the region and the endpoint; is the emulator running?",
             retryable=True,

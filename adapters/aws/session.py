@@ -36,7 +36,7 @@ class Access:
     def client(
         self, service: str, settings: Config | None = None, *, sign_payloads: bool = True
     ) -> Any:
-        """Return a new client; raises botocore's exceptions for a profile that is not there.
+        """Return a new client; raises botocore's exceptions for a profile that does not exist.
 
         `settings` go over the usual ones. `sign_payloads=False` is for large bodies that have a
         checksum of their own: they are not hashed once more for the signature.

@@ -58,9 +58,9 @@ def translated(what: str, where: str) -> Iterator[None]:
 
 
 def unreachable(what: str, where: str, error: Exception) -> UnreachableError:
-    """Return the error for an endpoint that nobody answers at."""
+    """Return the error for an endpoint that no answer at."""
     return UnreachableError(
-        f"{what}: nobody answers ({_root(error)})",
+        f"{what}: no answer ({_root(error)})",
         where=where,
         hint="check the network and the endpoint; is the emulator running?",
         retryable=True,

@@ -93,7 +93,7 @@ target_option = click.option(
     envvar="CLOUDSERVE_TARGET",
     show_envvar=True,
     shell_complete=names_of("targets"),
-    help="A target of the project file; may be left out if there is only one.",
+    help="A target of the project file; may be omitted if there is only one.",
 )
 set_option = click.option(
     "--set",

@@ -81,7 +81,7 @@ def not_owned(what: str, *, where: str, adopt: str, buckets: Iterable[str] = ())
     names = " and ".join(sorted(buckets))
     files = f": its files are in the bucket {names}" if names else ""
     return ConflictError(
-        f"{what} is there, and nothing says that it is this target's{files}",
+        f"{what} exists, and nothing says that it is this target's{files}",
         where=where,
         hint=f"give this target a name of its own with `endpoint_name`, or adopt it: {adopt}",
     )
@@ -91,7 +91,7 @@ def left_behind(endpoint: str, target: str, others: Iterable[str], *, where: str
     """Return the error for an endpoint of the time when the project had one target there."""
     names = " or ".join(sorted({target, *others}))
     return ConflictError(
-        f"the endpoint {endpoint} is there from before the project had several targets here: "
+        f"the endpoint {endpoint} was created before the project had several targets here: "
         f"it may belong to {names}",
         where=where,
         hint=f"set `endpoint_name: {endpoint}` on the target that it belongs to, and another "

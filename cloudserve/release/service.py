@@ -269,7 +269,7 @@ class Releases:
     def rollback(self, to: str | None = None, *, guard: Guard = nothing) -> Outcome:
         """Give all traffic back to the revision before the live one, or to the one named.
 
-        A rollback that was cut off is continued, however far it came; a promotion that was cut off
+        An interrupted rollback is continued, however far it came; an interrupted promotion
         is taken back.
         """
         first, left = self._read(), self._unfinished.move()
@@ -371,7 +371,7 @@ class Releases:
                 plan = replace(plan, actions=(*buckets, *plan.actions)) if plan.actions else plan
                 is_done = not plan.actions
                 supersedes = self._unfinished.end(run, who, reading)
-                if plan.actions or is_recorded:  # another release may have done it meanwhile
+                if plan.actions or is_recorded:  # another release may have done it in the meantime
                     recorder = Recorder(self.ledger, plan, run, who, approved, supersedes, canary)
                     steps = Steps(self._provider, self._layout, self._local)
                     parts = Parts(partial(judge.verdict, plan), partial(steps.perform, plan, who))
@@ -395,6 +395,6 @@ class Releases:
             if warning not in plan.warnings:
                 self._reporter.line(f"warning: {warning}")
         buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
-        if buckets:  # the lock lies in it
+        if buckets:  # the lock is in it
             self._provider.blobs.ensure(SILENT)
         return buckets

@@ -48,7 +48,7 @@ NO_REVISION = Revision(0, "")
 class Location:
     """The location of a revision's files in its bucket.
 
-    `root` is a key prefix ending in "/"; the SavedModel itself lies below it at
+    `root` is a key prefix ending in "/"; the SavedModel itself is below it at
     `MODEL/NUMBER/`, the layout that TensorFlow Serving and SageMaker's container look for.
     """
 

@@ -144,8 +144,8 @@ def _check_arrived(blobs: BlobStore, prefix: str, tree: Tree) -> None:
     for file in tree.files:
         if sizes.get(prefix + file.path) != file.size:
             raise RemoteError(
-                f"{file.path} was sent and is not there",
+                f"{file.path} was sent and does not exist in the bucket",
                 where=f"{blobs.url}/{prefix}",
-                hint="run the same command again; what is there is not sent again",
+                hint="run the same command again: files in the bucket are not sent again",
                 retryable=True,
             )

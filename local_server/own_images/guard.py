@@ -55,7 +55,7 @@ def _kill_all() -> None:
 def _send(lifeline: socket.socket, news: dict[str, Any]) -> None:
     try:
         lifeline.sendall(json.dumps(news).encode() + b"\n")
-    except OSError:  # nobody is there to read it
+    except OSError:  # the reader has ended
         _kill_all()
 
 

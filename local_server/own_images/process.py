@@ -31,7 +31,7 @@ _KEPT_LINES, _LONGEST_LINE = 40, 2000
 _LAST_WORDS_SECONDS = 2.0
 _START_SECONDS = 30.0
 _NOT_MOUNTED = (
-    "%s: this system allows no private mount, so %s is not there; the model's files are in %s, "
+    "%s: this system permits no private mount, so %s does not exist; the model's files are in %s, "
     "which SM_MODEL_DIR names"
 )
 

@@ -101,7 +101,7 @@ class CommandServer:
             self._process.start()
             self._await_health()
         except BaseException:
-            # Stopped meanwhile or not: this thread is the one that knows of the process.
+            # Stopped in the meantime or not: this thread is the one that knows of the process.
             self._process.stop(0.0)
             raise
 

@@ -113,7 +113,7 @@ class SessionModel:
         elif len(self._calls) < len(self.all_signatures) + _MOST_CHOICES:
             self._calls[name, *wanted] = call
         if self._session is None:
-            # Closed meanwhile: what was kept just now would keep the session.
+            # Closed in the meantime: what was kept just now would keep the session.
             self._calls.clear()
         return call
 

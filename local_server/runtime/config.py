@@ -38,7 +38,7 @@ def read_config(options: SessionOptions) -> Message:
 def session_config(base: Message, devices: Sequence[Device]) -> Message:
     """Complete a `ConfigProto` for sessions that see these devices.
 
-    Placement is soft: of a model pinned to a GPU, or exported with one where there is none now,
+    Placement is soft: of a model pinned to a GPU, or exported with one if there is none now,
     the ops that cannot run there run on a CPU.
     """
     config = type(base)()

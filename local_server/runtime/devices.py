@@ -47,9 +47,9 @@ def parse_devices(words: Iterable[str]) -> tuple[Device | None, ...]:
 def find_devices(words: Sequence[str], names: Callable[[], Sequence[str]]) -> tuple[Device, ...]:
     """Return the devices that words name and this machine has; none for no words.
 
-    `all` is every GPU, or the CPU where there is none. `names` gives TensorFlow's names of the
+    `all` is every GPU, or the CPU if there is none. `names` gives TensorFlow's names of the
     devices that it sees; it is asked if there are words. Raises StatusError (FAILED_PRECONDITION)
-    for a GPU that is not there.
+    for a missing GPU.
     """
     gpus = tuple(_gpus(names())) if words else ()
     chosen: list[Device] = []

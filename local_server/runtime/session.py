@@ -58,7 +58,7 @@ def session_loader(
 ) -> Callable[[Path], LoadedModel]:
     """Return what does the same with a configuration that is read now, and once.
 
-    `ran` is told of every run of the models. Raises StatusError for a configuration file that
+    `ran` is called after every run of the models. Raises StatusError for a configuration file that
     cannot be read.
     """
     chosen = options or SessionOptions()

@@ -21,7 +21,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 Ran = Callable[[float], None]
-"""Told of each run of a graph that succeeds, by the thread that ran it: the seconds it took."""
+"""Called after each successful run of a graph, by its thread, with its duration in seconds."""
 
 
 class LoadError(ModelError):
@@ -58,7 +58,7 @@ class LoadedModel(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what the model holds; no call may be running."""
+        """Release what the model holds; no call may be running."""
         ...
 
 

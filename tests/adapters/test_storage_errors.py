@@ -1,4 +1,4 @@
-"""What a bucket's service refuses is told with what to do about it."""
+"""What a bucket's service refuses is reported with what to do about it."""
 
 from __future__ import annotations
 

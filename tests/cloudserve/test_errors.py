@@ -24,7 +24,7 @@ def test_every_error_has_a_hint():
     sources = [
         path
         for path in CORE.rglob("*.py")
-        # Its errors are told with the transfer's own; `testing` has only doubles.
+        # Its errors are listed with the transfer's own; `testing` has only doubles.
         if path.relative_to(CORE).parts[0] not in {"storage", "testing"}
     ]
     assert len(sources) > 50

@@ -35,7 +35,7 @@ class RefusedError(Exception):
 
 
 class Aws:
-    """SageMaker and S3 through boto3. Names are one row's own; models lie in `s3://models/`."""
+    """SageMaker and S3 through boto3. Names are one row's own; models are in `s3://models/`."""
 
     def __init__(self, url: str, name: str, region: str = "us-east-1") -> None:
         def client(service: str) -> Any:
@@ -102,7 +102,7 @@ class Aws:
 
 
 class Vertex:
-    """Vertex AI through googleapiclient, in a project of one row; models lie in `gs://models/`."""
+    """Vertex AI through googleapiclient, in a project of one row; models are in `gs://models/`."""
 
     def __init__(self, url: str, name: str, region: str = "us-central1") -> None:
         self.name = name

@@ -30,7 +30,7 @@ FOLDERS = {
     "gone-op/1": "tfx_pusher/1584391735",
     "cut/1": "cassava_tfhub/1",
 }
-"""What lies in the buckets `models`, and which real SavedModel it is."""
+"""The contents of the buckets `models`, and which real SavedModel it is."""
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def ask(**body):
 
 
 def create_model_twice(clouds):
-    """Create a model that is there."""
+    """Create a model that exists."""
     clouds.ml.create_model()
     clouds.ml.create_model()
 
@@ -64,7 +64,7 @@ REPORTS = [
         "Field: model.name Error: A model with the same name already exists.",
         "data-describe#42",
         r"409: Field: model\.name Error: A model with the same name already exists\.",
-        id="a model that is there",
+        id="a model that exists",
     ),
     pytest.param(
         lambda clouds: clouds.ml.create_model("half-plus-two"),

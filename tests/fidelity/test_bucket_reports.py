@@ -69,7 +69,7 @@ REPORTS = [
         "409 Your previous request to create the named bucket succeeded and you already own it.",
         "Cloud Storage JSON API, buckets.insert",
         r"409: .*Your previous request to create the named bucket succeeded .*",
-        id="a bucket that is there",
+        id="a bucket that exists",
     ),
     pytest.param(
         lambda clouds: clouds.gcs.bucket("models").delete(),

@@ -13,20 +13,20 @@ ASYNC = {"OutputConfig": {"S3OutputPath": "s3://models/answers/"}}
 
 
 def create_model_twice(clouds):
-    """Make a SageMaker Model anew, as a script does that is run again."""
+    """Recreate a SageMaker Model, as a script does that is run again."""
     clouds.aws.create_model()
     clouds.aws.create_model()
 
 
 def create_config_twice(clouds):
-    """Make an endpoint configuration anew for another instance type."""
+    """Recreate an endpoint configuration for another instance type."""
     clouds.aws.create_model()
     clouds.aws.create_config()
     clouds.aws.create_config(InstanceType="ml.c5.large")
 
 
 def create_endpoint_twice(clouds):
-    """Deploy to an endpoint that is there."""
+    """Deploy to an endpoint that exists."""
     clouds.aws.deploy()
     clouds.aws.create_endpoint()
 
@@ -81,7 +81,7 @@ def make_an_asynchronous_endpoint_a_real_time_one(clouds):
 
 
 def deploy_a_deleted_model(clouds):
-    """Deploy a configuration whose SageMaker Model was deleted meanwhile."""
+    """Deploy a configuration whose SageMaker Model was deleted in the meantime."""
     clouds.aws.create_model()
     clouds.aws.create_config()
     clouds.aws.sagemaker.delete_model(ModelName=clouds.name)
@@ -166,21 +166,21 @@ REPORTS = [
         'Cannot create already existing model "arn…".',
         "aws/sagemaker-python-sdk#2772",
         r'ValidationException: Cannot create already existing model "arn:\S+:model/report-\d+"\.',
-        id="a model that is there",
+        id="a model that exists",
     ),
     pytest.param(
         create_config_twice,
         'Cannot create already existing endpoint configuration "arn…".',
         "aws/sagemaker-python-sdk#58, #987, #1470; iterative/example-repos-dev#265",
         r'ValidationException: Cannot create already existing endpoint configuration "arn:\S+"\.',
-        id="an endpoint configuration that is there",
+        id="an endpoint configuration that exists",
     ),
     pytest.param(
         create_endpoint_twice,
         'Cannot create already existing endpoint "arn…".',
         "aws/sagemaker-python-sdk#101; Kenza-AI/sagify#94",
         r'ValidationException: Cannot create already existing endpoint "arn:\S+/report-\d+"\.',
-        id="an endpoint that is there",
+        id="an endpoint that exists",
     ),
     pytest.param(
         deploy_after_a_failure,
@@ -214,7 +214,7 @@ REPORTS = [
     pytest.param(
         deploy_a_deleted_model,
         'Could not find model "arn…".',
-        "SageMaker API reference, CreateEndpoint; the service's words of what is not there",
+        "SageMaker API reference, CreateEndpoint; the service's words for a missing resource",
         r'ValidationException: Could not find model "arn:\S+:model/report-\d+"\.',
         id="an endpoint whose model was deleted",
     ),
@@ -246,7 +246,7 @@ REPORTS = [
         "Could not find model data at s3://….",
         "the service's words to CreateModel; aws/sagemaker-python-sdk#1669",
         r"ValidationException: Could not find model data at s3://models/none\.tar\.gz\.",
-        id="model data that are not there",
+        id="model data that do not exist",
     ),
     pytest.param(
         deploy_variant(InstanceType="m5.large"),

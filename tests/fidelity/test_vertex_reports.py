@@ -186,7 +186,7 @@ REPORTS = [
         "409 ALREADY_EXISTS",
         "aiplatform v1, projects.locations.endpoints.create, endpointId",
         r"409: Endpoint `\S+/endpoints/half` already exists\.",
-        id="an endpoint that is there",
+        id="an endpoint that exists",
     ),
     pytest.param(
         delete_endpoint,

@@ -5,7 +5,7 @@ the services' own definitions. An answer of 5xx (but 501 and 503, which refuse b
 connection that closes without an answer, a traceback in the log or memory that grows is a finding:
 it is printed with its request, and the exit status is 1.
 
-It goes by rounds: the SDKs' traffic is recorded anew, then come requests, then everything that
+It goes by rounds: the SDKs' traffic is recorded again, then come requests, then everything that
 they made is deleted. Memory is compared between the ends of rounds: deployed models are no leak.
 """
 

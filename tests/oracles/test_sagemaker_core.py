@@ -149,7 +149,7 @@ def test_weights_are_moved_and_a_variant_is_asked_by_name(fresh):
         fresh, *(variant(name, model.model_name) for name, model in models.items())
     )
     endpoint.wait_for_status("InService", poll=1, timeout=60)
-    # Its shapes drop a weight of 0: the service keeps the one that is there.
+    # Its shapes drop a weight of 0: the service keeps the existing one.
     endpoint.update_weights_and_capacities(
         desired_weights_and_capacities=[
             shapes.DesiredWeightAndCapacity(variant_name="two", desired_weight=3.0)

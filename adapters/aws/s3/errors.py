@@ -57,7 +57,7 @@ DAMAGED = frozenset(
 )
 """Codes for bytes that were damaged on the way: they are sent again from the file."""
 GARBLED = (FlexibleChecksumError, IncompleteReadError)
-"""The exceptions of boto3 for an answer that was cut off or damaged."""
+"""The exceptions of boto3 for a truncated or damaged answer."""
 PASSING = frozenset({408, 429})
 """Statuses of proxies on the way, whose answers have no code of S3's."""
 

@@ -28,7 +28,7 @@ class S3Blobs(S3Parts):
     """One bucket through boto3."""
 
     def ensure(self, reporter: Reporter) -> None:
-        """Make the bucket, in the target's region, if it is not there."""
+        """Make the bucket, in the target's region, if it does not exist."""
         if self.exists():
             return
         reporter.line(f"make the bucket {self.url} in {self._region}")
@@ -78,7 +78,7 @@ class S3Blobs(S3Parts):
                 if token is not None:
                     return token
                 raise ConflictError(
-                    "the object is not as expected: somebody else wrote it",
+                    "the object is not as expected: another client wrote it",
                     where=f"{self.url}/{key}",
                 ) from error
         return str(done["ETag"])

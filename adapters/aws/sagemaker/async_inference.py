@@ -22,7 +22,7 @@ class AsyncInvocations:
     def ask(self, model: str, endpoint: str, body: bytes) -> bytes:
         """Return the answer to a JSON request.
 
-        A request of more than 128,000 bytes lies in the bucket while it is worked on. Raises
+        A request of more than 128,000 bytes is in the bucket until it is answered. Raises
         RemoteError with what the container said, and at the poller's deadline.
         """
         if len(body) <= INLINE:

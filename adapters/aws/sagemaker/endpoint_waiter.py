@@ -18,7 +18,7 @@ REPLACE = "what failed is replaced"
 
 
 class Watch:
-    """Polls an endpoint until it is in service as wanted, and reports each new status."""
+    """Polls an endpoint until it is in service as planned, and reports each new status."""
 
     def __init__(
         self,

@@ -78,7 +78,7 @@ class Performer:
         record = self._aws.api.model(name)
         if record is None or not self._is_ours(record, step) or source_of(record) != step.source:
             raise self._aws.owned.taken(f"model {name}")
-        reporter.line(f"model {name}: there already")
+        reporter.line(f"model {name} already exists")
 
     def _delete_model(self, step: DeleteModel) -> None:
         name = step.name
@@ -114,7 +114,7 @@ class Performer:
             or not _same([*step.variants, *shadows], self._aws.api.variants(name))
         ):
             raise self._aws.owned.taken(f"endpoint configuration {name}")
-        reporter.line(f"endpoint configuration {name}: there already")
+        reporter.line(f"endpoint configuration {name} already exists")
 
     def _delete_config(self, step: DeleteEndpointConfig) -> None:
         name = step.config

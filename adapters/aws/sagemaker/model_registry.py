@@ -72,7 +72,7 @@ class Packages:
         group, model = step.group, step.model
         revision = Revision(step.number, step.digest)
         if self._find(model, revision) is not None:
-            reporter.line(f"model package of {revision.id}: there already")
+            reporter.line(f"model package of {revision.id} already exists")
             return
         tags = self._aws.owned.tags(model)
         made = self._aws.api.create(

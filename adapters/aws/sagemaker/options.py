@@ -108,7 +108,8 @@ class Options:
     """How many requests an instance works on at once; 0 leaves it to SageMaker."""
 
     shadow_percent: Percent = 0
-    """How many of the requests a revision that waits gets a copy of; nobody gets its answers."""
+    """The percentage of requests that a waiting revision gets copies of, without its answers being
+    returned."""
 
     update: Update = Update.NONE
     """How a promotion replaces the live revision; without it both share the endpoint by weights."""

@@ -156,7 +156,7 @@ class Owned:
     def taken(self, what: str) -> ConflictError:
         """Return the error for a name that another owner's resource has."""
         return ConflictError(
-            f"the {what} is there and is not this release's",
+            f"the {what} exists and is not this release's",
             where=self._api.where,
             hint=f"delete the {what}, or give the target another `endpoint_name`",
         )

@@ -250,7 +250,7 @@ class SageMakerEndpoints:
         name, where = model_name(main, revision_id), f"{model} on {self._aws.names.target}"
         if endpoint is not None and endpoint.shadowed_by(revision_id, main):
             raise UserError(
-                f"{revision_id} gets copies of requests, and nobody gets its answers",
+                f"{revision_id} gets copies of requests, and its answers are not returned",
                 where=where,
                 hint="look at what is captured (`capture_percent`), or leave `shadow_percent` out",
             )

@@ -56,7 +56,7 @@ class MlClient(GoogleApi):
         return self._execute(request, "create the version", self.url(model, body["name"]))
 
     def delete_version(self, model: str, version: str) -> Record | None:
-        """Start to delete a version; return the operation, or None when it is not there."""
+        """Start to delete a version; return the operation, or None if it does not exist."""
         request = self._versions.delete(name=self._name(model, version))
         return self._find(request, "delete the version", self.url(model, version))
 

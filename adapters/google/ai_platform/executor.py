@@ -71,7 +71,7 @@ class Performer:
             if error.status != HTTPStatus.CONFLICT:
                 raise
             self._names.check(self._ml, step.model)
-            reporter.line(f"model {name}: there already")
+            reporter.line(f"model {name} already exists")
 
     def _create_version(self, step: CreateVersion, reporter: Reporter) -> None:
         model, version = self._named(step)
@@ -90,11 +90,11 @@ class Performer:
         revision = revision_of(record) if record else None
         if revision is None or revision.digest != step.digest:
             raise ConflictError(
-                f"version {version} is there and is not this model",
+                f"version {version} exists and is not this model",
                 where=self._ml.url(model, version),
                 hint="delete that version, or release the model under another name",
             )
-        reporter.line(f"version {version}: there already")
+        reporter.line(f"version {version} already exists")
         self._await_version(model, version, reporter)
 
     def _delete_version(self, step: DeleteVersion, reporter: Reporter) -> None:
@@ -123,7 +123,7 @@ class Performer:
         revision = revision_of(record)
         if revision is None or revision.id != step.revision:
             raise ConflictError(
-                f"version {version} is there and is not this model",
+                f"version {version} exists and is not this model",
                 where=self._ml.url(model, version),
                 hint="delete that version by hand",
             )

@@ -23,7 +23,7 @@ class GcsBlobs(GcsParts):
     """One bucket through google-cloud-storage; `emulator` is STORAGE_EMULATOR_HOST, or None."""
 
     def ensure(self, reporter: Reporter) -> None:
-        """Make the bucket, in the target's region, if it is not there."""
+        """Make the bucket, in the target's region, if it does not exist."""
         if self.exists():
             return
         reporter.line(f"make the bucket {self.url} in {self._region}")
@@ -72,7 +72,7 @@ class GcsBlobs(GcsParts):
                 if stored and stored[0] == data:  # it was this write, whose answer was lost
                     return stored[1]
                 raise ConflictError(
-                    "the object is not as expected: somebody else wrote it",
+                    "the object is not as expected: another client wrote it",
                     where=f"{self.url}/{key}",
                 ) from error
         return str(blob.generation)

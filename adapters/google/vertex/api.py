@@ -86,7 +86,7 @@ class VertexApi(GoogleApi):
         self._execute(request, "change the model version", self.url(name))
 
     def delete_version(self, model: str, version: str) -> Record | None:
-        """Start to delete a version; return the operation, or None when it is not there."""
+        """Start to delete a version; return the operation, or None if it does not exist."""
         name = self.model_name(model, version)
         request = self._models.deleteVersion(name=name)
         return self._find(request, "delete the model version", self.url(name))
@@ -97,7 +97,7 @@ class VertexApi(GoogleApi):
         return self._find(self._models.delete(name=name), "delete the model", self.url(name))
 
     def delete_endpoint(self, endpoint: str) -> Record | None:
-        """Start to delete an endpoint; return the operation, or None when it is not there."""
+        """Start to delete an endpoint; return the operation, or None if it does not exist."""
         name = self.endpoint_name(endpoint)
         request = self._endpoints.delete(name=name)
         return self._find(request, "delete the endpoint", self.url(name))

@@ -39,7 +39,7 @@ class Names:
                 f"`{name}` is not an endpoint's id on Vertex AI",
                 where=f"{model} on {self.own.target}",
                 hint="set `endpoint_name`: at most 63 letters, digits and -, a letter first; "
-                "or the number of an endpoint that is there",
+                "or the number of an existing endpoint",
             )
         return name
 

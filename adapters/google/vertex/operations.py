@@ -89,7 +89,7 @@ class Operations:
         running = [op for op in self._api.operations(owner) if not op.get("done")]
         for operation in running:
             try:
-                self.finish(operation, "begun earlier", where, reporter)
+                self.finish(operation, "started earlier", where, reporter)
             except OperationFailedError as error:
                 reporter.line(f"it failed: {error.message}")
         return bool(running)

@@ -158,7 +158,7 @@ class Vertex:
         return Reading(deployment, snapshot)
 
     def _operations_under_way(self, endpoint_id: str) -> list[str]:
-        """Return the operations on the endpoint that are not done: of a run that was cut off."""
+        """Return the operations on the endpoint that are not done, of an interrupted run."""
         operations = self._api.operations(self._api.endpoint_name(endpoint_id))
         return [last_part(str(op["name"])) for op in operations if not op.get("done")]
 

@@ -90,7 +90,7 @@ def _outcome(release: Release) -> str:
         case "approved" | "withdrawn":
             return release.outcome
         case "superseded":
-            return f"cut off, then {release.superseded_by} by {release.ended_by}"
+            return f"interrupted, then {release.superseded_by} by {release.ended_by}"
         case "stopped":
             return "stopped"
         case _:

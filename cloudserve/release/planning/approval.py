@@ -77,7 +77,7 @@ def _checks(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _steps(plan: Plan) -> list[Essence]:
-    # The bucket is created before the lock, which lies in it: a plan made under the lock does not
+    # The bucket is created before the lock, which is in it: a plan made under the lock does not
     # create it.
     return [_essence(action) for action in plan.actions if action.kind != CREATE_BUCKET]
 

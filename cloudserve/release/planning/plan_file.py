@@ -58,7 +58,7 @@ def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
         raise UserError(
             f"the plan cannot be written: {error.strerror}",
             where=str(path),
-            hint="name a file in a folder that is there and that you may write to",
+            hint="name a file in an existing folder that you may write to",
         ) from error
 
 

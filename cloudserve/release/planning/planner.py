@@ -101,7 +101,7 @@ def _check_rest(deployment: Deployment, chosen: str, percent: int) -> None:
     others = [name for name, share in deployment.traffic.items() if share > 0 and name != chosen]
     if percent < ALL and not others:
         raise UserError(
-            f"no revision beside {chosen} has traffic: nobody would take the other "
+            f"no revision beside {chosen} has traffic: no revision would get the other "
             f"{ALL - percent} %",
             where=f"{deployment.model} on {deployment.target}",
             hint=f"cloudserve promote {deployment.model} --target {deployment.target}, "

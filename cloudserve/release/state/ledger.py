@@ -137,7 +137,7 @@ class Release:
     everything: bool = False
     """Whether an undeploy removes the model as a whole."""
     ended_by: str = ""
-    """Who recorded the end of a release that was cut off before it recorded its own."""
+    """Who recorded the end of an interrupted release that did not record its own."""
     superseded_by: str = ""
     """The release that began in its place, such as `promote v3-0f3c5a9b7d21`."""
     run: str = ""
@@ -225,7 +225,7 @@ class Ledger:
             return next((release for release in newest if release.id == last.release), None)
 
     def finish(self, release: Release, who: str, run: str) -> None:
-        """Record that a release that was cut off has the outcome that it was for."""
+        """Record that an interrupted release has had its intended outcome."""
         entry = _later(release, Event.FINISHED, who)
         self.append(msgspec.structs.replace(entry, run=run))
 
@@ -333,7 +333,7 @@ class Recorder:
 
 
 def actor(environ: Mapping[str, str]) -> str:
-    """Say who is acting: `CLOUDSERVE_ACTOR`, the CI's own name for its user, or user@host."""
+    """Return the actor: `CLOUDSERVE_ACTOR`, the CI's own name for its user, or user@host."""
     for variable in ("CLOUDSERVE_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"):
         if environ.get(variable):
             return printable(environ[variable])

@@ -104,7 +104,7 @@ class Lock:
         except RemoteError as error:
             if self._clock() >= self._lease.expires:
                 raise
-            logger.warning("the lock %s could not be looked at: %s", self._where, error)
+            logger.warning("the lock %s could not be read: %s", self._where, error)
 
     def release(self) -> None:
         """Delete the lock if it is held, by a lease that has not ended; a failure is only logged.
@@ -195,7 +195,7 @@ def lock(
     clock: Clock = now,
     term: timedelta = LEASE,
 ) -> Iterator[Lock]:
-    """Hold the lock at `key`, and renew it meanwhile; `term` is how long a lease is.
+    """Hold the lock at `key`, and renew it in the meantime; `term` is how long a lease is.
 
     Raises ConflictError that names the holder when it is taken.
     """

@@ -89,7 +89,7 @@ _LONG: Mapping[str, _Types] = {
     "TF_LoadLibrary": (c_void_p, (c_char_p, c_void_p)),
     "TF_GetAllOpList": (_BUFFER, ()),
 }
-"""Functions that may take long: other threads of Python run meanwhile."""
+"""Functions that may take long: other threads of Python run concurrently."""
 
 _one_at_a_time = threading.Lock()
 _opened: list[Any] = []

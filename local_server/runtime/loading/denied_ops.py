@@ -59,7 +59,7 @@ def check_ops(graph: Any, denied: frozenset[str], path: Path) -> None:
 
 
 def _prints_to_file(node: Any) -> bool:
-    # To read an attribute that is not there would add it to the graph.
+    # To read a missing attribute would add it to the graph.
     if node.op != _PRINT or _STREAM not in node.attr:
         return False
     return bool(node.attr[_STREAM].s.startswith(_TO_FILE))

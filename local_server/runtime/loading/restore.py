@@ -39,7 +39,7 @@ class Restored:
     defaults: Mapping[str, Mapping[str, Tensor]]
     """By signature and input: what is fed where a request gives nothing."""
     definitions: Mapping[str, Message]
-    """By signature: its `SignatureDef`, as it stands in the model's file."""
+    """By signature: its `SignatureDef`, as it is in the model's file."""
     steady: frozenset[str] = frozenset()
     """The signatures whose cost the sizes of their inputs bound."""
     stateless: frozenset[str] = frozenset()

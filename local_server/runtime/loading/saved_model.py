@@ -45,7 +45,7 @@ def read_meta_graph(path: Path, tags: Sequence[str]) -> Message:
 
 
 def init_op(meta_graph: Message) -> str:
-    """Return the node that is run when the variables are restored; "" where there is none."""
+    """Return the node that is run when the variables are restored; "" if there is none."""
     definitions, collections = meta_graph.signature_def, meta_graph.collection_def
     if _INIT_OP in definitions:
         return str(definitions[_INIT_OP].outputs[_INIT_OP].name)

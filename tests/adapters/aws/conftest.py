@@ -74,7 +74,9 @@ def sagemaker(scripted):
         def answer_to(asked):
             service, _, operation = asked.headers["X-Amz-Target"].partition(".")
             if service == LOGS and operation not in answers:
-                return refused("ResourceNotFoundException", "The specified log group is not there.")
+                return refused(
+                    "ResourceNotFoundException", "The specified log group does not exist."
+                )
             if operation not in answers and operation in BY_DEFAULT:
                 return BY_DEFAULT[operation]
             result = answers[operation]

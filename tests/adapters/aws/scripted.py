@@ -31,7 +31,7 @@ NAMES = Ownership(
 LOGS = "Logs_20140328"
 NO_LOG = (
     "no log to show: read the log /aws/sagemaker/Endpoints/half: "
-    "The specified log group is not there."
+    "The specified log group does not exist."
 )
 
 

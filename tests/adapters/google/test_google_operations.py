@@ -1,4 +1,4 @@
-"""Long operations whose end nobody waited for: which one goes on is told."""
+"""Operations that outlive their wait: the error names the one that continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every field of an AI Platform target becomes something of Vertex AI's, or is told to be gone."""
+"""Every field of an AI Platform target maps to a field of Vertex AI, or is reported as removed."""
 
 from __future__ import annotations
 

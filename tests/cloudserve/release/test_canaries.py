@@ -31,7 +31,7 @@ def test_rolling_back_a_canary_gives_all_traffic_to_the_version_before_it(
 
 def test_a_canary_without_anybody_for_the_rest_is_refused(releases):
     releases().deploy(123)
-    with pytest.raises(UserError, match="nobody would take the other 90 %"):
+    with pytest.raises(UserError, match="no revision would get the other 90 %"):
         releases().promote("123", percent=10)
 
 

@@ -288,7 +288,7 @@ def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releas
     ("error", "goes_on"),
     [
         (KeyboardInterrupt(), True),
-        (UnreachableError("nobody answers"), True),
+        (UnreachableError("no answer"), True),
         (RemoteError("quota exceeded"), False),
     ],
 )

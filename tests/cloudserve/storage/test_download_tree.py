@@ -245,7 +245,7 @@ def test_a_killed_download_leaves_no_directory_and_the_next_resumes(
         finally:
             process.kill()
             process.wait(30)
-    if into.exists():  # it was quicker than the kill: nothing is left to go on with
+    if into.exists():  # it was quicker than the kill: nothing is left to continue
         assert read_tree(into) == read_tree(model)
         return
     events = []

@@ -32,7 +32,7 @@ def test_so_many_tasks_run_at_once_and_no_more():
         with lock:
             running += 1
             most = max(most, running)
-        met.wait(20)  # none of three goes on before the other two are there
+        met.wait(20)  # none of three continues before the other two have started
         with lock:
             running -= 1
         return ()

@@ -10,7 +10,7 @@ from cloudserve.local_server.status import StatusError
 
 
 class Clock:
-    """A time that stands still until it is told."""
+    """A time that a test moves."""
 
     now = 100.0
 
@@ -19,7 +19,7 @@ class Clock:
 
 
 class Heard(list):
-    """An observer that keeps what it is told."""
+    """An observer that keeps its calls."""
 
     def queued(self, size):
         self.append(size)

@@ -36,7 +36,7 @@ def messages():
 
 @contextmanager
 def peak_below(limit):
-    """Fail when Python and numpy allocate more meanwhile, even for a moment."""
+    """Fail when Python and numpy allocate more during the block, even for a moment."""
     tracemalloc.start()
     try:
         yield

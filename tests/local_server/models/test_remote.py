@@ -32,7 +32,7 @@ class Bucket(DirectoryBlobs):
 
     def list(self, prefix):
         if not self.reachable:
-            raise RemoteError("nobody answers")
+            raise RemoteError("no answer")
         return super().list(prefix)
 
 
@@ -118,7 +118,7 @@ def test_a_bucket_out_of_reach_leaves_what_is_served(bases, bucket, model):
     asyncio.run(source.poll())
     assert aspired["half"] == served
     assert "NOT_FOUND" in source.problems["half"]
-    assert "nobody answers" in source.problems["half"]
+    assert "no answer" in source.problems["half"]
 
 
 def test_a_bucket_is_not_listed_at_each_look(bucket, model, tmp_path):

@@ -18,7 +18,7 @@ OVERHEAD = len(frame(b""))
 
 
 class Clock:
-    """A time that goes on by a second each time it is read."""
+    """A time that advances by a second each time it is read."""
 
     def __init__(self):
         self.now = datetime(2026, 11, 21, 14, 22, 33, 123456, tzinfo=UTC)

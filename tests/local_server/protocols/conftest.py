@@ -46,7 +46,7 @@ class Same:
 
 
 class Held(Same):
-    """Answers once it may go on."""
+    """Answers once it may continue."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What closing a model gives back, and what calls see that run meanwhile."""
+"""What closing a model gives back, and what concurrent calls see."""
 
 import json
 import subprocess

@@ -40,7 +40,7 @@ class Noted:
 
 
 class Heard:
-    """A WarmupObserver that keeps what it is told, times aside."""
+    """A WarmupObserver that keeps its calls without times."""
 
     def __init__(self):
         self.calls = []

@@ -55,7 +55,7 @@ class Archives:
         files, key = self._files(step), step.key
         if not files:
             raise RemoteError(
-                "the revision's files are not there",
+                "the revision's files do not exist",
                 where=f"{self._blobs.url}/{step.files}",
                 hint="deploy the version again: that uploads them",
             )

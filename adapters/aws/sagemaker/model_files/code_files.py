@@ -7,7 +7,7 @@ from cloudserve.storage.events import Reporter
 
 
 def place_code(blobs: BlobStore, source: str, destination: str, reporter: Reporter) -> None:
-    """Copy what lies under one key prefix to another; nothing where there is no code.
+    """Copy the objects under one key prefix to another; nothing where there is no code.
 
     Copies files that are missing or have another size, so an interrupted copy is resumed.
     """

@@ -93,7 +93,7 @@ class MultiModelPlanner:
             many=True,
             network=network(self._aws.options),
         )
-        sentence = f"create the model {self._model} of what lies below {self._prefix}"
+        sentence = f"create the model {self._model} of the archives below {self._prefix}"
         undo = f"delete the model {self._model}"
         return planned(step, sentence, undo)
 

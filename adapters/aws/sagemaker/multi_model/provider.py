@@ -125,7 +125,7 @@ class MultiModelEndpoint:
     def plan_deploy(
         self, reading: Reading, revision: Revision, location: Location
     ) -> tuple[Action, ...]:
-        """Plan the endpoint unless it is as wanted, the archive, and one load of it."""
+        """Plan the endpoint unless it is as configured, the archive, and one load of it."""
         model, snapshot = reading.deployment.model, _snapshot(reading)
         before = self._planner.endpoint(snapshot.endpoint)
         target = _target(model, revision.id)

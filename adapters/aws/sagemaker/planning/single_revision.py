@@ -148,7 +148,7 @@ class StagedPlanner:
     def _plan_endpoint(
         self, model: str, revision_id: str, endpoint: Endpoint | None, name: str, stale: bool
     ) -> list[Action]:
-        """Plan an endpoint for one revision, or its update if it is not as wanted."""
+        """Plan an endpoint for one revision, or its update if it is not as configured."""
         main = name == self._aws.names.endpoint(model)
         expected = self._variant(model, revision_id, idle=not main)
         if endpoint is None:

@@ -73,7 +73,7 @@ class EndpointSteps:
         model = step.model
         endpoint_id = self._names.endpoint(model)
         if self._look(model, reporter).endpoint is not None:
-            reporter.line(f"endpoint {endpoint_id}: there already")
+            reporter.line(f"endpoint {endpoint_id} already exists")
             return
         body: dict[str, Any] = {
             "displayName": model,
@@ -91,7 +91,7 @@ class EndpointSteps:
                 raise
 
     def deploy(self, step: DeployModel, reporter: Reporter) -> None:
-        """Deploy a revision's version, unless it runs as wanted; the first gets all traffic."""
+        """Deploy a revision's version, unless it runs as planned; the first gets all traffic."""
         model, revision_id, fields = step.model, step.revision, step.deployed
         endpoint_name = self._api.endpoint_name(self._names.endpoint(model))
         self._operations.settle(endpoint_name, self._api.url(endpoint_name), reporter)

@@ -82,7 +82,7 @@ class VersionSteps:
         existing = snapshot.version(step.revision)
         if existing is None or existing.failed or existing.container != step.container:
             return False
-        reporter.line(f"version {existing.number} of {snapshot.model_id}: there already")
+        reporter.line(f"version {existing.number} of {snapshot.model_id} already exists")
         return True
 
     def _version_body(self, step: UploadVersion) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class VersionSteps:
                 "labels,versionDescription",
                 {"labels": labels, "versionDescription": text},
             )
-        except CloudserveError as error:  # the deployment's own failure is the one to tell
+        except CloudserveError as error:  # the deployment's own failure is reported instead
             logger.warning("version %s is not marked as failed: %s", version.number, error)
 
 

@@ -1,6 +1,6 @@
 """Checks before a release: what Vertex AI would refuse, and later surprises as warnings.
 
-Source: Vertex AI, "Import models": artifacts lie in a bucket of the endpoint's region and are at
+Source: Vertex AI, "Import models": artifacts are in a bucket of the endpoint's region and are at
 most 10 GB together (read in November 2026).
 """
 

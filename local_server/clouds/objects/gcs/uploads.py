@@ -188,7 +188,7 @@ async def resume(call: GcsCall, request: Request) -> Response:
 async def _take_chunk(
     call: GcsCall, request: Request, chunk: SessionChunk, span: ContentRange
 ) -> Response:
-    """Write a chunk; if it breaks off, the bytes that arrived are kept."""
+    """Write a chunk; if it is truncated, the bytes that arrived are kept."""
     sessions = call.store.sessions
     try:
         await _write(request, chunk, span)

@@ -1,6 +1,6 @@
 """The body of an upload: stored as a blob, and compared with every announced checksum.
 
-A body that breaks off, is framed wrongly or has another checksum is removed. Sources:
+A body that is truncated, is framed wrongly or has another checksum is removed. Sources:
 Amazon S3 User Guide, "Checking object integrity"; botocore's httpchecksum for what clients send.
 """
 

@@ -124,7 +124,7 @@ def _tf_records_gzip(path: Path) -> Iterator[bytes]:
         with gzip.open(path) as file:
             yield from _as_base64(cast(BinaryIO, file))
     except (EOFError, gzip.BadGzipFile) as error:
-        raise InstanceError(f"The file is not gzip, or breaks off: {error}") from error
+        raise InstanceError(f"The file is not gzip, or is truncated: {error}") from error
 
 
 def _as_base64(file: BinaryIO) -> Iterator[bytes]:
@@ -154,7 +154,7 @@ def read_tf_records(file: BinaryIO) -> Iterator[bytes]:
 
 def _whole(data: bytes, size: int) -> bytes:
     if len(data) < size:
-        raise InstanceError("The TFRecord file breaks off within a record.")
+        raise InstanceError("The TFRecord file is truncated within a record.")
     return data
 
 

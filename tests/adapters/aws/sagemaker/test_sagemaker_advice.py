@@ -1,4 +1,4 @@
-"""What SageMaker says is told with what to do: which role, which action, which quota."""
+"""SageMaker's errors are reported with what to do: which role, which action, which quota."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_files_that_were_deleted_are_reported(target, half_plus_two):
     (make, *_) = plan(provider, "half", one)
     for blob in list(provider.blobs.list(locate(provider, "half", one).root)):
         provider.blobs.delete(blob.key)
-    with pytest.raises(RemoteError, match="files are not there"):
+    with pytest.raises(RemoteError, match="files do not exist"):
         provider.perform(make, Reporter(print))
 
 

@@ -1,4 +1,4 @@
-"""What is planned beside what is there, and whose it is, over a real socket and boto3."""
+"""Plans beside existing resources, and their owners, over a real socket and boto3."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_endpoint_that_is_not_ours_is_a_conflict(sagemaker):
         }
     )
     with pytest.raises(
-        ConflictError, match="the endpoint half is there, and nothing says that it is"
+        ConflictError, match="the endpoint half exists, and nothing says that it is"
     ):
         provider.read("half")
 
@@ -214,14 +214,14 @@ def test_a_model_of_our_name_with_another_digest_is_a_conflict(sagemaker, lines)
         "ListTags": tagged(digest=TWO.digest),
     }
     provider, _ = sagemaker(answers)
-    with pytest.raises(ConflictError, match="model m is there and is not this release's"):
+    with pytest.raises(ConflictError, match="model m exists and is not this release's"):
         provider.perform(action("create-model", **args), Reporter(lines.append))
     with pytest.raises(ConflictError):
         provider.perform(action("delete-model", **args), Reporter(lines.append))
 
     answers["ListTags"] = tagged(digest=ONE.digest)
     provider.perform(action("create-model", **args), Reporter(lines.append))
-    assert lines == ["model m: there already"]
+    assert lines == ["model m already exists"]
 
 
 def test_a_configuration_of_our_name_with_other_variants_is_a_conflict(sagemaker, lines):
@@ -233,12 +233,12 @@ def test_a_configuration_of_our_name_with_other_variants_is_a_conflict(sagemaker
     }
     provider, _ = sagemaker(answers)
     make = action("create-endpoint-config", model="half", config=name, variants=specs)
-    with pytest.raises(ConflictError, match="is there and is not this release's"):
+    with pytest.raises(ConflictError, match="exists and is not this release's"):
         provider.perform(make, Reporter(lines.append))
     added = [{**spec, "VolumeSizeInGB": 30} for spec in variants(a=1.0)]
     answers["DescribeEndpointConfig"] = config_of(added, name)
     provider.perform(make, Reporter(lines.append))
-    assert lines == [f"endpoint configuration {name}: there already"]
+    assert lines == [f"endpoint configuration {name} already exists"]
 
 
 def test_an_endpoint_of_our_name_with_another_configuration_is_a_conflict(sagemaker, lines):

@@ -324,7 +324,7 @@ def test_a_registration_is_made_once_and_taken_up_where_it_is_missing(
     approval = provider.approval("half", two)
     assert approval.sentence == f"{two.id} is not registered in the model package group halves"
     (register,) = plan(provider, "half", two)
-    assert perform(provider, (register, register))[-1].endswith("there already")
+    assert perform(provider, (register, register))[-1].endswith("already exists")
     packages = client("sagemaker").list_model_packages(ModelPackageGroupName="halves")
     assert len(packages["ModelPackageSummaryList"]) == 1
 

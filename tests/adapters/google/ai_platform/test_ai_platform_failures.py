@@ -230,7 +230,7 @@ def test_a_version_of_another_digest_under_our_name_is_a_conflict(answering, lin
             f"GET {VERSION}": answer(200, result),
         }
     )
-    with pytest.raises(ConflictError, match="is there and is not this model"):
+    with pytest.raises(ConflictError, match="exists and is not this model"):
         provider.perform(create_version(), Reporter(lines.append))
 
 

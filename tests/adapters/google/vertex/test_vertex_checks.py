@@ -1,4 +1,4 @@
-"""What Vertex AI would refuse is told before anything is sent: machines, images, sizes, places."""
+"""What Vertex AI would refuse is reported before anything is sent."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_version_that_somebody_adds_by_hand_is_ignored(answering):
 def test_a_model_without_any_version_of_ours_is_a_conflict(answering):
     theirs = version(versionAliases=["mine"], versionDescription="by hand", labels={})
     provider, _ = answering(state([theirs]))
-    with pytest.raises(ConflictError, match="the model half-plus is there, and nothing says"):
+    with pytest.raises(ConflictError, match="the model half-plus exists, and nothing says"):
         provider.read("half-plus")
 
 

@@ -152,7 +152,7 @@ def test_an_endpoint_of_somebody_elses_is_left_alone(make, api, bucket):
     while not operation.get("done"):
         operation = api.operation(operation["name"])
     with pytest.raises(
-        ConflictError, match="is there, and nothing says that it is this target's"
+        ConflictError, match="exists, and nothing says that it is this target's"
     ) as error:
         make().read(MODEL)
     assert error.value.where.endswith(f"/endpoints/{MODEL}")

@@ -46,7 +46,7 @@ def test_an_upload_that_an_earlier_run_began_is_waited_for_and_taken(answering, 
     provider.perform(upload_action(), Reporter(lines.append))
     assert lines == [
         "begun earlier: operation op is running",
-        "version 1 of half-plus: there already",
+        "version 1 of half-plus already exists",
     ]
     assert posted(server, "models:upload") == []
 
@@ -64,7 +64,7 @@ def test_an_upload_whose_answer_was_lost_is_recognised(answering, lines, late):
     ]
     provider, server = answering(answers)
     provider.perform(upload_action(), Reporter(lines.append))
-    assert lines[-1] == "version 1 of half-plus: there already"
+    assert lines[-1] == "version 1 of half-plus already exists"
     (body,) = posted(server, "models:upload")
     assert body["modelId"] == "half-plus"
     assert body["model"]["versionAliases"] == [ONE.id]

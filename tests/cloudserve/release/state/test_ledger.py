@@ -112,7 +112,7 @@ def test_releases_are_in_the_order_they_began_whenever_they_ended(platform):
         (1, Event.STARTED),
         (2, Event.STARTED),
         (2, Event.FINISHED),
-        (1, Event.STOPPED),  # it was suspended meanwhile
+        (1, Event.STOPPED),  # it was suspended in the meantime
     ):
         ledger.append(entry(number, event))
     lines = [(release.id, release.outcome) for release in ledger.releases()]

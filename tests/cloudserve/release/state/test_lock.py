@@ -164,7 +164,7 @@ def test_a_lock_that_was_taken_over_is_not_deleted_by_its_first_holder(platform)
 
 
 class Clock:
-    """A clock that stands still until it is told."""
+    """A clock that a test moves."""
 
     def __init__(self):
         self.time = datetime(2026, 1, 1, tzinfo=UTC)
@@ -242,7 +242,7 @@ def test_a_bucket_that_cannot_be_asked_stops_a_release_only_when_its_lease_has_e
         platform.blobs.before_write = down
         clock.pass_by(LEASE / 2)
         held.check()
-        assert "could not be looked at: the network is down" in caplog.text
+        assert "could not be read: the network is down" in caplog.text
         clock.pass_by(LEASE)
         with pytest.raises(RemoteError):
             held.check()

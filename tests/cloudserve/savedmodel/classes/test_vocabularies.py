@@ -1,4 +1,4 @@
-"""Class names are read from constants, tables and assets, and their changes are told apart."""
+"""Class names are read from constants, tables and assets, and their changes are distinguished."""
 
 from __future__ import annotations
 

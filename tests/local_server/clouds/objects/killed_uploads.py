@@ -207,7 +207,7 @@ def run_until(kind, root: Path, point: int) -> tuple[list[str], bool]:
         os.close(reading)
         try:
             _upload(kind, root, writing, die_at(point, [0]))
-        except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
+        except BaseException:  # noqa: BLE001 - a forked child must not continue as its parent
             traceback.print_exc()
             os._exit(1)
         os._exit(0)

@@ -191,7 +191,7 @@ class Lived:
         self.deployed = vertex.deploy(self.endpoint, self.model, {"0": 100})
 
     def path(self, method: dict) -> str:
-        """Return the method's path on what is there."""
+        """Return the method's path with existing resources."""
         names = {
             "models": {"parent": self.parent, "name": self.model},
             "endpoints": {"parent": self.parent, "endpoint": self.endpoint, "name": self.endpoint},

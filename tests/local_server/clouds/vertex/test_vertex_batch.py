@@ -202,7 +202,7 @@ class TestTfRecords:
         job = run(body([bucket.put("in", records[:-3])], "tf-record") | {"model": model})
         assert job["completionStats"] == {"successfulCount": "0", "failedCount": "1"}
         assert job["state"] == "JOB_STATE_FAILED"
-        assert "breaks off within a record" in job["partialFailures"][0]["message"]
+        assert "is truncated within a record" in job["partialFailures"][0]["message"]
 
 
 class TestJobs:

@@ -14,7 +14,7 @@ SECRET = "s3cret-token"
 
 
 class Clock:
-    """A time that moves when it is told to."""
+    """A time that a test moves."""
 
     def __init__(self):
         self.time = 0.0

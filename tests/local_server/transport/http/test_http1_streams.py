@@ -38,7 +38,7 @@ def read_none_at_once(request):
 
 
 class Gate:
-    """A handler that begins to read when it is told to, and tells how it ended."""
+    """A handler that begins to read on a signal, and records how it ended."""
 
     def __init__(self, loop) -> None:
         self.loop = loop

@@ -1,4 +1,4 @@
-"""Every field, parameter and header of Cloud Storage's calls: kept and given back, or refused."""
+"""Every field, parameter and header of Cloud Storage's calls: kept and returned, or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every member of every S3 operation: kept and given back, heeded, or refused by its name."""
+"""Every member of every S3 operation: kept and returned, heeded, or refused by its name."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def spec(alias, dtype="float32"):
 
 
 class Half:
-    """Gives y = x / 2 + 2 and the version that ran; holds calls of `slow` until it may go on."""
+    """Gives y = x / 2 + 2 and the version that ran; holds calls of `slow` until it may continue."""
 
     def __init__(self, version):
         inputs, outputs = (spec("x"),), (spec("version", "int64"), spec("y"))
