@@ -95,7 +95,7 @@ class Planner:
             return
         word = "a dedicated" if endpoint.dedicated else "a shared"
         raise UserError(
-            f"the endpoint {snapshot.endpoint_id} is there as {word} one, and stays so",
+            f"the endpoint {snapshot.endpoint_id} exists as {word} one, which cannot be changed",
             where=self._api.url(endpoint.name),
             hint=f"set dedicated_endpoint: {str(endpoint.dedicated).lower()}, "
             "or release the model under another name",

@@ -232,7 +232,7 @@ def test_a_version_that_waits_gets_copies_of_the_live_ones_requests(
     (shadow,) = sagemaker.describe_endpoint(EndpointName="half")["ShadowProductionVariants"]
     assert (shadow["VariantName"], shadow["CurrentWeight"]) == (two.id, 0.25)
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [2.5]}
-    with pytest.raises(UserError, match="nobody gets its answers"):
+    with pytest.raises(UserError, match="its answers are not returned"):
         provider.predict("half", BODY, two.id)
     perform(provider, moves(provider, two))
     assert json.loads(provider.predict("half", BODY)) == {"predictions": [3.5]}

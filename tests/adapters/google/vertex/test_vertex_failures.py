@@ -142,7 +142,7 @@ def test_a_deployment_past_the_deadline_continues_and_the_next_run_waits_for_it(
     answers[f"GET {ENDPOINT}"] = answer(200, endpoint(placed(), trafficSplit={"77": 100}))
     provider.perform(deploy_action(), Reporter(lines.append))
     assert lines == [
-        "begun earlier: operation op is running",
+        "started earlier: operation op is running",
         f"{ONE.id}: on the endpoint already",
     ]
     assert len(posted(server, ":deployModel")) == 1

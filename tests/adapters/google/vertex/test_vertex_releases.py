@@ -308,7 +308,7 @@ def test_a_dedicated_endpoint_is_asked_at_its_own_host(make, api, deploy):
 
 def test_an_endpoint_does_not_change_its_kind(make, deploy):
     deploy(make(), 1)
-    with pytest.raises(UserError, match="is there as a shared one, and stays so") as error:
+    with pytest.raises(UserError, match="exists as a shared one, which cannot be changed") as error:
         deploy(make(dedicated_endpoint=True), 2)
     assert "dedicated_endpoint: false" in error.value.hint
 

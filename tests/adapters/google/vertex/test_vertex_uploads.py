@@ -45,7 +45,7 @@ def test_an_upload_that_an_earlier_run_began_is_waited_for_and_taken(answering, 
     provider, server = answering(answers)
     provider.perform(upload_action(), Reporter(lines.append))
     assert lines == [
-        "begun earlier: operation op is running",
+        "started earlier: operation op is running",
         "version 1 of half-plus already exists",
     ]
     assert posted(server, "models:upload") == []
