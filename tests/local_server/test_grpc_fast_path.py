@@ -17,7 +17,7 @@ from cloudserve.servers import ServeCommand
 from tests.local_server.transport.grpc_http2.raw_calls import raw_calls
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"
-ROUNDS, CALLS = 12, 16
+ROUNDS, CALLS = 8, 16
 TOTAL = ROUNDS * CALLS
 COUNTS = (
     ":tensorflow:serving:request_count",

@@ -12,7 +12,7 @@ from cloudserve.local_server.transport.grpc.call import answer, cut_text
 from cloudserve.local_server.transport.grpc_types import Call, Method
 from google.protobuf.message import EncodeError
 from google.protobuf.wrappers_pb2 import StringValue
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 BODY = StringValue(value="x").SerializeToString()
@@ -78,6 +78,7 @@ def test_a_response_larger_than_a_message_may_be_is_reported():
     assert refused(much) == (Code.RESOURCE_EXHAUSTED, text)
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=700))
 def test_a_cut_text_is_a_start_of_the_text_in_at_most_1024_bytes(text):
     cut = cut_text(text * 3)
