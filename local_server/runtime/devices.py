@@ -35,7 +35,7 @@ class Device:
 def parse_devices(words: Iterable[str]) -> tuple[Device | None, ...]:
     """Read devices; None stands for all GPUs.
 
-    Raises StatusError (INVALID_ARGUMENT) for what is no device, and for one named twice.
+    Raises StatusError (INVALID_ARGUMENT) for what is not a device, and for one named twice.
     """
     devices = tuple(map(_parse, words))
     twice = next((device for device in devices if devices.count(device) > 1), None)
@@ -79,7 +79,7 @@ def _parse(word: str) -> Device | None:
         return None
     match = _DEVICE.fullmatch(text)
     if match is None:
-        raise _invalid(f"{word!r} is no device; say cpu:N, gpu:N, {_ALL_GPUS} or {_EVERYTHING}")
+        raise _invalid(f"{word!r} is not a device; name cpu:N, gpu:N, {_ALL_GPUS} or {_EVERYTHING}")
     device = Device(match[1].upper(), int(match[2]))
     if device.kind == _CPU and device.index >= _MOST_CPUS:
         raise _invalid(f"{device} is out of range: there may be {_MOST_CPUS} CPU devices")

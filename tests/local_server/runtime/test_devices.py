@@ -75,9 +75,9 @@ def test_a_missing_gpu_is_refused(words, gpus, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("tpu:0",), "'tpu:0' is no device; say cpu:N, gpu:N, gpu:all or all"),
-        (("",), "'' is no device; say cpu:N, gpu:N, gpu:all or all"),
-        (("gpu:-1",), "'gpu:-1' is no device; say cpu:N, gpu:N, gpu:all or all"),
+        (("tpu:0",), "'tpu:0' is not a device; name cpu:N, gpu:N, gpu:all or all"),
+        (("",), "'' is not a device; name cpu:N, gpu:N, gpu:all or all"),
+        (("gpu:-1",), "'gpu:-1' is not a device; name cpu:N, gpu:N, gpu:all or all"),
         (("cpu:0", "gpu:0", "cpu:00"), "the device cpu:0 is named twice"),
         (("all", "gpu:all"), "the device gpu:all is named twice"),
         (("cpu:64",), "cpu:64 is out of range: there may be 64 CPU devices"),

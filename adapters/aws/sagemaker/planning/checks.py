@@ -59,7 +59,7 @@ def _check_instances(aws: AwsContext) -> None:
         return
     close = difflib.get_close_matches(kind, known, n=3)
     raise UserError(
-        f"`{kind}` is no instance type for endpoints that this boto3 knows",
+        f"`{kind}` is not an instance type for endpoints that this boto3 knows",
         where=aws.where_of("instance_type"),
         hint=f"did you mean {' or '.join(close)}?" if close else "such as ml.m5.large",
     )

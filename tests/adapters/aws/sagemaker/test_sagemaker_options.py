@@ -224,7 +224,7 @@ def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fiel
     [
         (
             {"instance_type": "ml.m5.larg"},
-            "`ml.m5.larg` is no instance type",
+            "`ml.m5.larg` is not an instance type",
             "did you mean ml.m5.large",
         ),
         ({"platform": Platform("us-east-1")}, "the bucket is in us-east-1", "choose a bucket"),
