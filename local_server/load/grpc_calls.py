@@ -63,7 +63,7 @@ class GrpcSlot:
         except grpc.aio.AioRpcError as error:
             failure = error.code().name
             if failure == UNAVAILABLE:
-                # At once, the next call would fail at once: a busy loop.
+                # Without a pause the next call would fail immediately: a busy loop.
                 await asyncio.sleep(_RETRY_SECONDS)
         self._sent = 0
         self.done(self, failure)

@@ -86,7 +86,7 @@ class CallSlot:
         try:
             await self._shared.open()
         except OSError:
-            # At once, the next attempt would fail at once: a busy loop.
+            # Without a pause the next attempt would fail immediately: a busy loop.
             await asyncio.sleep(_RETRY_SECONDS)
             self._finish(REFUSED)
             return

@@ -101,7 +101,7 @@ class HttpSlot:
         try:
             await self.open()
         except OSError:
-            # At once, the next attempt would fail at once: a busy loop.
+            # Without a pause the next attempt would fail immediately: a busy loop.
             await asyncio.sleep(_RETRY_SECONDS)
             self.finish(REFUSED)
             return
