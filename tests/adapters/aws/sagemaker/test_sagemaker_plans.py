@@ -250,5 +250,5 @@ def test_an_endpoint_of_our_name_with_another_configuration_is_a_conflict(sagema
         }
     )
     create_it = action("create-endpoint", endpoint="half", config="ours", model="half")
-    with pytest.raises(ConflictError, match="endpoint half is there"):
+    with pytest.raises(ConflictError, match="endpoint half exists"):
         provider.perform(create_it, Reporter(lines.append))
