@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean
+.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -59,6 +59,28 @@ SCHEMAS := $(VENV)/schemas
 oracle-ci: $(VENV)/test.done
 	$(PIP) --target $(SCHEMAS) --upgrade 'check-jsonschema>=0.33'
 	SCHEMAS=$(SCHEMAS) $(BIN)/pytest -m slow tests/e2e/test_pipelines.py
+
+# The image of `cloudserve image build`, unpacked and run in a chroot. As root, with Debian's mmdebstrap
+# and docker-registry (or its program in DOCKER_REGISTRY). TENSORFLOWS are the versions to build.
+TENSORFLOWS ?= 2.18 2.21
+
+oracle-image: $(VENV)/test.done
+	ORACLE_IMAGE='$(TENSORFLOWS)' $(BIN)/pytest -s tests/oracles/test_image.py
+
+# The tests of the library and of the model server with the oldest versions that setup.cfg allows.
+OLDEST := .venv-oldest
+OLDEST_TESTS ?= tests/cloudserve tests/local_server/codecs tests/local_server/runtime tests/e2e/test_image.py
+
+test-oldest: $(OLDEST)/done
+	$(OLDEST)/bin/pytest --numprocesses 2 --dist loadfile $(OLDEST_TESTS)
+
+$(OLDEST)/done: setup.cfg tools/oldest.py
+	$(PYTHON) -m venv $(OLDEST)
+	$(PYTHON) tools/oldest.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check \
+	    --constraint $(OLDEST)/constraints.txt --editable '.[test]'
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check $(DIGITS)
+	@touch $@
 
 # Each command, killed after every changing request, on all three platforms.
 walk-kills: $(VENV)/test.done
@@ -172,4 +194,4 @@ $(ORACLES_JS)/done: Makefile
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(ORACLES) $(ORACLES_JS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work

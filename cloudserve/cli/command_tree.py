@@ -51,7 +51,10 @@ GROUPS = {
         ),
     },
     "Vertex AI": {
-        "image": ("image", "Write a Dockerfile for a Vertex AI container."),
+        "image": (
+            "image",
+            "Write a Dockerfile for a Vertex AI container, or build it without Docker.",
+        ),
         "migrate": ("migrate", "Convert an AI Platform target to a Vertex AI target."),
     },
 }

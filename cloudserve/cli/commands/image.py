@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import click
 
+from cloudserve.cli.options import print_progress
 from cloudserve.images.requirements import NEWEST, TENSORFLOWS
 
 _TAG = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/cloudserve:1"
-
-
-@click.command("image")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("image"))
-@click.option(
+_PATH = click.Path(path_type=Path)
+_tensorflow = click.option(
     "--tensorflow",
     default=NEWEST,
     metavar="VERSION",
     show_default=True,
     help=f"The TensorFlow of the container: {', '.join(TENSORFLOWS)}.",
 )
-def command(*, folder: Path, tensorflow: str) -> None:
-    """Write a Dockerfile for a Vertex AI container.
+
+
+class _FolderOrCommand(click.Group):
+    """A group whose first argument is a folder for `write` unless it names a command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Insert `write` in front of a folder, an option of `write`, or nothing."""
+        if not {*args[:1]} & {*self.commands, "--help", "-h"}:
+            args = ["write", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("image", cls=_FolderOrCommand)
+def command() -> None:
+    """Write a Dockerfile for a Vertex AI container, or build it without Docker.
+
+    `cloudserve image [FOLDER]` is `cloudserve image write [FOLDER]`.
+    """
+
+
+@command.command("write")
+@click.argument("folder", type=_PATH, default=Path("image"))
+@_tensorflow
+def write(*, folder: Path, tensorflow: str) -> None:
+    """Write a Dockerfile and the files that it copies.
 
     Creates FOLDER (by default `image`) with a Dockerfile, a wheel of this cloudserve, the
     packages that it was tested with (requirements.txt), a list for more packages (packages.txt)
@@ -37,3 +60,43 @@ def command(*, folder: Path, tensorflow: str) -> None:
     click.echo(f"  docker push {_TAG}", err=True)
     click.echo(f"  gcloud builds submit --tag {_TAG} {folder}", err=True)
     click.echo('then set in the target: `image:` to that tag, and `args: ""`', err=True)
+
+
+@command.command("build")
+@click.option("--push", "name", metavar="REGISTRY/NAME[:TAG]", help="Upload the image.")
+@click.option("--output", type=_PATH, help="Write the image into a directory, as an OCI layout.")
+@click.option(
+    "--base",
+    metavar="IMAGE",
+    help="The base image, with Python 3.11 to 3.13; name it with its @sha256 digest to build the "
+    "same image again.  [default: python:3.12-slim-bookworm]",
+)
+@click.option("--model", type=_PATH, help="A SavedModel or base path to copy into the image.")
+@_tensorflow
+def build_command(
+    *, name: str | None, output: Path | None, base: str | None, model: Path | None, tensorflow: str
+) -> None:
+    """Build the container without Docker, and upload it.
+
+    Downloads the locked packages for Linux on x86-64 with pip, and copies the base image's layers
+    between the registries. Equal inputs give an equal image. Credentials are those of `docker
+    login` and its credential helpers, or CLOUDSERVE_REGISTRY_USER and
+    CLOUDSERVE_REGISTRY_PASSWORD for the registry of --push. Prints the image's name with its
+    digest.
+    """
+    from cloudserve.images.oci.build import DEFAULT_BASE, Recipe, build, push, save
+    from cloudserve.images.oci.references import parse_reference
+
+    if not name and not output:
+        raise click.UsageError("name --push or --output")
+    environ = dict(os.environ)
+    target = parse_reference(name, "--push") if name else None
+    source = parse_reference(base or DEFAULT_BASE, "--base")
+    with tempfile.TemporaryDirectory(prefix="cloudserve-image-") as folder:
+        recipe = Recipe(source, tensorflow, model, environ, print_progress)
+        image = build(recipe, Path(folder))
+        if output:
+            save(image, output)
+            print_progress(f"wrote {output}")
+        pushed = push(image, target, environ, print_progress) if target else image.digest
+    click.echo(pushed)
