@@ -21,7 +21,8 @@ from cloudserve.errors import UserError
 NAME = "cloudserve"
 PACKAGES = (NAME, *(f"{NAME}.{part}" for part in ("adapters", "local_server", "templates")))
 """The packages with a folder of their own in a checkout; installed, the first has the others."""
-METADATA = ("METADATA", "entry_points.txt", "top_level.txt")
+METADATA = {"METADATA": "PKG-INFO", "entry_points.txt": "", "top_level.txt": ""}
+"""Files of the .dist-info directory, and their names in a checkout's .egg-info if they differ."""
 _WHEEL = b"Wheel-Version: 1.0\nGenerator: cloudserve\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The first time that a zip file can name."""
@@ -45,8 +46,8 @@ def installed_wheel() -> Wheel:
     installed = _installed()
     info = f"{NAME}-{__version__}.dist-info"
     members = _sources() | {f"{info}/WHEEL": _WHEEL}
-    for name in METADATA:
-        text = installed.read_text(name)
+    for name, other in METADATA.items():
+        text = installed.read_text(name) or (installed.read_text(other) if other else None)
         if text is None:
             raise UserError(f"the installed cloudserve has no {name}", hint=_HINT)
         members[f"{info}/{name}"] = text.encode()

@@ -84,6 +84,7 @@ def build(recipe: Recipe, folder: Path) -> Image:
     """
     requirements = locked_requirements(recipe.tensorflow)
     _check_model(recipe.model)
+    own = _own_layers(recipe, folder)
     repository = open_repository(recipe.base, recipe.environ, notify=recipe.notify)
     base = pull_base(repository, recipe.base, folder)
     recipe.notify(f"base {base.name}@{base.digest}")
@@ -92,7 +93,7 @@ def build(recipe: Recipe, folder: Path) -> Image:
     downloads = folder / "wheels"
     downloads.mkdir()
     wheels = download_wheels(requirements, python, downloads)
-    layers = (*_package_layers(wheels, folder, recipe.notify), *_own_layers(recipe, folder))
+    layers = (*_package_layers(wheels, folder, recipe.notify), *own)
     described = [(layer.diff_id, layer.created_by) for layer in layers]
     config = encode(image_config(base, _runtime(base), described))
     manifest = image_manifest(base, config, [layer.descriptor for layer in layers])

@@ -5,7 +5,7 @@ import csv
 import hashlib
 import io
 import zipfile
-from importlib.metadata import PackageNotFoundError
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 import pytest
 
@@ -35,6 +35,18 @@ def test_the_same_files_give_the_same_bytes():
 
 def test_caches_are_not_in_the_wheel(archive):
     assert not [name for name in archive.namelist() if "__pycache__" in name or "/." in name]
+
+
+def test_a_checkout_that_is_the_working_directory_gives_the_same_wheel(tmp_path, monkeypatch):
+    expected = installed_wheel()
+    installed = distribution("cloudserve")
+    egg = tmp_path / "cloudserve.egg-info"
+    egg.mkdir()
+    names = {"METADATA": "PKG-INFO", "entry_points.txt": "entry_points.txt"}
+    for name, other in (names | {"top_level.txt": "top_level.txt"}).items():
+        (egg / other).write_text(installed.read_text(name))
+    monkeypatch.setattr(wheel, "distribution", lambda name: Distribution.at(egg))
+    assert installed_wheel() == expected
 
 
 def test_a_package_that_is_not_installed_is_refused(monkeypatch):
