@@ -1,6 +1,6 @@
 # `make demo` and `make test` only need Python 3.11 and pip.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 ORACLES := .venv-oracles
 ORACLES_JS := .oracles-js
@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest
+.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -17,16 +17,26 @@ demo: $(VENV)/demo.done
 # The target of CI.
 test: lint types unit
 
-lint: $(VENV)/test.done
+lint: same-python $(VENV)/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/test.done
+types: same-python $(VENV)/test.done
 	$(BIN)/mypy cloudserve adapters local_server examples docs
 
 # Two processes; the tests of a file run in one of them, so that its servers start once.
-unit: $(VENV)/test.done
+unit: same-python $(VENV)/test.done
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# PYTHON only has an effect when the environment is made, so a different one is refused.
+VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+
+same-python: | $(VENV)/bin/python
+ifeq ($(origin PYTHON),command line)
+	@test "$$($(PYTHON) $(VERSION))" = "$$($(BIN)/python $(VERSION))" || { \
+	    echo "$(VENV) has Python $$($(BIN)/python $(VERSION)); run: make $(MAKECMDGOALS) PYTHON=$(PYTHON) VENV=.venv-$(notdir $(PYTHON))"; \
+	    exit 1; }
+endif
 
 # The tests with the clock two years ahead, on Linux: certificates, tokens and images expire. TESTS selects some.
 LATER := $(VENV)/later.so

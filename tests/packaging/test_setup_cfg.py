@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cloudserve.images.requirements import PYTHONS
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {
     "cloudserve": "cloudserve",
@@ -49,6 +51,15 @@ def test_every_packages_init_says_what_lives_there():
     for folder in FOLDERS:
         for init in (ROOT / folder).rglob("__init__.py"):
             assert init.read_text().startswith('"""'), init
+
+
+def test_the_classifiers_are_the_pythons_that_the_image_supports(config):
+    prefix = "Programming Language :: Python :: 3."
+    lines = config["metadata"]["classifiers"].split("\n")
+    assert (
+        tuple(f"3.{line.removeprefix(prefix)}" for line in lines if line.startswith(prefix))
+        == PYTHONS
+    )
 
 
 def test_pyproject_only_names_the_build_system():
