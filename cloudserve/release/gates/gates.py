@@ -56,7 +56,8 @@ class Gates:
             plan = _with_contract(plan, contract)
         if not self._is_gated(plan):
             return plan
-        return replace(plan, gates=tuple(self._steps(plan, reading)))
+        plan = replace(plan, gates=tuple(self._steps(plan, reading)))
+        return replace(plan, verdicts=(*plan.verdicts, *self._refusals(plan)))
 
     def verdict(self, plan: Plan, step: GateStep) -> Verdict:
         """Check one gate of a plan.
@@ -74,6 +75,12 @@ class Gates:
         if plan.source is not None:
             return check_load(self.provider, self.local.artifact(plan.source))
         return check_load(self.provider, self.models.artifact(plan.revision))
+
+    def _refusals(self, plan: Plan) -> Iterator[Verdict]:
+        """Yield the verdicts of gates that cannot be checked, because nothing can be asked."""
+        for step in plan.gates:
+            if step.args.get("unasked"):
+                yield self.others[step.gate].check(plan, step)
 
     def _is_gated(self, plan: Plan) -> bool:
         """Return whether the plan may give traffic to a revision that never had any."""

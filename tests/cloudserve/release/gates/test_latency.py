@@ -117,7 +117,11 @@ def test_where_one_revision_cannot_be_asked_the_gate_refuses_and_says_why(
     why = staticmethod(lambda reading, revision_id: "the traffic decides who answers")
     monkeypatch.setattr(type(platform), "why_not_asked", why)
     verbs = releases(gates=gates(milliseconds={"p50": 20}))
-    assert verbs.plan_promote("124").gates[-1].sentence.startswith("refuse: the response times of")
+    plan = verbs.plan_promote("124")
+    assert plan.gates[-1].sentence.startswith("measure 500 requests to v124")
+    assert [(verdict.gate, verdict.ruling) for verdict in plan.verdicts[-1:]] == [
+        ("latency", "refused")
+    ]
     with pytest.raises(GateRefusedError) as caught:
         verbs.promote("124")
     assert caught.value.message.endswith("cannot be measured: the traffic decides who answers")
