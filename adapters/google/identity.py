@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import requests
@@ -36,7 +37,8 @@ def _of_token(credentials: Credentials) -> str:
         client_secret=credentials.client_secret,
     )
     try:
-        own.refresh(Request())  # type: ignore[no-untyped-call]
+        # The name is a courtesy to most commands: a slow network must not hold them up.
+        own.refresh(partial(Request(), timeout=SECONDS))  # type: ignore[no-untyped-call]
         bearer = {"Authorization": f"Bearer {own.token}"}
         answer = requests.post(TOKEN_INFO, headers=bearer, timeout=SECONDS)
         found = answer.json() if answer.ok else {}
