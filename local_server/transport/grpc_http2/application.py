@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from ...status import StatusError
-from ..grpc_types import Call, Method
+from ..grpc_types import PREFIX_SIZE, Call, Method
 from ..http2.header_blocks import encode
 from ..http2.request_head import RequestHead
 from ..http2.server_state import ServerState
@@ -59,13 +60,18 @@ class GrpcRequests:
 
     def open(self, stream: Stream, head: RequestHead) -> Receiver:
         """Begin a call, or refuse it."""
+        return self._open(stream, head, joins=True)
+
+    def _open(self, stream: Stream, head: RequestHead, *, joins: bool) -> Receiver:
+        """Begin a call, which joins the others of its turn when it has its message, if it may."""
         assert self._server is not None
         route = self._route(head)
         if isinstance(route, Refusal):
             _refuse(stream, route)
             return DiscardedBody()
         if isinstance(route.method, Method):
-            return UnaryCall(self._server, stream, route, route.method, self._limits)
+            join = partial(self._join, stream, head) if joins and route.fast else None
+            return UnaryCall(self._server, stream, route, route.method, self._limits, join)
         call = StreamingCall(self._server, stream, route, route.method, self._limits)
         self._streaming.add(call)
         call.task.add_done_callback(lambda _: self._streaming.discard(call))
@@ -82,15 +88,27 @@ class GrpcRequests:
         if fast is not None and len(requests) == 1:
             fast.answer_lone()
 
+    def _join(self, stream: Stream, head: RequestHead, body: bytes) -> bool:
+        """Add a call whose body came in parts, or behind a new head, to those of this turn."""
+        request, fast = (stream, head, body), self._fast[head.path]
+        if not (_is_admitted(request) and fast.add(request)):
+            return False
+        fast.answer_lone()
+        return True
+
     def _begin_alone(self, request: WholeRequest) -> None:
-        begin_each(self, (request,))
+        stream, _, body = request
+        if isinstance(stream.receiver, UnaryCall):
+            stream.receiver.answer_alone(bytes(body[PREFIX_SIZE:]))
+        else:
+            begin_each(partial(self._open, joins=False), (request,))
 
     def _respond(self, request: WholeRequest, message: bytes) -> None:
         stream, head, _ = request
-        call = self.open(stream, head)
-        assert isinstance(call, UnaryCall)
-        stream.receiver = call
-        call.respond(message)
+        if stream.receiver is None:
+            stream.receiver = self._open(stream, head, joins=False)
+        assert isinstance(stream.receiver, UnaryCall)
+        stream.receiver.respond(message)
 
     def _route(self, head: RequestHead) -> Route | Refusal:
         route = head.app_data

@@ -1,14 +1,15 @@
 """The calls of one turn of the event loop that a method's fast path answers together.
 
-Such a call has no object of its own, no task and no timer: at the end of the turn it is answered,
-or begins as any other call. A call that its client has reset by then is dropped.
+A call whose head is known and whose body is one frame has no object of its own; others join when
+their `UnaryCall` has the message. At the end of the turn each is answered, or is answered by the
+handler. A call that its client has reset by then is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from ..grpc_types import PREFIX_SIZE, FastPath, RequestGroup
 from ..http2.memory import Memory
@@ -17,7 +18,7 @@ from .limits import MessageLimits
 from .message_memory import COUNTED_FROM
 from .wire import OK
 
-_MOST = 64 * 1024
+MOST_FAST: Final = 64 * 1024
 """The largest request: the others are parsed in threads."""
 
 Begin = Callable[[WholeRequest], None]
@@ -38,7 +39,7 @@ class FastCalls:
         """Take functions that begin a call by itself, and send a response that is not small."""
         self._path = path
         self._loop = loop
-        self._most = min(_MOST, limits.receive) + PREFIX_SIZE
+        self._most = min(MOST_FAST, limits.receive) + PREFIX_SIZE
         self._small = min(COUNTED_FROM - 1, limits.send) + PREFIX_SIZE
         self._begin = begin
         self._respond = respond

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ...deferred import Deferred, Outcome
@@ -12,6 +12,7 @@ from ..grpc.call import LARGE, answer, begin, encode, status_of, timed_out
 from ..grpc_types import Call, Message, Method, prefix
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
+from .fast_calls import MOST_FAST
 from .limits import MessageLimits
 from .message_memory import COUNTED_FROM, MessageMemory, inflated_size
 from .messages import Body, MessageReader, inflate
@@ -20,6 +21,8 @@ from .wire import HEAD, OK, OK_TRAILERS, status_only
 
 _INFLATE_INLINE = 2**18
 """Messages of this decompressed size, or more, are decompressed in a thread."""
+Join = Callable[[bytes], bool]
+"""Takes a message behind its prefix to answer it with others; returns whether it did."""
 _CARDINALITY = "the method takes one message"
 
 
@@ -28,6 +31,7 @@ class UnaryCall:
 
     __slots__ = (
         "_is_refused",
+        "_join",
         "_limits",
         "_memory",
         "_message",
@@ -50,8 +54,11 @@ class UnaryCall:
         route: Route,
         method: Method,
         limits: MessageLimits,
+        join: Join | None = None,
     ) -> None:
+        """Begin to receive; `join` may take a message that is complete and not compressed."""
         self.awaits_body = True
+        self._join = join
         self._server = state
         self._stream = stream
         self._route = route
@@ -85,6 +92,31 @@ class UnaryCall:
             return
         compressed, body = self._message
         self._message = None
+        if compressed or not self._joins(body):
+            self._answer_alone(body, compressed=compressed)
+
+    def _joins(self, body: Body) -> bool:
+        """Answer with the other calls of this turn, which count the message, if possible."""
+        if self._join is None or len(body) > MOST_FAST:
+            return False
+        held = self._memory.held
+        self._memory.release()
+        if self._join(prefix(len(body)) + body):
+            return True
+        self._memory.hold(held)
+        return False
+
+    def answer_alone(self, body: Body) -> None:
+        """Answer a message that was not answered with others."""
+        try:
+            if len(body) >= COUNTED_FROM:
+                self._memory.hold(len(body))
+        except StatusError as error:
+            self._refuse(error)
+        else:
+            self._answer_alone(body, compressed=False)
+
+    def _answer_alone(self, body: Body, *, compressed: bool) -> None:
         if compressed or len(body) >= LARGE or self._route.is_coroutine:
             self._run(self._answer(body, compressed=compressed))
         else:

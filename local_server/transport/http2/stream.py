@@ -51,14 +51,16 @@ class Application(Protocol):
         ...
 
     def begin(self, requests: Sequence[WholeRequest]) -> None:
-        """Begin requests that arrived one directly after the other (`begin_each` opens each)."""
+        """Begin requests that arrived one directly after the other (see `begin_each`)."""
         ...
 
 
-def begin_each(app: Application, requests: Sequence[WholeRequest]) -> None:
-    """Open requests, and pass their bodies to the receivers."""
+def begin_each(
+    begin: Callable[[Stream, RequestHead], Receiver], requests: Sequence[WholeRequest]
+) -> None:
+    """Begin requests one by one, and pass their bodies to the receivers."""
     for stream, head, body in requests:
-        stream.receiver = receiver = app.open(stream, head)
+        stream.receiver = receiver = begin(stream, head)
         receiver.data(body)
         if not stream.is_closed:
             receiver.end()

@@ -13,6 +13,8 @@ from ..grpc import grpc_echo
 from ..grpc.grpc_echo import SERVICE, in_loop, serving
 from .raw_calls import message_of, raw_calls
 
+WIDE = frames.frame(frames.SETTINGS, 0, 0, b"\0\4\x7f\xff\xff\xff")
+
 
 @pytest.fixture(autouse=True)
 def native(monkeypatch):
@@ -76,7 +78,7 @@ async def answers(client, numbers):
 
 
 async def ask(app, *texts, fields=(), options=None):
-    async with serving(app, options=options) as server, raw_calls(server) as client:
+    async with serving(app, options=options) as server, raw_calls(server, WIDE) as client:
         await ready(client)
         if fields:
             await answers(client, send(client, "a: Known", fields=fields))
@@ -94,7 +96,7 @@ async def test_calls_of_a_group_are_answered_together_and_others_by_the_handler(
     assert app.groups == [("a", "One", "Three"), ("b", "Two")]
 
 
-@pytest.mark.parametrize("size", [4_000, 5_000, 16_000])
+@pytest.mark.parametrize("size", [4_000, 5_000, 60_000])
 def test_sizes_do_not_matter(size):
     @in_loop
     async def check():
@@ -106,10 +108,45 @@ def test_sizes_do_not_matter(size):
 
 
 @in_loop
-async def test_a_message_of_several_frames_is_the_handlers():
+async def test_a_message_larger_than_64_kib_is_the_handlers():
     app = Shouts()
-    assert await ask(app, f"a: {'X' * 16_500}") == [f"a: {'x' * 16_500}"]
-    assert app.groups == []
+    assert await ask(app, f"a: {'X' * 65_600}", "a: y") == [f"a: {'x' * 65_600}", "Y"]
+    assert app.groups == [("a", "y")]
+
+
+@in_loop
+async def test_calls_with_new_heads_or_bodies_in_parts_join_the_others():
+    app = Shouts()
+    async with serving(app) as server, raw_calls(server) as client:
+        await ready(client)
+        numbers = []
+        for index, text in enumerate(["a: One", f"a: {'x' * 9_000}", "None", "shy: Four"]):
+            number = client.begin("Say", (b"trace", b"%d" % index))
+            body = message_of(text)
+            client.send(number, body[:7])
+            client.send(number, body[7:])
+            client.send(number, b"", end=True)
+            numbers.append(number)
+        numbers += send(client, "a: Two")
+        found = await answers(client, numbers)
+        assert found == ["ONE", "X" * 9_000, "none", "shy: four", "TWO"]
+        assert server._state.memory.used == 0
+    assert sorted(map(len, app.groups)) in ([4], [2, 3])  # the first may be alone in its turn
+
+
+@in_loop
+async def test_a_call_in_parts_that_is_reset_is_dropped():
+    app = Shouts()
+    async with serving(app) as server, raw_calls(server) as client:
+        await ready(client)
+        send(client, "a: Other")
+        number = client.begin("Say", (b"trace", b"1"))
+        client.send(number, message_of(f"a: {'x' * 9_000}"), end=True)
+        client.write(frames.rst_stream(number, frames.ErrorCode.CANCEL))
+        await client.seen()
+        assert server._state.memory.used == 0
+    assert ("a", "Other") in app.groups
+    assert "X" * 9_000 not in str(app.groups)
 
 
 @pytest.mark.parametrize("argument", ["receive", "send"])

@@ -76,7 +76,7 @@ class EchoApp:
 
     def begin(self, requests):
         self.together.append([stream.number for stream, _, _ in requests])
-        begin_each(self, requests)
+        begin_each(self.open, requests)
 
 
 class Served:
