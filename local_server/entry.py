@@ -6,12 +6,15 @@ Each imports its part when it is called: a model server loads nothing of the clo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudserve.registry import needs_extra
 from cloudserve.servers import ContainerCommand, EmulateCommand, ServeCommand
 
+from .runtime.capi.library import open_in_background
 from .transport.loop import run
 
 if TYPE_CHECKING:
@@ -35,9 +38,40 @@ __all__ = [
 ]
 
 
+_LINKED = (
+    "cloudserve.local_server.runtime.capi.session",
+    "concurrent.futures.thread",
+    "decimal",
+    "google.protobuf.descriptor_pool",
+    "google_crc32c",
+    "httptools",
+    "ml_dtypes",
+    "msgspec",
+    "numpy",
+    "orjson",
+    "pickle",
+    "simdjson",
+    "uvloop",
+)
+"""Modules of a model server that are compiled, or look up symbols when they are imported."""
+
+
+def _open_tensorflow() -> None:
+    """Begin to open TensorFlow's library, which takes as long as the imports of a server.
+
+    The system's linker does one thing at a time. It has its part in the imports first, so that
+    those that are left run in the meantime.
+    """
+    for name in _LINKED:
+        with suppress(ImportError):  # the module that needs it reports that it is missing
+            import_module(name)
+    open_in_background()
+
+
 @needs_extra("the model server", "server")
 def model_server(path: Path | str, command: ServeCommand) -> ModelServer:
     """Create a server of the models below a path or in a bucket."""
+    _open_tensorflow()
     from .options.serve_options import serve_options
     from .server import ModelServer
 
@@ -63,6 +97,7 @@ def usage(program: str) -> str:
 @needs_extra("the model server", "server")
 def flagged_server(arguments: Sequence[str]) -> ModelServer:
     """Create a server from the flags of tensorflow_model_server."""
+    _open_tensorflow()
     from .options.flag_options import flag_options
     from .server import ModelServer
 
@@ -72,6 +107,7 @@ def flagged_server(arguments: Sequence[str]) -> ModelServer:
 @needs_extra("the SageMaker container", "server")
 def container_server(tree: Path, command: ContainerCommand) -> ContainerServer:
     """Create a server that imitates SageMaker's TensorFlow container."""
+    _open_tensorflow()
     from .container.server import ContainerServer
 
     return ContainerServer(tree, command)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -209,8 +208,8 @@ class BatchedModel:
         """
         queue, rows = route.queues[0], sum(sizes)
         assert isinstance(queue, GroupQueue)
-        for size, count in Counter(sizes).items():
-            self._observer.queued(size, count)
+        for size in set(sizes):
+            self._observer.queued(size, sizes.count(size))
         self._observer.ran(self._scheduler.name, [0.0] * len(sizes), rows, 0)
         outputs = queue.run({spec.tensor_name: inputs[spec.alias] for spec in route.inputs})
         for array in outputs.values():

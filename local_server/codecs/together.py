@@ -151,8 +151,9 @@ class SmallRequests:
         Raises one of `_NOT_PLAIN` for anything but a regular array of numbers.
         """
         document: Any = self._parser.parse(body)
-        members = len(document) - ("signature_name" in document)
-        if members != 1 or (len(document) > 1 and document["signature_name"] != name):
+        members = len(document)
+        # The name is not looked for in a document of one member: simdjson would walk its array.
+        if members != 1 and not (members == _NAMED and document["signature_name"] == name):
             raise ValueError("other members, or another signature")
         by_row = "instances" in document
         value = document["instances" if by_row else "inputs"]
@@ -193,6 +194,8 @@ class SmallRequests:
             return {}, True
 
 
+_NAMED = 2
+"""The members of a request that names its signature."""
 _NUMBER = 8
 """The bytes of a number in simdjson's buffers."""
 

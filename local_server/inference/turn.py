@@ -126,8 +126,7 @@ class Turn:
             return answers
         for part in _parts(rows.sizes, runs.most_rows):
             try:
-                outputs = self._observed(part, rows, signature, runs)
-                written = form.write(rows, part.indices, outputs, self._servable.version)
+                written = self._answer(part, rows, signature, runs, form)
             except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
                 logger.debug("%d requests fail together: %s", len(part.indices), error)
                 continue
@@ -135,21 +134,21 @@ class Turn:
                 answers[index] = one
         return answers
 
-    def _observed(
-        self, part: _Part, rows: Rows, signature: Signature, runs: _Runs
-    ) -> Mapping[str, Tensor]:
-        seen = Observation(Method.PREDICT, self._spec, self._observer)
+    def _answer(
+        self, part: _Part, rows: _R, signature: Signature, runs: _Runs, form: Format[_P, _R, _T]
+    ) -> Sequence[_T]:
+        spec, version = self._spec, self._servable.version
+        seen = Observation(Method.PREDICT, spec, self._observer)
         seen.servable, seen.signature, seen.rows = self._servable, signature.name, part.sizes
         seen.inputs = part.of(rows.inputs)
         began = perf_counter()
         outputs = runs.run(seen.inputs, part.sizes)
         seen.run_seconds = perf_counter() - began
-        version = ModelSpec(
-            self._spec.name, self._servable.version, self._spec.label, signature.name
-        )
-        seen.answer = Prediction(version, signature, outputs)
+        resolved = ModelSpec(spec.name, version, spec.label, signature.name)
+        seen.answer = Prediction(resolved, signature, outputs)
+        written = form.write(rows, part.indices, outputs, version)
         seen.finish()
-        return outputs
+        return written
 
     def _runs(self, signature: str, rows: Rows, encoding: str) -> _Runs | None:
         """Return how to run rows on the loop; None if they may not run there."""

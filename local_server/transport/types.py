@@ -110,8 +110,8 @@ class TurnApplication(Application, Protocol):
     def together(self, head: Head) -> Together | None:
         """Return the function for requests with this head; None if each is handled by itself.
 
-        It is the same one for all heads whose requests may be mixed, and valid for ever. It is
-        called only with requests that the application would collect.
+        It is the same one for all heads whose requests may be mixed, and valid for ever. A request
+        that arrives in one piece reaches it without a call of `body_limit`.
         """
         ...
 

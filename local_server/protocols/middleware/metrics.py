@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -70,9 +69,15 @@ class MetricsApp:
         def answer(requests: Sequence[Request]) -> Sequence[Response | None]:
             began = perf_counter()
             answers = together(requests)
-            codes = Counter([_code(answer) for answer in answers if answer is not None])
-            for code, count in codes.items():
-                self._count(named, code, began, count)
+            succeeded = 0
+            for answer in answers:
+                code = _code(answer) if answer is not None else None
+                if code is Code.OK:
+                    succeeded += 1
+                elif code is not None:
+                    self._count(named, code, began)
+            if succeeded:
+                self._count(named, Code.OK, began, succeeded)
             return answers
 
         return answer

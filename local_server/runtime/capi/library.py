@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from ctypes import c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from importlib.util import find_spec
 from pathlib import Path
@@ -109,6 +111,20 @@ def library() -> Any:
         return _opened[0]
 
 
+def open_in_background() -> None:
+    """Begin to open the library while the caller imports its modules.
+
+    Python exits only after it is open, so that what is written to stderr in the meantime, and held
+    back with TensorFlow's chatter, is not lost. A failure is left to the first call of `library`.
+    """
+
+    def work() -> None:
+        with suppress(MissingExtraError):
+            library()
+
+    threading.Thread(target=work, name="open-tensorflow").start()
+
+
 def _folder() -> Path:
     """Return the folder of the installed package, which is not imported."""
     spec = find_spec("tensorflow")
@@ -119,6 +135,8 @@ def _folder() -> Path:
 
 def _open(folder: Path) -> Any:
     framework, complete = _FILES.get(sys.platform, _LINUX)
+    _link(folder / framework, ctypes.RTLD_GLOBAL)
+    _link(folder / complete, ctypes.RTLD_LOCAL)
     try:
         # Libraries of custom ops that are not linked with the framework find its symbols so.
         ctypes.CDLL(str(folder / framework), ctypes.RTLD_GLOBAL)
@@ -132,3 +150,14 @@ def _open(folder: Path) -> Any:
             function.restype, function.argtypes = result, arguments
             setattr(functions, name, function)
     return functions
+
+
+def _link(file: Path, mode: int) -> None:
+    """Link a library, which takes long, without Python's lock: ctypes then only finds it.
+
+    What fails here fails there again, with a text.
+    """
+    dlopen = getattr(ctypes.CDLL(None), "dlopen", None)
+    if dlopen is not None:
+        dlopen.restype, dlopen.argtypes = c_void_p, (c_char_p, c_int)
+        dlopen(str(file).encode(), mode | os.RTLD_NOW)

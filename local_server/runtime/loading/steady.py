@@ -19,8 +19,9 @@ _ELEMENTS = """
     Softplus Softsign Sqrt Square SquaredDifference Sub Tan Tanh TruncateDiv ZerosLike
 """
 _LINEAR = """
-    AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd BiasAddV1 Conv2D DepthwiseConv2dNative
-    FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 L2Loss LRN MatMul MaxPool
+    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd BiasAddV1 Conv2D Conv3D
+    DepthToSpace DepthwiseConv2dNative Einsum FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
+    L2Loss LRN MatMul MaxPool MaxPool3D SpaceToDepth
 """
 _REDUCTIONS = "All Any ArgMax ArgMin Cumprod Cumsum Max Mean Min Prod Sum TopK TopKV2"
 _SHAPES = """

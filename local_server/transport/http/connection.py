@@ -263,7 +263,7 @@ class Connection(asyncio.Protocol):
     def _respond(self, response: Response) -> None:
         if self._state is ConnectionState.STREAM:
             self._leave_body()
-        line = connection_line(keep=self._keep, http10=self._http10)
+        line = b"" if self._keep and not self._http10 else connection_line(keep=self._keep)
         file = self._out.answer(self._head, response, line)
         if file is None:
             self._finish()
@@ -305,20 +305,18 @@ class Connection(asyncio.Protocol):
         if not self._keep:
             self._close_gently()
         elif self._state is not ConnectionState.DRAIN:
-            self._next()
-
-    def _next(self) -> None:
-        self._state = ConnectionState.HEAD
-        self._head = _NO_HEAD
-        if self._stopping:
-            self._transport.close()
+            self._state = ConnectionState.HEAD
+            self._head = _NO_HEAD
+            if self._stopping:
+                self._transport.close()
 
     def _proceed(self) -> None:
         """Process the bytes that arrived while a request was in flight."""
         is_blocked = self._out.paused or self._transport.is_closing()
         if is_blocked or self._state is not ConnectionState.HEAD:
             return
-        self.data_received(self._in.take_back())
+        if not self._in.reading:
+            self.data_received(self._in.take_back())
         if self._eof and not self._owes_answer():
             self._transport.close()
 

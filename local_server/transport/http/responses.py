@@ -51,15 +51,16 @@ def encode_head(response: Response, date: bytes, connection: bytes, *, head_only
     """
     headers = tuple(response.headers.items()) if response.headers else ()
     begin = _begin(response.status, response.content_type, headers)
-    length = _length_line(response, head_only=head_only)
-    return b"%b%b%b%b\r\n" % (begin, length, date, connection)
+    body = response.body
+    if head_only or isinstance(body, FileSlice) or response.status in _BODILESS:
+        length = _length_line(response, head_only=head_only)
+        return b"%b%b%b%b\r\n" % (begin, length, date, connection)
+    return b"%bContent-Length: %d\r\n%b%b\r\n" % (begin, len(body), date, connection)
 
 
-def connection_line(*, keep: bool, http10: bool) -> bytes:
-    """Return the Connection header's line; HTTP/1.1 needs none for a kept connection."""
-    if not keep:
-        return b"Connection: close\r\n"
-    return b"Connection: keep-alive\r\n" if http10 else b""
+def connection_line(*, keep: bool) -> bytes:
+    """Return the Connection header's line; a kept connection of HTTP/1.1 needs none."""
+    return b"Connection: keep-alive\r\n" if keep else b"Connection: close\r\n"
 
 
 def body_size(body: bytes | FileSlice) -> int:
