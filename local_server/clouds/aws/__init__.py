@@ -1,1 +1,1 @@
-"""Offline AWS: SageMaker control plane and runtime, CloudWatch alarms, STS."""
+"""Offline AWS: SageMaker control plane and runtime, CloudWatch alarms and metrics, STS."""

@@ -17,6 +17,9 @@ from ..latency import INSTANT, SYSTEM_CLOCK, Clock, Latency
 from ..objects.store.store import ObjectStore
 from ..resources import Resources
 from ..router import App, Route
+from .cloudwatch.endpoint_metrics import EndpointMetrics
+from .cloudwatch.metric_store import MetricStore
+from .cloudwatch.operations import MetricOperations
 from .cloudwatch_alarms import Alarms
 from .protocol.arns import scope
 from .protocol.signature_check import (
@@ -31,7 +34,7 @@ from .protocol.unsupported_services import UnsupportedServicesApp, is_aws
 from .runtime.app import RuntimeApp, is_runtime
 from .runtime.async_invocations import AsyncInvocations
 from .runtime.data_capture import DataCapture
-from .runtime.invoker import Invoker
+from .runtime.invoker import Invoker, Outlets
 from .sagemaker.app import sagemaker
 from .sagemaker.container_pool import ContainerPool, Variables
 from .sagemaker.endpoints import Endpoints
@@ -94,8 +97,10 @@ class OfflineAws:
         self._records = records
         files = S3Files(parts.store)
         capture = DataCapture(files, parts.rng)
+        self._metrics = MetricStore(records.now)
+        outlets = Outlets(capture, EndpointMetrics(self._metrics))
         self._invoker = Invoker(
-            self._endpoints, self._pool, capture, parts.rng, clock, parts.timeout_clock
+            self._endpoints, self._pool, outlets, parts.rng, clock, parts.timeout_clock
         )
         self._transforms = TransformJobs(records, self._pool, files, parts.work, parts.latency)
         self._async_invocations = AsyncInvocations(records, self._invoker, files, parts.work, clock)
@@ -104,7 +109,7 @@ class OfflineAws:
         """Return the services' routes, in the order to try them."""
         parts = self._parts
         control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
-        cloudwatch = self._alarms.app()
+        cloudwatch = self._alarms.app(MetricOperations(self._metrics))
         runtime = RuntimeApp(self._invoker, self._async_invocations)
         sts = StsApp()
         return (

@@ -1,7 +1,7 @@
 """CloudWatch metric alarms, as far as deployments need them.
 
 Only SetAlarmState changes an alarm's state: `aws cloudwatch set-alarm-state` rehearses a rollback.
-Metrics are not collected offline, so no alarm fires by itself.
+Alarms are not evaluated offline, so none fires by itself, though metrics are collected.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 from ..pages import page
 from ..resources import Document, Resources
+from .cloudwatch.operations import MetricOperations
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
-from .protocol.json_app import JsonApp
+from .protocol.json_app import Handler, JsonApp
 
 TARGET = "GraniteServiceVersion20100801."
 _JSON_1_0 = "application/x-amz-json-1.0"
@@ -32,13 +33,14 @@ class Alarms:
         self._now = now
         self._changed: asyncio.Future[None] | None = None
 
-    def app(self) -> JsonApp:
+    def app(self, metrics: MetricOperations) -> JsonApp:
         """Return CloudWatch's HTTP application."""
-        handlers = {
+        handlers: dict[str, Handler] = {
             "PutMetricAlarm": self.put,
             "DescribeAlarms": self.describe,
             "SetAlarmState": self.set_state,
             "DeleteAlarms": self.delete,
+            **metrics.handlers(),
         }
         return JsonApp("cloudwatch", TARGET, handlers, _JSON_1_0)
 

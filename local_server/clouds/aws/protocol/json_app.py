@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -46,7 +47,7 @@ class JsonApp:
     async def handle(self, request: Request) -> Response:
         """Answer one operation; errors are typed JSON errors."""
         try:
-            body = await collect(request, _LIMIT)
+            body = _plain(request.head, await collect(request, _LIMIT))
             return json_response(await self._answer(request.head, body), self._content_type)
         except BodyTooLargeError:
             return self._error(
@@ -88,3 +89,17 @@ class JsonApp:
         # An operation without an input shape accepts and ignores any object.
         answer = handler(region(head), check(shape, body) if shape is not None else {})
         return await answer if inspect.isawaitable(answer) else answer
+
+
+def _plain(head: Head, body: bytes) -> bytes:
+    """Return a body without its compression: boto3 compresses large inputs of some operations."""
+    if head.headers.get("content-encoding", "") != "gzip":
+        return body
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = unpacking.decompress(body, _LIMIT + 1)
+    except zlib.error as error:
+        raise AwsError("SerializationException", "The body is not gzip.") from error
+    if len(plain) > _LIMIT:
+        raise BodyTooLargeError
+    return plain

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from ....container import Answer, Invocation
 from ....own_images import NoAnswerError
 from ...latency import Clock
+from ..cloudwatch.endpoint_metrics import EndpointMetrics, Invoked
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
 from ..sagemaker.container_pool import ContainerPool, Running
@@ -89,6 +92,39 @@ class ModelRefusalError(AwsError):
         }
 
 
+@dataclass(slots=True)
+class Call:
+    """A call of a variant's container."""
+
+    request: InvokeRequest
+    variant: Variant
+    begin: float | None = None
+    """When the request arrived; None for a copy that a shadow variant receives."""
+    status: int = 0
+
+    def invoked(self, sent: float, answered: float) -> Invoked:
+        """Return the invocation as metrics have it, from the times around the container's part."""
+        request, variant = self.request, self.variant
+        return Invoked(
+            request.region,
+            request.endpoint,
+            variant.name,
+            self.status,
+            model_seconds=answered - sent,
+            overhead_seconds=None if self.begin is None else sent - self.begin,
+            instances=variant.count,
+            is_async=request.is_async,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where invocations are recorded."""
+
+    capture: DataCapture
+    metrics: EndpointMetrics
+
+
 class Invoker:
     """Sends invocations to the containers of endpoints."""
 
@@ -96,14 +132,15 @@ class Invoker:
         self,
         endpoints: Endpoints,
         pool: ContainerPool,
-        capture: DataCapture,
+        outlets: Outlets,
         rng: random.Random,
         clock: Clock,
         timeout_clock: Clock,
     ) -> None:
         self._endpoints = endpoints
         self._pool = pool
-        self._capture = capture
+        self._capture = outlets.capture
+        self._metrics = outlets.metrics
         self._rng = rng
         self._clock = clock
         self._timeout_clock = timeout_clock
@@ -118,6 +155,7 @@ class Invoker:
 
     async def invoke(self, request: InvokeRequest, *, seconds: float = TIME_LIMIT) -> InvokeResult:
         """Invoke an endpoint, for at most `seconds`; raises AwsError, ModelRefusalError."""
+        begin = time.perf_counter()
         routing = await self.routing(request.region, request.endpoint)
         deployment = self._draw_deployment(routing)
         if deployment.asynchronous is not None and not request.is_async:
@@ -131,7 +169,10 @@ class Invoker:
         with self._pool.hold(deployment.key(variant)) as running:
             if running is None:
                 raise _not_found(request.endpoint)
-            answer = await self._with_timeout(seconds, request, _answer(running, request))
+            call = Call(request, variant, begin)
+            with self._published(call):
+                answer = await self._with_timeout(seconds, request, _answer(running, request))
+                call.status = answer.status
         self._shadow(deployment, request)
         if answer.status != HTTPStatus.OK:
             message = answer.body.decode("utf-8", "replace")
@@ -194,12 +235,26 @@ class Invoker:
         with self._pool.hold(deployment.key(shadow)) as running:
             if running is None:
                 raise _not_found(request.endpoint)
-            answer = await _answer(running, request)
+            call = Call(request, shadow)
+            with self._published(call):
+                answer = await _answer(running, request)
+                call.status = answer.status
         if answer.status == HTTPStatus.OK:
             await self._write_capture(deployment, shadow, request, answer)
         else:
             logger.warning("shadow variant %s answered %d", shadow.name, answer.status)
         return answer
+
+    @contextmanager
+    def _published(self, call: Call) -> Iterator[None]:
+        """Publish the metrics of a call of a container, whether it is answered or not."""
+        sent = time.perf_counter()
+        try:
+            yield
+        except (ModelRefusalError, NoAnswerError):
+            self._metrics.publish(call.invoked(sent, time.perf_counter()))
+            raise
+        self._metrics.publish(call.invoked(sent, time.perf_counter()))
 
     async def _write_capture(
         self, deployment: Deployment, variant: Variant, request: InvokeRequest, answer: Answer

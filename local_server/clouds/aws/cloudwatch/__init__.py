@@ -1,0 +1,1 @@
+"""CloudWatch metrics: the store, statistics of periods, and the API's operations."""
