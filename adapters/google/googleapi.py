@@ -85,13 +85,20 @@ class GoogleApi:
 
     def _predict(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
         """Send a prediction; raises RemoteError also for a failure inside an HTTP 200."""
+        return self._answered(self._sent(url, body, headers), url)
+
+    def _sent(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Any:
+        """Send a prediction and return the HTTP response, whatever it is."""
         with translated("predict", url):
-            answer = self._session.post(
+            return self._session.post(
                 url,
                 data=body,
                 headers={"Content-Type": "application/json", **(headers or {})},
                 timeout=TIMEOUT,
             )
+
+    def _answered(self, answer: Any, url: str) -> bytes:
+        """Return the content of an HTTP response; raises RemoteError if it tells of a failure."""
         content = bytes(answer.content)
         error = _failure(content, url, answer.status_code)
         if answer.status_code != HTTPStatus.OK:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudserve.release.canary.rules import CanaryRules
 
 _DAY = 86_400
-_STEPS, _HOLD, _DEADLINE, _RATE = (10, 50), 0, 1800, 50
+_DEFAULTS = {"source": "probes", "steps": (10, 50), "hold": 0, "deadline": 1800, "rate": 50}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,16 @@ _OPTIONS = (
         help="With --canary: the requests that both versions are sent, one JSON object a line.",
     ),
     click.option(
+        "--source",
+        type=click.Choice(["probes", "metrics", "both"]),
+        default=_DEFAULTS["source"],
+        show_default=True,
+        help="With --canary: compare by requests that cloudserve sends, by the platform's metrics "
+        "of the users' requests (SageMaker; minutes late), or by both.",
+    ),
+    click.option(
         "--steps",
-        default=",".join(map(str, _STEPS)),
+        default="10,50",
         show_default=True,
         metavar="PERCENT,...",
         callback=_steps,
@@ -59,7 +67,7 @@ _OPTIONS = (
     click.option(
         "--hold",
         type=Number(0, _DAY),
-        default=_HOLD,
+        default=_DEFAULTS["hold"],
         show_default=True,
         metavar="SECONDS",
         help="With --canary: the least time of a step.",
@@ -67,7 +75,7 @@ _OPTIONS = (
     click.option(
         "--deadline",
         type=Number(1, 7 * _DAY),
-        default=_DEADLINE,
+        default=_DEFAULTS["deadline"],
         show_default=True,
         metavar="SECONDS",
         help="With --canary: the most time of all steps; a version that is undecided then is "
@@ -76,7 +84,7 @@ _OPTIONS = (
     click.option(
         "--rate",
         type=Number(1, 10_000),
-        default=_RATE,
+        default=_DEFAULTS["rate"],
         show_default=True,
         metavar="NUMBER",
         help="With --canary: the most requests per second to each version.",
@@ -92,20 +100,12 @@ def canary_options(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     @wraps(command)
-    def with_canary(
-        *,
-        is_canary: bool,
-        requests: Path | None,
-        steps: tuple[int, ...],
-        hold: int,
-        deadline: int,
-        rate: int,
-        **rest: Any,
-    ) -> None:
+    def with_canary(*, is_canary: bool, requests: Path | None, **rest: Any) -> None:
+        given = {name: rest.pop(name) for name in _DEFAULTS}
         canary = None
         if is_canary:
-            canary = CanaryOptions(_rules(steps, hold, deadline, rate), _read(requests))
-        elif requests or (steps, hold, deadline, rate) != (_STEPS, _HOLD, _DEADLINE, _RATE):
+            canary = CanaryOptions(_rules(given), _read(requests, given["source"]))
+        elif requests or given != _DEFAULTS:
             raise click.UsageError("there are options for `--canary`, which is not given")
         command(canary=canary, **rest)
 
@@ -114,15 +114,21 @@ def canary_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_canary
 
 
-def _rules(steps: tuple[int, ...], hold: int, deadline: int, rate: int) -> CanaryRules:
-    from cloudserve.release.canary.rules import CanaryRules
+def _rules(given: dict[str, Any]) -> CanaryRules:
+    from cloudserve.release.canary.rules import CanaryRules, Source
 
-    return CanaryRules(steps=steps, hold=hold, deadline=deadline, rate=rate)
+    return CanaryRules(**{**given, "source": Source(given["source"])})
 
 
-def _read(requests: Path | None) -> tuple[bytes, ...]:
+def _read(requests: Path | None, source: str) -> tuple[bytes, ...]:
     from cloudserve.release.canary.probe import read_requests
 
+    if source == "metrics":
+        if requests is not None:
+            raise UserError(
+                "`--source metrics` sends no requests", hint="give --source both, or no --requests"
+            )
+        return ()
     if requests is None:
         raise UserError(
             "a canary needs requests to compare the versions with",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from cloudserve.release.collection import Hold
@@ -29,10 +30,14 @@ __all__ = [
     "Expect",
     "Hold",
     "Locking",
+    "MeasuredProvider",
     "Provider",
     "RegistryProvider",
     "Reporter",
     "ServingProvider",
+    "SplitAnswer",
+    "SplitProvider",
+    "TrafficCounts",
     "UndeployProvider",
 ]  # adapters import all of them from here
 
@@ -162,6 +167,65 @@ class RegistryProvider(Protocol):
         """Read whether the registry has this digest as approved.
 
         Raises ConflictError for a registry of another owner.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SplitAnswer:
+    """The answer of the revision that the platform's traffic split chose for a request."""
+
+    revision: str
+    """The revision's id; "" if the answer does not say who gave it."""
+    error: str = ""
+    """Why the request failed."""
+
+
+@runtime_checkable
+class SplitProvider(Protocol):
+    """A provider whose traffic split chooses the revision, and whose answers say which it was."""
+
+    def predict_by_split(self, model: str, body: bytes) -> SplitAnswer:
+        """Send one JSON request to the endpoint; a failed one is an answer too.
+
+        Raises UserError for a request that the platform refuses for its size, ConflictError for an
+        endpoint of another owner.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficCounts:
+    """The users' requests to a revision in some minutes, as the platform's metrics have them."""
+
+    requests: int = 0
+    errors: int = 0
+    """The requests among them that failed."""
+    timed: int = 0
+    """The requests whose duration is known; it may differ from `requests` while metrics arrive."""
+    slow: int = 0
+    """The requests among the timed ones that took too long."""
+
+
+@runtime_checkable
+class MeasuredProvider(Protocol):
+    """A provider that reads the platform's metrics of each revision."""
+
+    def count_traffic(
+        self, model: str, revision_id: str, since: datetime, until: datetime, slow: float
+    ) -> TrafficCounts:
+        """Return the counts of the whole minutes from `since` to `until`, without `until`.
+
+        A request is slow if it took more than `slow` seconds.
+        """
+        ...
+
+    def latency(
+        self, model: str, revision_id: str, since: datetime, until: datetime, percentile: float
+    ) -> tuple[float, int]:
+        """Return a percentile (0 to 100) of the requests' seconds, and their number.
+
+        0.0 and 0 if there was no request.
         """
         ...
 

@@ -48,3 +48,10 @@ def test_history_reports_the_four_releases_on_each_target(told):
         history = told.split(f"history mnist --target {target}\n")[1].split("\n$ ")[0]
         did = [line.split()[3] for line in history.splitlines()[2:6]]
         assert did == ["deploy", "deploy", "promote", "rollback"]
+
+
+def test_a_canary_that_fails_is_rolled_back_by_itself(told):
+    ending = told.split("9. Version 4 passes the gate")[1]
+    (status,) = re.findall(r"^v4-\w+ +ready +(\d+%)", ending.split("\n$ ")[-1], re.MULTILINE)
+    assert status == "0%"
+    assert re.search(r"^v1-\w+ +ready +100%", ending.split("\n$ ")[-1], re.MULTILINE)

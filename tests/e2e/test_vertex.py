@@ -161,3 +161,15 @@ def test_a_batch_of_instances_is_predicted_in_a_job(terminal, run):
     code, _, err = terminal.run("batch", terminal.model, "-t", "gcp", "--input", "in.jsonl")
     assert code == 2
     assert "a target of `ai-platform` has no batch predictions" in err
+
+
+def test_a_canary_is_judged_by_answers_that_name_their_deployed_model(terminal, run):
+    (terminal.folder / "requests.jsonl").write_text('{"instances": [1.0, 5.0]}\n')
+    run("deploy", "--version", "1")
+    run("deploy", "--allow-breaking")
+    options = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
+    found = json.loads(run("promote", *options, "--allow-breaking", "-o", "json"))
+    errors, _ = found["canary"]["steps"][0]["measures"]
+    assert errors["canary"]["requests"] > 200
+    assert errors["canary"]["requests"] != errors["live"]["requests"]  # the split is random
+    assert shares(run) == {1: 0.0, 2: 1.0}

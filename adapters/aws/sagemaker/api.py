@@ -21,6 +21,7 @@ from ..errors import code_of, message_of, status_of, translated
 from ..session import Access
 from .container_logs import Logs
 from .records import Endpoint
+from .variant_metrics import VariantMetrics
 
 Record = Mapping[str, Any]
 NOT_FOUND = "Could not find"
@@ -180,6 +181,11 @@ class SageMaker:
             )
         every = (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ()))
         return {alarm["AlarmName"]: alarm["StateValue"] for alarm in every}
+
+    @property
+    def metrics(self) -> VariantMetrics:
+        """Return the reader of CloudWatch's metrics of variants."""
+        return VariantMetrics(self._access)
 
     def instance_types(self) -> tuple[str, ...]:
         """Return the instance types that this version of boto3 knows for endpoints."""

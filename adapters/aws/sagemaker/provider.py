@@ -10,12 +10,13 @@ may share an endpoint (`multi_model`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Approval, Hold, Provider
+from cloudserve.release.provider import Approval, Hold, Provider, TrafficCounts
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
@@ -230,6 +231,20 @@ class SageMakerEndpoints:
     def approval(self, model: str, revision: Revision) -> Approval:
         """Read the approval status of the revision's model package."""
         return self._packages.approval(model, revision)
+
+    def count_traffic(
+        self, model: str, revision_id: str, since: datetime, until: datetime, slow: float
+    ) -> TrafficCounts:
+        """Return the invocations of a revision's variant, from CloudWatch."""
+        endpoint = self._aws.names.endpoint(model)
+        return self._aws.api.metrics.counts(endpoint, revision_id, since, until, slow)
+
+    def latency(
+        self, model: str, revision_id: str, since: datetime, until: datetime, percentile: float
+    ) -> tuple[float, int]:
+        """Return a percentile of a variant's latency, from CloudWatch."""
+        endpoint = self._aws.names.endpoint(model)
+        return self._aws.api.metrics.latency(endpoint, revision_id, since, until, percentile)
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""

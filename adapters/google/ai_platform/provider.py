@@ -183,7 +183,7 @@ class AiPlatform:
             raise UserError(
                 "AI Platform has one default version, which gets all traffic",
                 where=f"{model} on {self._target}",
-                hint="promote without --percent; Vertex AI splits traffic: "
+                hint="promote without --percent or --canary; Vertex AI splits traffic: "
                 f"cloudserve migrate {self._target}",
             )
         if deployment.traffic.get(revision_id) == 1.0:

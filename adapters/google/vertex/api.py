@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,10 @@ from ..credentials import Access
 from ..googleapi import PAGE, RETRIES, GoogleApi, Record
 
 GOOGLE = ".googleapis.com"
+DEPLOYED_MODEL_HEADER = "X-Vertex-AI-Deployed-Model-Id"
+"""In the response of rawPredict, as the API's reference documents it."""
+_ANSWERED_BY = re.compile(r"deployed_model_id: (\d+)")
+OK = 200
 OUT_OF_ORDER = frozenset({500, 502, 503, 504})
 """HTTP statuses of a prediction that reached nobody, or broke down there."""
 
@@ -166,12 +171,35 @@ class VertexApi(GoogleApi):
                 error.hint = f"try again: its machines may be starting, or overloaded; log: {log}"
             raise
 
+    def raw_predict_by_split(self, endpoint: str, dns: str, body: bytes) -> tuple[str, str]:
+        """Ask the endpoint; return the id of the DeployedModel that answered, and its error.
+
+        The id is "" if the response does not say it: Google documents a header of the response,
+        and errors of the service itself have it in their text.
+        """
+        url, headers = self._address(f"/v1/{self.endpoint_name(endpoint)}:rawPredict", dns)
+        try:
+            response = self._sent(url, body, headers)
+        except RemoteError as error:
+            return "", error.message
+        named = _ANSWERED_BY.search(response.text) if response.status_code != OK else None
+        answered_by = response.headers.get(DEPLOYED_MODEL_HEADER) or (named[1] if named else "")
+        try:
+            self._answered(response, url)
+        except RemoteError as error:
+            return answered_by, error.message
+        return answered_by, ""
+
     def _ask(self, path: str, dns: str, body: bytes) -> bytes:
+        url, headers = self._address(path, dns)
+        return self._predict(url, body, headers)
+
+    def _address(self, path: str, dns: str) -> tuple[str, Mapping[str, str]]:
         if not dns:
-            return self._predict(f"{self._endpoint}{path}", body)
+            return f"{self._endpoint}{path}", {}
         if (urlsplit(self._endpoint).hostname or "").endswith(GOOGLE):
-            return self._predict(f"https://{dns}{path}", body)
-        return self._predict(f"{self._endpoint}{path}", body, {"Host": dns})
+            return f"https://{dns}{path}", {}
+        return f"{self._endpoint}{path}", {"Host": dns}
 
     def _on_endpoint(self, method: str, what: str, endpoint: str, body: Record) -> Record:
         name = self.endpoint_name(endpoint)

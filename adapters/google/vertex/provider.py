@@ -15,7 +15,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Approval, Hold, Provider
+from cloudserve.release.provider import Approval, Hold, Provider, SplitAnswer
 from cloudserve.release.types import (
     Action,
     Artifact,
@@ -46,7 +46,7 @@ from .planning.planner import Planner
 from .planning.undeploy import plan_removal
 from .records import deployed, last_part
 from .regions import check_region, known_regions
-from .snapshot import check_endpoint, read_snapshot
+from .snapshot import check_endpoint, read_snapshot, snapshot_of
 
 if TYPE_CHECKING:
     from ..gcs.located import LocatedBlobs
@@ -118,6 +118,8 @@ class Vertex:
         self._performer = Performer(api, poller, names)
         self._batches = Batches(api, options, poller, names)
         self._hosts: dict[str, str] = {}
+        self._deployed: dict[str, str] = {}
+        """Revisions by the ids of their DeployedModels."""
 
     @property
     def blobs(self) -> BlobStore:
@@ -209,6 +211,16 @@ class Vertex:
         if revision_id is not None:
             self._check_alone(model, revision_id)
         return self._api.raw_predict(self._names.endpoint(model), self._host(model), body)
+
+    def predict_by_split(self, model: str, body: bytes) -> SplitAnswer:
+        """Ask the endpoint; the response names the DeployedModel that the split chose."""
+        endpoint, host = self._names.endpoint(model), self._host(model)
+        deployed_id, error = self._api.raw_predict_by_split(endpoint, host, body)
+        if deployed_id and deployed_id not in self._deployed:
+            found = snapshot_of(self.read(model)).endpoint
+            placed = found.placed if found is not None else ()
+            self._deployed = {each.id: each.revision or "" for each in placed}
+        return SplitAnswer(self._deployed.get(deployed_id, ""), error)
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return why a revision cannot be asked, unless it has all the traffic."""

@@ -60,7 +60,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     (Vertex AI and SageMaker can). `cloudserve rollback` reverts it.
 
     With --canary cloudserve sends the same requests to the version and to the live one, at each
-    step of its traffic, until they prove that it does not fail or slow down more often (SageMaker).
+    step of its traffic, until they prove that it does not fail or slow down more often (SageMaker
+    and Vertex AI).
     """
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report

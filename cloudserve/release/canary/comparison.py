@@ -7,14 +7,13 @@ from math import exp
 from statistics import quantiles
 
 from cloudserve.release.canary.evidence import Counts, more_often, not_much_more_often
-from cloudserve.release.canary.record import CanaryRecord, Measured
-from cloudserve.release.canary.rules import CanaryRules
+from cloudserve.release.canary.record import PROBES, CanaryRecord, Measured
+from cloudserve.release.canary.rules import CanaryRules, Source
+from cloudserve.release.traffic import ALL
 
 CALIBRATION = 50
 """Requests to each revision before the threshold of slow ones is set."""
 
-PROBES = "probes"
-"""The requests that cloudserve sends."""
 _LARGEST = 700.0
 """The log of the largest e-value that is written; a double ends at 709."""
 
@@ -41,6 +40,8 @@ class Measure:
     """Whose requests are counted."""
     threshold: float = 0.0
     """The seconds of a slow request, where that is the event."""
+    unknown: int = 0
+    """Events of which the platform did not say the revision; a canary passes as if all were its."""
 
     @property
     def worse(self) -> float:
@@ -50,7 +51,8 @@ class Measure:
     @property
     def passed(self) -> float:
         """Return the log evidence that it is less probable than on the live one and the margin."""
-        return not_much_more_often(self.live, self.canary, self.margin)
+        blamed = Counts(self.canary.requests + self.unknown, self.canary.events + self.unknown)
+        return not_much_more_often(self.live, blamed, self.margin)
 
     @property
     def requests(self) -> str:
@@ -74,7 +76,8 @@ class Measure:
 
     def __str__(self) -> str:
         """Return the shares: `errors 3.2% (live 0.1%)`."""
-        return f"{self.name} {self.canary.share:.1%} (live {self.live.share:.1%})"
+        unknown = f" and {self.unknown} of an unknown version" if self.unknown else ""
+        return f"{self.name} {self.canary.share:.1%} (live {self.live.share:.1%}){unknown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,17 @@ class Evidence:
 
     def __str__(self) -> str:
         """Return what was measured: `564 requests to each: errors 0.0% (live 0.0%), …`."""
-        found = ", ".join(map(str, self.measures))
-        return f"{self.measures[0].live.requests} requests to each: {found}"
+        sources = dict.fromkeys(measure.source for measure in self.measures)
+        return "; ".join(map(self._described, sources))
+
+    def _described(self, source: str) -> str:
+        own = [measure for measure in self.measures if measure.source == source]
+        live, canary = own[0].live.requests, own[0].canary.requests
+        of_users = "" if source == PROBES else " of users"
+        each = f"{canary} requests{of_users} (live {live})"
+        if source == PROBES and live == canary:
+            each = f"{canary} requests to each"
+        return f"{each}: {', '.join(map(str, own))}"
 
 
 @dataclass(slots=True)
@@ -118,6 +130,7 @@ class Comparison:
     """The text of the canary's last failure."""
     _errors: tuple[Counts, Counts] = (Counts(), Counts())
     _slow: tuple[Counts, Counts] = (Counts(), Counts())
+    _unknown: int = 0
     _live_seconds: list[float] = field(default_factory=list)
 
     @classmethod
@@ -144,7 +157,7 @@ class Comparison:
         """Return what was counted."""
         rules = self.rules
         return (
-            Measure("errors", *self._errors, rules.more_errors),
+            Measure("errors", *self._errors, rules.more_errors, unknown=self._unknown),
             Measure("slow", *self._slow, rules.more_slow, threshold=self.threshold),
         )
 
@@ -155,20 +168,36 @@ class Comparison:
 
     def add(self, live: Answer, canary: Answer) -> None:
         """Count the answers of both revisions to one request."""
-        self.last_error = canary.error or self.last_error
-        self._errors = _add(self._errors, bool(live.error), bool(canary.error))
+        is_calibrated = bool(self.threshold)
+        self.add_live(live)
+        self.add_canary(canary, is_timed=is_calibrated)
+
+    def add_live(self, answer: Answer) -> None:
+        """Count an answer of the live revision."""
+        live, canary = self._errors
+        self._errors = live.add(event=bool(answer.error)), canary
         if self.threshold:
-            slow = (answer.seconds > self.threshold for answer in (live, canary))
-            self._slow = _add(self._slow, *slow)
+            live, canary = self._slow
+            self._slow = live.add(event=answer.seconds > self.threshold), canary
             return
         # The threshold is fixed before the requests that are compared with it, as the test needs.
-        self._live_seconds.append(live.seconds)
+        self._live_seconds.append(answer.seconds)
         if len(self._live_seconds) == CALIBRATION:
             self.threshold = quantiles(self._live_seconds, n=20)[-1] * self.rules.slow_factor
 
+    def add_canary(self, answer: Answer, *, is_timed: bool = True) -> None:
+        """Count an answer of the canary."""
+        self.last_error = answer.error or self.last_error
+        live, canary = self._errors
+        self._errors = live, canary.add(event=bool(answer.error))
+        if self.threshold and is_timed:
+            live, canary = self._slow
+            self._slow = live, canary.add(event=answer.seconds > self.threshold)
 
-def _add(counts: tuple[Counts, Counts], live: bool, canary: bool) -> tuple[Counts, Counts]:
-    return counts[0].add(event=live), counts[1].add(event=canary)
+    def add_unknown(self, error: str) -> None:
+        """Count a failure of which the platform did not say the revision."""
+        self.last_error = error
+        self._unknown += 1
 
 
 def _e_value(evidence: float) -> float:
@@ -180,24 +209,47 @@ def odds_of_chance(evidence: float) -> str:
     return f"1 in {exp(min(evidence, 40.0)):,.0f}"
 
 
-def requests_needed(rules: CanaryRules, share: float = 0.0) -> int:
-    """Return about how many requests to each revision a step needs if both are equally good.
+def requests_needed(rules: CanaryRules, share: float = 0.0, percent: int = ALL // 2) -> int:
+    """Return about how many requests to the canary a step needs if both are equally good.
 
-    `share` is the share of requests that fail or are slow.
+    `share` is the share of requests that fail or are slow, `percent` the canary's percentage of
+    the requests.
     """
     margin = min(rules.more_errors, rules.more_slow)
+
+    def is_enough(requests: int) -> bool:
+        live = Counts(n := requests * (ALL - percent) // percent, round(n * share))
+        canary = Counts(requests, round(requests * share))
+        return not_much_more_often(live, canary, margin) >= rules.pass_evidence
+
     fewest, most = 1, 2
-    while not_much_more_often(_even(most, share), _even(most, share), margin) < rules.pass_evidence:
+    while not is_enough(most):
         fewest, most = most, most * 2
     while most - fewest > 1:
         middle = (fewest + most) // 2
-        counts = _even(middle, share)
-        if not_much_more_often(counts, counts, margin) < rules.pass_evidence:
-            fewest = middle
-        else:
-            most = middle
+        fewest, most = (fewest, middle) if is_enough(middle) else (middle, most)
     return most + CALIBRATION
 
 
-def _even(requests: int, share: float) -> Counts:
-    return Counts(requests, round(requests * share))
+def announced(rules: CanaryRules, *, by_split: bool = False) -> str:
+    """Return how many requests a step needs, and how late those of users are counted.
+
+    `by_split` is whether the platform's traffic split chooses the revision of each request.
+    """
+    first = min(rules.steps)
+    needed = requests_needed(rules, percent=first) - CALIBRATION
+    to_canary = (
+        f"about {needed} requests to the canary if none fails, which at {first} % of the traffic "
+        f"are about {needed * ALL // first:,} in all"
+    )
+    sent = f"each step needs about {requests_needed(rules)} requests to each revision if none fails"
+    if by_split:
+        seconds = needed * ALL / first / rules.rate
+        sent = f"a step needs {to_canary}: {seconds:,.0f} s at {rules.rate:g} per second"
+    if rules.source is Source.PROBES:
+        return sent
+    users = (
+        f"a step needs {to_canary}, of users; metrics come a minute at a time, and each is counted "
+        f"{rules.metrics_delay:.0f} s after its end"
+    )
+    return users if rules.source is Source.METRICS else f"{sent}; then {users}"

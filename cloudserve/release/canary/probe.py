@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -42,6 +43,10 @@ class Prober:
         answers = {revision: self._answer(body, revision) for revision in next(self._turns)}
         return answers[self.live], answers[self.canary]
 
+    def probe_into(self, comparison: Comparison) -> None:
+        """Send the next request, and count both answers."""
+        comparison.add(*self.probe())
+
     def check(self) -> None:
         """Send the first requests to the live revision; raises UserError for one that fails.
 
@@ -65,11 +70,23 @@ class Prober:
         return Answer(self.clock() - begin, error)
 
 
+class Probing(Protocol):
+    """A way to send requests to the revisions."""
+
+    def check(self) -> None:
+        """Send requests before any traffic moves; raises UserError if they cannot be compared."""
+        ...
+
+    def probe_into(self, comparison: Comparison) -> None:
+        """Send the next request, and count what was answered."""
+        ...
+
+
 @dataclass(slots=True)
 class Probes:
     """The source of evidence that cloudserve's own requests are, at most `rate` per second."""
 
-    prober: Prober
+    prober: Probing
     comparison: Comparison
     rate: float
     clock: Callable[[], float]
@@ -87,13 +104,18 @@ class Probes:
         return self.comparison.measures
 
     @property
+    def is_passed(self) -> bool:
+        """Return whether they prove the canary to be within its margins."""
+        return self.comparison.evidence.is_passed
+
+    @property
     def last_error(self) -> str:
         """Return the text of the canary's last failure."""
         return self.comparison.last_error
 
     def look(self) -> None:
-        """Send one request to each revision."""
-        self.comparison.add(*self.prober.probe())
+        """Send one request to each revision, or one to the endpoint."""
+        self.prober.probe_into(self.comparison)
         self._sent += 1
         self.due = self._begin + self._sent / self.rate
 

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from cloudserve.release.canary.evidence import Counts
 from cloudserve.release.verdict import Ruling, Verdict
 
+PROBES, METRICS = "probes", "metrics"
+"""Whose requests were counted: cloudserve's own, or the users'."""
 CANARY = "canary"
 """The name of a canary's verdicts in reports."""
 
@@ -87,7 +91,7 @@ class CanaryRecord:
     def verdict(self, percent: int) -> Verdict:
         """Return the decision on the step of a percentage as a report shows it."""
         is_passed = self.decision is Decision.PASSED
-        figures = {f"{m.name} ({m.source})": m for m in self.measures}
+        figures = {f"{m.name} ({m.source})": msgspec.to_builtins(m) for m in self.measures}
         return Verdict(
             CANARY,
             Ruling.PASSED if is_passed else Ruling.REFUSED,

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 from math import log
 
 from cloudserve.errors import UserError
 from cloudserve.release.traffic import ALL
+
+
+class Source(StrEnum):
+    """Whose requests a canary is judged by."""
+
+    PROBES = "probes"
+    """Requests that cloudserve sends to both revisions."""
+    METRICS = "metrics"
+    """The users' requests, from the platform's metrics."""
+    BOTH = "both"
+    """First the probes; the metrics from the minute after they have passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,10 @@ class CanaryRules:
     """The most seconds of all steps; then the canary is rolled back."""
     rate: float = 50.0
     """The most requests to each revision per second."""
+    source: Source = Source.PROBES
+    """Whose requests are counted."""
+    metrics_delay: float = 120.0
+    """The seconds after a minute's end until its metrics are taken as complete."""
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in pairwise(self.steps))
@@ -45,6 +61,8 @@ class CanaryRules:
                 raise UserError(
                     f"`{name}` of a canary is a share between 0 and 1", hint="such as 0.05"
                 )
+        if self.metrics_delay < 0:
+            raise UserError("`metrics_delay` of a canary is negative", hint="give seconds")
         if not (self.slow_factor >= 1 and self.deadline > self.hold >= 0 and self.rate > 0):
             raise UserError(
                 "the times of a canary do not fit",
@@ -54,7 +72,8 @@ class CanaryRules:
     @property
     def alarm_evidence(self) -> float:
         """Return the log evidence that ends a canary: false_alarm, for all tests of all steps."""
-        return log(2 * len(self.steps) / self.false_alarm)
+        tests = 4 if self.source is Source.BOTH else 2
+        return log(tests * len(self.steps) / self.false_alarm)
 
     @property
     def pass_evidence(self) -> float:

@@ -12,16 +12,21 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from cloudserve.errors import CloudserveError, UserError
-from cloudserve.release.canary.comparison import Comparison, Measure, requests_needed
+from cloudserve.release.canary.comparison import Comparison, Measure, announced
 from cloudserve.release.canary.journal import Journal, TakenOverError, begin, left_by
-from cloudserve.release.canary.probe import Prober, Probes
+from cloudserve.release.canary.metrics import Metrics, measured
+from cloudserve.release.canary.probe import Prober, Probes, Probing
 from cloudserve.release.canary.record import CanaryRecord, Decision
 from cloudserve.release.canary.rules import CanaryRules
-from cloudserve.release.canary.watch import CanaryEndedError, Clocks, Watch
+from cloudserve.release.canary.rules import Source as Origin
+from cloudserve.release.canary.split import SplitProber
+from cloudserve.release.canary.watch import CanaryEndedError, Clocks, Source, Watch
 from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.planner import choose, newest
+from cloudserve.release.provider import Provider, SplitProvider
 from cloudserve.release.service import Releases
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
@@ -37,7 +42,7 @@ class Step:
 
     percent: int
     requests: int
-    """The requests to each revision."""
+    """The requests to the canary, of the first source."""
     measures: tuple[Measure, ...]
 
 
@@ -74,9 +79,10 @@ class Canary:
     """One promotion by canary. Blocks while requests are sent."""
 
     releases: Releases
+    model: str
     live: str
     revision: str
-    prober: Prober
+    prober: Probing
     rules: CanaryRules
     reporter: Reporter
     journal: Journal
@@ -113,10 +119,8 @@ class Canary:
     def _announce(self, at: int, left: CanaryRecord | None) -> None:
         """Say what is to come; raise CheckFailedError if an earlier run decided to roll back."""
         if left is None:
-            needed = requests_needed(self.rules)
-            self.reporter.line(
-                f"each step needs about {needed} requests to each revision if none fails"
-            )
+            by_split = isinstance(self.prober, SplitProber)
+            self.reporter.line(announced(self.rules, by_split=by_split))
             return
         begun = f"{left.begun:%Y-%m-%d %H:%M} UTC"
         if left.is_rolled_back:
@@ -145,21 +149,41 @@ class Canary:
             record = replace(left, run=record.run)
             comparison = Comparison.continued(self.rules, left)
         plan = self._move(percent, record).plan
-        probes = Probes(self.prober, comparison, self.rules.rate, self.clocks.monotonic)
         self._watch = Watch(
             self.revision,
             percent,
             record,
-            (probes,),
+            self._sources(comparison, record),
             self.rules,
             self.journal,
             self.reporter,
             self.clocks,
         )
         evidence = self._watch.until_passed()
-        self._steps.append(Step(percent, comparison.requests, evidence.measures))
+        requests = evidence.measures[0].canary.requests
+        self._steps.append(Step(percent, requests, evidence.measures))
         self.observe(Decided(plan, percent, self._watch.known(Decision.PASSED, str(evidence))))
         self._watch = None
+
+    def _sources(self, comparison: Comparison, record: CanaryRecord) -> tuple[Source, ...]:
+        """Return the sources of evidence that the rules name."""
+        rules, clocks = self.rules, self.clocks
+        probes = Probes(self.prober, comparison, rules.rate, clocks.monotonic)
+        if rules.source is Origin.PROBES:
+            return (probes,)
+        provider = measured(self.releases.provider, self.journal.where)
+        metrics = Metrics(
+            provider,
+            self.model,
+            self.live,
+            self.revision,
+            rules,
+            record.since,
+            clocks.monotonic,
+            clocks.now,
+            after=probes if rules.source is Origin.BOTH else None,
+        )
+        return (probes, metrics) if rules.source is Origin.BOTH else (metrics,)
 
     def _roll_back(self, error: BaseException) -> None:
         """Give the live revision all traffic; a note on the error tells the result."""
@@ -228,15 +252,17 @@ def promote_by_canary(
     if not live:
         return CanaryOutcome(releases.promote(revision), "")
 
-    def ask(body: bytes, revision_id: str) -> bytes:
-        return releases.provider.predict(deployment.model, body, revision_id)
-
-    prober = Prober(ask, live, revision, requests)
+    prober = _prober(releases.provider, deployment.model, live, revision, requests)
     if left is None:
         releases.plan_promote(revision, percent=rules.steps[0])
-        prober.check()
+        if rules.source is not Origin.METRICS:
+            prober.check()
+        if rules.source is not Origin.PROBES:
+            measured(releases.provider, where)
     journal = begin(releases.ledger, releases.who, where)
-    canary = Canary(releases, live, revision, prober, rules, reporter, journal, observe)
+    canary = Canary(
+        releases, deployment.model, live, revision, prober, rules, reporter, journal, observe
+    )
     return canary.promote(deployment.traffic.get(revision, 0.0), left)
 
 
@@ -250,3 +276,15 @@ def _live_beside(deployment: Deployment, revision: str, where: str) -> str:
             hint="promote one of them first",
         )
     return others[0] if others else ""
+
+
+def _prober(
+    provider: Provider, model: str, live: str, revision: str, requests: Sequence[bytes]
+) -> Probing:
+    if isinstance(provider, SplitProvider):
+        return SplitProber(partial(provider.predict_by_split, model), live, revision, requests)
+
+    def ask(body: bytes, revision_id: str) -> bytes:
+        return provider.predict(model, body, revision_id)
+
+    return Prober(ask, live, revision, requests)

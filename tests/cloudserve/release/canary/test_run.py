@@ -207,7 +207,7 @@ def test_the_ledger_has_the_reason_of_a_rollback_before_it(canary, deployed, ser
     assert (end.percent, end.record, end.plan.percent) == (10, record, 10)
     verdict = end.record.verdict(10)
     assert verdict.is_refused
-    assert verdict.figures["errors (probes)"] == record.measures[0]
+    assert verdict.figures["errors (probes)"]["e_worse"] == record.measures[0].e_worse
 
 
 def test_a_long_step_has_few_records(canary, deployed, platform):

@@ -10,11 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError
+from cloudserve.local_server.clouds.aws.cloudwatch.endpoint_metrics import EndpointMetrics
+from cloudserve.local_server.clouds.aws.cloudwatch.metric_store import MetricStore
 from cloudserve.local_server.clouds.aws.runtime.event_stream import encode_message, payload_parts
 from cloudserve.local_server.clouds.aws.runtime.invoker import (
     Invoker,
     InvokeRequest,
     ModelRefusalError,
+    Outlets,
 )
 from cloudserve.local_server.clouds.aws.sagemaker.deployments import Deployment, Variant
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints import Routing
@@ -79,8 +82,9 @@ class TestLimits:
 
     def test_a_container_that_takes_more_than_a_minute(self):
         clock = HandClock()
+        store = MetricStore(lambda: clock.now().timestamp())
         with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(lambda: asyncio.run(ask_nobody(clock)))
+            future = pool.submit(lambda: asyncio.run(ask_nobody(clock, store)))
             clock.until_someone_waits(60)
             clock.advance(60)
             error = future.result()
@@ -88,6 +92,12 @@ class TestLimits:
         assert error.extra["OriginalStatusCode"] == 0
         assert error.extra["OriginalMessage"].startswith("Your invocation timed out while waiting")
         assert error.message.startswith("Received server error (0) from primary")
+        sums = {m.name: sum(s.sum for s in store.samples(m, None).values()) for m in known(store)}
+        assert (sums["InvocationModelErrors"], sums["Invocation5XXErrors"]) == (1.0, 0.0)
+
+
+def known(store: MetricStore):
+    return [metric for metric, _ in store.metrics("us-east-1")]
 
 
 class Nobody:
@@ -110,9 +120,10 @@ class Nobody:
         await asyncio.Event().wait()
 
 
-async def ask_nobody(clock: HandClock) -> ModelRefusalError:
+async def ask_nobody(clock: HandClock, store: MetricStore) -> ModelRefusalError:
     nobody, rng = Nobody(), random.Random(1)
-    invoker = Invoker(nobody, nobody, None, rng, clock, clock)
+    outlets = Outlets(None, EndpointMetrics(store))
+    invoker = Invoker(nobody, nobody, outlets, rng, clock, clock)
     try:
         with pytest.raises(ModelRefusalError) as caught:
             await invoker.invoke(InvokeRequest("us-east-1", "e", Invocation(b"[1]")))
