@@ -1,4 +1,4 @@
-"""The demo: train, release to two offline clouds, promote, roll back, refuse a worse version.
+"""The demo: train, release to two offline clouds, promote, roll back, refuse worse versions.
 
 Run it with `make demo`. Every command and every figure is real: the script trains the models and
 sends the digits through Google's and AWS's own clients over HTTP to the offline clouds, which run
@@ -43,8 +43,22 @@ targets:
     role_arn: arn:aws:iam::000000000000:role/rehearsal
 """
 GATE = "    gates: {golden: {file: golden.jsonl, accuracy: 0.85}}\n"
+FAILING = """\
+import requests
+
+calls = 0
+
+def handler(data, context):
+    global calls
+    calls += 1
+    if calls % 5 == 0:
+        raise OSError("no buffer is free")
+    answer = requests.post(context.rest_uri, data=data.read())
+    return answer.content, context.accept_header
+"""
+"""The code of a version that answers four requests of five."""
 REFUSED = 6
-"""The exit code of a command that a gate refuses."""
+"""The exit code of a command that a gate or a canary refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +134,27 @@ def main(folder: Path) -> None:
         (folder / "golden.jsonl").write_text(golden_file(test))
         (folder / "cloudserve.yaml").write_text(PROJECT + GATE)
         stage.run("deploy mnist --target aws", REFUSED)
+
+        say("9. Version 4 passes the gate, fails for every fifth request, and is rolled back.")
+        with_failing_code(folder / "models" / "mnist", 4)
+        (folder / "requests.jsonl").write_text(requests_file(test))
+        stage.run("deploy mnist --target aws --version 4")
+        stage.run("promote mnist --target aws --canary --requests requests.jsonl", REFUSED)
         stage.run("status mnist --target aws")
+
+
+def with_failing_code(base: Path, number: int) -> None:
+    """Make a version of the perceptron with code that runs out of something."""
+    shutil.copytree(base / "2", base / str(number))
+    code = base / str(number) / "code"
+    code.mkdir()
+    (code / "inference.py").write_text(FAILING)
+
+
+def requests_file(test: digits.Digits) -> str:
+    """Return a request for each of a hundred test digits."""
+    instances = test.pixels[:100].astype(int).tolist()
+    return "".join(f"{json.dumps({'instances': [digit]})}\n" for digit in instances)
 
 
 def golden_file(test: digits.Digits) -> str:
