@@ -19,6 +19,7 @@ from cloudserve.release.canary.rules import CanaryRules
 
 AA_RUNS = 5000
 AB_RUNS = 1000
+MARGIN_RUNS = 1000
 REQUESTS = 2000
 PLOT = Path("bench-canary.svg")
 RULES = CanaryRules()
@@ -129,9 +130,9 @@ def main() -> None:
     passes = Test(f"passed at {RULES.false_pass:.0%}", RULES.pass_evidence, margin)
     edge = [(share, share + margin) for share in (0.0, 0.01, 0.05)]
     print(f"\nat the margin of {margin:.0%}: the share that passes wrongly")
-    table(passes, edge, AA_RUNS, 600)
+    table(passes, edge, MARGIN_RUNS, 500)
     print("\nequal revisions that pass")
-    table(passes, [(0.0, 0.0), (0.001, 0.001), (0.01, 0.01)], 200, REQUESTS)
+    table(passes, [(0.0, 0.0), (0.001, 0.001), (0.01, 0.01)], 100, REQUESTS)
     title = f"Runs in which the canary is called worse, by requests ({RULES.false_alarm:.0%} test)"
     PLOT.write_text(plot(title, curves, RULES.false_alarm))
     print(f"\nthe first test's curves are in {PLOT}")

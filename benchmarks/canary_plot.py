@@ -66,10 +66,11 @@ def _curve(curve: Curve, number: int, most: int) -> list[str]:
     shown = [(n + 1, curve.shares[n]) for n in range(0, len(curve.shares), step)]
     points = " ".join(f"{_x(n, most):.1f},{_y(share):.1f}" for n, share in shown)
     dashes = ' stroke-dasharray="6 3"' if curve.is_dashed else ""
+    line = f'fill="none" stroke="{colour}" stroke-width="1.8"{dashes}'
     x, y = WIDTH - RIGHT + 20, TOP + 20 * number + 10
     return [
-        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"{dashes}/>',
-        f'<polyline points="{x},{y - 4} {x + 22},{y - 4}" stroke="{colour}"{dashes}/>',
+        f'<polyline points="{points}" {line}/>',
+        f'<polyline points="{x},{y - 4} {x + 22},{y - 4}" {line}/>',
         f'<text x="{x + 28}" y="{y}">{curve.name}</text>',
     ]
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from cloudserve.release.canary.rules import CanaryRules
 
 _DAY = 86_400
-_DEFAULTS = {"source": "probes", "steps": (10, 50), "hold": 0, "deadline": 1800, "rate": 50}
+_DEFAULTS = {
+    "source": "probes",
+    "steps": (10, 50),
+    "max_shift": 0,
+    "hold": 0,
+    "deadline": 1800,
+    "rate": 50,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,15 @@ _OPTIONS = (
         metavar="PERCENT,...",
         callback=_steps,
         help="With --canary: the percentages before all traffic.",
+    ),
+    click.option(
+        "--max-shift",
+        type=Number(0, 99),
+        default=_DEFAULTS["max_shift"],
+        show_default=True,
+        metavar="PERCENT",
+        help="With --canary: compare predictions too; the most points by which a class's share may "
+        "differ. 0 compares none.",
     ),
     click.option(
         "--hold",
@@ -116,8 +132,10 @@ def canary_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _rules(given: dict[str, Any]) -> CanaryRules:
     from cloudserve.release.canary.rules import CanaryRules, Source
+    from cloudserve.release.traffic import ALL
 
-    return CanaryRules(**{**given, "source": Source(given["source"])})
+    converted = {"source": Source(given["source"]), "max_shift": given["max_shift"] / ALL}
+    return CanaryRules(**{**given, **converted})
 
 
 def _read(requests: Path | None, source: str) -> tuple[bytes, ...]:

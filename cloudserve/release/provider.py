@@ -179,6 +179,8 @@ class SplitAnswer:
     """The revision's id; "" if the answer does not say who gave it."""
     error: str = ""
     """Why the request failed."""
+    body: bytes = b""
+    """The answer of a request that did not fail."""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cloudserve.errors import RemoteError
+from cloudserve.release.provider import SplitAnswer
 
 from ..console import endpoint_log
 from ..credentials import Access
@@ -171,8 +172,8 @@ class VertexApi(GoogleApi):
                 error.hint = f"try again: its machines may be starting, or overloaded; log: {log}"
             raise
 
-    def raw_predict_by_split(self, endpoint: str, dns: str, body: bytes) -> tuple[str, str]:
-        """Ask the endpoint; return the id of the DeployedModel that answered, and its error.
+    def raw_predict_by_split(self, endpoint: str, dns: str, body: bytes) -> SplitAnswer:
+        """Ask the endpoint; the answer's revision is the id of the DeployedModel that gave it.
 
         The id is "" if the response does not say it: Google documents a header of the response,
         and errors of the service itself have it in their text.
@@ -181,14 +182,13 @@ class VertexApi(GoogleApi):
         try:
             response = self._sent(url, body, headers)
         except RemoteError as error:
-            return "", error.message
+            return SplitAnswer("", error.message)
         named = _ANSWERED_BY.search(response.text) if response.status_code != OK else None
         answered_by = response.headers.get(DEPLOYED_MODEL_HEADER) or (named[1] if named else "")
         try:
-            self._answered(response, url)
+            return SplitAnswer(answered_by, body=self._answered(response, url))
         except RemoteError as error:
-            return answered_by, error.message
-        return answered_by, ""
+            return SplitAnswer(answered_by, error.message)
 
     def _ask(self, path: str, dns: str, body: bytes) -> bytes:
         url, headers = self._address(path, dns)

@@ -9,6 +9,7 @@ registry and is deployed again when it is promoted, without an upload.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
@@ -215,12 +216,13 @@ class Vertex:
     def predict_by_split(self, model: str, body: bytes) -> SplitAnswer:
         """Ask the endpoint; the response names the DeployedModel that the split chose."""
         endpoint, host = self._names.endpoint(model), self._host(model)
-        deployed_id, error = self._api.raw_predict_by_split(endpoint, host, body)
+        answer = self._api.raw_predict_by_split(endpoint, host, body)
+        deployed_id = answer.revision
         if deployed_id and deployed_id not in self._deployed:
             found = snapshot_of(self.read(model)).endpoint
             placed = found.placed if found is not None else ()
             self._deployed = {each.id: each.revision or "" for each in placed}
-        return SplitAnswer(self._deployed.get(deployed_id, ""), error)
+        return replace(answer, revision=self._deployed.get(deployed_id, ""))
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return why a revision cannot be asked, unless it has all the traffic."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, log
 from statistics import quantiles
 
 from cloudserve.release.canary.evidence import Counts, more_often, not_much_more_often
-from cloudserve.release.canary.record import PROBES, CanaryRecord, Measured
+from cloudserve.release.canary.predictions import Classes
+from cloudserve.release.canary.record import CLASS, PROBES, CanaryRecord, Measured
 from cloudserve.release.canary.rules import CanaryRules, Source
 from cloudserve.release.traffic import ALL
 
@@ -24,6 +26,7 @@ class Answer:
 
     seconds: float
     error: str = ""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Measure:
     """The counts of one kind of event on both revisions, and what they prove."""
 
     name: str
-    """`errors` or `slow`."""
+    """`errors`, `slow`, or `class NAME`."""
     live: Counts
     canary: Counts
     margin: float
@@ -43,14 +46,30 @@ class Measure:
     unknown: int = 0
     """Events of which the platform did not say the revision; a canary passes as if all were its."""
 
+    classes: int = 0
+    """The number of classes, of which this is one; 0 for an event that must not come more often."""
+
     @property
     def worse(self) -> float:
-        """Return the log evidence that the event is more probable on the canary."""
-        return more_often(self.live, self.canary)
+        """Return the log evidence that the event is more probable on the canary.
+
+        That of a class is that its share differs by more than the margin.
+        """
+        if not self.classes:
+            return more_often(self.live, self.canary)
+        pair = ((self.live, self.canary), (self.canary, self.live))
+        found = max(more_often(*counts, self.margin) for counts in pair)
+        return max(0.0, found - log(2 * self.classes))
 
     @property
     def passed(self) -> float:
-        """Return the log evidence that it is less probable than on the live one and the margin."""
+        """Return the log evidence that it is less probable than on the live one and the margin.
+
+        That of a class is that its share differs by less than the margin.
+        """
+        if self.classes:
+            pair = ((self.live, self.canary), (self.canary, self.live))
+            return min(not_much_more_often(*counts, self.margin) for counts in pair)
         blamed = Counts(self.canary.requests + self.unknown, self.canary.events + self.unknown)
         return not_much_more_often(self.live, blamed, self.margin)
 
@@ -110,7 +129,10 @@ class Evidence:
         return "; ".join(map(self._described, sources))
 
     def _described(self, source: str) -> str:
-        own = [measure for measure in self.measures if measure.source == source]
+        own = [m for m in self.measures if m.source == source and not m.classes]
+        classes = [m for m in self.measures if m.source == source and m.classes]
+        if classes:
+            own.append(max(classes, key=lambda m: abs(m.live.share - m.canary.share)))
         live, canary = own[0].live.requests, own[0].canary.requests
         of_users = "" if source == PROBES else " of users"
         each = f"{canary} requests{of_users} (live {live})"
@@ -132,6 +154,7 @@ class Comparison:
     _slow: tuple[Counts, Counts] = (Counts(), Counts())
     _unknown: int = 0
     _live_seconds: list[float] = field(default_factory=list)
+    _classes: Classes = field(default_factory=lambda: Classes(CALIBRATION))
 
     @classmethod
     def continued(cls, rules: CanaryRules, record: CanaryRecord) -> Comparison:
@@ -145,6 +168,7 @@ class Comparison:
             found._errors = errors.live, errors.canary
         if slow := record.find("slow", PROBES):
             found._slow, found.threshold = (slow.live, slow.canary), slow.threshold
+        found._classes.continue_from(record)
         return found
 
     @property
@@ -159,7 +183,22 @@ class Comparison:
         return (
             Measure("errors", *self._errors, rules.more_errors, unknown=self._unknown),
             Measure("slow", *self._slow, rules.more_slow, threshold=self.threshold),
+            *(self._shifts() if rules.max_shift else ()),
         )
+
+    def _shifts(self) -> Iterator[Measure]:
+        counts = self._classes.counts()
+        if not counts:  # a canary does not pass before its predictions are compared
+            yield Measure(f"{CLASS}not known", Counts(), Counts(), self.rules.max_shift, classes=1)
+        for name, end, live, canary in counts:
+            yield Measure(
+                f"{CLASS}{name}",
+                live,
+                canary,
+                self.rules.max_shift,
+                threshold=end,
+                classes=len(counts),
+            )
 
     @property
     def evidence(self) -> Evidence:
@@ -168,12 +207,14 @@ class Comparison:
 
     def add(self, live: Answer, canary: Answer) -> None:
         """Count the answers of both revisions to one request."""
-        is_calibrated = bool(self.threshold)
+        # First the canary's: it is not compared with a threshold that the live one's then sets.
+        self.add_canary(canary)
         self.add_live(live)
-        self.add_canary(canary, is_timed=is_calibrated)
 
     def add_live(self, answer: Answer) -> None:
         """Count an answer of the live revision."""
+        if self.rules.max_shift and not answer.error:
+            self._classes.add_live(answer.body)
         live, canary = self._errors
         self._errors = live.add(event=bool(answer.error)), canary
         if self.threshold:
@@ -185,12 +226,14 @@ class Comparison:
         if len(self._live_seconds) == CALIBRATION:
             self.threshold = quantiles(self._live_seconds, n=20)[-1] * self.rules.slow_factor
 
-    def add_canary(self, answer: Answer, *, is_timed: bool = True) -> None:
+    def add_canary(self, answer: Answer) -> None:
         """Count an answer of the canary."""
+        if self.rules.max_shift and not answer.error:
+            self._classes.add_canary(answer.body)
         self.last_error = answer.error or self.last_error
         live, canary = self._errors
         self._errors = live, canary.add(event=bool(answer.error))
-        if self.threshold and is_timed:
+        if self.threshold:
             live, canary = self._slow
             self._slow = live, canary.add(event=answer.seconds > self.threshold)
 

@@ -42,10 +42,12 @@ class Counts:
         return self.events / self.requests if self.requests else 0.0
 
 
-def more_often(live: Counts, canary: Counts) -> float:
-    """Return the log evidence that events are more probable on the canary than on the live one."""
-    if not _is_above(canary, live, 0.0):
+def more_often(live: Counts, canary: Counts, margin: float = 0.0) -> float:
+    """Return the log evidence that the canary's probability is more than live's plus `margin`."""
+    if not _is_above(canary, live, margin):
         return 0.0
+    if margin:
+        return max(0.0, _mixture(live) + _mixture(canary) - _highest(live, canary, margin))
     both = Counts(live.requests + canary.requests, live.events + canary.events)
     return max(0.0, _mixture(live) + _mixture(canary) - _log_likelihood(both, both.share))
 
@@ -54,12 +56,20 @@ def not_much_more_often(live: Counts, canary: Counts, margin: float) -> float:
     """Return the log evidence that the canary's probability is less than live's plus `margin`."""
     if _is_above(canary, live, margin):
         return 0.0
+    return max(0.0, _mixture(live) + _mixture(canary) - _highest(live, canary, margin))
+
+
+def _highest(live: Counts, canary: Counts, margin: float) -> float:
+    """Return the largest log likelihood at which the canary is `margin` above the live one.
+
+    It is that of the whole hypothesis on the other side of the observed shares, because the log
+    likelihood is concave.
+    """
 
     def likelihood(probability: float) -> float:
         return _log_likelihood(live, probability) + _log_likelihood(canary, probability + margin)
 
-    highest = _maximum(likelihood, 0.0, 1.0 - margin)
-    return max(0.0, _mixture(live) + _mixture(canary) - highest)
+    return _maximum(likelihood, 0.0, 1.0 - margin)
 
 
 def _is_above(canary: Counts, live: Counts, margin: float) -> bool:

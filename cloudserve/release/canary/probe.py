@@ -62,12 +62,12 @@ class Prober:
         self._answer(self.requests[0], self.canary)
 
     def _answer(self, body: bytes, revision: str) -> Answer:
-        begin, error = self.clock(), ""
+        begin, error, answer = self.clock(), "", b""
         try:
-            self.ask(body, revision)
+            answer = self.ask(body, revision)
         except RemoteError as failure:
             error = failure.message
-        return Answer(self.clock() - begin, error)
+        return Answer(self.clock() - begin, error, answer)
 
 
 class Probing(Protocol):

@@ -13,6 +13,8 @@ from cloudserve.release.verdict import Ruling, Verdict
 
 PROBES, METRICS = "probes", "metrics"
 """Whose requests were counted: cloudserve's own, or the users'."""
+CLASS = "class "
+"""What the name of a measure of a class of predictions begins with."""
 CANARY = "canary"
 """The name of a canary's verdicts in reports."""
 
@@ -39,7 +41,7 @@ class Measured:
     """The counts of one kind of event on both revisions, and their e-values."""
 
     name: str
-    """The event: `errors` or `slow`."""
+    """The event: `errors`, `slow`, or `class NAME`."""
     source: str
     """Whose requests are counted: `probes` or `metrics`."""
     live: Counts
@@ -51,7 +53,7 @@ class Measured:
     e_passed: float
     """The e-value against "the event is more probable on the canary, by at least the margin"."""
     threshold: float = 0.0
-    """The seconds of a slow request; 0 for other events, and before it is known."""
+    """The seconds of a slow request, or the upper end of a class; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

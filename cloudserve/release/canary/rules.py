@@ -32,6 +32,8 @@ class CanaryRules:
     """A share of requests: a canary passes if it fails at most so many more than the live one."""
     more_slow: float = 0.05
     """The same for slow requests."""
+    max_shift: float = 0.0
+    """The most that a class's share of the predictions may differ; 0 compares no predictions."""
     slow_factor: float = 1.5
     """A request is slow if it takes this many times the live revision's 95th percentile."""
     false_alarm: float = 0.01
@@ -61,6 +63,11 @@ class CanaryRules:
                 raise UserError(
                     f"`{name}` of a canary is a share between 0 and 1", hint="such as 0.05"
                 )
+        if not 0 <= self.max_shift < 1 or (self.max_shift and self.source is Source.METRICS):
+            raise UserError(
+                "`max_shift` of a canary compares the answers to requests that cloudserve sends",
+                hint="give a share below 1, such as 0.1, and --source probes or both",
+            )
         if self.metrics_delay < 0:
             raise UserError("`metrics_delay` of a canary is negative", hint="give seconds")
         if not (self.slow_factor >= 1 and self.deadline > self.hold >= 0 and self.rate > 0):
@@ -72,7 +79,7 @@ class CanaryRules:
     @property
     def alarm_evidence(self) -> float:
         """Return the log evidence that ends a canary: false_alarm, for all tests of all steps."""
-        tests = 4 if self.source is Source.BOTH else 2
+        tests = (4 if self.source is Source.BOTH else 2) + bool(self.max_shift)
         return log(tests * len(self.steps) / self.false_alarm)
 
     @property

@@ -52,7 +52,7 @@ class SplitProber:
         """
         begin = self.clock()
         found = self.ask(next(self._bodies))
-        answer = Answer(self.clock() - begin, found.error)
+        answer = Answer(self.clock() - begin, found.error, found.body)
         if found.revision == self.canary:
             comparison.add_canary(answer)
         elif found.revision == self.live:

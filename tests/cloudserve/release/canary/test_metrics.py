@@ -164,6 +164,7 @@ def test_with_both_sources_the_users_are_counted_after_the_probes(canary, platfo
 
     def ask(body, revision):
         sent.append(platform.now)
+        platform.now += timedelta(milliseconds=10)
         return b"{}"
 
     canary(None, ask, source=Source.BOTH).promote(0.0)

@@ -71,7 +71,9 @@ def canary(deployed, service):
         reporter = SILENT if lines is None else Reporter(lines.append)
         journal = begin(verbs.ledger, "ada", "half on here")
         clocks = Clocks(lambda: service.now, service.sleep, service.date)
-        return Canary(verbs, live, revision, prober, rules, reporter, journal, observe, clocks)
+        return Canary(
+            verbs, "half", live, revision, prober, rules, reporter, journal, observe, clocks
+        )
 
     return make
 
