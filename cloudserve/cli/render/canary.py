@@ -6,9 +6,10 @@ from typing import Any
 
 from cloudserve.cli.render.deployment import outcome_report
 from cloudserve.cli.render.report import Report, Table
+from cloudserve.release.canary.comparison import Measure
 from cloudserve.release.canary.run import CanaryOutcome, Step
 
-COLUMNS = ("STEP", "REQUESTS", "ERRORS", "LIVE", "SLOW", "LIVE")
+COLUMNS = ("STEP", "REQUESTS OF", "EVENT", "CANARY", "LIVE")
 
 
 def canary_report(canary: CanaryOutcome) -> Report:
@@ -20,18 +21,14 @@ def canary_report(canary: CanaryOutcome) -> Report:
         **report.document,
         "canary": {"live": canary.live, "steps": [_document(step) for step in canary.steps]},
     }
-    rows = [_row(step) for step in canary.steps]
-    title = f"compared with {canary.live}, in requests to each:"
+    rows = [_row(step, measure) for step in canary.steps for measure in step.measures]
+    title = f"compared with {canary.live}:"
     return Report(document, (*report.tables, Table(COLUMNS, rows, title)))
 
 
-def _row(step: Step) -> tuple[str, ...]:
-    shares = [
-        f"{counts.share:.1%}"
-        for measure in step.measures
-        for counts in (measure.canary, measure.live)
-    ]
-    return (f"{step.percent} %", f"{step.requests:,}", *shares)
+def _row(step: Step, measure: Measure) -> tuple[str, ...]:
+    shares = (f"{c.share:.1%} of {c.requests:,}" for c in (measure.canary, measure.live))
+    return (f"{step.percent} %", measure.source, measure.name, *shares)
 
 
 def _document(step: Step) -> dict[str, Any]:
