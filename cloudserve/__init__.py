@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         apply,
         approve,
         deploy,
+        drift,
         gc,
         history,
         plan,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
+    from cloudserve.release.drift import Drift, DriftReport
     from cloudserve.release.outcome import Outcome
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.pull import Pulled
@@ -53,6 +55,8 @@ _NAMES = {
     "Contract": "cloudserve.savedmodel:Contract",
     "Deployed": "cloudserve.release.types:Deployed",
     "Deployment": "cloudserve.release.types:Deployment",
+    "Drift": "cloudserve.release.drift:Drift",
+    "DriftReport": "cloudserve.release.drift:DriftReport",
     "Difference": "cloudserve.savedmodel:Difference",
     "GateStep": "cloudserve.release.types:GateStep",
     "Model": "cloudserve.project:Model",
@@ -70,6 +74,7 @@ _NAMES = {
     "approve": "cloudserve.api:approve",
     "deploy": "cloudserve.api:deploy",
     "diff": "cloudserve.comparison:diff",
+    "drift": "cloudserve.api:drift",
     "gc": "cloudserve.api:gc",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
@@ -96,6 +101,8 @@ __all__ = [
     "Deployed",
     "Deployment",
     "Difference",
+    "Drift",
+    "DriftReport",
     "GateStep",
     "Model",
     "OfflineClouds",
@@ -113,6 +120,7 @@ __all__ = [
     "approve",
     "deploy",
     "diff",
+    "drift",
     "gc",
     "history",
     "inspect",

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudserve.project import Project
+from cloudserve.release.drift import DriftReport
 from cloudserve.release.outcome import Outcome
 from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Releases
@@ -234,6 +235,11 @@ def pull(  # noqa: PLR0913 - keywords, each with its default
 def status(project: Project, model: str, target: str, *, environ: Environ = None) -> Deployment:
     """Read a model's deployment from the platform: revisions, states, traffic shares (sum 1)."""
     return Releases(project, model, target, environ=environ).status()
+
+
+def drift(project: Project, model: str, target: str, *, environ: Environ = None) -> DriftReport:
+    """Compare the project file, the ledger and the platform; `drifts` is empty if they agree."""
+    return Releases(project, model, target, environ=environ).drift()
 
 
 def history(

@@ -15,7 +15,7 @@ GROUPS = {
     "Start": {
         "init": ("init", "Write a cloudserve.yaml for the models in a folder."),
         "inspect": ("inspect", "Show a SavedModel's signatures and files, without TensorFlow."),
-        "diff": ("diff", "Compare what two models answer, without TensorFlow."),
+        "diff": ("diff", "Compare two models, or a target with the project file and the ledger."),
         "emulate": ("servers.emulate", "Run the offline clouds on one loopback port."),
     },
     "Release": {

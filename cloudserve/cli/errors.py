@@ -6,13 +6,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from cloudserve import errors
 from cloudserve.cli.command_tree import cli
-from cloudserve.cli.exits import Exit
+from cloudserve.cli.exits import ANY_ERROR, Exit
 
 # The first matching class decides.
 CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
@@ -28,7 +28,7 @@ CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
 class Failure:
     """A failure as it is printed: three lines for people, or one JSON object for programs."""
 
-    code: Exit
+    code: int
     message: str
     where: str | None = None
     hint: str | None = None
@@ -67,6 +67,8 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is printed here
         failure = _failure(error)
+        if "--detailed-exitcode" in arguments and failure.code is not Exit.INTERRUPTED:
+            failure = replace(failure, code=ANY_ERROR)
         if debug and not isinstance(error, click.ClickException | click.Abort | KeyboardInterrupt):
             traceback.print_exception(error)
         for line in [failure.document] if _wants_json(arguments) else failure.lines:

@@ -17,3 +17,7 @@ class Exit(IntEnum):
     CHECK = 6
     PENDING = 10
     INTERRUPTED = 130
+
+
+CHANGES, ANY_ERROR = 2, 1
+"""The exit codes of `cloudserve plan --detailed-exitcode`, which are those of `terraform plan`."""

@@ -182,14 +182,20 @@ def models_options(command: Callable[..., None]) -> Callable[..., None]:
         settings: tuple[str, ...],
         **rest: Any,
     ) -> None:
-        project = load(project_file, settings)
-        chosen = target or _only_target(project)
-        models = (model,) if model else tuple(project.models)
-        subjects = tuple(Subject(name, chosen, project_file, settings) for name in models)
-        command(subjects=subjects, **rest)
+        command(subjects=subjects_of(model, target, project_file, settings), **rest)
 
     argument = click.argument("model", required=False, shell_complete=names_of("models"))
     return argument(target_option(with_subjects))
+
+
+def subjects_of(
+    model: str | None, target: str | None, project_file: Path, settings: tuple[str, ...]
+) -> tuple[Subject, ...]:
+    """Return a model, by default every model of the project, on a target."""
+    project = load(project_file, settings)
+    chosen = target or _only_target(project)
+    models = (model,) if model else tuple(project.models)
+    return tuple(Subject(name, chosen, project_file, settings) for name in models)
 
 
 def _only_target(project: Project) -> str:

@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cloudserve.errors import UserError
 from cloudserve.release.traffic import ALL
+from cloudserve.release.types import Operation, Plan
+
+Confirm = Callable[[Plan], None]
+"""Called with a plan before its first change; raises to stop the release."""
+
+
+ALLOWED = "--allow-breaking"
+"""The recorded reason of an override by this flag."""
+
+
+PLANNED = tuple(o for o in Operation if o not in {Operation.GC, Operation.APPROVE})
+"""The verbs that `Releases.plan` takes."""
+
+
+def agree(plan: Plan) -> None:
+    """Accept a plan: the default for programs."""
+
+
+Guard = Callable[[], None]
+"""Called before each planning, also under the lock; raises to stop the release."""
+
+
+def nothing() -> None:
+    """Guard nothing: the default."""
 
 
 def check_percent(percent: int) -> None:

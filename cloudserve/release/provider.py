@@ -17,6 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
+from cloudserve.release.drift import Setting
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import Blob, BlobStore, Expect
 from cloudserve.storage.events import Reporter
@@ -29,12 +30,14 @@ __all__ = [
     "CollectingProvider",
     "Expect",
     "Hold",
+    "InspectingProvider",
     "Locking",
     "MeasuredProvider",
     "Provider",
     "RegistryProvider",
     "Reporter",
     "ServingProvider",
+    "Setting",
     "SplitAnswer",
     "SplitProvider",
     "TrafficCounts",
@@ -276,5 +279,18 @@ class CollectingProvider(Protocol):
 
         They are carried out after `plan_undeploy` of the revisions `going`. A resource that may be
         in use, or is not the target's, stays. Changes nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class InspectingProvider(Protocol):
+    """A provider whose settings `cloudserve diff --target` compares with the project file."""
+
+    def settings(self, reading: Reading) -> tuple[Setting, ...]:
+        """Return the settings of deployed revisions that are not as the target's fields say.
+
+        Such as machine type, number of instances, image, environment. Values of environment
+        variables are not returned, because they may be secrets. Reads, never changes.
         """
         ...

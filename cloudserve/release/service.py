@@ -19,14 +19,25 @@ from cloudserve import registry
 from cloudserve.errors import CloudserveError, ConflictError, UserError
 from cloudserve.project import Project
 from cloudserve.release.approve import Approver
-from cloudserve.release.arguments import check_percent, version_number
+from cloudserve.release.arguments import (
+    ALLOWED,
+    PLANNED,
+    Confirm,
+    Guard,
+    agree,
+    check_percent,
+    nothing,
+    version_number,
+)
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, check_placeholders
+from cloudserve.release.drift import DriftReport
 from cloudserve.release.executor import Parts, execute
 from cloudserve.release.gates.assembly import gates_of
 from cloudserve.release.gates.contract import CONTRACT
 from cloudserve.release.gates.gates import Judge, check_overrides
 from cloudserve.release.gates.load import check_load
+from cloudserve.release.inspection import inspect_drift
 from cloudserve.release.local import LocalModel
 from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.approval import check_approved, check_destination
@@ -53,29 +64,6 @@ from cloudserve.release.types import (
 from cloudserve.release.verdict import Verdict
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import SILENT, Reporter
-
-Confirm = Callable[[Plan], None]
-"""Called with a plan before its first change; raises to stop the release."""
-
-
-ALLOWED = "--allow-breaking"
-"""The recorded reason of an override by this flag."""
-
-
-PLANNED = tuple(o for o in Operation if o not in {Operation.GC, Operation.APPROVE})
-"""The verbs that `Releases.plan` takes."""
-
-
-def agree(plan: Plan) -> None:
-    """Accept a plan: the default for programs."""
-
-
-Guard = Callable[[], None]
-"""Called before each planning, also under the lock; raises to stop the release."""
-
-
-def nothing() -> None:
-    """Guard nothing: the default."""
 
 
 class Releases:
@@ -161,6 +149,10 @@ class Releases:
     def status(self) -> Deployment:
         """Read the model's deployment from the platform."""
         return self._read().deployment
+
+    def drift(self) -> DriftReport:
+        """Compare the project file, the ledger and the platform; changes nothing."""
+        return inspect_drift(self._provider, self._model.name, self._target.name, self.ledger)
 
     def history(self, limit: int | None = None) -> tuple[Release, ...]:
         """Read the releases, or the last of them, from the ledger; oldest first."""

@@ -17,6 +17,7 @@ from cloudserve.gate_settings import GateSettings
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
+from cloudserve.release.drift import Setting
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
 from cloudserve.release.types import Action, Deployed, Deployment, Reading, Revision, State
@@ -93,6 +94,7 @@ class MemoryPlatform:
     readings: int = 0
     held: dict[str, Hold] = field(default_factory=dict)
     leftovers: bool = False
+    differing: tuple[Setting, ...] = ()
 
     def destination(self):
         return self.place
@@ -127,6 +129,9 @@ class MemoryPlatform:
 
     def holds(self, reading):
         return self.held
+
+    def settings(self, reading):
+        return self.differing
 
     def plan_leftovers(self, reading, going):
         if not self.leftovers:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.cli.errors import run
+from cloudserve.release.drift import Setting
 from cloudserve.savedmodel import proto
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output.md"
@@ -69,6 +70,7 @@ def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers, p
     documents = {
         "inspect": printed("inspect", "half"),
         "diff": printed("diff", *classifiers, code=6),
+        "diff --target": drifted(printed, platform),
         "plan": printed("plan", "deploy", *subject, "--version", "123", "--out", "plan.json"),
         "apply": printed("apply", "plan.json"),
         "deploy": printed("deploy", *subject),
@@ -85,6 +87,14 @@ def test_the_page_shows_exactly_the_printed_fields(printed, base, classifiers, p
         "bench": printed("bench", str(base), "-n", "20", "--warm-up", "0"),
     }
     assert documents == shown()
+
+
+def drifted(printed, platform):
+    """Return what `diff --target` prints where an adapter reports a difference."""
+    platform.differing = (Setting("InstanceType", "large", "small"),)
+    document = printed("diff", "half", "--target", "here", code=1)
+    platform.differing = ()
+    return document
 
 
 def collected(printed, platform):

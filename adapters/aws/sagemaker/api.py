@@ -74,6 +74,11 @@ class SageMaker:
             {key: content[key] for key in SETTINGS if key in content},
             description.get("LastModifiedTime"),
             tuple(content.get("ShadowProductionVariants", ())),
+            {
+                v["VariantName"]: v["DesiredInstanceCount"]
+                for v in current
+                if "DesiredInstanceCount" in v
+            },
             content,
         )
 

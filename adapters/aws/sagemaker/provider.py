@@ -16,7 +16,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Approval, Hold, Provider, TrafficCounts
+from cloudserve.release.provider import Approval, Hold, Provider, Setting, TrafficCounts
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
@@ -43,6 +43,7 @@ from .planning.rules import check_options
 from .planning.single_revision import StagedPlanner
 from .planning.undeploy import Removal
 from .records import ONLY, model_name, without_underscores
+from .settings import find_settings
 from .snapshot import SnapshotReader, snapshot_of
 from .steps import CreateArchive, RegisterPackage, Step
 
@@ -182,6 +183,10 @@ class SageMakerEndpoints:
     def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
         """Plan to delete endpoint configurations that no endpoint of the region uses."""
         return self._leftovers.plan(reading, going)
+
+    def settings(self, reading: Reading) -> tuple[Setting, ...]:
+        """Compare machines, counts, image, environment, role and capture with the target's."""
+        return tuple(find_settings(self._aws, reading))
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait until the endpoint is in service."""

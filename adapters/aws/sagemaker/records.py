@@ -62,6 +62,8 @@ class Endpoint:
     modified: datetime | None = None
     shadows: tuple[Spec, ...] = ()
     """Shadow variants: they get copies of requests, and their answers are dropped."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Variant -> desired number of instances; without an entry if it has none."""
     config_record: Mapping[str, Any] = field(default_factory=dict)
     """DescribeEndpointConfig's answer for `config`; {} if the configuration was deleted."""
 

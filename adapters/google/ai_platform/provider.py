@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Hold, Provider
+from cloudserve.release.provider import Hold, Provider, Setting
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
     Action,
@@ -32,6 +32,7 @@ from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
 from ...ownership import ownership
 from ...polling import Poller
+from ...settings import compare_fields
 from ..labels import check_labels, label_value
 from .actions import (
     AwaitVersion,
@@ -235,6 +236,19 @@ class AiPlatform:
         """Return (): a model has only versions, and each is a revision."""
         del reading, going
         return ()
+
+    def settings(self, reading: Reading) -> tuple[Setting, ...]:
+        """Compare machine, runtime, nodes and account of versions with the target's."""
+        if not reading.deployment.endpoint:
+            return ()
+        expected = version_settings(self._options)
+        ids = {platform_name(d.revision.id): d.revision.id for d in reading.deployment.revisions}
+        return tuple(
+            setting
+            for record in self._ml.list_versions(self._names.model(reading.deployment.model))
+            if (name := ids.get(short_name(record)))
+            for setting in compare_fields(expected, record, name)
+        )
 
     def _plan_removal(self, model: str, revision_id: str) -> Action:
         version = platform_name(revision_id)

@@ -16,7 +16,7 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Approval, Hold, Provider, SplitAnswer
+from cloudserve.release.provider import Approval, Hold, Provider, Setting, SplitAnswer
 from cloudserve.release.types import (
     Action,
     Artifact,
@@ -197,6 +197,10 @@ class Vertex:
     def plan_leftovers(self, reading: Reading, going: tuple[str, ...]) -> tuple[Action, ...]:
         """Plan to delete model versions that a newer version of the same revision replaced."""
         return plan_leftovers(reading, going)
+
+    def settings(self, reading: Reading) -> tuple[Setting, ...]:
+        """Compare the machines, replicas, account and container of deployments."""
+        return tuple(self._planner.settings(reading))
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait for its operation."""

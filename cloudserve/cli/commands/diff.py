@@ -5,31 +5,77 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from cloudserve.cli.options import load, project_option
+from cloudserve.cli.options import (
+    Subject,
+    load,
+    project_options,
+    subjects_of,
+    target_option,
+)
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import UserError
 
 INCOMPATIBLE = 6
 """The exit code if the second model does not answer all requests of the first one's clients."""
+DRIFTED = 1
+"""The exit code if project file, ledger and platform differ; as `diff` and `kubectl diff` exit."""
 
 
 @click.command("diff")
-@click.argument("live")
-@click.argument("new")
+@click.argument("live", metavar="[LIVE NEW | MODEL]", required=False)
+@click.argument("new", required=False, metavar="")
 @click.option(
     "--tags",
     help="The MetaGraph's tags, comma-separated; by default the project's, or `serve`.",
 )
-@project_option
+@target_option
+@project_options
 @output_option
-def command(live: str, new: str, *, tags: str | None, project_file: Path, output: str) -> None:
-    """Compare what two models answer, without TensorFlow.
+@click.pass_context
+def command(  # noqa: PLR0913 - one parameter per option
+    context: click.Context,
+    live: str | None,
+    new: str | None,
+    *,
+    tags: str | None,
+    target: str | None,
+    project_file: Path,
+    settings: tuple[str, ...],
+    output: str,
+) -> None:
+    """Compare two models, or a target with the project file and the ledger.
 
     LIVE and NEW are directories, MODEL[:VERSION] of the project, or released revisions as
-    MODEL[:VERSION]@TARGET, by default the live one. The command exits with 6 if NEW does not answer
-    every request that LIVE answers.
+    MODEL[:VERSION]@TARGET, by default the live one. What they answer is compared without
+    TensorFlow; the command exits with 6 if NEW does not answer every request that LIVE answers.
+
+    With --target a MODEL, by default every model of the project, is compared as project file,
+    ledger and platform have it: traffic, revisions, machines, instances, image, environment. The
+    command exits with 1 if they differ, as after a change by hand.
     """
+    is_named = context.get_parameter_source("target") is ParameterSource.COMMANDLINE
+    if live is not None and new is not None and not is_named:
+        _compare_models(live, new, tags, project_file, output)
+        return
+    if new is not None or tags is not None:
+        raise click.UsageError("--target takes at most one MODEL, and no --tags")
+    if live is not None and not target and Path(live).exists():
+        raise click.UsageError("missing argument NEW: a model to compare with")
+    _compare_target(subjects_of(live, target, project_file, settings), output)
+
+
+def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
+    from cloudserve.cli.render.drift import drift_report
+
+    found = [subject.releases().drift() for subject in subjects]
+    print_report(drift_report(found), output)
+    if any(each.drifts for each in found):
+        raise click.exceptions.Exit(DRIFTED)
+
+
+def _compare_models(live: str, new: str, tags: str | None, project_file: Path, output: str) -> None:
     from cloudserve.cli.render.difference import difference_report
     from cloudserve.comparison import diff
 

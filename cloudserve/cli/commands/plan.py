@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.exits import Exit
+from cloudserve.cli.exits import CHANGES, Exit
 from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
 
@@ -39,6 +39,12 @@ from cloudserve.cli.render.report import output_option, print_report
 @click.option(
     "--exit-code", is_flag=True, help=f"Exit with {Exit.PENDING} if there is something to do."
 )
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit as `terraform plan` does: 0 if there is nothing to do, 1 for any error, 2 if there "
+    "is something to do.",
+)
 @project_options
 @output_option
 def command(  # noqa: PLR0913 - one parameter per option
@@ -50,6 +56,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     everything: bool,
     out: Path | None,
     exit_code: bool,
+    detailed_exitcode: bool,
     output: str,
 ) -> None:
     """Show what a release would do, without doing it.
@@ -60,10 +67,14 @@ def command(  # noqa: PLR0913 - one parameter per option
     from cloudserve.cli.render.plan import plan_report
     from cloudserve.release.planning.plan_file import write_plan
 
+    if exit_code and detailed_exitcode:
+        raise click.UsageError("--exit-code and --detailed-exitcode are mutually exclusive")
     plan = subject.releases().plan(operation, version, percent, everything=everything)
     if out is not None:
         write_plan(plan, out)
         click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
     print_report(plan_report(plan), output)
+    if detailed_exitcode and plan.actions:
+        raise click.exceptions.Exit(CHANGES)
     if exit_code and plan.actions:
         raise click.exceptions.Exit(Exit.PENDING)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cloudserve.cli.render.plan import sign
 from cloudserve.cli.render.report import Report, Table, counted
 from cloudserve.release.collection import Collectable, Collection
 from cloudserve.release.types import Plan
 
 COLUMNS = ("REVISION", "WHERE", "BYTES", "RESULT")
-STEPS = ("STEP", "WHAT IT DOES")
+STEPS = ("STEP", "", "WHAT IT DOES")
 UNKNOWN = ("UNKNOWN OBJECT", "BYTES", "WHY IT IS NOT DELETED")
 
 
@@ -31,7 +32,7 @@ def _tables(plan: Plan, *, is_done: bool) -> Iterator[Table]:
     yield Table(COLUMNS, rows, f"{plan.model} on {plan.target}: {_summary(plan, is_done)}")
     if plan.actions and not is_done:
         steps = enumerate(plan.actions, start=1)
-        yield Table(STEPS, [(f"{number:>4}", action.sentence) for number, action in steps])
+        yield Table(STEPS, [(f"{number:>4}", sign(a), a.sentence) for number, a in steps])
     if collection.unknown:
         yield Table(UNKNOWN, [(u.key, f"{u.size:,}", u.reason) for u in collection.unknown])
 

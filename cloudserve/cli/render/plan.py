@@ -6,26 +6,39 @@ from typing import Any
 
 from cloudserve.cli.render.report import Report, Table, counted
 from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Operation, Plan
+from cloudserve.release.types import Action, Operation, Plan
 from cloudserve.release.verdict import Verdict
 
-COLUMNS = ("STEP", "WHAT IT DOES")
+COLUMNS = ("STEP", "", "WHAT IT DOES")
 GATE_COLUMNS = ("GATE", "WHAT IT CHECKS FIRST", "VERDICT")
+ADDING = {"create", "deploy", "load", "register", "upload"}
+REMOVING = {"delete", "remove", "take", "undeploy", "unload"}
+COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 LATER = "checked when the plan is carried out"
 
 
 def plan_report(plan: Plan) -> Report:
     """Render a plan, one line per step."""
-    rows = [(f"{number:>4}", a.sentence) for number, a in enumerate(plan.actions, start=1)]
+    signs = [sign(action) for action in plan.actions]
+    rows = [
+        (f"{number:>4}", sign, action.sentence)
+        for number, (sign, action) in enumerate(zip(signs, plan.actions, strict=True), start=1)
+    ]
     warnings = [f"warning: {warning}" for warning in plan.warnings]
     warnings += [f"breaking: {difference}" for difference in plan.breaking]
     title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
     if plan.kept and plan.actions:
         title += f"; the files and the ledger stay in {plan.kept}"
-    tables = [Table(COLUMNS, rows, title)]
+    tables = [Table(COLUMNS, rows, title, colours=[COLOURS[each] for each in signs])]
     if plan.gates:
         tables.append(Table(GATE_COLUMNS, _gates(plan)))
     return Report(_document(plan), tuple(tables))
+
+
+def sign(action: Action) -> str:
+    """Return `+` for an action that adds a resource, `-` for one that removes one, else `~`."""
+    verb = action.kind.partition("-")[0]
+    return "+" if verb in ADDING else "-" if verb in REMOVING else "~"
 
 
 def _gates(plan: Plan) -> list[tuple[str, ...]]:
@@ -78,7 +91,14 @@ def _document(plan: Plan) -> dict[str, Any]:
         "gates": [{"gate": s.gate, "sentence": s.sentence, "args": s.args} for s in plan.gates],
         "verdicts": plan.verdicts,
         "steps": [
-            {"id": a.id, "kind": a.kind, "sentence": a.sentence, "args": a.args, "undo": a.undo}
+            {
+                "id": a.id,
+                "kind": a.kind,
+                "sign": sign(a),
+                "sentence": a.sentence,
+                "args": a.args,
+                "undo": a.undo,
+            }
             for a in plan.actions
         ],
     }

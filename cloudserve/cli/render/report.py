@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ class Table:
     title: str = ""
     notes: Mapping[int, str] = field(default_factory=dict)
     """Texts, by the number of the row that they are shown below: they may be longer than a cell."""
+    colours: Sequence[str] = ()
+    """The colour of each row on a terminal; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,14 @@ def _lines(table: Table) -> list[str]:
     head, *rows = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
     lines = [*([table.title] if table.title else []), head]
     for number, row in enumerate(rows):
-        lines += [row, *_wrapped(table.notes.get(number, ""))]
+        colour = table.colours[number] if number < len(table.colours) else ""
+        lines += [_coloured(row.rstrip(), colour), *_wrapped(table.notes.get(number, ""))]
     return [line.rstrip() for line in lines]
+
+
+def _coloured(line: str, colour: str) -> str:
+    """Return a line in a colour; `click.echo` removes it unless stdout is a terminal."""
+    return click.style(line, fg=colour) if colour and not os.environ.get("NO_COLOR") else line
 
 
 def _wrapped(note: str) -> list[str]:

@@ -9,6 +9,7 @@ from cloudserve.release.state.ledger import Event, Release
 from cloudserve.release.traffic import ALL, split
 from cloudserve.release.types import Operation
 
+DEPLOYMENTS = (Operation.DEPLOY, Operation.PROMOTE, Operation.ROLLBACK)
 REMOVALS = (Operation.UNDEPLOY, Operation.GC)
 
 
@@ -29,6 +30,8 @@ class Expected:
             return self
         if release.operation in REMOVALS:
             return self._without(release)
+        if release.operation not in DEPLOYMENTS:
+            return self  # such as an approval
         deployed = self.deployed | {release.revision}
         if release.operation is not Operation.DEPLOY:
             return _state(deployed, split(_shares(self.traffic), release.revision, release.percent))

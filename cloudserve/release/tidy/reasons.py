@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cloudserve.release.collection import Hold
 from cloudserve.release.planning.planner import rollback_name
-from cloudserve.release.state.expected import REMOVALS, expected
+from cloudserve.release.state.expected import DEPLOYMENTS, REMOVALS, expected
 from cloudserve.release.state.ledger import Event, Release
 from cloudserve.release.state.uploaded import number_of
 from cloudserve.release.types import Deployment, Operation, State
@@ -51,7 +51,7 @@ def used_by(releases: Sequence[Release]) -> set[str]:
         if release.operation in REMOVALS:
             if release.outcome is Event.FINISHED:
                 used = set() if release.everything else used - set(release.removes)
-        elif release.outcome is not Event.REFUSED:
+        elif release.operation in DEPLOYMENTS and release.outcome is not Event.REFUSED:
             used.add(release.revision)
     state = expected(releases)
     moves = [r for r in releases if r.operation in {Operation.PROMOTE, Operation.ROLLBACK}]
@@ -88,7 +88,7 @@ def _named(releases: Sequence[Release]) -> Iterator[Reason]:
     last = next(iter(releases[-1:]), None)
     if last is None or last.outcome in {Event.FINISHED, Event.REFUSED}:
         return
-    if last.operation not in REMOVALS:
+    if last.operation in DEPLOYMENTS:
         reason = f"the {last.operation} of {last.revision} by {last.who} is not finished"
         yield from ((name, reason) for name in (last.revision, last.previous or "") if name)
 

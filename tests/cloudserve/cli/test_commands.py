@@ -114,7 +114,7 @@ def test_a_model_is_undeployed(project, capsys):
     assert capsys.readouterr().out == (
         f"undeploy half {second} from here: 1 step; {first} is live, nothing was changed; "
         "the files and the ledger stay in mem://bucket/cloudserve/half/\n"
-        f"STEP  WHAT IT DOES\n   1  remove {second}\n"
+        f"STEP     WHAT IT DOES\n   1  -  remove {second}\n"
     )
     assert on_target("undeploy", "--version", "124") == 0
     assert capsys.readouterr().out.startswith(f"half {second} on here: undeployed; the files and")

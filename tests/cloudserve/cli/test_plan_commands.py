@@ -21,9 +21,9 @@ def test_a_plan_is_shown_step_by_step_and_changes_nothing(project, platform, cap
     assert re.fullmatch(
         r"deploy half v124-\w+ on here: 2 steps; nothing is live, nothing was changed", title
     )
-    assert header == "STEP  WHAT IT DOES"
-    assert upload.startswith("   1  upload ")
-    assert create.startswith("   2  create v124-")
+    assert header == "STEP     WHAT IT DOES"
+    assert upload.startswith("   1  +  upload ")
+    assert create.startswith("   2  +  create v124-")
     assert columns.split("  ")[0] == "GATE"
     assert load.startswith("load  compare ops and variables with the target's server  passed, ")
     assert platform.blobs.objects == {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.release.drift import Setting
 from cloudserve.release.traffic import percents, split
 from cloudserve.release.types import Action, Location, Reading, Revision
 
 from ....actions import planned
+from ....settings import compare_fields
 from ..actions.steps import (
     CreateEndpoint,
     DeleteVersion,
@@ -67,6 +69,20 @@ class Planner:
             if old.revision == revision:
                 actions.append(self._delete_version(model, revision.id, old))
         return (*actions, *self._prune(model, snapshot, {revision.id, *_with_traffic(snapshot)}))
+
+    def settings(self, reading: Reading) -> Iterator[Setting]:
+        """Yield what is deployed otherwise than the target's fields say."""
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        spec = container_spec(self._options, model)
+        for version in snapshot.versions:
+            name = version.revision.id
+            for placed in snapshot.endpoint.placements(name) if snapshot.endpoint else ():
+                expected = self._deployed_model(name)
+                yield from compare_fields(expected["dedicatedResources"], placed.resources, name)
+                account = {"serviceAccount": expected.get("serviceAccount", "")}
+                yield from compare_fields(account, {"serviceAccount": placed.service_account}, name)
+            if version.container not in {None, fingerprint(spec, version.source)}:
+                yield Setting(f"container of {name}", str(spec["imageUri"]), "another container")
 
     def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
         """Plan shares of the traffic; a revision that was undeployed is deployed again first."""
