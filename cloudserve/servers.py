@@ -6,7 +6,7 @@ The core does not import `cloudserve.local_server`. `registry.local_server` open
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -181,6 +181,12 @@ class LocalServer(Protocol):
 
     def emulator(self, command: EmulateCommand) -> Emulator:
         """Create the offline clouds."""
+
+    def warmup_file(self, requests: Iterable[tuple[str, bytes]], folder: Path) -> bytes:
+        """Return a TFRecord file of JSON predict requests for the model in a directory.
+
+        Each request has the place that an error names. Raises UserError if it does not fit.
+        """
 
     def bench(self, subject: str, load: Load, settings: Settings) -> Result:
         """Measure a server under load; see `cloudserve.bench.measure`."""

@@ -5,7 +5,7 @@ Each imports its part when it is called: a model server loads nothing of the clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +35,7 @@ __all__ = [
     "run",
     "tune",
     "usage",
+    "warmup_file",
 ]
 
 
@@ -102,6 +103,14 @@ def flagged_server(arguments: Sequence[str]) -> ModelServer:
     from .server import ModelServer
 
     return ModelServer(flag_options(parse_flags(arguments)))
+
+
+@needs_extra("warm-up files", "server")
+def warmup_file(requests: Iterable[tuple[str, bytes]], folder: Path) -> bytes:
+    """Return the warm-up file of JSON requests."""
+    from .warmup.recorded import warmup_file
+
+    return warmup_file(requests, folder)
 
 
 @needs_extra("the SageMaker container", "server")

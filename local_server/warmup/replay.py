@@ -29,7 +29,7 @@ from ..transport.grpc_types import Message
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """The path of the records in a version's folder."""
 
-_MOST_RECORDS = 1000
+MOST_RECORDS = 1000
 # An unparsable record is quoted in the error, which clients see: its start is enough.
 _LONGEST_QUOTE = 100
 _UNNAMED = "warmup"
@@ -74,10 +74,10 @@ class Replay:
 
     def _check_count(self, file: Path) -> None:
         self.count += 1
-        if self.count > _MOST_RECORDS:
+        if self.count > MOST_RECORDS:
             raise StatusError(
                 Code.INVALID_ARGUMENT,
-                f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) at {file}",
+                f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {file}",
             )
 
     def _run(self, log: Message) -> None:

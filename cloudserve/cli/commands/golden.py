@@ -89,3 +89,24 @@ def trim_command(file: Path, *, most: int, out: Path | None) -> None:
     write_golden(trim(golden, most), out or file)
     kept = min(most, len(golden.examples))
     print_progress(f"wrote {out or file}: {kept} of {len(golden.examples)} examples")
+
+
+@command.command("warmup")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--output",
+    "out",
+    type=_FILE,
+    required=True,
+    help="The file to write: MODEL/assets.extra/tf_serving_warmup_requests.",
+)
+def warmup_command(file: Path, *, out: Path) -> None:
+    """Write the requests of a golden file as a model's warm-up requests.
+
+    A server answers them before it serves the version: `cloudserve serve`, `model-server` and
+    TensorFlow Serving read the file. It is one of the model's files, so the digest changes.
+    """
+    from cloudserve.golden.warmup import write_warmup
+
+    count = write_warmup(file, out)
+    print_progress(f"wrote {out}: {count} warm-up requests")
