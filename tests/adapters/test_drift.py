@@ -59,6 +59,7 @@ def test_changes_of_a_sagemaker_endpoint(make, clouds):
     assert Drift(f"InstanceCount of {two}", project="1", platform="3") in found
     assert len(found) == 5
     client.delete_endpoint(EndpointName="half")
+    client.get_waiter("endpoint_deleted").wait(EndpointName="half", WaiterConfig={"Delay": 1})
     assert drifts(releases) == [
         Drift("endpoint", ledger="exists", platform="deleted"),
         Drift(f"traffic of {two}", ledger="100 %", platform="0 %"),

@@ -67,6 +67,14 @@ class Collector:
         inventory = read_inventory(self.provider.blobs, self.layout)
         releases = Ledger(self.provider.blobs, self.layout).releases()
         deployed = {d.revision.id for d in reading.deployment.revisions}
+        if deployed and not releases:
+            raise ConflictError(
+                f"the ledger of {self.layout.model} is empty, so that it is not known what a "
+                "rollback goes back to",
+                where=f"{self.layout.bucket}/{self.layout.ledger}",
+                hint="bring the ledger back, or remove versions one by one with "
+                "`cloudserve undeploy --version`",
+            )
         names = owned_names(deployed, inventory.files, releases)
         holds = self._adapter().holds(reading)
         kept = reasons_to_keep(reading.deployment, releases, holds)

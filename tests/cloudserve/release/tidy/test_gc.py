@@ -251,6 +251,14 @@ def test_nothing_released_is_nothing_to_do(releases, platform):
     assert platform.blobs.objects == {}
 
 
+def test_without_a_ledger_nothing_is_removed(five, platform):
+    for key in [key for key in platform.blobs.objects if "/ledger/" in key]:
+        del platform.blobs.objects[key]
+    with pytest.raises(ConflictError, match="the ledger of half is empty"):
+        five().gc(1)
+    assert len(platform.deployed) == 5
+
+
 def test_it_is_recorded(five):
     removed = five().gc(3).plan.removes
     last = five().history()[-1]
