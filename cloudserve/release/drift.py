@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cloudserve.release.state.expected import expected
-from cloudserve.release.state.ledger import Event, Release
+from cloudserve.release.state.expected import expected, unfinished_release
+from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import percents
 from cloudserve.release.types import Deployment
 
@@ -72,7 +72,7 @@ def find_drifts(
 
 
 def _unfinished(releases: Sequence[Release]) -> Iterator[Drift]:
-    last = releases[-1] if releases else None
-    if last is not None and last.outcome not in {Event.FINISHED, Event.REFUSED}:
+    last = unfinished_release(releases)
+    if last is not None:
         subject = last.revision or ", ".join(last.removes) or last.model
         yield Drift("last release", ledger=f"{last.operation} of {subject} is not finished")

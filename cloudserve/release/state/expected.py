@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloudserve.release.state.ledger import Event, Release
@@ -51,6 +51,14 @@ def expected(releases: Iterable[Release]) -> Expected:
     for release in releases:
         state = state.after(release)
     return state
+
+
+def unfinished_release(releases: Sequence[Release]) -> Release | None:
+    """Return the last release if it is neither finished nor refused; approvals are no releases."""
+    kinds = (*DEPLOYMENTS, *REMOVALS)
+    last = next((r for r in reversed(releases) if r.operation in kinds), None)
+    is_ended = last is None or last.outcome in {Event.FINISHED, Event.REFUSED}
+    return None if is_ended else last
 
 
 def _state(deployed: frozenset[str], traffic: Mapping[str, int]) -> Expected:

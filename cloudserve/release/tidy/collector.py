@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.collection import Collectable, Collection, Hold
 from cloudserve.release.provider import CollectingProvider, Provider, UndeployProvider
+from cloudserve.release.state.expected import DEPLOYMENTS
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Release
 from cloudserve.release.tidy.inventory import Files, Inventory, read_inventory
@@ -67,7 +68,7 @@ class Collector:
         inventory = read_inventory(self.provider.blobs, self.layout)
         releases = Ledger(self.provider.blobs, self.layout).releases()
         deployed = {d.revision.id for d in reading.deployment.revisions}
-        if deployed and not releases:
+        if deployed and not any(release.operation in DEPLOYMENTS for release in releases):
             raise ConflictError(
                 f"the ledger of {self.layout.model} is empty, so that it is not known what a "
                 "rollback goes back to",

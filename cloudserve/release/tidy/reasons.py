@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cloudserve.release.collection import Hold
 from cloudserve.release.planning.planner import rollback_name
-from cloudserve.release.state.expected import DEPLOYMENTS, REMOVALS, expected
+from cloudserve.release.state.expected import DEPLOYMENTS, REMOVALS, expected, unfinished_release
 from cloudserve.release.state.ledger import Event, Release
 from cloudserve.release.state.uploaded import number_of
 from cloudserve.release.types import Deployment, Operation, State
@@ -85,10 +85,8 @@ def _by_ledger(deployment: Deployment, releases: Sequence[Release]) -> Iterator[
 
 def _named(releases: Sequence[Release]) -> Iterator[Reason]:
     """Yield the revisions of the last release if it is not finished: it may be run again."""
-    last = next(iter(releases[-1:]), None)
-    if last is None or last.outcome in {Event.FINISHED, Event.REFUSED}:
-        return
-    if last.operation in DEPLOYMENTS:
+    last = unfinished_release(releases)
+    if last is not None and last.operation in DEPLOYMENTS:
         reason = f"the {last.operation} of {last.revision} by {last.who} is not finished"
         yield from ((name, reason) for name in (last.revision, last.previous or "") if name)
 

@@ -156,6 +156,7 @@ def test_what_an_unfinished_release_names_stays(five, platform):
     with pytest.raises(RemoteError):
         five().promote("2")
     platform.before = lambda action: None
+    five(who="bob").approve("3")
     assert kept(five().plan_gc(1))[2].endswith("by ada is not finished")
 
 
