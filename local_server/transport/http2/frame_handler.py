@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from . import frames
 from .allowance import Allowance
@@ -12,39 +12,16 @@ from .errors import ConnectionFault, ErrorCode, StreamFault, frame_size_error, p
 from .frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, Frame, FrameReader
 from .header_blocks import BlockDecoder
 from .limits import Http2Limits
+from .owner import Owner
 from .request_head import MalformedError, RequestHead, check_trailers
 from .settings import Setting, read_settings
-from .stream import Link, Stream, WholeRequest
+from .stream import Stream, WholeRequest
 from .streams import Streams
 from .write_flow import WriteFlow
 
 _FRAMES_PER_TURN = 512
 _PING_SIZE = 8
 _PRIORITY_SIZE = 5
-
-
-class Owner(Link, Protocol):
-    """The connection, as its frame handler sees it."""
-
-    def open(self, stream: Stream, head: RequestHead) -> None:
-        """Begin a request."""
-        ...
-
-    def begin(self, requests: Sequence[WholeRequest]) -> None:
-        """Begin requests that arrived with their bodies."""
-        ...
-
-    def drop(self, stream: Stream, code: ErrorCode) -> None:
-        """Close a stream with RST_STREAM, and notify its receiver."""
-        ...
-
-    def was_reset(self, stream: Stream) -> None:
-        """Close a stream after its client has reset it."""
-        ...
-
-    def ping_acknowledged(self, payload: bytes) -> None:
-        """Handle the response to a PING."""
-        ...
 
 
 class FrameHandler:
