@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Options = TypeVar("Options", bound="DataclassInstance")
 VARIABLES = "variables"
+UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -84,17 +85,58 @@ def _given(
 
 
 def _convert(target: Target, name: str, value: Field, hint: Any) -> Any:
-    if get_origin(hint) is Mapping:
+    if get_origin(hint) is Mapping and get_args(hint)[1] is str:
         value = _pairs(target, name, value)
+    elif isinstance(value, str) and _is_nested(hint):
+        value = _json(target, name, value)
     try:
         return msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
+        if _is_nested(hint):
+            raise _nested(target, name, error, hint) from error
         quote = f'put it in quotes: {name}: "{value}"' if isinstance(value, int | float) else None
         expected = _description(hint)
         reason = f"expected {expected}" if expected and isinstance(value, str) else str(error)
         raise ProjectError(
             f"`{name}` cannot be `{value}`: {reason}", where=target.where_of(name), hint=quote
         ) from error
+
+
+def _is_nested(hint: Any) -> bool:
+    """Return whether a field has values below it: a mapping, or a struct with fields."""
+    return get_origin(hint) is Mapping or _struct(hint) is not None
+
+
+def _struct(hint: Any) -> type[msgspec.Struct] | None:
+    kinds = (hint, *get_args(hint))
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, msgspec.Struct)), None)
+
+
+def _json(target: Target, name: str, text: str) -> Field:
+    try:
+        value: Field = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ProjectError(
+            f"`{name}` cannot be `{text}`: {error}",
+            where=target.where_of(name),
+            hint=f"in a flag or a variable, {name} is a JSON object",
+        ) from error
+    return value
+
+
+def _nested(target: Target, name: str, error: msgspec.ValidationError, hint: Any) -> ProjectError:
+    """Return the error for a wrong value below a field; msgspec names its path as `$.a.b`."""
+    reason, _, place = str(error).partition(" - at `$")
+    path = f"{name}{place.removesuffix('`')}"
+    unknown = UNKNOWN.fullmatch(reason)
+    struct = _struct(hint)
+    if unknown and struct:
+        return ProjectError(
+            f"`{path}` has no field `{unknown[1]}`",
+            where=target.where_of(f"{path}.{unknown[1]}"),
+            hint=did_you_mean(unknown[1], struct.__struct_fields__),
+        )
+    return ProjectError(f"`{path}`: {reason}", where=target.where_of(path))
 
 
 def _description(hint: Any) -> str:
@@ -105,7 +147,7 @@ def _description(hint: Any) -> str:
 def _pairs(target: Target, name: str, value: Field) -> dict[str, str]:
     """Return values by name, from a mapping or from `name=value,name=value`."""
     if isinstance(value, Mapping):
-        return {key: "" if entry is None else str(entry) for key, entry in value.items()}
+        return {key: _single(target, f"{name}.{key}", entry) for key, entry in value.items()}
     pairs = [part.partition("=") for part in str(value).split(",") if part.strip()]
     if not isinstance(value, str) or not all(key.strip() and equals for key, equals, _ in pairs):
         raise ProjectError(
@@ -114,6 +156,18 @@ def _pairs(target: Target, name: str, value: Field) -> dict[str, str]:
             hint=f"{name}:\n  NAME: VALUE, or as text NAME=VALUE,NAME=VALUE",
         )
     return {key.strip(): text.strip() for key, _, text in pairs}
+
+
+def _single(target: Target, name: str, value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        what = "a list" if isinstance(value, list) else "a mapping"
+        key = name.rpartition(".")[2]
+        raise ProjectError(
+            f"`{key}` must be a single value, not {what}",
+            where=target.where_of(name),
+            hint=f"{key}: VALUE",
+        )
+    return "" if value is None else str(value)
 
 
 def _missing(target: Target, field: dataclasses.Field[Any]) -> ProjectError:

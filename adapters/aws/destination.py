@@ -33,6 +33,15 @@ def aws_destination(access: Access, region: str) -> Destination:
     return offline if offline.is_offline else _identified(access, offline)
 
 
+def check_same_side(access: Access, *services: str) -> None:
+    """Raise UserError if the calls of these services and of SageMaker have different sides.
+
+    A side is this machine or the cloud: a variable may point a single service elsewhere.
+    """
+    urls = {name: access.client(name).meta.endpoint_url for name in ("sagemaker", *services)}
+    one_endpoint(urls, OWN)
+
+
 def _identified(access: Access, destination: Destination) -> Destination:
     try:
         caller = access.client("sts", _QUICK).get_caller_identity()

@@ -68,5 +68,7 @@ class Access:
         return boto3.Session(profile_name=profile, region_name=self._region)
 
     def _endpoint(self, service: str) -> str | None:
-        own = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+        # The variable has the service's id, which has more words than this client's name.
+        name = service.replace("autoscaling", "auto-scaling")
+        own = f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}"
         return self._environ.get(own) or self._environ.get("AWS_ENDPOINT_URL") or None

@@ -117,6 +117,8 @@ class Deployed:
     created: datetime | None = None
     reason: str | None = None
     """Why it failed, in the platform's words."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The target's fields as the platform describes them, by the names of the project file."""
 
 
 @dataclass(frozen=True, slots=True)

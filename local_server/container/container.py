@@ -50,6 +50,8 @@ class Setup:
     image: ServingImage | None = field(default_factory=ServingImage)
     """The TensorFlow Serving in the image; None for cloudserve's own server."""
     install_requirements: bool = False
+    network: bool = True
+    """Whether the container may connect to other hosts; pip needs it."""
     session: SessionOptions = field(default_factory=SessionOptions)
     start_seconds: float = 60.0
     """The timeout of importing `inference.py`."""
@@ -113,7 +115,14 @@ class Container:
         site = setup.scratch / f"site-packages-{model}"
         environment = await asyncio.to_thread(self._environment)
         folders = await asyncio.to_thread(
-            lambda: prepare(code, site, environment, install=setup.install_requirements)
+            lambda: prepare(
+                code,
+                site,
+                environment,
+                install=setup.install_requirements,
+                # The image installs no requirements of a single model of many.
+                network=setup.network or bool(model),
+            )
         )
         if code.script is None:
             return None

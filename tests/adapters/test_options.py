@@ -106,6 +106,12 @@ def test_values_without_names_are_refused(labels):
     assert "NAME=VALUE" in error.hint
 
 
+def test_a_list_is_no_value_by_name():
+    error = refusal(bucket="b", project="p", labels={"team": ["a"]})
+    assert error.message == "`team` must be a single value, not a list"
+    assert error.where == "cloudserve.yaml:9: targets.gcp-eu.labels.team"
+
+
 def test_values_by_name_are_no_single_value():
     error = refusal(bucket={"name": "b"}, project="p")
     assert error.message.endswith("Expected `str`, got `object`")

@@ -16,7 +16,7 @@ SECTION = re.compile(r"^## (.+?)\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTAL
 PROJECT = "models:\n  half:\n    path: {path}\ntargets:\n  here:\n    provider: memory\n"
 CANARY = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
 TUNE = ("tune", "--p99", "60s", "--rate", "50", "-d", "0.2", "--max-batch-size", "1")
-OWN = {"args", "deployment", "figures", "gates"}
+OWN = {"args", "deployment", "figures", "gates", "settings"}
 """Fields whose content another section, a gate or an adapter defines."""
 
 

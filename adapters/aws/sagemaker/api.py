@@ -16,11 +16,12 @@ from botocore.exceptions import ClientError
 
 from cloudserve.release.destination import Destination
 
-from ..destination import aws_destination
+from ..destination import aws_destination, check_same_side
 from ..errors import code_of, message_of, status_of, translated
 from ..session import Access
 from .container_logs import Logs
 from .records import Endpoint
+from .scaling_api import ScalingApi
 from .variant_metrics import VariantMetrics
 
 Record = Mapping[str, Any]
@@ -42,6 +43,7 @@ class SageMaker:
     def __init__(self, access: Access) -> None:
         self._access = access
         self.logs = Logs(access)
+        self.scaling = ScalingApi(access)
 
     @property
     def where(self) -> str:
@@ -51,6 +53,16 @@ class SageMaker:
     def destination(self, region: str) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return aws_destination(self._access, region)
+
+    def role_arn(self, role: str) -> str:
+        """Return the ARN of a role of the caller's account, by its name with its path.
+
+        The account and the partition are those of GetCallerIdentity. IAM is not called: few
+        callers may read roles.
+        """
+        with translated(f"find the account of the role {role}", self._access.where("sts")):
+            _, partition, *_, account, _ = self._caller["Arn"].split(":", 5)
+        return f"arn:{partition}:iam::{account}:role/{role}"
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Read an endpoint and its configuration, or None."""
@@ -122,6 +134,17 @@ class SageMaker:
         """Read a resource's tags."""
         tags = self._listed(f"read the tags of {arn}", "list_tags", "Tags", ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for tag in tags}
+
+    def existing_tags(self, arn: str) -> dict[str, str] | None:
+        """Read a resource's tags, or None if the resource does not exist any more."""
+        with translated(f"read the tags of {arn}", self.where):
+            try:
+                pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
+                return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            except ClientError as error:
+                if _is_not_found(error):
+                    return None
+                raise
 
     def create(self, what: str, operation: str, **arguments: Any) -> bool:
         """Call a Create operation; return False if a resource of that name already exists."""
@@ -293,6 +316,11 @@ class SageMaker:
     def _call(self, operation: str) -> Callable[..., Any]:
         call: Callable[..., Any] = getattr(self._client, operation)
         return call
+
+    @cached_property
+    def _caller(self) -> Any:
+        check_same_side(self._access, "sts")
+        return self._access.client("sts").get_caller_identity()
 
     @cached_property
     def _client(self) -> Any:

@@ -52,3 +52,8 @@ class AwsContext:
             where=self.api.where,
             hint=f"cloudserve deploy {model} --target {self.names.target}",
         )
+
+    @property
+    def role_arn(self) -> str:
+        """Return the ARN of the target's role; a role given by name is of the caller's account."""
+        return self.options.role_arn or self.api.role_arn(self.options.role)

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from ...extra_fields import merged
+from .extra_fields import CONFIG, VARIANT
 from .options import Options, Update
 from .records import Endpoint, Spec, new_variant
 
@@ -38,6 +40,7 @@ def variant(options: Options, name: str, model: str, *, idle: bool = False) -> S
     """Return a variant for a SageMaker Model; an idle one is the least that answers."""
     count = 1 if idle else options.instance_count
     spec: dict[str, Any] = {**new_variant(name, model, options.instance_type, count)}
+    spec = merged(spec, options.extra.get(VARIANT, {}))
     if options.serverless:
         del spec["InstanceType"], spec["InitialInstanceCount"]
         spec["ServerlessConfig"] = _serverless(options, idle=idle)
@@ -82,7 +85,7 @@ def settings(options: Options) -> dict[str, Any]:
         fields[ASYNC] = _asynchronous(options)
     if options.kms_key:
         fields[KEY] = options.kms_key
-    return fields
+    return merged(fields, options.extra.get(CONFIG, {}))
 
 
 def network(options: Options) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from cloudserve.release.traffic import ALL
 from cloudserve.storage.events import Reporter
 
 from ...actions import out_of_date
+from ...extra_fields import merged
 from .context import AwsContext
 from .endpoint_waiter import Watch
+from .extra_fields import MODEL, extra_tag
 from .model_files.code_files import place_code
-from .records import DIGEST, FAILED, Endpoint, Spec, container, source_of
+from .records import DIGEST, FAILED, Endpoint, Spec, container, source_of, tag_list
 from .steps import (
     AwaitEndpoint,
     CreateEndpoint,
@@ -22,9 +24,11 @@ from .steps import (
     DeleteEndpointConfig,
     DeleteModel,
     EndpointStep,
+    SetTags,
     SetWeights,
     UpdateEndpoint,
 )
+from .tags import difference
 
 PLANNED = ("DesiredWeight", "DataCaptureConfig")
 """The properties that an update takes from its configuration, not from the endpoint."""
@@ -64,20 +68,23 @@ class Performer:
         name = step.name
         if step.code:
             place_code(self._aws.blobs, step.code, step.code_target, reporter)
+        primary = container(step.image, step.source, step.env, many=step.many)
+        fields = merged({"PrimaryContainer": primary, **step.network}, step.extra)
         made = self._aws.api.create(
             f"create the model {name}",
             "create_model",
             ModelName=name,
-            PrimaryContainer=container(step.image, step.source, step.env, many=step.many),
             ExecutionRoleArn=step.role_arn,
-            Tags=self._aws.owned.tags(step.model, number=step.number, digest=step.digest),
-            **step.network,
+            Tags=self._aws.owned.tags(step.model, step.tags, number=step.number, digest=step.digest)
+            + tag_list(extra_tag({MODEL: step.extra}, MODEL)),
+            **fields,
         )
         if made:
             return
         record = self._aws.api.model(name)
         if record is None or not self._is_ours(record, step) or source_of(record) != step.source:
             raise self._aws.owned.taken(f"model {name}")
+        self._update_tags(step.model, record["ModelArn"], step.tags)
         reporter.line(f"model {name} already exists")
 
     def _delete_model(self, step: DeleteModel) -> None:
@@ -94,6 +101,12 @@ class Performer:
         same = tags.get(DIGEST) == step.digest
         return same and self._aws.owned.is_own(step.model, record, tags)
 
+    def _update_tags(self, model: str, arn: str, expected: Mapping[str, str]) -> None:
+        """Give a resource that already exists, and is the target's, the user's tags."""
+        changed, removed = difference(self._aws.api.tags(arn), expected)
+        if changed or removed:
+            self._aws.owned.change_tags(SetTags(model, arn, changed, list(removed)))
+
     def _create_config(self, step: CreateEndpointConfig, reporter: Reporter) -> None:
         name, more = step.config, step.settings
         made = self._aws.api.create(
@@ -101,7 +114,7 @@ class Performer:
             "create_endpoint_config",
             EndpointConfigName=name,
             ProductionVariants=step.variants,
-            Tags=self._aws.owned.tags(step.model),
+            Tags=self._aws.owned.tags(step.model, step.tags) + tag_list(step.marks),
             **more,
         )
         if made:
@@ -114,6 +127,7 @@ class Performer:
             or not _same([*step.variants, *shadows], self._aws.api.variants(name))
         ):
             raise self._aws.owned.taken(f"endpoint configuration {name}")
+        self._update_tags(step.model, arn, step.tags)
         reporter.line(f"endpoint configuration {name} already exists")
 
     def _delete_config(self, step: DeleteEndpointConfig) -> None:
@@ -133,7 +147,7 @@ class Performer:
             "create_endpoint",
             EndpointName=name,
             EndpointConfigName=config,
-            Tags=self._aws.owned.tags(model),
+            Tags=self._aws.owned.tags(model, step.tags),
         )
         if not made:
             endpoint = self._aws.api.endpoint(name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from ...options import from_environment
 
-ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
+ROLE = r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$"
+ROLE_NAME = r"^([\w+=,.@-]+/)*[\w+=,.@-]*$"
 FOLDER = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?)?$"
 GROUP = r"^([a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?$"
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -21,6 +22,9 @@ Hour = Annotated[int, msgspec.Meta(ge=0, le=3600)]
 Role = Annotated[
     str,
     msgspec.Meta(pattern=ROLE, description="the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME"),
+]
+RoleName = Annotated[
+    str, msgspec.Meta(pattern=ROLE_NAME, description="the name of a role: NAME or PATH/NAME")
 ]
 Folder = Annotated[str, msgspec.Meta(pattern=FOLDER, description="a URL, s3://BUCKET/PREFIX")]
 Group = Annotated[
@@ -35,6 +39,20 @@ Key = Annotated[
         max_length=2048,
     ),
 ]
+
+
+class Autoscaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The field `autoscaling`: how many instances a variant has, and by which load."""
+
+    max: Annotated[int, msgspec.Meta(ge=1)]
+    min: Annotated[int, msgspec.Meta(ge=0)] = 1
+    invocations_per_instance: Annotated[float, msgspec.Meta(ge=0)] = 0
+    """The requests a minute that each instance is to have."""
+    backlog_per_instance: Annotated[float, msgspec.Meta(ge=0)] = 0
+    """The waiting requests that each instance of an asynchronous endpoint is to have."""
+    scale_in_cooldown: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Seconds between two removals of instances; None leaves it to the service."""
+    scale_out_cooldown: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Update(StrEnum):
@@ -52,9 +70,11 @@ class Options:
     """The fields of a target with `provider: sagemaker`."""
 
     bucket: str
-    role_arn: Role
-    """The role that SageMaker reads the bucket as."""
     region: str = from_environment("AWS_REGION", "AWS_DEFAULT_REGION")
+    role_arn: Role = ""
+    """The role that SageMaker reads the bucket as."""
+    role: RoleName = ""
+    """The same by name, with its path if it has one; of the account that the calls reach."""
     endpoint_name: str = ""
     """The endpoint; `{model}` stands for the model. By default that, with the target if needed."""
 
@@ -88,7 +108,10 @@ class Options:
     volume_size_gb: Annotated[int, msgspec.Meta(ge=0, le=512)] = 0
     """The size of an instance's volume; 0 leaves it to SageMaker."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Tags of the resources that are created, beside cloudserve's own."""
+    """Tags of the target's resources, beside cloudserve's own."""
+
+    autoscaling: Autoscaling | None = None
+    """How instances are added and removed; without it there are always `instance_count`."""
 
     serverless_memory_mb: Annotated[int, msgspec.Meta(ge=0, le=6144)] = 0
     """Serve without instances, with this memory: 1024 to 6144 in steps of 1024; 0 for instances."""
@@ -121,6 +144,9 @@ class Options:
     """How long the old instances stay after the last step."""
     alarms: str = ""
     """Comma-separated CloudWatch alarms that roll an update back when one fires."""
+
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Raw fields of `create_model`, `create_endpoint_config` and `production_variant`."""
 
     package_group: Group = ""
     """The model package group that a revision is approved in before it is promoted."""

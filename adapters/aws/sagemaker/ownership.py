@@ -19,6 +19,8 @@ from cloudserve.storage.events import Reporter
 from ...ownership import Found, Ownership
 from ..errors import is_denied
 from .records import REVISION_ID, Endpoint, bucket_of, source_of, tag_list
+from .steps import SetTags
+from .tags import with_names
 
 if TYPE_CHECKING:
     from .api import SageMaker
@@ -117,6 +119,11 @@ class Owned:
         """Return whether a SageMaker Model is the target's."""
         return self._names.is_own(model, self._as_model(record, tags))
 
+    def is_marked(self, model: str, tags: Mapping[str, str]) -> bool:
+        """Return whether a resource's tags name the target's owner and a model."""
+        resource = Found("", self._api.where, tags, tuple, str)
+        return Owner.read(tags) is not None and self._names.is_own(model, resource)
+
     def owns_config(self, model: str, record: Mapping[str, Any]) -> bool:
         """Return whether an endpoint configuration is the target's."""
         arn = str(record["EndpointConfigArn"])
@@ -161,9 +168,24 @@ class Owned:
             hint=f"delete the {what}, or give the target another `endpoint_name`",
         )
 
-    def tags(self, model: str, **more: str | float) -> list[dict[str, str]]:
-        """Return the tags of a model's resources."""
-        return tag_list({**self._more, **self._names.tags(model)}, **more)
+    def tags(
+        self, model: str, users: Mapping[str, str] | None = None, **more: str | float
+    ) -> list[dict[str, str]]:
+        """Return the tags of a model's resources; `users` replaces the target's `tags`."""
+        users = self._more if users is None else users
+        return tag_list({**with_names(users), **self._names.tags(model)}, **more)
+
+    def change_tags(self, step: SetTags) -> None:
+        """Write and remove a resource's tags; raises ConflictError for another owner's."""
+        arn, existing = step.arn, self._api.tags(step.arn)
+        what = arn.rpartition(":")[2]
+        resource = Found(what, self._api.where, existing, tuple, partial(_add_tags, arn))
+        self._names.claims(step.model, resource)
+        if step.tags:
+            self._api.change(f"tag {what}", "add_tags", ResourceArn=arn, Tags=tag_list(step.tags))
+        gone = [name for name in step.removed if name in existing]
+        if gone:
+            self._api.change(f"untag {what}", "delete_tags", ResourceArn=arn, TagKeys=gone)
 
     def _as_found(self, endpoint: Endpoint) -> Found:
         return Found(

@@ -31,21 +31,32 @@ from .async_inference import AsyncInvocations
 from .batch_transform import Transforms
 from .context import AwsContext
 from .executor import Performer
+from .extra_fields import check_extra
 from .model_files.archive import Archives, archive_key
 from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
 from .options import Options
 from .ownership import Owned
+from .planning.autoscaling import ScalingPlanner
 from .planning.checks import check, check_body
 from .planning.leftovers import Leftovers
 from .planning.planner import Planner
 from .planning.rules import check_options
 from .planning.single_revision import StagedPlanner
+from .planning.tag_changes import tag_changes
 from .planning.undeploy import Removal
 from .records import ONLY, model_name, without_underscores
+from .scaling import Scaling
 from .settings import find_settings
 from .snapshot import SnapshotReader, snapshot_of
-from .steps import CreateArchive, RegisterPackage, Step
+from .steps import (
+    CreateArchive,
+    DeregisterScaling,
+    RegisterPackage,
+    RegisterScaling,
+    SetTags,
+    Step,
+)
 
 ARN_COLONS = 5
 """`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
@@ -64,6 +75,8 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
         from ..s3.store import S3Blobs
         from ..session import Access
         from .api import SageMaker
+
+        check_extra(options.extra, target.where_of)
     access = Access(environ, options.region, options.profile)
     blobs = S3Blobs(name, region=options.region, access=access)
     poller = Poller(options.timeout_seconds)
@@ -114,6 +127,8 @@ class SageMakerEndpoints:
         self._packages = Packages(context)
         self._removal = Removal(context)
         self._leftovers = Leftovers(context, self._packages)
+        self._scaling_planner = ScalingPlanner(context)
+        self._scaling = Scaling(context)
         self._archives = Archives(context.blobs)
 
     @property
@@ -158,7 +173,10 @@ class SageMakerEndpoints:
         actions = self._planner.deploy(reading, revision, location)
         archived, key = self._aws.options.archived, archive_key(location)
         archive = self._archives.plan(location, key) if archived else ()
-        return (*archive, *actions, *self._packages.plan(model, revision, location))
+        endpoints = (snapshot.endpoint, *snapshot.staging.values())
+        tags = tag_changes(self._aws, model, endpoints, snapshot.models.values(), actions)
+        actions = self._scaling_planner.around(model, snapshot.endpoint, actions)
+        return (*archive, *actions, *tags, *self._packages.plan(model, revision, location))
 
     def plan_traffic(
         self, reading: Reading, revision_id: str, percent: int = 100
@@ -168,13 +186,17 @@ class SageMakerEndpoints:
         Raises CheckFailedError for one that the target's package group rejected.
         """
         self._packages.check(reading.deployment, revision_id)
-        return self._planner.traffic(reading, revision_id, percent)
+        actions = self._planner.traffic(reading, revision_id, percent)
+        model, endpoint = reading.deployment.model, snapshot_of(reading).endpoint
+        return self._scaling_planner.around(model, endpoint, actions)
 
     def plan_undeploy(
         self, reading: Reading, revision_ids: tuple[str, ...] | None
     ) -> tuple[Action, ...]:
         """Plan to remove revisions from the endpoint, or the whole model."""
-        return self._removal.plan(reading, revision_ids)
+        actions = self._removal.plan(reading, revision_ids)
+        model, endpoint = reading.deployment.model, snapshot_of(reading).endpoint
+        return self._scaling_planner.around(model, endpoint, actions)
 
     def holds(self, reading: Reading) -> Mapping[str, Hold]:
         """Return why revisions stay: the tag `cloudserve-keep`, a use elsewhere, a package."""
@@ -194,8 +216,12 @@ class SageMakerEndpoints:
         match step:
             case RegisterPackage():
                 self._packages.register(step, reporter)
+            case RegisterScaling() | DeregisterScaling():
+                self._scaling.perform(step, reporter)
             case CreateArchive():
                 self._archives.make(step, reporter)
+            case SetTags():
+                self._aws.owned.change_tags(step)
             case _:
                 self._performer.perform(step, reporter)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.release.types import Deployed, Deployment, Reading, Revision, State
 
 from .context import AwsContext
+from .read_back import fields_of_endpoint, fields_of_model
 from .records import (
     CHANGING,
     DIGEST,
@@ -21,7 +23,9 @@ from .records import (
 
 if TYPE_CHECKING:
     from .api import SageMaker
+    from .scaling_api import Scaled
 
+NO_SCALING: Mapping[str, Scaled] = MappingProxyType({})
 NOT_THERE = "not on the endpoint"
 """The reason of a revision that has a SageMaker Model and answers no requests."""
 
@@ -79,12 +83,13 @@ class SnapshotReader:
             revisions = tuple(_deployed(name, tagged, None, base) for name, tagged in ours.items())
             return Reading(Deployment(model, target, revisions), Snapshot(None, models))
         staging = self._read_staging(ours, endpoint, base)
+        scaled = self._scaled(endpoint)
         shares = _shares(endpoint, base)
         for name in ours:
             if staging.get(name) or endpoint.shadowed_by(name, base):
                 shares.setdefault(name, 0.0)
         revisions = tuple(
-            _deployed(name, tagged, staging.get(name, endpoint), base)
+            _deployed(name, tagged, staging.get(name, endpoint), base, scaled)
             for name, tagged in ours.items()
         )
         deployment = Deployment(
@@ -105,6 +110,13 @@ class SnapshotReader:
             return False
         return self._aws.owned.is_own(model, tagged.record, tagged.tags)
 
+    def _scaled(self, endpoint: Endpoint) -> Mapping[str, Scaled]:
+        """Read which variants are scaled, if the target is: others need no permission for it."""
+        if self._aws.options.autoscaling is None:
+            return {}
+        names = (str(spec["VariantName"]) for spec in endpoint.variants)
+        return self._aws.api.scaling.targets(endpoint.name, names)
+
     def _read_staging(
         self, ours: Mapping[str, TaggedModel], endpoint: Endpoint, base: str
     ) -> dict[str, Endpoint | None]:
@@ -119,17 +131,33 @@ class SnapshotReader:
 
 
 def _deployed(
-    revision_id: str, tagged: TaggedModel, endpoint: Endpoint | None, base: str
+    revision_id: str,
+    tagged: TaggedModel,
+    endpoint: Endpoint | None,
+    base: str,
+    scaled: Mapping[str, Scaled] = NO_SCALING,
 ) -> Deployed:
     """Return the revision of a SageMaker Model, which `endpoint` may serve."""
-    revision = Revision(int(tagged.tags[NUMBER]), tagged.tags[DIGEST])
-    source, created = source_of(tagged.record), tagged.record["CreationTime"]
+    state, reason = _state(revision_id, endpoint, base)
+    fields = fields_of_model(tagged.record, tagged.tags)
+    if endpoint is not None:
+        fields |= fields_of_endpoint(endpoint, scaled, revision_id, base)
+    return Deployed(
+        Revision(int(tagged.tags[NUMBER]), tagged.tags[DIGEST]),
+        state,
+        source_of(tagged.record),
+        tagged.record["CreationTime"],
+        reason,
+        fields,
+    )
+
+
+def _state(revision_id: str, endpoint: Endpoint | None, base: str) -> tuple[State, str | None]:
     if endpoint and endpoint.shadowed_by(revision_id, base):
-        return Deployed(revision, State.READY, source, created)
+        return State.READY, None
     if endpoint is None or not _concerns(endpoint, revision_id, base):
-        return Deployed(revision, State.READY, source, created, NOT_THERE)
-    reason = endpoint.reason if endpoint.state is State.FAILED else None
-    return Deployed(revision, endpoint.state, source, created, reason)
+        return State.READY, NOT_THERE
+    return endpoint.state, endpoint.reason if endpoint.state is State.FAILED else None
 
 
 def tagged_model(api: SageMaker, name: str) -> TaggedModel | None:

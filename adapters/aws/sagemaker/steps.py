@@ -26,6 +26,10 @@ class CreateModel(ModelStep, frozen=True):
     """Whether the source is a prefix of archives of many models."""
     network: dict[str, Any] = field(default_factory=dict)
     """The network arguments of CreateModel."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """The raw fields of CreateModel."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """The user's tags."""
 
 
 class DeleteModel(ModelStep, frozen=True):
@@ -42,6 +46,9 @@ class CreateEndpointConfig(ModelStep, frozen=True):
     variants: list[dict[str, Any]]
     settings: dict[str, Any] = field(default_factory=dict)
     """The other arguments of CreateEndpointConfig."""
+    tags: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    """Tags of cloudserve's own, beside those of the owner."""
 
 
 class DeleteEndpointConfig(ModelStep, frozen=True):
@@ -57,6 +64,37 @@ class CreateEndpoint(ModelStep, frozen=True):
     config: str
     variant: str = ""
     """The variant whose log is shown if the endpoint fails."""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class SetTags(ModelStep, frozen=True):
+    """Write and remove tags of a resource of the target."""
+
+    arn: str
+    tags: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+
+
+SCALED = "cloudserve-scaled"
+"""The tag of an endpoint that has, or had, variants that are registered for scaling."""
+
+
+class RegisterScaling(ModelStep, frozen=True):
+    """Register a variant for automatic scaling, or change its limits and policy."""
+
+    endpoint: str
+    variant: str
+    minimum: int
+    maximum: int
+    policy: dict[str, Any]
+    """A TargetTrackingScalingPolicyConfiguration (Application Auto Scaling)."""
+
+
+class DeregisterScaling(ModelStep, frozen=True):
+    """End the automatic scaling of a variant."""
+
+    endpoint: str
+    variant: str
 
 
 class UpdateEndpoint(ModelStep, frozen=True):
@@ -144,5 +182,14 @@ EndpointStep = (
     | AwaitEndpoint
 )
 """What every endpoint's plans consist of."""
-Step = EndpointStep | RegisterPackage | CreateArchive
-SharedStep = EndpointStep | CreateArchive | LoadModel | SetLive | UnloadModel | DeleteSharedEndpoint
+ScalingStep = RegisterScaling | DeregisterScaling
+Step = EndpointStep | RegisterPackage | CreateArchive | SetTags | ScalingStep
+SharedStep = (
+    EndpointStep
+    | CreateArchive
+    | SetTags
+    | LoadModel
+    | SetLive
+    | UnloadModel
+    | DeleteSharedEndpoint
+)

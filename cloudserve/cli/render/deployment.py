@@ -123,6 +123,7 @@ def _document(deployment: Deployment) -> dict[str, Any]:
                 "traffic": deployment.traffic.get(d.revision.id, 0.0),
                 "created": d.created,
                 "source": d.source,
+                "settings": d.settings,
             }
             for d in deployment.revisions
         ],

@@ -17,6 +17,7 @@ from ..latency import INSTANT, SYSTEM_CLOCK, Clock, Latency
 from ..objects.store.store import ObjectStore
 from ..resources import Resources
 from ..router import App, Route
+from .autoscaling import AutoScaling
 from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
 from .cloudwatch.operations import MetricOperations
@@ -37,10 +38,12 @@ from .runtime.data_capture import DataCapture
 from .runtime.invoker import Invoker, Outlets
 from .sagemaker.app import sagemaker
 from .sagemaker.container_pool import ContainerPool, Variables
+from .sagemaker.endpoint_table import EndpointTable
 from .sagemaker.endpoints import Endpoints
 from .sagemaker.records import Records
 from .sagemaker.rollout import Rollout
 from .sagemaker.s3_files import S3Files
+from .sagemaker.scalable_targets import ScalableTargets
 from .sagemaker.transform.jobs import TransformJobs
 from .sts import XMLNS, StsApp
 
@@ -90,6 +93,8 @@ class OfflineAws:
         )
         self._pool.prepare()
         self._alarms = Alarms(parts.resources, records.now)
+        scalable = ScalableTargets(parts.resources)
+        self._scaling = AutoScaling(scalable, EndpointTable(records), records.now)
         rollout = Rollout(records, self._pool, self._alarms, parts.latency)
         self._endpoints = Endpoints(
             records, self._pool, self._alarms, parts.work, rollout, parts.latency
@@ -110,11 +115,13 @@ class OfflineAws:
         parts = self._parts
         control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
         cloudwatch = self._alarms.app(MetricOperations(self._metrics))
+        scaling = self._scaling.app()
         runtime = RuntimeApp(self._invoker, self._async_invocations)
         sts = StsApp()
         return (
             self._route(control.takes, control, "sagemaker", refuse_through(control)),
             self._route(cloudwatch.takes, cloudwatch, "monitoring", refuse_through(cloudwatch)),
+            self._route(scaling.takes, scaling, "application-autoscaling", refuse_through(scaling)),
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
             self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),
             self._route(_is_sts, sts, "sts", refuse_query(XMLNS)),

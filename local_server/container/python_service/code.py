@@ -62,23 +62,34 @@ def read_requirements(path: Path) -> tuple[str, ...]:
 
 
 def prepare(
-    code: UserCode, into: Path, environment: Mapping[str, str], *, install: bool
+    code: UserCode,
+    into: Path,
+    environment: Mapping[str, str],
+    *,
+    install: bool,
+    network: bool = True,
 ) -> tuple[Path, ...]:
     """Return the folders that `inference.py` imports from; an installation may block for minutes.
 
     pip runs with the container's `environment`: the set-up code of packages is users' code too.
     Without `install`, the requirements are logged and imports find the packages of this
-    installation. Raises ModelError if pip fails.
+    installation. Raises ModelError if pip fails, and for requirements without a `network`.
     """
     folders = [code.folder, *([code.lib] if code.lib else [])]
     if code.lib and code.requirements:
         logger.warning("loading modules in 'code/lib', ignoring requirements.txt")
     if code.effective_requirements is None:
         return tuple(folders)
+    wanted = read_requirements(code.effective_requirements)
+    if wanted and not network:
+        raise ModelError(
+            f"failed to install required packages: {', '.join(wanted)} of code/requirements.txt: "
+            "the container has no network (EnableNetworkIsolation)"
+        )
     if not install:
         logger.warning(
             "code/requirements.txt asks for %s: not installed without --install-requirements",
-            ", ".join(read_requirements(code.effective_requirements)) or "nothing",
+            ", ".join(wanted) or "nothing",
         )
         return tuple(folders)
     _pip_install(code.effective_requirements, into, environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 
 from cloudserve.release.types import DIGITS_IN_ID, Action
 
@@ -18,10 +19,11 @@ from ..planning.actions import (
     delete_failed,
     update_endpoint,
 )
+from ..planning.tag_changes import tag_changes
 from ..planning.undeploy import delete_config, delete_models, owned_configs
 from ..records import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
 from ..snapshot import tagged_model
-from ..steps import CreateModel, DeleteSharedEndpoint
+from ..steps import CreateEndpointConfig, CreateModel, DeleteSharedEndpoint
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """The variable that switches AWS's image to many models (Deep Learning Containers)."""
@@ -50,6 +52,13 @@ class MultiModelPlanner:
         if existing.config == name:
             return ()
         return (create, config.action, update_endpoint(config, existing, ONLY, self._summary))
+
+    def tags(self, existing: Endpoint | None, before: tuple[Action, ...]) -> Iterator[Action]:
+        """Yield the tag changes of the endpoint, its configuration and its SageMaker Model."""
+        used = existing.variants if existing else ()
+        names = {str(spec["ModelName"]) for spec in used if "ModelName" in spec}
+        models = (tagged_model(self._aws.api, name) for name in sorted(names))
+        return tag_changes(self._aws, OWNER, (existing,), filter(None, models), before)
 
     def removal(self, existing: Endpoint | None, owned: Owned) -> list[Action]:
         """Plan the deletion of the endpoint, its configurations and its SageMaker Models."""
@@ -88,10 +97,11 @@ class MultiModelPlanner:
             self._digest,
             self._aws.image,
             self._prefix,
-            self._aws.options.role_arn,
+            self._aws.role_arn,
             self._env,
             many=True,
             network=network(self._aws.options),
+            tags=dict(self._aws.options.tags),
         )
         sentence = f"create the model {self._model} of the archives below {self._prefix}"
         undo = f"delete the model {self._model}"
@@ -102,7 +112,10 @@ class MultiModelPlanner:
         variants = ({**spec, "InitialVariantWeight": 1.0},)
         more = settings(self._aws.options)
         name = config_name(self._name, canonical(variants), as_text(more))
-        return Config.of(OWNER, name, variants, more, self._summary)
+        step = CreateEndpointConfig(
+            OWNER, name, [dict(v) for v in variants], more, dict(self._aws.options.tags)
+        )
+        return Config.of(step, self._summary)
 
     @property
     def _summary(self) -> str:
@@ -121,7 +134,7 @@ class MultiModelPlanner:
     @property
     def _digest(self) -> str:
         options = self._aws.options
-        parts = [self._aws.image, self._prefix, options.role_arn, as_text(self._env)]
+        parts = [self._aws.image, self._prefix, self._aws.role_arn, as_text(self._env)]
         if place := network(options):
             parts.append(as_text(place))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -42,6 +42,7 @@ from ..steps import (
     DeleteSharedEndpoint,
     LoadModel,
     SetLive,
+    SetTags,
     SharedStep,
     UnloadModel,
 )
@@ -128,6 +129,7 @@ class MultiModelEndpoint:
         """Plan the endpoint unless it is as configured, the archive, and one load of it."""
         model, snapshot = reading.deployment.model, _snapshot(reading)
         before = self._planner.endpoint(snapshot.endpoint)
+        before = (*before, *self._planner.tags(snapshot.endpoint, before))
         target = _target(model, revision.id)
         # The container looks for NUMBER/ at the top of each archive (python_service.py).
         archive = self._archives.plan(location, self._catalogs.prefix + target, alone=True)
@@ -193,6 +195,8 @@ class MultiModelEndpoint:
         match step:
             case CreateArchive():
                 self._archives.make(step, reporter)
+            case SetTags():
+                self._aws.owned.change_tags(step)
             case LoadModel():
                 self._load(step, reporter)
             case UnloadModel():

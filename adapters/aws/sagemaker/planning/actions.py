@@ -9,8 +9,11 @@ from typing import Any
 from cloudserve.release.types import Action, Location, Revision
 
 from ....actions import planned
+from ....extra_fields import extra_text, merged
 from ..context import AwsContext
 from ..endpoint_config import as_text, network, same_network, settings
+from ..extra_fields import CONFIG, MODEL, VARIANT, extra_tag
+from ..extra_fields import TAG as EXTRA
 from ..model_files.archive import source_url
 from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
 from ..steps import (
@@ -48,21 +51,24 @@ class Steps:
             revision.digest,
             self._aws.image,
             source,
-            self._aws.options.role_arn,
+            self._aws.role_arn,
             dict(self._aws.options.env),
             # An archive has the code in its place already.
             code="" if archived else f"{location.saved_model}code/",
             code_target="" if archived else f"{location.root}code/",
             network=network(self._aws.options),
+            tags=dict(self._aws.options.tags),
+            extra=dict(self._aws.options.extra.get(MODEL, {})),
         )
         create = planned(
             step,
-            f"create the model {name} from {source} with {self._aws.image}",
+            f"create the model {name} from {source} with {self._aws.image}"
+            f"{extra_text(self._aws.options.extra, MODEL)}",
             f"delete the model {name}",
         )
         if existing is None:
             return [create]
-        other = self._other(source, existing)
+        other = [*self._other(source, existing), *self._other_extra(existing)]
         if not other:
             return []
         sentence = f"delete the model {name}, which has another {' and '.join(other)}"
@@ -73,11 +79,25 @@ class Steps:
         same = {
             "image": primary.get("Image") == self._aws.image,
             "source": source_of(existing) == source,
-            "role": existing.get("ExecutionRoleArn") == self._aws.options.role_arn,
+            "role": existing.get("ExecutionRoleArn") == self._aws.role_arn,
             "environment": primary.get("Environment", {}) == self._aws.options.env,
             "network": same_network(network(self._aws.options), existing),
         }
         return [name for name, is_same in same.items() if not is_same]
+
+    def _other_extra(self, there: Mapping[str, Any]) -> list[str]:
+        is_same = self._has_extra(str(there["ModelArn"]), MODEL)
+        return [] if is_same else ["extra fields"]
+
+    def has_extra(self, endpoint: Endpoint) -> bool:
+        """Return whether an endpoint's configuration was created with the target's extra fields."""
+        arn = endpoint.config_record.get("EndpointConfigArn")
+        return arn is None or self._has_extra(str(arn), CONFIG, VARIANT)
+
+    def _has_extra(self, arn: str, *names: str) -> bool:
+        tags = self._aws.api.existing_tags(arn)
+        expected = extra_tag(self._aws.options.extra, *names).get(EXTRA)
+        return tags is None or tags.get(EXTRA) == expected
 
     def config(
         self, model: str, variants: Sequence[Spec], sentence: str, shadows: Sequence[Spec] = ()
@@ -88,15 +108,22 @@ class Steps:
             more["ShadowProductionVariants"] = list(shadows)
         options = self._aws.options
         archived = {"archive": True} if options.archived else {}
-        place = network(options)
+        place = merged(network(options), options.extra.get(MODEL, {}))
         container = as_text({"image": self._aws.image, "env": options.env, **archived, **place})
         # A configuration does not contain the container. It is part of the name, so that another
         # container makes another configuration, to which the endpoint is updated.
         base = self._aws.names.endpoint(model)
-        name = config_name(
-            base, canonical(variants), as_text(more), container, self._aws.options.role_arn
+        name = config_name(base, canonical(variants), as_text(more), container, self._aws.role_arn)
+        step = CreateEndpointConfig(
+            model,
+            name,
+            _ordered(variants),
+            more,
+            dict(self._aws.options.tags),
+            extra_tag(options.extra, CONFIG, VARIANT),
         )
-        return Config.of(model, name, variants, more, sentence)
+        told = f"{sentence}{extra_text(options.extra, CONFIG, VARIANT)}"
+        return Config.of(step, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +133,27 @@ class Config:
     model: str
     name: str
     action: Action
+    tags: Mapping[str, str]
 
     @classmethod
-    def of(
-        cls,
-        model: str,
-        name: str,
-        variants: Sequence[Spec],
-        settings: Mapping[str, Any],
-        sentence: str,
-    ) -> Config:
-        """Return the creation of a configuration with these variants and settings."""
-        ordered = [dict(spec) for spec in sorted(variants, key=lambda s: str(s["VariantName"]))]
+    def of(cls, step: CreateEndpointConfig, sentence: str) -> Config:
+        """Return the creation of a configuration."""
         action = planned(
-            CreateEndpointConfig(model, name, ordered, dict(settings)),
-            f"create the endpoint configuration {name}: {sentence}",
-            f"delete the endpoint configuration {name}",
+            step,
+            f"create the endpoint configuration {step.config}: {sentence}",
+            f"delete the endpoint configuration {step.config}",
         )
-        return cls(model, name, action)
+        return cls(step.model, step.config, action, step.tags)
+
+
+def _ordered(variants: Sequence[Spec]) -> list[dict[str, Any]]:
+    return [dict(spec) for spec in sorted(variants, key=lambda spec: str(spec["VariantName"]))]
 
 
 def create_endpoint(config: Config, endpoint: str, variant: str, sentence: str) -> Action:
     """Return the creation of an endpoint with a configuration that is created before."""
     return planned(
-        CreateEndpoint(config.model, endpoint, config.name, variant),
+        CreateEndpoint(config.model, endpoint, config.name, variant, dict(config.tags)),
         f"create the endpoint {endpoint} with {config.name}, {sentence}",
         f"delete the endpoint {endpoint}",
     )

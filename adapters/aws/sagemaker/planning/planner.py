@@ -122,6 +122,7 @@ class Planner:
             or newer(existing, endpoint)
             or not same_machines(expected, before)
             or not same_settings(settings(self._aws.options), endpoint)
+            or not self._steps.has_extra(endpoint)
         ):
             return ()
         kept = [expected if spec is before else spec for spec in endpoint.variants]

@@ -14,14 +14,16 @@ from cloudserve.images.aws_registries import ACCOUNTS
 from cloudserve.project import Where
 
 from ..endpoint_config import GRACE, LONGEST, waits
+from ..extra_fields import CONFIG
 from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of
 from ..options import Options, Update
+from ..tags import LONGEST_TAG, SEPARATOR, tag_names
 
 MEMORY_STEP = 1024
 MOST_ALARMS = 10
 MOST_SUBNETS, MOST_GROUPS = 16, 5
-MOST_TAGS = 44
-"""SageMaker takes 50 for a resource, cloudserve writes up to 6."""
+MOST_TAGS = 42
+"""SageMaker takes 50 for a resource, cloudserve writes up to 8."""
 LEAST_STEP = {Update.LINEAR: 10, Update.ROLLING: 5}
 
 
@@ -37,11 +39,72 @@ class Rule:
 
 def check_options(options: Options, where: Where) -> str:
     """Return the image that serves; raises ProjectError for fields that contradict each other."""
-    rules = (_serverless, _shadows, _multi_model, _times, _update, _network)
+    rules = (
+        _role,
+        _serverless,
+        _shadows,
+        _multi_model,
+        _times,
+        _update,
+        _network,
+        _tags,
+        _autoscaling,
+        _extra,
+    )
     for rule in (rule for kind in rules for rule in kind(options)):
         if not rule.holds:
             raise ProjectError(rule.sentence, where=where(rule.field), hint=rule.hint)
     return _check_image(options, where)
+
+
+def _role(options: Options) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            bool(options.role_arn or options.role),
+            "role_arn",
+            "`role_arn` is missing",
+            "add `role_arn:` to the target, or `role:` with the name of a role of the account",
+        ),
+        Rule(
+            not (options.role_arn and options.role),
+            "role",
+            "`role` and `role_arn` both name the role",
+            "leave one of them out",
+        ),
+    )
+
+
+def _tags(options: Options) -> tuple[Rule, ...]:
+    names = tag_names(options.tags)
+    return (
+        *(
+            Rule(
+                not key.startswith(("aws:", "cloudserve-")),
+                f"tags.{key}",
+                f"the tag `{key}` is reserved",
+                "choose another name",
+            )
+            for key in options.tags
+        ),
+        *(
+            Rule(
+                bool(key) and SEPARATOR not in key and key.strip("/") == key,
+                f"tags.{key}",
+                f"the tag `{key}` begins or ends with / or contains {SEPARATOR}",
+                f"cloudserve separates the names of a resource's tags by {SEPARATOR}: "
+                "choose another name",
+            )
+            for key in options.tags
+        ),
+        Rule(len(options.tags) <= MOST_TAGS, "tags", f"at most {MOST_TAGS} are allowed"),
+        Rule(
+            len(names) <= LONGEST_TAG,
+            "tags",
+            f"the names of the tags have {len(names)} characters together, "
+            f"and a tag that lists them has at most {LONGEST_TAG}",
+            "choose shorter names, or fewer tags",
+        ),
+    )
 
 
 def _serverless(options: Options) -> tuple[Rule, ...]:
@@ -97,16 +160,6 @@ def _network(options: Options) -> tuple[Rule, ...]:
             f"{no} network isolation",
         ),
         Rule(with_instances or not options.volume_size_gb, "volume_size_gb", f"{no} volumes"),
-        *(
-            Rule(
-                not key.startswith(("aws:", "cloudserve-")),
-                f"tags.{key}",
-                f"the tag `{key}` is reserved",
-                "choose another name",
-            )
-            for key in options.tags
-        ),
-        Rule(len(options.tags) <= MOST_TAGS, "tags", f"at most {MOST_TAGS} are allowed"),
     )
 
 
@@ -145,6 +198,11 @@ def _multi_model(options: Options) -> tuple[Rule, ...]:
             f"{one} is not updated when one of them is promoted",
         ),
         Rule(
+            alone or not options.extra,
+            "extra",
+            f"{one} takes no extra fields",
+        ),
+        Rule(
             alone or not options.package_group,
             "package_group",
             f"{one} is of no model package",
@@ -159,6 +217,57 @@ def _multi_model(options: Options) -> tuple[Rule, ...]:
             "instance_type",
             f"{one} runs AWS's TensorFlow image on CPUs alone",
             "choose one without a GPU, or name a container with `image`",
+        ),
+    )
+
+
+def _autoscaling(options: Options) -> tuple[Rule, ...]:
+    wanted = options.autoscaling
+    if wanted is None:
+        return ()
+    count, is_async = options.instance_count, bool(options.async_output)
+    by_requests, by_backlog = wanted.invocations_per_instance, wanted.backlog_per_instance
+    return (
+        Rule(not options.serverless, "autoscaling", "a serverless endpoint has no instances"),
+        Rule(not options.multi_model, "autoscaling", "an endpoint of many models is not scaled"),
+        Rule(
+            bool(by_requests) != bool(by_backlog),
+            "autoscaling",
+            "`autoscaling` needs one of `invocations_per_instance` and `backlog_per_instance`",
+        ),
+        Rule(
+            is_async or not by_backlog,
+            "autoscaling.backlog_per_instance",
+            "only an asynchronous endpoint has a backlog",
+            "choose `invocations_per_instance`, or set `async_output`",
+        ),
+        Rule(
+            wanted.min > 0 or (is_async and by_backlog > 0),
+            "autoscaling.min",
+            "only an asynchronous endpoint scales to 0 instances, by `backlog_per_instance`",
+            "set `min` to 1 or more",
+        ),
+        Rule(
+            max(wanted.min, 1) <= count <= wanted.max,
+            "autoscaling" if options.instance_count == 1 else "instance_count",
+            f"`instance_count` is {count}, and `autoscaling` keeps {wanted.min} to {wanted.max}",
+            "set `instance_count`, with which an endpoint begins, to a number between them",
+        ),
+    )
+
+
+def _extra(options: Options) -> tuple[Rule, ...]:
+    fields = options.extra.get(CONFIG, {})
+    return (
+        Rule(
+            "AsyncInferenceConfig" not in fields or bool(options.async_output),
+            f"extra.{CONFIG}.AsyncInferenceConfig",
+            "`AsyncInferenceConfig` needs `async_output`",
+        ),
+        Rule(
+            "DataCaptureConfig" not in fields or options.capture_percent > 0,
+            f"extra.{CONFIG}.DataCaptureConfig",
+            "`DataCaptureConfig` needs `capture_percent`",
         ),
     )
 

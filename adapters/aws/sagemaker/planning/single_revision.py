@@ -95,6 +95,7 @@ class StagedPlanner:
             and before["InitialVariantWeight"] == expected["InitialVariantWeight"]
             and same_machines(expected, before)
             and same_settings(settings(self._aws.options), main)
+            and self._steps.has_extra(main)
             and not (actions or newer(existing, main))
         ):
             return ()
@@ -159,7 +160,7 @@ class StagedPlanner:
             return [config.action, create_endpoint(config, name, ONLY, sentence)]
         if not endpoint.staged:  # made before the target was: the next promotion changes it
             return []
-        same = same_machines(expected, endpoint.variants[0])
+        same = same_machines(expected, endpoint.variants[0]) and self._steps.has_extra(endpoint)
         if same and same_settings(settings(self._aws.options), endpoint) and not stale:
             return []
         return self._plan_update(

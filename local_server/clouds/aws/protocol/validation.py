@@ -48,6 +48,7 @@ _CLASSES = {
     r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": "\x20-\x7e\xa0-\U0010ffff",
     r"\p{Alnum}": "a-zA-Z0-9",
     r"\p{ASCII}": r"[\x00-\x7f]",
+    r"\p{Print}+": "[ -~]+",
     r"\p{Print}": r" -~",
     r"\z": r"\Z",
 }

@@ -105,7 +105,9 @@ class ContainerPool:
         try:
             check_device(variant.container["Image"], variant.instance)
             seconds = variant.startup or START_SECONDS
-            self._running[key] = await self.start(variant.container, variant.region, seconds)
+            self._running[key] = await self.start(
+                variant.container, variant.region, seconds, variant.isolated
+            )
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)
             raise DeploymentError(_unhealthy(variant, error)) from error
@@ -115,18 +117,21 @@ class ContainerPool:
         definition: Mapping[str, Any],
         region: str,
         seconds: float = START_SECONDS,
+        isolated: bool = False,
         /,
         **extra: str,
     ) -> Running:
         """Start a container from a model's definition, with `extra` environment variables.
 
-        `seconds` is the start timeout of a user's own container. Raises ModelError, AwsError and
-        the object store's errors.
+        `seconds` is the start timeout of a user's own container; an `isolated` one has no network.
+        Raises ModelError, AwsError and the object store's errors.
         """
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
             try:
-                return await self._start(definition, region, folder, extra, seconds)
+                return await self._start(
+                    definition, region, folder, extra, seconds=seconds, isolated=isolated
+                )
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 raise
@@ -137,7 +142,9 @@ class ContainerPool:
         region: str,
         folder: Path,
         extra: Mapping[str, str],
+        *,
         seconds: float,
+        isolated: bool,
     ) -> Running:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
@@ -161,6 +168,7 @@ class ContainerPool:
             release_of(definition["Image"]),
             serving_image_of(definition["Image"]),
             install_requirements=self._install,
+            network=not isolated,
             session=self._session,
         )
         container = Container(setup, self._executor)
@@ -193,10 +201,15 @@ class ContainerPool:
 
     @asynccontextmanager
     async def temporary(
-        self, definition: Mapping[str, Any], region: str, /, **extra: str
+        self,
+        definition: Mapping[str, Any],
+        region: str,
+        isolated: bool,
+        /,
+        **extra: str,
     ) -> AsyncIterator[Running]:
         """Run a container outside of any endpoint during the block; raises as `start`."""
-        running = await self.start(definition, region, **extra)
+        running = await self.start(definition, region, START_SECONDS, isolated, **extra)
         try:
             yield running
         finally:

@@ -38,6 +38,8 @@ class Variant(msgspec.Struct, kw_only=True):
     startup: float | None = None
     """The start timeout of a user's own container, in seconds."""
     container: Document
+    isolated: bool = False
+    """Whether its model has EnableNetworkIsolation."""
 
 
 class Deployment(msgspec.Struct, kw_only=True):
@@ -87,7 +89,8 @@ def make(records: Records, region: str, config: Mapping[str, Any]) -> Deployment
 
 
 def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Variant:
-    container = container_of(records.stored(MODEL, region, variant["ModelName"]))
+    model = records.stored(MODEL, region, variant["ModelName"])
+    container = container_of(model)
     check_deployable(records, region, container)
     return Variant(
         name=variant["VariantName"],
@@ -98,6 +101,7 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Varia
         region=region,
         startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
         container=container,
+        isolated=bool(model.get("EnableNetworkIsolation")),
     )
 
 

@@ -24,6 +24,7 @@ from .endpoint_table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
 from .incompatible_options import check_guarded, check_stays_async
 from .records import CONFIG, ENDPOINT, Records
 from .rollout import Rollout
+from .scalable_targets import ScalableTargets
 from .traffic import read_policy
 
 _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
@@ -52,6 +53,7 @@ class Endpoints:
     ) -> None:
         self._records = records
         self._table = EndpointTable(records)
+        self._scaling = ScalableTargets(records.resources)
         self._pool = pool
         self._alarms = alarms
         self._work = work
@@ -138,6 +140,7 @@ class Endpoints:
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, config)
         check_stays_async(endpoint.name, serving, pending)
+        self._scaling.check_update(region, endpoint.name, serving.variants, pending.variants)
         if body.get("RetainAllVariantProperties"):
             _retain_properties(pending, serving, body)
         policy = body.get("DeploymentConfig")
@@ -198,6 +201,7 @@ class Endpoints:
         if endpoint.serving:
             await self._pool.unload(endpoint.serving)
         await self._latency.pass_by(LatencyStep.UNDEPLOY)
+        self._scaling.forget(region, name)
         self._table.delete(region, name)
 
     async def routing(self, region: str, name: str) -> Routing | None:

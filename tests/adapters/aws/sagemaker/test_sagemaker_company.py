@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import botocore.session
 import pytest
 
-from cloudserve.errors import UserError
+from cloudserve.errors import ProjectError, UserError
 from cloudserve.release.types import Artifact
 from cloudserve.testing.provider_steps import perform, plan, put
 from tests.adapters.aws.sagemaker.test_sagemaker_code import with_code
 
+SERVICE = botocore.session.get_session().get_service_model("sagemaker")
 FIELDS = {
     "subnets": "subnet-1, subnet-2",
     "security_groups": "sg-1",
@@ -61,32 +63,81 @@ def test_every_field_is_what_the_service_describes(deployed, client):
         }
         assert tags.items() >= {"team": "vision", "cost-center": "42"}.items()
         assert tags["cloudserve-model"] == "half"
-
-
-def test_the_same_fields_are_nothing_to_do(deployed):
-    deployed(**FIELDS)
+    # The order of a list is no change.
     assert deployed(**FIELDS | {"subnets": "subnet-2,subnet-1"}) == []
 
 
 NEW_MODEL = ["delete-model", "create-model", "create-endpoint-config", "update-endpoint"]
 NEW_CONFIG = ["create-endpoint-config", "update-endpoint"]
+TAGS = ["set-tags"] * 3
+"""Of the endpoint, its configuration and the SageMaker Model."""
+TABLE = [
+    ("CreateModel", "VpcConfig", {"subnets": "subnet-1,subnet-2", "security_groups": "sg-1"}),
+    ("CreateModel", "EnableNetworkIsolation", {"network_isolation": True}),
+    ("CreateModel", "ExecutionRoleArn", {"role_arn": "arn:aws:iam::000000000000:role/other"}),
+    ("CreateModel", "Tags", {"tags": {"team": "vision", "cost center": "42"}}),
+    ("CreateEndpointConfig", "KmsKeyId", {"kms_key": "alias/models"}),
+    ("ProductionVariant", "VolumeSizeInGB", {"volume_size_gb": 50}),
+    ("ProductionVariant", "ModelDataDownloadTimeoutInSeconds", {"download_seconds": 60}),
+    ("ProductionVariant", "ContainerStartupHealthCheckTimeoutInSeconds", {"startup_seconds": 3600}),
+]
 
 
-@pytest.mark.parametrize(
-    ("change", "steps"),
-    [
-        ({"subnets": "subnet-1,subnet-2", "security_groups": "sg-1"}, NEW_MODEL),
-        ({"network_isolation": True}, NEW_MODEL),
-        ({"kms_key": "alias/models"}, NEW_CONFIG),
-        ({"volume_size_gb": 50}, NEW_CONFIG),
-    ],
-)
-def test_a_changed_field_is_planned_and_then_there_is_nothing_to_do(deployed, change, steps):
+@pytest.mark.parametrize(("shape", "member", "change"), TABLE, ids=[row[1] for row in TABLE])
+def test_a_field_reaches_the_service_and_status_and_a_change_of_it_is_planned(
+    deployed, target, shape, member, change
+):
+    name = shape if shape == "ProductionVariant" else f"{shape}Input"
+    assert member in SERVICE.shape_for(name).members
+    steps = TAGS if member == "Tags" else NEW_MODEL if shape == "CreateModel" else NEW_CONFIG
     deployed()
+    before = settings_of(target())
     assert deployed(**change) == steps
+    assert settings_of(target()) == {**before, **change}
     assert deployed(**change) == []
     assert deployed() == steps
     assert deployed() == []
+    assert settings_of(target()) == before
+
+
+def settings_of(provider):
+    """Return the fields that `status` shows of the only revision."""
+    (revision,) = provider.read("half").deployment.revisions
+    return dict(revision.settings)
+
+
+def test_tags_of_others_are_neither_changed_nor_removed(deployed, target, client):
+    deployed(tags={"team": "vision", "stage": "prod"})
+    sagemaker = client("sagemaker")
+    arn = sagemaker.describe_endpoint(EndpointName="half")["EndpointArn"]
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "billed-by", "Value": "finance"}])
+    assert deployed(tags={"team": "speech"}) == TAGS
+    tags = {t["Key"]: t["Value"] for t in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
+    own = {name: value for name, value in tags.items() if not name.startswith("cloudserve-")}
+    assert own == {"team": "speech", "billed-by": "finance"}
+    assert tags["cloudserve-model"] == "half"
+
+
+def test_a_changed_tag_is_shown_by_name(target, half_plus_two):
+    provider = target(tags={"team": "vision", "stage": "prod"})
+    revision = put(provider, "half", 1, half_plus_two)
+    perform(provider, plan(provider, "half", revision))
+    (first, *_) = plan(target(tags={"team": "speech"}), "half", revision)
+    assert first.sentence == "tag the endpoint half: team=speech, no stage"
+
+
+def test_a_role_by_name_is_of_the_callers_account(deployed, target):
+    deployed(role_arn=None, role="service-role/serving")
+    arn = "arn:aws:iam::000000000000:role/service-role/serving"
+    assert settings_of(target())["role_arn"] == arn
+    assert deployed(role_arn=arn) == []
+
+
+def test_one_role_is_required(target):
+    with pytest.raises(ProjectError, match="`role_arn` is missing"):
+        target(role_arn=None)
+    with pytest.raises(ProjectError, match="both name the role"):
+        target(role="serving")
 
 
 def test_requirements_are_refused_where_nothing_can_be_installed(target, tmp_path, half_plus_two):

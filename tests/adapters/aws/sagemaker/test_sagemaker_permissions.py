@@ -16,10 +16,19 @@ SERVICES = {
     "sagemaker": "sagemaker",
     "sagemaker-runtime": "sagemaker",
     "logs": "logs",
+    "application-autoscaling": "application-autoscaling",
+    "sts": "sts",
     "cloudwatch": "cloudwatch",
 }
-IMPLIED = {"sagemaker:AddTags", "iam:PassRole"}
-"""What creating with tags, and with a role, needs (Service Authorization Reference)."""
+IMPLIED = {
+    "sagemaker:AddTags",
+    "iam:PassRole",
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:PutMetricAlarm",
+    "iam:CreateServiceLinkedRole",
+}
+"""What tags, a role and scaling policies need (Service Authorization Reference; SageMaker
+developer guide, "Auto scaling prerequisites")."""
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.local_server.clouds.aws.conftest import IMAGE, Aws
+from tests.local_server.clouds.aws.conftest import IMAGE, ROLE, Aws, prefix_source
 
 SCRIPT = """
 import json, os
@@ -123,3 +123,21 @@ def test_it_runs_from_a_data_folder_that_is_named_by_a_relative_path(
     aws = Aws(start_emulator(Path("rehearsal")), poll_until)
     assert seen_by(aws, fresh, models)["words"] == "found"
     assert (tmp_path / "rehearsal" / "credentials" / "aws-config").is_file()
+
+
+def test_requirements_of_a_model_without_a_network_fail_its_endpoint(aws, fresh, models):
+    put_code(aws, fresh, models)
+    aws.s3.put_object(Bucket=fresh, Key="m/code/requirements.txt", Body=b"# none\nscipy>=1\n")
+    aws.sm.create_model(
+        ModelName=fresh,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer=prefix_source(f"s3://{fresh}/m/"),
+        EnableNetworkIsolation=True,
+    )
+    aws.add_config(fresh, aws.variant("main", fresh))
+    aws.sm.create_endpoint(EndpointName=fresh, EndpointConfigName=fresh)
+    settled = aws.settled(fresh)
+    reason = settled["FailureReason"]
+    assert settled["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in reason
+    assert "scipy>=1 of code/requirements.txt: the container has no network" in reason

@@ -56,6 +56,8 @@ class TransformJob(Record, frozen=True):
     container: Document
     region: str = DEFAULT_REGION
     """Data folders of older versions do not have it."""
+    isolated: bool = False
+    """Whether its model has EnableNetworkIsolation."""
 
     @property
     def arn(self) -> str:
@@ -92,8 +94,11 @@ class TransformJobs:
         document = {key: body[key] for key in _KEPT if key in body}
         now = self._records.now()
         document |= {"TransformJobStatus": "InProgress", "TransformStartTime": now}
-        container = container_of(self._records.stored(MODEL, region, body["ModelName"]))
-        job = TransformJob(document=document, container=container, region=region)
+        model = self._records.stored(MODEL, region, body["ModelName"])
+        isolated = bool(model.get("EnableNetworkIsolation"))
+        job = TransformJob(
+            document=document, container=container_of(model), region=region, isolated=isolated
+        )
         name = body["TransformJobName"]
         arn = self._records.create(TRANSFORM, region, name, job.stored(), body.get("Tags", []))
         self._start(region, name)
@@ -193,7 +198,9 @@ class TransformJobs:
         if stop.is_set():
             return False
         environment = settings.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
-        async with self._pool.temporary(job.container, job.region, **environment) as run:
+        async with self._pool.temporary(
+            job.container, job.region, job.isolated, **environment
+        ) as run:
             for info in objects:
                 if stop.is_set():
                     return False

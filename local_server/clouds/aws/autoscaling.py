@@ -1,0 +1,204 @@
+"""Application Auto Scaling, as far as variants of SageMaker endpoints need it.
+
+Targets and policies are kept and shown. No metrics are collected offline, so no policy changes an
+instance count, and a policy has no alarms. Source: botocore's model of application-autoscaling for
+the fields; SageMaker developer guide, "Register a model", for the least capacity of a real-time
+variant and "Autoscale an asynchronous endpoint" for 0. The texts of the refusals are ours.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from ..pages import page
+from ..resources import Document
+from .protocol.arns import ACCOUNT
+from .protocol.errors import AwsError, invalid
+from .protocol.json_app import JsonApp
+from .sagemaker.endpoint_table import EndpointTable
+from .sagemaker.scalable_targets import ScalableTargets
+
+TARGET = "AnyScaleFrontendService."
+NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+_VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
+_PAGE = 50
+_POLICY = "TargetTrackingScalingPolicyConfiguration"
+
+
+class AutoScaling:
+    """The operations on scalable targets and scaling policies."""
+
+    def __init__(
+        self, targets: ScalableTargets, endpoints: EndpointTable, now: Callable[[], float]
+    ) -> None:
+        self._targets = targets
+        self._endpoints = endpoints
+        self._now = now
+
+    def app(self) -> JsonApp:
+        """Return the service's HTTP application."""
+        handlers = {
+            "RegisterScalableTarget": self.register,
+            "DeregisterScalableTarget": self.deregister,
+            "DescribeScalableTargets": self.describe,
+            "PutScalingPolicy": self.put_policy,
+            "DeleteScalingPolicy": self.delete_policy,
+            "DescribeScalingPolicies": self.describe_policies,
+        }
+        return JsonApp("application-autoscaling", TARGET, handlers)
+
+    def register(self, region: str, body: Document) -> Document:
+        """Register a variant, or change the capacities of a registered one."""
+        resource = _resource(body)
+        is_async = self._check_variant(region, resource)
+        existing = self._targets.find(region, resource)
+        least = body.get("MinCapacity", (existing or {}).get("MinCapacity"))
+        most = body.get("MaxCapacity", (existing or {}).get("MaxCapacity"))
+        if least is None or most is None:
+            raise invalid("MinCapacity and MaxCapacity are required for a new scalable target.")
+        _check_capacity(least, most, 0 if is_async else 1)
+        if body.get("SuspendedState"):
+            raise invalid("SuspendedState is not available offline.")
+        target = existing or self._new_target(region, resource)
+        self._targets.put(region, target | {"MinCapacity": least, "MaxCapacity": most})
+        return {"ScalableTargetARN": target["ScalableTargetARN"]}
+
+    def _new_target(self, region: str, resource: str) -> Document:
+        identity = uuid.uuid4().hex[:27]
+        place = f"arn:aws:application-autoscaling:{region}:{ACCOUNT}"
+        role = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+        return {
+            "ServiceNamespace": NAMESPACE,
+            "ResourceId": resource,
+            "ScalableDimension": DIMENSION,
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/{role}"
+            "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+            "CreationTime": self._now(),
+            "ScalableTargetARN": f"{place}:scalable-target/{identity}",
+        }
+
+    def _check_variant(self, region: str, resource: str) -> bool:
+        """Return whether a variant is asynchronous; raises AwsError for one without instances."""
+        match = _VARIANT.fullmatch(resource)
+        endpoint = self._endpoints.find(region, match[1]) if match else None
+        serving = endpoint.serving if endpoint else None
+        variants = {variant.name: variant for variant in serving.variants} if serving else {}
+        variant = variants.get(match[2]) if match else None
+        if serving is None or variant is None:
+            raise invalid(f"SageMaker endpoint variant does not exist: {resource}")
+        if variant.serverless:
+            raise invalid(f"SageMaker endpoint variant has no instances: {resource}")
+        return serving.asynchronous is not None
+
+    def deregister(self, region: str, body: Document) -> Document:
+        """Deregister a variant, with its policies."""
+        resource = _resource(body)
+        if not self._targets.delete(region, resource):
+            raise _no_target(resource)
+        return {}
+
+    def describe(self, region: str, body: Document) -> Document:
+        """Return a page of targets."""
+        _check_namespace(body)
+        chosen = [
+            (target["ResourceId"], target)
+            for target in self._targets.all(region)
+            if target["ResourceId"] in body.get("ResourceIds", [target["ResourceId"]])
+        ]
+        return _page("ScalableTargets", chosen, body)
+
+    def put_policy(self, region: str, body: Document) -> Document:
+        """Create or replace a target tracking policy."""
+        resource = _resource(body)
+        if self._targets.find(region, resource) is None:
+            raise _no_target(resource)
+        if body.get("PolicyType") != "TargetTrackingScaling" or _POLICY not in body:
+            raise invalid(f"Only TargetTrackingScaling with {_POLICY} is available offline.")
+        _check_metric(body[_POLICY])
+        name = body["PolicyName"]
+        place = f"arn:aws:autoscaling:{region}:{ACCOUNT}:scalingPolicy"
+        policy_arn = f"{place}:resource/{NAMESPACE}/{resource}:policyName/{name}"
+        kept = {key: value for key, value in body.items() if key != "ServiceNamespace"}
+        stored = {"PolicyARN": policy_arn, "CreationTime": self._now(), "Alarms": []}
+        self._targets.put_policy(region, kept | stored | {"ServiceNamespace": NAMESPACE})
+        return {"PolicyARN": policy_arn, "Alarms": []}
+
+    def delete_policy(self, region: str, body: Document) -> Document:
+        """Delete a policy."""
+        resource = _resource(body)
+        if not self._targets.delete_policy(region, body):
+            raise AwsError(
+                "ObjectNotFoundException",
+                f"No scaling policy found for resource ID: {resource},"
+                f" policy name: {body['PolicyName']}",
+            )
+        return {}
+
+    def describe_policies(self, region: str, body: Document) -> Document:
+        """Return a page of policies."""
+        _check_namespace(body)
+        names = body.get("PolicyNames")
+        chosen = [
+            (policy["PolicyARN"], policy)
+            for policy in self._targets.policies(region, body.get("ResourceId", ""))
+            if names is None or policy["PolicyName"] in names
+        ]
+        return _page("ScalingPolicies", chosen, body)
+
+
+def _check_namespace(body: Mapping[str, Any]) -> None:
+    if body["ServiceNamespace"] != NAMESPACE:
+        raise invalid(f"The namespace {body['ServiceNamespace']} is not available offline.")
+
+
+def _resource(body: Mapping[str, Any]) -> str:
+    """Return the resource id; raises AwsError for anything but instances of a variant."""
+    _check_namespace(body)
+    if body["ScalableDimension"] != DIMENSION:
+        raise invalid(f"The dimension {body['ScalableDimension']} is not available offline.")
+    return str(body["ResourceId"])
+
+
+def _check_capacity(least: int, most: int, lowest: int) -> None:
+    if least < lowest:
+        raise invalid(
+            f"Minimum capacity must be greater than or equal to {lowest}."
+            + (" Only an asynchronous endpoint scales to 0." if lowest else "")
+        )
+    if most < max(least, 1):
+        raise invalid("Maximum capacity must be at least 1 and not less than minimum capacity.")
+
+
+def _check_metric(policy: Mapping[str, Any]) -> None:
+    kinds = [
+        name for name in ("Predefined", "Customized") if f"{name}MetricSpecification" in policy
+    ]
+    if len(kinds) != 1:
+        raise invalid("A policy has exactly one of a predefined and a customized metric.")
+    metric = policy.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
+    if metric and not metric.startswith("SageMakerVariant"):
+        raise invalid(f"{metric} is not a metric of a SageMaker variant.")
+    if policy["TargetValue"] <= 0:
+        raise invalid("TargetValue must be greater than 0.")
+
+
+def _no_target(resource: str) -> AwsError:
+    return AwsError(
+        "ObjectNotFoundException",
+        f"No scalable target registered for service namespace: {NAMESPACE},"
+        f" resource ID: {resource}, scalable dimension: {DIMENSION}",
+        HTTPStatus.BAD_REQUEST,
+    )
+
+
+def _page(key: str, items: list[tuple[str, Document]], body: Mapping[str, Any]) -> Document:
+    try:
+        listed, token = page(items, body.get("MaxResults", _PAGE), body.get("NextToken"))
+    except ValueError as error:
+        raise AwsError("InvalidNextTokenException", "Invalid next token.") from error
+    answer: Document = {key: listed}
+    return answer | ({"NextToken": token} if token else {})
