@@ -43,7 +43,7 @@ def _variant(aws: AwsContext, endpoint: Endpoint, revision: str, base: str) -> I
         expected = variant(aws.options, name, model_name(base, revision))
         fields = {key: value for key, value in expected.items() if key not in OF_CONFIG}
         yield from compare_fields(fields, spec, revision)
-        if COUNT in expected:
+        if COUNT in expected and aws.options.autoscaling is None:
             has = endpoint.counts.get(name, spec.get(COUNT))
             yield from compare_fields(
                 {"InstanceCount": expected[COUNT]}, {"InstanceCount": has}, revision
@@ -55,7 +55,7 @@ def _container(aws: AwsContext, tagged: TaggedModel, revision: str) -> Iterator[
     yield from compare_fields({"Image": aws.image}, primary, revision)
     environment = dict(tagged.record.get("PrimaryContainer", {}).get("Environment", {}))
     yield from compare_environment(dict(aws.options.env), environment, revision)
-    role = {"ExecutionRoleArn": aws.options.role_arn}
+    role = {"ExecutionRoleArn": aws.role_arn}
     yield from compare_fields(role, tagged.record, revision)
     if not same_network(network(aws.options), tagged.record):
         yield Setting(f"network of {revision}", "as in the project file", "another one")

@@ -45,8 +45,11 @@ BUILT_IN: dict[str, Pair] = {
 SIZES = {"n1": (2, 4, 8, 16, 32), "e2": (2, 4, 8, 16, 32)}
 """Families whose sizes for predictions are fewer than Compute Engine's."""
 TYPE = re.compile(r"([a-z]+\d+[a-z]*)-[a-z]+-(\d+)[gt]?(-[a-z]+)?")
+REQUEST_METRIC = "aiplatform.googleapis.com/prediction/online/request_count"
 CPU_METRIC = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 GPU_METRIC = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
+TARGETS = {"cpu_target": CPU_METRIC, "gpu_target": GPU_METRIC, "request_target": REQUEST_METRIC}
+"""The fields of autoscaling -> AutoscalingMetricSpec.metricName (aiplatform v1)."""
 
 
 def with_accelerator(options: Options, where: Where) -> Options:
@@ -122,7 +125,8 @@ def check_replicas(options: Options, where: Where) -> None:
     if options.max_replicas and options.max_replicas < options.min_replicas:
         message = f"`max_replicas` is {options.max_replicas}, below `min_replicas`"
         raise _wrong(f"{message}, {options.min_replicas}", where, "max_replicas")
-    for name, target in (("cpu_target", options.cpu_target), ("gpu_target", options.gpu_target)):
+    targets = {name: getattr(options, name) for name in TARGETS}
+    for name, target in targets.items():
         if target and options.max_replicas <= options.min_replicas:
             message = f"`{name}` needs `max_replicas` above `min_replicas` to scale to"
             raise _wrong(message, where, name)
@@ -140,7 +144,7 @@ def machine_spec(options: Options) -> dict[str, Any]:
 def scaling(options: Options) -> dict[str, Any]:
     """Return the part of DedicatedResources that a running deployment can change."""
     least = options.min_replicas
-    targets = ((CPU_METRIC, options.cpu_target), (GPU_METRIC, options.gpu_target))
+    targets = ((metric, getattr(options, name)) for name, metric in TARGETS.items())
     return {
         "minReplicaCount": least,
         "maxReplicaCount": max(least, options.max_replicas),

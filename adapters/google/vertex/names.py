@@ -48,10 +48,16 @@ class Names:
         endpoint = self.endpoint(model)
         return endpoint if endpoint[0].isalpha() else resource_id(f"{model}-{self.own.target}")
 
-    def labels(self, model: str, revision: Revision | None = None) -> dict[str, str]:
-        """Return the labels of a resource: the target's, and cloudserve's own."""
+    def labels(
+        self,
+        model: str,
+        revision: Revision | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Return the labels of a resource: the target's (or `users`), and cloudserve's own."""
         of_revision = version_labels(revision) if revision else {}
-        return {**self.more, **self.own.tags(model), **of_revision}
+        more = self.more if users is None else users
+        return {**more, **self.own.tags(model), **of_revision}
 
     def check_versions(self, model: str, records: Iterable[Record], where: str) -> None:
         """Raise ConflictError for a model in the registry that is another owner's, or has versions.

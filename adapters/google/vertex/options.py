@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,6 +20,29 @@ Alias = Annotated[
         description="an alias of lower-case letters, digits and -, which cloudserve does not set",
     ),
 ]
+
+
+Network = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(projects/[0-9]+/global/networks/[a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$",
+        description="projects/NUMBER/global/networks/NAME, with the project's number",
+    ),
+]
+Key = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+)?$",
+        description="projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY",
+    ),
+]
+
+
+class PrivateServiceConnect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The field `private_service_connect`."""
+
+    projects: tuple[str, ...] = ()
+    """The projects whose networks may connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +83,37 @@ class Options:
     """The CPU's load in percent that autoscaling aims at; 0 leaves it to the platform (60)."""
     gpu_target: Percent = 0
     """The accelerators' duty cycle in percent that autoscaling aims at; 0 as for the CPU."""
+    request_target: Count = 0
+    """The requests per replica that autoscaling aims at; 0 leaves it to the other metrics."""
     service_account: str = ""
     access_logging: bool = False
     container_logging: bool = True
 
     dedicated_endpoint: bool = False
     """Give the endpoint a host of its own: 10 MB a request instead of 1.5, an hour for each."""
+    network: Network = ""
+    """The network that the endpoint is peered with, which alone reaches it."""
+    private_service_connect: PrivateServiceConnect | None = None
+    """Projects whose networks alone reach the endpoint, through Private Service Connect."""
+    kms_key: Key = ""
+    """The key that encrypts the model versions and the endpoint; in the endpoint's region."""
     keep_idle: Count = 1
     """How many revisions without traffic stay deployed, for a quick way back."""
     approval_alias: Alias = ""
     """The alias of a model version that approves it for traffic, for the gate `approval`."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of the model versions and the endpoint, beside cloudserve's own."""
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Raw fields of `upload_model`, `create_endpoint` and `deploy_model`."""
     endpoint: str = from_environment("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", default="")
     """The URL of the service; by default the region's host."""
     timeout_seconds: Annotated[int, msgspec.Meta(gt=0)] = 3600
     """How long an operation is waited for."""
+
+    @property
+    def is_private(self) -> bool:
+        """Return whether the endpoint is reached from inside a network alone."""
+        return bool(self.network) or self.private_service_connect is not None
 
     @property
     def api_endpoint(self) -> str:

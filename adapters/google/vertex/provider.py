@@ -37,6 +37,7 @@ from ...polling import Poller
 from ..labels import check_labels, label_value
 from .actions.executor import Performer
 from .batch import Batches
+from .extra_fields import check_extra
 from .images import Availability, Clock, check_image, utc_now
 from .machines import check_replicas, with_accelerator
 from .names import Names, resource_id
@@ -44,6 +45,7 @@ from .options import Options
 from .planning.checks import check
 from .planning.leftovers import holds, plan_leftovers
 from .planning.planner import Planner
+from .planning.private_endpoint import check_private
 from .planning.undeploy import plan_removal
 from .records import deployed, last_part
 from .regions import check_region, known_regions
@@ -67,11 +69,14 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     check_image(options, target.where_of("tensorflow_version"))
     check_replicas(options, target.where_of)
     check_labels(options.labels, target.where_of)
+    check_private(options, target.where_of)
     options = with_accelerator(options, target.where_of)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
         from ..gcs.located import LocatedBlobs
         from .api import VertexApi
+
+        check_extra(options.extra, target.where_of)
     check_region(options.region, known_regions(), target.where_of)
     access = Access(environ)
     blobs = LocatedBlobs(
@@ -213,6 +218,13 @@ class Vertex:
         for a revision that does not have all the traffic, ConflictError for an endpoint of another
         owner.
         """
+        if self._options.is_private:
+            raise UserError(
+                f"the endpoint of {model} answers inside its network alone, and this command asks "
+                "the public host",
+                where=f"{model} on {self._target}",
+                hint="ask from inside the network, or `cloudserve serve` for the same answers here",
+            )
         if revision_id is not None:
             self._check_alone(model, revision_id)
         return self._api.raw_predict(self._names.endpoint(model), self._host(model), body)
@@ -230,6 +242,8 @@ class Vertex:
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return why a revision cannot be asked, unless it has all the traffic."""
+        if self._options.is_private:
+            return "the endpoint answers inside its network alone"
         if reading.deployment.traffic.get(revision_id) == 1.0:
             return ""
         return "Vertex AI does not let a request choose among an endpoint's deployments"

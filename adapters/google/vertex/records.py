@@ -19,6 +19,7 @@ from typing import Any
 from cloudserve.release.types import DIGITS_IN_ID, Deployed, Revision, State
 
 from ..labels import DIGEST, HALF, NUMBER
+from .read_back import shown_fields
 
 REVISION_ID = re.compile(rf"v(\d+)-[0-9a-f]{{{DIGITS_IN_ID}}}")
 DESCRIPTION = re.compile(
@@ -48,6 +49,8 @@ class Version:
     """Why it failed; None where it did not."""
     deployed: frozenset[str] = frozenset()
     """The endpoints that it is deployed on, by their names in full."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """The Model."""
 
     @property
     def failed(self) -> bool:
@@ -66,6 +69,8 @@ class Placed:
     resources: Mapping[str, Any]
     service_account: str
     created: str
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """The DeployedModel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Endpoint:
     dedicated: bool = False
     etag: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def placements(self, revision_id: str) -> tuple[Placed, ...]:
         """Return a revision's deployments, the newest first."""
@@ -122,6 +128,7 @@ def version_of(record: Mapping[str, Any]) -> Version | None:
         _time(record.get("versionCreateTime") or record.get("createTime")),
         ((match and match[4]) or "no reason given") if failed else None,
         frozenset(str(on.get("endpoint", "")) for on in record.get("deployedModels", ())),
+        record,
     )
 
 
@@ -146,6 +153,7 @@ def endpoint_of(record: Mapping[str, Any], versions: Iterable[Version], model_id
         bool(record.get("dedicatedEndpointEnabled")),
         str(record.get("etag", "")),
         dict(record.get("labels", {})),
+        record,
     )
 
 
@@ -159,6 +167,7 @@ def _placed(record: Mapping[str, Any], revisions: Mapping[str, str], model_id: s
         record.get("dedicatedResources", {}),
         str(record.get("serviceAccount", "")),
         str(record.get("createTime", "")),
+        record,
     )
 
 
@@ -167,7 +176,11 @@ def deployed(version: Version, endpoint: Endpoint | None) -> Deployed:
     on = endpoint is not None and bool(endpoint.placements(version.revision.id))
     state = State.FAILED if version.failed and not on else State.READY
     reason = version.reason if state is State.FAILED else None if on else "not on the endpoint"
-    return Deployed(version.revision, state, version.source, version.created, reason)
+    placed = next(iter(endpoint.placements(version.revision.id)), None) if endpoint else None
+    fields = shown_fields(
+        version.record, placed.record if placed else {}, endpoint.record if endpoint else {}
+    )
+    return Deployed(version.revision, state, version.source, version.created, reason, fields)
 
 
 def description(revision: Revision, container: str, reason: str = "") -> str:

@@ -16,6 +16,7 @@ from .deployment.deployments import Deploy, serving_key
 from .deployment.traffic import check_split
 from .listing import Listing
 from .operations import EMPTY, Operations, Outcome, Runner, Task
+from .private_endpoints import check_private, refuse_public
 from .records import (
     ENDPOINT,
     TYPE,
@@ -24,7 +25,13 @@ from .records import (
     invalid,
     new_id,
 )
-from .validation import apply_mask, check_display_name, check_endpoint_id, check_labels
+from .validation import (
+    apply_mask,
+    check_display_name,
+    check_encryption,
+    check_endpoint_id,
+    check_labels,
+)
 
 DEDICATED_DOMAIN = ".prediction.vertexai.goog"
 _LISTED = Listing(
@@ -41,12 +48,7 @@ _PATCHABLE = frozenset(
     }
 )
 _UPDATABLE = "clientConnectionConfig"
-_NOT_OFFLINE = (
-    "network",
-    "enablePrivateServiceConnect",
-    "privateServiceConnectConfig",
-    "gdcConfig",
-)
+_NOT_OFFLINE = ("enablePrivateServiceConnect", "gdcConfig")
 
 
 class _Create(Task, frozen=True, tag="create-endpoint"):
@@ -87,6 +89,8 @@ class Endpoints:
         for field in _NOT_OFFLINE:
             if body.get(field):
                 raise ApiError(Code.UNIMPLEMENTED, f"endpoint.{field} is not available offline.")
+        check_private(body)
+        check_encryption(body, parent)
         if endpoint_id:
             check_endpoint_id(endpoint_id)
         name = f"{parent}/endpoints/{endpoint_id or new_id()}"
@@ -197,6 +201,7 @@ class Endpoints:
 
 def check_serves(endpoint: Mapping[str, Any], host: str) -> None:
     """Refuse a prediction sent to the wrong host for its endpoint (ApiError)."""
+    refuse_public(endpoint)
     dns = endpoint.get("dedicatedEndpointDns", "")
     if dns and host != dns:
         raise failed_precondition(

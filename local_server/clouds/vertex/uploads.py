@@ -19,7 +19,13 @@ from .exports import EXPORT_FORMATS
 from .images import check_image
 from .operations import Operations, Outcome, Runner, Task
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, Version, invalid, new_id
-from .validation import check_aliases, check_display_name, check_labels, check_model_id
+from .validation import (
+    check_aliases,
+    check_display_name,
+    check_encryption,
+    check_labels,
+    check_model_id,
+)
 
 _SUPPORTED = {
     "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
@@ -62,6 +68,7 @@ class Uploads:
         """Start uploading a model, or a version of the parent model, and return the operation."""
         model = body.get("model", {})
         _check(model)
+        check_encryption(model, parent)
         if "artifactUri" in model:
             location = parent.rpartition("/")[2]
             check_bucket_location(self._artifacts.store, model["artifactUri"], location)

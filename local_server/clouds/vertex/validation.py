@@ -20,6 +20,7 @@ _MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _ENDPOINT_ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _DEPLOYED_MODEL_ID = re.compile(r"[0-9]{1,10}")
 _ALIAS = re.compile(r"[a-z][a-z0-9-]{0,126}[a-z0-9]")
+_KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _LABEL = re.compile(r"[\w-]*")
 
 
@@ -53,6 +54,22 @@ def _check_label(text: str) -> None:
             f'"{text}" is not a label: at most {_LONGEST_LABEL} lowercase letters, digits,'
             " underscores and dashes."
         )
+
+
+def check_encryption(resource: Mapping[str, Any], parent: str) -> None:
+    """Refuse a key that is not a key's name, or of another region than the resource's."""
+    spec = resource.get("encryptionSpec")
+    if spec is None:
+        return
+    key, region = spec.get("kmsKeyName", ""), parent.partition("/locations/")[2].partition("/")[0]
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise invalid(
+            f'"{key}" is not valid for `encryption_spec.kms_key_name`: projects/{{project}}/'
+            "locations/{location}/keyRings/{key_ring}/cryptoKeys/{crypto_key}."
+        )
+    if match[1] != region:
+        raise invalid(f"The key `{key}` is not in the resource's region {region}.")
 
 
 def check_model_id(text: str) -> None:

@@ -77,7 +77,8 @@ class EndpointSteps:
             return
         body: dict[str, Any] = {
             "displayName": model,
-            "labels": self._names.labels(model),
+            "labels": self._names.labels(model, users=step.labels),
+            **step.fields,
         }
         if step.dedicated:
             body["dedicatedEndpointEnabled"] = True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import field
+
 from ....actions import ModelStep, RevisionStep
 
 
@@ -11,6 +13,10 @@ class CreateEndpoint(ModelStep, frozen=True):
     """Create the endpoint of a model."""
 
     dedicated: bool
+    fields: dict[str, Any] = field(default_factory=dict)
+    """The other fields of the Endpoint (aiplatform v1)."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """The target's labels."""
 
 
 class UploadVersion(RevisionStep, frozen=True):
@@ -23,6 +29,16 @@ class UploadVersion(RevisionStep, frozen=True):
     """A ModelContainerSpec (aiplatform v1)."""
     container: str
     """The fingerprint of the container, for the version's description."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """The other fields of the Model (aiplatform v1)."""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class SetLabels(ModelStep, frozen=True):
+    """Add labels to the endpoint, or to a version of the model."""
+
+    labels: dict[str, str]
+    version: str = ""
 
 
 class DeleteVersion(RevisionStep, frozen=True):
@@ -91,5 +107,5 @@ EndpointStep = (
     | SetTraffic
     | DeleteEndpoint
 )
-VersionStep = UploadVersion | DeleteVersion | RemoveVersion | DeleteModel | SetAliases
+VersionStep = UploadVersion | DeleteVersion | RemoveVersion | DeleteModel | SetAliases | SetLabels
 Step = EndpointStep | VersionStep

@@ -14,12 +14,13 @@ from ....actions import out_of_date
 from ..names import Names
 from ..operations import ALREADY_EXISTS, OperationFailedError, Operations
 from ..records import DEFAULT, FAILED, LIVE, PREVIOUS, STATE, Version, description
-from ..snapshot import Snapshot, read_snapshot, require_version
+from ..snapshot import Snapshot, read_snapshot, require_endpoint, require_version
 from .steps import (
     DeleteModel,
     DeleteVersion,
     RemoveVersion,
     SetAliases,
+    SetLabels,
     UploadVersion,
     VersionStep,
 )
@@ -51,6 +52,8 @@ class VersionSteps:
                 self.delete_all(step.model, reporter)
             case SetAliases():
                 self.set_aliases(step)
+            case SetLabels():
+                self.set_labels(step)
             case _:
                 assert_never(step)
 
@@ -92,9 +95,10 @@ class VersionSteps:
             "displayName": step.model,
             "artifactUri": step.source,
             "containerSpec": step.spec,
-            "labels": self._names.labels(step.model, revision),
+            "labels": self._names.labels(step.model, revision, step.labels),
             "versionAliases": [revision.id],
             "versionDescription": description(revision, step.container),
+            **step.fields,
         }
 
     def remove(self, step: RemoveVersion, reporter: Reporter) -> None:
@@ -164,6 +168,20 @@ class VersionSteps:
             self._api.merge_aliases(snapshot.model_id, before.number, [PREVIOUS])
         if not {LIVE, DEFAULT} <= version.aliases:
             self._api.merge_aliases(snapshot.model_id, version.number, [LIVE, DEFAULT])
+
+    def set_labels(self, step: SetLabels) -> None:
+        """Add labels to the endpoint, or to a version; raises ConflictError for another owner's."""
+        snapshot = read_snapshot(self._api, self._names, step.model)
+        if step.version:
+            versions = (v for v in snapshot.versions if v.number == step.version)
+            version = next(versions, None)
+            existing = version.record.get("labels", {}) if version else {}
+            labels = {**existing, **step.labels}
+            self._api.patch_version(snapshot.model_id, step.version, "labels", {"labels": labels})
+            return
+        endpoint = require_endpoint(self._api, snapshot)
+        body = {"labels": {**endpoint.labels, **step.labels}, "etag": endpoint.etag}
+        self._api.patch_endpoint(snapshot.endpoint_id, "labels", body)
 
     def mark_failed(self, model: str, version: Version, reason: str) -> None:
         """Write the failure on the version, so that every later run sees it."""

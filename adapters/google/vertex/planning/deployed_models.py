@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..machines import holds
 from ..records import Endpoint, Placed, Version
 from ..snapshot import Snapshot
+
+MARK = re.compile(r"\(([0-9a-f]{12})\)$")
+LOGGING = ("enableAccessLogging", "disableContainerLogging")
 
 
 def fits(placed: Placed, expected: Mapping[str, Any]) -> bool:
@@ -17,7 +21,15 @@ def fits(placed: Placed, expected: Mapping[str, Any]) -> bool:
         holds(existing.get("machineSpec", {}), resources["machineSpec"])
         and bool(existing.get("spot")) == bool(resources.get("spot"))
         and placed.service_account == expected.get("serviceAccount", "")
+        and _mark(placed.record) == _mark(expected)
+        and all(bool(placed.record.get(key)) == bool(expected.get(key)) for key in LOGGING)
     )
+
+
+def _mark(deployed: Mapping[str, Any]) -> str:
+    """Return the digest of the extra fields in a DeployedModel's display name, or ""."""
+    match = MARK.search(str(deployed.get("displayName", "")))
+    return match[1] if match else ""
 
 
 def current(endpoint: Endpoint, version: Version, expected: Mapping[str, Any]) -> Placed | None:

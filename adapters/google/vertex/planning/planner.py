@@ -11,6 +11,7 @@ from cloudserve.release.traffic import percents, split
 from cloudserve.release.types import Action, Location, Reading, Revision
 
 from ....actions import planned
+from ....extra_fields import digest_of, extra_text, merged
 from ....settings import compare_fields
 from ..actions.steps import (
     CreateEndpoint,
@@ -22,13 +23,23 @@ from ..actions.steps import (
     UndeployModel,
     UploadVersion,
 )
+from ..extra_fields import DEPLOYED, ENDPOINT, MODEL
 from ..images import Availability, artifact_uri, container_spec, fingerprint
 from ..machines import holds, machine_spec, scaling
 from ..names import Names
 from ..options import Options
-from ..records import DEFAULT, LIVE, PREVIOUS, Placed, Version
+from ..records import DEFAULT, LIVE, PREVIOUS, Endpoint, Placed, Version
 from ..snapshot import Snapshot, snapshot_of
 from .deployed_models import fits
+from .labels import label_changes
+from .private_endpoint import (
+    check_alone,
+    check_unchanged,
+    encryption,
+    endpoint_labels,
+    network_fields,
+    network_text,
+)
 
 if TYPE_CHECKING:
     from ..api import VertexApi
@@ -68,12 +79,14 @@ class Planner:
         for old in snapshot.superseded:
             if old.revision == revision:
                 actions.append(self._delete_version(model, revision.id, old))
-        return (*actions, *self._prune(model, snapshot, {revision.id, *_with_traffic(snapshot)}))
+        labels = label_changes(self._options.labels, model, snapshot, now)
+        pruned = self._prune(model, snapshot, {revision.id, *_with_traffic(snapshot)})
+        return (*actions, *labels, *pruned)
 
     def settings(self, reading: Reading) -> Iterator[Setting]:
         """Yield what is deployed otherwise than the target's fields say."""
         model, snapshot = reading.deployment.model, snapshot_of(reading)
-        spec = container_spec(self._options, model)
+        spec, fields = self._container(model)
         for version in snapshot.versions:
             name = version.revision.id
             for placed in snapshot.endpoint.placements(name) if snapshot.endpoint else ():
@@ -81,7 +94,7 @@ class Planner:
                 yield from compare_fields(expected["dedicatedResources"], placed.resources, name)
                 account = {"serviceAccount": expected.get("serviceAccount", "")}
                 yield from compare_fields(account, {"serviceAccount": placed.service_account}, name)
-            if version.container not in {None, fingerprint(spec, version.source)}:
+            if version.container not in {None, _fingerprint(spec, fields, version.source)}:
                 yield Setting(f"container of {name}", str(spec["imageUri"]), "another container")
 
     def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
@@ -96,6 +109,7 @@ class Planner:
             )
         actions: list[Action] = []
         if not snapshot.endpoint.placements(revision_id):
+            self._check_room(snapshot.endpoint)
             actions.append(self._deploy_model(model, revision_id))
         shares = split(deployment.traffic, revision_id, percent)
         if shares != percents(deployment.traffic):
@@ -107,21 +121,32 @@ class Planner:
 
     def _check_endpoint(self, snapshot: Snapshot) -> None:
         endpoint, is_dedicated = snapshot.endpoint, self._options.dedicated_endpoint
-        if endpoint is None or endpoint.dedicated == is_dedicated:
+        if endpoint is None:
             return
-        word = "a dedicated" if endpoint.dedicated else "a shared"
-        raise UserError(
-            f"the endpoint {snapshot.endpoint_id} exists as {word} one, which cannot be changed",
-            where=self._api.url(endpoint.name),
-            hint=f"set dedicated_endpoint: {str(endpoint.dedicated).lower()}, "
-            "or release the model under another name",
-        )
+        where = self._api.url(endpoint.name)
+        if endpoint.dedicated != is_dedicated:
+            word = "a dedicated" if endpoint.dedicated else "a shared"
+            raise UserError(
+                f"the endpoint {snapshot.endpoint_id} exists as {word} one, "
+                "which cannot be changed",
+                where=where,
+                hint=f"set dedicated_endpoint: {str(endpoint.dedicated).lower()}, "
+                "or release the model under another name",
+            )
+        check_unchanged(self._options, endpoint, snapshot.endpoint_id, where)
+
+    def _check_room(self, endpoint: Endpoint | None) -> None:
+        if self._options.network and endpoint:
+            check_alone(endpoint, self._api.url(endpoint.name))
 
     def _create_endpoint(self, model: str) -> Action:
         options, name = self._options, self._names.endpoint(model)
         return planned(
-            CreateEndpoint(model, options.dedicated_endpoint),
-            f"create the endpoint {name} in {options.region}",
+            CreateEndpoint(
+                model, options.dedicated_endpoint, network_fields(options), endpoint_labels(options)
+            ),
+            f"create the endpoint {name} in {options.region}{network_text(options)}"
+            f"{extra_text(options.extra, ENDPOINT)}",
             f"delete the endpoint {name}",
         )
 
@@ -129,21 +154,30 @@ class Planner:
         self, model: str, revision: Revision, location: Location, version: Version | None
     ) -> list[Action]:
         options = self._options
-        uri, spec = artifact_uri(options, location), container_spec(options, model)
-        container = fingerprint(spec, uri)
+        uri = artifact_uri(options, location)
+        spec, fields = self._container(model)
+        container = _fingerprint(spec, fields, uri)
         if version and not version.failed and version.container in {container, None}:
             return []
         name, image = self._names.model(model), spec["imageUri"]
         self._available.check(image)
         why = " again" if version else ""
         step = UploadVersion(
-            model, revision.id, revision.number, revision.digest, uri, spec, container
+            model,
+            revision.id,
+            revision.number,
+            revision.digest,
+            uri,
+            spec,
+            container,
+            {**encryption(options), **fields},
+            dict(options.labels),
         )
         return [
             planned(
                 step,
                 f"upload {revision.id}{why} as a version of the model {name} from {uri}, "
-                f"served by {image}",
+                f"served by {image}{extra_text(options.extra, MODEL)}",
                 f"delete the version {revision.id} of the model {name}",
             )
         ]
@@ -159,6 +193,7 @@ class Planner:
         ]
         actions: list[Action] = []
         if not good:
+            self._check_room(snapshot.endpoint)
             actions.append(self._deploy_model(model, revision_id))
         elif not holds(good[0].resources, scaling(self._options)):
             actions.append(self._scale(model, revision_id, good[0]))
@@ -179,7 +214,7 @@ class Planner:
         extra = ""
         if options.accelerator_count:
             extra = f" with {options.accelerator_count} x {options.accelerator_type}"
-        return f"{count} x {options.machine_type}{extra}"
+        return f"{count} x {options.machine_type}{extra}{extra_text(options.extra, DEPLOYED)}"
 
     def _deployed_model(self, revision_id: str) -> dict[str, Any]:
         """Return a DeployedModel (aiplatform v1), but for the version it is of."""
@@ -194,7 +229,19 @@ class Planner:
             deployed["enableAccessLogging"] = True
         if not options.container_logging:
             deployed["disableContainerLogging"] = True
-        return deployed
+        digest = digest_of(options.extra, DEPLOYED)
+        if digest:
+            deployed["displayName"] = f"{revision_id} ({digest})"
+        return merged(deployed, self._extra(DEPLOYED))
+
+    def _container(self, model: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the ModelContainerSpec and the other extra fields of a Model."""
+        fields = merged({"containerSpec": container_spec(self._options, model)}, self._extra(MODEL))
+        spec: dict[str, Any] = fields.pop("containerSpec")
+        return spec, fields
+
+    def _extra(self, name: str) -> Mapping[str, Any]:
+        return self._options.extra.get(name, {})
 
     def _scale(self, model: str, revision_id: str, placed: Placed) -> Action:
         step = ScaleModel(model, revision_id, placed.id, scaling(self._options))
@@ -268,6 +315,10 @@ class Planner:
             f"promote {revision_id}: it is deployed again then",
             name=f"undeploy-{deployment or revision_id}",
         )
+
+
+def _fingerprint(spec: Mapping[str, Any], fields: Mapping[str, Any], uri: str) -> str:
+    return fingerprint({**spec, "extra": fields} if fields else spec, uri)
 
 
 def _with_traffic(snapshot: Snapshot) -> set[str]:

@@ -19,6 +19,7 @@ from ...resources import Document
 from ..artifacts import Artifacts, serving_image
 from ..images import stand_in
 from ..operations import Operations, Outcome, Runner, Task
+from ..private_endpoints import check_alone
 from ..records import (
     ENDPOINT,
     TYPE,
@@ -132,6 +133,7 @@ class Deployments:
         if identity:
             check_deployed_model_id(identity)
         taken = [*_ids(endpoint), *self._being_deployed(endpoint["name"])]
+        check_alone(endpoint, len(taken))
         if identity in taken:
             raise ApiError(Code.ALREADY_EXISTS, f"DeployedModel `{identity}` already exists.")
         return {
