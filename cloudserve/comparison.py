@@ -24,6 +24,7 @@ from cloudserve.savedmodel import (
     read_interface,
     resolve,
 )
+from cloudserve.storage.model_source import ModelSource
 
 LIVE = "live"
 FORMS = "give a directory, MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET"
@@ -86,12 +87,16 @@ class _Reader:
         model = self._model(self.project, name, text)
         if target:
             return self._released(self.project, model, version or LIVE, target, text)
-        return self._directory(text, model.path, _number(version, text), self.tags or model.tags)
+        _, folder = ModelSource(model, self.environ).resolve(_number(version, text))
+        return self._compared(text, folder, self.tags or model.tags)
 
     def _directory(
         self, name: str, path: Path, number: int | None, tags: tuple[str, ...]
     ) -> Compared:
         _, folder = resolve(path, number)
+        return self._compared(name, folder, tags)
+
+    def _compared(self, name: str, folder: Path, tags: tuple[str, ...]) -> Compared:
         return Compared(name, printable(folder), read_interface(folder, tags))
 
     def _model(self, project: Project, name: str, text: str) -> Model:

@@ -1,9 +1,9 @@
 """The project file: `cloudserve.yaml` -> a frozen Project(models, targets, name).
 
-A target's fields come from three sources, in order of precedence: a flag (`--set FIELD=VALUE`),
-the environment (`CLOUDSERVE_<TARGET>_<FIELD>`), the file. The core checks the structure; the
-target's adapter checks which fields exist and what they mean. `project.schema.json` beside this
-file describes the same format to editors.
+A target's fields come from four sources, in order of precedence: a flag (`--set FIELD=VALUE`), a
+variable (`CLOUDSERVE_<TARGET>_<FIELD>`), the chosen environment of the file (`environments`), the
+target itself. The core checks the structure; the target's adapter checks which fields exist and
+what they mean. `project.schema.json` beside this file describes the same format to editors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cloudserve import environments
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.gate_fields import read_gates
 from cloudserve.gate_settings import FIELD as GATES
@@ -24,8 +25,8 @@ from cloudserve.yamlfile import INIT_HINT, Document, KeyPath, load_document
 
 Item = TypeVar("Item")
 Value = str | int | float | bool | None
-Field = Value | Mapping[str, Value]
-"""The value of a target's field: a single value, or values by name such as labels."""
+Field = Value | Mapping[str, Any] | list[Any]
+"""The value of a target's field: a single value, values by name, or what else JSON has."""
 
 DEFAULT_FILE = "cloudserve.yaml"
 # One rule for all platforms: AI Platform does not allow "-" and SageMaker does not allow "_"
@@ -35,9 +36,8 @@ MODEL_NAME_LIMIT = 40
 TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 PROJECT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PROJECT_NAME_LIMIT = 40
+BUCKET_URL = re.compile(r"(s3|gs)://[^/]+/.+|file:///.+")
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
-FIELD_DEPTH = 3
-"""The length of a field's path: `targets`, the name of the target, the name of the field."""
 COMMANDS_OWN = frozenset({"CLOUDSERVE_EMULATOR_PORT"})
 """Variables of commands, which look like a field of a target named `emulator`."""
 
@@ -49,6 +49,8 @@ class Model:
     name: str
     path: Path
     tags: tuple[str, ...] = ("serve",)
+    url: str = ""
+    """The path in a bucket (`s3://…`, `gs://…`); `path` is not a directory then."""
 
 
 Where = Callable[[str], str]
@@ -66,6 +68,8 @@ class Target:
     """The location in the project file, for errors: `cloudserve.yaml:9: targets.gcp`."""
     project: str = ""
     """The name of the project; "" if the file has no name."""
+    environment: str = ""
+    """The chosen environment; "" if there is none. `project` includes it."""
     siblings: tuple[Target, ...] = ()
     """The project's other targets (set by `Project.target`), which may be in the same account."""
     gates: GateSettings = field(default_factory=GateSettings)
@@ -86,7 +90,11 @@ class Project:
     models: Mapping[str, Model]
     targets: Mapping[str, Target]
     name: str = ""
-    """The name that separates projects in a shared bucket; "" for the only project of a bucket."""
+    """The name that separates projects in a shared bucket; "" for the only project of a bucket.
+
+    In an environment it is `NAME--ENVIRONMENT`.
+    """
+    environment: str = ""
 
     def model(self, name: str) -> Model:
         """Return the model of this name; raises UserError with a hint of the existing names."""
@@ -96,7 +104,7 @@ class Project:
         """Return the target of this name; raises UserError with a hint of the existing names."""
         target = _find("target", name, self.targets, self.path)
         siblings = tuple(other for other in self.targets.values() if other.name != name)
-        return replace(target, project=self.name, siblings=siblings)
+        return replace(target, project=self.name, environment=self.environment, siblings=siblings)
 
 
 def find_project_file(folder: Path) -> Path:
@@ -118,20 +126,26 @@ def load_project(
     *,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, str] | None = None,
+    environment: str | None = None,
 ) -> Project:
     """Read and validate a project file.
 
     `environ` supplies `CLOUDSERVE_<TARGET>_<FIELD>` values (by default the process's environment;
     an empty value counts as not set). `overrides` sets fields of every target and takes precedence
-    over both. Model paths are relative to the file.
+    over both. `environment` chooses one of `environments:`, by default that of `CLOUDSERVE_ENV`; ""
+    chooses none. Model paths are relative to the file.
     Raises ProjectError, whose `where` names the file, the line and the path of the wrong value.
     """
     document = load_document(Path(path))
-    top = _mapping(document, (), document.value, ("models", "targets", "name"))
+    top = _mapping(document, (), document.value, ("models", "targets", "name", "environments"))
+    environ = os.environ if environ is None else environ
+    chosen = environ.get(environments.VARIABLE, "") if environment is None else environment
     models = _models(document, top.get("models"))
-    targets = _targets(document, top.get("targets") or {})
-    project = Project(document.path, models, targets, _project_name(document, top.get("name")))
-    return _with_environment(project, os.environ if environ is None else environ, overrides or {})
+    name = _project_name(document, top.get("name"))
+    targets = _targets(document, top.get("targets") or {}, top.get("environments"), name, chosen)
+    full_name = environments.project_name(name, chosen)
+    project = Project(document.path, models, targets, full_name, chosen)
+    return _with_environment(project, environ, overrides or {})
 
 
 def _project_name(document: Document, value: Any) -> str:
@@ -184,7 +198,19 @@ def _model(document: Document, name: str, value: Any) -> Model:
             where=document.where((*path, "tags")),
             hint="tags: [serve]",
         )
+    if "://" in location:
+        return Model(name, Path(location), tuple(tags), _url(document, (*path, "path"), location))
     return Model(name, _location(document, (*path, "path"), location), tuple(tags))
+
+
+def _url(document: Document, path: KeyPath, url: str) -> str:
+    if not BUCKET_URL.fullmatch(url):
+        raise ProjectError(
+            f"`{url}` is neither a directory nor a folder of a bucket",
+            where=document.where(path),
+            hint="write s3://BUCKET/FOLDER or gs://BUCKET/FOLDER",
+        )
+    return url
 
 
 def _location(document: Document, path: KeyPath, text: str) -> Path:
@@ -211,14 +237,23 @@ def _refuse_twins(document: Document, kind: str, names: Iterable[str], why: str)
             )
 
 
-def _targets(document: Document, value: Any) -> dict[str, Target]:
+def _targets(
+    document: Document, value: Any, overrides: Any, project: str, environment: str
+) -> dict[str, Target]:
     body = _mapping(document, ("targets",), value)
-    targets = {name: _target(document, name, fields) for name, fields in body.items()}
+    known = environments.read_environments(document, overrides, project, body)
+    chosen = environments.choose(known, environment, str(document.path))
+    targets = {
+        name: _target(document, name, fields, chosen.get(name, {}), environment)
+        for name, fields in body.items()
+    }
     _refuse_twins(document, "targets", targets, "would share their environment variables")
     return targets
 
 
-def _target(document: Document, name: str, value: Any) -> Target:
+def _target(
+    document: Document, name: str, value: Any, overrides: dict[str, Any], environment: str
+) -> Target:
     path = ("targets", name)
     if not TARGET_NAME.fullmatch(name):
         raise ProjectError(
@@ -226,20 +261,28 @@ def _target(document: Document, name: str, value: Any) -> Target:
             where=document.where(path),
             hint="use letters and digits, separated by single - or _",
         )
-    fields = dict(_mapping(document, path, value))
+    fields = environments.merge(_mapping(document, path, value), overrides)
+    lines = {key[2:]: key for key in document.lines if key[:2] == path}
+    lines |= dict(environments.override_lines(document, environment, name))
     provider = _string(document, (*path, "provider"), fields.pop("provider", None))
-    gates = read_gates(document, (*path, GATES), fields.pop(GATES, None))
+    gates = read_gates(document, lines.get((GATES,), (*path, GATES)), fields.pop(GATES, None))
     for key, entry in fields.items():
-        _check_field(document, (*path, key), entry)
-    places = {key: document.where((*path, key)) for key in fields}
+        _check_field(document, lines.get((key,), (*path, key)), entry)
+    places = {".".join(key): document.where(line) for key, line in lines.items()}
     return Target(name, provider, fields, document.where(path), gates=gates, places=places)
 
 
 def _check_field(document: Document, path: KeyPath, value: Any) -> None:
-    """Raise ProjectError unless a value is a single value or a mapping of single values."""
-    if isinstance(value, dict) and len(path) == FIELD_DEPTH:
+    """Raise ProjectError for a key that is not a string, or a value that JSON does not have.
+
+    The target's adapter knows which fields are single values.
+    """
+    if isinstance(value, dict):
         for name, entry in _mapping(document, path, value).items():
             _check_field(document, (*path, name), entry)
+    elif isinstance(value, list):
+        for entry in value:
+            _check_field(document, path, entry)
     elif not isinstance(value, Value):
         raise ProjectError(
             f"`{path[-1]}` must be a single value, not {_kind(value)}",

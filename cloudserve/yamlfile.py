@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import yaml
 
 KeyPath = tuple[str, ...]
-DEPTH = 5
-"""The longest path of keys to record, as `targets.aws.gates.golden.file`."""
+DEPTH = 7
+"""The longest path of keys to record, as `environments.prod.targets.aws.gates.golden.file`."""
 SYNTAX_HINT = "check indentation, quotes and brackets in this line and the line above"
 INIT_HINT = "`cloudserve init` writes one for the models it finds"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
+from cloudserve.environments import VARIABLE
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.storage.events import Reporter
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cloudserve.project import Project
     from cloudserve.release.service import Releases
 
+ENVIRONMENT = "cloudserve.environment"
+"""The key of the chosen environment in a command's context."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -75,7 +77,7 @@ def _find_project_file() -> Path:
     return find_project_file(Path.cwd())
 
 
-project_option = click.option(
+project_file_option = click.option(
     "--project",
     "project_file",
     type=click.Path(path_type=Path),
@@ -86,6 +88,28 @@ project_option = click.option(
     show_default="cloudserve.yaml, here or above in the Git repository",
     help="The project file.",
 )
+
+
+def _choose_environment(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.meta[ENVIRONMENT] = value
+
+
+_environment_option = click.option(
+    "--env",
+    metavar="NAME",
+    envvar=VARIABLE,
+    show_envvar=True,
+    expose_value=False,
+    callback=_choose_environment,
+    help="An environment of the project file, whose overrides of the targets' fields apply.",
+)
+
+
+def project_option(command: Function) -> Function:
+    """Add the options for the project file and its environment."""
+    return project_file_option(_environment_option(command))
+
+
 target_option = click.option(
     "--target",
     "-t",
@@ -218,7 +242,10 @@ def load(project_file: Path, settings: tuple[str, ...]) -> Project:
     """Load a project with the environment's and the flags' overrides."""
     from cloudserve.project import load_project
 
-    return load_project(project_file, environ=os.environ, overrides=_pairs(settings))
+    context = click.get_current_context(silent=True)
+    chosen = context.meta.get(ENVIRONMENT) if context else None
+    overrides = _pairs(settings)
+    return load_project(project_file, overrides=overrides, environment=chosen)
 
 
 def print_progress(line: str) -> None:

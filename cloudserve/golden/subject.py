@@ -11,6 +11,7 @@ from cloudserve.golden.ask import Ask, ask_url, served_locally
 from cloudserve.predict.client import Client
 from cloudserve.project import Project
 from cloudserve.savedmodel import resolve
+from cloudserve.storage.model_source import ModelSource
 
 FORMS = "give a directory, http://HOST:PORT/v1/models/NAME, or MODEL[:VERSION][@TARGET]"
 
@@ -33,11 +34,11 @@ def asking(
         model, _, version = name.partition(":")
         yield Client(project, model, target, version=version or None, environ=environ).send
         return
-    with served_locally(_directory(subject, project)) as ask:
+    with served_locally(_directory(subject, project, environ)) as ask:
         yield ask
 
 
-def _directory(subject: str, project: Project | None) -> Path:
+def _directory(subject: str, project: Project | None, environ: Mapping[str, str] | None) -> Path:
     path = Path(subject)
     if path.exists():
         return resolve(path)[1]
@@ -46,4 +47,4 @@ def _directory(subject: str, project: Project | None) -> Path:
     name, _, version = subject.partition(":")
     if version and not version.isdecimal():
         raise UserError(f"`{version}` is not a version", where=subject, hint=FORMS)
-    return resolve(project.model(name).path, int(version) if version else None)[1]
+    return ModelSource(project.model(name), environ).resolve(int(version) if version else None)[1]

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.project import Project
-from cloudserve.release.destination import Destination, check_placeholders
+from cloudserve.release.destination import Destination, destination_of
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.layout import ROOT
@@ -97,9 +97,7 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
             hint="use a target of `vertex` or `sagemaker`, or `cloudserve predict`",
         )
     _check_local(files)
-    destination = provider.destination()
-    check_placeholders(place, destination)
-    begin(destination)
+    begin(destination_of(place, provider.destination()))
     revision = _chosen(provider.read(name).deployment, version)
     prefix = f"{ROOT}/{name}/batch/"
     reporter = Reporter(notify)

@@ -13,7 +13,7 @@ from typing import Any
 from cloudserve import registry
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.project import Project
-from cloudserve.release.destination import Destination, check_placeholders
+from cloudserve.release.destination import Destination, destination_of
 from cloudserve.release.planning.planner import choose
 
 
@@ -49,9 +49,7 @@ class Client:
 
         Raises ProjectError if it is an account and the target has placeholders of `init`.
         """
-        destination = self._provider.destination()
-        check_placeholders(self._target, destination)
-        return destination
+        return destination_of(self._target, self._provider.destination())
 
     def predict(self, instances: Sequence[Any] | Any, *, signature: str | None = None) -> list[Any]:
         """Return one prediction per instance.

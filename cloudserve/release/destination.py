@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -35,6 +35,8 @@ class Destination:
     region: str = ""
     principal: str = ""
     """The identity of the caller: `role Deployer`, `ci@my-models.iam.gserviceaccount.com`."""
+    environment: str = ""
+    """The chosen environment of the project file; "" if there is none."""
 
     @property
     def person(self) -> str:
@@ -53,16 +55,20 @@ class Destination:
 
     def __str__(self) -> str:
         """Return the line that commands print first: `aws · account 1234 · us-east-1 · role R`."""
+        chosen = f"environment {self.environment}" if self.environment else ""
         if self.is_offline:
-            return f"{self.cloud} · offline {self.endpoint}"
-        parts = (self.cloud, self.endpoint, self.account or UNKNOWN, self.region, self.principal)
+            return " · ".join(filter(None, (self.cloud, f"offline {self.endpoint}", chosen)))
+        account = self.account or UNKNOWN
+        parts = (self.cloud, self.endpoint, account, self.region, self.principal, chosen)
         return " · ".join(part for part in parts if part)
 
     def is_same(self, other: Destination) -> bool:
-        """Return whether both are the same account and region, or both are offline.
+        """Return whether both are the same account, region and environment, or both are offline.
 
         The principal may differ: one person plans, another applies. So may the offline port.
         """
+        if self.environment != other.environment:
+            return False
         if self.is_offline or other.is_offline:
             return (self.cloud, self.is_offline) == (other.cloud, other.is_offline)
         ours = (self.cloud, self.endpoint, self.account, self.region)
@@ -100,6 +106,15 @@ def one_endpoint(endpoints: Mapping[str, str], own: str) -> str:
         return next(iter(offline.values()))
     foreign = [url for url in endpoints.values() if not _belongs(url, own)]
     return foreign[0] if foreign else ""
+
+
+def destination_of(target: Target, destination: Destination) -> Destination:
+    """Return a provider's destination with the target's environment.
+
+    Raises ProjectError when a target of a real account has names that `init` made up.
+    """
+    check_placeholders(target, destination)
+    return replace(destination, environment=target.environment)
 
 
 def check_placeholders(target: Target, destination: Destination) -> None:

@@ -7,18 +7,26 @@ from pathlib import Path
 from cloudserve.errors import ConflictError, ModelError, UserError
 from cloudserve.project import Model
 from cloudserve.release.types import Artifact, Revision
-from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree, resolve
+from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree
 from cloudserve.savedmodel.checks.servable import check_has_signature
 from cloudserve.storage.manifest import Origin
+from cloudserve.storage.model_source import ModelSource
 from cloudserve.storage.provenance import git_state
 
 
 class LocalModel:
     """The versions below a model's path."""
 
-    def __init__(self, model: Model, digests: DigestCache | None, folder: Path) -> None:
+    def __init__(
+        self,
+        model: Model,
+        digests: DigestCache | None,
+        folder: Path,
+        source: ModelSource | None = None,
+    ) -> None:
         """Take the project's folder, whose commit a release names as its origin."""
         self._model = model
+        self._source = source or ModelSource(model)
         self._digests = digests
         self._folder = folder
         self._artifacts: dict[Path, Artifact] = {}
@@ -29,7 +37,7 @@ class LocalModel:
         Raises ModelError for a model that is broken or has no signature, UserError for an unknown
         version.
         """
-        number, source = resolve(self._model.path, number)
+        number, source = self._source.resolve(number)
         tree = self.tree(source)
         artifact = self._artifacts[source] = self._read_artifact(source, tree)
         return Revision(number, tree.digest), source, artifact

@@ -30,7 +30,7 @@ from cloudserve.release.arguments import (
     version_number,
 )
 from cloudserve.release.canary.record import CanaryRecord
-from cloudserve.release.destination import Destination, check_placeholders
+from cloudserve.release.destination import Destination, destination_of
 from cloudserve.release.drift import DriftReport
 from cloudserve.release.executor import Parts, execute
 from cloudserve.release.gates.assembly import gates_of
@@ -64,6 +64,7 @@ from cloudserve.release.types import (
 from cloudserve.release.verdict import Verdict
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import SILENT, Reporter
+from cloudserve.storage.model_source import ModelSource
 
 
 class Releases:
@@ -101,6 +102,7 @@ class Releases:
             self._model,
             DigestCache.from_environment(self._environ),
             folder,
+            ModelSource(self._model, self._environ, reporter),
         )
         self._target = project.target(target)
         if require_other:
@@ -142,9 +144,7 @@ class Releases:
 
         Raises ProjectError when it is an account and the target has placeholders of `init`.
         """
-        destination = self._provider.destination()
-        check_placeholders(self._target, destination)
-        return destination
+        return destination_of(self._target, self._provider.destination())
 
     def status(self) -> Deployment:
         """Read the model's deployment from the platform."""

@@ -17,8 +17,8 @@ from typing import IO
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, RemoteError
-from cloudserve.files import try_lock
 from cloudserve.storage.contract import BlobStore
+from cloudserve.storage.download.cache_slots import claim_cache
 from cloudserve.storage.download.model_cache import ModelCache
 from cloudserve.storage.versions import RemoteVersion, find_versions
 
@@ -26,9 +26,6 @@ from ..config import ModelConfig
 from .rounds import Rounds
 
 SECONDS_BETWEEN_LISTINGS = 10.0
-LIMIT = 20 << 30
-"""Maximum size of the cache in bytes, unless CLOUDSERVE_MODEL_CACHE_BYTES is set."""
-_SLOTS = 100
 
 logger = logging.getLogger(__name__)
 OpenBucket = Callable[[str, Mapping[str, str]], tuple[BlobStore, str]]
@@ -94,29 +91,14 @@ class RemoteBases:
     def _get(self, url: str, version: RemoteVersion) -> Path:
         store, base = self._store(url)
         keep = frozenset().union(*self._served.values())
-        self._cache = self._cache or self._open_cache()
+        if self._cache is None:
+            self._cache, self._slot = claim_cache(self._environ)
         return self._cache.get(store, base, version, keep=keep)
 
     def _store(self, url: str) -> tuple[BlobStore, str]:
         if url not in self._stores:
             self._stores[url] = self._open_bucket(url, self._environ)
         return self._stores[url]
-
-    def _open_cache(self) -> ModelCache:
-        """Lock the first cache folder that no other server of this machine uses."""
-        configured = self._environ.get("CLOUDSERVE_MODEL_CACHE")
-        home = self._environ.get("HOME", "/tmp")  # noqa: S108  a last resort
-        base = Path(self._environ.get("XDG_CACHE_HOME") or Path(home, ".cache"))
-        folder = Path(configured) if configured else base / "cloudserve" / "models"
-        for slot in (folder / str(number) for number in range(_SLOTS)):
-            slot.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (slot / ".lock").open("ab")
-            if not try_lock(lock):
-                lock.close()
-                continue
-            self._slot = lock
-            return ModelCache(slot, int(self._environ.get("CLOUDSERVE_MODEL_CACHE_BYTES") or LIMIT))
-        raise RemoteError("too many servers have a model cache here", where=str(folder))
 
     def close(self) -> None:
         """Release the cache folder for another server."""

@@ -100,14 +100,9 @@ def test_a_field_may_hold_values_by_name(tmp_path):
             ":5: targets.t.provider",
         ),
         (
-            "models:\n  m:\n    path: x\ntargets:\n  t:\n    provider: p\n    bucket: [b]",
-            "`bucket` must be a single value, not a list",
-            ":7: targets.t.bucket",
-        ),
-        (
-            "models: {m: {path: x}}\ntargets:\n  t:\n    provider: p\n    labels:\n      team: [a]",
-            "`team` must be a single value, not a list",
-            ":6: targets.t.labels.team",
+            "models: {m: {path: x}}\ntargets:\n  t:\n    provider: p\n    x:\n      y: [{1: a}]",
+            "the key `1` must be a string",
+            ":6: targets.t.x.y.1",
         ),
         (
             "models: {m: {path: x}}\ntargets: {t: {provider: p, labels: {a: 1, a: 2}}}",

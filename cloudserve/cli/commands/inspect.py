@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from cloudserve.cli.options import VersionNumber, load, project_option
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import UserError
 from cloudserve.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from cloudserve.project import Model
 
 
 @click.command("inspect")
@@ -31,21 +35,24 @@ def command(
     shown the model.
     """
     from cloudserve.cli.render.model import model_report
-    from cloudserve.savedmodel import read_saved_model, read_tree, resolve
+    from cloudserve.savedmodel import read_saved_model, read_tree
     from cloudserve.savedmodel.checks.servable import check_is_restored
+    from cloudserve.storage.model_source import ModelSource
 
-    path, own_tags = _locate(model, project_file)
-    number, folder = resolve(path, version)
-    requested = tuple(tag.strip() for tag in tags.split(",")) if tags is not None else own_tags
+    located = _locate(model, project_file)
+    number, folder = ModelSource(located).resolve(version)
+    requested = tuple(tag.strip() for tag in tags.split(",")) if tags is not None else located.tags
     saved_model = read_saved_model(folder, requested)
     print_report(model_report(saved_model, read_tree(folder), number), output)
     check_is_restored(saved_model.unrestored, str(folder))
 
 
-def _locate(model: str, project_file: Path) -> tuple[Path, tuple[str, ...]]:
+def _locate(model: str, project_file: Path) -> Model:
+    from cloudserve.project import Model
+
     path = Path(model)
     if path.exists():
-        return path, ("serve",)
+        return Model(model, path)
     if not project_file.exists():
         raise UserError(
             f"`{model}` is not a directory, and there is no project file with a model of that name",
@@ -59,4 +66,4 @@ def _locate(model: str, project_file: Path) -> tuple[Path, tuple[str, ...]]:
             where=str(project_file),
             hint=did_you_mean(model, models),
         )
-    return models[model].path, models[model].tags
+    return models[model]

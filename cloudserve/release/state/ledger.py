@@ -93,6 +93,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """The revisions that an undeploy removes."""
     everything: bool = False
     """Whether an undeploy removes the model as a whole."""
+    environment: str = ""
+    """The environment of the project file that was chosen."""
     supersedes: str = ""
     """The id of a release without an end that this one, which starts, takes the place of."""
     run: str = ""
@@ -325,6 +327,7 @@ class Recorder:
                 plan=self.approved,
                 removes=plan.removes,
                 everything=plan.everything,
+                environment=plan.destination.environment if plan.destination else "",
                 supersedes=self.supersedes if event is Event.STARTED else "",
                 verdict=verdict,
                 canary=self.canary if event is Event.STARTED else None,

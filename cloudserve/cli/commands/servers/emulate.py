@@ -13,7 +13,7 @@ import click
 
 from cloudserve.cli.child import bypass_proxies, check_command, run_beside
 from cloudserve.cli.logs import FORMS, log_to_stderr
-from cloudserve.cli.options import Number, deny_ops_option, project_option
+from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.cli.variables import VARIABLES_TO_UNSET, container_env_option, forget_accounts
 from cloudserve.servers import EmulateCommand
@@ -77,7 +77,7 @@ _PORT = 8900
     help="Run this command for containers of a custom image, in addition to the project file's "
     "(`rehearse`); can be repeated.",
 )
-@project_option
+@project_file_option
 @container_env_option()
 @click.option(
     "--env", "as_exports", is_flag=True, help="Print shell exports only, and keep running."
@@ -137,9 +137,8 @@ def command(
 def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehearsal]:
     """Return the commands for images from the project file, if it exists, and the options."""
     from cloudserve.images.rehearsal import of_options, of_project
-    from cloudserve.project import load_project
 
-    from_project = of_project(load_project(project_file)) if project_file.exists() else {}
+    from_project = of_project(load(project_file, ())) if project_file.exists() else {}
     rehearsals = from_project | of_options(commands, Path.cwd())
     for image, rehearsal in rehearsals.items():
         click.echo(f"{image} is run by `{shlex.join(rehearsal.command)}`", err=True)
