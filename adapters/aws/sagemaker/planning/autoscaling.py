@@ -71,8 +71,10 @@ class ScalingPlanner:
         if self._aws.options.autoscaling is None and SCALED not in tags:
             return tuple(actions)
         before = {str(spec["VariantName"]): spec for spec in endpoint.variants} if endpoint else {}
-        existing = self._aws.api.scaling.targets(name, before)
         after = self._variants_after(endpoint, name, actions)
+        # An endpoint that is deleted and created again has no registered variants then.
+        is_new = bool(after) and _deletes(name, actions)
+        existing = {} if is_new else self._aws.api.scaling.targets(name, before)
         ours = {v: scaled for v, scaled in existing.items() if scaled.policy is not None}
         wanted = self._wanted(after)
         replaced = [v for v in existing if _is_replaced(before[v], after.get(v))]
@@ -151,6 +153,11 @@ class ScalingPlanner:
 def _is_replaced(before: Spec, after: Spec | None) -> bool:
     """Return whether an update removes a variant or changes its instance type."""
     return after is None or before.get("InstanceType") != after.get("InstanceType")
+
+
+def _deletes(endpoint: str, actions: Sequence[Action]) -> bool:
+    kinds = {action.kind for action in actions if action.args.get("endpoint") == endpoint}
+    return "delete-endpoint" in kinds
 
 
 def _deregister(model: str, endpoint: str, variant: str) -> Action:
