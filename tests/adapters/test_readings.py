@@ -83,7 +83,7 @@ def test_plans_do_not_read_again_what_their_reading_covers(releases, requests, h
     ):
         requests.clear()
         plan()
-        assert not reads & set(requests)
+        assert reads & set(requests) == set()
 
 
 def test_a_verb_reads_for_two_plans_and_its_outcome(releases, requests, monkeypatch):

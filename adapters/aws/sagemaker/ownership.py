@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ class Owned:
         """
         endpoint = self._api.endpoint(self._names.endpoint(model))
         if endpoint is not None:
+            endpoint = replace(endpoint, tags=self._api.tags(endpoint.arn))
             self._names.claims(model, self._as_found(endpoint))
             return endpoint
         former = self._names.former(model)
@@ -191,7 +193,7 @@ class Owned:
         return Found(
             f"the endpoint {endpoint.name}",
             self._api.where,
-            self._api.tags(endpoint.arn),
+            self._api.tags(endpoint.arn) if endpoint.tags is None else endpoint.tags,
             lambda: self._buckets(endpoint),
             lambda tags: _add_tags(endpoint.arn, tags),
             is_endpoint=True,

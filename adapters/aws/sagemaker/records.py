@@ -66,6 +66,8 @@ class Endpoint:
     """Variant -> desired number of instances; without an entry if it has none."""
     config_record: Mapping[str, Any] = field(default_factory=dict)
     """DescribeEndpointConfig's answer for `config`; {} if the configuration was deleted."""
+    tags: Mapping[str, str] | None = None
+    """Its tags, if they were read with it."""
 
     @property
     def state(self) -> State:

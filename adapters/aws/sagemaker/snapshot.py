@@ -49,11 +49,6 @@ class Snapshot:
     staging: Mapping[str, Endpoint | None] = field(default_factory=dict)
     """Revision id -> the endpoint of that revision alone, as far as the reading needed it."""
 
-    def record(self, revision_id: str) -> Mapping[str, Any] | None:
-        """Return a revision's SageMaker Model, or None."""
-        tagged = self.models.get(revision_id)
-        return tagged.record if tagged else None
-
 
 def snapshot_of(reading: Reading) -> Snapshot:
     """Return the adapter's own part of a reading."""

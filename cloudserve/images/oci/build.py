@@ -213,4 +213,5 @@ def _check_model(model: Path | None) -> None:
         raise UserError(
             "the folder is neither a SavedModel nor a base path with NUMBER/ directories",
             where=str(model),
+            hint="name the directory that contains saved_model.pb, or its parent",
         )

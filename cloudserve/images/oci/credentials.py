@@ -71,7 +71,9 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise UserError(
-            f"Docker's configuration cannot be read: {error}", where=str(path)
+            f"Docker's configuration cannot be read: {error}",
+            where=str(path),
+            hint="correct the file, or name another folder in DOCKER_CONFIG",
         ) from error
     return config if isinstance(config, dict) else {}
 
@@ -84,7 +86,11 @@ def _from_record(record: Mapping[str, Any], path: Path) -> Credentials | None:
     try:
         user, _, secret = base64.b64decode(record["auth"], validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise UserError("`auth` of a registry is not base64", where=str(path)) from error
+        raise UserError(
+            "`auth` of a registry is not base64",
+            where=str(path),
+            hint="log in again with `docker login`",
+        ) from error
     return Credentials(user, secret.rstrip("\0"))
 
 

@@ -90,7 +90,11 @@ def choose_manifest(index: Mapping[str, Any], name: str) -> Descriptor:
         platform = item.get("platform") or {}
         if (platform.get("os"), platform.get("architecture")) == (OS, ARCHITECTURE):
             return Descriptor(item["mediaType"], item["digest"], item["size"])
-    raise UserError(f"the image has no variant for {OS}/{ARCHITECTURE}", where=name)
+    raise UserError(
+        f"the image has no variant for {OS}/{ARCHITECTURE}",
+        where=name,
+        hint="choose another base image with --base",
+    )
 
 
 def base_layers(manifest: Mapping[str, Any], name: str) -> tuple[Descriptor, ...]:

@@ -76,7 +76,9 @@ class Repository:
             media_type = response.headers.get_content_type()
         if version.startswith("sha256:") and digest_of(data) != version:
             raise RemoteError(
-                "the registry sent another manifest than the digest's", where=self.where
+                "the registry sent another manifest than the digest's",
+                where=self.where,
+                hint="try again; a proxy in between may change the answers",
             )
         return data, media_type
 
@@ -100,6 +102,7 @@ class Repository:
             raise RemoteError(
                 f"the registry sent other bytes than those of {descriptor.digest}",
                 where=self.where,
+                hint="try again; a proxy in between may change the answers",
                 retryable=size < descriptor.size,
             )
 
@@ -189,7 +192,11 @@ class Repository:
     def _location(self, response: Any) -> str:
         location: str | None = response.headers.get("Location")
         if not location:
-            raise RemoteError("the registry named no address for the upload", where=self.where)
+            raise RemoteError(
+                "the registry named no address for the upload",
+                where=self.where,
+                hint="check that the host is a container registry",
+            )
         return location
 
     def _run(self, call: Callable[[], _Result]) -> _Result:

@@ -57,7 +57,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             return None
         old, new = urlsplit(req.full_url), urlsplit(newurl)
         if old.scheme == "https" and new.scheme != "https":
-            raise RemoteError("the registry redirects from HTTPS to HTTP", where=old.netloc)
+            raise RemoteError(
+                "the registry redirects from HTTPS to HTTP",
+                where=old.netloc,
+                hint="ask the operator of the registry: credentials are not sent without TLS",
+            )
         if old.netloc != new.netloc:
             target.remove_header("Authorization")
         return target
@@ -134,7 +138,11 @@ class Session:
     def _token(self, challenge: Mapping[str, str]) -> str:
         realm = challenge.get("realm", "")
         if urlsplit(realm).scheme != "https" and urlsplit(self.url).scheme == "https":
-            raise RemoteError("the registry names a token server without HTTPS", where=self.host)
+            raise RemoteError(
+                "the registry names a token server without HTTPS",
+                where=self.host,
+                hint="ask the operator of the registry: credentials are not sent without TLS",
+            )
         scopes = [*filter(None, challenge.get("scope", "").split(" ")), *self.scopes]
         query = [("service", challenge.get("service", ""))]
         query += [("scope", scope) for scope in dict.fromkeys(scopes)]
@@ -144,7 +152,11 @@ class Session:
             answer = _json(response.read(_MOST_JSON))
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str):
-            raise RemoteError("the token server sent no token", where=urlsplit(realm).netloc)
+            raise RemoteError(
+                "the token server sent no token",
+                where=urlsplit(realm).netloc,
+                hint="log in again with `docker login`, or check the registry's permissions",
+            )
         return token
 
     def _ask_for_token(self, realm: str, query: list[tuple[str, str]]) -> Any:

@@ -107,7 +107,9 @@ def open_wheel(wheel: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(wheel)
     except zipfile.BadZipFile as error:
-        raise UserError("the file is not a wheel", where=str(wheel)) from error
+        raise UserError(
+            "the file is not a wheel", where=str(wheel), hint="download the wheel again"
+        ) from error
 
 
 def wheel_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
@@ -122,6 +124,7 @@ def wheel_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
             raise UserError(
                 f"the wheel has a file outside of it: {member.filename}",
                 where=str(archive.filename),
+                hint="do not install this wheel: its files would be written elsewhere",
             )
         yield from _entries(archive, member)
 

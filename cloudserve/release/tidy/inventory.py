@@ -84,7 +84,11 @@ def read_manifest_of(blobs: BlobStore, layout: Layout, name: str) -> Manifest | 
             manifest = read_manifest(found[0], f"{blobs.url}/{key}")
             check_manifest(manifest, manifest.digest, f"{blobs.url}/{key}")
             if Revision(number_of(name), manifest.digest).id != name:
-                raise ConflictError(f"the manifest of {name} is another's", where=key)
+                raise ConflictError(
+                    f"the manifest of {name} is another's",
+                    where=key,
+                    hint="deploy the version again, which writes its manifest",
+                )
             return manifest
     return None
 

@@ -34,7 +34,10 @@ ML_VERSION = {"name": "projects/p/models/m/versions/v", "state": "READY"}
         (Version, VERSION | {"_artifact": None}),
         (Job, JOB),
         (Package, PACKAGE | {"_token": "t"}),
-        (TransformJob, TRANSFORM | {"_container": {"Image": "i"}, "_region": "eu-west-1"}),
+        (
+            TransformJob,
+            TRANSFORM | {"_container": {"Image": "i"}, "_region": "eu-west-1", "_isolated": True},
+        ),
         (MlVersion, ML_VERSION),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",

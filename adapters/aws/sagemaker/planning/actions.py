@@ -16,6 +16,7 @@ from ..extra_fields import CONFIG, MODEL, VARIANT, extra_tag
 from ..extra_fields import TAG as EXTRA
 from ..model_files.archive import source_url
 from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
+from ..snapshot import TaggedModel
 from ..steps import (
     AwaitEndpoint,
     CreateEndpoint,
@@ -38,7 +39,7 @@ class Steps:
         model: str,
         revision: Revision,
         location: Location,
-        existing: Mapping[str, Any] | None,
+        existing: TaggedModel | None,
     ) -> list[Action]:
         """Return the creation of the SageMaker Model; a different one is deleted first."""
         name = model_name(self._aws.names.endpoint(model), revision.id)
@@ -68,7 +69,7 @@ class Steps:
         )
         if existing is None:
             return [create]
-        other = [*self._other(source, existing), *self._other_extra(existing)]
+        other = [*self._other(source, existing.record), *self._other_extra(existing.tags)]
         if not other:
             return []
         sentence = f"delete the model {name}, which has another {' and '.join(other)}"
@@ -85,19 +86,17 @@ class Steps:
         }
         return [name for name, is_same in same.items() if not is_same]
 
-    def _other_extra(self, there: Mapping[str, Any]) -> list[str]:
-        is_same = self._has_extra(str(there["ModelArn"]), MODEL)
-        return [] if is_same else ["extra fields"]
+    def _other_extra(self, tags: Mapping[str, str]) -> list[str]:
+        return [] if self._has_extra(tags, MODEL) else ["extra fields"]
 
     def has_extra(self, endpoint: Endpoint) -> bool:
         """Return whether an endpoint's configuration was created with the target's extra fields."""
         arn = endpoint.config_record.get("EndpointConfigArn")
-        return arn is None or self._has_extra(str(arn), CONFIG, VARIANT)
+        tags = self._aws.api.existing_tags(str(arn)) if arn else None
+        return tags is None or self._has_extra(tags, CONFIG, VARIANT)
 
-    def _has_extra(self, arn: str, *names: str) -> bool:
-        tags = self._aws.api.existing_tags(arn)
-        expected = extra_tag(self._aws.options.extra, *names).get(EXTRA)
-        return tags is None or tags.get(EXTRA) == expected
+    def _has_extra(self, tags: Mapping[str, str], *names: str) -> bool:
+        return tags.get(EXTRA) == extra_tag(self._aws.options.extra, *names).get(EXTRA)
 
     def config(
         self, model: str, variants: Sequence[Spec], sentence: str, shadows: Sequence[Spec] = ()

@@ -67,7 +67,7 @@ class ScalingPlanner:
         Raises ConflictError for a variant that somebody else has registered.
         """
         name = self._aws.names.endpoint(model)
-        tags = (self._aws.api.existing_tags(endpoint.arn) or {}) if endpoint else {}
+        tags = self._tags(endpoint) if endpoint else {}
         if self._aws.options.autoscaling is None and SCALED not in tags:
             return tuple(actions)
         before = {str(spec["VariantName"]): spec for spec in endpoint.variants} if endpoint else {}
@@ -97,6 +97,11 @@ class ScalingPlanner:
             for name, spec in after.items()
             if (name == ONLY or REVISION_ID.fullmatch(name)) and "InstanceType" in spec
         ]
+
+    def _tags(self, endpoint: Endpoint) -> Mapping[str, str]:
+        if endpoint.tags is not None:
+            return endpoint.tags
+        return self._aws.api.existing_tags(endpoint.arn) or {}
 
     def _variants_after(
         self, endpoint: Endpoint | None, name: str, actions: Sequence[Action]

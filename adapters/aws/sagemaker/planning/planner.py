@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.traffic import ALL, percents, split
@@ -25,7 +24,7 @@ from ..records import (
     carries,
     weighted,
 )
-from ..snapshot import snapshot_of
+from ..snapshot import TaggedModel, snapshot_of
 from ..steps import SetWeights
 from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
 
@@ -50,7 +49,7 @@ class Planner:
         endpoint = self._check_shared(snapshot.endpoint)
         if endpoint is not None and endpoint.status in CHANGING:
             return (self._plan_wait(endpoint, revision.id),)
-        existing = snapshot.record(revision.id)
+        existing = snapshot.models.get(revision.id)
         if endpoint is not None and endpoint.has(revision.id) and endpoint.status != FAILED:
             return self._plan_change(model, revision, location, endpoint, existing)
         actions = []
@@ -110,7 +109,7 @@ class Planner:
         revision: Revision,
         location: Location,
         endpoint: Endpoint,
-        existing: Mapping[str, Any] | None,
+        existing: TaggedModel | None,
     ) -> tuple[Action, ...]:
         """Plan the same revision on the target's machines; () if it runs on them."""
         name = self._aws.model_name(model, revision.id)
@@ -152,9 +151,9 @@ class Planner:
         return [config.action, update_endpoint(config, endpoint, added, sentence)]
 
 
-def newer(record: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
+def newer(existing: TaggedModel | None, endpoint: Endpoint) -> bool:
     """Return whether a SageMaker Model is newer than the endpoint's last change."""
-    created = record.get("CreationTime") if record else None
+    created = existing.record.get("CreationTime") if existing else None
     return bool(created and endpoint.modified and created > endpoint.modified)
 
 

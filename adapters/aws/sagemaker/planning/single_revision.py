@@ -10,9 +10,6 @@ behind. With `shadow_percent` it is a shadow variant of the model's endpoint ins
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Action, Deployed, Deployment, Location, Reading, Revision
@@ -28,7 +25,7 @@ from ..endpoint_config import (
     variant,
 )
 from ..records import CHANGING, FAILED, ONLY, Endpoint, Spec, carries
-from ..snapshot import Snapshot, snapshot_of, staging_endpoint
+from ..snapshot import Snapshot, TaggedModel, snapshot_of, staging_endpoint
 from .actions import (
     Steps,
     await_endpoint,
@@ -59,7 +56,7 @@ class StagedPlanner:
         if is_first or (main is not None and main.serves(revision.id, main.name)):
             endpoint, name = main, self._aws.names.endpoint(model)
         elif self._aws.options.shadow_percent and main is not None and main.staged:
-            existing = snapshot.record(revision.id)
+            existing = snapshot.models.get(revision.id)
             return self._plan_shadow(model, revision, location, main, existing)
         else:
             name = self._aws.model_name(model, revision.id)
@@ -67,7 +64,7 @@ class StagedPlanner:
             if endpoint is not None and endpoint.status in CHANGING:
                 return (self._plan_wait(endpoint, revision.id, model),)
         known = endpoint is not None or reading.deployment.find(revision.id) is not None
-        existing = snapshot.record(revision.id) if known else None
+        existing = snapshot.models.get(revision.id) if known else None
         has_failed = endpoint is not None and endpoint.status == FAILED
         before = [delete_failed(model, endpoint)] if endpoint and has_failed else []
         actions = self._steps.model(model, revision, location, existing)
@@ -82,7 +79,7 @@ class StagedPlanner:
         revision: Revision,
         location: Location,
         main: Endpoint,
-        existing: Mapping[str, Any] | None,
+        existing: TaggedModel | None,
     ) -> tuple[Action, ...]:
         """Plan a shadow variant, which gets copies of the live revision's requests."""
         self._check_stays_async(main)

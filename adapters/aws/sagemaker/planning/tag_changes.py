@@ -31,7 +31,8 @@ def tag_changes(
         if endpoint is not None and endpoint.status != FAILED:
             arns = (endpoint.arn, endpoint.config_record.get("EndpointConfigArn", ""))
             for arn in filter(None, arns):
-                tags = aws.api.existing_tags(arn) or {}
+                known = endpoint.tags if arn == endpoint.arn else None
+                tags = aws.api.existing_tags(arn) or {} if known is None else known
                 if aws.owned.is_marked(model, tags):
                     yield from _change(aws, model, arn, tags)
     for tagged in models:

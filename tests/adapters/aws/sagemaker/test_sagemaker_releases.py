@@ -341,5 +341,5 @@ def test_checks_read_the_buckets_region_and_the_alarms(target, client, bucket, r
         elsewhere.check(model)
     with pytest.raises(UserError, match="no CloudWatch alarm slow"):
         target(update="canary", alarms="errors, slow").check(model)
-    with pytest.raises(UserError, match="no instance type"):
+    with pytest.raises(UserError, match="is not an instance type"):
         target(instance_type="ml.m5.huge").check(model)

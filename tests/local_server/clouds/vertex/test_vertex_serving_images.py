@@ -28,7 +28,7 @@ BODY = {"instances": [[1.0, 2.0, 3.0]]}
     ],
 )
 def test_an_image_says_which_tensorflow_serving_is_in_it(image, expected):
-    assert serving_image({"containerSpec": {"imageUri": image}}) == expected
+    assert serving_image(image) == expected
 
 
 @pytest.fixture
