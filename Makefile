@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest same-python
+.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -91,6 +91,10 @@ $(OLDEST)/done: setup.cfg tools/oldest.py
 	    --constraint $(OLDEST)/constraints.txt --editable '.[test]'
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check $(DIGITS)
 	@touch $@
+
+# What the default suite leaves out: more platforms, more steps to kill at. About ten minutes.
+test-slow: $(VENV)/test.done
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m slow
 
 # Each command, killed after every changing request, on all three platforms.
 walk-kills: $(VENV)/test.done

@@ -25,6 +25,7 @@ def sagemaker(place, **more):
     return "sagemaker", "s3", fields | more
 
 
+SLOW = pytest.mark.slow
 TARGETS = {
     "sagemaker": sagemaker,
     "serverless": lambda place: sagemaker(place, serverless_memory_mb=2048),
@@ -80,7 +81,9 @@ def in_bucket(releases):
     return sorted({int(name[1]) for name in names if name})
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=SLOW if kind == "serverless" else ()) for kind in TARGETS]
+)
 def test_old_revisions_leave_the_platform_and_the_bucket(make, kind):
     releases, _ = make(kind, 1, 2, 3)
     assert numbers(releases.plan_gc(1).removes) == [1]

@@ -13,12 +13,16 @@ from tests.adapters.test_collections import TARGETS, make, versions
 
 __all__ = ["make", "versions"]  # fixtures
 
+SLOW = pytest.mark.slow
+
 
 def drifts(releases):
     return list(releases.drift().drifts)
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=SLOW if kind == "serverless" else ()) for kind in TARGETS]
+)
 def test_nothing_differs_after_releases(make, kind):
     releases, _ = make(kind, 1, 2)
     assert drifts(releases) == []

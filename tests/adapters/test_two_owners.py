@@ -185,7 +185,10 @@ class Actor:
         ]
 
 
-@pytest.fixture(params=[SageMaker, Vertex, AiPlatform], ids=lambda kind: kind.provider)
+@pytest.fixture(
+    params=[SageMaker, Vertex, pytest.param(AiPlatform, marks=pytest.mark.slow)],
+    ids=lambda kind: kind.provider,
+)
 def cloud(request, clouds):
     number = next(ACCOUNTS)
     place = f"us-owners-{number}" if request.param is SageMaker else f"owners-{number}"

@@ -51,6 +51,7 @@ def with_broken_version(terminal):
     terminal.ok("deploy", terminal.model, "-t", "aws", "--version", "2")
 
 
+@pytest.mark.slow  # the demo shows one (test_story.py)
 def test_a_version_with_errors_is_rolled_back(canary):
     with_broken_version(canary)
     code, out, err = canary.run(*promote(canary, "--report", "canary.md"))

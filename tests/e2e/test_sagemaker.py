@@ -106,7 +106,11 @@ def cut(terminal, clouds, arguments, line_start):
 
 @pytest.mark.parametrize(
     "step",
-    ["create the endpoint configuration", "update the endpoint", "delete the endpoint"],
+    [
+        pytest.param("create the endpoint configuration", marks=pytest.mark.slow),
+        "update the endpoint",
+        pytest.param("delete the endpoint", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_promotion_continues_when_run_again(terminal, clouds, step):
     for number in ("1", "2"):
@@ -119,7 +123,9 @@ def test_a_killed_promotion_continues_when_run_again(terminal, clouds, step):
     assert ask(terminal, "serverless") == [3.5, 5.5]
 
 
-@pytest.mark.parametrize("step", ["delete the endpoint", "delete the model"])
+@pytest.mark.parametrize(
+    "step", ["delete the endpoint", pytest.param("delete the model", marks=pytest.mark.slow)]
+)
 def test_a_killed_undeployment_continues_when_run_again(terminal, clouds, step):
     terminal.ok("deploy", terminal.model, "-t", "serverless", "--version", "1")
     undeploy = ("undeploy", terminal.model, "-t", "serverless", "--all")
@@ -133,7 +139,11 @@ def test_a_killed_undeployment_continues_when_run_again(terminal, clouds, step):
 
 @pytest.mark.parametrize(
     ("target", "step"),
-    [("serverless", "make s3://"), ("many", "make s3://"), ("many", "have the endpoint")],
+    [
+        ("serverless", "make s3://"),
+        pytest.param("many", "make s3://", marks=pytest.mark.slow),
+        ("many", "have the endpoint"),
+    ],
 )
 def test_a_killed_deployment_of_an_archive_continues_when_run_again(terminal, clouds, target, step):
     deploy = ("deploy", terminal.model, "-t", target, "--version", "1")

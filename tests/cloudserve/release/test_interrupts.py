@@ -59,7 +59,10 @@ def stopped(platform, monkeypatch, number, after, error, verb):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("make_error", [KeyboardInterrupt, lambda: RemoteError("cut")])
+@pytest.mark.parametrize(
+    "make_error",
+    [KeyboardInterrupt, pytest.param(lambda: RemoteError("cut"), marks=pytest.mark.slow)],
+)
 def test_a_release_continues_wherever_it_was_stopped(
     releases, platform, monkeypatch, after, make_error
 ):

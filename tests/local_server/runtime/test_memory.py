@@ -126,7 +126,7 @@ def add_bad_warmup(path):
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("breakage", [break_data, break_index, break_graph, add_bad_warmup])
-@pytest.mark.parametrize("name", ["variables", "keras"])
+@pytest.mark.parametrize("name", ["variables", pytest.param("keras", marks=pytest.mark.slow)])
 def test_no_graph_of_a_model_that_did_not_load_is_kept_with_its_error(
     saved, tmp_path, name, breakage
 ):

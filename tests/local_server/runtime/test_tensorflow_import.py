@@ -12,7 +12,9 @@ from cloudserve.errors import MissingExtraError
 ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
 
 
-@pytest.mark.parametrize("level", [{}, {"TF_CPP_MIN_LOG_LEVEL": "3"}])
+@pytest.mark.parametrize(
+    "level", [{}, pytest.param({"TF_CPP_MIN_LOG_LEVEL": "3"}, marks=pytest.mark.slow)]
+)
 def test_the_import_writes_nothing(level):
     code = "from cloudserve.local_server.runtime.tensorflow import *; import_tensorflow()"
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"} | level
@@ -32,7 +34,9 @@ def test_the_garbage_collector_does_not_look_at_what_was_imported():
     assert frozen > 100_000 > 100 * observed
 
 
-@pytest.mark.parametrize(("given", "used"), [({}, "1"), ({ALLOCATOR: "0"}, "0")])
+@pytest.mark.parametrize(
+    ("given", "used"), [({}, "1"), pytest.param({ALLOCATOR: "0"}, "0", marks=pytest.mark.slow)]
+)
 def test_memory_comes_from_the_c_library_unless_the_user_says_otherwise(given, used):
     code = (
         "import os; from cloudserve.local_server.runtime.tensorflow import *; "
