@@ -13,8 +13,13 @@ SCRIPT = Path(__file__).with_name("killed_uploads.py")
 
 @pytest.mark.parametrize(
     ("kind", "least"),
-    [("Resumable", 60), ("Multipart", 20), ("Put", 20), ("Parts", 60)]
-    + [pytest.param("XmlParts", 60, marks=pytest.mark.slow)],
+    [
+        ("Resumable", 60),
+        ("Multipart", 20),
+        ("Put", 20),
+        ("Parts", 60),
+        pytest.param("XmlParts", 60, marks=pytest.mark.slow),
+    ],
 )
 def test_an_upload_killed_at_every_point_is_resumed(kind, least, tmp_path):
     command = [sys.executable, "-W", "error", str(SCRIPT), kind, str(tmp_path)]
