@@ -24,9 +24,10 @@ lint: same-python $(VENV)/test.done
 types: same-python $(VENV)/test.done
 	$(BIN)/mypy cloudserve adapters local_server examples docs
 
-# Two processes; the tests of a file run in one of them, so that its servers start once.
+# Three processes for two cores, because many tests wait for processes. The tests of a file run in one
+# of them, so that its servers start once.
 unit: same-python $(VENV)/test.done
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 # PYTHON only has an effect when the environment is made, so a different one is refused.
 VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
