@@ -34,7 +34,7 @@ class Logs:
     def tail(self, endpoint: str, variant: str = "") -> tuple[str, ...]:
         """Return the last lines of the stream that logged last, of a variant where one is named.
 
-        If there is none to read, the one line says why.
+        If no log can be read, the only line says why.
         """
         group = f"{GROUP}{endpoint}"
         try:

@@ -76,7 +76,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "ContainerStartupHealthCheckTimeoutInSeconds": "startup_seconds",
     },
 }
-"""The fields that cloudserve sets, and the target's field for each; "" if there is none."""
+"""The fields that cloudserve sets, and the target's field for each; "" without such a field."""
 
 
 def check_extra(extra: Extra, where: Where) -> None:

@@ -183,7 +183,7 @@ class SageMakerEndpoints:
     ) -> tuple[Action, ...]:
         """Plan new weights; a revision that was taken off the endpoint is put on it again.
 
-        Raises CheckFailedError for one that the target's package group rejected.
+        Raises CheckFailedError for a revision that the target's package group rejected.
         """
         self._packages.check(reading.deployment, revision_id)
         actions = self._planner.traffic(reading, revision_id, percent)

@@ -79,7 +79,7 @@ class ScalingApi:
             )
 
     def deregister(self, endpoint: str, variant: str) -> None:
-        """Deregister a variant with its policies; one that is not registered is ignored."""
+        """Deregister a variant with its policies; an unregistered variant is ignored."""
         resource = _resource(endpoint, variant)
         with translated(f"deregister {variant} of the endpoint {endpoint}", self.where):
             try:

@@ -1,7 +1,7 @@
 """The user's tags of a resource: which of its tags a target has written.
 
-A resource may have tags that other people or tools have written. Only those that the tag
-`cloudserve-tags` lists are changed or removed.
+Other people and tools may tag a resource too. Only the tags that `cloudserve-tags` lists are
+changed or removed.
 """
 
 from __future__ import annotations

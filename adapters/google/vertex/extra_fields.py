@@ -74,7 +74,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "dedicatedResources.spot": "spot",
     },
 }
-"""The fields that cloudserve sets, and the target's field for each; "" if there is none."""
+"""The fields that cloudserve sets, and the target's field for each; "" without such a field."""
 TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "boolean": (bool,),

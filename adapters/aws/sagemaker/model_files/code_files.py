@@ -7,7 +7,7 @@ from cloudserve.storage.events import Reporter
 
 
 def place_code(blobs: BlobStore, source: str, destination: str, reporter: Reporter) -> None:
-    """Copy the objects under one key prefix to another; nothing where there is no code.
+    """Copy the objects under one key prefix to another, if the model has code.
 
     Copies files that are missing or have another size, so an interrupted copy is resumed.
     """

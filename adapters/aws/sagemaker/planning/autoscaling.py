@@ -62,7 +62,7 @@ class ScalingPlanner:
     def around(
         self, model: str, endpoint: Endpoint | None, actions: Sequence[Action]
     ) -> tuple[Action, ...]:
-        """Return the actions with those that deregister before them and register after them.
+        """Return the actions between deregistrations and registrations of scalable targets.
 
         Raises ConflictError for a variant that somebody else has registered.
         """
@@ -89,7 +89,7 @@ class ScalingPlanner:
         )
 
     def _wanted(self, after: Mapping[str, Spec]) -> list[str]:
-        """Return the variants to scale: those that are revisions and have instances."""
+        """Return the variants to scale: revisions with instances."""
         if self._aws.options.autoscaling is None:
             return []
         return [

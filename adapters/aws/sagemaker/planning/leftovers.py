@@ -1,7 +1,7 @@
 """What SageMaker has of a model beside its revisions, and what keeps a revision.
 
 An endpoint configuration is unused if no endpoint of the region has it, or is being updated to it
-(API reference, `DeleteEndpointConfig`: one that a live endpoint uses must not be deleted).
+(API reference, `DeleteEndpointConfig`: do not delete the configuration of a live endpoint).
 """
 
 from __future__ import annotations

@@ -6,17 +6,13 @@ from types import SimpleNamespace
 
 import botocore.session
 import pytest
-from botocore.validate import ParamValidator
 from cloudserve.adapters.aws.sagemaker.context import AwsContext
-from cloudserve.adapters.aws.sagemaker.endpoint_config import LONGEST, policy, variant, waits
 from cloudserve.adapters.aws.sagemaker.endpoint_config import settings as config_settings
+from cloudserve.adapters.aws.sagemaker.endpoint_config import variant
 from cloudserve.adapters.aws.sagemaker.options import Options, Update
 from cloudserve.adapters.aws.sagemaker.planning.checks import check, check_body
 from cloudserve.adapters.aws.sagemaker.planning.rules import check_options
 from cloudserve.adapters.aws.sagemaker.provider import create
-from cloudserve.local_server.clouds.aws.sagemaker.traffic import read_policy
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError, ProjectError, UserError
 from cloudserve.project import Target
@@ -338,65 +334,3 @@ def test_capture_and_asynchronous_answers_are_settings():
         },
         "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4},
     }
-
-
-@pytest.mark.parametrize(
-    ("update", "key", "size", "seconds"),
-    [
-        (Update.ALL_AT_ONCE, "BlueGreenUpdatePolicy", None, 30),
-        (Update.CANARY, "BlueGreenUpdatePolicy", "CanarySize", 90),
-        (Update.LINEAR, "BlueGreenUpdatePolicy", "LinearStepSize", 270),
-        (Update.ROLLING, "RollingUpdatePolicy", "MaximumBatchSize", 300),
-    ],
-)
-def test_a_policy_has_time_for_its_waits_and_names_the_alarms(update, key, size, seconds):
-    chosen = options(
-        update=update,
-        update_percent=20,
-        update_wait_seconds=60,
-        update_bake_seconds=30,
-        alarms="errors, slow",
-    )
-    result = policy(chosen)
-    assert result["AutoRollbackConfiguration"] == {
-        "Alarms": [{"AlarmName": "errors"}, {"AlarmName": "slow"}]
-    }
-    assert result[key]["MaximumExecutionTimeoutInSeconds"] > waits(chosen) == seconds
-    if size:
-        routing = result[key].get("TrafficRoutingConfiguration", result[key])
-        assert routing[size] == {"Type": "CAPACITY_PERCENT", "Value": 20}
-
-
-@settings(max_examples=60)
-@given(
-    update=st.sampled_from([update for update in Update if update]),
-    percent=st.integers(1, 50),
-    wait=st.integers(0, 3600),
-    bake=st.integers(0, 3600),
-    count=st.integers(1, 40),
-)
-def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_take(
-    update, percent, wait, bake, count
-):
-    chosen = options(
-        update=update,
-        update_percent=percent,
-        update_wait_seconds=wait,
-        update_bake_seconds=bake,
-        instance_count=count,
-        timeout_seconds=99_999,
-    )
-    try:
-        check_options(chosen, "targets.aws.{}".format)
-    except ProjectError:
-        return
-    result = policy(chosen)
-    report = ParamValidator().validate(result, SERVICE.shape_for("DeploymentConfig"))
-    assert not report.has_errors(), report.generate_report()
-    read = read_policy(result, count)
-    assert read.limit_seconds <= LONGEST
-    assert waits(chosen) == read.bake_seconds + sum(step.seconds for step in read.steps)
-
-
-def test_without_a_policy_nothing_is_said_of_updates():
-    assert policy(options()) == {}

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import tarfile
 import threading
-import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -29,9 +28,9 @@ USER, PASSWORD = "tester", "open sesame"
 HTPASSWD = "$2b$04$.yZ.cVfzMZ2xMqWQCGsQXecnm8o.hu6nAEQNHV51BCLZxEtC8sNmC"  # of PASSWORD, by bcrypt
 CONFIGURATION = """\
 version: 0.1
-log: {{level: error}}
+log: {{level: info}}
 storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: "127.0.0.1:{port}"}}
+http: {{addr: "127.0.0.1:0"}}
 auth: {{htpasswd: {{realm: registry, path: {passwords}}}}}
 """
 LOGIN = {"CLOUDSERVE_REGISTRY_USER": USER, "CLOUDSERVE_REGISTRY_PASSWORD": PASSWORD}
@@ -44,22 +43,22 @@ def docker_registry(tmp_path_factory):
     if not program:
         pytest.skip("needs docker-registry (Debian: docker-registry), or DOCKER_REGISTRY")
     folder = tmp_path_factory.mktemp("registry")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     (folder / "passwords").write_text(f"{USER}:{HTPASSWD}\n")
-    text = CONFIGURATION.format(root=folder / "data", port=port, passwords=folder / "passwords")
+    text = CONFIGURATION.format(root=folder / "data", passwords=folder / "passwords")
     (folder / "config.yml").write_text(text)
     command = [program, "serve", str(folder / "config.yml")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 30
-        while process.poll() is None and time.monotonic() < deadline:
-            with socket.socket() as client:
-                client.settimeout(1)
-                if not client.connect_ex(("127.0.0.1", port)):
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stderr:
+                if address := re.search(r"listening on (127\.0\.0\.1:\d+)", line):
                     break
-            time.sleep(0.05)  # until it listens
-        yield f"127.0.0.1:{port}"
-        process.terminate()
+            else:
+                pytest.fail("the registry did not start")
+            # A full pipe would block the registry.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield address[1]
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
