@@ -18,3 +18,12 @@ def split(url: str) -> tuple[str, str]:
         raise UserError(f"`{url}` is not a bucket URL", hint=f"write {scheme}://NAME/PATH")
     path = path.strip("/")
     return name, f"{path}/" if path else ""
+
+
+def check_scheme(url: str, scheme: str) -> None:
+    """Raise UserError for a URL that is not of a platform's own storage."""
+    if not url.startswith(f"{scheme}://"):
+        raise UserError(
+            f"`{url}` is not a URL of the platform's storage", hint=f"write {scheme}://BUCKET/PATH"
+        )
+    split(url)

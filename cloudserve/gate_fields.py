@@ -19,6 +19,7 @@ from cloudserve.gate_settings import (
     RequestSettings,
 )
 from cloudserve.hints import did_you_mean
+from cloudserve.plural import counted
 from cloudserve.release.gates.quantiles import fewest_for_ratio, fewest_values
 from cloudserve.yamlfile import Document, KeyPath
 
@@ -154,7 +155,7 @@ def _latency(value: _Value) -> LatencySettings:
     requests = fields["requests"].whole(least=1) if "requests" in fields else usual.requests
     if requests < fewest:
         raise fields.get("requests", value).error(
-            f"{requests} requests are too few for the bounds of `latency`",
+            f"`latency` needs more than {counted(requests, 'request')} for its bounds",
             f"requests: {fewest}, at least, with a confidence of {confidence:g}",
         )
     return LatencySettings(

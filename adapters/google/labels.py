@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from cloudserve.errors import UserError
+from cloudserve.plural import counted
 from cloudserve.project import Where
 from cloudserve.release.types import Revision
 
@@ -51,7 +52,7 @@ def bucket_label(url: str) -> str:
 def check_labels(labels: Mapping[str, str], where: Where) -> None:
     """Raise UserError for labels past their number, their length or their characters."""
     if len(labels) > MOST:
-        raise _wrong(f"there are {len(labels)} labels; at most {MOST} fit", where)
+        raise _wrong(f"there are {counted(len(labels), 'label')}; at most {MOST} fit", where)
     for key, value in labels.items():
         if key.startswith(OWN):
             raise _wrong(f"`{key}` is cloudserve's own label", where)

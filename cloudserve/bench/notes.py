@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cloudserve.bench.load import Load
 from cloudserve.bench.result import GeneratorUse, Latency
+from cloudserve.plural import counted
 
 BUSY_GENERATOR = 0.9
 LATE_MS = 2.0
@@ -40,8 +41,8 @@ def rate_notes(load: Load, throughput: float, waited: int, answered: int) -> Ite
         yield f"the server answered {throughput:,.0f} of {load.rate:,.0f} requests a second"
     if waited > WAITED_SHARE * answered:
         yield (
-            f"{waited:,} requests waited for a free connection, which their latency includes: "
-            "the server is too slow for the rate, or there are too few connections"
+            f"{counted(waited, 'request')} waited for a free connection, which their latency "
+            "includes: the server is too slow for the rate, or there are too few connections"
         )
 
 
@@ -57,4 +58,5 @@ def machine_notes(idle: float | None, *, is_local: bool) -> Iterator[str]:
 def sample_notes(answered: int) -> Iterator[str]:
     """Yield a sentence if a percentile rests on few requests."""
     if 0 < answered < FEW_ANSWERS:
-        yield f"p99.9 rests on {answered // 1000 or 'less than one'} of {answered:,} answers"
+        few = answered // 1000 or "less than one"
+        yield f"p99.9 rests on {few} of {counted(answered, 'answer')}"

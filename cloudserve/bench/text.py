@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cloudserve.bench.result import Latency, Result
+from cloudserve.plural import counted
 
 _MIB = 2**20
 _SUBMILLISECOND = 10
@@ -17,7 +18,7 @@ def summary(result: Result) -> list[tuple[str, str]]:
 
 def _load(result: Result) -> Iterator[tuple[str, str]]:
     signature = f", signature {result.signature}" if result.signature else ""
-    yield "requests", f"{result.api}, {result.payload_bytes:,} bytes{signature}"
+    yield "requests", f"{result.api}, {counted(result.payload_bytes, 'byte')}{signature}"
     yield "load", f"{_loop(result)}, {result.seconds:.1f} s"
 
 

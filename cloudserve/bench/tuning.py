@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from cloudserve.plural import counted
+
 HEADROOM = 0.8
 """Share of the objective that two batches may take; the rest is for the transport."""
 _RUNS_IN_WAIT = 2
@@ -48,7 +50,7 @@ class Curve:
 
 def threads_text(threads: int, intra_op: int) -> str:
     """Return the numbers of calling threads, and of threads of one operation, as text."""
-    return f"{threads} thread{'s' * (threads != 1)}, {intra_op} per operation"
+    return f"{counted(threads, 'thread')}, {intra_op} per operation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudserve.errors import UserError
+from cloudserve.plural import counted
 
 Label = int | float | str
 
@@ -20,7 +21,7 @@ def count_right(answer: Mapping[str, Any], labels: Sequence[Label], output: str,
     predictions = answer.get("predictions")
     if not isinstance(predictions, list) or len(predictions) != len(labels):
         raise UserError(
-            f"{len(labels)} labels need an answer with as many `predictions`",
+            f"an answer to {counted(len(labels), 'label')} needs as many `predictions`",
             where=where,
             hint="write the request with `instances`, one for each label",
         )

@@ -15,7 +15,7 @@ from cloudserve.project import Project
 from cloudserve.release.destination import Destination, destination_of
 from cloudserve.release.planning.planner import choose
 from cloudserve.release.provider import Provider
-from cloudserve.release.state.layout import ROOT
+from cloudserve.release.state.layout import folder_of
 from cloudserve.release.types import Deployment
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Notify, Reporter, ignore
@@ -55,6 +55,13 @@ class BatchResult:
 class BatchProvider(Provider, Protocol):
     """A Provider whose platform has batch predictions."""
 
+    def check_batch(self, model: str, revision_id: str, batch: Batch) -> None:
+        """Raise UserError for a job that the platform would refuse. Reads, never changes.
+
+        Local files are not uploaded yet: `batch` has the URLs that they will have.
+        """
+        ...
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job with a revision, deployed or not, and wait until it ends.
 
@@ -84,8 +91,9 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
     """Predict for files of instances: local paths, which are uploaded, or bucket URLs.
 
     `version` selects a revision other than the live one. `begin` is called with the destination
-    before anything is uploaded or started, and may raise to stop. Raises UserError if the target's
-    platform has no batch predictions, or a file does not exist.
+    before anything is read from the platform, and may raise to stop. Raises UserError for a job
+    that the target's platform does not have, and for files that do not exist, before anything is
+    uploaded.
     """
     name = project.model(model).name
     place = project.target(target)
@@ -98,15 +106,25 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
         )
     _check_local(files)
     begin(destination_of(place, provider.destination()))
+    blobs, folder = provider.blobs, f"{folder_of(name, project.name)}batch/"
     revision = _chosen(provider.read(name).deployment, version)
-    prefix = f"{ROOT}/{name}/batch/"
+    inputs = tuple(_input(blobs, folder, file) for file in files)
+    urls = tuple(one.url for one in inputs)
+    request = Batch(urls, output or f"{blobs.url}/{folder}out", form, batch_size)
+    provider.check_batch(name, revision, request)
     reporter = Reporter(notify)
-    inputs = tuple(
-        _upload(provider.blobs, prefix, Path(file), reporter) if _is_local(file) else file
-        for file in files
-    )
-    request = Batch(inputs, output or f"{provider.blobs.url}/{prefix}out", form, batch_size)
+    for one in inputs:
+        _upload(blobs, one, reporter)
     return provider.batch(name, revision, request, reporter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """A file of instances; `path` and `key` are of a local one, which has to be uploaded."""
+
+    url: str
+    path: Path | None = None
+    key: str = ""
 
 
 def _is_local(file: str) -> bool:
@@ -114,11 +132,36 @@ def _is_local(file: str) -> bool:
 
 
 def _check_local(files: tuple[str, ...]) -> None:
-    for file in files:
-        if _is_local(file) and not Path(file).is_file():
+    for file in filter(_is_local, files):
+        if not Path(file).is_file():
             raise UserError(
                 f"there is no file `{file}`", hint="give a local file, or a URL of the bucket"
             )
+        if not Path(file).stat().st_size:
+            raise UserError(f"`{file}` has no instances", hint="write one instance into each line")
+
+
+def _input(blobs: BlobStore, folder: str, file: str) -> _Input:
+    """Return a file with the URL that it has, or will have: local ones are stored by digest.
+
+    Raises UserError for a URL of the target's bucket that names no object.
+    """
+    if not _is_local(file):
+        _check_exists(blobs, file)
+        return _Input(file)
+    path = Path(file)
+    key = f"{folder}in/{_digest(path)}/{path.name}"
+    return _Input(f"{blobs.url}/{key}", path, key)
+
+
+def _check_exists(blobs: BlobStore, url: str) -> None:
+    inside = url.removeprefix(f"{blobs.url}/")
+    # A URL may be a prefix, or have wildcards; other buckets may not be readable from here.
+    prefix = inside.partition("*")[0]
+    if inside != url and next(iter(blobs.list(prefix)), None) is None:
+        raise UserError(
+            f"there is no object `{url}`", hint="give a local file, or the URL of an object"
+        )
 
 
 def _chosen(deployment: Deployment, version: str | None) -> str:
@@ -133,13 +176,11 @@ def _chosen(deployment: Deployment, version: str | None) -> str:
     )
 
 
-def _upload(blobs: BlobStore, prefix: str, file: Path, reporter: Reporter) -> str:
-    """Upload a file under its digest, unless it is already there, and return its URL."""
-    key = f"{prefix}in/{_digest(file)}/{file.name}"
-    if blobs.head(key) is None:
-        reporter.line(f"upload {file} to {blobs.url}/{key}")
-        blobs.upload(key, file, {})
-    return f"{blobs.url}/{key}"
+def _upload(blobs: BlobStore, one: _Input, reporter: Reporter) -> None:
+    """Upload a local file, unless it is already there."""
+    if one.path is not None and blobs.head(one.key) is None:
+        reporter.line(f"upload {one.path} to {one.url}")
+        blobs.upload(one.key, one.path, {})
 
 
 def _digest(file: Path) -> str:

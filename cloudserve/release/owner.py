@@ -53,6 +53,11 @@ class Owner:
         """Return whether the project has a name of its own."""
         return self.project != self.bucket
 
+    @property
+    def own_project(self) -> str:
+        """Return the project's name; "" if the bucket's stands for it."""
+        return self.project if self.is_named else ""
+
     def may_inherit(self, buckets: Iterable[str]) -> bool:
         """Return whether something without an owner is this one's, by the buckets of its files."""
         return not self.is_named and set(buckets) == {self.bucket}

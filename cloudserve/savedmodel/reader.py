@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloudserve.errors import ModelError
+from cloudserve.plural import counted
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checkpoint.variables import COPY_AGAIN, INDEX, check_variables
 from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_variables
@@ -119,7 +120,7 @@ def _parse(data: bytes, name: str, path: Path | str) -> proto.Message:
         return parse(proto.SavedModel, data)
     except proto.DecodeError as error:
         raise ModelError(
-            f"{name} is not a SavedModel protobuf, or it is truncated ({len(data)} bytes)",
+            f"{name} is not a SavedModel protobuf, or is truncated ({counted(len(data), 'byte')})",
             where=str(path),
             hint="copy or export the model again",
         ) from error

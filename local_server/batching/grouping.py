@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from cloudserve.plural import counted
+
 from .execution import Observe, Run
 from .padding import merge
 from .parameters import BatchingParameters
@@ -55,7 +57,7 @@ class Grouping:
             observe(tasks, 0)
             return [*split_outputs(self._run(inputs), [task.size for task in tasks], 0)]
         except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
-            logger.debug("a batch of %d requests fails: %s", len(tasks), error)
+            logger.debug("a batch of %s fails: %s", counted(len(tasks), "request"), error)
         half = len(tasks) // 2
         return self._together(tasks[:half], observe) + self._together(tasks[half:], observe)
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from cloudserve.plural import counted
+
 from ..deferred import Deferred, in_loop
 from ..runtime.types import Tensor
 from ..status import Code, StatusError
@@ -134,7 +136,7 @@ def settle(outcomes: Iterable[tuple[Completion, Outcome]]) -> None:
             _settle_all(pairs)
         elif not in_loop(loop, _settle_all, pairs):
             # The loop's callers are gone with it.
-            logger.warning("the event loop of %d answers is closed", len(pairs))
+            logger.warning("the event loop of %s is closed", counted(len(pairs), "answer"))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

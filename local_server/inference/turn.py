@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
+from cloudserve.plural import counted
 from cloudserve.savedmodel.signature import Signature
 
 from ..batching import BatchedModel, Route
@@ -128,7 +129,7 @@ class Turn:
             try:
                 written = self._answer(part, rows, signature, runs, form)
             except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
-                logger.debug("%d requests fail together: %s", len(part.indices), error)
+                logger.debug("%s failed together: %s", counted(len(part.indices), "request"), error)
                 continue
             for index, one in zip(part.indices, written, strict=True):
                 answers[index] = one

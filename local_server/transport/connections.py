@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import Any, Protocol
 
+from cloudserve.plural import counted
+
 logger = logging.getLogger(__name__)
 
 _CANCELLED_SECONDS = 1.0  # for handlers to handle their cancellation
@@ -89,7 +91,7 @@ class Connections:
         try:
             await asyncio.wait_for(self.quiet(), _CANCELLED_SECONDS)
         except TimeoutError:
-            logger.warning("%d requests did not end when they were cancelled", len(self.running))
+            logger.warning("%s did not end when cancelled", counted(len(self.running), "request"))
 
     def _ran(self, future: asyncio.Future[Any]) -> None:
         self.running.discard(future)

@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from time import perf_counter
 
+from cloudserve.plural import counted
+
 from ..models import Loader
 from ..runtime.errors import release
 from ..runtime.replicas import replicas_of
@@ -78,4 +80,4 @@ def _warm_up(
         seconds = perf_counter() - began
         if observer:
             observer.warmed(path, status, replay.count, seconds)
-    logger.info("%s is warm: %d records took %.3f s", path, replay.count, seconds)
+    logger.info("%s is warm: %s took %.3f s", path, counted(replay.count, "record"), seconds)

@@ -97,7 +97,7 @@ def test_too_few_requests_for_a_bound_are_refused_with_the_fewest(
     file.write_text(TEXT.format(f" {{latency: {{{bound}, requests: {requests}}}}}"))
     with pytest.raises(ProjectError) as caught:
         load_project(file, environ={})
-    assert caught.value.message == f"{requests} requests are too few for the bounds of `latency`"
+    assert caught.value.message == f"`latency` needs more than {requests} requests for its bounds"
     assert caught.value.where == f"{file}:7: targets.aws.gates.latency.requests"
     assert caught.value.hint == f"requests: {fewest}, at least, with a confidence of 0.95"
 

@@ -220,6 +220,10 @@ class SageMaker:
         model = self._client.meta.service_model
         return tuple(model.shape_for("ProductionVariantInstanceType").enum)
 
+    def job_instance_types(self) -> tuple[str, ...]:
+        """Return the instance types that it knows for batch transform."""
+        return tuple(self._client.meta.service_model.shape_for("TransformInstanceType").enum)
+
     def bucket_region(self, name: str) -> str | None:
         """Return the region of a bucket, or None if it does not exist."""
         with translated(f"look where the bucket {name} is", self._access.where("s3")):

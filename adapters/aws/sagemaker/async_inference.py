@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from cloudserve.errors import RemoteError
+from cloudserve.release.state.layout import folder_of
 from cloudserve.storage.events import SILENT
 
 from .context import AwsContext
@@ -28,7 +29,8 @@ class AsyncInvocations:
         if len(body) <= INLINE:
             output, failure = self._aws.api.invoke_later(endpoint, body=body)
             return self._wait(endpoint, output, failure)
-        key = f"cloudserve/{model}/requests/{uuid.uuid4().hex}.json"
+        folder = folder_of(model, self._aws.names.owner.own_project)
+        key = f"{folder}requests/{uuid.uuid4().hex}.json"
         self._aws.blobs.write(key, body)
         try:
             url = f"{self._aws.blobs.url}/{key}"

@@ -6,6 +6,7 @@ writes `FILE.out` once it has answered all of a file, so a job that fails has no
 
 from __future__ import annotations
 
+import difflib
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +17,13 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.storage.events import Reporter
 
+from ...urls import check_scheme
 from ..error_hints import for_reason
 from .context import AwsContext
+from .options import Options
 from .records import NAME_LIMIT, source_of
 
+SCHEME = "s3"
 TYPES = {"jsonl": "application/jsonlines", "csv": "text/csv"}
 ONE_BY_ONE = 1
 DIGITS = 12
@@ -34,16 +38,26 @@ class Transforms:
     def __init__(self, context: AwsContext) -> None:
         self._aws = context
 
+    def check(self, model: str, revision_id: str, batch: Batch) -> None:
+        """Raise UserError for a job that SageMaker would refuse or could not do.
+
+        Such as a format that its container does not read, an instance type without batch
+        transform, or a model that is not of an archive.
+        """
+        _check_form(batch)
+        _check_urls(batch)
+        self._check_instances()
+        name = self._aws.model_name(model, revision_id)
+        self._aws.owned.check_name(model, name)
+        self._check_source(name)
+
     def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job a file, one after the other; the first that fails is the last.
 
-        Raises UserError for a format or a batch size that SageMaker's container does not have, and
-        for a model that is not of an archive.
+        Raises UserError for what `check` refuses.
         """
-        _check(batch)
+        self.check(model, revision_id, batch)
         base, name = self._aws.names.endpoint(model), self._aws.model_name(model, revision_id)
-        self._aws.owned.check_name(model, name)
-        self._check_source(name)
         run = base[: NAME_LIMIT - DIGITS - 5] + f"-{uuid.uuid4().hex[:DIGITS]}"
         output = f"{batch.output.rstrip('/')}/{run}"
         jobs = [f"{run}-{number}" for number in range(len(batch.inputs))]
@@ -54,6 +68,18 @@ class Transforms:
             self._wait(job, batch, reporter)
             succeeded += self._count(f"{output}/{url.rpartition('/')[2]}.out")
         return BatchResult(", ".join(jobs), revision_id, output, succeeded, 0)
+
+    def _check_instances(self) -> None:
+        """Refuse an instance type that endpoints have and jobs have not (TransformInstanceType)."""
+        kind, known = self._aws.options.instance_type, self._aws.api.job_instance_types()
+        if kind not in known:
+            close = difflib.get_close_matches(kind, known, n=1)
+            raise UserError(
+                f"SageMaker's batch transform does not run on `{kind}`",
+                where=self._aws.where_of("instance_type"),
+                hint="give the job a target of its own with `instance_type: "
+                f"{close[0] if close else 'ml.m5.large'}`",
+            )
 
     def _check_source(self, name: str) -> None:
         """Refuse what jobs do not read (API reference, `ContainerDefinition.ModelDataSource`)."""
@@ -85,10 +111,7 @@ class Transforms:
                 "Accept": "application/json",
                 "AssembleWith": "Line",
             },
-            TransformResources={
-                "InstanceType": self._aws.options.instance_type,
-                "InstanceCount": 1,
-            },
+            TransformResources=_resources(self._aws.options),
             Tags=self._aws.owned.tags(model),
         )
 
@@ -129,7 +152,29 @@ def _hint(batch: Batch) -> str:
     return f"lines that are not objects or lists need `--batch-size 1`; {log}"
 
 
-def _check(batch: Batch) -> None:
+def _resources(options: Options) -> dict[str, Any]:
+    """Return the machines of a job; the target's key encrypts their volumes, too."""
+    key = {"VolumeKmsKeyId": options.kms_key} if options.kms_key else {}
+    return {"InstanceType": options.instance_type, "InstanceCount": 1, **key}
+
+
+def _check_urls(batch: Batch) -> None:
+    """Refuse URLs of another storage, and files whose answers would have the same key."""
+    for url in (*batch.inputs, batch.output):
+        check_scheme(url, SCHEME)
+    names: set[str] = set()
+    for url in batch.inputs:
+        name = url.rpartition("/")[2]
+        if name in names:
+            raise UserError(
+                f"two files are named `{name}`, and SageMaker writes the answers of both to "
+                f"`{name}.out`",
+                hint="rename one of them, or run two jobs",
+            )
+        names.add(name)
+
+
+def _check_form(batch: Batch) -> None:
     if batch.form not in TYPES:
         raise UserError(
             f"SageMaker's TensorFlow container does not read {batch.form}",

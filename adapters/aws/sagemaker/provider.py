@@ -277,6 +277,10 @@ class SageMakerEndpoints:
         endpoint = self._aws.names.endpoint(model)
         return self._aws.api.metrics.latency(endpoint, revision_id, since, until, percentile)
 
+    def check_batch(self, model: str, revision_id: str, batch: Batch) -> None:
+        """Raise UserError for batch transform jobs that SageMaker would refuse."""
+        Transforms(self._aws).check(model, revision_id, batch)
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
         return Transforms(self._aws).run(model, revision_id, batch, reporter)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cloudserve.errors import UserError
+from cloudserve.plural import counted
 from cloudserve.project import Where
 from cloudserve.release.planning.fitness import check_prebuilt
 from cloudserve.release.types import Artifact
@@ -95,13 +96,13 @@ def check(artifact: Artifact, options: Options) -> tuple[str, ...]:
     """
     if artifact.files > MOST_FILES:
         raise UserError(
-            f"the model has {artifact.files:,} files; AI Platform takes {MOST_FILES:,}",
+            f"the model has {counted(artifact.files, 'file')}; AI Platform takes {MOST_FILES:,}",
             hint="leave out what the model does not need",
         )
     most = LARGEST[options.machine_type.startswith(LEGACY)]
     if artifact.size > most:
         raise UserError(
-            f"the model has {artifact.size:,} bytes; AI Platform takes {most:,} "
+            f"the model has {counted(artifact.size, 'byte')}; AI Platform takes {most:,} "
             f"on {options.machine_type}",
             hint="export it without optimizer state, or take a larger `machine_type`",
         )

@@ -13,19 +13,28 @@ from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.storage.events import Reporter
 
 from ...polling import Poller
+from ...urls import check_scheme
 from ..container_errors import container_reason
 from .machines import machine_spec
 from .names import Names
 from .options import Options
+from .planning.private_endpoint import encryption
 
 if TYPE_CHECKING:
     from ..googleapi import Record
     from .api import VertexApi
 
+SCHEME = "gs"
 PREFIX = "JOB_STATE_"
 GOOD = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
 VERBS = {"FAILED": "failed", "CANCELLED": "was cancelled", "EXPIRED": "expired"}
 ENDED = GOOD | VERBS.keys()
+
+
+def check_urls(batch: Batch) -> None:
+    """Raise UserError for files or an output that are not in Cloud Storage."""
+    for url in (*batch.inputs, batch.output):
+        check_scheme(url, SCHEME)
 
 
 class Batches:
@@ -79,6 +88,7 @@ class Batches:
                 "gcsDestination": {"outputUriPrefix": batch.output},
             },
             "dedicatedResources": resources,
+            **encryption(options),
         }
         if batch.batch_size:
             body["manualBatchTuningParameters"] = {"batchSize": batch.batch_size}

@@ -36,7 +36,7 @@ from ...ownership import ownership
 from ...polling import Poller
 from ..labels import check_labels, label_value
 from .actions.executor import Performer
-from .batch import Batches
+from .batch import Batches, check_urls
 from .extra_fields import check_extra
 from .images import Availability, Clock, check_image, utc_now
 from .machines import check_replicas, with_accelerator
@@ -281,8 +281,19 @@ class Vertex:
             where=self._api.url(name),
         )
 
+    def check_batch(self, model: str, revision_id: str, batch: Batch) -> None:
+        """Raise UserError for a revision without a model version, or URLs of another storage."""
+        check_urls(batch)
+        self._version_for_batch(model, revision_id)
+
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
+        check_urls(batch)
+        name = self._version_for_batch(model, revision_id)
+        return self._batches.run(model, name, revision_id, batch, reporter)
+
+    def _version_for_batch(self, model: str, revision_id: str) -> str:
+        """Return the full name of a revision's model version."""
         version = read_snapshot(self._api, self._names, model).version(revision_id)
         if version is None or version.failed:
             raise UserError(
@@ -290,8 +301,7 @@ class Vertex:
                 where=f"{model} on {self._target}",
                 hint=f"cloudserve deploy {model} --target {self._target}",
             )
-        name = self._api.model_name(self._names.model(model), version.number)
-        return self._batches.run(model, name, revision_id, batch, reporter)
+        return self._api.model_name(self._names.model(model), version.number)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
         traffic = self.read(model).deployment.traffic

@@ -9,6 +9,7 @@ import click
 from cloudserve.cli.options import Number, print_progress, project_option
 from cloudserve.cli.project_of import project_for
 from cloudserve.cli.render.report import output_option, print_report
+from cloudserve.plural import counted
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -62,7 +63,7 @@ def record_command(  # noqa: PLR0913 - one parameter per option
     with asking(subject, project_for(subject, project_file)) as ask:
         golden = record(bodies, ask, header)
     write_golden(golden, out)
-    print_progress(f"wrote {out}: {len(golden.examples)} requests with their answers")
+    print_progress(f"wrote {out}: {counted(len(golden.examples), 'request')} with answers")
 
 
 @command.command("show")
@@ -88,7 +89,7 @@ def trim_command(file: Path, *, most: int, out: Path | None) -> None:
     golden = read_golden(file)
     write_golden(trim(golden, most), out or file)
     kept = min(most, len(golden.examples))
-    print_progress(f"wrote {out or file}: {kept} of {len(golden.examples)} examples")
+    print_progress(f"wrote {out or file}: {kept} of {counted(len(golden.examples), 'example')}")
 
 
 @command.command("warmup")
@@ -109,4 +110,4 @@ def warmup_command(file: Path, *, out: Path) -> None:
     from cloudserve.golden.warmup import write_warmup
 
     count = write_warmup(file, out)
-    print_progress(f"wrote {out}: {count} warm-up requests")
+    print_progress(f"wrote {out}: {counted(count, 'warm-up request')}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudserve.cli.options import Number, Subject, project_options, target_options
-from cloudserve.cli.render.report import Report, Table, counted, output_option, print_report
+from cloudserve.cli.render.report import Report, Table, output_option, print_report
+from cloudserve.plural import counted
 from cloudserve.release.traffic import ALL
 
 if TYPE_CHECKING:

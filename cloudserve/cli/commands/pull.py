@@ -8,8 +8,9 @@ import click
 
 from cloudserve.cli.options import Subject, print_progress, project_options, target_options
 from cloudserve.cli.render.progress import format_bytes, transfer_view
-from cloudserve.cli.render.report import Report, Table, counted, output_option, print_report
+from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.hints import printable
+from cloudserve.plural import counted
 
 
 @click.command("pull")

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cloudserve.cli.render.plan import sign
-from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.cli.render.report import Report, Table
+from cloudserve.plural import counted
 from cloudserve.release.collection import Collectable, Collection
 from cloudserve.release.types import Plan
 
@@ -41,7 +42,7 @@ def _summary(plan: Plan, is_done: bool) -> str:
     if not plan.actions:
         return "nothing to remove"
     collection = _collection(plan)
-    size, removed = f"{collection.frees:,} bytes", counted(len(collection.removes), "revision")
+    size, removed = counted(collection.frees, "byte"), counted(len(collection.removes), "revision")
     if is_done:
         return f"removed {removed}, freed {size} in the bucket"
     steps = counted(len(plan.actions), "step")

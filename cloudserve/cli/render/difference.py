@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.cli.render.report import Report, Table
 from cloudserve.comparison import Compared, Comparison
+from cloudserve.plural import counted
 from cloudserve.savedmodel import Effect
 
 COLUMNS = ("EFFECT", "SIGNATURE", "DIFFERENCE")

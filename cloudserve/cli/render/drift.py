@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.cli.render.report import Report, Table
+from cloudserve.plural import counted
 from cloudserve.release.drift import DriftReport
 
 COLUMNS = ("WHAT", "PROJECT", "LEDGER", "PLATFORM")

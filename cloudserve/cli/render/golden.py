@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.cli.render.report import Report, Table
 from cloudserve.golden.compare import Deviation
 from cloudserve.golden.file import Golden
 from cloudserve.golden.replay import Replayed
+from cloudserve.plural import counted
 
 COLUMNS = ("OUTPUT", "VALUES", "OUTSIDE", "ABSOLUTE", "RELATIVE", "ULP", "FIRST DIFFERENCE")
 LONGEST = 100
@@ -60,7 +61,9 @@ def _summary(result: Replayed) -> str:
     requests = counted(result.requests, "request")
     text = f"{requests}, {result.differing:,} with another answer"
     if result.labels:
-        text += f"; {result.right:,} of {result.labels:,} labels right ({result.accuracy:.1%})"
+        text += (
+            f"; {result.right:,} of {counted(result.labels, 'label')} right ({result.accuracy:.1%})"
+        )
     return text
 
 

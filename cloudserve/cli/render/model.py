@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.cli.render.report import Report, Table
 from cloudserve.hints import printable
+from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
 from cloudserve.savedmodel.checks.op_packages import foreign_op_text, foreign_ops
 from cloudserve.savedmodel.checks.servable import variables_text
@@ -28,7 +29,7 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
         ("version", str(number)),
         ("written by", f"TensorFlow {model.tensorflow_version or 'unknown'}"),
         ("tags", ", ".join(model.tags)),
-        ("size", f"{tree.size:,} bytes in {counted(len(tree.files), 'file')}"),
+        ("size", f"{counted(tree.size, 'byte')} in {counted(len(tree.files), 'file')}"),
         ("digest", f"sha256:{tree.digest}"),
         ("ops", counted(len(model.ops), "kind")),
     ]

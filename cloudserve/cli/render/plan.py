@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudserve.cli.render.report import Report, Table, counted
+from cloudserve.cli.render.report import Report, Table
+from cloudserve.plural import counted
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Action, Operation, Plan
 from cloudserve.release.verdict import Verdict

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloudserve.cli.render.report import counted
+from cloudserve.plural import counted
 from cloudserve.storage.events import Ended, Event, FileDone, Moved, Reporter, Skipped, Started
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Tally:
         """Return the line for a completed file of a small transfer, otherwise ""."""
         if not isinstance(event, FileDone) or self.files > FILES_WITH_LINES:
             return ""
-        return f"  {event.path}: {f'{event.size:,} bytes' if event.moved else 'already exists'}"
+        return f"  {event.path}: {counted(event.size, 'byte') if event.moved else 'already exists'}"
 
     def done_of(self) -> str:
         """Return the number of bytes that have arrived, and the total."""
@@ -128,7 +128,7 @@ class Bars:
             self._task = self._progress.add_task(event.direction, total=event.size, files="")
         if self._task is not None:
             tally = self._tally
-            files = f"{tally.files_done}/{tally.files} files"
+            files = f"{tally.files_done}/{counted(tally.files, 'file')}"
             is_moving = not isinstance(event, Ended)
             self._progress.update(self._task, completed=tally.done, files=files, visible=is_moving)
 

@@ -102,8 +102,3 @@ def _wrapped(note: str) -> list[str]:
     width = max(40, shutil.get_terminal_size((100, 24)).columns) - len(_INDENT)
     lines = textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
     return [f"{_INDENT}{line}" for line in lines]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 step`, `2 steps`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -35,6 +35,7 @@ from cloudserve.images.oci.wheels import (
 )
 from cloudserve.images.requirements import check_python, locked_requirements
 from cloudserve.images.wheel import installed_wheel
+from cloudserve.plural import counted
 from cloudserve.savedmodel import is_saved_model, list_versions
 
 DEFAULT_BASE = "python:3.12-slim-bookworm"
@@ -114,7 +115,7 @@ def push(image: Image, target: Reference, environ: Mapping[str, str], notify: No
         _copy(image, repository, descriptor, mount_from, notify)
     for layer in image.layers:
         if not repository.has(layer.descriptor.digest):
-            notify(f"uploading {layer.created_by} ({layer.descriptor.size} bytes)")
+            notify(f"uploading {layer.created_by} ({counted(layer.descriptor.size, 'byte')})")
             repository.upload(layer.descriptor, lambda path=layer.path: path.open("rb"))  # type: ignore[misc] # bound now
     config = Descriptor(CONFIG, digest_of(image.config), len(image.config))
     if not repository.has(config.digest):
@@ -142,7 +143,7 @@ def _copy(
         notify(f"mounted {descriptor.digest} of the base image")
         return
     path = image.layers[0].path.with_name("base-layer")
-    notify(f"copying {descriptor.digest} of the base image ({descriptor.size} bytes)")
+    notify(f"copying {descriptor.digest} of the base image ({counted(descriptor.size, 'byte')})")
     image.base_repository.blob(descriptor, path)
     repository.upload(descriptor, lambda: path.open("rb"))
     path.unlink()
@@ -154,7 +155,7 @@ def _package_layers(wheels: list[Path], folder: Path, notify: Notify) -> list[La
     groups = [*([wheel] for wheel in large), *([small] if small else [])]
     layers = []
     for number, group in enumerate(groups):
-        name = group[0].name if len(group) == 1 else f"{len(group)} packages"
+        name = group[0].name if len(group) == 1 else counted(len(group), "package")
         notify(f"unpacking {name}")
         with ExitStack() as stack:
             archives = [stack.enter_context(open_wheel(wheel)) for wheel in group]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from statistics import quantiles
 
+from cloudserve.plural import counted
 from cloudserve.release.canary.evidence import Counts, more_often, not_much_more_often
 from cloudserve.release.canary.predictions import Classes
 from cloudserve.release.canary.record import CLASS, PROBES, CanaryRecord, Measured
@@ -77,7 +78,8 @@ class Measure:
     def requests(self) -> str:
         """Return the numbers of requests: `564 requests each`."""
         live, canary = self.live.requests, self.canary.requests
-        return f"{canary} requests each" if live == canary else f"{canary} requests (live {live})"
+        requests = counted(canary, "request")
+        return f"{requests} each" if live == canary else f"{requests} (live {live})"
 
     @property
     def recorded(self) -> Measured:
@@ -135,9 +137,10 @@ class Evidence:
             own.append(max(classes, key=lambda m: abs(m.live.share - m.canary.share)))
         live, canary = own[0].live.requests, own[0].canary.requests
         of_users = "" if source == PROBES else " of users"
-        each = f"{canary} requests{of_users} (live {live})"
+        requests = counted(canary, "request")
+        each = f"{requests}{of_users} (live {live})"
         if source == PROBES and live == canary:
-            each = f"{canary} requests to each"
+            each = f"{requests} to each"
         return f"{each}: {', '.join(map(str, own))}"
 
 
@@ -282,10 +285,11 @@ def announced(rules: CanaryRules, *, by_split: bool = False) -> str:
     first = min(rules.steps)
     needed = requests_needed(rules, percent=first) - CALIBRATION
     to_canary = (
-        f"about {needed} requests to the canary if none fails, which at {first} % of the traffic "
-        f"are about {needed * ALL // first:,} in all"
+        f"about {counted(needed, 'request')} to the canary if none fails, which at {first} % of "
+        f"the traffic are about {needed * ALL // first:,} in all"
     )
-    sent = f"each step needs about {requests_needed(rules)} requests to each revision if none fails"
+    requests = counted(requests_needed(rules), "request")
+    sent = f"each step needs about {requests} to each revision if none fails"
     if by_split:
         seconds = needed * ALL / first / rules.rate
         sent = f"a step needs {to_canary}: {seconds:,.0f} s at {rules.rate:g} per second"

@@ -15,6 +15,7 @@ from cloudserve.gate_settings import GoldenSettings
 from cloudserve.golden.file import Golden, read_golden
 from cloudserve.golden.replay import Replayed, replay
 from cloudserve.images.container_images import tensorflow_serving_of
+from cloudserve.plural import counted
 from cloudserve.release.gates.revisions import SCRIPT, Revisions
 from cloudserve.release.types import GateStep, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict
@@ -41,7 +42,8 @@ class GoldenGate:
         share = reading.deployment.traffic.get(plan.revision.id, 0.0)
         traffic = f"with {share:.0%} of the traffic" if share else "without traffic"
         place = f"in the local server, because {why}" if why else f"on the platform, {traffic}"
-        sentence = f"send {len(golden.examples)} recorded requests to {plan.revision.id} {place}"
+        requests = counted(len(golden.examples), "recorded request")
+        sentence = f"send {requests} to {plan.revision.id} {place}"
         args = {
             "file": self.settings.file,
             "digest": golden.digest,
@@ -117,12 +119,16 @@ def _passed(result: Replayed, golden: Golden) -> list[str]:
     recorded = sum(example.answer is not None for example in golden.examples)
     parts = []
     if recorded:
-        parts.append(f"{recorded} of {recorded} answers as recorded, up to {result.ulp:,.0f} ULP")
+        parts.append(
+            f"{recorded} of {counted(recorded, 'answer')} as recorded, up to {result.ulp:,.0f} ULP"
+        )
     if result.labels:
         parts.append(_accuracy(result))
     return parts
 
 
 def _accuracy(result: Replayed) -> str:
-    share = f"{result.right:,} of {result.labels:,} labelled instances ({result.accuracy:.1%})"
+    share = (
+        f"{result.right:,} of {counted(result.labels, 'labelled instance')} ({result.accuracy:.1%})"
+    )
     return f"{share} are right"

@@ -18,6 +18,7 @@ import msgspec
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.gate_settings import QUANTILES, LatencySettings
+from cloudserve.plural import counted
 from cloudserve.release.gates.quantiles import Interval, quantile_interval, ratio_interval
 from cloudserve.release.gates.requests import RequestSource
 from cloudserve.release.gates.revisions import Revisions
@@ -52,7 +53,7 @@ class LatencyGate:
             return None
         live = plan.previous if self.settings.times_live else None
         requests, why = self.requests.read(LATENCY, plan.revision), self._why_not(plan, reading)
-        sentence = f"measure {self.settings.requests} requests to {plan.revision.id}"
+        sentence = f"measure {counted(self.settings.requests, 'request')} to {plan.revision.id}"
         sentence += f", and to {live} in turns" if live else ""
         args = {
             "requests": self.settings.requests,
@@ -99,12 +100,11 @@ class LatencyGate:
         }
         failed_alone = [text for text, other in failures if not (live and other)]
         if failed_alone:
-            sentence = (
-                f"{len(failed_alone)} of {settings.requests} requests fail: {failed_alone[0]}"
-            )
+            requests = counted(settings.requests, "request")
+            sentence = f"{len(failed_alone)} of {requests} fail: {failed_alone[0]}"
             return Verdict(LATENCY, Ruling.REFUSED, sentence, figures, hint=_REQUESTS)
         if not all(stopwatch.times.values()):
-            sentence = f"none of {settings.requests} requests is answered"
+            sentence = f"none of {counted(settings.requests, 'request')} is answered"
             return Verdict(LATENCY, Ruling.REFUSED, sentence, figures, hint=_REQUESTS)
         bounds = list(self._bounds(stopwatch, name, live))
         figures["bounds"] = [bound.figures() for bound in bounds]

@@ -7,6 +7,7 @@ the variables that TensorFlow Serving restores (`cloudserve.release.planning.fit
 from __future__ import annotations
 
 from cloudserve.errors import ModelError
+from cloudserve.plural import counted
 from cloudserve.release.provider import Provider
 from cloudserve.release.types import Artifact
 from cloudserve.release.verdict import Ruling, Verdict
@@ -33,7 +34,9 @@ def check_load(provider: Provider, artifact: Artifact) -> Verdict:
     except ModelError as error:
         place, hint = error.where or "", error.hint or ""
         return Verdict(LOAD, Ruling.REFUSED, error.message, figures, hint=hint, where=place)
-    sentence = f"no objection to the {len(artifact.ops)} ops of the model or its variables"
+    sentence = (
+        f"no objection to the {counted(len(artifact.ops), 'op')} of the model or its variables"
+    )
     if warnings:
-        sentence = f"with {len(warnings)} warning{'s' if len(warnings) > 1 else ''}"
+        sentence = f"with {counted(len(warnings), 'warning')}"
     return Verdict(LOAD, Ruling.PASSED, sentence, figures, warnings)

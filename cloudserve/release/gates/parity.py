@@ -14,6 +14,7 @@ from cloudserve._version import __version__
 from cloudserve.gate_settings import ParitySettings
 from cloudserve.golden.file import Tolerance
 from cloudserve.golden.parity import Parity, compare_servers
+from cloudserve.plural import counted
 from cloudserve.release.gates.requests import GateRequests, RequestSource
 from cloudserve.release.gates.revisions import SCRIPT, Revisions
 from cloudserve.release.types import GateStep, Plan, Reading
@@ -93,19 +94,21 @@ class ParityGate:
 
 
 def _verdict(parity: Parity, figures: dict[str, Any]) -> Verdict:
+    requests = counted(parity.requests, "request")
     if parity.differing:
         first = parity.findings[0]
         are = "is" if parity.differing == 1 else "are"
-        sentence = f"{parity.differing} of {parity.requests} requests {are} answered differently: "
+        sentence = f"{parity.differing} of {requests} {are} answered differently: "
         sentence += first
         hint = "compare the images and versions of TensorFlow in the figures; or allow a tolerance"
         return Verdict(PARITY, Ruling.REFUSED, sentence, figures, parity.findings, hint=hint)
     if not parity.answered:
-        sentence = f"both servers refuse all {parity.requests} requests, which proves nothing"
+        sentence = f"both servers refuse all of {requests}, which proves nothing"
         hint = "name a golden file with requests that the model answers: parity: file: FILE"
         return Verdict(PARITY, Ruling.REFUSED, sentence, figures, hint=hint)
-    refused = f", and {parity.refused} are refused alike" if parity.refused else ""
-    sentence = f"{parity.answered} of {parity.requests} requests are answered as locally{refused}; "
+    refused = f", {parity.refused} refused alike" if parity.refused else ""
+    are = "is" if parity.answered == 1 else "are"
+    sentence = f"{parity.answered} of {requests} {are} answered as locally{refused}; "
     sentence += f"numbers differ by up to {parity.ulp:,.0f} ULP"
     return Verdict(PARITY, Ruling.PASSED, sentence, figures)
 

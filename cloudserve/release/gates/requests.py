@@ -11,6 +11,7 @@ from cloudserve.gate_settings import RequestSettings
 from cloudserve.golden.file import read_golden
 from cloudserve.golden.generate import generate
 from cloudserve.golden.parity import digest_of
+from cloudserve.plural import counted
 from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.release.types import Revision
 from cloudserve.savedmodel.signature import Signature
@@ -52,7 +53,9 @@ class RequestSource:
         if settings.file:
             golden = read_golden(self.folder / settings.file.replace("{model}", model))
             bodies = tuple(example.request for example in golden.examples)
-            return GateRequests(bodies, signatures, f"{len(bodies)} requests of {settings.file}")
+            return GateRequests(
+                bodies, signatures, f"{counted(len(bodies), 'request')} of {settings.file}"
+            )
         bodies = tuple(generate(signatures, settings.requests, settings.seed))
         if not bodies:
             raise UserError(
@@ -60,5 +63,5 @@ class RequestSource:
                 where=f"{model} on {self.models.layout.target}",
                 hint=f"record some with `cloudserve golden record`; gates: {gate}: file: FILE",
             )
-        source = f"{len(bodies)} generated requests (seed {settings.seed})"
+        source = f"{counted(len(bodies), 'generated request')} (seed {settings.seed})"
         return GateRequests(bodies, signatures, source)

@@ -4,6 +4,7 @@ cloudserve/MODEL/revisions/REVISION/MODEL/NUMBER/…   the SavedModel's files
 cloudserve/MODEL/manifests/REVISION.json             written last: the files are whole
 cloudserve/MODEL/removals/REVISION.json              the manifest, while the files are deleted
 cloudserve/MODEL/targets/TARGET/ledger/0000000001.json …  one object an event, create-only
+cloudserve/MODEL/batch/in/DIGEST/NAME                local files of instances, for batch jobs
 cloudserve/lock.PLATFORM/PLACE/ENDPOINT.json         who is changing the endpoint now
 cloudserve/MODEL/targets/TARGET/lock.json            the same, for adapters without `lock_name`
 
@@ -19,6 +20,11 @@ from dataclasses import dataclass
 from cloudserve.release.types import Location, Revision
 
 ROOT = "cloudserve"
+
+
+def folder_of(model: str, project: str = "") -> str:
+    """Return the prefix of all that is kept of a model, which a project's name separates."""
+    return f"{ROOT}/project.{project}/{model}/" if project else f"{ROOT}/{model}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Layout:
     @property
     def root(self) -> str:
         """Return the prefix of all that is kept of the model."""
-        return f"{self._root}/"
+        return folder_of(self.model, self.project)
 
     @property
     def manifests(self) -> str:
@@ -76,5 +82,4 @@ class Layout:
 
     @property
     def _root(self) -> str:
-        project = f"project.{self.project}/" if self.project else ""
-        return f"{ROOT}/{project}{self.model}"
+        return self.root.removesuffix("/")

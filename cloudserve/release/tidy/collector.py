@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.plural import counted
 from cloudserve.release.collection import Collectable, Collection, Hold
 from cloudserve.release.provider import CollectingProvider, Provider, UndeployProvider
 from cloudserve.release.state.expected import DEPLOYMENTS
@@ -162,8 +163,9 @@ def _collectable(
 
 
 def _deletion(revision: Collectable) -> Action:
-    name, objects, size = revision.revision, revision.objects, revision.size
-    sentence = f"delete the files of {name}: {objects:,} objects, {size:,} bytes"
+    name, size = revision.revision, revision.size
+    objects = counted(revision.objects, "object")
+    sentence = f"delete the files of {name}: {objects}, {counted(size, 'byte')}"
     args = {"revision": name, "bytes": size}
     return Action(DELETE_FILES, sentence, args, id=f"{DELETE_FILES}-{name}")
 

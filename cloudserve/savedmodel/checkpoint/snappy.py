@@ -22,7 +22,7 @@ def decompress(data: bytes) -> bytes:
         read = _append_literal if tag & 3 == _LITERAL else _append_copy
         position = read(data, position, output)
     if len(output) != size:
-        raise ValueError(f"Snappy data of {len(output)} bytes claims {size}")
+        raise ValueError(f"Snappy data of length {len(output)} claims {size}")
     return bytes(output)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloudserve.errors import ModelError
+from cloudserve.plural import counted
 from cloudserve.savedmodel.model import SavedModel
 
 _NAMED = 3
@@ -41,5 +42,5 @@ def variables_text(names: Sequence[str]) -> str:
     """Return the first of these variables, and their number."""
     listed = ", ".join(names[:_NAMED])
     if len(names) > _NAMED:
-        return f"{len(names)} variables ({listed}, …)"
+        return f"{counted(len(names), 'variable')} ({listed}, …)"
     return f"{'variable' if len(names) == 1 else 'variables'} {listed}"

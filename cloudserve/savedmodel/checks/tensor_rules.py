@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from cloudserve.plural import counted
 from cloudserve.savedmodel.checks.differences import Difference, Effect
 from cloudserve.savedmodel.signature import Shape, TensorSpec
 
@@ -94,7 +95,9 @@ def _common(before: Shape, after: Shape) -> Shape:
 
 
 def _form(spec: TensorSpec) -> str:
-    return f"{len(spec.components)} component tensors" if spec.components else "one dense tensor"
+    return (
+        counted(len(spec.components), "component tensor") if spec.components else "one dense tensor"
+    )
 
 
 def _shape_text(shape: Shape) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from cloudserve.plural import counted
 from cloudserve.savedmodel.checks.differences import Difference, Effect
 from cloudserve.savedmodel.classes.reader import Vocabulary
 
@@ -48,4 +49,4 @@ def _and(added: Sequence[str]) -> str:
 
 def _counted(names: Sequence[str]) -> str:
     listed = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
-    return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({listed})"
+    return f"{counted(len(names), 'class', 'classes')} ({listed})"

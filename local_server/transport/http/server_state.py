@@ -14,6 +14,8 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import Protocol, TypeAlias
 
+from cloudserve.plural import counted
+
 from ...deferred import Deferred, Outcome
 from ..connections import Connections, ServerConnection
 from ..limits import Limits
@@ -84,7 +86,7 @@ class ServerState(Connections):
         try:
             answers = together([request for _, request in asked])
         except Exception:
-            logger.exception("%d requests could not be answered together", len(asked))
+            logger.exception("%s could not be answered together", counted(len(asked), "request"))
             answers = [None] * len(asked)
         left: list[_Asked] = []
         for one, answer in zip(asked, answers, strict=True):

@@ -37,8 +37,8 @@ def region(bucket):
 
 
 @pytest.fixture
-def target(bucket, region, clouds):
-    """Give what makes a provider of these fields, for the same names each time."""
+def described(bucket, region):
+    """Give what makes a target of the project file with these fields, beside the usual ones."""
     fields = {
         "bucket": f"s3://{bucket}",
         "role_arn": ROLE,
@@ -46,7 +46,13 @@ def target(bucket, region, clouds):
         # A copy of AWS's image: its own registries are in regions that exist.
         "image": f"000000000000.dkr.ecr.{region}.amazonaws.com/tensorflow-inference:2.20-cpu",
     }
-    return lambda **more: create(Target("aws", "sagemaker", fields | more), clouds)
+    return lambda **more: Target("aws", "sagemaker", fields | more)
+
+
+@pytest.fixture
+def target(described, clouds):
+    """Give what makes a provider of these fields, for the same names each time."""
+    return lambda **more: create(described(**more), clouds)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def recorded(tmp_path, monkeypatch, shared_models, capsys):
     (tmp_path / "requests.jsonl").write_text('{"instances": [1.0]}\n{"instances": [5.0]}\n')
     model = str(shared_models / "tfs_half_plus_two_cpu")
     assert run(["golden", "record", "requests.jsonl", "--from", model, "--out", "g.jsonl"]) == 0
-    assert capsys.readouterr().err == "wrote g.jsonl: 2 requests with their answers\n"
+    assert capsys.readouterr().err == "wrote g.jsonl: 2 requests with answers\n"
     return tmp_path
 
 

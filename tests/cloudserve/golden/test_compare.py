@@ -118,7 +118,7 @@ def test_the_label_of_a_model_with_several_outputs_is_named():
 
 @pytest.mark.parametrize("answer", [{"outputs": [1]}, {"predictions": [1]}])
 def test_labels_need_as_many_predictions(answer):
-    with pytest.raises(UserError, match="2 labels need an answer with as many `predictions`"):
+    with pytest.raises(UserError, match="an answer to 2 labels needs as many `predictions`"):
         count_right(answer, [1, 2], "", "request 1")
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError, UserError
+from cloudserve.plural import counted
 from cloudserve.savedmodel import proto, read_saved_model
 from cloudserve.savedmodel.checkpoint.variables import INDEX
 
@@ -167,7 +168,7 @@ def test_a_file_that_is_truncated_is_refused(model):
     whole = (model / "saved_model.pb").read_bytes()
     (model / "saved_model.pb").write_bytes(whole[:20000])
     assert refusal(model) == (
-        "saved_model.pb is not a SavedModel protobuf, or it is truncated (20000 bytes)",
+        "saved_model.pb is not a SavedModel protobuf, or is truncated (20,000 bytes)",
         "copy or export the model again",
     )
 
@@ -245,8 +246,9 @@ def test_the_text_form_reads_like_the_binary_one_without_unknown_fields(model):
 @pytest.mark.parametrize("content", [b"meta_graphs {", b"\xff\xfe", b"x {" * 5000])
 def test_a_text_form_that_does_not_parse_is_refused(tmp_path, content):
     (tmp_path / "saved_model.pbtxt").write_bytes(content)
+    size = counted(len(content), "byte")
     assert refusal(tmp_path)[0] == (
-        f"saved_model.pbtxt is not a SavedModel protobuf, or it is truncated ({len(content)} bytes)"
+        f"saved_model.pbtxt is not a SavedModel protobuf, or is truncated ({size})"
     )
 
 

@@ -127,7 +127,7 @@ def test_a_closed_loop_harms_no_neighbour(caplog):
     thread = ThreadCompletion()
     settle([(asyncio.run(completion()), {}), (thread, {"y:0": 1})])
     assert thread.wait() == {"y:0": 1}
-    assert caplog.messages == ["the event loop of 1 answers is closed"]
+    assert caplog.messages == ["the event loop of 1 answer is closed"]
 
 
 class Clock:

@@ -12,6 +12,7 @@ import hashlib
 from functools import partial
 
 from cloudserve.errors import RemoteError
+from cloudserve.plural import counted
 from cloudserve.release.types import Action, Location
 from cloudserve.storage.archive import ARCHIVE, CODE, DIGEST, pack_members
 from cloudserve.storage.contract import Blob, PartStore
@@ -62,7 +63,8 @@ class Archives:
         size = sum(blob.size for _, blob in files)
         if not self._exists(key, _digest(files)):
             self._send(key, files, Reporter(reporter.line, Tenths(size, reporter)))
-        reporter.line(f"{len(files)} files, {size:,} bytes, are in {self._blobs.url}/{key}")
+        what = f"{counted(len(files), 'file')}, {counted(size, 'byte')}"
+        reporter.line(f"archived {what}, in {self._blobs.url}/{key}")
 
     def _send(self, key: str, files: Files, reporter: Reporter) -> None:
         transfer = Transfer(reporter)
@@ -104,7 +106,7 @@ class Tenths:
             reached = self._moved * TENTHS // self._size
             if self._tenths < reached < TENTHS:
                 self._tenths = reached
-                self._reporter.line(f"{reached * TENTHS} % of {self._size:,} bytes")
+                self._reporter.line(f"{reached * TENTHS} % of {counted(self._size, 'byte')}")
 
 
 def archive_key(location: Location) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloudserve.plural import counted
 from cloudserve.storage.contract import BlobStore, PartStore
 from cloudserve.storage.events import Reporter
 
@@ -25,4 +26,4 @@ def place_code(blobs: BlobStore, source: str, destination: str, reporter: Report
         content = blobs.read(blob.key)
         if content is not None:
             blobs.write(key, content[0])
-    reporter.line(f"{len(files)} files of code/ are at {blobs.url}/{destination}")
+    reporter.line(f"uploaded {counted(len(files), 'file')} of code/ to {blobs.url}/{destination}")

@@ -69,14 +69,16 @@ class Catalog:
 class Catalogs:
     """The catalogs of one endpoint, in its bucket."""
 
-    def __init__(self, blobs: BlobStore, endpoint: str) -> None:
+    def __init__(self, blobs: BlobStore, endpoint: str, project: str = "") -> None:
+        """Take the endpoint's name, and the project's: projects may share a bucket."""
         self._blobs = blobs
-        self._endpoint = endpoint
+        # No endpoint's name has a dot.
+        self._folder = f"{ROOT}/project.{project}/{endpoint}" if project else f"{ROOT}/{endpoint}"
 
     @property
     def prefix(self) -> str:
         """Return the key prefix that the endpoint finds archives below."""
-        return f"{ROOT}/{self._endpoint}/models/"
+        return f"{self._folder}/models/"
 
     def read(self, model: str) -> Catalog:
         """Read a model's catalog, which is empty if it does not exist."""
@@ -97,7 +99,7 @@ class Catalogs:
 
     def models(self, but: str = "") -> tuple[str, ...]:
         """Return the models that have revisions on the endpoint, without the model `but`."""
-        prefix = f"{ROOT}/{self._endpoint}/catalog/"
+        prefix = f"{self._folder}/catalog/"
         names = (blob.key.removeprefix(prefix) for blob in self._blobs.list(prefix))
         models = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return tuple(model for model in models if model != but and self.read(model).revisions)
@@ -120,4 +122,4 @@ class Catalogs:
             ) from error
 
     def _key(self, model: str) -> str:
-        return f"{ROOT}/{self._endpoint}/catalog/{model}.json"
+        return f"{self._folder}/catalog/{model}.json"

@@ -64,7 +64,7 @@ class MultiModelEndpoint:
     def __init__(self, context: AwsContext) -> None:
         self._aws = context
         self._name = context.options.multi_model
-        self._catalogs = Catalogs(context.blobs, self._name)
+        self._catalogs = Catalogs(context.blobs, self._name, context.names.owner.own_project)
         self._archives = Archives(context.blobs)
         self._planner = MultiModelPlanner(context, f"{context.blobs.url}/{self._catalogs.prefix}")
         self._performer = Performer(context)
@@ -238,10 +238,18 @@ class MultiModelEndpoint:
         del model, revision_id
         return self._aws.image
 
-    def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
+    def check_batch(self, model: str, revision_id: str, batch: Batch) -> None:
         """Raise UserError: a transform job needs a SageMaker Model of one archive."""
+        del revision_id, batch
+        raise self._no_batch(model)
+
+    def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
+        """Raise UserError, as `check_batch` does."""
         del revision_id, batch, reporter
-        raise UserError(
+        raise self._no_batch(model)
+
+    def _no_batch(self, model: str) -> UserError:
+        return UserError(
             "an endpoint of many models has no batch transform",
             where=f"{model} on {self._aws.names.target}",
             hint="add a target without `multi_model`, with `archive: true`",

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 
 from cloudserve.errors import UserError
+from cloudserve.plural import counted
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
 from cloudserve.release.types import Artifact
 
@@ -69,7 +70,8 @@ def _check_memory(artifact: Artifact, aws: AwsContext) -> None:
     memory = aws.options.serverless_memory_mb * MB
     if aws.options.serverless and artifact.size >= memory:
         raise UserError(
-            f"the model has {artifact.size:,} bytes, and the endpoint {memory:,} of memory",
+            f"the model has {counted(artifact.size, 'byte')}, "
+            f"and the endpoint {memory:,} of memory",
             where=aws.where_of("serverless_memory_mb"),
             hint="raise it (6144 is the most), or leave it out and use instances",
         )
@@ -116,7 +118,7 @@ def check_body(body: bytes, options: Options) -> None:
     limit = LARGEST_SERVERLESS_BODY if options.serverless else LARGEST_BODY
     if len(body) > limit:
         raise UserError(
-            f"the request has {len(body):,} bytes; "
+            f"the request has {counted(len(body), 'byte')}; "
             f"{'a serverless' if options.serverless else 'an'} endpoint takes {limit:,}",
             hint="send fewer instances at once"
             + ("" if options.serverless else ", or answer asynchronously (`async_output`)"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cloudserve.errors import UserError
+from cloudserve.plural import counted
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
 from cloudserve.release.types import Artifact
 
@@ -41,7 +42,7 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
     """
     if artifact.size > LARGEST:
         raise UserError(
-            f"the model has {artifact.size:,} bytes; Vertex AI takes {LARGEST:,}",
+            f"the model has {counted(artifact.size, 'byte')}; Vertex AI takes {LARGEST:,}",
             where=bucket.url,
             hint="export it without optimizer state, or build it into a container image",
         )

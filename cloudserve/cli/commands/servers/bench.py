@@ -11,6 +11,7 @@ import click
 from cloudserve.cli.options import Number, print_progress
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.errors import CheckFailedError, UnreachableError, UserError
+from cloudserve.plural import counted
 
 if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings
@@ -154,7 +155,7 @@ def _settings(options: dict[str, Any]) -> Settings:
 
 
 def _extent(load: Load) -> str:
-    return f"{load.requests:,} requests" if load.requests else f"{load.seconds:g} s"
+    return counted(load.requests, "request") if load.requests else f"{load.seconds:g} s"
 
 
 def _report(result: Result) -> Report:
@@ -193,6 +194,6 @@ def _exit_code(result: Result) -> int | None:
         total = result.failed + result.answered
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.failures.items())
         raise CheckFailedError(
-            f"{result.failed:,} of {total:,} requests failed: {kinds}", where=result.url
+            f"{result.failed:,} of {counted(total, 'request')} failed: {kinds}", where=result.url
         )
     return None

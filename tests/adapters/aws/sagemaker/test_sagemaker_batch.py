@@ -7,7 +7,8 @@ import json
 import pytest
 
 from cloudserve.errors import RemoteError, UserError
-from cloudserve.predict.batch import Batch
+from cloudserve.predict.batch import Batch, run_batch
+from cloudserve.project import Model, Project
 from cloudserve.storage.events import Reporter
 from tests.adapters.aws.conftest import deploy
 
@@ -65,9 +66,49 @@ def test_a_batch_that_sagemaker_does_not_have_is_refused(target, batch, sentence
         target().batch("half", "v1-0123456789ab", batch, Reporter(print))
 
 
+@pytest.mark.parametrize(
+    ("files", "fields", "sentence"),
+    [
+        (("a.jsonl", "gs://b/x"), {}, "`gs://b/x` is not a URL of the platform's storage"),
+        (("a.jsonl", "b/a.jsonl"), {}, "two files are named `a.jsonl`"),
+        (("a.jsonl",), {"instance_type": "ml.c5.large"}, "does not run on `ml.c5.large`"),
+        (("a.jsonl",), {"archive": False}, r"jobs read a `model\.tar\.gz`"),
+        (("a.jsonl",), {"multi_model": "all"}, "an endpoint of many models has no batch transform"),
+    ],
+)
+def test_a_job_that_sagemaker_does_not_have_is_refused_before_anything_is_uploaded(
+    target, described, clouds, tmp_path, half_plus_two, files, fields, sentence
+):
+    fields = {"archive": True} | fields
+    provider = target(**fields)
+    revision = deploy(provider, 1, half_plus_two)
+    (tmp_path / "b").mkdir()
+    for name in ("a.jsonl", "b/a.jsonl"):
+        (tmp_path / name).write_text("[1.0]\n")
+    before = [blob.key for blob in provider.blobs.list("")]
+    given = tuple(file if "://" in file else str(tmp_path / file) for file in files)
+    targets = {"aws": described(**fields)}
+    project = Project(tmp_path / "x.yaml", {"half": Model("half", tmp_path)}, targets)
+    with pytest.raises(UserError, match=sentence):
+        run_batch(project, "half", "aws", given, version=revision.id, environ=clouds)
+    assert [blob.key for blob in provider.blobs.list("")] == before
+
+
+def test_the_targets_key_encrypts_the_volumes_of_jobs(target, client, bucket, half_plus_two):
+    provider = target(archive=True, kms_key="alias/models")
+    one = deploy(provider, 1, half_plus_two)
+    provider.blobs.write("in/a.jsonl", b"[1.0]\n")
+    request = Batch((f"s3://{bucket}/in/a.jsonl",), f"s3://{bucket}/out")
+    done = provider.batch("half", one.id, request, Reporter(print))
+    job = client("sagemaker").describe_transform_job(TransformJobName=done.job)
+    assert job["TransformResources"]["VolumeKmsKeyId"] == "alias/models"
+
+
 def test_a_model_that_is_files_below_a_prefix_is_refused_with_what_to_do(target, half_plus_two):
     provider = target()
     one = deploy(provider, 1, half_plus_two)
     with pytest.raises(UserError, match=r"jobs read a `model\.tar\.gz`") as error:
-        provider.batch("half", one.id, Batch(("s3://b/in",), "s3://b/out"), Reporter(print))
+        provider.batch(
+            "half", one.id, Batch(("s3://bucket/in",), "s3://bucket/out"), Reporter(print)
+        )
     assert "`archive: true`" in error.value.hint

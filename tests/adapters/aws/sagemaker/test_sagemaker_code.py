@@ -45,7 +45,7 @@ def test_a_models_own_script_is_where_the_container_looks(target, tmp_path, half
     assert [blob.key for blob in provider.blobs.list(f"{root}code/")] == [
         f"{root}code/inference.py"
     ]
-    assert any(line.startswith("1 files of code/ are at ") for line in lines)
+    assert any(line.startswith("uploaded 1 file of code/ to ") for line in lines)
     assert json.loads(provider.predict("half", BODY)) == {"from": "the script"}
 
 

@@ -6,9 +6,11 @@ import io
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 
 import pytest
 from cloudserve.adapters.aws.sagemaker.multi_model.catalog import Catalog, Catalogs
+from cloudserve.adapters.aws.sagemaker.provider import create
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +34,17 @@ def shared(target):
 
 def answer(provider, model, revision=None):
     return json.loads(provider.predict(model, BODY, revision and revision.id))["predictions"]
+
+
+def test_a_named_projects_archives_and_catalog_are_below_its_name(described, clouds, half_plus_two):
+    provider = create(replace(described(multi_model="all"), project="shop"), clouds)
+    one = deploy(provider, 1, half_plus_two)
+    folder = "cloudserve-multi/project.shop/all/"
+    assert {blob.key for blob in provider.blobs.list("cloudserve-multi/")} == {
+        f"{folder}models/half/{one.id}.tar.gz",
+        f"{folder}catalog/half.json",
+    }
+    assert answer(provider, "half") == [2.5]
 
 
 def test_the_second_model_adds_its_archive_and_changes_nothing_else(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from cloudserve.adapters.google.vertex.provider import create
@@ -14,6 +16,8 @@ from cloudserve.storage.events import Reporter
 from cloudserve.testing.provider_contract import MODEL
 from cloudserve.testing.provider_steps import perform, plan, put
 from tests.adapters.google.owned import VERTEX
+
+KEY = "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"
 
 
 @pytest.fixture
@@ -40,9 +44,10 @@ def one(provider, half_plus_two):
 @pytest.fixture
 def predict(tmp_path, target, clouds, lines):
     """Give what runs a batch with the project of one model."""
-    project = Project(tmp_path / "x.yaml", {MODEL: Model(MODEL, tmp_path)}, {"gcp": target})
+    of = Project(tmp_path / "x.yaml", {MODEL: Model(MODEL, tmp_path)}, {"gcp": target})
 
-    def predict(*files, **options):
+    def predict(*files, name="", **options):
+        project = replace(of, name=name)
         values = tuple(map(str, files))
         return run_batch(
             project, MODEL, "gcp", values, environ=clouds, notify=lines.append, **options
@@ -81,6 +86,18 @@ def test_a_local_file_is_uploaded_once_and_answered_line_by_line(
     lines.clear()
     predict(file)
     assert not [line for line in lines if line.startswith("upload")]
+
+
+def test_a_named_project_keeps_its_files_apart_from_others_of_the_bucket(
+    provider, target, clouds, half_plus_two, predict, tmp_path
+):
+    named = create(replace(target, project="shop"), clouds)
+    perform(named, plan(named, MODEL, put(named, MODEL, 1, half_plus_two)))
+    result = predict(written(tmp_path, 1.0), name="shop")
+    folder = f"cloudserve/project.shop/{MODEL}/batch/"
+    assert result.output.startswith(f"{provider.blobs.url}/{folder}out/")
+    keys = [blob.key for blob in provider.blobs.list("cloudserve/")]
+    assert [key for key in keys if "batch" in key and not key.startswith(folder)] == []
 
 
 def test_files_in_the_bucket_are_taken_where_they_are(provider, one, predict, tmp_path):
@@ -131,6 +148,23 @@ def test_a_file_that_does_not_exist_is_reported_before_anything_is_sent(
     assert lines == []
 
 
+def test_a_job_that_vertex_does_not_have_is_refused_before_anything_is_uploaded(
+    provider, one, predict, tmp_path, lines
+):
+    file = written(tmp_path, 1.0)
+    before = [blob.key for blob in provider.blobs.list("")]
+    for files, options, sentence in (
+        ((file, "s3://b/x.jsonl"), {}, "`s3://b/x.jsonl` is not a URL of the platform's storage"),
+        ((file,), {"output": "out"}, "`out` is not a URL of the platform's storage"),
+        ((file, f"{provider.blobs.url}/none-*"), {}, "there is no object"),
+        ((file, written(tmp_path, name="empty.jsonl")), {}, "has no instances"),
+    ):
+        with pytest.raises(UserError, match=re.escape(sentence)):
+            predict(*files, **options)
+    assert [blob.key for blob in provider.blobs.list("")] == before
+    assert lines == []
+
+
 def test_nothing_live_is_reported(provider, predict, tmp_path):
     with pytest.raises(UserError, match="no revision of half-plus is live") as error:
         predict(written(tmp_path, 1.0))
@@ -140,7 +174,7 @@ def test_nothing_live_is_reported(provider, predict, tmp_path):
 def test_a_revision_whose_version_failed_is_refused(provider, one, lines):
     with pytest.raises(UserError, match="has no model version that works"):
         provider.batch(
-            MODEL, "v9-" + "0" * 12, Batch(("gs://b/x",), "gs://b/out"), Reporter(lines.append)
+            MODEL, "v9-" + "0" * 12, Batch(("gs://bucket/x",), "gs://bucket/out"), Reporter(print)
         )
 
 
@@ -157,7 +191,9 @@ def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
     name = "projects/p/locations/us-central1/batchPredictionJobs/7"
     job = json.dumps({"name": name, "state": "JOB_STATE_RUNNING"}).encode()
     server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, job))
-    options = Options(bucket="gs://b", project="p", region="us-central1", service_account="a@p")
+    options = Options(
+        bucket="gs://b", project="p", region="us-central1", service_account="a@p", kms_key=KEY
+    )
     api = VertexApi("p", "us-central1", server.url, Anonymous(), retries=0)
     batches = Batches(api, options, Poller(0.02, first=0.001), VERTEX)
     with pytest.raises(RemoteError, match="is not done after") as error:
@@ -178,5 +214,6 @@ def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
             "startingReplicaCount": 1,
             "maxReplicaCount": 1,
         },
+        "encryptionSpec": {"kmsKeyName": KEY},
         "serviceAccount": "a@p",
     }

@@ -56,7 +56,7 @@ def test_the_first_version_is_checked_in_the_local_server_before_it_is_live(
 ):
     verdict = golden(releases(path=versions, gates=SETTINGS).deploy(1))
     assert (verdict.ruling, verdict.figures["asked"]) == ("passed", "local")
-    assert verdict.sentence == "1 of 1 answers as recorded, up to 0 ULP"
+    assert verdict.sentence == "1 of 1 answer as recorded, up to 0 ULP"
 
 
 def test_a_first_version_with_other_answers_makes_no_bucket(releases, platform, versions):

@@ -83,7 +83,7 @@ def test_the_requests_of_a_golden_file_are_sent(releases, two, tmp_path, monkeyp
     example = Example({"instances": [1.0]}, {"predictions": ["of no account"]})
     write_golden(Golden(Header(), (example,)), tmp_path / "half.jsonl")
     verdict = parity(releases(gates=gates("{model}.jsonl")).promote("124"))
-    assert verdict.figures["source"] == "1 requests of {model}.jsonl"
+    assert verdict.figures["source"] == "1 request of {model}.jsonl"
     with pytest.raises(UserError, match="the golden file cannot be read"):
         releases(gates=gates("missing.jsonl")).plan_promote("123", percent=50)
 
@@ -92,7 +92,7 @@ def test_requests_that_both_refuse_prove_nothing(releases, platform, two, tmp_pa
     monkeypatch.chdir(tmp_path)
     example = Example({"instances": ["text"]}, labels=[0])
     write_golden(Golden(Header(), (example,)), tmp_path / "g.jsonl")
-    with pytest.raises(GateRefusedError, match="both servers refuse all 1 requests"):
+    with pytest.raises(GateRefusedError, match="both servers refuse all of 1 request"):
         releases(gates=gates("g.jsonl")).promote("124")
 
     def fail(model, body, revision_id=None):

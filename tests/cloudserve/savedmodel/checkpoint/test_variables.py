@@ -192,7 +192,7 @@ def test_snappy_copies_of_each_kind_are_read_and_those_from_nowhere_refused(copy
 
 
 def test_snappy_data_of_another_length_than_it_states_is_refused():
-    with pytest.raises(ValueError, match="Snappy data of 1 bytes claims 2"):
+    with pytest.raises(ValueError, match="Snappy data of length 1 claims 2"):
         decompress(varint(2) + b"\0a")
 
 

@@ -206,7 +206,7 @@ def test_a_handler_that_will_not_be_cancelled_is_logged(serve, caplog):
     running.connect().send(GET)
     assert entered.wait(PATIENCE)
     running.run(running.server.stop(0))
-    assert "1 requests did not end when they were cancelled" in caplog.text
+    assert "1 request did not end when cancelled" in caplog.text
     running.loop.call_soon_threadsafe(let_go.set)
     assert running.settle() == 0
 

@@ -133,5 +133,5 @@ def test_requests_whose_function_fails_are_handled_by_themselves(serve, caplog):
     wire = serve(app).connect()
     wire.send(post(b"/together", b"1"))
     assert wire.read_response() == ok(b"POST /together b'1'")
-    assert "1 requests could not be answered together" in caplog.messages
+    assert "1 request could not be answered together" in caplog.messages
     caplog.clear()
