@@ -15,6 +15,7 @@ GROUPS = {
     "Start": {
         "init": ("init", "Write a cloudserve.yaml for the models in a folder."),
         "inspect": ("inspect", "Show a SavedModel's signatures and files, without TensorFlow."),
+        "check": ("check", "Find what a server or a platform will not do with a SavedModel."),
         "diff": ("diff", "Compare two models, or a target with the project file and the ledger."),
         "emulate": ("servers.emulate", "Run the offline clouds on one loopback port."),
     },

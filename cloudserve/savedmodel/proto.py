@@ -120,9 +120,12 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "BundleHeaderProto": ("int32 num_shards = 1",),
     "BundleEntryProto": (
+        "DataType dtype = 1",
+        "TensorShapeProto shape = 2",
         "int32 shard_id = 3",
         "int64 offset = 4",
         "int64 size = 5",
+        "fixed32 crc32c = 6",
     ),
 }
 

@@ -15,6 +15,10 @@ from cloudserve.savedmodel.proto import Message
 HIDDEN_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 """Signatures for the loader, not for requests (tensorflow/cc/saved_model/constants.h)."""
 
+PREDICT_METHOD = "tensorflow/serving/predict"
+METHODS = frozenset({PREDICT_METHOD, "tensorflow/serving/classify", "tensorflow/serving/regress"})
+"""The methods of signatures that requests can name (signature_constants.h)."""
+
 Shape = tuple[int | None, ...] | None
 """Sizes of the dimensions, None for any size; None for an unknown rank."""
 

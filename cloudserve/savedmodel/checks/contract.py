@@ -12,13 +12,16 @@ from collections.abc import Iterable, Iterator
 
 from cloudserve.savedmodel.checks.differences import Contract, Difference, Effect
 from cloudserve.savedmodel.checks.tensor_rules import compare_tensors
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature, TensorSpec
+from cloudserve.savedmodel.signature import (
+    HIDDEN_SIGNATURES,
+    METHODS,
+    PREDICT_METHOD,
+    Signature,
+    TensorSpec,
+)
 
 DEFAULT_SIGNATURE = "serving_default"
 """The default signature of a request (tensorflow/cc/saved_model/signature_constants.h)."""
-
-_PREDICT = "tensorflow/serving/predict"
-_METHODS = frozenset({_PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
 
 
 def compare(live: Iterable[Signature], new: Iterable[Signature]) -> Contract:
@@ -62,9 +65,9 @@ def _method(live: Signature, new: Signature) -> Iterator[Difference]:
     if live.method_name == new.method_name:
         return
     text = f"method changes from {live.method_name or '(none)'} to {new.method_name or '(none)'}"
-    if new.method_name not in _METHODS:
+    if new.method_name not in METHODS:
         yield _breaks(live, text)
-    elif live.method_name == _PREDICT:
+    elif live.method_name == PREDICT_METHOD:
         yield Difference(live.name, text)
     else:
         yield _partly(live, text, "Predict requests")

@@ -19,6 +19,8 @@ Side = Literal["input", "output"]
 _FLOATS = frozenset({"float32", "float64"})
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"})
 _NUMBERS = _FLOATS | _INTEGERS
+JSON_DTYPES = _NUMBERS | {"bool", "string"}
+"""The dtypes that TensorFlow Serving's JSON has a form of."""
 
 
 def compare_tensors(

@@ -127,6 +127,47 @@ def save_labelled(folder):
     return {**paths, "constant": constant}
 
 
+def damage_tensors(folder):
+    """Save tensors, and list for each byte of their file which ones TensorFlow refuses without it.
+
+    The file is changed in place, a byte at a time, and left as it was saved.
+    """
+    prefix = folder / "variables" / "variables"
+    prefix.parent.mkdir(parents=True)
+    tensors = {
+        "floats": tf.constant([1.0, 2.0]),
+        "half": tf.constant(0.5, tf.bfloat16),
+        "words": tf.constant([["cat", ""], ["a longer word", "eel"]]),
+        "zero": tf.zeros([0], tf.int64),
+    }
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=list(tensors.values()),
+    )
+    (shard,) = prefix.parent.glob("variables.data-*")
+    saved = shard.read_bytes()
+    refused = []
+    for position in range(len(saved)):
+        changed = bytearray(saved)
+        changed[position] ^= 1
+        shard.write_bytes(changed)
+        refused.append([name for name in tensors if not is_readable(prefix, name)])
+    shard.write_bytes(saved)
+    return {"folder": str(folder), "refused": refused}
+
+
+def is_readable(prefix, name):
+    """Return whether TensorFlow restores a tensor."""
+    try:
+        tf.train.load_checkpoint(str(prefix)).get_tensor(name)
+    except (RuntimeError, tf.errors.OpError) as error:
+        assert "hecksum" in str(error) or "ength" in str(error), error
+        return False
+    return True
+
+
 def main(models: Path, folder: Path) -> None:
     paths = sorted(file.parent for file in models.glob("*/*/saved_model.pb"))
     whole = [path for path in paths if list(path.glob("variables/variables.data-*"))]
@@ -137,6 +178,7 @@ def main(models: Path, folder: Path) -> None:
     names = {number: tf.dtypes.as_dtype(number).name for number in numbers if number}
     facts = {
         "messages": messages,
+        "damaged": damage_tensors(folder / "damaged"),
         "data_types": numbers,
         "dtype_names": names,
         "models": {

@@ -1,0 +1,42 @@
+"""The check of one SavedModel by all rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cloudserve.check import files, graph, signatures
+from cloudserve.check.finding import UNREADABLE, CheckReport, Finding, Severity, by_severity
+from cloudserve.check.subject import Rule, read_subject
+from cloudserve.errors import ModelError
+
+RULES: tuple[Rule, ...] = (*signatures.RULES, *graph.RULES, *files.RULES)
+
+_NO_CHECKSUMS = (
+    "the checksums of the variables are not checked: install google-crc32c, a part of "
+    "cloudserve[server]"
+)
+
+
+def check_model(base: Path, number: int, folder: Path, tags: tuple[str, ...]) -> CheckReport:
+    """Apply all rules to a SavedModel directory, a version below `base` or `base` itself.
+
+    A file that is missing, truncated or of another kind is the only finding then.
+    """
+    try:
+        subject = read_subject(base, folder, tags)
+        findings = [finding for rule in RULES for finding in rule(subject)]
+    except ModelError as error:
+        return CheckReport(folder, number, (_unreadable(error),), (UNREADABLE,))
+    unchecked = (_NO_CHECKSUMS,) if subject.extend is None and subject.model.has_variables else ()
+    rules = (UNREADABLE, *(rule.__name__.replace("_", "-") for rule in RULES))
+    return CheckReport(folder, number, by_severity(findings), rules, unchecked)
+
+
+def _unreadable(error: ModelError) -> Finding:
+    return Finding(
+        UNREADABLE,
+        Severity.ERROR,
+        error.message,
+        "TensorFlow Serving does not load the model",
+        error.hint or "export the model again",
+    )

@@ -1,0 +1,114 @@
+"""Rules on the files around the graph: assets, versions, warm-up records, variables."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from cloudserve.check.finding import Finding, Severity
+from cloudserve.check.subject import Rule, Subject
+from cloudserve.errors import ModelError
+from cloudserve.hints import printable
+from cloudserve.savedmodel.checkpoint.checksums import damaged_tensors
+from cloudserve.savedmodel.files import UNREADABLE, is_file, list_names
+from cloudserve.savedmodel.versions import is_saved_model, list_versions
+
+WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+MOST_WARMUP_RECORDS = 1000
+"""The limit of TensorFlow Serving (saved_model_warmup_util.h)."""
+
+_COPY_AGAIN = "copy or export the model again"
+_NAMED = 3
+
+
+def missing_asset(subject: Subject) -> Iterator[Finding]:
+    """Find assets that the graph names and the directory does not have."""
+    for name in subject.model.missing_assets:
+        yield Finding(
+            "missing-asset",
+            Severity.WARNING,
+            f"assets/{printable(name)} does not exist, and the graph names it",
+            "the load fails if the graph reads the file, as it does for the words of a table",
+            _COPY_AGAIN,
+        )
+
+
+def ignored_directory(subject: Subject) -> Iterator[Finding]:
+    """Find SavedModels beside the versions whose names are not numbers."""
+    base = subject.base
+    if is_saved_model(base):
+        return
+    versions = list_versions(base)
+    for name in sorted(set(list_names(base)) - {path.name for path in versions.values()}):
+        if is_saved_model(base / name):
+            yield Finding(
+                "ignored-directory",
+                Severity.WARNING,
+                f"{printable(name)}/ holds a SavedModel, and its name is not a number",
+                "TensorFlow Serving ignores it",
+                f"rename it to a number, such as {max(versions) + 1}",
+            )
+
+
+def warmup_records(subject: Subject) -> Iterator[Finding]:
+    """Find warm-up files that make TensorFlow Serving's load fail."""
+    path = subject.model.path / WARMUP_FILE
+    if not is_file(path):
+        return
+    try:
+        with path.open("rb") as file:
+            count = _count_records(file, path.stat().st_size)
+    except OSError as error:
+        message = f"{WARMUP_FILE} cannot be read: {error.strerror}"
+        raise ModelError(message, where=str(path), hint=UNREADABLE) from error
+    if count is None:
+        yield _warmup("is not a whole TFRecord file", "write it again: `cloudserve golden warmup`")
+    elif count > MOST_WARMUP_RECORDS:
+        yield _warmup(
+            f"has {count:,} records, and a server takes {MOST_WARMUP_RECORDS:,}",
+            f"keep {MOST_WARMUP_RECORDS:,} of them",
+        )
+
+
+def _warmup(text: str, hint: str) -> Finding:
+    return Finding(
+        "warmup-records",
+        Severity.ERROR,
+        f"{WARMUP_FILE} {text}",
+        "TensorFlow Serving refuses to load the model",
+        hint,
+    )
+
+
+def _count_records(file: BinaryIO, end: int) -> int | None:
+    """Return the number of records, or None if the lengths do not add up to the file's."""
+    count = position = 0
+    while len(head := file.read(12)) == 12:  # noqa: PLR2004 (a length, and its checksum)
+        (size,) = struct.unpack_from("<Q", head)
+        position += 12 + size + 4
+        if position > end:
+            return None
+        file.seek(position)
+        count += 1
+    return count
+
+
+def checksum(subject: Subject) -> Iterator[Finding]:
+    """Find variables whose bytes are not those that were written."""
+    if subject.extend is None or not subject.model.has_variables:
+        return
+    if names := damaged_tensors(subject.model.path, subject.extend):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield Finding(
+            "checksum",
+            Severity.ERROR,
+            f"the values of {', '.join(names[:_NAMED])}{more} do not match their checksums",
+            "TensorFlow refuses to restore the variables: the load fails with `Checksum does not "
+            "match`",
+            _COPY_AGAIN,
+        )
+
+
+RULES: tuple[Rule, ...] = (missing_asset, ignored_directory, warmup_records, checksum)

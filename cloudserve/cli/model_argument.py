@@ -1,0 +1,48 @@
+"""The argument MODEL of commands that read files: a path, or a model of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudserve.cli.options import load
+from cloudserve.errors import UserError
+from cloudserve.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from cloudserve.project import Model
+
+tags_option = click.option(
+    "--tags",
+    help="The MetaGraph's tags, comma-separated; by default the project's, or `serve`.",
+)
+
+
+def locate(model: str, project_file: Path) -> Model:
+    """Return the model at a path, or the project's model of that name; raises UserError."""
+    from cloudserve.project import Model
+
+    path = Path(model)
+    if path.exists():
+        return Model(model, path)
+    if not project_file.exists():
+        raise UserError(
+            f"`{model}` is not a directory, and there is no project file with a model of that name",
+            where=str(project_file),
+            hint="give the directory of a SavedModel, or --project",
+        )
+    models = load(project_file, ()).models
+    if model not in models:
+        raise UserError(
+            f"`{model}` is not a directory, and the project has no model of that name",
+            where=str(project_file),
+            hint=did_you_mean(model, models),
+        )
+    return models[model]
+
+
+def split_tags(tags: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tags of `--tags`, or those of the project."""
+    return default if tags is None else tuple(tag.strip() for tag in tags.split(","))
