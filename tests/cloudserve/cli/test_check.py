@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from cloudserve.cli.commands.check import command
+from cloudserve.cli.command_tree import cli
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def counter(shared_models):
 
 
 def run(*args):
-    return CliRunner().invoke(command, [str(arg) for arg in args])
+    return CliRunner().invoke(cli, ["check", *map(str, args)])
 
 
 def found(*args):
